@@ -1,0 +1,175 @@
+"""What exists, as immutable values: a change makes a new `Snapshot` (see `catalog.snapshot`)."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from catalog.types.table import PgType
+from storage.layout import Layout, Value
+
+
+class Role(Enum):
+    """The four roles, each above the one before (`rank`)."""
+
+    USER = "user"
+    SERVICE = "service"
+    DBA = "dba"
+    SYSTEM = "system"
+
+    @property
+    def rank(self) -> int:
+        """0 for user … 3 for system."""
+        return ("user", "service", "dba", "system").index(self.value)
+
+
+class TableKind(Enum):
+    """The three kinds of table."""
+
+    USER = "USER"
+    SHARED = "SHARED"
+    STREAM = "STREAM"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A role that can (if `can_login`) authenticate; each is a user context.
+
+    verifier: SCRAM-SHA-256 verifier in PostgreSQL's text form, "" when the user has no password.
+    deleted_at_us: when DROP USER marked it, None while it lives.
+    """
+
+    id: int
+    name: str
+    role: Role
+    verifier: str = ""
+    email: str = ""
+    oauth_provider: str = ""
+    oauth_subject: str = ""
+    can_login: bool = True
+    created_at_us: int = 0
+    deleted_at_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A schema, in PostgreSQL's word."""
+
+    id: int
+    name: str
+    owner: int = 0
+    created_at_us: int = 0
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    id: stable, from 1, never reused in the table. default, generated, check texts are SQL as the
+    binder deparses it; they are bound again when the catalog is loaded. missing: see storage.layout.
+    identity: "" | "a" (ALWAYS) | "d" (BY DEFAULT); a serial column is identity "s".
+    """
+
+    id: int
+    name: str
+    type: PgType
+    typmod: int = -1
+    not_null: bool = False
+    default: str = ""
+    identity: str = ""
+    generated: str = ""
+    missing: Value = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """kind: "p" primary key, "u" unique, "c" check. columns are column ids. check is SQL text."""
+
+    id: int
+    name: str
+    kind: str
+    columns: tuple[int, ...] = ()
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """WITH (...) options. None or 0 where the option was not given.
+
+    flush_rows: FLUSH_POLICY rows:N. flush_interval_s: FLUSH_POLICY interval:S. scope: of a STREAM
+    table, "USER" or "SHARED". access_level: of a SHARED table, PUBLIC | PRIVATE | RESTRICTED.
+    """
+
+    flush_rows: int = 0
+    flush_interval_s: int = 0
+    hot_row_limit: int = 0
+    storage: str = "local"
+    ttl_s: float = 0.0
+    max_buffer: int = 0
+    scope: str = "USER"
+    access_level: str = "PUBLIC"
+    deleted_retention_h: int = 168
+    change_retention_h: int = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One privilege on a table: grantee is a user id, a `Role.value`, or "PUBLIC"."""
+
+    grantee: int | str
+    privilege: str  # SELECT | INSERT | UPDATE | DELETE
+    grantor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table. `hidden_key` is true when it has the hidden key column `_rowid`.
+
+    columns are in attribute order (column-id order too); `layout` is what storage is given.
+    """
+
+    id: int
+    namespace: str
+    name: str
+    kind: TableKind
+    columns: tuple[Column, ...]
+    primary_key: tuple[int, ...]  # column ids, in key order
+    constraints: tuple[Constraint, ...]
+    options: TableOptions
+    layout: Layout
+    owner: int
+    version: int = 1
+    hidden_key: bool = False
+    grants: tuple[Grant, ...] = ()
+    created_at_us: int = 0
+    comment: str = ""
+    _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def qualified_name(self) -> str:
+        """`namespace.name`, unquoted."""
+        return f"{self.namespace}.{self.name}"
+
+    @property
+    def per_user(self) -> bool:
+        """Whether each user has a tablet of their own."""
+        if self.kind is TableKind.STREAM:
+            return self.options.scope == "USER"
+        return self.kind is TableKind.USER
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """CREATE VIEW: its query text runs with the caller's context."""
+
+    id: int
+    namespace: str
+    name: str
+    query: str
+    columns: tuple[Column, ...]
+    owner: int
+    created_at_us: int = 0
+    comment: str = ""
+
+
+Relation = Table | View

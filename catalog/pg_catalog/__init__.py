@@ -1,0 +1,1 @@
+"""Rows of PostgreSQL's own catalogues, made from a snapshot."""

@@ -1,0 +1,84 @@
+"""The type table: one `PgType` per PostgreSQL type, found by OID, by pg_type name or by SQL name.
+
+A *stored value* (`storage.layout.Value`) is the one in-memory form of a type's values everywhere:
+in rows, closures, parameters and constants. Forms:
+
+    boolean                    bool
+    smallint, integer, bigint, oid   int
+    real, double precision     float (real rounded to 32 bits)
+    numeric                    str, canonical: sign, digits, display scale kept ("1.50"), or
+                               "NaN", "Infinity", "-Infinity"
+    text, varchar, char, name, json, jsonb, unknown   str (jsonb in PostgreSQL's own output form)
+    bytea                      bytes
+    date                       int, days since 1970-01-01; +-infinity = the int32 extremes
+    time                       int, microseconds since midnight
+    timestamp, timestamptz     int, microseconds since 1970-01-01 (timestamptz: UTC);
+                               +-infinity = the int64 extremes
+    interval                   bytes, 16: int32 months, int32 days, int64 microseconds, big-endian
+    uuid                       bytes, 16
+    array of T                 tuple of T's values or None, nested once per further dimension
+    vector(n)                  tuple of n floats
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+
+import pyarrow as pa
+
+from storage.layout import Value
+
+
+@dataclass(frozen=True, slots=True)
+class TypeContext:
+    """The session settings that text input and output depend on.
+
+    now_us: the transaction's timestamp, for inputs such as 'now' and 'yesterday'.
+    """
+
+    timezone: tzinfo = UTC
+    timezone_name: str = "UTC"
+    date_order: str = "MDY"
+    date_style: str = "ISO"
+    interval_style: str = "postgres"
+    extra_float_digits: int = 1
+    bytea_output: str = "hex"
+    now_us: int = 0
+
+
+DEFAULT_CONTEXT = TypeContext()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PgType:
+    """One PostgreSQL type. Compared by identity: each exists once.
+
+    input: text to stored value, typmod applied as a *column assignment or explicit cast from an
+        unknown literal* would (varchar(3) of too long a text: 22001). Raises 22P02, 22003, 22007,
+        22008 in PostgreSQL's words.
+    output: stored value (not None) to text.
+    receive, send: the binary format of one value, without its length word. receive raises 22P03.
+    arrow: typmod to Arrow type. key_kind: see `storage.layout.Column.kind`.
+    """
+
+    oid: int
+    name: str
+    sql_name: str
+    length: int
+    category: str
+    preferred: bool
+    array_oid: int
+    key_kind: str
+    arrow: Callable[[int], pa.DataType]
+    input: Callable[[str, int, TypeContext], Value]
+    output: Callable[[Value, TypeContext], str]
+    receive: Callable[[bytes, int], Value]
+    send: Callable[[Value], bytes]
+    element: "PgType | None" = None
+    collatable: bool = False
+    pseudo: bool = False
+    is_vector: bool = False
+    aliases: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        return f"<type {self.name}>"

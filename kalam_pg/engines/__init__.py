@@ -1,0 +1,1 @@
+"""The engines: DataFusion in worker processes, and sqlite for the catalogue."""

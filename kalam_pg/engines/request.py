@@ -1,0 +1,137 @@
+"""What an engine is asked, and what it answers. Values only: they cross a process boundary."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from catalog.types.table import TypeContext
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRef:
+    """An immutable record batch. `id` is unique for the life of the server process, so that a worker
+    may keep it between queries; the batch itself is handed over once per worker.
+    """
+
+    id: int
+    batch: pa.RecordBatch = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRef:
+    """A Parquet segment to read. path: absolute. size, mtime_ns, sha256 verify it before first use.
+
+    min_key, max_key: encoded primary keys (order-preserving bytes) of its first and last row.
+    """
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+    min_key: bytes
+    max_key: bytes
+    min_seq: int
+    max_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableInput:
+    """One tablet, as one view sees it, under the name that the SQL uses.
+
+    schema: the columns that the query reads, named `c<column id>` (`_seq`, `_deleted` by those names).
+    missing: stored-as-Arrow scalars for columns that older segments lack, by column name.
+    hot: live rows only, newest version per key; columns may be a superset of `schema`.
+    segments: cold files, oldest first, possibly overlapping. key_columns: names of the primary key's
+        columns, in key order. superseded: one column per key column: keys whose newest version is in
+        the log (live or tombstone), so that no cold row with such a key may be returned.
+    overlapping: whether any key may stand in two of `segments` (then the newest `_seq` wins, and a
+        row with `_deleted` hides it).
+    """
+
+    name: str
+    schema: pa.Schema
+    hot: tuple[BatchRef, ...] = ()
+    segments: tuple[SegmentRef, ...] = ()
+    key_columns: tuple[str, ...] = ()
+    superseded: pa.RecordBatch | None = None
+    overlapping: bool = False
+    missing: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WireResult:
+    """Ask for ready DataRow messages: types and formats (0 text, 1 binary) by column."""
+
+    type_oids: tuple[int, ...]
+    typmods: tuple[int, ...]
+    formats: tuple[int, ...]
+    context: TypeContext
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowResult:
+    """Ask for record batches. Columns are those of the SQL, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class UdfSpec:
+    """A function the SQL calls that DataFusion does not have.
+
+    name: as the SQL calls it. key: how `functions.registry` finds the overload in the worker.
+    arg_types, result: Arrow types of this use. arg_oids, result_oid: the resolved PostgreSQL types.
+    """
+
+    name: str
+    key: str
+    arg_types: tuple[pa.DataType, ...]
+    result: pa.DataType
+    arg_oids: tuple[int, ...]
+    result_oid: int
+    aggregate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EngineQuery:
+    """One query for a worker: SQL text out of the typed tree, and everything it may touch.
+
+    context: values that UDFs may need: user, now_us, settings, TypeContext … (picklable).
+    """
+
+    sql: str
+    tables: tuple[TableInput, ...]
+    udfs: tuple[UdfSpec, ...]
+    result: WireResult | ArrowResult
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """timeout_s 0 is none. memory_bytes bounds the worker's address space."""
+
+    timeout_s: float = 0.0
+    memory_bytes: int = 4 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class WireChunk:
+    """Some DataRow messages in one piece, and how many."""
+
+    data: bytes
+    rows: int
+
+
+class ResultStream(Protocol):
+    """An answer that arrives in chunks: `WireChunk`s or record batches, as the request asked."""
+
+    def __aiter__(self) -> AsyncIterator[Any]: ...
+
+    async def aclose(self) -> None:
+        """Stop the query (if it still runs) and free its worker."""
+
+
+class Engine(Protocol):
+    """Somewhere to run an `EngineQuery`. Raises KalamError (57014, 54001, 53200 …)."""
+
+    async def run(self, query: EngineQuery, limits: Limits) -> ResultStream: ...

@@ -1,0 +1,1 @@
+"""Functions, operators, casts and aggregates: one row per overload."""

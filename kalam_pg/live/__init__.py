@@ -1,0 +1,1 @@
+"""Subscriptions: the hub and what reads it."""

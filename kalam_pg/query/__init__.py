@@ -1,0 +1,1 @@
+"""Plans, scans, data changes, transactions and the committer."""

@@ -1,0 +1,1 @@
+"""The composition root: listeners, loop, TLS, limits, shutdown."""

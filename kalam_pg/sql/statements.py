@@ -1,0 +1,450 @@
+"""Typed statements: what `sql.parse` returns, one class per statement kind.
+
+Queries and data changes stay opaque here (`QueryStatement.tree`, for the binder alone); every other
+statement is complete. `text` is the statement's own source, `offset` where it begins in the message.
+Names arrive folded as PostgreSQL folds them. A `TableName` keeps the schema "" when none was written.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A possibly qualified name; position is the 1-based character in the statement."""
+
+    schema: str
+    name: str
+    position: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class TypeName:
+    """A type as written: name folded and without modifiers, modifiers as integers, [] count."""
+
+    name: str
+    modifiers: tuple[int, ...] = ()
+    dimensions: int = 0
+    position: int = 0
+
+
+# ------------------------------------------------------------------ queries and data changes
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStatement:
+    """SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE (with or without WITH).
+
+    kind: "select" | "insert" | "update" | "delete". tree: the sqlglot node, read only by `sql.bind*`.
+    """
+
+    kind: str
+    tree: Any
+    text: str
+    offset: int = 0
+    tokens: Any = None  # sqlglot tokens of this statement, for operator positions
+
+
+# ------------------------------------------------------------------ namespaces, tables, views
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNamespace:
+    name: str
+    if_not_exists: bool = False
+    authorization: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DropNamespace:
+    names: tuple[str, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenameNamespace:
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UseNamespace:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDefinition:
+    """default, generated and the checks are SQL text. primary_key/unique: inline constraints.
+
+    identity: "" | "a" | "d" | "s" (serial). checks: (constraint name or "", expression text).
+    """
+
+    name: str
+    type: TypeName
+    not_null: bool = False
+    default: str = ""
+    identity: str = ""
+    generated: str = ""
+    primary_key: bool = False
+    unique: bool = False
+    constraint_name: str = ""
+    checks: tuple[tuple[str, str], ...] = ()
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableConstraint:
+    """kind: "p" | "u" | "c"; columns for the first two, check text for the last."""
+
+    kind: str
+    name: str = ""
+    columns: tuple[str, ...] = ()
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTable:
+    """options: as written, names upper-cased, aliases and older suffixes already normalised to the
+    names of `sql.md` ("TYPE", "FLUSH_POLICY", "TTL_SECONDS" …); values are text.
+    """
+
+    name: TableName
+    columns: tuple[ColumnDefinition, ...]
+    constraints: tuple[TableConstraint, ...]
+    options: tuple[tuple[str, str], ...]
+    if_not_exists: bool = False
+    as_query: "QueryStatement | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class DropTable:
+    names: tuple[TableName, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Truncate:
+    names: tuple[TableName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlterTable:
+    """actions: what to change, in order; see `AlterAction`."""
+
+    name: TableName
+    actions: tuple["AlterAction", ...]
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlterAction:
+    """kind: add_column | drop_column | rename_column | set_type | set_default | drop_default |
+    set_not_null | drop_not_null | rename_to | set_options. The other fields as the kind needs.
+    """
+
+    kind: str
+    column: str = ""
+    new_name: str = ""
+    definition: ColumnDefinition | None = None
+    type: TypeName | None = None
+    default: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    if_exists: bool = False
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CreateView:
+    name: TableName
+    query: QueryStatement
+    columns: tuple[str, ...] = ()
+    or_replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropView:
+    names: tuple[TableName, ...]
+    if_exists: bool = False
+    cascade: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommentOn:
+    """kind: schema | table | column | view; comment None removes it."""
+
+    kind: str
+    name: TableName
+    column: str
+    comment: str | None
+
+
+# ------------------------------------------------------------------ users and privileges
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser:
+    """role "" means the default. login is false for CREATE ROLE without LOGIN."""
+
+    name: str
+    password: str | None = None
+    role: str = ""
+    email: str = ""
+    oauth_provider: str = ""
+    oauth_subject: str = ""
+    login: bool = True
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlterUser:
+    """None fields are left alone. restore: ALTER USER … RESTORE. password None with
+    clear_password: PASSWORD NULL.
+    """
+
+    name: str
+    password: str | None = None
+    clear_password: bool = False
+    role: str | None = None
+    email: str | None = None
+    login: bool | None = None
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropUser:
+    names: tuple[str, ...]
+    if_exists: bool = False
+    purge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRevoke:
+    """privileges: SELECT … or ALL. on: "table" | "namespace". grantees: names or PUBLIC."""
+
+    grant: bool
+    privileges: tuple[str, ...]
+    on: str
+    names: tuple[TableName, ...]
+    grantees: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteAsUser:
+    user: str
+    statement: "Statement"
+
+
+# ------------------------------------------------------------------ transactions, settings, session
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    isolation: str = ""  # "" | read committed | repeatable read | serializable | read uncommitted
+    read_only: bool | None = None
+    deferrable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    chain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    chain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Savepoint:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSavepoint:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackToSavepoint:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetTransaction:
+    """SET TRANSACTION, or with session: SET SESSION CHARACTERISTICS AS TRANSACTION."""
+
+    isolation: str = ""
+    read_only: bool | None = None
+    session: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetSetting:
+    """value None is DEFAULT; several values (SET search_path TO a, b) arrive joined as PostgreSQL
+    prints them. local: SET LOCAL.
+    """
+
+    name: str
+    value: str | None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResetSetting:
+    name: str  # "all" for RESET ALL
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSetting:
+    name: str  # "all" for SHOW ALL
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """name None is NONE / RESET ROLE. authorization: SET SESSION AUTHORIZATION."""
+
+    name: str | None
+    local: bool = False
+    authorization: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    what: str  # all | plans | sequences | temp
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    name: str
+    types: tuple[TypeName, ...]
+    statement: "Statement"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutePrepared:
+    """arguments: SQL text of each argument expression."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deallocate:
+    name: str | None  # None is ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    statement: "Statement"
+    analyze: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+
+
+# ------------------------------------------------------------------ KalamDB's own
+
+
+@dataclass(frozen=True, slots=True)
+class ShowCatalog:
+    """what: namespaces | tables | storages | users | jobs | backups; scope: SHOW TABLES IN scope."""
+
+    what: str
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeTable:
+    name: TableName
+    history: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStats:
+    name: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class ShowManifest:
+    name: TableName | None
+
+
+@dataclass(frozen=True, slots=True)
+class FlushTable:
+    name: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class FlushAll:
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompactTable:
+    name: TableName
+
+
+@dataclass(frozen=True, slots=True)
+class KillJob:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A statement that PostgreSQL or KalamDB knows and this server does not have yet (0A000).
+
+    what: how the refusal names it, e.g. "COPY" or "SUBSCRIBE".
+    """
+
+    what: str
+    hint: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Statement: TypeAlias = (
+    QueryStatement
+    | CreateNamespace
+    | DropNamespace
+    | RenameNamespace
+    | UseNamespace
+    | CreateTable
+    | DropTable
+    | Truncate
+    | AlterTable
+    | CreateView
+    | DropView
+    | CommentOn
+    | CreateUser
+    | AlterUser
+    | DropUser
+    | GrantRevoke
+    | ExecuteAsUser
+    | Begin
+    | Commit
+    | Rollback
+    | Savepoint
+    | ReleaseSavepoint
+    | RollbackToSavepoint
+    | SetTransaction
+    | SetSetting
+    | ResetSetting
+    | ShowSetting
+    | SetRole
+    | Discard
+    | Prepare
+    | ExecutePrepared
+    | Deallocate
+    | Explain
+    | ShowCatalog
+    | DescribeTable
+    | ShowStats
+    | ShowManifest
+    | FlushTable
+    | FlushAll
+    | CompactTable
+    | KillJob
+    | Unsupported
+)

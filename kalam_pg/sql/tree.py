@@ -1,0 +1,640 @@
+"""The one typed tree. The binder makes it; `to_datafusion`, `to_sqlite` and `to_python` read it.
+
+Every expression has a resolved `type`, a `typmod` (-1 = none) and a `position` (1-based character in
+the statement, 0 = unknown). Implicit casts are already `Call`s of cast overloads: a back end never
+converts anything by itself. No sqlglot node is in here.
+
+Column references name a *relation number* (unique in the whole statement, counted from 0 by the binder)
+and the column's position in that relation's output. Relations appear as items of FROM clauses; the
+target table of INSERT/UPDATE/DELETE is a relation too (`target`), and for ON CONFLICT DO UPDATE so is
+`excluded`.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+from catalog.model import Table
+from catalog.types.table import PgType
+from kalam_pg.functions.table import Overload
+from storage.layout import Value
+
+# --------------------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    """A literal, already in stored form; None is NULL."""
+
+    value: Value
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """$n: `index` counts from 0."""
+
+    index: int
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRef:
+    """A column of a relation of this query or (`outer` > 0: levels up) an enclosing one.
+
+    `column` indexes the relation's output columns (`RelationInfo.columns`).
+    """
+
+    relation: int
+    column: int
+    name: str
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+    outer: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function, operator or cast applied. `type` is the resolved result type."""
+
+    overload: Overload
+    args: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+class BoolKind(Enum):
+    """AND, OR, NOT: three-valued."""
+
+    AND = "AND"
+    OR = "OR"
+    NOT = "NOT"
+
+
+@dataclass(frozen=True, slots=True)
+class BoolOp:
+    """AND/OR of two or more, NOT of one."""
+
+    kind: BoolKind
+    args: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """`arg IS [NOT] NULL`; of a RowExpr it means every field."""
+
+    arg: "Expr"
+    negated: bool
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IsTruth:
+    """`arg IS [NOT] TRUE|FALSE|UNKNOWN`; value None is UNKNOWN."""
+
+    arg: "Expr"
+    value: bool | None
+    negated: bool
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IsDistinct:
+    """`left IS [NOT] DISTINCT FROM right`, by the equality operator `equals`."""
+
+    left: "Expr"
+    right: "Expr"
+    equals: Overload
+    negated: bool
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """CASE: the simple form arrives as the searched one. `default` may be a NULL Const."""
+
+    whens: tuple[tuple["Expr", "Expr"], ...]
+    default: "Expr"
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Coalesce:
+    """First non-NULL argument; all of one type."""
+
+    args: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NullIf:
+    """NULL when `equals(left, right)`, else left."""
+
+    left: "Expr"
+    right: "Expr"
+    equals: Overload
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MinMax:
+    """GREATEST or LEAST, by the `<` operator `less`; NULLs are ignored."""
+
+    greatest: bool
+    args: tuple["Expr", ...]
+    less: Overload
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InList:
+    """`arg [NOT] IN (items)`, three-valued, by `equals(arg, item)`."""
+
+    arg: "Expr"
+    items: tuple["Expr", ...]
+    equals: Overload
+    negated: bool
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AnyAll:
+    """`arg operator ANY|ALL (array)`; `all` tells which. `operator` takes (arg, element)."""
+
+    arg: "Expr"
+    array: "Expr"
+    operator: Overload
+    all: bool
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayExpr:
+    """ARRAY[...]: items of the element type, or arrays one dimension lower."""
+
+    items: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subscript:
+    """`arg[index]`, 1-based; out of range is NULL."""
+
+    arg: "Expr"
+    indexes: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowExpr:
+    """ROW(...), only as operand of IS NULL, comparison (expanded by the binder) or row_to_json."""
+
+    items: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarSubquery:
+    """(SELECT one column, at most one row)."""
+
+    query: "Query"
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ArraySubquery:
+    """ARRAY(SELECT one column)."""
+
+    query: "Query"
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """EXISTS (query)."""
+
+    query: "Query"
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InSubquery:
+    """`(args) [NOT] IN (query)`, or `arg op ANY|ALL (query)` with one arg.
+
+    operators[i] takes (args[i], i-th output column). IN is `= ANY`; NOT IN is `<> ALL`.
+    """
+
+    args: tuple["Expr", ...]
+    query: "Query"
+    operators: tuple[Overload, ...]
+    all: bool
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One ORDER BY item. PostgreSQL's default (NULLS LAST ascending) is already spelled out."""
+
+    expr: "Expr"
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """An aggregate call; legal only where PostgreSQL allows it (the binder has checked)."""
+
+    overload: Overload
+    args: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+    distinct: bool = False
+    filter: "Expr | None" = None
+    order_by: tuple[SortKey, ...] = ()
+    within_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """GROUPING(...): which of the grouping expressions are aggregated away."""
+
+    args: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A window frame. Bounds are "unbounded preceding", "preceding", "current row", "following",
+    "unbounded following"; the offset goes with the two that have one.
+    """
+
+    mode: str  # rows | range | groups
+    start: str
+    start_offset: "Expr | None"
+    end: str
+    end_offset: "Expr | None"
+    exclude: str = ""  # "" | current row | group | ties
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window function call, or an aggregate used as one."""
+
+    overload: Overload
+    args: tuple["Expr", ...]
+    type: PgType
+    typmod: int = -1
+    position: int = 0
+    partition_by: tuple["Expr", ...] = ()
+    order_by: tuple[SortKey, ...] = ()
+    frame: Frame | None = None
+    filter: "Expr | None" = None
+
+
+Expr: TypeAlias = (
+    Const
+    | Param
+    | ColumnRef
+    | Call
+    | BoolOp
+    | IsNull
+    | IsTruth
+    | IsDistinct
+    | Case
+    | Coalesce
+    | NullIf
+    | MinMax
+    | InList
+    | AnyAll
+    | ArrayExpr
+    | Subscript
+    | RowExpr
+    | ScalarSubquery
+    | ArraySubquery
+    | Exists
+    | InSubquery
+    | Aggregate
+    | Grouping
+    | Window
+)
+
+# --------------------------------------------------------------------------- queries
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumn:
+    """One column of a query's or relation's output.
+
+    table_id, column_id: where it comes from, for RowDescription (0, 0 when computed).
+    hidden: readable by name but not part of `*` (`_seq`, `_deleted`, `_rowid`).
+    """
+
+    name: str
+    type: PgType
+    typmod: int = -1
+    table_id: int = 0
+    column_id: int = 0
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One item of a select list."""
+
+    expr: Expr
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableScan:
+    """A stored table. Output columns: the table's columns, then hidden ones (`_seq`, `_deleted`)."""
+
+    relation: int
+    table: Table
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualScan:
+    """A catalogue relation: pg_catalog, information_schema or system, by qualified name."""
+
+    relation: int
+    schema: str
+    name: str
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubqueryScan:
+    """A derived table (a view's query too). With `lateral` it may refer to earlier FROM items."""
+
+    relation: int
+    query: "Query"
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+    lateral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CteScan:
+    """A reference to a WITH item, by its number (unique in the statement)."""
+
+    relation: int
+    cte: int
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionScan:
+    """A set-returning (or plain) function in FROM; the ordinality column comes last."""
+
+    relation: int
+    call: Expr
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+    ordinality: bool = False
+    lateral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesScan:
+    """VALUES in FROM."""
+
+    relation: int
+    rows: tuple[tuple[Expr, ...], ...]
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A join of two items. `kind`: inner | left | right | full | cross.
+
+    USING and NATURAL arrive as `condition`; the merged columns are resolved by the binder (for full
+    joins as Coalesce), so a Join has no output of its own: references go to its leaves.
+    """
+
+    kind: str
+    left: "FromItem"
+    right: "FromItem"
+    condition: Expr | None
+
+
+FromItem: TypeAlias = (
+    TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | ValuesScan | Join
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """SELECT. `from_` items are cross joined in order.
+
+    group_by: grouping expressions; grouping_sets: tuples of indexes into it, () when there is just
+    the plain GROUP BY. `grouped` is true when the query aggregates (also without GROUP BY).
+    order_by: keys are full expressions (output names and ordinals are resolved).
+    limit, offset: bigint expressions without columns. locking: FOR UPDATE and its kin, "" if none.
+    """
+
+    targets: tuple[Target, ...]
+    columns: tuple[OutputColumn, ...]
+    from_: tuple[FromItem, ...] = ()
+    where: Expr | None = None
+    grouped: bool = False
+    group_by: tuple[Expr, ...] = ()
+    grouping_sets: tuple[tuple[int, ...], ...] = ()
+    having: Expr | None = None
+    distinct: bool = False
+    distinct_on: tuple[Expr, ...] = ()
+    order_by: tuple[SortKey, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+    locking: str = ""
+    with_: "tuple[Cte, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesQuery:
+    """VALUES as a query. order_by refers to relation `relation`."""
+
+    relation: int
+    rows: tuple[tuple[Expr, ...], ...]
+    columns: tuple[OutputColumn, ...]
+    order_by: tuple[SortKey, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+    with_: "tuple[Cte, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetOp:
+    """UNION, INTERSECT or EXCEPT; both sides already cast to the common types.
+
+    order_by refers to relation `relation`, whose columns are the output.
+    """
+
+    kind: str  # union | intersect | except
+    all: bool
+    left: "Query"
+    right: "Query"
+    relation: int
+    columns: tuple[OutputColumn, ...]
+    order_by: tuple[SortKey, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+    with_: "tuple[Cte, ...]" = ()
+
+
+Query: TypeAlias = Select | ValuesQuery | SetOp
+
+
+@dataclass(frozen=True, slots=True)
+class Cte:
+    """One WITH item. A recursive one's query is a SetOp whose right side scans it."""
+
+    number: int
+    name: str
+    query: Query
+    columns: tuple[OutputColumn, ...]
+    recursive: bool = False
+    materialized: bool | None = None
+
+
+# --------------------------------------------------------------------------- data changes
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """column: index into Table.columns. `expr` is cast to the column's type; None means DEFAULT."""
+
+    column: int
+    expr: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class OnConflict:
+    """columns: ids of the arbiter constraint's columns, () for any (DO NOTHING only).
+
+    assignments is () for DO NOTHING. They and `where` see relations `target` and `excluded`.
+    """
+
+    columns: tuple[int, ...]
+    assignments: tuple[Assignment, ...]
+    where: Expr | None
+    excluded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """INSERT. `columns`: indexes into Table.columns that the source fills, in its order.
+
+    Source rows are cast to the columns' types. In VALUES an item of None is DEFAULT. `source` is a
+    tuple of rows, or a Query. RETURNING sees relation `target` (columns as in TableScan).
+    """
+
+    table: Table
+    target: int
+    columns: tuple[int, ...]
+    source: "tuple[tuple[Expr | None, ...], ...] | Query"
+    on_conflict: OnConflict | None
+    returning: tuple[Target, ...]
+    returning_columns: tuple[OutputColumn, ...]
+    target_columns: tuple[OutputColumn, ...]
+    with_: tuple[Cte, ...] = ()
+    overriding: str = ""  # "" | system | user
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """UPDATE [FROM]. Expressions see `target` and the FROM items."""
+
+    table: Table
+    target: int
+    assignments: tuple[Assignment, ...]
+    from_: tuple[FromItem, ...]
+    where: Expr | None
+    returning: tuple[Target, ...]
+    returning_columns: tuple[OutputColumn, ...]
+    target_columns: tuple[OutputColumn, ...]
+    with_: tuple[Cte, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """DELETE [USING]. Expressions see `target` and the USING items."""
+
+    table: Table
+    target: int
+    using: tuple[FromItem, ...]
+    where: Expr | None
+    returning: tuple[Target, ...]
+    returning_columns: tuple[OutputColumn, ...]
+    target_columns: tuple[OutputColumn, ...]
+    with_: tuple[Cte, ...] = ()
+
+
+Dml: TypeAlias = Insert | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What the binder returns for a query or data change.
+
+    param_types: one per parameter. `tables`: every stored table the statement names (authorisation and
+    cache dependencies); `virtual`: (schema, name) of catalogue relations. `columns`: the result's.
+    """
+
+    statement: Query | Dml
+    columns: tuple[OutputColumn, ...]
+    param_types: tuple[PgType, ...]
+    tables: tuple[Table, ...] = ()
+    virtual: tuple[tuple[str, str], ...] = ()
+    volatile: bool = False
+    notices: tuple[str, ...] = field(default=())
