@@ -1,0 +1,382 @@
+"""Bytes from a frontend, any way they are cut, become messages.
+
+`FrontendDecoder` is the server's half of the protocol; the bytes it answers with are made in
+`encode`. The other half (a frontend's encoders and decoder) is in `frontend`.
+
+The messages of a prepared statement are on the hot path, so they are unpacked in one function each
+with no cursor in between; every other message goes through the bounds-checked `Cursor`. The tests
+hold both to the same table of (bytes, message) cases.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Final
+
+from kalam_pg.pgwire.cursor import Cursor, text
+from kalam_pg.pgwire.errors import ProtocolViolationError
+from kalam_pg.pgwire.messages import (
+    AuthenticationData,
+    Bind,
+    Close,
+    CopyData,
+    CopyDone,
+    CopyFail,
+    Describe,
+    Execute,
+    Flush,
+    FrontendMessage,
+    FunctionCall,
+    Parse,
+    Query,
+    SASLInitialResponse,
+    Sync,
+    Terminate,
+)
+from kalam_pg.pgwire.startup import StartupPacket, read_packet
+
+PRE_AUTHENTICATION_BYTES_MAX: Final = 65_536
+"""Largest message before authentication; PostgreSQL's PG_MAX_AUTH_TOKEN_LENGTH is about the same."""
+
+SMALL_BYTES_MAX: Final = 10_000
+"""Largest message of a type that holds only names; PostgreSQL's PQ_SMALL_MESSAGE_LIMIT."""
+
+MESSAGE_BYTES_MAX: Final = 256 * 1024 * 1024
+"""Default for the types that hold data (Query, Parse, Bind, CopyData …). PostgreSQL takes 1 GiB;
+a value of that size would be copied several times over here."""
+
+_LARGE = b"QPBFdp"
+_SMALL = b"CDEHSXcf"
+
+
+class FrontendDecoder:
+    """Cuts a frontend's byte stream into messages.
+
+    Bytes go in by `feed`, messages come out of `next` until it returns None, which means "feed me
+    more" and is not an error. What is held is what was received: a declared length reserves
+    nothing. Before `authenticated` is called only 'p' and Terminate of at most 64 KiB pass.
+    """
+
+    __slots__ = ("_buffer", "_caps", "_max_bytes", "_need", "_parts", "_pos", "_size")
+
+    def __init__(self, max_message_bytes: int = MESSAGE_BYTES_MAX) -> None:
+        self._max_bytes = max_message_bytes
+        self._caps = _PRE_AUTHENTICATION_CAPS
+        self._buffer = b""
+        self._pos = 0
+        # While one message is incomplete its pieces wait here unjoined, so that a large message
+        # costs one copy and not one for each read.
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._need = 0
+
+    def authenticated(self) -> None:
+        """Accept every message type from here on, up to the configured size."""
+        self._caps = _caps(self._max_bytes)
+
+    def feed(self, data: bytes) -> None:
+        """Add bytes received."""
+        if self._parts:
+            self._parts.append(data)
+            self._size += len(data)
+            if self._size < self._need:
+                return
+            self._buffer = b"".join(self._parts)
+            self._parts.clear()
+        elif self._pos == len(self._buffer):
+            self._buffer = data
+        else:
+            self._buffer = self._buffer[self._pos :] + data
+        self._pos = 0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held that belong to no message returned yet."""
+        return self._size if self._parts else len(self._buffer) - self._pos
+
+    def next_startup(self) -> StartupPacket | None:
+        """The packet without a type byte that opens a connection, or None while incomplete.
+
+        Raises:
+            ProtocolViolationError: its length or content is not legal (always fatal).
+        """
+        if self._pos:
+            self._buffer = self._buffer[self._pos :]
+            self._pos = 0
+        found = read_packet(self._buffer)
+        if found is None:
+            return None
+        packet, self._pos = found
+        return packet
+
+    def next(self) -> FrontendMessage | None:
+        """The next whole message, or None when more bytes are needed.
+
+        Raises:
+            ProtocolViolationError: fatal when the type or length is bad (the stream is lost);
+                otherwise the message was skipped and the next call reads the one after it.
+        """
+        buffer = self._buffer
+        pos = self._pos
+        if len(buffer) - pos < 5:
+            return None
+        kind, length = _HEADER(buffer, pos)
+        if not 4 <= length <= self._caps[kind]:
+            raise self._refusal(kind, length)
+        end = pos + 1 + length
+        if end > len(buffer):
+            self._wait_for(end)
+            return None
+        self._pos = end
+        if length <= 9:
+            frequent = _FREQUENT.get(buffer[pos:end])
+            if frequent is not None:
+                return frequent
+        return _DECODERS[kind](buffer[pos + 5 : end])
+
+    def _wait_for(self, end: int) -> None:
+        part = self._buffer[self._pos :]
+        self._parts.append(part)
+        self._size = len(part)
+        self._need = end - self._pos
+        self._buffer = b""
+        self._pos = 0
+
+    def _refusal(self, kind: int, length: int) -> ProtocolViolationError:
+        if kind not in _DECODERS:
+            return ProtocolViolationError(f"invalid frontend message type {kind}")
+        if self._caps[kind] == 0:
+            return ProtocolViolationError(f"expected an authentication response, got {kind:c}")
+        if length > self._caps[kind]:
+            return ProtocolViolationError(
+                "invalid message length",
+                detail=f"A message of type {kind:c} may have at most {self._caps[kind]} bytes.",
+            )
+        return ProtocolViolationError("invalid message length")
+
+
+def password(message: AuthenticationData) -> str:
+    """The password of a PasswordMessage."""
+    cursor = Cursor(message.data)
+    value = cursor.string()
+    cursor.finish()
+    return value
+
+
+def sasl_initial_response(message: AuthenticationData) -> SASLInitialResponse:
+    """The mechanism and first data of a SASLInitialResponse."""
+    cursor = Cursor(message.data)
+    mechanism = cursor.string()
+    data = cursor.value()
+    cursor.finish()
+    return SASLInitialResponse(mechanism, data)
+
+
+def sasl_response(message: AuthenticationData) -> bytes:
+    """The data of a SASLResponse: all of it."""
+    return message.data
+
+
+# Decoders of one body each ----------------------------------------------------------------------
+
+_HEADER = struct.Struct(">Bi").unpack_from
+_UINT16 = struct.Struct(">H").unpack_from
+_INT32 = struct.Struct(">i").unpack_from
+
+
+def _query(body: bytes) -> Query:
+    if body.find(0) != len(body) - 1 or not body:
+        raise _bad_string(body)
+    return Query(text(body[:-1]))
+
+
+def _parse(body: bytes) -> Parse:
+    try:
+        name_end = body.index(0)
+        query_end = body.index(0, name_end + 1)
+        count = _UINT16(body, query_end + 1)[0]
+        pos = query_end + 3
+        if pos + 4 * count != len(body):
+            raise _bad_format(len(body) < pos + 4 * count)
+        types = struct.unpack_from(f">{count}I", body, pos) if count else ()
+        return Parse(
+            body[:name_end].decode() if name_end else "",
+            body[name_end + 1 : query_end].decode(),
+            types,
+        )
+    except ValueError as exc:
+        raise _explain(exc) from exc
+    except struct.error as exc:
+        raise _bad_format(short=True) from exc
+
+
+def _bind(body: bytes) -> Bind:  # one function, for speed: see the module's docstring
+    try:
+        portal_end = body.index(0)
+        statement_end = body.index(0, portal_end + 1)
+        pos = statement_end + 1
+        format_count = _UINT16(body, pos)[0]
+        pos += 2
+        parameter_formats: tuple[int, ...] = ()
+        if format_count:
+            parameter_formats = struct.unpack_from(f">{format_count}h", body, pos)
+            pos += 2 * format_count
+        count = _UINT16(body, pos)[0]
+        pos += 2
+        parameters: list[bytes | None] = []
+        for _ in range(count):
+            size = _INT32(body, pos)[0]
+            pos += 4
+            if size >= 0:
+                end = pos + size
+                parameters.append(body[pos:end])
+                pos = end  # An overrun shows below: `pos` never comes back inside the body.
+            elif size == -1:
+                parameters.append(None)
+            else:
+                raise _bad_format(short=True)
+        result_count = _UINT16(body, pos)[0]
+        pos += 2
+        result_formats: tuple[int, ...] = ()
+        if result_count:
+            result_formats = struct.unpack_from(f">{result_count}h", body, pos)
+            pos += 2 * result_count
+        if pos != len(body):
+            raise _bad_format(short=False)
+        portal = body[:portal_end].decode() if portal_end else ""
+        statement = body[portal_end + 1 : statement_end].decode()
+    except ValueError as exc:
+        raise _explain(exc) from exc
+    except struct.error as exc:
+        raise _bad_format(short=True) from exc
+    if format_count > 1 and format_count != count:
+        raise ProtocolViolationError(
+            f"bind message has {format_count} parameter formats but {count} parameters",
+            fatal=False,
+        )
+    return Bind(portal, statement, parameter_formats, tuple(parameters), result_formats)
+
+
+def _execute(body: bytes) -> Execute:
+    cursor = Cursor(body)
+    message = Execute(cursor.string(), cursor.int32())
+    cursor.finish()
+    return message
+
+
+def _describe(body: bytes) -> Describe:
+    kind, name = _kind_and_name(body, "DESCRIBE")
+    return Describe(kind, name)
+
+
+def _close(body: bytes) -> Close:
+    kind, name = _kind_and_name(body, "CLOSE")
+    return Close(kind, name)
+
+
+def _kind_and_name(body: bytes, what: str) -> tuple[str, str]:
+    cursor = Cursor(body)
+    kind = cursor.byte()
+    name = cursor.string()
+    cursor.finish()
+    if kind not in b"SP":
+        raise ProtocolViolationError(f"invalid {what} message subtype {kind}", fatal=False)
+    return chr(kind), name
+
+
+def _copy_data(body: bytes) -> CopyData:
+    return CopyData(body)
+
+
+def _copy_fail(body: bytes) -> CopyFail:
+    cursor = Cursor(body)
+    message = CopyFail(cursor.string())
+    cursor.finish()
+    return message
+
+
+def _function_call(body: bytes) -> FunctionCall:
+    cursor = Cursor(body)
+    function = cursor.oid()
+    formats = tuple(cursor.int16() for _ in range(cursor.count()))
+    arguments = tuple(cursor.value() for _ in range(cursor.count()))
+    result_format = cursor.int16()
+    cursor.finish()
+    return FunctionCall(function, formats, arguments, result_format)
+
+
+def _authentication_data(body: bytes) -> AuthenticationData:
+    return AuthenticationData(body)
+
+
+def _empty(message: FrontendMessage) -> Callable[[bytes], FrontendMessage]:
+    def decode(body: bytes) -> FrontendMessage:
+        if body:
+            raise _bad_format(short=False)
+        return message
+
+    return decode
+
+
+def _bad_format(short: bool) -> ProtocolViolationError:
+    what = "insufficient data left in message" if short else "invalid message format"
+    return ProtocolViolationError(what, fatal=False)
+
+
+def _bad_string(body: bytes) -> ProtocolViolationError:
+    if 0 in body:
+        return _bad_format(short=False)
+    return ProtocolViolationError("invalid string in message", fatal=False)
+
+
+def _explain(exc: ValueError) -> ProtocolViolationError:
+    # A missing zero is a plain ValueError; text that is not UTF-8 says where it went wrong.
+    if isinstance(exc, UnicodeDecodeError):
+        try:
+            text(exc.object)
+        except ProtocolViolationError as violation:
+            return violation
+    return ProtocolViolationError("invalid string in message", fatal=False)
+
+
+_DECODERS: Final[dict[int, Callable[[bytes], FrontendMessage]]] = {
+    ord("Q"): _query,
+    ord("P"): _parse,
+    ord("B"): _bind,
+    ord("D"): _describe,
+    ord("E"): _execute,
+    ord("C"): _close,
+    ord("H"): _empty(Flush()),
+    ord("S"): _empty(Sync()),
+    ord("X"): _empty(Terminate()),
+    ord("d"): _copy_data,
+    ord("c"): _empty(CopyDone()),
+    ord("f"): _copy_fail,
+    ord("F"): _function_call,
+    ord("p"): _authentication_data,
+}
+
+# Whole messages that nearly every pipeline holds, recognised without being taken apart.
+_FREQUENT: Final[dict[bytes, FrontendMessage]] = {
+    b"S\0\0\0\x04": Sync(),
+    b"H\0\0\0\x04": Flush(),
+    b"E\0\0\0\x09\0\0\0\0\0": Execute("", 0),
+    b"D\0\0\0\x06P\0": Describe("P", ""),
+    b"D\0\0\0\x06S\0": Describe("S", ""),
+    b"c\0\0\0\x04": CopyDone(),
+}
+
+
+def _caps(max_message_bytes: int) -> tuple[int, ...]:
+    """The largest length field of each type byte; 0 refuses the type."""
+    caps = [0] * 256
+    for kind in _SMALL:
+        caps[kind] = SMALL_BYTES_MAX
+    for kind in _LARGE:
+        caps[kind] = max_message_bytes
+    return tuple(caps)
+
+
+_PRE_AUTHENTICATION_CAPS: Final = tuple(
+    PRE_AUTHENTICATION_BYTES_MAX if kind == ord("p") else 4 if kind == ord("X") else 0
+    for kind in range(256)
+)

@@ -1,0 +1,18 @@
+"""The one error that the protocol itself raises."""
+
+from storage.errors import KalamError
+
+
+class ProtocolViolationError(KalamError):
+    """protocol_violation: the peer sent bytes that are not a legal message, or not here.
+
+    `fatal` says whether the place in the byte stream is lost (a bad length, an unknown type): then
+    nothing more can be read and the connection ends. Otherwise one well framed message was bad
+    inside, and the session may go on after it as after any error.
+    """
+
+    sqlstate = "08P01"
+
+    def __init__(self, message: str, *, detail: str = "", fatal: bool = True) -> None:
+        super().__init__(message, detail=detail)
+        self.fatal = fatal

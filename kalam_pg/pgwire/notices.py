@@ -1,0 +1,67 @@
+"""Errors and notices as the fields a client reads ("Error and Notice Message Fields")."""
+
+from dataclasses import dataclass
+
+from kalam_pg.pgwire import encode
+from storage.errors import KalamError
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a client should know although nothing failed. `severity` as PostgreSQL's."""
+
+    message: str
+    severity: str = "NOTICE"
+    sqlstate: str = "00000"
+    detail: str = ""
+    hint: str = ""
+
+
+def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]:
+    """S V C M always, then D H P s t c d n where the error has them.
+
+    severity: "FATAL" when the connection ends with it; "" takes the error's own.
+    """
+    level = severity or ("FATAL" if getattr(error, "fatal", False) else error.severity)
+    fields = [("S", level), ("V", level), ("C", error.sqlstate), ("M", error.message)]
+    optional = (
+        ("D", error.detail),
+        ("H", error.hint),
+        ("P", str(error.position) if error.position else ""),
+        ("s", error.schema),
+        ("t", error.table),
+        ("c", error.column),
+        ("d", error.datatype),
+        ("n", error.constraint),
+    )
+    fields.extend(pair for pair in optional if pair[1])
+    return fields
+
+
+def error_bytes(error: KalamError, severity: str = "") -> bytes:
+    """The ErrorResponse of an error; `severity` as for `error_fields`."""
+    return encode.error_response(error_fields(error, severity))
+
+
+def internal_error_bytes(reference: str, severity: str = "ERROR") -> bytes:
+    """The ErrorResponse of a bug: XX000 and a reference to the log, never its text."""
+    return encode.error_response(
+        [
+            ("S", severity),
+            ("V", severity),
+            ("C", "XX000"),
+            ("M", f"internal error (reference {reference})"),
+        ]
+    )
+
+
+def notice_bytes(notice: Notice) -> bytes:
+    """The NoticeResponse of a notice."""
+    fields = [
+        ("S", notice.severity),
+        ("V", notice.severity),
+        ("C", notice.sqlstate),
+        ("M", notice.message),
+    ]
+    fields.extend(pair for pair in (("D", notice.detail), ("H", notice.hint)) if pair[1])
+    return encode.notice_response(fields)
