@@ -48,6 +48,8 @@ class TableInput:
         the log (live or tombstone), so that no cold row with such a key may be returned.
     overlapping: whether any key may stand in two of `segments` (then the newest `_seq` wins, and a
         row with `_deleted` hides it).
+    key_kinds: `storage.layout.Column.kind` of each key column; with it, equality of float and numeric
+        keys is SQL's (-0 is 0, 1.50 is 1.5).
     """
 
     name: str
@@ -58,6 +60,7 @@ class TableInput:
     superseded: pa.RecordBatch | None = None
     overlapping: bool = False
     missing: dict[str, Any] = field(default_factory=dict)
+    key_kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class EngineQuery:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """timeout_s 0 is none. memory_bytes bounds the worker's address space."""
+    """timeout_s 0 is none. memory_bytes bounds the address space that a query adds to the worker's."""
 
     timeout_s: float = 0.0
     memory_bytes: int = 4 << 30

@@ -1,0 +1,179 @@
+"""The parent's side of one worker process: starting it, sending queries, reading frames, killing it."""
+
+import array
+import os
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.errors import internal_error
+from kalam_pg.engines.protocol import FrameReader, Kind, pack
+from storage.errors import KalamError
+
+STDERR_BYTES_MAX = 64 << 10
+"""What a worker printed is kept up to here: Rust's last words say why it ended."""
+
+_FDS_PER_MESSAGE = 200  # The kernel takes 253 (SCM_MAX_FD).
+_RECEIVE_BYTES = 256 << 10
+
+
+class WorkerLostError(Exception):
+    """The worker's end of the socket is closed: it has ended or is about to."""
+
+
+@dataclass(slots=True, eq=False)
+class WorkerProcess:
+    """One worker. `held`: ids of the batches that it has mapped."""
+
+    process: "subprocess.Popen[bytes]"
+    link: trio.socket.SocketType
+    stderr: int
+    held: set[int] = field(default_factory=set)
+    killed: bool = False
+    _reader: FrameReader = field(default_factory=FrameReader)
+    _frames: list[tuple[Kind, bytes]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, settings: EngineSettings) -> "WorkerProcess":
+        """Start a worker and return at once; it reports with a READY frame.
+
+        Call it in the thread that lives as long as the pool: the kernel kills a worker when the
+        *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG), so never from a thread pool.
+        """
+        ours, theirs = socket.socketpair()
+        stderr = os.memfd_create("kalam-worker-stderr", os.MFD_CLOEXEC)
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603
+                [
+                    *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.engines.worker"),
+                    *(str(theirs.fileno()), str(os.getpid())),
+                    *(str(settings.partitions), str(settings.pool_bytes)),
+                    str(settings.spill_directory or ""),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=(theirs.fileno(),),
+                process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
+                env=_environment(),
+            )
+        return cls(process, trio.socket.from_stdlib_socket(ours), stderr)
+
+    async def send(
+        self, kind: Kind, body: bytes = b"", descriptors: list[int] | None = None
+    ) -> None:
+        """Send one frame. Raises WorkerLostError."""
+        buffers: list[memoryview] = [memoryview(part) for part in pack(kind, body) if len(part)]
+        waiting = list(descriptors or ())
+        try:
+            while waiting:
+                # Descriptors need a byte to travel with: the frame's first bytes, one by one.
+                now, waiting = waiting[:_FDS_PER_MESSAGE], waiting[_FDS_PER_MESSAGE:]
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", now))
+                _advance(buffers, await self.link.sendmsg([buffers[0][:1]], [rights]))
+            while buffers:
+                _advance(buffers, await self.link.sendmsg(buffers))
+        except OSError as exc:
+            raise WorkerLostError from exc
+
+    def send_nowait(self, kind: Kind) -> None:
+        """Send a frame without a body if the socket takes it; it does unless the worker hangs."""
+        try:
+            self.link._sock.send(b"".join(pack(kind)), socket.MSG_DONTWAIT)  # type: ignore[attr-defined]  # noqa: SLF001
+        except OSError:
+            self.kill()
+
+    async def receive(self) -> tuple[Kind, bytes]:
+        """The next frame. Raises WorkerLostError at the end of the stream."""
+        while not self._frames:
+            try:
+                data = await self.link.recv(
+                    max(_RECEIVE_BYTES, min(self._reader.missing(), 1 << 20))
+                )
+            except OSError as exc:
+                raise WorkerLostError from exc
+            if not data:
+                raise WorkerLostError
+            self._reader.feed(data)
+            self._frames.extend(self._reader.frames())
+            self._frames.reverse()
+        return self._frames.pop()
+
+    def kill(self) -> None:
+        """SIGKILL, now; the worker needs no warning."""
+        self.killed = True
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """Wait for its end and free what it held here; -N is signal N."""
+        if self.process.poll() is None:
+            descriptor = os.pidfd_open(self.process.pid)
+            try:
+                await trio.lowlevel.wait_readable(descriptor)
+            finally:
+                os.close(descriptor)
+        return self.process.wait()
+
+    def last_words(self) -> str:
+        """What it wrote to its standard error, the end of it."""
+        size = os.fstat(self.stderr).st_size
+        start = max(0, size - STDERR_BYTES_MAX)
+        return os.pread(self.stderr, STDERR_BYTES_MAX, start).decode(errors="replace")
+
+    def forget_words(self) -> None:
+        """Keep what a long-lived worker prints bounded."""
+        if os.fstat(self.stderr).st_size > STDERR_BYTES_MAX:
+            os.ftruncate(self.stderr, 0)
+
+    def close(self) -> None:
+        """Close the socket (which ends an idle worker) and its standard error."""
+        self.link.close()
+        os.close(self.stderr)
+
+
+def why_lost(worker: WorkerProcess, status: int) -> KalamError:
+    """The error of the query that a worker took with it.
+
+    Its allocator's last words, or the kernel's SIGKILL, mean memory; a worker that dies otherwise
+    has nearly always run out of stack over a deep expression.
+    """
+    from catalog.errors import (  # noqa: PLC0415
+        OutOfMemoryError,
+        StatementTooComplexError,
+    )
+
+    words = worker.last_words()
+    if "memory allocation of" in words or "MemoryError" in words or status == -signal.SIGKILL:
+        return OutOfMemoryError("out of memory", detail="The query passed its memory limit.")
+    if status < 0:
+        return StatementTooComplexError(
+            "stack depth limit exceeded",
+            detail="The query engine crashed on this statement.",
+            hint="Write the statement with fewer or less deeply nested terms.",
+        )
+    return internal_error(f"worker ended with status {status}: {words[-2000:]}")
+
+
+def _advance(buffers: list[memoryview], sent: int) -> None:
+    while buffers and sent >= len(buffers[0]):
+        sent -= len(buffers.pop(0))
+    if buffers:
+        buffers[0] = buffers[0][sent:]
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the server's environment but what Python and the libraries need to start."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TZDIR", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+    root = str(Path(__file__).parents[2])
+    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    # The packages beside this file are importable in the worker too, however the server was started.
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+    environment["OMP_NUM_THREADS"] = "1"
+    return environment

@@ -1,0 +1,96 @@
+"""Cold segments in a worker: verified before their first read, then described by their footers."""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kalam_pg.engines.request import SegmentRef
+from storage.errors import DataCorruptedError, IoError
+
+KNOWN_MAX = 4096
+"""Verified files whose footers are remembered; about 10 KiB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What the file says of itself. ranges: (min, max) of a column as Arrow scalars, by name, for
+    those columns where every row group has both.
+    """
+
+    names: frozenset[str]
+    rows: int
+    ranges: dict[str, tuple[pa.Scalar, pa.Scalar]]
+
+
+@dataclass(slots=True)
+class VerifiedSegments:
+    """The segments that this process has verified, by path and by inode, size and mtime."""
+
+    _footers: "OrderedDict[tuple[str, int, int, int], Footer]" = field(default_factory=OrderedDict)
+
+    def open(self, segment: SegmentRef) -> Footer:
+        """Verify `segment` unless this process did so already.
+
+        Raises:
+            DataCorruptedError: Its bytes are not those that were written.
+            IoError: It cannot be read.
+        """
+        path = Path(segment.path)
+        try:
+            stat = path.stat()
+            key = (segment.path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            footer = self._footers.get(key)
+            if footer is None:
+                _verify(path, segment, stat.st_size)
+                footer = self._footers[key] = _read_footer(path)
+        except OSError as exc:
+            raise IoError(f"could not read segment {path.name}: {exc.strerror}") from exc
+        self._footers.move_to_end(key)
+        if len(self._footers) > KNOWN_MAX:
+            self._footers.popitem(last=False)
+        return footer
+
+
+def _verify(path: Path, segment: SegmentRef, size: int) -> None:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if size != segment.size or digest != segment.sha256:
+        raise DataCorruptedError(
+            f"segment {path.name} is damaged", detail="Its checksum is not the one in the manifest."
+        )
+
+
+def _read_footer(path: Path) -> Footer:
+    with pq.ParquetFile(path) as file:
+        schema, metadata = file.schema_arrow, file.metadata
+        ranges = {}
+        for index, name in enumerate(schema.names):
+            found = _range(metadata, index, schema.field(name).type)
+            if found is not None:
+                ranges[name] = found
+        return Footer(frozenset(schema.names), metadata.num_rows, ranges)
+
+
+def _range(
+    metadata: pq.FileMetaData, index: int, of: pa.DataType
+) -> tuple[pa.Scalar, pa.Scalar] | None:
+    # Floating point has -0 and NaN, which footers order in their own way.
+    if pa.types.is_nested(of) or pa.types.is_floating(of) or metadata.num_row_groups == 0:
+        return None
+    if metadata.schema.column(index).path != metadata.schema.to_arrow_schema().names[index]:
+        return None
+    low = high = None
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(index).statistics
+        if statistics is None or not statistics.has_min_max:
+            return None
+        low = statistics.min if low is None else min(low, statistics.min)
+        high = statistics.max if high is None else max(high, statistics.max)
+    try:
+        return pa.scalar(low, of), pa.scalar(high, of)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None

@@ -1,0 +1,198 @@
+"""A worker process: `python -m kalam_pg.engines.worker FD` answers the queries that come over socket FD.
+
+It runs what users wrote, so it is built to be lost: it dies with its parent, has no terminal and no
+signals from one, and whatever happens to it touches the one query that it runs.
+"""
+
+import array
+import contextlib
+import ctypes
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+from collections import deque
+from pathlib import Path
+
+import pyarrow as pa
+
+from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.errors import internal_error, to_failure
+from kalam_pg.engines.execution import Execution
+from kalam_pg.engines.inputs import Input
+from kalam_pg.engines.protocol import (
+    Done,
+    FrameReader,
+    Kind,
+    QueryBody,
+    SharedBatch,
+    TableBody,
+    decode_query,
+    encode_report,
+    pack,
+)
+from kalam_pg.engines.request import WireChunk
+from kalam_pg.engines.segments import VerifiedSegments
+from kalam_pg.engines.shared import BatchCache, from_ipc
+from storage.errors import KalamError
+
+_PR_SET_PDEATHSIG = 1
+_FDS_MAX = 253
+"""SCM_MAX_FD: descriptors that one message can carry."""
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the parent closes its end."""
+    parent = int(arguments[1])
+    _die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    settings = EngineSettings(
+        partitions=int(arguments[2]),
+        pool_bytes=int(arguments[3]),
+        spill_directory=Path(arguments[4]) if arguments[4] else None,
+    )
+    with socket.socket(fileno=int(arguments[0])) as link:
+        Worker(link, settings).serve()
+    return 0
+
+
+def _die_with(parent: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
+    if os.getppid() != parent:  # It died before we asked.
+        raise SystemExit(1)
+
+
+class Worker:
+    """The loop: one query at a time, its chunks as they come."""
+
+    def __init__(self, link: socket.socket, settings: EngineSettings) -> None:
+        self._link = link
+        self._settings = settings
+        self._reader = FrameReader()
+        self._frames: deque[tuple[Kind, bytes]] = deque()
+        self._descriptors: deque[int] = deque()
+        self._cache = BatchCache()
+        self._verified = VerifiedSegments()
+        self._idle_bytes = _address_space()
+
+    def serve(self) -> None:
+        """Answer queries until end of file."""
+        self._warm_up()
+        self._send(Kind.READY)
+        while (frame := self._receive()) is not None:
+            kind, body = frame
+            if kind is Kind.QUERY:  # A late CANCEL is for a query that has ended.
+                self._answer(decode_query(body))
+
+    def _warm_up(self) -> None:
+        """The first query of a process is ten times slower; let it not be a user's."""
+        first = Execution("SELECT 1 AS a", (), (), None, {}, self._settings, self._verified)
+        for _ in first.chunks():
+            pass
+        with contextlib.suppress(ImportError):
+            from kalam_pg import rows  # noqa: F401, PLC0415
+            from kalam_pg.functions import arrow_udf  # noqa: F401, PLC0415
+
+    def _answer(self, query: QueryBody) -> None:
+        limit = self._idle_bytes + query.limits.memory_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        try:
+            tables = tuple(self._input(table) for table in query.tables)
+            execution = Execution(
+                query.sql,
+                tables,
+                query.udfs,
+                query.result,
+                query.context,
+                self._settings,
+                self._verified,
+            )
+            chunks = execution.chunks()
+            with contextlib.closing(chunks):
+                for chunk in chunks:
+                    self._send_chunk(chunk)
+                    if self._is_canceled():
+                        break
+        except KalamError as exc:
+            self._send(Kind.ERROR, encode_report(to_failure(exc)))
+        except (BrokenPipeError, ConnectionResetError):
+            raise SystemExit(0) from None
+        except Exception as exc:  # noqa: BLE001 - a bug in here must not cost the worker
+            error = internal_error(f"{type(exc).__name__}: {exc}")
+            self._send(Kind.ERROR, encode_report(to_failure(error)))
+        self._send(Kind.DONE, encode_report(Done(self._cache.trim())))
+
+    def _input(self, table: TableBody) -> Input:
+        return Input(
+            table.name,
+            table.schema,
+            tuple(piece for batch in table.hot for piece in self._batch(batch)),
+            table.segments,
+            table.key_columns,
+            table.key_kinds,
+            table.superseded,
+            table.overlapping,
+            table.missing,
+        )
+
+    def _batch(self, batch: SharedBatch | bytes) -> list[pa.RecordBatch]:
+        if isinstance(batch, bytes):
+            return from_ipc(batch)
+        if batch.size:
+            self._cache.add(batch.id, self._descriptors.popleft(), batch.size)
+        return self._cache.get(batch.id)
+
+    def _send_chunk(self, chunk: pa.Schema | pa.RecordBatch | WireChunk) -> None:
+        if isinstance(chunk, WireChunk):
+            self._send(Kind.ROWS, chunk.rows.to_bytes(4, "little"), chunk.data)
+        elif isinstance(chunk, pa.Schema):
+            self._send(Kind.SCHEMA, memoryview(chunk.serialize()))
+        else:
+            self._send(Kind.BATCH, memoryview(chunk.serialize()))
+
+    def _send(self, kind: Kind, *parts: bytes | memoryview) -> None:
+        buffers = [memoryview(part) for part in pack(kind, *parts)]
+        while buffers:
+            sent = self._link.sendmsg(buffers)
+            while buffers and sent >= len(buffers[0]):
+                sent -= len(buffers.pop(0))
+            if buffers:
+                buffers[0] = buffers[0][sent:]
+
+    def _is_canceled(self) -> bool:
+        readable, _, _ = select.select([self._link], [], [], 0)
+        if not readable:
+            return False
+        frame = self._receive()
+        return frame is None or frame[0] is Kind.CANCEL
+
+    def _receive(self) -> tuple[Kind, bytes] | None:
+        """The next frame; None at end of file."""
+        while not self._frames:
+            data, ancillary, _, _ = self._link.recvmsg(
+                1 << 18, socket.CMSG_SPACE(_FDS_MAX * array.array("i").itemsize)
+            )
+            for level, what, payload in ancillary:
+                if level == socket.SOL_SOCKET and what == socket.SCM_RIGHTS:
+                    descriptors = array.array("i")
+                    descriptors.frombytes(payload)
+                    self._descriptors.extend(descriptors)
+            if not data:
+                return None
+            self._reader.feed(data)
+            self._frames.extend(self._reader.frames())
+        return self._frames.popleft()
+
+
+def _address_space() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
