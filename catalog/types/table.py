@@ -23,10 +23,24 @@ in rows, closures, parameters and constants. Forms:
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from typing import Protocol
 
 import pyarrow as pa
 
 from storage.layout import Value
+
+
+class ObjectNames(Protocol):
+    """Who can turn the names of catalogue objects into OIDs and back, for regclass and its like.
+
+    `kind` is the type's name: regclass, regtype, regproc, regprocedure, regnamespace, regrole …
+    """
+
+    def object_oid(self, kind: str, name: str) -> int | None:
+        """Return the OID of the object as written (qualified and quoted or not), None if unknown."""
+
+    def object_name(self, kind: str, oid: int) -> str | None:
+        """Return the name as PostgreSQL prints it (qualified and quoted where needed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,8 @@ class TypeContext:
     """The session settings that text input and output depend on.
 
     now_us: the transaction's timestamp, for inputs such as 'now' and 'yesterday'.
+    objects: names of catalogue objects; without it regclass and its like know numbers only. It does
+        not cross to a worker: send `replace(context, objects=None)`.
     """
 
     timezone: tzinfo = UTC
@@ -44,6 +60,7 @@ class TypeContext:
     extra_float_digits: int = 1
     bytea_output: str = "hex"
     now_us: int = 0
+    objects: ObjectNames | None = field(default=None, compare=False)
 
 
 DEFAULT_CONTEXT = TypeContext()

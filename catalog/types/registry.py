@@ -1,0 +1,126 @@
+"""Every type, by OID, by pg_type name, by SQL name; and the names of the types as constants."""
+
+from catalog.errors import UndefinedObjectError
+from catalog.types.array import array_type
+from catalog.types.boolean import BOOL
+from catalog.types.bytea import BYTEA
+from catalog.types.datetime import DATE, TIME, TIMESTAMP, TIMESTAMPTZ
+from catalog.types.float import FLOAT4, FLOAT8
+from catalog.types.integer import CID, INT2, INT4, INT8, OID, XID
+from catalog.types.interval import INTERVAL
+from catalog.types.json import JSON, JSONB
+from catalog.types.numeric import NUMERIC, numeric_typmod
+from catalog.types.pseudo import (
+    ANY,
+    ANYARRAY,
+    ANYCOMPATIBLE,
+    ANYCOMPATIBLEARRAY,
+    ANYCOMPATIBLENONARRAY,
+    ANYELEMENT,
+    ANYENUM,
+    ANYNONARRAY,
+    ANYRANGE,
+    EVENT_TRIGGER,
+    INTERNAL,
+    LANGUAGE_HANDLER,
+    RECORD,
+    TRIGGER,
+    VOID,
+)
+from catalog.types.system import (
+    ACLITEM,
+    INT2VECTOR,
+    OIDVECTOR,
+    PG_NODE_TREE,
+    REGCLASS,
+    REGNAMESPACE,
+    REGOPER,
+    REGOPERATOR,
+    REGPROC,
+    REGPROCEDURE,
+    REGROLE,
+    REGTYPE,
+    TID,
+)
+from catalog.types.table import PgType
+from catalog.types.text import BPCHAR, CHAR, CSTRING, NAME, TEXT, UNKNOWN, VARCHAR
+from catalog.types.typmod import format_type, make_typmod
+from catalog.types.uuid import UUID
+from catalog.types.vector import VECTOR
+
+__all__ = [
+    "ACLITEM", "ANY", "ANYARRAY", "ANYCOMPATIBLE", "ANYCOMPATIBLEARRAY", "ANYCOMPATIBLENONARRAY",
+    "ANYELEMENT", "ANYENUM", "ANYNONARRAY", "ANYRANGE", "BOOL", "BPCHAR", "BYTEA", "CHAR", "CID",
+    "CSTRING", "DATE", "EVENT_TRIGGER", "FLOAT4", "FLOAT8", "INT2", "INT2VECTOR", "INT4", "INT8",
+    "INTERNAL", "INTERVAL", "JSON", "JSONB", "LANGUAGE_HANDLER", "NAME", "NUMERIC", "OID",
+    "OIDVECTOR", "PG_NODE_TREE", "RECORD", "REGCLASS", "REGNAMESPACE", "REGOPER", "REGOPERATOR",
+    "REGPROC", "REGPROCEDURE", "REGROLE", "REGTYPE", "TEXT", "TID", "TIME", "TIMESTAMP",
+    "TIMESTAMPTZ", "TRIGGER", "TYPES", "UNKNOWN", "UUID", "VARCHAR", "VECTOR", "VOID", "XID",
+    "array_of", "by_name", "by_oid", "by_sql_name", "find_oid", "format_type", "make_typmod",
+    "numeric_typmod",
+]  # fmt: skip
+
+_SCALARS = (
+    BOOL, BYTEA, CHAR, NAME, INT8, INT2, INT2VECTOR, INT4, REGPROC, TEXT, OID, TID, XID, CID,
+    OIDVECTOR, JSON, PG_NODE_TREE, FLOAT4, FLOAT8, UNKNOWN, ACLITEM, BPCHAR, VARCHAR, DATE, TIME,
+    TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, REGPROCEDURE, REGOPER, REGOPERATOR, REGCLASS,
+    REGTYPE, REGROLE, REGNAMESPACE, UUID, JSONB, VECTOR, RECORD, CSTRING, VOID, TRIGGER, INTERNAL,
+    LANGUAGE_HANDLER, EVENT_TRIGGER, ANY, ANYELEMENT, ANYARRAY, ANYNONARRAY, ANYENUM, ANYRANGE,
+    ANYCOMPATIBLE, ANYCOMPATIBLEARRAY, ANYCOMPATIBLENONARRAY,
+)  # fmt: skip
+
+_ARRAYS = {scalar: array_type(scalar) for scalar in _SCALARS if scalar.array_oid}
+
+TYPES: tuple[PgType, ...] = (*_SCALARS, *_ARRAYS.values())
+"""Every type, scalars before arrays."""
+
+_BY_OID = {type_.oid: type_ for type_ in TYPES}
+_BY_NAME = {type_.name: type_ for type_ in TYPES}
+# A bare `char` is char(1), not the one-byte type, whose SQL name has quotes.
+_BY_SQL_NAME = {name: type_ for name, type_ in _BY_NAME.items() if type_ is not CHAR}
+_BY_SQL_NAME |= {type_.sql_name: type_ for type_ in TYPES}
+_BY_SQL_NAME |= {alias: type_ for type_ in TYPES for alias in type_.aliases}
+_BY_SQL_NAME |= {"int": INT4, "tinyint": INT2}
+
+
+def by_oid(oid: int) -> PgType:
+    """Return the type with that OID.
+
+    Raises:
+        UndefinedObjectError: 42704, there is none.
+    """
+    try:
+        return _BY_OID[oid]
+    except KeyError:
+        raise UndefinedObjectError(f"type with OID {oid} does not exist") from None
+
+
+def find_oid(oid: int) -> PgType | None:
+    """Return the type with that OID, None if there is none."""
+    return _BY_OID.get(oid)
+
+
+def by_name(name: str) -> PgType | None:
+    """Return the type with that pg_type.typname (`int4`, `_int4`), None if there is none."""
+    return _BY_NAME.get(name)
+
+
+def by_sql_name(name: str, *, kalam: bool = False) -> PgType | None:
+    """Return the type that SQL calls `name` (folded to lower case, single spaces), None if none.
+
+    Knows standard names (`double precision`), PostgreSQL's (`float8`), KalamDB's (`string`) and a
+    suffix `[]` on any of them. FLOAT is double precision in PostgreSQL's statements, real in KalamDB's
+    own (`kalam`).
+    """
+    if name.endswith("]"):
+        bracket = name.index("[")
+        element = by_sql_name(name[:bracket].rstrip(), kalam=kalam)
+        return None if element is None else _ARRAYS.get(element)
+    if kalam and name == "float":
+        return FLOAT4
+    return _BY_SQL_NAME.get(name)
+
+
+def array_of(element: PgType) -> PgType | None:
+    """Return the type of arrays of `element`; None for an array or pseudo-type without one."""
+    return _ARRAYS.get(element)

@@ -1,0 +1,219 @@
+"""Time zones: names, abbreviations and offsets, at any instant of PostgreSQL's range.
+
+Offsets are seconds east of Greenwich. The tz database itself is `zoneinfo`'s, which knows the years
+1 to 9999; later years repeat its 400-year cycle, earlier ones have the zone's first offset.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from catalog.types.calendar import US_PER_SECOND, days_of
+
+OFFSET_MAX_S = 15 * 3600 + 59 * 60 + 59
+"""The largest displacement that timestamp input takes, 15:59:59."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # local wall-clock time, which has no zone
+_CYCLE_S = 146097 * 86400  # 400 years
+_FIRST_S = days_of(1, 1, 3) * 86400  # a margin of a day or two keeps local times in range
+_LAST_S = days_of(9999, 12, 30) * 86400
+_POSIX = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)([+-]?)(\d{1,2})(?::(\d\d))?(?::(\d\d))?")
+
+# The abbreviations of PostgreSQL's timezonesets/Default: fixed offsets, and those whose offset
+# depends on the date, by zone.
+_FIXED = {
+    -36000: "hst taht",
+    -34200: "mart",
+    -32400: "akst gamt",
+    -28800: "akdt pst",
+    -25200: "mst pdt",
+    -21600: "cst galt mdt",
+    -18000: "act cdt cot est pet",
+    -14400: "amt ast bot edt",
+    -12600: "nft nst",
+    -10800: "adt bra brt clst gft pmst pyst uyt wgt",
+    -9000: "ndt",
+    -7200: "brst fnt pmdt uyst wgst",
+    -3600: "azot egt fnst",
+    0: "azost egst gmt uct ut utc wet z zulu",
+    3600: "bst cet met mez wat wetdst",
+    7200: "bdst cest cetdst eet ist mest mesz metdst sast",
+    10800: "eat eest eetdst fet idt",
+    12600: "irt",
+    14400: "msd mut ret sct",
+    16200: "aft",
+    18000: "must mvt pkt tft tjt uzt",
+    20700: "npt",
+    21600: "almt bdt btt kgst pkst uzst xjt yekst",
+    23400: "mmt",
+    25200: "almst cxt ict wast",
+    28800: "awst bnt bort cct hkt myt pht wadt",
+    31500: "acwst",
+    32400: "awsst jayt jst kst pwt ulast wdt",
+    34200: "acst cast",
+    36000: "aest chut ddut kdt ligt mpt pgt trut yapt",
+    37800: "acdt acsst cadt lhst sadt",
+    39600: "aedt aesst pont vut",
+    43200: "fjt gilt mht nzst nzt tvt wakt wft",
+    45900: "chast",
+    46800: "fjst nzdt tot",
+    49500: "chadt",
+}
+_NAMED = {
+    "America/Argentina/Buenos_Aires": "arst art",
+    "America/Asuncion": "pyt",
+    "America/Caracas": "vet",
+    "America/Guyana": "gyt",
+    "America/Santiago": "clt",
+    "Antarctica/Davis": "davt",
+    "Antarctica/Mawson": "mawt",
+    "Asia/Anadyr": "anast anat",
+    "Asia/Ashgabat": "tmt",
+    "Asia/Baku": "azst azt",
+    "Asia/Bishkek": "kgt",
+    "Asia/Colombo": "lkt",
+    "Asia/Irkutsk": "irkst irkt",
+    "Asia/Kamchatka": "petst pett",
+    "Asia/Krasnoyarsk": "krast krat",
+    "Asia/Magadan": "magst magt",
+    "Asia/Novosibirsk": "novst novt",
+    "Asia/Omsk": "omsst omst",
+    "Asia/Singapore": "sgt",
+    "Asia/Tbilisi": "gest get",
+    "Asia/Ulaanbaatar": "ulat",
+    "Asia/Vladivostok": "vlast vlat",
+    "Asia/Yakutsk": "yakst yakt",
+    "Asia/Yekaterinburg": "yekt",
+    "Asia/Yerevan": "amst",
+    "Atlantic/Stanley": "fkst fkt",
+    "Australia/Lord_Howe": "lhdt",
+    "Europe/Moscow": "msk",
+    "Europe/Volgograd": "volt",
+    "Indian/Chagos": "iot",
+    "Pacific/Easter": "easst east",
+    "Pacific/Fakaofo": "tkt",
+    "Pacific/Kiritimati": "lint",
+    "Pacific/Kosrae": "kost",
+    "Pacific/Niue": "nut",
+    "Pacific/Rarotonga": "ckt",
+}
+
+
+def utc_offset(zone: tzinfo, utc_us: int) -> int:
+    """Return the zone's offset at an instant, microseconds since 1970 UTC."""
+    if zone is UTC:
+        return 0
+    start, rest = divmod(utc_us, _QUANTUM_US)
+    steady = _steady_offset(zone, start)
+    if steady is not None:
+        return steady
+    return _offset_at(zone, (start * _QUANTUM_US + rest) // US_PER_SECOND)
+
+
+def local_offset(zone: tzinfo, local_us: int) -> int:
+    """Return the offset that a wall-clock time has in a zone.
+
+    A time that a change of the clock skips is read with the offset before the change, one that
+    comes twice with the later, standard one: the smaller offset in both cases.
+    """
+    if zone is UTC:
+        return 0
+    first = _wall_offset(zone, local_us // US_PER_SECOND, 0)
+    return min(first, _wall_offset(zone, local_us // US_PER_SECOND, 1))
+
+
+_QUANTUM_US = 900 * US_PER_SECOND
+
+
+@lru_cache(maxsize=8192)
+def _steady_offset(zone: tzinfo, quantum: int) -> int | None:
+    # Rows of one result lie close together: a quarter of an hour without a change is one lookup.
+    first = _offset_at(zone, quantum * 900)
+    return first if first == _offset_at(zone, quantum * 900 + 899) else None
+
+
+def _offset_at(zone: tzinfo, utc_s: int) -> int:
+    when = _EPOCH + timedelta(seconds=_in_range(utc_s))
+    offset = when.astimezone(zone).utcoffset()
+    assert offset is not None
+    return offset.days * 86400 + offset.seconds
+
+
+@lru_cache(maxsize=8192)
+def _wall_offset(zone: tzinfo, local_s: int, fold: int) -> int:
+    when = (_NAIVE_EPOCH + timedelta(seconds=_in_range(local_s))).replace(fold=fold)
+    offset = zone.utcoffset(when)
+    assert offset is not None
+    return offset.days * 86400 + offset.seconds
+
+
+def _in_range(seconds: int) -> int:
+    if seconds < _FIRST_S:
+        return _FIRST_S
+    if seconds > _LAST_S:
+        return seconds - -(-(seconds - _LAST_S) // _CYCLE_S) * _CYCLE_S
+    return seconds
+
+
+def abbreviation_at(zone: tzinfo, utc_us: int) -> str | None:
+    """Return what clocks there called their time at an instant (`CEST`), None if only a number did."""
+    when = _EPOCH + timedelta(seconds=_in_range(utc_us // US_PER_SECOND))
+    name = when.astimezone(zone).tzname()
+    return name if name and name.isalpha() else None
+
+
+def find_zone(name: str) -> tuple[tzinfo, str] | None:
+    """Return the zone of an IANA name (any case) or POSIX form (`UTC+3`), and its canonical name."""
+    folded = name.lower()
+    if folded in {"utc", "gmt", "etc/utc", "z", "zulu"}:
+        return UTC, {"z": "UTC", "zulu": "Zulu", "etc/utc": "Etc/UTC"}.get(folded, name.upper())
+    canonical = _names().get(folded)
+    if canonical is not None:
+        return _zone(canonical), canonical
+    match = _POSIX.fullmatch(name)
+    if match is None:
+        return None
+    sign, hours, minutes, seconds = match.groups()
+    offset = int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
+    # In POSIX, west is positive.
+    return fixed_zone(offset if sign == "-" else -offset), name
+
+
+def find_abbreviation(word: str) -> tuple[tzinfo, bool] | None:
+    """Return the zone of an abbreviation in lower case, and whether it is a fixed offset.
+
+    One that is not fixed (`msk`) has the offset that its zone had then.
+    """
+    offset = _offsets().get(word)
+    if offset is not None:
+        return fixed_zone(offset), True
+    name = _places().get(word)
+    return None if name is None else (_zone(name), False)
+
+
+@cache
+def fixed_zone(offset_s: int) -> tzinfo:
+    """Return the zone that is always `offset_s` seconds east."""
+    return timezone(timedelta(seconds=offset_s)) if offset_s else UTC
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
+
+
+@cache
+def _zone(name: str) -> tzinfo:
+    return ZoneInfo(name)
+
+
+@cache
+def _offsets() -> dict[str, int]:
+    return {word: offset for offset, words in _FIXED.items() for word in words.split()}
+
+
+@cache
+def _places() -> dict[str, str]:
+    return {word: name for name, words in _NAMED.items() for word in words.split()}
