@@ -1,0 +1,325 @@
+"""Aggregates. `row` takes one group as a list of argument tuples, NULLs included, in input order.
+
+DISTINCT, FILTER and ORDER BY are the caller's: it gives the rows that count, in the order asked.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from operator import and_, or_, xor
+
+from catalog.types.registry import (
+    ANY,
+    ANYARRAY,
+    ANYELEMENT,
+    ANYNONARRAY,
+    BOOL,
+    BPCHAR,
+    BYTEA,
+    DATE,
+    FLOAT4,
+    FLOAT8,
+    INT2,
+    INT4,
+    INT8,
+    INTERVAL,
+    NUMERIC,
+    OID,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+)
+from catalog.types.table import PgType
+from kalam_pg.functions import decimals, numerics
+from kalam_pg.functions.clock import pack_interval, unpack_interval
+from kalam_pg.functions.comparison import comparer
+from kalam_pg.functions.define import Datum, aggregate
+from kalam_pg.functions.floats import overflow, to_real
+from kalam_pg.functions.integers import out_of_range
+from kalam_pg.functions.table import Overload
+
+Group = list[tuple[Datum, ...]]
+
+
+def values_of(rows: Iterable[tuple[Datum, ...]]) -> list[Datum]:
+    """The first arguments that are not NULL."""
+    return [row[0] for row in rows if row[0] is not None]
+
+
+def _strict(compute: Callable[[list[Datum]], Datum]) -> Callable[[Group], Datum]:
+    """An aggregate of the non-NULL values; NULL when there are none."""
+
+    def run(rows: Group) -> Datum:
+        values = values_of(rows)
+        return compute(values) if values else None
+
+    return run
+
+
+def _sum_bigint(values: list[int]) -> int:
+    total = sum(values)
+    if not -(2**63) <= total < 2**63:
+        raise out_of_range(INT8)
+    return total
+
+
+def _total(values: Iterable[Datum]) -> Decimal:
+    total = Decimal(0)
+    scale = 0
+    for value in values:
+        number = Decimal(value)
+        total = decimals.EXACT.add(total, number)
+        if number.is_finite():
+            scale = max(scale, -number.as_tuple().exponent)  # type: ignore[operator]
+    return total if not total.is_finite() else decimals.round_to(total, scale)
+
+
+def _sum_numeric(values: list[Datum]) -> str:
+    return decimals.to_text(_total(values))
+
+
+def _avg_numeric(values: list[Datum]) -> str:
+    return decimals.divide(_sum_numeric(values), str(len(values)))
+
+
+def sum_floats(values: list[float]) -> float:
+    """The plain running sum, as PostgreSQL adds; 22003 when it overflows."""
+    total = 0.0
+    for value in values:
+        total += value
+    if math.isinf(total) and not any(math.isinf(v) for v in values):
+        raise overflow()
+    return total
+
+
+def _avg_floats(values: list[float]) -> float:
+    return sum_floats(values) / len(values)
+
+
+def _sum_intervals(values: list[bytes]) -> bytes:
+    parts = [unpack_interval(v) for v in values]
+    return pack_interval(*(sum(column) for column in zip(*parts, strict=True)))
+
+
+def divide_interval(value: bytes, by: float) -> bytes:
+    """Interval / number: fractions of months become days, those of days time."""
+    months, days, micros = unpack_interval(value)
+    whole_months = math.trunc(months / by)
+    month_rest = (months / by - whole_months) * 30
+    month_rest = round(month_rest, 6)
+    whole_days = math.trunc(days / by)
+    day_rest = round((days / by - whole_days) + (month_rest - math.trunc(month_rest)), 6)
+    extra = math.trunc(day_rest)
+    seconds = round((day_rest - extra) * 86_400, 6)
+    return pack_interval(
+        whole_months,
+        whole_days + math.trunc(month_rest) + extra,
+        round(micros / by + seconds * 1_000_000),
+    )
+
+
+def _extreme(pg_type: PgType, sign: int) -> Callable[[list[Datum]], Datum]:
+    compare = comparer(pg_type)
+
+    def run(values: list[Datum]) -> Datum:
+        best = values[0]
+        for value in values:
+            if compare(value, best) * sign > 0:
+                best = value
+        return best
+
+    return run
+
+
+def _extreme_array(sign: int) -> Callable[..., Datum]:
+    def run(types: tuple[PgType, ...], rows: Group) -> Datum:
+        values = values_of(rows)
+        return _extreme(types[0], sign)(values) if values else None
+
+    return run
+
+
+def _string_agg(rows: Group) -> Datum:
+    pieces = [row for row in rows if row[0] is not None]
+    if not pieces:
+        return None
+    result = pieces[0][0]
+    parts = [result]
+    for value, separator in pieces[1:]:
+        if separator is not None:
+            parts.append(separator)
+        parts.append(value)
+    return result[:0].join(parts)
+
+
+def _array_agg(rows: Group) -> Datum:
+    return tuple([row[0] for row in rows]) if rows else None
+
+
+def _bits(combine: Callable[[int, int], int]) -> Callable[[list[int]], int]:
+    def run(values: list[int]) -> int:
+        result = values[0]
+        for value in values[1:]:
+            result = combine(result, value)
+        return result
+
+    return run
+
+
+# ------------------------------------------------------------------ variance
+
+
+def _float_variance(sample: bool, root: bool) -> Callable[[list[float]], float | None]:
+    def run(values: list[float]) -> float | None:
+        count = 0
+        total = squares = 0.0
+        for value in values:  # Youngs and Cramer, as float8_accum
+            count += 1
+            total += value
+            if count > 1:
+                delta = value * count - total
+                squares += delta * delta / (count * (count - 1))
+            if math.isnan(value) or math.isinf(value):
+                squares = math.nan
+        if sample and count < 2:
+            return None
+        result = squares / (count - 1 if sample else count)
+        return math.sqrt(result) if root else result
+
+    return run
+
+
+def _numeric_variance(sample: bool, root: bool) -> Callable[[list[Datum]], str | None]:
+    def run(values: list[Datum]) -> str | None:
+        count = len(values)
+        if sample and count < 2:
+            return None
+        numbers = [Decimal(v) for v in values]
+        if not all(n.is_finite() for n in numbers):
+            return "NaN"
+        total = _total(numbers)
+        squares = _total([decimals.EXACT.multiply(n, n) for n in numbers])
+        top = decimals.EXACT.subtract(
+            decimals.EXACT.multiply(squares, Decimal(count)), decimals.EXACT.multiply(total, total)
+        )
+        if top <= 0:
+            return "0"
+        bottom = Decimal(count * (count - 1) if sample else count * count)
+        result = decimals.to_text(
+            decimals.quotient(top, bottom, decimals.division_scale(top, bottom))
+        )
+        return numerics.sqrt(result) if root else result
+
+    return run
+
+
+_SPREADS = (
+    ("variance", True, False),
+    ("var_samp", True, False),
+    ("var_pop", False, False),
+    ("stddev", True, True),
+    ("stddev_samp", True, True),
+    ("stddev_pop", False, True),
+)
+
+
+def _spread() -> list[Overload]:
+    rows = []
+    for name, sample, root in _SPREADS:
+        in_floats = _strict(_float_variance(sample, root))
+        in_numeric = _strict(_numeric_variance(sample, root))
+        rows += [aggregate(name, (t,), FLOAT8, in_floats) for t in (FLOAT4, FLOAT8)]
+        rows += [aggregate(name, (t,), NUMERIC, in_numeric) for t in (INT2, INT4, INT8, NUMERIC)]
+    return rows
+
+
+# ------------------------------------------------------------------ ordered sets
+# The direct argument comes first in every row, then the value; rows arrive sorted.
+
+
+def _percentile_disc(rows: Group) -> Datum:
+    ordered = [row for row in rows if row[1] is not None]
+    if not ordered or ordered[0][0] is None:
+        return None
+    fraction = _fraction(ordered[0][0])
+    place = max(1, math.ceil(fraction * len(ordered)))
+    return ordered[place - 1][1]
+
+
+def _percentile_cont(rows: Group) -> Datum:
+    ordered = [row for row in rows if row[1] is not None]
+    if not ordered or ordered[0][0] is None:
+        return None
+    place = _fraction(ordered[0][0]) * (len(ordered) - 1)
+    low, high = math.floor(place), math.ceil(place)
+    first, second = float(ordered[low][1]), float(ordered[high][1])
+    return first + (place - low) * (second - first) if low != high else first
+
+
+def _fraction(value: float) -> float:
+    if not 0 <= value <= 1:
+        from catalog.errors import NumericValueOutOfRangeError  # noqa: PLC0415
+
+        raise NumericValueOutOfRangeError(f"percentile value {value:g} is not between 0 and 1")
+    return value
+
+
+def _mode(types: tuple[PgType, ...], rows: Group) -> Datum:
+    compare = comparer(types[0])
+    best, best_count, current, count = None, 0, None, 0
+    for (value,) in rows:
+        if value is None:
+            continue
+        count = count + 1 if count and compare(value, current) == 0 else 1
+        current = value
+        if count > best_count:
+            best, best_count = value, count
+    return best
+
+
+_ORDERED = (
+    INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC, TEXT, BPCHAR, OID,
+    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL,
+)  # fmt: skip
+
+OVERLOADS: tuple[Overload, ...] = (
+    aggregate("count", (), INT8, len),
+    aggregate("count", (ANY,), INT8, lambda rows: len([1 for row in rows if row[0] is not None])),
+    *(aggregate("sum", (t,), INT8, _strict(_sum_bigint)) for t in (INT2, INT4)),
+    *(aggregate("sum", (t,), NUMERIC, _strict(_sum_numeric)) for t in (INT8, NUMERIC)),
+    aggregate("sum", (FLOAT8,), FLOAT8, _strict(sum_floats)),
+    aggregate("sum", (FLOAT4,), FLOAT4, _strict(lambda values: to_real(sum_floats(values)))),
+    aggregate("sum", (INTERVAL,), INTERVAL, _strict(_sum_intervals)),
+    *(aggregate("avg", (t,), NUMERIC, _strict(_avg_numeric)) for t in (INT2, INT4, INT8, NUMERIC)),
+    *(aggregate("avg", (t,), FLOAT8, _strict(_avg_floats)) for t in (FLOAT4, FLOAT8)),
+    aggregate(
+        "avg", (INTERVAL,), INTERVAL, _strict(lambda v: divide_interval(_sum_intervals(v), len(v)))
+    ),
+    *(
+        aggregate(name, (t,), t, _strict(_extreme(t, sign)))
+        for name, sign in (("max", 1), ("min", -1))
+        for t in _ORDERED
+    ),
+    aggregate("max", (ANYARRAY,), ANYARRAY, _extreme_array(1), needs_types=True),
+    aggregate("min", (ANYARRAY,), ANYARRAY, _extreme_array(-1), needs_types=True),
+    aggregate("bool_and", (BOOL,), BOOL, _strict(all)),
+    aggregate("every", (BOOL,), BOOL, _strict(all)),
+    aggregate("bool_or", (BOOL,), BOOL, _strict(any)),
+    aggregate("string_agg", (TEXT, TEXT), TEXT, _string_agg),
+    aggregate("string_agg", (BYTEA, BYTEA), BYTEA, _string_agg),
+    aggregate("array_agg", (ANYNONARRAY,), ANYARRAY, _array_agg),
+    aggregate("array_agg", (ANYARRAY,), ANYARRAY, _array_agg),
+    *(
+        aggregate(name, (t,), t, _strict(_bits(combine)))
+        for name, combine in (("bit_and", and_), ("bit_or", or_), ("bit_xor", xor))
+        for t in (INT2, INT4, INT8)
+    ),
+    *_spread(),
+    aggregate("percentile_disc", (FLOAT8, ANYELEMENT), ANYELEMENT, _percentile_disc),
+    aggregate("percentile_cont", (FLOAT8, FLOAT8), FLOAT8, _percentile_cont),
+    aggregate("mode", (ANYELEMENT,), ANYELEMENT, _mode, needs_types=True),
+)
+
+# Names whose last arguments come from WITHIN GROUP (ORDER BY …).
+ORDERED_SET = frozenset({"percentile_disc", "percentile_cont", "mode"})

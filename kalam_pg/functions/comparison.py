@@ -1,0 +1,197 @@
+"""The six comparison operators for every orderable type, and how one value compares with another."""
+
+import operator as py
+from collections.abc import Callable, Sequence
+
+from catalog.types.registry import (
+    ANYARRAY,
+    BOOL,
+    BPCHAR,
+    BYTEA,
+    CHAR,
+    DATE,
+    FLOAT4,
+    FLOAT8,
+    INT2,
+    INT4,
+    INT8,
+    INTERVAL,
+    JSONB,
+    NAME,
+    NUMERIC,
+    OID,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    UUID,
+)
+from catalog.types.table import PgType
+from kalam_pg.functions import decimals, jsonvalues
+from kalam_pg.functions.clock import date_to_timestamp, local_to_utc, span_us
+from kalam_pg.functions.define import Datum, operator
+from kalam_pg.functions.table import EvalContext, Overload, Volatility
+
+Compare = Callable[[Datum, Datum], int]
+
+SYMBOLS: tuple[tuple[str, Callable[[Datum, Datum], bool]], ...] = (
+    ("=", py.eq), ("<>", py.ne), ("<", py.lt), (">", py.gt), ("<=", py.le), (">=", py.ge),
+)  # fmt: skip
+
+
+def three_way(a: Datum, b: Datum) -> int:
+    """Compare two values whose Python order is SQL's."""
+    return (a > b) - (a < b)
+
+
+def compare_floats(a: float, b: float) -> int:
+    """NaN equals itself and is above everything."""
+    if a == b:
+        return 0
+    if a < b:
+        return -1
+    if a > b:
+        return 1
+    return int(a != a) - int(b != b)  # noqa: PLR0124
+
+
+def compare_intervals(a: bytes, b: bytes) -> int:
+    """By length, a month being 30 days and a day 24 hours."""
+    return three_way(span_us(a), span_us(b))
+
+
+def compare_padded(a: str, b: str) -> int:
+    """char(n): trailing blanks do not count."""
+    return three_way(a.rstrip(" "), b.rstrip(" "))
+
+
+def comparer(pg_type: PgType) -> Compare:
+    """How stored values of a type (arrays too) compare; NULLs inside arrays are equal and last."""
+    if pg_type.element is not None:
+        return _array_comparer(comparer(pg_type.element))
+    return _COMPARERS.get(pg_type.oid, three_way)
+
+
+_COMPARERS: dict[int, Compare] = {
+    FLOAT4.oid: compare_floats,
+    FLOAT8.oid: compare_floats,
+    NUMERIC.oid: decimals.compare,
+    INTERVAL.oid: compare_intervals,
+    BPCHAR.oid: compare_padded,
+    JSONB.oid: jsonvalues.compare,
+}
+
+
+def _array_comparer(element: Compare) -> Compare:
+    def compare(a: Sequence[Datum], b: Sequence[Datum]) -> int:
+        for x, y in zip(a, b, strict=False):
+            if isinstance(x, tuple) or isinstance(y, tuple):
+                order = compare(x, y)
+            elif x is None or y is None:
+                order = int(x is None) - int(y is None)
+            else:
+                order = element(x, y)
+            if order:
+                return order
+        return three_way(len(a), len(b))
+
+    return compare
+
+
+# ---------------------------------------------------------------------------- the operators
+
+
+def _family(left: PgType, right: PgType, *, native: bool) -> list[Overload]:
+    """Types whose Python comparison is SQL's."""
+    return [
+        operator(
+            symbol, (left, right), BOOL, row, native=f"({{0}} {symbol} {{1}})" if native else None
+        )
+        for symbol, row in SYMBOLS
+    ]
+
+
+def _by_compare(pg_type: PgType, compare: Compare) -> list[Overload]:
+    def make(test: Callable[[Datum, Datum], bool]) -> Callable[[Datum, Datum], bool]:
+        return lambda a, b: test(compare(a, b), 0)
+
+    return [operator(symbol, (pg_type, pg_type), BOOL, make(test)) for symbol, test in SYMBOLS]
+
+
+def _floats() -> list[Overload]:
+    def make(test: Callable[[int, int], bool]) -> Callable[[float, float], bool]:
+        return lambda a, b: test(compare_floats(a, b), 0)
+
+    return [
+        operator(symbol, (a, b), BOOL, make(test))
+        for a in (FLOAT4, FLOAT8)
+        for b in (FLOAT4, FLOAT8)
+        for symbol, test in SYMBOLS
+    ]
+
+
+def _arrays() -> list[Overload]:
+    def make(test: Callable[[Datum, Datum], bool]) -> Callable[..., bool]:
+        return lambda types, a, b: test(comparer(types[0])(a, b), 0)
+
+    return [
+        operator(symbol, (ANYARRAY, ANYARRAY), BOOL, make(test), needs_types=True)
+        for symbol, test in SYMBOLS
+    ]
+
+
+def _dates(left: PgType, right: PgType) -> list[Overload]:
+    """Date against timestamp."""
+
+    def make(test: Callable[[Datum, Datum], bool]) -> Callable[[int, int], bool]:
+        if left is DATE:
+            return lambda a, b: test(date_to_timestamp(a, clamp=True), b)
+        return lambda a, b: test(a, date_to_timestamp(b, clamp=True))
+
+    return [operator(symbol, (left, right), BOOL, make(test)) for symbol, test in SYMBOLS]
+
+
+def _zoned(left: PgType, right: PgType) -> list[Overload]:
+    """Date or timestamp against timestamptz: the local one is read in the session's time zone."""
+
+    def utc(pg_type: PgType, value: int, context: EvalContext) -> int:
+        if pg_type is TIMESTAMPTZ:
+            return value
+        if pg_type is DATE:
+            value = date_to_timestamp(value, clamp=True)
+        return local_to_utc(value, context.types.timezone)
+
+    def make(test: Callable[[Datum, Datum], bool]) -> Callable[[EvalContext, int, int], bool]:
+        return lambda c, a, b: test(utc(left, a, c), utc(right, b, c))
+
+    return [
+        operator(
+            symbol, (left, right), BOOL, make(test),
+            needs_context=True, volatility=Volatility.STABLE,
+        )
+        for symbol, test in SYMBOLS
+    ]  # fmt: skip
+
+
+_INTEGERS = (INT2, INT4, INT8)
+_PLAIN = (BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID)
+
+OVERLOADS: tuple[Overload, ...] = (
+    *(o for a in _INTEGERS for b in _INTEGERS for o in _family(a, b, native=True)),
+    *(o for t in _PLAIN for o in _family(t, t, native=True)),
+    *_family(NAME, TEXT, native=True),
+    *_family(TEXT, NAME, native=True),
+    *(o for t in (NUMERIC, INTERVAL, BPCHAR, JSONB) for o in _by_compare(t, comparer(t))),
+    *_floats(),
+    *_arrays(),
+    *_dates(DATE, TIMESTAMP),
+    *_dates(TIMESTAMP, DATE),
+    *(
+        o
+        for a, b in (
+            (DATE, TIMESTAMPTZ), (TIMESTAMPTZ, DATE),
+            (TIMESTAMP, TIMESTAMPTZ), (TIMESTAMPTZ, TIMESTAMP),
+        )
+        for o in _zoned(a, b)
+    ),
+)  # fmt: skip

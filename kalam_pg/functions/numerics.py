@@ -1,0 +1,210 @@
+"""Operators and functions on numeric; `decimals` has the arithmetic."""
+
+from decimal import Decimal
+from math import factorial, isqrt
+
+from catalog.errors import (
+    InvalidArgumentForPowerFunctionError,
+    NumericValueOutOfRangeError,
+)
+from catalog.types.registry import FLOAT8, INT4, INT8, NUMERIC
+from kalam_pg.functions import decimals
+from kalam_pg.functions.define import function, operator
+from kalam_pg.functions.floats import check_logarithm
+from kalam_pg.functions.integers import width_bucket
+from kalam_pg.functions.table import Overload
+
+_N = NUMERIC
+
+
+def _scale(text: str) -> int | None:
+    return None if text[-1] in "Ny" else decimals.scale_of(text)
+
+
+def trim_scale(text: str) -> str:
+    """Drop zeros after the point."""
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _min_scale(text: str) -> int | None:
+    return None if text[-1] in "Ny" else decimals.scale_of(trim_scale(text))
+
+
+def _sign(text: str) -> str:
+    value = Decimal(text)
+    if value.is_nan():
+        return text
+    return str((value > 0) - (value < 0))
+
+
+def _factorial(n: int) -> str:
+    if n < 0:
+        raise NumericValueOutOfRangeError("factorial of a negative number is undefined")
+    if n > 32177:
+        raise NumericValueOutOfRangeError("value overflows numeric format")
+    return str(Decimal(factorial(n)))
+
+
+def sqrt(text: str) -> str:
+    """Square root with at least 16 significant digits, as numeric_sqrt scales it."""
+    value = Decimal(text)
+    if value.is_nan() or value == Decimal("Infinity"):
+        return text
+    if value < 0:
+        raise InvalidArgumentForPowerFunctionError("cannot take square root of a negative number")
+    weight = value.adjusted() // 4 if value else 0
+    # numeric_sqrt: sweight = (weight + 1) * DEC_DIGITS / 2 - 1, rscale = 16 - sweight.
+    half = (weight + 1) * 4 // 2 - 1 if weight >= -1 else -((-(weight + 1) * 4) // 2) - 1
+    scale = max(16 - half, decimals.scale_of(text), 0)
+    scale = min(scale, 1000)
+    shifted = int(value.scaleb(2 * scale + 2, context=decimals.EXACT))
+    root = isqrt(shifted)  # one digit more than asked
+    return decimals.to_text(decimals.round_to(Decimal(root).scaleb(-scale - 1), scale))
+
+
+def _power(a: str, b: str) -> str:
+    x, y = Decimal(a), Decimal(b)
+    if not x.is_finite() or not y.is_finite():
+        return _special_power(x, y)
+    if not x and y < 0:
+        raise InvalidArgumentForPowerFunctionError("zero raised to a negative power is undefined")
+    whole = y == y.to_integral_value()
+    if x < 0 and not whole:
+        raise InvalidArgumentForPowerFunctionError(
+            "a negative number raised to a non-integer power yields a complex result"
+        )
+    if not y:
+        return "1.0000000000000000"
+    return power_finite(x, y, whole=whole)
+
+
+def _special_power(x: Decimal, y: Decimal) -> str:
+    if x.is_nan():
+        return "1" if y == 0 else "NaN"
+    if y.is_nan():
+        return "1" if x == 1 else "NaN"
+    return decimals.to_text(decimals.EXACT.power(x, y))
+
+
+def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
+    """X ^ y by numeric_power's rules of scale."""
+    scale = max(decimals.scale_of(format(x, "f")), decimals.scale_of(format(y, "f")))
+    if not x:
+        return decimals.to_text(decimals.round_to(Decimal(0), max(scale, 16)))
+    work = decimals.Context(prec=60, Emax=999_999, Emin=-999_999, traps=[])
+    estimate = work.multiply(work.log10(abs(x)), y)
+    if estimate > 131_072:
+        raise NumericValueOutOfRangeError("value overflows numeric format")
+    digits = int(estimate)
+    rscale = max(16 - digits, scale, 0)
+    rscale = min(rscale, 1000)
+    work = decimals.Context(
+        prec=max(60, rscale + max(0, digits) + 30), Emax=999_999, Emin=-999_999, traps=[]
+    )
+    result = work.power(abs(x), y)
+    if x < 0 and whole and int(y) % 2:
+        result = result.copy_negate()
+    return decimals.to_text(decimals.round_to(result, rscale))
+
+
+def _estimate_ln(x: Decimal) -> int:
+    """Weight in decimal digits of ln(x), as estimate_ln_dweight guesses it."""
+    if Decimal("0.9") <= x <= Decimal("1.1"):
+        y = abs(x - 1)
+        return y.adjusted() if y else 0
+    work = decimals.Context(prec=20, Emax=999_999, Emin=-999_999, traps=[])
+    value = abs(work.ln(x))
+    return value.adjusted() if value else 0
+
+
+def ln(text: str) -> str:
+    """Natural logarithm."""
+    x = Decimal(text)
+    if x.is_nan():
+        return text
+    check_logarithm(x)
+    if x.is_infinite():
+        return text
+    scale = min(max(16 - _estimate_ln(x), decimals.scale_of(text), 0), 1000)
+    work = decimals.Context(prec=scale + 40, Emax=999_999, Emin=-999_999, traps=[])
+    return decimals.to_text(decimals.round_to(work.ln(x), scale))
+
+
+def log(base: str, text: str) -> str:
+    """Logarithm to a base."""
+    x, b = Decimal(text), Decimal(base)
+    if x.is_nan() or b.is_nan():
+        return "NaN"
+    check_logarithm(b)
+    check_logarithm(x)
+    if x.is_infinite() or b.is_infinite():
+        if x.is_infinite() and b.is_infinite():
+            return "NaN"
+        return "Infinity" if x.is_infinite() else "0"
+    # log_var: the scale goes by the difference of both estimated weights.
+    digits = _estimate_ln(x) - _estimate_ln(b)
+    scale = min(max(16 - digits, decimals.scale_of(text), decimals.scale_of(base), 0), 1000)
+    work = decimals.Context(prec=scale + 60, Emax=999_999, Emin=-999_999, traps=[])
+    bottom = work.ln(b)
+    if not bottom:
+        raise decimals.DivisionByZeroError("division by zero")
+    return decimals.to_text(decimals.round_to(work.divide(work.ln(x), bottom), scale))
+
+
+def exp(text: str) -> str:
+    """E to the power of x."""
+    x = Decimal(text)
+    if x.is_nan():
+        return text
+    if x.is_infinite():
+        return "Infinity" if x > 0 else "0"
+    digits = float(x) * 0.434294481903252
+    if digits > 131_072:
+        raise NumericValueOutOfRangeError("value overflows numeric format")
+    scale = min(max(16 - int(max(digits, -1000)), decimals.scale_of(text), 0), 1000)
+    work = decimals.Context(
+        prec=scale + max(0, int(digits)) + 40, Emax=999_999, Emin=-999_999, traps=[]
+    )
+    return decimals.to_text(decimals.round_to(work.exp(x), scale))
+
+
+def _width_bucket(operand: str, low: str, high: str, count: int) -> int:
+    return width_bucket(Decimal(operand), Decimal(low), Decimal(high), count)
+
+
+OVERLOADS: tuple[Overload, ...] = (
+    operator("+", (_N, _N), _N, decimals.add),
+    operator("-", (_N, _N), _N, decimals.subtract),
+    operator("*", (_N, _N), _N, decimals.multiply),
+    operator("/", (_N, _N), _N, decimals.divide),
+    operator("%", (_N, _N), _N, decimals.modulo),
+    operator("^", (_N, _N), _N, _power),
+    operator("+", (_N,), _N, lambda a: a, native="{0}"),
+    operator("-", (_N,), _N, decimals.negate),
+    operator("@", (_N,), _N, decimals.absolute),
+    function("abs", (_N,), _N, decimals.absolute),
+    function("mod", (_N, _N), _N, decimals.modulo),
+    function("div", (_N, _N), _N, decimals.divide_integer),
+    function("power", (_N, _N), _N, _power),
+    function("pow", (_N, _N), _N, _power),
+    function("round", (_N,), _N, decimals.round_text),
+    function("round", (_N, INT4), _N, decimals.round_text),
+    function("trunc", (_N,), _N, decimals.truncate_text),
+    function("trunc", (_N, INT4), _N, decimals.truncate_text),
+    function("ceil", (_N,), _N, decimals.ceiling),
+    function("ceiling", (_N,), _N, decimals.ceiling),
+    function("floor", (_N,), _N, decimals.floor),
+    function("sign", (_N,), _N, _sign),
+    function("sqrt", (_N,), _N, sqrt),
+    function("ln", (_N,), _N, ln),
+    function("log", (_N,), _N, lambda a: log("10", a)),
+    function("log10", (_N,), _N, lambda a: log("10", a)),
+    function("log", (_N, _N), _N, log),
+    function("exp", (_N,), _N, exp),
+    function("scale", (_N,), INT4, _scale),
+    function("min_scale", (_N,), INT4, _min_scale),
+    function("trim_scale", (_N,), _N, trim_scale),
+    function("factorial", (INT8,), _N, _factorial),
+    function("width_bucket", (_N, _N, _N, INT4), INT4, _width_bucket),
+    function("width_bucket", (FLOAT8, FLOAT8, FLOAT8, INT4), INT4, width_bucket),
+)

@@ -1,0 +1,120 @@
+"""LIKE and ILIKE: patterns become compiled expressions once and are then cached."""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+from catalog.errors import InvalidEscapeSequenceError
+from catalog.types.registry import BOOL, BPCHAR, BYTEA, NAME, TEXT
+from kalam_pg.functions.define import Datum, function, operator
+from kalam_pg.functions.table import Overload
+
+
+def _pieces(pattern: str) -> list[str]:
+    """The pattern's elements: "%", "_" or a backslash and one literal character."""
+    result = []
+    characters = iter(pattern)
+    for character in characters:
+        if character == "\\":
+            following = next(characters, None)
+            if following is None:
+                raise InvalidEscapeSequenceError("LIKE pattern must not end with escape character")
+            result.append("\\" + following)
+        elif character in "%_":
+            result.append(character)
+        else:
+            result.append("\\" + character)
+    return result
+
+
+def _simple(pieces: list[str]) -> Callable[[str], bool] | None:
+    """A plain string test for patterns such as 'abc', 'abc%', '%abc' and '%abc%'."""
+    inner = pieces
+    leading = bool(inner) and inner[0] == "%"
+    if leading:
+        inner = inner[1:]
+    trailing = bool(inner) and inner[-1] == "%"
+    if trailing:
+        inner = inner[:-1]
+    if any(len(piece) == 1 for piece in inner):
+        return None
+    text = "".join(piece[1:] for piece in inner)
+    if leading and trailing:
+        return lambda value: text in value
+    if leading:
+        return lambda value: value.endswith(text)
+    if trailing:
+        return lambda value: value.startswith(text)
+    return lambda value: value == text
+
+
+@lru_cache(maxsize=512)
+def matcher(pattern: str, *, ignore_case: bool = False) -> Callable[[str], Datum]:
+    """A test for one pattern; its result is truthy when a value matches as a whole."""
+    pieces = _pieces(pattern)
+    if not ignore_case and (simple := _simple(pieces)) is not None:
+        return simple
+    parts = [".*" if p == "%" else "." if p == "_" else re.escape(p[1:]) for p in pieces]
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    return re.compile("".join(parts), flags).fullmatch
+
+
+def like(value: str, pattern: str) -> bool:
+    """Value LIKE pattern."""
+    return bool(matcher(pattern)(value))
+
+
+def ilike(value: str, pattern: str) -> bool:
+    """Value ILIKE pattern."""
+    return bool(matcher(pattern, ignore_case=True)(value))
+
+
+def _not_like(value: str, pattern: str) -> bool:
+    return not matcher(pattern)(value)
+
+
+def _not_ilike(value: str, pattern: str) -> bool:
+    return not matcher(pattern, ignore_case=True)(value)
+
+
+def _bytes_like(value: bytes, pattern: bytes) -> bool:
+    return bool(matcher(pattern.decode("latin-1"))(value.decode("latin-1")))
+
+
+def like_escape(pattern: str, escape: str) -> str:
+    """LIKE ... ESCAPE: the pattern with backslash as its escape character."""
+    if len(escape) > 1:
+        raise InvalidEscapeSequenceError(
+            "invalid escape string", hint="Escape string must be empty or one character."
+        )
+    if escape == "\\":
+        return pattern
+    result = []
+    characters = iter(pattern)
+    for character in characters:
+        if escape and character == escape:
+            result.append("\\" + next(characters, ""))
+        elif character == "\\":
+            result.append("\\\\")
+        else:
+            result.append(character)
+    return "".join(result)
+
+
+OVERLOADS: tuple[Overload, ...] = (
+    *(
+        o
+        for t in (TEXT, NAME, BPCHAR)
+        for o in (
+            operator("~~", (t, TEXT), BOOL, like),
+            operator("!~~", (t, TEXT), BOOL, _not_like),
+            operator("~~*", (t, TEXT), BOOL, ilike),
+            operator("!~~*", (t, TEXT), BOOL, _not_ilike),
+        )
+    ),
+    operator("~~", (BYTEA, BYTEA), BOOL, _bytes_like),
+    operator("!~~", (BYTEA, BYTEA), BOOL, lambda a, b: not _bytes_like(a, b)),
+    function("like", (TEXT, TEXT), BOOL, like),
+    function("notlike", (TEXT, TEXT), BOOL, _not_like),
+    function("like_escape", (TEXT, TEXT), TEXT, like_escape),
+)
