@@ -1,0 +1,511 @@
+"""One socket: what its session left to send, the Work it waits for, and how it ends.
+
+A `Connection` is its session's `Transport`. The loop calls `readable` and `writable` when the
+operating system says so and `turn` when something else did; all in one thread. Back-pressure is in
+two places: while bytes are unsent nothing is read and the session is not advanced, and while Work
+runs at most `READ_AHEAD_BYTES_MAX` are read.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable
+from select import EPOLLIN, EPOLLOUT
+from typing import TYPE_CHECKING, Final
+
+import structlog
+import trio
+
+from kalam_pg.pgwire.notices import error_bytes
+from kalam_pg.server.errors import ConnectionLostError
+from kalam_pg.server.opening import OpeningRefusedError
+from kalam_pg.server.protocols import PAUSE, Peer, Session, Work
+from kalam_pg.server.timers import Entry
+from kalam_pg.server.tls import TlsStream
+from storage.errors import KalamError
+
+if TYPE_CHECKING:
+    from kalam_pg.server.loop import Loop
+
+READ_BYTES: Final = 32_768
+"""One read, and so the most input that one connection has handled in its turn."""
+
+READ_AHEAD_BYTES_MAX: Final = 65_536
+HIGH_WATER_BYTES: Final = 262_144
+WRITE_BYTES_MIN: Final = 65_536
+"""What a streaming Work gathers before a send in the middle of it is worth a system call."""
+
+STEPS_PER_TURN: Final = 16
+"""How often one turn asks again after Work that was done at once."""
+
+GOODBYE_S: Final = 2.0
+"""How long a closed connection waits for its peer to see it. Closing with unread input would send
+a reset, which makes the peer forget the error message it has not read yet."""
+
+log = structlog.get_logger("kalam_pg.server")
+
+
+class Resume:
+    """What one start of Work was given; only the first call counts, and only while it is due."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: "Connection") -> None:
+        self.connection = connection
+
+    def __call__(self) -> None:
+        connection = self.connection
+        if connection.waiting_for is self:
+            connection.waiting_for = None
+            connection.work = None
+            connection.read_ahead = 0
+            if not connection.in_turn:
+                connection.want_turn()
+
+
+class Connection:
+    """See the module. `session` is None until the StartupMessage came and after the end."""
+
+    __slots__ = (
+        "_blocked",
+        "_closing_at",
+        "_drained",
+        "_early",
+        "_eof",
+        "_mask",
+        "_opening",
+        "_refusal",
+        "_released",
+        "_timers",
+        "closed",
+        "ending",
+        "fd",
+        "held_work",
+        "in_turn",
+        "loop",
+        "peer",
+        "process_id",
+        "progress_at",
+        "queued",
+        "read_ahead",
+        "session",
+        "sock",
+        "tls",
+        "user",
+        "waiting_for",
+        "work",
+    )
+
+    def __init__(
+        self, loop: "Loop", sock: socket.socket, peer: Peer, refusal: KalamError | None
+    ) -> None:
+        self.loop = loop
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.peer = peer
+        self.process_id = loop.cancels.register(self.cancel_work)
+        self.session: Session | None = None
+        self.tls: TlsStream | None = None
+        self.work: Work | None = None
+        self.waiting_for: Resume | None = None
+        self.held_work: Work | None = None
+        self.user: str | None = None
+        self.read_ahead = 0
+        self.progress_at = 0.0  # When the peer last took bytes, while some are unsent.
+        self.in_turn = False
+        self.queued = False
+        self.ending = False  # Nothing more is read for the session; what is unsent still goes.
+        self.closed = False
+        self._eof = False
+        self._blocked = False
+        self._mask = EPOLLIN
+        self._early = bytearray()  # The outbox of a connection that has no session.
+        self._opening = loop.opening(peer)
+        self._refusal = refusal
+        self._released = False
+        self._drained: trio.Event | None = None
+        self._timers: set[Entry] = set()
+
+    # What the operating system says -------------------------------------------------------------
+
+    def readable(self) -> None:
+        """Read once, and do what can be done with it."""
+        try:
+            data = self.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.lost()
+            return
+        if self.ending:
+            if not data:
+                self.lost()
+            return
+        session = self.session
+        if session is None or self.tls is not None:
+            self._readable_slowly(data)
+        elif not data:
+            self._end_of_input()
+        else:
+            session.feed(data)
+            if self.work is None:
+                self.advance(session)
+            else:
+                self._read_ahead(len(data))
+
+    def writable(self) -> None:
+        """The peer took bytes: send more, and go on where that had to wait."""
+        self.flush()
+        if self.closed or self._blocked or self.ending:
+            return
+        session = self.session
+        if session is not None and self.work is None:
+            self.advance(session)
+
+    def turn(self) -> None:
+        """Go on after Work, after `write`, or because the last turn was long enough."""
+        self.queued = False
+        session = self.session
+        if self.closed or session is None:
+            return
+        if self.work is None and not self._blocked and not self.ending:
+            self.advance(session)
+        else:
+            self.flush()
+
+    # The session --------------------------------------------------------------------------------
+
+    def advance(self, session: Session) -> None:
+        """Ask the session to go on until it needs input, or Work that is not done at once."""
+        self.in_turn = True
+        steps = 0
+        while True:
+            work = session.advance()
+            if work is None or self.closed:
+                break
+            steps += 1
+            if work is PAUSE or steps > STEPS_PER_TURN:
+                if work is not PAUSE:
+                    self._start(work)
+                self.want_turn()
+                break
+            if self._start(work):
+                # What is already answered goes out together with what the Work adds.
+                self.in_turn = False
+                if session.outbox:
+                    self.loop.hold(self)
+                self._watch()
+                return
+        self.in_turn = False
+        if self.closed:
+            return
+        if work is None and (session.closing or self._eof):
+            self.end()
+        elif session.outbox:
+            self.flush()
+        elif self._mask != EPOLLIN:
+            self._watch()
+
+    def _start(self, work: Work) -> bool:
+        """Start Work; whether it is still running."""
+        resume = Resume(self)
+        self.work = work
+        self.waiting_for = resume
+        work.start(resume, self.spawn)
+        return self.work is not None
+
+    def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Run `function` in the server's nursery; what it raises ends this connection only."""
+        self.loop.spawn(self, function)
+
+    def cancel_work(self) -> None:
+        """CancelRequest: stop the Work, if any."""
+        if self.work is not None:
+            self.work.cancel()
+
+    def want_turn(self) -> None:
+        """Have `turn` called soon."""
+        if not self.queued:
+            self.queued = True
+            self.loop.enqueue(self)
+
+    def _end_of_input(self) -> None:
+        self._eof = True
+        session = self.session
+        if session is None:
+            self.lost()
+            return
+        session.eof()
+        if self.closed:
+            return
+        if self.work is None and not self._blocked:
+            self.advance(session)
+        self._watch()
+
+    def _read_ahead(self, size: int) -> None:
+        self.read_ahead += size
+        if self.read_ahead >= READ_AHEAD_BYTES_MAX:
+            self._watch()
+
+    # Before the session, and under TLS ----------------------------------------------------------
+
+    def _readable_slowly(self, data: bytes) -> None:
+        if not data:
+            self._end_of_input()
+            return
+        try:
+            session = self.session
+            if session is None:
+                self._open(data)
+                return
+            if self.tls is not None:
+                data = self.tls.feed(data)
+        except OpeningRefusedError as exc:
+            self._refuse(exc.error)
+            return
+        except OSError as exc:  # ssl.SSLError is one.
+            log.info("tls failed", connection=self.process_id, reason=str(exc))
+            self.flush()
+            self.lost()
+            return
+        if data:
+            session.feed(data)
+        if self.tls is not None and self.tls.ended:
+            self._end_of_input()
+        elif self.work is None:
+            self.advance(session)
+        else:
+            self._read_ahead(len(data))
+        if self.tls is not None and self.tls.outbox and not self.closed:
+            self.flush()
+
+    def _open(self, data: bytes) -> None:
+        opening = self._opening
+        try:
+            opened = opening.feed(data)
+        finally:
+            self.tls = opening.tls
+            self._early += opening.answer
+            opening.answer.clear()
+        if opened is None:
+            self.flush()
+            return
+        if self._refusal is not None:
+            raise OpeningRefusedError(self._refusal)
+        self.peer = opened.peer
+        self.session = session = self.loop.factory(self, opened.peer)
+        session.feed(opened.data)
+        self.advance(session)
+
+    def _refuse(self, error: KalamError | None) -> None:
+        if error is not None:
+            self._early += error_bytes(error, "FATAL")
+        self.end()
+
+    # Output -------------------------------------------------------------------------------------
+
+    @property
+    def unsent(self) -> int:
+        """See `Transport`."""
+        size = len(self._early) if self.session is None else len(self.session.outbox)
+        return size if self.tls is None else size + len(self.tls.outbox)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the operating system took less than there was to send."""
+        return self._blocked
+
+    @property
+    def awaited(self) -> bool:
+        """Whether something waits until the peer has read."""
+        return self.work is not None or self.queued or self.ending or self._drained is not None
+
+    def write(self, data: bytes) -> None:
+        """See `Transport`."""
+        if self.ending or self.session is None:
+            return
+        outbox = self.session.outbox
+        outbox += data
+        if len(outbox) >= WRITE_BYTES_MIN and not self._blocked and not self.in_turn:
+            self.flush()
+        else:
+            self.want_turn()
+
+    async def drain(self) -> None:
+        """See `Transport`."""
+        await trio.lowlevel.checkpoint()
+        if not self._blocked:
+            self.flush()
+        while self.unsent > HIGH_WATER_BYTES and not self.closed:
+            if self._drained is None:
+                self._drained = trio.Event()
+            await self._drained.wait()
+        if self.closed:
+            raise ConnectionLostError("connection to client lost")
+
+    def flush(self) -> None:
+        """One send of what is there."""
+        out = self._early if self.session is None else self.session.outbox
+        if self.tls is not None and self.tls.established:
+            if out:
+                self.tls.write(out)
+                out.clear()
+            out = self.tls.outbox
+        elif self.tls is not None and not out:
+            out = self.tls.outbox
+        if out:
+            try:
+                sent = self.sock.send(out)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.lost()
+                return
+            if sent == len(out):
+                out.clear()
+                self._blocked = False
+            else:
+                if sent or not self._blocked:
+                    self.progress_at = trio.current_time()
+                del out[:sent]
+                if not self._blocked:
+                    self._blocked = True
+                    self.loop.blocked.add(self)
+        else:
+            self._blocked = False
+        if self._drained is not None and self.unsent <= HIGH_WATER_BYTES:
+            self._drained.set()
+            self._drained = None
+        if self.ending and not self._blocked:
+            self._goodbye()
+        else:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Tell the operating system what is waited for now."""
+        if self.closed:
+            return
+        if self._blocked:
+            mask = EPOLLOUT
+        elif self._eof or (self.work is not None and self.read_ahead >= READ_AHEAD_BYTES_MAX):
+            mask = 0
+        else:
+            mask = EPOLLIN
+        if mask != self._mask:
+            self._mask = mask
+            self.loop.epoll.modify(self.fd, mask)
+
+    # What the server knows ----------------------------------------------------------------------
+
+    def backend_key(self, minor: int) -> bytes:
+        """See `Transport`."""
+        return self.loop.cancels.key(self.process_id, minor)
+
+    def authenticating(self, user: str) -> float:
+        """See `Transport`."""
+        return self.loop.backoff.delay_s(self.peer.address, user)
+
+    def authenticated(self, user: str) -> None:
+        """See `Transport`."""
+        self.loop.limits.authenticate(user)
+        self.loop.backoff.succeeded(self.peer.address, user)
+        self.user = user
+
+    def authentication_failed(self, user: str) -> None:
+        """See `Transport`."""
+        self.loop.backoff.failed(self.peer.address, user)
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Entry:
+        """See `Transport`."""
+
+        def due() -> None:
+            self._timers.discard(entry)
+            if not self.closed:
+                self.loop.guarded(self, callback)
+
+        entry = self.loop.timers.call_later(delay_s, due)
+        self._timers.add(entry)
+        return entry
+
+    def schedule(self) -> None:
+        """See `Transport`."""
+        if not self.closed and not self.in_turn:
+            self.want_turn()
+
+    def run_sync_soon(self, callback: Callable[[], None]) -> None:
+        """See `Transport`."""
+        self.loop.run_sync_soon(callback)
+
+    # The end ------------------------------------------------------------------------------------
+
+    def terminate(self, error: KalamError) -> None:
+        """See `Transport`."""
+        if self.closed or self.ending:
+            return
+        self._stop_work()
+        out = self._early if self.session is None else self.session.outbox
+        out += error_bytes(error, "FATAL")
+        self.end()
+
+    def fail(self, error: bytes) -> None:
+        """A bug ended the session: stop its Work, send an ErrorResponse if one can be, close."""
+        self.in_turn = False
+        self._stop_work()
+        if not self.ending:
+            out = self._early if self.session is None else self.session.outbox
+            out += error
+            self.end()
+
+    def end(self) -> None:
+        """Send what is unsent, then close."""
+        if self.ending or self.closed:
+            return
+        self.ending = True
+        self.flush()
+
+    def _goodbye(self) -> None:
+        self._release()
+        if self._eof:
+            self.lost()
+            return
+        try:
+            if self.tls is not None and self.tls.established:
+                self.tls.close()
+                self.sock.send(self.tls.outbox)
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.lost()
+            return
+        self._watch()
+        self.loop.timers.call_later(GOODBYE_S, self.lost)
+
+    def lost(self) -> None:
+        """Close now, whatever is unsent."""
+        if self.closed:
+            return
+        self.closed = True
+        self.ending = True
+        self.loop.forget(self)
+        self.sock.close()
+        self._stop_work()
+        self._release()
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
+    def _stop_work(self) -> None:
+        # Its resume is still to come and will mean nothing.
+        self.waiting_for = None
+        work, self.work = self.work, None
+        if work is not None:
+            self.loop.guarded(self, work.cancel)
+
+    def _release(self) -> None:
+        """What must happen once, as soon as the session has no more to say."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        session, self.session = self.session, None
+        if not self._released:
+            self._released = True
+            self.loop.release(self)
+        if session is not None:
+            self.loop.guarded(self, session.disconnected)

@@ -1,0 +1,373 @@
+"""The event loop of all connections: one trio task over an epoll of its own.
+
+trio wakes this task when the epoll has something (an epoll is itself a file descriptor that can be
+waited for), so a turn of many ready sockets costs trio one wake-up, and everything else, the
+committer's task, timers, signals and supervision, stays trio's.
+
+Whatever a session raises is caught here (each `noqa: BLE001` below) and ends that session only.
+
+A second task gives turns to connections that something other than the network made ready: finished
+Work, a notification. `enqueue` only ever appends to a queue, so a `resume` called from inside
+anything, even a turn, never nests.
+"""
+
+import errno
+import socket
+import struct
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll
+from typing import Final
+
+import structlog
+import trio
+
+from kalam_pg.pgwire.notices import internal_error_bytes
+from kalam_pg.server.cancel import CancelRegistry
+from kalam_pg.server.connection import Connection
+from kalam_pg.server.errors import ConnectionLostError
+from kalam_pg.server.limits import ConnectionLimits, FailureBackoff
+from kalam_pg.server.logs import failure
+from kalam_pg.server.opening import Opening
+from kalam_pg.server.protocols import Peer, SessionFactory
+from kalam_pg.server.timers import Timers
+from kalam_pg.server.tls import TlsServer
+from storage.errors import KalamError
+
+EVENTS_PER_TURN: Final = 256
+ACCEPTS_PER_TURN: Final = 64
+ROUNDS_PER_TURN: Final = 4
+"""How often the epoll is asked again before trio's other tasks have their turn."""
+
+HELD_S: Final = 0.01
+"""Answers wait for those of later messages of the same pipeline, but not much longer than this."""
+
+READER_PATIENCE_S: Final = 60.0
+SWEEP_S: Final = 5.0
+OVERLOADED_S: Final = 0.1
+_OVERLOADED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""accept() cannot now, and can later; every other error of it concerns one connection only."""
+
+_REFUSED_MAX: Final = 256
+"""Connections over the limit that may wait for their refusal; beyond it they are just closed."""
+
+log = structlog.get_logger("kalam_pg.server")
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """What the loop is told by its owner; times in seconds."""
+
+    tls: TlsServer | None = None
+    tls_required: bool = False
+    authentication_timeout_s: float = 60.0
+    reader_patience_s: float = READER_PATIENCE_S
+
+
+class Loop:
+    """Every connection of one server, and the listeners they come from."""
+
+    def __init__(
+        self,
+        factory: SessionFactory,
+        *,
+        options: LoopOptions | None = None,
+        limits: ConnectionLimits | None = None,
+        backoff: FailureBackoff | None = None,
+    ) -> None:
+        """Only under trio, and only in the thread that will `run` it."""
+        self.factory = factory
+        self.options = options or LoopOptions()
+        self.limits = limits or ConnectionLimits()
+        self.backoff = backoff or FailureBackoff(trio.current_time)
+        self.cancels = CancelRegistry(trio.current_time)
+        self.timers = Timers()
+        self.epoll = epoll()
+        self.blocked: set[Connection] = set()
+        self._connections: dict[int, Connection] = {}
+        self._processes: dict[int, Connection] = {}
+        self._listeners: dict[int, socket.socket] = {}
+        self._ready: deque[Connection] = deque()
+        self._held: list[Connection] = []
+        self._turns_parked: trio.lowlevel.Task | None = None
+        self._token = trio.lowlevel.current_trio_token()
+        self._nursery: trio.Nursery | None = None
+        self._empty = trio.Event()
+
+    # For the owner ------------------------------------------------------------------------------
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled; then every socket is closed. Once only."""
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self.timers.run)
+                nursery.start_soon(self._run_turns)
+                self._sweep()
+                task_status.started()
+                await self._run_io()
+        finally:
+            for connection in list(self._connections.values()):
+                self.guarded(connection, connection.lost)
+            self.stop_accepting()
+            self.epoll.close()
+
+    def listen(self, sock: socket.socket) -> None:
+        """Accept connections of a listening, non-blocking socket from now on."""
+        self._listeners[sock.fileno()] = sock
+        self.epoll.register(sock.fileno(), EPOLLIN)
+
+    def stop_accepting(self) -> None:
+        """Close the listeners; connections go on."""
+        for fd, sock in self._listeners.items():
+            self.epoll.unregister(fd)
+            sock.close()
+        self._listeners.clear()
+        if not self._connections:
+            self._empty.set()
+
+    async def wait_empty(self) -> None:
+        """Until the last connection is gone, after `stop_accepting`."""
+        await self._empty.wait()
+
+    def terminate_all(self, error: KalamError) -> None:
+        """End every connection with a FATAL error."""
+        for connection in list(self._connections.values()):
+            self.guarded(connection, partial(connection.terminate, error))
+
+    def terminate(self, process_id: int, error: KalamError) -> bool:
+        """End one connection (pg_terminate_backend); whether it existed."""
+        connection = self._processes.get(process_id)
+        if connection is not None:
+            self.guarded(connection, partial(connection.terminate, error))
+        return connection is not None
+
+    def cancel(self, process_id: int) -> bool:
+        """Stop what one connection runs (pg_cancel_backend); whether it existed."""
+        connection = self._processes.get(process_id)
+        if connection is not None:
+            self.guarded(connection, connection.cancel_work)
+        return connection is not None
+
+    def run_sync_soon(self, callback: Callable[[], None]) -> None:
+        """From any thread: run `callback` in the loop's thread; after the end, do nothing."""
+        try:
+            self._token.run_sync_soon(callback)
+        except trio.RunFinishedError:
+            log.debug("callback after the end of the loop")
+
+    @property
+    def connections(self) -> int:
+        """How many sockets are open."""
+        return len(self._connections)
+
+    # For connections ----------------------------------------------------------------------------
+
+    def opening(self, peer: Peer) -> Opening:
+        """What a new connection begins with."""
+        return Opening(peer, self.cancels, self.options.tls, self.options.tls_required)
+
+    def enqueue(self, connection: Connection) -> None:
+        """Give `connection` a turn soon."""
+        self._ready.append(connection)
+        if self._turns_parked is not None:
+            trio.lowlevel.reschedule(self._turns_parked)
+            self._turns_parked = None
+
+    def spawn(self, connection: Connection, function: Callable[[], Awaitable[None]]) -> None:
+        """Run `function` beside everything else; its failure ends `connection` only."""
+        assert self._nursery is not None
+        self._nursery.start_soon(self._supervise, connection, function)
+
+    def hold(self, connection: Connection) -> None:
+        """`connection` has answers that wait for its Work; send them if that takes long."""
+        if connection.held_work is None:
+            if not self._held:
+                self.timers.call_later(HELD_S, self._flush_held)
+            self._held.append(connection)
+        connection.held_work = connection.work
+
+    def guarded(self, connection: Connection, callback: Callable[[], None]) -> None:
+        """Call something of a session's; what it raises ends that connection only."""
+        try:
+            callback()
+        except Exception as exc:  # noqa: BLE001
+            self._failed(connection, exc)
+
+    def forget(self, connection: Connection) -> None:
+        """The socket of `connection` is about to be closed."""
+        if self._connections.pop(connection.fd, None) is not None:
+            self.epoll.unregister(connection.fd)
+        self.blocked.discard(connection)
+        if not self._connections and not self._listeners:
+            self._empty.set()
+
+    def release(self, connection: Connection) -> None:
+        """The session of `connection` ended: it counts no more and cannot be cancelled."""
+        self.limits.disconnect(connection.peer.address, connection.user)
+        self.cancels.unregister(connection.process_id)
+        self._processes.pop(connection.process_id, None)
+
+    # Turns --------------------------------------------------------------------------------------
+
+    async def _run_io(self) -> None:
+        poll = self.epoll.poll
+        fileno = self.epoll.fileno()
+        rounds = 0
+        while True:
+            events = poll(0, EVENTS_PER_TURN)
+            if not events:
+                rounds = 0
+                await trio.lowlevel.wait_readable(fileno)
+                continue
+            self._handle(events)
+            if self._ready:
+                self._give_turns()
+            rounds += 1
+            if rounds >= ROUNDS_PER_TURN:
+                rounds = 0
+                await trio.lowlevel.checkpoint()
+
+    async def _run_turns(self) -> None:
+        def abort(_: trio.lowlevel.RaiseCancelT) -> trio.lowlevel.Abort:
+            self._turns_parked = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        while True:
+            if self._ready:
+                self._give_turns()
+                await trio.lowlevel.checkpoint()
+            else:
+                self._turns_parked = trio.lowlevel.current_task()
+                await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _handle(self, events: Sequence[tuple[int, int]]) -> None:
+        get = self._connections.get
+        accepting: list[socket.socket] = []
+        for fd, mask in events:
+            connection = get(fd)
+            if connection is None:
+                # New connections come last: one may get the number of a socket closed just now.
+                if fd in self._listeners:
+                    accepting.append(self._listeners[fd])
+                continue
+            try:
+                if mask & EPOLLOUT:
+                    connection.writable()
+                elif mask & EPOLLIN:
+                    connection.readable()
+                elif mask & (EPOLLHUP | EPOLLERR):
+                    connection.lost()
+            except Exception as exc:  # noqa: BLE001
+                self._failed(connection, exc)
+        for sock in accepting:
+            self._accept(sock)
+
+    def _give_turns(self) -> None:
+        # Only those that wait now: what they make ready waits for the next round.
+        for _ in range(len(self._ready)):
+            connection = self._ready.popleft()
+            try:
+                connection.turn()
+            except Exception as exc:  # noqa: BLE001
+                self._failed(connection, exc)
+
+    async def _supervise(
+        self, connection: Connection, function: Callable[[], Awaitable[None]]
+    ) -> None:
+        try:
+            await function()
+        except Exception as exc:  # noqa: BLE001
+            self._failed(connection, exc)
+
+    def _failed(self, connection: Connection, exc: Exception) -> None:
+        if isinstance(exc, ConnectionLostError):
+            connection.lost()
+            return
+        facts = failure(exc)
+        log.error("connection failed", connection=connection.process_id, **facts)
+        try:
+            connection.fail(internal_error_bytes(facts["reference"], "FATAL"))
+        except Exception as again:  # noqa: BLE001
+            facts = failure(again)
+            log.error("connection failed twice", connection=connection.process_id, **facts)  # noqa: TRY400
+            connection.lost()
+
+    # Coming and being swept ---------------------------------------------------------------------
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            try:
+                sock, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as exc:
+                if exc.errno in _OVERLOADED:
+                    log.warning("cannot accept connections now", reason=exc.strerror)
+                    self._rest(listener)
+                    return
+                continue
+            try:
+                self._welcome(sock, address)
+            except OSError:
+                sock.close()  # It was gone before it was looked at.
+
+    def _welcome(self, sock: socket.socket, address: object) -> None:
+        sock.setblocking(False)
+        peer = _peer(sock, address)
+        refusal = self.limits.connect(peer.address)
+        connection = Connection(self, sock, peer, refusal)
+        self._connections[connection.fd] = connection
+        self._processes[connection.process_id] = connection
+        self.epoll.register(connection.fd, EPOLLIN)
+        if refusal is not None and 0 < self.limits.total + _REFUSED_MAX < self.limits.connected:
+            connection.lost()
+            return
+        self.timers.call_later(self.options.authentication_timeout_s, lambda: _too_late(connection))
+
+    def _rest(self, listener: socket.socket) -> None:
+        fd = listener.fileno()
+        self.epoll.modify(fd, 0)
+
+        def again() -> None:
+            if fd in self._listeners:
+                self.epoll.modify(fd, EPOLLIN)
+
+        self.timers.call_later(OVERLOADED_S, again)
+
+    def _flush_held(self) -> None:
+        held, self._held = self._held, []
+        for connection in held:
+            work, connection.held_work = connection.held_work, None
+            if work is not None and connection.work is work and not connection.closed:
+                self.guarded(connection, connection.flush)
+
+    def _sweep(self) -> None:
+        now = trio.current_time()
+        patience = self.options.reader_patience_s
+        for connection in list(self.blocked):
+            if not connection.is_blocked:
+                self.blocked.discard(connection)
+            elif connection.awaited and now - connection.progress_at > patience:
+                log.info("client does not read", connection=connection.process_id)
+                self.guarded(connection, connection.lost)
+        self.timers.call_later(min(SWEEP_S, patience), self._sweep)
+
+
+def _peer(sock: socket.socket, address: object) -> Peer:
+    if sock.family == socket.AF_UNIX:
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        _, uid, _ = struct.unpack("3i", credentials)
+        return Peer("unix", uid=uid)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Without it a peer that lost its power would be kept for ever.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    assert isinstance(address, tuple)
+    return Peer("tcp", address=address[0], port=address[1])
+
+
+def _too_late(connection: Connection) -> None:
+    if connection.user is None and not connection.closed:
+        connection.lost()
