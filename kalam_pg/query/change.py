@@ -1,0 +1,263 @@
+"""UPDATE and DELETE: find the rows, lock each, look again, change it.
+
+Rows are found by key when the WHERE pins the primary key, and by a query else. Between finding and
+locking, another transaction may have committed a change: at READ COMMITTED the row is read again under its
+lock and the WHERE is asked again of what it is now, as PostgreSQL does; above that the newest version must
+be the one the view shows (`rows.newest`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.model import Table
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.insert import open_target
+from kalam_pg.query.predicates import key_lookup
+from kalam_pg.query.rows import Found, Target, lock_key, newest, remove, replace, visible
+from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.select import SelectPlan
+from kalam_pg.query.waits import Steps
+from kalam_pg.sql.to_python import compile_expr
+from kalam_pg.sql.tree import (
+    BoolKind,
+    BoolOp,
+    ColumnRef,
+    Delete,
+    Expr,
+    FromItem,
+    Join,
+    OutputColumn,
+    Select,
+    TableScan,
+    Target as TargetItem,
+    Update,
+)
+from storage.errors import SerializationError
+from storage.keys import encode_key
+from storage.layout import Row
+
+_NO_ROW: Row = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """A compiled UPDATE (`assignments`) or DELETE (None).
+
+    Closures see a found row: the target's columns, `_seq`, `_deleted`, then what else the query gave
+    (the columns of FROM, or values that need an engine). key: how to find the row without a query.
+    recheck: the WHERE over a found row, when it reads the target alone; None with FROM.
+    unconditional: there is no WHERE to ask again.
+    """
+
+    tag: str
+    table: Table
+    rules: RowRules
+    key: tuple[Closure, ...] | None
+    finder: SelectPlan | None
+    recheck: Closure | None
+    assignments: tuple[tuple[int, Closure | None], ...] | None
+    returning: tuple[Closure, ...]
+    columns: tuple[OutputColumn, ...]
+    unconditional: bool
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
+        target = yield from open_target(x, self.rules)
+        if self.key is not None:
+            found: Sequence[Row] = yield from self._find_by_key(x, target)
+        else:
+            assert self.finder is not None
+            found = yield from self.finder.rows(x)
+        count = 0
+        answers: list[Row] = []
+        done: set[bytes] = set()
+        width = len(self.table.columns)
+        for row in found:
+            key = self.rules.key_of(row)
+            if key in done:
+                continue  # FROM matched the row more than once: the first match counts
+            current = yield from self._lock_again(x, target, row, key, width)
+            if current is None:
+                continue
+            done.add(key)
+            changed = yield from self._change(x, target, current, row[width + 2 :])
+            count += 1
+            if self.returning:
+                answers.append(tuple([c(changed, x.context) for c in self.returning]))
+        return Result(self.tag, count, self.columns, answers)
+
+    def _find_by_key(self, x: Execution, target: Target) -> Steps[Sequence[Row]]:
+        assert self.key is not None
+        values = [closure(_NO_ROW, x.context) for closure in self.key]
+        if None in values:
+            return ()
+        key = encode_key(values, self.rules.kinds)
+        # Lock before reading: what is found is then the newest, and stays so.
+        yield from lock_key(x, target, key)
+        found = yield from visible(x, target, key)
+        if found.row is None:
+            return ()
+        row = (*found.row, found.seq, False)
+        if self.recheck is not None and self.recheck(row, x.context) is not True:
+            return ()
+        return (row,)
+
+    def _lock_again(
+        self, x: Execution, target: Target, row: Row, key: bytes, width: int
+    ) -> Steps[Found | None]:
+        """The locked row as it is now, or None if it is gone or no longer wanted."""
+        yield from lock_key(x, target, key)
+        current = yield from newest(x, target, key)
+        if current.row is None:
+            return None
+        own = x.transaction.change_of(target.id, key) is not None
+        if own or current.seq == row[width] or self.unconditional:
+            return current
+        if self.recheck is None:
+            # A join found the row as it was; whether it still would is not known without asking again.
+            raise SerializationError("could not serialize access due to concurrent update")
+        again = (*current.row, current.seq, False, *row[width + 2 :])
+        return current if self.recheck(again, x.context) is True else None
+
+    def _change(self, x: Execution, target: Target, current: Found, extra: Row) -> Steps[Row]:
+        """Update or delete one locked row; the row that RETURNING sees."""
+        old = current.row
+        assert old is not None
+        seen = (*old, current.seq, False, *extra)
+        if self.assignments is None:
+            remove(x, target, old, current.seq)
+            return seen
+        changed = list(old)
+        for at, closure in self.assignments:
+            source = self.rules.defaults[at] if closure is None else closure
+            changed[at] = None if source is None else source(seen, x.context)
+        row = tuple(changed)
+        self.rules.check(row, x.context)
+        yield from replace(x, target, old, current.seq, row)
+        return (*row, current.seq, False, *extra)
+
+
+def plan_change(
+    statement: Update | Delete,
+    rules: RowRules,
+    plan_query: Callable[[Select], SelectPlan],
+) -> ChangePlan:
+    """Compile a bound UPDATE or DELETE."""
+    table = statement.table
+    items = statement.from_ if isinstance(statement, Update) else statement.using
+    slots = _Slots(statement.target, statement.target_columns, items)
+    assignments: tuple[tuple[int, Closure | None], ...] | None = None
+    if isinstance(statement, Update):
+        assignments = tuple(
+            (a.column, None if a.expr is None else slots.compile(a.expr))
+            for a in statement.assignments
+        )
+    returning = tuple(slots.compile_returning(item.expr) for item in statement.returning)
+    key = None if items or statement.with_ else key_lookup(statement.where, table, statement.target)
+    recheck = None
+    if key is not None:
+        keys: tuple[Closure, ...] | None = tuple(compile_expr(v, slots.slot) for v in key.values)
+        recheck = None if not key.rest else compile_expr(_all_of(key.rest), slots.slot)
+        finder = None
+    else:
+        keys = None
+        finder = plan_query(_finder(statement, slots))
+        if statement.where is not None and not items and not slots.computed_where(statement.where):
+            recheck = compile_expr(statement.where, slots.slot)
+    return ChangePlan(
+        "DELETE" if assignments is None else "UPDATE",
+        table,
+        rules,
+        keys,
+        finder,
+        recheck,
+        assignments,
+        returning,
+        statement.returning_columns,
+        statement.where is None and not items,
+    )
+
+
+def _all_of(parts: Sequence[Expr]) -> Expr:
+    if len(parts) == 1:
+        return parts[0]
+    return BoolOp(BoolKind.AND, tuple(parts), parts[0].type)
+
+
+class _Slots:
+    """Where each column lies in a found row, and the expressions that the query must compute."""
+
+    def __init__(
+        self, target: int, columns: tuple[OutputColumn, ...], items: Sequence[FromItem]
+    ) -> None:
+        self._target = target
+        self._columns = columns
+        self._start: dict[int, int] = {target: 0}
+        self.extra: list[TargetItem] = []
+        width = len(columns)
+        for leaf in (leaf for item in items for leaf in _leaves(item)):
+            self._start[leaf.relation] = width
+            for at, column in enumerate(leaf.columns):
+                reference = ColumnRef(leaf.relation, at, column.name, column.type, column.typmod)
+                self.extra.append(TargetItem(reference, column.name))
+            width += len(leaf.columns)
+        self._width = width
+
+    def slot(self, reference: ColumnRef) -> int:
+        start = self._start.get(reference.relation)
+        if start is None or reference.outer:
+            raise FeatureNotSupportedError(
+                f'column "{reference.name}" cannot be used here', position=reference.position
+            )
+        return start + reference.column
+
+    def compile(self, expr: Expr) -> Closure:
+        """A closure over found rows; what no closure can compute (a subquery) the query computes."""
+        try:
+            return compile_expr(expr, self.slot)
+        except FeatureNotSupportedError:
+            at = self._width
+            self._width += 1
+            self.extra.append(TargetItem(expr, f"value{at}"))
+            return lambda row, _context: row[at]
+
+    def compile_returning(self, expr: Expr) -> Closure:
+        """RETURNING sees the row as changed, so nothing of it can be computed beforehand."""
+        return compile_expr(expr, self.slot)
+
+    def computed_where(self, where: Expr) -> bool:
+        """Whether only the query can evaluate the WHERE."""
+        try:
+            compile_expr(where, self.slot)
+        except FeatureNotSupportedError:
+            return True
+        return False
+
+    def target_items(self) -> list[TargetItem]:
+        return [
+            TargetItem(ColumnRef(self._target, at, c.name, c.type, c.typmod), c.name)
+            for at, c in enumerate(self._columns)
+        ]
+
+
+def _leaves(item: FromItem) -> list[FromItem]:
+    if isinstance(item, Join):
+        return [*_leaves(item.left), *_leaves(item.right)]
+    return [item]
+
+
+def _finder(statement: Update | Delete, slots: _Slots) -> Select:
+    """The query that finds the rows: the target's columns, then everything else that is needed."""
+    items = statement.from_ if isinstance(statement, Update) else statement.using
+    scan = TableScan(statement.target, statement.table, statement.target_columns)
+    targets = [*slots.target_items(), *slots.extra]
+    return Select(
+        targets=tuple(targets),
+        columns=tuple(
+            OutputColumn(item.name, item.expr.type, item.expr.typmod) for item in targets
+        ),
+        from_=(scan, *items),
+        where=statement.where,
+        with_=statement.with_,
+    )

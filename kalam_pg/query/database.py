@@ -1,0 +1,55 @@
+"""What all sessions share: the engine, the committer, the locks, the catalog, the engine pool."""
+
+from collections.abc import Callable
+
+from catalog.model import Table, TableKind, User
+from catalog.snapshot import Snapshot
+from catalog.store import Store
+from kalam_pg.engines.request import Engine as QueryEngine
+from kalam_pg.query.committer import Committer
+from kalam_pg.query.locks import LockTable
+from storage.engine import Engine, Group
+from storage.ids import NO_USER, TabletId
+from storage.stream import StreamTablet
+from storage.tablet import Tablet
+
+
+class Database:
+    """One open data directory. Used from the event loop alone.
+
+    catalog: the committed snapshot that new statements bind against.
+    """
+
+    def __init__(
+        self, engine: Engine, store: Store, query_engine: QueryEngine, now_us: Callable[[], int]
+    ) -> None:
+        self.engine = engine
+        self.store = store
+        self.query_engine = query_engine
+        self.committer = Committer(engine)
+        self.locks = LockTable()
+        self.catalog: Snapshot = store.load()
+        self.now_us = now_us
+        self.on_catalog_change: list[Callable[[Snapshot], None]] = []
+
+    def install_catalog(self, snapshot: Snapshot) -> None:
+        """A definition was committed: later statements see it."""
+        self.catalog = snapshot
+        for hook in self.on_catalog_change:
+            hook(snapshot)
+
+    def tablet_id(self, table: Table, user: User) -> TabletId:
+        """The tablet that `user` means by the table's name."""
+        return TabletId(user.id if table.per_user else NO_USER, table.id)
+
+    def tablet(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
+        """The open tablet; a STREAM table's lives in memory."""
+        if table.kind is TableKind.STREAM:
+            options = table.options
+            return self.engine.stream(
+                tablet_id, table.layout, int(options.ttl_s * 1_000_000), options.max_buffer
+            )
+        return self.engine.tablet(tablet_id, table.layout)
+
+
+__all__ = ["Database", "Group"]

@@ -1,0 +1,103 @@
+"""SELECT by an engine: DataFusion in a worker for stored tables, sqlite for the catalogue."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from kalam_pg.engines.request import ArrowResult, EngineQuery, Limits, TableInput, WireResult
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.scan import table_inputs
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.rows import arrow_to_values
+from kalam_pg.sql.to_datafusion import Emitted, emit
+from kalam_pg.sql.tree import OutputColumn, Query
+from storage.layout import Row
+
+RunCatalog = Callable[[Query, Execution], Sequence[Row]]
+"""Answers a query over catalogue relations alone (`query.virtual`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnginePlan:
+    """Any query over stored tables."""
+
+    columns: tuple[OutputColumn, ...]
+    query: Query
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """DataRow messages when the client's formats are known, else rows."""
+        if x.wire is None:
+            rows = yield from self.rows(x)
+            return Result("SELECT", len(rows), self.columns, rows)
+        wire = x.wire
+        emitted = emit(self.query, x.context)
+        inputs = yield from table_inputs(x, emitted.scans)
+        query = _request(emitted, inputs, wire, x.context)
+        stream = yield from run_async(
+            lambda: x.database.query_engine.run(query, Limits(timeout_s=x.statement_timeout_s))
+        )
+        return Result("SELECT", None, self.columns, stream=stream)
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        emitted = emit(self.query, x.context)
+        inputs = yield from table_inputs(x, emitted.scans)
+        query = _request(emitted, inputs, ArrowResult(), x.context)
+
+        async def collect() -> list[Row]:
+            limits = Limits(timeout_s=x.statement_timeout_s)
+            stream = await x.database.query_engine.run(query, limits)
+            rows: list[Row] = []
+            try:
+                async for batch in stream:
+                    values = [
+                        arrow_to_values(batch.column(at), column.type)
+                        for at, column in enumerate(self.columns)
+                    ]
+                    rows.extend(zip(*values, strict=True) if values else [()] * batch.num_rows)
+            finally:
+                await stream.aclose()
+            return rows
+
+        return (yield from run_async(collect, timeout_s=x.statement_timeout_s))
+
+
+def _request(
+    emitted: Emitted,
+    inputs: tuple[TableInput, ...],
+    result: WireResult | ArrowResult,
+    context: EvalContext,
+) -> EngineQuery:
+    """What a worker is asked. Its functions know of the session only what is listed here."""
+    return EngineQuery(
+        sql=emitted.sql,
+        tables=inputs,
+        udfs=emitted.udfs,
+        result=result,
+        context={
+            "now_us": context.now_us,
+            "statement_us": context.statement_us,
+            "user": context.user,
+            "session_user": context.session_user,
+            "database": context.database,
+            "search_path": context.search_path,
+            "types": context.types,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogPlan:
+    """A query that reads catalogue relations only."""
+
+    columns: tuple[OutputColumn, ...]
+    query: Query
+    run_catalog: RunCatalog
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """Rows, from sqlite in memory."""
+        rows = yield from self.rows(x)
+        return Result("SELECT", len(rows), self.columns, rows)
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        return self.run_catalog(self.query, x)
+        yield  # a generator that never waits

@@ -1,0 +1,90 @@
+"""What a statement runs with, and what it answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from catalog.model import Table, User
+from kalam_pg.engines.request import ResultStream, WireResult
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
+from kalam_pg.sql.tree import OutputColumn
+from storage.ids import NO_USER, TabletId
+from storage.layout import Row
+from storage.view import View
+
+if TYPE_CHECKING:
+    from kalam_pg.query.database import Database
+
+
+@dataclass(slots=True)
+class Result:
+    """A statement's answer. Rows are in `rows`, or come as DataRow messages from `stream`.
+
+    tag: the command tag without its count. count: rows returned or changed; None leaves the tag bare.
+    """
+
+    tag: str
+    count: int | None = None
+    columns: tuple[OutputColumn, ...] = ()
+    rows: Sequence[Row] = ()
+    stream: ResultStream | None = None
+
+    @property
+    def command_tag(self) -> str:
+        """As CommandComplete has it."""
+        if self.count is None:
+            return self.tag
+        return f"INSERT 0 {self.count}" if self.tag == "INSERT" else f"{self.tag} {self.count}"
+
+
+class Execution:
+    """One run of one statement: who, in which transaction, with which parameters.
+
+    The view is taken when it is first asked for and given back by `close`: at READ COMMITTED each
+    statement has its own, above that the transaction's.
+    """
+
+    __slots__ = ("_view", "context", "database", "statement_timeout_s", "transaction", "user", "wire")
+
+    def __init__(
+        self,
+        database: "Database",
+        transaction: Transaction,
+        user: User,
+        context: EvalContext,
+        *,
+        wire: WireResult | None = None,
+        statement_timeout_s: float = 0.0,
+    ) -> None:
+        self.database = database
+        self.transaction = transaction
+        self.user = user
+        self.context = context
+        self.wire = wire
+        self.statement_timeout_s = statement_timeout_s
+        self._view: View | None = None
+
+    @property
+    def view(self) -> View:
+        """What this statement sees."""
+        view = self._view
+        if view is None:
+            transaction = self.transaction
+            if transaction.isolation == READ_COMMITTED:
+                view = self._view = self.database.engine.acquire()
+            else:
+                if transaction.view is None:
+                    transaction.view = self.database.engine.acquire()
+                view = transaction.view
+        return view
+
+    def close(self) -> None:
+        """Give the statement's view back."""
+        if self._view is not None:
+            self._view.release()
+            self._view = None
+
+    def tablet_id(self, table: Table) -> TabletId:
+        """The tablet that this user's name for the table means."""
+        return TabletId(self.user.id if table.per_user else NO_USER, table.id)

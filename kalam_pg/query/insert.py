@@ -1,0 +1,248 @@
+"""INSERT: rows from VALUES or a query, defaults, constraints, ON CONFLICT, RETURNING."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from catalog.errors import (
+    CardinalityViolationError,
+    FeatureNotSupportedError,
+    GeneratedAlwaysError,
+)
+from catalog.model import Table, TableKind
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.rows import Found, Target, duplicate_key, insert, newest, replace
+from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.select import SelectPlan
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sql.to_python import compile_expr
+from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn
+from storage.layout import Row, Value
+
+_NO_ROW: Row = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRule:
+    """ON CONFLICT: assignments () is DO NOTHING. Closures see (row there ++ row proposed)."""
+
+    assignments: tuple[tuple[int, Closure | None], ...]
+    where: Closure | None
+
+
+@dataclass(frozen=True, slots=True)
+class InsertPlan:
+    """A compiled INSERT. `builders[i]` makes the i-th column of a row; None is NULL.
+
+    literal_rows: one tuple of builders for each row of VALUES; or else `source` gives the rows, and
+    `from_source` says for each table column which source column fills it (None: its default).
+    """
+
+    table: Table
+    rules: RowRules
+    literal_rows: tuple[tuple[Closure | None, ...], ...]
+    source: SelectPlan | None
+    from_source: tuple[int | None, ...]
+    conflict: ConflictRule | None
+    returning: tuple[Closure, ...]
+    columns: tuple[OutputColumn, ...]
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """Insert every row, or raise and leave the statement's caller to undo."""
+        target = yield from open_target(x, self.rules)
+        context = x.context
+        count = 0
+        answers: list[Row] = []
+        touched: set[bytes] = set()
+        if self.source is None:
+            # The hot path: nothing between here and the commit waits, as a rule.
+            for builders in self.literal_rows:
+                row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+                kept = yield from self._put(x, target, row, touched)
+                if kept is not None:
+                    count += 1
+                    if self.returning:
+                        answers.append(tuple([c(kept, context) for c in self.returning]))
+        else:
+            for given in (yield from self.source.rows(x)):
+                row = self._from_source(given, context)
+                kept = yield from self._put(x, target, row, touched)
+                if kept is not None:
+                    count += 1
+                    if self.returning:
+                        answers.append(tuple([c(kept, context) for c in self.returning]))
+        return Result("INSERT", count, self.columns, answers)
+
+    def _from_source(self, given: Row, context: EvalContext) -> Row:
+        values: list[Value] = []
+        for at, default in zip(self.from_source, self.rules.defaults, strict=True):
+            if at is not None:
+                values.append(given[at])
+            else:
+                values.append(None if default is None else default(_NO_ROW, context))
+        return tuple(values)
+
+    def _put(
+        self, x: Execution, target: Target, row: Row, touched: set[bytes]
+    ) -> Steps[Row | None]:
+        """Put one row; the row that now stands, or None when ON CONFLICT left it out."""
+        self.rules.check(row, x.context)
+        there = yield from insert(x, target, row)
+        if there is None:
+            if self.conflict is not None:
+                touched.add(self.rules.key_of(row))
+            return row
+        if self.conflict is None:
+            raise duplicate_key(x, target, row)
+        if not self.conflict.assignments:
+            return None
+        return (yield from self._on_conflict(x, target, row, there, touched))
+
+    def _on_conflict(
+        self, x: Execution, target: Target, proposed: Row, there: Found, touched: set[bytes]
+    ) -> Steps[Row | None]:
+        conflict = self.conflict
+        assert conflict is not None
+        assert there.row is not None
+        key = self.rules.key_of(proposed)
+        if key in touched:
+            raise CardinalityViolationError(
+                "ON CONFLICT DO UPDATE command cannot affect row a second time",
+                hint="Ensure that no rows proposed for insertion within the same command have "
+                "duplicate constrained values.",
+            )
+        touched.add(key)
+        both = there.row + proposed
+        if conflict.where is not None and conflict.where(both, x.context) is not True:
+            return None
+        changed = list(there.row)
+        for at, closure in conflict.assignments:
+            source = self.rules.defaults[at] if closure is None else closure
+            changed[at] = None if source is None else source(both, x.context)
+        row = tuple(changed)
+        self.rules.check(row, x.context)
+        yield from replace(x, target, there.row, there.seq, row)
+        return row
+
+
+def open_target(x: Execution, rules: RowRules) -> Steps[Target]:
+    """The tablet a statement will write, with the table kept from being redefined meanwhile."""
+    table = rules.table
+    database, transaction = x.database, x.transaction
+    if not database.locks.write_table_nowait(transaction, table.id):
+        yield from run_async(
+            lambda: database.locks.write_table(transaction, table.id),
+            timeout_s=x.statement_timeout_s,
+        )
+    tablet_id = x.tablet_id(table)
+    return Target(
+        rules,
+        tablet_id,
+        database.tablet(table, tablet_id),
+        table.kind is TableKind.STREAM,
+        table.version,
+    )
+
+
+def target_slots(relation: int, width: int) -> Callable[[ColumnRef], int]:
+    """Slots of a row of the target table alone; its system columns have no value before COMMIT."""
+
+    def slot(reference: ColumnRef) -> int:
+        if reference.relation != relation or reference.outer:
+            raise FeatureNotSupportedError("RETURNING can only refer to the target table")
+        if reference.column >= width:
+            raise FeatureNotSupportedError(
+                f'column "{reference.name}" has no value before the transaction commits',
+                position=reference.position,
+            )
+        return reference.column
+
+    return slot
+
+
+def plan_insert(
+    statement: Insert, rules: RowRules, plan_query: Callable[[object], SelectPlan]
+) -> InsertPlan:
+    """Compile a bound INSERT."""
+    table = statement.table
+    width = len(table.columns)
+    slot = target_slots(statement.target, width)
+    _check_identity(statement)
+    literal_rows: list[tuple[Closure | None, ...]] = []
+    source: SelectPlan | None = None
+    from_source: tuple[int | None, ...] = ()
+    if isinstance(statement.source, tuple):
+        literal_rows = [
+            _builders(rules, statement.columns, row) for row in statement.source
+        ]
+    else:
+        source = plan_query(statement.source)
+        from_source = tuple(
+            statement.columns.index(at) if at in statement.columns else None for at in range(width)
+        )
+    return InsertPlan(
+        table,
+        rules,
+        tuple(literal_rows),
+        source,
+        from_source,
+        _conflict(statement, width),
+        tuple(compile_expr(item.expr, slot) for item in statement.returning),
+        statement.returning_columns,
+    )
+
+
+def _builders(
+    rules: RowRules, columns: Sequence[int], row: Sequence[Expr | None]
+) -> tuple[Closure | None, ...]:
+    builders = list(rules.defaults)
+    for at, item in zip(columns, row, strict=True):
+        if item is not None:
+            builders[at] = compile_expr(item, _no_columns)
+    return tuple(builders)
+
+
+def _no_columns(reference: ColumnRef) -> int:
+    raise FeatureNotSupportedError(
+        f'column "{reference.name}" cannot be referenced in VALUES', position=reference.position
+    )
+
+
+def _conflict(statement: Insert, width: int) -> ConflictRule | None:
+    on_conflict = statement.on_conflict
+    if on_conflict is None:
+        return None
+
+    def slot(reference: ColumnRef) -> int:
+        if reference.column >= width:
+            raise FeatureNotSupportedError(f'column "{reference.name}" cannot be used here')
+        return reference.column + (width if reference.relation == on_conflict.excluded else 0)
+
+    return ConflictRule(
+        _compile_assignments(on_conflict.assignments, slot),
+        None if on_conflict.where is None else compile_expr(on_conflict.where, slot),
+    )
+
+
+def _compile_assignments(
+    assignments: Sequence[Assignment], slot: Callable[[ColumnRef], int]
+) -> tuple[tuple[int, Closure | None], ...]:
+    return tuple(
+        (a.column, None if a.expr is None else compile_expr(a.expr, slot)) for a in assignments
+    )
+
+
+def _check_identity(statement: Insert) -> None:
+    """GENERATED ALWAYS AS IDENTITY takes no value of the user's unless OVERRIDING says so."""
+    if statement.overriding == "system":
+        return
+    literal = statement.source if isinstance(statement.source, tuple) else ()
+    for index, at in enumerate(statement.columns):
+        column = statement.table.columns[at]
+        given = not literal or any(row[index] is not None for row in literal)
+        if column.identity == "a" and given:
+            raise GeneratedAlwaysError(
+                f'cannot insert a non-DEFAULT value into column "{column.name}"',
+                detail=f'Column "{column.name}" is an identity column defined as GENERATED ALWAYS.',
+                hint="Use OVERRIDING SYSTEM VALUE to override.",
+            )

@@ -1,0 +1,216 @@
+"""Choose how to answer a bound statement.
+
+From fastest to most general: constants, one row by key, hot rows in Python, the catalogue in sqlite, and
+everything else in an engine. A closure that cannot be compiled, or any clause that a faster plan does not
+know, means the next one.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.model import Table
+from kalam_pg.query.change import ChangePlan, plan_change
+from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog
+from kalam_pg.query.insert import InsertPlan, plan_insert
+from kalam_pg.query.predicates import is_constant, key_lookup, references
+from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.select import Bounds, ConstantPlan, HotPlan, Order, PointPlan, SelectPlan
+from kalam_pg.sql.to_python import compile_expr
+from kalam_pg.sql.tree import (
+    BoolKind,
+    BoolOp,
+    Bound,
+    ColumnRef,
+    Delete,
+    Expr,
+    Insert,
+    Query,
+    Select,
+    TableScan,
+    Update,
+    ValuesQuery,
+    VirtualScan,
+)
+from kalam_pg.sql.walk import walk
+
+Plan: TypeAlias = SelectPlan | InsertPlan | ChangePlan
+
+
+class Planner:
+    """Plans for one catalog snapshot. `rules` compiles (and remembers) a table's row rules."""
+
+    def __init__(self, rules: Callable[[Table], RowRules], run_catalog: RunCatalog) -> None:
+        self._rules = rules
+        self._run_catalog = run_catalog
+
+    def plan(self, bound: Bound) -> Plan:
+        """The plan of a bound statement. Raises 0A000 for what no plan can do."""
+        statement = bound.statement
+        match statement:
+            case Insert():
+                self._refuse_with(statement.with_)
+                return plan_insert(statement, self._rules(statement.table), self._select)
+            case Update() | Delete():
+                return plan_change(statement, self._rules(statement.table), self._select)
+            case _:
+                return self._select(statement)
+
+    @staticmethod
+    def _refuse_with(with_: tuple[object, ...]) -> None:
+        if with_:
+            raise FeatureNotSupportedError(
+                "WITH before INSERT is not supported", hint="Write INSERT INTO ... WITH ... SELECT."
+            )
+
+    def _select(self, query: Query) -> SelectPlan:
+        constant = _constant_plan(query)
+        if constant is not None:
+            return constant
+        scans = list(walk(query))
+        stored = [node for node in scans if isinstance(node, TableScan)]
+        virtual = any(isinstance(node, VirtualScan) for node in scans)
+        if virtual and stored:
+            raise FeatureNotSupportedError(
+                "a query cannot read both stored tables and the system catalogs yet"
+            )
+        if virtual or not stored:
+            return CatalogPlan(query.columns, query, self._run_catalog)
+        for scan in stored:
+            self._refuse_deleted(query, scan)
+        general = EnginePlan(query.columns, query)
+        if isinstance(query, Select):
+            return self._point_plan(query) or self._hot_plan(query, general) or general
+        return general
+
+    @staticmethod
+    def _refuse_deleted(query: Query, scan: TableScan) -> None:
+        width = len(scan.table.columns)
+        if references(query, scan.relation, width + 1):
+            raise FeatureNotSupportedError("reading deleted rows is not supported yet")
+
+    def _point_plan(self, query: Select) -> SelectPlan | None:
+        scan = _only_table(query)
+        if scan is None:
+            return None
+        key = key_lookup(query.where, scan.table, scan.relation)
+        if key is None:
+            return None
+        try:
+            return PointPlan(
+                query.columns,
+                scan.table,
+                self._rules(scan.table),
+                tuple(compile_expr(value, _column) for value in key.values),
+                _all(key.rest),
+                tuple(compile_expr(item.expr, _column) for item in query.targets),
+                _bounds(query),
+            )
+        except FeatureNotSupportedError:
+            return None
+
+    def _hot_plan(self, query: Select, general: SelectPlan) -> SelectPlan | None:
+        scan = _only_table(query)
+        if scan is None:
+            return None
+        if any(key.expr.type.key_kind == "none" for key in query.order_by):
+            return None
+        try:
+            return HotPlan(
+                query.columns,
+                scan.table,
+                None if query.where is None else compile_expr(query.where, _column),
+                tuple(
+                    Order(
+                        compile_expr(key.expr, _column),
+                        key.expr.type.key_kind,
+                        key.descending,
+                        key.nulls_first,
+                    )
+                    for key in query.order_by
+                ),
+                tuple(compile_expr(item.expr, _column) for item in query.targets),
+                _bounds(query),
+                _newest_by(query, scan),
+                general,
+            )
+        except FeatureNotSupportedError:
+            return None
+
+
+def _column(reference: ColumnRef) -> int:
+    if reference.outer:
+        raise FeatureNotSupportedError("a correlated reference needs an engine")
+    return reference.column
+
+
+def _only_table(query: Select) -> TableScan | None:
+    """The one table of a query that just filters, sorts and projects its rows."""
+    if len(query.from_) != 1 or not isinstance(query.from_[0], TableScan):
+        return None
+    if query.grouped or query.distinct or query.distinct_on or query.with_:
+        return None
+    if query.group_by or query.having is not None or query.locking:
+        return None
+    return query.from_[0]
+
+
+def _all(parts: tuple[Expr, ...]) -> Closure | None:
+    if not parts:
+        return None
+    if len(parts) == 1:
+        return compile_expr(parts[0], _column)
+    return compile_expr(BoolOp(BoolKind.AND, parts, parts[0].type), _column)
+
+
+def _bounds(query: Select | ValuesQuery) -> Bounds:
+    for bound in (query.limit, query.offset):
+        if bound is not None and not is_constant(bound):
+            raise FeatureNotSupportedError("LIMIT and OFFSET of this form need an engine")
+    return Bounds(
+        None if query.limit is None else compile_expr(query.limit, _column),
+        None if query.offset is None else compile_expr(query.offset, _column),
+    )
+
+
+def _newest_by(query: Select, scan: TableScan) -> int | None:
+    """Position of the one column that the query orders by, newest first; -1 for `_seq`."""
+    if len(query.order_by) != 1:
+        return None
+    key = query.order_by[0]
+    if not key.descending or not isinstance(key.expr, ColumnRef):
+        return None
+    at = key.expr.column
+    if at == len(scan.table.columns):
+        return -1
+    if at > len(scan.table.columns):
+        return None
+    # NULLs come first in a descending order; a column that may hold them is not in order.
+    return at
+
+
+def _constant_plan(query: Query) -> SelectPlan | None:
+    """A query that reads no relation at all."""
+    try:
+        if isinstance(query, ValuesQuery):
+            if query.order_by or query.with_:
+                return None
+            lines = query.rows
+            return ConstantPlan(
+                query.columns,
+                tuple(tuple(compile_expr(e, _column) for e in line) for line in lines),
+                None,
+                _bounds(query),
+            )
+        if not isinstance(query, Select) or query.from_ or query.grouped or query.with_:
+            return None
+        if query.distinct or query.distinct_on or query.having is not None:
+            return None
+        return ConstantPlan(
+            query.columns,
+            (tuple(compile_expr(item.expr, _column) for item in query.targets),),
+            None if query.where is None else compile_expr(query.where, _column),
+            _bounds(query),
+        )
+    except FeatureNotSupportedError:
+        return None

@@ -1,0 +1,107 @@
+"""What a WHERE says about one table: does it name a key? what else must hold?"""
+
+from dataclasses import dataclass
+
+from catalog.model import Table
+from kalam_pg.functions.table import Kind
+from kalam_pg.sql.tree import (
+    BoolKind,
+    BoolOp,
+    Call,
+    ColumnRef,
+    Const,
+    Expr,
+    Param,
+)
+from kalam_pg.sql.walk import walk
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLookup:
+    """A WHERE that pins the whole primary key: one value expression per key column.
+
+    rest: what else the row must satisfy, already without the key's conjuncts; () if nothing.
+    """
+
+    values: tuple[Expr, ...]
+    rest: tuple[Expr, ...]
+
+
+def conjuncts(where: Expr | None) -> list[Expr]:
+    """A WHERE as the list of what must all be true."""
+    if where is None:
+        return []
+    if isinstance(where, BoolOp) and where.kind is BoolKind.AND:
+        return [part for arg in where.args for part in conjuncts(arg)]
+    return [where]
+
+
+def is_constant(expr: Expr) -> bool:
+    """Whether an expression has one value for the whole statement and needs no row."""
+    if isinstance(expr, Const | Param):
+        return True
+    if isinstance(expr, Call):
+        return expr.overload.volatility.value != "v" and all(is_constant(a) for a in expr.args)
+    return False
+
+
+def key_lookup(where: Expr | None, table: Table, relation: int) -> KeyLookup | None:
+    """The key that a WHERE pins by equalities of the key columns' own types, if it does."""
+    wanted: dict[int, Expr] = {}
+    rest: list[Expr] = []
+    key = table.layout.key
+    for part in conjuncts(where):
+        pinned = _equality(part, table, relation)
+        if pinned is not None and pinned[0] in key and pinned[0] not in wanted:
+            wanted[pinned[0]] = pinned[1]
+        else:
+            rest.append(part)
+    if len(wanted) != len(key):
+        return None
+    return KeyLookup(tuple(wanted[at] for at in key), tuple(rest))
+
+
+def _equality(part: Expr, table: Table, relation: int) -> tuple[int, Expr] | None:
+    """(column, value) of `column = value`, where `=` compares exactly the encoded keys' equality."""
+    if not isinstance(part, Call) or part.overload.kind is not Kind.OPERATOR:
+        return None
+    if part.overload.name != "=" or len(part.args) != 2:
+        return None
+    for left, value in (part.args, part.args[::-1]):
+        column = _bare(left)
+        if (
+            isinstance(column, ColumnRef)
+            and column.relation == relation
+            and not column.outer
+            and column.column < len(table.columns)
+            and is_constant(value)
+            and _same_key_domain(column, value)
+        ):
+            return column.column, value
+    return None
+
+
+_INTEGERS = frozenset(("int2", "int4", "int8"))
+
+
+def _same_key_domain(column: ColumnRef, value: Expr) -> bool:
+    """Whether equal values of the two types have one key encoding: the type itself, any two integers."""
+    names = {column.type.name, value.type.name}
+    if "bpchar" in names:
+        return False  # its equality ignores trailing blanks, its keys do not
+    return len(names) == 1 or names <= _INTEGERS or names <= {"text", "varchar"}
+
+
+def _bare(expr: Expr) -> Expr:
+    """A varchar column under the cast to text that the operators of text put on it."""
+    if isinstance(expr, Call) and expr.overload.name == "varchar->text":
+        return expr.args[0]
+    return expr
+
+
+def references(node: object, relation: int, from_column: int) -> bool:
+    """Whether a query or expression reads a column of `relation` at or beyond `from_column`."""
+    return any(
+        isinstance(part, ColumnRef) and part.relation == relation and part.column >= from_column
+        for part in walk(node)
+    )

@@ -1,0 +1,124 @@
+"""What every row of a table must satisfy, compiled once per table version.
+
+Defaults, CHECKs and NOT NULLs become closures over a row (the table's columns in order), so that the
+single-row INSERT, which is the hot path, runs a few Python calls and nothing else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
+from catalog.model import Table
+from catalog.types.registry import BOOL
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.sql.bind import BindScope, bind_expression
+from kalam_pg.sql.to_python import compile_expr
+from kalam_pg.sql.tree import ColumnRef
+from storage.keys import encode_key
+from storage.layout import Row, Value
+
+Closure = Callable[[Row, EvalContext], Value]
+
+
+def slot_of(reference: ColumnRef) -> int:
+    """A row of the table itself: the column's position is its slot."""
+    return reference.column
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """The rules of one table version.
+
+    defaults: one closure per column, None where the default is NULL.
+    checks: (constraint name, closure); a row passes unless the closure answers False.
+    """
+
+    table: Table
+    key: tuple[int, ...]
+    kinds: tuple[str, ...]
+    defaults: tuple[Closure | None, ...]
+    not_null: tuple[int, ...]
+    checks: tuple[tuple[str, Closure], ...]
+
+    def key_of(self, row: Row) -> bytes:
+        """The row's primary key, encoded."""
+        return encode_key([row[at] for at in self.key], self.kinds)
+
+    def check(self, row: Row, context: EvalContext) -> None:
+        """Raise 23502 or 23514 unless the row satisfies the table."""
+        for at in self.not_null:
+            if row[at] is None:
+                raise self._null(row, at, context)
+        for name, closure in self.checks:
+            if closure(row, context) is False:
+                raise CheckViolationError(
+                    f'new row for relation "{self.table.name}" violates check constraint "{name}"',
+                    detail=f"Failing row contains ({self.shown(row, context)}).",
+                    schema=self.table.namespace,
+                    table=self.table.name,
+                    constraint=name,
+                )
+
+    def shown(self, row: Row, context: EvalContext) -> str:
+        """The row as PostgreSQL's details print it: 64 characters a column, hidden ones left out."""
+        parts: list[str] = []
+        for column, value in zip(self.table.columns, row, strict=True):
+            if column.name == "_rowid" and self.table.hidden_key:
+                continue
+            text = "null" if value is None else column.type.output(value, context.types)
+            parts.append(text if len(text) <= 64 else text[:61] + "...")
+        return ", ".join(parts)
+
+    def shown_key(self, row: Row, context: EvalContext) -> str:
+        """`(a, b)=(1, 2)`, as a unique violation's detail names the key."""
+        columns = [self.table.columns[at] for at in self.key]
+        values = [
+            "null" if row[at] is None else self.table.columns[at].type.output(row[at], context.types)
+            for at in self.key
+        ]
+        return f"({', '.join(c.name for c in columns)})=({', '.join(values)})"
+
+    def _null(self, row: Row, at: int, context: EvalContext) -> NotNullViolationError:
+        column = self.table.columns[at]
+        return NotNullViolationError(
+            f'null value in column "{column.name}" of relation "{self.table.name}" '
+            "violates not-null constraint",
+            detail=f"Failing row contains ({self.shown(row, context)}).",
+            schema=self.table.namespace,
+            table=self.table.name,
+            column=column.name,
+        )
+
+
+def compile_rules(table: Table, scope: BindScope) -> RowRules:
+    """Compile a table's defaults and constraints. `scope` binds the expressions' names.
+
+    Raises:
+        FeatureNotSupportedError: The table has a generated column.
+    """
+    defaults: list[Closure | None] = []
+    for column in table.columns:
+        if column.generated:
+            raise FeatureNotSupportedError("generated columns are not supported yet")
+        if not column.default:
+            defaults.append(None)
+            continue
+        bound = bind_expression(column.default, scope, None, column.type)
+        defaults.append(compile_expr(bound, slot_of))
+    checks = [
+        (constraint.name, compile_expr(bind_expression(constraint.check, scope, table, BOOL), slot_of))
+        for constraint in table.constraints
+        if constraint.kind == "c"
+    ]
+    layout = table.layout
+    return RowRules(
+        table,
+        layout.key,
+        tuple(layout.columns[at].kind for at in layout.key),
+        tuple(defaults),
+        tuple(at for at, column in enumerate(table.columns) if column.not_null),
+        tuple(checks),
+    )
+
+
+__all__ = ["Closure", "RowRules", "compile_rules", "slot_of"]

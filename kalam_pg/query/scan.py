@@ -1,0 +1,136 @@
+"""From the tablets that a query names to an engine's table inputs, as one view sees them.
+
+What an engine is given holds nothing else: the user's own tablets and the shared tables it named. A
+transaction's own uncommitted rows are laid over what the view shows.
+"""
+
+from collections.abc import Sequence
+from itertools import count
+
+import pyarrow as pa
+import trio
+
+from catalog.model import Table
+from kalam_pg.engines.request import BatchRef, SegmentRef, TableInput
+from kalam_pg.query.execution import Execution
+from kalam_pg.query.transaction import Change
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sql.to_datafusion import ScanNeed
+from storage.arrow import key_batch, to_batch
+from storage.ids import TabletId
+from storage.keys import decode_key
+from storage.stream import StreamTablet
+from storage.tablet import Scan, Tablet
+
+_overlay_ids = count(-1, -1)
+"""Ids of batches made for one statement: below zero, so that they never meet a tablet's."""
+
+
+def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableInput, ...]]:
+    """One input per scan of the statement, in order."""
+    inputs: list[TableInput] = []
+    scans: dict[TabletId, Scan] = {}
+    for need in needs:
+        table = need.scan.table
+        tablet_id = x.tablet_id(table)
+        if tablet_id not in scans:
+            scan = yield from scan_tablet(x, table, tablet_id)
+            changes = x.transaction.changes.get(tablet_id)
+            scans[tablet_id] = _overlay(scan, table, changes) if changes else scan
+        inputs.append(_input(need, scans[tablet_id]))
+    return tuple(inputs)
+
+
+def scan_tablet(x: Execution, table: Table, tablet_id: TabletId) -> Steps[Scan]:
+    """What the statement's view sees of a tablet, loading its tail first if that is needed."""
+    tablet = x.database.tablet(table, tablet_id)
+    if isinstance(tablet, StreamTablet):
+        return tablet.scan(x.view)
+    scan = tablet.scan(x.view)
+    while scan is None:
+        opened, view = tablet, x.view
+        yield from run_async(lambda: load(opened, view), timeout_s=x.statement_timeout_s)
+        scan = tablet.scan(x.view)
+    return scan
+
+
+async def load(tablet: Tablet, view: object) -> None:
+    """Build a tablet's tail from its log in a thread, and install it."""
+    loaded = await trio.to_thread.run_sync(tablet.load, view)
+    tablet.install(loaded)
+
+
+def _input(need: ScanNeed, scan: Scan) -> TableInput:
+    table = need.scan.table
+    arrow = {f"c{column.id}": column.arrow for column in table.layout.columns}
+    arrow |= {"_seq": pa.int64(), "_deleted": pa.bool_()}
+    schema = pa.schema([(name, arrow[name]) for name in need.columns])
+    return TableInput(
+        name=need.name,
+        schema=schema,
+        hot=tuple(BatchRef(number, batch) for number, batch in scan.batches),
+        segments=tuple(
+            SegmentRef(
+                path=str(s.path),
+                rows=s.rows,
+                size=s.size,
+                sha256=s.sha256,
+                min_key=s.min_key,
+                max_key=s.max_key,
+                min_seq=s.min_seq,
+                max_seq=s.max_seq,
+            )
+            for s in scan.segments
+        ),
+        key_columns=key_columns(table),
+        superseded=scan.superseded,
+        overlapping=scan.overlapping,
+        missing={f"c{c.id}": c.missing for c in table.layout.columns},
+    )
+
+
+def key_columns(table: Table) -> tuple[str, ...]:
+    """Names of the primary key's columns in Arrow, in key order."""
+    return tuple(f"c{table.layout.columns[at].id}" for at in table.layout.key)
+
+
+def _overlay(scan: Scan, table: Table, changes: dict[bytes, Change]) -> Scan:
+    """The scan with a transaction's own changes in place of what they replace."""
+    layout = table.layout
+    kinds = [layout.columns[at].kind for at in layout.key]
+    names = key_columns(table)
+    keys = key_batch([decode_key(key, kinds) for key in changes], layout)
+    batches = [
+        (next(_overlay_ids), kept)
+        for _, batch in scan.batches
+        if (kept := _without(batch, keys, names)).num_rows
+    ]
+    live = [change.row for change in changes.values() if change.row is not None]
+    if live:
+        batches.append(
+            (next(_overlay_ids), to_batch(live, layout, [0] * len(live), [False] * len(live)))
+        )
+    superseded = keys
+    if scan.superseded is not None and scan.superseded.num_rows:
+        superseded = pa.Table.from_batches([scan.superseded, keys]).combine_chunks().to_batches()[0]
+    return Scan(
+        batches=tuple(batches),
+        segments=scan.segments,
+        superseded=superseded if scan.segments else None,
+        overlapping=scan.overlapping,
+        rows=None,
+    )
+
+
+def _without(batch: pa.RecordBatch, keys: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """The rows of a batch whose key is not among `keys`."""
+    numbered = pa.Table.from_batches([batch.select(list(names))]).append_column(
+        "row", pa.array(range(batch.num_rows), pa.int64())
+    )
+    kept = numbered.join(
+        pa.Table.from_batches([keys]), keys=list(names), join_type="left anti", use_threads=False
+    )
+    return batch.take(kept.column("row").combine_chunks().sort())
+
+
+__all__ = ["key_columns", "load", "scan_tablet", "table_inputs"]

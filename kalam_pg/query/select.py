@@ -1,0 +1,247 @@
+"""SELECT without an engine: constants, one row by key, the newest N, a few hot rows.
+
+Each plan answers exactly what an engine would; `query.plan` chooses one only where that is certain. A plan
+that finds at run time that it cannot (segments, uncommitted rows of its own) hands over to `general`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from catalog.errors import (
+    InvalidRowCountInLimitClauseError,
+    InvalidRowCountInResultOffsetClauseError,
+)
+from catalog.model import Table
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.rows import Target, visible
+from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.waits import Steps
+from kalam_pg.sql.tree import OutputColumn
+from storage.keys import encode_key
+from storage.layout import Row
+from storage.stream import StreamTablet
+
+_NO_ROW: Row = ()
+
+SMALL_SCAN_ROWS = 200
+"""Most live rows that are filtered and sorted in Python: about where a worker becomes cheaper (0.6 ms)."""
+
+
+class SelectPlan(Protocol):
+    """A way to answer one query."""
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]: ...
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """Answer for the client: rows, or a stream of DataRow messages."""
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        """Answer as stored values, for another statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """LIMIT and OFFSET as closures, None where absent."""
+
+    limit: Closure | None
+    offset: Closure | None
+
+    def values(self, context: EvalContext) -> tuple[int | None, int]:
+        """(limit or None, offset). Raises 2201W, 2201X for negative ones."""
+        limit = None if self.limit is None else self.limit(_NO_ROW, context)
+        offset = None if self.offset is None else self.offset(_NO_ROW, context)
+        if limit is not None and int(limit) < 0:  # type: ignore[arg-type] -- bound as bigint
+            raise InvalidRowCountInLimitClauseError("LIMIT must not be negative")
+        if offset is not None and int(offset) < 0:  # type: ignore[arg-type] -- bound as bigint
+            raise InvalidRowCountInResultOffsetClauseError("OFFSET must not be negative")
+        return (
+            None if limit is None else int(limit),  # type: ignore[arg-type]
+            0 if offset is None else int(offset),  # type: ignore[arg-type]
+        )
+
+
+class _RowPlan:
+    """A plan whose rows are all there at once."""
+
+    __slots__ = ()
+    columns: tuple[OutputColumn, ...]
+
+    def run(self, x: Execution) -> Steps[Result]:
+        rows = yield from self.rows(x)
+        return Result("SELECT", len(rows), self.columns, rows)
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantPlan(_RowPlan):
+    """SELECT or VALUES of expressions that read no table."""
+
+    columns: tuple[OutputColumn, ...]
+    lines: tuple[tuple[Closure, ...], ...]
+    where: Closure | None
+    bounds: Bounds
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        context = x.context
+        if self.where is not None and self.where(_NO_ROW, context) is not True:
+            return ()
+        limit, offset = self.bounds.values(context)
+        lines = self.lines[offset : None if limit is None else offset + limit]
+        return [tuple([c(_NO_ROW, context) for c in line]) for line in lines]
+        yield  # a generator that never waits
+
+
+@dataclass(frozen=True, slots=True)
+class PointPlan(_RowPlan):
+    """One row of one table by its whole primary key.
+
+    key: one closure per key column. system: whether a closure reads `_seq` or `_deleted`.
+    """
+
+    columns: tuple[OutputColumn, ...]
+    table: Table
+    rules: RowRules
+    key: tuple[Closure, ...]
+    where: Closure | None
+    targets: tuple[Closure, ...]
+    bounds: Bounds
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        context = x.context
+        values = [closure(_NO_ROW, context) for closure in self.key]
+        if None in values:
+            return ()
+        table = self.table
+        tablet_id = x.tablet_id(table)
+        target = Target(
+            self.rules, tablet_id, x.database.tablet(table, tablet_id), False, table.version
+        )
+        found = yield from visible(x, target, encode_key(values, self.rules.kinds))
+        if found.row is None:
+            return ()
+        row = (*found.row, found.seq, False)
+        if self.where is not None and self.where(row, context) is not True:
+            return ()
+        limit, offset = self.bounds.values(context)
+        if offset or limit == 0:
+            return ()
+        return (tuple([closure(row, context) for closure in self.targets]),)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One sort key over the rows a plan has read. kind: see `storage.keys.KINDS`."""
+
+    closure: Closure
+    kind: str
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HotPlan(_RowPlan):
+    """Filter, sort and project one table's hot rows in Python, newest first.
+
+    newest_by: position of the column whose descending order with a LIMIT is the whole ORDER BY; when
+    the tablet wrote that column in order, the scan stops at the LIMIT. -1: `_seq`; None: no such order.
+    """
+
+    columns: tuple[OutputColumn, ...]
+    table: Table
+    where: Closure | None
+    order: tuple[Order, ...]
+    targets: tuple[Closure, ...]
+    bounds: Bounds
+    newest_by: int | None
+    general: SelectPlan
+
+    def run(self, x: Execution) -> Steps[Result]:
+        rows = yield from self._hot(x)
+        if rows is None:
+            return (yield from self.general.run(x))
+        return Result("SELECT", len(rows), self.columns, rows)
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        rows = yield from self._hot(x)
+        if rows is None:
+            return (yield from self.general.rows(x))
+        return rows
+
+    def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
+        """The answer, or None when this tablet needs an engine."""
+        table = self.table
+        tablet_id = x.tablet_id(table)
+        if tablet_id in x.transaction.changes:
+            return None
+        tablet = x.database.tablet(table, tablet_id)
+        view = x.view
+        if not isinstance(tablet, StreamTablet) and tablet.has_segments(view):
+            return None
+        context = x.context
+        limit, offset = self.bounds.values(context)
+        in_order = self.newest_by is not None and (
+            self.newest_by < 0 or tablet.in_order(self.newest_by)
+        )
+        if not (in_order and limit is not None) and tablet.hot_rows(view) > SMALL_SCAN_ROWS:
+            return None
+        versions = tablet.newest(view)
+        if versions is None:
+            return None
+        where = self.where
+        source: Iterable[Row] = (
+            (*version.row, version.seq, False) for version in versions
+        )
+        if in_order and limit is not None:
+            kept = _first(source, where, context, limit + offset)
+            return self._project(kept[offset:], context)
+        kept = [row for row in source if where is None or where(row, context) is True]
+        if self.order:
+            kept = _sorted(kept, self.order, context)
+        else:
+            kept.reverse()
+        kept = kept[offset : None if limit is None else offset + limit]
+        return self._project(kept, context)
+        yield  # a generator that never waits
+
+    def _project(self, rows: Sequence[Row], context: EvalContext) -> list[Row]:
+        return [tuple([closure(row, context) for closure in self.targets]) for row in rows]
+
+
+def _first(
+    source: Iterable[Row], where: Closure | None, context: EvalContext, wanted: int
+) -> list[Row]:
+    kept: list[Row] = []
+    if wanted <= 0:
+        return kept
+    for row in source:
+        if where is None or where(row, context) is True:
+            kept.append(row)
+            if len(kept) == wanted:
+                break
+    return kept
+
+
+def _sorted(rows: list[Row], order: Sequence[Order], context: EvalContext) -> list[Row]:
+    """Sort by several keys: one stable sort each, the last key first."""
+    for item in reversed(order):
+        rows.sort(key=_sort_key(item, context), reverse=item.descending)
+    return rows
+
+
+def _sort_key(item: Order, context: EvalContext) -> Callable[[Row], tuple[bool, bytes]]:
+    closure, kinds = item.closure, (item.kind,)
+    # In a reversed sort what must come first must be greatest.
+    nulls_high = item.nulls_first == item.descending
+
+    def key(row: Row) -> tuple[bool, bytes]:
+        value = closure(row, context)
+        if value is None:
+            return (nulls_high, b"")
+        return (not nulls_high, encode_key((value,), kinds))
+
+    return key

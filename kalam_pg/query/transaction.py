@@ -1,0 +1,182 @@
+"""A transaction: what it has written and not committed, what it has locked, what it may see.
+
+Writes stay in memory, net per key, until COMMIT makes one write set of them. The session's own reads see
+them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from catalog.errors import (
+    InFailedSqlTransactionError,
+    InvalidSavepointSpecificationError,
+    ReadOnlySqlTransactionError,
+)
+from catalog.snapshot import Snapshot
+from kalam_pg.query.locks import LockOwner
+from storage.engine import Write, WriteSet
+from storage.ids import TabletId
+from storage.layout import Row
+from storage.rows import Op
+from storage.view import View
+
+
+@dataclass(slots=True)
+class Change:
+    """The net change of one key: from `base` (None: no row) to `row` (None: no row).
+
+    base_seq: `_seq` of the version it replaces, a tombstone's too; 0 when the key was never there.
+    """
+
+    base: Row | None
+    base_seq: int
+    row: Row | None
+    version: int
+    stream: bool
+
+
+READ_COMMITTED = "read committed"
+REPEATABLE_READ = "repeatable read"
+SERIALIZABLE = "serializable"
+
+
+class Transaction(LockOwner):
+    """One transaction, implicit (one statement or pipeline) or a block (BEGIN … COMMIT)."""
+
+    __slots__ = (
+        "_savepoints",
+        "_undo",
+        "block",
+        "changes",
+        "failed",
+        "isolation",
+        "on_commit",
+        "on_rollback",
+        "puts",
+        "read_only",
+        "snapshot",
+        "started_us",
+        "view",
+    )
+
+    def __init__(self, started_us: int, *, isolation: str = READ_COMMITTED) -> None:
+        super().__init__()
+        self.started_us = started_us
+        self.isolation = isolation
+        self.block = False
+        self.failed = False
+        self.read_only = False
+        self.view: View | None = None
+        self.changes: dict[TabletId, dict[bytes, Change]] = {}
+        self.snapshot: Snapshot | None = None
+        """The catalog as this transaction's own definitions have made it; None: none made."""
+        self.puts: list[tuple[bytes, bytes | None]] = []
+        self.on_commit: list[Callable[[], None]] = []
+        self.on_rollback: list[Callable[[], None]] = []
+        self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Snapshot | None, int]] = []
+        self._savepoints: list[tuple[str, int]] = []
+
+    @property
+    def writes_nothing(self) -> bool:
+        """Whether COMMIT would have nothing to write."""
+        return not self.changes and not self.puts
+
+    def check_usable(self) -> None:
+        """Raise 25P02 in a failed block."""
+        if self.failed:
+            raise InFailedSqlTransactionError(
+                "current transaction is aborted, commands ignored until end of transaction block"
+            )
+
+    def check_writable(self, command: str) -> None:
+        """Raise 25006 in a read-only transaction."""
+        if self.read_only:
+            raise ReadOnlySqlTransactionError(
+                f"cannot execute {command} in a read-only transaction"
+            )
+
+    def change_of(self, tablet: TabletId, key: bytes) -> Change | None:
+        """This transaction's own change of a key."""
+        changes = self.changes.get(tablet)
+        return changes.get(key) if changes is not None else None
+
+    def put(
+        self,
+        tablet: TabletId,
+        key: bytes,
+        row: Row | None,
+        *,
+        base: Row | None,
+        base_seq: int,
+        version: int,
+        stream: bool = False,
+    ) -> None:
+        """Record that a key now holds `row`. base and base_seq count at the key's first change only."""
+        changes = self.changes.get(tablet)
+        if changes is None:
+            changes = self.changes[tablet] = {}
+        earlier = changes.get(key)
+        if self.block:
+            self._undo.append((tablet, key, earlier))
+        if earlier is not None:
+            base, base_seq = earlier.base, earlier.base_seq
+        changes[key] = Change(base, base_seq, row, version, stream)
+
+    def define(self, snapshot: Snapshot, puts: list[tuple[bytes, bytes | None]]) -> None:
+        """Record a definition: the catalog it makes, and how it is stored."""
+        self._undo.append((self.snapshot, len(self.puts)))
+        self.snapshot = snapshot
+        self.puts.extend(puts)
+
+    def savepoint(self, name: str) -> None:
+        """SAVEPOINT."""
+        self._savepoints.append((name, len(self._undo)))
+
+    def release(self, name: str) -> None:
+        """RELEASE SAVEPOINT. Raises 3B001."""
+        del self._savepoints[self._find_savepoint(name) :]
+
+    def rollback_to(self, name: str) -> None:
+        """ROLLBACK TO SAVEPOINT: it stays; later ones go. Raises 3B001."""
+        at = self._find_savepoint(name)
+        del self._savepoints[at + 1 :]
+        mark = self._savepoints[at][1]
+        while len(self._undo) > mark:
+            entry = self._undo.pop()
+            if len(entry) == 2:
+                self.snapshot = entry[0]
+                del self.puts[entry[1] :]
+                continue
+            tablet, key, earlier = entry
+            if earlier is None:
+                del self.changes[tablet][key]
+                if not self.changes[tablet]:
+                    del self.changes[tablet]
+            else:
+                self.changes[tablet][key] = earlier
+        self.failed = False
+
+    def _find_savepoint(self, name: str) -> int:
+        for at in range(len(self._savepoints) - 1, -1, -1):
+            if self._savepoints[at][0] == name:
+                return at
+        raise InvalidSavepointSpecificationError(f'savepoint "{name}" does not exist')
+
+    def write_set(self, *, sync: bool) -> WriteSet:
+        """Everything written, for the committer."""
+        writes: list[Write] = []
+        streams: list[Write] = []
+        for tablet, changes in self.changes.items():
+            for key, change in changes.items():
+                base, row = change.base, change.row
+                if row is None:
+                    if base is None:
+                        continue
+                    write = Write(
+                        tablet, Op.DELETE, key, base, base, change.version, change.base_seq
+                    )
+                else:
+                    op = Op.INSERT if base is None else Op.UPDATE
+                    write = Write(tablet, op, key, row, base, change.version, change.base_seq)
+                (streams if change.stream else writes).append(write)
+        return WriteSet(writes, streams, self.puts, sync or bool(self.puts))

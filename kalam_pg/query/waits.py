@@ -1,0 +1,130 @@
+"""How synchronous code waits: a generator yields a `Wait` and is resumed with its value.
+
+Everything that executes a statement is written once, as a generator (`Steps`). As long as it need not
+wait it runs straight through, in one turn of the event loop; that is the fast path of every statement.
+Where it must wait (for a commit, a lock, a worker, a file) it yields a `Wait`. Who drives it (a session
+on the server's loop, `drive` in process) starts the wait and goes on when it ends.
+"""
+
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+import trio
+
+from catalog.errors import QueryCanceledError
+from kalam_pg.query.committer import Committer
+from storage.engine import WriteSet
+
+T = TypeVar("T")
+Resume: TypeAlias = Callable[[], None]
+Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
+
+
+class Wait:
+    """Something to wait for. After `resume` either `error` is set or `value` is the answer."""
+
+    __slots__ = ("error", "value")
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        """Begin; call `resume` once when it has ended, now or later, on the event loop."""
+        raise NotImplementedError
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        """Give up if that is possible: the wait then ends soon, with `error`."""
+
+
+Steps: TypeAlias = Generator[Wait, None, T]
+
+
+class Await(Wait):
+    """Wait for a coroutine function, run as a task of its own.
+
+    timeout_s: 0 is none; when it passes, the wait ends with `timeout_error`.
+    """
+
+    __slots__ = ("_error", "_function", "_scope", "_timeout_s")
+
+    def __init__(self, function: Callable[[], Awaitable[Any]], *, timeout_s: float = 0.0) -> None:
+        super().__init__()
+        self._function = function
+        self._scope: trio.CancelScope | None = None
+        self._timeout_s = timeout_s
+        self._error: BaseException = QueryCanceledError(
+            "canceling statement due to statement timeout"
+        )
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        scope = self._scope = trio.CancelScope()
+        if self._timeout_s:
+            scope.deadline = trio.current_time() + self._timeout_s
+
+        async def run() -> None:
+            try:
+                with scope:
+                    self.value = await self._function()
+                if scope.cancelled_caught:
+                    self.error = self._error
+            except Exception as exc:  # noqa: BLE001 -- handed to the statement, which knows what to say
+                self.error = exc
+            resume()
+
+        spawn(run)
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        if self._scope is not None:
+            self._error = error or QueryCanceledError("canceling statement due to user request")
+            self._scope.cancel()
+
+
+class Commit(Wait):
+    """Wait until a write set is visible. It cannot be cancelled: its outcome must be known."""
+
+    __slots__ = ("_committer", "_write_set")
+
+    def __init__(self, committer: Committer, write_set: WriteSet) -> None:
+        super().__init__()
+        self._committer = committer
+        self._write_set = write_set
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:  # noqa: ARG002 -- no task is needed
+        def done(write_set: WriteSet) -> None:
+            self.error = write_set.error
+            resume()
+
+        self._committer.submit(self._write_set, done)
+
+
+def wait(step: Wait) -> Steps[Any]:
+    """`value = yield from wait(step)`: its answer, or its error raised."""
+    yield step
+    if step.error is not None:
+        raise step.error
+    return step.value
+
+
+def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -> Steps[T]:
+    """`value = yield from run_async(coroutine_function)`."""
+    step = Await(function, timeout_s=timeout_s)
+    yield step
+    if step.error is not None:
+        raise step.error
+    value: T = step.value
+    return value
+
+
+async def drive(steps: Steps[T]) -> T:
+    """Run a generator of steps to its end inside trio, for code that has no session."""
+    async with trio.open_nursery() as nursery:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                value: T = stop.value
+                return value
+            ended = trio.Event()
+            step.start(ended.set, lambda function: nursery.start_soon(function))
+            await ended.wait()

@@ -1,0 +1,109 @@
+"""Which code runs a statement: queries and data changes by their plan, everything else by its kind."""
+
+from collections.abc import Sequence
+
+from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
+from catalog.types.table import PgType
+from kalam_pg.engines.request import WireResult
+from kalam_pg.query.execution import Result
+from kalam_pg.query.waits import Steps
+from kalam_pg.sessions import definitions, operations, prepared_sql, roles, transactions, utility
+from kalam_pg.sessions.portals import PreparedStatement
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements import QueryStatement, Statement
+from storage.layout import Value
+
+_ENDS_FAILED_BLOCK = (st.Commit, st.Rollback, st.RollbackToSavepoint)
+
+
+def check_allowed(sql: SqlSession, statement: Statement) -> None:
+    """Raise 25P02 in a failed block, unless the statement can end it."""
+    transaction = sql.transaction
+    if transaction is not None and transaction.failed:
+        if not isinstance(statement, _ENDS_FAILED_BLOCK):
+            sql.check_usable()
+
+
+def returns_rows(statement: Statement) -> bool:
+    """Whether a statement answers with rows even when these have no columns (SELECT FROM t)."""
+    return isinstance(statement, QueryStatement) and statement.kind == "select"
+
+
+def prepare(
+    sql: SqlSession, statement: Statement, declared: Sequence[PgType | None]
+) -> PreparedStatement:
+    """Settle a statement's parameter and result types; nothing is executed.
+
+    Raises what binding raises, and 42P02 for parameters where none can be.
+    """
+    if isinstance(statement, QueryStatement):
+        planned = sql.plan(statement, declared)
+        return PreparedStatement(
+            statement,
+            planned.param_types,
+            planned.columns,
+            tuple(declared),
+            planned,
+            (sql.snapshot, sql.settings.version),
+        )
+    if declared:
+        raise UndefinedParameterError("there is no parameter $1")
+    return PreparedStatement(statement, (), _columns(sql, statement))
+
+
+def _columns(sql: SqlSession, statement: Statement) -> tuple[utility.OutputColumn, ...]:
+    match statement:
+        case st.ExecutePrepared():
+            return prepared_sql.columns(sql, statement)
+        case st.ExecuteAsUser():
+            return roles.columns(sql, statement)
+        case _:
+            return utility.columns(statement)
+
+
+def run(
+    sql: SqlSession,
+    statement: Statement,
+    params: Sequence[Value],
+    prepared: PreparedStatement,
+    wire: WireResult | None,
+) -> Steps[Result]:
+    """Run one statement in the session's transaction; an implicit one is left for the caller to end."""
+    if isinstance(statement, QueryStatement):
+        planned = prepared.planned
+        snapshot, version = prepared.made_with or (None, -1)
+        if planned is None or snapshot is not sql.snapshot or version != sql.settings.version:
+            planned = sql.plan(statement, prepared.declared)
+            if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
+                raise FeatureNotSupportedError("cached plan must not change result type")
+            prepared.planned = planned
+            prepared.made_with = (sql.snapshot, sql.settings.version)
+        return (yield from sql.run_planned(planned, params, wire=wire))
+    return (yield from _run_other(sql, statement, wire))
+
+
+def _run_other(sql: SqlSession, statement: Statement, wire: WireResult | None) -> Steps[Result]:
+    if isinstance(statement, transactions.STATEMENTS):
+        return (yield from transactions.run(sql, statement))
+    if isinstance(statement, definitions.STATEMENTS):
+        return (yield from definitions.run(sql, statement))
+    if isinstance(statement, operations.STATEMENTS):
+        return (yield from operations.run(sql, statement))
+    match statement:
+        case st.ExecuteAsUser():
+            return (yield from roles.run_as(sql, statement, wire))
+        case st.SetRole():
+            return roles.set_role(sql, statement)
+        case st.Prepare():
+            return prepared_sql.prepare(sql, statement)
+        case st.ExecutePrepared():
+            return (yield from prepared_sql.execute(sql, statement, wire))
+        case st.Deallocate():
+            return prepared_sql.deallocate(sql, statement)
+        case st.Unsupported():
+            raise FeatureNotSupportedError(
+                f"{statement.what} is not supported yet", hint=statement.hint
+            )
+        case _:
+            return utility.run(sql, statement)

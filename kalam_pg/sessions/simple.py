@@ -1,0 +1,91 @@
+"""The simple query protocol: one text, any number of statements, text results.
+
+The statements of one text are one transaction, definitions included, unless they say otherwise
+("Multiple Statements in a Simple Query" in the manual).
+"""
+
+from typing import TYPE_CHECKING
+
+from kalam_pg.engines.request import WireResult
+from kalam_pg.pgwire.encode import EMPTY_QUERY, command_complete
+from kalam_pg.query.execution import Result
+from kalam_pg.query.waits import Steps
+from kalam_pg.rows import row_encoder
+from kalam_pg.sessions import dispatch, portals
+from kalam_pg.sessions.results import pump
+from kalam_pg.sql.statements import Statement
+
+if TYPE_CHECKING:
+    from kalam_pg.sessions.session import Session
+
+
+def query(session: "Session", text: str) -> Steps[None]:
+    """Run every statement of the text, commit, ReadyForQuery."""
+    sql = session.sql
+    assert sql is not None
+    session.flow_is_extended = False
+    sql.prepared.pop("", None)
+    session.portals.pop("", None)
+    statements = sql.cache.statements(text)
+    if not statements:
+        session.send(EMPTY_QUERY)
+    last = len(statements) - 1
+    for at, statement in enumerate(statements):
+        try:
+            yield from _statement(session, statement, last=at == last)
+        except BaseException as exc:
+            # Positions count from the beginning of the text, not of the statement.
+            offset = getattr(statement, "offset", 0)
+            if getattr(exc, "position", 0) and offset:
+                exc.position += offset  # type: ignore[attr-defined] -- a KalamError, as just seen
+            raise
+    if not statements and sql.transaction is not None and not sql.transaction.block:
+        yield from sql.commit()
+    session.ready()
+
+
+def _statement(session: "Session", statement: Statement, *, last: bool) -> Steps[None]:
+    sql = session.sql
+    assert sql is not None
+    dispatch.check_allowed(sql, statement)
+    prepared = dispatch.prepare(sql, statement, ())
+    columns = prepared.columns
+    wire = None
+    if columns:
+        wire = WireResult(
+            tuple([c.type.oid for c in columns]),
+            tuple([c.typmod for c in columns]),
+            (0,) * len(columns),
+            sql.settings.types,
+        )
+    result = yield from dispatch.run(sql, statement, (), prepared, wire)
+    if sql.notices:
+        session.send_notices()
+    count = yield from _send_result(session, statement, result)
+    transaction = sql.transaction
+    if last and transaction is not None and not transaction.block:
+        # The last statement is complete when its transaction is.
+        yield from sql.commit()
+        if sql.notices:
+            session.send_notices()
+    tag = result.command_tag if count is None else f"{result.tag} {count}"
+    session.send(command_complete(tag))
+
+
+def _send_result(session: "Session", statement: Statement, result: Result) -> Steps[int | None]:
+    """RowDescription and rows; the count of a stream, known only now."""
+    columns = result.columns
+    if columns or dispatch.returns_rows(statement):
+        session.send(portals.describe(columns, ()))
+        if result.stream is not None:
+            return (yield from pump(session, result.stream))
+        encode = row_encoder(
+            tuple([c.type for c in columns]),
+            tuple([c.typmod for c in columns]),
+            (0,) * len(columns),
+            session.sql.settings.types,  # type: ignore[union-attr] -- authenticated
+        )
+        out = session.outbox
+        for row in result.rows:
+            out += encode(row)
+    return None

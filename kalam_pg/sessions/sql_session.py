@@ -1,0 +1,323 @@
+"""One user's conversation with the database, whatever carries it: settings, transaction, statements.
+
+The wire session (`sessions.session`) and the in-process API (`kalam_pg.embed`) both drive this. It is
+written in steps (`query.waits`): a statement that need not wait runs in one piece.
+"""
+
+import time
+from collections.abc import Sequence
+
+from catalog.errors import (
+    ActiveSqlTransactionError,
+    FeatureNotSupportedError,
+    InFailedSqlTransactionError,
+    NoActiveSqlTransactionError,
+)
+from catalog.model import Role, User
+from catalog.privileges import check_table
+from catalog.snapshot import Snapshot
+from catalog.types.table import PgType
+from kalam_pg.engines.request import WireResult
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.pgwire.notices import Notice
+from kalam_pg.query.database import Database
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.prepare import Planned, StatementCache
+from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
+from kalam_pg.query.waits import Commit as CommitWait
+from kalam_pg.query.waits import Steps, wait
+from kalam_pg.sessions.portals import PreparedStatement
+from kalam_pg.sessions.settings import Settings
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements import QueryStatement
+from storage.layout import Value
+
+
+def now_us() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+class SqlSession:
+    """Settings, effective user, transaction and statements of one session.
+
+    user: whose rows and rights count now; session_user: who SET ROLE returns to; login_user: who
+    authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
+    made by Parse or PREPARE; "" is the protocol's unnamed one.
+    """
+
+    def __init__(
+        self, database: Database, cache: StatementCache, user: User, settings: Settings
+    ) -> None:
+        self.database = database
+        self.cache = cache
+        self.login_user = user
+        self.session_user = user
+        self.user = user
+        self.settings = settings
+        self.transaction: Transaction | None = None
+        self.notices: list[Notice] = []
+        self.prepared: dict[str, PreparedStatement] = {}
+        self._context = EvalContext()
+        self._context_of = -1
+        self.set_user(user)
+
+    # -------------------------------------------------------------------------- who and how
+
+    def set_user(self, user: User, *, session: bool = False) -> None:
+        """Act as another user from now on (SET ROLE; with `session` SET SESSION AUTHORIZATION)."""
+        self.user = user
+        if session:
+            self.session_user = user
+        settings = self.settings
+        settings.force("session_authorization", self.session_user.name)
+        high = self.user.role in (Role.DBA, Role.SYSTEM)
+        settings.force("is_superuser", "on" if high else "off")
+        self._context_of = -1
+
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """Schemas to look names up in; "$user" is the effective user's name."""
+        path = self.settings.search_path
+        if "$user" in path:
+            return tuple(self.user.name if name == "$user" else name for name in path)
+        return path
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The catalog this session's next statement binds against."""
+        transaction = self.transaction
+        if transaction is not None and transaction.snapshot is not None:
+            return transaction.snapshot
+        return self.database.catalog
+
+    def context(self, params: Sequence[Value] = ()) -> EvalContext:
+        """What expressions may ask, brought up to date for one statement."""
+        context = self._context
+        settings = self.settings
+        if self._context_of != settings.version:
+            self._context_of = settings.version
+            context = self._context = EvalContext(
+                user=self.user.name,
+                session_user=self.session_user.name,
+                search_path=self.search_path,
+                types=settings.types,
+                next_snowflake=self.database.engine.next_snowflake,
+                setting=self._setting,
+                services=self.services(),
+            )
+        transaction = self.transaction
+        context.params = params
+        context.statement_us = now_us()
+        started_us = transaction.started_us if transaction is not None else context.statement_us
+        if started_us != context.now_us:
+            context.now_us = started_us
+        return context
+
+    def services(self) -> dict[str, object]:
+        """Functions that need more than values; the owner of the session adds its own."""
+        return {}
+
+    def _setting(self, name: str) -> str | None:
+        if name == "lock_timeout_ms":
+            return self.settings["lock_timeout"]
+        return self.settings.get(name)
+
+    def notice(self, message: str, *, severity: str = "NOTICE", sqlstate: str = "00000") -> None:
+        """Tell the client something beside the answer."""
+        self.notices.append(Notice(message, severity=severity, sqlstate=sqlstate))
+
+    # -------------------------------------------------------------------------- statements
+
+    def plan(
+        self, statement: QueryStatement, param_types: Sequence[PgType | None] = ()
+    ) -> Planned:
+        """The plan of a query or data change, as this session's names and settings make it."""
+        types = self.settings.types
+        transaction = self.transaction
+        own = transaction is not None and transaction.snapshot is not None
+        started_us = transaction.started_us if transaction is not None else now_us()
+        return self.cache.plan(
+            statement,
+            self.snapshot,
+            self.search_path,
+            types,
+            param_types,
+            now_us=started_us,
+            cached=not own,
+        )
+
+    def run_planned(
+        self, planned: Planned, params: Sequence[Value] = (), *, wire: WireResult | None = None
+    ) -> Steps[Result]:
+        """Run a plan in the current transaction, starting an implicit one if there is none."""
+        transaction = self.transaction
+        if transaction is None:
+            transaction = self.transaction = self.new_transaction()
+        transaction.check_usable()
+        for table, action in planned.needs:
+            check_table(self.user, action, table)
+        if planned.writes:
+            transaction.check_writable(planned.command)
+        x = Execution(
+            self.database,
+            transaction,
+            self.user,
+            self.context(params),
+            wire=wire,
+            statement_timeout_s=int(self.settings["statement_timeout"]) / 1000.0,
+        )
+        try:
+            return (yield from planned.plan.run(x))
+        finally:
+            x.close()
+
+    # -------------------------------------------------------------------------- transactions
+
+    def new_transaction(self) -> Transaction:
+        """A transaction with the session's defaults."""
+        settings = self.settings
+        transaction = Transaction(now_us())
+        isolation = settings["default_transaction_isolation"]
+        if isolation != READ_COMMITTED:
+            self._isolate(transaction, isolation)
+        transaction.read_only = settings["default_transaction_read_only"] == "on"
+        return transaction
+
+    @property
+    def status(self) -> str:
+        """ReadyForQuery's letter: I idle, T in a block, E in a failed block."""
+        transaction = self.transaction
+        if transaction is None or not transaction.block:
+            return "I"
+        return "E" if transaction.failed else "T"
+
+    def begin(self, statement: st.Begin) -> None:
+        """BEGIN: a warning inside a block, else the implicit transaction becomes one."""
+        transaction = self.transaction
+        if transaction is not None and transaction.block:
+            self.notice(
+                "there is already a transaction in progress", severity="WARNING", sqlstate="25001"
+            )
+        else:
+            if transaction is None:
+                transaction = self.transaction = self.new_transaction()
+            transaction.block = True
+        if statement.isolation:
+            self.isolate(statement.isolation)
+        if statement.read_only is not None:
+            self.set_read_only(read_only=statement.read_only)
+        self._show_characteristics(transaction)
+
+    def isolate(self, isolation: str) -> None:
+        """SET TRANSACTION ISOLATION LEVEL. Raises 25001 after the first query, 0A000."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        if transaction.view is not None or transaction.changes:
+            raise ActiveSqlTransactionError(
+                "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+            )
+        self._isolate(transaction, isolation)
+        self._show_characteristics(transaction)
+
+    def _isolate(self, transaction: Transaction, isolation: str) -> None:
+        if isolation == "serializable":
+            raise FeatureNotSupportedError(
+                "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
+            )
+        transaction.isolation = REPEATABLE_READ if isolation == REPEATABLE_READ else READ_COMMITTED
+
+    def set_read_only(self, *, read_only: bool) -> None:
+        """SET TRANSACTION READ ONLY | READ WRITE. Raises 25001."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        if not read_only and transaction.read_only and transaction.view is not None:
+            raise ActiveSqlTransactionError(
+                "transaction read-write mode must be set before any query"
+            )
+        transaction.read_only = read_only
+        self._show_characteristics(transaction)
+
+    def _show_characteristics(self, transaction: Transaction) -> None:
+        self.settings.force("transaction_isolation", transaction.isolation)
+        self.settings.force("transaction_read_only", "on" if transaction.read_only else "off")
+
+    def require_block(self, command: str) -> Transaction:
+        """The open block. Raises 25P01 outside one."""
+        transaction = self.transaction
+        if transaction is None or not transaction.block:
+            raise NoActiveSqlTransactionError(f"{command} can only be used in transaction blocks")
+        return transaction
+
+    def commit(self) -> Steps[bool]:
+        """End the transaction and make it last. False when it had failed and was rolled back.
+
+        Raises:
+            SerializationError, DiskFullError …: nothing of it was kept.
+        """
+        transaction = self.transaction
+        if transaction is None:
+            return True
+        if transaction.failed:
+            self.rollback()
+            return False
+        if not transaction.writes_nothing:
+            asked = self.settings["synchronous_commit"]
+            write_set = transaction.write_set(sync=asked != "off")
+            try:
+                yield from wait(CommitWait(self.database.committer, write_set))
+            except BaseException:
+                self.rollback()
+                raise
+            if transaction.snapshot is not None:
+                self.database.install_catalog(transaction.snapshot)
+        self.transaction = None
+        self.settings.commit()
+        for hook in transaction.on_commit:
+            hook()
+        self._end(transaction)
+        return True
+
+    def rollback(self) -> None:
+        """Drop everything the transaction did."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        self.transaction = None
+        self.settings.rollback()
+        for undo in transaction.on_rollback:
+            undo()
+        self._end(transaction)
+
+    def _end(self, transaction: Transaction) -> None:
+        if transaction.held or transaction.tables:
+            self.database.locks.release_all(transaction)
+        if transaction.view is not None:
+            transaction.view.release()
+            transaction.view = None
+
+    def fail(self) -> None:
+        """A statement raised: an implicit transaction is rolled back, a block waits for ROLLBACK."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        if transaction.block:
+            transaction.failed = True
+        else:
+            self.rollback()
+
+    def check_usable(self) -> None:
+        """Raise 25P02 in a failed block."""
+        if self.transaction is not None and self.transaction.failed:
+            raise InFailedSqlTransactionError(
+                "current transaction is aborted, commands ignored until end of transaction block"
+            )
+
+    def close(self) -> None:
+        """The session ends: an open transaction is rolled back."""
+        self.rollback()
+
+
+__all__ = ["SqlSession", "now_us"]

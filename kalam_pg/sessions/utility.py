@@ -1,0 +1,175 @@
+"""SET, SHOW, RESET, USE, DISCARD, and the catalogue's SHOW and DESCRIBE: answered from memory."""
+
+from catalog.errors import (
+    ActiveSqlTransactionError,
+    FeatureNotSupportedError,
+    InvalidSchemaNameError,
+    UndefinedTableError,
+)
+from catalog.model import Role, Table
+from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
+from catalog.types.table import PgType
+from kalam_pg.query.execution import Result
+from kalam_pg.sessions.settings import Settings
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements import Statement
+from kalam_pg.sql.tree import OutputColumn
+from storage.layout import Row
+
+
+def _columns(*named: tuple[str, PgType]) -> tuple[OutputColumn, ...]:
+    return tuple(OutputColumn(name, type_) for name, type_ in named)
+
+
+_SHOW_ALL = _columns(("name", TEXT), ("setting", TEXT), ("description", TEXT))
+_CATALOG = {
+    "namespaces": _columns(("name", TEXT), ("created_at", TIMESTAMPTZ)),
+    "tables": _columns(("namespace", TEXT), ("table_name", TEXT), ("table_type", TEXT)),
+    "users": _columns(
+        ("name", TEXT), ("role", TEXT), ("email", TEXT), ("created_at", TIMESTAMPTZ)
+    ),
+    "storages": _columns(("name", TEXT), ("type", TEXT), ("path", TEXT)),
+}
+_DESCRIBE = _columns(
+    ("column_name", TEXT),
+    ("data_type", TEXT),
+    ("nullable", BOOL),
+    ("default", TEXT),
+    ("key", TEXT),
+    ("comment", TEXT),
+)
+
+
+def columns(statement: Statement) -> tuple[OutputColumn, ...]:
+    """Result columns of a statement of this module or of `operations`; () if it returns none."""
+    from kalam_pg.sessions import operations  # noqa: PLC0415 -- it describes its own
+
+    match statement:
+        case st.ShowSetting(name):
+            return _SHOW_ALL if name == "all" else _columns((_shown_name(name), TEXT))
+        case st.ShowCatalog(what):
+            return _CATALOG.get(what) or operations.columns(statement)
+        case st.DescribeTable():
+            return _DESCRIBE
+        case _:
+            return operations.columns(statement)
+
+
+def _shown_name(name: str) -> str:
+    return Settings().show(name)[0] if "." not in name else name
+
+
+def run(sql: SqlSession, statement: Statement) -> Result:  # noqa: C901 -- one case a statement
+    """Run a statement that needs neither the log nor an engine."""
+    match statement:
+        case st.SetSetting(name, value, local):
+            if local and (sql.transaction is None or not sql.transaction.block):
+                sql.notice(
+                    "SET LOCAL can only be used in transaction blocks",
+                    severity="WARNING",
+                    sqlstate="25P01",
+                )
+            _set(sql, name, value, local=local)
+            return Result("SET")
+        case st.ResetSetting(name):
+            if name == "all":
+                sql.settings.reset_all()
+            else:
+                _set(sql, name, None, local=False)
+            return Result("RESET")
+        case st.ShowSetting(name):
+            if name == "all":
+                return Result("SHOW", None, _SHOW_ALL, list(sql.settings))
+            shown, value = sql.settings.show(name)
+            return Result("SHOW", None, _columns((shown, TEXT)), [(value,)])
+        case st.UseNamespace(name):
+            if sql.snapshot.namespace(name) is None:
+                raise InvalidSchemaNameError(f'schema "{name}" does not exist')
+            quoted = '"' + name.replace('"', '""') + '"'
+            sql.settings.set("search_path", f"{quoted}, public")
+            return Result("SET")
+        case st.Discard(what):
+            return _discard(sql, what)
+        case st.ShowCatalog(what, scope):
+            return _show_catalog(sql, what, scope)
+        case st.DescribeTable():
+            return _describe(sql, statement)
+        case st.Explain():
+            raise FeatureNotSupportedError("EXPLAIN is not supported yet")
+        case _:
+            raise FeatureNotSupportedError(
+                f"{type(statement).__name__} is not supported yet"
+            )
+
+
+def _set(sql: SqlSession, name: str, value: str | None, *, local: bool) -> None:
+    lowered = name.lower()
+    if lowered == "transaction_isolation" and value is not None:
+        sql.isolate(value.lower())
+    elif lowered == "transaction_read_only" and value is not None:
+        sql.set_read_only(read_only=value.lower() in ("on", "true", "1", "yes"))
+    else:
+        sql.settings.set(name, value, local=local)
+
+
+def _discard(sql: SqlSession, what: str) -> Result:
+    if what == "all":
+        if sql.transaction is not None and sql.transaction.block:
+            raise ActiveSqlTransactionError("DISCARD ALL cannot run inside a transaction block")
+        sql.prepared.clear()
+        sql.settings.reset_all()
+        sql.set_user(sql.login_user, session=True)
+    return Result(f"DISCARD {what.upper()}")
+
+
+def _show_catalog(sql: SqlSession, what: str, scope: str) -> Result:
+    snapshot = sql.snapshot
+    rows: list[Row]
+    match what:
+        case "namespaces":
+            rows = [(n.name, n.created_at_us) for n in snapshot.namespaces.values()]
+        case "tables":
+            if scope and snapshot.namespace(scope) is None:
+                raise InvalidSchemaNameError(f'schema "{scope}" does not exist')
+            rows = [
+                (t.namespace, t.name, t.kind.value)
+                for t in snapshot.tables.values()
+                if not scope or t.namespace == scope
+            ]
+        case "users":
+            all_users = sql.user.role is not Role.USER
+            users = list(sql.database.store.users()) if all_users else [sql.user]
+            rows = [
+                (u.name, u.role.value, u.email, u.created_at_us)
+                for u in users
+                if u.deleted_at_us is None
+            ]
+        case "storages":
+            rows = [("local", "filesystem", "cold/${user_id}/${table_id}")]
+        case _:
+            raise FeatureNotSupportedError(f"SHOW {what.upper()} is not supported yet")
+    return Result("SHOW", None, _CATALOG[what], sorted(rows, key=lambda row: str(row[:2])))
+
+
+def _describe(sql: SqlSession, statement: st.DescribeTable) -> Result:
+    name = statement.name
+    if statement.history:
+        raise FeatureNotSupportedError("DESCRIBE TABLE ... HISTORY is not supported yet")
+    relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
+    if relation is None:
+        raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
+    key = relation.primary_key if isinstance(relation, Table) else ()
+    rows: list[Row] = [
+        (
+            column.name,
+            format_type(column.type, column.typmod),
+            not column.not_null,
+            column.default,
+            "PRI" if column.id in key else "",
+            column.comment,
+        )
+        for column in relation.columns
+        if column.name != "_rowid"
+    ]
+    return Result("DESCRIBE", None, _DESCRIBE, rows)
