@@ -1,0 +1,252 @@
+"""Rows about relations: pg_class, pg_attribute, pg_attrdef, pg_index, pg_constraint and their views."""
+
+# ruff: noqa: D103 - a function makes the rows of the relation whose name it has.
+
+from collections.abc import Iterator, Mapping
+
+from catalog.model import Table, View
+from catalog.pg_catalog import oids
+from catalog.pg_catalog.relations import CatalogColumn, all_relations
+from catalog.pg_catalog.text import index_definition, view_definition
+from catalog.pg_catalog.visible import Visible, constraints, keys
+from catalog.types.table import PgType
+from storage.layout import Value
+
+Values = Mapping[str, Value]
+
+_DEFAULT_COLLATION = 100
+
+
+def pg_namespace(visible: Visible) -> Iterator[Values]:
+    for n in visible.all_namespaces:
+        oid = oids.namespace_oid(n.name, n.id)
+        yield {"oid": oid, "nspname": n.name, "nspowner": visible.owner_oid(n.owner)}
+
+
+def pg_class(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        declared = list(constraints(table))
+        checks = sum(c.kind == "c" for c in declared)
+        yield _class_row(visible, table, "r") | {
+            "relam": oids.HEAP,
+            "relchecks": checks,
+            "relhasindex": len(declared) > checks,
+            "relrowsecurity": False,
+        }
+        for key in keys(table):
+            yield {
+                "oid": oids.constraint_oid(table.id, key.id),
+                "relname": key.name,
+                "relnamespace": visible.namespace_oids.get(table.namespace, 0),
+                "relowner": visible.owner_oid(table.owner),
+                "relam": oids.BTREE,
+                "reltuples": -1.0,
+                "relkind": "i",
+                "relpersistence": "p",
+                "relnatts": len(key.columns),
+                "relreplident": "n",
+                "relispopulated": True,
+            }
+    for view in visible.views:
+        yield _class_row(visible, view, "v") | {"relhasrules": True}
+    for relation in all_relations().values():
+        yield {
+            "oid": relation.oid,
+            "relname": relation.name,
+            "relnamespace": visible.namespace_oids[relation.schema],
+            "relowner": oids.ROOT,
+            "relam": oids.HEAP if relation.kind == "r" else 0,
+            "reltuples": -1.0,
+            "relkind": relation.kind,
+            "relpersistence": "p",
+            "relnatts": len(relation.columns),
+            "relreplident": "n",
+            "relispopulated": True,
+        }
+
+
+def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str, Value]:
+    stream = isinstance(relation, Table) and relation.kind.value == "STREAM"
+    return {
+        "oid": oids.table_oid(relation.id),
+        "relname": relation.name,
+        "relnamespace": visible.namespace_oids.get(relation.namespace, 0),
+        "relowner": visible.owner_oid(relation.owner),
+        # How many rows there are is never told here: it would be other users' rows too.
+        "reltuples": -1.0,
+        "relkind": kind,
+        "relpersistence": "u" if stream else "p",
+        "relnatts": max((c.id for c in relation.columns), default=0),
+        "relreplident": "d" if kind == "r" else "n",
+        "relispopulated": True,
+    }
+
+
+def pg_attribute(visible: Visible) -> Iterator[Values]:
+    for relation in visible.relations:
+        for column in relation.columns:
+            yield _attribute(oids.table_oid(relation.id), column.id, column.name, column.type) | {
+                "atttypmod": column.typmod,
+                "attnotnull": column.not_null,
+                "atthasdef": bool(column.default or column.generated),
+                "attidentity": column.identity if column.identity in {"a", "d"} else "",
+                "attgenerated": "s" if column.generated else "",
+            }
+    for table in visible.tables:
+        by_id = {c.id: c for c in table.columns}
+        for key in keys(table):
+            for number, column_id in enumerate(key.columns, 1):
+                column = by_id[column_id]
+                oid = oids.constraint_oid(table.id, key.id)
+                yield _attribute(oid, number, column.name, column.type) | {
+                    "atttypmod": column.typmod
+                }
+    for system in all_relations().values():
+        for number, own in enumerate(system.columns, 1):
+            yield _attribute(system.oid, number, own.name, own.type) | _system_attribute(own)
+
+
+def _attribute(oid: int, number: int, name: str, of: PgType) -> dict[str, Value]:
+    return {
+        "attrelid": oid,
+        "attname": name,
+        "atttypid": of.oid,
+        "attstattarget": -1,
+        "attlen": of.length,
+        "attnum": number,
+        "attcacheoff": -1,
+        "atttypmod": -1,
+        "attndims": 1 if of.element is not None and not of.is_vector else 0,
+        "attbyval": 0 < of.length <= 8 and of.key_kind in {"int", "bool", "float"},
+        "attalign": {1: "c", 2: "s", 8: "d"}.get(of.length, "i"),
+        "attstorage": "p" if of.length > 0 else "x",
+        "attinhcount": 0,
+        "attislocal": True,
+        "attcollation": _collation(of),
+    }
+
+
+def _system_attribute(column: CatalogColumn) -> dict[str, Value]:
+    return {"attnotnull": column.not_null, "atttypmod": column.typmod}
+
+
+def _collation(of: PgType) -> int:
+    base = of.element or of
+    if not base.collatable:
+        return 0
+    return 950 if base.name == "name" else _DEFAULT_COLLATION
+
+
+def pg_attrdef(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        for column in table.columns:
+            if text := column.default or column.generated:
+                yield {
+                    "oid": oids.default_oid(table.id, column.id),
+                    "adrelid": oids.table_oid(table.id),
+                    "adnum": column.id,
+                    "adbin": text,
+                }
+
+
+def pg_index(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        by_id = {c.id: c for c in table.columns}
+        for key in keys(table):
+            width = len(key.columns)
+            yield {
+                "indexrelid": oids.constraint_oid(table.id, key.id),
+                "indrelid": oids.table_oid(table.id),
+                "indnatts": width,
+                "indnkeyatts": width,
+                "indisunique": True,
+                "indisprimary": key.kind == "p",
+                "indimmediate": True,
+                "indisvalid": True,
+                "indisready": True,
+                "indislive": True,
+                "indkey": key.columns,
+                "indcollation": tuple(_collation(by_id[c].type) for c in key.columns),
+                "indclass": tuple(operator_class(by_id[c].type) for c in key.columns),
+                "indoption": (0,) * width,
+            }
+
+
+def operator_class(of: PgType) -> int:
+    """pg_opclass.oid of the type's default btree class, 0 when it has none."""
+    from catalog.pg_catalog.types import default_opclass  # noqa: PLC0415 - needed for keys only
+
+    return default_opclass(of.name)
+
+
+def pg_constraint(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        for c in constraints(table):
+            oid = oids.constraint_oid(table.id, c.id)
+            yield {
+                "oid": oid,
+                "conname": c.name,
+                "connamespace": visible.namespace_oids.get(table.namespace, 0),
+                "contype": c.kind,
+                "convalidated": True,
+                "conrelid": oids.table_oid(table.id),
+                "conindid": oid if c.kind in {"p", "u"} else 0,
+                "confupdtype": " ",
+                "confdeltype": " ",
+                "confmatchtype": " ",
+                "conislocal": True,
+                "connoinherit": c.kind != "c",
+                "conkey": c.columns or None,
+                "conbin": c.check or None,
+            }
+
+
+def pg_description(visible: Visible) -> Iterator[Values]:
+    for n in visible.all_namespaces:
+        if n.comment:
+            yield _description(oids.namespace_oid(n.name, n.id), 2615, 0, n.comment)
+    for relation in visible.relations:
+        oid = oids.table_oid(relation.id)
+        if relation.comment:
+            yield _description(oid, 1259, 0, relation.comment)
+        for column in relation.columns:
+            if column.comment:
+                yield _description(oid, 1259, column.id, column.comment)
+
+
+def _description(oid: int, catalog: int, number: int, text: str) -> Values:
+    return {"objoid": oid, "classoid": catalog, "objsubid": number, "description": text}
+
+
+def pg_tables(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        yield {
+            "schemaname": table.namespace,
+            "tablename": table.name,
+            "tableowner": visible.user_name(visible.owner_oid(table.owner)),
+            "hasindexes": any(keys(table)),
+            "hasrules": False,
+            "hastriggers": False,
+            "rowsecurity": False,
+        }
+
+
+def pg_views(visible: Visible) -> Iterator[Values]:
+    for view in visible.views:
+        yield {
+            "schemaname": view.namespace,
+            "viewname": view.name,
+            "viewowner": visible.user_name(visible.owner_oid(view.owner)),
+            "definition": view_definition(view),
+        }
+
+
+def pg_indexes(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        for key in keys(table):
+            yield {
+                "schemaname": table.namespace,
+                "tablename": table.name,
+                "indexname": key.name,
+                "indexdef": index_definition(table, key),
+            }

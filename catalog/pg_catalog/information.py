@@ -1,0 +1,211 @@
+"""Rows of information_schema."""
+
+# ruff: noqa: D103 - a function makes the rows of the relation whose name it has.
+
+from collections.abc import Iterator, Mapping
+
+from catalog.model import Column, Table, View
+from catalog.pg_catalog.relations import all_relations
+from catalog.pg_catalog.text import check_definition, view_definition
+from catalog.pg_catalog.visible import Visible, constraints, keys
+from catalog.types import registry
+from storage.layout import Value
+
+Values = Mapping[str, Value]
+
+_CHARACTER = frozenset((registry.VARCHAR, registry.BPCHAR))
+_NUMBER_BITS = {registry.INT2: 16, registry.INT4: 32, registry.INT8: 64}
+_FLOAT_BITS = {registry.FLOAT4: 24, registry.FLOAT8: 53}
+_TIMES = frozenset((registry.TIMESTAMP, registry.TIMESTAMPTZ, registry.TIME, registry.INTERVAL))
+_OCTETS_MAX = 1 << 30
+
+
+def schemata(visible: Visible) -> Iterator[Values]:
+    for n in visible.all_namespaces:
+        yield {
+            "catalog_name": visible.database,
+            "schema_name": n.name,
+            "schema_owner": visible.user_name(visible.owner_oid(n.owner)),
+        }
+
+
+def tables(visible: Visible) -> Iterator[Values]:
+    for relation in visible.relations:
+        base = isinstance(relation, Table)
+        yield {
+            "table_catalog": visible.database,
+            "table_schema": relation.namespace,
+            "table_name": relation.name,
+            "table_type": "BASE TABLE" if base else "VIEW",
+            "is_insertable_into": "YES" if base else "NO",
+            "is_typed": "NO",
+        }
+    for schema, name in all_relations():
+        yield {
+            "table_catalog": visible.database,
+            "table_schema": schema,
+            "table_name": name,
+            "table_type": "BASE TABLE" if all_relations()[schema, name].kind == "r" else "VIEW",
+            "is_insertable_into": "NO",
+            "is_typed": "NO",
+        }
+
+
+def views(visible: Visible) -> Iterator[Values]:
+    for view in visible.views:
+        yield {
+            "table_catalog": visible.database,
+            "table_schema": view.namespace,
+            "table_name": view.name,
+            "view_definition": view_definition(view),
+            "check_option": "NONE",
+            "is_updatable": "NO",
+            "is_insertable_into": "NO",
+            "is_trigger_updatable": "NO",
+            "is_trigger_deletable": "NO",
+            "is_trigger_insertable_into": "NO",
+        }
+
+
+def columns(visible: Visible) -> Iterator[Values]:
+    for relation in visible.relations:
+        for number, column in enumerate(relation.columns, 1):
+            yield _column(visible, relation, column, number)
+    for system in all_relations().values():
+        for number, own in enumerate(system.columns, 1):
+            shown = Column(number, own.name, own.type, own.typmod, own.not_null)
+            yield _column_of(visible, system.schema, system.name, shown, number)
+
+
+def _column(visible: Visible, of: Table | View, column: Column, number: int) -> Values:
+    return _column_of(visible, of.namespace, of.name, column, number) | {
+        "is_updatable": "YES" if isinstance(of, Table) else "NO"
+    }
+
+
+def _column_of(
+    visible: Visible, schema: str, table: str, column: Column, number: int
+) -> dict[str, Value]:
+    base = column.type
+    return {
+        "table_catalog": visible.database,
+        "table_schema": schema,
+        "table_name": table,
+        "column_name": column.name,
+        "ordinal_position": number,
+        "column_default": column.default or None,
+        "is_nullable": "NO" if column.not_null else "YES",
+        "data_type": "ARRAY" if base.element and not base.is_vector else base.sql_name,
+        **_size(column),
+        "udt_catalog": visible.database,
+        "udt_schema": "pg_catalog",
+        "udt_name": base.name,
+        "dtd_identifier": str(number),
+        "is_self_referencing": "NO",
+        "is_identity": "YES" if column.identity in {"a", "d"} else "NO",
+        "identity_generation": {"a": "ALWAYS", "d": "BY DEFAULT"}.get(column.identity),
+        "identity_cycle": "NO",
+        "is_generated": "ALWAYS" if column.generated else "NEVER",
+        "generation_expression": column.generated or None,
+        "is_updatable": "NO",
+    }
+
+
+def _size(column: Column) -> dict[str, Value]:
+    base, typmod = column.type, column.typmod
+    if base in _CHARACTER:
+        length = typmod - 4 if typmod >= 4 else None
+        octets = _OCTETS_MAX if length is None else min(length * 4, _OCTETS_MAX)
+        return {"character_maximum_length": length, "character_octet_length": octets}
+    if base is registry.TEXT:
+        return {"character_octet_length": _OCTETS_MAX}
+    if base in _NUMBER_BITS:
+        bits = _NUMBER_BITS[base]
+        return {"numeric_precision": bits, "numeric_precision_radix": 2, "numeric_scale": 0}
+    if base in _FLOAT_BITS:
+        return {"numeric_precision": _FLOAT_BITS[base], "numeric_precision_radix": 2}
+    if base is registry.NUMERIC:
+        if typmod < 4:
+            return {"numeric_precision_radix": 10}
+        return {
+            "numeric_precision": (typmod - 4) >> 16,
+            "numeric_precision_radix": 10,
+            "numeric_scale": (typmod - 4) & 0x7FF,
+        }
+    if base in _TIMES:
+        return {"datetime_precision": typmod if typmod >= 0 else 6}
+    return {"datetime_precision": 0} if base is registry.DATE else {}
+
+
+def table_constraints(visible: Visible) -> Iterator[Values]:
+    words = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK"}
+    for table in visible.tables:
+        for c in constraints(table):
+            yield {
+                "constraint_catalog": visible.database,
+                "constraint_schema": table.namespace,
+                "constraint_name": c.name,
+                "table_catalog": visible.database,
+                "table_schema": table.namespace,
+                "table_name": table.name,
+                "constraint_type": words[c.kind],
+                "is_deferrable": "NO",
+                "initially_deferred": "NO",
+                "enforced": "YES",
+                **({"nulls_distinct": "YES"} if c.kind == "u" and _HAS_NULLS_DISTINCT else {}),
+            }
+
+
+_HAS_NULLS_DISTINCT = any(
+    c.name == "nulls_distinct"
+    for c in all_relations()["information_schema", "table_constraints"].columns
+)
+
+
+def key_column_usage(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        names = {c.id: c.name for c in table.columns}
+        for key in keys(table):
+            for number, column_id in enumerate(key.columns, 1):
+                yield {
+                    "constraint_catalog": visible.database,
+                    "constraint_schema": table.namespace,
+                    "constraint_name": key.name,
+                    "table_catalog": visible.database,
+                    "table_schema": table.namespace,
+                    "table_name": table.name,
+                    "column_name": names[column_id],
+                    "ordinal_position": number,
+                }
+
+
+def constraint_column_usage(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        names = {c.id: c.name for c in table.columns}
+        for c in constraints(table):
+            for column_id in c.columns:
+                yield {
+                    "table_catalog": visible.database,
+                    "table_schema": table.namespace,
+                    "table_name": table.name,
+                    "column_name": names[column_id],
+                    "constraint_catalog": visible.database,
+                    "constraint_schema": table.namespace,
+                    "constraint_name": c.name,
+                }
+
+
+def check_constraints(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        for c in constraints(table):
+            if c.kind == "c":
+                yield {
+                    "constraint_catalog": visible.database,
+                    "constraint_schema": table.namespace,
+                    "constraint_name": c.name,
+                    "check_clause": check_definition(c).removeprefix("CHECK "),
+                }
+
+
+def information_schema_catalog_name(visible: Visible) -> Iterator[Values]:
+    yield {"catalog_name": visible.database}

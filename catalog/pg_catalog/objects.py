@@ -1,0 +1,201 @@
+"""Names of catalogue objects, OIDs of names, and the functions that print objects (pg_get_…).
+
+`CatalogObjects` is what regclass and its like ask (`types.table.ObjectNames`), and `functions` holds
+what the catalogue functions call, by function name, for `EvalContext.services`.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+
+from catalog.model import Table, View
+from catalog.pg_catalog import oids
+from catalog.pg_catalog.relations import all_relations
+from catalog.pg_catalog.text import (
+    constraint_definition,
+    index_definition,
+    qualified,
+    quote_identifier,
+    view_definition,
+)
+from catalog.pg_catalog.types import function_names
+from catalog.pg_catalog.visible import Visible
+from catalog.types import registry
+from storage.layout import Value
+
+_CLASS, _NAMESPACE = "pg_class", "pg_namespace"
+
+
+class CatalogObjects:
+    """The objects that one role may see, by name and by OID."""
+
+    def __init__(self, visible: Visible) -> None:
+        self._visible = visible
+
+    # ------------------------------------------------------------------ names and OIDs
+
+    def object_oid(self, kind: str, name: str) -> int | None:
+        """OID of the object written as `name`; None when there is none."""
+        parts = split_name(name)
+        if parts is None:
+            return None
+        match kind:
+            case "regclass":
+                return self._class_oid(parts)
+            case "regtype":
+                found = registry.by_sql_name(name.lower()) or registry.by_name(parts[-1])
+                return found.oid if found else None
+            case "regnamespace":
+                return self._visible.namespace_oids.get(parts[-1])
+            case "regrole":
+                return next(
+                    (oids.user_oid(u.id) for u in self._visible.roles() if u.name == parts[-1]),
+                    oids.ROOT if parts[-1] == "root" else None,
+                )
+            case "regproc" | "regprocedure":
+                wanted = parts[-1].partition("(")[0]
+                return next((o for o, n in function_names().items() if n == wanted), None)
+            case _:
+                return None
+
+    def object_name(self, kind: str, oid: int) -> str | None:
+        """The name of an object as PostgreSQL prints it; None when there is none of that OID."""
+        match kind:
+            case "regclass":
+                return self._class_name(oid)
+            case "regtype":
+                found = registry.find_oid(oid)
+                return found.sql_name if found else None
+            case "regnamespace":
+                names = {o: n for n, o in self._visible.namespace_oids.items()}
+                return quote_identifier(names[oid]) if oid in names else None
+            case "regrole":
+                name = self._visible.user_name(oid)
+                return quote_identifier(name) if name else None
+            case "regproc" | "regprocedure":
+                return function_names().get(oid)
+            case _:
+                return None
+
+    @cached_property
+    def _class_names(self) -> dict[int, tuple[str, str]]:
+        visible = self._visible
+        found = {r.oid: (r.schema, r.name) for r in all_relations().values()}
+        found |= {o: (r.namespace, r.name) for o, r in visible.relations_by_oid.items()}
+        found |= {
+            o: (t.namespace, c.name)
+            for o, (t, c) in visible.keys_by_oid.items()
+            if c.kind in {"p", "u"}
+        }
+        return found
+
+    @cached_property
+    def _class_oids(self) -> dict[tuple[str, str], int]:
+        return {name: oid for oid, name in self._class_names.items()}
+
+    @property
+    def _path(self) -> tuple[str, ...]:
+        path = self._visible.search_path
+        return path if "pg_catalog" in path else ("pg_catalog", *path)
+
+    def _class_oid(self, parts: tuple[str, ...]) -> int | None:
+        if len(parts) > 1:
+            return self._class_oids.get((parts[-2], parts[-1]))
+        found = (self._class_oids.get((schema, parts[0])) for schema in self._path)
+        return next((oid for oid in found if oid is not None), None)
+
+    def _class_name(self, oid: int) -> str | None:
+        found = self._class_names.get(oid)
+        if found is None:
+            return None
+        return quote_identifier(found[1]) if self.is_visible(oid) else qualified(*found)
+
+    def is_visible(self, oid: int) -> bool | None:
+        """pg_table_is_visible: whether the bare name means this relation."""
+        found = self._class_names.get(oid)
+        return None if found is None else self._class_oid((found[1],)) == oid
+
+    # ------------------------------------------------------------------ functions
+
+    @property
+    def functions(self) -> "Mapping[str, Callable[..., Value]]":
+        """What catalogue functions call, by function name. Arguments and results are stored values."""
+        return {
+            "pg_table_is_visible": self.is_visible,
+            "pg_type_is_visible": lambda oid: True if registry.find_oid(oid) else None,
+            "pg_get_userbyid": self._user_by_id,
+            "pg_get_constraintdef": self._constraint,
+            "pg_get_indexdef": self._index,
+            "pg_get_viewdef": self._view,
+            "pg_get_expr": lambda text, _oid, _pretty=False: text,
+            "obj_description": self._description,
+            "col_description": self._column_description,
+            "shobj_description": lambda _oid, _catalog: None,
+            "to_regclass": lambda name: self.object_oid("regclass", name),
+            "to_regtype": lambda name: self.object_oid("regtype", name),
+            "to_regnamespace": lambda name: self.object_oid("regnamespace", name),
+            "to_regrole": lambda name: self.object_oid("regrole", name),
+        }
+
+    def _user_by_id(self, oid: int) -> str:
+        return self._visible.user_name(oid) or f"unknown (OID={oid})"
+
+    def _constraint(self, oid: int, pretty: bool = False) -> str | None:
+        found = self._visible.keys_by_oid.get(oid)
+        return None if found is None else constraint_definition(*found, pretty=pretty)
+
+    def _index(self, oid: int, column: int = 0, pretty: bool = False) -> str | None:
+        found = self._visible.keys_by_oid.get(oid)
+        if found is None or found[1].kind == "c":
+            return None
+        table, key = found
+        if not column:
+            return index_definition(table, key, pretty=pretty)
+        if column > len(key.columns):
+            return ""
+        names = {c.id: c.name for c in table.columns}
+        return quote_identifier(names[key.columns[column - 1]])
+
+    def _view(self, relation: int | str, _pretty: bool | int = False) -> str | None:
+        oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)
+        found = self._visible.relations_by_oid.get(oid) if oid is not None else None
+        return view_definition(found) if isinstance(found, View) else None
+
+    def _description(self, oid: int, catalog: str = _CLASS) -> str | None:
+        if catalog == _CLASS:
+            found: Table | View | None = self._visible.relations_by_oid.get(oid)
+            return (found.comment or None) if found else None
+        if catalog == _NAMESPACE:
+            for n in self._visible.all_namespaces:
+                if oids.namespace_oid(n.name, n.id) == oid:
+                    return n.comment or None
+        return None
+
+    def _column_description(self, oid: int, number: int) -> str | None:
+        found = self._visible.relations_by_oid.get(oid)
+        columns = found.columns if found else ()
+        return next((c.comment or None for c in columns if c.id == number), None)
+
+
+def split_name(text: str) -> tuple[str, ...] | None:
+    """`a."B c".d` as its parts, folded as SQL folds them; None when it is not a name."""
+    parts: list[str] = []
+    rest = text.strip()
+    while True:
+        if rest.startswith('"'):
+            end = 1
+            while (end := rest.find('"', end)) >= 0 and rest[end + 1 : end + 2] == '"':
+                end += 2
+            if end < 0:
+                return None
+            part, rest = rest[1:end].replace('""', '"'), rest[end + 1 :].lstrip()
+        else:
+            part, dot, after = rest.partition(".")
+            part, rest = part.strip().lower(), dot + after
+        if not part:
+            return None
+        parts.append(part)
+        if not rest:
+            return tuple(parts)
+        if not rest.startswith("."):
+            return None
+        rest = rest[1:].lstrip()

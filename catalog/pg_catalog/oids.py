@@ -1,0 +1,55 @@
+"""OIDs of what users make: computed from ids, so that they are stable and need no table of their own.
+
+OIDs are unsigned 32-bit numbers, unique within one catalogue. PostgreSQL gives 16384 and up to what
+users make (access/transam.h, FirstNormalObjectId).
+"""
+
+FIRST_NORMAL = 16384
+OID_MAX = (1 << 32) - 1
+
+PG_CATALOG = 11
+PUBLIC = 2200
+INFORMATION_SCHEMA = 13183
+SYSTEM = 13182
+ROOT = 10
+DATABASE = 5
+DEFAULT_TABLESPACE = 1663
+HEAP = 2
+BTREE = 403
+
+_FIXED_NAMESPACES = {
+    "pg_catalog": PG_CATALOG,
+    "information_schema": INFORMATION_SCHEMA,
+    "public": PUBLIC,
+    "system": SYSTEM,
+}
+
+
+def table_oid(table_id: int) -> int:
+    """pg_class.oid of a table or view; RowDescription names tables by it."""
+    return (FIRST_NORMAL + table_id) & OID_MAX
+
+
+def namespace_oid(name: str, namespace_id: int) -> int:
+    """pg_namespace.oid."""
+    return _FIXED_NAMESPACES.get(name) or (FIRST_NORMAL + namespace_id) & OID_MAX
+
+
+def user_oid(user_id: int) -> int:
+    """pg_authid.oid; the first user is the one that PostgreSQL calls the bootstrap superuser."""
+    return ROOT if user_id <= 1 else (FIRST_NORMAL + user_id) & OID_MAX
+
+
+def constraint_oid(table_id: int, constraint_id: int) -> int:
+    """pg_constraint.oid, and pg_class.oid of the index behind a key."""
+    return 0x80000000 | ((table_id * 256 + constraint_id) & 0x7FFFFFFF)
+
+
+def default_oid(table_id: int, column_id: int) -> int:
+    """pg_attrdef.oid."""
+    return 0x40000000 | ((table_id * 2048 + column_id) & 0x3FFFFFFF)
+
+
+def name_oid(base: int, index: int) -> int:
+    """OID of the n-th of our own fixed objects of a kind (operator classes, system relations)."""
+    return base + index

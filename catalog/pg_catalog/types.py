@@ -1,0 +1,209 @@
+"""Rows that are the same for everybody: pg_type, pg_am, pg_opclass, pg_collation and their like."""
+
+# ruff: noqa: D103 - a function makes the rows of the relation whose name it has.
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from catalog.pg_catalog import oids
+from catalog.pg_catalog.opclass_data import OPCLASSES
+from catalog.pg_catalog.type_data import TYPES
+from catalog.pg_catalog.visible import Visible
+from catalog.types import registry
+from catalog.types.table import PgType
+from storage.layout import Value
+
+Values = Mapping[str, Value]
+
+_FIRST_OPCLASS = 10000
+_FIRST_FAMILY = 11000
+_METHODS = (("heap", 2, "t"), ("btree", 403, "i"), ("hash", 405, "i"))
+_IO = ("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout")
+
+
+def pg_type(_visible: Visible) -> Iterator[Values]:
+    yield from _known_types()
+    for own in registry.TYPES:  # vector is not PostgreSQL's.
+        if own.oid not in _known_oids():
+            yield _own_type(own)
+
+
+@cache
+def _known_types() -> tuple[dict[str, Value], ...]:
+    """The types of PostgreSQL that exist here."""
+    rows = []
+    for line in TYPES.splitlines():
+        fields = line.split(" ")
+        if registry.find_oid(int(fields[0])) is None:
+            continue
+        oid, name, length, by_value, kind, category, preferred, delimiter = fields[:8]
+        element, array_oid, *functions = fields[8:16]
+        align, storage, collation = fields[16:]
+        rows.append(
+            {
+                "oid": int(oid),
+                "typname": name,
+                "typnamespace": oids.PG_CATALOG,
+                "typowner": oids.ROOT,
+                "typlen": int(length),
+                "typbyval": by_value == "t",
+                "typtype": kind,
+                "typcategory": category,
+                "typispreferred": preferred == "t",
+                "typisdefined": True,
+                "typdelim": delimiter,
+                "typelem": _number(element),
+                "typarray": _number(array_oid),
+                **{io: _function_oid(f) for io, f in zip(_IO, functions, strict=True)},
+                "typalign": align,
+                "typstorage": storage,
+                "typtypmod": -1,
+                "typcollation": _number(collation),
+            }
+        )
+    return tuple(rows)
+
+
+@cache
+def _known_oids() -> frozenset[Value]:
+    return frozenset(row["oid"] for row in _known_types())
+
+
+def _own_type(of: PgType) -> Values:
+    return {
+        "oid": of.oid,
+        "typname": of.name,
+        "typnamespace": oids.PG_CATALOG,
+        "typowner": oids.ROOT,
+        "typlen": of.length,
+        "typtype": "p" if of.pseudo else "b",
+        "typcategory": of.category,
+        "typispreferred": of.preferred,
+        "typisdefined": True,
+        "typdelim": ",",
+        "typelem": of.element.oid if of.element else 0,
+        "typarray": of.array_oid,
+        "typalign": "i",
+        "typstorage": "x",
+        "typtypmod": -1,
+    }
+
+
+def _number(field: str) -> int:
+    return 0 if field == "-" else int(field)
+
+
+@cache
+def function_names() -> dict[int, str]:
+    """Names of the types' own functions, by the OID that pg_type gives them here."""
+    names = sorted(
+        {name for line in TYPES.splitlines() for name in line.split(" ")[10:16] if name != "-"}
+    )
+    return {oids.name_oid(12000, i): name for i, name in enumerate(names)}
+
+
+@cache
+def _function_oids() -> dict[str, int]:
+    return {name: oid for oid, name in function_names().items()}
+
+
+def _function_oid(name: str) -> int:
+    return 0 if name == "-" else _function_oids()[name]
+
+
+def pg_am(_visible: Visible) -> Iterator[Values]:
+    for name, oid, kind in _METHODS:
+        yield {"oid": oid, "amname": name, "amtype": kind}
+
+
+@cache
+def _opclasses() -> tuple[dict[str, Value], ...]:
+    methods = {name: oid for name, oid, _ in _METHODS}
+    families: dict[tuple[str, str], int] = {}
+    rows = []
+    for line in OPCLASSES.splitlines():
+        method, name, type_name, default, family = line.split(" ")
+        of = registry.by_name(type_name)
+        if of is None:
+            continue
+        number = families.setdefault((method, family), _FIRST_FAMILY + len(families))
+        rows.append(
+            {
+                "oid": oids.name_oid(_FIRST_OPCLASS, len(rows)),
+                "opcmethod": methods[method],
+                "opcname": name,
+                "opcnamespace": oids.PG_CATALOG,
+                "opcowner": oids.ROOT,
+                "opcfamily": number,
+                "opcintype": of.oid,
+                "opcdefault": default == "d",
+            }
+        )
+    return tuple(rows)
+
+
+def pg_opclass(_visible: Visible) -> Iterator[Values]:
+    yield from _opclasses()
+
+
+@cache
+def default_opclass(type_name: str) -> int:
+    """pg_opclass.oid of a type's default btree class, 0 when it has none."""
+    name = "text" if type_name == "varchar" else type_name
+    of = registry.by_name(name)
+    for row in _opclasses():
+        if (
+            of
+            and row["opcintype"] == of.oid
+            and row["opcdefault"]
+            and row["opcmethod"] == oids.BTREE
+        ):
+            oid = row["oid"]
+            assert isinstance(oid, int)
+            return oid
+    return 0
+
+
+def pg_collation(_visible: Visible) -> Iterator[Values]:
+    for oid, name, provider, encoding, locale in (
+        (100, "default", "d", -1, None),
+        (950, "C", "c", -1, "C"),
+        (951, "POSIX", "c", -1, "POSIX"),
+        (12340, "ucs_basic", "c", 6, "C"),
+    ):
+        yield {
+            "oid": oid,
+            "collname": name,
+            "collnamespace": oids.PG_CATALOG,
+            "collowner": oids.ROOT,
+            "collprovider": provider,
+            "collisdeterministic": True,
+            "collencoding": encoding,
+            "collcollate": locale,
+            "collctype": locale,
+        }
+
+
+def pg_language(_visible: Visible) -> Iterator[Values]:
+    for oid, name in ((12, "internal"), (13, "c"), (14, "sql")):
+        yield {"oid": oid, "lanname": name, "lanowner": oids.ROOT, "lanpltrusted": name == "sql"}
+
+
+def pg_tablespace(_visible: Visible) -> Iterator[Values]:
+    for oid, name in ((oids.DEFAULT_TABLESPACE, "pg_default"), (1664, "pg_global")):
+        yield {"oid": oid, "spcname": name, "spcowner": oids.ROOT}
+
+
+def pg_database(visible: Visible) -> Iterator[Values]:
+    yield {
+        "oid": oids.DATABASE,
+        "datname": visible.database,
+        "datdba": oids.ROOT,
+        "encoding": 6,
+        "datlocprovider": "c",
+        "datallowconn": True,
+        "datconnlimit": -1,
+        "dattablespace": oids.DEFAULT_TABLESPACE,
+        "datcollate": "C.UTF-8",
+        "datctype": "C.UTF-8",
+    }

@@ -1,0 +1,107 @@
+"""What one role may see of the catalogue: every row of pg_catalog is made from this and nothing else."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from catalog.model import Constraint, Namespace, Role, Table, User, View
+from catalog.pg_catalog import oids
+
+NO_USERS: tuple[User, ...] = ()
+
+SYSTEM_NAMESPACES = (
+    Namespace(0, "pg_catalog", comment="system catalog schema"),
+    Namespace(0, "information_schema"),
+    Namespace(0, "system"),
+)
+
+
+@dataclass(frozen=True)
+class Visible:
+    """The catalogue as `user` may see it.
+
+    users: every live user, called only when `user` may see others (service and up): there may be
+        millions. version: of the catalog; rows made for one version and role stay right.
+    """
+
+    user: User
+    namespaces: tuple[Namespace, ...]
+    tables: tuple[Table, ...]
+    views: tuple[View, ...]
+    users: Callable[[], Iterable[User]] = lambda: NO_USERS
+    find_user: Callable[[int], User | None] = lambda _id: None
+    search_path: tuple[str, ...] = ("public",)
+    database: str = "kalam"
+    version: int = 0
+
+    @cached_property
+    def all_namespaces(self) -> tuple[Namespace, ...]:
+        """Those that users made, `public`, and the system's own."""
+        made = {n.name for n in self.namespaces}
+        return (*self.namespaces, *(n for n in SYSTEM_NAMESPACES if n.name not in made))
+
+    @cached_property
+    def namespace_oids(self) -> dict[str, int]:
+        """pg_namespace.oid by name."""
+        return {n.name: oids.namespace_oid(n.name, n.id) for n in self.all_namespaces}
+
+    @cached_property
+    def relations(self) -> "tuple[Table | View, ...]":
+        """Tables, then views."""
+        return (*self.tables, *self.views)
+
+    @cached_property
+    def relations_by_oid(self) -> "dict[int, Table | View]":
+        """Tables and views by pg_class.oid."""
+        return {oids.table_oid(r.id): r for r in self.relations}
+
+    @cached_property
+    def keys_by_oid(self) -> dict[int, tuple[Table, Constraint]]:
+        """Constraints by pg_constraint.oid; keys have their index under the same OID."""
+        return {
+            oids.constraint_oid(table.id, c.id): (table, c)
+            for table in self.tables
+            for c in constraints(table)
+        }
+
+    @property
+    def sees_users(self) -> bool:
+        """Whether names of other users may be shown."""
+        return self.user.role.rank >= Role.SERVICE.rank
+
+    def roles(self) -> Iterator[User]:
+        """The users whose rows pg_roles has: oneself, or all."""
+        if not self.sees_users:
+            yield self.user
+            return
+        yield from self.users()
+
+    def owner_oid(self, owner: int) -> int:
+        """pg_authid.oid of an owner; who may not see it is told the system's."""
+        if self.sees_users or owner == self.user.id:
+            return oids.user_oid(owner)
+        return oids.ROOT
+
+    def user_name(self, oid: int) -> str | None:
+        """The role of that OID, None when there is none that may be shown."""
+        if oid == oids.user_oid(self.user.id):
+            return self.user.name
+        if oid == oids.ROOT:
+            found = self.find_user(1) if self.sees_users else None
+            return found.name if found else "root"
+        if not self.sees_users or oid < oids.FIRST_NORMAL:
+            return None
+        found = self.find_user(oid - oids.FIRST_NORMAL)
+        return found.name if found else None
+
+
+def constraints(table: Table) -> Iterator[Constraint]:
+    """The constraints that a user declared: not the hidden key."""
+    for constraint in table.constraints:
+        if not (constraint.kind == "p" and table.hidden_key):
+            yield constraint
+
+
+def keys(table: Table) -> Iterator[Constraint]:
+    """Primary key and UNIQUE constraints."""
+    return (c for c in constraints(table) if c.kind in {"p", "u"})
