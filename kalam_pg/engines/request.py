@@ -7,6 +7,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from catalog.types.table import TypeContext
+from kalam_pg.functions.udf import UdfSpec
+
+
+__all__ = [
+    "ArrowResult", "BatchRef", "Engine", "EngineQuery", "Limits", "ResultStream", "SegmentRef",
+    "TableInput", "UdfSpec", "WireChunk", "WireResult",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +83,6 @@ class WireResult:
 @dataclass(frozen=True, slots=True)
 class ArrowResult:
     """Ask for record batches. Columns are those of the SQL, in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class UdfSpec:
-    """A function the SQL calls that DataFusion does not have.
-
-    name: as the SQL calls it. key: how `functions.registry` finds the overload in the worker.
-    arg_types, result: Arrow types of this use. arg_oids, result_oid: the resolved PostgreSQL types.
-    """
-
-    name: str
-    key: str
-    arg_types: tuple[pa.DataType, ...]
-    result: pa.DataType
-    arg_oids: tuple[int, ...]
-    result_oid: int
-    aggregate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

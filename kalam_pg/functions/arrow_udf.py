@@ -1,0 +1,251 @@
+"""Functions that DataFusion calls: made from a `UdfSpec`, in whichever process runs the query.
+
+A spec's key is a registry key, with `#typmod` where the overload takes one, or `~name:rest` for the
+helpers below, which translated SQL needs beside PostgreSQL's own functions:
+
+    ~key            order-preserving bytes of a value (`sortkey`)
+    ~any:K ~all:K   arg operator ANY|ALL (array), K being the operator's key
+    ~sub            array subscript
+    ~max ~min       GREATEST, LEAST
+    ~avg            sum and count to numeric's average
+    ~agg:K ~aggd:K  an aggregate over the list of its (distinct) inputs
+    ~one            21000 when a scalar subquery gave more than one row
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+
+from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
+from catalog.types.registry import by_oid
+from catalog.types.table import PgType
+from kalam_pg.functions import decimals
+from kalam_pg.functions.arrow_values import from_values, to_values
+from kalam_pg.functions.comparison import comparer
+from kalam_pg.functions.define import Datum
+from kalam_pg.functions.registry import by_key
+from kalam_pg.functions.sortkey import key_function
+from kalam_pg.functions.table import EvalContext, Overload, Volatility
+from kalam_pg.functions.udf import UdfSpec
+
+Udf = Callable[..., Datum]
+"""Arrow arrays of one length in, an array of that length out."""
+
+
+def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext) -> Udf:
+    """The function that DataFusion calls for a spec.
+
+    Args:
+        spec: As `sql.to_datafusion` made it.
+        context: An EvalContext, or its fields by name, as far as they cross process boundaries.
+
+    Raises (from the function):
+        KalamError: As the row implementation raises it.
+    """
+    surroundings = evaluation_context(context)
+    types = tuple([_type(oid) for oid in spec.arg_oids])
+    if spec.key.startswith("~"):
+        name, _, rest = spec.key[1:].partition(":")
+        strict = name not in _LENIENT
+        return _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
+    key, _, typmod = spec.key.partition("#")
+    overload = by_key(key)
+    if overload.arrow is not None:
+        return overload.arrow
+    row = bound_row(overload, types, int(typmod) if typmod else -1, surroundings)
+    if not overload.args and len(spec.arg_types) == 1:
+        # A function without arguments is given a column for its length.
+        return lambda lengths: from_values([row() for _ in range(len(lengths))], spec.result)
+    return _by_values(spec, row, strict=overload.strict)
+
+
+def make_udaf(spec: UdfSpec, context: Mapping[str, Datum]) -> Datum:
+    """Aggregates need no accumulator: they come as `~agg` over array_agg's list."""
+    del context
+    raise FeatureNotSupportedError(f"aggregate {spec.key} has no accumulator")
+
+
+def is_volatile(spec: UdfSpec) -> bool:
+    """Whether two calls with the same arguments may differ."""
+    if spec.key.startswith("~"):
+        return False
+    return by_key(spec.key.partition("#")[0]).volatility is Volatility.VOLATILE
+
+
+def evaluation_context(context: Mapping[str, Datum] | EvalContext) -> EvalContext:
+    """An EvalContext of what is known by name; the rest has its defaults."""
+    if isinstance(context, EvalContext):
+        return context
+    known = {f.name for f in fields(EvalContext)}
+    return EvalContext(**{name: value for name, value in context.items() if name in known})
+
+
+def bound_row(
+    overload: Overload, types: tuple[PgType, ...], typmod: int, context: EvalContext
+) -> Callable[..., Datum]:
+    """The row implementation taking values only."""
+    row = overload.row
+    if row is None:
+        raise FeatureNotSupportedError(f"{overload.name} is not supported here")
+    before: list[Datum] = [context] if overload.needs_context else []
+    if overload.needs_types:
+        before.append(types)
+    if overload.needs_typmod:
+        return lambda *values: row(*before, *values, typmod)
+    if before:
+        return lambda *values: row(*before, *values)
+    return row
+
+
+def _type(oid: int) -> PgType:
+    found = by_oid(oid)
+    assert found is not None, oid
+    return found
+
+
+def _by_values(spec: UdfSpec, row: Callable[..., Datum], *, strict: bool = True) -> Udf:
+    """Apply a row function element by element."""
+    result = spec.result
+    if strict and len(spec.arg_types) == 1:
+
+        def unary(array: Datum) -> Datum:
+            values = [None if v is None else row(v) for v in to_values(array)]
+            return from_values(values, result)
+
+        return unary
+    if strict and len(spec.arg_types) == 2:
+
+        def binary(left: Datum, right: Datum) -> Datum:
+            pairs = zip(to_values(left), to_values(right), strict=True)
+            return from_values(
+                [None if a is None or b is None else row(a, b) for a, b in pairs], result
+            )
+
+        return binary
+
+    def run(*arrays: Datum) -> Datum:
+        columns = [to_values(a) for a in arrays]
+        rows = zip(*columns, strict=True)
+        if strict:
+            return from_values([None if None in r else row(*r) for r in rows], result)
+        return from_values([row(*r) for r in rows], result)
+
+    return run
+
+
+# ------------------------------------------------------------------ helpers
+# Each takes what follows its name in the key, the argument types and the context.
+
+
+def _key(_rest: str, types: tuple[PgType, ...], _context: EvalContext) -> Callable[..., Datum]:
+    return key_function(types[0])
+
+
+def _any_all(every: bool) -> Callable[..., Callable[..., Datum]]:  # noqa: FBT001
+    def make(rest: str, types: tuple[PgType, ...], context: EvalContext) -> Callable[..., Datum]:
+        element = types[1].element
+        assert element is not None
+        test = bound_row(by_key(rest), (types[0], element), -1, context)
+
+        def run(value: Datum, items: Datum) -> bool | None:
+            unknown = False
+            for item in items:
+                if item is None:
+                    unknown = True
+                elif bool(test(value, item)) is not every:
+                    return not every
+            return None if unknown else every
+
+        return run
+
+    return make
+
+
+def _subscript(
+    _rest: str, _types: tuple[PgType, ...], _context: EvalContext
+) -> Callable[..., Datum]:
+    def run(items: Datum, *places: int) -> Datum:
+        for place in places:
+            if not isinstance(items, tuple) or not 1 <= place <= len(items):
+                return None
+            items = items[place - 1]
+        return None if isinstance(items, tuple) else items
+
+    return run
+
+
+def _average(_rest: str, _types: tuple[PgType, ...], _context: EvalContext) -> Callable[..., Datum]:
+    return lambda total, count: decimals.divide(total, str(count)) if count else None
+
+
+def _one(_rest: str, _types: tuple[PgType, ...], _context: EvalContext) -> Callable[..., Datum]:
+    def run(count: int) -> bool:
+        if count > 1:
+            raise CardinalityViolationError(
+                "more than one row returned by a subquery used as an expression"
+            )
+        return True
+
+    return run
+
+
+def _aggregate(distinct: bool) -> Callable[..., Callable[..., Datum]]:  # noqa: FBT001
+    def make(rest: str, types: tuple[PgType, ...], context: EvalContext) -> Callable[..., Datum]:
+        run = bound_row(by_key(rest), types, -1, context)
+        compare = comparer(types[0]) if types else None
+
+        def over(items: Datum) -> Datum:
+            rows = [item if isinstance(item, tuple) and len(types) > 1 else (item,) for item in items]
+            if distinct and compare is not None:
+                rows = distinct_rows(rows, compare)
+            return run(rows)
+
+        return over
+
+    return make
+
+
+def distinct_rows(
+    rows: list[tuple[Datum, ...]], compare: Callable[[Datum, Datum], int]
+) -> list[tuple[Datum, ...]]:
+    """Rows whose first value is new; they arrive sorted by it, so equals are neighbours."""
+    kept: list[tuple[Datum, ...]] = []
+    for row in rows:
+        if kept:
+            last = kept[-1][0]
+            if (row[0] is None) == (last is None) and (
+                last is None or compare(last, row[0]) == 0
+            ):
+                continue
+        kept.append(row)
+    return kept
+
+
+def _extreme(sign: int) -> Callable[..., Callable[..., Datum]]:
+    def make(_rest: str, types: tuple[PgType, ...], _context: EvalContext) -> Callable[..., Datum]:
+        compare = comparer(types[0])
+
+        def run(*values: Datum) -> Datum:
+            best: Datum = None
+            for value in values:
+                if value is not None and (best is None or compare(value, best) * sign > 0):
+                    best = value
+            return best
+
+        return run
+
+    return make
+
+
+_HELPERS: dict[str, Callable[..., Callable[..., Datum]]] = {
+    "key": _key,
+    "any": _any_all(every=False),
+    "all": _any_all(every=True),
+    "sub": _subscript,
+    "avg": _average,
+    "one": _one,
+    "agg": _aggregate(distinct=False),
+    "aggd": _aggregate(distinct=True),
+    "max": _extreme(1),
+    "min": _extreme(-1),
+}
+_LENIENT = frozenset({"max", "min"})

@@ -1,0 +1,97 @@
+"""Order-preserving bytes for values whose Arrow order or equality is not SQL's.
+
+Equal values have equal keys; keys sort bytewise as their values do. NULL has none.
+"""
+
+import struct
+from collections.abc import Callable
+from decimal import Decimal
+
+from catalog.errors import UndefinedFunctionError
+from catalog.types import registry as types
+from catalog.types.table import PgType
+from kalam_pg.functions import jsonvalues
+from kalam_pg.functions.define import Datum
+from storage.keys import encode_key
+
+_ALREADY_ORDERED = frozenset(
+    t.oid
+    for t in (
+        types.BOOL, types.INT2, types.INT4, types.INT8, types.OID, types.TEXT, types.VARCHAR,
+        types.NAME, types.CHAR, types.BYTEA, types.DATE, types.TIME, types.TIMESTAMP,
+        types.TIMESTAMPTZ, types.UUID, types.REGCLASS, types.REGTYPE, types.REGPROC,
+        types.REGNAMESPACE, types.REGROLE, types.FLOAT4, types.FLOAT8, types.XID, types.UNKNOWN,
+    )
+)  # fmt: skip
+
+
+def ordered_in_arrow(pg_type: PgType) -> bool:
+    """Whether the canonical Arrow form compares, sorts and groups as SQL does."""
+    return pg_type.oid in _ALREADY_ORDERED
+
+
+def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
+    """The function from a stored value (not None) to its key.
+
+    Raises:
+        UndefinedFunctionError: Values of this type do not compare (json).
+    """
+    if pg_type.is_vector:
+        return lambda value: b"".join([encode_key((x,), ("float",)) for x in value])
+    if pg_type.element is not None:
+        return _array_key(key_function(pg_type.element))
+    if pg_type is types.JSONB:
+        return lambda value: _json_key(jsonvalues.parse(value), top=True)
+    if pg_type is types.BPCHAR:
+        return lambda value: encode_key((value.rstrip(" "),), ("text",))
+    if pg_type.key_kind == "none":
+        raise UndefinedFunctionError(
+            f"could not identify an ordering operator for type {pg_type.sql_name}"
+        )
+    kinds = (pg_type.key_kind,)
+    return lambda value: encode_key((value,), kinds)
+
+
+def _array_key(element: Callable[[Datum], bytes]) -> Callable[[Datum], bytes]:
+    # An element is 1 and its (self-delimiting) key; NULL is 2, above any; 0 ends the array.
+    def key(value: Datum) -> bytes:
+        parts = []
+        for item in value:
+            if item is None:
+                parts.append(b"\x02")
+            elif isinstance(item, tuple):
+                parts.append(b"\x01" + key(item))
+            else:
+                parts.append(b"\x01" + element(item))
+        parts.append(b"\x00")
+        return b"".join(parts)
+
+    return key
+
+
+_COUNT = struct.Struct(">I")
+
+
+def _json_key(value: Datum, *, top: bool = False) -> bytes:
+    """As `jsonvalues.compare` orders: kind, then number of members, then the members."""
+    kind = jsonvalues.rank(value)
+    if isinstance(value, list):
+        if top and not value:
+            return b"\x00"  # An empty top-level array is below everything.
+        return bytes((kind + 1,)) + _COUNT.pack(len(value)) + b"".join(map(_json_key, value))
+    if isinstance(value, dict):
+        members = b"".join(
+            _text_key(name) + _json_key(value[name])
+            for name in sorted(value, key=jsonvalues.key_order)
+        )
+        return bytes((kind + 1,)) + _COUNT.pack(len(value)) + members
+    if isinstance(value, bool):
+        return bytes((kind + 1, value))
+    if isinstance(value, int | Decimal):
+        return bytes((kind + 1,)) + encode_key((jsonvalues.number(value),), ("numeric",))
+    return bytes((kind + 1,)) + (_text_key(value) if value is not None else b"")
+
+
+def _text_key(text: str) -> bytes:
+    # Keys may be longer than an index key, so not by encode_key: 0 is escaped, 0 0 ends.
+    return text.encode().replace(b"\x00", b"\x00\x01") + b"\x00\x00"

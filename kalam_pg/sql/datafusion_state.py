@@ -1,0 +1,166 @@
+"""What one translation to DataFusion SQL gathers, and where expressions find their columns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from catalog.types.table import PgType
+from kalam_pg.functions.table import EvalContext, Overload
+from kalam_pg.functions.udf import UdfSpec
+from kalam_pg.sql.physical import Sql, arrow_cast, identifier
+from kalam_pg.sql.tree import ColumnRef, TableScan
+
+
+@dataclass(frozen=True, slots=True)
+class ScanNeed:
+    """A stored table that the SQL reads, under the name it has there.
+
+    columns: `c<column id>`, `_seq`, `_deleted`: only what is read, at least one.
+    """
+
+    name: str
+    scan: TableScan
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A query as DataFusion SQL, and everything it needs.
+
+    The result's columns are c0, c1 … in the query's order; `physical` are their Arrow types.
+    """
+
+    sql: str
+    scans: tuple[ScanNeed, ...]
+    udfs: tuple[UdfSpec, ...]
+    physical: tuple[pa.DataType, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A query's output: its SQL, and the physical types of its columns c0, c1 …"""
+
+    sql: str
+    physical: tuple[pa.DataType, ...]
+
+
+class Scope:
+    """The columns that expressions of one query level can see, and nodes already computed there."""
+
+    def __init__(self, parent: "Scope | None" = None) -> None:
+        self._columns: dict[tuple[int, int], Callable[[], Sql]] = {}
+        self._nodes: dict[Any, Sql] = {}
+        self.parent = parent
+
+    def add_column(self, relation: int, column: int, sql: Callable[[], Sql]) -> None:
+        """Make a relation's column known; `sql` is called when it is read."""
+        self._columns[relation, column] = sql
+
+    def add_node(self, node: object, sql: Sql) -> None:
+        """Say that `node` has been computed (a grouping expression, an aggregate, a subquery)."""
+        self._nodes[fingerprint(node)] = sql
+
+    def node(self, node: object) -> Sql | None:
+        """What stands for a computed node, if it is one."""
+        return self._nodes.get(fingerprint(node)) if self._nodes else None
+
+    def column(self, ref: ColumnRef) -> Sql:
+        """The column's SQL; KeyError when no level knows it."""
+        scope: Scope | None = self
+        while scope is not None:
+            found = scope._columns.get((ref.relation, ref.column))  # noqa: SLF001 # the same class
+            if found is not None:
+                return found()
+            scope = scope.parent
+        raise KeyError(ref)
+
+    def knows(self, ref: ColumnRef) -> bool:
+        """Whether this very level has the column."""
+        return (ref.relation, ref.column) in self._columns
+
+
+@dataclass(slots=True)
+class State:
+    """One translation: its functions, tables and names."""
+
+    context: EvalContext
+    _udfs: dict[tuple[Any, ...], UdfSpec] = field(default_factory=dict)
+    _scans: list[tuple[str, TableScan, dict[str, None]]] = field(default_factory=list)
+    ctes: dict[int, tuple[pa.DataType, ...]] = field(default_factory=dict)
+    _aliases: int = 0
+
+    def alias(self) -> str:
+        """A table alias that nothing else has."""
+        self._aliases += 1
+        return f"q{self._aliases}"
+
+    def call(
+        self,
+        key: str,
+        args: list[Sql],
+        result: pa.DataType,
+        arg_types: tuple[PgType, ...],
+        result_type: PgType,
+        *,
+        fallible: bool = True,
+    ) -> Sql:
+        """A call of a function that DataFusion is given, registered once per signature."""
+        physical = tuple([a.physical for a in args])
+        oids = tuple([t.oid for t in arg_types])
+        signature = (key, physical, result, oids, result_type.oid)
+        spec = self._udfs.get(signature)
+        if spec is None:
+            name = f"kalam_{len(self._udfs)}"
+            spec = UdfSpec(name, key, physical, result, oids, result_type.oid)
+            self._udfs[signature] = spec
+        return Sql(f"{spec.name}({', '.join([a.text for a in args])})", result, fallible)
+
+    def scan(self, scan: TableScan) -> tuple[str, dict[str, None]]:
+        """Register a table: its name in the SQL, and the set of columns to fill."""
+        columns: dict[str, None] = {}
+        name = f"t{scan.relation}"
+        self._scans.append((name, scan, columns))
+        return name, columns
+
+    def needs(self) -> tuple[ScanNeed, ...]:
+        """The tables; one of which nothing is read still gives its rows, by `_seq`."""
+        return tuple(
+            ScanNeed(name, scan, tuple(columns) or ("_seq",))
+            for name, scan, columns in self._scans
+        )
+
+    def functions(self) -> tuple[UdfSpec, ...]:
+        """The functions used."""
+        return tuple(self._udfs.values())
+
+
+def column(alias: str, name: str, physical: pa.DataType) -> Sql:
+    """A column of an aliased relation."""
+    return Sql(f"{alias}.{identifier(name)}", physical)
+
+
+def converted(sql: Sql, physical: pa.DataType) -> Sql:
+    """The value in another physical form (which the caller knows to be able to hold it)."""
+    if sql.physical == physical:
+        return sql
+    return Sql(arrow_cast(sql.text, physical), physical, sql.fallible)
+
+
+def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hashable
+    """What two expressions that are written alike have in common: all but positions and names."""
+    if isinstance(node, tuple):
+        return tuple([fingerprint(item) for item in node])
+    if isinstance(node, ColumnRef):
+        return (ColumnRef, node.relation, node.column)
+    if is_dataclass(node) and not isinstance(node, Overload | PgType):
+        return (
+            type(node),
+            *[fingerprint(getattr(node, f.name)) for f in fields(node) if f.name not in _LOOKS],
+        )
+    # true and 1, and 1.0, are equal in Python only.
+    return (type(node), node) if isinstance(node, bool | int | float) else node
+
+
+_LOOKS = frozenset({"position", "name"})
