@@ -23,12 +23,18 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class TypeName:
-    """A type as written: name folded and without modifiers, modifiers as integers, [] count."""
+    """A type as written: name folded and without modifiers, modifiers as integers, [] count.
+
+    PostgreSQL's own key words arrive as pg_type names, as its grammar makes them: INT is "int4", CHAR
+    is "bpchar" with modifier 1, TIMESTAMP WITH TIME ZONE "timestamptz"; so "char" is the quoted type.
+    Of an interval the modifiers are (fields mask[, precision]) as in its typmod.
+    """
 
     name: str
     modifiers: tuple[int, ...] = ()
     dimensions: int = 0
     position: int = 0
+    schema: str = ""
 
 
 # ------------------------------------------------------------------ queries and data changes
@@ -45,7 +51,7 @@ class QueryStatement:
     tree: Any
     text: str
     offset: int = 0
-    tokens: Any = None  # sqlglot tokens of this statement, for operator positions
+    tokens: Any = None  # not needed: nodes know their positions (`sql.positions`)
 
 
 # ------------------------------------------------------------------ namespaces, tables, views
@@ -118,6 +124,7 @@ class CreateTable:
     options: tuple[tuple[str, str], ...]
     if_not_exists: bool = False
     as_query: "QueryStatement | None" = None
+    as_names: tuple[str, ...] = ()  # CREATE TABLE t (a, b) AS …
 
 
 @dataclass(frozen=True, slots=True)

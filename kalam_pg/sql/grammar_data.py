@@ -1,0 +1,159 @@
+"""The grammar of INSERT, UPDATE and DELETE, and of every statement that the binder reads."""
+
+from sqlglot import exp
+
+from kalam_pg.sql.grammar_query import QueryGrammar
+from kalam_pg.sql.positions import mark
+
+
+class Grammar(QueryGrammar):
+    """The whole grammar of queries and data changes."""
+
+    def query_statement(self) -> tuple[str, exp.Expr]:
+        """A statement for the binder, with its kind: select | insert | update | delete."""
+        if self.at("insert", "update", "delete") or self._change_behind_with():
+            node = self.data_change()
+            return node.key, node
+        return "select", self.query()
+
+    def data_change(self) -> exp.Expr:
+        """INSERT, UPDATE or DELETE, with WITH before it perhaps."""
+        with_ = self.with_clause()
+        if self.at("insert"):
+            node: exp.Expr = self._insert()
+        elif self.at("update"):
+            node = self._update()
+        elif self.at("delete"):
+            node = self._delete()
+        else:
+            self.fail()
+        if with_ is not None:
+            node.set("with_", with_)
+        return node
+
+    def _insert(self) -> exp.Insert:
+        token = self.expect("insert", "into")
+        table = self.relation()
+        if self.accept("as"):
+            table.set("alias", exp.TableAlias(this=self.identifier()))
+        target: exp.Expr = table
+        if self.at("(") and not self.query_ahead():
+            columns = self.parenthesised(self._insert_column)
+            target = mark(exp.Schema(this=table, expressions=columns), table.meta["start"])
+        insert = exp.Insert(this=target)
+        if self.accept("overriding"):
+            if not self.at("system", "user"):
+                self.fail()
+            insert.set("overriding", self.advance().key.upper())
+            self.expect("value")
+        if self.accept("default", "values"):
+            insert.set("default", True)
+        else:
+            insert.set("expression", self.query())
+        if self.at_words("on", "conflict"):
+            insert.set("conflict", self._on_conflict())
+        self._returning(insert)
+        return mark(insert, token.start)
+
+    def _insert_column(self) -> exp.Identifier:
+        name = self.identifier()
+        if self.at(".", "["):
+            self.unsupported("assignment to a part of a column")
+        return name
+
+    def _on_conflict(self) -> exp.OnConflict:
+        token = self.expect("on", "conflict")
+        conflict = exp.OnConflict()
+        if self.at("("):
+            conflict.set("conflict_keys", self.parenthesised(self._conflict_key))
+            predicate = self.where()
+            if predicate is not None:
+                conflict.set("index_predicate", predicate)
+        elif self.accept("on", "constraint"):
+            conflict.set("constraint", self.identifier())
+        self.expect("do")
+        if self.accept("nothing"):
+            conflict.set("action", exp.Var(this="DO NOTHING"))
+        else:
+            self.expect("update", "set")
+            conflict.set("action", exp.Var(this="DO UPDATE"))
+            conflict.set("expressions", self.many(self._assignment))
+            where = self.where()
+            if where is not None:
+                conflict.set("where", where)
+        return mark(conflict, token.start)
+
+    def _conflict_key(self) -> exp.Expr:
+        key = self.expression()
+        if self.is_name() and not self.at("asc", "desc", "nulls"):
+            self.unsupported("an operator class in ON CONFLICT")
+        return key
+
+    def _assignment(self) -> exp.EQ:
+        start = self.token.start
+        target: exp.Expr
+        if self.at("("):
+            columns = self.parenthesised(self._target_column)
+            target = mark(exp.Tuple(expressions=columns), start)
+        else:
+            target = self._target_column()
+        equals = self.expect("=")
+        value = self._row_value() if isinstance(target, exp.Tuple) else self.value()
+        return mark(exp.EQ(this=target, expression=value), equals.start)
+
+    def _row_value(self) -> exp.Expr:
+        """What several columns are set to: a query, a row (DEFAULT allowed), or an expression."""
+        token = self.token
+        if self.query_ahead():
+            return self.subquery()
+        row = self.accept("row")
+        items = self.parenthesised(self.value)
+        node = mark(exp.Tuple(expressions=items), token.start)
+        if row:
+            node.meta["row"] = True
+        return node
+
+    def _target_column(self) -> exp.Column:
+        name = self._insert_column()
+        return mark(exp.Column(this=name), name.meta["start"])
+
+    def _changed_table(self, *, before: str) -> exp.Table:
+        """relation_expr_opt_alias; the word `before` begins what follows."""
+        table = self.relation()
+        named = self.accept("as")
+        if named or (self.is_name() and not self.at(before)):
+            table.set("alias", exp.TableAlias(this=self.identifier()))
+        return table
+
+    def _update(self) -> exp.Update:
+        token = self.expect("update")
+        update = exp.Update(this=self._changed_table(before="set"))
+        self.expect("set")
+        update.set("expressions", self.many(self._assignment))
+        if self.accept("from"):
+            self.from_list(update)
+        self._condition(update)
+        self._returning(update)
+        return mark(update, token.start)
+
+    def _delete(self) -> exp.Delete:
+        token = self.expect("delete", "from")
+        delete = exp.Delete(this=self._changed_table(before="using"))
+        if self.accept("using"):
+            self.from_list(delete)
+        self._condition(delete)
+        self._returning(delete)
+        return mark(delete, token.start)
+
+    def _condition(self, statement: exp.Expr) -> None:
+        if self.at_words("where", "current", "of"):
+            self.unsupported("WHERE CURRENT OF")
+        where = self.where()
+        if where is not None:
+            statement.set("where", where)
+
+    def _returning(self, statement: exp.Expr) -> None:
+        token = self.token
+        if self.accept("returning"):
+            returning = exp.Returning(expressions=self.targets())
+            statement.set("returning", mark(returning, token.start))

@@ -1,0 +1,311 @@
+"""Text to tokens, by PostgreSQL's lexical rules (manual, "Lexical Structure"), with its error words.
+
+sqlglot's tokenizer is not used: it joins words ("GROUP BY"), swallows the rest of some statements,
+knows other dialects' quotes and comments, and reports no PostgreSQL error.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from catalog.errors import InvalidEscapeSequenceError, SqlSyntaxError
+
+NAME_BYTES = 63
+"""Longer names are cut, as PostgreSQL cuts them (NAMEDATALEN - 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token.
+
+    kind: word | name (quoted) | string | number | junk | param | op | bits | hex | end. Junk is a
+        number with letters behind it: KalamDB's durations (`300s`); everywhere else an error.
+    value: of a word the folded text, of a name or string what it stands for, of a number its text,
+        of a param its number's text, of an op the symbol.
+    key: what the grammar compares with: the folded word or the symbol, "" for everything else.
+    start, end: 0-based characters, end exclusive.
+    """
+
+    kind: str
+    value: str
+    key: str
+    start: int
+    end: int
+
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>[ \t\n\r\f\v]+|--[^\n\r]*)
+  | (?P<comment>/\*)
+  | (?P<quoted>(?:[uU]&)?")
+  | (?P<string>(?:[eEbBxXnN]|[uU]&)?')
+  | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
+  | (?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
+  | (?P<param>\$[0-9]+)
+  | (?P<dollar>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
+  | (?P<mark>::|:=|\.\.|[,()\[\].;:])
+  | (?P<operator>[-+*/<>=~!@\#%^&|`?]+)
+    """,
+    re.VERBOSE,
+)
+_UPPER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+_JOINED = re.compile(r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*)*'")
+_UESCAPE = re.compile(r"[ \t\n\r\f\v]*uescape[ \t\n\r\f\v]*'(.)'", re.IGNORECASE)
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_ESCAPE = re.compile(
+    r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([uU])|(.))",
+    re.DOTALL,
+)
+_JUNK = re.compile(r"[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*")
+
+
+def tokenize(text: str) -> list[Token]:
+    """All tokens of `text`, without an end token. Raises 42601 for what is no token."""
+    return _Lexer(text).run()
+
+
+def end_token(text: str) -> Token:
+    """The token that stands for the end of `text`."""
+    return Token("end", "", "", len(text), len(text))
+
+
+def fold(word: str) -> str:
+    """An unquoted name as PostgreSQL folds it: ASCII letters to lower case, cut at 63 bytes."""
+    return clip(word.translate(_UPPER))
+
+
+def clip(name: str) -> str:
+    """A name cut at 63 bytes, never inside a character."""
+    if len(name) * 4 <= NAME_BYTES or len(name.encode()) <= NAME_BYTES:
+        return name
+    return name.encode()[:NAME_BYTES].decode(errors="ignore")
+
+
+class _Lexer:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+        self.tokens: list[Token] = []
+
+    def run(self) -> list[Token]:
+        text, match_at, tokens = self.text, _TOKEN.match, self.tokens
+        size = len(text)
+        while self.at < size:
+            start = self.at
+            match = match_at(text, start)
+            if match is None:
+                raise SqlSyntaxError(f'syntax error at or near "{text[start]}"', position=start + 1)
+            kind, end = match.lastgroup, match.end()
+            self.at = end
+            match kind:
+                case "space":
+                    continue
+                case "word":
+                    folded = fold(match[0])
+                    tokens.append(Token("word", folded, folded, start, end))
+                case "mark":
+                    tokens.append(Token("op", match[0], match[0], start, end))
+                case "number":
+                    self._number(start, end)
+                case "operator":
+                    self._operator(start, match[0])
+                case _:
+                    self._other(kind or "", start, match[0])
+        return tokens
+
+    def _other(self, kind: str, start: int, opening: str) -> None:
+        match kind:
+            case "comment":
+                self._comment(start)
+            case "quoted":
+                self._name(start, opening)
+            case "string":
+                self._string(start, opening)
+            case "dollar":
+                self._dollar(start, opening)
+            case _:
+                self._parameter(start)
+
+    def _add(self, kind: str, value: str, start: int) -> None:
+        self.tokens.append(Token(kind, value, "", start, self.at))
+
+    def _fail(self, what: str, start: int) -> NoReturn:
+        raise SqlSyntaxError(f'{what} at or near "{self.text[start:]}"', position=start + 1)
+
+    def _number(self, start: int, end: int) -> None:
+        junk = _JUNK.match(self.text, end)
+        if junk is not None:
+            self.at = junk.end()
+            self._add("junk", self.text[start : self.at], start)
+            return
+        self.tokens.append(Token("number", self.text[start:end], "", start, end))
+
+    def _parameter(self, start: int) -> None:
+        if _JUNK.match(self.text, self.at):
+            near = self.text[start : self.at + 1]
+            raise SqlSyntaxError(
+                f'trailing junk after parameter at or near "{near}"', position=start + 1
+            )
+        self._add("param", self.text[start + 1 : self.at], start)
+
+    def _operator(self, start: int, symbol: str) -> None:
+        """Cut a run of operator characters where a comment begins, and drop a trailing + or -
+        unless another character makes that a legal ending (manual, "Operators").
+        """
+        for opening in ("--", "/*"):
+            cut = symbol.find(opening)
+            if cut > 0:
+                symbol = symbol[:cut]
+        while len(symbol) > 1 and symbol[-1] in "+-" and not re.search(r"[~!@#%^&|`?]", symbol):
+            symbol = symbol[:-1]
+        self.at = start + len(symbol)
+        value = "<>" if symbol == "!=" else symbol
+        self.tokens.append(Token("op", value, value, start, self.at))
+
+    def _comment(self, start: int) -> None:
+        depth = 1
+        mark = re.compile(r"/\*|\*/")
+        while depth:
+            found = mark.search(self.text, self.at)
+            if found is None:
+                self._fail("unterminated /* comment", start)
+            depth += 1 if found[0] == "/*" else -1
+            self.at = found.end()
+
+    def _body(self, quote: str, start: int, what: str) -> str:
+        """What stands between quotes, doubled ones still doubled; self.at goes behind it."""
+        text, begin, at = self.text, self.at, self.at
+        while True:
+            at = text.find(quote, at)
+            if at < 0:
+                self._fail(what, start)
+            if text.startswith(quote, at + 1):
+                at += 2
+                continue
+            self.at = at + 1
+            return text[begin:at]
+
+    def _name(self, start: int, opening: str) -> None:
+        name = self._body('"', start, "unterminated quoted identifier").replace('""', '"')
+        if not name:
+            raise SqlSyntaxError(
+                'zero-length delimited identifier at or near """"', position=start + 1
+            )
+        if len(opening) > 1:
+            name = self._unicode(name, start)
+        self._add("name", clip(name), start)
+
+    def _string(self, start: int, opening: str) -> None:
+        prefix = opening[:-1].lower()
+        unterminated = {
+            "b": "unterminated bit string literal",
+            "x": "unterminated hexadecimal string literal",
+        }.get(prefix, "unterminated quoted string")
+        parts = []
+        while True:
+            if prefix == "e":
+                parts.append(self._escaped(start))
+            else:
+                parts.append(self._body("'", start, unterminated).replace("''", "'"))
+            joined = _JOINED.match(self.text, self.at)
+            if joined is None:
+                break
+            self.at = joined.end()
+        value = "".join(parts)
+        if prefix == "u&":
+            value = self._unicode(value, start)
+        self._add({"b": "bits", "x": "hex"}.get(prefix, "string"), value, start)
+
+    def _dollar(self, start: int, tag: str) -> None:
+        begin = self.at
+        end = self.text.find(tag, begin)
+        if end < 0:
+            self._fail("unterminated dollar-quoted string", start)
+        self.at = end + len(tag)
+        self._add("string", self.text[begin:end], start)
+
+    def _escaped(self, start: int) -> str:
+        """The body of E'…', decoded."""
+        text, at, parts = self.text, self.at, [""]
+        while True:
+            stop = at
+            while stop < len(text) and text[stop] not in "'\\":
+                stop += 1
+            parts.append(text[at:stop])
+            if stop >= len(text):
+                self._fail("unterminated quoted string", start)
+            if text[stop] == "'":
+                if not text.startswith("'", stop + 1):
+                    self.at = stop + 1
+                    break
+                parts.append("'")
+                at = stop + 2
+                continue
+            found = _ESCAPE.match(text, stop)
+            if found is None:
+                self._fail("unterminated quoted string", start)
+            parts.append(self._escape(found))
+            at = found.end()
+        # Octal and hexadecimal escapes are bytes of UTF-8, kept as lone surrogates until here.
+        value = "".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        if "\x00" in value or "\ufffd" in value:
+            raise _bad_bytes(value)
+        return value
+
+    def _escape(self, found: re.Match[str]) -> str:
+        octal, hexadecimal, four, eight, incomplete, other = found.groups()
+        if incomplete:
+            raise InvalidEscapeSequenceError(
+                "invalid Unicode escape",
+                hint=r"Unicode escapes must be \uXXXX or \UXXXXXXXX.",
+                position=found.start() + 1,
+            )
+        if octal or hexadecimal:
+            byte = (int(octal, 8) & 0xFF) if octal else int(hexadecimal, 16)
+            return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
+        if four or eight:
+            return _character(int(four or eight, 16), found.start())
+        return _ESCAPES.get(other, other)
+
+    def _unicode(self, value: str, start: int) -> str:
+        r"""Decode the \XXXX and \+XXXXXX of U&'' and U&"", with UESCAPE's character if given."""
+        escape = "\\"
+        given = _UESCAPE.match(self.text, self.at)
+        if given is not None:
+            escape = given[1]
+            if escape in "+'\" \t\n" or escape in "0123456789abcdefABCDEF":
+                raise SqlSyntaxError(
+                    f"invalid Unicode escape character at or near \"'{escape}'\"",
+                    position=given.start(1),
+                )
+            self.at = given.end()
+        quoted = re.escape(escape)
+        pattern = re.compile(
+            rf"{quoted}(?:({quoted})|\+([0-9A-Fa-f]{{6}})|([0-9A-Fa-f]{{4}})|(?=(.?)))", re.DOTALL
+        )
+
+        def decode(found: re.Match[str]) -> str:
+            if found[1]:
+                return escape
+            digits = found[2] or found[3]
+            if not digits:
+                raise SqlSyntaxError(
+                    "invalid Unicode escape",
+                    hint=r"Unicode escapes must be \XXXX or \+XXXXXX.",
+                    position=start + 1,
+                )
+            return _character(int(digits, 16), start)
+
+        decoded = pattern.sub(decode, value)
+        return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _character(code: int, start: int) -> str:
+    if code == 0 or code > 0x10FFFF:
+        raise SqlSyntaxError("invalid Unicode escape value", position=start + 1)
+    return chr(code)
+
+
+def _bad_bytes(value: str) -> SqlSyntaxError:
+    shown = "0x00" if "\x00" in value else "0xff"
+    return SqlSyntaxError(f'invalid byte sequence for encoding "UTF8": {shown}')

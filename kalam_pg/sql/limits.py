@@ -1,0 +1,109 @@
+"""What a message may be before anything recursive reads it (security.md, "Protocol and SQL").
+
+Measured: 20 000 OR terms or UNIONs end the engine with SIGSEGV, and a recursive reader meets Python's
+recursion limit at a few hundred nested parentheses. So size, depth and counts are checked on the tokens.
+"""
+
+from catalog.errors import StatementTooComplexError
+from kalam_pg.sql.lexer import Token
+from storage.errors import KeyTooLongError
+
+TEXT_MAX = 1 << 20
+"""Bytes of SQL text in one message."""
+
+BRACKETS_MAX = 64
+"""Brackets of all kinds (and CASE) inside one another."""
+
+SET_OPERATIONS_MAX = 50
+"""UNION, INTERSECT and EXCEPT in one statement."""
+
+DEPTH_MAX = 300
+"""Levels of an expression's tree: `a OR b OR c` has three. Far below what an engine survives."""
+
+PREFIXES_MAX = 64
+"""Operators directly behind one another (NOT NOT …, - - …): each is a level of recursion."""
+
+_OPENING = frozenset(("(", "[", "case"))
+_CLOSING = frozenset((")", "]", "end"))
+_SET_OPERATIONS = frozenset(("union", "intersect", "except"))
+_WORDS = frozenset(("not", "is", "like", "ilike", "in", "between", "join", "collate"))
+_NEUTRAL = frozenset((",", ";", ".", "(", ")", "[", "]", ":", "*"))
+
+
+class _Level:
+    """How deep the tree of one bracket's expression is: its ORs, the most ANDs between two of them,
+    the most other operators between two of those.
+    """
+
+    __slots__ = ("ands", "ands_max", "ops", "ops_max", "ors")
+
+    def __init__(self) -> None:
+        self.ors = self.ands = self.ops = self.ands_max = self.ops_max = 0
+
+    def count(self, key: str) -> int:
+        """Take one more operator; the depth so far."""
+        if key == "or":
+            self.ors += 1
+            self.ands = self.ops = 0
+        elif key == "and":
+            self.ands += 1
+            self.ands_max = max(self.ands_max, self.ands)
+            self.ops = 0
+        else:
+            self.ops += 1
+            self.ops_max = max(self.ops_max, self.ops)
+        return self.ors + self.ands_max + self.ops_max
+
+
+def check_text(text: str) -> None:
+    """Refuse text beyond TEXT_MAX (54000)."""
+    if len(text) * 4 > TEXT_MAX and len(text.encode("utf-8", "replace")) > TEXT_MAX:
+        raise KeyTooLongError(
+            "query text exceeds the maximum length",
+            detail=f"A message may hold at most {TEXT_MAX} bytes of SQL.",
+        )
+
+
+def check_tokens(tokens: list[Token]) -> None:
+    """Refuse statements that are nested too deeply or combine too much (54001)."""
+    levels = [_Level()]
+    below = 0  # depth of the levels under the current one
+    depths = []
+    set_operations = prefixes = 0
+    for token in tokens:
+        key = token.key
+        if not key:
+            prefixes = 0
+            continue
+        if key in ("or", "and") or key in _WORDS or (token.kind == "op" and key not in _NEUTRAL):
+            prefixes += 1
+            if below + levels[-1].count(key) > DEPTH_MAX or prefixes > PREFIXES_MAX:
+                raise _too_complex("Expressions are nested too deeply.", token)
+            continue
+        prefixes = 0
+        if key in _OPENING:
+            depths.append(below)
+            below += levels[-1].ors + levels[-1].ands + levels[-1].ops + 1
+            levels.append(_Level())
+            if len(levels) > BRACKETS_MAX + 1:
+                raise _too_complex(f"Brackets may be nested {BRACKETS_MAX} levels deep.", token)
+        elif key in _CLOSING:
+            if len(levels) > 1:
+                levels.pop()
+                below = depths.pop()
+        elif key == ",":
+            levels[-1] = _Level()
+        elif key == ";":
+            levels, below, depths, set_operations = [_Level()], 0, [], 0
+        elif key in _SET_OPERATIONS:
+            set_operations += 1
+            levels[-1] = _Level()
+            if set_operations > SET_OPERATIONS_MAX:
+                detail = f"At most {SET_OPERATIONS_MAX} set operations are allowed."
+                raise _too_complex(detail, token)
+
+
+def _too_complex(detail: str, token: Token) -> StatementTooComplexError:
+    return StatementTooComplexError(
+        "stack depth limit exceeded", detail=detail, position=token.start + 1
+    )

@@ -1,0 +1,164 @@
+"""Text to typed statements: `parse` is what sessions call.
+
+Queries and data changes are read by the grammar (`grammar_*`) into sqlglot nodes for the binder; every
+other statement is read by a function in `parse_*` or `kalam`, chosen by its first word. Positions of
+errors raised here count from the beginning of the message; positions in the statements and nodes count
+from the beginning of the statement (`Parsed.offset` is the difference).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from catalog.errors import SqlSyntaxError
+from kalam_pg.sql import kalam, parse_ddl, parse_session, parse_tables, parse_users
+from kalam_pg.sql.grammar_data import Grammar
+from kalam_pg.sql.lexer import Token, tokenize
+from kalam_pg.sql.limits import check_text, check_tokens
+from kalam_pg.sql.reader import StatementReader
+from kalam_pg.sql.statements import QueryStatement, Statement, Unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One statement of a message: its own text and where that begins (0-based character)."""
+
+    statement: Statement
+    text: str
+    offset: int
+
+
+def parse(text: str) -> list[Statement]:
+    """The statements of a message; none when it is empty or only comments.
+
+    Raises 42601 with PostgreSQL's words and position, 0A000 for what is known and not built, 54000,
+    54001 beyond the limits of `limits`.
+    """
+    return [parsed.statement for parsed in parse_message(text)]
+
+
+def parse_message(text: str) -> list[Parsed]:
+    """Like `parse`, with the text and place of each statement."""
+    check_text(text)
+    tokens = tokenize(text)
+    check_tokens(tokens)
+    pieces = _split(tokens)
+    if len(pieces) == 1:
+        piece, semicolon = pieces[0]
+        if piece[0].start == 0:
+            body = text[: piece[-1].end]
+            return [Parsed(_read(body, piece, 0, ";" if semicolon else ""), body, 0)]
+    statements = []
+    for piece, semicolon in pieces:
+        start = piece[0].start
+        body = text[start : piece[-1].end]
+        statement = _read(body, tokenize(body), start, ";" if semicolon else "")
+        statements.append(Parsed(statement, body, start))
+    return statements
+
+
+def parse_expression(text: str) -> exp.Expr:
+    """One expression (a stored DEFAULT or CHECK, an argument of EXECUTE), as a node."""
+    check_text(text)
+    tokens = tokenize(text)
+    check_tokens(tokens)
+    grammar = Grammar(text, tokens)
+    node = grammar.expression()
+    grammar.expect_end()
+    return node
+
+
+def _split(tokens: list[Token]) -> list[tuple[list[Token], bool]]:
+    """The tokens of each statement that has any, and whether a semicolon ended it."""
+    pieces: list[tuple[list[Token], bool]] = []
+    piece: list[Token] = []
+    for token in tokens:
+        if token.key == ";":
+            if piece:
+                pieces.append((piece, True))
+            piece = []
+        else:
+            piece.append(token)
+    if piece:
+        pieces.append((piece, False))
+    return pieces
+
+
+def _read(text: str, tokens: list[Token], offset: int, ended_by: str) -> Statement:
+    """One statement from its own text and tokens."""
+    reader = StatementReader(text, tokens, offset, ended_by, _nested)
+    statement = _statement(reader)
+    reader.expect_end()
+    return statement
+
+
+def _nested(text: str, offset: int, ended_by: str) -> Statement:
+    """A statement inside another: of EXPLAIN, PREPARE, EXECUTE AS USER."""
+    tokens = tokenize(text)
+    if not tokens:
+        near = f'at or near "{ended_by}"' if ended_by else "at end of input"
+        raise SqlSyntaxError(f"syntax error {near}", position=offset + len(text) + 1)
+    return _read(text, tokens, offset, ended_by)
+
+
+def _statement(reader: StatementReader) -> Statement:
+    word = reader.token.key
+    if word in _QUERIES:
+        kind, tree = reader.query_statement()
+        return QueryStatement(kind, tree, reader.text, reader.offset)
+    read = _READERS.get(word)
+    if read is not None:
+        return read(reader)
+    if word in _UNSUPPORTED:
+        reader.advance()
+        reader.skip_rest()
+        return Unsupported(word.upper())
+    return reader.fail()
+
+
+_QUERIES = frozenset(("select", "insert", "update", "delete", "with", "values", "table", "("))
+
+_READERS: dict[str, Callable[[StatementReader], Statement]] = {
+    "create": parse_ddl.create,
+    "drop": parse_ddl.drop,
+    "alter": parse_ddl.alter,
+    "truncate": parse_tables.truncate,
+    "comment": parse_ddl.comment,
+    "grant": parse_users.grant,
+    "revoke": parse_users.revoke,
+    "begin": parse_session.begin,
+    "start": parse_session.begin,
+    "commit": parse_session.commit,
+    "end": parse_session.commit,
+    "rollback": parse_session.rollback,
+    "abort": parse_session.rollback,
+    "savepoint": parse_session.savepoint,
+    "release": parse_session.release,
+    "set": parse_session.set_,
+    "reset": parse_session.reset,
+    "show": kalam.show,
+    "discard": parse_session.discard,
+    "prepare": parse_session.prepare,
+    "execute": kalam.execute,
+    "deallocate": parse_session.deallocate,
+    "explain": parse_session.explain,
+    "use": kalam.use,
+    "describe": kalam.describe,
+    "desc": kalam.describe,
+    "storage": kalam.storage,
+    "flush": kalam.flush,
+    "kill": kalam.kill,
+    "subscribe": kalam.subscribe,
+    "backup": kalam.backup,
+    "restore": kalam.restore,
+    "export": kalam.export,
+}
+
+# Statements that PostgreSQL has and this server does not (yet).
+_UNSUPPORTED = frozenset(
+    """
+    analyse analyze call checkpoint close cluster copy declare do fetch import listen load lock merge
+    move notify reassign refresh reindex security unlisten vacuum
+    """.split()  # noqa: SIM905 - a table of words
+)

@@ -1,0 +1,229 @@
+"""Columns and constraints of CREATE TABLE and ADD COLUMN."""
+
+from dataclasses import dataclass, field, replace
+
+from catalog.errors import SqlSyntaxError, UndefinedObjectError
+from kalam_pg.sql.reader import StatementReader
+from kalam_pg.sql.statements import ColumnDefinition, TableConstraint, TypeName
+
+_SERIAL = {
+    "serial": "int4",
+    "serial4": "int4",
+    "bigserial": "int8",
+    "serial8": "int8",
+    "smallserial": "int2",
+    "serial2": "int2",
+}
+
+
+def table_constraint(reader: StatementReader) -> TableConstraint:
+    """TableConstraint: a constraint among the columns."""
+    name = reader.column_name() if reader.accept("constraint") else ""
+    if reader.accept("check"):
+        constraint = TableConstraint("c", name, check=_check(reader))
+    elif reader.accept("primary", "key"):
+        constraint = TableConstraint("p", name, _key_columns(reader))
+    elif reader.accept("unique"):
+        _nulls_distinct(reader)
+        constraint = TableConstraint("u", name, _key_columns(reader))
+    elif reader.at("foreign"):
+        reader.unsupported("FOREIGN KEY")
+    elif reader.at("exclude"):
+        reader.unsupported("EXCLUDE")
+    else:
+        reader.fail()
+    _attributes(reader)
+    return constraint
+
+
+def _key_columns(reader: StatementReader) -> tuple[str, ...]:
+    if reader.at_words("using", "index"):
+        reader.unsupported("USING INDEX")
+    columns = tuple(reader.parenthesised(reader.column_name))
+    if reader.at("include"):
+        reader.unsupported("INCLUDE")
+    return columns
+
+
+def _nulls_distinct(reader: StatementReader) -> None:
+    if reader.at_words("nulls", "not", "distinct"):
+        reader.unsupported("NULLS NOT DISTINCT")
+    reader.accept("nulls", "distinct")
+
+
+def _check(reader: StatementReader) -> str:
+    """( expression ) as text."""
+    reader.expect("(")
+    text = reader.expression_text()
+    reader.expect(")")
+    if reader.at_words("no", "inherit"):
+        reader.unsupported("NO INHERIT")
+    return text
+
+
+def _attributes(reader: StatementReader) -> None:
+    """What may follow a constraint: only what is the default anyway."""
+    while True:
+        if reader.at("deferrable") or reader.at_words("initially", "deferred"):
+            reader.unsupported("DEFERRABLE")
+        if reader.at_words("not", "valid"):
+            reader.unsupported("NOT VALID")
+        if not (reader.accept("not", "deferrable") or reader.accept("initially", "immediate")):
+            return
+
+
+# ------------------------------------------------------------------ columns
+
+
+@dataclass(slots=True)
+class _Column:
+    """A column definition as far as it is read."""
+
+    reader: StatementReader
+    table: str
+    name: str
+    type: TypeName
+    position: int
+    not_null: bool | None = None
+    default: str = ""
+    identity: str = ""
+    generated: str = ""
+    primary_key: str | None = None
+    unique: list[str] = field(default_factory=list)
+    checks: list[tuple[str, str]] = field(default_factory=list)
+
+    def conflict(self, what: str) -> SqlSyntaxError:
+        text = f'{what} for column "{self.name}" of table "{self.table}"'
+        return SqlSyntaxError(text, position=self.reader.offset + self.position)
+
+    def set_null(self, *, not_null: bool) -> None:
+        if self.not_null is not None and self.not_null != not_null:
+            raise self.conflict("conflicting NULL/NOT NULL declarations")
+        self.not_null = not_null
+
+    def set_identity(self, identity: str) -> None:
+        if self.identity:
+            raise self.conflict("multiple identity specifications")
+        self.identity = identity
+        self.set_null(not_null=True)
+
+
+def column_definition(
+    reader: StatementReader, table: str
+) -> tuple[ColumnDefinition, list[TableConstraint]]:
+    """columnDef: a column, and the constraints on it that do not fit in its definition."""
+    position = reader.token.start + 1
+    name = reader.column_name()
+    column = _Column(reader, table, name, reader.type_name(), position)
+    if not column.type.schema and column.type.name in _SERIAL and not column.type.modifiers:
+        if column.type.dimensions:
+            raise column.conflict("array of serial is not implemented")
+        column.type = replace(column.type, name=_SERIAL[column.type.name])
+        column.set_identity("s")
+    if reader.at("collate"):
+        collation(reader)
+    while _column_constraint(reader, column):
+        pass
+    given = (column.default, column.identity, column.generated)
+    if sum(1 for value in given if value) > 1:
+        both = "default and identity" if not column.generated else "default and generation"
+        if column.identity and column.generated:
+            both = "identity and generation"
+        if column.identity == "s":
+            raise column.conflict("multiple default values specified")
+        raise column.conflict(
+            f"both {both} expression specified".replace("identity expression", "identity")
+        )
+    return _finished_column(column)
+
+
+def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConstraint]]:
+    primary = column.primary_key is not None
+    unique = list(column.unique)
+    inline_unique = not primary and bool(unique)
+    constraint_name = column.primary_key or ""
+    if inline_unique:
+        constraint_name = unique.pop(0)
+    definition = ColumnDefinition(
+        name=column.name,
+        type=column.type,
+        not_null=bool(column.not_null),
+        default=column.default,
+        identity=column.identity,
+        generated=column.generated,
+        primary_key=primary,
+        unique=inline_unique,
+        constraint_name=constraint_name,
+        checks=tuple(column.checks),
+        position=column.position,
+    )
+    return definition, [TableConstraint("u", name, (column.name,)) for name in unique]
+
+
+def collation(reader: StatementReader) -> None:
+    """COLLATE: only the collations that this server compares by."""
+    token = reader.advance()
+    parts = [reader.column_name()]
+    while reader.accept("."):
+        parts.append(reader.label())
+    if parts[-1] not in ("default", "C", "POSIX", "ucs_basic"):
+        raise UndefinedObjectError(
+            f'collation "{".".join(parts)}" for encoding "UTF8" does not exist',
+            position=reader.position(token),
+        )
+
+
+def _column_constraint(reader: StatementReader, column: _Column) -> bool:
+    """One constraint of a column; False when none follows."""
+    name = reader.column_name() if reader.accept("constraint") else ""
+    if reader.accept("not", "null"):
+        column.set_null(not_null=True)
+    elif reader.accept("null"):
+        column.set_null(not_null=False)
+    elif reader.accept("default"):
+        if column.default:
+            raise column.conflict("multiple default values specified")
+        column.default = reader.expression_text(restricted=True)
+    elif reader.accept("auto_increment") or reader.accept("autoincrement"):
+        column.set_identity("s")
+    elif reader.accept("check"):
+        column.checks.append((name, _check(reader)))
+    elif reader.accept("primary", "key"):
+        if column.primary_key is not None:
+            raise SqlSyntaxError(
+                f'multiple primary keys for table "{column.table}" are not allowed'
+            )
+        column.primary_key = name
+    elif reader.accept("unique"):
+        _nulls_distinct(reader)
+        column.unique.append(name)
+    elif reader.accept("generated"):
+        _generated(reader, column)
+    elif reader.at("references"):
+        reader.unsupported("REFERENCES")
+    elif name:
+        reader.fail()
+    else:
+        return False
+    _attributes(reader)
+    return True
+
+
+def _generated(reader: StatementReader, column: _Column) -> None:
+    always = reader.accept("always")
+    if not always:
+        reader.expect("by", "default")
+    reader.expect("as")
+    if reader.accept("identity"):
+        if reader.at("("):
+            reader.unsupported("sequence options of an identity column")
+        column.set_identity("a" if always else "d")
+        return
+    if not always:
+        reader.fail()
+    reader.expect("(")
+    if column.generated:
+        raise column.conflict("multiple generation clauses specified")
+    column.generated = reader.expression_text()
+    reader.expect(")")
+    reader.expect("stored")

@@ -1,0 +1,166 @@
+"""CREATE, DROP, ALTER and COMMENT by what they are about; namespaces and views."""
+
+from catalog.errors import SqlSyntaxError
+from kalam_pg.sql import parse_tables, parse_users
+from kalam_pg.sql.reader import StatementReader
+from kalam_pg.sql.statements import (
+    CommentOn,
+    CreateNamespace,
+    CreateView,
+    DropNamespace,
+    DropTable,
+    DropView,
+    RenameNamespace,
+    Statement,
+    TableName,
+    Unsupported,
+)
+
+_KINDS = ("user", "shared", "stream")
+_ROLES = ("user", "role", "group")
+_NAMESPACES = ("namespace", "schema")
+# Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
+_OTHERS = (
+    *("storage", "index", "sequence", "type", "domain", "function", "procedure", "trigger"),
+    *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
+    *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
+    *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
+    *("default", "system", "materialized", "constraint"),
+)
+
+
+def create(reader: StatementReader) -> Statement:
+    """CREATE …."""
+    reader.advance()
+    or_replace = reader.accept("or", "replace")
+    if reader.accept("view"):
+        return _create_view(reader, or_replace=or_replace)
+    if not or_replace:
+        if reader.at(*_KINDS) and reader.peek().key == "table":
+            kind = reader.advance().key.upper()
+            reader.advance()
+            return parse_tables.create_table(reader, kind)
+        if reader.accept("table"):
+            return parse_tables.create_table(reader, "")
+        if reader.at(*_NAMESPACES):
+            return _create_namespace(reader)
+        if reader.at(*_ROLES):
+            return parse_users.create_user(reader)
+    if reader.at("temp", "temporary", "unlogged", "global", "local", "recursive"):
+        return _other(reader, f"CREATE {reader.token.key.upper()}")
+    if reader.at_words("unique", "index"):
+        return _other(reader, "CREATE UNIQUE INDEX")
+    return _other(reader, "CREATE")
+
+
+def _other(reader: StatementReader, verb: str) -> Unsupported:
+    if verb.count(" ") == 0:
+        if not reader.at(*_OTHERS):
+            reader.fail()
+        verb = f"{verb} {reader.token.key.upper()}"
+        if reader.at("materialized") and reader.peek().key == "view":
+            verb += " VIEW"
+    reader.skip_rest()
+    return Unsupported(verb)
+
+
+def _create_namespace(reader: StatementReader) -> CreateNamespace:
+    reader.advance()
+    if_not_exists = reader.if_not_exists()
+    name = ""
+    if not reader.at("authorization"):
+        name = reader.column_name()
+    authorization = reader.role_name() if reader.accept("authorization") else ""
+    if not reader.at_end():
+        if reader.at("create", "grant"):
+            reader.unsupported("CREATE SCHEMA with elements")
+        reader.fail()
+    return CreateNamespace(name or authorization, if_not_exists, authorization)
+
+
+def _create_view(reader: StatementReader, *, or_replace: bool) -> CreateView:
+    name = reader.table_name()
+    columns = tuple(reader.parenthesised(reader.column_name)) if reader.at("(") else ()
+    if reader.at("with"):
+        reader.unsupported("view options")
+    reader.expect("as")
+    return CreateView(name, reader.nested_query(), columns, or_replace)
+
+
+def drop(reader: StatementReader) -> Statement:
+    """DROP …."""
+    reader.advance()
+    if reader.at(*_KINDS) and reader.peek().key == "table":
+        reader.advance()
+    if reader.accept("table"):
+        if_exists = reader.if_exists()
+        names = reader.many(reader.table_name)
+        return DropTable(tuple(names), if_exists, reader.cascade())
+    if reader.accept("view"):
+        if_exists = reader.if_exists()
+        names = reader.many(reader.table_name)
+        return DropView(tuple(names), if_exists, reader.cascade())
+    if reader.at(*_NAMESPACES):
+        reader.advance()
+        if_exists = reader.if_exists()
+        namespaces = reader.many(reader.column_name)
+        return DropNamespace(tuple(namespaces), if_exists, reader.cascade())
+    if reader.at(*_ROLES):
+        return parse_users.drop_user(reader)
+    return _other(reader, "DROP")
+
+
+def alter(reader: StatementReader) -> Statement:
+    """ALTER …."""
+    reader.advance()
+    if reader.at(*_KINDS) and reader.peek().key == "table":
+        reader.advance()
+    if reader.accept("table"):
+        return parse_tables.alter_table(reader)
+    if reader.at(*_NAMESPACES):
+        reader.advance()
+        name = reader.column_name()
+        if reader.accept("owner", "to"):
+            reader.role_name()
+            return Unsupported("ALTER SCHEMA … OWNER TO")
+        reader.expect("rename", "to")
+        return RenameNamespace(name, reader.column_name())
+    if reader.at(*_ROLES):
+        return parse_users.alter_user(reader)
+    if reader.at("view"):
+        return _other(reader, "ALTER VIEW")
+    return _other(reader, "ALTER")
+
+
+def comment(reader: StatementReader) -> Statement:
+    """COMMENT ON … IS 'text' | NULL."""
+    reader.advance()
+    reader.expect("on")
+    if reader.accept("column"):
+        return _comment_on_column(reader)
+    if not reader.at("table", "view", *_NAMESPACES):
+        return _other(reader, "COMMENT ON")
+    word = reader.advance().key
+    if word in _NAMESPACES:
+        position = reader.token.start + 1
+        name = TableName("", reader.column_name(), position)
+        return CommentOn("schema", name, "", _comment_text(reader))
+    return CommentOn(word, reader.table_name(), "", _comment_text(reader))
+
+
+def _comment_on_column(reader: StatementReader) -> CommentOn:
+    token = reader.token
+    parts = [reader.column_name()]
+    while reader.accept("."):
+        parts.append(reader.label())
+    if len(parts) not in (2, 3):
+        text = "column name must be qualified" if len(parts) < 2 else "improper qualified name"
+        raise SqlSyntaxError(text, position=reader.position(token))
+    schema = parts[-3] if len(parts) == 3 else ""
+    name = TableName(schema, parts[-2], token.start + 1)
+    return CommentOn("column", name, parts[-1], _comment_text(reader))
+
+
+def _comment_text(reader: StatementReader) -> str | None:
+    reader.expect("is")
+    return None if reader.accept("null") else reader.string()

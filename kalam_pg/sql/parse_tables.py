@@ -1,0 +1,291 @@
+"""CREATE TABLE in KalamDB's three generations, ALTER TABLE, TRUNCATE."""
+
+from dataclasses import dataclass, field
+
+from catalog.errors import UndefinedObjectError
+from kalam_pg.sql.keywords import NOT_A_NAME
+from kalam_pg.sql.parse_columns import collation, column_definition, table_constraint
+from kalam_pg.sql.reader import StatementReader
+from kalam_pg.sql.statements import (
+    AlterAction,
+    AlterTable,
+    ColumnDefinition,
+    CreateTable,
+    QueryStatement,
+    Statement,
+    TableConstraint,
+    TableName,
+    Truncate,
+)
+
+_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(slots=True)
+class _Table:
+    """CREATE TABLE as far as it is read."""
+
+    name: TableName
+    columns: list[ColumnDefinition] = field(default_factory=list)
+    constraints: list[TableConstraint] = field(default_factory=list)
+    options: list[tuple[str, str]] = field(default_factory=list)
+
+    def option(self, name: str, value: str) -> None:
+        """Note an option. The two halves of a flush policy are joined."""
+        if name == "FLUSH_POLICY":
+            for index, (known, text) in enumerate(self.options):
+                if known == name:
+                    self.options[index] = (name, f"{text},{value}")
+                    return
+        self.options.append((name, value))
+
+
+def create_table(reader: StatementReader, kind: str) -> CreateTable:
+    """Behind CREATE [USER | SHARED | STREAM] TABLE; `kind` is that word in upper case or ""."""
+    if_not_exists = reader.if_not_exists()
+    table = _Table(reader.table_name())
+    if kind:
+        table.option("TYPE", kind)
+    query: QueryStatement | None = None
+    names: tuple[str, ...] = ()
+    if reader.at("(") and not _elements_are_names(reader):
+        _elements(reader, table)
+    elif reader.at("("):
+        names = tuple(reader.parenthesised(reader.column_name))
+    elif reader.at("of", "partition"):
+        reader.unsupported(f"CREATE TABLE {reader.token.key.upper()}")
+    elif not reader.at("as", "with", "using"):
+        reader.fail()
+    _suffixes(reader, table)
+    if reader.accept("as"):
+        query = reader.nested_query()
+    elif names or not (table.columns or table.constraints):
+        # Only CREATE TABLE () may have no columns, or names without types.
+        _require_elements(reader, names)
+    return CreateTable(
+        table.name,
+        tuple(table.columns),
+        tuple(table.constraints),
+        tuple(table.options),
+        if_not_exists,
+        query,
+        names,
+    )
+
+
+def _require_elements(reader: StatementReader, names: tuple[str, ...]) -> None:
+    if names or not reader.at_end() or reader.tokens[-1].key != ")":
+        reader.fail()
+
+
+def _elements_are_names(reader: StatementReader) -> bool:
+    """Whether ( holds only names, as in CREATE TABLE t (a, b) AS SELECT …."""
+    return reader.peek(2).key in (",", ")") and reader.peek().kind in ("word", "name")
+
+
+def _elements(reader: StatementReader, table: _Table) -> None:
+    reader.expect("(")
+    if reader.accept(")"):
+        return
+    while True:
+        _element(reader, table)
+        if not reader.accept(","):
+            break
+    reader.expect(")")
+
+
+def _element(reader: StatementReader, table: _Table) -> None:
+    if reader.at("constraint", "primary", "unique", "check", "foreign", "exclude"):
+        table.constraints.append(table_constraint(reader))
+    elif reader.at("like"):
+        reader.unsupported("CREATE TABLE … LIKE")
+    else:
+        column, constraints = column_definition(reader, table.name.name)
+        table.columns.append(column)
+        table.constraints += constraints
+
+
+# ------------------------------------------------------------------ behind the columns
+
+
+def _suffixes(reader: StatementReader, table: _Table) -> None:
+    while True:
+        if reader.accept("with"):
+            for name, value in option_list(reader):
+                table.option(name, value)
+        elif reader.accept("without", "oids"):
+            pass
+        elif reader.accept("using"):
+            _access_method(reader)
+        elif reader.accept("flush"):
+            _flush(reader, table)
+        elif reader.accept("ttl") or reader.accept("retention"):
+            table.option("TTL_SECONDS", _duration(reader))
+        elif reader.accept("ephemeral"):
+            if ("TYPE", "STREAM") not in table.options:
+                table.option("TYPE", "STREAM")
+        elif reader.accept("max_buffer"):
+            table.option("MAX_BUFFER", str(reader.integer()))
+        elif reader.accept("storage"):
+            table.option("STORAGE", reader.role_name())
+        elif reader.at("tablespace", "inherits", "partition") or reader.at_words("on", "commit"):
+            reader.unsupported(f"CREATE TABLE … {reader.token.key.upper()}")
+        else:
+            return
+
+
+def _access_method(reader: StatementReader) -> None:
+    token = reader.token
+    name = reader.column_name()
+    if name not in ("kalamdb", "heap"):
+        raise UndefinedObjectError(
+            f'access method "{name}" does not exist', position=reader.position(token)
+        )
+
+
+def _flush(reader: StatementReader, table: _Table) -> None:
+    """The older suffixes: FLUSH ROW_THRESHOLD n, FLUSH INTERVAL 300s …, FLUSH POLICY …."""
+    reader.accept("policy")
+    any_given = False
+    while True:
+        if reader.accept("row_threshold") or reader.accept("row_limit"):
+            table.option("FLUSH_POLICY", f"rows:{reader.integer()}")
+        elif reader.accept("interval") or reader.accept("time_interval"):
+            table.option("FLUSH_POLICY", f"interval:{_duration(reader)}")
+        elif any_given:
+            return
+        else:
+            reader.fail()
+        any_given = True
+
+
+def _duration(reader: StatementReader) -> str:
+    """Seconds: 300, 300s, 5m, '300s'."""
+    token = reader.token
+    if token.kind == "number":
+        return reader.advance().value
+    if token.kind not in ("junk", "string"):
+        reader.fail()
+    digits = token.value.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = _UNITS.get(token.value[len(digits) :] or "s")
+    if unit is None or not digits.isdigit():
+        reader.fail()
+    reader.advance()
+    return str(int(digits) * unit)
+
+
+def option_list(reader: StatementReader) -> list[tuple[str, str]]:
+    """( name [= value], … ): names in upper case, values as text."""
+    return reader.parenthesised(lambda: _option(reader))
+
+
+def _option(reader: StatementReader) -> tuple[str, str]:
+    parts = [reader.label()]
+    while reader.accept("."):
+        parts.append(reader.label())
+    name = ".".join(parts).upper()
+    if not reader.accept("="):
+        return name, "true"
+    token = reader.token
+    if token.kind in ("string", "junk"):
+        return name, reader.advance().value
+    if token.kind == "number" or reader.at("-", "+"):
+        return name, reader.signed_number()
+    return name, reader.label()
+
+
+# ------------------------------------------------------------------ ALTER TABLE, TRUNCATE
+
+
+def alter_table(reader: StatementReader) -> Statement:
+    """Behind ALTER TABLE."""
+    if_exists = reader.if_exists()
+    reader.accept("only")
+    name = reader.table_name()
+    if reader.accept("rename"):
+        action = _rename(reader)
+        return AlterTable(name, (action,), if_exists)
+    actions = reader.many(lambda: _action(reader, name.name))
+    return AlterTable(name, tuple(actions), if_exists)
+
+
+def _rename(reader: StatementReader) -> AlterAction:
+    if reader.accept("to"):
+        return AlterAction("rename_to", new_name=reader.column_name())
+    if reader.at("constraint"):
+        reader.unsupported("RENAME CONSTRAINT")
+    reader.accept("column")
+    column = reader.column_name()
+    reader.expect("to")
+    return AlterAction("rename_column", column, reader.column_name())
+
+
+def _action(reader: StatementReader, table: str) -> AlterAction:
+    if reader.accept("add"):
+        if reader.at("constraint", "primary", "unique", "check", "foreign"):
+            reader.unsupported("ADD CONSTRAINT")
+        reader.accept("column")
+        if_not_exists = reader.if_not_exists()
+        definition, _ = column_definition(reader, table)
+        return AlterAction(
+            "add_column", definition.name, definition=definition, if_not_exists=if_not_exists
+        )
+    if reader.accept("drop"):
+        if reader.at("constraint"):
+            reader.unsupported("DROP CONSTRAINT")
+        reader.accept("column")
+        if_exists = reader.if_exists()
+        column = reader.column_name()
+        reader.cascade()
+        return AlterAction("drop_column", column, if_exists=if_exists)
+    if reader.accept("alter"):
+        reader.accept("column")
+        return _alter_column(reader)
+    if reader.accept("set"):
+        return AlterAction("set_options", options=tuple(option_list(reader)))
+    if reader.token.kind == "word" and reader.token.value not in NOT_A_NAME:
+        reader.unsupported(f"ALTER TABLE … {reader.token.value.upper()}")
+    return reader.fail()
+
+
+def _alter_column(reader: StatementReader) -> AlterAction:
+    column = reader.column_name()
+    if reader.accept("set", "default"):
+        return AlterAction("set_default", column, default=reader.expression_text())
+    if reader.accept("drop", "default"):
+        return AlterAction("drop_default", column)
+    if reader.accept("set", "not", "null"):
+        return AlterAction("set_not_null", column)
+    if reader.accept("drop", "not", "null"):
+        return AlterAction("drop_not_null", column)
+    if not reader.accept("set", "data"):
+        reader.accept("set")
+    if reader.accept("type"):
+        written = reader.type_name()
+        if reader.at("collate"):
+            collation(reader)
+        if reader.at("using"):
+            reader.unsupported("ALTER COLUMN TYPE … USING")
+        return AlterAction("set_type", column, type=written)
+    if reader.token.kind == "word":
+        reader.unsupported(f"ALTER COLUMN … {reader.token.value.upper()}")
+    return reader.fail()
+
+
+def truncate(reader: StatementReader) -> Truncate:
+    """TRUNCATE [TABLE] names."""
+    reader.advance()
+    reader.accept("table")
+    names = reader.many(lambda: _truncated(reader))
+    if reader.accept("restart", "identity"):
+        reader.unsupported("RESTART IDENTITY")
+    reader.accept("continue", "identity")
+    reader.cascade()
+    return Truncate(tuple(names))
+
+
+def _truncated(reader: StatementReader) -> TableName:
+    reader.accept("only")
+    name = reader.table_name()
+    reader.accept("*")
+    return name

@@ -1,0 +1,69 @@
+"""The cursor that statement readers are given: the grammar, and statements inside statements."""
+
+from collections.abc import Callable
+
+from kalam_pg.sql.grammar_data import Grammar
+from kalam_pg.sql.lexer import Token
+from kalam_pg.sql.statements import QueryStatement, Statement
+
+Nested = Callable[[str, int, str], Statement]
+"""Reads a statement from its text, the text's offset in the message, and what stands behind it."""
+
+
+class StatementReader(Grammar):
+    """The grammar with what statements need beyond it."""
+
+    def __init__(
+        self, text: str, tokens: list[Token], offset: int, ended_by: str, nested: Nested
+    ) -> None:
+        super().__init__(text, tokens, offset, ended_by)
+        self._nested = nested
+
+    def nested_statement(self, end: int | None = None) -> Statement:
+        """The statement from here to the end, or to the token at index `end`."""
+        begin = self.token.start
+        if end is None:
+            body, ended_by = self.text[begin:], self.ended_by
+            self.skip_rest()
+        else:
+            closing = self.tokens[end] if end < len(self.tokens) else self.peek(len(self.tokens))
+            body, ended_by = (
+                self.text[begin : closing.start],
+                self.text[closing.start : closing.end],
+            )
+            self.back_to(end)
+        return self._nested(body, self.offset + begin, ended_by)
+
+    def nested_query(self) -> QueryStatement:
+        """The query from here to the end."""
+        token = self.token
+        statement = self.nested_statement()
+        if not isinstance(statement, QueryStatement) or statement.kind != "select":
+            self.fail(token)
+        return statement
+
+    def skip_rest(self) -> None:
+        """Go to the end."""
+        self.back_to(len(self.tokens))
+
+    def expression_text(self, *, restricted: bool = False) -> str:
+        """Read an expression and return its source text."""
+        begin = self.index
+        if restricted:
+            self.restricted_expression()
+        else:
+            self.expression()
+        return self.source(begin)
+
+    def cascade(self) -> bool:
+        """[CASCADE | RESTRICT]."""
+        if self.accept("cascade"):
+            return True
+        self.accept("restrict")
+        return False
+
+    def if_exists(self) -> bool:
+        return self.accept("if", "exists")
+
+    def if_not_exists(self) -> bool:
+        return self.accept("if", "not", "exists")
