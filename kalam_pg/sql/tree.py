@@ -1,8 +1,8 @@
 """The one typed tree. The binder makes it; `to_datafusion`, `to_sqlite` and `to_python` read it.
 
 Every expression has a resolved `type`, a `typmod` (-1 = none) and a `position` (1-based character in
-the statement, 0 = unknown). Implicit casts are already `Call`s of cast overloads: a back end never
-converts anything by itself. No sqlglot node is in here.
+the statement, 0 = unknown; it plays no part in equality). Implicit casts are already `Call`s of cast
+overloads: a back end never converts anything by itself. No sqlglot node is in here.
 
 Column references name a *relation number* (unique in the whole statement, counted from 0 by the binder)
 and the column's position in that relation's output. Relations appear as items of FROM clauses; the
@@ -29,7 +29,7 @@ class Const:
     value: Value
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Param:
     index: int
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ColumnRef:
     name: str
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
     outer: int = 0
 
 
@@ -66,7 +66,7 @@ class Call:
     args: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 class BoolKind(Enum):
@@ -85,7 +85,7 @@ class BoolOp:
     args: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class IsNull:
     negated: bool
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class IsTruth:
     negated: bool
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class IsDistinct:
     negated: bool
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Case:
     default: "Expr"
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Coalesce:
     args: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class NullIf:
     equals: Overload
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class MinMax:
     less: Overload
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class InList:
     negated: bool
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class AnyAll:
     all: bool
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class ArrayExpr:
     items: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Subscript:
     indexes: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class RowExpr:
     items: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
     names: tuple[str, ...] = ()
 
 
@@ -234,7 +234,7 @@ class ScalarSubquery:
     query: "Query"
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ class ArraySubquery:
     query: "Query"
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ class Exists:
     query: "Query"
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class InSubquery:
     all: bool
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ class Aggregate:
     args: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
     distinct: bool = False
     filter: "Expr | None" = None
     order_by: tuple[SortKey, ...] = ()
@@ -304,7 +304,7 @@ class Grouping:
     args: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +329,7 @@ class Window:
     args: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
-    position: int = 0
+    position: int = field(default=0, compare=False)
     partition_by: tuple["Expr", ...] = ()
     order_by: tuple[SortKey, ...] = ()
     frame: Frame | None = None

@@ -1,0 +1,130 @@
+"""The binder's entry points: from a parsed query or data change to the typed tree."""
+
+from collections.abc import Callable, Sequence
+
+from sqlglot import exp
+
+from catalog.errors import (
+    FeatureNotSupportedError,
+    IndeterminateDatatypeError,
+    StatementTooComplexError,
+)
+from catalog.model import Table, View
+from catalog.types import registry as types
+from catalog.types.table import PgType
+from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery
+from kalam_pg.sql.bind_dml import bind_delete, bind_insert, bind_update
+from kalam_pg.sql.bind_expr import bind_expr
+from kalam_pg.sql.bind_from import BIND_VIEW, scan_table
+from kalam_pg.sql.bind_query import query_at
+from kalam_pg.sql.coerce import assign, settle, to_boolean
+from kalam_pg.sql.parse import parse, parse_expression
+from kalam_pg.sql.scope import BindScope, Level, RelationSource, State
+from kalam_pg.sql.statements import QueryStatement
+from kalam_pg.sql.tree import Bound, Delete, Dml, Expr, Insert, Query, Update
+from storage.errors import KalamError
+
+__all__ = ["BindScope", "RelationSource", "bind", "bind_expression"]
+
+# Their handlers are registered when they are imported.
+_PARTS = (bind_aggregate, bind_predicate, bind_subquery)
+
+_VIEWS_DEEP_MAX = 32
+_CHANGES: dict[type[exp.Expr], Callable[[State, exp.Expr], Dml]] = {
+    exp.Insert: bind_insert,
+    exp.Update: bind_update,
+    exp.Delete: bind_delete,
+}
+
+
+def bind(statement: QueryStatement, scope: BindScope) -> Bound:
+    """Resolve names, types, operators and functions of a statement as PostgreSQL does.
+
+    Raises:
+        KalamError: With PostgreSQL's SQLSTATE, words and position in the statement's text.
+    """
+    state = State(scope, statement.text, list(scope.param_types))
+    try:
+        bound = _statement(state, statement.tree)
+    except RecursionError:
+        raise StatementTooComplexError("stack depth limit exceeded") from None
+    columns = (
+        bound.returning_columns if isinstance(bound, Insert | Update | Delete) else bound.columns
+    )
+    return Bound(
+        bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
+        state.volatile,
+    )  # fmt: skip
+
+
+def _statement(state: State, node: exp.Expr) -> Query | Dml:
+    change = _CHANGES.get(type(node))
+    if change is not None:
+        return change(state, node)
+    return query_at(Level(state), node)
+
+
+def parameters(state: State) -> tuple[PgType, ...]:
+    """The parameters' types; 42P18 when one has none."""
+    found: list[PgType] = []
+    for index, kind in enumerate(state.params):
+        if kind is None or state.pending.get(index, 0) > 0:
+            raise IndeterminateDatatypeError(
+                f"could not determine data type of parameter ${index + 1}"
+            )
+        found.append(kind)
+    return tuple(found)
+
+
+def bind_expression(
+    text: str,
+    scope: BindScope,
+    table: Table | None = None,
+    expected: PgType | None = None,
+    typmod: int = -1,
+    what: str = "DEFAULT expressions",
+) -> Expr:
+    """A stored or separate expression: DEFAULT, CHECK, an argument of EXECUTE.
+
+    With a table its columns may be used; they are relation 0. With `expected` the result is assigned
+    to that type (boolean: required). what: how error messages name the place.
+    """
+    state = State(scope, text, list(scope.param_types))
+    level = Level(state, clause=what)
+    if table is not None:
+        scan_table(level, table, "")
+    try:
+        expr = bind_expr(level, parse_expression(text))
+        if expected is types.BOOL:
+            expr = to_boolean(state, expr, what)
+        elif expected is not None:
+            expr = assign(state, expr, expected, typmod, "?column?")
+        else:
+            expr = settle(state, expr)
+    except RecursionError:
+        raise StatementTooComplexError("stack depth limit exceeded") from None
+    parameters(state)
+    return expr
+
+
+def _view(state: State, view: View) -> Query:
+    """A view's query, bound where the view is; its own schema is looked in first."""
+    name = f"{view.namespace}.{view.name}"
+    if name in state.views or len(state.views) >= _VIEWS_DEEP_MAX:
+        raise FeatureNotSupportedError(f'view "{view.name}" refers to itself or nests too deeply')
+    scope, text, views = state.scope, state.text, state.views
+    path = (view.namespace, *(s for s in scope.search_path if s != view.namespace))
+    state.scope = BindScope(scope.snapshot, path, scope.virtual, (), scope.types)
+    state.text, state.views = view.query, (*views, name)
+    try:
+        statement = parse(view.query)[0]
+        assert isinstance(statement, QueryStatement)
+        return query_at(Level(state), statement.tree)
+    except KalamError as error:
+        error.position = 0  # It counts in the view's text, which the client has not sent.
+        raise
+    finally:
+        state.scope, state.text, state.views = scope, text, views
+
+
+BIND_VIEW.append(_view)

@@ -1,0 +1,283 @@
+"""Binding of aggregates and window functions, and where each may stand."""
+
+from typing import Any
+
+from sqlglot import exp
+
+from catalog.errors import (
+    GroupingError,
+    InvalidColumnReferenceError,
+    UndefinedObjectError,
+    WindowingError,
+    WrongObjectTypeError,
+)
+from kalam_pg.functions import registry
+from kalam_pg.functions.table import Volatility
+from kalam_pg.sql.bind_call import (
+    AGGREGATE,
+    ambiguous_call,
+    arguments,
+    call_name,
+    no_function,
+    ordering,
+)
+from kalam_pg.sql.bind_expr import bind_expr, consumed, handles, unsupported
+from kalam_pg.sql.bind_window import bind_frame
+from kalam_pg.sql.coerce import argument, settle, to_boolean
+from kalam_pg.sql.overloads import Ambiguous, Resolved, resolve_aggregate, resolve_window
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level
+from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Window
+from kalam_pg.sql.walk import column_refs
+
+_AGGREGATES_ALLOWED = frozenset(
+    ("SELECT", "HAVING", "ORDER BY", "DISTINCT ON", "window definitions")
+)
+_WINDOWS_ALLOWED = frozenset(("SELECT", "ORDER BY", "DISTINCT ON"))
+_PLACES = {"JOIN/ON": "JOIN conditions", "FROM": "functions in FROM"}
+
+
+@handles(exp.Filter)
+def _filter(level: Level, node: exp.Filter) -> Expr:
+    return _dispatch(level, node, None)
+
+
+@handles(exp.WithinGroup)
+def _within(level: Level, node: exp.WithinGroup) -> Expr:
+    return _dispatch(level, node, None)
+
+
+@handles(exp.Window)
+def _over(level: Level, node: exp.Window) -> Expr:
+    return _dispatch(level, node.args["this"], node)
+
+
+def _plain(level: Level, node: exp.Anonymous) -> Expr:
+    return _dispatch(level, node, None)
+
+
+AGGREGATE.append(_plain)
+
+
+def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
+    """Take FILTER, WITHIN GROUP and OVER off the call they are around."""
+    condition: exp.Expr | None = None
+    within: exp.Order | None = None
+    while type(node) is not exp.Anonymous:
+        if type(node) is exp.Filter:
+            condition = node.args["expression"].args["this"]
+        elif type(node) is exp.WithinGroup:
+            within = node.args["expression"]
+        else:
+            raise unsupported(type(node).__name__.upper(), node)
+        node = node.args["this"]
+    name, _ = call_name(node)
+    at = position(node)
+    if over is not None:
+        if within is not None:
+            raise unsupported("OVER for an ordered-set aggregate", node)
+        return _window(level, node, name, condition, over)
+    if not registry.aggregates(name):
+        what = "FILTER" if condition is not None else "WITHIN GROUP"
+        if registry.windows(name):
+            raise WindowingError(f"window function {name} requires an OVER clause", position=at)
+        if not registry.functions(name):
+            raise no_function(name, arguments(level, node), at)
+        raise WrongObjectTypeError(
+            f"{what} specified, but {name} is not an aggregate function", position=at
+        )
+    return _aggregate(level, node, name, condition, within)
+
+
+# -------------------------------------------------------------------------------- aggregates
+
+
+def _aggregate(
+    level: Level, node: exp.Anonymous, name: str, condition: exp.Expr | None,
+    within: exp.Order | None,
+) -> Expr:  # fmt: skip
+    consumed(node, "this", "schema", "expressions", "distinct", "order", "variadic")
+    at = position(node)
+    place = _PLACES.get(level.clause, level.clause)
+    if level.inside == "aggregate":
+        raise GroupingError("aggregate function calls cannot be nested", position=at)
+    if level.clause not in _AGGREGATES_ALLOWED and level.parent is None:
+        raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
+    before, level.inside = level.inside, "aggregate"
+    operands = _operands(level, node, name)
+    order = node.args.get("order")
+    keys = () if order is None else sort_keys(level, order)
+    filter_ = None if condition is None else _condition(level, condition)
+    if within is not None:
+        keys = sort_keys(level, within)
+    level.inside = before
+    distinct = bool(node.args.get("distinct"))
+    found = _resolve(name, operands, keys if within is not None else (), at)
+    overload, state = found.overload, level.state
+    if overload.volatility is Volatility.VOLATILE:
+        state.volatile = True
+    cast = tuple(
+        argument(state, e, d) for e, d in zip(operands, found.args[: len(operands)], strict=True)
+    )
+    if within is not None:
+        declared = found.args[len(operands) :]
+        keys = tuple(
+            SortKey(argument(state, k.expr, d), k.descending, k.nulls_first)
+            for k, d in zip(keys, declared, strict=True)
+        )
+    elif distinct:
+        for arg in cast:
+            ordering(arg.type, at)
+        if any(k.expr not in cast for k in keys):
+            raise InvalidColumnReferenceError(
+                "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+                position=at,
+            )
+    result = Aggregate(
+        overload, cast, found.result, -1, at, distinct, filter_, keys, within is not None
+    )
+    _own_level(level, result, place, at)
+    level.has_aggregates = True
+    return result
+
+
+def _operands(level: Level, node: exp.Anonymous, name: str) -> tuple[Expr, ...]:
+    items = node.expressions
+    if items and type(items[0]) is exp.Star:
+        return ()
+    if not items and any(not o.args for o in registry.aggregates(name)):
+        raise WrongObjectTypeError(
+            f"{name}(*) must be used to call a parameterless aggregate function",
+            position=position(node),
+        )
+    return arguments(level, node)
+
+
+def _resolve(name: str, operands: tuple[Expr, ...], keys: tuple[SortKey, ...], at: int) -> Resolved:
+    every = (*operands, *(k.expr for k in keys))
+    try:
+        found = resolve_aggregate(name, tuple(e.type for e in every))
+    except Ambiguous:
+        raise ambiguous_call(name, operands, at) from None
+    if found is None:
+        raise no_function(name, operands, at)
+    return found
+
+
+def _own_level(level: Level, aggregate: Aggregate, place: str, at: int) -> None:
+    """An aggregate over columns of outer queries only belongs to the outer query: not built."""
+    if level.parent is None:
+        return
+    ups = [up for up, _ in column_refs(aggregate) if up >= 0]
+    if ups and min(ups) > 0:
+        raise unsupported("an aggregate of an outer query's columns")
+    if level.clause not in _AGGREGATES_ALLOWED:
+        raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
+
+
+def _condition(level: Level, node: exp.Expr) -> Expr:
+    before, level.clause = level.clause, "FILTER"
+    inside, level.inside = level.inside, ""
+    result = to_boolean(level.state, bind_expr(level, node), "FILTER")
+    level.clause, level.inside = before, inside
+    return result
+
+
+def sort_keys(level: Level, order: exp.Order) -> tuple[SortKey, ...]:
+    """ORDER BY of an aggregate or a window: expressions only, no ordinals or output names."""
+    keys = []
+    for item in order.expressions:
+        expr = settle(level.state, bind_expr(level, item.args["this"]))
+        ordering(expr.type, position(item.args["this"]))
+        keys.append(SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+    return tuple(keys)
+
+
+# ----------------------------------------------------------------------------------- windows
+
+
+def _window(
+    level: Level, node: exp.Anonymous, name: str, condition: exp.Expr | None, over: exp.Window
+) -> Expr:
+    at, state = position(node), level.state
+    if level.inside == "aggregate":
+        raise GroupingError(
+            "aggregate function calls cannot contain window function calls", position=at
+        )
+    if level.inside == "window":
+        raise WindowingError("window function calls cannot be nested", position=at)
+    if level.clause not in _WINDOWS_ALLOWED:
+        place = _PLACES.get(level.clause, level.clause)
+        raise WindowingError(f"window functions are not allowed in {place}", position=at)
+    for flag, word in (("distinct", "DISTINCT"), ("order", "aggregate ORDER BY")):
+        if node.args.get(flag):
+            raise unsupported(f"{word} for window functions", node)
+    is_aggregate = bool(registry.aggregates(name)) and not registry.windows(name)
+    before, level.inside = level.inside, "window"
+    operands = _operands(level, node, name) if is_aggregate else arguments(level, node)
+    level.inside = before
+    kinds = tuple(e.type for e in operands)
+    try:
+        found = (resolve_aggregate if is_aggregate else resolve_window)(name, kinds)
+    except Ambiguous:
+        raise ambiguous_call(name, operands, at) from None
+    if found is None:
+        if registry.functions(name):
+            raise WrongObjectTypeError(
+                f"OVER specified, but {name} is not a window function nor an aggregate function",
+                position=at,
+            )
+        raise no_function(name, operands, at)
+    if condition is not None and not is_aggregate:
+        raise unsupported("FILTER for non-aggregate window functions", node)
+    filter_ = None if condition is None else _condition(level, condition)
+    cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
+    parts = _definition(level, over)
+    before_clause, level.clause = level.clause, "window definitions"
+    inside, level.inside = level.inside, "window"
+    partition = tuple(settle(state, bind_expr(level, e)) for e in parts["partition_by"])
+    for expr in partition:
+        ordering(expr.type, at)
+    keys = () if parts["order"] is None else sort_keys(level, parts["order"])
+    frame = None if parts["spec"] is None else bind_frame(level, parts["spec"], keys)
+    level.clause, level.inside = before_clause, inside
+    level.has_windows = True
+    return Window(
+        found.overload, cast, found.result, -1, at, partition, keys, frame, filter_
+    )  # fmt: skip
+
+
+def _definition(level: Level, over: exp.Window) -> dict[str, Any]:
+    """PARTITION BY, ORDER BY and frame, with those of the named window it starts from."""
+    args = over.args
+    own: dict[str, Any] = {
+        "partition_by": args.get("partition_by") or [],
+        "order": args.get("order"),
+        "spec": args.get("spec"),
+    }
+    alias = args.get("alias")
+    if alias is None:
+        return own
+    name = alias.name
+    base_node = level.windows.get(name)
+    if base_node is None:
+        raise UndefinedObjectError(f'window "{name}" does not exist', position=position(alias))
+    assert isinstance(base_node, exp.Window)
+    base = _definition(level, base_node)
+    if own["partition_by"]:
+        raise WindowingError(
+            f'cannot override PARTITION BY clause of window "{name}"', position=position(alias)
+        )
+    if own["order"] is not None and base["order"] is not None:
+        raise WindowingError(
+            f'cannot override ORDER BY clause of window "{name}"', position=position(alias)
+        )
+    if base["spec"] is not None and (own["order"] is not None or own["spec"] is not None):
+        raise WindowingError(
+            f'cannot copy window "{name}" because it has a frame clause', position=position(alias)
+        )
+    return {
+        "partition_by": base["partition_by"],
+        "order": own["order"] or base["order"],
+        "spec": own["spec"] or base["spec"],
+    }

@@ -1,0 +1,248 @@
+"""Binding of function calls, and of the few functions that have a node of their own."""
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from catalog.errors import (
+    AmbiguousFunctionError,
+    FeatureNotSupportedError,
+    SqlSyntaxError,
+    UndefinedFunctionError,
+    WindowingError,
+    WrongObjectTypeError,
+)
+from catalog.types import registry as types
+from kalam_pg.functions import registry
+from kalam_pg.functions.table import Kind, Overload, Volatility
+from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
+from kalam_pg.sql.coerce import argument, coerce, unify
+from kalam_pg.sql.overloads import Ambiguous, find_cast, resolve_function
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level
+from kalam_pg.sql.tree import (
+    ArrayExpr,
+    Call,
+    Coalesce,
+    Const,
+    Expr,
+    Grouping,
+    MinMax,
+    NullIf,
+)
+
+# Clauses in which a set-returning function may stand.
+_SETS_ALLOWED = frozenset(
+    ("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FROM", "VALUES INSERT")
+)
+
+# Filled by `bind_aggregate`.
+AGGREGATE: list[Callable[[Level, exp.Anonymous], Expr]] = []
+
+
+@handles(exp.Anonymous)
+def _call(level: Level, node: exp.Anonymous) -> Expr:
+    name, schema = call_name(node)
+    if not schema:
+        special = _SPECIAL.get(name)
+        if special is not None:
+            return special(level, node)
+    if registry.aggregates(name):
+        return AGGREGATE[0](level, node)
+    at = position(node)
+    if registry.windows(name) and not registry.functions(name):
+        raise WindowingError(f"window function {name} requires an OVER clause", position=at)
+    _plain_call_only(name, node)
+    operands = arguments(level, node)
+    return call_function(level, name, operands, at)
+
+
+def call_name(node: exp.Anonymous) -> tuple[str, str]:
+    """Function name and schema ("" when none, or pg_catalog, was written).
+
+    A call in any other schema is answered 42883: functions cannot be created here.
+    """
+    name, schema = node.args["this"], node.args.get("schema")
+    if type(name) is not str:
+        name = name.name
+    if not schema:
+        return name, ""
+    schema = schema if type(schema) is str else schema.name
+    if schema != "pg_catalog":
+        raise UndefinedFunctionError(
+            f"function {schema}.{name} does not exist",
+            hint="No function matches the given name and argument types. You might need to add "
+            "explicit type casts.",
+            position=position(node),
+        )
+    return name, "pg_catalog"
+
+
+def arguments(level: Level, node: exp.Anonymous) -> tuple[Expr, ...]:
+    """The bound arguments; VARIADIC ARRAY[…] is spread out."""
+    bound = []
+    for item in node.expressions:
+        if type(item) is exp.Kwarg:
+            raise unsupported("a named argument", item)
+        bound.append(bind_expr(level, item))
+    if node.args.get("variadic"):
+        last = bound.pop()
+        if isinstance(last, ArrayExpr):
+            bound.extend(last.items)
+        elif isinstance(last, Const) and isinstance(last.value, tuple) and last.type.element:
+            element = last.type.element
+            bound.extend(Const(v, element, -1, last.position) for v in last.value)
+        else:
+            raise unsupported("VARIADIC of an array that is not written out", node)
+    return tuple(bound)
+
+
+def _plain_call_only(name: str, node: exp.Anonymous) -> None:
+    """Refuse what only an aggregate may have: DISTINCT, ORDER BY, (*)."""
+    at = position(node)
+    if node.args.get("distinct"):
+        what = f"DISTINCT specified, but {name} is not an aggregate function"
+    elif node.args.get("order"):
+        what = f"ORDER BY specified, but {name} is not an aggregate function"
+    elif node.expressions and type(node.expressions[0]) is exp.Star:
+        what = f"{name}(*) specified, but {name} is not an aggregate function"
+    else:
+        return
+    raise WrongObjectTypeError(what, position=at)
+
+
+def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) -> Expr:
+    """The call of the function these arguments select; 42883 or 42725 when none is."""
+    kinds = tuple(e.type for e in operands)
+    try:
+        found = resolve_function(name, kinds)
+    except Ambiguous:
+        raise ambiguous_call(name, operands, at) from None
+    if found is None:
+        if (as_cast := _type_call(level, name, operands)) is not None:
+            return as_cast
+        raise no_function(name, operands, at)
+    overload = found.overload
+    if overload.volatility is Volatility.VOLATILE:
+        level.state.volatile = True
+    if overload.kind is Kind.SET:
+        _check_set(level, at)
+    state = level.state
+    cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
+    return Call(overload, cast, found.result, -1, at)
+
+
+def _check_set(level: Level, at: int) -> None:
+    if level.inside:
+        what = "aggregate" if level.inside == "aggregate" else "window"
+        raise FeatureNotSupportedError(
+            f"{what} function calls cannot contain set-returning function calls", position=at
+        )
+    if level.clause not in _SETS_ALLOWED:
+        place = "JOIN conditions" if level.clause == "JOIN/ON" else level.clause
+        raise FeatureNotSupportedError(
+            f"set-returning functions are not allowed in {place}", position=at
+        )
+
+
+def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | None:
+    """`int4(x)`: a type's name called like a function is a cast."""
+    if len(operands) != 1:
+        return None
+    target = types.by_name(name)
+    if target is None or target.pseudo:
+        return None
+    source = operands[0].type
+    if source is types.UNKNOWN or find_cast(source, target, "e") is not None:
+        return coerce(level.state, operands[0], target, "e")
+    return None
+
+
+def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
+    """42883 `function f(integer) does not exist`, or 0A000 when PostgreSQL has it."""
+    described = f"{name}({', '.join(e.type.sql_name for e in operands)})"
+    if registry.known_elsewhere(name):
+        return FeatureNotSupportedError(f"function {described} is not supported", position=at)
+    return UndefinedFunctionError(
+        f"function {described} does not exist",
+        hint="No function matches the given name and argument types. You might need to add "
+        "explicit type casts.",
+        position=at,
+    )
+
+
+def ambiguous_call(name: str, operands: tuple[Expr, ...], at: int) -> AmbiguousFunctionError:
+    """42725 in PostgreSQL's words."""
+    described = f"{name}({', '.join(e.type.sql_name for e in operands)})"
+    return AmbiguousFunctionError(
+        f"function {described} is not unique",
+        hint="Could not choose a best candidate function. You might need to add explicit type "
+        "casts.",
+        position=at,
+    )
+
+
+# --------------------------------------------------------------- calls with a node of their own
+
+
+def _coalesce(level: Level, node: exp.Anonymous) -> Expr:
+    operands = _some(level, node, "COALESCE")
+    kind, typmod, cast = unify(level.state, operands, "COALESCE")
+    return Coalesce(cast, kind, typmod, position(node))
+
+
+def _nullif(level: Level, node: exp.Anonymous) -> Expr:
+    operands = arguments(level, node)
+    if len(operands) != 2:
+        raise SqlSyntaxError("NULLIF takes two arguments", position=position(node))
+    call = apply_operator(level, "=", operands, position(node))
+    assert isinstance(call, Call)
+    left, right = call.args
+    return NullIf(left, right, call.overload, left.type, left.typmod, position(node))
+
+
+def _min_max(level: Level, node: exp.Anonymous) -> Expr:
+    name = node.args["this"].upper()
+    operands = _some(level, node, name)
+    kind, typmod, cast = unify(level.state, operands, name)
+    less = ordering(kind, position(node))
+    return MinMax(name == "GREATEST", cast, less, kind, typmod, position(node))
+
+
+def _some(level: Level, node: exp.Anonymous, name: str) -> tuple[Expr, ...]:
+    operands = arguments(level, node)
+    if not operands:
+        raise SqlSyntaxError(f"{name} takes at least one argument", position=position(node))
+    return operands
+
+
+def ordering(kind: types.PgType, at: int) -> Overload:
+    """The `<` operator of a type; 42883 when its values have no order."""
+    from kalam_pg.sql.overloads import resolve_operator
+
+    found = resolve_operator("<", (kind, kind))
+    if found is None:
+        raise UndefinedFunctionError(
+            f"could not identify an ordering operator for type {kind.sql_name}",
+            hint="Use an explicit ordering operator or modify the query.",
+            position=at,
+        )
+    return found.overload
+
+
+def _grouping(level: Level, node: exp.Anonymous) -> Expr:
+    if level.clause not in ("SELECT", "HAVING", "ORDER BY"):
+        raise WrongObjectTypeError(
+            f"grouping operations are not allowed in {level.clause}", position=position(node)
+        )
+    level.has_aggregates = True
+    return Grouping(arguments(level, node), types.INT4, -1, position(node))
+
+
+_SPECIAL: dict[str, Callable[[Level, exp.Anonymous], Expr]] = {
+    "coalesce": _coalesce,
+    "nullif": _nullif,
+    "greatest": _min_max,
+    "least": _min_max,
+    "grouping": _grouping,
+}

@@ -1,0 +1,487 @@
+"""Binding of scalar expressions. Each node class has a handler; an unknown class is refused (0A000).
+
+Calls, aggregates and windows are in `bind_call`, comparisons and predicates in `bind_predicate`,
+subqueries in `bind_subquery`: they register their handlers here with `handles`.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from sqlglot import exp
+
+from catalog.errors import (
+    AmbiguousFunctionError,
+    DatatypeMismatchError,
+    FeatureNotSupportedError,
+    IndeterminateDatatypeError,
+    SqlSyntaxError,
+    UndefinedFunctionError,
+    UndefinedObjectError,
+    UndefinedParameterError,
+    WrongObjectTypeError,
+)
+from catalog.types import registry as types
+from catalog.types.table import DEFAULT_CONTEXT, PgType
+from kalam_pg.functions.table import Volatility
+from kalam_pg.sql.bind_types import resolve_type
+from kalam_pg.sql.coerce import argument, coerce, explicit_cast, read_literal, to_boolean, unify
+from kalam_pg.sql.dialect import type_name
+from kalam_pg.sql.overloads import Ambiguous, resolve_operator
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import (
+    Level,
+    find_item,
+    resolve_column,
+    resolve_item,
+    resolve_qualified,
+    undefined_column,
+)
+from kalam_pg.sql.tree import (
+    ArrayExpr,
+    BoolKind,
+    BoolOp,
+    Call,
+    Case,
+    Const,
+    Expr,
+    Param,
+    RowExpr,
+    Subscript,
+)
+from kalam_pg.sql.walk import raise_levels
+
+PARAMETERS_MAX = 65535  # an int16 on the wire
+_INT4 = range(-(2**31), 2**31)
+_INT8 = range(-(2**63), 2**63)
+
+Handler = Callable[[Level, Any], Expr]
+HANDLERS: dict[type[exp.Expr], Handler] = {}
+H = TypeVar("H", bound=Handler)
+
+
+def handles(*kinds: type[exp.Expr]) -> Callable[[H], H]:
+    """Make a function the handler of these node classes."""
+
+    def register(handler: H) -> H:
+        for kind in kinds:
+            HANDLERS[kind] = handler
+        return handler
+
+    return register
+
+
+def bind_expr(level: Level, node: exp.Expr) -> Expr:
+    """The typed expression of a node, as seen from `level`.
+
+    Its type is UNKNOWN for a literal, NULL or parameter that nothing has given a type yet.
+    """
+    handler = HANDLERS.get(type(node))
+    if handler is None:
+        if type(node) is exp.Star:
+            raise SqlSyntaxError('syntax error at or near "*"', position=position(node))
+        raise unsupported(type(node).__name__.upper(), node)
+    return handler(level, node)
+
+
+def bind_condition(level: Level, node: exp.Expr, construct: str) -> Expr:
+    """A boolean expression; construct is as in `argument of WHERE must be type boolean`."""
+    before, level.clause = level.clause, construct
+    result = to_boolean(level.state, bind_expr(level, node), construct)
+    level.clause = before
+    return result
+
+
+def unsupported(what: str, node: exp.Expr | None = None) -> FeatureNotSupportedError:
+    """0A000 for something PostgreSQL has and this binder has not."""
+    return FeatureNotSupportedError(f"{what} is not supported", position=position(node))
+
+
+def consumed(node: exp.Expr, *known: str) -> None:
+    """Refuse a node with an argument that its handler does not read: nothing is ever ignored."""
+    for name, value in node.args.items():
+        if value and name not in known:
+            raise unsupported(f"{name.strip('_').upper()} of {type(node).__name__.upper()}", node)
+
+
+# ------------------------------------------------------------------------------------- leaves
+
+
+@handles(exp.Literal)
+def _literal(_level: Level, node: exp.Literal) -> Expr:
+    text = node.args["this"]
+    if node.args["is_string"]:
+        return Const(text, types.UNKNOWN, -1, position(node))
+    return number(text, position(node))
+
+
+def number(text: str, at: int) -> Const:
+    """A numeric literal: the smallest of integer and bigint that holds it, else numeric."""
+    if text.isdigit():
+        value = int(text)
+        if value in _INT4:
+            return Const(value, types.INT4, -1, at)
+        if value in _INT8:
+            return Const(value, types.INT8, -1, at)
+    return Const(types.NUMERIC.input(text, -1, DEFAULT_CONTEXT), types.NUMERIC, -1, at)
+
+
+@handles(exp.Null)
+def _null(_level: Level, node: exp.Null) -> Expr:
+    return Const(None, types.UNKNOWN, -1, position(node))
+
+
+@handles(exp.Boolean)
+def _boolean(_level: Level, node: exp.Boolean) -> Expr:
+    return Const(bool(node.args["this"]), types.BOOL, -1, position(node))
+
+
+@handles(exp.Parameter)
+def _parameter(level: Level, node: exp.Parameter) -> Expr:
+    state, at = level.state, position(node)
+    index = int(node.args["this"].args["this"]) - 1
+    if not 0 <= index < PARAMETERS_MAX:
+        raise UndefinedParameterError(f"there is no parameter ${index + 1}", position=at)
+    params = state.params
+    if index >= len(params):
+        params.extend([None] * (index + 1 - len(params)))
+    known = params[index]
+    if known is None:
+        state.pending[index] = state.pending.get(index, 0) + 1
+        return Param(index, types.UNKNOWN, -1, at)
+    return Param(index, known, -1, at)
+
+
+@handles(exp.Column)
+def _column(level: Level, node: exp.Column) -> Expr:
+    args = node.args
+    at = position(node)
+    if type(args["this"]) is exp.Star:
+        raise unsupported("a row expansion in this place", node)
+    name: str = args["this"].args["this"]
+    table = args.get("table")
+    if table is None:
+        found = resolve_column(level, name, at)
+        if found is not None:
+            return found
+        row = whole_row(level, (name,), at)
+        if row is None:
+            raise undefined_column(level, name, at)
+        return row
+    path = [table.args["this"]]
+    if (schema := args.get("db")) is not None:
+        path.insert(0, schema.args["this"])
+    if args.get("catalog") is not None:
+        raise FeatureNotSupportedError(
+            "cross-database references are not implemented: "
+            f'"{".".join((args["catalog"].name, *path, name))}"',
+            position=at,
+        )
+    return resolve_qualified(level, path, name, at)
+
+
+def whole_row(level: Level, path: tuple[str, ...], at: int) -> RowExpr | None:
+    """A relation's name used as a value: the row of its visible columns."""
+    found = find_item(level, path, at)
+    if found is None:
+        return None
+    up, item = found
+    shown = [i for i, c in enumerate(item.columns) if not c.hidden]
+    items = tuple(raise_levels(item.ref(i, at), up) if up else item.ref(i, at) for i in shown)
+    names = tuple(item.columns[i].name for i in shown)
+    return RowExpr(items, types.RECORD, -1, at, names)
+
+
+# --------------------------------------------------------------------------------- operators
+
+
+@handles(
+    exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Pow, exp.DPipe,
+    exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Operator,
+)  # fmt: skip
+def _operator(level: Level, node: exp.Expr) -> Expr:
+    args, meta = node.args, node.meta
+    symbol: str = meta["operator"]
+    if meta.get("operator_schema", "pg_catalog") != "pg_catalog":
+        raise UndefinedFunctionError(
+            f"operator does not exist: {meta['operator_schema']}.{symbol}", position=position(node)
+        )
+    right_node = args["expression"]
+    if args.get("this") is None:
+        return apply_operator(level, symbol, (bind_expr(level, right_node),), position(node))
+    special = SPECIAL_OPERANDS.get(type(right_node))
+    if special is not None:
+        return special(level, node, symbol)
+    left = bind_expr(level, args["this"])
+    right = bind_expr(level, right_node)
+    if type(left) is RowExpr and type(right) is RowExpr:
+        return COMPARE_ROWS[0](level, symbol, left, right, position(node))
+    return apply_operator(level, symbol, (left, right), position(node))
+
+
+# Filled by `bind_predicate`: ANY and ALL as right operands, and comparison of rows; by `bind_subquery`:
+# `left op ANY|ALL (query)` from level, left, query, symbol, whether ALL, position.
+QUANTIFIED: list[Callable[[Level, exp.Expr, exp.Expr, str, bool, int], Expr]] = []
+SPECIAL_OPERANDS: dict[type[exp.Expr], Callable[[Level, exp.Expr, str], Expr]] = {}
+COMPARE_ROWS: list[Callable[[Level, str, RowExpr, RowExpr, int], Expr]] = []
+
+
+@handles(exp.Neg)
+def _negative(level: Level, node: exp.Neg) -> Expr:
+    inner = node.args["this"]
+    if type(inner) is exp.Literal and not inner.args["is_string"]:
+        constant = number(inner.args["this"], position(node))
+        value = constant.value
+        if isinstance(value, int):
+            if constant.type is types.INT8 and -value in _INT4:
+                return Const(-value, types.INT4, -1, constant.position)
+            return Const(-value, constant.type, -1, constant.position)
+        if inner.args["this"] == "9223372036854775808":
+            return Const(-(2**63), types.INT8, -1, constant.position)
+    return apply_operator(level, "-", (bind_expr(level, inner),), position(node))
+
+
+def apply_operator(level: Level, symbol: str, operands: tuple[Expr, ...], at: int) -> Expr:
+    """The call of the operator that these operands select; 42883 or 42725 when none is."""
+    state = level.state
+    kinds = tuple(e.type for e in operands)
+    try:
+        found = resolve_operator(symbol, kinds)
+    except Ambiguous:
+        raise AmbiguousFunctionError(
+            f"operator is not unique: {_described(symbol, kinds)}",
+            hint="Could not choose a best candidate operator. You might need to add explicit "
+            "type casts.",
+            position=at,
+        ) from None
+    if found is None:
+        raise no_operator(symbol, kinds, at)
+    overload = found.overload
+    if overload.volatility is Volatility.VOLATILE:
+        state.volatile = True
+    cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
+    return Call(overload, cast, found.result, -1, at)
+
+
+def no_operator(symbol: str, kinds: tuple[PgType, ...], at: int) -> UndefinedFunctionError:
+    """42883 in PostgreSQL's words, for one or two operands."""
+    one = len(kinds) == 1
+    return UndefinedFunctionError(
+        f"operator does not exist: {_described(symbol, kinds)}",
+        hint="No operator matches the given name and argument "
+        + ("type. You might need to add an explicit type cast." if one else _HINT_TYPES),
+        position=at,
+    )
+
+
+_HINT_TYPES = "types. You might need to add explicit type casts."
+
+
+def _described(symbol: str, kinds: tuple[PgType, ...]) -> str:
+    names = [k.sql_name for k in kinds]
+    return f"{symbol} {names[0]}" if len(names) == 1 else f"{names[0]} {symbol} {names[1]}"
+
+
+@handles(exp.And, exp.Or)
+def _and_or(level: Level, node: exp.Expr) -> Expr:
+    kind = type(node)
+    word = "AND" if kind is exp.And else "OR"
+    # Nested to the left: gathered in a loop, for a chain may be thousands of terms long.
+    terms: list[exp.Expr] = []
+    while type(node) is kind:
+        terms.append(node.args["expression"])
+        node = node.args["this"]
+    terms.append(node)
+    state = level.state
+    bound = tuple(to_boolean(state, bind_expr(level, t), word) for t in reversed(terms))
+    return BoolOp(BoolKind(word), bound, types.BOOL, -1, bound[0].position)
+
+
+@handles(exp.Not)
+def _not(level: Level, node: exp.Not) -> Expr:
+    arg = to_boolean(level.state, bind_expr(level, node.args["this"]), "NOT")
+    return BoolOp(BoolKind.NOT, (arg,), types.BOOL, -1, position(node))
+
+
+# ------------------------------------------------------------------------------------- casts
+
+
+@handles(exp.Cast)
+def _cast(level: Level, node: exp.Cast) -> Expr:
+    target, typmod = resolve_type(type_name(node.args["to"]))
+    inner = node.args["this"]
+    at = position(node)
+    if type(inner) is exp.Array and target.element is not None and not _is_subquery(inner):
+        return _array(level, inner, target)
+    arg = bind_expr(level, inner)
+    if arg.type is types.UNKNOWN and type(arg) is Const and target is types.INTERVAL:
+        return read_literal(level.state, arg, target, typmod)
+    return explicit_cast(level.state, arg, target, typmod, at)
+
+
+@handles(exp.Collate)
+def _collate(level: Level, node: exp.Collate) -> Expr:
+    column = node.args["expression"]
+    name = column.name
+    if name not in ("C", "POSIX", "default", "ucs_basic"):
+        raise UndefinedObjectError(
+            f'collation "{name}" for encoding "UTF8" does not exist', position=position(node)
+        )
+    arg = bind_expr(level, node.args["this"])
+    if arg.type is types.UNKNOWN:
+        arg = coerce(level.state, arg, types.TEXT) or arg
+    if not arg.type.collatable:
+        raise DatatypeMismatchError(
+            f"collations are not supported by type {arg.type.sql_name}", position=position(node)
+        )
+    # There is one collation, "C": the clause changes nothing.
+    return arg
+
+
+@handles(exp.AtTimeZone)
+def _at_time_zone(level: Level, node: exp.AtTimeZone) -> Expr:
+    from kalam_pg.sql.bind_call import call_function
+
+    operands = (bind_expr(level, node.args["zone"]), bind_expr(level, node.args["this"]))
+    return call_function(level, "timezone", operands, position(node))
+
+
+# ---------------------------------------------------------------------------- CASE, rows, arrays
+
+
+@handles(exp.Case)
+def _case(level: Level, node: exp.Case) -> Expr:
+    state, args = level.state, node.args
+    operand = args.get("this")
+    conditions: list[Expr] = []
+    results: list[Expr] = []
+    for branch in args["ifs"]:
+        test = branch.args["this"]
+        if operand is None:
+            bound = to_boolean(state, bind_expr(level, test), "CASE/WHEN")
+        else:
+            sides = (_case_operand(level, operand), bind_expr(level, test))
+            bound = apply_operator(level, "=", sides, position(test))
+        conditions.append(bound)
+        results.append(bind_expr(level, branch.args["true"]))
+    default = args.get("default")
+    last = Const(None, types.UNKNOWN) if default is None else bind_expr(level, default)
+    # PostgreSQL looks at ELSE first when it chooses the common type.
+    kind, typmod, cast = unify(state, [last, *results], "CASE")
+    whens = tuple(zip(conditions, cast[1:], strict=True))
+    return Case(whens, cast[0], kind, typmod, position(node))
+
+
+def _case_operand(level: Level, node: exp.Expr) -> Expr:
+    operand = bind_expr(level, node)
+    if operand.type is types.UNKNOWN:
+        return coerce(level.state, operand, types.TEXT) or operand
+    return operand
+
+
+@handles(exp.Tuple)
+def _row(level: Level, node: exp.Tuple) -> Expr:
+    items = tuple(bind_expr(level, e) for e in node.expressions)
+    names = tuple(f"f{i + 1}" for i in range(len(items)))
+    return RowExpr(items, types.RECORD, -1, position(node), names)
+
+
+@handles(exp.Array)
+def _array_node(level: Level, node: exp.Array) -> Expr:
+    if _is_subquery(node):
+        return ARRAY_SUBQUERY[0](level, node.expressions[0])
+    return _array(level, node, None)
+
+
+ARRAY_SUBQUERY: list[Callable[[Level, exp.Subquery], Expr]] = []  # filled by `bind_subquery`
+
+
+def _is_subquery(node: exp.Array) -> bool:
+    return len(node.expressions) == 1 and type(node.expressions[0]) is exp.Subquery
+
+
+def _array(level: Level, node: exp.Array, target: PgType | None) -> Expr:
+    """ARRAY[…]; with a target (from a cast around it) the items are cast to its element type."""
+    state, at = level.state, position(node)
+    nested = [type(e) is exp.Array and not _is_subquery(e) for e in node.expressions]
+    items = [
+        _array(level, e, target) if n else bind_expr(level, e)
+        for e, n in zip(node.expressions, nested, strict=True)
+    ]
+    if target is not None:
+        assert target.element is not None
+        cast = tuple(
+            e if e.type is target else explicit_cast(state, e, target.element) for e in items
+        )
+        return _folded_array(cast, target, at)
+    if not items:
+        raise IndeterminateDatatypeError(
+            "cannot determine type of empty array",
+            hint="Explicitly cast to the desired type, for example ARRAY[]::integer[].",
+            position=at,
+        )
+    kind, _, unified = unify(state, items, "ARRAY")
+    array = kind if kind.element is not None else types.array_of(kind)
+    if array is None:
+        raise UndefinedObjectError(
+            f"could not find array type for data type {kind.sql_name}", position=at
+        )
+    return _folded_array(unified, array, at)
+
+
+def _folded_array(items: tuple[Expr, ...], kind: PgType, at: int) -> Expr:
+    """An array of constants is a constant, unless its dimensions need checking at run time."""
+    if items and all(type(e) is Const and e.type is kind.element for e in items):
+        return Const(tuple(e.value for e in items if isinstance(e, Const)), kind, -1, at)
+    return ArrayExpr(items, kind, -1, at) if items else Const((), kind, -1, at)
+
+
+@handles(exp.Bracket)
+def _subscript(level: Level, node: exp.Bracket) -> Expr:
+    consumed(node, "this", "expressions")
+    indexes: list[Expr] = []
+    base: exp.Expr = node
+    while type(base) is exp.Bracket:
+        for index in base.expressions:
+            if type(index) is exp.Slice:
+                raise unsupported("an array slice", node)
+            bound = bind_expr(level, index)
+            cast = coerce(level.state, bound, types.INT4, "a")
+            if cast is None:
+                raise DatatypeMismatchError(
+                    "array subscript must have type integer", position=position(index)
+                )
+            indexes.insert(0, cast)
+        base = base.args["this"]
+    arg = bind_expr(level, base)
+    element = arg.type.element
+    if element is None:
+        raise DatatypeMismatchError(
+            f"cannot subscript type {arg.type.sql_name} because it does not support subscripting",
+            position=position(base),
+        )
+    return Subscript(arg, tuple(indexes), element, arg.typmod, position(node))
+
+
+@handles(exp.Dot)
+def _field(level: Level, node: exp.Dot) -> Expr:
+    field = node.args["expression"]
+    inner = node.args["this"]
+    if type(inner) is exp.Column and type(field) is exp.Identifier:
+        path = tuple(p.name for p in inner.parts)
+        plain = resolve_column(level, path[0], 0) if len(path) == 1 else None
+        if plain is None:
+            up, item = resolve_item(level, path, position(inner))
+            found = resolve_qualified(level, path, field.name, position(field))
+            assert up >= 0 and item is not None  # noqa: PT018
+            return found
+    arg = bind_expr(level, inner)
+    if type(arg) is RowExpr and type(field) is exp.Identifier and field.name in arg.names:
+        return replace(arg.items[arg.names.index(field.name)], position=position(node))
+    if arg.type is not types.RECORD:
+        raise WrongObjectTypeError(
+            f"column notation .{field.name} applied to type {arg.type.sql_name}, which is not a "
+            "composite type",
+            position=position(node),
+        )
+    raise unsupported("field selection from a row value", node)

@@ -1,0 +1,440 @@
+"""Binding of FROM: tables, views, WITH items, subqueries, functions, joins."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from catalog.errors import (
+    AmbiguousColumnError,
+    DatatypeMismatchError,
+    FeatureNotSupportedError,
+    InvalidColumnReferenceError,
+    SqlSyntaxError,
+    UndefinedColumnError,
+    UndefinedTableError,
+)
+from catalog.model import Table, View
+from catalog.types import registry as types
+from kalam_pg.functions.table import Kind
+from kalam_pg.sql.bind_expr import apply_operator, bind_condition, bind_expr, consumed, unsupported
+from kalam_pg.sql.bind_types import resolve_type
+from kalam_pg.sql.coerce import coerce, settle
+from kalam_pg.sql.dialect import type_name
+from kalam_pg.sql.overloads import common_type
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import (
+    CteEntry,
+    Item,
+    Level,
+    State,
+    find_relation,
+    names_of,
+    renamed,
+    table_columns,
+)
+from kalam_pg.sql.tree import (
+    BoolKind,
+    BoolOp,
+    Call,
+    Coalesce,
+    Const,
+    CteScan,
+    Expr,
+    FromItem,
+    FunctionScan,
+    Join,
+    OutputColumn,
+    Query,
+    SubqueryScan,
+    TableScan,
+    VirtualScan,
+)
+
+# Filled by `bind_query` and `bind`: a query below a level; a view's text, bound on its own.
+BIND_QUERY: list[Callable[[Level, exp.Expr], Query]] = []
+BIND_VIEW: list[Callable[[State, View], Query]] = []
+
+
+def bind_from(
+    level: Level, first: exp.Expr | None, joins: Sequence[exp.Join]
+) -> tuple[FromItem, ...]:
+    """FROM with its joins, in order; `level.items` then holds what is visible."""
+    if first is None:
+        return ()
+    result: list[FromItem] = []
+    done: list[Item] = []
+    current = _item(level, first)
+    for join in joins:
+        if join.meta.get("comma"):
+            # The joins between two commas see the items before them only through LATERAL.
+            result.append(current)
+            done, level.items = [*done, *level.items], []
+            level.hidden = done
+            current = _lateral_item(level, done, join.args["this"])
+        else:
+            current = _join(level, done, current, join)
+    result.append(current)
+    level.hidden = []
+    items, level.items = level.items, []
+    for item in (*done, *items):
+        level.add(item)
+    return tuple(result)
+
+
+def _lateral_item(level: Level, before: Sequence[Item], node: exp.Expr) -> FromItem:
+    """One FROM item that may look at `before` if it is lateral."""
+    here = level.items
+    level.items, level.hidden = [], [*before, *here]
+    current = _item(level, node)
+    added, level.items = level.items, here
+    for item in added:
+        level.add(item, position(node))
+    return current
+
+
+def _item(level: Level, node: exp.Expr) -> FromItem:
+    """Bind one item and add what it makes visible to `level.items`."""
+    kind = type(node)
+    if kind is exp.Table:
+        if type(node.args["this"]) is exp.Anonymous:
+            return _function(level, node.args["this"], node)
+        return _relation(level, node)
+    if kind is exp.Subquery:
+        return _subquery(level, node.args["this"], node, lateral=False)
+    if kind is exp.Lateral:
+        inner = node.args["this"]
+        if type(inner) is exp.Subquery:
+            return _subquery(level, inner.args["this"], node, lateral=True)
+        return _function(level, inner, node)
+    if kind is exp.Paren:
+        return _parenthesised(level, node)
+    raise unsupported(f"{kind.__name__.upper()} in FROM", node)
+
+
+def alias_of(node: exp.Expr) -> tuple[str, list[str], list[exp.ColumnDef]]:
+    """The alias, its column names, and the definitions of a column definition list."""
+    alias = node.args.get("alias")
+    if alias is None:
+        return "", [], []
+    names, definitions = [], []
+    for column in alias.args.get("columns") or ():
+        if type(column) is exp.ColumnDef:
+            definitions.append(column)
+            names.append(column.args["this"].name)
+        else:
+            names.append(column.args["this"])
+    this = alias.args.get("this")
+    return (this.args["this"] if this is not None else ""), names, definitions
+
+
+def check_alias_columns(name: str, count: int, names: Sequence[str], at: int) -> None:
+    """42P10 when an alias names more columns than there are."""
+    if len(names) > count:
+        raise InvalidColumnReferenceError(
+            f'table "{name}" has {count} columns available but {len(names)} columns specified',
+            position=at,
+        )
+
+
+# ----------------------------------------------------------------------------------- relations
+
+
+def _relation(level: Level, node: exp.Expr) -> FromItem:
+    consumed(node, "this", "db", "catalog", "alias", "only")
+    args, at = node.args, position(node)
+    name: str = args["this"].args["this"]
+    schema: str = args["db"].args["this"] if args.get("db") is not None else ""
+    alias, names, _ = alias_of(node)
+    state = level.state
+    if args.get("catalog") is not None:
+        raise FeatureNotSupportedError("cross-database references are not implemented", position=at)
+    if not schema and (entry := level.find_cte(name)) is not None:
+        return _cte(level, entry, alias or name, names, at)
+    found = find_relation(state, schema, name)
+    if found is None:
+        written = f"{schema}.{name}" if schema else name
+        raise UndefinedTableError(f'relation "{written}" does not exist', position=at)
+    if isinstance(found, Table):
+        return scan_table(level, found, alias, names, at)
+    if isinstance(found, View):
+        query = BIND_VIEW[0](state, found)
+        columns = renamed(query.columns, [c.name for c in found.columns])
+        return _derived(level, query, columns, alias or name, names, at, schema=found.namespace)
+    virtual_schema, columns = found
+    state.virtual[virtual_schema, name] = None
+    shown = _shown(columns, alias or name, names, at)
+    relation = state.relation(shown)
+    item = Item(alias or name, relation, shown, names_of(shown), "" if alias else virtual_schema)
+    level.add(item, at)
+    return VirtualScan(relation, virtual_schema, name, shown, alias)
+
+
+def _shown(
+    columns: tuple[OutputColumn, ...], name: str, names: Sequence[str], at: int
+) -> tuple[OutputColumn, ...]:
+    if not names:
+        return columns
+    check_alias_columns(name, sum(not c.hidden for c in columns), names, at)
+    return renamed(columns, names)
+
+
+def scan_table(
+    level: Level, table: Table, alias: str, names: Sequence[str] = (), at: int = 0
+) -> TableScan:
+    """A stored table as a FROM item, made visible."""
+    state = level.state
+    columns, index = table_columns(table)
+    if names:
+        columns = _shown(columns, alias, names, at)
+        index = names_of(columns)
+    state.tables[table.id] = table
+    relation = state.relation(columns)
+    item = Item(
+        alias or table.name, relation, columns, index, "" if alias else table.namespace, table=table
+    )
+    level.add(item, at)
+    return TableScan(relation, table, columns, alias)
+
+
+def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: int) -> CteScan:
+    columns = _shown(entry.columns, alias, names, at)
+    entry.referenced += 1
+    relation = level.state.relation(columns)
+    level.add(Item(alias, relation, columns, names_of(columns)), at)
+    return CteScan(relation, entry.number, columns, alias if alias != entry.name else "")
+
+
+# ------------------------------------------------------------------------ subqueries, functions
+
+
+def _subquery(level: Level, query: exp.Expr, node: exp.Expr, *, lateral: bool) -> FromItem:
+    consumed(node, "this", "alias", "ordinality")
+    alias, names, _ = alias_of(node)
+    at = position(node)
+    if not alias:
+        raise SqlSyntaxError(
+            "subquery in FROM must have an alias",
+            hint="For example, FROM (SELECT ...) [AS] foo.",
+            position=at,
+        )
+    inner = _below(level, query, lateral=lateral)
+    return _derived(level, inner, inner.columns, alias, names, at, lateral=lateral)
+
+
+def _below(level: Level, query: exp.Expr, *, lateral: bool) -> Query:
+    """Bind a derived table: it sees this level's earlier items only when it is lateral."""
+    here, hidden = level.items, level.hidden
+    if lateral:
+        level.items, level.hidden = hidden + here, []
+    else:
+        level.items, level.hidden = [], hidden + here
+    try:
+        return BIND_QUERY[0](level, query)
+    finally:
+        level.items, level.hidden = here, hidden
+
+
+def _derived(
+    level: Level, query: Query, columns: tuple[OutputColumn, ...], alias: str,
+    names: Sequence[str], at: int, *, schema: str = "", lateral: bool = False,
+) -> SubqueryScan:  # fmt: skip
+    shown = _shown(tuple(replace(c, hidden=False) for c in columns), alias, names, at)
+    relation = level.state.relation(shown)
+    level.add(Item(alias, relation, shown, names_of(shown), schema), at)
+    return SubqueryScan(relation, query, shown, alias, lateral)
+
+
+def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
+    """A function in FROM; it may always refer to earlier items."""
+    consumed(node, "this", "alias", "ordinality")
+    alias, names, definitions = alias_of(node)
+    at = position(node) or position(call)
+    if definitions:
+        raise unsupported("a column definition list", node)
+    here, hidden, clause = level.items, level.hidden, level.clause
+    level.items, level.hidden, level.clause = hidden + here, [], "FROM"
+    try:
+        bound = settle(level.state, bind_expr(level, call))
+    finally:
+        level.items, level.hidden, level.clause = here, hidden, clause
+    name = call.args["this"] if type(call) is exp.Anonymous else "column"
+    name = name if type(name) is str else name.name
+    columns = _function_columns(bound, alias or name)
+    ordinality = bool(node.args.get("ordinality"))
+    if ordinality:
+        columns = (*columns, OutputColumn("ordinality", types.INT8))
+    shown = _shown(columns, alias or name, names, at)
+    relation = level.state.relation(shown)
+    level.add(Item(alias or name, relation, shown, names_of(shown)), at)
+    from kalam_pg.sql.walk import column_refs
+
+    lateral = any(up >= 0 for up, _ in column_refs(bound))
+    return FunctionScan(relation, bound, shown, alias, ordinality, lateral)
+
+
+def _function_columns(bound: Expr, name: str) -> tuple[OutputColumn, ...]:
+    overload = bound.overload if isinstance(bound, Call) else None
+    if overload is not None and overload.out_names:
+        if len(overload.out_names) == 1:
+            return (OutputColumn(overload.out_names[0], bound.type),)
+        out_types = getattr(overload, "out_types", ())
+        if len(out_types) != len(overload.out_names):
+            raise unsupported(f"{overload.name} in FROM")
+        pairs = zip(overload.out_names, out_types, strict=True)
+        return tuple(OutputColumn(n, t) for n, t in pairs)
+    if bound.type is types.RECORD:
+        raise FeatureNotSupportedError(
+            'a column definition list is required for functions returning "record"'
+        )
+    if overload is not None and overload.kind is Kind.CAST:
+        name = bound.type.name
+    return (OutputColumn(name, bound.type, bound.typmod),)
+
+
+# -------------------------------------------------------------------------------------- joins
+
+
+def _parenthesised(level: Level, node: exp.Expr) -> FromItem:
+    """A join in parentheses: with an alias, its columns are seen under that name only."""
+    alias, names, _ = alias_of(node)
+    before = level.items
+    level.items = []
+    outer_hidden = level.hidden
+    level.hidden = [*outer_hidden, *before]
+    current = _item(level, node.args["this"])
+    for join in node.args.get("joins") or ():
+        current = _join(level, level.hidden, current, join)
+    added, level.items, level.hidden = level.items, before, outer_hidden
+    if alias:
+        columns: list[OutputColumn] = []
+        exprs: list[Expr] = []
+        for item in added:
+            if item.cols_visible:
+                shown = [i for i, c in enumerate(item.columns) if not c.hidden]
+                columns += [item.columns[i] for i in shown]
+                exprs += [item.ref(i, 0) for i in shown]
+        renamed_columns = _shown(tuple(columns), alias, names, position(node))
+        added = [Item(alias, -1, renamed_columns, names_of(renamed_columns), exprs=tuple(exprs))]
+    for item in added:
+        level.add(item, position(node))
+    return current
+
+
+def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) -> FromItem:
+    consumed(join, "this", "side", "kind", "method", "on", "using")
+    args = join.args
+    kind = _join_kind(args)
+    left_items = list(level.items)
+    hidden = level.hidden
+    right = _lateral_item(level, before, args["this"])
+    level.hidden = hidden
+    right_items = level.items[len(left_items) :]
+    using = args.get("using")
+    names = None
+    if using:
+        names = [u.args["this"] for u in using]
+    elif str(args.get("method") or "").upper() == "NATURAL":
+        names = _natural(left_items, right_items)
+    if names is not None:
+        condition = _using(level, kind, left_items, right_items, names, position(join))
+    elif args.get("on") is not None:
+        # ON sees the two sides of its join, not what stands before a comma.
+        level.hidden = [*before]
+        condition = bind_condition(level, args["on"], "JOIN/ON")
+        level.hidden = hidden
+    else:
+        condition = None
+    if condition is None and kind != "cross":
+        condition = Const(value=True, type=types.BOOL)
+    return Join(kind, left, right, condition)
+
+
+def _join_kind(args: dict[str, object]) -> str:
+    side = str(args.get("side") or "").lower()
+    if side:
+        return side
+    word = str(args.get("kind") or "").lower()
+    return "cross" if word == "cross" else "inner"
+
+
+def _natural(left: Sequence[Item], right: Sequence[Item]) -> list[str]:
+    theirs = {c.name for item in right if item.cols_visible for c in item.columns if not c.hidden}
+    found: dict[str, None] = {}
+    for item in left:
+        if item.cols_visible:
+            for column in item.columns:
+                if not column.hidden and column.name in theirs:
+                    found[column.name] = None
+    return list(found)
+
+
+def _using(
+    level: Level, kind: str, left: Sequence[Item], right: Sequence[Item], names: Sequence[str],
+    at: int,
+) -> Expr | None:  # fmt: skip
+    """Join columns of the same names; their merged columns come first in `*`."""
+    terms: list[Expr] = []
+    columns: list[OutputColumn] = []
+    exprs: list[Expr] = []
+    for name in names:
+        a, origin = _side_column(left, name, "left", at)
+        b, other = _side_column(right, name, "right", at)
+        equals = apply_operator(level, "=", (a, b), at)
+        terms.append(equals)
+        merged = _merged(level, kind, a, b, name, at)
+        source = other if kind == "right" else origin
+        if merged is a or merged is b:
+            columns.append(replace(source, name=name))
+        else:
+            columns.append(OutputColumn(name, merged.type, merged.typmod))
+        exprs.append(merged)
+    for item in (*left, *right):
+        if item.cols_visible:
+            for index, column in enumerate(item.columns):
+                if column.name not in names:
+                    columns.append(column)
+                    exprs.append(item.ref(index, 0))
+            item.cols_visible = False
+    shown = tuple(columns)
+    level.items.append(Item("", -1, shown, names_of(shown), exprs=tuple(exprs), rel_visible=False))
+    if not terms:
+        return None
+    return terms[0] if len(terms) == 1 else BoolOp(BoolKind.AND, tuple(terms), types.BOOL)
+
+
+def _side_column(items: Sequence[Item], name: str, side: str, at: int) -> tuple[Expr, OutputColumn]:
+    found: list[tuple[Expr, OutputColumn]] = []
+    for item in items:
+        index = item.names.get(name) if item.cols_visible else None
+        if index is None:
+            continue
+        if index < 0 or found:
+            raise AmbiguousColumnError(
+                f'common column name "{name}" appears more than once in {side} table', position=at
+            )
+        found.append((item.ref(index, 0), item.columns[index]))
+    if not found:
+        raise UndefinedColumnError(
+            f'column "{name}" specified in USING clause does not exist in {side} table', position=at
+        )
+    return found[0]
+
+
+def _merged(level: Level, kind: str, a: Expr, b: Expr, name: str, at: int) -> Expr:
+    """The merged column of USING: the side that always has a row, or COALESCE for FULL."""
+    state = level.state
+    target = common_type([a.type, b.type])
+    left = None if target is None else coerce(state, a, target)
+    right = None if target is None else coerce(state, b, target)
+    if left is None or right is None:
+        raise DatatypeMismatchError(
+            f"JOIN/USING types {a.type.sql_name} and {b.type.sql_name} cannot be matched",
+            position=at,
+        )
+    if kind == "full":
+        typmod = left.typmod if left.typmod == right.typmod else -1
+        return Coalesce((left, right), left.type, typmod)
+    if kind == "right":
+        return right
+    return left if left is a or right is not b or kind == "left" else right

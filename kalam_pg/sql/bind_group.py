@@ -1,0 +1,161 @@
+"""GROUP BY with its grouping sets, and which columns may then be used outside aggregates."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from sqlglot import exp
+
+from catalog.errors import GroupingError, StatementTooComplexError
+from catalog.model import Table
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level
+from kalam_pg.sql.tree import (
+    Aggregate,
+    ColumnRef,
+    Const,
+    Expr,
+    Grouping,
+    Select,
+    SetOp,
+    ValuesQuery,
+)
+from kalam_pg.sql.walk import children
+
+SETS_MAX = 4096  # PostgreSQL's limit too
+_SPECIAL = (exp.Rollup, exp.Cube, exp.GroupingSets)
+BindItem = Callable[[exp.Expr], Expr]
+
+
+def bind_group(
+    group: exp.Group, bind_item: BindItem
+) -> tuple[tuple[Expr, ...], tuple[tuple[int, ...], ...]]:
+    """GROUP BY: its distinct expressions, and its grouping sets as indexes into them.
+
+    The sets are () when there is only a plain list. bind_item resolves one expression, ordinal or
+    output name.
+    """
+    exprs: list[Expr] = []
+
+    def index_of(node: exp.Expr) -> int:
+        bound = bind_item(node)
+        if bound not in exprs:
+            exprs.append(bound)
+        return exprs.index(bound)
+
+    items: list[exp.Expr] = list(group.expressions)
+    sets_of = [_sets(item, index_of) for item in items]
+    if all(_is_plain(item) for item in items):
+        return tuple(exprs), ()
+    count = 1
+    for sets in sets_of:
+        count *= len(sets)
+        if count > SETS_MAX:
+            raise StatementTooComplexError(
+                f"too many grouping sets present (maximum {SETS_MAX})", position=position(group)
+            )
+    merged = [_merged(combination) for combination in product(*sets_of)]
+    if group.args.get("distinct"):
+        merged = list(dict.fromkeys(merged))
+    return tuple(exprs), tuple(merged)
+
+
+def _is_plain(item: exp.Expr) -> bool:
+    return not isinstance(item, _SPECIAL) and not (type(item) is exp.Tuple and not item.expressions)
+
+
+def _merged(combination: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(i for part in combination for i in part))
+
+
+def _sets(item: exp.Expr, index_of: Callable[[exp.Expr], int]) -> list[tuple[int, ...]]:
+    """The grouping sets one item stands for."""
+    if isinstance(item, exp.GroupingSets):
+        return [s for inner in item.expressions for s in _sets(inner, index_of)]
+    if isinstance(item, exp.Rollup | exp.Cube):
+        parts = [_columns(inner, index_of) for inner in item.expressions]
+        if isinstance(item, exp.Rollup):
+            return [_merged(parts[:n]) for n in range(len(parts), -1, -1)]
+        picks = product((True, False), repeat=len(parts))
+        return [
+            _merged([p for p, taken in zip(parts, pick, strict=True) if taken]) for pick in picks
+        ]
+    return [_columns(item, index_of)]
+
+
+def _columns(item: exp.Expr, index_of: Callable[[exp.Expr], int]) -> tuple[int, ...]:
+    if type(item) is exp.Tuple and not item.meta.get("row"):
+        return tuple(index_of(inner) for inner in item.expressions)
+    return (index_of(item),)
+
+
+def check_grouped(level: Level, exprs: Sequence[Any], group_by: Sequence[Expr]) -> None:
+    """42803 for a column of this query that is neither grouped nor inside an aggregate."""
+    determined = _determined(level, group_by)
+    for expr in exprs:
+        for ref, inner in _ungrouped(expr, group_by, 0):
+            if ref.relation in determined:
+                continue
+            name = _described(level, ref)
+            if inner:
+                raise GroupingError(
+                    f'subquery uses ungrouped column "{name}" from outer query',
+                    position=ref.position,
+                )
+            raise GroupingError(
+                f'column "{name}" must appear in the GROUP BY clause or be used in an aggregate '
+                "function",
+                position=ref.position,
+            )
+
+
+def _ungrouped(node: Any, group_by: Sequence[Expr], depth: int) -> Iterator[tuple[ColumnRef, int]]:
+    if depth == 0 and (isinstance(node, Const) or node in group_by):
+        return
+    if isinstance(node, ColumnRef):
+        if node.outer == depth and not (depth and _inner(node) in group_by):
+            yield node, depth
+        return
+    if isinstance(node, Aggregate) and depth == 0:
+        return
+    if isinstance(node, Grouping) and depth == 0:
+        for arg in node.args:
+            if arg not in group_by:
+                raise GroupingError(
+                    "arguments to GROUPING must be grouping expressions of the associated query "
+                    "level",
+                    position=node.position,
+                )
+        return
+    below = depth + 1 if isinstance(node, Select | SetOp | ValuesQuery) else depth
+    for child in children(node):
+        yield from _ungrouped(child, group_by, below)
+
+
+def _inner(ref: ColumnRef) -> ColumnRef:
+    """The reference as its own query would write it."""
+    return ColumnRef(ref.relation, ref.column, ref.name, ref.type, ref.typmod)
+
+
+def _determined(level: Level, group_by: Sequence[Expr]) -> set[int]:
+    """Relations whose primary key is all in GROUP BY: their other columns depend on it."""
+    found: set[int] = set()
+    for item in level.items:
+        table: Table | None = item.table
+        if table is None or not table.primary_key or item.relation < 0:
+            continue
+        ids = {
+            item.columns[e.column].column_id
+            for e in group_by
+            if type(e) is ColumnRef and e.relation == item.relation and not e.outer
+        }
+        if ids.issuperset(table.primary_key):
+            found.add(item.relation)
+    return found
+
+
+def _described(level: Level, ref: ColumnRef) -> str:
+    for item in level.items:
+        if item.relation == ref.relation and item.alias:
+            return f"{item.alias}.{ref.name}"
+    return ref.name

@@ -1,0 +1,186 @@
+"""UNION, INTERSECT and EXCEPT: both sides cast to common types."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from catalog.errors import FeatureNotSupportedError, InvalidColumnReferenceError, SqlSyntaxError
+from catalog.model import Column
+from catalog.types import registry as types
+from catalog.types.table import PgType
+from kalam_pg.sql.bind_call import ordering
+from kalam_pg.sql.bind_expr import consumed
+from kalam_pg.sql.coerce import assign, coerce, mismatch, settle
+from kalam_pg.sql.overloads import common_type
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level, State
+from kalam_pg.sql.tree import (
+    ColumnRef,
+    Cte,
+    Expr,
+    OutputColumn,
+    Query,
+    Select,
+    SetOp,
+    SortKey,
+    SubqueryScan,
+    Target,
+)
+
+Limits = Callable[[Level, dict[str, object]], tuple[Expr | None, Expr | None]]
+
+
+def bind_set_operation(level: Level, node: exp.Expr, with_: tuple[Cte, ...]) -> SetOp:
+    """A set operation whose own level is `level`; its operands are one level below."""
+    from kalam_pg.sql.bind_query import bind_query
+
+    left = bind_query(level, node.args["this"], resolve=False)
+    right = bind_query(level, node.args["expression"], resolve=False)
+    return combine(level, node, left, right, with_)
+
+
+def combine(
+    level: Level, node: exp.Expr, left: Query, right: Query, with_: tuple[Cte, ...] = ()
+) -> SetOp:
+    """Two bound operands as one query, with the ORDER BY and LIMIT of the whole."""
+    from kalam_pg.sql.bind_query import bind_limit
+
+    consumed(node, "this", "expression", "distinct", "with_", "order", "limit", "offset", "locks")
+    word = type(node).__name__.upper()
+    state, args = level.state, node.args
+    if args.get("locks"):
+        raise FeatureNotSupportedError(
+            "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT", position=position(node)
+        )
+    if len(left.columns) != len(right.columns):
+        raise SqlSyntaxError(
+            f"each {word} query must have the same number of columns",
+            position=position(args["expression"]),
+        )
+    keep_all = args.get("distinct") is False
+    columns: list[OutputColumn] = []
+    kinds: list[PgType] = []
+    for index, (a, b) in enumerate(zip(left.columns, right.columns, strict=True)):
+        kind = common_type([a.type, b.type])
+        if kind is None:
+            raise mismatch([_output(left, index), _output(right, index)], word)
+        if not keep_all:
+            ordering(kind, position(node))
+        kinds.append(kind)
+        typmod = a.typmod if a.typmod == b.typmod and a.type is b.type else -1
+        columns.append(OutputColumn(a.name, kind, typmod))
+    shown = tuple(columns)
+    left, right = cast_output(state, left, kinds, word), cast_output(state, right, kinds, word)
+    relation = state.relation(shown)
+    order = args.get("order")
+    keys = () if order is None else _order(order, relation, shown)
+    limit, offset = bind_limit(level, args)
+    return SetOp(word.lower(), keep_all, left, right, relation, shown, keys, limit, offset, with_)
+
+
+def _output(query: Query, index: int) -> Expr:
+    """An expression that stands for an output column in an error message."""
+    if isinstance(query, Select):
+        return query.targets[index].expr
+    column = query.columns[index]
+    return ColumnRef(0, index, column.name, column.type, column.typmod)
+
+
+def cast_output(state: State, query: Query, kinds: Sequence[PgType], word: str) -> Query:
+    """The query with its output columns cast to these types."""
+    if all(c.type is k for c, k in zip(query.columns, kinds, strict=True)):
+        return query
+    simple = isinstance(query, Select) and not (
+        query.distinct or query.distinct_on or query.order_by
+    )
+    if not simple:
+        query = _wrapped(state, query)
+    assert isinstance(query, Select)
+    targets: list[Target] = []
+    columns: list[OutputColumn] = []
+    for target, column, kind in zip(query.targets, query.columns, kinds, strict=True):
+        expr = target.expr if kind is types.UNKNOWN else coerce(state, target.expr, kind)
+        if expr is None:
+            raise mismatch([target.expr, ColumnRef(0, 0, "", kind)], word)
+        targets.append(Target(expr, target.name))
+        if expr is target.expr:
+            columns.append(column)
+        else:
+            columns.append(OutputColumn(column.name, kind, expr.typmod))
+    return replace(query, targets=tuple(targets), columns=tuple(columns))
+
+
+def assign_output(state: State, query: Query, slots: Sequence[Column]) -> Query:
+    """The query with its output columns cast to table columns, as INSERT does (assignment)."""
+    if all(
+        c.type is slot.type and slot.typmod in (-1, c.typmod)
+        for c, slot in zip(query.columns, slots, strict=True)
+    ):
+        return query
+    simple = isinstance(query, Select) and not (
+        query.distinct or query.distinct_on or query.order_by
+    )
+    if not simple:
+        query = _wrapped(state, query)
+    assert isinstance(query, Select)
+    targets = tuple(
+        Target(assign(state, t.expr, slot.type, slot.typmod, slot.name), t.name)
+        for t, slot in zip(query.targets, slots, strict=True)
+    )
+    columns = tuple(OutputColumn(t.name, t.expr.type, t.expr.typmod) for t in targets)
+    return replace(query, targets=targets, columns=columns)
+
+
+def _wrapped(state: State, query: Query) -> Select:
+    """SELECT * FROM (query), so that casts do not change its DISTINCT or ORDER BY."""
+    if isinstance(query, Select):
+        settled = tuple(Target(settle(state, t.expr), t.name) for t in query.targets)
+        shown = tuple(
+            replace(c, type=t.expr.type) for c, t in zip(query.columns, settled, strict=True)
+        )
+        query = replace(query, targets=settled, columns=shown)
+    relation = state.relation(query.columns)
+    targets = tuple(
+        Target(ColumnRef(relation, i, c.name, c.type, c.typmod), c.name)
+        for i, c in enumerate(query.columns)
+    )
+    scan = SubqueryScan(relation, query, query.columns, f"q{relation}")
+    return Select(targets, query.columns, (scan,))
+
+
+def _order(order: exp.Order, relation: int, columns: Sequence[OutputColumn]) -> tuple[SortKey, ...]:
+    keys = []
+    for item in order.expressions:
+        node = item.args["this"]
+        index = _which(node, columns)
+        column = columns[index]
+        ordering(column.type, position(node))
+        ref = ColumnRef(relation, index, column.name, column.type, column.typmod, position(node))
+        keys.append(SortKey(ref, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+    return tuple(keys)
+
+
+def _which(node: exp.Expr, columns: Sequence[OutputColumn]) -> int:
+    at = position(node)
+    if type(node) is exp.Literal and not node.args["is_string"] and node.args["this"].isdigit():
+        index = int(node.args["this"])
+        if not 1 <= index <= len(columns):
+            raise InvalidColumnReferenceError(
+                f"ORDER BY position {index} is not in select list", position=at
+            )
+        return index - 1
+    if type(node) is exp.Column and node.args.get("table") is None:
+        name = node.args["this"].name
+        for index, column in enumerate(columns):
+            if column.name == name:
+                return index
+        from catalog.errors import UndefinedColumnError
+
+        raise UndefinedColumnError(f'column "{name}" does not exist', position=at)
+    raise FeatureNotSupportedError(
+        "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",
+        detail="Only result column names can be used, not expressions or functions.",
+        hint="Add the expression/function to every SELECT, or move the UNION into a FROM clause.",
+        position=at,
+    )

@@ -1,0 +1,106 @@
+"""Binding of subqueries in expressions."""
+
+from sqlglot import exp
+
+from catalog.errors import SqlSyntaxError, UndefinedObjectError
+from catalog.types import registry as types
+from kalam_pg.functions.table import Overload
+from kalam_pg.sql.bind_expr import (
+    ARRAY_SUBQUERY,
+    QUANTIFIED,
+    apply_operator,
+    bind_expr,
+    consumed,
+    handles,
+    unsupported,
+)
+from kalam_pg.sql.bind_query import bind_query
+from kalam_pg.sql.bind_setop import cast_output
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level
+from kalam_pg.sql.tree import (
+    ArraySubquery,
+    Call,
+    ColumnRef,
+    Exists,
+    Expr,
+    InSubquery,
+    Query,
+    RowExpr,
+    ScalarSubquery,
+)
+
+
+def _inner(level: Level, node: exp.Expr) -> Query:
+    query = node.args["this"] if type(node) is exp.Subquery else node
+    # A subquery's own aggregates are no business of the call they may stand in.
+    inside, level.inside = level.inside, ""
+    clause = level.clause
+    result = bind_query(level, query)
+    level.inside, level.clause = inside, clause
+    return result
+
+
+def _one_column(query: Query, node: exp.Expr) -> None:
+    if len(query.columns) != 1:
+        raise SqlSyntaxError("subquery must return only one column", position=position(node))
+
+
+@handles(exp.Subquery)
+def _scalar(level: Level, node: exp.Subquery) -> Expr:
+    consumed(node, "this")
+    query = _inner(level, node)
+    _one_column(query, node)
+    column = query.columns[0]
+    return ScalarSubquery(query, column.type, column.typmod, position(node))
+
+
+@handles(exp.Exists)
+def _exists(level: Level, node: exp.Exists) -> Expr:
+    return Exists(_inner(level, node.args["this"]), types.BOOL, -1, position(node))
+
+
+def _array(level: Level, node: exp.Subquery) -> Expr:
+    query = _inner(level, node)
+    _one_column(query, node)
+    kind = query.columns[0].type
+    array = kind if kind.element is not None else types.array_of(kind)
+    if array is None:
+        raise UndefinedObjectError(
+            f"could not find array type for data type {kind.sql_name}", position=position(node)
+        )
+    return ArraySubquery(query, array, -1, position(node))
+
+
+ARRAY_SUBQUERY.append(_array)
+
+
+def _quantified(
+    level: Level, left: exp.Expr, subquery: exp.Expr, symbol: str, is_all: bool, at: int
+) -> Expr:
+    """`left op ANY|ALL (query)`, IN and NOT IN too."""
+    bound = bind_expr(level, left)
+    items = bound.items if isinstance(bound, RowExpr) else (bound,)
+    query = _inner(level, subquery)
+    columns = query.columns
+    if len(columns) != len(items):
+        many = "many" if len(columns) > len(items) else "few"
+        raise SqlSyntaxError(f"subquery has too {many} columns", position=at)
+    if len(items) > 1 and symbol not in ("=", "<>"):
+        raise unsupported(f"row comparison {symbol} with a subquery", left)
+    operators: list[Overload] = []
+    args: list[Expr] = []
+    kinds = []
+    for item, column in zip(items, columns, strict=True):
+        # A column that stands for what the query gives, to resolve the operator and its casts.
+        right = ColumnRef(0, 0, column.name, column.type, column.typmod, at)
+        call = apply_operator(level, symbol, (item, right), at)
+        assert isinstance(call, Call)
+        operators.append(call.overload)
+        args.append(call.args[0])
+        kinds.append(call.args[1].type)
+    query = cast_output(level.state, query, kinds, "IN")
+    return InSubquery(tuple(args), query, tuple(operators), is_all, types.BOOL, -1, at)
+
+
+QUANTIFIED.append(_quantified)

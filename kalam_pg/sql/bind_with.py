@@ -1,0 +1,111 @@
+"""WITH: common table expressions, recursive ones too."""
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from catalog.errors import (
+    DatatypeMismatchError,
+    DuplicateAliasError,
+    InvalidRecursionError,
+)
+from catalog.types import registry as types
+from kalam_pg.sql.bind_expr import consumed, unsupported
+from kalam_pg.sql.bind_from import BIND_QUERY, alias_of, check_alias_columns
+from kalam_pg.sql.bind_setop import cast_output, combine
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import CteEntry, Level, renamed
+from kalam_pg.sql.tree import Cte, Query
+
+_SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
+_CHANGES = (exp.Insert, exp.Update, exp.Delete)
+
+
+def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
+    """The WITH items of a query or data change; they are then in scope at `level`."""
+    with_ = node.args.get("with_")
+    if with_ is None:
+        return ()
+    consumed(with_, "expressions", "recursive")
+    level.ctes = {}
+    found = []
+    for item in with_.expressions:
+        consumed(item, "this", "alias", "materialized")
+        name, names, _ = alias_of(item)
+        if name in level.ctes:
+            raise DuplicateAliasError(
+                f'WITH query name "{name}" specified more than once', position=position(item)
+            )
+        query_node = item.args["this"]
+        if isinstance(query_node, _CHANGES):
+            raise unsupported("a data-modifying statement in WITH", item)
+        number = level.state.ctes
+        level.state.ctes += 1
+        if with_.args.get("recursive") and _mentions(query_node, name):
+            cte = _recursive(level, item, query_node, number, name, names)
+        else:
+            query = BIND_QUERY[0](level, query_node)
+            check_alias_columns(name, len(query.columns), names, position(item))
+            columns = renamed(query.columns, names)
+            cte = Cte(number, name, query, columns, materialized=item.args.get("materialized"))
+        level.ctes[name] = CteEntry(number, name, cte.columns, cte)
+        found.append(cte)
+    return tuple(found)
+
+
+def _mentions(query: exp.Expr, name: str) -> bool:
+    return any(
+        type(table.args.get("this")) is exp.Identifier
+        and table.args["this"].args["this"] == name
+        and table.args.get("db") is None
+        for table in query.find_all(exp.Table)
+    )
+
+
+def _recursive(
+    level: Level, item: exp.Expr, node: exp.Expr, number: int, name: str, names: list[str]
+) -> Cte:
+    at = position(item)
+    if type(node) is not exp.Union:
+        raise InvalidRecursionError(
+            f'recursive query "{name}" does not have the form non-recursive-term UNION [ALL] '
+            "recursive-term",
+            position=at,
+        )
+    for key in ("order", "limit", "offset", "with_"):
+        if node.args.get(key):
+            raise unsupported(f"{key.strip('_').upper()} in a recursive query", node)
+    if _mentions(node.args["this"], name):
+        raise InvalidRecursionError(
+            f'recursive reference to query "{name}" must not appear within its non-recursive term',
+            position=at,
+        )
+    inner = Level(level.state, level)
+    start: Query = BIND_QUERY[0](inner, node.args["this"])
+    check_alias_columns(name, len(start.columns), names, at)
+    columns = tuple(replace(c, table_id=0, column_id=0) for c in renamed(start.columns, names))
+    assert level.ctes is not None
+    level.ctes[name] = CteEntry(number, name, columns)
+    step: Query = BIND_QUERY[0](inner, node.args["expression"])
+    del level.ctes[name]
+    kinds = [c.type for c in start.columns]
+    result = combine(inner, node, start, cast_or_same(level, step, kinds))
+    for index, (before, after) in enumerate(zip(start.columns, result.columns, strict=True)):
+        if before.type is not after.type:
+            raise DatatypeMismatchError(
+                f'recursive query "{name}" column {index + 1} has type {before.type.sql_name} in '
+                f"non-recursive term but type {after.type.sql_name} overall",
+                hint="Cast the output of the non-recursive term to the correct type.",
+                position=at,
+            )
+    return Cte(number, name, result, columns, recursive=True,
+               materialized=item.args.get("materialized"))  # fmt: skip
+
+
+def cast_or_same(level: Level, query: Query, kinds: list[types.PgType]) -> Query:
+    """Give the recursive term's untyped columns the types of the first term."""
+    if len(kinds) != len(query.columns):
+        return query
+    wanted = [k if c.type is types.UNKNOWN else c.type
+              for c, k in zip(query.columns, kinds, strict=True)]  # fmt: skip
+    return cast_output(level.state, query, wanted, "UNION")

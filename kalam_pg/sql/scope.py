@@ -1,0 +1,321 @@
+"""What names mean: the state of one statement being bound, its query levels and what each can see."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from catalog.errors import (
+    AmbiguousAliasError,
+    AmbiguousColumnError,
+    DuplicateAliasError,
+    UndefinedColumnError,
+    UndefinedTableError,
+)
+from catalog.model import Relation, Table
+from catalog.types import registry as types
+from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
+from kalam_pg.sql.tree import ColumnRef, Cte, Expr, OutputColumn
+from kalam_pg.sql.walk import raise_levels
+
+VIRTUAL_SCHEMAS = frozenset(("pg_catalog", "information_schema", "system"))
+
+
+class RelationSource(Protocol):
+    """The part of `catalog.snapshot.Snapshot` that names are looked up in."""
+
+    def find(self, schema: str, name: str, search_path: Sequence[str], /) -> Relation | None: ...
+
+
+def no_virtual(_schema: str, _name: str) -> tuple[OutputColumn, ...] | None:
+    """A catalogue without relations."""
+    return None
+
+
+@dataclass(slots=True)
+class BindScope:
+    """Where a statement is bound: what exists, and what the session says about names and types.
+
+    virtual: columns of a catalogue relation by schema and name, None when there is none.
+    param_types: types given by Parse, None (or missing) where the binder is to infer them.
+    """
+
+    snapshot: RelationSource
+    search_path: tuple[str, ...] = ("public",)
+    virtual: Callable[[str, str], tuple[OutputColumn, ...] | None] = no_virtual
+    param_types: Sequence[PgType | None] = ()
+    types: TypeContext = DEFAULT_CONTEXT
+
+
+@dataclass(slots=True)
+class State:
+    """One statement being bound: numbers handed out, parameters inferred, what it names.
+
+    columns: output of each relation by number. pending: per parameter index, how many references
+    were bound before its type was known and not coerced since.
+    """
+
+    scope: BindScope
+    text: str = ""
+    params: list[PgType | None] = field(default_factory=list)
+    pending: dict[int, int] = field(default_factory=dict)
+    columns: list[tuple[OutputColumn, ...]] = field(default_factory=list)
+    ctes: int = 0
+    tables: dict[int, Table] = field(default_factory=dict)
+    virtual: dict[tuple[str, str], None] = field(default_factory=dict)
+    views: tuple[str, ...] = ()
+    volatile: bool = False
+
+    def relation(self, columns: tuple[OutputColumn, ...]) -> int:
+        """Number a new relation with this output."""
+        self.columns.append(columns)
+        return len(self.columns) - 1
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing that column names may come from: a relation of FROM, or a join's merged columns.
+
+    names: column name to index, -1 where two columns share it. exprs: what the columns stand for
+    when they are not simply columns of `relation` (JOIN USING). `table_name` and `schema` allow
+    `schema.table.column`; "" when an alias hides them. An item with `reachable` False is in FROM but
+    may not be referenced from here; it serves the error message only.
+    """
+
+    alias: str
+    relation: int
+    columns: tuple[OutputColumn, ...]
+    names: dict[str, int]
+    schema: str = ""
+    exprs: tuple[Expr, ...] | None = None
+    rel_visible: bool = True
+    cols_visible: bool = True
+    table: Table | None = None
+
+    def ref(self, index: int, position: int) -> Expr:
+        """The expression for one column."""
+        if self.exprs is not None:
+            return self.exprs[index]
+        column = self.columns[index]
+        return ColumnRef(self.relation, index, column.name, column.type, column.typmod, position)
+
+
+@dataclass(slots=True)
+class CteEntry:
+    """A WITH item in scope. `cte` is None inside a recursive item's own definition."""
+
+    number: int
+    name: str
+    columns: tuple[OutputColumn, ...]
+    cte: Cte | None = None
+    recursive_term: bool = True
+    referenced: int = 0
+
+
+@dataclass(slots=True)
+class Level:
+    """One query level. `items` are what its expressions see; `hidden` is in FROM but out of reach.
+
+    clause: where in the query we are, in the words of error messages ("WHERE", "JOIN conditions").
+    windows: named windows, as sqlglot nodes, by name.
+    """
+
+    state: State
+    parent: "Level | None" = None
+    items: list[Item] = field(default_factory=list)
+    hidden: list[Item] = field(default_factory=list)
+    ctes: dict[str, CteEntry] | None = None
+    clause: str = ""
+    has_aggregates: bool = False
+    has_windows: bool = False
+    inside: str = ""  # "" | "aggregate" | "window": whose arguments are being bound
+    windows: dict[str, object] = field(default_factory=dict)
+
+    def add(self, item: Item, position: int = 0) -> None:
+        """Put an item into FROM; its alias must be new there."""
+        if item.alias:
+            for other in self.items:
+                if (
+                    other.alias == item.alias
+                    and other.rel_visible
+                    and (other.schema == item.schema or not other.schema or not item.schema)
+                ):
+                    raise DuplicateAliasError(
+                        f'table name "{item.alias}" specified more than once', position=position
+                    )
+        self.items.append(item)
+
+    def find_cte(self, name: str) -> CteEntry | None:
+        """The WITH item of that name, innermost first."""
+        level: Level | None = self
+        while level is not None:
+            if level.ctes and name in level.ctes:
+                return level.ctes[name]
+            level = level.parent
+        return None
+
+    def levels(self) -> "Iterator[tuple[int, Level]]":
+        """This level and those around it, with the number of levels up."""
+        up, level = 0, self
+        while True:
+            yield up, level
+            if level.parent is None:
+                return
+            up, level = up + 1, level.parent
+
+
+def names_of(columns: Sequence[OutputColumn]) -> dict[str, int]:
+    """Column name to index; -1 marks a name that occurs twice."""
+    names: dict[str, int] = {}
+    for index, column in enumerate(columns):
+        names[column.name] = -1 if column.name in names else index
+    return names
+
+
+# Column lists of tables are asked for at each reference; a Table is immutable, so by identity.
+_TABLE_COLUMNS: dict[int, tuple[Table, tuple[OutputColumn, ...], dict[str, int]]] = {}
+_TABLE_COLUMNS_MAX = 4096
+
+
+def table_columns(table: Table) -> tuple[tuple[OutputColumn, ...], dict[str, int]]:
+    """A stored table's output: its columns, then `_seq` and `_deleted`; and their index by name."""
+    known = _TABLE_COLUMNS.get(id(table))
+    if known is not None and known[0] is table:
+        return known[1], known[2]
+    columns = tuple(
+        OutputColumn(
+            c.name, c.type, c.typmod, table.id, c.id, table.hidden_key and c.name == "_rowid"
+        )
+        for c in table.columns
+    ) + (
+        OutputColumn("_seq", types.INT8, hidden=True),
+        OutputColumn("_deleted", types.BOOL, hidden=True),
+    )
+    if len(_TABLE_COLUMNS) >= _TABLE_COLUMNS_MAX:
+        _TABLE_COLUMNS.clear()
+    _TABLE_COLUMNS[id(table)] = (table, columns, names := names_of(columns))
+    return columns, names
+
+
+def find_relation(
+    state: State, schema: str, name: str
+) -> Relation | tuple[str, tuple[OutputColumn, ...]] | None:
+    """A table or view, or (schema, columns) of a catalogue relation, as search_path has it."""
+    scope = state.scope
+    if schema:
+        if schema in VIRTUAL_SCHEMAS and (columns := scope.virtual(schema, name)) is not None:
+            return schema, columns
+        return scope.snapshot.find(schema, name, ())
+    path = scope.search_path
+    if "pg_catalog" not in path and (columns := scope.virtual("pg_catalog", name)) is not None:
+        return "pg_catalog", columns
+    if VIRTUAL_SCHEMAS.isdisjoint(path):
+        return scope.snapshot.find("", name, path)
+    for entry in path:
+        if entry in VIRTUAL_SCHEMAS:
+            if (columns := scope.virtual(entry, name)) is not None:
+                return entry, columns
+        elif (found := scope.snapshot.find(entry, name, ())) is not None:
+            return found
+    return None
+
+
+def resolve_column(level: Level, name: str, position: int) -> Expr | None:
+    """What an unqualified name means, or None when no column has it."""
+    for up, current in level.levels():
+        found: Expr | None = None
+        for item in current.items:
+            if not item.cols_visible:
+                continue
+            index = item.names.get(name)
+            if index is None:
+                continue
+            if found is not None or index < 0:
+                raise AmbiguousColumnError(
+                    f'column reference "{name}" is ambiguous', position=position
+                )
+            found = item.ref(index, position)
+        if found is not None:
+            return raise_levels(found, up) if up else found
+    return None
+
+
+def resolve_qualified(level: Level, path: Sequence[str], name: str, position: int) -> Expr:
+    """What `table.name` or `schema.table.name` means."""
+    up, item = resolve_item(level, path, position)
+    index = item.names.get(name)
+    if index is None:
+        raise UndefinedColumnError(f"column {item.alias}.{name} does not exist", position=position)
+    if index < 0:
+        raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
+    found = item.ref(index, position)
+    return raise_levels(found, up) if up else found
+
+
+def resolve_item(level: Level, path: Sequence[str], position: int) -> tuple[int, Item]:
+    """The FROM item that `table` or `schema.table` names, and how many levels up it is."""
+    found = find_item(level, path, position)
+    if found is None:
+        raise _missing_from(level, path, position)
+    return found
+
+
+def find_item(level: Level, path: Sequence[str], position: int = 0) -> tuple[int, Item] | None:
+    """As `resolve_item`, None when there is none."""
+    alias = path[-1]
+    schema = path[-2] if len(path) > 1 else ""
+    for up, current in level.levels():
+        match = [
+            item
+            for item in current.items
+            if item.alias == alias and item.rel_visible and (not schema or item.schema == schema)
+        ]
+        if len(match) > 1:
+            raise AmbiguousAliasError(f'table reference "{alias}" is ambiguous', position=position)
+        if match:
+            return up, match[0]
+    return None
+
+
+def undefined_column(level: Level, name: str, position: int) -> UndefinedColumnError:
+    """The error for an unqualified name, with PostgreSQL's hint where a table has that column."""
+    for _, current in level.levels():
+        for item in current.hidden:
+            if item.names.get(name, -1) >= 0:
+                return UndefinedColumnError(
+                    f'column "{name}" does not exist',
+                    detail=f'There is a column named "{name}" in table "{item.alias}", but it '
+                    "cannot be referenced from this part of the query.",
+                    position=position,
+                )
+    return UndefinedColumnError(f'column "{name}" does not exist', position=position)
+
+
+def _missing_from(level: Level, path: Sequence[str], position: int) -> UndefinedTableError:
+    alias = path[-1]
+    for _, current in level.levels():
+        for item in current.hidden:
+            if item.alias == alias and item.rel_visible:
+                return UndefinedTableError(
+                    f'invalid reference to FROM-clause entry for table "{alias}"',
+                    detail=f'There is an entry for table "{alias}", but it cannot be referenced '
+                    "from this part of the query.",
+                    position=position,
+                )
+        for item in current.items:
+            if item.rel_visible and item.table is not None and item.table.name == alias:
+                return UndefinedTableError(
+                    f'invalid reference to FROM-clause entry for table "{alias}"',
+                    hint=f'Perhaps you meant to reference the table alias "{item.alias}".',
+                    position=position,
+                )
+    return UndefinedTableError(f'missing FROM-clause entry for table "{alias}"', position=position)
+
+
+def renamed(columns: tuple[OutputColumn, ...], names: Sequence[str]) -> tuple[OutputColumn, ...]:
+    """Columns with the first of their names replaced (`AS alias(a, b)`)."""
+    if not names:
+        return columns
+    return tuple(
+        replace(column, name=names[i]) if i < len(names) else column
+        for i, column in enumerate(columns)
+    )

@@ -1,0 +1,94 @@
+"""Walking and rewriting the typed tree, for the binder and for whoever reads it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from functools import cache
+from typing import Any
+
+from kalam_pg.sql import tree
+from kalam_pg.sql.tree import ColumnRef, Expr
+
+# Field values that are never, and never hold, a node.
+_LEAVES = (str, int, float, bool, bytes, type(None))
+_QUERIES = (tree.Select, tree.SetOp, tree.ValuesQuery)
+
+
+def children(node: Any) -> Iterator[Any]:
+    """The nodes directly in a node: expressions, queries, FROM items, sort keys, CTEs."""
+    for name in _node_fields(type(node)):
+        yield from _nodes(getattr(node, name))
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """The node and everything in it, subqueries too, parents first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def column_refs(node: Any, depth: int = 0) -> Iterator[tuple[int, ColumnRef]]:
+    """Every column reference in an expression or query, with the level it means.
+
+    The level is counted from the expression's own query: 0 is that query, 1 the one around it; a
+    reference to a subquery's own columns has a negative level.
+    """
+    if isinstance(node, ColumnRef):
+        yield node.outer - depth, node
+        return
+    inner = depth + 1 if isinstance(node, _QUERIES) else depth
+    for child in children(node):
+        yield from column_refs(child, inner)
+
+
+def raise_levels(expr: Expr, up: int) -> Expr:
+    """The same expression seen from `up` query levels further in. It must hold no subquery."""
+    if isinstance(expr, ColumnRef):
+        return replace(expr, outer=expr.outer + up)
+    return map_children(expr, lambda child: raise_levels(child, up))
+
+
+def map_children(node: Any, change: Callable[[Any], Any]) -> Any:
+    """A copy of the node with each direct child changed; the node itself if nothing changed."""
+    changed: dict[str, Any] = {}
+    for name in _node_fields(type(node)):
+        old = getattr(node, name)
+        new = _mapped(old, change)
+        if new is not old:
+            changed[name] = new
+    return replace(node, **changed) if changed else node
+
+
+def location(node: Any) -> int:
+    """The leftmost known position in an expression, 0 when none is known (exprLocation)."""
+    best: int = getattr(node, "position", 0)
+    if isinstance(node, _QUERIES):
+        return best
+    for child in children(node):
+        here = location(child)
+        if here and (not best or here < best):
+            best = here
+    return best
+
+
+@cache
+def _node_fields(kind: type) -> tuple[str, ...]:
+    skip = {"type", "overload", "equals", "less", "operator", "operators", "columns", "table"}
+    skip |= {"typmod", "position", "value", "returning_columns", "target_columns"}
+    return tuple(f.name for f in fields(kind) if f.name not in skip)
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _nodes(item)
+    elif not isinstance(value, _LEAVES) and is_dataclass(value):
+        yield value
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, tuple):
+        new = tuple(_mapped(item, change) for item in value)
+        return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
+    if isinstance(value, _LEAVES) or not is_dataclass(value):
+        return value
+    return change(value)
