@@ -1,0 +1,240 @@
+"""Manifests: which segments a tablet's cold part consists of, as immutable numbered versions.
+
+A manifest file is JSON with its format number first; it names its predecessor's hash, so that a
+lost or altered version shows. It is published under a name that no other may hold (link, or rename
+without replacing, then the directory is fsynced): that is the commit point of a flush. This module
+holds the values and their text; `storage.tablet` decides which version a view reads.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from storage.errors import DataCorruptedError
+from storage.fs import FileSystem
+from storage.ids import TabletId
+
+FORMAT = 1
+"""Format number of the manifests written here; readers refuse a greater one."""
+
+_NAME = re.compile(r"manifest-(\d+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnStats:
+    """Of one column of a segment: its least and greatest value and its nulls.
+
+    minimum, maximum: stored values, None where the type has no order or a bound is too long.
+    """
+
+    minimum: bool | int | float | str | None
+    maximum: bool | int | float | str | None
+    nulls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One Parquet file of a tablet, sorted by primary key.
+
+    path: absolute. rows: versions in it, of which `deleted` are tombstones. superseded: how many
+    live rows of older segments its rows hide. size: bytes. min_key, max_key: encoded keys of its
+    first and last row. columns: by column name. filter_file: name of its key filter.
+    """
+
+    path: str
+    rows: int
+    size: int
+    sha256: str
+    min_seq: int
+    max_seq: int
+    min_key: bytes
+    max_key: bytes
+    deleted: int
+    superseded: int
+    filter_file: str
+    columns: Mapping[str, ColumnStats] = field(default_factory=dict, compare=False)
+
+    @property
+    def file(self) -> str:
+        """Name of the file in the tablet's directory."""
+        return Path(self.path).name
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One version of a tablet's cold part.
+
+    version: 0 is the empty one that no file holds. incarnation: seq of the TRUNCATE that began
+    this life of the tablet, 0 for the first. flushed_through: the log up to here is in
+    `segments`. previous: sha256 of the file of version - 1, "" when there was none.
+    """
+
+    tablet: TabletId
+    version: int = 0
+    schema_version: int = 0
+    incarnation: int = 0
+    flushed_through: int = 0
+    segments: tuple[Segment, ...] = ()
+    previous: str = ""
+    sha256: str = field(default="", compare=False)
+
+    @property
+    def rows(self) -> int:
+        """Live rows in cold: exact, since every segment counts what it hides."""
+        return sum(s.rows - s.deleted - s.superseded for s in self.segments)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return sum(segment.size for segment in self.segments)
+
+    @property
+    def merging(self) -> bool:
+        """Whether a key may stand in two segments, or a tombstone in one."""
+        return any(segment.deleted or segment.superseded for segment in self.segments)
+
+
+def manifest_name(version: int) -> str:
+    """File name of a version; names sort as versions do."""
+    return f"manifest-{version:010d}.json"
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The manifest's file: JSON, its format number first."""
+    document = {
+        "format": FORMAT,
+        "user": str(
+            manifest.tablet.user
+        ),  # 64 bits unsigned: more than other readers' numbers take
+        "table": manifest.tablet.table,
+        "incarnation": manifest.incarnation,
+        "version": manifest.version,
+        "schema_version": manifest.schema_version,
+        "flushed_through": manifest.flushed_through,
+        "previous_sha256": manifest.previous,
+        "segments": [_segment_document(segment) for segment in manifest.segments],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=1)
+
+
+def decode(data: bytes, directory: Path) -> Manifest:
+    """The manifest in a file of `directory`. Raises DataCorruptedError for anything else."""
+    try:
+        document = msgspec.json.decode(data)
+        if document["format"] != FORMAT:
+            raise DataCorruptedError(
+                f"manifest in {directory} has format {document['format']}, not {FORMAT}"
+            )
+        return Manifest(
+            tablet=TabletId(int(document["user"]), document["table"]),
+            version=document["version"],
+            schema_version=document["schema_version"],
+            incarnation=document["incarnation"],
+            flushed_through=document["flushed_through"],
+            segments=tuple(_segment(item, directory) for item in document["segments"]),
+            previous=document["previous_sha256"],
+            sha256=hashlib.sha256(data).hexdigest(),
+        )
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise DataCorruptedError(f"manifest in {directory} cannot be read") from exc
+
+
+def load(fs: FileSystem, directory: Path, tablet: TabletId) -> Manifest:
+    """The newest version whose hash chain and files check out; the empty one when none was written.
+
+    Raises:
+        DataCorruptedError: The newest version is damaged, or an older one that is still there, or
+            a file that it names is missing or has another size. No older version is taken in its
+            place: trim may have deleted what that one expects in the log.
+    """
+    versions = sorted(_versions(fs, directory))
+    if not versions:
+        return Manifest(tablet)
+    newest = read(fs, directory, versions[-1], tablet)
+    previous = newest.previous
+    for version in reversed(versions[:-1]):
+        if version != newest.version - 1:
+            break  # Older ones than the predecessor wait to be collected.
+        if read(fs, directory, version, tablet).sha256 != previous:
+            raise DataCorruptedError(
+                f"manifest {version} of tablet {tablet.user}/{tablet.table} was altered"
+            )
+    for segment in newest.segments:
+        path = Path(segment.path)
+        if not fs.exists(path) or fs.size(path) != segment.size:
+            raise DataCorruptedError(
+                f"segment {segment.file} of tablet {tablet.user}/{tablet.table} "
+                "is missing or has another size"
+            )
+    return newest
+
+
+def read(fs: FileSystem, directory: Path, version: int, tablet: TabletId) -> Manifest:
+    """One version. Raises DataCorruptedError when it is damaged or another tablet's."""
+    manifest = decode(fs.read_bytes(directory / manifest_name(version)), directory)
+    if manifest.tablet != tablet or manifest.version != version:
+        raise DataCorruptedError(
+            f"manifest {version} of tablet {tablet.user}/{tablet.table} names another"
+        )
+    return manifest
+
+
+def files_of(manifests: Sequence[Manifest]) -> set[str]:
+    """Names of all files that these manifests need, their own included."""
+    names = {manifest_name(manifest.version) for manifest in manifests}
+    for manifest in manifests:
+        for segment in manifest.segments:
+            names |= {segment.file, segment.filter_file}
+    return names
+
+
+def _versions(fs: FileSystem, directory: Path) -> list[int]:
+    if not fs.exists(directory):
+        return []
+    matches = (_NAME.fullmatch(name) for name in fs.listdir(directory))
+    return [int(match[1]) for match in matches if match]
+
+
+def _segment_document(segment: Segment) -> dict[str, Any]:
+    return {
+        "file": segment.file,
+        "rows": segment.rows,
+        "bytes": segment.size,
+        "sha256": segment.sha256,
+        "min_seq": segment.min_seq,
+        "max_seq": segment.max_seq,
+        "min_key": segment.min_key.hex(),
+        "max_key": segment.max_key.hex(),
+        "deleted": segment.deleted,
+        "superseded": segment.superseded,
+        "key_filter": segment.filter_file,
+        "columns": {
+            name: {"min": stats.minimum, "max": stats.maximum, "nulls": stats.nulls}
+            for name, stats in segment.columns.items()
+        },
+    }
+
+
+def _segment(document: dict[str, Any], directory: Path) -> Segment:
+    return Segment(
+        path=str(directory / document["file"]),
+        rows=document["rows"],
+        size=document["bytes"],
+        sha256=document["sha256"],
+        min_seq=document["min_seq"],
+        max_seq=document["max_seq"],
+        min_key=bytes.fromhex(document["min_key"]),
+        max_key=bytes.fromhex(document["max_key"]),
+        deleted=document["deleted"],
+        superseded=document["superseded"],
+        filter_file=document["key_filter"],
+        columns={
+            name: ColumnStats(stats["min"], stats["max"], stats["nulls"])
+            for name, stats in document["columns"].items()
+        },
+    )

@@ -1,0 +1,308 @@
+"""Segments: immutable Parquet files of one tablet, sorted by primary key.
+
+Encoding is a pure function from record batches to bytes, so that a worker process can do it.
+Reading goes by row group; a segment's sha256 is verified before its first read in a process, since
+a flipped bit can pass through Parquet readers as a wrong answer.
+"""
+
+import hashlib
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage import keyfilter
+from storage.arrow import DELETED, SEQ, column_name, to_rows, to_values
+from storage.errors import DataCorruptedError
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.keyfilter import KeyFilter
+from storage.keys import encode_key
+from storage.layout import Column, Layout, Row
+from storage.manifest import ColumnStats, Segment
+
+SEGMENT_BYTES_MAX = 128 << 20
+"""A segment's Arrow bytes at most; its Parquet file is smaller."""
+
+_GROUP_ROWS = 16384
+"""Rows of a row group: a point read decodes one (some 2 ms), a scan prunes by them."""
+
+_STAT_LENGTH_MAX = 64
+"""A longer text as minimum or maximum would bloat the manifest."""
+
+_STAT_KINDS = frozenset({"bool", "int", "float", "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSegment:
+    """A segment not yet in a file. data: the Parquet file. key_filter: its side file."""
+
+    data: pa.Buffer
+    key_filter: bytes
+    rows: int
+    deleted: int
+    sha256: str
+    min_seq: int
+    max_seq: int
+    min_key: bytes
+    max_key: bytes
+    columns: dict[str, ColumnStats]
+
+    def named(self, path: Path, filter_file: str, superseded: int) -> Segment:
+        """Its entry in a manifest, once it lies at `path`."""
+        return Segment(
+            path=str(path),
+            rows=self.rows,
+            size=self.data.size,
+            sha256=self.sha256,
+            min_seq=self.min_seq,
+            max_seq=self.max_seq,
+            min_key=self.min_key,
+            max_key=self.max_key,
+            deleted=self.deleted,
+            superseded=superseded,
+            filter_file=filter_file,
+            columns=self.columns,
+        )
+
+
+def encode_segments(
+    batches: Sequence[pa.RecordBatch],
+    layout: Layout,
+    *,
+    bytes_max: int = SEGMENT_BYTES_MAX,
+    group_rows: int = _GROUP_ROWS,
+) -> list[EncodedSegment]:
+    """Versions of distinct keys as segments with disjoint key ranges, in key order.
+
+    Args:
+        batches: With the schema of `layout`, in any order; at least one row in all.
+        layout: The schema version to write.
+        bytes_max: Arrow bytes of one segment at most.
+        group_rows: Rows of a row group.
+    """
+    table = pa.Table.from_batches(batches)
+    columns = [to_values(table.column(position)) for position in layout.key]
+    kinds = [layout.columns[position].kind for position in layout.key]
+    keys = [encode_key(values, kinds) for values in zip(*columns, strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    keys = [keys[number] for number in order]
+    table = table.take(pa.array(order, pa.int64())).cast(_file_schema(layout))
+    step = max(1, len(keys) * bytes_max // max(bytes_max, table.nbytes))
+    return [
+        _encode(table.slice(start, step), keys[start : start + step], layout, group_rows)
+        for start in range(0, len(keys), step)
+    ]
+
+
+def read_table(data: pa.Buffer, columns: Sequence[str] | None = None) -> pa.Table:
+    """A segment's rows out of its bytes; columns that it lacks are left out."""
+    file = pq.ParquetFile(data, page_checksum_verification=True)
+    if columns is not None:
+        there = set(file.schema_arrow.names)
+        columns = [name for name in columns if name in there]
+    return file.read(columns=columns)
+
+
+def row_count(data: bytes) -> int:
+    """Rows that a segment's bytes say they hold."""
+    return int(pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows)
+
+
+class SegmentReader:
+    """One segment of a tablet, and what of it is in memory: at most its key filter.
+
+    `may_hold` is for the event loop; all else reads files. Safe in several threads: the worst is
+    that two load the same filter.
+    """
+
+    def __init__(self, fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
+        self.segment = segment
+        self._fs = fs
+        self._path = Path(segment.path)
+        self._tablet = tablet
+        self._filter: KeyFilter | None = None
+
+    def may_hold(self, key: bytes) -> bool | None:
+        """False when the segment surely lacks the key, None when its filter is not in memory."""
+        return None if self._filter is None else self._filter.may_hold(key)
+
+    def load_filter(self) -> KeyFilter:
+        """The key filter, read at the first call. Raises DataCorruptedError."""
+        if self._filter is None:
+            path = self._path.with_name(self.segment.filter_file)
+            try:
+                self._filter = keyfilter.decode(self._fs.read_bytes(path))
+            except FileNotFoundError as exc:
+                raise self._damaged("has no key filter") from exc
+            except DataCorruptedError as exc:
+                raise self._damaged("has a damaged key filter") from exc
+        return self._filter
+
+    def find(self, key: bytes, layout: Layout) -> tuple[int, bool, Row] | None:
+        """(`_seq`, `_deleted`, row in `layout`) of a key, None when the segment lacks it.
+
+        Raises:
+            DataCorruptedError: The segment or its filter is not what was written.
+        """
+        key_filter = self.load_filter()
+        group = key_filter.row_group(key)
+        if group < 0 or not key_filter.may_hold(key):
+            return None
+        self.verify()
+        key_columns = [layout.columns[position] for position in layout.key]
+        with self._fs.open_read(self._path) as stream:
+            file = pq.ParquetFile(stream, page_checksum_verification=True)
+            names = [column_name(column) for column in key_columns]
+            keys = _Keys(file.read_row_group(group, columns=names), key_columns)
+            at = bisect_left(keys, key)
+            if at == len(keys) or keys[at] != key:
+                return None
+            row = file.read_row_group(group).slice(at, 1)
+        return row.column(SEQ)[0].as_py(), row.column(DELETED)[0].as_py(), to_rows(row, layout)[0]
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All versions in the segment, verified; columns that it lacks are left out."""
+        data = self._fs.read_bytes(self._path)
+        if hashlib.sha256(data).hexdigest() != self.segment.sha256:
+            raise self._damaged("is not what was written")
+        return read_table(pa.py_buffer(data), columns)
+
+    def verify(self) -> None:
+        """Check the sha256, unless this very file was found right before in this process.
+
+        Raises:
+            DataCorruptedError: The file is missing or is not what was written.
+        """
+        verify(self._fs, self.segment, self._tablet)
+
+    def _damaged(self, what: str) -> DataCorruptedError:
+        return _damaged(self.segment, self._tablet, what)
+
+
+_VERIFIED: dict[str, tuple[int, int, int]] = {}
+"""Segments found right, by path: (inode, size, mtime in ns) at that time."""
+
+
+def verify(fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
+    """Check a segment's sha256, unless the same inode, size and mtime were found right before."""
+    path = Path(segment.path)
+    try:
+        status = fs.stat(path)
+        mark = (status.st_ino, status.st_size, status.st_mtime_ns)
+        if _VERIFIED.get(segment.path) == mark:
+            return
+        if status.st_size != segment.size or _sha256(fs, path) != segment.sha256:
+            raise _damaged(segment, tablet, "is not what was written")
+    except FileNotFoundError as exc:
+        raise _damaged(segment, tablet, "is missing") from exc
+    _VERIFIED[segment.path] = mark
+
+
+def forget_verified(path: Path) -> None:
+    """A segment's file was removed."""
+    _VERIFIED.pop(str(path), None)
+
+
+class _Keys(Sequence[bytes]):
+    """The encoded keys of a row group's rows, each encoded when bisection asks for it."""
+
+    def __init__(self, table: pa.Table, columns: Sequence[Column]) -> None:
+        self._arrays = [table.column(column_name(column)).combine_chunks() for column in columns]
+        self._kinds = [column.kind for column in columns]
+        self._rows = table.num_rows
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __getitem__(self, at: int) -> bytes:  # type: ignore[override]
+        if at >= self._rows:
+            raise IndexError(at)
+        return encode_key([to_values(a.slice(at, 1))[0] for a in self._arrays], self._kinds)
+
+
+def _encode(
+    table: pa.Table, keys: Sequence[bytes], layout: Layout, group_rows: int
+) -> EncodedSegment:
+    sink = pa.BufferOutputStream()
+    positions = [table.schema.get_field_index(column_name(layout.columns[p])) for p in layout.key]
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=group_rows,
+        compression="zstd",
+        write_statistics=True,
+        write_page_index=True,
+        write_page_checksum=True,
+        sorting_columns=[pq.SortingColumn(position) for position in positions],
+    )
+    data = sink.getvalue()
+    seqs = pc.min_max(table.column(SEQ)).as_py()
+    return EncodedSegment(
+        data=data,
+        key_filter=keyfilter.encode(keyfilter.build(keys, group_rows)),
+        rows=table.num_rows,
+        deleted=pc.sum(table.column(DELETED)).as_py(),
+        sha256=hashlib.sha256(data).hexdigest(),
+        min_seq=seqs["min"],
+        max_seq=seqs["max"],
+        min_key=keys[0],
+        max_key=keys[-1],
+        columns={column_name(c): _stats(table.column(column_name(c)), c) for c in layout.columns},
+    )
+
+
+def _stats(values: pa.ChunkedArray, column: Column) -> ColumnStats:
+    if column.kind not in _STAT_KINDS or values.null_count == len(values):
+        return ColumnStats(None, None, values.null_count)
+    bounds = pc.min_max(values)
+    low, high = (to_values(pa.array([bounds[name]], values.type))[0] for name in ("min", "max"))
+    if any(isinstance(bound, str) and len(bound) > _STAT_LENGTH_MAX for bound in (low, high)):
+        low = high = None
+    if column.kind == "float" and pc.any(pc.is_nan(values)).as_py():
+        low = high = None  # NaN is above all, and Arrow leaves it out.
+    return ColumnStats(
+        cast("bool | int | float | str | None", low),
+        cast("bool | int | float | str | None", high),
+        values.null_count,
+    )
+
+
+def _file_schema(layout: Layout) -> pa.Schema:
+    """Fields carry the column's id (also as Parquet's own field id) and its name when written."""
+    fields = [
+        pa.field(
+            column_name(column),
+            column.arrow,
+            metadata={
+                "column_id": str(column.id),
+                "column_name": column.name,
+                "PARQUET:field_id": str(column.id),
+            },
+        )
+        for column in layout.columns
+    ]
+    fields += [
+        pa.field(SEQ, pa.int64(), nullable=False),
+        pa.field(DELETED, pa.bool_(), nullable=False),
+    ]
+    return pa.schema(fields, metadata={"schema_version": str(layout.version)})
+
+
+def _sha256(fs: FileSystem, path: Path) -> str:
+    digest = hashlib.sha256()
+    with fs.open_read(path) as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _damaged(segment: Segment, tablet: TabletId, what: str) -> DataCorruptedError:
+    return DataCorruptedError(
+        f"segment {segment.file} of tablet {tablet.user}/{tablet.table} {what}"
+    )

@@ -1,0 +1,470 @@
+"""A tablet: one user's slice of one table, hot and cold read as one.
+
+The log (through a view) holds what is hot, segments what is cold; the manifest that fits the view
+says where one ends and the other begins. Point reads go through the log's index first, scans take
+record batches from the tail and leave the segments to an engine.
+
+All methods are for the event loop and do no long work, except `get_cold` and `load`, which are for
+a worker thread.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from storage import manifest as manifests
+from storage.arrow import projector
+from storage.errors import DataCorruptedError
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.keys import encode_key
+from storage.layout import Layout, Row
+from storage.manifest import Manifest, Segment
+from storage.rows import Entry, Op, decode_entry
+from storage.segment import SegmentReader
+from storage.tail import Equals, Tail
+from storage.view import Version, View
+
+_INLINE_ROWS = 256
+"""A tail of up to this many log entries is built on the event loop: about 1 ms."""
+
+
+class ColdNeeded:
+    """The answer of `Tablet.get` when only a file can tell: ask `get_cold` in a worker thread."""
+
+
+COLD_NEEDED = ColdNeeded()
+
+
+class Change(Protocol):
+    """What `Tablet.append` needs of a write."""
+
+    op: Op
+    key: bytes
+    row: Row
+    old: Row | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A tablet as one view sees it.
+
+    batches: hot live rows, as (unique id, batch of the columns c<id>, `_seq`, `_deleted`).
+    segments: cold files, oldest first. superseded: keys whose newest version is hot and that may
+    stand in `segments`, one column c<id> for each key column; None when there are none.
+    overlapping: a key may stand in two segments, or a segment holds tombstones.
+    rows: exact number of live rows, hot and cold.
+    """
+
+    batches: tuple[tuple[int, pa.RecordBatch], ...]
+    segments: tuple[Segment, ...]
+    superseded: pa.RecordBatch | None
+    overlapping: bool
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TabletStats:
+    """hot_rows: versions in the log that no segment holds; hot_bytes: their size as entries, or in
+    memory when the tail is loaded. cold_rows: live rows of all segments.
+    """
+
+    hot_rows: int
+    hot_bytes: int
+    cold_rows: int
+    cold_bytes: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A tail made by `Tablet.load`, for `Tablet.install`. upto: the log is in it up to this seq."""
+
+    tail: Tail
+    upto: int
+    truncations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What a flush adds to `manifest`: the newest version of each key since, tombstones too.
+
+    superseded: how many live rows of the manifest's segments the versions replace.
+    """
+
+    manifest: Manifest
+    batches: tuple[pa.RecordBatch, ...]
+    superseded: int
+
+
+class Tablet:
+    """Reads of one tablet, its tail, and the manifests that views may still need.
+
+    manifests: kept versions, oldest first, the newest published last; replaced as a whole by
+    `swap`, on the event loop only.
+    """
+
+    def __init__(
+        self,
+        tablet: TabletId,
+        layout: Layout,
+        *,
+        fs: FileSystem,
+        directory: Path,
+        current: Callable[[], AbstractContextManager[View]],
+        layouts: Iterable[Layout] = (),
+    ) -> None:
+        """A tablet whose files lie in `directory` (which need not exist).
+
+        Args:
+            tablet: Whose rows of which table.
+            layout: The newest schema version.
+            fs: Where files are.
+            directory: The tablet's own directory for segments and manifests.
+            current: Gives the published view, reference counted (`Engine.acquire`).
+            layouts: Older schema versions that log entries may still have.
+
+        Raises:
+            DataCorruptedError: Its newest manifest is damaged.
+        """
+        self.id = tablet
+        self.directory = directory
+        self.layout = layout
+        self._fs = fs
+        self._current = current
+        self._layouts = {known.version: known for known in (*layouts, layout)}
+        self._kinds = tuple(layout.columns[position].kind for position in layout.key)
+        self.manifests: tuple[Manifest, ...] = (manifests.load(fs, directory, tablet),)
+        self._empty = Manifest(tablet)
+        self._truncations: list[int] = []
+        self._tail: Tail | None = None
+        self._readers: dict[str, SegmentReader] = {}
+        self.flushing = threading.Lock()  # Held by the one flush or compaction at a time.
+
+    # Manifests.
+
+    @property
+    def manifest(self) -> Manifest:
+        """The newest published."""
+        return self.manifests[-1]
+
+    def manifest_at(self, seq: int) -> Manifest:
+        """The manifest for a view at `seq`: the newest with flushed_through <= seq.
+
+        A TRUNCATE in between makes it an empty one that begins at that commit.
+        """
+        newest = self.manifests[-1]
+        if newest.flushed_through > seq:
+            fitting = [kept for kept in self.manifests if kept.flushed_through <= seq]
+            newest = fitting[-1] if fitting else self._empty
+        if self._truncations:
+            begun = max((t for t in self._truncations if t <= seq), default=0)
+            if begun > newest.incarnation:
+                return Manifest(self.id, incarnation=begun, flushed_through=begun)
+        return newest
+
+    @property
+    def truncations(self) -> tuple[int, ...]:
+        """Seqs of the TRUNCATEs known, of which the newest manifest may not know yet."""
+        return tuple(self._truncations)
+
+    def learn_truncations(self, seqs: Sequence[int]) -> None:
+        """TRUNCATEs were committed at these seqs: older versions are invisible from there on.
+
+        At a start recovery tells those after flushed_through; later ones come by `append`.
+        """
+        self._truncations = sorted({*self._truncations, *seqs})
+
+    def swap(self, manifest: Manifest) -> None:
+        """Make a just published manifest the newest; a lower version never replaces a higher."""
+        if manifest.version > self.manifest.version:
+            self.manifests = (*self.manifests, manifest)
+
+    def forget_manifests(self, oldest_seq: int) -> tuple[Manifest, ...]:
+        """Drop manifests that no view at or above `oldest_seq` reads; returns those that are kept."""
+        needed = {id(self.manifest)}
+        fitting = [kept for kept in self.manifests if kept.flushed_through <= oldest_seq]
+        if fitting:
+            needed.add(id(fitting[-1]))
+            floor = fitting[-1].version
+            needed |= {id(kept) for kept in self.manifests if kept.version > floor}
+        else:
+            needed |= {id(kept) for kept in self.manifests}
+        self.manifests = tuple(kept for kept in self.manifests if id(kept) in needed)
+        names = {segment.file for kept in self.manifests for segment in kept.segments}
+        self._readers = {name: r for name, r in self._readers.items() if name in names}
+        return self.manifests
+
+    # Point reads.
+
+    def get(self, view: View, key: bytes) -> Version | ColdNeeded | None:
+        """The live row of `key` as the view sees it; no file is read.
+
+        None: there is none. COLD_NEEDED: a segment may hold it, `get_cold` tells.
+        """
+        manifest = self.manifest_at(view.seq)
+        version = view.find(self.id, key)
+        hidden = manifest.incarnation
+        if version is not None and version.seq > hidden:
+            if version.op != Op.DELETE:
+                return self._projected(version)
+            hidden = version.seq
+        for segment in manifest.segments:
+            if segment.max_seq > hidden and segment.min_key <= key <= segment.max_key:
+                may_hold = self._reader(segment).may_hold(key)
+                if may_hold is None or may_hold:
+                    return COLD_NEEDED
+        return None
+
+    def get_cold(self, view: View, key: bytes) -> Version | None:
+        """As `get`, reading the segments. For a worker thread.
+
+        Raises:
+            DataCorruptedError: A segment is not what was written.
+        """
+        manifest = self.manifest_at(view.seq)
+        hot = view.find(self.id, key)
+        if hot is not None and hot.seq <= manifest.incarnation:
+            hot = None
+        if hot is not None and hot.op != Op.DELETE:
+            return self._projected(hot)
+        newest = hot.seq if hot is not None else manifest.incarnation
+        found: tuple[int, bool, Row] | None = None
+        for segment in reversed(manifest.segments):
+            if segment.max_seq > newest and segment.min_key <= key <= segment.max_key:
+                row = self._reader(segment).find(key, self.layout)
+                if row is not None and row[0] > newest:
+                    newest, found = row[0], row
+        if found is None or found[1]:
+            return None
+        return Version(found[0], 0, Op.INSERT, found[2], self.layout.version, None)
+
+    # Newest-first reads and scans.
+
+    def newest(self, view: View, equals: Equals = ()) -> Iterator[Version] | None:
+        """The live versions above `newest_floor(view)`, newest commit first, lazily.
+
+        equals: (position, value) pairs that the rows must have, tested in Arrow where that is
+        faster; only for kinds whose equality is that of their stored form.
+
+        From the tail when it is loaded, else from the log backwards (some 3 µs a row): a caller
+        that meets too many rows before it has enough should `load` and ask again. Never None.
+        """
+        tail = self._tail
+        if tail is not None and tail.base <= self.manifest_at(view.seq).flushed_through:
+            return self._newest_of_tail(tail, view, equals)
+        return self._newest_of_log(view, equals)
+
+    def newest_floor(self, view: View) -> int:
+        """Every live row of the view with `_seq` above this is given by `newest`; 0: all rows are.
+
+        What a tail still holds of rows that were flushed is given too, so reads of recent rows
+        stay out of the segments.
+        """
+        manifest = self.manifest_at(view.seq)
+        if not manifest.segments:
+            return 0
+        tail = self._tail
+        if tail is not None and tail.base <= manifest.flushed_through:
+            return max(tail.base, manifest.incarnation)
+        return manifest.flushed_through
+
+    def scan(self, view: View) -> Scan | None:
+        """Everything that the view sees; None when the tail must be loaded first (`load`)."""
+        manifest = self.manifest_at(view.seq)
+        after = manifest.flushed_through
+        tail = self._tail
+        if tail is None or tail.base > after:
+            tail = self._small_tail(after)
+            if tail is None:
+                return None
+        batches = tail.live(after, view.seq)
+        superseded = tail.superseded(after, view.seq) if manifest.segments else None
+        hidden = superseded.num_rows if superseded is not None else 0
+        return Scan(
+            batches=tuple(batches),
+            segments=manifest.segments,
+            superseded=superseded,
+            overlapping=manifest.merging,
+            rows=sum(batch.num_rows for _, batch in batches) + manifest.rows - hidden,
+        )
+
+    def in_order(self, column_position: int) -> bool:
+        """Whether the column was written in non-decreasing order by all rows of the tail.
+
+        False while no tail is loaded. Then `newest` gives descending values of the column.
+        """
+        return self._tail is not None and self._tail.in_order(column_position)
+
+    # The tail.
+
+    @property
+    def tail_bytes(self) -> int:
+        """Memory held by the tail, 0 when none is loaded."""
+        return self._tail.size_bytes if self._tail is not None else 0
+
+    def load(self, view: View) -> Loaded:
+        """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
+        after = self.manifest_at(view.seq).flushed_through
+        tail = Tail(self.layout, after)
+        truncations = self._fill(tail, view.log(self.id, after))
+        return Loaded(tail, view.seq, tuple(truncations))
+
+    def install(self, loaded: Loaded) -> None:
+        """Take a loaded tail into use, with what was committed while it was being built."""
+        if loaded.tail.layout != self.layout:
+            return  # The schema changed meanwhile: the next scan asks for a load again.
+        with self._current() as now:
+            truncations = self._fill(loaded.tail, now.log(self.id, loaded.upto))
+        self.learn_truncations([*loaded.truncations, *truncations])
+        self._tail = loaded.tail
+
+    def append(self, seq: int, writes: Sequence[Change]) -> None:
+        """Take in a published commit's changes of this tablet, in commit order."""
+        tail = self._tail
+        if tail is not None and tail.last_seq >= seq:
+            tail = None  # It was loaded from a view that has this commit already.
+        for write in writes:
+            if write.op == Op.TRUNCATE:
+                self.learn_truncations([seq])
+            elif tail is not None:
+                self._append(tail, seq, write.key, write)
+
+    def drop_tail(self) -> None:
+        """Free the tail's memory; the next scan loads it again."""
+        self._tail = None
+
+    def trimmed(self, through: int) -> None:
+        """The log no longer has entries up to `through`: the tail lets go of them too."""
+        if self._tail is not None:
+            self._tail.drop_through(through)
+
+    def set_layout(self, layout: Layout) -> None:
+        """The table has a new schema version."""
+        if layout.version == self.layout.version:
+            return
+        self._layouts[layout.version] = layout
+        self.layout = layout
+        self._kinds = tuple(layout.columns[position].kind for position in layout.key)
+        self._tail = None
+
+    def stats(self, view: View) -> TabletStats:
+        """Counts for SHOW STATS and flush policies; reads the log when no tail is loaded."""
+        manifest = self.manifest_at(view.seq)
+        sizes = [len(data) for _, _, data in view.log(self.id, manifest.flushed_through)]
+        return TabletStats(
+            hot_rows=len(sizes),
+            hot_bytes=sum(sizes),
+            cold_rows=manifest.rows,
+            cold_bytes=manifest.size,
+            segments=len(manifest.segments),
+        )
+
+    def frozen(self, view: View, loaded: Loaded | None = None) -> Frozen | None:
+        """What a flush up to the view writes; None when neither tail has it (`load` one first)."""
+        if loaded is not None:
+            self.learn_truncations(loaded.truncations)
+        tail = self._tail if loaded is None else loaded.tail
+        manifest = self.manifest_at(view.seq)
+        after = manifest.flushed_through
+        if tail is None or tail.base > after:
+            return None
+        hidden = tail.superseded(after, view.seq) if manifest.segments else None
+        return Frozen(
+            manifest, tuple(tail.frozen(after, view.seq)), hidden.num_rows if hidden else 0
+        )
+
+    def key_of(self, row: Row) -> bytes:
+        """The encoded primary key of a row in the newest layout."""
+        return encode_key([row[position] for position in self.layout.key], self._kinds)
+
+    def projected_row(self, row: Row, version: int) -> Row:
+        """A row of schema `version` in the newest layout."""
+        if version == self.layout.version:
+            return row
+        source = self._layouts.get(version)
+        if source is None:
+            raise DataCorruptedError(
+                f"tablet {self.id.user}/{self.id.table} has a row of unknown schema version {version}"
+            )
+        move = projector(source, self.layout)
+        return row if move is None else move(row)
+
+    # Helpers.
+
+    def _reader(self, segment: Segment) -> SegmentReader:
+        reader = self._readers.get(segment.file)
+        if reader is None:
+            reader = self._readers[segment.file] = SegmentReader(self._fs, segment, self.id)
+        return reader
+
+    def _projected(self, version: Version) -> Version:
+        if version.version == self.layout.version:
+            return version
+        row = self.projected_row(version.row, version.version)
+        old = None if version.old is None else self.projected_row(version.old, version.version)
+        return Version(version.seq, version.n, version.op, row, self.layout.version, old)
+
+    def _small_tail(self, after: int) -> Tail | None:
+        """A tail built at once when the log above `after` is short, None when it is long."""
+        with self._current() as now:
+            entries = list(islice(now.log(self.id, after), _INLINE_ROWS + 1))
+        if len(entries) > _INLINE_ROWS:
+            return None
+        tail = Tail(self.layout, after)
+        self.learn_truncations(self._fill(tail, entries))
+        self._tail = tail
+        return tail
+
+    def _fill(self, tail: Tail, entries: Iterable[tuple[int, int, bytes]]) -> list[int]:
+        """Append log entries to a tail; returns the seqs of TRUNCATEs met."""
+        truncations = []
+        for seq, _, data in entries:
+            entry = decode_entry(data)
+            if entry.op == Op.TRUNCATE:
+                truncations.append(seq)
+            elif entry.op == Op.LOAD:
+                raise DataCorruptedError("this version knows no direct segments")
+            else:
+                row = self.projected_row(entry.row, entry.version)
+                self._append(tail, seq, self.key_of(row), entry)
+        return truncations
+
+    def _append(self, tail: Tail, seq: int, key: bytes, change: "Change | Entry") -> None:
+        old = change.old
+        tail.append(
+            seq,
+            key,
+            self.projected_row(change.row, change.version),
+            replaces=change.op != Op.INSERT,
+            deleted=change.op == Op.DELETE,
+            old=None if old is None else self.projected_row(old, change.version),
+        )
+
+    def _newest_of_tail(self, tail: Tail, view: View, equals: Equals) -> Iterator[Version]:
+        version = self.layout.version
+        floor = max(tail.base, self.manifest_at(view.seq).incarnation)
+        for seq, row in tail.newest(floor, view.seq, equals):
+            yield Version(seq, 0, Op.INSERT, row, version, None)
+
+    def _newest_of_log(self, view: View, equals: Equals) -> Iterator[Version]:
+        manifest = self.manifest_at(view.seq)
+        seen: set[bytes] = set()
+        for seq, n, data in view.log(self.id, manifest.flushed_through, reverse=True):
+            entry = decode_entry(data)
+            if entry.op == Op.TRUNCATE:
+                return
+            row = self.projected_row(entry.row, entry.version)
+            key = self.key_of(row)
+            if key not in seen:
+                seen.add(key)
+                wanted = all(row[position] == value for position, value in equals)
+                if wanted and entry.op != Op.DELETE:
+                    yield Version(seq, n, entry.op, row, self.layout.version, None)

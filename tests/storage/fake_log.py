@@ -1,0 +1,103 @@
+"""A log, its index and its views in memory: what tablets, flush and trim need of the engine."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.layout import Row
+from storage.rows import Op, decode_entry, encode_entry
+from storage.view import Version
+
+TABLET = TabletId(7, 3)
+
+
+@dataclass
+class Write:
+    """As `storage.engine.Write`, as far as a tablet looks."""
+
+    op: Op
+    key: bytes
+    row: Row
+    old: Row | None
+    version: int = 1
+
+
+class FakeView:
+    """A copy of the log and index at one commit."""
+
+    def __init__(self, seq, entries, index):
+        self.seq = seq
+        self._entries = dict(entries)
+        self._index = dict(index)
+
+    def find(self, tablet, key):
+        assert tablet == TABLET
+        where = self._index.get(key)
+        if where is None:
+            return None
+        entry = decode_entry(self._entries[where])
+        return Version(*where, entry.op, entry.row, entry.version, entry.old)
+
+    def log(self, tablet, after=0, *, reverse=False):
+        assert tablet == TABLET
+        for (seq, n), data in sorted(self._entries.items(), reverse=reverse):
+            if after < seq <= self.seq:
+                yield seq, n, data
+
+
+@dataclass
+class FakeEngine:
+    """The host of one tablet. `commit` publishes at once; `views` are the seqs of open views."""
+
+    fs: FileSystem
+    seq: int = 0
+    entries: dict = field(default_factory=dict)
+    index: dict = field(default_factory=dict)
+    views: list = field(default_factory=list)
+    intents: dict = field(default_factory=dict)
+    tablet: object = None
+
+    def commit(self, *writes: Write) -> int:
+        self.seq += 1
+        for n, write in enumerate(writes):
+            self.entries[self.seq, n] = encode_entry(write.op, write.version, write.row, write.old)
+            if write.op != Op.TRUNCATE:
+                self.index[write.key] = (self.seq, n)
+        if self.tablet is not None:
+            self.tablet.append(self.seq, writes)
+        return self.seq
+
+    def view(self):
+        return FakeView(self.seq, self.entries, self.index)
+
+    @contextmanager
+    def acquire(self):
+        seq = self.seq
+        self.views.append(seq)
+        try:
+            yield self.view()
+        finally:
+            self.views.remove(seq)
+
+    def run_on_loop(self, call):
+        return call()
+
+    def begin_flush(self, tablet, seq):
+        self.intents[tablet] = seq
+
+    def before_manifest(self):
+        pass
+
+    def end_flush(self, tablet, manifest):
+        del self.intents[tablet]
+
+    def oldest_view(self):
+        return min([*self.views, self.seq])
+
+    def delete_entries(self, tablet, entries):
+        assert tablet == TABLET
+        for seq, n, key in entries:
+            del self.entries[seq, n]
+            if key is not None and self.index.get(key) == (seq, n):
+                del self.index[key]
