@@ -131,7 +131,11 @@ class FrontendDecoder:
             frequent = _FREQUENT.get(buffer[pos:end])
             if frequent is not None:
                 return frequent
-        return _DECODERS[kind](buffer[pos + 5 : end])
+        try:
+            return _DECODERS[kind](buffer[pos + 5 : end])
+        except ProtocolViolationError as exc:
+            exc.message_type = chr(kind)
+            raise
 
     def _wait_for(self, end: int) -> None:
         part = self._buffer[self._pos :]

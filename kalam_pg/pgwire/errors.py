@@ -8,7 +8,8 @@ class ProtocolViolationError(KalamError):
 
     `fatal` says whether the place in the byte stream is lost (a bad length, an unknown type): then
     nothing more can be read and the connection ends. Otherwise one well framed message was bad
-    inside, and the session may go on after it as after any error.
+    inside, and the session may go on after it as after any error: `message_type` is that message's
+    type byte, which says whether Sync is to be waited for ("" when there is none).
     """
 
     sqlstate = "08P01"
@@ -16,3 +17,4 @@ class ProtocolViolationError(KalamError):
     def __init__(self, message: str, *, detail: str = "", fatal: bool = True) -> None:
         super().__init__(message, detail=detail)
         self.fatal = fatal
+        self.message_type = ""
