@@ -1,6 +1,6 @@
 """The binder's entry points: from a parsed query or data change to the typed tree."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from sqlglot import exp
 
@@ -12,10 +12,11 @@ from catalog.errors import (
 from catalog.model import Table, View
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery
-from kalam_pg.sql.bind_dml import bind_delete, bind_insert, bind_update
+from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery, bind_values
+from kalam_pg.sql.bind_dml import bind_delete, bind_update
 from kalam_pg.sql.bind_expr import bind_expr
 from kalam_pg.sql.bind_from import BIND_VIEW, scan_table
+from kalam_pg.sql.bind_insert import bind_insert
 from kalam_pg.sql.bind_query import query_at
 from kalam_pg.sql.coerce import assign, settle, to_boolean
 from kalam_pg.sql.parse import parse, parse_expression
@@ -27,7 +28,7 @@ from storage.errors import KalamError
 __all__ = ["BindScope", "RelationSource", "bind", "bind_expression"]
 
 # Their handlers are registered when they are imported.
-_PARTS = (bind_aggregate, bind_predicate, bind_subquery)
+_PARTS = (bind_aggregate, bind_predicate, bind_subquery, bind_values)
 
 _VIEWS_DEEP_MAX = 32
 _CHANGES: dict[type[exp.Expr], Callable[[State, exp.Expr], Dml]] = {

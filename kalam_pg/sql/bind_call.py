@@ -13,11 +13,12 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.types import registry as types
+from catalog.types.table import PgType
 from kalam_pg.functions import registry
 from kalam_pg.functions.table import Kind, Overload, Volatility
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
 from kalam_pg.sql.coerce import argument, coerce, unify
-from kalam_pg.sql.overloads import Ambiguous, find_cast, resolve_function
+from kalam_pg.sql.overloads import Ambiguous, find_cast, resolve_function, resolve_operator
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
@@ -216,10 +217,8 @@ def _some(level: Level, node: exp.Anonymous, name: str) -> tuple[Expr, ...]:
     return operands
 
 
-def ordering(kind: types.PgType, at: int) -> Overload:
+def ordering(kind: PgType, at: int) -> Overload:
     """The `<` operator of a type; 42883 when its values have no order."""
-    from kalam_pg.sql.overloads import resolve_operator
-
     found = resolve_operator("<", (kind, kind))
     if found is None:
         raise UndefinedFunctionError(

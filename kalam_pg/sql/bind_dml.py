@@ -5,35 +5,27 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from catalog.errors import (
-    DuplicateColumnError,
     FeatureNotSupportedError,
     GeneratedAlwaysError,
-    InvalidColumnReferenceError,
     SqlSyntaxError,
     UndefinedColumnError,
-    UndefinedObjectError,
     UndefinedTableError,
     WrongObjectTypeError,
 )
 from catalog.model import Table, View
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import alias_of, bind_from, scan_table
-from kalam_pg.sql.bind_query import bind_query
-from kalam_pg.sql.bind_setop import assign_output
 from kalam_pg.sql.bind_targets import bind_targets, output_columns
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Item, Level, State, find_relation, table_columns
+from kalam_pg.sql.scope import Level, State, find_relation, table_columns
 from kalam_pg.sql.tree import (
     Assignment,
     Delete,
     Expr,
     FromItem,
-    Insert,
-    OnConflict,
     OutputColumn,
-    Query,
     TableScan,
     Target,
     Update,
@@ -68,45 +60,6 @@ def is_default(node: exp.Expr) -> bool:
     return type(node) is exp.Var and str(node.args["this"]).upper() == "DEFAULT"
 
 
-# ------------------------------------------------------------------------------------- INSERT
-
-
-def bind_insert(state: State, node: exp.Expr) -> Insert:
-    """INSERT, its source cast to the columns' types."""
-    args = node.args
-    level = Level(state)
-    with_ = bind_with(level, node)
-    this = args["this"]
-    written: Sequence[exp.Expr] | None = None
-    if type(this) is exp.Schema:
-        written, this = this.expressions, this.args["this"]
-    table, alias = find_target(state, this)
-    columns = _insert_columns(table, written)
-    overriding = str(args.get("overriding") or "").lower()
-    source: Rows | Query
-    expression = args.get("expression")
-    if expression is None:
-        columns, source = (), ((),)
-    elif type(expression) is exp.Values and _only_rows(expression):
-        columns, source = _values(level, table, columns, expression, written, overriding)
-    else:
-        columns, source = _select(level, table, columns, expression, written, overriding)
-    target = Level(state)
-    target.ctes = level.ctes
-    scan = scan_table(target, table, alias)
-    conflict = args.get("conflict")
-    on_conflict = None if conflict is None else _on_conflict(target, table, conflict)
-    returning, shown = _returning(target, node)
-    return Insert(
-        table, scan.relation, columns, source, on_conflict, returning, shown, scan.columns, with_,
-        overriding,
-    )  # fmt: skip
-
-
-def _only_rows(values: exp.Expr) -> bool:
-    return not any(values.args.get(k) for k in ("order", "limit", "offset", "with_"))
-
-
 def column_index(table: Table, name: str, at: int) -> int:
     """The index in `table.columns` of a column to be assigned; 42703 when there is none."""
     _, names = table_columns(table)
@@ -122,68 +75,7 @@ def column_index(table: Table, name: str, at: int) -> int:
     return index
 
 
-def _insert_columns(table: Table, written: Sequence[exp.Expr] | None) -> tuple[int, ...]:
-    if written is None:
-        shown, _ = table_columns(table)
-        return tuple(i for i in range(len(table.columns)) if not shown[i].hidden)
-    found: list[int] = []
-    for node in written:
-        if type(node) is not exp.Identifier:
-            raise unsupported("assignment to a part of a column", node)
-        index = column_index(table, node.args["this"], position(node))
-        if index in found:
-            raise DuplicateColumnError(
-                f'column "{node.name}" specified more than once', position=position(node)
-            )
-        found.append(index)
-    return tuple(found)
-
-
-def _check_width(
-    columns: tuple[int, ...], given: int, written: Sequence[exp.Expr] | None, at: int
-) -> tuple[int, ...]:
-    """The columns that `given` expressions fill; 42601 when the numbers do not fit."""
-    if given > len(columns):
-        raise SqlSyntaxError("INSERT has more expressions than target columns", position=at)
-    if given < len(columns) and written is not None:
-        raise SqlSyntaxError(
-            "INSERT has more target columns than expressions", position=position(written[given])
-        )
-    return columns[:given]
-
-
-def _values(
-    level: Level, table: Table, columns: tuple[int, ...], values: exp.Expr,
-    written: Sequence[exp.Expr] | None, overriding: str,
-) -> tuple[tuple[int, ...], Rows]:  # fmt: skip
-    rows = values.expressions
-    width = len(rows[0].expressions)
-    level.clause = "VALUES INSERT"
-    extra = rows[0].expressions[len(columns)] if width > len(columns) else rows[0]
-    columns = _check_width(columns, width, written, position(extra))
-    slots = [table.columns[i] for i in columns]
-    state = level.state
-    bound: list[tuple[Expr | None, ...]] = []
-    for row in rows:
-        items = row.expressions
-        if len(items) != width:
-            raise SqlSyntaxError(
-                "VALUES lists must all be the same length",
-                position=position(items[0]) if items else position(row),
-            )
-        cells: list[Expr | None] = []
-        for slot, item in zip(slots, items, strict=True):
-            if is_default(item):
-                cells.append(None)
-                continue
-            _check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)
-            expr = bind_expr(level, item)
-            cells.append(assign(state, expr, slot.type, slot.typmod, slot.name, position(item)))
-        bound.append(tuple(cells))
-    return columns, tuple(bound)
-
-
-def _check_generated(
+def check_generated(
     name: str, generated: str, identity: str, overriding: str, *, insert: bool
 ) -> None:
     """428C9 for a value given to a generated column, or to one that is identity ALWAYS."""
@@ -208,75 +100,6 @@ def _check_generated(
         )
 
 
-def _select(
-    level: Level, table: Table, columns: tuple[int, ...], node: exp.Expr,
-    written: Sequence[exp.Expr] | None, overriding: str,
-) -> tuple[tuple[int, ...], Query]:  # fmt: skip
-    query = bind_query(level, node, resolve=False)
-    columns = _check_width(columns, len(query.columns), written, position(node))
-    slots = [table.columns[i] for i in columns]
-    for slot in slots:
-        _check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)
-    return columns, assign_output(level.state, query, slots)
-
-
-def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
-    args, state = node.args, level.state
-    columns = _arbiter(level, table, node)
-    do_update = "UPDATE" in str(args["action"].name).upper()
-    excluded_columns, names = table_columns(table)
-    excluded = state.relation(excluded_columns)
-    if not do_update:
-        return OnConflict(columns, (), None, excluded)
-    if not columns:
-        raise SqlSyntaxError(
-            "ON CONFLICT DO UPDATE requires inference specification or constraint name",
-            hint="For example, ON CONFLICT (column_name).",
-            position=position(node),
-        )
-    level.add(Item("excluded", excluded, excluded_columns, names))
-    assignments = bind_assignments(level, table, node.expressions)
-    where = args.get("where")
-    condition = None if where is None else bind_condition(level, where.args["this"], "WHERE")
-    level.items.pop()
-    return OnConflict(columns, assignments, condition, excluded)
-
-
-def _arbiter(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...]:
-    """Column ids of the unique or primary key constraint that ON CONFLICT names; 42P10 if none."""
-    args = node.args
-    named = args.get("constraint")
-    if named is not None:
-        for constraint in table.constraints:
-            if constraint.name == named.name and constraint.kind in ("p", "u"):
-                return constraint.columns
-        raise UndefinedObjectError(
-            f'constraint "{named.name}" for table "{table.name}" does not exist',
-            position=position(named),
-        )
-    if args.get("index_predicate"):
-        raise unsupported("WHERE of a conflict target", node)
-    keys = args.get("conflict_keys")
-    if not keys:
-        return ()
-    ids = set()
-    for key in keys:
-        column = key.args["this"] if type(key) is exp.Ordered else key
-        bare = type(column) is exp.Column and column.args.get("table") is None
-        if type(column) is not exp.Identifier and not bare:
-            raise unsupported("an expression as conflict target", node)
-        name = column.name
-        ids.add(table.columns[column_index(table, name, position(column))].id)
-    unique = [table.primary_key, *(c.columns for c in table.constraints if c.kind in ("p", "u"))]
-    for columns in unique:
-        if columns and set(columns) == ids:
-            return columns
-    raise InvalidColumnReferenceError(
-        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-        position=0,
-    )
-
-
 # ------------------------------------------------------------------------------ UPDATE, DELETE
 
 
@@ -289,9 +112,9 @@ def bind_update(state: State, node: exp.Expr) -> Update:
     scan, items = _target_and_from(level, table, alias, node, node.args.get("from_"))
     assignments = bind_assignments(level, table, node.expressions)
     condition = _where(level, node)
-    returning, shown = _returning(level, node)
+    returned, shown = bind_returning(level, node)
     return Update(
-        table, scan.relation, assignments, items, condition, returning, shown, scan.columns, with_
+        table, scan.relation, assignments, items, condition, returned, shown, scan.columns, with_
     )
 
 
@@ -303,8 +126,8 @@ def bind_delete(state: State, node: exp.Expr) -> Delete:
     table, alias = find_target(state, node.args["this"])
     scan, items = _target_and_from(level, table, alias, node, node.args.get("from_"))
     condition = _where(level, node)
-    returning, shown = _returning(level, node)
-    return Delete(table, scan.relation, items, condition, returning, shown, scan.columns, with_)
+    returned, shown = bind_returning(level, node)
+    return Delete(table, scan.relation, items, condition, returned, shown, scan.columns, with_)
 
 
 def _target_and_from(
@@ -326,7 +149,10 @@ def _where(level: Level, node: exp.Expr) -> Expr | None:
     return None if where is None else bind_condition(level, where.args["this"], "WHERE")
 
 
-def _returning(level: Level, node: exp.Expr) -> tuple[tuple[Target, ...], tuple[OutputColumn, ...]]:
+def bind_returning(
+    level: Level, node: exp.Expr
+) -> tuple[tuple[Target, ...], tuple[OutputColumn, ...]]:
+    """RETURNING, as seen from the level of the data change."""
     clause = node.args.get("returning")
     if clause is None:
         return (), ()
@@ -343,10 +169,7 @@ def bind_assignments(
     found: dict[int, Assignment] = {}
     for node in nodes:
         target, value = node.args["this"], node.args["expression"]
-        if type(target) is exp.Tuple:
-            pairs = _spread(target, value)
-        else:
-            pairs = [(target, value)]
+        pairs = _spread(target, value) if type(target) is exp.Tuple else [(target, value)]
         for column_node, value_node in pairs:
             name, at = column_node.args["this"].args["this"], position(column_node)
             index = column_index(table, name, at)
@@ -361,7 +184,7 @@ def _assignment(level: Level, table: Table, index: int, node: exp.Expr) -> Assig
     if is_default(node):
         return Assignment(index, None)
     slot = table.columns[index]
-    _check_generated(slot.name, slot.generated, slot.identity, "", insert=False)
+    check_generated(slot.name, slot.generated, slot.identity, "", insert=False)
     expr = bind_expr(level, node)
     return Assignment(
         index, assign(level.state, expr, slot.type, slot.typmod, slot.name, position(node))

@@ -5,49 +5,38 @@ subqueries in `bind_subquery`: they register their handlers here with `handles`.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlglot import exp
 
 from catalog.errors import (
     AmbiguousFunctionError,
-    DatatypeMismatchError,
     FeatureNotSupportedError,
-    IndeterminateDatatypeError,
     SqlSyntaxError,
     UndefinedFunctionError,
-    UndefinedObjectError,
     UndefinedParameterError,
-    WrongObjectTypeError,
 )
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.table import Volatility
-from kalam_pg.sql.bind_types import resolve_type
-from kalam_pg.sql.coerce import argument, coerce, explicit_cast, read_literal, to_boolean, unify
-from kalam_pg.sql.dialect import type_name
+from kalam_pg.sql.coerce import argument, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, resolve_operator
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import (
     Level,
     find_item,
     resolve_column,
-    resolve_item,
     resolve_qualified,
     undefined_column,
 )
 from kalam_pg.sql.tree import (
-    ArrayExpr,
     BoolKind,
     BoolOp,
     Call,
-    Case,
     Const,
     Expr,
     Param,
     RowExpr,
-    Subscript,
 )
 from kalam_pg.sql.walk import raise_levels
 
@@ -301,187 +290,3 @@ def _and_or(level: Level, node: exp.Expr) -> Expr:
 def _not(level: Level, node: exp.Not) -> Expr:
     arg = to_boolean(level.state, bind_expr(level, node.args["this"]), "NOT")
     return BoolOp(BoolKind.NOT, (arg,), types.BOOL, -1, position(node))
-
-
-# ------------------------------------------------------------------------------------- casts
-
-
-@handles(exp.Cast)
-def _cast(level: Level, node: exp.Cast) -> Expr:
-    target, typmod = resolve_type(type_name(node.args["to"]))
-    inner = node.args["this"]
-    at = position(node)
-    if type(inner) is exp.Array and target.element is not None and not _is_subquery(inner):
-        return _array(level, inner, target)
-    arg = bind_expr(level, inner)
-    if arg.type is types.UNKNOWN and type(arg) is Const and target is types.INTERVAL:
-        return read_literal(level.state, arg, target, typmod)
-    return explicit_cast(level.state, arg, target, typmod, at)
-
-
-@handles(exp.Collate)
-def _collate(level: Level, node: exp.Collate) -> Expr:
-    column = node.args["expression"]
-    name = column.name
-    if name not in ("C", "POSIX", "default", "ucs_basic"):
-        raise UndefinedObjectError(
-            f'collation "{name}" for encoding "UTF8" does not exist', position=position(node)
-        )
-    arg = bind_expr(level, node.args["this"])
-    if arg.type is types.UNKNOWN:
-        arg = coerce(level.state, arg, types.TEXT) or arg
-    if not arg.type.collatable:
-        raise DatatypeMismatchError(
-            f"collations are not supported by type {arg.type.sql_name}", position=position(node)
-        )
-    # There is one collation, "C": the clause changes nothing.
-    return arg
-
-
-@handles(exp.AtTimeZone)
-def _at_time_zone(level: Level, node: exp.AtTimeZone) -> Expr:
-    from kalam_pg.sql.bind_call import call_function
-
-    operands = (bind_expr(level, node.args["zone"]), bind_expr(level, node.args["this"]))
-    return call_function(level, "timezone", operands, position(node))
-
-
-# ---------------------------------------------------------------------------- CASE, rows, arrays
-
-
-@handles(exp.Case)
-def _case(level: Level, node: exp.Case) -> Expr:
-    state, args = level.state, node.args
-    operand = args.get("this")
-    conditions: list[Expr] = []
-    results: list[Expr] = []
-    for branch in args["ifs"]:
-        test = branch.args["this"]
-        if operand is None:
-            bound = to_boolean(state, bind_expr(level, test), "CASE/WHEN")
-        else:
-            sides = (_case_operand(level, operand), bind_expr(level, test))
-            bound = apply_operator(level, "=", sides, position(test))
-        conditions.append(bound)
-        results.append(bind_expr(level, branch.args["true"]))
-    default = args.get("default")
-    last = Const(None, types.UNKNOWN) if default is None else bind_expr(level, default)
-    # PostgreSQL looks at ELSE first when it chooses the common type.
-    kind, typmod, cast = unify(state, [last, *results], "CASE")
-    whens = tuple(zip(conditions, cast[1:], strict=True))
-    return Case(whens, cast[0], kind, typmod, position(node))
-
-
-def _case_operand(level: Level, node: exp.Expr) -> Expr:
-    operand = bind_expr(level, node)
-    if operand.type is types.UNKNOWN:
-        return coerce(level.state, operand, types.TEXT) or operand
-    return operand
-
-
-@handles(exp.Tuple)
-def _row(level: Level, node: exp.Tuple) -> Expr:
-    items = tuple(bind_expr(level, e) for e in node.expressions)
-    names = tuple(f"f{i + 1}" for i in range(len(items)))
-    return RowExpr(items, types.RECORD, -1, position(node), names)
-
-
-@handles(exp.Array)
-def _array_node(level: Level, node: exp.Array) -> Expr:
-    if _is_subquery(node):
-        return ARRAY_SUBQUERY[0](level, node.expressions[0])
-    return _array(level, node, None)
-
-
-ARRAY_SUBQUERY: list[Callable[[Level, exp.Subquery], Expr]] = []  # filled by `bind_subquery`
-
-
-def _is_subquery(node: exp.Array) -> bool:
-    return len(node.expressions) == 1 and type(node.expressions[0]) is exp.Subquery
-
-
-def _array(level: Level, node: exp.Array, target: PgType | None) -> Expr:
-    """ARRAY[…]; with a target (from a cast around it) the items are cast to its element type."""
-    state, at = level.state, position(node)
-    nested = [type(e) is exp.Array and not _is_subquery(e) for e in node.expressions]
-    items = [
-        _array(level, e, target) if n else bind_expr(level, e)
-        for e, n in zip(node.expressions, nested, strict=True)
-    ]
-    if target is not None:
-        assert target.element is not None
-        cast = tuple(
-            e if e.type is target else explicit_cast(state, e, target.element) for e in items
-        )
-        return _folded_array(cast, target, at)
-    if not items:
-        raise IndeterminateDatatypeError(
-            "cannot determine type of empty array",
-            hint="Explicitly cast to the desired type, for example ARRAY[]::integer[].",
-            position=at,
-        )
-    kind, _, unified = unify(state, items, "ARRAY")
-    array = kind if kind.element is not None else types.array_of(kind)
-    if array is None:
-        raise UndefinedObjectError(
-            f"could not find array type for data type {kind.sql_name}", position=at
-        )
-    return _folded_array(unified, array, at)
-
-
-def _folded_array(items: tuple[Expr, ...], kind: PgType, at: int) -> Expr:
-    """An array of constants is a constant, unless its dimensions need checking at run time."""
-    if items and all(type(e) is Const and e.type is kind.element for e in items):
-        return Const(tuple(e.value for e in items if isinstance(e, Const)), kind, -1, at)
-    return ArrayExpr(items, kind, -1, at) if items else Const((), kind, -1, at)
-
-
-@handles(exp.Bracket)
-def _subscript(level: Level, node: exp.Bracket) -> Expr:
-    consumed(node, "this", "expressions")
-    indexes: list[Expr] = []
-    base: exp.Expr = node
-    while type(base) is exp.Bracket:
-        for index in base.expressions:
-            if type(index) is exp.Slice:
-                raise unsupported("an array slice", node)
-            bound = bind_expr(level, index)
-            cast = coerce(level.state, bound, types.INT4, "a")
-            if cast is None:
-                raise DatatypeMismatchError(
-                    "array subscript must have type integer", position=position(index)
-                )
-            indexes.insert(0, cast)
-        base = base.args["this"]
-    arg = bind_expr(level, base)
-    element = arg.type.element
-    if element is None:
-        raise DatatypeMismatchError(
-            f"cannot subscript type {arg.type.sql_name} because it does not support subscripting",
-            position=position(base),
-        )
-    return Subscript(arg, tuple(indexes), element, arg.typmod, position(node))
-
-
-@handles(exp.Dot)
-def _field(level: Level, node: exp.Dot) -> Expr:
-    field = node.args["expression"]
-    inner = node.args["this"]
-    if type(inner) is exp.Column and type(field) is exp.Identifier:
-        path = tuple(p.name for p in inner.parts)
-        plain = resolve_column(level, path[0], 0) if len(path) == 1 else None
-        if plain is None:
-            up, item = resolve_item(level, path, position(inner))
-            found = resolve_qualified(level, path, field.name, position(field))
-            assert up >= 0 and item is not None  # noqa: PT018
-            return found
-    arg = bind_expr(level, inner)
-    if type(arg) is RowExpr and type(field) is exp.Identifier and field.name in arg.names:
-        return replace(arg.items[arg.names.index(field.name)], position=position(node))
-    if arg.type is not types.RECORD:
-        raise WrongObjectTypeError(
-            f"column notation .{field.name} applied to type {arg.type.sql_name}, which is not a "
-            "composite type",
-            position=position(node),
-        )
-    raise unsupported("field selection from a row value", node)

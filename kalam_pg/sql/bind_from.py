@@ -6,22 +6,18 @@ from dataclasses import replace
 from sqlglot import exp
 
 from catalog.errors import (
-    AmbiguousColumnError,
-    DatatypeMismatchError,
     FeatureNotSupportedError,
     InvalidColumnReferenceError,
     SqlSyntaxError,
-    UndefinedColumnError,
     UndefinedTableError,
 )
 from catalog.model import Table, View
 from catalog.types import registry as types
 from kalam_pg.functions.table import Kind
-from kalam_pg.sql.bind_expr import apply_operator, bind_condition, bind_expr, consumed, unsupported
-from kalam_pg.sql.bind_types import resolve_type
-from kalam_pg.sql.coerce import coerce, settle
-from kalam_pg.sql.dialect import type_name
-from kalam_pg.sql.overloads import common_type
+from kalam_pg.sql.bind_call import call_name
+from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
+from kalam_pg.sql.bind_using import natural, using_condition
+from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import (
     CteEntry,
@@ -34,10 +30,7 @@ from kalam_pg.sql.scope import (
     table_columns,
 )
 from kalam_pg.sql.tree import (
-    BoolKind,
-    BoolOp,
     Call,
-    Coalesce,
     Const,
     CteScan,
     Expr,
@@ -50,9 +43,10 @@ from kalam_pg.sql.tree import (
     TableScan,
     VirtualScan,
 )
+from kalam_pg.sql.walk import column_refs
 
 # Filled by `bind_query` and `bind`: a query below a level; a view's text, bound on its own.
-BIND_QUERY: list[Callable[[Level, exp.Expr], Query]] = []
+BIND_QUERY: list[Callable[..., Query]] = []  # (level, node, resolve=True)
 BIND_VIEW: list[Callable[[State, View], Query]] = []
 
 
@@ -258,8 +252,7 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         bound = settle(level.state, bind_expr(level, call))
     finally:
         level.items, level.hidden, level.clause = here, hidden, clause
-    name = call.args["this"] if type(call) is exp.Anonymous else "column"
-    name = name if type(name) is str else name.name
+    name = call_name(call)[0] if type(call) is exp.Anonymous else "column"
     columns = _function_columns(bound, alias or name)
     ordinality = bool(node.args.get("ordinality"))
     if ordinality:
@@ -267,8 +260,6 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     shown = _shown(columns, alias or name, names, at)
     relation = level.state.relation(shown)
     level.add(Item(alias or name, relation, shown, names_of(shown)), at)
-    from kalam_pg.sql.walk import column_refs
-
     lateral = any(up >= 0 for up, _ in column_refs(bound))
     return FunctionScan(relation, bound, shown, alias, ordinality, lateral)
 
@@ -335,9 +326,9 @@ def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) 
     if using:
         names = [u.args["this"] for u in using]
     elif str(args.get("method") or "").upper() == "NATURAL":
-        names = _natural(left_items, right_items)
+        names = natural(left_items, right_items)
     if names is not None:
-        condition = _using(level, kind, left_items, right_items, names, position(join))
+        condition = using_condition(level, kind, left_items, right_items, names, position(join))
     elif args.get("on") is not None:
         # ON sees the two sides of its join, not what stands before a comma.
         level.hidden = [*before]
@@ -356,85 +347,3 @@ def _join_kind(args: dict[str, object]) -> str:
         return side
     word = str(args.get("kind") or "").lower()
     return "cross" if word == "cross" else "inner"
-
-
-def _natural(left: Sequence[Item], right: Sequence[Item]) -> list[str]:
-    theirs = {c.name for item in right if item.cols_visible for c in item.columns if not c.hidden}
-    found: dict[str, None] = {}
-    for item in left:
-        if item.cols_visible:
-            for column in item.columns:
-                if not column.hidden and column.name in theirs:
-                    found[column.name] = None
-    return list(found)
-
-
-def _using(
-    level: Level, kind: str, left: Sequence[Item], right: Sequence[Item], names: Sequence[str],
-    at: int,
-) -> Expr | None:  # fmt: skip
-    """Join columns of the same names; their merged columns come first in `*`."""
-    terms: list[Expr] = []
-    columns: list[OutputColumn] = []
-    exprs: list[Expr] = []
-    for name in names:
-        a, origin = _side_column(left, name, "left", at)
-        b, other = _side_column(right, name, "right", at)
-        equals = apply_operator(level, "=", (a, b), at)
-        terms.append(equals)
-        merged = _merged(level, kind, a, b, name, at)
-        source = other if kind == "right" else origin
-        if merged is a or merged is b:
-            columns.append(replace(source, name=name))
-        else:
-            columns.append(OutputColumn(name, merged.type, merged.typmod))
-        exprs.append(merged)
-    for item in (*left, *right):
-        if item.cols_visible:
-            for index, column in enumerate(item.columns):
-                if column.name not in names:
-                    columns.append(column)
-                    exprs.append(item.ref(index, 0))
-            item.cols_visible = False
-    shown = tuple(columns)
-    level.items.append(Item("", -1, shown, names_of(shown), exprs=tuple(exprs), rel_visible=False))
-    if not terms:
-        return None
-    return terms[0] if len(terms) == 1 else BoolOp(BoolKind.AND, tuple(terms), types.BOOL)
-
-
-def _side_column(items: Sequence[Item], name: str, side: str, at: int) -> tuple[Expr, OutputColumn]:
-    found: list[tuple[Expr, OutputColumn]] = []
-    for item in items:
-        index = item.names.get(name) if item.cols_visible else None
-        if index is None:
-            continue
-        if index < 0 or found:
-            raise AmbiguousColumnError(
-                f'common column name "{name}" appears more than once in {side} table', position=at
-            )
-        found.append((item.ref(index, 0), item.columns[index]))
-    if not found:
-        raise UndefinedColumnError(
-            f'column "{name}" specified in USING clause does not exist in {side} table', position=at
-        )
-    return found[0]
-
-
-def _merged(level: Level, kind: str, a: Expr, b: Expr, name: str, at: int) -> Expr:
-    """The merged column of USING: the side that always has a row, or COALESCE for FULL."""
-    state = level.state
-    target = common_type([a.type, b.type])
-    left = None if target is None else coerce(state, a, target)
-    right = None if target is None else coerce(state, b, target)
-    if left is None or right is None:
-        raise DatatypeMismatchError(
-            f"JOIN/USING types {a.type.sql_name} and {b.type.sql_name} cannot be matched",
-            position=at,
-        )
-    if kind == "full":
-        typmod = left.typmod if left.typmod == right.typmod else -1
-        return Coalesce((left, right), left.type, typmod)
-    if kind == "right":
-        return right
-    return left if left is a or right is not b or kind == "left" else right

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Any
 
 from sqlglot import exp
 
@@ -20,7 +19,7 @@ from kalam_pg.sql.tree import (
     SetOp,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import children
+from kalam_pg.sql.walk import Node, children
 
 SETS_MAX = 4096  # PostgreSQL's limit too
 _SPECIAL = (exp.Rollup, exp.Cube, exp.GroupingSets)
@@ -89,7 +88,7 @@ def _columns(item: exp.Expr, index_of: Callable[[exp.Expr], int]) -> tuple[int, 
     return (index_of(item),)
 
 
-def check_grouped(level: Level, exprs: Sequence[Any], group_by: Sequence[Expr]) -> None:
+def check_grouped(level: Level, exprs: Sequence[Expr], group_by: Sequence[Expr]) -> None:
     """42803 for a column of this query that is neither grouped nor inside an aggregate."""
     determined = _determined(level, group_by)
     for expr in exprs:
@@ -109,7 +108,7 @@ def check_grouped(level: Level, exprs: Sequence[Any], group_by: Sequence[Expr]) 
             )
 
 
-def _ungrouped(node: Any, group_by: Sequence[Expr], depth: int) -> Iterator[tuple[ColumnRef, int]]:
+def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tuple[ColumnRef, int]]:
     if depth == 0 and (isinstance(node, Const) or node in group_by):
         return
     if isinstance(node, ColumnRef):

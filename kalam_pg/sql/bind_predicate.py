@@ -136,7 +136,7 @@ def equal(level: Level, left: Expr, right: Expr, at: int) -> Expr:
 
 # ----------------------------------------------------------------------------- LIKE and BETWEEN
 
-_LIKE = {exp.Like: "~~", exp.ILike: "~~*"}
+_LIKE: dict[type[exp.Expr], str] = {exp.Like: "~~", exp.ILike: "~~*"}
 _NOT_LIKE = {"~~": "!~~", "~~*": "!~~*", "~": "!~"}
 
 
@@ -153,7 +153,7 @@ def _escape(level: Level, node: exp.Escape) -> Expr:
 def _pattern(level: Level, node: exp.Expr, escape: exp.Expr | None) -> Expr:
     consumed(node, "this", "expression", "negate")
     at = position(node)
-    symbol = _LIKE.get(type(node), "~")  # type: ignore[call-overload]
+    symbol = _LIKE.get(type(node), "~")
     if node.args.get("negate"):
         symbol = _NOT_LIKE[symbol]
     right_node = node.args["expression"]
@@ -239,7 +239,7 @@ def in_list(level: Level, arg: Expr, items: Sequence[Expr], negated: bool, at: i
     return InList(left, right, found.overload, negated, types.BOOL, -1, at)
 
 
-# ------------------------------------------------------------------------------- ANY, ALL (array)
+# ---------------------------------------------------------------------- quantifiers over arrays
 
 
 def _any_all(level: Level, node: exp.Expr, symbol: str) -> Expr:

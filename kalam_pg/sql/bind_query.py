@@ -5,23 +5,24 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from catalog.errors import (
-    AmbiguousColumnError,
-    FeatureNotSupportedError,
-    InvalidColumnReferenceError,
-    SqlSyntaxError,
-)
+from catalog.errors import FeatureNotSupportedError, SqlSyntaxError, WindowingError
 from catalog.types import registry as types
-from kalam_pg.sql.bind_call import ordering
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, bind_from
 from kalam_pg.sql.bind_group import bind_group, check_grouped
+from kalam_pg.sql.bind_order import (
+    bind_limit,
+    check_distinct,
+    distinct_exprs,
+    group_item,
+    order_keys,
+)
 from kalam_pg.sql.bind_setop import bind_set_operation
 from kalam_pg.sql.bind_targets import bind_targets, output_columns
 from kalam_pg.sql.bind_with import bind_with
-from kalam_pg.sql.coerce import settle, to_bigint, unify
+from kalam_pg.sql.coerce import settle, unify
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Level, resolve_column
+from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     ColumnRef,
     Cte,
@@ -29,11 +30,9 @@ from kalam_pg.sql.tree import (
     OutputColumn,
     Query,
     Select,
-    SortKey,
     Target,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import column_refs
 
 
 def bind_query(parent: Level, node: exp.Expr, *, resolve: bool = True) -> Query:
@@ -82,17 +81,17 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     having = args.get("having")
     kept = None if having is None else bind_condition(level, having.args["this"], "HAVING")
     order = args.get("order")
-    keys = () if order is None else _order(level, order, targets)
+    keys = () if order is None else order_keys(level, order, targets)
     group = args.get("group")
     group_by: tuple[Expr, ...] = ()
     sets: tuple[tuple[int, ...], ...] = ()
     if group is not None:
         consumed(group, "expressions", "distinct")
-        group_by, sets = bind_group(group, lambda item: _group_item(level, item, targets))
+        group_by, sets = bind_group(group, lambda item: group_item(level, item, targets))
     distinct = args.get("distinct")
-    distinct_on = () if distinct is None else _distinct_on(level, distinct, targets, keys)
+    distinct_on = () if distinct is None else distinct_exprs(level, distinct, targets, keys)
     if distinct is not None:
-        _check_distinct(node, targets, keys, distinct_on)
+        check_distinct(node, targets, keys, distinct_on)
     limit, offset = bind_limit(level, args)
     grouped = level.has_aggregates or group is not None or having is not None
     if grouped:
@@ -110,31 +109,8 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     )  # fmt: skip
 
 
-def _window_twice(name: str, node: exp.Expr) -> Exception:
-    from catalog.errors import WindowingError
-
+def _window_twice(name: str, node: exp.Expr) -> WindowingError:
     return WindowingError(f'window "{name}" is already defined', position=position(node))
-
-
-def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr | None]:
-    """LIMIT and OFFSET: bigint expressions without columns."""
-    found: list[Expr | None] = []
-    for key, name in (("limit", "LIMIT"), ("offset", "OFFSET")):
-        clause = args.get(key)
-        if clause is None:
-            found.append(None)
-            continue
-        assert isinstance(clause, exp.Expr)
-        consumed(clause, "expression")
-        before, level.clause = level.clause, name
-        items, level.items = level.items, []
-        hidden, level.hidden = level.hidden, [*level.hidden, *items]
-        bound = to_bigint(level.state, bind_expr(level, clause.args["expression"]), name)
-        level.clause, level.items, level.hidden = before, items, hidden
-        if any(up == 0 for up, _ in column_refs(bound)):
-            raise InvalidColumnReferenceError(f"argument of {name} must not contain variables")
-        found.append(bound)
-    return found[0], found[1]
 
 
 def _locking(node: exp.Expr, *, grouped: bool, distinct: bool) -> str:
@@ -151,128 +127,6 @@ def _locking(node: exp.Expr, *, grouped: bool, distinct: bool) -> str:
         suffix = {True: " NOWAIT", False: " SKIP LOCKED", None: ""}[wait]
         words.append(strength + suffix)
     return words[-1]
-
-
-# ------------------------------------------------------- ORDER BY, GROUP BY, DISTINCT: which column
-
-
-def _order(level: Level, order: exp.Order, targets: Sequence[Target]) -> tuple[SortKey, ...]:
-    keys = []
-    for item in order.expressions:
-        consumed(item, "this", "desc", "nulls_first")
-        node = item.args["this"]
-        expr = _by_output(level, node, targets, "ORDER BY")
-        if expr is None:
-            before, level.clause = level.clause, "ORDER BY"
-            expr = settle(level.state, bind_expr(level, node))
-            level.clause = before
-        ordering(expr.type, position(node))
-        keys.append(SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
-    return tuple(keys)
-
-
-def _group_item(level: Level, node: exp.Expr, targets: Sequence[Target]) -> Expr:
-    expr: Expr | None = None
-    if not (_bare_name(node) and resolve_column(level, node.args["this"].name, 0) is not None):
-        # A column of FROM has precedence over an output name here; an output name over none.
-        expr = _by_output(level, node, targets, "GROUP BY")
-    if expr is None:
-        before, level.clause = level.clause, "GROUP BY"
-        expr = settle(level.state, bind_expr(level, node))
-        level.clause = before
-    elif level.has_aggregates or level.has_windows:
-        _check_no_aggregate(expr, position(node))
-    ordering(expr.type, position(node))
-    return expr
-
-
-def _check_no_aggregate(expr: Expr, at: int) -> None:
-    from catalog.errors import GroupingError, WindowingError
-    from kalam_pg.sql.tree import Aggregate, Window
-    from kalam_pg.sql.walk import walk
-
-    for node in walk(expr):
-        if isinstance(node, Aggregate):
-            raise GroupingError("aggregate functions are not allowed in GROUP BY", position=at)
-        if isinstance(node, Window):
-            raise WindowingError("window functions are not allowed in GROUP BY", position=at)
-
-
-def _bare_name(node: exp.Expr) -> bool:
-    return (
-        type(node) is exp.Column
-        and node.args.get("table") is None
-        and type(node.args["this"]) is not exp.Star
-    )
-
-
-def _by_output(level: Level, node: exp.Expr, targets: Sequence[Target], clause: str) -> Expr | None:
-    """The output column that a bare name or an ordinal means (SQL92 rules), or None."""
-    at = position(node)
-    if _bare_name(node):
-        name = node.args["this"].args["this"]
-        found: Expr | None = None
-        for target in targets:
-            if target.name == name:
-                if found is not None and found != target.expr:
-                    raise AmbiguousColumnError(f'{clause} "{name}" is ambiguous', position=at)
-                found = target.expr
-        return found
-    if type(node) is exp.Literal:
-        text = node.args["this"]
-        if node.args["is_string"] or not text.isdigit():
-            raise SqlSyntaxError(f"non-integer constant in {clause}", position=at)
-        index = int(text)
-        if not 1 <= index <= len(targets):
-            raise InvalidColumnReferenceError(
-                f"{clause} position {index} is not in select list", position=at
-            )
-        return targets[index - 1].expr
-    if type(node) in (exp.Null, exp.Boolean):
-        raise SqlSyntaxError(f"non-integer constant in {clause}", position=at)
-    return None
-
-
-def _distinct_on(
-    level: Level, distinct: exp.Expr, targets: Sequence[Target], keys: Sequence[SortKey]
-) -> tuple[Expr, ...]:
-    consumed(distinct, "on")
-    on = distinct.args.get("on")
-    if on is None:
-        return ()
-    exprs: list[Expr] = []
-    for node in on.expressions:
-        expr = _by_output(level, node, targets, "DISTINCT ON")
-        if expr is None:
-            before, level.clause = level.clause, "DISTINCT ON"
-            expr = settle(level.state, bind_expr(level, node))
-            level.clause = before
-        ordering(expr.type, position(node))
-        if expr not in exprs:
-            exprs.append(expr)
-    lead = [k.expr for k in keys[: len(exprs)]]
-    if any(e not in exprs for e in lead):
-        raise InvalidColumnReferenceError(
-            "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
-            position=position(on.expressions[0]),
-        )
-    return tuple(exprs)
-
-
-def _check_distinct(
-    node: exp.Expr, targets: Sequence[Target], keys: Sequence[SortKey], on: Sequence[Expr]
-) -> None:
-    if on:
-        return
-    shown = [t.expr for t in targets]
-    for expr in shown:
-        ordering(expr.type, position(node))
-    for key in keys:
-        if key.expr not in shown:
-            raise InvalidColumnReferenceError(
-                "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
-                position=getattr(key.expr, "position", 0),
-            )
 
 
 # ------------------------------------------------------------------------------------- VALUES
@@ -299,7 +153,7 @@ def _values(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         for i, c in enumerate(columns)
     ]
     order = node.args.get("order")
-    keys = () if order is None else _order(level, order, refs)
+    keys = () if order is None else order_keys(level, order, refs)
     limit, offset = bind_limit(level, node.args)
     return ValuesQuery(
         relation, tuple(zip(*cast, strict=True)), tuple(columns), keys, limit, offset, with_

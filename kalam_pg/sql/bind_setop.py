@@ -1,16 +1,23 @@
 """UNION, INTERSECT and EXCEPT: both sides cast to common types."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
-from catalog.errors import FeatureNotSupportedError, InvalidColumnReferenceError, SqlSyntaxError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidColumnReferenceError,
+    SqlSyntaxError,
+    UndefinedColumnError,
+)
 from catalog.model import Column
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import ordering
 from kalam_pg.sql.bind_expr import consumed
+from kalam_pg.sql.bind_from import BIND_QUERY
+from kalam_pg.sql.bind_order import bind_limit
 from kalam_pg.sql.coerce import assign, coerce, mismatch, settle
 from kalam_pg.sql.overloads import common_type
 from kalam_pg.sql.positions import position
@@ -28,13 +35,10 @@ from kalam_pg.sql.tree import (
     Target,
 )
 
-Limits = Callable[[Level, dict[str, object]], tuple[Expr | None, Expr | None]]
-
 
 def bind_set_operation(level: Level, node: exp.Expr, with_: tuple[Cte, ...]) -> SetOp:
     """A set operation whose own level is `level`; its operands are one level below."""
-    from kalam_pg.sql.bind_query import bind_query
-
+    bind_query = BIND_QUERY[0]
     left = bind_query(level, node.args["this"], resolve=False)
     right = bind_query(level, node.args["expression"], resolve=False)
     return combine(level, node, left, right, with_)
@@ -44,8 +48,6 @@ def combine(
     level: Level, node: exp.Expr, left: Query, right: Query, with_: tuple[Cte, ...] = ()
 ) -> SetOp:
     """Two bound operands as one query, with the ORDER BY and LIMIT of the whole."""
-    from kalam_pg.sql.bind_query import bind_limit
-
     consumed(node, "this", "expression", "distinct", "with_", "order", "limit", "offset", "locks")
     word = type(node).__name__.upper()
     state, args = level.state, node.args
@@ -175,8 +177,6 @@ def _which(node: exp.Expr, columns: Sequence[OutputColumn]) -> int:
         for index, column in enumerate(columns):
             if column.name == name:
                 return index
-        from catalog.errors import UndefinedColumnError
-
         raise UndefinedColumnError(f'column "{name}" does not exist', position=at)
     raise FeatureNotSupportedError(
         "invalid UNION/INTERSECT/EXCEPT ORDER BY clause",

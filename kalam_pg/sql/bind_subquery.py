@@ -6,7 +6,6 @@ from catalog.errors import SqlSyntaxError, UndefinedObjectError
 from catalog.types import registry as types
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.bind_expr import (
-    ARRAY_SUBQUERY,
     QUANTIFIED,
     apply_operator,
     bind_expr,
@@ -16,6 +15,7 @@ from kalam_pg.sql.bind_expr import (
 )
 from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import cast_output
+from kalam_pg.sql.bind_values import ARRAY_SUBQUERY
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (

@@ -6,12 +6,12 @@ from typing import Any
 from sqlglot import exp
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql.bind_expr import bind_expr
+from kalam_pg.sql.bind_expr import bind_expr, unsupported
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Item, Level, State, resolve_item
-from kalam_pg.sql.tree import ColumnRef, Expr, OutputColumn, Target
+from kalam_pg.sql.tree import ColumnRef, Expr, OutputColumn, RowExpr, Target
 from kalam_pg.sql.walk import raise_levels
 
 UNNAMED = "?column?"
@@ -36,6 +36,8 @@ def bind_targets(
             if kind is exp.Alias:
                 inner, name = node.args["this"], node.args["alias"].args["this"]
             expr = bind_expr(level, inner)
+            if type(expr) is RowExpr:
+                raise unsupported("a row value as output column", inner)
             if resolve:
                 expr = settle(level.state, expr)
             targets.append(Target(expr, name or output_name(inner)))
@@ -69,9 +71,6 @@ def _all_of(level: Level, node: exp.Expr) -> list[Target]:
 
 
 def _all_of_row(level: Level, node: exp.Expr) -> list[Target]:
-    from kalam_pg.sql.bind_expr import unsupported
-    from kalam_pg.sql.tree import RowExpr
-
     row = bind_expr(level, node.args["this"])
     if not isinstance(row, RowExpr):
         raise unsupported("expansion of a row value", node)

@@ -10,6 +10,7 @@ from catalog.errors import (
     InvalidRecursionError,
 )
 from catalog.types import registry as types
+from catalog.types.table import PgType
 from kalam_pg.sql.bind_expr import consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
@@ -102,7 +103,7 @@ def _recursive(
                materialized=item.args.get("materialized"))  # fmt: skip
 
 
-def cast_or_same(level: Level, query: Query, kinds: list[types.PgType]) -> Query:
+def cast_or_same(level: Level, query: Query, kinds: list[PgType]) -> Query:
     """Give the recursive term's untyped columns the types of the first term."""
     if len(kinds) != len(query.columns):
         return query

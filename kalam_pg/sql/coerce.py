@@ -43,7 +43,9 @@ def coerce(state: State, expr: Expr, target: PgType, context: str = "i") -> Expr
             return _infer(state, expr, target)
         text = replace(expr, type=types.TEXT)
         found = find_cast(types.TEXT, target, "e")
-        return text if target is types.TEXT else found and call_cast(found, text, target)
+        if target is types.TEXT or found is None:
+            return text if target is types.TEXT else None
+        return call_cast(found, text, target)
     overload = find_cast(source, target, context)
     return None if overload is None else call_cast(overload, expr, target)
 
@@ -109,7 +111,7 @@ def _infer(state: State, param: Param, target: PgType) -> Param:
 
 
 def with_typmod(expr: Expr, typmod: int, *, explicit: bool) -> Expr:
-    """Coerce to a length or precision: varchar(n), numeric(p,s), timestamp(p) …
+    """Coerce to a length or precision, as in varchar(n), numeric(p,s) or timestamp(p).
 
     An explicit cast cuts text that is too long, an assignment refuses it (22001).
     """

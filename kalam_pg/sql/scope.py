@@ -181,12 +181,12 @@ def table_columns(table: Table) -> tuple[tuple[OutputColumn, ...], dict[str, int
     known = _TABLE_COLUMNS.get(id(table))
     if known is not None and known[0] is table:
         return known[1], known[2]
-    columns = tuple(
-        OutputColumn(
-            c.name, c.type, c.typmod, table.id, c.id, table.hidden_key and c.name == "_rowid"
-        )
-        for c in table.columns
-    ) + (
+    hidden = "_rowid" if table.hidden_key else ""
+    columns = (
+        *(
+            OutputColumn(c.name, c.type, c.typmod, table.id, c.id, c.name == hidden)
+            for c in table.columns
+        ),
         OutputColumn("_seq", types.INT8, hidden=True),
         OutputColumn("_deleted", types.BOOL, hidden=True),
     )

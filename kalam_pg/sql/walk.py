@@ -1,32 +1,35 @@
 """Walking and rewriting the typed tree, for the binder and for whoever reads it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from kalam_pg.sql import tree
 from kalam_pg.sql.tree import ColumnRef, Expr
+
+Node: TypeAlias = Any
+"""An expression, query, FROM item, sort key or CTE."""
 
 # Field values that are never, and never hold, a node.
 _LEAVES = (str, int, float, bool, bytes, type(None))
 _QUERIES = (tree.Select, tree.SetOp, tree.ValuesQuery)
 
 
-def children(node: Any) -> Iterator[Any]:
+def children(node: Node) -> Iterator[Node]:
     """The nodes directly in a node: expressions, queries, FROM items, sort keys, CTEs."""
-    for name in _node_fields(type(node)):
+    for name in _node_fields(cast("Hashable", type(node))):
         yield from _nodes(getattr(node, name))
 
 
-def walk(node: Any) -> Iterator[Any]:
+def walk(node: Node) -> Iterator[Node]:
     """The node and everything in it, subqueries too, parents first."""
     yield node
     for child in children(node):
         yield from walk(child)
 
 
-def column_refs(node: Any, depth: int = 0) -> Iterator[tuple[int, ColumnRef]]:
+def column_refs(node: Node, depth: int = 0) -> Iterator[tuple[int, ColumnRef]]:
     """Every column reference in an expression or query, with the level it means.
 
     The level is counted from the expression's own query: 0 is that query, 1 the one around it; a
@@ -44,13 +47,13 @@ def raise_levels(expr: Expr, up: int) -> Expr:
     """The same expression seen from `up` query levels further in. It must hold no subquery."""
     if isinstance(expr, ColumnRef):
         return replace(expr, outer=expr.outer + up)
-    return map_children(expr, lambda child: raise_levels(child, up))
+    return cast("Expr", map_children(expr, lambda child: raise_levels(child, up)))
 
 
-def map_children(node: Any, change: Callable[[Any], Any]) -> Any:
+def map_children(node: Node, change: Callable[[Node], Node]) -> Node:
     """A copy of the node with each direct child changed; the node itself if nothing changed."""
     changed: dict[str, Any] = {}
-    for name in _node_fields(type(node)):
+    for name in _node_fields(cast("Hashable", type(node))):
         old = getattr(node, name)
         new = _mapped(old, change)
         if new is not old:
@@ -58,7 +61,7 @@ def map_children(node: Any, change: Callable[[Any], Any]) -> Any:
     return replace(node, **changed) if changed else node
 
 
-def location(node: Any) -> int:
+def location(node: Node) -> int:
     """The leftmost known position in an expression, 0 when none is known (exprLocation)."""
     best: int = getattr(node, "position", 0)
     if isinstance(node, _QUERIES):
@@ -71,13 +74,13 @@ def location(node: Any) -> int:
 
 
 @cache
-def _node_fields(kind: type) -> tuple[str, ...]:
+def _node_fields(kind: Hashable) -> tuple[str, ...]:
     skip = {"type", "overload", "equals", "less", "operator", "operators", "columns", "table"}
     skip |= {"typmod", "position", "value", "returning_columns", "target_columns"}
-    return tuple(f.name for f in fields(kind) if f.name not in skip)
+    return tuple(f.name for f in fields(cast("type[Any]", kind)) if f.name not in skip)
 
 
-def _nodes(value: Any) -> Iterator[Any]:
+def _nodes(value: Node) -> Iterator[Node]:
     if isinstance(value, tuple):
         for item in value:
             yield from _nodes(item)
@@ -85,7 +88,7 @@ def _nodes(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+def _mapped(value: Node, change: Callable[[Node], Node]) -> Node:
     if isinstance(value, tuple):
         new = tuple(_mapped(item, change) for item in value)
         return new if any(a is not b for a, b in zip(new, value, strict=True)) else value

@@ -1,0 +1,160 @@
+"""ORDER BY, GROUP BY, DISTINCT and LIMIT: which column or expression an item means."""
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from catalog.errors import (
+    AmbiguousColumnError,
+    GroupingError,
+    InvalidColumnReferenceError,
+    SqlSyntaxError,
+    WindowingError,
+)
+from kalam_pg.sql.bind_call import ordering
+from kalam_pg.sql.bind_expr import bind_expr, consumed
+from kalam_pg.sql.coerce import settle, to_bigint
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level, resolve_column
+from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Target, Window
+from kalam_pg.sql.walk import column_refs, walk
+
+
+def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr | None]:
+    """LIMIT and OFFSET: bigint expressions without columns."""
+    found: list[Expr | None] = []
+    for key, name in (("limit", "LIMIT"), ("offset", "OFFSET")):
+        clause = args.get(key)
+        if clause is None:
+            found.append(None)
+            continue
+        assert isinstance(clause, exp.Expr)
+        consumed(clause, "expression")
+        before, level.clause = level.clause, name
+        items, level.items = level.items, []
+        hidden, level.hidden = level.hidden, [*level.hidden, *items]
+        bound = to_bigint(level.state, bind_expr(level, clause.args["expression"]), name)
+        level.clause, level.items, level.hidden = before, items, hidden
+        if any(up == 0 for up, _ in column_refs(bound)):
+            raise InvalidColumnReferenceError(f"argument of {name} must not contain variables")
+        found.append(bound)
+    return found[0], found[1]
+
+
+def order_keys(level: Level, order: exp.Order, targets: Sequence[Target]) -> tuple[SortKey, ...]:
+    """ORDER BY of a query: output names, ordinals or expressions."""
+    keys = []
+    for item in order.expressions:
+        consumed(item, "this", "desc", "nulls_first")
+        node = item.args["this"]
+        expr = _by_output(level, node, targets, "ORDER BY")
+        if expr is None:
+            before, level.clause = level.clause, "ORDER BY"
+            expr = settle(level.state, bind_expr(level, node))
+            level.clause = before
+        ordering(expr.type, position(node))
+        keys.append(SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+    return tuple(keys)
+
+
+def group_item(level: Level, node: exp.Expr, targets: Sequence[Target]) -> Expr:
+    """What one GROUP BY item means: a column of FROM, else an output column, else an expression."""
+    expr: Expr | None = None
+    if not (_bare_name(node) and resolve_column(level, node.args["this"].name, 0) is not None):
+        # A column of FROM has precedence over an output name here; an output name over none.
+        expr = _by_output(level, node, targets, "GROUP BY")
+    if expr is None:
+        before, level.clause = level.clause, "GROUP BY"
+        expr = settle(level.state, bind_expr(level, node))
+        level.clause = before
+    elif level.has_aggregates or level.has_windows:
+        _check_no_aggregate(expr, position(node))
+    ordering(expr.type, position(node))
+    return expr
+
+
+def _check_no_aggregate(expr: Expr, at: int) -> None:
+    for node in walk(expr):
+        if isinstance(node, Aggregate):
+            raise GroupingError("aggregate functions are not allowed in GROUP BY", position=at)
+        if isinstance(node, Window):
+            raise WindowingError("window functions are not allowed in GROUP BY", position=at)
+
+
+def _bare_name(node: exp.Expr) -> bool:
+    return (
+        type(node) is exp.Column
+        and node.args.get("table") is None
+        and type(node.args["this"]) is not exp.Star
+    )
+
+
+def _by_output(level: Level, node: exp.Expr, targets: Sequence[Target], clause: str) -> Expr | None:
+    """The output column that a bare name or an ordinal means (SQL92 rules), or None."""
+    at = position(node)
+    if _bare_name(node):
+        name = node.args["this"].args["this"]
+        found: Expr | None = None
+        for target in targets:
+            if target.name == name:
+                if found is not None and found != target.expr:
+                    raise AmbiguousColumnError(f'{clause} "{name}" is ambiguous', position=at)
+                found = target.expr
+        return found
+    if type(node) is exp.Literal:
+        text = node.args["this"]
+        if node.args["is_string"] or not text.isdigit():
+            raise SqlSyntaxError(f"non-integer constant in {clause}", position=at)
+        index = int(text)
+        if not 1 <= index <= len(targets):
+            raise InvalidColumnReferenceError(
+                f"{clause} position {index} is not in select list", position=at
+            )
+        return targets[index - 1].expr
+    if type(node) in (exp.Null, exp.Boolean):
+        raise SqlSyntaxError(f"non-integer constant in {clause}", position=at)
+    return None
+
+
+def distinct_exprs(
+    level: Level, distinct: exp.Expr, targets: Sequence[Target], keys: Sequence[SortKey]
+) -> tuple[Expr, ...]:
+    """DISTINCT ON's expressions, () for plain DISTINCT; they must lead ORDER BY."""
+    consumed(distinct, "on")
+    on = distinct.args.get("on")
+    if on is None:
+        return ()
+    exprs: list[Expr] = []
+    for node in on.expressions:
+        expr = _by_output(level, node, targets, "DISTINCT ON")
+        if expr is None:
+            before, level.clause = level.clause, "DISTINCT ON"
+            expr = settle(level.state, bind_expr(level, node))
+            level.clause = before
+        ordering(expr.type, position(node))
+        if expr not in exprs:
+            exprs.append(expr)
+    lead = [k.expr for k in keys[: len(exprs)]]
+    if any(e not in exprs for e in lead):
+        raise InvalidColumnReferenceError(
+            "SELECT DISTINCT ON expressions must match initial ORDER BY expressions",
+            position=position(on.expressions[0]),
+        )
+    return tuple(exprs)
+
+
+def check_distinct(
+    node: exp.Expr, targets: Sequence[Target], keys: Sequence[SortKey], on: Sequence[Expr]
+) -> None:
+    """Refuse a plain DISTINCT that is ordered by what it does not show."""
+    if on:
+        return
+    shown = [t.expr for t in targets]
+    for expr in shown:
+        ordering(expr.type, position(node))
+    for key in keys:
+        if key.expr not in shown:
+            raise InvalidColumnReferenceError(
+                "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
+                position=getattr(key.expr, "position", 0),
+            )
