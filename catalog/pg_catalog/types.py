@@ -31,7 +31,7 @@ def pg_type(_visible: Visible) -> Iterator[Values]:
 @cache
 def _known_types() -> tuple[dict[str, Value], ...]:
     """The types of PostgreSQL that exist here."""
-    rows = []
+    rows: list[dict[str, Value]] = []
     for line in TYPES.splitlines():
         fields = line.split(" ")
         if registry.find_oid(int(fields[0])) is None:
@@ -120,7 +120,7 @@ def pg_am(_visible: Visible) -> Iterator[Values]:
 def _opclasses() -> tuple[dict[str, Value], ...]:
     methods = {name: oid for name, oid, _ in _METHODS}
     families: dict[tuple[str, str], int] = {}
-    rows = []
+    rows: list[dict[str, Value]] = []
     for line in OPCLASSES.splitlines():
         method, name, type_name, default, family = line.split(" ")
         of = registry.by_name(type_name)

@@ -12,7 +12,7 @@ takes its worker with it and nobody else: the pool starts another.
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +21,7 @@ import structlog
 import trio
 
 from catalog.errors import InsufficientResourcesError
+from catalog.types.table import TypeContext
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import canceled, from_failure, internal_error
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
@@ -210,8 +211,8 @@ class Pool:
             query.sql,
             tuple(tables),
             query.udfs,
-            query.result if isinstance(query.result, WireResult) else None,
-            query.context,
+            _without_objects(query.result),
+            _context(query.context),
             limits,
         )
         await worker.send(Kind.QUERY, encode_query(body), descriptors)
@@ -418,3 +419,19 @@ async def _stop(pool: Pool, worker: WorkerProcess) -> None:
     except WorkerLostError:
         pool.count_lost()
     pool.release(worker, usable=usable)
+
+
+def _without_objects(result: WireResult | ArrowResult) -> WireResult | None:
+    """Names of catalogue objects do not cross to a worker (`types.table.TypeContext`)."""
+    if not isinstance(result, WireResult):
+        return None
+    if result.context.objects is None:
+        return result
+    return replace(result, context=replace(result.context, objects=None))
+
+
+def _context(context: dict[str, Any]) -> dict[str, Any]:
+    types = context.get("types")
+    if isinstance(types, TypeContext) and types.objects is not None:
+        return {**context, "types": replace(types, objects=None)}
+    return context

@@ -9,7 +9,6 @@ import pyarrow as pa
 from catalog.types.table import TypeContext
 from kalam_pg.functions.udf import UdfSpec
 
-
 __all__ = [
     "ArrowResult", "BatchRef", "Engine", "EngineQuery", "Limits", "ResultStream", "SegmentRef",
     "TableInput", "UdfSpec", "WireChunk", "WireResult",

@@ -1,0 +1,140 @@
+"""Catalogue queries: a bound query over virtual relations, run on an in-memory sqlite3.
+
+Each query has a connection of its own that holds the relations it names and nothing else.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from catalog.errors import FeatureNotSupportedError, StatementTooComplexError
+from catalog.types.table import PgType
+from kalam_pg.engines.errors import canceled, internal_error
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.sql.sqlite_functions import decode_rows, is_coded, to_sqlite
+from kalam_pg.sql.to_sqlite import Emitted, emit
+from kalam_pg.sql.tree import Query
+from storage.layout import Row
+
+Provider = Callable[[str, str], Iterable[Row]]
+"""The rows of a virtual relation, by schema and name."""
+
+TIMEOUT_S = 30.0
+"""A catalogue query takes milliseconds; one that takes this long is a cross join of everything."""
+
+_CHECK_EVERY = 10_000  # Virtual machine steps between looks at the clock, about 1 ms.
+_ROWS_MAX = 1_000_000
+
+
+def run_catalog(
+    query: Query,
+    provider: Provider,
+    context: EvalContext,
+    *,
+    timeout_s: float = 0.0,
+    is_canceled: Callable[[], bool] = lambda: False,
+) -> list[Row]:
+    """Run a query whose scans are all `VirtualScan`s (or that has none); its rows as stored values.
+
+    Args:
+        query: The bound query.
+        provider: Rows of the relations that it names, already those that the asking role may see.
+        context: Parameters, settings and services of the statement.
+        timeout_s: 0 is the default of `TIMEOUT_S`.
+        is_canceled: Asked about every millisecond, from this thread.
+
+    Raises:
+        KalamError: 57014 when cancelled or out of time, and whatever the query itself raises.
+    """
+    emitted = emit(query, context)
+    deadline = time.monotonic() + (timeout_s or TIMEOUT_S)
+    why: list[str] = []
+
+    def check() -> int:
+        if is_canceled():
+            why.append("user request")
+        elif time.monotonic() > deadline:
+            why.append("statement timeout")
+        return len(why)
+
+    connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
+    try:
+        connection.execute("PRAGMA journal_mode = OFF")
+        _load(connection, emitted, provider)
+        _register(connection, emitted)
+        connection.set_authorizer(_only_reads)
+        connection.set_progress_handler(check, _CHECK_EVERY)
+        try:
+            rows = connection.execute(emitted.sql, emitted.parameters).fetchmany(_ROWS_MAX)
+        except (sqlite3.Error, OverflowError) as exc:
+            raise _translate(exc, emitted, why) from exc
+        return decode_rows(rows, emitted.types)
+    finally:
+        connection.close()
+
+
+def _translate(
+    exc: sqlite3.Error | OverflowError, emitted: Emitted, why: list[str]
+) -> BaseException:
+    if why:
+        return canceled(why[0])
+    if emitted.functions.raised.error is not None:
+        return emitted.functions.raised.error
+    text = str(exc)
+    if "too deep" in text or "stack overflow" in text or "too many" in text:
+        return StatementTooComplexError("stack depth limit exceeded")
+    if "JSON cannot hold BLOB" in text:
+        return FeatureNotSupportedError("LATERAL over such values is not implemented")
+    return internal_error(f"{text}: {emitted.sql}")
+
+
+def _load(connection: sqlite3.Connection, emitted: Emitted, provider: Provider) -> None:
+    connection.execute("BEGIN")
+    for (schema, name), columns in emitted.relations.items():
+        table = f'"{schema}.{name}"'
+        # Columns without a declared type have no affinity: a value stays what it is.
+        names = ", ".join(f"c{i}" for i in range(len(columns)))
+        connection.execute(f"CREATE TABLE {table} ({names})")
+        marks = ", ".join("?" * len(columns))
+        rows = provider(schema, name)
+        coded = _coder([c.type for c in columns])
+        connection.executemany(
+            f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608
+            rows if coded is None else map(coded, rows),
+        )
+    connection.execute("COMMIT")
+
+
+def _coder(types: Sequence[PgType]) -> Callable[[Row], Sequence[object]] | None:
+    # A Python bool is stored as 0 or 1 by itself.
+    coded = [(i, of) for i, of in enumerate(types) if is_coded(of) and of.element is not None]
+    if not coded:
+        return None
+
+    def code(row: Row) -> Sequence[object]:
+        values: list[object] = list(row)
+        for i, of in coded:
+            values[i] = to_sqlite(row[i], of)
+        return values
+
+    return code
+
+
+def _register(connection: sqlite3.Connection, emitted: Emitted) -> None:
+    for f in emitted.functions.found:
+        if f.aggregate:
+            connection.create_aggregate(f.name, f.arity, f.call)
+        else:
+            connection.create_function(f.name, f.arity, f.call, deterministic=f.deterministic)
+    for name, compare in emitted.functions.collations.items():
+        connection.create_collation(name, compare)
+
+
+_ALLOWED = frozenset(
+    (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+)
+
+
+def _only_reads(action: int, *_names: str | None) -> int:
+    """No ATTACH, no PRAGMA, no change: a second fence behind the typed tree."""
+    return sqlite3.SQLITE_OK if action in _ALLOWED else sqlite3.SQLITE_DENY

@@ -1,0 +1,197 @@
+"""Virtual relations, composed: what pg_catalog, information_schema and system hold for one role.
+
+`virtual_columns` is what the binder asks. A `Catalogue` belongs to the server; it gives each role its
+rows (`Perspective`), and runs the statements that read nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from catalog.model import User
+from catalog.pg_catalog import oids
+from catalog.pg_catalog.objects import CatalogObjects
+from catalog.pg_catalog.relations import CatalogRelation, relation
+from catalog.pg_catalog.rows import rows as catalogue_rows
+from catalog.pg_catalog.visible import Visible
+from catalog.snapshot import Snapshot
+from catalog.system import RowSource, SystemRows, system_relation
+from kalam_pg.engines.catalog_sqlite import run_catalog
+from kalam_pg.functions import registry as functions
+from kalam_pg.functions.table import EvalContext, Kind, Overload
+from kalam_pg.sql.tree import OutputColumn, Query
+from storage.layout import Row, Value
+
+if TYPE_CHECKING:
+    from kalam_pg.query.execution import Execution
+
+PERSPECTIVES_MAX = 256
+"""Roles whose view of the catalogue is kept between statements, for one catalog version."""
+
+
+@cache
+def virtual_columns(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
+    """Columns of a virtual relation, None when there is none of that name."""
+    found = _shape(schema, name)
+    if found is None:
+        return None
+    return tuple(
+        OutputColumn(c.name, c.type, c.typmod, found.oid, number)
+        for number, c in enumerate(found.columns, 1)
+    )
+
+
+def _shape(schema: str, name: str) -> CatalogRelation | None:
+    return system_relation(name) if schema == "system" else relation(schema, name)
+
+
+@dataclass(slots=True)
+class Catalogue:
+    """The server's virtual relations.
+
+    users, find_user: live users, all or by id. sources: rows of `system.*` relations, and of
+    pg_catalog relations about what runs (pg_settings, pg_stat_activity …), by relation name.
+    """
+
+    users: Callable[[], Iterable[User]]
+    find_user: Callable[[int], User | None]
+    sources: dict[str, RowSource] = field(default_factory=dict)
+    _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
+    _of: Snapshot | None = None
+
+    def perspective(
+        self, snapshot: Snapshot, user: User, search_path: tuple[str, ...] = ("public",)
+    ) -> "Perspective":
+        """The catalogue as `user` sees it in `snapshot`."""
+        if self._of is not snapshot or len(self._kept) >= PERSPECTIVES_MAX:
+            self._kept.clear()
+            self._of = snapshot
+        found = self._kept.get((user.id, search_path))
+        if found is None or found.visible.user is not user:
+            visible = Visible(
+                user,
+                tuple(_values(snapshot.namespaces)),
+                tuple(_values(snapshot.tables)),
+                tuple(_values(snapshot.views)),
+                self.users,
+                self.find_user,
+                search_path,
+            )
+            found = Perspective(visible, self.sources)
+            self._kept[user.id, search_path] = found
+        return found
+
+    def run(
+        self,
+        query: Query,
+        snapshot: Snapshot,
+        user: User,
+        context: EvalContext,
+        *,
+        timeout_s: float = 0.0,
+    ) -> list[Row]:
+        """Answer a query that reads virtual relations only, as `user`."""
+        seen = self.perspective(snapshot, user, context.search_path)
+        return run_catalog(query, seen.rows, seen.bind(context), timeout_s=timeout_s)
+
+    def answer(self, query: Query, x: "Execution") -> list[Row]:
+        """Answer a statement as its session's user, with its own transaction's definitions."""
+        snapshot = x.transaction.snapshot or x.database.catalog
+        return self.run(query, snapshot, x.user, x.context, timeout_s=x.statement_timeout_s)
+
+
+def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a sequence
+    return items.values() if isinstance(items, Mapping) else items
+
+
+class Perspective:
+    """The catalogue as one role sees it: rows of relations, names of objects, their functions."""
+
+    def __init__(self, visible: Visible, sources: Mapping[str, RowSource]) -> None:
+        self.visible = visible
+        self.objects = CatalogObjects(visible)
+        self._sources = sources
+        self._system = SystemRows(sources)
+
+    def rows(self, schema: str, name: str) -> Iterator[Row]:
+        """The rows of a virtual relation. Raises KeyError, 42501."""
+        if schema == "system":
+            return self._system.rows(self.visible, name)
+        source = self._sources.get(name) if schema == "pg_catalog" else None
+        source = source or _FROM_FUNCTIONS.get((schema, name))
+        if source is None:
+            return catalogue_rows(self.visible, schema, name)
+        shape = _shape(schema, name)
+        assert shape is not None
+        return (shape.row(values) for values in source(self.visible))
+
+    def bind(self, context: EvalContext) -> EvalContext:
+        """`context` with this role's names of objects and catalogue functions."""
+        return replace(
+            context,
+            types=replace(context.types, objects=self.objects),
+            services={**self.objects.functions, **context.services},
+        )
+
+
+# ------------------------------------------------------------------ rows made from the functions
+
+
+def _pg_proc(_visible: Visible) -> Iterator[Mapping[str, Value]]:
+    kinds = {Kind.FUNCTION: "f", Kind.SET: "f", Kind.AGGREGATE: "a", Kind.WINDOW: "w"}
+    for overload in _with_oid(kinds):
+        yield {
+            "oid": overload.oid,
+            "proname": overload.name,
+            "pronamespace": oids.PG_CATALOG,
+            "proowner": oids.ROOT,
+            "prolang": 12,
+            "prokind": kinds[overload.kind],
+            "proisstrict": overload.strict,
+            "proretset": overload.kind is Kind.SET,
+            "provolatile": overload.volatility.value,
+            "proparallel": "s",
+            "pronargs": len(overload.args),
+            "pronargdefaults": overload.defaults,
+            "prorettype": overload.result.oid,
+            "proargtypes": tuple(a.oid for a in overload.args),
+            "prosrc": overload.name,
+        }
+
+
+def _pg_operator(_visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for overload in _with_oid({Kind.OPERATOR: "o"}):
+        binary = len(overload.args) == 2
+        yield {
+            "oid": overload.oid,
+            "oprname": overload.name,
+            "oprnamespace": oids.PG_CATALOG,
+            "oprowner": oids.ROOT,
+            "oprkind": "b" if binary else "l",
+            "oprleft": overload.args[0].oid if binary else 0,
+            "oprright": overload.args[-1].oid,
+            "oprresult": overload.result.oid,
+        }
+
+
+def _pg_cast(_visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for number, overload in enumerate(functions.casts()):
+        yield {
+            "oid": oids.name_oid(14000, number),
+            "castsource": overload.args[0].oid,
+            "casttarget": overload.result.oid,
+            "castcontext": overload.cast_context,
+            "castmethod": "f",
+        }
+
+
+def _with_oid(kinds: Mapping[Kind, str]) -> Sequence[Overload]:
+    return [o for o in functions.everything() if o.kind in kinds and o.oid]
+
+
+_FROM_FUNCTIONS: dict[tuple[str, str], RowSource] = {
+    ("pg_catalog", "pg_proc"): _pg_proc,
+    ("pg_catalog", "pg_operator"): _pg_operator,
+    ("pg_catalog", "pg_cast"): _pg_cast,
+}
