@@ -8,7 +8,7 @@ then on reads begin after it. Idempotent, and one at a time for a tablet.
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,11 +16,11 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from storage import failpoints
-from storage.errors import DataCorruptedError
+from storage.errors import DataCorruptedError, IoError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.layout import Layout
-from storage.manifest import Manifest, Segment, decode, encode, manifest_name
+from storage.manifest import Manifest, Segment, decode, encode, manifest_name, read
 from storage.segment import (
     EncodedSegment,
     encode_segments,
@@ -89,6 +89,7 @@ def flush(host: FlushHost, tablet: Tablet, *, encoder: Encoder = encode_segments
         DataCorruptedError: What was written does not read back.
     """
     with tablet.flushing:
+        _adopt(host, tablet)
         view_of = host.run_on_loop(host.acquire)
         view = host.run_on_loop(view_of.__enter__)
         try:
@@ -129,11 +130,22 @@ def publish(host: FlushHost, tablet: Tablet, manifest: Manifest) -> Manifest:
     failpoints.hit("flush.manifest_linked")
     fs.sync_directory(directory)
     failpoints.hit("flush.manifest_durable")
-    fs.unlink(temporary)
     published = decode(data, directory)
     host.run_on_loop(lambda: tablet.swap(published))
     failpoints.hit("flush.swapped")
+    with suppress(IoError):  # It is published; `collect` removes the name.
+        fs.unlink(temporary)
     return published
+
+
+def _adopt(host: FlushHost, tablet: Tablet) -> None:
+    """Take over a manifest that was linked before its flush failed: its name may be durable."""
+    fs, directory = host.fs, tablet.directory
+    version = tablet.manifest.version + 1
+    if fs.exists(directory / manifest_name(version)):
+        found = read(fs, directory, version, tablet.id)
+        fs.sync_directory(directory)
+        host.run_on_loop(lambda: tablet.swap(found))
 
 
 def _flush(host: FlushHost, tablet: Tablet, view: View, encoder: Encoder) -> FlushResult:
@@ -185,7 +197,10 @@ def _write_segments(
 
     superseded: older live rows that they hide together, counted for the first of them.
     """
-    fs.mkdir(directory)
+    if not fs.exists(directory):
+        fs.mkdir(directory)
+        for parent in directory.parents[:3]:  # cold/<user>, cold, the root
+            fs.sync_directory(parent)
     moves: list[tuple[Path, Path]] = []
     segments = []
     for part in encoded:

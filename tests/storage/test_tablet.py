@@ -5,13 +5,13 @@ from typing import ClassVar
 
 import pyarrow as pa
 import pytest
-from storage.fs import FileSystem
-from storage.rows import Op
 
 from storage.arrow import to_rows
 from storage.flush import clean, flush
+from storage.fs import OS
 from storage.layout import Column, Layout
 from storage.merge import merge_segments
+from storage.rows import Op
 from storage.segment import SegmentReader
 from storage.tablet import COLD_NEEDED, Tablet
 from storage.trim import collect, trim
@@ -42,7 +42,7 @@ def scan(tablet, view):
         found = tablet.scan(view)
     names = [f"c{tablet.layout.columns[position].id}" for position in tablet.layout.key]
     pieces = [pa.Table.from_batches([batch]) for _, batch in found.batches]
-    readers = [SegmentReader(FileSystem(), segment, TABLET) for segment in found.segments]
+    readers = [SegmentReader(OS, segment, TABLET) for segment in found.segments]
     if cold := [reader.read() for reader in readers]:
         if found.overlapping:
             pieces.append(merge_segments(cold, names, found.superseded))
@@ -88,7 +88,7 @@ class Schedule:
     def __init__(self, seed, directory):
         self.random = random.Random(seed)
         self.directory = directory
-        self.engine = FakeEngine(FileSystem())
+        self.engine = FakeEngine(OS)
         self.tablet = open_tablet(self.engine, directory)
         self.states = {0: {}}
         self.held = []
