@@ -157,6 +157,11 @@ def _in_range(seconds: int) -> int:
     return seconds
 
 
+def is_fixed(zone: tzinfo) -> bool:
+    """Return whether a zone has one offset at all times."""
+    return zone is UTC or isinstance(zone, timezone)
+
+
 def abbreviation_at(zone: tzinfo, utc_us: int) -> str | None:
     """Return what clocks there called their time at an instant (`CEST`), None if only a number did."""
     when = _EPOCH + timedelta(seconds=_in_range(utc_us // US_PER_SECOND))
