@@ -11,19 +11,18 @@ batches that it gives out may go anywhere.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import count, pairwise
+from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.arrow import DELETED, SEQ, key_batch, to_array, to_batch, to_rows, to_values
+from storage.arrow import DELETED, to_array, to_batch, to_rows, to_values
 from storage.layout import Layout, Row, Value
+from storage.superseded import Changes
+from storage.versions import BatchWithId, VersionBatch, make_batch
 
-BatchWithId = tuple[int, pa.RecordBatch]
 Equals = Sequence[tuple[int, Value]]
-
-_IDS = count(1)  # Unique for the life of the process, so that a worker may keep a batch by its id.
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,68 +50,6 @@ _ORDERED_KINDS = frozenset({"bool", "int", "float", "text", "bytes", "uuid"})
 """Kinds whose stored form Python compares as SQL does."""
 
 
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """An immutable batch and which of its rows died when.
-
-    first: ordinal of its first row. seqs: its `_seq` column. dead_at, dead: rows replaced since
-    (position), with the replacing version's seq, in the order of those.
-    """
-
-    first: int
-    id: int
-    batch: pa.RecordBatch
-    seqs: "memoryview[int]"
-    tombstones: bool
-    dead: list[int] = field(default_factory=list)
-    dead_at: list[int] = field(default_factory=list)
-    _cut: tuple[int, int, int] = (-1, -1, -1)
-    _cut_result: BatchWithId | None = None
-
-    def live(self, after: int, upto: int) -> BatchWithId | None:
-        """The live rows with after < seq <= upto as a view at `upto` sees them, None when none."""
-        rows = self.batch.num_rows
-        low = 0 if self.seqs[0] > after else bisect_right(self.seqs, after)
-        high = rows if self.seqs[-1] <= upto else bisect_right(self.seqs, upto)
-        if low >= high:
-            return None
-        deaths = len(self.dead)
-        if deaths and self.dead_at[-1] > upto:
-            deaths = bisect_right(self.dead_at, upto)
-        if not deaths and not self.tombstones and low == 0 and high == rows:
-            return self.id, self.batch
-        if self._cut != (low, high, deaths):
-            self._cut_result = self._filtered(low, high, self.dead[:deaths])
-            self._cut = (low, high, deaths)
-        return self._cut_result
-
-    def _filtered(self, low: int, high: int, dead: list[int]) -> BatchWithId | None:
-        alive = self._newest_mask(low, high, dead)
-        if self.tombstones:
-            alive = pc.and_not(alive, self.batch.column(DELETED))
-        batch = self.batch.filter(alive)
-        return (next(_IDS), batch) if batch.num_rows else None
-
-    def _newest_mask(self, low: int, high: int, dead: list[int]) -> pa.BooleanArray:
-        mask = bytearray(self.batch.num_rows)
-        mask[low:high] = b"\x01" * (high - low)
-        for position in dead:
-            mask[position] = 0
-        flags = pa.Array.from_buffers(pa.uint8(), len(mask), [None, pa.py_buffer(mask)])
-        return flags.cast(pa.bool_())
-
-    def newest(self, after: int, upto: int) -> pa.RecordBatch | None:
-        """Newest versions with after < seq <= upto, tombstones included: what a flush writes."""
-        low = bisect_right(self.seqs, after)
-        high = bisect_right(self.seqs, upto)
-        dead = self.dead[: bisect_right(self.dead_at, upto)]
-        if low >= high:
-            return None
-        if not dead:
-            return self.batch.slice(low, high - low)
-        return self.batch.filter(self._newest_mask(low, high, dead))
-
-
 class Tail:
     """Every version of one tablet with seq > `base`, up to the newest published.
 
@@ -125,7 +62,7 @@ class Tail:
         self._sizes = sizes
         self.base = base
         self.last_seq = base
-        self._batches: list[_Batch] = []
+        self._batches: list[VersionBatch] = []
         self._batch_bytes = 0
         # Recent rows, ordinals from `_recent`; those below `_sealed` are in a batch too.
         self._recent = 0
@@ -136,7 +73,7 @@ class Tail:
         self._newest: dict[bytes, int] = {}
         self._deaths: dict[int, int] = {}
         self._any_gone = False
-        self._changes = _Changes()
+        self._changes = Changes()
         self._ordered: dict[int, Value] = {}
 
     @property
@@ -292,7 +229,7 @@ class Tail:
             if self._deaths
             else []
         )
-        batch = _make_batch(self._sealed, record, dead, tombstones=self._any_gone and any(gone))
+        batch = make_batch(self._sealed, record, dead, tombstones=self._any_gone and any(gone))
         self._sealed += len(rows)
         self._batches.append(batch)
         self._batch_bytes += record.nbytes
@@ -312,9 +249,7 @@ class Tail:
             dead += [(s, at + rows[0]) for s, at in zip(right.dead_at, right.dead, strict=True)]
             record = pa.concat_batches([left.batch, right.batch])
             batches[-2:] = [
-                _make_batch(
-                    left.first, record, dead, tombstones=left.tombstones or right.tombstones
-                )
+                make_batch(left.first, record, dead, tombstones=left.tombstones or right.tombstones)
             ]
 
     def _forget_recent(self, first: int) -> None:
@@ -329,7 +264,7 @@ class Tail:
     # Newest-first and order.
 
     def _newest_of(
-        self, batch: _Batch, end: int, after: int, upto: int, equals: Equals
+        self, batch: VersionBatch, end: int, after: int, upto: int, equals: Equals
     ) -> Iterator[tuple[int, Row]]:
         """Live rows of a batch below ordinal `end`, decoded in chunks from the back."""
         low = bisect_right(batch.seqs, after)
@@ -402,74 +337,3 @@ class Tail:
 
 _NOTHING: Value = ("no row yet",)
 """Stands for the greatest value of a column without rows: any value may follow."""
-
-
-class _Changes:
-    """Updates and deletes in commit order: what they replaced, and that row's key.
-
-    The keys superseded in cold are asked for again and again with the same `after`, so the answer
-    for the last one grows by what was added.
-    """
-
-    def __init__(self) -> None:
-        self._seqs: list[int] = []
-        self._before: list[int] = []
-        self._keys: list[Row] = []
-        self._after = -1
-        self._done = 0
-        self._found: list[int] = []
-        self._batch: pa.RecordBatch | None = None
-
-    def add(self, seq: int, before: int, key: Row) -> None:
-        """`before`: seq of the version replaced, 0 when the tail does not have it."""
-        self._seqs.append(seq)
-        self._before.append(before)
-        self._keys.append(key)
-
-    def since(self, base: int) -> "_Changes":
-        kept = _Changes()
-        for seq, before, key in zip(self._seqs, self._before, self._keys, strict=True):
-            if seq > base:
-                kept.add(seq, before, key)
-        return kept
-
-    def keys(self, after: int, upto: int, layout: Layout) -> pa.RecordBatch | None:
-        """Keys whose first change in (after, upto] replaced a version at or below `after`."""
-        if after != self._after:
-            self._after, self._done, self._found, self._batch = after, 0, [], None
-        self._extend(layout)
-        if self._batch is None:
-            return None
-        shown = bisect_right(self._found, upto)
-        if not shown:
-            return None
-        return self._batch if shown == len(self._found) else self._batch.slice(0, shown)
-
-    def _extend(self, layout: Layout) -> None:
-        keys: list[Row] = []
-        for at in range(self._done, len(self._seqs)):
-            if self._before[at] <= self._after < self._seqs[at]:
-                self._found.append(self._seqs[at])
-                keys.append(self._keys[at])
-        self._done = len(self._seqs)
-        if keys:
-            more = key_batch(keys, layout)
-            self._batch = more if self._batch is None else pa.concat_batches([self._batch, more])
-
-
-def _make_batch(
-    first: int, record: pa.RecordBatch, dead: Sequence[tuple[int, int]], *, tombstones: bool
-) -> _Batch:
-    """`dead`: (seq of the replacing version, position), in any order."""
-    seqs = _int64s(record.column(SEQ))
-    batch = _Batch(first, next(_IDS), record, seqs, tombstones)
-    for seq, position in sorted(dead):
-        batch.dead.append(position)
-        batch.dead_at.append(seq)
-    return batch
-
-
-def _int64s(column: pa.Int64Array) -> "memoryview[int]":
-    """The values of a column without nulls, where they lie: bisection needs no copy."""
-    values = memoryview(column.buffers()[1]).cast("b").cast("q")
-    return values[column.offset : column.offset + len(column)]

@@ -1,0 +1,61 @@
+"""Which keys of cold rows the log has replaced: what a scan must not take from the segments."""
+
+from bisect import bisect_right
+
+import pyarrow as pa
+
+from storage.arrow import key_batch
+from storage.layout import Layout, Row
+
+
+class Changes:
+    """Updates and deletes in commit order: what they replaced, and that row's key.
+
+    The keys superseded in cold are asked for again and again with the same `after`, so the answer
+    for the last one grows by what was added.
+    """
+
+    def __init__(self) -> None:
+        self._seqs: list[int] = []
+        self._before: list[int] = []
+        self._keys: list[Row] = []
+        self._after = -1
+        self._done = 0
+        self._found: list[int] = []
+        self._batch: pa.RecordBatch | None = None
+
+    def add(self, seq: int, before: int, key: Row) -> None:
+        """`before`: seq of the version replaced, 0 when the tail does not have it."""
+        self._seqs.append(seq)
+        self._before.append(before)
+        self._keys.append(key)
+
+    def since(self, base: int) -> "Changes":
+        kept = Changes()
+        for seq, before, key in zip(self._seqs, self._before, self._keys, strict=True):
+            if seq > base:
+                kept.add(seq, before, key)
+        return kept
+
+    def keys(self, after: int, upto: int, layout: Layout) -> pa.RecordBatch | None:
+        """Keys whose first change in (after, upto] replaced a version at or below `after`."""
+        if after != self._after:
+            self._after, self._done, self._found, self._batch = after, 0, [], None
+        self._extend(layout)
+        if self._batch is None:
+            return None
+        shown = bisect_right(self._found, upto)
+        if not shown:
+            return None
+        return self._batch if shown == len(self._found) else self._batch.slice(0, shown)
+
+    def _extend(self, layout: Layout) -> None:
+        keys: list[Row] = []
+        for at in range(self._done, len(self._seqs)):
+            if self._before[at] <= self._after < self._seqs[at]:
+                self._found.append(self._seqs[at])
+                keys.append(self._keys[at])
+        self._done = len(self._seqs)
+        if keys:
+            more = key_batch(keys, layout)
+            self._batch = more if self._batch is None else pa.concat_batches([self._batch, more])

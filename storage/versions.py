@@ -1,0 +1,99 @@
+"""Immutable batches of row versions, and which of their rows have been replaced since.
+
+A batch is never changed; what changes is which of its rows live, and a batch without dead rows is
+handed out as it is.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.arrow import DELETED, SEQ
+
+BatchWithId = tuple[int, pa.RecordBatch]
+
+_IDS = count(1)  # Unique for the life of the process, so that a worker may keep a batch by its id.
+
+
+@dataclass(slots=True, eq=False)
+class VersionBatch:
+    """An immutable batch and which of its rows died when.
+
+    first: ordinal of its first row. seqs: its `_seq` column. dead_at, dead: rows replaced since
+    (position), with the replacing version's seq, in the order of those.
+    """
+
+    first: int
+    id: int
+    batch: pa.RecordBatch
+    seqs: "memoryview[int]"
+    tombstones: bool
+    dead: list[int] = field(default_factory=list)
+    dead_at: list[int] = field(default_factory=list)
+    _cut: tuple[int, int, int] = (-1, -1, -1)
+    _cut_result: BatchWithId | None = None
+
+    def live(self, after: int, upto: int) -> BatchWithId | None:
+        """The live rows with after < seq <= upto as a view at `upto` sees them, None when none."""
+        rows = self.batch.num_rows
+        low = 0 if self.seqs[0] > after else bisect_right(self.seqs, after)
+        high = rows if self.seqs[-1] <= upto else bisect_right(self.seqs, upto)
+        if low >= high:
+            return None
+        deaths = len(self.dead)
+        if deaths and self.dead_at[-1] > upto:
+            deaths = bisect_right(self.dead_at, upto)
+        if not deaths and not self.tombstones and low == 0 and high == rows:
+            return self.id, self.batch
+        if self._cut != (low, high, deaths):
+            self._cut_result = self._filtered(low, high, self.dead[:deaths])
+            self._cut = (low, high, deaths)
+        return self._cut_result
+
+    def _filtered(self, low: int, high: int, dead: list[int]) -> BatchWithId | None:
+        alive = self._newest_mask(low, high, dead)
+        if self.tombstones:
+            alive = pc.and_not(alive, self.batch.column(DELETED))
+        batch = self.batch.filter(alive)
+        return (next(_IDS), batch) if batch.num_rows else None
+
+    def _newest_mask(self, low: int, high: int, dead: list[int]) -> pa.BooleanArray:
+        mask = bytearray(self.batch.num_rows)
+        mask[low:high] = b"\x01" * (high - low)
+        for position in dead:
+            mask[position] = 0
+        flags = pa.Array.from_buffers(pa.uint8(), len(mask), [None, pa.py_buffer(mask)])
+        return flags.cast(pa.bool_())
+
+    def newest(self, after: int, upto: int) -> pa.RecordBatch | None:
+        """Newest versions with after < seq <= upto, tombstones included: what a flush writes."""
+        low = bisect_right(self.seqs, after)
+        high = bisect_right(self.seqs, upto)
+        dead = self.dead[: bisect_right(self.dead_at, upto)]
+        if low >= high:
+            return None
+        if not dead:
+            return self.batch.slice(low, high - low)
+        return self.batch.filter(self._newest_mask(low, high, dead))
+
+
+def make_batch(
+    first: int, record: pa.RecordBatch, dead: Sequence[tuple[int, int]], *, tombstones: bool
+) -> VersionBatch:
+    """A batch with a new id. dead: (seq of the replacing version, position), in any order."""
+    seqs = _int64s(record.column(SEQ))
+    batch = VersionBatch(first, next(_IDS), record, seqs, tombstones)
+    for seq, position in sorted(dead):
+        batch.dead.append(position)
+        batch.dead_at.append(seq)
+    return batch
+
+
+def _int64s(column: pa.Int64Array) -> "memoryview[int]":
+    """The values of a column without nulls, where they lie: bisection needs no copy."""
+    values = memoryview(column.buffers()[1]).cast("b").cast("q")
+    return values[column.offset : column.offset + len(column)]
