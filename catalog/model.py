@@ -58,6 +58,7 @@ class Namespace:
     owner: int = 0
     created_at_us: int = 0
     comment: str = ""
+    grants: "tuple[Grant, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,10 @@ class TableOptions:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One privilege on a table: grantee is a user id, a `Role.value`, or "PUBLIC"."""
+    """One privilege on a table or namespace: grantee is a user id, a `Role.value`, or "PUBLIC"."""
 
     grantee: int | str
-    privilege: str  # SELECT | INSERT | UPDATE | DELETE
+    privilege: str  # SELECT | INSERT | UPDATE | DELETE; of a namespace CREATE | USAGE
     grantor: int
 
 
@@ -126,6 +127,7 @@ class Table:
     """One table. `hidden_key` is true when it has the hidden key column `_rowid`.
 
     columns are in attribute order (column-id order too); `layout` is what storage is given.
+    next_column is the id that the next added column gets: ids of dropped ones are not used again.
     """
 
     id: int
@@ -143,6 +145,7 @@ class Table:
     grants: tuple[Grant, ...] = ()
     created_at_us: int = 0
     comment: str = ""
+    next_column: int = 0
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -160,7 +163,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """CREATE VIEW: its query text runs with the caller's context."""
+    """CREATE VIEW: its query text runs with the caller's context.
+
+    search_path: where the names in `query` are looked up, as it was when the view was made.
+    """
 
     id: int
     namespace: str
@@ -170,6 +176,7 @@ class View:
     owner: int
     created_at_us: int = 0
     comment: str = ""
+    search_path: tuple[str, ...] = ()
 
 
 Relation = Table | View

@@ -22,6 +22,8 @@ def test_no_two_classes_share_a_sqlstate():
 def test_every_docstring_begins_with_the_condition_name():
     for cls in CLASSES:
         name, colon, rest = (cls.__doc__ or "").partition(": ")
-        assert colon and rest, cls
-        assert name == name.lower() and " " not in name, cls
+        assert colon, cls
+        assert rest, cls
+        assert name == name.lower(), cls
+        assert " " not in name, cls
         assert len(cls.sqlstate) == 5

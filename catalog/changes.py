@@ -1,0 +1,344 @@
+"""DDL as pure functions: a snapshot and what is wanted, to a `Change`. Namespaces, views, comments,
+grants; tables are in `changes_table`, users in `changes_user`.
+
+Who may do it is not asked here (`catalog.privileges`), and expressions arrive as text that the caller
+has bound before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from catalog import codec
+from catalog.errors import (
+    DependentObjectsStillExistError,
+    DuplicateSchemaError,
+    DuplicateTableError,
+    InsufficientPrivilegeError,
+    InvalidSchemaNameError,
+    InvalidTableDefinitionError,
+    ReservedNameError,
+    UndefinedColumnError,
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
+from catalog.model import Column, Grant, Namespace, Relation, Table, User, View
+from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
+
+Puts = tuple[tuple[bytes, bytes | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a definition changes.
+
+    snapshot: the catalog afterwards. puts: system keys to write, None to delete. notices: NOTICE texts.
+    dropped: tables whose rows go. users: users created or changed, as they are now; purged: users
+    whose rows are to be erased.
+    """
+
+    snapshot: Snapshot
+    puts: Puts = ()
+    notices: tuple[str, ...] = ()
+    dropped: tuple[Table, ...] = ()
+    users: tuple[User, ...] = ()
+    purged: tuple[User, ...] = ()
+
+
+# ------------------------------------------------------------------ namespaces
+
+
+def create_namespace(
+    snapshot: Snapshot, name: str, *, owner: int, now_us: int, if_not_exists: bool = False
+) -> Change:
+    """CREATE NAMESPACE. Raises 42939 for a reserved name, 42P06 when it exists."""
+    if name.startswith("pg_") and name not in SYSTEM_SCHEMAS:
+        raise ReservedNameError(
+            f'unacceptable schema name "{name}"',
+            detail='The prefix "pg_" is reserved for system schemas.',
+        )
+    if name in snapshot.namespaces or name in SYSTEM_SCHEMAS:
+        if if_not_exists:
+            return Change(snapshot, notices=(f'schema "{name}" already exists, skipping',))
+        raise DuplicateSchemaError(f'schema "{name}" already exists')
+    namespace = Namespace(snapshot.next_id, name, owner, now_us)
+    changed = with_namespaces(snapshot, {name: namespace}, next_id=snapshot.next_id + 1)
+    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+
+
+def drop_namespaces(
+    snapshot: Snapshot, names: Sequence[str], *, if_exists: bool = False, cascade: bool = False
+) -> Change:
+    """DROP NAMESPACE. Raises 3F000, 2BP01 when something is in it and not `cascade`."""
+    notices: list[str] = []
+    puts: list[tuple[bytes, bytes | None]] = []
+    namespaces = dict(snapshot.namespaces)
+    inside: list[Relation] = []
+    for name in names:
+        require_not_system(name)
+        namespace = namespaces.pop(name, None)
+        if namespace is None:
+            if not if_exists:
+                raise InvalidSchemaNameError(f'schema "{name}" does not exist')
+            notices.append(f'schema "{name}" does not exist, skipping')
+            continue
+        puts.append((codec.namespace_key(namespace.id), None))
+        inside += snapshot.relations_in(name)
+    if not puts:
+        return Change(snapshot, notices=tuple(notices))
+    if inside and not cascade:
+        raise _still_used(names, inside)
+    if len(inside) == 1:
+        notices.append(f"drop cascades to {_described(inside[0])}")
+    elif inside:
+        notices.append(f"drop cascades to {len(inside)} other objects")
+    tables, views = dict(snapshot.tables), dict(snapshot.views)
+    dropped = []
+    for relation in inside:
+        if isinstance(relation, Table):
+            dropped.append(tables.pop(relation.id))
+            puts.append((codec.table_key(relation.id), None))
+        else:
+            del views[relation.id]
+            puts.append((codec.view_key(relation.id), None))
+    changed = Snapshot(snapshot.version + 1, namespaces, tables, views, snapshot.next_id)
+    return replace(stored(changed, puts), notices=tuple(notices), dropped=tuple(dropped))
+
+
+def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> Change:
+    """ALTER NAMESPACE … RENAME TO. Raises 3F000, 42P06, 42939."""
+    namespace = require_namespace(snapshot, name)
+    check = create_namespace(snapshot, new_name, owner=0, now_us=0)  # for its refusals
+    assert check.puts
+    renamed = replace(namespace, name=new_name)
+    namespaces = {n: v for n, v in snapshot.namespaces.items() if n != name}
+    namespaces[new_name] = renamed
+    tables, views = dict(snapshot.tables), dict(snapshot.views)
+    puts: list[tuple[bytes, bytes | None]] = [
+        (codec.namespace_key(renamed.id), codec.encode_namespace(renamed))
+    ]
+    for relation in snapshot.relations_in(name):
+        if isinstance(relation, Table):
+            table = tables[relation.id] = replace(relation, namespace=new_name)
+            puts.append((codec.table_key(table.id), codec.encode_table(table)))
+        else:
+            view = views[relation.id] = replace(relation, namespace=new_name)
+            puts.append((codec.view_key(view.id), codec.encode_view(view)))
+    changed = Snapshot(snapshot.version + 1, namespaces, tables, views, snapshot.next_id)
+    return stored(changed, puts)
+
+
+# ------------------------------------------------------------------ views
+
+
+def create_view(
+    snapshot: Snapshot,
+    namespace: str,
+    name: str,
+    *,
+    query: str,
+    columns: Sequence[Column],
+    search_path: tuple[str, ...],
+    owner: int,
+    now_us: int,
+    or_replace: bool = False,
+) -> Change:
+    """CREATE [OR REPLACE] VIEW. `columns` are the query's, already renamed.
+
+    Raises 42P07 when a relation of that name exists, 42809 when it is a table that was to be
+    replaced, 42P16 when replacing would drop, rename or retype columns.
+    """
+    require_namespace(snapshot, namespace)
+    existing = snapshot.find(namespace, name, ())
+    view_id, next_id = snapshot.next_id, snapshot.next_id + 1
+    comment = ""
+    if existing is not None:
+        if not or_replace:
+            raise DuplicateTableError(f'relation "{name}" already exists')
+        if isinstance(existing, Table):
+            raise WrongObjectTypeError(f'"{name}" is not a view')
+        _check_replaced(existing, columns)
+        view_id, next_id = existing.id, snapshot.next_id
+        owner, now_us, comment = existing.owner, existing.created_at_us, existing.comment
+    view = View(
+        view_id, namespace, name, query, tuple(columns), owner, now_us, comment, search_path
+    )
+    changed = with_views(snapshot, {view.id: view}, next_id=next_id)
+    return stored(changed, [(codec.view_key(view.id), codec.encode_view(view))])
+
+
+def _check_replaced(view: View, columns: Sequence[Column]) -> None:
+    if len(columns) < len(view.columns):
+        raise InvalidTableDefinitionError("cannot drop columns from view")
+    for old, new in zip(view.columns, columns, strict=False):
+        if old.name != new.name:
+            raise InvalidTableDefinitionError(
+                f'cannot change name of view column "{old.name}" to "{new.name}"',
+                hint="Use ALTER VIEW ... RENAME COLUMN ... to change name of view column instead.",
+            )
+        if (old.type, old.typmod) != (new.type, new.typmod):
+            raise InvalidTableDefinitionError(
+                f'cannot change data type of view column "{old.name}"'
+            )
+
+
+def drop_views(
+    snapshot: Snapshot, relations: Sequence[Relation], notices: Sequence[str] = ()
+) -> Change:
+    """DROP VIEW of views that were found. Raises 42809 for a table."""
+    views = dict(snapshot.views)
+    for relation in relations:
+        if isinstance(relation, Table):
+            raise WrongObjectTypeError(
+                f'"{relation.name}" is not a view', hint="Use DROP TABLE to remove a table."
+            )
+        views.pop(relation.id, None)
+    if not relations:
+        return Change(snapshot, notices=tuple(notices))
+    changed = replace_views(snapshot, views)
+    puts: list[tuple[bytes, bytes | None]] = [(codec.view_key(r.id), None) for r in relations]
+    return replace(stored(changed, puts), notices=tuple(notices))
+
+
+# ------------------------------------------------------------------ comments, grants
+
+
+def comment_on_namespace(snapshot: Snapshot, name: str, comment: str) -> Change:
+    """COMMENT ON SCHEMA; "" removes it. Raises 3F000."""
+    namespace = replace(require_namespace(snapshot, name), comment=comment)
+    changed = with_namespaces(snapshot, {name: namespace})
+    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+
+
+def comment_on_relation(
+    snapshot: Snapshot, relation: Relation, comment: str, column: str = ""
+) -> Change:
+    """COMMENT ON TABLE, VIEW or (with `column`) COLUMN. Raises 42703."""
+    if column:
+        if all(c.name != column for c in relation.columns):
+            raise UndefinedColumnError(
+                f'column "{column}" of relation "{relation.name}" does not exist'
+            )
+        columns = tuple(
+            replace(c, comment=comment) if c.name == column else c for c in relation.columns
+        )
+        return put_relation(snapshot, replace(relation, columns=columns))
+    return put_relation(snapshot, replace(relation, comment=comment))
+
+
+def change_grants(
+    snapshot: Snapshot,
+    target: Table | Namespace,
+    *,
+    privileges: Sequence[str],
+    grantees: Sequence[int | str],
+    grantor: int,
+    grant: bool,
+) -> Change:
+    """GRANT or REVOKE on a table or namespace; what is (or is not) there already stays as it is."""
+    named = {(grantee, privilege) for grantee in grantees for privilege in privileges}
+    if grant:
+        known = {(g.grantee, g.privilege) for g in target.grants}
+        order = sorted(named - known, key=str)
+        grants = (*target.grants, *(Grant(who, what, grantor) for who, what in order))
+    else:
+        grants = tuple(g for g in target.grants if (g.grantee, g.privilege) not in named)
+    if isinstance(target, Table):
+        return put_relation(snapshot, replace(target, grants=grants))
+    namespace = replace(target, grants=grants)
+    changed = with_namespaces(snapshot, {namespace.name: namespace})
+    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+
+
+# ------------------------------------------------------------------ what the above share
+
+
+def stored(snapshot: Snapshot, puts: Sequence[tuple[bytes, bytes | None]]) -> Change:
+    """The change to `snapshot`, with its version and counter written too."""
+    catalog = codec.encode([snapshot.version, snapshot.next_id])
+    return Change(snapshot, (*puts, (codec.CATALOG_KEY, catalog)))
+
+
+def put_relation(snapshot: Snapshot, relation: Relation) -> Change:
+    """The change that stores one new or changed relation."""
+    next_id = max(snapshot.next_id, relation.id + 1)
+    if isinstance(relation, Table):
+        changed = with_tables(snapshot, {relation.id: relation}, next_id=next_id)
+        return stored(changed, [(codec.table_key(relation.id), codec.encode_table(relation))])
+    changed = with_views(snapshot, {relation.id: relation}, next_id=next_id)
+    return stored(changed, [(codec.view_key(relation.id), codec.encode_view(relation))])
+
+
+def with_namespaces(
+    snapshot: Snapshot, changed: Mapping[str, Namespace], *, next_id: int = 0
+) -> Snapshot:
+    """The next snapshot, with these namespaces by name."""
+    s = snapshot
+    namespaces = {**s.namespaces, **changed}
+    return Snapshot(s.version + 1, namespaces, s.tables, s.views, next_id or s.next_id)
+
+
+def with_tables(snapshot: Snapshot, changed: Mapping[int, Table], *, next_id: int = 0) -> Snapshot:
+    """The next snapshot, with these tables by id."""
+    s = snapshot
+    tables = {**s.tables, **changed}
+    return Snapshot(s.version + 1, s.namespaces, tables, s.views, next_id or s.next_id)
+
+
+def with_views(snapshot: Snapshot, changed: Mapping[int, View], *, next_id: int = 0) -> Snapshot:
+    """The next snapshot, with these views by id."""
+    s = snapshot
+    views = {**s.views, **changed}
+    return Snapshot(s.version + 1, s.namespaces, s.tables, views, next_id or s.next_id)
+
+
+def replace_views(snapshot: Snapshot, views: Mapping[int, View]) -> Snapshot:
+    """The next snapshot, with exactly these views."""
+    s = snapshot
+    return Snapshot(s.version + 1, s.namespaces, s.tables, views, s.next_id)
+
+
+def replace_tables(snapshot: Snapshot, tables: Mapping[int, Table]) -> Snapshot:
+    """The next snapshot, with exactly these tables."""
+    s = snapshot
+    return Snapshot(s.version + 1, s.namespaces, tables, s.views, s.next_id)
+
+
+def require_not_system(namespace: str) -> None:
+    """Raise 42501 for a namespace that nobody changes."""
+    if namespace in SYSTEM_SCHEMAS:
+        raise InsufficientPrivilegeError(f"permission denied for schema {namespace}")
+
+
+def require_namespace(snapshot: Snapshot, name: str, position: int = 0) -> Namespace:
+    """The namespace of that name. Raises 42501 for a system one, 3F000."""
+    require_not_system(name)
+    namespace = snapshot.namespaces.get(name)
+    if namespace is None:
+        raise InvalidSchemaNameError(f'schema "{name}" does not exist', position=position)
+    return namespace
+
+
+def undefined_relation(kind: str, name: str) -> UndefinedTableError:
+    """42P01 as DROP words it: `table "x" does not exist`."""
+    return UndefinedTableError(f'{kind} "{name}" does not exist')
+
+
+def _described(relation: Relation) -> str:
+    kind = "table" if isinstance(relation, Table) else "view"
+    return f"{kind} {relation.namespace}.{relation.name}"
+
+
+def _still_used(
+    names: Sequence[str], inside: Sequence[Relation]
+) -> DependentObjectsStillExistError:
+    details = [f"{_described(r)} depends on schema {r.namespace}" for r in inside[:100]]
+    if len(inside) > len(details):
+        details.append(f"and {len(inside) - len(details)} other objects")
+    what = f"schema {names[0]}" if len(names) == 1 else "desired object(s)"
+    return DependentObjectsStillExistError(
+        f"cannot drop {what} because other objects depend on it"
+        if len(names) == 1
+        else f"cannot drop {what} because other objects depend on them",
+        detail="\n".join(details),
+        hint="Use DROP ... CASCADE to drop the dependent objects too.",
+    )

@@ -1,0 +1,273 @@
+"""CREATE and DROP TABLE as pure functions: columns, keys and constraints checked and named."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from catalog import codec
+from catalog.changes import (
+    Change,
+    put_relation,
+    replace_tables,
+    require_namespace,
+    stored,
+)
+from catalog.errors import (
+    DuplicateColumnError,
+    DuplicateObjectError,
+    DuplicateTableError,
+    InvalidTableDefinitionError,
+    TooManyColumnsError,
+    UndefinedColumnError,
+    UndefinedObjectError,
+    WrongObjectTypeError,
+)
+from catalog.model import Column, Constraint, Relation, Table, TableKind, TableOptions, View
+from catalog.names import constraint_name
+from catalog.snapshot import Snapshot
+from catalog.types.registry import INT2, INT4, INT8, format_type
+from catalog.types.table import PgType
+
+COLUMNS_MAX = 1600
+"""PostgreSQL's MaxHeapAttributeNumber."""
+
+ROW_ID = "_rowid"
+"""The hidden key of a table that has no primary key."""
+
+SYSTEM_COLUMNS = frozenset(
+    ("_seq", "_deleted", ROW_ID, "tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+)
+"""What no column may be called."""
+
+NEXT_ID_DEFAULT = "SNOWFLAKE_ID()"
+"""The default of serial, identity and hidden key columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewColumn:
+    """A column as it is to be; the fields are those of `catalog.model.Column`."""
+
+    name: str
+    type: PgType
+    typmod: int = -1
+    not_null: bool = False
+    default: str = ""
+    identity: str = ""
+    generated: str = ""
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewConstraint:
+    """A constraint as it is to be; name "" when PostgreSQL's rules are to name it.
+
+    kind: "p" | "u" | "c". columns: of a key; of a check those that it mentions, for its name.
+    """
+
+    kind: str
+    name: str = ""
+    columns: tuple[str, ...] = ()
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTable:
+    """A table as it is to be."""
+
+    namespace: str
+    name: str
+    kind: TableKind
+    columns: tuple[NewColumn, ...]
+    constraints: tuple[NewConstraint, ...]
+    options: TableOptions
+
+
+def create_table(snapshot: Snapshot, new: NewTable, *, owner: int, now_us: int) -> Change:
+    """CREATE TABLE.
+
+    Raises:
+        InvalidSchemaNameError, InsufficientPrivilegeError: no such namespace, or a system one.
+        DuplicateTableError: 42P07.
+        DuplicateColumnError, UndefinedColumnError, InvalidTableDefinitionError,
+        TooManyColumnsError, UndefinedObjectError, DuplicateObjectError: what is wrong with it.
+    """
+    require_namespace(snapshot, new.namespace)
+    if snapshot.find(new.namespace, new.name, ()) is not None:
+        raise DuplicateTableError(f'relation "{new.name}" already exists')
+    table, notices = build_table(new, snapshot.next_id, owner=owner, now_us=now_us)
+    change = put_relation(snapshot, table)
+    last = max((table.id, *(c.id for c in table.constraints)))
+    numbered = replace(change.snapshot, next_id=last + 1)
+    puts = [put for put in change.puts if put[0] != codec.CATALOG_KEY]
+    return replace(stored(numbered, puts), notices=notices)
+
+
+def build_table(
+    new: NewTable, first_id: int, *, owner: int, now_us: int
+) -> tuple[Table, tuple[str, ...]]:
+    """The table with ids, names and layout, and what is to be told about it. Raises as above."""
+    _check_columns(new)
+    columns, notices = _widened([_column(c, at) for at, c in enumerate(new.columns, 1)])
+    key = _primary_key(new, columns)
+    hidden = key is None
+    if key is None:
+        row_id = Column(
+            len(columns) + 1, ROW_ID, INT8, not_null=True, default=NEXT_ID_DEFAULT, identity="s"
+        )
+        columns.append(row_id)
+        primary: tuple[int, ...] = (row_id.id,)
+    else:
+        primary = key
+        columns = [replace(c, not_null=True) if c.id in primary else c for c in columns]
+    constraints = _constraints(new, columns, first_id + 1)
+    table = Table(
+        id=first_id,
+        namespace=new.namespace,
+        name=new.name,
+        kind=new.kind,
+        columns=tuple(columns),
+        primary_key=primary,
+        constraints=constraints,
+        options=new.options,
+        layout=codec.layout_of(tuple(columns), primary, 1),
+        owner=owner,
+        hidden_key=hidden,
+        created_at_us=now_us,
+        next_column=len(columns) + 1,
+    )
+    return table, notices
+
+
+def drop_tables(
+    snapshot: Snapshot, relations: Sequence[Relation], notices: Sequence[str] = ()
+) -> Change:
+    """DROP TABLE of tables that were found. Raises 42809 for a view."""
+    tables = dict(snapshot.tables)
+    dropped: list[Table] = []
+    for relation in relations:
+        if isinstance(relation, View):
+            raise WrongObjectTypeError(
+                f'"{relation.name}" is not a table', hint="Use DROP VIEW to remove a view."
+            )
+        if tables.pop(relation.id, None) is not None:
+            dropped.append(relation)
+    if not dropped:
+        return Change(snapshot, notices=tuple(notices))
+    puts: list[tuple[bytes, bytes | None]] = [(codec.table_key(t.id), None) for t in dropped]
+    change = stored(replace_tables(snapshot, tables), puts)
+    return replace(change, notices=tuple(notices), dropped=tuple(dropped))
+
+
+# ------------------------------------------------------------------ columns
+
+
+def check_column_name(name: str, position: int = 0) -> None:
+    """Raise 42701 for a system column's name."""
+    if name in SYSTEM_COLUMNS:
+        raise DuplicateColumnError(
+            f'column name "{name}" conflicts with a system column name', position=position
+        )
+
+
+def check_column_type(column: NewColumn) -> None:
+    """Raise 42P16 for a type that no column may have."""
+    if column.type.pseudo or column.type.name == "unknown":
+        raise InvalidTableDefinitionError(
+            f'column "{column.name}" has pseudo-type {column.type.sql_name}',
+            position=column.position,
+        )
+
+
+def _check_columns(new: NewTable) -> None:
+    if len(new.columns) > COLUMNS_MAX:
+        raise TooManyColumnsError(f"tables can have at most {COLUMNS_MAX} columns")
+    seen: set[str] = set()
+    for column in new.columns:
+        check_column_name(column.name, column.position)
+        if column.name in seen:
+            raise DuplicateColumnError(
+                f'column "{column.name}" specified more than once', position=column.position
+            )
+        seen.add(column.name)
+        check_column_type(column)
+
+
+def _column(new: NewColumn, column_id: int) -> Column:
+    default = new.default
+    if new.identity:
+        if new.type not in (INT2, INT4, INT8):
+            raise InvalidTableDefinitionError(
+                "identity column type must be smallint, integer, or bigint", position=new.position
+            )
+        default = NEXT_ID_DEFAULT
+    return Column(
+        column_id,
+        new.name,
+        new.type,
+        new.typmod,
+        new.not_null or bool(new.identity),
+        default,
+        new.identity,
+        new.generated,
+    )
+
+
+def _widened(columns: list[Column]) -> tuple[list[Column], tuple[str, ...]]:
+    """Serial and identity columns take 64-bit ids, so that they are bigint whatever was written."""
+    notices = tuple(
+        f'column "{c.name}" is bigint instead of {c.type.sql_name}: its values are SNOWFLAKE_ID()s'
+        for c in columns
+        if c.identity and c.type is not INT8
+    )
+    return [replace(c, type=INT8) if c.identity else c for c in columns], notices
+
+
+# ------------------------------------------------------------------ keys and constraints
+
+
+def _key_ids(columns: Sequence[Column], names: Sequence[str], what: str) -> tuple[int, ...]:
+    by_name = {c.name: c for c in columns}
+    found: list[int] = []
+    for name in names:
+        column = by_name.get(name)
+        if column is None:
+            raise UndefinedColumnError(f'column "{name}" named in key does not exist')
+        if column.id in found:
+            raise DuplicateColumnError(f'column "{name}" appears twice in {what} constraint')
+        if column.type.key_kind == "none":
+            raise UndefinedObjectError(
+                f"data type {format_type(column.type)} has no default operator class for access "
+                'method "btree"',
+                hint="You must specify an operator class for the index or define a default "
+                "operator class for the data type.",
+            )
+        found.append(column.id)
+    return tuple(found)
+
+
+def _primary_key(new: NewTable, columns: Sequence[Column]) -> tuple[int, ...] | None:
+    keys = [c for c in new.constraints if c.kind == "p"]
+    if len(keys) > 1:
+        raise InvalidTableDefinitionError(
+            f'multiple primary keys for table "{new.name}" are not allowed'
+        )
+    return _key_ids(columns, keys[0].columns, "primary key") if keys else None
+
+
+def _constraints(new: NewTable, columns: Sequence[Column], first_id: int) -> tuple[Constraint, ...]:
+    """Named and numbered: the given names first, so that made ones avoid them."""
+    taken: set[str] = set()
+    for given in new.constraints:
+        if given.name:
+            if given.name in taken:
+                raise DuplicateObjectError(
+                    f'constraint "{given.name}" for relation "{new.name}" already exists'
+                )
+            taken.add(given.name)
+    made = []
+    ids = {"p": "primary key", "u": "unique"}
+    for at, given in enumerate(new.constraints):
+        name = given.name or constraint_name(new.name, given.kind, given.columns, taken)
+        taken.add(name)
+        on = _key_ids(columns, given.columns, ids[given.kind]) if given.kind in ids else ()
+        made.append(Constraint(first_id + at, name, given.kind, on, given.check))
+    return tuple(made)

@@ -1,0 +1,118 @@
+"""CREATE, ALTER and DROP USER: users as values, and what of them is written."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from catalog import codec
+from catalog.changes import Change
+from catalog.errors import (
+    DuplicateObjectError,
+    InvalidParameterValueError,
+    ReservedNameError,
+    UndefinedObjectError,
+)
+from catalog.model import Role, User
+from catalog.snapshot import Snapshot
+
+Get = Callable[[bytes], bytes | None]
+"""Reads a system key: as committed, with the transaction's own puts over it."""
+
+FIRST_USER_ID = 16384
+"""Below it are the users that every server has, as with PostgreSQL's OIDs."""
+
+ROOT_ID = 10
+ROOT_NAME = "root"
+
+_ALIASES = {
+    "admin": Role.DBA,
+    "developer": Role.SERVICE,
+    "analyst": Role.SERVICE,
+    "viewer": Role.USER,
+    "readonly": Role.USER,
+}
+
+
+def parse_role(text: str) -> Role:
+    """A role by its name or one of KalamDB's older names. Raises 22023."""
+    word = text.lower()
+    if word in _ALIASES:
+        return _ALIASES[word]
+    try:
+        return Role(word)
+    except ValueError:
+        raise InvalidParameterValueError(
+            f'unrecognized role "{text}"', hint="Roles are user, service, dba and system."
+        ) from None
+
+
+def find_user(get: Get, name: str) -> User | None:
+    """The user of that name, a deleted one too; None if there is none."""
+    user_id = get(codec.user_name_key(name))
+    if user_id is None:
+        return None
+    data = get(codec.user_key(int(codec.decode(user_id))))
+    return None if data is None else codec.decode_user(data)
+
+
+def require_user(get: Get, name: str) -> User:
+    """The living user of that name. Raises 42704."""
+    user = find_user(get, name)
+    if user is None or user.deleted_at_us is not None:
+        raise UndefinedObjectError(f'role "{name}" does not exist')
+    return user
+
+
+def create_user(
+    snapshot: Snapshot, get: Get, user: User, *, now_us: int, if_not_exists: bool = False
+) -> Change:
+    """CREATE USER; `user.id` is set here.
+
+    Raises 42939 for a reserved name, 42710 when it exists (or waits deleted for its erasure).
+    """
+    name = user.name
+    if name.startswith("pg_"):
+        raise ReservedNameError(
+            f'role name "{name}" is reserved',
+            detail='Role names starting with "pg_" are reserved.',
+        )
+    if name in ("public", "none", ""):
+        raise ReservedNameError(f'role name "{name}" is reserved')
+    existing = find_user(get, name)
+    if existing is not None:
+        if if_not_exists and existing.deleted_at_us is None:
+            return Change(snapshot, notices=(f'role "{name}" already exists, skipping',))
+        hint = ""
+        if existing.deleted_at_us is not None:
+            hint = (
+                "It was dropped and is kept for 30 days: ALTER USER ... RESTORE or DROP ... PURGE."
+            )
+        raise DuplicateObjectError(f'role "{name}" already exists', hint=hint)
+    counter = get(codec.NEXT_USER_KEY)
+    user_id = FIRST_USER_ID if counter is None else int(codec.decode(counter))
+    made = replace(user, id=user_id, created_at_us=now_us)
+    puts = (*user_puts(made), (codec.NEXT_USER_KEY, codec.encode(user_id + 1)))
+    return Change(snapshot, puts, users=(made,))
+
+
+def change_user(snapshot: Snapshot, user: User) -> Change:
+    """ALTER USER: store the user as it is now."""
+    return Change(snapshot, ((codec.user_key(user.id), codec.encode_user(user)),), users=(user,))
+
+
+def delete_user(snapshot: Snapshot, user: User, *, now_us: int) -> Change:
+    """DROP USER: mark it, it may no longer log in and can be restored."""
+    return change_user(snapshot, replace(user, deleted_at_us=now_us))
+
+
+def purge_user(snapshot: Snapshot, user: User) -> Change:
+    """DROP USER … PURGE: forget it; its rows are for the caller to erase."""
+    puts = ((codec.user_key(user.id), None), (codec.user_name_key(user.name), None))
+    return Change(snapshot, puts, purged=(user,))
+
+
+def user_puts(user: User) -> tuple[tuple[bytes, bytes | None], ...]:
+    """What is stored of a new user."""
+    return (
+        (codec.user_key(user.id), codec.encode_user(user)),
+        (codec.user_name_key(user.name), codec.encode(user.id)),
+    )

@@ -1,0 +1,219 @@
+"""Catalog entries as bytes: a format byte, then MessagePack. And the system keys they lie under.
+
+S | "namespace" | id      S | "table" | id      S | "view" | id
+S | "user" | id           S | "user_name" | name -> id
+S | "catalog"  -> version, next id               S | "next_user" -> the next user's id
+"""
+
+from typing import Any
+
+import msgspec
+
+from catalog.model import (
+    Column,
+    Constraint,
+    Grant,
+    Namespace,
+    Role,
+    Table,
+    TableKind,
+    TableOptions,
+    User,
+    View,
+)
+from catalog.types.registry import by_oid
+from storage.errors import DataCorruptedError
+from storage.keys import system_key
+from storage.layout import Column as StoredColumn
+from storage.layout import Layout, Value
+
+FORMAT = b"\x01"
+
+CATALOG_KEY = system_key("catalog")
+NEXT_USER_KEY = system_key("next_user")
+
+
+def namespace_key(namespace_id: int) -> bytes:
+    """Where a namespace lies."""
+    return system_key("namespace", namespace_id)
+
+
+def table_key(table_id: int) -> bytes:
+    """Where a table lies."""
+    return system_key("table", table_id)
+
+
+def view_key(view_id: int) -> bytes:
+    """Where a view lies."""
+    return system_key("view", view_id)
+
+
+def user_key(user_id: int) -> bytes:
+    """Where a user lies."""
+    return system_key("user", user_id)
+
+
+def user_name_key(name: str) -> bytes:
+    """Where a user's id lies, by name."""
+    return system_key("user_name", name)
+
+
+def encode(fields: object) -> bytes:
+    """Any tree of plain values, with the format byte before it."""
+    return FORMAT + msgspec.msgpack.encode(fields)
+
+
+def decode(data: bytes) -> Any:  # noqa: ANN401 - a tree of plain values
+    """The inverse of `encode`. Raises DataCorruptedError for another format or bad bytes."""
+    if data[:1] != FORMAT:
+        raise DataCorruptedError("catalog entry has an unknown format")
+    try:
+        return msgspec.msgpack.decode(data[1:])
+    except msgspec.DecodeError as error:
+        raise DataCorruptedError("catalog entry is damaged") from error
+
+
+def layout_of(columns: tuple[Column, ...], primary_key: tuple[int, ...], version: int) -> Layout:
+    """What storage is given: the columns in order, and where the key's stand."""
+    stored = tuple(
+        StoredColumn(c.id, c.name, c.type.key_kind, c.type.arrow(c.typmod), c.missing)
+        for c in columns
+    )
+    at = {column.id: index for index, column in enumerate(columns)}
+    return Layout(version, stored, tuple(at[column_id] for column_id in primary_key))
+
+
+# ------------------------------------------------------------------ each kind of entry
+
+
+def _columns(columns: tuple[Column, ...]) -> list[list[Any]]:
+    return [
+        [
+            *(c.id, c.name, c.type.oid, c.typmod, c.not_null, c.default, c.identity),
+            *(c.generated, c.missing, c.comment),
+        ]
+        for c in columns
+    ]
+
+
+def _read_columns(items: list[list[Any]]) -> tuple[Column, ...]:
+    return tuple(
+        Column(i[0], i[1], by_oid(i[2]), i[3], i[4], i[5], i[6], i[7], _value(i[8]), i[9])
+        for i in items
+    )
+
+
+def _value(item: object) -> Value:
+    """A stored value: MessagePack has arrays where we have tuples."""
+    if isinstance(item, list):
+        return tuple(_value(part) for part in item)
+    assert item is None or isinstance(item, bool | int | float | str | bytes)
+    return item
+
+
+def _grants(grants: tuple[Grant, ...]) -> list[list[Any]]:
+    return [[g.grantee, g.privilege, g.grantor] for g in grants]
+
+
+def _read_grants(items: list[list[Any]]) -> tuple[Grant, ...]:
+    return tuple(Grant(*item) for item in items)
+
+
+def encode_namespace(namespace: Namespace) -> bytes:
+    """A namespace as bytes."""
+    n = namespace
+    return encode([n.id, n.name, n.owner, n.created_at_us, n.comment, _grants(n.grants)])
+
+
+def decode_namespace(data: bytes) -> Namespace:
+    """The inverse of `encode_namespace`."""
+    i = decode(data)
+    return Namespace(i[0], i[1], i[2], i[3], i[4], _read_grants(i[5]))
+
+
+_OPTIONS = tuple(TableOptions.__dataclass_fields__)
+
+
+def encode_table(table: Table) -> bytes:
+    """A table as bytes."""
+    t = table
+    return encode(
+        {
+            "id": t.id,
+            "namespace": t.namespace,
+            "name": t.name,
+            "kind": t.kind.value,
+            "columns": _columns(t.columns),
+            "primary_key": t.primary_key,
+            "constraints": [[c.id, c.name, c.kind, c.columns, c.check] for c in t.constraints],
+            "options": {name: getattr(t.options, name) for name in _OPTIONS},
+            "owner": t.owner,
+            "version": t.version,
+            "hidden_key": t.hidden_key,
+            "grants": _grants(t.grants),
+            "created_at_us": t.created_at_us,
+            "comment": t.comment,
+            "next_column": t.next_column,
+        }
+    )
+
+
+def decode_table(data: bytes) -> Table:
+    """The inverse of `encode_table`."""
+    i = decode(data)
+    columns = _read_columns(i["columns"])
+    primary_key = tuple(i["primary_key"])
+    return Table(
+        id=i["id"],
+        namespace=i["namespace"],
+        name=i["name"],
+        kind=TableKind(i["kind"]),
+        columns=columns,
+        primary_key=primary_key,
+        constraints=tuple(
+            Constraint(c[0], c[1], c[2], tuple(c[3]), c[4]) for c in i["constraints"]
+        ),
+        options=TableOptions(**i["options"]),
+        layout=layout_of(columns, primary_key, i["version"]),
+        owner=i["owner"],
+        version=i["version"],
+        hidden_key=i["hidden_key"],
+        grants=_read_grants(i["grants"]),
+        created_at_us=i["created_at_us"],
+        comment=i["comment"],
+        next_column=i["next_column"],
+    )
+
+
+def encode_view(view: View) -> bytes:
+    """A view as bytes."""
+    v = view
+    return encode(
+        [
+            *(v.id, v.namespace, v.name, v.query, _columns(v.columns), v.owner),
+            *(v.created_at_us, v.comment, v.search_path),
+        ]
+    )
+
+
+def decode_view(data: bytes) -> View:
+    """The inverse of `encode_view`."""
+    i = decode(data)
+    return View(i[0], i[1], i[2], i[3], _read_columns(i[4]), i[5], i[6], i[7], tuple(i[8]))
+
+
+def encode_user(user: User) -> bytes:
+    """A user as bytes."""
+    u = user
+    return encode(
+        [
+            *(u.id, u.name, u.role.value, u.verifier, u.email, u.oauth_provider, u.oauth_subject),
+            *(u.can_login, u.created_at_us, u.deleted_at_us),
+        ]
+    )
+
+
+def decode_user(data: bytes) -> User:
+    """The inverse of `encode_user`."""
+    i = decode(data)
+    return User(i[0], i[1], Role(i[2]), *i[3:])

@@ -1,0 +1,41 @@
+"""Names that PostgreSQL makes up for constraints: `t_pkey`, `t_col_key`, `t_col_check`."""
+
+from collections.abc import Collection, Sequence
+
+NAME_BYTES = 63
+"""NAMEDATALEN - 1."""
+
+_LABELS = {"p": "pkey", "u": "key", "c": "check"}
+
+
+def constraint_name(table: str, kind: str, columns: Sequence[str], taken: Collection[str]) -> str:
+    """A name for a constraint of `kind` ("p" | "u" | "c") that is not in `taken`.
+
+    The columns of a key all come in the name, of a check only if it mentions exactly one.
+    """
+    if kind == "p":
+        middle = ""
+    elif kind == "c":
+        middle = columns[0] if len(columns) == 1 else ""
+    else:
+        middle = "_".join(columns)
+    label = _LABELS[kind]
+    name = object_name(table, middle, label)
+    number = 0
+    while name in taken:
+        number += 1
+        name = object_name(table, middle, f"{label}{number}")
+    return name
+
+
+def object_name(first: str, middle: str, label: str) -> str:
+    """The parts with underscores between, the longer of the first two cut until 63 bytes suffice."""
+    room = NAME_BYTES - len(label.encode()) - 1 - (1 if middle else 0)
+    left, right = first.encode(), middle.encode()
+    while len(left) + len(right) > room:
+        if len(left) > len(right):
+            left = left[:-1]
+        else:
+            right = right[:-1]
+    parts = (left.decode(errors="ignore"), right.decode(errors="ignore"), label)
+    return "_".join(part for part in parts if part)

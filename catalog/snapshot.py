@@ -1,0 +1,64 @@
+"""The catalog at one moment: immutable, shared by everyone who reads it.
+
+Users are not in it (there may be millions): `catalog.store` reads them one by one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from catalog.model import Namespace, Relation, Table, View
+
+SYSTEM_SCHEMAS = ("system", "pg_catalog", "information_schema")
+"""Namespaces that are made up of virtual relations; nobody creates anything in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What exists.
+
+    version: grows with every change; equal versions of the committed catalog are equal catalogs.
+    next_id: the id that the next namespace, table, view or constraint gets; also their OIDs.
+    """
+
+    version: int
+    namespaces: Mapping[str, Namespace]
+    tables: Mapping[int, Table]
+    views: Mapping[int, View]
+    next_id: int
+    _relations: dict[tuple[str, str], Relation] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        relations = self._relations
+        for table in self.tables.values():
+            relations[table.namespace, table.name] = table
+        for view in self.views.values():
+            relations[view.namespace, view.name] = view
+
+    def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
+        """The relation of that name; with schema "" the first one on the search path."""
+        if schema:
+            return self._relations.get((schema, name))
+        for candidate in search_path:
+            found = self._relations.get((candidate, name))
+            if found is not None:
+                return found
+        return None
+
+    def table_by_id(self, table_id: int) -> Table | None:
+        """The table with that id."""
+        return self.tables.get(table_id)
+
+    def namespace(self, name: str) -> Namespace | None:
+        """The namespace of that name (not the system ones, which are virtual)."""
+        return self.namespaces.get(name)
+
+    def relations_in(self, namespace: str) -> Iterable[Relation]:
+        """Tables and views of a namespace, in order of their ids."""
+        found = [r for (schema, _), r in self._relations.items() if schema == namespace]
+        return sorted(found, key=lambda relation: relation.id)
+
+
+EMPTY = Snapshot(0, {}, {}, {}, 0)
+"""Before the first start."""

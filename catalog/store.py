@@ -1,0 +1,124 @@
+"""The catalog in the engine: loading it at start, and reading users one by one."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from catalog import codec
+from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
+from catalog.model import Namespace, Role, Table, User, View
+from catalog.snapshot import Snapshot
+from storage.keys import system_key
+
+FIRST_ID = 16384
+"""Ids of what people create begin here, as with PostgreSQL's OIDs."""
+
+PUBLIC_ID = 2200
+"""PostgreSQL's OID of the namespace `public`."""
+
+_CACHED_USERS = 10_000
+"""About 4 MB; the users of that many sessions are found without reading."""
+
+
+class SystemKeys(Protocol):
+    """What the catalog needs of `storage.engine.Engine`."""
+
+    def system_get(self, key: bytes, /) -> bytes | None: ...
+
+    def system_scan(self, prefix: bytes, /) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class Store:
+    """Reads catalog entries. Writing them is the committer's: `Change.puts` are system entries."""
+
+    def __init__(self, engine: SystemKeys) -> None:
+        self._engine = engine
+        self._users: OrderedDict[int, User] = OrderedDict()
+        self._ids: dict[str, int] = {}
+
+    def load(self) -> Snapshot:
+        """The committed catalog; before `first_start` an empty one. Raises XX001 for bad bytes."""
+        scan = self._engine.system_scan
+        namespaces: dict[str, Namespace] = {}
+        for _, data in scan(system_key("namespace")):
+            namespace = codec.decode_namespace(data)
+            namespaces[namespace.name] = namespace
+        tables: dict[int, Table] = {}
+        for _, data in scan(system_key("table")):
+            table = codec.decode_table(data)
+            tables[table.id] = table
+        views: dict[int, View] = {}
+        for _, data in scan(system_key("view")):
+            view = codec.decode_view(data)
+            views[view.id] = view
+        data_or_none = self._engine.system_get(codec.CATALOG_KEY)
+        version, next_id = (0, FIRST_ID) if data_or_none is None else codec.decode(data_or_none)
+        return Snapshot(version, namespaces, tables, views, next_id)
+
+    # ------------------------------------------------------------------ users
+
+    def user_by_id(self, user_id: int) -> User | None:
+        """The user with that id, deleted ones too."""
+        user = self._users.get(user_id)
+        if user is not None:
+            self._users.move_to_end(user_id)
+            return user
+        data = self._engine.system_get(codec.user_key(user_id))
+        if data is None:
+            return None
+        user = codec.decode_user(data)
+        self._remember(user)
+        return user
+
+    def user_by_name(self, name: str) -> User | None:
+        """The user of that name, deleted ones too."""
+        user_id = self._ids.get(name)
+        if user_id is None:
+            data = self._engine.system_get(codec.user_name_key(name))
+            if data is None:
+                return None
+            user_id = int(codec.decode(data))
+        return self.user_by_id(user_id)
+
+    def users(self) -> Iterator[User]:
+        """Every user, in order of ids, deleted ones too. For listings: there may be millions."""
+        for _, data in self._engine.system_scan(system_key("user")):
+            yield codec.decode_user(data)
+
+    def forget(self, users: Sequence[User]) -> None:
+        """Call when changes of these users were committed: they are read again."""
+        for user in users:
+            self._users.pop(user.id, None)
+            self._ids.pop(user.name, None)
+
+    def _remember(self, user: User) -> None:
+        self._users[user.id] = user
+        self._ids[user.name] = user.id
+        if len(self._users) > _CACHED_USERS:
+            _, old = self._users.popitem(last=False)
+            self._ids.pop(old.name, None)
+
+    def reader(
+        self, puts: Sequence[tuple[bytes, bytes | None]] = ()
+    ) -> Callable[[bytes], bytes | None]:
+        """Reads system keys as committed, with a transaction's own `puts` over them."""
+        own = dict(puts)
+
+        def get(key: bytes) -> bytes | None:
+            return own[key] if key in own else self._engine.system_get(key)
+
+        return get
+
+
+def first_start(now_us: int) -> tuple[tuple[bytes, bytes | None], ...]:
+    """What a new data directory begins with: the namespace `public` and the user `root`.
+
+    Whether the directory is new is told by `Store.load().namespaces` being empty.
+    """
+    public = Namespace(PUBLIC_ID, "public", ROOT_ID, now_us, "standard public schema")
+    root = User(ROOT_ID, ROOT_NAME, Role.SYSTEM, created_at_us=now_us)
+    return (
+        (codec.namespace_key(public.id), codec.encode_namespace(public)),
+        *user_puts(root),
+        (codec.CATALOG_KEY, codec.encode([1, FIRST_ID])),
+    )
