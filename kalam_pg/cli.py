@@ -129,8 +129,10 @@ def _password(file: Path | None) -> str:
         return prompted
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as exc:
-        _fail(f"{file}: {exc}")
+    except OSError as exc:
+        _fail(f"{file}: {exc.strerror}")
+    except UnicodeDecodeError:
+        _fail(f"{file}: not UTF-8")
     if not lines or not lines[0]:
         _fail(f"{file}: there is no password in its first line")
     return lines[0]

@@ -70,6 +70,7 @@ class Connection:
         "_drained",
         "_early",
         "_eof",
+        "_linger",
         "_mask",
         "_opening",
         "_refusal",
@@ -121,6 +122,7 @@ class Connection:
         self._opening = loop.opening(peer)
         self._refusal = refusal
         self._released = False
+        self._linger = True
         self._drained: trio.Event | None = None
         self._timers: set[Entry] = set()
 
@@ -443,6 +445,8 @@ class Connection:
         self._stop_work()
         out = self._early if self.session is None else self.session.outbox
         out += error_bytes(error, "FATAL")
+        # The client said nothing that could be unread, and may not look for hours.
+        self._linger = False
         self.end()
 
     def fail(self, error: bytes) -> None:
@@ -472,6 +476,9 @@ class Connection:
                 self.sock.send(self.tls.outbox)
             self.sock.shutdown(socket.SHUT_WR)
         except OSError:
+            self.lost()
+            return
+        if not self._linger:
             self.lost()
             return
         self._watch()

@@ -29,6 +29,7 @@ from kalam_pg.server.loop import Loop, LoopOptions
 from kalam_pg.server.protocols import Peer, Session, Transport
 from kalam_pg.server.shutdown import Mode, watch_signals
 from kalam_pg.server.tls import TlsServer
+from storage.errors import KalamError
 
 FAST_SHUTDOWN_S: Final = 10.0
 """How long clients that were told may take to read it."""
@@ -117,9 +118,14 @@ def run(config: Config) -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     _raise_file_limit(config.max_connections)
     try:
-        trio.run(_run, config, strict_exception_groups=False)
+        trio.run(_run, config)
     except KeyboardInterrupt:
         log.info("interrupted before it was ready")
+    except BaseExceptionGroup as group:
+        cause = _only(group)
+        if isinstance(cause, KalamError | OSError):
+            raise cause from group
+        raise
 
 
 async def _run(config: Config) -> None:
@@ -130,6 +136,13 @@ async def _run(config: Config) -> None:
         ready = await nursery.start(partial(serve, config, services, signals=True))
         sys.stdout.write(f"ready {ready.address}\n{ready.psql}\n")
         sys.stdout.flush()
+
+
+def _only(group: BaseException) -> BaseException:
+    """What the nurseries wrapped, if it is one exception."""
+    while isinstance(group, BaseExceptionGroup) and len(group.exceptions) == 1:
+        group = group.exceptions[0]
+    return group
 
 
 class _Shutdown:

@@ -57,6 +57,11 @@ class Timers:
             heapq.heapify(self._heap)
             self._cancelled = 0
 
+    @property
+    def pending(self) -> int:
+        """Entries held, cancelled ones included."""
+        return len(self._heap)
+
     async def run(self) -> None:
         """Run what comes due, for ever."""
         while True:
