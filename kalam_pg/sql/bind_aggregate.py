@@ -28,7 +28,7 @@ from kalam_pg.sql.overloads import Ambiguous, Resolved, resolve_aggregate, resol
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Window
-from kalam_pg.sql.walk import column_refs
+from kalam_pg.sql.walk import column_refs, location
 
 _AGGREGATES_ALLOWED = frozenset(
     ("SELECT", "HAVING", "ORDER BY", "DISTINCT ON", "window definitions")
@@ -80,7 +80,9 @@ def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
     if not registry.aggregates(name):
         what = "FILTER" if condition is not None else "WITHIN GROUP"
         if registry.windows(name):
-            raise WindowingError(f"window function {name} requires an OVER clause", position=at)
+            raise WrongObjectTypeError(
+                f"window function {name} requires an OVER clause", position=at
+            )
         if not registry.functions(name):
             raise no_function(name, arguments(level, node), at)
         raise WrongObjectTypeError(
@@ -128,11 +130,13 @@ def _aggregate(
     elif distinct:
         for arg in cast:
             ordering(arg.type, at)
-        if any(k.expr not in cast for k in keys):
-            raise InvalidColumnReferenceError(
-                "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
-                position=at,
-            )
+        for key in keys:
+            if key.expr not in cast:
+                raise InvalidColumnReferenceError(
+                    "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument "
+                    "list",
+                    position=location(key.expr),
+                )
     result = Aggregate(
         overload, cast, found.result, -1, at, distinct, filter_, keys, within is not None
     )
@@ -158,9 +162,9 @@ def _resolve(name: str, operands: tuple[Expr, ...], keys: tuple[SortKey, ...], a
     try:
         found = resolve_aggregate(name, tuple(e.type for e in every))
     except Ambiguous:
-        raise ambiguous_call(name, operands, at) from None
+        raise ambiguous_call(name, every, at) from None
     if found is None:
-        raise no_function(name, operands, at)
+        raise no_function(name, every, at)
     return found
 
 
@@ -234,7 +238,7 @@ def _window(
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
     parts = _definition(level, over)
     before_clause, level.clause = level.clause, "window definitions"
-    inside, level.inside = level.inside, "window"
+    inside, level.inside = level.inside, ""
     partition = tuple(settle(state, bind_expr(level, e)) for e in parts["partition_by"])
     for expr in partition:
         ordering(expr.type, at)

@@ -1,6 +1,7 @@
 """Binding of function calls, and of the few functions that have a node of their own."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -9,7 +10,6 @@ from catalog.errors import (
     FeatureNotSupportedError,
     SqlSyntaxError,
     UndefinedFunctionError,
-    WindowingError,
     WrongObjectTypeError,
 )
 from catalog.types import registry as types
@@ -33,9 +33,7 @@ from kalam_pg.sql.tree import (
 )
 
 # Clauses in which a set-returning function may stand.
-_SETS_ALLOWED = frozenset(
-    ("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FROM", "VALUES INSERT")
-)
+_SETS_ALLOWED = frozenset(("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FROM"))
 
 # Filled by `bind_aggregate`.
 AGGREGATE: list[Callable[[Level, exp.Anonymous], Expr]] = []
@@ -52,10 +50,16 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
         return AGGREGATE[0](level, node)
     at = position(node)
     if registry.windows(name) and not registry.functions(name):
-        raise WindowingError(f"window function {name} requires an OVER clause", position=at)
+        raise WrongObjectTypeError(f"window function {name} requires an OVER clause", position=at)
     _plain_call_only(name, node)
     operands = arguments(level, node)
-    return call_function(level, name, operands, at)
+    call = call_function(level, name, operands, at)
+    if operands and node.meta.get("keyword") and isinstance(operands[0], Const):
+        # CURRENT_TIMESTAMP(3) has the typmod of timestamptz(3).
+        digits = operands[0].value
+        assert isinstance(digits, int)
+        return replace(call, typmod=min(digits, 6))
+    return call
 
 
 def call_name(node: exp.Anonymous) -> tuple[str, str]:
@@ -83,6 +87,8 @@ def arguments(level: Level, node: exp.Anonymous) -> tuple[Expr, ...]:
     """The bound arguments; VARIADIC ARRAY[…] is spread out."""
     bound = []
     for item in node.expressions:
+        if type(item) is exp.Star:
+            break
         if type(item) is exp.Kwarg:
             raise unsupported("a named argument", item)
         bound.append(bind_expr(level, item))
@@ -99,14 +105,12 @@ def arguments(level: Level, node: exp.Anonymous) -> tuple[Expr, ...]:
 
 
 def _plain_call_only(name: str, node: exp.Anonymous) -> None:
-    """Refuse what only an aggregate may have: DISTINCT, ORDER BY, (*)."""
+    """Refuse what only an aggregate may have: DISTINCT, ORDER BY."""
     at = position(node)
     if node.args.get("distinct"):
         what = f"DISTINCT specified, but {name} is not an aggregate function"
     elif node.args.get("order"):
         what = f"ORDER BY specified, but {name} is not an aggregate function"
-    elif node.expressions and type(node.expressions[0]) is exp.Star:
-        what = f"{name}(*) specified, but {name} is not an aggregate function"
     else:
         return
     raise WrongObjectTypeError(what, position=at)
@@ -162,7 +166,7 @@ def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | No
 def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
     """42883 `function f(integer) does not exist`, or 0A000 when PostgreSQL has it."""
     described = f"{name}({', '.join(e.type.sql_name for e in operands)})"
-    if registry.known_elsewhere(name):
+    if registry.known_elsewhere(name) and not _known_here(name):
         return FeatureNotSupportedError(f"function {described} is not supported", position=at)
     return UndefinedFunctionError(
         f"function {described} does not exist",
@@ -170,6 +174,10 @@ def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
         "explicit type casts.",
         position=at,
     )
+
+
+def _known_here(name: str) -> bool:
+    return bool(registry.functions(name) or registry.aggregates(name) or registry.windows(name))
 
 
 def ambiguous_call(name: str, operands: tuple[Expr, ...], at: int) -> AmbiguousFunctionError:
@@ -225,6 +233,16 @@ def ordering(kind: PgType, at: int) -> Overload:
             f"could not identify an ordering operator for type {kind.sql_name}",
             hint="Use an explicit ordering operator or modify the query.",
             position=at,
+        )
+    return found.overload
+
+
+def equality(kind: PgType, at: int) -> Overload:
+    """The `=` operator of a type; 42883 when its values cannot be told apart."""
+    found = resolve_operator("=", (kind, kind))
+    if found is None:
+        raise UndefinedFunctionError(
+            f"could not identify an equality operator for type {kind.sql_name}", position=at
         )
     return found.overload
 

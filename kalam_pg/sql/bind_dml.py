@@ -49,7 +49,7 @@ def find_target(state: State, node: exp.Expr) -> tuple[Table, str]:
         written = f"{schema}.{name}" if schema else name
         raise UndefinedTableError(f'relation "{written}" does not exist', position=at)
     if isinstance(found, View):
-        raise WrongObjectTypeError(f'cannot change view "{name}"', position=at)
+        raise FeatureNotSupportedError(f'view "{name}" is not updatable', position=at)
     if not isinstance(found, Table):
         raise WrongObjectTypeError(f'cannot change catalog relation "{name}"', position=at)
     return found, alias
@@ -140,7 +140,7 @@ def _target_and_from(
     items = bind_from(level, from_.args["this"], node.args.get("joins") or ())
     added, level.items = level.items, own
     for item in added:
-        level.add(item, position(node))
+        level.add(item)
     return scan, items
 
 
@@ -174,7 +174,7 @@ def bind_assignments(
             name, at = column_node.args["this"].args["this"], position(column_node)
             index = column_index(table, name, at)
             if index in found:
-                raise SqlSyntaxError(f'multiple assignments to same column "{name}"', position=at)
+                raise SqlSyntaxError(f'multiple assignments to same column "{name}"')
             found[index] = _assignment(level, table, index, value_node)
     level.clause = ""
     return tuple(found.values())
@@ -195,7 +195,8 @@ def _spread(target: exp.Tuple, value: exp.Expr) -> list[tuple[exp.Expr, exp.Expr
     """(a, b) = (x, y) as its single assignments."""
     if type(value) is exp.Subquery:
         raise unsupported("assignment of a subquery to several columns", value)
-    if type(value) is not exp.Tuple:
+    one = type(value) is exp.Tuple and len(value.expressions) == 1 and not value.meta.get("row")
+    if type(value) is not exp.Tuple or (one and len(target.expressions) > 1):
         if len(target.expressions) == 1:
             return [(target.expressions[0], value)]
         raise FeatureNotSupportedError(

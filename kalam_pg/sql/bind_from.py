@@ -122,11 +122,12 @@ def alias_of(node: exp.Expr) -> tuple[str, list[str], list[exp.ColumnDef]]:
     return (this.args["this"] if this is not None else ""), names, definitions
 
 
-def check_alias_columns(name: str, count: int, names: Sequence[str], at: int) -> None:
-    """42P10 when an alias names more columns than there are."""
+def check_alias_columns(name: str, count: int, names: Sequence[str], at: int = 0) -> None:
+    """42P10 when an alias names more columns than there are; of a WITH item, at its position."""
     if len(names) > count:
         raise InvalidColumnReferenceError(
-            f'table "{name}" has {count} columns available but {len(names)} columns specified',
+            f'{"WITH query" if at else "table"} "{name}" has {count} columns available but '
+            f"{len(names)} columns specified",
             position=at,
         )
 
@@ -153,11 +154,14 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
         return scan_table(level, found, alias, names, at)
     if isinstance(found, View):
         query = BIND_VIEW[0](state, found)
-        columns = renamed(query.columns, [c.name for c in found.columns])
+        columns = tuple(
+            replace(c, name=v.name, table_id=found.id, column_id=v.id)
+            for c, v in zip(query.columns, found.columns, strict=True)
+        )
         return _derived(level, query, columns, alias or name, names, at, schema=found.namespace)
     virtual_schema, columns = found
     state.virtual[virtual_schema, name] = None
-    shown = _shown(columns, alias or name, names, at)
+    shown = _shown(columns, alias or name, names)
     relation = state.relation(shown)
     item = Item(alias or name, relation, shown, names_of(shown), "" if alias else virtual_schema)
     level.add(item, at)
@@ -165,11 +169,11 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
 
 
 def _shown(
-    columns: tuple[OutputColumn, ...], name: str, names: Sequence[str], at: int
+    columns: tuple[OutputColumn, ...], name: str, names: Sequence[str]
 ) -> tuple[OutputColumn, ...]:
     if not names:
         return columns
-    check_alias_columns(name, sum(not c.hidden for c in columns), names, at)
+    check_alias_columns(name, sum(not c.hidden for c in columns), names)
     return renamed(columns, names)
 
 
@@ -180,7 +184,7 @@ def scan_table(
     state = level.state
     columns, index = table_columns(table)
     if names:
-        columns = _shown(columns, alias, names, at)
+        columns = _shown(columns, alias, names)
         index = names_of(columns)
     state.tables[table.id] = table
     relation = state.relation(columns)
@@ -192,7 +196,7 @@ def scan_table(
 
 
 def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: int) -> CteScan:
-    columns = _shown(entry.columns, alias, names, at)
+    columns = _shown(entry.columns, alias, names)
     entry.referenced += 1
     relation = level.state.relation(columns)
     level.add(Item(alias, relation, columns, names_of(columns)), at)
@@ -233,7 +237,7 @@ def _derived(
     level: Level, query: Query, columns: tuple[OutputColumn, ...], alias: str,
     names: Sequence[str], at: int, *, schema: str = "", lateral: bool = False,
 ) -> SubqueryScan:  # fmt: skip
-    shown = _shown(tuple(replace(c, hidden=False) for c in columns), alias, names, at)
+    shown = _shown(tuple(replace(c, hidden=False) for c in columns), alias, names)
     relation = level.state.relation(shown)
     level.add(Item(alias, relation, shown, names_of(shown), schema), at)
     return SubqueryScan(relation, query, shown, alias, lateral)
@@ -257,7 +261,7 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     ordinality = bool(node.args.get("ordinality"))
     if ordinality:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
-    shown = _shown(columns, alias or name, names, at)
+    shown = _shown(columns, alias or name, names)
     relation = level.state.relation(shown)
     level.add(Item(alias or name, relation, shown, names_of(shown)), at)
     lateral = any(up >= 0 for up, _ in column_refs(bound))
@@ -305,8 +309,11 @@ def _parenthesised(level: Level, node: exp.Expr) -> FromItem:
                 shown = [i for i, c in enumerate(item.columns) if not c.hidden]
                 columns += [item.columns[i] for i in shown]
                 exprs += [item.ref(i, 0) for i in shown]
-        renamed_columns = _shown(tuple(columns), alias, names, position(node))
-        added = [Item(alias, -1, renamed_columns, names_of(renamed_columns), exprs=tuple(exprs))]
+        renamed_columns = _shown(tuple(columns), alias, names)
+        merged = Item(alias, -1, renamed_columns, names_of(renamed_columns), exprs=tuple(exprs))
+        for item in added:
+            item.rel_visible = item.cols_visible = False
+        added.append(merged)
     for item in added:
         level.add(item, position(node))
     return current

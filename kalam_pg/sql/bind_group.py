@@ -19,7 +19,7 @@ from kalam_pg.sql.tree import (
     SetOp,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import Node, children
+from kalam_pg.sql.walk import Node, children, location
 
 SETS_MAX = 4096  # PostgreSQL's limit too
 _SPECIAL = (exp.Rollup, exp.Cube, exp.GroupingSets)
@@ -116,6 +116,9 @@ def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tup
             yield node, depth
         return
     if isinstance(node, Aggregate) and depth == 0:
+        # The direct arguments of an ordered-set aggregate are not aggregated.
+        for arg in node.args if node.within_group else ():
+            yield from _ungrouped(arg, group_by, depth)
         return
     if isinstance(node, Grouping) and depth == 0:
         for arg in node.args:
@@ -123,7 +126,7 @@ def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tup
                 raise GroupingError(
                     "arguments to GROUPING must be grouping expressions of the associated query "
                     "level",
-                    position=node.position,
+                    position=location(arg),
                 )
         return
     below = depth + 1 if isinstance(node, Select | SetOp | ValuesQuery) else depth

@@ -43,6 +43,9 @@ def bind_insert(state: State, node: exp.Expr) -> Insert:
         written, this = this.expressions, this.args["this"]
     table, alias = find_target(state, this)
     columns = _insert_columns(table, written)
+    target = Level(state, ctes=level.ctes)
+    scan = scan_table(target, table, alias)
+    level.hidden = target.items  # The table itself is out of reach of what is inserted.
     overriding = str(args.get("overriding") or "").lower()
     source: Rows | Query
     expression = args.get("expression")
@@ -52,9 +55,6 @@ def bind_insert(state: State, node: exp.Expr) -> Insert:
         columns, source = _values(level, table, columns, expression, written, overriding)
     else:
         columns, source = _select(level, table, columns, expression, written, overriding)
-    target = Level(state)
-    target.ctes = level.ctes
-    scan = scan_table(target, table, alias)
     conflict = args.get("conflict")
     on_conflict = None if conflict is None else _on_conflict(target, table, conflict)
     returned, shown = bind_returning(target, node)
@@ -104,7 +104,7 @@ def _values(
 ) -> tuple[tuple[int, ...], Rows]:  # fmt: skip
     rows = values.expressions
     width = len(rows[0].expressions)
-    level.clause = "VALUES INSERT"
+    level.clause = "VALUES"
     extra = rows[0].expressions[len(columns)] if width > len(columns) else rows[0]
     columns = _check_width(columns, width, written, position(extra))
     slots = [table.columns[i] for i in columns]
@@ -159,7 +159,7 @@ def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
     assignments = bind_assignments(level, table, node.expressions)
     where = args.get("where")
     condition = None if where is None else bind_condition(level, where.args["this"], "WHERE")
-    level.items.pop()
+    level.hidden = [level.items.pop()]
     return OnConflict(columns, assignments, condition, excluded)
 
 
@@ -172,8 +172,7 @@ def _arbiter(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...]:
             if constraint.name == named.name and constraint.kind in ("p", "u"):
                 return constraint.columns
         raise UndefinedObjectError(
-            f'constraint "{named.name}" for table "{table.name}" does not exist',
-            position=position(named),
+            f'constraint "{named.name}" for table "{table.name}" does not exist'
         )
     if args.get("index_predicate"):
         raise unsupported("WHERE of a conflict target", node)

@@ -11,13 +11,13 @@ from catalog.errors import (
     SqlSyntaxError,
     WindowingError,
 )
-from kalam_pg.sql.bind_call import ordering
+from kalam_pg.sql.bind_call import equality, ordering
 from kalam_pg.sql.bind_expr import bind_expr, consumed
 from kalam_pg.sql.coerce import settle, to_bigint
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level, resolve_column
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Target, Window
-from kalam_pg.sql.walk import column_refs, walk
+from kalam_pg.sql.walk import column_refs, location, walk
 
 
 def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr | None]:
@@ -31,12 +31,13 @@ def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr
         assert isinstance(clause, exp.Expr)
         consumed(clause, "expression")
         before, level.clause = level.clause, name
-        items, level.items = level.items, []
-        hidden, level.hidden = level.hidden, [*level.hidden, *items]
         bound = to_bigint(level.state, bind_expr(level, clause.args["expression"]), name)
-        level.clause, level.items, level.hidden = before, items, hidden
-        if any(up == 0 for up, _ in column_refs(bound)):
-            raise InvalidColumnReferenceError(f"argument of {name} must not contain variables")
+        level.clause = before
+        for up, ref in column_refs(bound):
+            if up == 0:
+                raise InvalidColumnReferenceError(
+                    f"argument of {name} must not contain variables", position=ref.position
+                )
         found.append(bound)
     return found[0], found[1]
 
@@ -69,7 +70,7 @@ def group_item(level: Level, node: exp.Expr, targets: Sequence[Target]) -> Expr:
         level.clause = before
     elif level.has_aggregates or level.has_windows:
         _check_no_aggregate(expr, position(node))
-    ordering(expr.type, position(node))
+    equality(expr.type, position(node))
     return expr
 
 
@@ -143,18 +144,16 @@ def distinct_exprs(
     return tuple(exprs)
 
 
-def check_distinct(
-    node: exp.Expr, targets: Sequence[Target], keys: Sequence[SortKey], on: Sequence[Expr]
-) -> None:
+def check_distinct(targets: Sequence[Target], keys: Sequence[SortKey], on: Sequence[Expr]) -> None:
     """Refuse a plain DISTINCT that is ordered by what it does not show."""
     if on:
         return
     shown = [t.expr for t in targets]
     for expr in shown:
-        ordering(expr.type, position(node))
+        equality(expr.type, location(expr))
     for key in keys:
         if key.expr not in shown:
             raise InvalidColumnReferenceError(
                 "for SELECT DISTINCT, ORDER BY expressions must appear in select list",
-                position=getattr(key.expr, "position", 0),
+                position=location(key.expr),
             )

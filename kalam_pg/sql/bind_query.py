@@ -5,7 +5,12 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from catalog.errors import FeatureNotSupportedError, SqlSyntaxError, WindowingError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    SqlSyntaxError,
+    UndefinedTableError,
+    WindowingError,
+)
 from catalog.types import registry as types
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, bind_from
@@ -91,7 +96,7 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     distinct = args.get("distinct")
     distinct_on = () if distinct is None else distinct_exprs(level, distinct, targets, keys)
     if distinct is not None:
-        check_distinct(node, targets, keys, distinct_on)
+        check_distinct(targets, keys, distinct_on)
     limit, offset = bind_limit(level, args)
     grouped = level.has_aggregates or group is not None or having is not None
     if grouped:
@@ -104,7 +109,7 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     return Select(
         tuple(targets), output_columns(state, targets), items, condition, grouped, group_by, sets,
         kept, distinct is not None and not distinct_on, distinct_on, keys, limit, offset,
-        _locking(node, grouped=grouped, distinct=distinct is not None) if args.get("locks") else "",
+        _locking(level, node, grouped=grouped, distinct=distinct is not None),
         with_,
     )  # fmt: skip
 
@@ -113,15 +118,22 @@ def _window_twice(name: str, node: exp.Expr) -> WindowingError:
     return WindowingError(f'window "{name}" is already defined', position=position(node))
 
 
-def _locking(node: exp.Expr, *, grouped: bool, distinct: bool) -> str:
-    words: list[str] = []
-    for lock in node.args["locks"]:
+def _locking(level: Level, node: exp.Expr, *, grouped: bool, distinct: bool) -> str:
+    words = [""]
+    for lock in node.args.get("locks") or ():
+        consumed(lock, "expressions", "wait", "update")
         strength = str(lock.meta.get("strength") or "UPDATE").upper()
         strength = strength if strength.startswith("FOR ") else f"FOR {strength}"
         for refused, what in ((distinct, "DISTINCT clause"), (grouped, "GROUP BY clause")):
             if refused:
                 raise FeatureNotSupportedError(
                     f"{strength} is not allowed with {what}", position=position(lock)
+                )
+        for name in lock.args.get("expressions") or ():
+            if not any(item.alias == name.name for item in level.items):
+                raise UndefinedTableError(
+                    f'relation "{name.name}" in {strength} clause not found in FROM clause',
+                    position=position(name),
                 )
         wait = lock.args.get("wait")
         suffix = {True: " NOWAIT", False: " SKIP LOCKED", None: ""}[wait]

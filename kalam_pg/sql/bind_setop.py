@@ -14,7 +14,7 @@ from catalog.errors import (
 from catalog.model import Column
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.sql.bind_call import ordering
+from kalam_pg.sql.bind_call import equality, ordering
 from kalam_pg.sql.bind_expr import consumed
 from kalam_pg.sql.bind_from import BIND_QUERY
 from kalam_pg.sql.bind_order import bind_limit
@@ -34,6 +34,7 @@ from kalam_pg.sql.tree import (
     SubqueryScan,
     Target,
 )
+from kalam_pg.sql.walk import location
 
 
 def bind_set_operation(level: Level, node: exp.Expr, with_: tuple[Cte, ...]) -> SetOp:
@@ -58,7 +59,7 @@ def combine(
     if len(left.columns) != len(right.columns):
         raise SqlSyntaxError(
             f"each {word} query must have the same number of columns",
-            position=position(args["expression"]),
+            position=location(_output(right, 0)) if right.columns else 0,
         )
     keep_all = args.get("distinct") is False
     columns: list[OutputColumn] = []
@@ -68,7 +69,7 @@ def combine(
         if kind is None:
             raise mismatch([_output(left, index), _output(right, index)], word)
         if not keep_all:
-            ordering(kind, position(node))
+            equality(kind, location(_output(left, index)))
         kinds.append(kind)
         typmod = a.typmod if a.typmod == b.typmod and a.type is b.type else -1
         columns.append(OutputColumn(a.name, kind, typmod))

@@ -41,16 +41,16 @@ def _inner(level: Level, node: exp.Expr) -> Query:
     return result
 
 
-def _one_column(query: Query, node: exp.Expr) -> None:
+def _one_column(query: Query, at: int) -> None:
     if len(query.columns) != 1:
-        raise SqlSyntaxError("subquery must return only one column", position=position(node))
+        raise SqlSyntaxError("subquery must return only one column", position=at)
 
 
 @handles(exp.Subquery)
 def _scalar(level: Level, node: exp.Subquery) -> Expr:
     consumed(node, "this")
     query = _inner(level, node)
-    _one_column(query, node)
+    _one_column(query, position(node))
     column = query.columns[0]
     return ScalarSubquery(query, column.type, column.typmod, position(node))
 
@@ -60,16 +60,16 @@ def _exists(level: Level, node: exp.Exists) -> Expr:
     return Exists(_inner(level, node.args["this"]), types.BOOL, -1, position(node))
 
 
-def _array(level: Level, node: exp.Subquery) -> Expr:
+def _array(level: Level, node: exp.Subquery, at: int) -> Expr:
     query = _inner(level, node)
-    _one_column(query, node)
+    _one_column(query, at)
     kind = query.columns[0].type
     array = kind if kind.element is not None else types.array_of(kind)
     if array is None:
         raise UndefinedObjectError(
-            f"could not find array type for data type {kind.sql_name}", position=position(node)
+            f"could not find array type for data type {kind.sql_name}", position=at
         )
-    return ArraySubquery(query, array, -1, position(node))
+    return ArraySubquery(query, array, -1, at)
 
 
 ARRAY_SUBQUERY.append(_array)

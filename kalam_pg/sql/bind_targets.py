@@ -6,6 +6,7 @@ from typing import Any
 from sqlglot import exp
 
 from catalog.errors import SqlSyntaxError
+from catalog.types import registry as types
 from kalam_pg.sql.bind_expr import bind_expr, unsupported
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.dialect import type_name
@@ -38,10 +39,11 @@ def bind_targets(
             expr = bind_expr(level, inner)
             if type(expr) is RowExpr:
                 raise unsupported("a row value as output column", inner)
-            if resolve:
-                expr = settle(level.state, expr)
             targets.append(Target(expr, name or output_name(inner)))
     level.clause = before
+    if resolve and any(t.expr.type is types.UNKNOWN for t in targets):
+        # Only now: a later item may have given a parameter its type.
+        return [Target(settle(level.state, t.expr), t.name) for t in targets]
     return targets
 
 
@@ -85,7 +87,7 @@ def output_columns(state: State, targets: Sequence[Target]) -> tuple[OutputColum
 def output_column(state: State, target: Target) -> OutputColumn:
     """One output column of a select list."""
     expr = target.expr
-    if type(expr) is ColumnRef and not expr.outer:
+    if type(expr) is ColumnRef:
         source = state.columns[expr.relation][expr.column]
         return OutputColumn(target.name, expr.type, expr.typmod, source.table_id, source.column_id)
     return OutputColumn(target.name, expr.type, expr.typmod)

@@ -33,8 +33,8 @@ def using_condition(
     columns: list[OutputColumn] = []
     exprs: list[Expr] = []
     for name in names:
-        a, origin = _side_column(left, name, "left", at)
-        b, other = _side_column(right, name, "right", at)
+        a, origin = _side_column(left, name, "left")
+        b, other = _side_column(right, name, "right")
         equals = apply_operator(level, "=", (a, b), at)
         terms.append(equals)
         merged = _merged(level, kind, a, b, name, at)
@@ -58,7 +58,7 @@ def using_condition(
     return terms[0] if len(terms) == 1 else BoolOp(BoolKind.AND, tuple(terms), types.BOOL)
 
 
-def _side_column(items: Sequence[Item], name: str, side: str, at: int) -> tuple[Expr, OutputColumn]:
+def _side_column(items: Sequence[Item], name: str, side: str) -> tuple[Expr, OutputColumn]:
     found: list[tuple[Expr, OutputColumn]] = []
     for item in items:
         index = item.names.get(name) if item.cols_visible else None
@@ -66,12 +66,12 @@ def _side_column(items: Sequence[Item], name: str, side: str, at: int) -> tuple[
             continue
         if index < 0 or found:
             raise AmbiguousColumnError(
-                f'common column name "{name}" appears more than once in {side} table', position=at
+                f'common column name "{name}" appears more than once in {side} table'
             )
         found.append((item.ref(index, 0), item.columns[index]))
     if not found:
         raise UndefinedColumnError(
-            f'column "{name}" specified in USING clause does not exist in {side} table', position=at
+            f'column "{name}" specified in USING clause does not exist in {side} table'
         )
     return found[0]
 

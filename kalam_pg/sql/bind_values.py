@@ -106,12 +106,12 @@ def _row(level: Level, node: exp.Tuple) -> Expr:
 @handles(exp.Array)
 def _array_node(level: Level, node: exp.Array) -> Expr:
     if _is_subquery(node):
-        return ARRAY_SUBQUERY[0](level, node.expressions[0])
+        return ARRAY_SUBQUERY[0](level, node.expressions[0], position(node))
     return _array(level, node, None)
 
 
 # Filled by `bind_subquery`: ARRAY(query).
-ARRAY_SUBQUERY: list[Callable[[Level, exp.Subquery], Expr]] = []
+ARRAY_SUBQUERY: list[Callable[[Level, exp.Subquery, int], Expr]] = []
 
 
 def _is_subquery(node: exp.Array) -> bool:
@@ -200,6 +200,6 @@ def _field(level: Level, node: exp.Dot) -> Expr:
         raise WrongObjectTypeError(
             f"column notation .{field.name} applied to type {arg.type.sql_name}, which is not a "
             "composite type",
-            position=position(node),
+            position=position(inner),
         )
     raise unsupported("field selection from a row value", node)

@@ -16,7 +16,8 @@ from kalam_pg.sql.bind_from import BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import CteEntry, Level, renamed
-from kalam_pg.sql.tree import Cte, Query
+from kalam_pg.sql.tree import Cte, Query, Select
+from kalam_pg.sql.walk import location
 
 _SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
 _CHANGES = (exp.Insert, exp.Update, exp.Delete)
@@ -54,13 +55,13 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
     return tuple(found)
 
 
-def _mentions(query: exp.Expr, name: str) -> bool:
-    return any(
-        type(table.args.get("this")) is exp.Identifier
-        and table.args["this"].args["this"] == name
-        and table.args.get("db") is None
-        for table in query.find_all(exp.Table)
-    )
+def _mentions(query: exp.Expr, name: str) -> exp.Table | None:
+    """The first place where a query refers to a relation of this name."""
+    for table in query.find_all(exp.Table):
+        this = table.args.get("this")
+        if type(this) is exp.Identifier and this.name == name and table.args.get("db") is None:
+            return table
+    return None
 
 
 def _recursive(
@@ -76,10 +77,10 @@ def _recursive(
     for key in ("order", "limit", "offset", "with_"):
         if node.args.get(key):
             raise unsupported(f"{key.strip('_').upper()} in a recursive query", node)
-    if _mentions(node.args["this"], name):
+    if (early := _mentions(node.args["this"], name)) is not None:
         raise InvalidRecursionError(
             f'recursive reference to query "{name}" must not appear within its non-recursive term',
-            position=at,
+            position=position(early),
         )
     inner = Level(level.state, level)
     start: Query = BIND_QUERY[0](inner, node.args["this"])
@@ -97,7 +98,7 @@ def _recursive(
                 f'recursive query "{name}" column {index + 1} has type {before.type.sql_name} in '
                 f"non-recursive term but type {after.type.sql_name} overall",
                 hint="Cast the output of the non-recursive term to the correct type.",
-                position=at,
+                position=location(start.targets[index].expr) if isinstance(start, Select) else at,
             )
     return Cte(number, name, result, columns, recursive=True,
                materialized=item.args.get("materialized"))  # fmt: skip

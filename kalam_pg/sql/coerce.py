@@ -149,8 +149,6 @@ def assign(
     """The expression as the value of a column (assignment cast); 42804 when it does not fit."""
     if expr.type is target and (typmod < 0 or expr.typmod == typmod):
         return expr
-    if type(expr) is Const and expr.type is types.UNKNOWN:
-        return read_literal(state, expr, target, typmod)
     result = coerce(state, expr, target, "a")
     if result is None:
         raise DatatypeMismatchError(

@@ -283,7 +283,7 @@ def undefined_column(level: Level, name: str, position: int) -> UndefinedColumnE
             if item.names.get(name, -1) >= 0:
                 return UndefinedColumnError(
                     f'column "{name}" does not exist',
-                    detail=f'There is a column named "{name}" in table "{item.alias}", but it '
+                    hint=f'There is a column named "{name}" in table "{item.alias}", but it '
                     "cannot be referenced from this part of the query.",
                     position=position,
                 )
@@ -295,13 +295,10 @@ def _missing_from(level: Level, path: Sequence[str], position: int) -> Undefined
     for _, current in level.levels():
         for item in current.hidden:
             if item.alias == alias and item.rel_visible:
-                return UndefinedTableError(
-                    f'invalid reference to FROM-clause entry for table "{alias}"',
-                    detail=f'There is an entry for table "{alias}", but it cannot be referenced '
-                    "from this part of the query.",
-                    position=position,
-                )
+                return _unreachable(alias, position)
         for item in current.items:
+            if item.alias == alias and (not item.rel_visible or len(path) > 1):
+                return _unreachable(alias, position)
             if item.rel_visible and item.table is not None and item.table.name == alias:
                 return UndefinedTableError(
                     f'invalid reference to FROM-clause entry for table "{alias}"',
@@ -309,6 +306,15 @@ def _missing_from(level: Level, path: Sequence[str], position: int) -> Undefined
                     position=position,
                 )
     return UndefinedTableError(f'missing FROM-clause entry for table "{alias}"', position=position)
+
+
+def _unreachable(alias: str, position: int) -> UndefinedTableError:
+    return UndefinedTableError(
+        f'invalid reference to FROM-clause entry for table "{alias}"',
+        hint=f'There is an entry for table "{alias}", but it cannot be referenced from this part '
+        "of the query.",
+        position=position,
+    )
 
 
 def renamed(columns: tuple[OutputColumn, ...], names: Sequence[str]) -> tuple[OutputColumn, ...]:
