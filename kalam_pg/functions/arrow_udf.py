@@ -9,9 +9,11 @@ helpers below, which translated SQL needs beside PostgreSQL's own functions:
     ~max ~min       GREATEST, LEAST
     ~avg            sum and count to numeric's average
     ~agg:K ~aggd:K  an aggregate over the list of its (distinct) inputs
+    ~fsum ~favg     check a sum of double precision for overflow, and divide it
     ~one            21000 when a scalar subquery gave more than one row
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
@@ -22,6 +24,7 @@ from kalam_pg.functions import decimals
 from kalam_pg.functions.arrow_values import from_values, to_values
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.define import Datum
+from kalam_pg.functions.floats import overflow
 from kalam_pg.functions.registry import by_key
 from kalam_pg.functions.sortkey import key_function
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -140,7 +143,7 @@ def _key(_rest: str, types: tuple[PgType, ...], _context: EvalContext) -> Callab
     return key_function(types[0])
 
 
-def _any_all(every: bool) -> Callable[..., Callable[..., Datum]]:  # noqa: FBT001
+def _any_all(every: bool) -> Callable[..., Callable[..., Datum]]:
     def make(rest: str, types: tuple[PgType, ...], context: EvalContext) -> Callable[..., Datum]:
         element = types[1].element
         assert element is not None
@@ -177,6 +180,27 @@ def _average(_rest: str, _types: tuple[PgType, ...], _context: EvalContext) -> C
     return lambda total, count: decimals.divide(total, str(count)) if count else None
 
 
+def _float_sum(
+    _rest: str, types: tuple[PgType, ...], _context: EvalContext
+) -> Callable[..., Datum]:
+    """A sum, given the largest magnitude among its terms: 22003 when finite terms overflowed."""
+    del types
+
+    def run(total: float, largest: float) -> float:
+        if math.isinf(total) and not math.isinf(largest):
+            raise overflow()
+        return abs(total) if math.isnan(total) else total
+
+    return run
+
+
+def _float_average(
+    rest: str, types: tuple[PgType, ...], context: EvalContext
+) -> Callable[..., Datum]:
+    check = _float_sum(rest, types, context)
+    return lambda total, largest, count: check(total, largest) / count
+
+
 def _one(_rest: str, _types: tuple[PgType, ...], _context: EvalContext) -> Callable[..., Datum]:
     def run(count: int) -> bool:
         if count > 1:
@@ -188,13 +212,17 @@ def _one(_rest: str, _types: tuple[PgType, ...], _context: EvalContext) -> Calla
     return run
 
 
-def _aggregate(distinct: bool) -> Callable[..., Callable[..., Datum]]:  # noqa: FBT001
+def _aggregate(distinct: bool) -> Callable[..., Callable[..., Datum]]:
     def make(rest: str, types: tuple[PgType, ...], context: EvalContext) -> Callable[..., Datum]:
         run = bound_row(by_key(rest), types, -1, context)
         compare = comparer(types[0]) if types else None
 
         def over(items: Datum) -> Datum:
-            rows = [item if isinstance(item, tuple) and len(types) > 1 else (item,) for item in items]
+            if items is None:
+                return run([])
+            rows = [
+                item if isinstance(item, tuple) and len(types) > 1 else (item,) for item in items
+            ]
             if distinct and compare is not None:
                 rows = distinct_rows(rows, compare)
             return run(rows)
@@ -212,9 +240,7 @@ def distinct_rows(
     for row in rows:
         if kept:
             last = kept[-1][0]
-            if (row[0] is None) == (last is None) and (
-                last is None or compare(last, row[0]) == 0
-            ):
+            if (row[0] is None) == (last is None) and (last is None or compare(last, row[0]) == 0):
                 continue
         kept.append(row)
     return kept
@@ -242,10 +268,12 @@ _HELPERS: dict[str, Callable[..., Callable[..., Datum]]] = {
     "all": _any_all(every=True),
     "sub": _subscript,
     "avg": _average,
+    "fsum": _float_sum,
+    "favg": _float_average,
     "one": _one,
     "agg": _aggregate(distinct=False),
     "aggd": _aggregate(distinct=True),
     "max": _extreme(1),
     "min": _extreme(-1),
 }
-_LENIENT = frozenset({"max", "min"})
+_LENIENT = frozenset({"max", "min", "agg", "aggd"})

@@ -13,7 +13,7 @@ from kalam_pg.functions.table import Kind, Overload
 
 _MODULES = (
     "aggregates", "casts", "comparison", "current", "floats", "integers", "numerics", "patterns",
-    "strings", "windows",
+    "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 

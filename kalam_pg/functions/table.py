@@ -90,6 +90,7 @@ class Overload:
     sqlite: str | None = None
     oid: int = 0
     out_names: tuple[str, ...] = ()
+    out_types: tuple[PgType, ...] = ()  # of a set of several columns, one per name
     cast_context: str = ""  # casts: 'i' implicit, 'a' assignment, 'e' explicit
 
     def __repr__(self) -> str:

@@ -127,8 +127,7 @@ class State:
     def needs(self) -> tuple[ScanNeed, ...]:
         """The tables; one of which nothing is read still gives its rows, by `_seq`."""
         return tuple(
-            ScanNeed(name, scan, tuple(columns) or ("_seq",))
-            for name, scan, columns in self._scans
+            ScanNeed(name, scan, tuple(columns) or ("_seq",)) for name, scan, columns in self._scans
         )
 
     def functions(self) -> tuple[UdfSpec, ...]:

@@ -1,0 +1,195 @@
+"""Functions about the catalogue and the session: pg_get_…, …_is_visible, format_type, version.
+
+What they need of the catalogue is in `EvalContext.services` (`query.virtual` puts it there, as the
+asking role may see it), by function name; without it they answer NULL, as for an unknown OID.
+"""
+
+from collections.abc import Callable, Iterable
+
+from catalog.types import registry as t
+from catalog.types.registry import (
+    BOOL,
+    INT4,
+    INT8,
+    NAME,
+    NUMERIC,
+    OID,
+    PG_NODE_TREE,
+    REGCLASS,
+    REGNAMESPACE,
+    REGROLE,
+    REGTYPE,
+    TEXT,
+    format_type,
+)
+from catalog.types.table import PgType
+from kalam_pg.functions.define import Datum, function, returns_set, stable
+from kalam_pg.functions.table import EvalContext, Overload, Volatility
+
+VERSION = "PostgreSQL 15.0 (KalamDB) on Python"
+"""version(): drivers read the number behind the first word."""
+
+_UTF8 = 6
+_ENCODINGS = {6: "UTF8", 0: "SQL_ASCII", 8: "LATIN1"}
+
+
+def _service(name: str) -> Callable[..., Datum]:
+    def row(context: EvalContext, *values: Datum) -> Datum:
+        found = context.services.get(name)
+        return None if found is None else found(*values)
+
+    return row
+
+
+def _looked_up(name: str, result: PgType, *signatures: tuple[PgType, ...]) -> list[Overload]:
+    """A function that the catalogue answers, with each of its signatures."""
+    return [stable(name, args, result, _service(name)) for args in signatures]
+
+
+def _always(
+    name: str, result: PgType, value: Datum, *signatures: tuple[PgType, ...]
+) -> list[Overload]:
+    """A function that has one answer here."""
+    return [stable(name, args, result, lambda _c, *_values: value) for args in signatures]
+
+
+def _format_type(oid: int | None, typmod: int | None) -> str | None:
+    if oid is None:
+        return None
+    found = t.find_oid(oid)
+    if found is None:
+        return "-" if oid == 0 else "???"
+    return format_type(found, -1 if typmod is None else typmod)
+
+
+def _current_schema(context: EvalContext) -> str | None:
+    return context.search_path[0] if context.search_path else None
+
+
+def _current_schemas(context: EvalContext, implicit: Datum) -> Datum:
+    path = context.search_path
+    return ("pg_catalog", *path) if implicit and "pg_catalog" not in path else path
+
+
+def _setting(context: EvalContext, name: str, missing_ok: Datum = False) -> str | None:
+    from catalog.errors import UndefinedObjectError  # noqa: PLC0415
+
+    value = context.setting(name.lower())
+    if value is None and not missing_ok:
+        raise UndefinedObjectError(f'unrecognized configuration parameter "{name}"')
+    return value
+
+
+def _set_config(context: EvalContext, name: str, value: str | None, local: Datum) -> Datum:
+    return _service("set_config")(context, name, value, local)
+
+
+def _size_pretty(size: int | str) -> str:
+    """As PostgreSQL's pg_size_pretty: up to 10 240 of a unit, halves rounded away from zero."""
+    amount = int(float(size))
+    for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
+        limit = 10 * 1024 if unit == "bytes" else 20 * 1024 - 1
+        if abs(amount) < limit or unit == "PB":
+            if unit != "bytes":
+                amount = (abs(amount) + 1) // 2 * (1 if amount >= 0 else -1)
+            return f"{amount} {unit}"
+        # After the first unit the number keeps one more bit, for rounding.
+        bits = 9 if unit == "bytes" else 10
+        amount = amount >> bits if amount >= 0 else -(-amount >> bits)
+    return f"{amount} PB"
+
+
+def _ancestors(relation: int) -> Iterable[int]:
+    return (relation,)  # Nothing is partitioned.
+
+
+_VISIBLE = ("function", "operator", "opclass", "collation", "conversion", "ts_config", "ts_dict")
+_PRIVILEGES = (
+    ("has_table_privilege", (TEXT, OID)),
+    ("has_schema_privilege", (TEXT, OID)),
+    ("has_database_privilege", (TEXT, OID)),
+    ("has_function_privilege", (TEXT, OID)),
+    ("has_type_privilege", (TEXT, OID)),
+    ("has_sequence_privilege", (TEXT, OID)),
+)
+
+
+def _privileges() -> list[Overload]:
+    """Asked of a name or an OID, for oneself or for a role; what is visible may be read."""
+    found = []
+    for name, objects in _PRIVILEGES:
+        for of in objects:
+            signatures = ((of, TEXT), (NAME, of, TEXT), (OID, of, TEXT))
+            found += [stable(name, args, BOOL, _granted(name)) for args in signatures]
+    return found
+
+
+def _granted(name: str) -> Callable[..., Datum]:
+    def row(context: EvalContext, *values: Datum) -> Datum:
+        answer = context.services.get(name)
+        return True if answer is None else answer(*values)
+
+    return row
+
+
+OVERLOADS: tuple[Overload, ...] = (
+    stable("version", (), TEXT, lambda _c: VERSION),
+    function("format_type", (OID, INT4), TEXT, _format_type, strict=False),
+    stable("current_schema", (), NAME, _current_schema),
+    stable("current_schemas", (BOOL,), t.by_name("_name") or TEXT, _current_schemas),
+    stable("current_setting", (TEXT,), TEXT, _setting),
+    stable("current_setting", (TEXT, BOOL), TEXT, _setting),
+    function(
+        "set_config", (TEXT, TEXT, BOOL), TEXT, _set_config,
+        strict=False, needs_context=True, volatility=Volatility.VOLATILE,
+    ),
+    function("pg_size_pretty", (INT8,), TEXT, _size_pretty),
+    function("pg_size_pretty", (NUMERIC,), TEXT, _size_pretty),
+    function("pg_encoding_to_char", (INT4,), NAME, lambda n: _ENCODINGS.get(n, "")),
+    function(
+        "pg_char_to_encoding", (NAME,), INT4,
+        lambda name: _UTF8 if name.lower().replace("-", "") == "utf8" else -1,
+    ),
+    stable("getdatabaseencoding", (), NAME, lambda _c: "UTF8"),
+    stable("pg_client_encoding", (), NAME, lambda _c: "UTF8"),
+    returns_set("pg_partition_ancestors", (REGCLASS,), REGCLASS, _ancestors),
+    *_looked_up("pg_backend_pid", INT4, ()),
+    *_looked_up("pg_get_userbyid", NAME, (OID,)),
+    *_looked_up("pg_table_is_visible", BOOL, (OID,)),
+    *_looked_up("pg_type_is_visible", BOOL, (OID,)),
+    *_looked_up("pg_get_expr", TEXT, (PG_NODE_TREE, OID), (PG_NODE_TREE, OID, BOOL)),
+    *_looked_up("pg_get_constraintdef", TEXT, (OID,), (OID, BOOL)),
+    *_looked_up("pg_get_indexdef", TEXT, (OID,), (OID, INT4, BOOL)),
+    *_looked_up("pg_get_viewdef", TEXT, (OID,), (OID, BOOL), (OID, INT4), (TEXT,), (TEXT, BOOL)),
+    *_looked_up("pg_get_function_result", TEXT, (OID,)),
+    *_looked_up("pg_get_function_arguments", TEXT, (OID,)),
+    *_looked_up("pg_get_function_identity_arguments", TEXT, (OID,)),
+    *_looked_up("obj_description", TEXT, (OID, NAME), (OID,)),
+    *_looked_up("col_description", TEXT, (OID, INT4)),
+    *_looked_up("shobj_description", TEXT, (OID, NAME)),
+    *_looked_up("to_regclass", REGCLASS, (TEXT,)),
+    *_looked_up("to_regtype", REGTYPE, (TEXT,)),
+    *_looked_up("to_regnamespace", REGNAMESPACE, (TEXT,)),
+    *_looked_up("to_regrole", REGROLE, (TEXT,)),
+    *(o for what in _VISIBLE for o in _always(f"pg_{what}_is_visible", BOOL, True, (OID,))),
+    *_always("pg_is_in_recovery", BOOL, False, ()),
+    *_always("pg_relation_is_publishable", BOOL, False, (REGCLASS,)),
+    *_always("pg_get_statisticsobjdef_columns", TEXT, None, (OID,)),
+    *_always("pg_get_triggerdef", TEXT, None, (OID,), (OID, BOOL)),
+    *_always("pg_get_functiondef", TEXT, None, (OID,)),
+    *_always("pg_get_partkeydef", TEXT, None, (OID,)),
+    *_always("pg_get_serial_sequence", TEXT, None, (TEXT, TEXT)),
+    *_always("pg_get_ruledef", TEXT, None, (OID,), (OID, BOOL)),
+    *_always("pg_tablespace_location", TEXT, "", (OID,)),
+    *_always("pg_my_temp_schema", OID, 0, ()),
+    *_always("pg_is_other_temp_schema", BOOL, False, (OID,)),
+    *_always("row_security_active", BOOL, False, (OID,), (TEXT,)),
+    # Sizes would tell of other users' rows; SHOW STATS has one's own.
+    *_always("pg_table_size", INT8, 0, (REGCLASS,)),
+    *_always("pg_relation_size", INT8, 0, (REGCLASS,), (REGCLASS, TEXT)),
+    *_always("pg_total_relation_size", INT8, 0, (REGCLASS,)),
+    *_always("pg_indexes_size", INT8, 0, (REGCLASS,)),
+    *_always("pg_database_size", INT8, 0, (OID,), (NAME,)),
+    *_always("pg_tablespace_size", INT8, 0, (OID,), (NAME,)),
+    *_privileges(),
+)  # fmt: skip

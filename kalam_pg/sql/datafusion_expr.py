@@ -1,0 +1,416 @@
+"""Expressions as DataFusion SQL.
+
+A built-in of DataFusion is used only where an overload says that it answers as PostgreSQL
+(`Overload.native`); everything else is a function of ours. What needs no row is computed here and
+now, so a query is planned with literals.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+import pyarrow as pa
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.types import registry as types
+from catalog.types.table import PgType
+from kalam_pg.functions.define import same
+from kalam_pg.functions.registry import key_of
+from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
+from kalam_pg.functions.table import Kind, Overload, Volatility
+from kalam_pg.sql import numeric_sql
+from kalam_pg.sql.closures import flatten
+from kalam_pg.sql.datafusion_state import Scope, State, converted
+from kalam_pg.sql.physical import (
+    BINARY,
+    BOOLEAN,
+    Sql,
+    arrow_cast,
+    canonical,
+    is_decimal,
+    literal,
+    null,
+)
+from kalam_pg.sql.to_python import evaluate
+from kalam_pg.sql.tree import (
+    Aggregate,
+    AnyAll,
+    ArrayExpr,
+    ArraySubquery,
+    BoolKind,
+    BoolOp,
+    Call,
+    Case,
+    Coalesce,
+    ColumnRef,
+    Const,
+    Exists,
+    Expr,
+    Grouping,
+    InList,
+    InSubquery,
+    IsDistinct,
+    IsNull,
+    IsTruth,
+    MinMax,
+    NullIf,
+    Param,
+    RowExpr,
+    ScalarSubquery,
+    Subscript,
+    Window,
+)
+from kalam_pg.sql.walk import walk
+
+_NEVER_CONSTANT = (
+    ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
+)  # fmt: skip
+_COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
+
+
+def is_constant(expr: Expr) -> bool:
+    """Whether the expression has one value for the whole statement."""
+    for node in walk(expr):
+        if isinstance(node, _NEVER_CONSTANT):
+            return False
+        if isinstance(node, Call) and (
+            node.overload.volatility is Volatility.VOLATILE or node.overload.kind is Kind.SET
+        ):
+            return False
+    return True
+
+
+class Expressions:
+    """The expressions of one query level."""
+
+    def __init__(self, state: State, scope: Scope) -> None:
+        self._state = state
+        self._scope = scope
+
+    def emit(self, expr: Expr) -> Sql:  # noqa: C901 # one line per kind of node
+        """The expression in whatever physical form it comes in."""
+        known = self._scope.node(expr)
+        if known is not None:
+            return known
+        if isinstance(expr, ColumnRef):
+            return self._column(expr)
+        if is_constant(expr) and not isinstance(expr, RowExpr):
+            return literal(evaluate(expr, self._state.context), expr.type)
+        match expr:
+            case Const() | Param():
+                return literal(evaluate(expr, self._state.context), expr.type)
+            case Call():
+                return self._call(expr)
+            case BoolOp(kind, args):
+                return self._logic(kind, [self.emit(a) for a in args])
+            case IsNull(RowExpr(items), negated):
+                return self._row_is_null(items, negated=negated)
+            case IsNull(arg, negated):
+                return self._suffix(self.emit(arg), "IS NOT NULL" if negated else "IS NULL")
+            case IsTruth(arg, value, negated):
+                word = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}[value]
+                return self._suffix(self.emit(arg), f"IS {'NOT ' if negated else ''}{word}")
+            case IsDistinct(left, right, _, negated):
+                word = "IS NOT DISTINCT FROM" if negated else "IS DISTINCT FROM"
+                return self._infix(*self._comparable(left, right), word)
+            case Case():
+                return self._case(expr)
+            case Coalesce(args):
+                return self._coalesce([self.emit(a) for a in args])
+            case NullIf():
+                return self._null_if(expr)
+            case MinMax():
+                return self._min_max(expr)
+            case InList():
+                return self._in_list(expr)
+            case AnyAll():
+                return self._any_all(expr)
+            case ArrayExpr():
+                return self._array(expr)
+            case Subscript(arg, indexes):
+                places = [self.canonical(i) for i in indexes]
+                arg_types = (arg.type, *[i.type for i in indexes])
+                result = canonical(expr.type)
+                return self._state.call(
+                    "~sub", [self.canonical(arg), *places], result, arg_types, expr.type,
+                    fallible=False,
+                )  # fmt: skip
+            case RowExpr():
+                raise FeatureNotSupportedError("row values are not supported here")
+            case Aggregate() | Grouping():
+                raise FeatureNotSupportedError("aggregate functions are not supported here")
+            case Window():
+                raise FeatureNotSupportedError("window functions are not supported here")
+            case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():
+                raise FeatureNotSupportedError("a subquery is not supported here")
+            case _:
+                assert_never(expr)
+
+    def canonical(self, expr: Expr) -> Sql:
+        """The expression in its type's canonical form, as functions take it."""
+        return converted(self.emit(expr), canonical(expr.type))
+
+    def as_physical(self, expr: Expr, physical: pa.DataType) -> Sql:
+        """The expression in a given form of its type."""
+        return converted(self.emit(expr), physical)
+
+    def sortable(self, expr: Expr) -> Sql:
+        """A value that Arrow sorts, groups and compares as SQL does the expression's."""
+        return self.comparable_form(self.emit(expr), expr.type)
+
+    def comparable_form(self, sql: Sql, pg_type: PgType) -> Sql:
+        """`sortable` of an expression that is already SQL."""
+        if pg_type in {types.FLOAT4, types.FLOAT8}:
+            # -0 and 0 are one value, which sorting by bits would tell apart.
+            return Sql(f"({sql.text} + 0.0)", pa.float64(), sql.fallible)
+        if ordered_in_arrow(pg_type) or is_decimal(sql.physical):
+            return sql
+        key_function(pg_type)  # refuses types without an order
+        argument = converted(sql, canonical(pg_type))
+        key = self._state.call("~key", [argument], BINARY, (pg_type,), types.BYTEA, fallible=False)
+        return Sql(key.text, BINARY, sql.fallible)
+
+    # -------------------------------------------------------------- columns and calls
+
+    def _column(self, ref: ColumnRef) -> Sql:
+        try:
+            return self._scope.column(ref)
+        except KeyError:
+            raise FeatureNotSupportedError(
+                f'a reference to column "{ref.name}" is not supported here', position=ref.position
+            ) from None
+
+    def _call(self, expr: Call) -> Sql:
+        overload = expr.overload
+        if overload.kind is Kind.SET:
+            raise FeatureNotSupportedError(
+                f"set-returning function {overload.name} is not supported here",
+                position=expr.position,
+            )
+        if any(isinstance(a, RowExpr) for a in expr.args):
+            raise FeatureNotSupportedError("row values are not supported here")
+        if len(expr.args) == 2 and (pair := self._compared(overload, *expr.args)) is not None:
+            return self._infix(*pair, overload.name)
+        args = [self.emit(a) for a in expr.args]
+        special = numeric_sql.emit(expr, args)
+        if special is not None:
+            return special
+        return self.apply(
+            overload, args, tuple([a.type for a in expr.args]), expr.type, expr.typmod
+        )
+
+    def apply(
+        self,
+        overload: Overload,
+        args: Sequence[Sql],
+        arg_types: tuple[PgType, ...],
+        result_type: PgType,
+        typmod: int = -1,
+    ) -> Sql:
+        """An overload applied to SQL values."""
+        if overload.row is same:
+            return _relabelled(args[0], arg_types[0], result_type)
+        result = canonical(result_type)
+        values = [converted(a, canonical(t)) for a, t in zip(args, arg_types, strict=True)]
+        fallible = any(v.fallible for v in values)
+        if overload.native is not None:
+            texts = [v.text for v in values]
+            text = (
+                overload.native.format(*texts)
+                if isinstance(overload.native, str)
+                else overload.native(*texts)
+            )
+            return Sql(text, result, fallible)
+        key = key_of(overload)
+        if overload.needs_typmod:
+            key += f"#{typmod}"
+        if not values:
+            values = [Sql("arrow_cast(1, 'Int64')", pa.int64())]
+        if overload.arrow is not None and overload.kind is Kind.OPERATOR:
+            # Kernels take one type on both sides.
+            values = [converted(v, result) for v in values]
+        return self._state.call(key, values, result, arg_types, result_type)
+
+    # -------------------------------------------------------------- comparison
+
+    def _compared(self, overload: Overload, left: Expr, right: Expr) -> tuple[Sql, Sql] | None:
+        """Both sides of a comparison that Arrow makes as SQL does; None when it must be a call."""
+        if overload.kind is not Kind.OPERATOR or overload.name not in _COMPARISONS:
+            return None
+        floats = {left.type, right.type} <= {types.FLOAT4, types.FLOAT8}
+        if overload.native is None and left.type is not right.type and not floats:
+            return None
+        return self._comparable(left, right)
+
+    def _comparable(self, left: Expr, right: Expr) -> tuple[Sql, Sql]:
+        """Both sides in a form in which Arrow compares them as SQL does."""
+        a, b = self.emit(left), self.emit(right)
+        if left.type is types.NUMERIC and right.type is types.NUMERIC:
+            common = numeric_sql.comparable(a, b)
+            if common is not None:
+                return common
+            a, b = converted(a, pa.string()), converted(b, pa.string())
+        if left.type is not right.type and left.type.key_kind != right.type.key_kind:
+            raise FeatureNotSupportedError(
+                f"comparing {left.type.sql_name} with {right.type.sql_name} is not supported here"
+            )
+        return self.comparable_form(a, left.type), self.comparable_form(b, right.type)
+
+    @staticmethod
+    def _infix(left: Sql, right: Sql, symbol: str) -> Sql:
+        return Sql(f"({left.text} {symbol} {right.text})", BOOLEAN, left.fallible or right.fallible)
+
+    @staticmethod
+    def _suffix(arg: Sql, test: str) -> Sql:
+        return Sql(f"({arg.text} {test})", BOOLEAN, arg.fallible)
+
+    def _row_is_null(self, items: tuple[Expr, ...], *, negated: bool) -> Sql:
+        test = "IS NOT NULL" if negated else "IS NULL"
+        return self.conjunction([self._suffix(self.emit(i), test) for i in items])
+
+    # -------------------------------------------------------------- logic and choice
+
+    def _logic(self, kind: BoolKind, args: list[Sql]) -> Sql:
+        match kind:
+            case BoolKind.AND:
+                return self.conjunction(args)
+            case BoolKind.OR:
+                return _chain(args, "OR", guard="WHEN {0} THEN true")
+            case BoolKind.NOT:
+                return Sql(f"(NOT {args[0].text})", BOOLEAN, args[0].fallible)
+            case _:
+                assert_never(kind)
+
+    @staticmethod
+    def conjunction(args: Sequence[Sql]) -> Sql:
+        """AND of at least one; what may raise is evaluated only where nothing before is false."""
+        return _chain(args, "AND", guard="WHEN NOT {0} THEN false")
+
+    def _case(self, expr: Case) -> Sql:
+        whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
+        default = self.emit(expr.default)
+        values, physical = self._unified([v for _, v in whens] + [default], expr.type)
+        branches = " ".join(
+            [
+                f"WHEN {test.text} THEN {value.text}"
+                for (test, _), value in zip(whens, values, strict=False)
+            ]
+        )
+        fallible = any(v.fallible for v in values) or any(t.fallible for t, _ in whens)
+        return Sql(f"CASE {branches} ELSE {values[-1].text} END", physical, fallible)
+
+    def _unified(self, values: Sequence[Sql], pg_type: PgType) -> tuple[list[Sql], pa.DataType]:
+        """Values of one type in one physical form."""
+        return unified(values, pg_type)
+
+    def _coalesce(self, args: list[Sql]) -> Sql:
+        values, physical = _same_form(args)
+        fallible = any(v.fallible for v in values)
+        if not fallible:
+            return Sql(f"coalesce({', '.join([v.text for v in values])})", physical)
+        whens = " ".join([f"WHEN {v.text} IS NOT NULL THEN {v.text}" for v in values[:-1]])
+        return Sql(f"CASE {whens} ELSE {values[-1].text} END", physical, fallible)
+
+    def _null_if(self, expr: NullIf) -> Sql:
+        left = self.emit(expr.left)
+        equal = self.emit(Call(expr.equals, (expr.left, expr.right), types.BOOL, -1, expr.position))
+        text = f"CASE WHEN {equal.text} THEN {null(left.physical)} ELSE {left.text} END"
+        return Sql(text, left.physical, equal.fallible)
+
+    def _min_max(self, expr: MinMax) -> Sql:
+        values, physical = _same_form([self.emit(a) for a in expr.args])
+        fallible = any(v.fallible for v in values)
+        native = ordered_in_arrow(expr.type) and expr.type not in {types.FLOAT4, types.FLOAT8}
+        if native or is_decimal(physical):
+            name = "greatest" if expr.greatest else "least"
+            return Sql(f"{name}({', '.join([v.text for v in values])})", physical, fallible)
+        key = "~max" if expr.greatest else "~min"
+        arg_types = tuple([a.type for a in expr.args])
+        made = self._state.call(key, values, physical, arg_types, expr.type, fallible=fallible)
+        return Sql(made.text, physical, fallible)
+
+    def _in_list(self, expr: InList) -> Sql:
+        result = self._alternatives(expr.equals, expr.arg, expr.items, every=False)
+        if expr.negated:
+            return Sql(f"(NOT {result.text})", BOOLEAN, result.fallible)
+        return result
+
+    def _alternatives(
+        self, overload: Overload, arg: Expr, items: Sequence[Expr], *, every: bool
+    ) -> Sql:
+        """`arg operator item` for any (or every) item; plain equality becomes IN."""
+        pairs = [self._compared(overload, arg, item) for item in items]
+        if overload.name == "=" and not every and all(p and p[0] == pairs[0][0] for p in pairs):  # type: ignore[index]
+            sides = [p for p in pairs if p is not None]
+            listed = ", ".join([right.text for _, right in sides])
+            fallible = any(a.fallible or b.fallible for a, b in sides)
+            return Sql(f"({sides[0][0].text} IN ({listed}))", BOOLEAN, fallible)
+        tests = [
+            self._call(Call(overload, (arg, item), types.BOOL))
+            if pair is None
+            else self._infix(*pair, overload.name)
+            for pair, item in zip(pairs, items, strict=True)
+        ]
+        if every:
+            return self.conjunction(tests)
+        return self._logic(BoolKind.OR, tests)
+
+    def _any_all(self, expr: AnyAll) -> Sql:
+        element = expr.array.type.element
+        assert element is not None
+        if is_constant(expr.array):
+            items = evaluate(expr.array, self._state.context)
+            if items is None:
+                return literal(None, types.BOOL)
+            assert isinstance(items, tuple)
+            leaves = flatten(items)
+            if not leaves:
+                return literal(expr.all, types.BOOL)
+            if len(leaves) <= 1000:
+                spelled = [Const(leaf, element) for leaf in leaves]
+                return self._alternatives(expr.operator, expr.arg, spelled, every=expr.all)
+        key = f"~{'all' if expr.all else 'any'}:{key_of(expr.operator)}"
+        args = [self.canonical(expr.arg), self.canonical(expr.array)]
+        return self._state.call(key, args, BOOLEAN, (expr.arg.type, expr.array.type), types.BOOL)
+
+    def _array(self, expr: ArrayExpr) -> Sql:
+        physical = canonical(expr.type)
+        if any(i.type.element is not None and i.type is expr.type for i in expr.items):
+            raise FeatureNotSupportedError("multidimensional arrays are not supported here")
+        items = [self.as_physical(i, physical.value_type) for i in expr.items]
+        text = f"make_array({', '.join([i.text for i in items])})"
+        return Sql(arrow_cast(text, physical), physical, any(i.fallible for i in items))
+
+
+def unified(values: Sequence[Sql], pg_type: PgType) -> tuple[list[Sql], pa.DataType]:
+    """Values of one type in one physical form, the common one if they agree."""
+    if all(v.physical == values[0].physical for v in values):
+        return list(values), values[0].physical
+    if pg_type is types.NUMERIC:
+        common = numeric_sql.common(values)
+        if common is not None:
+            return [converted(v, common) for v in values], common
+    physical = canonical(pg_type)
+    return [converted(v, physical) for v in values], physical
+
+
+def _same_form(values: Sequence[Sql]) -> tuple[list[Sql], pa.DataType]:
+    """As `unified`; only numerics can differ."""
+    return unified(values, types.NUMERIC)
+
+
+def _relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:
+    """A cast that changes no stored value may still widen an integer."""
+    if is_decimal(arg.physical) and target is types.NUMERIC:
+        return arg
+    return converted(converted(arg, canonical(source)), canonical(target))
+
+
+def _chain(args: Sequence[Sql], word: str, *, guard: str) -> Sql:
+    """AND or OR from left to right; CASE keeps DataFusion from running on into what may raise."""
+    result = args[0]
+    for arg in args[1:]:
+        text = f"({result.text} {word} {arg.text})"
+        if arg.fallible:
+            text = f"CASE {guard.format(result.text)} ELSE {text} END"
+        result = Sql(text, BOOLEAN, result.fallible or arg.fallible)
+    return result

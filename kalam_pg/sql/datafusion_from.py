@@ -1,0 +1,258 @@
+# ruff: noqa: S608 - text comes from this package; user text is in quoted literals alone
+"""FROM items as DataFusion SQL, and where their columns are found."""
+
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+import pyarrow as pa
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.types import registry as types
+from kalam_pg.functions.table import Kind
+from kalam_pg.sql.datafusion_expr import Expressions, is_constant, unified
+from kalam_pg.sql.datafusion_state import Relation, Scope, State, column
+from kalam_pg.sql.physical import Sql, arrow_cast, canonical, literal
+from kalam_pg.sql.to_python import evaluate
+from kalam_pg.sql.tree import (
+    Call,
+    CteScan,
+    Expr,
+    FromItem,
+    FunctionScan,
+    Join,
+    OutputColumn,
+    Query,
+    SubqueryScan,
+    TableScan,
+    ValuesScan,
+    VirtualScan,
+)
+from storage.errors import KeyTooLongError
+from storage.layout import Value
+
+EmitQuery = Callable[[Query, Scope | None], Relation]
+
+# A set that is computed here becomes rows of the SQL text.
+_INLINE_ROWS = 20_000
+_HIDDEN = ("_seq", "_deleted")
+_JOINS = {"inner": "INNER JOIN", "left": "LEFT JOIN", "right": "RIGHT JOIN", "full": "FULL JOIN"}
+
+
+class FromClause:
+    """The FROM clause of one query; fills the scope as it goes."""
+
+    def __init__(self, state: State, scope: Scope, emit_query: EmitQuery) -> None:
+        self._state = state
+        self._scope = scope
+        self._emit_query = emit_query
+
+    def emit(self, items: Iterable[FromItem]) -> str:
+        """The items, cross joined in order."""
+        return " CROSS JOIN ".join([self._item(item) for item in items])
+
+    def _item(self, item: FromItem) -> str:
+        match item:
+            case TableScan():
+                return self._table(item)
+            case SubqueryScan(relation, query, _, _, lateral):
+                if lateral:
+                    raise FeatureNotSupportedError("LATERAL is not supported here")
+                return self._derived(relation, self._emit_query(query, self._scope.parent))
+            case CteScan(relation, cte):
+                physical = self._state.ctes.get(cte)
+                if physical is None:
+                    raise FeatureNotSupportedError("this use of WITH is not supported")
+                self._bind(relation, physical)
+                return f"k{cte} AS r{relation}"
+            case ValuesScan(relation, rows, columns):
+                emitted = values(self._state, self._scope, rows, columns)
+                return self._derived(relation, emitted)
+            case FunctionScan():
+                return self._function(item)
+            case Join():
+                return self._join(item)
+            case VirtualScan(_, schema, name):
+                raise FeatureNotSupportedError(
+                    f"reading {schema}.{name} together with stored tables is not supported"
+                )
+            case _:
+                assert_never(item)
+
+    def _bind(self, relation: int, physical: tuple[pa.DataType, ...]) -> None:
+        """Columns c0, c1 … of a relation."""
+        alias = f"r{relation}"
+        for index, kind in enumerate(physical):
+            sql = column(alias, f"c{index}", kind)
+            self._scope.add_column(relation, index, lambda sql=sql: sql)  # type: ignore[misc]
+
+    def _derived(self, relation: int, emitted: Relation) -> str:
+        self._bind(relation, emitted.physical)
+        return f"({emitted.sql}) AS r{relation}"
+
+    def _table(self, scan: TableScan) -> str:
+        name, read = self._state.scan(scan)
+        alias = f"r{scan.relation}"
+        arrow = {f"c{c.id}": c.arrow for c in scan.table.layout.columns}
+        hidden = {"_seq": pa.int64(), "_deleted": pa.bool_()}
+        own = scan.table.columns
+        for index in range(len(scan.columns)):
+            # `_seq` and `_deleted` follow the table's own columns.
+            stored = f"c{own[index].id}" if index < len(own) else _HIDDEN[index - len(own)]
+            physical = arrow.get(stored) or hidden[stored]
+
+            def sql(stored: str = stored, physical: pa.DataType = physical) -> Sql:
+                read[stored] = None
+                return column(alias, stored, physical)
+
+            self._scope.add_column(scan.relation, index, sql)
+        return f"{name} AS {alias}"
+
+    def _join(self, join: Join) -> str:
+        left, right = self._item(join.left), self._item(join.right)
+        if join.kind == "cross" or join.condition is None:
+            if join.kind not in {"cross", "inner"}:
+                return f"({left} {_JOINS[join.kind]} {right} ON true)"
+            return f"({left} CROSS JOIN {right})"
+        condition = Expressions(self._state, self._scope).emit(join.condition)
+        return f"({left} {_JOINS[join.kind]} {right} ON {condition.text})"
+
+    # -------------------------------------------------------------- sets
+
+    def _function(self, scan: FunctionScan) -> str:
+        series = _integer_series(self._state, scan)
+        if series is not None:
+            return self._derived(scan.relation, series)
+        if not is_constant_set(scan.call):
+            raise FeatureNotSupportedError(
+                "a function in FROM that depends on other tables is not supported here"
+            )
+        rows = set_rows(self._state, scan)
+        physical = tuple([canonical(c.type) for c in scan.columns])
+        return self._derived(scan.relation, inline(rows, scan.columns, physical))
+
+
+def values(
+    state: State,
+    scope: Scope,
+    rows: tuple[tuple[Expr, ...], ...],
+    columns: tuple[OutputColumn, ...],
+) -> Relation:
+    """VALUES as a relation."""
+    expressions = Expressions(state, scope)
+    emitted = [[expressions.emit(item) for item in row] for row in rows]
+    physical = []
+    for index, output in enumerate(columns):
+        same, kind = unified([row[index] for row in emitted], output.type)
+        physical.append(kind)
+        for row, item in zip(emitted, same, strict=True):
+            row[index] = item
+    names = ", ".join([f"c{i}" for i in range(len(columns))])
+    text = ", ".join(["(" + ", ".join([item.text for item in row]) + ")" for row in emitted])
+    return Relation(f"SELECT {names} FROM (VALUES {text}) AS v({names})", tuple(physical))
+
+
+def inline(
+    rows: list[tuple[Value, ...]],
+    columns: tuple[OutputColumn, ...],
+    physical: tuple[pa.DataType, ...],
+) -> Relation:
+    """Rows that are already computed."""
+    if len(rows) > _INLINE_ROWS:
+        raise KeyTooLongError(f"a function in FROM may return at most {_INLINE_ROWS} rows here")
+    names = [f"c{i}" for i in range(len(columns))]
+    if not rows:
+        nulls = ", ".join(
+            [f"{arrow_cast('NULL', p)} AS {n}" for n, p in zip(names, physical, strict=True)]
+        )
+        return Relation(f"SELECT {nulls} WHERE false", physical)
+    text = ", ".join(
+        [
+            "("
+            + ", ".join(
+                [
+                    converted_literal(value, output, kind)
+                    for value, output, kind in zip(row, columns, physical, strict=True)
+                ]
+            )
+            + ")"
+            for row in rows
+        ]
+    )
+    listed = ", ".join(names)
+    return Relation(f"SELECT {listed} FROM (VALUES {text}) AS v({listed})", physical)
+
+
+def converted_literal(value: Value, output: OutputColumn, physical: pa.DataType) -> str:
+    """A literal in a given form."""
+    sql = literal(value, output.type)
+    return sql.text if sql.physical == physical else arrow_cast(sql.text, physical)
+
+
+def is_constant_set(call: Expr) -> bool:
+    """Whether a function in FROM depends on nothing but literals, parameters and the session."""
+    if isinstance(call, Call):
+        return all(is_constant(a) for a in call.args)
+    return is_constant(call)
+
+
+def set_rows(state: State, scan: FunctionScan) -> list[tuple[Value, ...]]:
+    """The rows of a function in FROM."""
+    call = scan.call
+    rows: list[tuple[Value, ...]]
+    if isinstance(call, Call) and call.overload.kind is Kind.SET:
+        arguments = [evaluate(a, state.context) for a in call.args]
+        rows = set_values(call, arguments, state)
+    else:
+        rows = [(evaluate(call, state.context),)]
+    if scan.ordinality:
+        rows = [(*row, number) for number, row in enumerate(rows, 1)]
+    return rows
+
+
+def set_values(call: Call, arguments: list[Value], state: State) -> list[tuple[Value, ...]]:
+    """Call a set-returning function."""
+    overload = call.overload
+    if overload.strict and None in arguments:
+        return []
+    function = overload.row
+    assert function is not None
+    before: list[object] = [state.context] if overload.needs_context else []
+    if overload.needs_types:
+        before.append(tuple([a.type for a in call.args]))
+    rows: list[tuple[Value, ...]] = []
+    for item in function(*before, *arguments):
+        rows.append(item if len(overload.out_names) > 1 else (item,))
+        if len(rows) > _INLINE_ROWS:
+            raise KeyTooLongError(f"a function in FROM may return at most {_INLINE_ROWS} rows here")
+    return rows
+
+
+def _integer_series(state: State, scan: FunctionScan) -> Relation | None:
+    """generate_series of integers, which DataFusion has too."""
+    call = scan.call
+    if (
+        not isinstance(call, Call)
+        or call.overload.name != "generate_series"
+        or call.type not in {types.INT4, types.INT8}
+        or scan.ordinality
+        or not is_constant_set(call)
+    ):
+        return None
+    arguments = [evaluate(a, state.context) for a in call.args]
+    if None in arguments:
+        return None
+    start, stop, *rest = arguments
+    step = rest[0] if rest else 1
+    assert isinstance(start, int)
+    assert isinstance(stop, int)
+    assert isinstance(step, int)
+    if step == 0 or (stop - start) // step < 0:
+        return None  # computed here: an error or no rows
+    if (stop - start) // step > 100_000_000:
+        raise KeyTooLongError("generate_series would return more than 100000000 rows")
+    physical = canonical(call.type)
+    return Relation(
+        f"SELECT {arrow_cast('value', physical)} AS c0"
+        f" FROM generate_series({start}, {stop}, {step})",
+        (physical,),
+    )

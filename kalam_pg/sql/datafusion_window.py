@@ -1,0 +1,185 @@
+"""Window functions, and aggregates used as such, where DataFusion answers as PostgreSQL."""
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidArgumentForNthValueFunctionError,
+    InvalidArgumentForNtileFunctionError,
+    InvalidPrecedingOrFollowingSizeError,
+)
+from catalog.types import registry as types
+from kalam_pg.functions.sortkey import ordered_in_arrow
+from kalam_pg.functions.table import Kind
+from kalam_pg.sql.datafusion_aggregate import average
+from kalam_pg.sql.datafusion_expr import Expressions, is_constant
+from kalam_pg.sql.datafusion_state import Scope, State, converted
+from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, arrow_cast, canonical, is_decimal
+from kalam_pg.sql.to_python import evaluate
+from kalam_pg.sql.tree import Expr, Frame, Select, SetOp, ValuesQuery, Window
+from kalam_pg.sql.walk import children
+
+_RANKS = frozenset({"row_number", "rank", "dense_rank"})
+_SHARES = frozenset({"percent_rank", "cume_dist"})
+_INTEGERS = (types.INT2, types.INT4, types.INT8)
+
+
+def add_windows(
+    state: State, scope: Scope, expressions: Expressions, exprs: Iterable[Expr]
+) -> None:
+    """Compute every window of `exprs` and say so in the scope."""
+    emitter = _Windows(state, expressions)
+    for expr in exprs:
+        for window in _windows(expr):
+            if scope.node(window) is None:
+                scope.add_node(window, emitter.emit(window))
+
+
+def _windows(node: object) -> Iterable[Window]:
+    if isinstance(node, Window):
+        yield node
+        return
+    for child in children(node):
+        if not isinstance(child, Select | SetOp | ValuesQuery):
+            yield from _windows(child)
+
+
+class _Windows:
+    """Translates windows of one level."""
+
+    def __init__(self, state: State, expressions: Expressions) -> None:
+        self._state = state
+        self._expressions = expressions
+
+    def emit(self, window: Window) -> Sql:
+        """The window's value in the current row."""
+        over = self._over(window)
+        if window.overload.kind is Kind.AGGREGATE:
+            return self._aggregate(window, over)
+        name = window.overload.name
+        if window.filter is not None:
+            raise FeatureNotSupportedError(
+                "FILTER is not implemented for non-aggregate window functions"
+            )
+        if name in _RANKS:
+            return Sql(arrow_cast(f"{name}() {over}", INT64), INT64)
+        if name in _SHARES:
+            return Sql(arrow_cast(f"{name}() {over}", pa.float64()), pa.float64())
+        if name == "ntile":
+            buckets = self._constant(window.args[0], "ntile")
+            if buckets <= 0:
+                raise InvalidArgumentForNtileFunctionError(
+                    "argument of ntile must be greater than zero"
+                )
+            return Sql(arrow_cast(f"ntile({buckets}) {over}", pa.int32()), pa.int32())
+        return self._value(window, name, over)
+
+    def _value(self, window: Window, name: str, over: str) -> Sql:
+        """lag, lead, first_value, last_value, nth_value."""
+        value = self._expressions.emit(window.args[0])
+        if name in {"lag", "lead"}:
+            offset = self._constant(window.args[1], name) if len(window.args) > 1 else 1
+            if len(window.args) < 3:
+                return Sql(f"{name}({value.text}, {offset}) {over}", value.physical)
+            if not is_constant(window.args[2]):
+                raise FeatureNotSupportedError(
+                    f"{name} with a default that is not constant is not supported"
+                )
+            physical = canonical(window.type)
+            default = self._expressions.as_physical(window.args[2], physical)
+            value = converted(value, physical)
+            return Sql(f"{name}({value.text}, {offset}, {default.text}) {over}", physical)
+        if name == "nth_value":
+            place = self._constant(window.args[1], name)
+            if place <= 0:
+                raise InvalidArgumentForNthValueFunctionError(
+                    "argument of nth_value must be greater than zero"
+                )
+            return Sql(f"nth_value({value.text}, {place}) {over}", value.physical)
+        return Sql(f"{name}({value.text}) {over}", value.physical)
+
+    def _aggregate(self, window: Window, over: str) -> Sql:
+        name = window.overload.name
+        test = ""
+        if window.filter is not None:
+            test = f" FILTER (WHERE {self._expressions.emit(window.filter).text})"
+        if name == "count":
+            inner = self._expressions.emit(window.args[0]).text if window.args else "*"
+            return Sql(f"count({inner}){test} {over}", INT64)
+        value = self._expressions.emit(window.args[0])
+        kind = window.args[0].type
+        if name in {"min", "max"} and (ordered_in_arrow(kind) or is_decimal(value.physical)):
+            return Sql(f"{name}({value.text}){test} {over}", value.physical)
+        if name in {"bool_and", "bool_or", "every"}:
+            native = "bool_or" if name == "bool_or" else "bool_and"
+            return Sql(f"{native}({value.text}){test} {over}", BOOLEAN)
+        if name in {"sum", "avg"} and (kind in _INTEGERS or is_decimal(value.physical)):
+            scale = value.physical.scale if is_decimal(value.physical) else 0
+            wide = pa.decimal128(38, scale)
+            physical = INT64 if kind in {types.INT2, types.INT4} else wide
+            total = Sql(f"sum({converted(value, physical).text}){test} {over}", physical)
+            if name == "sum":
+                return total
+            count = Sql(f"count({value.text}){test} {over}", INT64)
+            return average(self._state, total, count)
+        raise FeatureNotSupportedError(
+            f"aggregate {name}({kind.sql_name}) as a window function is not supported"
+        )
+
+    def _constant(self, expr: Expr, name: str) -> int:
+        if not is_constant(expr):
+            raise FeatureNotSupportedError(f"{name} with an argument that varies is not supported")
+        value = evaluate(expr, self._state.context)
+        if not isinstance(value, int):
+            raise FeatureNotSupportedError(f"{name} of NULL is not supported")
+        return value
+
+    # -------------------------------------------------------------- OVER (...)
+
+    def _over(self, window: Window) -> str:
+        parts = []
+        if window.partition_by:
+            keys = [self._expressions.sortable(e).text for e in window.partition_by]
+            parts.append(f"PARTITION BY {', '.join(keys)}")
+        if window.order_by:
+            parts.append(f"ORDER BY {', '.join(self._terms(window))}")
+        if window.frame is not None:
+            parts.append(self._frame(window, window.frame))
+        elif window.overload.kind is Kind.AGGREGATE or window.overload.name in {
+            "first_value", "last_value", "nth_value",
+        }:  # fmt: skip
+            end = "CURRENT ROW" if window.order_by else "UNBOUNDED FOLLOWING"
+            mode = "RANGE" if window.order_by else "ROWS"
+            parts.append(f"{mode} BETWEEN UNBOUNDED PRECEDING AND {end}")
+        return f"OVER ({' '.join(parts)})"
+
+    def _terms(self, window: Window) -> Sequence[str]:
+        terms = []
+        for key in window.order_by:
+            way = "DESC" if key.descending else "ASC"
+            nulls = "FIRST" if key.nulls_first else "LAST"
+            terms.append(f"{self._expressions.sortable(key.expr).text} {way} NULLS {nulls}")
+        return terms
+
+    def _frame(self, window: Window, frame: Frame) -> str:
+        if frame.exclude:
+            raise FeatureNotSupportedError("EXCLUDE in a window frame is not supported")
+        offsets = [o for o in (frame.start_offset, frame.end_offset) if o is not None]
+        if frame.mode == "range" and offsets:
+            raise FeatureNotSupportedError("RANGE with an offset is not supported")
+        if frame.mode == "range" and not window.order_by:
+            return "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+        start = self._bound(frame.start, frame.start_offset)
+        end = self._bound(frame.end, frame.end_offset)
+        return f"{frame.mode.upper()} BETWEEN {start} AND {end}"
+
+    def _bound(self, bound: str, offset: Expr | None) -> str:
+        if offset is None:
+            return bound.upper()
+        rows = evaluate(offset, self._state.context)
+        if not isinstance(rows, int) or rows < 0:
+            which = "negative" if rows is not None else "null"
+            raise InvalidPrecedingOrFollowingSizeError(f"frame starting offset must not be {which}")
+        return f"{rows} {bound.upper()}"

@@ -1,0 +1,34 @@
+"""The typed tree as DataFusion SQL.
+
+`emit` is all that others need. The parts: `physical` (types and literals), `datafusion_expr`,
+`datafusion_from`, `datafusion_group`, `datafusion_aggregate`, `datafusion_window`,
+`datafusion_subquery` and `datafusion_query`. What is not proven to answer as PostgreSQL is refused
+with 0A000.
+"""
+
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.functions.udf import UdfSpec
+from kalam_pg.sql.datafusion_query import Queries
+from kalam_pg.sql.datafusion_state import Emitted, ScanNeed, State
+from kalam_pg.sql.tree import Query
+
+__all__ = ["Emitted", "ScanNeed", "UdfSpec", "emit"]
+
+
+def emit(query: Query, context: EvalContext) -> Emitted:
+    """Translate a bound query.
+
+    Args:
+        query: As the binder made it. Parameters are taken from `context.params`, as literals.
+        context: The statement's surroundings; what does not depend on rows is computed with it.
+
+    Returns:
+        The SQL, whose columns c0, c1 … are the query's in order; the tables and functions it uses.
+
+    Raises:
+        FeatureNotSupportedError: Something in it has no translation that is known to be right.
+        KalamError: A constant expression failed (division by zero, a bad cast …).
+    """
+    state = State(context)
+    relation = Queries(state).emit(query)
+    return Emitted(relation.sql, state.needs(), state.functions(), relation.physical)
