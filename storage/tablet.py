@@ -11,105 +11,49 @@ a worker thread.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
-import pyarrow as pa
-
-from storage import manifest as manifests
+from storage import manifest
 from storage.arrow import projector
 from storage.errors import DataCorruptedError
 from storage.fs import FileSystem
 from storage.ids import TabletId
+from storage.kept import KeptManifests
 from storage.keys import encode_key
 from storage.layout import Layout, Row
 from storage.manifest import Manifest, Segment
+from storage.reads import (
+    COLD_NEEDED,
+    Change,
+    ColdNeeded,
+    Frozen,
+    Loaded,
+    Scan,
+    TabletStats,
+)
 from storage.rows import Entry, Op, decode_entry
 from storage.segment import SegmentReader
 from storage.tail import Equals, Tail
 from storage.view import Version, View
 
+__all__ = [
+    "COLD_NEEDED",
+    "Change",
+    "ColdNeeded",
+    "Frozen",
+    "Loaded",
+    "Scan",
+    "Tablet",
+    "TabletStats",
+]
+
 _INLINE_ROWS = 256
 """A tail of up to this many log entries is built on the event loop: about 1 ms."""
 
 
-class ColdNeeded:
-    """The answer of `Tablet.get` when only a file can tell: ask `get_cold` in a worker thread."""
-
-
-COLD_NEEDED = ColdNeeded()
-
-
-class Change(Protocol):
-    """What `Tablet.append` needs of a write."""
-
-    op: Op
-    key: bytes
-    row: Row
-    old: Row | None
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """A tablet as one view sees it.
-
-    batches: hot live rows, as (unique id, batch of the columns c<id>, `_seq`, `_deleted`).
-    segments: cold files, oldest first. superseded: keys whose newest version is hot and that may
-    stand in `segments`, one column c<id> for each key column; None when there are none.
-    overlapping: a key may stand in two segments, or a segment holds tombstones.
-    rows: exact number of live rows, hot and cold.
-    """
-
-    batches: tuple[tuple[int, pa.RecordBatch], ...]
-    segments: tuple[Segment, ...]
-    superseded: pa.RecordBatch | None
-    overlapping: bool
-    rows: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class TabletStats:
-    """hot_rows: versions in the log that no segment holds; hot_bytes: their size as entries, or in
-    memory when the tail is loaded. cold_rows: live rows of all segments.
-    """
-
-    hot_rows: int
-    hot_bytes: int
-    cold_rows: int
-    cold_bytes: int
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A tail made by `Tablet.load`, for `Tablet.install`. upto: the log is in it up to this seq."""
-
-    tail: Tail
-    upto: int
-    truncations: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """What a flush adds to `manifest`: the newest version of each key since, tombstones too.
-
-    superseded: how many live rows of the manifest's segments the versions replace.
-    """
-
-    manifest: Manifest
-    batches: tuple[pa.RecordBatch, ...]
-    superseded: int
-
-
 class Tablet:
-    """Reads of one tablet, its tail, and the manifests that views may still need.
-
-    manifests: kept versions, oldest first, the newest published last; replaced as a whole by
-    `swap`, on the event loop only.
-    """
+    """Reads of one tablet: its tail, its segments, and the manifests that views may still need."""
 
     def __init__(
         self,
@@ -141,9 +85,7 @@ class Tablet:
         self._current = current
         self._layouts = {known.version: known for known in (*layouts, layout)}
         self._kinds = tuple(layout.columns[position].kind for position in layout.key)
-        self.manifests: tuple[Manifest, ...] = (manifests.load(fs, directory, tablet),)
-        self._empty = Manifest(tablet)
-        self._truncations: list[int] = []
+        self.kept = KeptManifests(manifest.load(fs, directory, tablet))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
         self.flushing = threading.Lock()  # Held by the one flush or compaction at a time.
@@ -153,54 +95,35 @@ class Tablet:
     @property
     def manifest(self) -> Manifest:
         """The newest published."""
-        return self.manifests[-1]
+        return self.kept.newest
 
     def manifest_at(self, seq: int) -> Manifest:
-        """The manifest for a view at `seq`: the newest with flushed_through <= seq.
-
-        A TRUNCATE in between makes it an empty one that begins at that commit.
-        """
-        newest = self.manifests[-1]
-        if newest.flushed_through > seq:
-            fitting = [kept for kept in self.manifests if kept.flushed_through <= seq]
-            newest = fitting[-1] if fitting else self._empty
-        if self._truncations:
-            begun = max((t for t in self._truncations if t <= seq), default=0)
-            if begun > newest.incarnation:
-                return Manifest(self.id, incarnation=begun, flushed_through=begun)
-        return newest
+        """The manifest for a view at `seq`."""
+        return self.kept.at(seq)
 
     @property
     def truncations(self) -> tuple[int, ...]:
         """Seqs of the TRUNCATEs known, of which the newest manifest may not know yet."""
-        return tuple(self._truncations)
+        return self.kept.truncations
 
     def learn_truncations(self, seqs: Sequence[int]) -> None:
         """TRUNCATEs were committed at these seqs: older versions are invisible from there on.
 
         At a start recovery tells those after flushed_through; later ones come by `append`.
         """
-        self._truncations = sorted({*self._truncations, *seqs})
+        if seqs:
+            self.kept.learn_truncations(seqs)
 
     def swap(self, manifest: Manifest) -> None:
         """Make a just published manifest the newest; a lower version never replaces a higher."""
-        if manifest.version > self.manifest.version:
-            self.manifests = (*self.manifests, manifest)
+        self.kept.swap(manifest)
 
     def forget_manifests(self, oldest_seq: int) -> tuple[Manifest, ...]:
-        """Drop manifests that no view at or above `oldest_seq` reads; returns those that are kept."""
-        needed = {id(self.manifest)}
-        fitting = [kept for kept in self.manifests if kept.flushed_through <= oldest_seq]
-        if fitting:
-            needed.add(id(fitting[-1]))
-            floor = fitting[-1].version
-            needed |= {id(kept) for kept in self.manifests if kept.version > floor}
-        else:
-            needed |= {id(kept) for kept in self.manifests}
-        self.manifests = tuple(kept for kept in self.manifests if id(kept) in needed)
-        names = {segment.file for kept in self.manifests for segment in kept.segments}
+        """Drop manifests that no view at or above `oldest_seq` reads; returns those kept."""
+        kept = self.kept.forget(oldest_seq)
+        names = {segment.file for manifest in kept for segment in manifest.segments}
         self._readers = {name: r for name, r in self._readers.items() if name in names}
-        return self.manifests
+        return kept
 
     # Point reads.
 
