@@ -48,6 +48,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.shown = text  # in errors: what follows the dimensions
         self.items: list[str | None] = []
         self.open: list[int] = []  # members so far of each open brace
         self.sizes: list[int | None] = []
@@ -56,7 +57,7 @@ class _Parser:
         self.plain = True  # … and whether nothing of it was quoted
 
     def fail(self, detail: str) -> NoReturn:
-        message = f'malformed array literal: "{self.text}"'
+        message = f'malformed array literal: "{self.shown}"'
         raise InvalidTextRepresentationError(message, detail=detail)
 
     def parse(self) -> tuple[list[str | None], tuple[int, ...]]:
@@ -65,6 +66,7 @@ class _Parser:
             if declared:
                 self.fail('Array contents must start with "{".')
             self.fail('Array value must start with "{" or dimension information.')
+        self.shown = self.text[at:]
         end = at
         for match in _TOKEN.finditer(self.text, at):
             self._take(match[0])
@@ -80,6 +82,7 @@ class _Parser:
         else:
             sizes = tuple([size or 0 for size in self.sizes])
         if declared and declared != sizes:
+            self.shown = self.text
             self.fail("Specified array dimensions do not match array contents.")
         return self.items, sizes
 
@@ -110,10 +113,10 @@ class _Parser:
 
     def _bad_bounds(self, at: int) -> NoReturn:
         inside = self.text[at + 1 :]
-        if re.match(r"[+-]?[0-9]", inside) and not re.match(r"[+-]?[0-9]+:(?![+-]?[0-9])", inside):
-            self.fail('Missing "]" after array dimensions.')
-        if re.match(r"[+-]?[0-9]+:", inside):
+        if re.match(r"[0-9+-]+:(?![0-9+-])", inside):
             self.fail("Missing array dimension value.")
+        if re.match(r"[0-9+-]", inside):
+            self.fail('Missing "]" after array dimensions.')
         self.fail('"[" must introduce explicitly-specified array dimensions.')
 
     def _take(self, token: str) -> None:
@@ -134,6 +137,8 @@ class _Parser:
             self.before = "quoted"
         elif first in '"\\' and len(token) == 1:
             # An opening quote or a backslash with nothing after it.
+            if first == '"' and self.before not in {"{", ","}:
+                self.fail("Unexpected array element.")
             self.fail("Unexpected end of input.")
         else:
             self._unquoted(token)

@@ -28,6 +28,7 @@ from catalog.types.calendar import (
     days_of,
 )
 from catalog.types.datetime_lex import (
+    INT32_MAX,
     MONTHS,
     TOKEN_MAX,
     WORDS,
@@ -52,10 +53,12 @@ from catalog.types.zones import (
 _LENGTH_MAX = 152
 
 # Parts of a date and time, as bits.
-_YEAR, _MONTH, _DAY, _DOY, _TIME, _ZONE, _DAYLIGHT, _HALF, _ERA, _WEEKDAY = (
+_YEAR, _MONTH, _DAY, _DOY, _ZONE, _DAYLIGHT, _HALF, _ERA, _WEEKDAY, _SPECIAL = (
     1 << i for i in range(10)
 )
+_HOUR, _MINUTE, _SECOND, _FRACTION = (1 << i for i in range(10, 14))
 _DATE = _YEAR | _MONTH | _DAY
+_TIME = _HOUR | _MINUTE | _SECOND | _FRACTION
 
 
 def read_date(text: str, context: TypeContext) -> int:
@@ -148,7 +151,7 @@ class _Reader:
         self._apply_half()
         if self.time_only:
             self._check_clock()
-            if not self.found & _TIME:
+            if self.found & _TIME != _TIME:
                 raise Fault
             self._check_zone_of_time()
         elif not self.special and self.found & _DATE != _DATE:
@@ -227,7 +230,7 @@ class _Reader:
             raise Fault
         self.label = ""
         clock, dash, zone = field.partition("-")
-        if self.found & _TIME or not dash:
+        if self.found & _TIME == _TIME or not dash:
             raise Fault
         self.zone = fixed_zone(parse_displacement(dash + zone))
         extra = _DATE if self.time_only else 0
@@ -240,23 +243,52 @@ class _Reader:
         self.zone, self.zone_named = found[0], True
 
     def _labelled(self, field: str) -> int:
-        label, self.label = self.label, ""
+        label, self.label, self.special = self.label, "", ""
         value, rest = leading_int(field)
-        if rest and not rest.startswith("."):
+        if rest and not (rest.startswith(".") and label in {"julian", "time", "s"}):
             raise Fault
         if label == "time":
             parts = self._run_together(field, self.found | _DATE)
             if parts != _TIME:
                 raise Fault
             return parts
-        if label != "julian":
-            raise Fault
-        self._julian(value)
-        if not rest:
-            return _DATE
-        us = round(fraction_of(rest) * US_PER_DAY)
-        self.hour, self.minute, self.second, self.us = clock_of(us)
-        return _DATE | _TIME
+        if label == "julian":
+            self._julian(value)
+            if not rest:
+                return _DATE
+            us = round(fraction_of(rest) * US_PER_DAY)
+            self.hour, self.minute, self.second, self.us = clock_of(us)
+            return _DATE | _TIME
+        return self._labelled_part(label, value, rest)
+
+    def _labelled_part(self, label: str, value: int, rest: str) -> int:
+        """Read the number behind a letter: y2024 m1 d15 h10 mm30 s15.5."""
+        if label == "m" and self.found & _MONTH and self.found & _HOUR:
+            label = "mm"
+        match label:
+            case "y":
+                self.year = value
+                return _YEAR
+            case "m":
+                self.month = value
+                return _MONTH
+            case "d":
+                self.day = value
+                return _DAY
+            case "h":
+                self.hour = value
+                return _HOUR
+            case "mm":
+                self.minute = value
+                return _MINUTE
+            case "s":
+                self.second = value
+                if not rest:
+                    return _SECOND
+                self.us = round(fraction_of(rest) * US_PER_SECOND)
+                return _SECOND | _FRACTION
+            case _:
+                raise Fault
 
     def _julian(self, value: int) -> None:
         if value < 0:
@@ -270,7 +302,7 @@ class _Reader:
             return self._whole_date(field)
         if point and len(whole) > 2:
             return self._run_together(field, self.found)
-        if len(field) >= 6 and (not self.found & _DATE or not self.found & _TIME):
+        if len(field) >= 6 and (not self.found & _DATE or self.found & _TIME != _TIME):
             return self._run_together(field, self.found)
         return self._number(field, self.found)
 
@@ -311,8 +343,11 @@ class _Reader:
             case "daylight":
                 self.daylight = 3600
                 return _DAYLIGHT
-            case "julian" | "unit" as label:
+            case "julian" as label:
                 self.label = label
+                return 0
+            case "unit":
+                self.label = word
                 return 0
             case "iso time":
                 self._expect_time(fields, i)
@@ -354,6 +389,7 @@ class _Reader:
         now = self.context.now_us
         now += utc_offset(zone, now) * US_PER_SECOND
         days, us = divmod(now, US_PER_DAY)
+        self.special = ""
         if word == "allballs":
             self.hour = self.minute = self.second = 0
             self.zone = fixed_zone(0)
@@ -370,7 +406,7 @@ class _Reader:
             return _DATE | _TIME | _ZONE
         if word in {"epoch", "infinity", "-infinity"}:
             self.special = word
-            return _DATE | _TIME | _ZONE
+            return _SPECIAL
         days += {"yesterday": -1, "today": 0, "tomorrow": 1}[word]
         self.year, self.month, self.day = date_of(days)
         return _DATE
@@ -399,8 +435,6 @@ class _Reader:
         given = 0
         for word in words:
             kind = WORDS.get(word[:TOKEN_MAX])
-            if kind == "ignored":
-                continue
             if kind != "month" or (self.found | given) & _MONTH:
                 raise Fault
             self.month, given = MONTHS[word], given | _MONTH
@@ -417,6 +451,8 @@ class _Reader:
     def _number(self, field: str, found: int, *, text_month: bool | None = None) -> int:
         """Read one number, whose meaning depends on what was found and on the date order."""
         value, rest = leading_int(field)
+        if rest == field:
+            raise Fault
         if rest.startswith("."):
             if len(field) - len(rest) > 2:
                 return self._run_together(field, found | _DATE)
@@ -465,11 +501,11 @@ class _Reader:
         elif found & _DATE != _DATE and len(digits) >= 6:
             self.day = int(digits[-2:])
             self.month = int(digits[-4:-2])
-            self.year, _ = leading_int(digits[:-4])
+            self.year = _wrapped(digits[:-4])
             if len(digits) == 6:
                 self.two_digits = True
             return _DATE
-        if found & _TIME or len(digits) not in {4, 6} or not digits.isdigit():
+        if found & _TIME == _TIME or len(digits) not in {4, 6} or not digits.isdigit():
             raise Fault
         self.hour, self.minute = int(digits[:2]), int(digits[2:4])
         self.second = int(digits[4:] or "0")
@@ -481,15 +517,13 @@ class _Reader:
     # ------------------------------------------------------------------------------ final checks
 
     def _check_date(self) -> None:
-        if self.found & _YEAR and not self.is_julian and not self.special:
+        if self.found & _YEAR and not self.is_julian:
             if self.two_digits and not self.bc:
                 self.year += 2000 if self.year < 70 else 1900 if self.year < 100 else 0
             elif self.year <= 0:
                 raise Fault(Reason.OVERFLOW)
             elif self.bc:
                 self.year = 1 - self.year
-        if self.special:
-            return
         if self.found & _DOY:
             january = days_of(self.year, 1, 1)
             self.year, self.month, self.day = date_of(january + self.day_of_year - 1)
@@ -529,6 +563,12 @@ class _Reader:
             and self.found & _DATE != _DATE
         ):
             raise Fault
+
+
+def _wrapped(digits: str) -> int:
+    # C's atoi: clipped to 64 bits, of which the lower 32 count.
+    value = min(int(digits), (1 << 63) - 1) & 0xFFFFFFFF
+    return value - (1 << 32) if value > INT32_MAX else value
 
 
 def parse_clock(field: str) -> tuple[int, int, int, int]:

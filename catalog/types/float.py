@@ -55,29 +55,34 @@ def parse_float4(text: str, _typmod: int = -1, _context: TypeContext | None = No
         # The double was rounded already; only the text says on which side of the tie it lay.
         value = _break_tie(text, wide, value)
     if value == 0.0 or math.isinf(value):
-        raise _range_error(text.strip(SPACES), "real")
+        raise _range_error(text, "real")
     return value
 
 
 def _parse(text: str, sql_name: str) -> float:
-    stripped = text.strip(SPACES)
-    if _NUMBER.fullmatch(stripped):
-        value = float(stripped)
-        if math.isinf(value) or (value == 0.0 and _has_nonzero_digit(stripped)):
-            raise _range_error(stripped, sql_name)
-        return value
-    word = _WORDS.get(stripped.lower())
-    if word is not None:
+    start = text.lstrip(SPACES)
+    match = _HEX.match(start) or _NUMBER.match(start)
+    if match is None:
+        word = _WORDS.get(start.rstrip(SPACES).lower())
+        if word is None:
+            raise bad_text(sql_name, text)
         return word
-    if _HEX.fullmatch(stripped):
-        try:
-            return float.fromhex(stripped)
-        except OverflowError:
-            raise _range_error(stripped, sql_name) from None
-    raise bad_text(sql_name, text)
+    # As C's strtod: the range is looked at before what follows the number.
+    number = match[0]
+    try:
+        value = float.fromhex(number) if match.re is _HEX else float(number)
+    except OverflowError:
+        value = math.inf
+    if math.isinf(value) or (value == 0.0 and _has_nonzero_digit(number)):
+        raise _range_error(text if sql_name == "real" else number, sql_name)
+    if start[match.end() :].strip(SPACES):
+        raise bad_text(sql_name, text)
+    return value
 
 
 def _has_nonzero_digit(number: str) -> bool:
+    if number.lstrip("+-")[:2].lower() == "0x":
+        return bool(re.split("[pP]", number)[0].lstrip("+-")[2:].strip("0."))
     return bool(re.split("[eE]", number)[0].strip("+-0."))
 
 

@@ -17,22 +17,25 @@ _ANY_BASE = re.compile(r"[ \t\n\v\f\r]*([+-]?)(?:0[xX]([0-9a-fA-F]+)|(0[0-7]*)|(
 _MAX_DIGITS = 4000
 
 
-def parse_integer(text: str, sql_name: str, low: int, high: int) -> int:
+def parse_integer(text: str, sql_name: str, low: int, high: int, early: int = 0) -> int:
     """Return the integer that `text` is, with PostgreSQL's errors for a type of that range.
 
-    As in PostgreSQL, digits that overflow are reported before what follows them is looked at.
+    early: digits beyond this are reported before what follows them is looked at (default: `low`, whose
+        negative PostgreSQL can still hold while it reads).
     """
     match = _DIGITS.match(text)
     if match is None:
         raise bad_text(sql_name, text)
-    digits = match[1]
-    if len(digits) > _MAX_DIGITS and digits.lstrip("+-0") != "":
-        digits = digits[0].strip("0123456789") + (digits.lstrip("+-0")[:_MAX_DIGITS] or "0")
-    value = int(digits)
-    if not low <= value <= high:
+    digits = match[1].lstrip("+-").lstrip("0") or "0"
+    value = int(digits[:_MAX_DIGITS])
+    if value > (early or -low):
         raise out_of_range(sql_name, text)
     if match.end() != len(text) and text[match.end() :].strip(SPACES):
         raise bad_text(sql_name, text)
+    if match[1][0] == "-":
+        value = -value
+    if not low <= value <= high:
+        raise out_of_range(sql_name, text)
     return value
 
 
@@ -98,7 +101,8 @@ def send_uint32(value: Value) -> bytes:
 
 def parse_oid(text: str, _typmod: int = -1, _context: TypeContext | None = None) -> int:
     """Return the OID that `text` is; a negative number counts down from 2^32, as in PostgreSQL."""
-    return parse_integer(text, "oid", -(1 << 31), (1 << 32) - 1) & 0xFFFFFFFF
+    high = (1 << 32) - 1
+    return parse_integer(text, "oid", -(1 << 31), high, (1 << 64) - 1) & high
 
 
 def _parse_lenient(text: str, _typmod: int, _context: TypeContext) -> int:

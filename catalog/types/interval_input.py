@@ -170,7 +170,6 @@ class _Reader(_Sum):
         ago = False
         for kind, field in reversed(fields):
             if kind is Kind.TIME:
-                self._note({"hour", "minute", "second", "millisecond", "microsecond"})
                 self._clock(field, -1 if all_negative else 1)
                 self.unit = "day"
             elif kind in {Kind.WORD, Kind.SPECIAL}:
@@ -197,15 +196,17 @@ class _Reader(_Sum):
         self.found |= units
 
     def _clock(self, field: str, sign: int) -> None:
-        self._add_us(sign * _clock_us(field))
+        # As in PostgreSQL, a clock replaces smaller parts of a week or month behind it.
+        self.us = sign * _clock_us(field)
+        self._note({"hour", "minute", "second", "millisecond", "microsecond"})
 
     def _signed_clock(self, field: str, all_negative: bool) -> bool:
         try:
             us = _clock_us(field[1:])
         except Fault:
             return False
+        self.us = -us if field[0] == "-" or all_negative else us
         self._note({"hour", "minute", "second", "millisecond", "microsecond"})
-        self._add_us(-us if field[0] == "-" or all_negative else us)
         return True
 
     def _number(self, field: str, all_negative: bool) -> None:

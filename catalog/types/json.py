@@ -1,7 +1,6 @@
 """json and jsonb. json keeps its text; jsonb is stored as the text that PostgreSQL prints for it."""
 
 import json
-import re
 from typing import Any, NoReturn, cast
 
 from catalog.errors import (
@@ -11,13 +10,12 @@ from catalog.errors import (
     UntranslatableCharacterError,
 )
 from catalog.types.common import bad_binary
-from catalog.types.json_errors import explain
+from catalog.types.json_errors import ZERO_ESCAPE, explain
 from catalog.types.numeric import parse_numeric
 from catalog.types.table import PgType, TypeContext
-from catalog.types.text import receive_text, send_text, text_like
+from catalog.types.text import receive_text, text_like
 from storage.layout import Value
 
-_NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _quote = json.encoder.encode_basestring
 
 
@@ -37,7 +35,9 @@ def parse_json(text: str, _typmod: int = -1, _context: TypeContext | None = None
     try:
         _CHECKER.decode(text)
     except ValueError:
-        raise _bad_json(text) from None
+        detail = _explain(text, decode=False)
+        message = "invalid input syntax for type json"
+        raise InvalidTextRepresentationError(message, detail=detail) from None
     except RecursionError:
         raise _too_deep() from None
     return text
@@ -60,14 +60,18 @@ def load(text: str) -> Any:  # noqa: ANN401  # a JSON value is what it is
     Raises:
         As `parse_jsonb`.
     """
+    value: Any = None
     try:
         value = _LOADER.decode(text)
+        fault = explain(text, decode=True) if "\\u" in text else ""
     except ValueError:
-        raise _bad_json(text) from None
+        fault = _explain(text, decode=True) or "Token is invalid."
     except RecursionError:
         raise _too_deep() from None
-    if "\\u" in text:
-        _check_escapes(text)
+    if fault == ZERO_ESCAPE:
+        raise UntranslatableCharacterError("unsupported Unicode escape sequence", detail=fault)
+    if fault:
+        raise InvalidTextRepresentationError("invalid input syntax for type json", detail=fault)
     return value
 
 
@@ -140,23 +144,17 @@ _LOADER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constan
 _CHECKER = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=_no_constant)
 
 
-def _bad_json(text: str) -> InvalidTextRepresentationError:
-    detail = explain(text)
-    return InvalidTextRepresentationError("invalid input syntax for type json", detail=detail)
+def _explain(text: str, *, decode: bool) -> str:
+    try:
+        return explain(text, decode=decode)
+    except RecursionError:
+        raise _too_deep() from None
 
 
 def _too_deep() -> StatementTooComplexError:
     return StatementTooComplexError(
         "stack depth limit exceeded", detail="The JSON value is nested too deeply."
     )
-
-
-def _check_escapes(text: str) -> None:
-    fault = explain(text, decode=True)
-    if fault == "\\u0000 cannot be converted to text.":
-        raise UntranslatableCharacterError("unsupported Unicode escape sequence", detail=fault)
-    if fault:
-        raise InvalidTextRepresentationError("invalid input syntax for type json", detail=fault)
 
 
 def _receive_json(data: bytes, _typmod: int) -> str:
@@ -188,15 +186,3 @@ JSONB: PgType = text_like(
     send=_send_jsonb,
     key_kind="none",
 )
-__all__ = [
-    "JSON",
-    "JSONB",
-    "Number",
-    "dump",
-    "key_order",
-    "load",
-    "parse_json",
-    "parse_jsonb",
-    "quote_json",
-    "send_text",
-]

@@ -40,7 +40,9 @@ EXACT = Context(
 SPECIAL = frozenset({"NaN", "Infinity", "-Infinity"})
 
 _CANONICAL = re.compile(r"(?!-0(?:\.0+)?$)-?(?:0|[1-9][0-9]{0,999})(?:\.[0-9]{1,999})?")
-_NUMBER = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE]([+-]?[0-9]+))?")
+_NUMBER = re.compile(
+    r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(?:[eE][ \t\n\v\f\r]*([+-]?[0-9]+))?"
+)
 _WORDS = {
     "nan": "NaN",
     "inf": "Infinity",

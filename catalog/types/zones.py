@@ -19,6 +19,7 @@ _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # local wall-clock time, wh
 _CYCLE_S = 146097 * 86400  # 400 years
 _FIRST_S = days_of(1, 1, 3) * 86400  # a margin of a day or two keeps local times in range
 _LAST_S = days_of(9999, 12, 30) * 86400
+_DAY_S = 86400
 _POSIX = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)([+-]?)(\d{1,2})(?::(\d\d))?(?::(\d\d))?")
 
 # The abbreviations of PostgreSQL's timezonesets/Default: fixed offsets, and those whose offset
@@ -182,6 +183,8 @@ def find_zone(name: str) -> tuple[tzinfo, str] | None:
         return None
     sign, hours, minutes, seconds = match.groups()
     offset = int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
+    if offset >= _DAY_S:
+        return None
     # In POSIX, west is positive.
     return fixed_zone(offset if sign == "-" else -offset), name
 
