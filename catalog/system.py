@@ -33,7 +33,7 @@ def _relation(number: int, name: str, /, **columns: PgType) -> CatalogRelation:
     )
 
 
-_RELATIONS = (
+SYSTEM_RELATIONS = (
     _relation(
         0, "users", user_id=INT8, username=TEXT, role=TEXT, email=TEXT, auth_type=TEXT,
         can_login=BOOL, created_at=TIMESTAMPTZ, deleted_at=TIMESTAMPTZ,
@@ -109,7 +109,7 @@ _FOR_EVERYBODY = frozenset(
 
 
 def _by_name() -> dict[str, CatalogRelation]:
-    found = {r.name: r for r in _RELATIONS}
+    found = {r.name: r for r in SYSTEM_RELATIONS}
     for alias, name in _ALIASES.items():
         of = found[name]
         found[alias] = CatalogRelation("system", alias, 0, of.kind, of.columns)

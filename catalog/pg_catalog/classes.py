@@ -4,9 +4,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.model import Table, View
+from catalog.model import Constraint, Table, View
 from catalog.pg_catalog import oids
-from catalog.pg_catalog.relations import CatalogColumn, all_relations
+from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
 from catalog.pg_catalog.visible import Visible, constraints, keys
 from catalog.types.table import PgType
@@ -49,20 +49,24 @@ def pg_class(visible: Visible) -> Iterator[Values]:
             }
     for view in visible.views:
         yield _class_row(visible, view, "v") | {"relhasrules": True}
-    for relation in all_relations().values():
-        yield {
-            "oid": relation.oid,
-            "relname": relation.name,
-            "relnamespace": visible.namespace_oids[relation.schema],
-            "relowner": oids.ROOT,
-            "relam": oids.HEAP if relation.kind == "r" else 0,
-            "reltuples": -1.0,
-            "relkind": relation.kind,
-            "relpersistence": "p",
-            "relnatts": len(relation.columns),
-            "relreplident": "n",
-            "relispopulated": True,
-        }
+    for relation in visible.virtual_relations:
+        yield _virtual_class(visible, relation)
+
+
+def _virtual_class(visible: Visible, relation: CatalogRelation) -> Values:
+    return {
+        "oid": relation.oid,
+        "relname": relation.name,
+        "relnamespace": visible.namespace_oids[relation.schema],
+        "relowner": oids.ROOT,
+        "relam": oids.HEAP if relation.kind == "r" else 0,
+        "reltuples": -1.0,
+        "relkind": relation.kind,
+        "relpersistence": "p",
+        "relnatts": len(relation.columns),
+        "relreplident": "n",
+        "relispopulated": True,
+    }
 
 
 def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str, Value]:
@@ -84,26 +88,50 @@ def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str,
 
 def pg_attribute(visible: Visible) -> Iterator[Values]:
     for relation in visible.relations:
-        for column in relation.columns:
-            yield _attribute(oids.table_oid(relation.id), column.id, column.name, column.type) | {
-                "atttypmod": column.typmod,
-                "attnotnull": column.not_null,
-                "atthasdef": bool(column.default or column.generated),
-                "attidentity": column.identity if column.identity in {"a", "d"} else "",
-                "attgenerated": "s" if column.generated else "",
-            }
-    for table in visible.tables:
-        by_id = {c.id: c for c in table.columns}
-        for key in keys(table):
-            for number, column_id in enumerate(key.columns, 1):
-                column = by_id[column_id]
-                oid = oids.constraint_oid(table.id, key.id)
-                yield _attribute(oid, number, column.name, column.type) | {
-                    "atttypmod": column.typmod
-                }
-    for system in all_relations().values():
-        for number, own in enumerate(system.columns, 1):
-            yield _attribute(system.oid, number, own.name, own.type) | _system_attribute(own)
+        yield from _relation_attributes(relation)
+    for oid, (table, key) in visible.keys_by_oid.items():
+        yield from _key_attributes(oid, table, key)
+    for system in visible.virtual_relations:
+        yield from _virtual_attributes(system)
+
+
+def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
+    """The rows of pg_attribute that belong to one relation."""
+    if relation := visible.relations_by_oid.get(oid):
+        yield from _relation_attributes(relation)
+    if found := visible.keys_by_oid.get(oid):
+        yield from _key_attributes(oid, *found)
+    for system in visible.virtual_relations:
+        if system.oid == oid:
+            yield from _virtual_attributes(system)
+
+
+def _relation_attributes(relation: Table | View) -> Iterator[Values]:
+    for column in relation.columns:
+        yield _attribute(oids.table_oid(relation.id), column.id, column.name, column.type) | {
+            "atttypmod": column.typmod,
+            "attnotnull": column.not_null,
+            "atthasdef": bool(column.default or column.generated),
+            "attidentity": column.identity if column.identity in {"a", "d"} else "",
+            "attgenerated": "s" if column.generated else "",
+        }
+
+
+def _key_attributes(oid: int, table: Table, key: Constraint) -> Iterator[Values]:
+    if key.kind == "c":
+        return
+    by_id = {c.id: c for c in table.columns}
+    for number, column_id in enumerate(key.columns, 1):
+        column = by_id[column_id]
+        yield _attribute(oid, number, column.name, column.type) | {"atttypmod": column.typmod}
+
+
+def _virtual_attributes(relation: CatalogRelation) -> Iterator[Values]:
+    for number, own in enumerate(relation.columns, 1):
+        yield _attribute(relation.oid, number, own.name, own.type) | {
+            "attnotnull": own.not_null,
+            "atttypmod": own.typmod,
+        }
 
 
 def _attribute(oid: int, number: int, name: str, of: PgType) -> dict[str, Value]:
@@ -124,10 +152,6 @@ def _attribute(oid: int, number: int, name: str, of: PgType) -> dict[str, Value]
         "attislocal": True,
         "attcollation": _collation(of),
     }
-
-
-def _system_attribute(column: CatalogColumn) -> dict[str, Value]:
-    return {"attnotnull": column.not_null, "atttypmod": column.typmod}
 
 
 def _collation(of: PgType) -> int:

@@ -40,12 +40,12 @@ def tables(visible: Visible) -> Iterator[Values]:
             "is_insertable_into": "YES" if base else "NO",
             "is_typed": "NO",
         }
-    for schema, name in all_relations():
+    for system in visible.virtual_relations:
         yield {
             "table_catalog": visible.database,
-            "table_schema": schema,
-            "table_name": name,
-            "table_type": "BASE TABLE" if all_relations()[schema, name].kind == "r" else "VIEW",
+            "table_schema": system.schema,
+            "table_name": system.name,
+            "table_type": "BASE TABLE" if system.kind == "r" else "VIEW",
             "is_insertable_into": "NO",
             "is_typed": "NO",
         }
@@ -71,7 +71,7 @@ def columns(visible: Visible) -> Iterator[Values]:
     for relation in visible.relations:
         for number, column in enumerate(relation.columns, 1):
             yield _column(visible, relation, column, number)
-    for system in all_relations().values():
+    for system in visible.virtual_relations:
         for number, own in enumerate(system.columns, 1):
             shown = Column(number, own.name, own.type, own.typmod, own.not_null)
             yield _column_of(visible, system.schema, system.name, shown, number)

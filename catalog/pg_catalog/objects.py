@@ -9,7 +9,6 @@ from functools import cached_property
 
 from catalog.model import Table, View
 from catalog.pg_catalog import oids
-from catalog.pg_catalog.relations import all_relations
 from catalog.pg_catalog.text import (
     constraint_definition,
     index_definition,
@@ -79,7 +78,7 @@ class CatalogObjects:
     @cached_property
     def _class_names(self) -> dict[int, tuple[str, str]]:
         visible = self._visible
-        found = {r.oid: (r.schema, r.name) for r in all_relations().values()}
+        found = {r.oid: (r.schema, r.name) for r in visible.virtual_relations}
         found |= {o: (r.namespace, r.name) for o, r in visible.relations_by_oid.items()}
         found |= {
             o: (t.namespace, c.name)

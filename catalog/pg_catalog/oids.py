@@ -1,4 +1,5 @@
-"""OIDs of what users make: computed from ids, so that they are stable and need no table of their own.
+"""OIDs of what users make: their ids, which the catalog counts from 16384 for namespaces, tables, views
+and constraints together; for the rest computed from ids.
 
 OIDs are unsigned 32-bit numbers, unique within one catalogue. PostgreSQL gives 16384 and up to what
 users make (access/transam.h, FirstNormalObjectId).
@@ -27,12 +28,16 @@ _FIXED_NAMESPACES = {
 
 def table_oid(table_id: int) -> int:
     """pg_class.oid of a table or view; RowDescription names tables by it."""
-    return (FIRST_NORMAL + table_id) & OID_MAX
+    return _normal(table_id)
 
 
 def namespace_oid(name: str, namespace_id: int) -> int:
     """pg_namespace.oid."""
-    return _FIXED_NAMESPACES.get(name) or (FIRST_NORMAL + namespace_id) & OID_MAX
+    return _FIXED_NAMESPACES.get(name) or _normal(namespace_id)
+
+
+def _normal(number: int) -> int:
+    return (number if number >= FIRST_NORMAL else FIRST_NORMAL + number) & OID_MAX
 
 
 def user_oid(user_id: int) -> int:
@@ -42,6 +47,8 @@ def user_oid(user_id: int) -> int:
 
 def constraint_oid(table_id: int, constraint_id: int) -> int:
     """pg_constraint.oid, and pg_class.oid of the index behind a key."""
+    if constraint_id >= FIRST_NORMAL:
+        return constraint_id & OID_MAX
     return 0x80000000 | ((table_id * 256 + constraint_id) & 0x7FFFFFFF)
 
 

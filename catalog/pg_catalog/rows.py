@@ -7,6 +7,8 @@ from catalog.pg_catalog.relations import relation
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Row, Value
 
+_NO_VALUES: Mapping[int, Value] = {}
+
 Maker = Callable[[Visible], Iterator[Mapping[str, Value]]]
 
 
@@ -50,8 +52,16 @@ _MAKERS = _makers(
 )
 
 
-def rows(visible: Visible, schema: str, name: str) -> Iterator[Row]:
+def rows(
+    visible: Visible, schema: str, name: str, equal: Mapping[int, Value] = _NO_VALUES
+) -> Iterator[Row]:
     """The rows that `visible.user` may see; none for a relation that is always empty here.
+
+    Args:
+        visible: What the role may see.
+        schema: pg_catalog or information_schema.
+        name: The relation.
+        equal: Column positions and values: rows that have others may be left out.
 
     Raises:
         KeyError: There is no such relation.
@@ -59,7 +69,14 @@ def rows(visible: Visible, schema: str, name: str) -> Iterator[Row]:
     shape = relation(schema, name)
     if shape is None:
         raise KeyError((schema, name))
-    maker = _MAKERS.get((schema, name))
-    if maker is not None:
-        for values in maker(visible):
+    relation_oid = equal.get(0)
+    if name == "pg_attribute" and isinstance(relation_oid, int):
+        made = classes.attributes_of(visible, relation_oid)
+    elif maker := _MAKERS.get((schema, name)):
+        made = maker(visible)
+    else:
+        return
+    wanted = [(shape.columns[at].name, value) for at, value in equal.items()]
+    for values in made:
+        if all(values.get(column, value) == value for column, value in wanted):
             yield shape.row(values)

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from catalog.model import Constraint, Namespace, Role, Table, User, View
 from catalog.pg_catalog import oids
+from catalog.pg_catalog.relations import CatalogRelation, all_relations
 
 NO_USERS: tuple[User, ...] = ()
 
@@ -21,7 +22,7 @@ class Visible:
     """The catalogue as `user` may see it.
 
     users: every live user, called only when `user` may see others (service and up): there may be
-        millions. version: of the catalog; rows made for one version and role stay right.
+        millions. version: of the catalog. system_relations: shapes of `system.*`.
     """
 
     user: User
@@ -33,6 +34,7 @@ class Visible:
     search_path: tuple[str, ...] = ("public",)
     database: str = "kalam"
     version: int = 0
+    system_relations: tuple[CatalogRelation, ...] = ()
 
     @cached_property
     def all_namespaces(self) -> tuple[Namespace, ...]:
@@ -63,6 +65,11 @@ class Visible:
             for table in self.tables
             for c in constraints(table)
         }
+
+    @cached_property
+    def virtual_relations(self) -> tuple[CatalogRelation, ...]:
+        """The relations of pg_catalog, information_schema and system."""
+        return (*all_relations().values(), *self.system_relations)
 
     @property
     def sees_users(self) -> bool:

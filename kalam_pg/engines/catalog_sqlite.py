@@ -5,7 +5,7 @@ Each query has a connection of its own that holds the relations it names and not
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from catalog.errors import FeatureNotSupportedError, StatementTooComplexError
 from catalog.types.table import PgType
@@ -14,10 +14,11 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.sqlite_functions import decode_rows, is_coded, to_sqlite
 from kalam_pg.sql.to_sqlite import Emitted, emit
 from kalam_pg.sql.tree import Query
-from storage.layout import Row
+from storage.layout import Row, Value
 
-Provider = Callable[[str, str], Iterable[Row]]
-"""The rows of a virtual relation, by schema and name."""
+Provider = Callable[[str, str, Mapping[int, Value]], Iterable[Row]]
+"""The rows of a virtual relation, by schema and name: at least those that have the given values in the
+columns at the given positions. The query looks at no others."""
 
 TIMEOUT_S = 30.0
 """A catalogue query takes milliseconds; one that takes this long is a cross join of everything."""
@@ -62,6 +63,8 @@ def run_catalog(
         connection.execute("PRAGMA journal_mode = OFF")
         _load(connection, emitted, provider)
         _register(connection, emitted)
+        # json_each makes itself known when it is first used, which the authorizer would refuse.
+        connection.execute("SELECT 1 FROM json_each('[]')")
         connection.set_authorizer(_only_reads)
         connection.set_progress_handler(check, _CHECK_EVERY)
         try:
@@ -90,13 +93,13 @@ def _translate(
 
 def _load(connection: sqlite3.Connection, emitted: Emitted, provider: Provider) -> None:
     connection.execute("BEGIN")
-    for (schema, name), columns in emitted.relations.items():
-        table = f'"{schema}.{name}"'
+    for name, relation in emitted.relations.items():
+        table, columns = f'"{name}"', relation.columns
         # Columns without a declared type have no affinity: a value stays what it is.
         names = ", ".join(f"c{i}" for i in range(len(columns)))
         connection.execute(f"CREATE TABLE {table} ({names})")
         marks = ", ".join("?" * len(columns))
-        rows = provider(schema, name)
+        rows = provider(relation.schema, relation.name, relation.equal)
         coded = _coder([c.type for c in columns])
         connection.executemany(
             f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608

@@ -16,6 +16,7 @@ from kalam_pg.engines.context import EngineSettings, new_session, partitions_for
 from kalam_pg.engines.errors import from_datafusion
 from kalam_pg.engines.request import UdfSpec, WireChunk, WireResult
 from kalam_pg.engines.segments import VerifiedSegments
+from kalam_pg.functions import arrow_udf
 from storage.errors import KalamError
 
 CHUNK_BYTES = 256 << 10
@@ -108,8 +109,6 @@ def _bounded(stream: RecordBatchStream) -> Iterator[pa.RecordBatch]:
 def _register_function(
     session: SessionContext, spec: UdfSpec, context: dict[str, Any], raised: list[KalamError]
 ) -> None:
-    from kalam_pg.functions import arrow_udf  # noqa: PLC0415
-
     if spec.aggregate:
         accumulator, state = arrow_udf.make_udaf(spec, context)
         session.register_udaf(
@@ -117,7 +116,8 @@ def _register_function(
         )
         return
     function = _marking(arrow_udf.make_udf_callable(spec, context), raised)
-    session.register_udf(udf(function, list(spec.arg_types), spec.result, "volatile", spec.name))
+    kind = "volatile" if arrow_udf.is_volatile(spec) else "immutable"
+    session.register_udf(udf(function, list(spec.arg_types), spec.result, kind, spec.name))
 
 
 def _marking(

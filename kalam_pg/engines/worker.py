@@ -96,7 +96,6 @@ class Worker:
             pass
         with contextlib.suppress(ImportError):
             from kalam_pg import rows  # noqa: F401, PLC0415
-            from kalam_pg.functions import arrow_udf  # noqa: F401, PLC0415
 
     def _answer(self, query: QueryBody) -> None:
         limit = self._idle_bytes + query.limits.memory_bytes

@@ -12,8 +12,8 @@ from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Kind, Overload
 
 _MODULES = (
-    "aggregates", "casts", "comparison", "current", "floats", "integers", "numerics", "patterns",
-    "strings", "sysinfo", "windows",
+    "aggregates", "arrays", "casts", "comparison", "current", "floats", "integers", "numerics",
+    "patterns", "regex", "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from catalog.pg_catalog.relations import CatalogRelation, relation
 from catalog.pg_catalog.rows import rows as catalogue_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
-from catalog.system import RowSource, SystemRows, system_relation
+from catalog.system import SYSTEM_RELATIONS, RowSource, SystemRows, system_relation
 from kalam_pg.engines.catalog_sqlite import run_catalog
 from kalam_pg.functions import registry as functions
 from kalam_pg.functions.table import EvalContext, Kind, Overload
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 PERSPECTIVES_MAX = 256
 """Roles whose view of the catalogue is kept between statements, for one catalog version."""
+
+
+_NO_VALUES: Mapping[int, Value] = {}
 
 
 @cache
@@ -77,6 +80,8 @@ class Catalogue:
                 self.users,
                 self.find_user,
                 search_path,
+                version=snapshot.version,
+                system_relations=SYSTEM_RELATIONS,
             )
             found = Perspective(visible, self.sources)
             self._kept[user.id, search_path] = found
@@ -114,14 +119,21 @@ class Perspective:
         self._sources = sources
         self._system = SystemRows(sources)
 
-    def rows(self, schema: str, name: str) -> Iterator[Row]:
-        """The rows of a virtual relation. Raises KeyError, 42501."""
+    def rows(
+        self, schema: str, name: str, equal: Mapping[int, Value] = _NO_VALUES
+    ) -> Iterator[Row]:
+        """The rows of a virtual relation; `equal` as for `engines.catalog_sqlite.Provider`.
+
+        Raises:
+            KeyError: There is no such relation.
+            InsufficientPrivilegeError: It is not for this role.
+        """
         if schema == "system":
             return self._system.rows(self.visible, name)
         source = self._sources.get(name) if schema == "pg_catalog" else None
         source = source or _FROM_FUNCTIONS.get((schema, name))
         if source is None:
-            return catalogue_rows(self.visible, schema, name)
+            return catalogue_rows(self.visible, schema, name, equal)
         shape = _shape(schema, name)
         assert shape is not None
         return (shape.row(values) for values in source(self.visible))

@@ -193,12 +193,13 @@ def aggregate_class(call: AggregateCall, raised: Raised) -> type:
             self.rows.append(values)
 
         def finalize(self) -> SqliteValue:
-            return raised.keep(lambda: _compute(call, self.rows))()  # type: ignore[no-any-return]
+            return raised.keep(lambda: compute(call, self.rows))()  # type: ignore[no-any-return]
 
     return Collected
 
 
-def _compute(call: AggregateCall, rows: list[tuple[Any, ...]]) -> SqliteValue:
+def compute(call: AggregateCall, rows: list[tuple[Any, ...]]) -> SqliteValue:
+    """The aggregate of a group's rows, each its arguments and then its sort keys."""
     function = call.overload.row
     if function is None:
         raise FeatureNotSupportedError(f"{call.overload.name} cannot be used here")

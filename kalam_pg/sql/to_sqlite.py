@@ -6,7 +6,7 @@ SQL; every other expression becomes one Python function of the columns in it, ma
 """
 
 import operator as py
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -21,6 +21,7 @@ from kalam_pg.sql.sqlite_functions import (
     Single,
     SqliteValue,
     aggregate_class,
+    compute,
     json_rows,
     scalar,
     set_of,
@@ -59,6 +60,7 @@ from kalam_pg.sql.tree import (
     Window,
 )
 from kalam_pg.sql.walk import children, map_children, walk
+from storage.layout import Value
 
 _COMPARISONS = {py.eq: "=", py.ne: "<>", py.lt: "<", py.le: "<=", py.gt: ">", py.ge: ">="}
 _NATIVE_KINDS = frozenset(("bool", "int", "text", "bytes", "uuid"))
@@ -69,13 +71,26 @@ _OPAQUE = (ColumnRef, ScalarSubquery, ArraySubquery, Exists, InSubquery, Aggrega
 _ARGUMENTS_MAX = 100  # SQLITE_MAX_FUNCTION_ARG is 127.
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogTable:
+    """A catalogue relation that the SQL reads.
+
+    equal: values by column position; the query looks at no rows but those.
+    """
+
+    schema: str
+    name: str
+    columns: tuple[OutputColumn, ...]
+    equal: Mapping[int, Value]
+
+
 @dataclass(slots=True)
 class Emitted:
-    """sqlite SQL, its parameters, the catalogue relations it reads and the functions it calls."""
+    """sqlite SQL, its parameters, the tables it reads by their names, and the functions it calls."""
 
     sql: str
     parameters: list[SqliteValue]
-    relations: dict[tuple[str, str], tuple[OutputColumn, ...]]
+    relations: dict[str, CatalogTable]
     functions: Functions
     types: tuple[PgType, ...]
 
@@ -107,7 +122,8 @@ def reads_only_catalogue(query: Query) -> bool:
 class _Emitter:
     functions: Functions
     parameters: list[SqliteValue] = field(default_factory=list)
-    relations: dict[tuple[str, str], tuple[OutputColumn, ...]] = field(default_factory=dict)
+    relations: dict[str, CatalogTable] = field(default_factory=dict)
+    _equal: dict[int, dict[int, Value]] = field(default_factory=dict)
     # How columns of relations that are JSON rows are read, by relation number.
     _json: dict[int, tuple[str, ...]] = field(default_factory=dict)
     # Set-returning calls of the select list being written: node id -> SQL of its value.
@@ -149,6 +165,7 @@ class _Emitter:
         if q.grouping_sets or q.distinct_on:
             what = "GROUPING SETS" if q.grouping_sets else "DISTINCT ON"
             raise FeatureNotSupportedError(f"{what} is not implemented for catalogue queries")
+        self._note_equalities(q.where)
         sources = [self._source(item, first=i == 0) for i, item in enumerate(q.from_)]
         sources += self._select_list_sets(q)
         targets = ", ".join(
@@ -168,6 +185,22 @@ class _Emitter:
                 parts.append("GROUP BY NULL")
             parts.append(f"HAVING {self.expr(q.having)}")
         return " ".join(parts) + self._tail(q)
+
+    def _note_equalities(self, where: Expr | None) -> None:
+        """Which rows WHERE asks for by `column = constant`: others need not be made."""
+        for part in _conjuncts(where):
+            match part:
+                case Call(overload, (ColumnRef(relation, column, outer=0), other)) if (
+                    _is_native(overload) and overload.name == "="
+                ):
+                    pass
+                case _:
+                    continue
+            if isinstance(other, Const):
+                self._equal.setdefault(relation, {})[column] = other.value
+            elif isinstance(other, Param):
+                value = self.functions.context.params[other.index]
+                self._equal.setdefault(relation, {})[column] = value
 
     def _select_list_sets(self, q: Select) -> list[str]:
         """A set-returning function in the select list is a lateral FROM item."""
@@ -250,8 +283,10 @@ class _Emitter:
     def _source(self, item: FromItem, *, first: bool) -> str:
         match item:
             case tree.VirtualScan(relation, schema, name, columns):
-                self.relations.setdefault((schema, name), columns)
-                return f"{_quote(f'{schema}.{name}')} AS r{relation}"
+                equal = self._equal.get(relation, {})
+                table = f"{schema}.{name}" + (f"#{relation}" if equal else "")
+                self.relations[table] = CatalogTable(schema, name, columns, equal)
+                return f"{_quote(table)} AS r{relation}"
             case tree.SubqueryScan(relation, query, columns, _, lateral):
                 if lateral:
                     return self._lateral(relation, query, columns)
@@ -440,7 +475,8 @@ class _Emitter:
             context=self.functions.context,
         )
         name = self.functions.add_aggregate(1, aggregate_class(call, self.functions.raised))
-        return f"(SELECT {name}(c0) FROM ({self.query(e.query)}))"  # noqa: S608
+        # Python's aggregates are not asked when there are no rows.
+        return f"(SELECT coalesce({name}(c0), '{{}}') FROM ({self.query(e.query)}))"  # noqa: S608
 
     def _in_subquery(self, e: InSubquery) -> str:
         query = self.query(e.query)
@@ -481,7 +517,9 @@ class _Emitter:
         args = [*(self.expr(a) for a in e.args), *(self.expr(k.expr) for k in e.order_by)]
         cls = aggregate_class(call, self.functions.raised)
         name = self.functions.add_aggregate(len(args), cls)
-        return f"{name}({', '.join(args)}){where}"
+        sql = f"{name}({', '.join(args)}){where}"
+        nothing = compute(call, [])
+        return sql if nothing is None else f"coalesce({sql}, {self._literal(nothing)})"
 
     def _window(self, e: Window) -> str:
         if e.overload.name not in _WINDOWS or e.frame is not None or e.filter is not None:
@@ -530,6 +568,14 @@ def _plain(value: object, of: PgType) -> object:
     from kalam_pg.sql.sqlite_functions import from_sqlite  # noqa: PLC0415
 
     return from_sqlite(value, of)
+
+
+def _conjuncts(where: Expr | None) -> Iterator[Expr]:
+    if isinstance(where, BoolOp) and where.kind is BoolKind.AND:
+        for arg in where.args:
+            yield from _conjuncts(arg)
+    elif where is not None:
+        yield where
 
 
 def _is_native(overload: Overload) -> bool:

@@ -1,0 +1,200 @@
+"""Functions of arrays, and the sets that go with them: unnest, generate_series, generate_subscripts."""
+
+from collections.abc import Iterable, Iterator
+
+from catalog.errors import InvalidParameterValueError
+from catalog.types import registry as t
+from catalog.types.registry import (
+    ANYARRAY,
+    ANYELEMENT,
+    INT2VECTOR,
+    INT4,
+    INT8,
+    OIDVECTOR,
+    TEXT,
+)
+from catalog.types.table import PgType
+from kalam_pg.functions.comparison import comparer
+from kalam_pg.functions.define import Datum, cast, function, returns_set, same
+from kalam_pg.functions.table import EvalContext, Overload, Volatility
+
+Array = tuple[Datum, ...]
+
+
+def _shape(array: Datum) -> list[int]:
+    """Length of each dimension; [] for an empty array."""
+    shape: list[int] = []
+    while isinstance(array, tuple) and array:
+        shape.append(len(array))
+        array = array[0]
+    return shape
+
+
+def _first_index(types: tuple[PgType, ...]) -> int:
+    """int2vector and oidvector count from 0, every other array here from 1."""
+    return 0 if types[0] in (INT2VECTOR, OIDVECTOR) else 1
+
+
+def _length(array: Array, dimension: int) -> int | None:
+    shape = _shape(array)
+    return shape[dimension - 1] if 0 < dimension <= len(shape) else None
+
+
+def _upper(types: tuple[PgType, ...], array: Array, dimension: int) -> int | None:
+    length = _length(array, dimension)
+    return None if length is None else length - 1 + _first_index(types)
+
+
+def _lower(types: tuple[PgType, ...], array: Array, dimension: int) -> int | None:
+    return None if _length(array, dimension) is None else _first_index(types)
+
+
+def _cardinality(array: Array) -> int:
+    return sum(1 for _ in _elements(array))
+
+
+def _elements(array: Array) -> Iterator[Datum]:
+    for item in array:
+        if isinstance(item, tuple):
+            yield from _elements(item)
+        else:
+            yield item
+
+
+def _to_string(
+    context: EvalContext, types: tuple[PgType, ...], array: Array | None, separator: str | None,
+    null: str | None = None,
+) -> str | None:  # fmt: skip
+    if array is None or separator is None:
+        return None
+    element = types[0].element
+    assert element is not None
+    words = [
+        null if item is None else element.output(item, context.types) for item in _elements(array)
+    ]
+    return separator.join(word for word in words if word is not None)
+
+
+def _from_string(text: str | None, separator: str | None, null: str | None = None) -> Array | None:
+    if text is None:
+        return None
+    if text == "":
+        return ()
+    words = list(text) if separator is None else [text]
+    if separator:
+        words = text.split(separator)
+    return tuple(None if null is not None and word == null else word for word in words)
+
+
+def _append(array: Array | None, item: Datum) -> Array:
+    return (*(array or ()), item)
+
+
+def _prepend(item: Datum, array: Array | None) -> Array:
+    return (item, *(array or ()))
+
+
+def _cat(a: Array | None, b: Array | None) -> Array | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return (*a, *b)
+
+
+def _position(
+    types: tuple[PgType, ...], array: Array | None, item: Datum, start: int | None = 1
+) -> int | None:
+    if array is None or start is None:
+        return None
+    compare = comparer(types[1])
+    for number, found in enumerate(array, 1):
+        if number < start:
+            continue
+        if found is None or item is None:
+            if found is item:
+                return number
+        elif compare(found, item) == 0:
+            return number
+    return None
+
+
+def _remove(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Array | None:
+    if array is None:
+        return None
+    compare = comparer(types[1])
+    return tuple(
+        found
+        for found in array
+        if not (found is item if found is None or item is None else compare(found, item) == 0)
+    )
+
+
+def _unnest(array: Array) -> Iterable[Datum]:
+    return _elements(array)
+
+
+def _series(start: int, stop: int, step: int = 1) -> Iterable[int]:
+    if step == 0:
+        raise InvalidParameterValueError("step size cannot equal zero")
+    return range(start, stop + (1 if step > 0 else -1), step)
+
+
+def _subscripts(
+    types: tuple[PgType, ...], array: Array, dimension: int, reverse: Datum = False
+) -> Iterable[int]:
+    length = _length(array, dimension) or 0
+    first = _first_index(types)
+    indexes = range(first, first + length)
+    return reversed(indexes) if reverse else indexes
+
+
+_TEXT_ARRAY = t.array_of(TEXT) or TEXT
+_INT2_ARRAY = t.array_of(t.INT2) or TEXT
+_OID_ARRAY = t.array_of(t.OID) or TEXT
+_STABLE = Volatility.STABLE
+
+OVERLOADS: tuple[Overload, ...] = (
+    function("array_length", (ANYARRAY, INT4), INT4, _length),
+    function("array_upper", (ANYARRAY, INT4), INT4, _upper, needs_types=True),
+    function("array_lower", (ANYARRAY, INT4), INT4, _lower, needs_types=True),
+    function("array_ndims", (ANYARRAY,), INT4, lambda a: len(_shape(a)) or None),
+    function("cardinality", (ANYARRAY,), INT4, _cardinality),
+    *(
+        function(
+            "array_to_string", (ANYARRAY, *(TEXT,) * count), TEXT, _to_string,
+            strict=False, needs_context=True, needs_types=True, volatility=_STABLE,
+        )
+        for count in (1, 2)
+    ),
+    *(
+        function("string_to_array", (TEXT,) * count, _TEXT_ARRAY, _from_string, strict=False)
+        for count in (2, 3)
+    ),
+    function("array_append", (ANYARRAY, ANYELEMENT), ANYARRAY, _append, strict=False),
+    function("array_prepend", (ANYELEMENT, ANYARRAY), ANYARRAY, _prepend, strict=False),
+    function("array_cat", (ANYARRAY, ANYARRAY), ANYARRAY, _cat, strict=False),
+    *(
+        function(
+            "array_position", (ANYARRAY, ANYELEMENT, *(INT4,) * count), INT4, _position,
+            strict=False, needs_types=True,
+        )
+        for count in (0, 1)
+    ),
+    function(
+        "array_remove", (ANYARRAY, ANYELEMENT), ANYARRAY, _remove, strict=False, needs_types=True
+    ),
+    returns_set("unnest", (ANYARRAY,), ANYELEMENT, _unnest),
+    *(
+        returns_set("generate_series", (of,) * count, of, _series)
+        for of in (INT4, INT8)
+        for count in (2, 3)
+    ),
+    *(
+        returns_set(
+            "generate_subscripts", (ANYARRAY, INT4, *(t.BOOL,) * count), INT4, _subscripts,
+            needs_types=True,
+        )
+        for count in (0, 1)
+    ),
+    cast(INT2VECTOR, _INT2_ARRAY, "i", same),
+    cast(OIDVECTOR, _OID_ARRAY, "i", same),
+)  # fmt: skip
