@@ -8,18 +8,16 @@ runs at most `READ_AHEAD_BYTES_MAX` are read.
 
 import socket
 from collections.abc import Awaitable, Callable
-from select import EPOLLIN, EPOLLOUT
+from select import EPOLLIN
 from typing import TYPE_CHECKING, Final
 
 import structlog
-import trio
 
 from kalam_pg.pgwire.notices import error_bytes
-from kalam_pg.server.errors import ConnectionLostError
+from kalam_pg.server.channel import Channel
 from kalam_pg.server.opening import OpeningRefusedError
 from kalam_pg.server.protocols import PAUSE, Peer, Session, Work
 from kalam_pg.server.timers import Entry
-from kalam_pg.server.tls import TlsStream
 from storage.errors import KalamError
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ READ_BYTES: Final = 32_768
 """One read, and so the most input that one connection has handled in its turn."""
 
 READ_AHEAD_BYTES_MAX: Final = 65_536
-HIGH_WATER_BYTES: Final = 262_144
 WRITE_BYTES_MIN: Final = 65_536
 """What a streaming Work gathers before a send in the middle of it is worth a system call."""
 
@@ -61,35 +58,24 @@ class Resume:
                 connection.want_turn()
 
 
-class Connection:
+class Connection(Channel):
     """See the module. `session` is None until the StartupMessage came and after the end."""
 
     __slots__ = (
-        "_blocked",
         "_closing_at",
-        "_drained",
-        "_early",
         "_eof",
         "_linger",
-        "_mask",
         "_opening",
         "_refusal",
         "_released",
         "_timers",
-        "closed",
-        "ending",
-        "fd",
         "held_work",
         "in_turn",
         "loop",
         "peer",
         "process_id",
-        "progress_at",
         "queued",
         "read_ahead",
-        "session",
-        "sock",
-        "tls",
         "user",
         "waiting_for",
         "work",
@@ -98,32 +84,22 @@ class Connection:
     def __init__(
         self, loop: "Loop", sock: socket.socket, peer: Peer, refusal: KalamError | None
     ) -> None:
+        super().__init__(sock, loop.epoll)
         self.loop = loop
-        self.sock = sock
-        self.fd = sock.fileno()
         self.peer = peer
         self.process_id = loop.cancels.register(self.cancel_work)
-        self.session: Session | None = None
-        self.tls: TlsStream | None = None
         self.work: Work | None = None
         self.waiting_for: Resume | None = None
         self.held_work: Work | None = None
         self.user: str | None = None
         self.read_ahead = 0
-        self.progress_at = 0.0  # When the peer last took bytes, while some are unsent.
         self.in_turn = False
         self.queued = False
-        self.ending = False  # Nothing more is read for the session; what is unsent still goes.
-        self.closed = False
         self._eof = False
-        self._blocked = False
-        self._mask = EPOLLIN
-        self._early = bytearray()  # The outbox of a connection that has no session.
         self._opening = loop.opening(peer)
         self._refusal = refusal
         self._released = False
         self._linger = True
-        self._drained: trio.Event | None = None
         self._timers: set[Entry] = set()
 
     # What the operating system says -------------------------------------------------------------
@@ -194,7 +170,7 @@ class Connection:
                 self.in_turn = False
                 if session.outbox:
                     self.loop.hold(self)
-                self._watch()
+                self.watch()
                 return
         self.in_turn = False
         if self.closed:
@@ -204,7 +180,7 @@ class Connection:
         elif session.outbox:
             self.flush()
         elif self._mask != EPOLLIN:
-            self._watch()
+            self.watch()
 
     def _start(self, work: Work) -> bool:
         """Start Work; whether it is still running."""
@@ -217,6 +193,14 @@ class Connection:
     def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
         """Run `function` in the server's nursery; what it raises ends this connection only."""
         self.loop.spawn(self, function)
+
+    def wants_input(self) -> bool:
+        """Not after the peer's last byte, and not far ahead of Work."""
+        return not self._eof and (self.work is None or self.read_ahead < READ_AHEAD_BYTES_MAX)
+
+    def became_blocked(self) -> None:
+        """From now on the peer's patience with reading is measured."""
+        self.loop.blocked.add(self)
 
     def cancel_work(self) -> None:
         """CancelRequest: stop the Work, if any."""
@@ -240,12 +224,12 @@ class Connection:
             return
         if self.work is None and not self._blocked:
             self.advance(session)
-        self._watch()
+        self.watch()
 
     def _read_ahead(self, size: int) -> None:
         self.read_ahead += size
         if self.read_ahead >= READ_AHEAD_BYTES_MAX:
-            self._watch()
+            self.watch()
 
     # Before the session, and under TLS ----------------------------------------------------------
 
@@ -305,17 +289,6 @@ class Connection:
     # Output -------------------------------------------------------------------------------------
 
     @property
-    def unsent(self) -> int:
-        """See `Transport`."""
-        size = len(self._early) if self.session is None else len(self.session.outbox)
-        return size if self.tls is None else size + len(self.tls.outbox)
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether the operating system took less than there was to send."""
-        return self._blocked
-
-    @property
     def awaited(self) -> bool:
         """Whether something waits until the peer has read."""
         return self.work is not None or self.queued or self.ending or self._drained is not None
@@ -330,70 +303,6 @@ class Connection:
             self.flush()
         else:
             self.want_turn()
-
-    async def drain(self) -> None:
-        """See `Transport`."""
-        await trio.lowlevel.checkpoint()
-        if not self._blocked:
-            self.flush()
-        while self.unsent > HIGH_WATER_BYTES and not self.closed:
-            if self._drained is None:
-                self._drained = trio.Event()
-            await self._drained.wait()
-        if self.closed:
-            raise ConnectionLostError("connection to client lost")
-
-    def flush(self) -> None:
-        """One send of what is there."""
-        out = self._early if self.session is None else self.session.outbox
-        if self.tls is not None and self.tls.established:
-            if out:
-                self.tls.write(out)
-                out.clear()
-            out = self.tls.outbox
-        elif self.tls is not None and not out:
-            out = self.tls.outbox
-        if out:
-            try:
-                sent = self.sock.send(out)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                self.lost()
-                return
-            if sent == len(out):
-                out.clear()
-                self._blocked = False
-            else:
-                if sent or not self._blocked:
-                    self.progress_at = trio.current_time()
-                del out[:sent]
-                if not self._blocked:
-                    self._blocked = True
-                    self.loop.blocked.add(self)
-        else:
-            self._blocked = False
-        if self._drained is not None and self.unsent <= HIGH_WATER_BYTES:
-            self._drained.set()
-            self._drained = None
-        if self.ending and not self._blocked:
-            self._goodbye()
-        else:
-            self._watch()
-
-    def _watch(self) -> None:
-        """Tell the operating system what is waited for now."""
-        if self.closed:
-            return
-        if self._blocked:
-            mask = EPOLLOUT
-        elif self._eof or (self.work is not None and self.read_ahead >= READ_AHEAD_BYTES_MAX):
-            mask = 0
-        else:
-            mask = EPOLLIN
-        if mask != self._mask:
-            self._mask = mask
-            self.loop.epoll.modify(self.fd, mask)
 
     # What the server knows ----------------------------------------------------------------------
 
@@ -465,7 +374,7 @@ class Connection:
         self.ending = True
         self.flush()
 
-    def _goodbye(self) -> None:
+    def sent_all(self) -> None:
         self._release()
         if self._eof:
             self.lost()
@@ -481,7 +390,7 @@ class Connection:
         if not self._linger:
             self.lost()
             return
-        self._watch()
+        self.watch()
         self.loop.timers.call_later(GOODBYE_S, self.lost)
 
     def lost(self) -> None:

@@ -22,6 +22,7 @@ from kalam_pg.pgwire.messages import (
     Terminate,
 )
 from kalam_pg.server import connection as connection_module
+from kalam_pg.server.channel import HIGH_WATER_BYTES
 from kalam_pg.server.limits import ConnectionLimits
 from kalam_pg.server.loop import LoopOptions
 from tests.kalam_pg.server.fakes import (
@@ -164,10 +165,10 @@ async def test_a_stream_is_paced_by_its_reader():
         client = await served.connect()
         await client.send(Query("stream 200"))
         connection = served.services.sessions[0].transport
-        await settled(lambda: connection.unsent > connection_module.HIGH_WATER_BYTES)
+        await settled(lambda: connection.unsent > HIGH_WATER_BYTES)
         # Nothing is read, so nothing more is made than the mark and one chunk.
         await trio.testing.wait_all_tasks_blocked()
-        assert connection.unsent <= connection_module.HIGH_WATER_BYTES + len(CHUNK)
+        assert connection.unsent <= HIGH_WATER_BYTES + len(CHUNK)
         await alive(served)
         messages = await client.until_ready()
         assert sum(isinstance(message, DataRow) for message in messages) == 200

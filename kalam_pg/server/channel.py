@@ -1,0 +1,136 @@
+"""A socket's way out: what is unsent, TLS around it, and when the operating system takes it.
+
+`Channel` knows nothing of sessions beyond their outbox; `connection.Connection` is built on it.
+"""
+
+import socket
+from abc import ABC, abstractmethod
+from select import EPOLLIN, EPOLLOUT, epoll
+from typing import Final
+
+import trio
+
+from kalam_pg.server.errors import ConnectionLostError
+from kalam_pg.server.protocols import Session
+from kalam_pg.server.tls import TlsStream
+
+HIGH_WATER_BYTES: Final = 262_144
+
+
+class Channel(ABC):
+    """Bytes on their way to one peer. `session` is None before the first and after the last."""
+
+    __slots__ = (
+        "_blocked",
+        "_drained",
+        "_early",
+        "_epoll",
+        "_mask",
+        "closed",
+        "ending",
+        "fd",
+        "progress_at",
+        "session",
+        "sock",
+        "tls",
+    )
+
+    def __init__(self, sock: socket.socket, poller: epoll) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.session: Session | None = None
+        self.tls: TlsStream | None = None
+        self.progress_at = 0.0  # When the peer last took bytes, while some are unsent.
+        self.ending = False  # Nothing more is read for the session; what is unsent still goes.
+        self.closed = False
+        self._epoll = poller
+        self._blocked = False
+        self._mask = EPOLLIN
+        self._early = bytearray()  # The outbox of a connection that has no session.
+        self._drained: trio.Event | None = None
+
+    @abstractmethod
+    def wants_input(self) -> bool:
+        """Whether to watch for bytes of the peer, as far as output does not forbid it."""
+
+    @abstractmethod
+    def became_blocked(self) -> None:
+        """The operating system took less than there was to send."""
+
+    @abstractmethod
+    def sent_all(self) -> None:
+        """Everything is sent and the connection is ending."""
+
+    @abstractmethod
+    def lost(self) -> None:
+        """Close now, whatever is unsent."""
+
+    @property
+    def unsent(self) -> int:
+        """See `Transport`."""
+        size = len(self._early) if self.session is None else len(self.session.outbox)
+        return size if self.tls is None else size + len(self.tls.outbox)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the operating system took less than there was to send."""
+        return self._blocked
+
+    async def drain(self) -> None:
+        """See `Transport`."""
+        await trio.lowlevel.checkpoint()
+        if not self._blocked:
+            self.flush()
+        while self.unsent > HIGH_WATER_BYTES and not self.closed:
+            if self._drained is None:
+                self._drained = trio.Event()
+            await self._drained.wait()
+        if self.closed:
+            raise ConnectionLostError("connection to client lost")
+
+    def flush(self) -> None:
+        """One send of what is there."""
+        out = self._early if self.session is None else self.session.outbox
+        if self.tls is not None and self.tls.established:
+            if out:
+                self.tls.write(out)
+                out.clear()
+            out = self.tls.outbox
+        elif self.tls is not None and not out:
+            out = self.tls.outbox
+        if out:
+            try:
+                sent = self.sock.send(out)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.lost()
+                return
+            if sent == len(out):
+                out.clear()
+                self._blocked = False
+            else:
+                if sent or not self._blocked:
+                    self.progress_at = trio.current_time()
+                del out[:sent]
+                if not self._blocked:
+                    self._blocked = True
+                    self.became_blocked()
+        else:
+            self._blocked = False
+        if self._drained is not None and self.unsent <= HIGH_WATER_BYTES:
+            self._drained.set()
+            self._drained = None
+        if self.ending and not self._blocked:
+            self.sent_all()
+        else:
+            self.watch()
+
+    def watch(self) -> None:
+        """Tell the operating system what is waited for now."""
+        if self.closed:
+            return
+        mask = EPOLLOUT if self._blocked else EPOLLIN if self.wants_input() else 0
+        if mask != self._mask:
+            self._mask = mask
+            self._epoll.modify(self.fd, mask)
