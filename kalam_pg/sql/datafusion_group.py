@@ -34,9 +34,9 @@ class Grouped:
         self._query = query
         self._expressions = Expressions(state, scope)
         self._keys = {fingerprint(e): i for i, e in enumerate(query.group_by)}
-        self._aggregates: dict[Aggregate, None] = {}
-        self._groupings: dict[Grouping, None] = {}
-        self._dependent: dict[ColumnRef, None] = {}
+        self._aggregates: dict[Any, Aggregate] = {}
+        self._groupings: dict[Any, Grouping] = {}
+        self._dependent: dict[tuple[int, int], ColumnRef] = {}
         self._rows = state.alias()
         self._input: dict[str, tuple[str, Sql]] = {}
         self._results: dict[str, tuple[str, pa.DataType]] = {}
@@ -46,13 +46,13 @@ class Grouped:
         # A running sum must add in the order of the rows: DataFusion does so within a group only.
         self._forced = not query.group_by and any(
             a.overload.name in {"sum", "avg"} and a.args[0].type in _FLOATS
-            for a in self._aggregates
+            for a in self._aggregates.values()
         )
 
     def inputs(self) -> list[Expr]:
         """What aggregates read of each row."""
         found: list[Expr] = []
-        for aggregate in self._aggregates:
+        for aggregate in self._aggregates.values():
             found += [*aggregate.args, *[k.expr for k in aggregate.order_by]]
             if aggregate.filter is not None:
                 found.append(aggregate.filter)
@@ -63,14 +63,14 @@ class Grouped:
         if fingerprint(node) in self._keys:
             return
         if isinstance(node, Aggregate) and not inner:
-            self._aggregates[node] = None
+            self._aggregates[fingerprint(node)] = node
             return
         if isinstance(node, Grouping) and not inner:
-            self._groupings[node] = None
+            self._groupings[fingerprint(node)] = node
             return
         if isinstance(node, ColumnRef):
             if scope.knows(node):
-                self._dependent[node] = None
+                self._dependent[node.relation, node.column] = node
             return
         inner = inner or isinstance(node, Select | SetOp | ValuesQuery)
         for child in children(node):
@@ -80,16 +80,16 @@ class Grouped:
         """The grouped relation and a scope in which its keys and aggregates are computed."""
         scope = Scope(parent)
         keys = self._emit_keys(scope)
-        for ref in self._dependent:
+        for ref in self._dependent.values():
             value = self._as_input(self._expressions.emit(ref))
             shown = self._as_result(f"first_value({value.text})", value.physical)
             scope.add_column(ref.relation, ref.column, lambda shown=shown: shown)  # type: ignore[misc]
         aggregates = Aggregates(
             self._state, self._expressions, Parts(self._as_input, self._as_result)
         )
-        for aggregate in self._aggregates:
+        for aggregate in self._aggregates.values():
             scope.add_node(aggregate, aggregates.emit(aggregate))
-        for grouping in self._groupings:
+        for grouping in self._groupings.values():
             scope.add_node(grouping, self._grouping(grouping))
         return scope, self._relation(from_, where, keys)
 

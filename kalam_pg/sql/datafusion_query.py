@@ -6,7 +6,7 @@ then targets and sort keys (c0 …, s0 …), then DISTINCT, then ORDER BY and LI
 """
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Any, assert_never
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ from catalog.types.table import PgType
 from kalam_pg.sql.datafusion_expr import Expressions, unified
 from kalam_pg.sql.datafusion_from import FromClause, values
 from kalam_pg.sql.datafusion_group import Grouped
-from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted
+from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted, fingerprint
 from kalam_pg.sql.datafusion_subquery import Domain, Subqueries
 from kalam_pg.sql.datafusion_window import add_windows
 from kalam_pg.sql.physical import Sql, canonical
@@ -163,10 +163,10 @@ class Queries:
         """ORDER BY terms over c… and s…, and the hidden columns s… they need."""
         order: list[str] = []
         hidden: list[tuple[str, str]] = []
-        emitted = {t.expr: i for i, t in reversed(list(enumerate(query.targets)))}
+        emitted = _places(query)
         for key in query.order_by:
             sortable = expressions.sortable(key.expr)
-            target = emitted.get(key.expr)
+            target = emitted.get(fingerprint(key.expr))
             if target is not None and sortable == expressions.emit(key.expr):
                 name = f"c{target}"
             else:
@@ -188,9 +188,9 @@ class Queries:
         expressions = Expressions(self._state, Scope())
         columns = [column(alias, f"c{i}", p) for i, p in enumerate(physical)]
         keys = [expressions.comparable_form(c, k) for c, k in zip(columns, kinds, strict=True)]
-        targets = {t.expr: i for i, t in reversed(list(enumerate(query.targets)))}
+        targets = _places(query)
         # The binder has checked that ORDER BY names targets only.
-        places = [targets[key.expr] for key in query.order_by]
+        places = [targets[fingerprint(key.expr)] for key in query.order_by]
         del order
         if all(k == c for k, c in zip(keys, columns, strict=True)):
             names = ", ".join([f"c{i}" for i in range(len(columns))])
@@ -338,6 +338,11 @@ def _late(query: Select) -> list[Expr]:
         *query.distinct_on,
         *[k.expr for k in query.order_by],
     ]
+
+
+def _places(query: Select) -> dict[Any, int]:
+    """Where in the select list an expression first stands."""
+    return {fingerprint(t.expr): i for i, t in reversed(list(enumerate(query.targets)))}
 
 
 def _order(terms: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalog.model import Table
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext, Overload
 from kalam_pg.functions.udf import UdfSpec
@@ -40,7 +41,7 @@ class Emitted:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A query's output: its SQL, and the physical types of its columns c0, c1 …"""
+    """A query's output: its SQL, and the physical types of its columns (c0, c1 and so on)."""
 
     sql: str
     physical: tuple[pa.DataType, ...]
@@ -153,7 +154,9 @@ def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hash
         return tuple([fingerprint(item) for item in node])
     if isinstance(node, ColumnRef):
         return (ColumnRef, node.relation, node.column)
-    if is_dataclass(node) and not isinstance(node, Overload | PgType):
+    if isinstance(node, Overload | PgType | Table):
+        return id(node)
+    if is_dataclass(node):
         return (
             type(node),
             *[fingerprint(getattr(node, f.name)) for f in fields(node) if f.name not in _LOOKS],
