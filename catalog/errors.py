@@ -22,6 +22,12 @@ class InsufficientPrivilegeError(KalamError):
     sqlstate = "42501"
 
 
+class InvalidGrantOperationError(KalamError):
+    """invalid_grant_operation: the privilege does not exist for this kind of object."""
+
+    sqlstate = "0LP01"
+
+
 class UndefinedTableError(KalamError):
     """undefined_table: no table of that name is visible to this user."""
 

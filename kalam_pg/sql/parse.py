@@ -69,6 +69,12 @@ def parse_expression(text: str) -> exp.Expr:
     return node
 
 
+def column_names(text: str) -> tuple[str, ...]:
+    """The names that an expression uses as columns, each once."""
+    found = (node.name for node in parse_expression(text).find_all(exp.Column, bfs=False))
+    return tuple(dict.fromkeys(found))
+
+
 def _split(tokens: list[Token]) -> list[tuple[list[Token], bool]]:
     """The tokens of each statement that has any, and whether a semicolon ended it."""
     pieces: list[tuple[list[Token], bool]] = []

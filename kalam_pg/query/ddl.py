@@ -1,0 +1,19 @@
+"""Definitions: each DDL or user statement to the catalog change that it means.
+
+Planning checks the privileges, resolves names and types and has the expressions bound; writing and
+publishing the change is the transaction's.
+"""
+
+from kalam_pg.query import ddl_objects, ddl_users
+from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
+from kalam_pg.sql.statements import Statement
+
+__all__ = ["DdlContext", "DdlPlan", "plan_ddl"]
+
+_REGISTERED = (ddl_objects, ddl_users)
+"""The modules whose functions `plan` chooses from."""
+
+
+def plan_ddl(statement: Statement, context: DdlContext) -> DdlPlan:
+    """The change that a DDL or user statement means. Raises what PostgreSQL would."""
+    return plan(statement, context)

@@ -1,0 +1,313 @@
+"""Namespaces, tables, views, comments and grants: each statement to its catalog change."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from catalog import changes, changes_table
+from catalog.changes import Change
+from catalog.changes_table import NewColumn, NewConstraint, NewTable
+from catalog.errors import (
+    DuplicateColumnError,
+    FeatureNotSupportedError,
+    InvalidGrantOperationError,
+    SqlSyntaxError,
+    WrongObjectTypeError,
+)
+from catalog.model import Column, Namespace, Relation, Table, TableKind, View
+from catalog.options import parse_options
+from catalog.privileges import Action, require
+from catalog.types.registry import BOOL, TEXT
+from kalam_pg.query.ddl_context import (
+    DdlContext,
+    DdlPlan,
+    creation_namespace,
+    find_relation,
+    grantee,
+    grantee_or_role,
+    plan,
+)
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.bind_types import resolve_type
+from kalam_pg.sql.parse import column_names
+from kalam_pg.sql.tree import OutputColumn
+
+_TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+_NAMESPACE_PRIVILEGES = ("CREATE", "USAGE")
+
+
+# ------------------------------------------------------------------ namespaces
+
+
+@plan.register
+def _(statement: st.CreateNamespace, context: DdlContext) -> DdlPlan:
+    require(context.user, Action.CREATE_NAMESPACE)
+    owner = context.user.id
+    if statement.authorization:
+        owner = grantee(context, statement.authorization)
+    change = changes.create_namespace(
+        context.snapshot,
+        statement.name,
+        owner=owner,
+        now_us=context.now_us,
+        if_not_exists=statement.if_not_exists,
+    )
+    return DdlPlan(change, "CREATE SCHEMA")
+
+
+@plan.register
+def _(statement: st.DropNamespace, context: DdlContext) -> DdlPlan:
+    for name in statement.names:
+        require(context.user, Action.DROP_NAMESPACE, context.snapshot.namespace(name))
+    change = changes.drop_namespaces(
+        context.snapshot,
+        statement.names,
+        if_exists=statement.if_exists,
+        cascade=statement.cascade,
+    )
+    return DdlPlan(change, "DROP SCHEMA")
+
+
+@plan.register
+def _(statement: st.RenameNamespace, context: DdlContext) -> DdlPlan:
+    require(context.user, Action.ALTER_NAMESPACE, context.snapshot.namespace(statement.name))
+    change = changes.rename_namespace(context.snapshot, statement.name, statement.new_name)
+    return DdlPlan(change, "ALTER SCHEMA")
+
+
+# ------------------------------------------------------------------ tables
+
+
+@plan.register
+def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
+    namespace = creation_namespace(context, statement.name)
+    kind, options = parse_options(statement.options, storages=context.storages)
+    shared = kind is TableKind.SHARED or options.scope == "SHARED"
+    action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
+    require(context.user, action, namespace)
+    name = statement.name.name
+    if statement.if_not_exists and context.snapshot.find(namespace.name, name, ()) is not None:
+        return DdlPlan(_skipped(context, name), "CREATE TABLE")
+    if statement.as_query is not None:
+        raise FeatureNotSupportedError("CREATE TABLE AS is not supported yet")
+    new = NewTable(
+        namespace.name,
+        name,
+        kind,
+        tuple(new_column(column) for column in statement.columns),
+        _constraints(statement),
+        options,
+    )
+    change = changes_table.create_table(
+        context.snapshot, new, owner=context.user.id, now_us=context.now_us
+    )
+    table = change.snapshot.find(namespace.name, name, ())
+    assert isinstance(table, Table)
+    _check_expressions(table, context)
+    return DdlPlan(change, "CREATE TABLE")
+
+
+def _skipped(context: DdlContext, name: str) -> Change:
+    return Change(context.snapshot, notices=(f'relation "{name}" already exists, skipping',))
+
+
+def new_column(column: st.ColumnDefinition) -> NewColumn:
+    """A column definition with its type resolved."""
+    if column.generated:
+        raise FeatureNotSupportedError("generated columns are not supported yet")
+    kind, typmod = resolve_type(column.type)
+    return NewColumn(
+        column.name,
+        kind,
+        typmod,
+        column.not_null,
+        column.default,
+        column.identity,
+        column.generated,
+        column.position,
+    )
+
+
+def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
+    """Those of the columns first, each kind as the table's own."""
+    names = [column.name for column in statement.columns]
+    found: list[NewConstraint] = []
+    for column in statement.columns:
+        if column.primary_key or column.unique:
+            kind = "p" if column.primary_key else "u"
+            found.append(NewConstraint(kind, column.constraint_name, (column.name,)))
+        for name, check in column.checks:
+            found.append(NewConstraint("c", name, _mentioned(check, names), check))
+    for constraint in statement.constraints:
+        columns = constraint.columns
+        if constraint.kind == "c":
+            columns = _mentioned(constraint.check, names)
+        found.append(NewConstraint(constraint.kind, constraint.name, columns, constraint.check))
+    return tuple(found)
+
+
+def _mentioned(check: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a CHECK mentions, each once."""
+    return tuple(name for name in column_names(check) if name in columns)
+
+
+def _check_expressions(table: Table, context: DdlContext) -> None:
+    for column in table.columns:
+        if column.default:
+            context.check_expression(column.default, None, column.type)
+    for constraint in table.constraints:
+        if constraint.kind == "c":
+            context.check_expression(constraint.check, table, BOOL)
+
+
+@plan.register
+def _(statement: st.DropTable, context: DdlContext) -> DdlPlan:
+    relations, notices = _to_drop(
+        statement.names, "table", context, Action.DROP_TABLE, if_exists=statement.if_exists
+    )
+    return DdlPlan(changes_table.drop_tables(context.snapshot, relations, notices), "DROP TABLE")
+
+
+@plan.register
+def _(statement: st.DropView, context: DdlContext) -> DdlPlan:
+    relations, notices = _to_drop(
+        statement.names, "view", context, Action.DROP_VIEW, if_exists=statement.if_exists
+    )
+    return DdlPlan(changes.drop_views(context.snapshot, relations, notices), "DROP VIEW")
+
+
+def _to_drop(
+    names: Sequence[st.TableName],
+    kind: str,
+    context: DdlContext,
+    action: Action,
+    *,
+    if_exists: bool,
+) -> tuple[list[Relation], list[str]]:
+    """The relations that are there, each once; and a notice for each that is not."""
+    found: dict[int, Relation] = {}
+    notices: list[str] = []
+    for name in names:
+        changes.require_not_system(name.schema)
+        relation = context.snapshot.find(name.schema, name.name, context.search_path)
+        if relation is not None:
+            require(context.user, action, relation)
+            found[relation.id] = relation
+        elif not if_exists:
+            raise changes.undefined_relation(kind, str(name))
+        elif name.schema and context.snapshot.namespace(name.schema) is None:
+            notices.append(f'schema "{name.schema}" does not exist, skipping')
+        else:
+            notices.append(f'{kind} "{name.name}" does not exist, skipping')
+    return list(found.values()), notices
+
+
+# ------------------------------------------------------------------ views
+
+
+@plan.register
+def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
+    namespace = creation_namespace(context, statement.name)
+    require(context.user, Action.CREATE_VIEW, namespace)
+    existing = context.snapshot.find(namespace.name, statement.name.name, ())
+    if isinstance(existing, View) and statement.or_replace:
+        require(context.user, Action.DROP_VIEW, existing)
+    change = changes.create_view(
+        context.snapshot,
+        namespace.name,
+        statement.name.name,
+        query=statement.query.text,
+        columns=_view_columns(statement, context.describe(statement.query)),
+        search_path=tuple(context.search_path),
+        owner=context.user.id,
+        now_us=context.now_us,
+        or_replace=statement.or_replace,
+    )
+    return DdlPlan(change, "CREATE VIEW")
+
+
+def _view_columns(statement: st.CreateView, output: Sequence[OutputColumn]) -> list[Column]:
+    shown = [column for column in output if not column.hidden]
+    names = [column.name for column in shown]
+    if len(statement.columns) > len(names):
+        raise SqlSyntaxError("CREATE VIEW specifies more column names than columns")
+    names[: len(statement.columns)] = statement.columns
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DuplicateColumnError(f'column "{twice}" specified more than once')
+    return [
+        # A bare string literal is text in a view, as in PostgreSQL.
+        Column(at, name, TEXT if c.type.name == "unknown" else c.type, c.typmod)
+        for at, (name, c) in enumerate(zip(names, shown, strict=True), 1)
+    ]
+
+
+# ------------------------------------------------------------------ comments, grants
+
+
+@plan.register
+def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
+    comment = statement.comment or ""
+    if statement.kind == "schema":
+        namespace = changes.require_namespace(context.snapshot, statement.name.name)
+        require(context.user, Action.ALTER_NAMESPACE, namespace)
+        return DdlPlan(
+            changes.comment_on_namespace(context.snapshot, namespace.name, comment), "COMMENT"
+        )
+    relation = find_relation(context, statement.name)
+    if statement.kind == "table" and isinstance(relation, View):
+        raise WrongObjectTypeError(f'"{relation.name}" is not a table')
+    if statement.kind == "view" and isinstance(relation, Table):
+        raise WrongObjectTypeError(f'"{relation.name}" is not a view')
+    require(context.user, Action.COMMENT, relation)
+    change = changes.comment_on_relation(context.snapshot, relation, comment, statement.column)
+    return DdlPlan(change, "COMMENT")
+
+
+@plan.register
+def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
+    on_table = statement.on == "table"
+    privileges = _privileges(
+        statement.privileges, statement.on, _TABLE_PRIVILEGES if on_table else _NAMESPACE_PRIVILEGES
+    )
+    grantees = [grantee_or_role(context, name) for name in statement.grantees]
+    change = Change(context.snapshot)
+    for name in statement.names:
+        target = _grant_target(name, replace(context, snapshot=change.snapshot), on_table=on_table)
+        require(context.user, Action.GRANT, target)
+        step = changes.change_grants(
+            change.snapshot,
+            target,
+            privileges=privileges,
+            grantees=grantees,
+            grantor=context.user.id,
+            grant=statement.grant,
+        )
+        change = replace(step, puts=(*change.puts, *step.puts))
+    return DdlPlan(change, "GRANT" if statement.grant else "REVOKE")
+
+
+def _privileges(written: Sequence[str], on: str, known: tuple[str, ...]) -> Sequence[str]:
+    if "ALL" in written:
+        return known
+    for privilege in written:
+        if privilege not in known:
+            kind = "relation" if on == "table" else "schema"
+            raise InvalidGrantOperationError(f"invalid privilege type {privilege} for {kind}")
+    return written
+
+
+def _grant_target(name: st.TableName, context: DdlContext, *, on_table: bool) -> Table | Namespace:
+    if not on_table:
+        return changes.require_namespace(context.snapshot, name.name)
+    relation = find_relation(context, name)
+    if isinstance(relation, View):
+        raise WrongObjectTypeError(
+            f'"{relation.name}" is not a table',
+            detail="A view is read with the rights of who reads it.",
+        )
+    if relation.per_user:
+        raise WrongObjectTypeError(
+            f'"{relation.name}" is not a SHARED table',
+            detail="Everyone has their own rows of a USER table, and all rights on them.",
+        )
+    return relation

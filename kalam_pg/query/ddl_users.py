@@ -1,0 +1,141 @@
+"""CREATE, ALTER and DROP USER: who may change whom, and what is stored of it."""
+
+from dataclasses import replace
+
+from catalog import changes_user
+from catalog.changes import Change
+from catalog.errors import (
+    DependentObjectsStillExistError,
+    InsufficientPrivilegeError,
+    ObjectInUseError,
+    UndefinedObjectError,
+)
+from catalog.model import Role, User
+from catalog.privileges import Action, require
+from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
+from kalam_pg.sql import statements as st
+
+_EMPTY = "empty string is not a valid password, clearing password"
+
+
+@plan.register
+def _(statement: st.CreateUser, context: DdlContext) -> DdlPlan:
+    require(context.user, Action.CREATE_ROLE)
+    role = _granted_role(statement.role or Role.USER.value, context.user, "create")
+    user = User(
+        0,
+        statement.name,
+        role,
+        _verifier(statement.password, context),
+        statement.email,
+        statement.oauth_provider,
+        statement.oauth_subject,
+        statement.login,
+    )
+    change = changes_user.create_user(
+        context.snapshot,
+        context.get,
+        user,
+        now_us=context.now_us,
+        if_not_exists=statement.if_not_exists,
+    )
+    return DdlPlan(_with_notice(change, statement.password), "CREATE ROLE")
+
+
+@plan.register
+def _(statement: st.AlterUser, context: DdlContext) -> DdlPlan:
+    own = statement.name == context.user.name
+    if not (own and _only_password(statement)):
+        # Before the name is looked up: who may not change users learns nothing of who exists.
+        require(context.user, Action.ALTER_ROLE)
+    if statement.restore:
+        return DdlPlan(_restored(statement.name, context), "ALTER ROLE")
+    user = changes_user.require_user(context.get, statement.name)
+    if not own:
+        require(context.user, Action.ALTER_ROLE, user)
+    if statement.role is not None:
+        user = replace(user, role=_granted_role(statement.role, context.user, "alter"))
+    if statement.password is not None or statement.clear_password:
+        user = replace(user, verifier=_verifier(statement.password, context))
+    if statement.email is not None:
+        user = replace(user, email=statement.email)
+    if statement.login is not None:
+        user = replace(user, can_login=statement.login)
+    change = changes_user.change_user(context.snapshot, user)
+    return DdlPlan(_with_notice(change, statement.password), "ALTER ROLE")
+
+
+@plan.register
+def _(statement: st.DropUser, context: DdlContext) -> DdlPlan:
+    require(context.user, Action.DROP_ROLE)
+    change = Change(context.snapshot)
+    for name in dict.fromkeys(statement.names):
+        user = changes_user.find_user(context.get, name)
+        living = user is not None and user.deleted_at_us is None
+        if user is None or not (living or statement.purge):
+            if not statement.if_exists:
+                raise UndefinedObjectError(f'role "{name}" does not exist')
+            notice = f'role "{name}" does not exist, skipping'
+            change = replace(change, notices=(*change.notices, notice))
+            continue
+        _check_droppable(user, context)
+        if statement.purge:
+            step = changes_user.purge_user(context.snapshot, user)
+        else:
+            step = changes_user.delete_user(context.snapshot, user, now_us=context.now_us)
+        change = replace(
+            change,
+            puts=(*change.puts, *step.puts),
+            users=(*change.users, *step.users),
+            purged=(*change.purged, *step.purged),
+        )
+    return DdlPlan(change, "DROP ROLE")
+
+
+def _check_droppable(user: User, context: DdlContext) -> None:
+    require(context.user, Action.DROP_ROLE, user)
+    if user.id == context.user.id:
+        raise ObjectInUseError("current user cannot be dropped")
+    if user.id == changes_user.ROOT_ID:
+        raise DependentObjectsStillExistError(
+            f"cannot drop role {user.name} because it is required by the database system"
+        )
+
+
+def _restored(name: str, context: DdlContext) -> Change:
+    user = changes_user.find_user(context.get, name)
+    if user is None:
+        raise UndefinedObjectError(f'role "{name}" does not exist')
+    require(context.user, Action.ALTER_ROLE, user)
+    return changes_user.change_user(context.snapshot, replace(user, deleted_at_us=None))
+
+
+def _only_password(statement: st.AlterUser) -> bool:
+    others = (statement.role, statement.email, statement.login)
+    return all(value is None for value in others) and not statement.restore
+
+
+def _granted_role(written: str, actor: User, verb: str) -> Role:
+    """The role asked for, if it is not above the actor's own."""
+    role = changes_user.parse_role(written)
+    if role.rank > actor.role.rank:
+        raise InsufficientPrivilegeError(
+            f"permission denied to {verb} role",
+            detail=f"Only roles with the role {role.value} may give it.",
+        )
+    return role
+
+
+def _verifier(password: str | None, context: DdlContext) -> str:
+    """What is stored of a password: never itself; "" for none."""
+    if not password:
+        return ""
+    if password.startswith("SCRAM-SHA-256$"):
+        return password  # A verifier already, as pg_dumpall writes it.
+    return context.make_verifier(password)
+
+
+def _with_notice(change: Change, password: str | None) -> Change:
+    if password != "" or not change.puts:
+        return change
+    return replace(change, notices=(*change.notices, _EMPTY))
