@@ -12,7 +12,7 @@ from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Kind, Overload
 
 _MODULES = (
-    "aggregates", "arrays", "casts", "comparison", "current", "floats", "integers", "numerics",
+    "aggregates", "arrays", "casts", "comparison", "current", "floats", "ids", "integers", "numerics",
     "patterns", "regex", "strings", "sysinfo", "windows",
 )  # fmt: skip
 

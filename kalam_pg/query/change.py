@@ -8,6 +8,7 @@ be the one the view shows (`rows.newest`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
@@ -23,15 +24,24 @@ from kalam_pg.sql.tree import (
     BoolKind,
     BoolOp,
     ColumnRef,
+    Const,
+    CteScan,
     Delete,
     Expr,
     FromItem,
+    FunctionScan,
     Join,
     OutputColumn,
+    Query,
     Select,
+    SubqueryScan,
     TableScan,
-    Target as TargetItem,
     Update,
+    ValuesScan,
+    VirtualScan,
+)
+from kalam_pg.sql.tree import (
+    Target as TargetItem,
 )
 from storage.errors import SerializationError
 from storage.keys import encode_key
@@ -141,7 +151,7 @@ class ChangePlan:
 def plan_change(
     statement: Update | Delete,
     rules: RowRules,
-    plan_query: Callable[[Select], SelectPlan],
+    plan_query: Callable[[Query], SelectPlan],
 ) -> ChangePlan:
     """Compile a bound UPDATE or DELETE."""
     table = statement.table
@@ -185,6 +195,9 @@ def _all_of(parts: Sequence[Expr]) -> Expr:
     return BoolOp(BoolKind.AND, tuple(parts), parts[0].type)
 
 
+Leaf: TypeAlias = TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | ValuesScan
+
+
 class _Slots:
     """Where each column lies in a found row, and the expressions that the query must compute."""
 
@@ -199,8 +212,10 @@ class _Slots:
         for leaf in (leaf for item in items for leaf in _leaves(item)):
             self._start[leaf.relation] = width
             for at, column in enumerate(leaf.columns):
-                reference = ColumnRef(leaf.relation, at, column.name, column.type, column.typmod)
-                self.extra.append(TargetItem(reference, column.name))
+                value: Expr = ColumnRef(leaf.relation, at, column.name, column.type, column.typmod)
+                if isinstance(leaf, TableScan) and column.name == "_deleted":
+                    value = Const(False, column.type)
+                self.extra.append(TargetItem(value, column.name))
             width += len(leaf.columns)
         self._width = width
 
@@ -235,13 +250,16 @@ class _Slots:
         return False
 
     def target_items(self) -> list[TargetItem]:
-        return [
+        items = [
             TargetItem(ColumnRef(self._target, at, c.name, c.type, c.typmod), c.name)
             for at, c in enumerate(self._columns)
         ]
+        # The last is `_deleted`: what a query finds to change is not.
+        deleted = self._columns[-1]
+        return [*items[:-1], TargetItem(Const(False, deleted.type), deleted.name)]
 
 
-def _leaves(item: FromItem) -> list[FromItem]:
+def _leaves(item: FromItem) -> list[Leaf]:
     if isinstance(item, Join):
         return [*_leaves(item.left), *_leaves(item.right)]
     return [item]

@@ -101,7 +101,7 @@ class Committer:
             return self._engine.write_group(sets)
         except KalamError as exc:
             error: KalamError = exc
-        except Exception as exc:  # noqa: BLE001 -- a bug here must fail its sessions, not the writer
+        except Exception as exc:
             log.exception("commit failed")
             error = IoError(f"could not write the commit: {type(exc).__name__}")
         for write_set in sets:

@@ -45,7 +45,15 @@ class Execution:
     statement has its own, above that the transaction's.
     """
 
-    __slots__ = ("_view", "context", "database", "statement_timeout_s", "transaction", "user", "wire")
+    __slots__ = (
+        "_view",
+        "context",
+        "database",
+        "statement_timeout_s",
+        "transaction",
+        "user",
+        "wire",
+    )
 
     def __init__(
         self,

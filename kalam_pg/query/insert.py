@@ -11,12 +11,12 @@ from catalog.errors import (
 from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.rows import Found, Target, duplicate_key, insert, newest, replace
+from kalam_pg.query.rows import Found, Target, duplicate_key, insert, replace
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn
+from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn, Query
 from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
@@ -161,7 +161,7 @@ def target_slots(relation: int, width: int) -> Callable[[ColumnRef], int]:
 
 
 def plan_insert(
-    statement: Insert, rules: RowRules, plan_query: Callable[[object], SelectPlan]
+    statement: Insert, rules: RowRules, plan_query: Callable[[Query], SelectPlan]
 ) -> InsertPlan:
     """Compile a bound INSERT."""
     table = statement.table
@@ -172,9 +172,7 @@ def plan_insert(
     source: SelectPlan | None = None
     from_source: tuple[int | None, ...] = ()
     if isinstance(statement.source, tuple):
-        literal_rows = [
-            _builders(rules, statement.columns, row) for row in statement.source
-        ]
+        literal_rows = [_builders(rules, statement.columns, row) for row in statement.source]
     else:
         source = plan_query(statement.source)
         from_source = tuple(

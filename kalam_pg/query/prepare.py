@@ -14,12 +14,11 @@ from typing import Generic, TypeVar
 from catalog.model import Table
 from catalog.privileges import Action
 from catalog.snapshot import Snapshot
-from catalog.types.registry import TEXT
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.engine_plan import RunCatalog
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.plan import Plan, Planner
-from kalam_pg.query.engine_plan import RunCatalog
 from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
@@ -163,7 +162,7 @@ class StatementCache:
         return Planned(
             plan,
             bound.columns,
-            tuple(t or TEXT for t in bound.param_types),
+            bound.param_types,
             _needs(bound, statement),
             statement.kind.upper(),
             writes,

@@ -73,7 +73,9 @@ class RowRules:
         """`(a, b)=(1, 2)`, as a unique violation's detail names the key."""
         columns = [self.table.columns[at] for at in self.key]
         values = [
-            "null" if row[at] is None else self.table.columns[at].type.output(row[at], context.types)
+            "null"
+            if row[at] is None
+            else self.table.columns[at].type.output(row[at], context.types)
             for at in self.key
         ]
         return f"({', '.join(c.name for c in columns)})=({', '.join(values)})"
@@ -106,7 +108,10 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         bound = bind_expression(column.default, scope, None, column.type)
         defaults.append(compile_expr(bound, slot_of))
     checks = [
-        (constraint.name, compile_expr(bind_expression(constraint.check, scope, table, BOOL), slot_of))
+        (
+            constraint.name,
+            compile_expr(bind_expression(constraint.check, scope, table, BOOL), slot_of),
+        )
         for constraint in table.constraints
         if constraint.kind == "c"
     ]

@@ -5,6 +5,7 @@ transaction's own uncommitted rows are laid over what the view shows.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ from storage.ids import TabletId
 from storage.keys import decode_key
 from storage.stream import StreamTablet
 from storage.tablet import Scan, Tablet
+from storage.view import View
 
 _overlay_ids = count(-1, -1)
 """Ids of batches made for one statement: below zero, so that they never meet a tablet's."""
@@ -48,13 +50,12 @@ def scan_tablet(x: Execution, table: Table, tablet_id: TabletId) -> Steps[Scan]:
         return tablet.scan(x.view)
     scan = tablet.scan(x.view)
     while scan is None:
-        opened, view = tablet, x.view
-        yield from run_async(lambda: load(opened, view), timeout_s=x.statement_timeout_s)
+        yield from run_async(partial(load, tablet, x.view), timeout_s=x.statement_timeout_s)
         scan = tablet.scan(x.view)
     return scan
 
 
-async def load(tablet: Tablet, view: object) -> None:
+async def load(tablet: Tablet, view: View) -> None:
     """Build a tablet's tail from its log in a thread, and install it."""
     loaded = await trio.to_thread.run_sync(tablet.load, view)
     tablet.install(loaded)

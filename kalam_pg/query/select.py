@@ -6,6 +6,7 @@ that finds at run time that it cannot (segments, uncommitted rows of its own) ha
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from catalog.errors import (
@@ -21,7 +22,6 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
 from storage.layout import Row
-from storage.stream import StreamTablet
 
 _NO_ROW: Row = ()
 
@@ -53,14 +53,14 @@ class Bounds:
         """(limit or None, offset). Raises 2201W, 2201X for negative ones."""
         limit = None if self.limit is None else self.limit(_NO_ROW, context)
         offset = None if self.offset is None else self.offset(_NO_ROW, context)
-        if limit is not None and int(limit) < 0:  # type: ignore[arg-type] -- bound as bigint
+        # The binder has cast both to bigint.
+        assert limit is None or isinstance(limit, int)
+        assert offset is None or isinstance(offset, int)
+        if limit is not None and limit < 0:
             raise InvalidRowCountInLimitClauseError("LIMIT must not be negative")
-        if offset is not None and int(offset) < 0:  # type: ignore[arg-type] -- bound as bigint
+        if offset is not None and offset < 0:
             raise InvalidRowCountInResultOffsetClauseError("OFFSET must not be negative")
-        return (
-            None if limit is None else int(limit),  # type: ignore[arg-type]
-            0 if offset is None else int(offset),  # type: ignore[arg-type]
-        )
+        return limit, offset or 0
 
 
 class _RowPlan:
@@ -180,30 +180,28 @@ class HotPlan(_RowPlan):
             return None
         tablet = x.database.tablet(table, tablet_id)
         view = x.view
-        if not isinstance(tablet, StreamTablet) and tablet.has_segments(view):
+        if tablet.newest_floor(view):
             return None
         context = x.context
         limit, offset = self.bounds.values(context)
         in_order = self.newest_by is not None and (
             self.newest_by < 0 or tablet.in_order(self.newest_by)
         )
-        if not (in_order and limit is not None) and tablet.hot_rows(view) > SMALL_SCAN_ROWS:
-            return None
         versions = tablet.newest(view)
         if versions is None:
             return None
         where = self.where
-        source: Iterable[Row] = (
-            (*version.row, version.seq, False) for version in versions
-        )
+        source: Iterable[Row] = ((*version.row, version.seq, False) for version in versions)
         if in_order and limit is not None:
             kept = _first(source, where, context, limit + offset)
             return self._project(kept[offset:], context)
-        kept = [row for row in source if where is None or where(row, context) is True]
+        few = list(islice(source, SMALL_SCAN_ROWS + 1))
+        if len(few) > SMALL_SCAN_ROWS:
+            return None
+        kept = [row for row in few if where is None or where(row, context) is True]
+        kept.reverse()
         if self.order:
             kept = _sorted(kept, self.order, context)
-        else:
-            kept.reverse()
         kept = kept[offset : None if limit is None else offset + limit]
         return self._project(kept, context)
         yield  # a generator that never waits

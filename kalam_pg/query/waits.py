@@ -90,7 +90,7 @@ class Commit(Wait):
         self._committer = committer
         self._write_set = write_set
 
-    def start(self, resume: Resume, spawn: Spawn) -> None:  # noqa: ARG002 -- no task is needed
+    def start(self, resume: Resume, spawn: Spawn) -> None:
         def done(write_set: WriteSet) -> None:
             self.error = write_set.error
             resume()

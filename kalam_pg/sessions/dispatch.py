@@ -12,6 +12,7 @@ from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
 _ENDS_FAILED_BLOCK = (st.Commit, st.Rollback, st.RollbackToSavepoint)
@@ -20,9 +21,8 @@ _ENDS_FAILED_BLOCK = (st.Commit, st.Rollback, st.RollbackToSavepoint)
 def check_allowed(sql: SqlSession, statement: Statement) -> None:
     """Raise 25P02 in a failed block, unless the statement can end it."""
     transaction = sql.transaction
-    if transaction is not None and transaction.failed:
-        if not isinstance(statement, _ENDS_FAILED_BLOCK):
-            sql.check_usable()
+    if transaction is not None and not isinstance(statement, _ENDS_FAILED_BLOCK):
+        transaction.check_usable()
 
 
 def returns_rows(statement: Statement) -> bool:
@@ -52,7 +52,7 @@ def prepare(
     return PreparedStatement(statement, (), _columns(sql, statement))
 
 
-def _columns(sql: SqlSession, statement: Statement) -> tuple[utility.OutputColumn, ...]:
+def _columns(sql: SqlSession, statement: Statement) -> tuple[OutputColumn, ...]:
     match statement:
         case st.ExecutePrepared():
             return prepared_sql.columns(sql, statement)

@@ -13,6 +13,7 @@ from catalog.errors import (
     InvalidSqlStatementNameError,
     SqlSyntaxError,
 )
+from catalog.types.table import TypeContext
 from kalam_pg.engines.request import WireResult
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.encode import (
@@ -136,10 +137,12 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
         portal.done = True
         session.send(command_complete(f"{result.tag} {count}"))
         return
-    _send_rows(session, portal, result, message.max_rows)
+    _send_rows(session, portal, message.max_rows, sql.settings.types)
 
 
-def _send_rows(session: "Session", portal: Portal, result: Result, max_rows: int) -> None:
+def _send_rows(session: "Session", portal: Portal, max_rows: int, types: TypeContext) -> None:
+    result = portal.result
+    assert result is not None
     rows = result.rows
     columns = result.columns
     if not columns and not rows:
@@ -152,7 +155,7 @@ def _send_rows(session: "Session", portal: Portal, result: Result, max_rows: int
         tuple([c.type for c in columns]),
         tuple([c.typmod for c in columns]),
         portal.formats,
-        session.sql.settings.types,  # type: ignore[union-attr] -- authenticated
+        types,
     )
     out = session.outbox
     for row in part:

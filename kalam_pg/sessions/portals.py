@@ -8,6 +8,7 @@ from catalog.errors import (
     CharacterNotInRepertoireError,
     FeatureNotSupportedError,
     InvalidParameterValueError,
+    UndefinedObjectError,
 )
 from catalog.snapshot import Snapshot
 from catalog.types.registry import by_oid
@@ -20,9 +21,6 @@ from kalam_pg.query.prepare import Planned
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
-
-FIRST_OID = 16384
-"""Where the OIDs of user objects begin; a table's OID is its id above this."""
 
 
 @dataclass(slots=True)
@@ -66,7 +64,7 @@ def parameter_types(oids: Sequence[int]) -> tuple[PgType | None, ...]:
             continue
         try:
             found.append(by_oid(oid))
-        except KeyError:
+        except UndefinedObjectError:
             raise FeatureNotSupportedError(f"type with OID {oid} is not supported") from None
     return tuple(found)
 
@@ -140,7 +138,7 @@ def describe(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> byt
                 size=column.type.length,
                 modifier=column.typmod,
                 format=code,
-                table_oid=FIRST_OID + column.table_id if column.table_id else 0,
+                table_oid=column.table_id,
                 column_number=column.column_id,
             )
             for column, code in zip(columns, codes, strict=True)

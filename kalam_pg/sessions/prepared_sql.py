@@ -1,7 +1,5 @@
 """PREPARE, EXECUTE and DEALLOCATE: the same statements that the protocol's Parse makes."""
 
-
-
 from catalog.errors import (
     DuplicatePreparedStatementError,
     InvalidSqlStatementNameError,
@@ -76,10 +74,9 @@ def _find(sql: SqlSession, name: str) -> PreparedStatement:
 
 
 def _type(name: st.TypeName) -> PgType | None:
-    try:
-        found = by_sql_name(name.name)
-    except KeyError:
-        raise UndefinedObjectError(f'type "{name.name}" does not exist') from None
+    found = by_sql_name(name.name)
+    if found is None:
+        raise UndefinedObjectError(f'type "{name.name}" does not exist', position=name.position)
     return array_of(found) if name.dimensions else found
 
 
@@ -90,5 +87,3 @@ def _evaluate(sql: SqlSession, text: str, type_: PgType) -> Value:
 
 def _no_columns(reference: ColumnRef) -> int:
     raise SqlSyntaxError(f'column "{reference.name}" does not exist')
-
-

@@ -22,11 +22,12 @@ from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, internal_error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.server.protocols import PAUSE, Peer, Timer, Transport, Work
-from kalam_pg.sessions import authentication, extended, simple
+from kalam_pg.sessions import extended, simple
+from kalam_pg.sessions.authentication import Authentication
 from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
-from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sessions.sql_session import SqlSession, now_us
 from storage.errors import KalamError
 
 MESSAGES_PER_TURN = 256
@@ -47,11 +48,13 @@ class Session:
         self.peer = peer
         self.outbox = bytearray()
         self.closing = False
+        self.started_us = now_us()
         self.decoder = FrontendDecoder(services.config.message_bytes_max)
         self.sql: SqlSession | None = None
         self.portals: dict[str, Portal] = {}
         self.protocol_minor = 0
-        self._flow: Steps[None] | None = authentication.open_session(self)
+        self._authentication = Authentication()
+        self._flow: Steps[None] | None = None
         self._wait: Wait | None = None
         self._skipping = False
         self._canceled: KalamError | None = None
@@ -73,14 +76,12 @@ class Session:
                 if self.closing:
                     return None
                 try:
-                    message = self.decoder.next()
+                    if not self._next_flow():
+                        self._watch_idle()
+                        return None
                 except ProtocolViolationError as exc:
                     self._protocol_error(exc)
                     continue
-                if message is None:
-                    self._watch_idle()
-                    return None
-                self._flow = self._handle(message)
                 if self._flow is None:
                     continue
             work = self._step()
@@ -133,9 +134,20 @@ class Session:
             for name in sorted(changed):
                 self.outbox += parameter_status(SETTINGS[name].name, sql.settings.get(name) or "")
             changed.clear()
-        self.outbox += ready_for_query(sql.status)  # type: ignore[arg-type] -- one of I T E
+        self.outbox += ready_for_query(sql.status)
 
     # ------------------------------------------------------------------ inside
+
+    def _next_flow(self) -> bool:
+        """Take the next message, if it is there (else False). Raises 08P01."""
+        if self.sql is None:
+            self._flow = self._authentication.next(self)
+            return self._flow is not None
+        message = self.decoder.next()
+        if message is None:
+            return False
+        self._flow = self._handle(message)
+        return True
 
     def _handle(self, message: m.FrontendMessage) -> Steps[None] | None:
         """What one message asks for, as a flow; None when there is nothing to do."""
@@ -189,7 +201,7 @@ class Session:
             self._flow = None
             self._fail(exc, error_bytes)
             return None
-        except Exception:  # noqa: BLE001 -- a bug: its text is for the log, never for the client
+        except Exception:
             self._flow = None
             reference = secrets.token_hex(4)
             log.exception("internal error", reference=reference, process=self.transport.process_id)
@@ -198,9 +210,7 @@ class Session:
         self._wait = wait
         return wait
 
-    def _fail(
-        self, error: KalamError | None, encode: Callable[[KalamError], bytes]
-    ) -> None:
+    def _fail(self, error: KalamError | None, encode: Callable[[KalamError], bytes]) -> None:
         """A flow raised: tell the client, and let the transaction know."""
         if self.sql is None:
             # Nothing can go on before authentication: every error is fatal.

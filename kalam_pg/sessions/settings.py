@@ -98,7 +98,8 @@ def _check_encoding(value: str) -> str:
     if value.replace("-", "").replace("_", "").strip("'").upper() in ("UTF8", "UNICODE"):
         return "UTF8"
     raise FeatureNotSupportedError(
-        f'client_encoding "{value}" is not supported', hint="Use UTF8: text is never converted here."
+        f'client_encoding "{value}" is not supported',
+        hint="Use UTF8: text is never converted here.",
     )
 
 
@@ -157,7 +158,12 @@ SETTINGS: dict[str, Setting] = {
         Setting("session_authorization", "", report=True, internal=True),
         Setting("standard_conforming_strings", "on", "bool", report=True, fixed=True),
         Setting("statement_timeout", "0", "integer", "ms", low=0),
-        Setting("synchronous_commit", "on", "enum", values=("on", "off", "local", "remote_write", "remote_apply")),
+        Setting(
+            "synchronous_commit",
+            "on",
+            "enum",
+            values=("on", "off", "local", "remote_write", "remote_apply"),
+        ),
         Setting("TimeZone", "UTC", report=True, check=_check_timezone),
         Setting("transaction_deferrable", "off", "bool"),
         Setting("transaction_isolation", "read committed", "enum", values=_ISOLATION),

@@ -13,7 +13,8 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.rows import row_encoder
 from kalam_pg.sessions import dispatch, portals
 from kalam_pg.sessions.results import pump
-from kalam_pg.sql.statements import Statement
+from kalam_pg.sql.statements import QueryStatement, Statement
+from storage.errors import KalamError
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.session import Session
@@ -33,11 +34,10 @@ def query(session: "Session", text: str) -> Steps[None]:
     for at, statement in enumerate(statements):
         try:
             yield from _statement(session, statement, last=at == last)
-        except BaseException as exc:
+        except KalamError as exc:
             # Positions count from the beginning of the text, not of the statement.
-            offset = getattr(statement, "offset", 0)
-            if getattr(exc, "position", 0) and offset:
-                exc.position += offset  # type: ignore[attr-defined] -- a KalamError, as just seen
+            if exc.position and isinstance(statement, QueryStatement):
+                exc.position += statement.offset
             raise
     if not statements and sql.transaction is not None and not sql.transaction.block:
         yield from sql.commit()
@@ -75,6 +75,8 @@ def _statement(session: "Session", statement: Statement, *, last: bool) -> Steps
 def _send_result(session: "Session", statement: Statement, result: Result) -> Steps[int | None]:
     """RowDescription and rows; the count of a stream, known only now."""
     columns = result.columns
+    assert session.sql is not None
+    types = session.sql.settings.types
     if columns or dispatch.returns_rows(statement):
         session.send(portals.describe(columns, ()))
         if result.stream is not None:
@@ -83,7 +85,7 @@ def _send_result(session: "Session", statement: Statement, result: Result) -> St
             tuple([c.type for c in columns]),
             tuple([c.typmod for c in columns]),
             (0,) * len(columns),
-            session.sql.settings.types,  # type: ignore[union-attr] -- authenticated
+            types,
         )
         out = session.outbox
         for row in result.rows:

@@ -5,7 +5,7 @@ written in steps (`query.waits`): a statement that need not wait runs in one pie
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from catalog.errors import (
     ActiveSqlTransactionError,
@@ -19,6 +19,8 @@ from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
 from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.jobs.registry import Jobs
+from kalam_pg.pgwire.messages import TransactionStatus
 from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
@@ -43,13 +45,19 @@ class SqlSession:
 
     user: whose rows and rights count now; session_user: who SET ROLE returns to; login_user: who
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
-    made by Parse or PREPARE; "" is the protocol's unnamed one.
+    made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions.
     """
 
     def __init__(
-        self, database: Database, cache: StatementCache, user: User, settings: Settings
+        self,
+        database: Database,
+        cache: StatementCache,
+        jobs: Jobs,
+        user: User,
+        settings: Settings,
     ) -> None:
         self.database = database
+        self.jobs = jobs
         self.cache = cache
         self.login_user = user
         self.session_user = user
@@ -58,6 +66,7 @@ class SqlSession:
         self.transaction: Transaction | None = None
         self.notices: list[Notice] = []
         self.prepared: dict[str, PreparedStatement] = {}
+        self.end_sessions_of: Callable[[int], None] = lambda _user_id: None
         self._context = EvalContext()
         self._context_of = -1
         self.set_user(user)
@@ -114,7 +123,7 @@ class SqlSession:
             context.now_us = started_us
         return context
 
-    def services(self) -> dict[str, object]:
+    def services(self) -> dict[str, Callable[..., Value]]:
         """Functions that need more than values; the owner of the session adds its own."""
         return {}
 
@@ -129,9 +138,7 @@ class SqlSession:
 
     # -------------------------------------------------------------------------- statements
 
-    def plan(
-        self, statement: QueryStatement, param_types: Sequence[PgType | None] = ()
-    ) -> Planned:
+    def plan(self, statement: QueryStatement, param_types: Sequence[PgType | None] = ()) -> Planned:
         """The plan of a query or data change, as this session's names and settings make it."""
         types = self.settings.types
         transaction = self.transaction
@@ -185,7 +192,7 @@ class SqlSession:
         return transaction
 
     @property
-    def status(self) -> str:
+    def status(self) -> TransactionStatus:
         """ReadyForQuery's letter: I idle, T in a block, E in a failed block."""
         transaction = self.transaction
         if transaction is None or not transaction.block:

@@ -10,6 +10,7 @@ from catalog.model import Role, Table
 from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
+from kalam_pg.sessions import operations
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
@@ -26,9 +27,7 @@ _SHOW_ALL = _columns(("name", TEXT), ("setting", TEXT), ("description", TEXT))
 _CATALOG = {
     "namespaces": _columns(("name", TEXT), ("created_at", TIMESTAMPTZ)),
     "tables": _columns(("namespace", TEXT), ("table_name", TEXT), ("table_type", TEXT)),
-    "users": _columns(
-        ("name", TEXT), ("role", TEXT), ("email", TEXT), ("created_at", TIMESTAMPTZ)
-    ),
+    "users": _columns(("name", TEXT), ("role", TEXT), ("email", TEXT), ("created_at", TIMESTAMPTZ)),
     "storages": _columns(("name", TEXT), ("type", TEXT), ("path", TEXT)),
 }
 _DESCRIBE = _columns(
@@ -43,13 +42,11 @@ _DESCRIBE = _columns(
 
 def columns(statement: Statement) -> tuple[OutputColumn, ...]:
     """Result columns of a statement of this module or of `operations`; () if it returns none."""
-    from kalam_pg.sessions import operations  # noqa: PLC0415 -- it describes its own
-
     match statement:
         case st.ShowSetting(name):
             return _SHOW_ALL if name == "all" else _columns((_shown_name(name), TEXT))
         case st.ShowCatalog(what):
-            return _CATALOG.get(what) or operations.columns(statement)
+            return operations.JOB_COLUMNS if what == "jobs" else _CATALOG.get(what, ())
         case st.DescribeTable():
             return _DESCRIBE
         case _:
@@ -60,7 +57,7 @@ def _shown_name(name: str) -> str:
     return Settings().show(name)[0] if "." not in name else name
 
 
-def run(sql: SqlSession, statement: Statement) -> Result:  # noqa: C901 -- one case a statement
+def run(sql: SqlSession, statement: Statement) -> Result:
     """Run a statement that needs neither the log nor an engine."""
     match statement:
         case st.SetSetting(name, value, local):
@@ -92,15 +89,15 @@ def run(sql: SqlSession, statement: Statement) -> Result:  # noqa: C901 -- one c
         case st.Discard(what):
             return _discard(sql, what)
         case st.ShowCatalog(what, scope):
+            if what == "jobs":
+                return Result("SHOW", None, operations.JOB_COLUMNS, operations.job_rows(sql))
             return _show_catalog(sql, what, scope)
         case st.DescribeTable():
             return _describe(sql, statement)
         case st.Explain():
             raise FeatureNotSupportedError("EXPLAIN is not supported yet")
         case _:
-            raise FeatureNotSupportedError(
-                f"{type(statement).__name__} is not supported yet"
-            )
+            raise FeatureNotSupportedError(f"{type(statement).__name__} is not supported yet")
 
 
 def _set(sql: SqlSession, name: str, value: str | None, *, local: bool) -> None:

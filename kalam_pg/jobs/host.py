@@ -1,0 +1,70 @@
+"""What flush and trim need of a running database: the event loop, intents, the committer's turn."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import trio
+
+from kalam_pg.query.database import Database
+from storage.engine import WriteSet
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.keys import meta_key, system_key
+from storage.manifest import Manifest
+from storage.trim import LogEntry
+from storage.view import View
+
+T = TypeVar("T")
+
+
+def intent_key(tablet: TabletId) -> bytes:
+    """Key of the record that a flush of this tablet has begun."""
+    return system_key("intent", tablet.user, tablet.table)
+
+
+class FlushHost:
+    """`storage.flush.FlushHost` and `storage.trim.TrimHost` over a database.
+
+    Made on the event loop, used from a worker thread of `trio.to_thread`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.fs: FileSystem = database.engine.fs
+
+    def run_on_loop(self, call: Callable[[], T]) -> T:
+        """Call on the event loop and wait for its answer."""
+        return trio.from_thread.run_sync(call)
+
+    def acquire(self) -> View:
+        """The published view; on the loop."""
+        return self._database.engine.acquire()
+
+    def begin_flush(self, tablet: TabletId, seq: int) -> None:
+        """Write the intent, synced: every commit up to `seq` is durable then."""
+        self._write([(intent_key(tablet), seq.to_bytes(8, "big"))])
+
+    def before_manifest(self) -> None:
+        """Make the high-water mark durable."""
+        self._database.engine.sync_slots()
+
+    def end_flush(self, tablet: TabletId, manifest: Manifest) -> None:
+        """Remove the intent; hint where the log goes on; what is flushed is dirty no more."""
+        through = manifest.flushed_through.to_bytes(8, "big")
+        self._write([(intent_key(tablet), None), (meta_key(tablet), through)])
+        self.run_on_loop(lambda: self._database.engine.flushed(tablet, manifest))
+
+    def oldest_view(self) -> int:
+        """The least seq of all open views; on the loop."""
+        return self._database.engine.oldest_view_seq()
+
+    def delete_entries(self, tablet: TabletId, entries: list[LogEntry]) -> None:
+        """Delete log entries and the index entries that still point at them, in the committer's turn."""
+        puts: list[tuple[bytes, bytes | None]] = []
+        write_set = WriteSet([], [], puts, sync=False)
+        engine = self._database.engine
+        write_set.validate = lambda _seq: puts.extend(engine.trim_puts(tablet, entries))
+        trio.from_thread.run(self._database.committer.commit, write_set)
+
+    def _write(self, puts: list[tuple[bytes, bytes | None]]) -> None:
+        trio.from_thread.run(self._database.committer.commit, WriteSet([], [], puts, sync=True))

@@ -1,0 +1,193 @@
+"""Storage operations in SQL: STORAGE FLUSH, SHOW STATS, SHOW MANIFEST, SHOW JOBS, KILL JOB."""
+
+from collections.abc import Iterable
+
+import trio
+
+from catalog.errors import (
+    FeatureNotSupportedError,
+    UndefinedObjectError,
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
+from catalog.model import Role, Table, TableKind
+from catalog.privileges import Action, require
+from catalog.types.registry import FLOAT8, INT8, TEXT, TIMESTAMPTZ
+from kalam_pg.jobs import flushing
+from kalam_pg.query.execution import Result
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements import Statement, TableName
+from kalam_pg.sql.tree import OutputColumn
+from storage.ids import NO_USER, TabletId
+from storage.layout import Row
+from storage.stream import StreamTablet
+from storage.tablet import TabletStats
+
+STATEMENTS = (
+    st.FlushTable,
+    st.FlushAll,
+    st.ShowStats,
+    st.ShowManifest,
+    st.CompactTable,
+    st.KillJob,
+)
+
+_STATS = tuple(
+    OutputColumn(name, INT8)
+    for name in ("hot_rows", "hot_bytes", "cold_rows", "cold_bytes", "segments")
+)
+_MANIFEST = (
+    OutputColumn("table_name", TEXT),
+    OutputColumn("user_name", TEXT),
+    OutputColumn("file", TEXT),
+    OutputColumn("rows", INT8),
+    OutputColumn("bytes", INT8),
+    OutputColumn("min_seq", INT8),
+    OutputColumn("max_seq", INT8),
+)
+JOB_COLUMNS = (
+    OutputColumn("job_id", TEXT),
+    OutputColumn("job_type", TEXT),
+    OutputColumn("status", TEXT),
+    OutputColumn("parameters", TEXT),
+    OutputColumn("progress", FLOAT8),
+    OutputColumn("result", TEXT),
+    OutputColumn("error", TEXT),
+    OutputColumn("started_at", TIMESTAMPTZ),
+    OutputColumn("ended_at", TIMESTAMPTZ),
+)
+
+
+def columns(statement: Statement) -> tuple[OutputColumn, ...]:
+    """Result columns of a statement of this module, () for any other."""
+    match statement:
+        case st.ShowStats():
+            return _STATS
+        case st.ShowManifest():
+            return _MANIFEST
+        case _:
+            return ()
+
+
+def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
+    """Run one of `STATEMENTS`. Raises 42P01, 42501, and what the work raises."""
+    match statement:
+        case st.FlushTable(name):
+            table = find_table(sql, name)
+            yield from _flush(sql, table)
+            return Result("STORAGE FLUSH")
+        case st.FlushAll(namespace):
+            require(sql.user, Action.FLUSH)
+            for table in list(sql.snapshot.tables.values()):
+                if (not namespace or table.namespace == namespace) and _flushable(table):
+                    yield from _flush(sql, table)
+            return Result("STORAGE FLUSH")
+        case st.ShowStats(name):
+            row = yield from _stats(sql, find_table(sql, name))
+            return Result("SHOW", None, _STATS, [row])
+        case st.ShowManifest(name):
+            return Result("SHOW", None, _MANIFEST, _manifest(sql, name))
+        case st.KillJob(job_id):
+            require(sql.user, Action.SEE_JOBS)
+            job = sql.jobs.find(job_id)
+            if job is None:
+                raise UndefinedObjectError(f'job "{job_id}" does not exist')
+            job.scope.cancel()
+            return Result("KILL JOB")
+        case _:
+            raise FeatureNotSupportedError("STORAGE COMPACT is not supported yet")
+
+
+def find_table(sql: SqlSession, name: TableName) -> Table:
+    """The table of that name. Raises 42P01, and 42809 for a view."""
+    relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
+    if relation is None:
+        raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
+    if not isinstance(relation, Table):
+        raise WrongObjectTypeError(f'"{name.name}" is not a table', position=name.position)
+    return relation
+
+
+def _flushable(table: Table) -> bool:
+    return table.kind is not TableKind.STREAM
+
+
+def _flush(sql: SqlSession, table: Table) -> Steps[None]:
+    """Flush every tablet of a table, or, for role user, their own."""
+    require(sql.user, Action.FLUSH, table)
+    if not _flushable(table):
+        raise WrongObjectTypeError(
+            f'"{table.name}" is a STREAM table', detail="STREAM tables live in memory only."
+        )
+    tablets = list(_tablets(sql, table))
+    database, jobs = sql.database, sql.jobs
+    yield from run_async(lambda: flushing.flush_table(database, jobs, table, tablets))
+
+
+def _tablets(sql: SqlSession, table: Table) -> Iterable[TabletId]:
+    dirty = flushing.dirty_tablets(sql.database, table)
+    if sql.user.role is Role.USER and table.per_user:
+        own = TabletId(sql.user.id, table.id)
+        return [tablet for tablet in dirty if tablet == own]
+    return dirty
+
+
+def _stats(sql: SqlSession, table: Table) -> Steps[Row]:
+    """The caller's own tablet: hot and cold rows and bytes, segments; measured now."""
+    require(sql.user, Action.SELECT, table)
+    tablet_id = TabletId(sql.user.id if table.per_user else NO_USER, table.id)
+    tablet = sql.database.tablet(table, tablet_id)
+
+    async def measure() -> TabletStats:
+        with sql.database.engine.acquire() as view:
+            if isinstance(tablet, StreamTablet):
+                return tablet.stats(view)
+            return await trio.to_thread.run_sync(tablet.stats, view)
+
+    stats = yield from run_async(measure)
+    return (stats.hot_rows, stats.hot_bytes, stats.cold_rows, stats.cold_bytes, stats.segments)
+
+
+def _manifest(sql: SqlSession, name: TableName | None) -> list[Row]:
+    """Segments of the caller's own tablets."""
+    tables = [find_table(sql, name)] if name is not None else list(sql.snapshot.tables.values())
+    rows: list[Row] = []
+    for table in tables:
+        if not _flushable(table):
+            continue
+        tablet_id = TabletId(sql.user.id if table.per_user else NO_USER, table.id)
+        tablet = sql.database.engine.tablet(tablet_id, table.layout)
+        rows += [
+            (
+                table.qualified_name,
+                sql.user.name if table.per_user else None,
+                segment.file,
+                segment.rows,
+                segment.size,
+                segment.min_seq,
+                segment.max_seq,
+            )
+            for segment in tablet.manifest.segments
+        ]
+    return rows
+
+
+def job_rows(sql: SqlSession) -> list[Row]:
+    """What SHOW JOBS answers. Raises 42501."""
+    require(sql.user, Action.SEE_JOBS)
+    return [
+        (
+            job.id,
+            job.type,
+            job.status,
+            " ".join(f"{key}={value}" for key, value in job.parameters.items()),
+            job.progress,
+            job.result,
+            job.error,
+            job.started_us,
+            job.ended_us,
+        )
+        for job in sql.jobs
+    ]

@@ -1,0 +1,200 @@
+"""Rows of `system.*` and pg_catalog relations about what runs: sessions, jobs, settings, segments."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from catalog.model import Role, TableKind
+from catalog.pg_catalog.visible import Visible
+from catalog.system import RowSource
+from kalam_pg.sessions.settings import SETTINGS, display
+from storage.layout import Value
+from storage.tablet import Tablet
+
+if TYPE_CHECKING:
+    from kalam_pg.sessions.services import Services
+
+Rows = Iterable[Mapping[str, Value]]
+
+
+def row_sources(services: "Services") -> dict[str, RowSource]:
+    """A row source for each relation that this server can fill."""
+    return {
+        "jobs": lambda visible: _jobs(services, visible),
+        "sessions": lambda visible: _sessions(services, visible),
+        "transactions": lambda visible: _transactions(services, visible),
+        "settings": lambda _visible: _settings(),
+        "segments": lambda visible: _segments(services, visible),
+        "manifests": lambda visible: _manifests(services, visible),
+        "stats": lambda visible: _stats(services, visible),
+        "pg_settings": lambda _visible: _pg_settings(),
+        "pg_stat_activity": lambda visible: _activity(services, visible),
+    }
+
+
+def _sees_all(visible: Visible) -> bool:
+    return visible.user.role is not Role.USER
+
+
+def _jobs(services: "Services", visible: Visible) -> Rows:
+    if not _sees_all(visible):
+        return
+    for job in services.jobs:
+        table = job.parameters.get("table", "")
+        namespace, _, name = table.rpartition(".")
+        yield {
+            "job_id": job.id,
+            "job_type": job.type,
+            "status": job.status,
+            "namespace": namespace or None,
+            "table_name": name or None,
+            "parameters": msgspec.json.encode(job.parameters).decode(),
+            "progress": job.progress,
+            "result": job.result or None,
+            "error": job.error or None,
+            "created_at": job.started_us,
+            "started_at": job.started_us,
+            "finished_at": job.ended_us,
+        }
+
+
+def _sessions(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for session in services.registry:
+        sql = session.sql
+        if sql is None or not (_sees_all(visible) or sql.login_user.id == visible.user.id):
+            continue
+        yield {
+            "pid": session.transport.process_id,
+            "user_name": sql.login_user.name,
+            "effective_user": sql.user.name,
+            "application_name": sql.settings["application_name"],
+            "client_address": session.peer.address or None,
+            "state": _state(sql.status),
+            "connected_at": session.started_us,
+        }
+
+
+def _transactions(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for session in services.registry:
+        sql = session.sql
+        if sql is None or sql.transaction is None or not _sees_all(visible):
+            continue
+        yield {
+            "pid": session.transport.process_id,
+            "user_name": sql.login_user.name,
+            "started_at": sql.transaction.started_us,
+            "isolation": sql.transaction.isolation,
+            "state": _state(sql.status),
+            "changes": sum(map(len, sql.transaction.changes.values())),
+        }
+
+
+def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for session in services.registry:
+        sql = session.sql
+        if sql is None or not (_sees_all(visible) or sql.login_user.id == visible.user.id):
+            continue
+        yield {
+            "datname": "kalam",
+            "pid": session.transport.process_id,
+            "usename": sql.login_user.name,
+            "application_name": sql.settings["application_name"],
+            "backend_start": session.started_us,
+            "state": _state(sql.status),
+            "backend_type": "client backend",
+        }
+
+
+def _state(status: str) -> str:
+    return {"I": "idle", "T": "idle in transaction", "E": "idle in transaction (aborted)"}[status]
+
+
+def _settings() -> Rows:
+    for setting in sorted(SETTINGS.values(), key=lambda s: s.name.lower()):
+        yield {
+            "name": setting.name,
+            "value": display(setting, setting.default),
+            "unit": setting.unit or None,
+            "context": "internal" if setting.internal else "user",
+            "description": setting.description or None,
+        }
+
+
+def _pg_settings() -> Rows:
+    for setting in sorted(SETTINGS.values(), key=lambda s: s.name.lower()):
+        yield {
+            "name": setting.name,
+            "setting": setting.default,
+            "unit": setting.unit or None,
+            "context": "internal" if setting.internal else "user",
+            "vartype": setting.kind,
+            "source": "default",
+            "enumvals": setting.values or None,
+            "boot_val": setting.default,
+            "reset_val": setting.default,
+        }
+
+
+def _tablets(
+    services: "Services", visible: Visible
+) -> Iterator[tuple[Tablet, str, str, str | None]]:
+    """(tablet, namespace, table, owner's name) of every tablet in use that the role may see."""
+    database = services.database
+    for tablet in database.engine.open_tablets():
+        table = database.catalog.table_by_id(tablet.id.table)
+        if table is None or table.kind is TableKind.STREAM:
+            continue
+        if table.per_user and not (_sees_all(visible) or tablet.id.user == visible.user.id):
+            continue
+        owner = database.store.user_by_id(tablet.id.user) if table.per_user else None
+        yield tablet, table.namespace, table.name, owner.name if owner is not None else None
+
+
+def _segments(services: "Services", visible: Visible) -> Rows:
+    for tablet, namespace, table, owner in _tablets(services, visible):
+        for segment in tablet.manifest.segments:
+            yield {
+                "namespace": namespace,
+                "table_name": table,
+                "user_name": owner,
+                "file": segment.file,
+                "rows": segment.rows,
+                "bytes": segment.size,
+                "min_seq": segment.min_seq,
+                "max_seq": segment.max_seq,
+                "sha256": segment.sha256,
+            }
+
+
+def _manifests(services: "Services", visible: Visible) -> Rows:
+    for tablet, namespace, table, owner in _tablets(services, visible):
+        manifest = tablet.manifest
+        if manifest.version:
+            yield {
+                "namespace": namespace,
+                "table_name": table,
+                "user_name": owner,
+                "version": manifest.version,
+                "schema_version": manifest.schema_version,
+                "segments": len(manifest.segments),
+                "rows": manifest.rows,
+                "bytes": manifest.size,
+                "flushed_through": manifest.flushed_through,
+            }
+
+
+def _stats(services: "Services", visible: Visible) -> Rows:
+    with services.database.engine.acquire() as view:
+        for tablet, namespace, table, owner in _tablets(services, visible):
+            stats = tablet.stats(view)
+            yield {
+                "namespace": namespace,
+                "table_name": table,
+                "user_name": owner,
+                "hot_rows": stats.hot_rows,
+                "hot_bytes": stats.hot_bytes,
+                "cold_rows": stats.cold_rows,
+                "cold_bytes": stats.cold_bytes,
+                "segments": stats.segments,
+            }
