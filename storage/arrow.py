@@ -157,6 +157,38 @@ def to_values(array: pa.Array | pa.ChunkedArray) -> list[Value]:
     return cast("list[Value]", array.to_pylist())
 
 
+def value_getter(array: pa.Array) -> Callable[[int], Value]:
+    """A function from position to stored value: for a few values out of many, 1 µs each."""
+    plain = _plain_of(array.type)
+    if plain is None and (pa.types.is_nested(array.type) or pa.types.is_decimal(array.type)):
+        return lambda at: to_values(array.slice(at, 1))[0]
+    whole = array if plain is None else array.view(plain)
+    return lambda at: cast("Value", whole[at].as_py())
+
+
+def nested_column(row: Row, layout: Layout) -> Column | None:
+    """The first column whose value Arrow cannot hold: an array of several dimensions; None if none.
+
+    Arrow's list type says how deep it is, PostgreSQL's array type does not. To be asked of a row
+    before it is written.
+    """
+    for position in _list_positions(layout):
+        value = row[position]
+        if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
+            return layout.columns[position]
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _list_positions(layout: Layout) -> tuple[int, ...]:
+    """Positions of list columns whose elements are no lists (or vectors) themselves."""
+    return tuple(
+        position
+        for position, column in enumerate(layout.columns)
+        if _is_list(column.arrow) and not pa.types.is_nested(column.arrow.value_type)
+    )
+
+
 def _plain_of(kind: pa.DataType) -> pa.DataType | None:
     """The integer type that a time type is a view of; None for other types."""
     if pa.types.is_timestamp(kind) or pa.types.is_time64(kind):

@@ -215,8 +215,8 @@ def _write_segments(
         _check_written(fs, directory / f"{_TEMPORARY}{stem}.parquet", part)
         segments.append(part.named(directory / f"{stem}.parquet", f"{stem}.keys", superseded))
         superseded = 0
-    for temporary, name in moves:
-        fs.rename(temporary, name)
+    for source, target in moves:
+        fs.rename(source, target)
         failpoints.hit("flush.renamed")
     fs.sync_directory(directory)
     failpoints.hit("flush.renames_durable")

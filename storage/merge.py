@@ -67,6 +67,8 @@ def _key_codes(tables: Sequence[pa.Table], key_columns: Sequence[str]) -> list[p
         column = pa.chunked_array(chunks, type=tables[0].column(name).type).combine_chunks()
         if isinstance(column, pa.ChunkedArray):  # An older pyarrow, or nothing to combine.
             column = pa.concat_arrays(column.chunks)
+        if pa.types.is_floating(column.type):
+            column = pc.add(column, pa.scalar(0, column.type))  # -0 is 0.
         if len(key_columns) == 1 and pa.types.is_int64(column.type):
             codes = column
             break

@@ -1,12 +1,11 @@
 """Segments: immutable Parquet files of one tablet, sorted by primary key.
 
-Encoding is a pure function from record batches to bytes, so that a worker process can do it.
-Reading goes by row group; a segment's sha256 is verified before its first read in a process, since
-a flipped bit can pass through Parquet readers as a wrong answer.
+Encoding is a pure function from record batches to bytes, so that a worker process can do it. A
+segment's sha256 is verified before its first read in a process, since a flipped bit can pass through
+Parquet readers as a wrong answer. Point reads are in `storage.lookup`.
 """
 
 import hashlib
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage import keyfilter
-from storage.arrow import DELETED, SEQ, column_name, to_rows, to_values
+from storage.arrow import DELETED, SEQ, column_name, to_values
 from storage.errors import DataCorruptedError
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keyfilter import KeyFilter
 from storage.keys import encode_key
-from storage.layout import Column, Layout, Row
+from storage.layout import Column, Layout
 from storage.manifest import ColumnStats, Segment
 
 SEGMENT_BYTES_MAX = 128 << 20
@@ -114,77 +112,6 @@ def row_count(data: bytes) -> int:
     return int(pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows)
 
 
-class SegmentReader:
-    """One segment of a tablet, and what of it is in memory: at most its key filter.
-
-    `may_hold` is for the event loop; all else reads files. Safe in several threads: the worst is
-    that two load the same filter.
-    """
-
-    def __init__(self, fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
-        self.segment = segment
-        self._fs = fs
-        self._path = Path(segment.path)
-        self._tablet = tablet
-        self._filter: KeyFilter | None = None
-
-    def may_hold(self, key: bytes) -> bool | None:
-        """False when the segment surely lacks the key, None when its filter is not in memory."""
-        return None if self._filter is None else self._filter.may_hold(key)
-
-    def load_filter(self) -> KeyFilter:
-        """The key filter, read at the first call. Raises DataCorruptedError."""
-        if self._filter is None:
-            path = self._path.with_name(self.segment.filter_file)
-            try:
-                self._filter = keyfilter.decode(self._fs.read_bytes(path))
-            except FileNotFoundError as exc:
-                raise self._damaged("has no key filter") from exc
-            except DataCorruptedError as exc:
-                raise self._damaged("has a damaged key filter") from exc
-        return self._filter
-
-    def find(self, key: bytes, layout: Layout) -> tuple[int, bool, Row] | None:
-        """(`_seq`, `_deleted`, row in `layout`) of a key, None when the segment lacks it.
-
-        Raises:
-            DataCorruptedError: The segment or its filter is not what was written.
-        """
-        key_filter = self.load_filter()
-        group = key_filter.row_group(key)
-        if group < 0 or not key_filter.may_hold(key):
-            return None
-        self.verify()
-        key_columns = [layout.columns[position] for position in layout.key]
-        with self._fs.open_read(self._path) as stream:
-            file = pq.ParquetFile(stream, page_checksum_verification=True)
-            names = [column_name(column) for column in key_columns]
-            keys = _Keys(file.read_row_group(group, columns=names), key_columns)
-            at = bisect_left(keys, key)
-            if at == len(keys) or keys[at] != key:
-                return None
-            row = file.read_row_group(group).slice(at, 1)
-        return row.column(SEQ)[0].as_py(), row.column(DELETED)[0].as_py(), to_rows(row, layout)[0]
-
-    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """All versions in the segment, verified; columns that it lacks are left out."""
-        data = self._fs.read_bytes(self._path)
-        if hashlib.sha256(data).hexdigest() != self.segment.sha256:
-            raise self._damaged("is not what was written")
-        return read_table(pa.py_buffer(data), columns)
-
-    def verify(self) -> None:
-        """Check the sha256, unless this very file was found right before in this process.
-
-        Raises:
-            DataCorruptedError: The file is missing or is not what was written.
-        """
-        verify(self._fs, self.segment, self._tablet)
-
-    def _damaged(self, what: str) -> DataCorruptedError:
-        return _damaged(self.segment, self._tablet, what)
-
-
 _VERIFIED: dict[str, tuple[int, int, int]] = {}
 """Segments found right, by path: (inode, size, mtime in ns) at that time."""
 
@@ -198,32 +125,15 @@ def verify(fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
         if _VERIFIED.get(segment.path) == mark:
             return
         if status.st_size != segment.size or _sha256(fs, path) != segment.sha256:
-            raise _damaged(segment, tablet, "is not what was written")
+            raise damaged(segment, tablet, "is not what was written")
     except FileNotFoundError as exc:
-        raise _damaged(segment, tablet, "is missing") from exc
+        raise damaged(segment, tablet, "is missing") from exc
     _VERIFIED[segment.path] = mark
 
 
 def forget_verified(path: Path) -> None:
     """A segment's file was removed."""
     _VERIFIED.pop(str(path), None)
-
-
-class _Keys(Sequence[bytes]):
-    """The encoded keys of a row group's rows, each encoded when bisection asks for it."""
-
-    def __init__(self, table: pa.Table, columns: Sequence[Column]) -> None:
-        self._arrays = [table.column(column_name(column)).combine_chunks() for column in columns]
-        self._kinds = [column.kind for column in columns]
-        self._rows = table.num_rows
-
-    def __len__(self) -> int:
-        return self._rows
-
-    def __getitem__(self, at: int) -> bytes:  # type: ignore[override]
-        if at >= self._rows:
-            raise IndexError(at)
-        return encode_key([to_values(a.slice(at, 1))[0] for a in self._arrays], self._kinds)
 
 
 def _encode(
@@ -302,7 +212,8 @@ def _sha256(fs: FileSystem, path: Path) -> str:
     return digest.hexdigest()
 
 
-def _damaged(segment: Segment, tablet: TabletId, what: str) -> DataCorruptedError:
+def damaged(segment: Segment, tablet: TabletId, what: str) -> DataCorruptedError:
+    """The error to raise: which segment of whose tablet, and what is wrong with it."""
     return DataCorruptedError(
         f"segment {segment.file} of tablet {tablet.user}/{tablet.table} {what}"
     )

@@ -4,8 +4,20 @@ from bisect import bisect_right
 
 import pyarrow as pa
 
-from storage.arrow import key_batch
-from storage.layout import Layout, Row
+from storage.arrow import key_batch, to_batch
+from storage.layout import Layout, Row, Value
+
+_MANY_SPELLINGS = frozenset({"numeric", "interval"})
+"""Kinds of which unlike stored values may be equal keys: 1.0 and 1.00, 1 day and 24 hours.
+
+Not float: a merge takes 0 and -0 for one value.
+"""
+
+
+def has_spellings(layout: Layout) -> bool:
+    """Whether one primary key of this layout can be written in several ways."""
+    key = [layout.columns[position] for position in layout.key]
+    return any(c.kind in _MANY_SPELLINGS and not pa.types.is_decimal(c.arrow) for c in key)
 
 
 class Changes:
@@ -22,6 +34,7 @@ class Changes:
         self._after = -1
         self._done = 0
         self._found: list[int] = []
+        self._spelt: list[Row] = []
         self._batch: pa.RecordBatch | None = None
 
     def add(self, seq: int, before: int, key: Row) -> None:
@@ -41,6 +54,7 @@ class Changes:
         """Keys whose first change in (after, upto] replaced a version at or below `after`."""
         if after != self._after:
             self._after, self._done, self._found, self._batch = after, 0, [], None
+            self._spelt = []
         self._extend(layout)
         if self._batch is None:
             return None
@@ -49,12 +63,36 @@ class Changes:
             return None
         return self._batch if shown == len(self._found) else self._batch.slice(0, shown)
 
+    def respelt(
+        self, after: int, upto: int, layout: Layout, kept: set[Row]
+    ) -> pa.RecordBatch | None:
+        """Tombstones for superseded keys whose newest version spells the key differently.
+
+        1.0 and 1.00 are one key, but Arrow and engines compare spellings: without a tombstone of
+        its own the old spelling would still be there in cold. kept: spellings of newest versions.
+        """
+        self.keys(after, upto, layout)
+        found: list[tuple[int, Row]] = []
+        for seq, key in zip(self._found, self._spelt, strict=True):
+            if seq <= upto and key not in kept:
+                found.append((seq, key))
+        if not found:
+            return None
+        empty: list[Value] = [None] * len(layout.columns)
+        rows = []
+        for _, key in found:
+            for position, value in zip(layout.key, key, strict=True):
+                empty[position] = value
+            rows.append(tuple(empty))
+        return to_batch(rows, layout, [seq for seq, _ in found], [True] * len(found))
+
     def _extend(self, layout: Layout) -> None:
         keys: list[Row] = []
         for at in range(self._done, len(self._seqs)):
             if self._before[at] <= self._after < self._seqs[at]:
                 self._found.append(self._seqs[at])
                 keys.append(self._keys[at])
+        self._spelt += keys
         self._done = len(self._seqs)
         if keys:
             more = key_batch(keys, layout)

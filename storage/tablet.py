@@ -22,6 +22,7 @@ from storage.ids import TabletId
 from storage.kept import KeptManifests
 from storage.keys import encode_key
 from storage.layout import Layout, Row
+from storage.lookup import Found, NotInMemoryError, SegmentReader
 from storage.manifest import Manifest, Segment
 from storage.reads import (
     COLD_NEEDED,
@@ -33,7 +34,6 @@ from storage.reads import (
     TabletStats,
 )
 from storage.rows import Entry, Op, decode_entry
-from storage.segment import SegmentReader
 from storage.tail import Equals, Tail
 from storage.view import Version, View
 
@@ -132,19 +132,10 @@ class Tablet:
 
         None: there is none. COLD_NEEDED: a segment may hold it, `get_cold` tells.
         """
-        manifest = self.manifest_at(view.seq)
-        version = view.find(self.id, key)
-        hidden = manifest.incarnation
-        if version is not None and version.seq > hidden:
-            if version.op != Op.DELETE:
-                return self._projected(version)
-            hidden = version.seq
-        for segment in manifest.segments:
-            if segment.max_seq > hidden and segment.min_key <= key <= segment.max_key:
-                may_hold = self._reader(segment).may_hold(key)
-                if may_hold is None or may_hold:
-                    return COLD_NEEDED
-        return None
+        try:
+            return self._get(view, key, SegmentReader.find_cached)
+        except NotInMemoryError:
+            return COLD_NEEDED
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
         """As `get`, reading the segments. For a worker thread.
@@ -152,22 +143,30 @@ class Tablet:
         Raises:
             DataCorruptedError: A segment is not what was written.
         """
-        manifest = self.manifest_at(view.seq)
-        hot = view.find(self.id, key)
-        if hot is not None and hot.seq <= manifest.incarnation:
-            hot = None
-        if hot is not None and hot.op != Op.DELETE:
-            return self._projected(hot)
-        newest = hot.seq if hot is not None else manifest.incarnation
-        found: tuple[int, bool, Row] | None = None
+        return self._get(view, key, SegmentReader.find)
+
+    def _get(
+        self,
+        view: View,
+        key: bytes,
+        find: Callable[[SegmentReader, bytes, Layout], Found | None],
+    ) -> Version | None:
+        manifest = self.kept.at(view.seq)
+        newest = manifest.incarnation
+        version = view.find(self.id, key)
+        if version is not None and version.seq > newest:
+            if version.op != Op.DELETE:
+                return self._projected(version)
+            newest = version.seq
+        found: Found | None = None
         for segment in reversed(manifest.segments):
             if segment.max_seq > newest and segment.min_key <= key <= segment.max_key:
-                row = self._reader(segment).find(key, self.layout)
-                if row is not None and row[0] > newest:
-                    newest, found = row[0], row
-        if found is None or found[1]:
+                row = find(self._reader(segment), key, self.layout)
+                if row is not None and row.seq > newest:
+                    newest, found = row.seq, row
+        if found is None or found.deleted:
             return None
-        return Version(found[0], 0, Op.INSERT, found[2], self.layout.version, None)
+        return Version(found.seq, 0, Op.INSERT, found.row, self.layout.version, None)
 
     # Newest-first reads and scans.
 

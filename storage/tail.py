@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from storage.arrow import DELETED, to_array, to_batch, to_rows, to_values
 from storage.layout import Layout, Row, Value
-from storage.superseded import Changes
+from storage.superseded import Changes, has_spellings
 from storage.versions import BatchWithId, VersionBatch, make_batch
 
 Equals = Sequence[tuple[int, Value]]
@@ -135,8 +135,14 @@ class Tail:
         """Newest version of every key with after < seq <= upto, tombstones too, for a flush."""
         if self._recent + len(self._rows) > self._sealed:
             self._seal()
-        found = (batch.newest(after, upto) for batch in self._batches)
-        return [batch for batch in found if batch is not None and batch.num_rows]
+        versions = (batch.newest(after, upto) for batch in self._batches)
+        found = [batch for batch in versions if batch is not None and batch.num_rows]
+        if has_spellings(self.layout):
+            kept = {key for batch in found for key in _keys_of(batch, self.layout)}
+            tombstones = self._changes.respelt(after, upto, self.layout, kept)
+            # First, so that a sort by key leaves them before the version that replaced them.
+            found = [tombstones, *found] if tombstones is not None else found
+        return found
 
     def superseded(self, after: int, upto: int) -> pa.RecordBatch | None:
         """Keys of live rows at or below `after` that versions in (after, upto] replaced."""
@@ -337,3 +343,7 @@ class Tail:
 
 _NOTHING: Value = ("no row yet",)
 """Stands for the greatest value of a column without rows: any value may follow."""
+
+
+def _keys_of(batch: pa.RecordBatch, layout: Layout) -> Iterator[Row]:
+    return zip(*(to_values(batch.column(position)) for position in layout.key), strict=True)

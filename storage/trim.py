@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 from storage import failpoints
 from storage.flush import FlushHost
 from storage.ids import TabletId
+from storage.lookup import forget_file
 from storage.manifest import files_of
 from storage.rows import Op, decode_entry
-from storage.segment import forget_verified
 from storage.tablet import Tablet
 from storage.view import View
 
@@ -102,7 +102,7 @@ def collect(host: TrimHost, tablet: Tablet, *, older_than_ns: int) -> list[str]:
             ours = name.startswith(_FILES) and name not in named
             if ours and fs.stat(path).st_mtime_ns < older_than_ns:
                 fs.unlink(path)
-                forget_verified(path)
+                forget_file(path)
                 removed.append(name)
                 failpoints.hit("collect.unlinked")
         return removed

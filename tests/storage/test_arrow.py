@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.arrow import (
+    nested_column,
     project,
     project_batch,
     projector,
@@ -17,6 +18,7 @@ from storage.arrow import (
     to_batch,
     to_rows,
     to_values,
+    value_getter,
 )
 from storage.layout import Column, Layout
 
@@ -52,6 +54,8 @@ def test_every_stored_form_survives_arrow_sliced_or_whole(kind, values, data):
     assert to_values(array) == stored
     assert to_values(array[1:]) == stored[1:]
     assert to_values(pa.chunked_array([array, array])) == stored * 2
+    value = value_getter(array[1:])
+    assert [value(at) for at in range(len(stored[1:]))] == stored[1:]
 
 
 def test_a_small_decimal_has_no_exponent():
@@ -82,6 +86,18 @@ def test_rows_of_an_older_schema_get_missing_values_and_lose_dropped_columns():
     assert moved.schema == schema_of(NEW)
     assert to_rows(moved, NEW) == to_rows(batch, NEW)
     assert projector(OLD, OLD) is None
+
+
+def test_an_array_of_two_dimensions_is_found_before_it_is_written():
+    columns = (
+        Column(1, "id", "int", pa.int64()),
+        Column(2, "list", "none", pa.list_(pa.int64())),
+        Column(3, "vectors", "none", pa.list_(pa.list_(pa.float32(), 2))),
+    )
+    layout = Layout(1, columns, (0,))
+    assert nested_column((1, (1, None), ((0.5, 1.0),)), layout) is None
+    assert nested_column((1, None, None), layout) is None
+    assert nested_column((1, ((1, 2), (3, 4)), None), layout) is columns[1]
 
 
 def test_no_rows_still_have_columns():

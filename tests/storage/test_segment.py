@@ -14,8 +14,9 @@ from storage.flush import flush
 from storage.fs import OS
 from storage.keys import encode_key
 from storage.layout import Column, Layout
+from storage.lookup import RowGroups, SegmentReader
 from storage.rows import Op
-from storage.segment import SegmentReader, encode_segments, read_table
+from storage.segment import encode_segments, read_table
 from storage.tablet import COLD_NEEDED
 from tests.storage.fake_log import TABLET, FakeEngine, Write
 from tests.storage.test_tablet import LAYOUT, get, open_tablet, scan
@@ -249,3 +250,59 @@ def test_bounds_that_are_long_or_not_comparable_are_left_out():
         None,
         None,
     ]
+
+
+def test_a_key_read_again_needs_no_file(tmp_path):
+    engine, tablet = big_segment(tmp_path)
+    view = engine.view()
+    near, far = encode_key([40], ["int"]), encode_key([900], ["int"])
+    assert tablet.get(view, near) is COLD_NEEDED
+    found = tablet.get_cold(view, near)
+    assert tablet.get(view, near) == found
+    assert tablet.get(view, encode_key([42], ["int"])).row[0] == 42, "of the same row group"
+    assert tablet.get(view, far) is COLD_NEEDED
+
+
+def test_decoded_row_groups_are_kept_up_to_a_size():
+    groups = RowGroups(bytes_max=100)
+    table = pa.table({"a": pa.array([1, 2, 3, 4, 5], pa.int64())})
+    for number in range(3):
+        groups.put("path", number, table)
+    assert [groups.get("path", number) is table for number in range(3)] == [False, True, True]
+    groups.put("path", 3, table)
+    assert groups.get("path", 1) is None
+    groups.forget("path")
+    assert groups.get("path", 3) is None
+
+
+SPELLINGS = [
+    ("numeric", pa.string(), ["1.0", "1.00", "1"]),
+    ("float", pa.float64(), [0.0, -0.0, 0.0]),
+    ("interval", pa.binary(16), [bytes([0] * 7 + [1] + [0] * 8), (86_400_000_000).to_bytes(16)]),
+]
+
+
+@pytest.mark.parametrize(("kind", "arrow", "spellings"), SPELLINGS, ids=[s[0] for s in SPELLINGS])
+def test_a_key_that_is_written_anew_in_another_way_is_still_one_key(
+    kind, arrow, spellings, tmp_path
+):
+    layout = Layout(1, (Column(1, "k", kind, arrow), Column(2, "v", "int", pa.int64())), (0,))
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path / "cold", layout)
+    key = encode_key([spellings[0]], [kind])
+    old = None
+    for value, spelling in enumerate(spellings * 2):
+        row = (spelling, value)
+        op = Op.INSERT if old is None else Op.UPDATE
+        seq = engine.commit(Write(op, key, row, old))
+        for _ in range(2):  # Hot over cold, then cold over cold.
+            assert list(scan(tablet, engine.view()).values()) == [(seq, row)]
+            assert get(tablet, engine.view(), key) == (seq, row)
+            flush(engine, tablet)
+            engine.index.clear()
+        old = row
+    engine.commit(Write(Op.DELETE, key, old, old))
+    flush(engine, tablet)
+    engine.index.clear()
+    assert scan(tablet, engine.view()) == {}
+    assert get(tablet, engine.view(), key) is None

@@ -10,9 +10,9 @@ from storage.arrow import to_rows
 from storage.flush import clean, flush
 from storage.fs import OS
 from storage.layout import Column, Layout
+from storage.lookup import SegmentReader
 from storage.merge import merge_segments
 from storage.rows import Op
-from storage.segment import SegmentReader
 from storage.tablet import COLD_NEEDED, Tablet
 from storage.trim import collect, trim
 from tests.storage.fake_log import TABLET, FakeEngine, Write
