@@ -130,16 +130,8 @@ def test_a_refusal_at_any_file_operation_is_told_and_the_next_flush_succeeds(
         house.go_on()
 
 
-class Crash:
-    """What a failpoint does: the process dies at its `at`-th hit."""
-
-    def __init__(self, at=1):
-        self.left = at
-
-    def __call__(self):
-        self.left -= 1
-        if self.left == 0:
-            raise CrashError
+def crash():
+    raise CrashError
 
 
 FAILPOINTS = (
@@ -159,20 +151,31 @@ FAILPOINTS = (
 @pytest.mark.parametrize("name", FAILPOINTS)
 def test_a_crash_at_any_failpoint_changes_no_row(tmp_path, name):
     house = House(tmp_path)
-    with failpoints.armed(name, Crash()), pytest.raises(CrashError):
+    with failpoints.armed(name, crash), pytest.raises(CrashError):
         flush(house.engine, house.tablet)
     house.reopen()
     house.go_on()
 
 
-def test_a_crash_amid_trim_changes_no_row(tmp_path, monkeypatch):
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_a_crash_amid_trim_changes_no_row(tmp_path, monkeypatch, batches):
     monkeypatch.setattr("storage.trim._BATCH_ENTRIES", 1)
     house = House(tmp_path)
     flush(house.engine, house.tablet)
     before = len(house.engine.entries)
-    with failpoints.armed("trim.batch", Crash(at=2)), pytest.raises(CrashError):
+    delete, left = house.engine.delete_entries, [batches]
+
+    def delete_some(tablet, entries):
+        if not left[0]:
+            raise CrashError
+        left[0] -= 1
+        delete(tablet, entries)
+
+    house.engine.delete_entries = delete_some
+    with pytest.raises(CrashError):
         trim(house.engine, house.tablet, retained_from=house.engine.seq + 1)
-    assert 0 < len(house.engine.entries) < before
+    house.engine.delete_entries = delete
+    assert len(house.engine.entries) == before - batches
     house.reopen()
     house.go_on()
 
