@@ -4,9 +4,10 @@ Days and microseconds count from 1970-01-01. The extremes of int32 and int64 are
 """
 
 import struct
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 
 from catalog.errors import DatetimeFieldOverflowError
+from catalog.types.zones import local_offset, utc_offset
 
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
@@ -15,7 +16,7 @@ SECOND_US = 1_000_000
 DATE_INFINITY, DATE_MINUS_INFINITY = 2**31 - 1, -(2**31)
 INFINITY, MINUS_INFINITY = 2**63 - 1, -(2**63)
 # From 4713-11-24 BC (Julian day 0); before 294277-01-01, dates before 5874898-01-01.
-MIN_DAY, END_DATE = -2_440_588, 2_145_042_541 + 0
+MIN_DAY, END_DATE = -2_440_588, 2_145_031_949
 MIN_TIMESTAMP = MIN_DAY * DAY_US
 END_TIMESTAMP = 9_224_318_016_000_000_000
 _INTERVAL = struct.Struct(">iiq")
@@ -113,41 +114,18 @@ def is_finite(value: int) -> bool:
     return MINUS_INFINITY < value < INFINITY
 
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 # a wall-clock reading, without a zone
-_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_400_US = 146_097 * DAY_US
-_LOW_US, _HIGH_US = to_days(2, 1, 1) * DAY_US, to_days(9998, 1, 1) * DAY_US
-
-
-def _in_python_years(value: int) -> tuple[int, int]:
-    """A value that datetime can hold, whole 400-year cycles away, and the shift to add back."""
-    if _LOW_US <= value < _HIGH_US:
-        return value, 0
-    near = value % _YEAR_400_US + (_YEAR_400_US if value >= _HIGH_US else 0)
-    return near, value - near
-
-
 def local_to_utc(value: int, zone: tzinfo) -> int:
-    """A wall-clock reading in `zone` as UTC; in a gap the offset before it holds, as PostgreSQL does."""
-    if not is_finite(value) or zone is UTC:
+    """A wall-clock reading in `zone` as UTC, in gaps and overlaps as PostgreSQL reads it."""
+    if zone is UTC or not is_finite(value):
         return value
-    near, shift = _in_python_years(value)
-    local = _EPOCH + timedelta(microseconds=near)
-    before = local.replace(tzinfo=zone, fold=0).utcoffset() or timedelta()
-    after = local.replace(tzinfo=zone, fold=1).utcoffset() or timedelta()
-    # Ambiguous readings are standard time (fold 1), those in a gap use the offset before it.
-    offset = min(before, after)
-    return check_timestamp(near - offset // timedelta(microseconds=1) + shift)
+    return check_timestamp(value - local_offset(zone, value) * SECOND_US)
 
 
 def utc_to_local(value: int, zone: tzinfo) -> int:
     """The wall-clock reading in `zone`."""
-    if not is_finite(value) or zone is UTC:
+    if zone is UTC or not is_finite(value):
         return value
-    near, shift = _in_python_years(value)
-    moment = _EPOCH_UTC + timedelta(microseconds=near)
-    offset = moment.astimezone(zone).utcoffset() or timedelta()
-    return near + offset // timedelta(microseconds=1) + shift
+    return value + utc_offset(zone, value) * SECOND_US
 
 
 def add_months(value: int, months: int) -> int:

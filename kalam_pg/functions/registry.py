@@ -12,8 +12,9 @@ from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Kind, Overload
 
 _MODULES = (
-    "aggregates", "arrays", "casts", "comparison", "current", "floats", "ids", "integers", "numerics",
-    "patterns", "regex", "strings", "sysinfo", "windows",
+    "aggregates", "arrays", "casts", "comparison", "current", "datetimes", "fields", "floats",
+    "identifiers", "integers", "numerics", "patterns", "regex", "sets", "strings", "sysinfo",
+    "windows",
 )  # fmt: skip
 
 
