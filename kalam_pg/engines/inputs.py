@@ -7,6 +7,7 @@ the few superseded keys; segments that overlap first lose the keys of the newer 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 
 import pyarrow as pa
@@ -184,8 +185,10 @@ class _Parts:
 
 
 def _array(value: object, of: pa.DataType) -> pa.Array:
-    scalar = value.cast(of) if isinstance(value, pa.Scalar) else pa.scalar(value, of)
-    return pa.array([scalar], of)
+    """One stored value (`catalog.types.table`) as an Arrow array."""
+    if isinstance(value, str) and pa.types.is_decimal(of):
+        return pa.array([Decimal(value)], of)
+    return pa.array([list(value) if isinstance(value, tuple) else value], of)
 
 
 def _groups(table: Input) -> list[list[SegmentRef]]:

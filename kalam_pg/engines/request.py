@@ -47,7 +47,7 @@ class TableInput:
     """One tablet, as one view sees it, under the name that the SQL uses.
 
     schema: the columns that the query reads, named `c<column id>` (`_seq`, `_deleted` by those names).
-    missing: stored-as-Arrow scalars for columns that older segments lack, by column name.
+    missing: stored values of columns that older segments lack, by column name.
     hot: live rows only, newest version per key; columns may be a superset of `schema`.
     segments: cold files, oldest first, possibly overlapping. key_columns: names of the primary key's
         columns, in key order. superseded: one column per key column: keys whose newest version is in
