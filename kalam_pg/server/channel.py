@@ -11,8 +11,8 @@ from typing import Final
 import trio
 
 from kalam_pg.server.errors import ConnectionLostError
-from kalam_pg.server.protocols import Session
 from kalam_pg.server.tls import TlsStream
+from kalam_pg.sessions.protocols import Session
 
 HIGH_WATER_BYTES: Final = 262_144
 

@@ -16,8 +16,8 @@ import structlog
 from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.server.channel import Channel
 from kalam_pg.server.opening import OpeningRefusedError
-from kalam_pg.server.protocols import PAUSE, Peer, Session, Work
 from kalam_pg.server.timers import Entry
+from kalam_pg.sessions.protocols import PAUSE, Peer, Session, Work
 from storage.errors import KalamError
 
 if TYPE_CHECKING:

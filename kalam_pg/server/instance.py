@@ -26,9 +26,9 @@ from kalam_pg.server.certificate import self_signed
 from kalam_pg.server.limits import ConnectionLimits
 from kalam_pg.server.listeners import Listeners, open_listeners
 from kalam_pg.server.loop import Loop, LoopOptions
-from kalam_pg.server.protocols import Peer, Session, Transport
 from kalam_pg.server.shutdown import Mode, watch_signals
 from kalam_pg.server.tls import TlsServer
+from kalam_pg.sessions.protocols import Peer, Session, Transport
 from storage.errors import KalamError
 
 FAST_SHUTDOWN_S: Final = 10.0

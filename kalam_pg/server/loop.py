@@ -31,9 +31,9 @@ from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.limits import ConnectionLimits, FailureBackoff
 from kalam_pg.server.logs import failure
 from kalam_pg.server.opening import Opening
-from kalam_pg.server.protocols import Peer, SessionFactory
 from kalam_pg.server.timers import Timers
 from kalam_pg.server.tls import TlsServer
+from kalam_pg.sessions.protocols import Peer, SessionFactory
 from storage.errors import KalamError
 
 EVENTS_PER_TURN: Final = 256

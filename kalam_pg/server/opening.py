@@ -20,8 +20,8 @@ from kalam_pg.pgwire.startup import (
     read_packet,
 )
 from kalam_pg.server.cancel import CancelRegistry
-from kalam_pg.server.protocols import Peer
 from kalam_pg.server.tls import ALPN, TlsServer, TlsStream
+from kalam_pg.sessions.protocols import Peer
 from storage.errors import KalamError
 
 TLS_REQUIRED: Final = InvalidAuthorizationSpecificationError(

@@ -17,8 +17,8 @@ from kalam_pg.jobs.registry import Jobs
 from kalam_pg.query.database import Database
 from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.virtual import Catalogue
-from kalam_pg.server.protocols import Peer, Transport
 from kalam_pg.sessions import sources
+from kalam_pg.sessions.protocols import Peer, Transport
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.session import Session
 from storage import failpoints

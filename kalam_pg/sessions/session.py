@@ -21,10 +21,10 @@ from kalam_pg.pgwire.encode import parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, internal_error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
-from kalam_pg.server.protocols import PAUSE, Peer, Timer, Transport, Work
 from kalam_pg.sessions import extended, simple
 from kalam_pg.sessions.authentication import Authentication
 from kalam_pg.sessions.portals import Portal
+from kalam_pg.sessions.protocols import PAUSE, Peer, Timer, Transport, Work
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession, now_us
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 class Session:
-    """See `server.protocols.Session`, which this implements.
+    """See `sessions.protocols.Session`, which this implements.
 
     sql: the conversation behind it, once authenticated. portals: by name, "" the unnamed.
     """
