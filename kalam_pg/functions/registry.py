@@ -13,7 +13,7 @@ from kalam_pg.functions.table import Kind, Overload
 
 _MODULES = (
     "aggregates", "arrays", "casts", "comparison", "current", "datetimes", "fields", "floats",
-    "identifiers", "integers", "numerics", "patterns", "regex", "sets", "strings", "sysinfo",
+    "identifiers", "integers", "jsonbuild", "jsons", "numerics", "patterns", "regex", "sets", "strings", "sysinfo",
     "windows",
 )  # fmt: skip
 

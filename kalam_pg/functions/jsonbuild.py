@@ -1,0 +1,219 @@
+"""Functions and aggregates that make json and jsonb out of other values."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from catalog.errors import InvalidParameterValueError, NullValueNotAllowedError
+from catalog.types.registry import (
+    ANY,
+    ANYELEMENT,
+    BOOL,
+    DATE,
+    FLOAT4,
+    FLOAT8,
+    INT2,
+    INT4,
+    INT8,
+    JSON,
+    JSONB,
+    NUMERIC,
+    RECORD,
+    TEXT,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    array_of,
+)
+from catalog.types.table import PgType, TypeContext
+from kalam_pg.functions.define import Datum, aggregate, function
+from kalam_pg.functions.jsonvalues import dump, parse, quote
+from kalam_pg.functions.table import EvalContext, Overload, Volatility
+
+Types = tuple[PgType, ...]
+_NUMBERS = frozenset(t.oid for t in (INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC))
+_TIMES = frozenset(t.oid for t in (TIMESTAMP, TIMESTAMPTZ, DATE))
+_TEXTS = array_of(TEXT) or TEXT
+
+
+def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str = ",") -> str:
+    """A value as json text; `separator` stands between the elements of arrays."""
+    if value is None:
+        return "null"
+    if pg_type is BOOL:
+        return "true" if value else "false"
+    if pg_type in {JSON, JSONB}:
+        return str(value)
+    if pg_type.element is not None:
+        element = pg_type if value and isinstance(value[0], tuple) else pg_type.element
+        return "[" + separator.join([to_json(v, element, context) for v in value]) + "]"
+    text = pg_type.output(value, context)
+    if pg_type.oid in _NUMBERS:
+        return text if text.lstrip("-")[:1].isdigit() else quote(text)  # NaN and Infinity
+    if pg_type.oid in _TIMES:
+        return quote(_iso(value, pg_type, context))
+    return quote(text)
+
+
+def _iso(value: int, pg_type: PgType, context: TypeContext) -> str:
+    """Dates and times in ISO 8601 with a T, whatever DateStyle says."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    text = pg_type.output(value, replace(context, date_style="ISO"))
+    if pg_type is DATE or " " not in text:
+        return text
+    text = text.replace(" ", "T", 1)
+    if pg_type is TIMESTAMPTZ and len(text) > 3 and text[-3] in "+-":
+        text += ":00"
+    return text
+
+
+def to_jsonb(value: Datum, pg_type: PgType, context: TypeContext) -> str:
+    """A value as jsonb text."""
+    return dump(parse(to_json(value, pg_type, context)))
+
+
+def _row(values: Sequence[Datum], types: Types, names: Sequence[str], context: TypeContext) -> str:
+    fields = [
+        f"{quote(n)}:{to_json(v, t, context)}"
+        for n, v, t in zip(names, values, types, strict=True)
+    ]
+    return "{" + ",".join(fields) + "}"
+
+
+def _to_json(context: EvalContext, types: Types, value: Datum) -> str:
+    return to_json(value, types[0], context.types)
+
+
+def _to_jsonb(context: EvalContext, types: Types, value: Datum) -> str:
+    return to_jsonb(value, types[0], context.types)
+
+
+def _key(value: Datum, pg_type: PgType, context: TypeContext) -> str:
+    if value is None:
+        raise InvalidParameterValueError("argument %d: key must not be null")
+    if pg_type is BOOL:
+        return "true" if value else "false"
+    return pg_type.output(value, context)
+
+
+def _pairs(context: EvalContext, types: Types, values: Sequence[Datum]) -> list[tuple[str, str]]:
+    if len(values) % 2:
+        raise InvalidParameterValueError(
+            "argument list must have even number of elements",
+            hint="The arguments of json_build_object() must consist of alternating keys and values.",
+        )
+    found = []
+    for at in range(0, len(values), 2):
+        if values[at] is None:
+            raise NullValueNotAllowedError(f"argument {at + 1} cannot be null")
+        key = _key(values[at], types[at], context.types)
+        found.append((key, to_json(values[at + 1], types[at + 1], context.types)))
+    return found
+
+
+def _build_object(context: EvalContext, types: Types, *values: Datum) -> str:
+    pairs = _pairs(context, types, values)
+    return "{" + ", ".join([f"{quote(k)} : {v}" for k, v in pairs]) + "}"
+
+
+def _build_object_b(context: EvalContext, types: Types, *values: Datum) -> str:
+    return dump({k: parse(v) for k, v in _pairs(context, types, values)})
+
+
+def _build_array(context: EvalContext, types: Types, *values: Datum) -> str:
+    items = [to_json(v, t, context.types) for v, t in zip(values, types, strict=True)]
+    return "[" + ", ".join(items) + "]"
+
+
+def _build_array_b(context: EvalContext, types: Types, *values: Datum) -> str:
+    return dump(parse(_build_array(context, types, *values)))
+
+
+def _object_of(texts: tuple[Datum, ...]) -> list[tuple[str, str | None]]:
+    flat = [item for row in texts for item in (row if isinstance(row, tuple) else (row,))]
+    if len(flat) % 2:
+        raise InvalidParameterValueError("array must have even number of elements")
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _object_text(pairs: Sequence[tuple[str | None, str | None]]) -> str:
+    items = []
+    for key, value in pairs:
+        if key is None:
+            raise NullValueNotAllowedError("null value not allowed for object key")
+        items.append(f"{quote(key)} : {'null' if value is None else quote(value)}")
+    return "{" + ", ".join(items) + "}"
+
+
+def _object_pairs(keys: tuple[Datum, ...], values: tuple[Datum, ...]) -> str:
+    if len(keys) != len(values):
+        raise InvalidParameterValueError("mismatched array dimensions")
+    return _object_text(list(zip(keys, values, strict=True)))
+
+
+# ------------------------------------------------------------------ aggregates
+
+
+def _agg(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
+    if not rows:
+        return None
+    return "[" + ", ".join([to_json(v, types[0], context.types) for (v,) in rows]) + "]"
+
+
+def _agg_b(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
+    text = _agg(context, types, rows)
+    return None if text is None else dump(parse(text))
+
+
+def _members(
+    context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]
+) -> list[tuple[str, str]]:
+    found = []
+    for key, value in rows:
+        if key is None:
+            raise InvalidParameterValueError("field name must not be null")
+        name = _key(key, types[0], context.types)
+        found.append((name, to_json(value, types[1], context.types)))
+    return found
+
+
+def _object_agg(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
+    if not rows:
+        return None
+    members = _members(context, types, rows)
+    return "{ " + ", ".join([f"{quote(k)} : {v}" for k, v in members]) + " }"
+
+
+def _object_agg_b(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
+    if not rows:
+        return None
+    return dump({k: parse(v) for k, v in _members(context, types, rows)})
+
+
+def _variadic(name: str, result: PgType, row: Callable[..., str]) -> list[Overload]:
+    more = {"strict": False, "needs_context": True, "needs_types": True}
+    return [
+        function(name, (), result, row, volatility=Volatility.STABLE, **more),
+        function(name, (ANY,), result, row, variadic=True, volatility=Volatility.STABLE, **more),
+    ]
+
+
+_TYPED = {"needs_context": True, "needs_types": True, "volatility": Volatility.STABLE}
+
+OVERLOADS: tuple[Overload, ...] = (
+    function("to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
+    function("to_jsonb", (ANYELEMENT,), JSONB, _to_jsonb, **_TYPED),
+    function("array_to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
+    *_variadic("json_build_object", JSON, _build_object),
+    *_variadic("jsonb_build_object", JSONB, _build_object_b),
+    *_variadic("json_build_array", JSON, _build_array),
+    *_variadic("jsonb_build_array", JSONB, _build_array_b),
+    function("json_object", (_TEXTS,), JSON, lambda a: _object_text(_object_of(a))),
+    function("jsonb_object", (_TEXTS,), JSONB, lambda a: dump(parse(_object_text(_object_of(a))))),
+    function("json_object", (_TEXTS, _TEXTS), JSON, _object_pairs),
+    function("jsonb_object", (_TEXTS, _TEXTS), JSONB, lambda k, v: dump(parse(_object_pairs(k, v)))),
+    aggregate("json_agg", (ANYELEMENT,), JSON, _agg, **_TYPED),
+    aggregate("jsonb_agg", (ANYELEMENT,), JSONB, _agg_b, **_TYPED),
+    aggregate("json_object_agg", (ANY, ANY), JSON, _object_agg, **_TYPED),
+    aggregate("jsonb_object_agg", (ANY, ANY), JSONB, _object_agg_b, **_TYPED),
+)
+
