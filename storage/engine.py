@@ -25,6 +25,7 @@ from storage.view import View
 if TYPE_CHECKING:
     from storage.manifest import Manifest
     from storage.tablet import Tablet
+    from storage.trim import LogEntry
 
 LAST = system_key("last")
 RESERVED = system_key("reserved")
@@ -128,7 +129,7 @@ class Engine:
         *,
         fs: FileSystem = OS,
         clock: Clock | None = None,
-        options: StorageOptions = StorageOptions(),  # noqa: B008 -- immutable
+        options: StorageOptions = StorageOptions(),
     ) -> "Engine":
         """Open (or create) a data directory.
 
@@ -168,7 +169,9 @@ class Engine:
                 self._opened.slots.record(seq)
         if written:
             seq = written[-1].seq
-        view = View(max(seq, self._current.seq) if written else self._current.seq, self._store.snapshot())
+        view = View(
+            max(seq, self._current.seq) if written else self._current.seq, self._store.snapshot()
+        )
         return Group(tuple(written), view, sync)
 
     def _add(
@@ -211,6 +214,20 @@ class Engine:
         seq, deleted = found
         if seq != write.assumed and not (deleted and write.op is Op.INSERT):
             raise SerializationError("could not serialize access due to concurrent update")
+
+    def trim_puts(
+        self, tablet: TabletId, entries: "Sequence[LogEntry]"
+    ) -> list[tuple[bytes, bytes | None]]:
+        """Deletions of log entries, and of the index entries that point at them now."""
+        puts: list[tuple[bytes, bytes | None]] = []
+        for entry in entries:
+            puts.append((log_key(tablet, entry.seq, entry.n), None))
+            if entry.key is not None:
+                key = index_key(tablet, entry.key)
+                position = self._store.get(key)
+                if position is not None and unpack_position(position) == (entry.seq, entry.n):
+                    puts.append((key, None))
+        return puts
 
     def sync_log(self) -> None:
         """Make every batch written so far durable."""
@@ -321,7 +338,7 @@ class Engine:
         """A table was dropped: let go of its tablets in memory."""
         for registry in (self._tablets, self._streams, self._dirty):
             for tablet_id in [t for t in registry if t.table == table]:
-                del registry[tablet_id]  # type: ignore[attr-defined]
+                del registry[tablet_id]
 
     def next_snowflake(self) -> int:
         """A fresh id; its order is not commit order."""
@@ -348,9 +365,7 @@ class Engine:
         """A value of the system range."""
         return (view or self._current).system_get(key)
 
-    def system_scan(
-        self, prefix: bytes, view: View | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def system_scan(self, prefix: bytes, view: View | None = None) -> Iterator[tuple[bytes, bytes]]:
         """(key, value) of everything with a prefix, in order."""
         return (view or self._current).system_scan(prefix)
 

@@ -132,7 +132,8 @@ class HotStore:
 
 class HotSnapshot:
     """A LevelDB snapshot. Gets are cheap calls on the hot path and are not counted: who holds a snapshot
-    keeps its store open (`Engine` closes every view first)."""
+    keeps its store open (`Engine` closes every view first).
+    """
 
     __slots__ = ("_snapshot", "_store", "get")
 

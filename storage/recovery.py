@@ -1,10 +1,10 @@
 """Opening a data directory: lock it, open the log, check it against what was recorded, find what is dirty.
 
-    server.lock   flocked by the one process that has the directory open; LevelDB's LOCK is never touched
-    catalog.mark  made once the log exists: a directory with it is never created anew
-    last.seq      two slots of (seq, crc): the newest durable commit, written after every synced batch
-    log/          LevelDB
-    cold/<user id>/<table id>/   segments and manifests
+server.lock   flocked by the one process that has the directory open; LevelDB's LOCK is never touched
+catalog.mark  made once the log exists: a directory with it is never created anew
+last.seq      two slots of (seq, crc): the newest durable commit, written after every synced batch
+log/          LevelDB
+cold/<user id>/<table id>/   segments and manifests
 """
 
 import os

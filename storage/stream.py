@@ -61,8 +61,7 @@ class StreamTablet:
         events = self._events
         before = len(events)
         while events and (
-            events[0].expires_us <= now_us
-            or (self._max_buffer and len(events) > self._max_buffer)
+            events[0].expires_us <= now_us or (self._max_buffer and len(events) > self._max_buffer)
         ):
             event = events.popleft()
             if self._newest.get(event.key) is event:

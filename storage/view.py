@@ -82,7 +82,9 @@ class View:
         """One log entry. Raises DataCorruptedError when the index points at nothing."""
         data = self._get(log_key(tablet, seq, n))
         if data is None:
-            raise DataCorruptedError(f"tablet {tablet.user}/{tablet.table}: log entry {seq}.{n} is lost")
+            raise DataCorruptedError(
+                f"tablet {tablet.user}/{tablet.table}: log entry {seq}.{n} is lost"
+            )
         return decode_entry(data)
 
     def log(
