@@ -75,7 +75,10 @@ class ExpressionGrammar(CallGrammar):
                 return 0
         elif key == "not":
             return _RANGE if self.peek().key in _NEGATABLE else 0
-        if key == "operator" and self.peek().key != "(":
+        # substring(a SIMILAR b ESCAPE c) has no TO.
+        if (key == "operator" and self.peek().key != "(") or (
+            key == "similar" and self.peek().key != "to"
+        ):
             return 0
         return _LEVELS.get(key, 0) if token.kind == "word" else 0
 

@@ -32,16 +32,26 @@ _NEUTRAL = frozenset((",", ";", ".", "(", ")", "[", "]", ":", "*"))
 
 class _Level:
     """How deep the tree of one bracket's expression is: its ORs, the most ANDs between two of them,
-    the most other operators between two of those.
+    the most other operators between two of those, and the deepest bracket closed in it.
     """
 
-    __slots__ = ("ands", "ands_max", "ops", "ops_max", "ors")
+    __slots__ = ("ands", "ands_max", "deepest", "inner", "ops", "ops_max", "ors")
 
     def __init__(self) -> None:
-        self.ors = self.ands = self.ops = self.ands_max = self.ops_max = 0
+        self.deepest = 0
+        self.ors = self.ands = self.ops = self.ands_max = self.ops_max = self.inner = 0
 
-    def count(self, key: str) -> int:
-        """Take one more operator; the depth so far."""
+    def next_item(self) -> None:
+        """A comma: what follows is another expression."""
+        self.deepest = max(self.deepest, self.depth())
+        self.ors = self.ands = self.ops = self.ands_max = self.ops_max = self.inner = 0
+
+    def depth(self) -> int:
+        """Of the expression so far."""
+        return self.ors + self.ands_max + self.ops_max + self.inner
+
+    def count(self, key: str) -> None:
+        """Take one more operator."""
         if key == "or":
             self.ors += 1
             self.ands = self.ops = 0
@@ -52,7 +62,6 @@ class _Level:
         else:
             self.ops += 1
             self.ops_max = max(self.ops_max, self.ops)
-        return self.ors + self.ands_max + self.ops_max
 
 
 def check_text(text: str) -> None:
@@ -67,37 +76,39 @@ def check_text(text: str) -> None:
 def check_tokens(tokens: list[Token]) -> None:
     """Refuse statements that are nested too deeply or combine too much (54001)."""
     levels = [_Level()]
-    below = 0  # depth of the levels under the current one
-    depths = []
+    below = [0]  # for each level the depth of those around it
     set_operations = prefixes = 0
     for token in tokens:
         key = token.key
         if not key:
             prefixes = 0
             continue
+        level = levels[-1]
         if key in ("or", "and") or key in _WORDS or (token.kind == "op" and key not in _NEUTRAL):
+            level.count(key)
             prefixes += 1
-            if below + levels[-1].count(key) > DEPTH_MAX or prefixes > PREFIXES_MAX:
+            if below[-1] + level.depth() > DEPTH_MAX or prefixes > PREFIXES_MAX:
                 raise _too_complex("Expressions are nested too deeply.", token)
             continue
         prefixes = 0
         if key in _OPENING:
-            depths.append(below)
-            below += levels[-1].ors + levels[-1].ands + levels[-1].ops + 1
+            below.append(below[-1] + level.ors + level.ands + level.ops + 1)
             levels.append(_Level())
             if len(levels) > BRACKETS_MAX + 1:
                 raise _too_complex(f"Brackets may be nested {BRACKETS_MAX} levels deep.", token)
         elif key in _CLOSING:
             if len(levels) > 1:
-                levels.pop()
-                below = depths.pop()
+                closed = levels.pop()
+                below.pop()
+                depth = max(closed.deepest, closed.depth()) + 1
+                levels[-1].inner = max(levels[-1].inner, depth)
         elif key == ",":
-            levels[-1] = _Level()
+            level.next_item()
         elif key == ";":
-            levels, below, depths, set_operations = [_Level()], 0, [], 0
+            levels, below, set_operations = [_Level()], [0], 0
         elif key in _SET_OPERATIONS:
             set_operations += 1
-            levels[-1] = _Level()
+            level.next_item()
             if set_operations > SET_OPERATIONS_MAX:
                 detail = f"At most {SET_OPERATIONS_MAX} set operations are allowed."
                 raise _too_complex(detail, token)
