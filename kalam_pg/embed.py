@@ -125,7 +125,7 @@ class Database(AbstractContextManager["Database"]):
             await self._stop.wait()
 
 
-class Connection(BuenaVistaConnection):
+class Connection(BuenaVistaConnection):  # type: ignore[misc]  # it has no types
     """One role's connection; makes sessions."""
 
     def __init__(self, database: Database, services: Services, user: User) -> None:
@@ -143,7 +143,7 @@ class Connection(BuenaVistaConnection):
         return {"server_version": "15.0", "client_encoding": "UTF8"}
 
 
-class Session(BuenaVistaSession):
+class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
     """SQL text in, results out; the transaction that BEGIN opens lasts until COMMIT or ROLLBACK."""
 
     def __init__(self, database: Database, services: Services, user: User) -> None:
@@ -211,7 +211,7 @@ class Session(BuenaVistaSession):
         ]
 
 
-class QueryResult(BuenaVistaResult):
+class QueryResult(BuenaVistaResult):  # type: ignore[misc]  # it has no types
     """One statement's answer. `notices` are those of the whole text."""
 
     def __init__(self, sql: SqlSession, result: Result, notices: tuple[Notice, ...]) -> None:

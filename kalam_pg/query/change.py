@@ -1,9 +1,9 @@
 """UPDATE and DELETE: find the rows, lock each, look again, change it.
 
 Rows are found by key when the WHERE pins the primary key, and by a query else. Between finding and
-locking, another transaction may have committed a change: at READ COMMITTED the row is read again under its
-lock and the WHERE is asked again of what it is now, as PostgreSQL does; above that the newest version must
-be the one the view shows (`rows.newest`).
+locking, another transaction may have committed a change: at READ COMMITTED the row is read again under
+its lock and the WHERE is asked again of what it is now, as PostgreSQL does; above that the newest
+version must be the one the view shows (`rows.newest`).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,8 @@
 """From the startup packet to ReadyForQuery: who is it, and may they come in?
 
 The Unix socket trusts the operating-system user that owns the data directory as the system role;
-everyone else proves a password by SCRAM. An unknown user, one who may not log in and a wrong password look the same.
+everyone else proves a password by SCRAM. An unknown user, one who may not log in and a wrong
+password look the same.
 """
 
 import os

@@ -1,7 +1,8 @@
 """CREATE, ALTER, DROP, GRANT and COMMENT: definitions, one transaction at a time.
 
-A definition changes the transaction's own catalog; it becomes everybody's when the transaction commits. Until
-then the catalog is locked for other definitions, never for readers; a DROP waits for writers of its table.
+A definition changes the transaction's own catalog; it becomes everybody's when the transaction
+commits. Until then the catalog is locked for other definitions, never for readers; a DROP waits for
+writers of its table.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,8 @@ from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
 from catalog.model import Table
 from catalog.types.table import PgType
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
-from kalam_pg.query import ddl
-from kalam_pg.query import ddl_users as _registers_user_statements
 from kalam_pg.query.ddl import DdlContext, plan_ddl
+from kalam_pg.query.ddl_context import find_relation
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions.sql_session import SqlSession, now_us
@@ -132,13 +132,13 @@ def _verifier(password: str) -> str:
 def _truncate(sql: SqlSession, statement: st.Truncate) -> Steps[Result]:
     """TRUNCATE: every row that the caller sees, as one DELETE without a WHERE."""
     for name in statement.names:
-        table = ddl.find_relation(_begun(sql), name)
+        table = find_relation(_begun(sql), name)
         if not isinstance(table, Table):
             raise WrongObjectTypeError(f'"{table.name}" is not a table')
         quoted = ".".join(
             '"' + part.replace('"', '""') + '"' for part in (table.namespace, table.name)
         )
-        (delete,) = parse(f"DELETE FROM {quoted}")
+        (delete,) = parse("DELETE FROM " + quoted)
         assert isinstance(delete, QueryStatement)
         yield from sql.run_planned(sql.plan(delete))
     return Result("TRUNCATE TABLE")
@@ -148,6 +148,3 @@ def _begun(sql: SqlSession) -> DdlContext:
     if sql.transaction is None:
         sql.transaction = sql.new_transaction()
     return _context(sql)
-
-
-_ = _registers_user_statements

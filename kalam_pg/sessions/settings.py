@@ -1,8 +1,8 @@
 """A session's settings: what SET, SHOW and RESET see, with PostgreSQL's names, units and errors.
 
 SET is transactional as in PostgreSQL: ROLLBACK takes back what the transaction set, SET LOCAL ends with
-the transaction either way. Settings that change nothing here are accepted only at values that PostgreSQL's
-clients send by themselves; a value that would promise what this server does not do is refused.
+the transaction either way. Settings that change nothing here are accepted only at values that
+PostgreSQL's clients send by themselves; a value that would promise what this server does not do is refused.
 """
 
 from collections.abc import Callable, Iterator
@@ -121,6 +121,7 @@ def _check_datestyle(value: str) -> str:
 
 
 _ISOLATION = ("serializable", "repeatable read", "read committed", "read uncommitted")
+_SYNCHRONOUS_COMMIT = ("on", "off", "local", "remote_write", "remote_apply")
 _LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 
 SETTINGS: dict[str, Setting] = {
@@ -198,7 +199,7 @@ def canonical(setting: Setting, value: str) -> str:
         result = chosen
     elif setting.kind == "enum":
         result = value.strip().lower()
-        if setting.values == ("on", "off", "local", "remote_write", "remote_apply"):
+        if setting.values is _SYNCHRONOUS_COMMIT:
             result = _BOOLS.get(result, result)
         if result not in setting.values:
             raise _invalid(setting.name, value, f"Available values: {', '.join(setting.values)}.")
