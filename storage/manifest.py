@@ -25,6 +25,10 @@ FORMAT = 1
 _NAME = re.compile(r"manifest-(\d+)\.json")
 
 
+Bound = bool | int | float | str | None
+"""A least or greatest value; bytes have none, since JSON has no form of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnStats:
     """Of one column of a segment: its least and greatest value and its nulls.
@@ -32,8 +36,8 @@ class ColumnStats:
     minimum, maximum: stored values, None where the type has no order or a bound is too long.
     """
 
-    minimum: bool | int | float | str | None
-    maximum: bool | int | float | str | None
+    minimum: Bound
+    maximum: Bound
     nulls: int
 
 
@@ -92,6 +96,22 @@ class Manifest:
     def size(self) -> int:
         """Bytes of all segments."""
         return sum(segment.size for segment in self.segments)
+
+    def bounds(self, column: str) -> tuple[Bound, Bound] | None:
+        """Least and greatest value of a column over all segments, None when one does not say.
+
+        Both are None when no segment has a value.
+        """
+        low: Bound = None
+        high: Bound = None
+        for segment in self.segments:
+            stats = segment.columns.get(column)
+            if stats is None or (stats.minimum is None and stats.nulls < segment.rows):
+                return None
+            if stats.minimum is not None and stats.maximum is not None:
+                low = stats.minimum if low is None else min(low, stats.minimum)
+                high = stats.maximum if high is None else max(high, stats.maximum)
+        return low, high
 
     @property
     def merging(self) -> bool:

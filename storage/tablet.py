@@ -11,17 +11,16 @@ a worker thread.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from storage import manifest
-from storage.arrow import projector
+from storage.arrow import column_name
 from storage.errors import DataCorruptedError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.kept import KeptManifests
-from storage.keys import encode_key
-from storage.layout import Layout, Row
+from storage.layout import Layout, Row, Value
 from storage.lookup import Found, NotInMemoryError, SegmentReader
 from storage.manifest import Manifest, Segment
 from storage.reads import (
@@ -34,6 +33,7 @@ from storage.reads import (
     TabletStats,
 )
 from storage.rows import Entry, Op, decode_entry
+from storage.schema import Schema
 from storage.tail import Equals, Tail
 from storage.view import Version, View
 
@@ -46,10 +46,14 @@ __all__ = [
     "Scan",
     "Tablet",
     "TabletStats",
+    "shrink_tails",
 ]
 
 _INLINE_ROWS = 256
 """A tail of up to this many log entries is built on the event loop: about 1 ms."""
+
+
+_USES = count(1)
 
 
 class Tablet:
@@ -80,15 +84,19 @@ class Tablet:
         """
         self.id = tablet
         self.directory = directory
-        self.layout = layout
+        self._schema = Schema(tablet, layout, layouts)
         self._fs = fs
         self._current = current
-        self._layouts = {known.version: known for known in (*layouts, layout)}
-        self._kinds = tuple(layout.columns[position].kind for position in layout.key)
         self.kept = KeptManifests(manifest.load(fs, directory, tablet))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
+        self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
         self.flushing = threading.Lock()  # Held by the one flush or compaction at a time.
+
+    @property
+    def layout(self) -> Layout:
+        """The newest schema version; all rows are given in its form."""
+        return self._schema.layout
 
     # Manifests.
 
@@ -181,6 +189,7 @@ class Tablet:
         """
         tail = self._tail
         if tail is not None and tail.base <= self.manifest_at(view.seq).flushed_through:
+            self.last_used = next(_USES)
             return self._newest_of_tail(tail, view, equals)
         return self._newest_of_log(view, equals)
 
@@ -207,6 +216,7 @@ class Tablet:
             tail = self._small_tail(after)
             if tail is None:
                 return None
+        self.last_used = next(_USES)
         batches = tail.live(after, view.seq)
         superseded = tail.superseded(after, view.seq) if manifest.segments else None
         hidden = superseded.num_rows if superseded is not None else 0
@@ -217,6 +227,15 @@ class Tablet:
             overlapping=manifest.merging,
             rows=sum(batch.num_rows for _, batch in batches) + manifest.rows - hidden,
         )
+
+    def cold_bounds(self, view: View, column_position: int) -> tuple[Value, Value] | None:
+        """Least and greatest value of a column over all of the view's segments, from their stats.
+
+        None when a segment does not say. For newest-N: rows of the tail that none of these can beat
+        need no file. Both are None when no segment has a value.
+        """
+        name = column_name(self.layout.columns[column_position])
+        return self.kept.at(view.seq).bounds(name)
 
     def in_order(self, column_position: int) -> bool:
         """Whether the column was written in non-decreasing order by all rows of the tail.
@@ -247,6 +266,7 @@ class Tablet:
             truncations = self._fill(loaded.tail, now.log(self.id, loaded.upto))
         self.learn_truncations([*loaded.truncations, *truncations])
         self._tail = loaded.tail
+        self.last_used = next(_USES)
 
     def append(self, seq: int, writes: Sequence[Change]) -> None:
         """Take in a published commit's changes of this tablet, in commit order."""
@@ -272,9 +292,7 @@ class Tablet:
         """The table has a new schema version."""
         if layout.version == self.layout.version:
             return
-        self._layouts[layout.version] = layout
-        self.layout = layout
-        self._kinds = tuple(layout.columns[position].kind for position in layout.key)
+        self._schema = self._schema.with_newest(layout)
         self._tail = None
 
     def stats(self, view: View) -> TabletStats:
@@ -305,19 +323,11 @@ class Tablet:
 
     def key_of(self, row: Row) -> bytes:
         """The encoded primary key of a row in the newest layout."""
-        return encode_key([row[position] for position in self.layout.key], self._kinds)
+        return self._schema.key_of(row)
 
     def projected_row(self, row: Row, version: int) -> Row:
         """A row of schema `version` in the newest layout."""
-        if version == self.layout.version:
-            return row
-        source = self._layouts.get(version)
-        if source is None:
-            raise DataCorruptedError(
-                f"tablet {self.id.user}/{self.id.table} has a row of unknown schema version {version}"
-            )
-        move = projector(source, self.layout)
-        return row if move is None else move(row)
+        return self._schema.newest(row, version)
 
     # Helpers.
 
@@ -390,3 +400,16 @@ class Tablet:
                 wanted = all(row[position] == value for position, value in equals)
                 if wanted and entry.op != Op.DELETE:
                     yield Version(seq, n, entry.op, row, self.layout.version, None)
+
+
+def shrink_tails(tablets: Iterable[Tablet], bytes_max: int) -> int:
+    """Drop the tails least lately used until all take at most `bytes_max`; returns bytes left."""
+    loaded = [(tablet.last_used, tablet.tail_bytes, tablet) for tablet in tablets]
+    total = sum(size for _, size, _ in loaded)
+    for _, size, tablet in sorted(loaded, key=lambda item: item[0]):
+        if total <= bytes_max:
+            break
+        if size:
+            tablet.drop_tail()
+            total -= size
+    return total

@@ -7,10 +7,12 @@ may still want what a flush has copied.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from storage import failpoints
 from storage.flush import FlushHost
+from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.lookup import forget_file
 from storage.manifest import files_of
@@ -106,6 +108,22 @@ def collect(host: TrimHost, tablet: Tablet, *, older_than_ns: int) -> list[str]:
                 removed.append(name)
                 failpoints.hit("collect.unlinked")
         return removed
+
+
+def erase(fs: FileSystem, directory: Path) -> list[str]:
+    """Remove every file of a dropped tablet's directory, manifests first; returns their names.
+
+    Idempotent: a crash leaves fewer files, and no manifest that names missing ones.
+    """
+    if not fs.exists(directory):
+        return []
+    names = sorted(fs.listdir(directory), key=lambda name: (not name.startswith("manifest-"), name))
+    for name in names:
+        fs.unlink(directory / name)
+        forget_file(directory / name)
+        failpoints.hit("erase.unlinked")
+    fs.sync_directory(directory)
+    return names
 
 
 def _limit(host: TrimHost, tablet: Tablet, retained_from: int) -> int:

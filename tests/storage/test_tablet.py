@@ -1,20 +1,22 @@
 """A tablet reads hot and cold as one: any view, whatever was flushed, trimmed or reloaded."""
 
 import random
+from itertools import islice
 from typing import ClassVar
 
 import pyarrow as pa
 import pytest
 
 from storage.arrow import to_rows
+from storage.errors import DataCorruptedError
 from storage.flush import clean, flush
 from storage.fs import OS
 from storage.layout import Column, Layout
 from storage.lookup import SegmentReader
 from storage.merge import merge_segments
 from storage.rows import Op
-from storage.tablet import COLD_NEEDED, Tablet
-from storage.trim import collect, trim
+from storage.tablet import COLD_NEEDED, Tablet, shrink_tails
+from storage.trim import collect, erase, trim
 from tests.storage.fake_log import TABLET, FakeEngine, Write
 
 LAYOUT = Layout(
@@ -177,3 +179,129 @@ class Schedule:
 @pytest.mark.parametrize("seed", range(30))
 def test_any_schedule_reads_as_a_replay_of_the_commits(seed, tmp_path):
     Schedule(seed, tmp_path / "cold").run(60)
+
+
+def filled(tmp_path, count, layout=LAYOUT):
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path / "cold", layout)
+    for number in range(count):
+        row = (number, f"text {number}", number * 10)
+        engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None))
+    return engine, tablet
+
+
+def test_a_short_log_is_read_at_once_and_a_long_one_asks_to_be_loaded(tmp_path):
+    engine, tablet = filled(tmp_path / "a", 256)
+    assert tablet.scan(engine.view()).rows == 256
+    engine, tablet = filled(tmp_path / "b", 257)
+    assert tablet.scan(engine.view()) is None
+    tablet.install(tablet.load(engine.view()))
+    assert tablet.scan(engine.view()).rows == 257
+    tablet.drop_tail()
+    assert tablet.scan(engine.view()) is None
+
+
+def test_rows_come_newest_first_with_and_without_a_tail(tmp_path):
+    engine, tablet = filled(tmp_path, 300)
+    view = engine.view()
+    cold = [version.row[0] for version in islice(tablet.newest(view), 3)]
+    assert not tablet.in_order(0), "not known while no tail is loaded"
+    tablet.install(tablet.load(view))
+    assert cold == [version.row[0] for version in islice(tablet.newest(view), 3)] == [299, 298, 297]
+    assert tablet.in_order(0)
+    assert tablet.newest_floor(view) == 0
+    for loaded in (True, False):
+        assert [v.row[0] for v in tablet.newest(view, [(1, "text 7")])] == [7], loaded
+        tablet.drop_tail()
+
+
+def test_recent_rows_stay_out_of_the_segments_until_the_log_is_trimmed(tmp_path):
+    engine, tablet = filled(tmp_path, 20)
+    tablet.install(tablet.load(engine.view()))
+    flush(engine, tablet)
+    view = engine.view()
+    assert tablet.newest_floor(view) == 0
+    assert next(tablet.newest(view)).row[0] == 19
+    trim(engine, tablet, retained_from=11)
+    view = engine.view()
+    assert tablet.newest_floor(view) == 10
+    assert [version.row[0] for version in tablet.newest(view)] == list(range(19, 9, -1))
+    assert tablet.cold_bounds(view, 0) == (0, 19)
+
+
+def test_bounds_of_cold_are_unknown_when_one_segment_does_not_say(tmp_path):
+    engine, tablet = filled(tmp_path, 3)
+    assert tablet.cold_bounds(engine.view(), 1) == (None, None)
+    flush(engine, tablet)
+    assert tablet.cold_bounds(engine.view(), 1) == ("text 0", "text 2")
+    row = (9, "long" * 50, None)
+    engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None))
+    flush(engine, tablet)
+    assert tablet.cold_bounds(engine.view(), 1) is None
+    assert tablet.cold_bounds(engine.view(), 2) == (0, 20)
+
+
+def test_rows_of_an_older_schema_are_read_in_the_newest_one_hot_and_cold(tmp_path):
+    engine, tablet = filled(tmp_path, 2)
+    flush(engine, tablet)
+    row = (2, "hot", 5)
+    engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None))
+    newer = Layout(
+        2,
+        (*LAYOUT.columns[:1], LAYOUT.columns[2], Column(4, "new", "text", pa.string(), "given")),
+        (0,),
+    )
+    tablet.set_layout(newer)
+    row = (3, 77, "written")
+    engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None, version=2))
+    view = engine.view()
+    expected = {0: (0, 0, "given"), 1: (1, 10, "given"), 2: (2, 5, "given"), 3: row}
+    assert {key[0]: found for key, (_, found) in scan(tablet, view).items()} == expected
+    for number in range(4):
+        assert get(tablet, view, tablet.key_of((number, 0, "")))[1] == expected[number]
+    assert [version.row for version in tablet.newest(view)] == [expected[3], expected[2]]
+    flush(engine, tablet)
+    assert {key[0]: row for key, (_, row) in scan(tablet, engine.view()).items()} == expected
+
+
+def test_a_row_of_a_schema_that_nobody_knows_is_damage(tmp_path):
+    engine, tablet = filled(tmp_path, 1)
+    row = (5, "x", 1)
+    engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None, version=9))
+    with pytest.raises(DataCorruptedError, match="unknown schema version 9"):
+        tablet.scan(engine.view())
+
+
+def test_the_tails_least_lately_used_go_first(tmp_path):
+    tablets = []
+    for number in range(3):
+        engine, tablet = filled(tmp_path / str(number), 300)
+        tablet.install(tablet.load(engine.view()))
+        tablets.append(tablet)
+    tablets[0].scan(engine.view())
+    sizes = [tablet.tail_bytes for tablet in tablets]
+    assert shrink_tails(tablets, sum(sizes)) == sum(sizes)
+    assert shrink_tails(tablets, sum(sizes) - 1) == sum(sizes) - sizes[1]
+    assert [tablet.tail_bytes > 0 for tablet in tablets] == [True, False, True]
+    assert shrink_tails(tablets, 0) == 0
+
+
+def test_statistics_count_what_is_hot_and_what_is_cold(tmp_path):
+    engine, tablet = filled(tmp_path, 5)
+    stats = tablet.stats(engine.view())
+    assert (stats.hot_rows, stats.cold_rows, stats.segments) == (5, 0, 0)
+    flush(engine, tablet)
+    engine.commit(Write(Op.DELETE, tablet.key_of((1, "", 0)), (1, "text 1", 10), (1, "text 1", 10)))
+    stats = tablet.stats(engine.view())
+    assert (stats.hot_rows, stats.cold_rows, stats.segments) == (1, 5, 1)
+    assert stats.cold_bytes == tablet.manifest.size > 0
+    assert tablet.scan(engine.view()).rows == 4
+
+
+def test_a_dropped_tablet_leaves_no_file(tmp_path):
+    engine, tablet = filled(tmp_path, 5)
+    flush(engine, tablet)
+    assert len(erase(OS, tablet.directory)) == 3
+    assert OS.listdir(tablet.directory) == []
+    assert erase(OS, tablet.directory) == []
+    assert erase(OS, tmp_path / "never") == []
