@@ -20,11 +20,11 @@ DATE_MIN = -JULIAN_1970
 DATE_END = 2147483494 - JULIAN_1970
 """The day after 5874897-12-31."""
 TIMESTAMP_MIN = DATE_MIN * US_PER_DAY
-TIMESTAMP_END = 106_762_940 * US_PER_DAY
-"""The first instant that is no timestamp: 294277-01-01."""
-
 DATE_NEG_INFINITY, DATE_INFINITY = -(1 << 31), (1 << 31) - 1
 NEG_INFINITY, INFINITY = -(1 << 63), (1 << 63) - 1
+TIMESTAMP_END = INFINITY
+"""The first number that is no timestamp: in January 294247. PostgreSQL, which counts from 2000, goes on
+for another 30 years; those do not fit the stored form."""
 
 MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 

@@ -98,7 +98,7 @@ def _postgres_verbose(months: int, days: int, us: int) -> str:
         shown_seconds = seconds
         if ago:
             shown_seconds = seconds[1:] if us < 0 else "-" + seconds
-        plural = "" if shown_seconds == "1" else "s"
+        plural = "" if second == "1" else "s"
         parts.append(f"{shown_seconds} sec{plural}")
     if not parts:
         return "@ 0"

@@ -154,10 +154,13 @@ def _timestamp_text(array: pa.Array) -> pa.Array:
 
 def _timestamptz_text(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Array:
     # Offsets change at quarters of an hour, if at all; so one look-up a quarter does for all rows.
-    floor = pc.floor(pc.divide(array.cast(pa.float64()), float(_QUARTER_US)))
-    quarters = pc.dictionary_encode(floor.cast(pa.int64()))
+    first_us = pc.min(array).as_py() or 0
+    base = first_us // _QUARTER_US
+    since = pc.subtract(array, base * _QUARTER_US)
+    quarters = pc.dictionary_encode(pc.divide(since, _QUARTER_US))
     offsets: list[int] = []
-    for quarter in quarters.dictionary.to_pylist():
+    for number in quarters.dictionary.to_pylist():
+        quarter = base + number
         first = utc_offset(context.timezone, quarter * _QUARTER_US)
         if first != utc_offset(context.timezone, (quarter + 1) * _QUARTER_US - 1):
             return _written(array, type_, context)
@@ -168,7 +171,8 @@ def _timestamptz_text(array: pa.Array, type_: PgType, context: TypeContext) -> p
     else:
         shifts = pa.array([offset * US_PER_SECOND for offset in offsets], pa.int64())
         local = pc.add(array, shifts.take(quarters.indices))
-        suffix = pa.array([offset_text(offset) for offset in offsets]).take(quarters.indices)
+        texts = pa.array([offset_text(offset) for offset in offsets], pa.string())
+        suffix = texts.take(quarters.indices)
     return pc.binary_join_element_wise(_timestamp_text(local), suffix, "")
 
 
