@@ -1,12 +1,19 @@
 """Functions of arrays, and the sets that go with them: unnest, generate_series, generate_subscripts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from catalog.errors import InvalidParameterValueError
+from catalog.errors import (
+    ArraySubscriptError,
+    InvalidParameterValueError,
+    NullValueNotAllowedError,
+)
 from catalog.types import registry as t
 from catalog.types.registry import (
     ANYARRAY,
+    ANYCOMPATIBLE,
+    ANYCOMPATIBLEARRAY,
     ANYELEMENT,
+    BOOL,
     INT2VECTOR,
     INT4,
     INT8,
@@ -15,7 +22,8 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType
 from kalam_pg.functions.comparison import comparer
-from kalam_pg.functions.define import Datum, cast, function, returns_set, same
+from kalam_pg.functions.define import Datum, cast, function, operator, returns_set, same
+from kalam_pg.functions.strings import LONGEST, too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 Array = tuple[Datum, ...]
@@ -128,6 +136,68 @@ def _remove(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Arra
     )
 
 
+def _replace(
+    types: tuple[PgType, ...], array: Array | None, old: Datum, new: Datum
+) -> Array | None:
+    if array is None:
+        return None
+    same_as = _equality(types[0])
+    return tuple(new if same_as(item, old) else item for item in array)
+
+
+def _positions(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Array | None:
+    if array is None:
+        return None
+    same_as = _equality(types[0])
+    return tuple(n for n, found in enumerate(array, 1) if same_as(found, item))
+
+
+def _equality(array: PgType) -> Callable[[Datum, Datum], bool]:
+    """Equality of elements, NULL being equal to NULL."""
+    assert array.element is not None
+    compare = comparer(array.element)
+    return lambda a, b: a is b if a is None or b is None else compare(a, b) == 0
+
+
+def _contains(types: tuple[PgType, ...], a: Array, b: Array) -> bool:
+    """Every element of b stands in a; a NULL is in nothing."""
+    return _found_in(types, b, a, every=True)
+
+
+def _overlap(types: tuple[PgType, ...], a: Array, b: Array) -> bool:
+    return _found_in(types, a, b, every=False)
+
+
+def _found_in(types: tuple[PgType, ...], some: Array, others: Array, *, every: bool) -> bool:
+    assert types[0].element is not None
+    compare = comparer(types[0].element)
+    known = [x for x in _elements(others) if x is not None]
+    found = (
+        x is not None and any(compare(x, y) == 0 for y in known) for x in _elements(some)
+    )
+    return all(found) if every else any(found)
+
+
+def _fill(value: Datum, sizes: Array | None) -> Array:
+    if sizes is None or None in sizes:
+        raise NullValueNotAllowedError("dimension array or low bound array cannot be null")
+    total = 1
+    for size in sizes:
+        total *= max(0, size)
+    if total > LONGEST // 64:
+        raise too_long()
+    result = value
+    for size in reversed(sizes):
+        result = (result,) * max(0, size)
+    return result if sizes and total else ()
+
+
+def _trim(array: Array, count: int) -> Array:
+    if not 0 <= count <= len(array):
+        raise ArraySubscriptError(f"number of elements to trim must be between 0 and {len(array)}")
+    return array[: len(array) - count]
+
+
 def _unnest(array: Array) -> Iterable[Datum]:
     return _elements(array)
 
@@ -169,19 +239,35 @@ OVERLOADS: tuple[Overload, ...] = (
         function("string_to_array", (TEXT,) * count, _TEXT_ARRAY, _from_string, strict=False)
         for count in (2, 3)
     ),
-    function("array_append", (ANYARRAY, ANYELEMENT), ANYARRAY, _append, strict=False),
-    function("array_prepend", (ANYELEMENT, ANYARRAY), ANYARRAY, _prepend, strict=False),
-    function("array_cat", (ANYARRAY, ANYARRAY), ANYARRAY, _cat, strict=False),
+    function("array_append", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _append, strict=False),
+    function("array_prepend", (ANYCOMPATIBLE, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _prepend, strict=False),
+    function("array_cat", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _cat, strict=False),
     *(
         function(
-            "array_position", (ANYARRAY, ANYELEMENT, *(INT4,) * count), INT4, _position,
+            "array_position", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE, *(INT4,) * count), INT4, _position,
             strict=False, needs_types=True,
         )
         for count in (0, 1)
     ),
     function(
-        "array_remove", (ANYARRAY, ANYELEMENT), ANYARRAY, _remove, strict=False, needs_types=True
+        "array_remove", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _remove, strict=False, needs_types=True
     ),
+    function(
+        "array_replace", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _replace,
+        strict=False, needs_types=True,
+    ),
+    function(
+        "array_positions", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), t.array_of(INT4) or TEXT, _positions,
+        strict=False, needs_types=True,
+    ),
+    function("array_fill", (ANYELEMENT, t.array_of(INT4) or TEXT), ANYARRAY, _fill, strict=False),
+    function("trim_array", (ANYARRAY, INT4), ANYARRAY, _trim),
+    operator("||", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _append, strict=False),
+    operator("||", (ANYCOMPATIBLE, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _prepend, strict=False),
+    operator("||", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _cat, strict=False),
+    operator("@>", (ANYARRAY, ANYARRAY), BOOL, _contains, needs_types=True),
+    operator("<@", (ANYARRAY, ANYARRAY), BOOL, lambda y, a, b: _contains(y, b, a), needs_types=True),
+    operator("&&", (ANYARRAY, ANYARRAY), BOOL, _overlap, needs_types=True),
     returns_set("unnest", (ANYARRAY,), ANYELEMENT, _unnest),
     *(
         returns_set("generate_series", (of,) * count, of, _series)

@@ -13,7 +13,9 @@ from kalam_pg.functions.table import Kind, Overload
 
 _MODULES = (
     "aggregates", "arrays", "casts", "comparison", "current", "datetimes", "fields", "floats",
-    "identifiers", "integers", "jsonbuild", "jsons", "numerics", "patterns", "regex", "sets", "strings", "sysinfo",
+    "formatting",
+    "identifiers", "integers", "jsonbuild", "jsons", "miscellany", "numerics", "patterns", "regex",
+    "regexfunctions", "sets", "strings", "sysinfo",
     "windows",
 )  # fmt: skip
 

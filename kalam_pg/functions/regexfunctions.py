@@ -1,0 +1,196 @@
+"""regexp_match, regexp_matches, regexp_replace, regexp_split_…, substring by pattern.
+
+Matches are found by RE2, in linear time whatever the pattern is. It finds the leftmost match and
+prefers earlier alternatives, where PostgreSQL prefers the longest; so a pattern whose alternatives
+could differ in that (`a|ab`) is refused here, never answered differently.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
+from catalog.types.registry import BOOL, INT4, TEXT, array_of
+from kalam_pg.functions.define import Datum, function, returns_set
+from kalam_pg.functions.regex import matches, matches_any_case, translate
+from kalam_pg.functions.table import Overload
+
+_TEXTS = array_of(TEXT) or TEXT
+_WHOLE = "k0"
+
+
+@lru_cache(maxsize=512)
+def _named(pattern: str, *, ignore_case: bool) -> tuple[str, int]:
+    """The RE2 pattern with its groups named k1, k2 …, all in k0; and how many groups there are."""
+    translated = translate(pattern, ignore_case=ignore_case)
+    flags, body = translated[: translated.index(")") + 1], translated[translated.index(")") + 1 :]
+    parts: list[str] = []
+    groups = 0
+    in_class = False
+    at = 0
+    while at < len(body):
+        character = body[at]
+        if character == "\\":
+            parts.append(body[at : at + 2])
+            at += 2
+            continue
+        if in_class:
+            in_class = character != "]" or body[at - 1 : at] in {"[", "^"}
+        elif character == "[":
+            in_class = True
+        elif character == "|":
+            _check_alternatives(body)
+        elif character == "(" and body[at + 1 : at + 2] != "?":
+            groups += 1
+            parts.append(f"(?P<k{groups}>")
+            at += 1
+            continue
+        parts.append(character)
+        at += 1
+    return f"{flags}(?P<{_WHOLE}>{''.join(parts)})", groups
+
+
+_WORDS = re.compile(r"[\w\s,;:/@#%&=<>!~'\"-]*")
+
+
+def _check_alternatives(body: str) -> None:
+    """Alternatives are safe when each group's are plain words, none the beginning of another."""
+    for group in re.split(r"[()]", body):
+        words = group.split("|")
+        if len(words) < 2:
+            continue
+        plain = [w.strip("^$") for w in words]
+        if not all(_WORDS.fullmatch(w) for w in plain) or any(
+            a != b and b.startswith(a) for a in plain for b in plain
+        ):
+            raise FeatureNotSupportedError(
+                "alternatives of this form are not supported in this function"
+            )
+
+
+def _flags(flags: str, allowed: str) -> tuple[bool, bool]:
+    """(global, ignore case) of a flags argument."""
+    for flag in flags:
+        if flag not in "gics":
+            raise FeatureNotSupportedError(f'regular expression option "{flag}" is not supported')
+        if flag == "g" and "g" not in allowed:
+            raise InvalidParameterValueError(
+                'regexp_match() does not support the "global" option',
+                hint="Use the regexp_matches function instead.",
+            )
+    return "g" in flags, flags.rfind("i") > flags.rfind("c")
+
+
+def _find(text: str, pattern: str, *, ignore_case: bool, every: bool) -> Iterator[tuple[int, int, tuple[str | None, ...]]]:
+    """(start, end, groups) of each match; without groups the whole match is the one group."""
+    body, groups = _named(pattern, ignore_case=ignore_case)
+    flags = body[: body.index(")") + 1]
+    rest = body[len(flags) :]
+    start = 0
+    while start <= len(text):
+        # The consumed text stays in front, so that ^, \\b and their like see what is there.
+        consumed = re.sub(r"([\\.^$|()\[\]{}*+?])", r"\\\1", text[:start])
+        probe = f"{flags}\\A(?P<before>{consumed}(?s:.*?)){rest}"
+        found = pc.extract_regex(pa.scalar(text), probe).as_py()
+        if found is None:
+            return
+        begin = len(found["before"])
+        whole = found[_WHOLE]
+        end = begin + len(whole)
+        yield begin, end, tuple([found[f"k{i}"] for i in range(1, groups + 1)]) or (whole,)
+        if not every:
+            return
+        start = end + 1 if end == begin else end
+
+
+def _match(text: str, pattern: str, flags: str = "") -> Datum:
+    _, ignore_case = _flags(flags, "")
+    for _, _, groups in _find(text, pattern, ignore_case=ignore_case, every=False):
+        return groups
+    return None
+
+
+def _matches(text: str, pattern: str, flags: str = "") -> Iterator[Datum]:
+    every, ignore_case = _flags(flags, "g")
+    for _, _, groups in _find(text, pattern, ignore_case=ignore_case, every=every):
+        yield groups
+
+
+_REFERENCE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _replace(text: str, pattern: str, replacement: str, flags: str = "") -> str:
+    every, ignore_case = _flags(flags, "g")
+    parts: list[str] = []
+    at = 0
+    for begin, end, groups in _find(text, pattern, ignore_case=ignore_case, every=every):
+        whole = text[begin:end]
+        parts += [text[at:begin], _expand(replacement, whole, groups)]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def _expand(replacement: str, whole: str, groups: tuple[str | None, ...]) -> str:
+    def one(match: re.Match[str]) -> str:
+        code = match[1]
+        if code == "&":
+            return whole
+        if code in "123456789":
+            return groups[int(code) - 1] or "" if int(code) <= len(groups) else ""
+        return "\\" if code == "\\" else match[0]
+
+    return _REFERENCE.sub(one, replacement)
+
+
+def _split(text: str, pattern: str, flags: str = "") -> Iterator[str]:
+    _, ignore_case = _flags(flags, "")
+    at = 0
+    for begin, end, _ in _find(text, pattern, ignore_case=ignore_case, every=True):
+        # An empty match splits between characters, never at the ends or right after a match.
+        if begin == end and (begin == at or begin >= len(text)):
+            continue
+        yield text[at:begin]
+        at = end
+    yield text[at:]
+
+
+def _substring(text: str, pattern: str) -> str | None:
+    for _, _, groups in _find(text, pattern, ignore_case=False, every=False):
+        return groups[0]
+    return None
+
+
+def _count(text: str, pattern: str) -> int:
+    return sum(1 for _ in _find(text, pattern, ignore_case=False, every=True))
+
+
+def _like(text: str, pattern: str, flags: str = "") -> bool:
+    _, ignore_case = _flags(flags, "")
+    return matches_any_case(text, pattern) if ignore_case else matches(text, pattern)
+
+
+_T = TEXT
+
+OVERLOADS: tuple[Overload, ...] = (
+    *(
+        overload
+        for more in ((), (_T,))
+        for overload in (
+            function("regexp_match", (_T, _T, *more), _TEXTS, _match),
+            returns_set("regexp_matches", (_T, _T, *more), _TEXTS, _matches),
+            function("regexp_replace", (_T, _T, _T, *more), _T, _replace),
+            function(
+                "regexp_split_to_array", (_T, _T, *more), _TEXTS, lambda *a: tuple(_split(*a))
+            ),
+            returns_set("regexp_split_to_table", (_T, _T, *more), _T, _split),
+        )
+    ),
+    function("substring", (_T, _T), _T, _substring),
+    function("regexp_substr", (_T, _T), _T, _substring),
+    function("regexp_count", (_T, _T), INT4, _count),
+    function("regexp_like", (_T, _T), BOOL, _like),
+    function("regexp_like", (_T, _T, _T), BOOL, _like),
+)
