@@ -120,6 +120,7 @@ class Engine:
         now = time.monotonic()
         self._dirty = {tablet: Dirty(rows, now) for tablet, rows in opened.dirty.items()}
         self.durable_seq = opened.last
+        self._logged = opened.last
         self.on_publish: list[Callable[[Group], None]] = []
 
     @classmethod
@@ -162,6 +163,7 @@ class Engine:
         seq = self._sequence.last
         if batch:
             batch.append((LAST, seq.to_bytes(8, "big")))
+            self._logged = seq
             failpoints.hit("commit.before_batch")
             self._store.write(batch, sync=sync)
             failpoints.hit("commit.after_batch")
@@ -232,7 +234,8 @@ class Engine:
     def sync_log(self) -> None:
         """Make every batch written so far durable."""
         self._store.sync()
-        self._opened.slots.record(self._sequence.last)
+        # Not the newest number given: one that no batch carried (a STREAM's commit) is in no log.
+        self._opened.slots.record(self._logged)
 
     def _reserve(self, limit: int) -> None:
         self._store.write([(RESERVED, limit.to_bytes(8, "big"))], sync=True)
@@ -376,7 +379,8 @@ class Engine:
     def close(self) -> None:
         """Sync and close. Every view ends."""
         self._store.sync()
-        self._opened.slots.record(self._sequence.last)
+        # Not the newest number given: one that no batch carried (a STREAM's commit) is in no log.
+        self._opened.slots.record(self._logged)
         self._opened.slots.sync()
         for view in list(self._views.values()):
             if not view.closed:

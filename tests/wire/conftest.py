@@ -1,0 +1,54 @@
+"""One server for a module of tests, with two users; each test has a namespace of its own."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from tests.wire.server import PASSWORD, KalamServer
+
+_names = count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalamServer]:
+    """A running server; alice and bob are users, carol is a service, dora a dba."""
+    server = KalamServer(tmp_path_factory.mktemp("kalam")).start()
+    with server.root() as root:
+        for name, role in (("alice", "user"), ("bob", "user"), ("carol", "service"), ("dora", "dba")):
+            root.execute(f"CREATE USER {name} WITH PASSWORD '{PASSWORD}' ROLE '{role}'")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def chat(server: KalamServer) -> str:
+    """A namespace with the tables of the chat walk-through."""
+    name = f"chat{next(_names)}"
+    with server.root() as root:
+        root.execute(
+            f"""
+            CREATE NAMESPACE {name};
+            CREATE TABLE {name}.conversations (
+              id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(),
+              title TEXT NOT NULL,
+              created_at TIMESTAMP DEFAULT NOW()
+            ) WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:1000');
+            CREATE TABLE {name}.messages (
+              id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(),
+              conversation_id BIGINT NOT NULL,
+              role_id TEXT NOT NULL,
+              content TEXT NOT NULL,
+              created_at TIMESTAMP DEFAULT NOW()
+            ) WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:1000');
+            CREATE TABLE {name}.typing_events (
+              id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(),
+              conversation_id BIGINT NOT NULL,
+              user_id TEXT NOT NULL,
+              event_type TEXT NOT NULL,
+              created_at TIMESTAMP DEFAULT NOW()
+            ) WITH (TYPE = 'STREAM', TTL_SECONDS = 30);
+            CREATE TABLE {name}.notes (id INT PRIMARY KEY, body TEXT) WITH (TYPE = 'SHARED');
+            """
+        )
+    return name

@@ -1,0 +1,101 @@
+"""A real server in a process of its own, and real clients for it."""
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+PASSWORD = "a password"
+START_TIMEOUT_S = 30
+
+
+class KalamServer:
+    """`kalam serve` on a directory; killed, stopped and started again as a test likes."""
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        self.directory = directory
+        self.environment = environment
+        self.process: subprocess.Popen[str] | None = None
+        self.port = 0
+        self._errors: list[str] = []
+
+    def start(self, **environment: str) -> "KalamServer":
+        """Start, and wait for the line `ready`."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kalam_pg", "serve", "--data", str(self.directory), "--port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self.environment, **environment},
+        )
+        lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=self._read, args=(self.process.stdout, lines.put)).start()
+        threading.Thread(target=self._read, args=(self.process.stderr, self._errors.append)).start()
+        line = lines.get(timeout=START_TIMEOUT_S)
+        assert line.startswith("ready "), line + "".join(self._errors)
+        self.port = int(line.rpartition(":")[2])
+        return self
+
+    @staticmethod
+    def _read(stream: Any, keep: Any) -> None:
+        for line in stream:
+            keep(line)
+        keep("")
+        stream.close()
+
+    def stop(self) -> None:
+        """Shut down fast (SIGINT) and wait."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(timeout=30)
+            self.process = None
+
+    def root(self, **options: Any) -> psycopg.Connection[Any]:
+        """psycopg through the Unix socket, as the system role."""
+        return psycopg.connect(
+            host=str(self.directory), port=self.port, user="root", dbname="kalam",
+            autocommit=True, **options,
+        )  # fmt: skip
+
+    def connect(self, user: str, **options: Any) -> psycopg.Connection[Any]:
+        """psycopg over TCP with SCRAM."""
+        options.setdefault("autocommit", True)
+        return psycopg.connect(
+            host="127.0.0.1", port=self.port, user=user, password=PASSWORD, dbname="kalam", **options
+        )
+
+    def dsn(self, user: str) -> str:
+        """For clients that take a URL."""
+        return f"postgresql://{user}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{self.port}/kalam"
+
+    def psql(self, text: str, *, user: str = "") -> str:
+        """What psql prints for a script, unaligned and without headers; errors too."""
+        psql = shutil.which("psql")
+        assert psql is not None, "psql is not installed"
+        where = (
+            ["-h", "127.0.0.1", "-U", user] if user else ["-h", str(self.directory), "-U", "root"]
+        )
+        done = subprocess.run(
+            [psql, *where, "-p", str(self.port), "-d", "kalam", "-X", "-q", "-A", "-t"],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PGPASSWORD": PASSWORD},
+        )
+        return done.stdout + done.stderr
