@@ -11,16 +11,21 @@ from typing import Any
 import pyarrow as pa
 from datafusion import RecordBatchStream, SessionContext, udaf, udf
 
+from catalog.types.registry import by_oid
 from kalam_pg.engines import inputs
 from kalam_pg.engines.context import EngineSettings, new_session, partitions_for, plan
 from kalam_pg.engines.errors import from_datafusion
 from kalam_pg.engines.request import UdfSpec, WireChunk, WireResult
 from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.functions import arrow_udf
+from kalam_pg.rows import arrow_to_values, encode_batch, encode_rows
 from storage.errors import KalamError
 
 CHUNK_BYTES = 256 << 10
 """DataRow messages are sent on in pieces of about this size: the connection's own buffer bound."""
+
+ROWWISE_MAX = 90
+"""Rows of a batch up to which encoding row by row is faster than column by column (230 µs)."""
 
 BATCH_BYTES_MAX = 4 << 20
 """A larger batch is encoded in slices, so that a chunk never grows to many times `CHUNK_BYTES`."""
@@ -81,12 +86,11 @@ class Execution:
 
 
 def _encode(stream: RecordBatchStream, wire: WireResult) -> Iterator[WireChunk]:
-    from kalam_pg.rows import encode_batch  # noqa: PLC0415 - rows is not needed for Arrow results
-
+    encode = _encoder(wire)
     pending: list[bytes] = []
     size = rows = 0
     for batch in _bounded(stream):
-        data = encode_batch(batch, wire)
+        data = encode(batch)
         pending.append(data)
         size += len(data)
         rows += batch.num_rows
@@ -95,6 +99,19 @@ def _encode(stream: RecordBatchStream, wire: WireResult) -> Iterator[WireChunk]:
             pending, size, rows = [], 0, 0
     if pending:
         yield WireChunk(b"".join(pending), rows)
+
+
+def _encoder(wire: WireResult) -> Callable[[pa.RecordBatch], bytes]:
+    types = [by_oid(oid) for oid in wire.type_oids]
+
+    def encode(batch: pa.RecordBatch) -> bytes:
+        if batch.num_rows > ROWWISE_MAX or not types:
+            return encode_batch(batch, wire)
+        columns = [arrow_to_values(c, of) for c, of in zip(batch.columns, types, strict=True)]
+        rows = zip(*columns, strict=True)
+        return encode_rows(rows, types, wire.typmods, wire.formats, wire.context)
+
+    return encode
 
 
 def _bounded(stream: RecordBatchStream) -> Iterator[pa.RecordBatch]:

@@ -94,8 +94,6 @@ class Worker:
         first = Execution("SELECT 1 AS a", (), (), None, {}, self._settings, self._verified)
         for _ in first.chunks():
             pass
-        with contextlib.suppress(ImportError):
-            from kalam_pg import rows  # noqa: F401, PLC0415
 
     def _answer(self, query: QueryBody) -> None:
         limit = self._idle_bytes + query.limits.memory_bytes

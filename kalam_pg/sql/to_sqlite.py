@@ -26,6 +26,7 @@ from kalam_pg.sql.sqlite_functions import (
     scalar,
     set_of,
     to_sqlite,
+    zip_sets,
 )
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -210,16 +211,22 @@ class _Emitter:
             for node in _own_nodes(target.expr)
             if isinstance(node, Call) and node.overload.kind is Kind.SET
         ]
-        if len(found) > 1 or (found and q.grouped):
+        if not found:
+            return []
+        if q.grouped:
             raise FeatureNotSupportedError(
                 "set-returning functions are not implemented here in catalogue queries"
             )
-        sources = []
-        for node in found:
-            alias = f"s{len(self._sets)}"
-            sources.append(f"json_each({self._set_call(node, (node.type,))}) AS {alias}")
-            self._sets[id(node)] = f"{alias}.value"
-        return sources
+        alias = f"s{len(self._sets)}"
+        calls = [self._set_call(node, (node.type,)) for node in found]
+        if len(found) == 1:
+            self._sets[id(found[0])] = f"{alias}.value"
+            return [f"json_each({calls[0]}) AS {alias}"]
+        # Several go in step, the shorter ones filled up with NULL.
+        name = self.functions.add(len(calls), zip_sets)
+        for i, node in enumerate(found):
+            self._sets[id(node)] = f"json_extract({alias}.value, '$[{i}]')"
+        return [f"json_each({name}({', '.join(calls)})) AS {alias}"]
 
     def _set_operation(self, q: SetOp) -> str:
         word = {"union": "UNION", "intersect": "INTERSECT", "except": "EXCEPT"}[q.kind]

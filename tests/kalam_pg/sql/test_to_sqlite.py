@@ -101,6 +101,10 @@ CASES = [
     ("SELECT words[1] || '!' FROM pg_types WHERE flag", [("x!",)]),
     ("SELECT w, n FROM pg_types, unnest(words) WITH ORDINALITY AS u(w, n)", [("x", 1), ("y", 2)]),
     ("SELECT unnest(words) FROM pg_types", [("x",), ("y",)]),
+    (
+        "SELECT unnest(words), generate_series(1, 3) FROM pg_types WHERE flag",
+        [("x", 1), ("y", 2), (None, 3)],
+    ),
     ("SELECT g * 2 FROM generate_series(1, 3) g ORDER BY 1 DESC LIMIT 2", [(6,), (4,)]),
     ("SELECT oid FROM pg_roles ORDER BY oid OFFSET 1 LIMIT 1", [(11,)]),
     ("SELECT oid FROM pg_roles ORDER BY oid LIMIT NULL OFFSET 2", [(12,)]),
