@@ -162,7 +162,7 @@ def _flush(host: FlushHost, tablet: Tablet, view: View, encoder: Encoder) -> Flu
         frozen = host.run_on_loop(lambda: tablet.frozen(view, loaded))
         assert frozen is not None
     cold = frozen.manifest
-    encoded = encoder(frozen.batches, tablet.layout) if frozen.batches else []
+    encoded = encoder(frozen.batches, frozen.layout) if frozen.batches else []
     failpoints.hit("flush.encoded")
     segments = _write_segments(host.fs, tablet.directory, encoded, frozen.superseded)
     manifest = publish(
@@ -171,7 +171,7 @@ def _flush(host: FlushHost, tablet: Tablet, view: View, encoder: Encoder) -> Flu
         Manifest(
             tablet=tablet.id,
             version=base.version + 1,
-            schema_version=tablet.layout.version,
+            schema_version=frozen.layout.version,
             incarnation=cold.incarnation,
             flushed_through=view.seq,
             segments=(*cold.segments, *segments),

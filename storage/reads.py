@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from storage.layout import Row
+from storage.layout import Layout, Row
 from storage.manifest import Manifest, Segment
 from storage.rows import Op
 from storage.tail import Tail
@@ -72,9 +72,10 @@ class Loaded:
 class Frozen:
     """What a flush adds to `manifest`: the newest version of each key since, tombstones too.
 
-    superseded: how many live rows of the manifest's segments the versions replace.
+    layout: of the batches. superseded: how many live rows of the manifest's segments the versions replace.
     """
 
     manifest: Manifest
+    layout: Layout
     batches: tuple[pa.RecordBatch, ...]
     superseded: int

@@ -32,7 +32,7 @@ from storage.reads import (
     Scan,
     TabletStats,
 )
-from storage.rows import Entry, Op, decode_entry
+from storage.rows import Op, decode_entry
 from storage.schema import Schema
 from storage.tail import Equals, Tail
 from storage.view import Version, View
@@ -254,8 +254,9 @@ class Tablet:
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
         after = self.manifest_at(view.seq).flushed_through
-        tail = Tail(self.layout, after)
-        truncations = self._fill(tail, view.log(self.id, after))
+        schema = self._schema
+        tail = Tail(schema.layout, after)
+        truncations = _fill(tail, schema, view.log(self.id, after))
         return Loaded(tail, view.seq, tuple(truncations))
 
     def install(self, loaded: Loaded) -> None:
@@ -263,7 +264,7 @@ class Tablet:
         if loaded.tail.layout != self.layout:
             return  # The schema changed meanwhile: the next scan asks for a load again.
         with self._current() as now:
-            truncations = self._fill(loaded.tail, now.log(self.id, loaded.upto))
+            truncations = _fill(loaded.tail, self._schema, now.log(self.id, loaded.upto))
         self.learn_truncations([*loaded.truncations, *truncations])
         self._tail = loaded.tail
         self.last_used = next(_USES)
@@ -277,7 +278,9 @@ class Tablet:
             if write.op == Op.TRUNCATE:
                 self.learn_truncations([seq])
             elif tail is not None:
-                self._append(tail, seq, write.key, write)
+                row = self.projected_row(write.row, write.version)
+                old = None if write.old is None else self.projected_row(write.old, write.version)
+                tail.append(seq, write.key, row, write.op, old)
 
     def drop_tail(self) -> None:
         """Free the tail's memory; the next scan loads it again."""
@@ -318,7 +321,10 @@ class Tablet:
             return None
         hidden = tail.superseded(after, view.seq) if manifest.segments else None
         return Frozen(
-            manifest, tuple(tail.frozen(after, view.seq)), hidden.num_rows if hidden else 0
+            manifest,
+            tail.layout,
+            tuple(tail.frozen(after, view.seq)),
+            hidden.num_rows if hidden else 0,
         )
 
     def key_of(self, row: Row) -> bytes:
@@ -351,34 +357,9 @@ class Tablet:
         if len(entries) > _INLINE_ROWS:
             return None
         tail = Tail(self.layout, after)
-        self.learn_truncations(self._fill(tail, entries))
+        self.learn_truncations(_fill(tail, self._schema, entries))
         self._tail = tail
         return tail
-
-    def _fill(self, tail: Tail, entries: Iterable[tuple[int, int, bytes]]) -> list[int]:
-        """Append log entries to a tail; returns the seqs of TRUNCATEs met."""
-        truncations = []
-        for seq, _, data in entries:
-            entry = decode_entry(data)
-            if entry.op == Op.TRUNCATE:
-                truncations.append(seq)
-            elif entry.op == Op.LOAD:
-                raise DataCorruptedError("this version knows no direct segments")
-            else:
-                row = self.projected_row(entry.row, entry.version)
-                self._append(tail, seq, self.key_of(row), entry)
-        return truncations
-
-    def _append(self, tail: Tail, seq: int, key: bytes, change: "Change | Entry") -> None:
-        old = change.old
-        tail.append(
-            seq,
-            key,
-            self.projected_row(change.row, change.version),
-            replaces=change.op != Op.INSERT,
-            deleted=change.op == Op.DELETE,
-            old=None if old is None else self.projected_row(old, change.version),
-        )
 
     def _newest_of_tail(self, tail: Tail, view: View, equals: Equals) -> Iterator[Version]:
         version = self.layout.version
@@ -413,3 +394,22 @@ def shrink_tails(tablets: Iterable[Tablet], bytes_max: int) -> int:
             tablet.drop_tail()
             total -= size
     return total
+
+
+def _fill(tail: Tail, schema: Schema, entries: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    """Append log entries to a tail; returns the seqs of TRUNCATEs met."""
+    truncations = []
+    append, key_of, version = tail.append, schema.key_of, schema.layout.version
+    for seq, _, data in entries:
+        entry = decode_entry(data)
+        op, row, old = entry.op, entry.row, entry.old
+        if op is Op.TRUNCATE:
+            truncations.append(seq)
+            continue
+        if op is Op.LOAD:
+            raise DataCorruptedError("this version knows no direct segments")
+        if entry.version != version:
+            row = schema.newest(row, entry.version)
+            old = None if old is None else schema.newest(old, entry.version)
+        append(seq, key_of(row), row, op, old)
+    return truncations

@@ -19,8 +19,11 @@ import pyarrow.compute as pc
 
 from storage.arrow import DELETED, to_array, to_batch, to_rows, to_values
 from storage.layout import Layout, Row, Value
+from storage.rows import Op
 from storage.superseded import Changes, has_spellings
 from storage.versions import BatchWithId, VersionBatch, make_batch
+
+_INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
 
 Equals = Sequence[tuple[int, Value]]
 
@@ -86,17 +89,15 @@ class Tail:
             + len(self._deaths) * 100
         )
 
-    def append(
-        self, seq: int, key: bytes, row: Row, *, replaces: bool, deleted: bool, old: Row | None
-    ) -> None:
+    def append(self, seq: int, key: bytes, row: Row, op: Op, old: Row | None) -> None:
         """Add one version; `seq` is not below the last one's.
 
         Args:
             seq: Its commit.
             key: Encoded primary key.
             row: In the tail's layout.
-            replaces: It is an update or a delete: a live older version exists, here or in cold.
-            deleted: It is a tombstone.
+            op: INSERT, UPDATE or DELETE. The last two say that a live older version exists, here
+                or in cold; DELETE makes this one a tombstone.
             old: The row that it replaces, in the tail's layout; its key is spelt as cold has it.
         """
         rows = self._rows
@@ -105,12 +106,13 @@ class Tail:
         self._newest[key] = ordinal
         if before >= 0:
             self._bury(before, seq)
-        if replaces:
+        if op is not _INSERT:
             before_seq = self._seq_of(before) if before >= 0 else 0
             source = row if old is None else old
             self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
         self._seqs.append(seq)
         rows.append(row)
+        deleted = op is _DELETE
         self._gone.append(deleted)
         if deleted:
             self._any_gone = True

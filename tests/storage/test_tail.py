@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from storage.arrow import to_rows
 from storage.layout import Column, Layout
+from storage.rows import Op
 from storage.tail import Sizes, Tail
 
 LAYOUT = Layout(
@@ -48,9 +49,8 @@ class Replay:
                 continue
             before = None if old is None else old[1]
             row = before if value is None else (key, str(value))
-            tail.append(
-                seq, b"%d" % key, row, replaces=old is not None, deleted=value is None, old=before
-            )
+            op = Op.DELETE if value is None else Op.UPDATE if old else Op.INSERT
+            tail.append(seq, b"%d" % key, row, op, before)
             if scan_every and number % scan_every == 0:
                 tail.live(tail.base, seq)
 
@@ -144,7 +144,7 @@ def test_dropping_what_is_in_cold_changes_nothing_above_it(commits, data, sizes)
 
 def fill(tail, values, start=1):
     for seq, value in enumerate(values, start):
-        tail.append(seq, b"%d" % seq, (value, "x"), replaces=False, deleted=False, old=None)
+        tail.append(seq, b"%d" % seq, (value, "x"), Op.INSERT, None)
 
 
 def test_a_batch_keeps_its_id_until_it_changes_and_ids_never_return():
@@ -156,7 +156,7 @@ def test_a_batch_keeps_its_id_until_it_changes_and_ids_never_return():
     fill(tail, [1], start=3001)
     second = tail.live(0, 3001)
     assert second[0] == first[0]
-    tail.append(3002, b"5", (5, "new"), replaces=True, deleted=False, old=(5, "x"))
+    tail.append(3002, b"5", (5, "new"), Op.UPDATE, (5, "x"))
     third = tail.live(0, 3002)
     assert third[0][0] not in {number for number, _ in first + second}
     assert sum(batch.num_rows for _, batch in third) == 3001
@@ -177,7 +177,7 @@ def test_in_order_holds_until_a_late_value_comes():
     assert tail.in_order(0)
     fill(tail, [6], start=4)
     assert tail.in_order(0)
-    tail.append(5, b"5", (6, "x"), replaces=True, deleted=True, old=(6, "x"))
+    tail.append(5, b"5", (6, "x"), Op.DELETE, (6, "x"))
     assert tail.in_order(0)
     fill(tail, [5], start=6)
     assert not tail.in_order(0)
