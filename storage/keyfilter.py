@@ -63,16 +63,15 @@ def encode(key_filter: KeyFilter) -> bytes:
 
 def decode(data: bytes) -> KeyFilter:
     """The filter in a side file. Raises DataCorruptedError for anything else."""
-    if (
-        len(data) < 5
-        or data[0] != FORMAT
-        or zlib.crc32(data[5:]) != int.from_bytes(data[1:5], "big")
-    ):
-        raise DataCorruptedError("key filter is damaged")
-    bits, group_rows, first_keys = msgspec.msgpack.decode(
-        data[5:], type=tuple[bytes, int, tuple[bytes, ...]]
-    )
-    return KeyFilter(Bloom.load_bytes(bits, _hash), group_rows, first_keys)
+    try:
+        if data[0] != FORMAT or zlib.crc32(data[5:]) != int.from_bytes(data[1:5], "big"):
+            raise DataCorruptedError("key filter is damaged")
+        bits, group_rows, first_keys = msgspec.msgpack.decode(
+            data[5:], type=tuple[bytes, int, tuple[bytes, ...]]
+        )
+        return KeyFilter(Bloom.load_bytes(bits, _hash), group_rows, first_keys)
+    except (msgspec.DecodeError, IndexError, ValueError) as exc:
+        raise DataCorruptedError("key filter is damaged") from exc
 
 
 def _hash(key: bytes) -> int:

@@ -72,7 +72,8 @@ class Loaded:
 class Frozen:
     """What a flush adds to `manifest`: the newest version of each key since, tombstones too.
 
-    layout: of the batches. superseded: how many live rows of the manifest's segments the versions replace.
+    layout: of the batches. superseded: how many live rows of the manifest's segments the versions
+    replace.
     """
 
     manifest: Manifest
