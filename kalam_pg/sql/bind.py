@@ -83,14 +83,16 @@ def bind_expression(
     table: Table | None = None,
     expected: PgType | None = None,
     typmod: int = -1,
-    what: str = "DEFAULT expressions",
+    what: str = "",
 ) -> Expr:
     """A stored or separate expression: DEFAULT, CHECK, an argument of EXECUTE.
 
     With a table its columns may be used; they are relation 0. With `expected` the result is assigned
-    to that type (boolean: required). what: how error messages name the place.
+    to that type (boolean: required). what: how error messages name the place, one of
+    `bind_expr.STORED`; when not given, check constraints with a table, DEFAULT expressions without.
     """
     state = State(scope, text, list(scope.param_types))
+    what = what or ("DEFAULT expressions" if table is None else "check constraints")
     level = Level(state, clause=what)
     if table is not None:
         scan_table(level, table, "")

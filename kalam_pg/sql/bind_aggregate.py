@@ -24,7 +24,7 @@ from kalam_pg.sql.bind_call import (
 from kalam_pg.sql.bind_expr import bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_window import bind_frame
 from kalam_pg.sql.coerce import argument, settle, to_boolean
-from kalam_pg.sql.overloads import Ambiguous, Resolved, resolve_aggregate, resolve_window
+from kalam_pg.sql.overloads import Ambiguous, NotBuilt, Resolved, resolve_aggregate, resolve_window
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Window
@@ -163,6 +163,8 @@ def _resolve(name: str, operands: tuple[Expr, ...], keys: tuple[SortKey, ...], a
         found = resolve_aggregate(name, tuple(e.type for e in every))
     except Ambiguous:
         raise ambiguous_call(name, every, at) from None
+    except NotBuilt as missing:
+        raise unsupported(f"function {missing}", at=at) from None
     if found is None:
         raise no_function(name, every, at)
     return found

@@ -18,7 +18,13 @@ from kalam_pg.functions import registry
 from kalam_pg.functions.table import Kind, Overload, Volatility
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
 from kalam_pg.sql.coerce import argument, coerce, unify
-from kalam_pg.sql.overloads import Ambiguous, find_cast, resolve_function, resolve_operator
+from kalam_pg.sql.overloads import (
+    Ambiguous,
+    NotBuilt,
+    find_cast,
+    resolve_function,
+    resolve_operator,
+)
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
@@ -123,6 +129,8 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
         found = resolve_function(name, kinds)
     except Ambiguous:
         raise ambiguous_call(name, operands, at) from None
+    except NotBuilt as missing:
+        raise unsupported(f"function {missing}", at=at) from None
     if found is None:
         if (as_cast := _type_call(level, name, operands)) is not None:
             return as_cast

@@ -44,6 +44,14 @@ PARAMETERS_MAX = 65535  # an int16 on the wire
 _INT4 = range(-(2**31), 2**31)
 _INT8 = range(-(2**63), 2**63)
 
+# Expressions that are kept with a table, or stand alone: how two kinds of error messages name them.
+STORED = {
+    "DEFAULT expressions": "DEFAULT expression",
+    "check constraints": "check constraint",
+    "column generation expressions": "column generation expression",
+    "EXECUTE parameters": "EXECUTE parameter",
+}
+
 Handler = Callable[[Level, Any], Expr]
 HANDLERS: dict[type[exp.Expr], Handler] = {}
 H = TypeVar("H", bound=Handler)
@@ -81,9 +89,11 @@ def bind_condition(level: Level, node: exp.Expr, construct: str) -> Expr:
     return result
 
 
-def unsupported(what: str, node: exp.Expr | None = None) -> FeatureNotSupportedError:
-    """0A000 for something PostgreSQL has and this binder has not."""
-    return FeatureNotSupportedError(f"{what} is not supported", position=position(node))
+def unsupported(
+    what: str, node: exp.Expr | None = None, *, at: int = 0
+) -> FeatureNotSupportedError:
+    """0A000 for something PostgreSQL has and this binder has not; at the node, or at a position."""
+    return FeatureNotSupportedError(f"{what} is not supported", position=at or position(node))
 
 
 def consumed(node: exp.Expr, *known: str) -> None:
@@ -154,6 +164,10 @@ def _column(level: Level, node: exp.Column) -> Expr:
         if found is not None:
             return found
         row = whole_row(level, (name,), at)
+        if row is None and level.clause == "DEFAULT expressions":
+            raise FeatureNotSupportedError(
+                "cannot use column reference in DEFAULT expression", position=at
+            )
         if row is None:
             raise undefined_column(level, name, at)
         return row

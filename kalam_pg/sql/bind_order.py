@@ -11,6 +11,7 @@ from catalog.errors import (
     SqlSyntaxError,
     WindowingError,
 )
+from catalog.types import registry as types
 from kalam_pg.sql.bind_call import equality, ordering
 from kalam_pg.sql.bind_expr import bind_expr, consumed
 from kalam_pg.sql.coerce import settle, to_bigint
@@ -42,7 +43,7 @@ def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr
     return found[0], found[1]
 
 
-def order_keys(level: Level, order: exp.Order, targets: Sequence[Target]) -> tuple[SortKey, ...]:
+def order_keys(level: Level, order: exp.Order, targets: list[Target]) -> tuple[SortKey, ...]:
     """ORDER BY of a query: output names, ordinals or expressions."""
     keys = []
     for item in order.expressions:
@@ -58,7 +59,7 @@ def order_keys(level: Level, order: exp.Order, targets: Sequence[Target]) -> tup
     return tuple(keys)
 
 
-def group_item(level: Level, node: exp.Expr, targets: Sequence[Target]) -> Expr:
+def group_item(level: Level, node: exp.Expr, targets: list[Target]) -> Expr:
     """What one GROUP BY item means: a column of FROM, else an output column, else an expression."""
     expr: Expr | None = None
     if not (_bare_name(node) and resolve_column(level, node.args["this"].name, 0) is not None):
@@ -90,17 +91,27 @@ def _bare_name(node: exp.Expr) -> bool:
     )
 
 
-def _by_output(level: Level, node: exp.Expr, targets: Sequence[Target], clause: str) -> Expr | None:
+def settle_target(level: Level, targets: list[Target], index: int) -> Expr:
+    """A target's expression, made text there if it still has no type."""
+    target = targets[index]
+    if target.expr.type is not types.UNKNOWN:
+        return target.expr
+    expr = settle(level.state, target.expr)
+    targets[index] = Target(expr, target.name)
+    return expr
+
+
+def _by_output(level: Level, node: exp.Expr, targets: list[Target], clause: str) -> Expr | None:
     """The output column that a bare name or an ordinal means (SQL92 rules), or None."""
     at = position(node)
     if _bare_name(node):
         name = node.args["this"].args["this"]
         found: Expr | None = None
-        for target in targets:
+        for index, target in enumerate(targets):
             if target.name == name:
                 if found is not None and found != target.expr:
                     raise AmbiguousColumnError(f'{clause} "{name}" is ambiguous', position=at)
-                found = target.expr
+                found = settle_target(level, targets, index)
         return found
     if type(node) is exp.Literal:
         text = node.args["this"]
@@ -111,14 +122,14 @@ def _by_output(level: Level, node: exp.Expr, targets: Sequence[Target], clause: 
             raise InvalidColumnReferenceError(
                 f"{clause} position {index} is not in select list", position=at
             )
-        return targets[index - 1].expr
+        return settle_target(level, targets, index - 1)
     if type(node) in (exp.Null, exp.Boolean):
         raise SqlSyntaxError(f"non-integer constant in {clause}", position=at)
     return None
 
 
 def distinct_exprs(
-    level: Level, distinct: exp.Expr, targets: Sequence[Target], keys: Sequence[SortKey]
+    level: Level, distinct: exp.Expr, targets: list[Target], keys: Sequence[SortKey]
 ) -> tuple[Expr, ...]:
     """DISTINCT ON's expressions, () for plain DISTINCT; they must lead ORDER BY."""
     consumed(distinct, "on")
@@ -144,11 +155,13 @@ def distinct_exprs(
     return tuple(exprs)
 
 
-def check_distinct(targets: Sequence[Target], keys: Sequence[SortKey], on: Sequence[Expr]) -> None:
+def check_distinct(
+    level: Level, targets: list[Target], keys: Sequence[SortKey], on: Sequence[Expr]
+) -> None:
     """Refuse a plain DISTINCT that is ordered by what it does not show."""
     if on:
         return
-    shown = [t.expr for t in targets]
+    shown = [settle_target(level, targets, index) for index in range(len(targets))]
     for expr in shown:
         equality(expr.type, location(expr))
     for key in keys:

@@ -21,6 +21,7 @@ from kalam_pg.sql.bind_order import (
     distinct_exprs,
     group_item,
     order_keys,
+    settle_target,
 )
 from kalam_pg.sql.bind_setop import bind_set_operation
 from kalam_pg.sql.bind_targets import bind_targets, output_columns
@@ -80,7 +81,7 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         level.windows[name] = window
     from_node = args.get("from_")
     items = bind_from(level, from_node and from_node.args["this"], args.get("joins") or ())
-    targets = bind_targets(level, node.expressions, resolve=resolve)
+    targets = bind_targets(level, node.expressions, resolve=False)
     where = args.get("where")
     condition = None if where is None else bind_condition(level, where.args["this"], "WHERE")
     having = args.get("having")
@@ -96,8 +97,12 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     distinct = args.get("distinct")
     distinct_on = () if distinct is None else distinct_exprs(level, distinct, targets, keys)
     if distinct is not None:
-        check_distinct(targets, keys, distinct_on)
+        check_distinct(level, targets, keys, distinct_on)
     limit, offset = bind_limit(level, args)
+    if resolve:
+        # Only now: any clause may have given a parameter its type.
+        for index in range(len(targets)):
+            settle_target(level, targets, index)
     grouped = level.has_aggregates or group is not None or having is not None
     if grouped:
         check_grouped(

@@ -2,11 +2,12 @@
 
 from sqlglot import exp
 
-from catalog.errors import SqlSyntaxError, UndefinedObjectError
+from catalog.errors import FeatureNotSupportedError, SqlSyntaxError, UndefinedObjectError
 from catalog.types import registry as types
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.bind_expr import (
     QUANTIFIED,
+    STORED,
     apply_operator,
     bind_expr,
     consumed,
@@ -34,6 +35,10 @@ from kalam_pg.sql.tree import (
 def _inner(level: Level, node: exp.Expr) -> Query:
     query = node.args["this"] if type(node) is exp.Subquery else node
     # A subquery's own aggregates are no business of the call they may stand in.
+    if level.clause in STORED:
+        raise FeatureNotSupportedError(
+            f"cannot use subquery in {STORED[level.clause]}", position=position(node)
+        )
     inside, level.inside = level.inside, ""
     clause = level.clause
     result = bind_query(level, query)

@@ -42,7 +42,6 @@ def bind_targets(
             targets.append(Target(expr, name or output_name(inner)))
     level.clause = before
     if resolve and any(t.expr.type is types.UNKNOWN for t in targets):
-        # Only now: a later item may have given a parameter its type.
         return [Target(settle(level.state, t.expr), t.name) for t in targets]
     return targets
 

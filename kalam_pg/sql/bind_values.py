@@ -1,5 +1,6 @@
 """Binding of casts, CASE, rows, arrays, subscripts and fields."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import call_function
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_types import resolve_type
-from kalam_pg.sql.coerce import coerce, explicit_cast, read_literal, to_boolean, unify
+from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level, resolve_column, resolve_item, resolve_qualified
@@ -33,9 +34,29 @@ def _cast(level: Level, node: exp.Cast) -> Expr:
     if type(inner) is exp.Array and target.element is not None and not _is_subquery(inner):
         return _array(level, inner, target)
     arg = bind_expr(level, inner)
-    if arg.type is types.UNKNOWN and type(arg) is Const and target is types.INTERVAL:
-        return read_literal(level.state, arg, target, typmod)
+    if target is types.INTERVAL and typmod >= 0:
+        arg = _with_unit(arg, typmod >> 16, node)
     return explicit_cast(level.state, arg, target, typmod, at)
+
+
+# INTERVAL_MASK of timestamp.h: the field that a bare number means, by the last one written.
+_ALL_FIELDS = 0x7FFF
+_UNITS = ((1 << 12, "seconds"), (1 << 11, "minutes"), (1 << 10, "hours"), (8, "days"),
+          (2, "months"), (4, "years"))  # fmt: skip
+_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*\Z")
+
+
+def _with_unit(arg: Expr, fields: int, node: exp.Expr) -> Expr:
+    """INTERVAL '1' DAY: the number counts in the last field written."""
+    if fields == _ALL_FIELDS:
+        return arg
+    text = arg.value if isinstance(arg, Const) and arg.type is types.UNKNOWN else None
+    if not isinstance(arg, Const) or not isinstance(text, str) or not _NUMBER.match(text):
+        raise unsupported("an interval restricted to some fields", node)
+    unit = next(word for bit, word in _UNITS if fields & bit)
+    if "." in text and unit != "seconds":
+        raise unsupported("an interval restricted to some fields", node)
+    return replace(arg, value=f"{text.strip()} {unit}")
 
 
 @handles(exp.Collate)
@@ -160,6 +181,7 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
     indexes: list[Expr] = []
     base: exp.Expr = node
     while type(base) is exp.Bracket:
+        here: list[Expr] = []
         for index in base.expressions:
             if type(index) is exp.Slice:
                 raise unsupported("an array slice", node)
@@ -169,7 +191,8 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
                 raise DatatypeMismatchError(
                     "array subscript must have type integer", position=position(index)
                 )
-            indexes.insert(0, cast)
+            here.append(cast)
+        indexes = here + indexes
         base = base.args["this"]
     arg = bind_expr(level, base)
     element = arg.type.element

@@ -13,7 +13,7 @@ from catalog.errors import DatatypeMismatchError
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import registry
-from kalam_pg.functions.table import Overload
+from kalam_pg.functions.table import Kind, Overload
 
 ANY_FAMILY = frozenset(("anyelement", "anyarray", "anynonarray", "anyenum", "anyrange"))
 COMPATIBLE_FAMILY = frozenset(("anycompatible", "anycompatiblearray", "anycompatiblenonarray"))
@@ -46,6 +46,45 @@ class Ambiguous(Exception):  # noqa: N818 - an answer for the caller, which word
     """Several candidates fit equally well."""
 
 
+class NotBuilt(Exception):  # noqa: N818 - likewise
+    """PostgreSQL would choose a signature that this server has not; the argument describes it."""
+
+
+# Signatures of PostgreSQL that are not built though others of the name are. They take part in the
+# choice, or a call that means them would silently get another function.
+_UNBUILT = {
+    "substring": ("text text", "text text text"),
+    "overlay": ("bytea bytea int4 int4", "bytea bytea int4"),
+    "to_timestamp": ("text text",),
+    "ltrim": ("bytea bytea",),
+    "rtrim": ("bytea bytea",),
+    "gcd": ("numeric numeric",),
+    "lcm": ("numeric numeric",),
+    "percentile_cont": ("float8 interval", "_float8 float8", "_float8 interval"),
+    "percentile_disc": ("_float8 anyelement",),
+    "array_to_json": ("anyarray", "anyarray bool"),
+    "width_bucket": ("anycompatible anycompatiblearray",),
+}
+
+
+@lru_cache(1024)
+def _unbuilt(name: str) -> tuple[Overload, ...]:
+    """The signatures of that name which only the choice knows; none that has been built since."""
+    here = {o.args for o in (*registry.functions(name), *registry.aggregates(name))}
+    found = []
+    for line in _UNBUILT.get(name, ()):
+        args = tuple([_type(word) for word in line.split()])
+        if args not in here:
+            found.append(Overload(name, Kind.FUNCTION, args, types.ANY))
+    return tuple(found)
+
+
+def _type(name: str) -> PgType:
+    found = types.by_name(name)
+    assert found is not None, name
+    return found
+
+
 def find_cast(source: PgType, target: PgType, context: str) -> Overload | None:
     """The cast from one type to another that may be applied in a context ('i', 'a', 'e')."""
     found = registry.cast(source, target)
@@ -71,13 +110,13 @@ def resolve_function(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     Raises:
         Ambiguous: Several fit equally well.
     """
-    return _resolve(registry.functions(name), args)
+    return _resolve((*registry.functions(name), *_unbuilt(name)), args)
 
 
 @lru_cache(4096)
 def resolve_aggregate(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     """As `resolve_function`, for aggregates."""
-    return _resolve(registry.aggregates(name), args)
+    return _resolve((*registry.aggregates(name), *_unbuilt(name)), args)
 
 
 @lru_cache(4096)
@@ -263,6 +302,8 @@ def _bindings(
 def _finish(candidate: Candidate, actual: tuple[PgType, ...]) -> Resolved:
     """Replace polymorphic types by what they stand for in this call."""
     overload, declared = candidate.overload, candidate.args
+    if overload.result is types.ANY and overload.row is None:
+        raise NotBuilt(f"{overload.name}({', '.join(d.sql_name for d in declared)})")
     result = overload.result
     if result.name not in POLYMORPHIC and not any(d.name in POLYMORPHIC for d in declared):
         return Resolved(overload, declared, result)
