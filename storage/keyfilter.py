@@ -69,6 +69,8 @@ def decode(data: bytes) -> KeyFilter:
         bits, group_rows, first_keys = msgspec.msgpack.decode(
             data[5:], type=tuple[bytes, int, tuple[bytes, ...]]
         )
+        if len(bits) <= 8:  # The library panics below its header.
+            raise DataCorruptedError("key filter is damaged")
         return KeyFilter(Bloom.load_bytes(bits, _hash), group_rows, first_keys)
     except (msgspec.DecodeError, IndexError, ValueError) as exc:
         raise DataCorruptedError("key filter is damaged") from exc
