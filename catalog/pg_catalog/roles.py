@@ -12,13 +12,18 @@ from storage.layout import Value
 Values = Mapping[str, Value]
 
 
+def _live(visible: Visible) -> Iterator[User]:
+    """Users whom DROP USER has not marked."""
+    return (user for user in visible.roles() if user.deleted_at_us is None)
+
+
 def pg_authid(visible: Visible) -> Iterator[Values]:
-    for user in visible.roles():
+    for user in _live(visible):
         yield {"oid": oids.user_oid(user.id), **_attributes(user), "rolpassword": None}
 
 
 def pg_roles(visible: Visible) -> Iterator[Values]:
-    for user in visible.roles():
+    for user in _live(visible):
         yield {
             **_attributes(user),
             "rolpassword": "********",
@@ -43,7 +48,7 @@ def _attributes(user: User) -> dict[str, Value]:
 
 
 def pg_user(visible: Visible) -> Iterator[Values]:
-    for user in visible.roles():
+    for user in _live(visible):
         if user.can_login:
             yield {
                 "usename": user.name,

@@ -76,7 +76,8 @@ def rows(
         made = maker(visible)
     else:
         return
-    wanted = [(shape.columns[at].name, value) for at, value in equal.items()]
+    width = len(shape.columns)  # A position behind it is that of a system column.
+    wanted = [(shape.columns[at].name, value) for at, value in equal.items() if at < width]
     for values in made:
         if all(values.get(column, value) == value for column, value in wanted):
             yield shape.row(values)

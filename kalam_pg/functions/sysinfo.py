@@ -1,11 +1,12 @@
 """Functions about the catalogue and the session: pg_get_…, …_is_visible, format_type, version.
 
 What they need of the catalogue is in `EvalContext.services` (`query.virtual` puts it there, as the
-asking role may see it), by function name; without it they answer NULL, as for an unknown OID.
+asking role may see it), by function name; where it is not, in a worker for one, they are 0A000.
 """
 
 from collections.abc import Callable, Iterable
 
+from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as t
 from catalog.types.registry import (
     BOOL,
@@ -36,7 +37,9 @@ _ENCODINGS = {6: "UTF8", 0: "SQL_ASCII", 8: "LATIN1"}
 def _service(name: str) -> Callable[..., Datum]:
     def row(context: EvalContext, *values: Datum) -> Datum:
         found = context.services.get(name)
-        return None if found is None else found(*values)
+        if found is None:
+            raise FeatureNotSupportedError(f"{name} cannot be used here")
+        return found(*values)
 
     return row
 

@@ -17,6 +17,7 @@ from catalog.pg_catalog.rows import rows as catalogue_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, RowSource, SystemRows, system_relation
+from catalog.types.registry import OID
 from kalam_pg.engines.catalog_sqlite import run_catalog
 from kalam_pg.functions import registry as functions
 from kalam_pg.functions.table import EvalContext, Kind, Overload
@@ -39,10 +40,13 @@ def virtual_columns(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
     found = _shape(schema, name)
     if found is None:
         return None
-    return tuple(
+    columns = [
         OutputColumn(c.name, c.type, c.typmod, found.oid, number)
         for number, c in enumerate(found.columns, 1)
-    )
+    ]
+    if found.kind == "r":
+        columns.append(OutputColumn("tableoid", OID, hidden=True))
+    return tuple(columns)
 
 
 def _shape(schema: str, name: str) -> CatalogRelation | None:
@@ -130,13 +134,17 @@ class Perspective:
         """
         if schema == "system":
             return self._system.rows(self.visible, name)
+        shape = _shape(schema, name)
+        if shape is None:
+            raise KeyError((schema, name))
         source = self._sources.get(name) if schema == "pg_catalog" else None
         source = source or _FROM_FUNCTIONS.get((schema, name))
-        if source is None:
-            return catalogue_rows(self.visible, schema, name, equal)
-        shape = _shape(schema, name)
-        assert shape is not None
-        return (shape.row(values) for values in source(self.visible))
+        rows: Iterator[Row]
+        if source is not None:
+            rows = (shape.row(values) for values in source(self.visible))
+        else:
+            rows = catalogue_rows(self.visible, schema, name, equal)
+        return ((*row, shape.oid) for row in rows) if shape.kind == "r" else rows
 
     def bind(self, context: EvalContext) -> EvalContext:
         """`context` with this role's names of objects and catalogue functions."""
