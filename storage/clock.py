@@ -1,81 +1,125 @@
-"""Sequence numbers: 41 bits of milliseconds since 2024-01-01Z, 10 bits of node, 12 bits of counter.
+"""Commit sequence numbers and SNOWFLAKE_ID()s: time, node and a counter in 63 bits.
 
-They only go up: past a clock that steps back, and past a crash, because a start begins above what was
-*reserved*, and what is handed out never passes the reservation.
+    milliseconds since 2024-01-01Z (41 bits) | node (10 bits) | counter (12 bits)
+
+A number is never given twice, also when the clock steps back or the process dies: numbers are
+given only up to a *reservation* that is durable before the first of them is used, and a start
+begins above it.
 """
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 EPOCH_MS = 1_704_067_200_000
-"""2024-01-01T00:00:00Z in Unix milliseconds."""
-
-NODE_BITS = 10
-COUNTER_BITS = 12
-_TIME_SHIFT = NODE_BITS + COUNTER_BITS
-_COUNTERS = 1 << COUNTER_BITS
+"""2024-01-01T00:00:00Z in milliseconds since 1970."""
 
 RESERVE_MS = 10_000
-"""How far ahead numbers are reserved: one fsync for so much time."""
+"""A reservation reaches this far ahead: it costs one fsync each time."""
+
+_EXTEND_MS = 5_000
+"""The reservation is extended in the background when it reaches less far than this."""
+
+NODE_MAX = 1023
+_COUNTER_BITS = 12
+_TIME_SHIFT = 22
+_COUNTER_MAX = (1 << _COUNTER_BITS) - 1
+_NODE_MASK = NODE_MAX << _COUNTER_BITS
 
 
 class Clock(Protocol):
     """Where the time comes from."""
 
-    def now_ms(self) -> int:
-        """Unix milliseconds."""
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01Z. May step back."""
+        ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The operating system's clock."""
 
-    def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
-
-
-def at_ms(unix_ms: int, node: int = 0) -> int:
-    """The first number of a millisecond."""
-    return (max(unix_ms - EPOCH_MS, 0) << _TIME_SHIFT) | (node << COUNTER_BITS)
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
 
 
-def unix_ms_of(seq: int) -> int:
-    """The millisecond that a number carries."""
-    return (seq >> _TIME_SHIFT) + EPOCH_MS
+def seq_at(us: int) -> int:
+    """The least sequence number of a time, in microseconds since 1970."""
+    return max(us // 1000 - EPOCH_MS, 0) << _TIME_SHIFT
 
 
-class Sequence:
-    """Hands out numbers of one node, each above the last, none above what is reserved.
+def us_of(seq: int) -> int:
+    """The time of a sequence number, in microseconds since 1970, to the millisecond."""
+    return ((seq >> _TIME_SHIFT) + EPOCH_MS) * 1000
 
-    reserve: makes a new limit durable before it is used; called with the limit.
+
+class Reservation:
+    """How far numbers may be given: shared by all counters of a process.
+
+    Thread-safe. `through` only grows.
     """
 
-    def __init__(
-        self, clock: Clock, *, node: int, last: int, reserve: Callable[[int], None]
-    ) -> None:
-        assert 0 <= node < 1 << NODE_BITS
-        self._clock = clock
-        self._node = node
-        self._reserve = reserve
-        self._reserved = 0
+    def __init__(self, clock: Clock, through: int, make_durable: Callable[[int], None]) -> None:
+        """A reservation that ends at `through`, of an earlier process.
+
+        Args:
+            clock: The time.
+            through: The greatest number that may have been given.
+            make_durable: Called with the new end; the end counts when it returns.
+        """
+        self.clock = clock
+        self.through = through
+        self._make_durable = make_durable
+        self._lock = threading.Lock()
+
+    def cover(self, number: int) -> None:
+        """Reserve beyond `number`, waiting for the disk; nothing to do if it is covered."""
+        with self._lock:
+            if number > self.through:
+                self._extend(number)
+
+    def extend_early(self, last: int) -> None:
+        """Reserve ahead of the time and of `last`, so that no commit has to wait for it."""
+        newest = max(last, seq_at(self.clock.now_us()))
+        with self._lock:
+            if self.through - newest < _EXTEND_MS << _TIME_SHIFT:
+                self._extend(newest)
+
+    def _extend(self, number: int) -> None:
+        newest = max(number, seq_at(self.clock.now_us()))
+        through = newest + (RESERVE_MS << _TIME_SHIFT)
+        self._make_durable(through)
+        self.through = through
+
+
+class HybridClock:
+    """One strictly increasing counter under a reservation. For one thread."""
+
+    __slots__ = ("_clock", "_node", "_reservation", "last")
+
+    def __init__(self, reservation: Reservation, node: int, last: int) -> None:
+        """A counter whose numbers are all above `last`."""
+        assert 0 <= node <= NODE_MAX
+        self._reservation = reservation
+        self._clock = reservation.clock
+        self._node = node << _COUNTER_BITS
         self.last = last
 
     def next(self) -> int:
-        """The next number. Waits for a reservation about every ten seconds."""
-        number = at_ms(self._clock.now_ms(), self._node)
-        if number <= self.last:
-            number = self._after(self.last)
-        if number > self._reserved:
-            self._reserved = at_ms(unix_ms_of(number) + RESERVE_MS, self._node)
-            self._reserve(self._reserved)
+        """The next number: of the time now, or after the last one if that is later.
+
+        Raises:
+            KalamError: The reservation had to grow and could not be made durable.
+        """
+        last = self.last
+        number = ((self._clock.now_us() // 1000 - EPOCH_MS) << _TIME_SHIFT) | self._node
+        if number <= last:
+            if last & _COUNTER_MAX == _COUNTER_MAX or last & _NODE_MASK != self._node:
+                # The counter is used up: borrow the next millisecond, never the node's bits.
+                number = ((last >> _TIME_SHIFT) + 1) << _TIME_SHIFT | self._node
+            else:
+                number = last + 1
+        if number > self._reservation.through:
+            self._reservation.cover(number)
         self.last = number
         return number
-
-    def _after(self, last: int) -> int:
-        """One more than `last`; a full counter borrows the next millisecond."""
-        if (last & (_COUNTERS - 1)) < _COUNTERS - 1 and self._same_node(last):
-            return last + 1
-        return (((last >> _TIME_SHIFT) + 1) << _TIME_SHIFT) | (self._node << COUNTER_BITS)
-
-    def _same_node(self, number: int) -> bool:
-        return (number >> COUNTER_BITS) & ((1 << NODE_BITS) - 1) == self._node

@@ -1,127 +1,101 @@
 """The engine: one data directory's log, index and views, and the tablets in use.
 
-Two threads meet here. The committer's thread calls `write_group` and `sync_log`; everything else is the
-event loop's. A group becomes visible in `publish`: the one place where the current view changes.
+Two threads meet here. The committer's thread calls `write_group`, `trim_puts`, `newest_commit` and
+`sync_log`; any one thread may call `sync_slots`; everything else is the event loop's. A group
+becomes visible in `publish`, the one place where the current view changes.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from storage import failpoints, recovery
 from storage.clock import Clock, SystemClock
-from storage.clock import Sequence as SeqSequence
-from storage.errors import KalamError, SerializationError
+from storage.errors import DataCorruptedError
 from storage.fs import OS, FileSystem
+from storage.hot import HotOptions, Put
 from storage.ids import TabletId
-from storage.keys import index_key, log_key, pack_position, system_key, unpack_position
-from storage.layout import Layout, Row
-from storage.rows import Op, encode_entry
+from storage.keys import meta_key
+from storage.layout import Layout
+from storage.log import Log
+from storage.recovery import INCARNATION
+from storage.registry import Dirty, TabletFactory, TabletRegistry
+from storage.room import Room
 from storage.stream import StreamTablet
 from storage.view import View
+from storage.writes import Group, Write, WriteSet
 
 if TYPE_CHECKING:
     from storage.manifest import Manifest
     from storage.tablet import Tablet
     from storage.trim import LogEntry
 
-LAST = system_key("last")
-RESERVED = system_key("reserved")
-_DELETED_MARK = bytes((Op.DELETE,))
-_LIVE_MARK = bytes((Op.INSERT,))
-
-
-@dataclass(slots=True)
-class Write:
-    """The net change of one key. row: what it holds now; of DELETE the row deleted.
-
-    assumed: `_seq` of the version it replaces, 0 if there was none, None to skip the check.
-    """
-
-    tablet: TabletId
-    op: Op
-    key: bytes
-    row: Row
-    old: Row | None
-    version: int
-    assumed: int | None = None
-
-
-@dataclass(slots=True)
-class WriteSet:
-    """What one transaction commits. seq or error is filled in by `write_group`.
-
-    validate: called in the committer's thread with the `_seq` about to be given; may raise. context: the
-    submitter's own.
-    """
-
-    writes: list[Write]
-    streams: list[Write]
-    system: list[tuple[bytes, bytes | None]]
-    sync: bool
-    validate: Callable[[int], None] | None = None
-    seq: int = 0
-    error: KalamError | None = None
-    context: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Sets that were written as one batch, in `_seq` order, and the view that shows them."""
-
-    sets: tuple[WriteSet, ...]
-    view: View
-    synced: bool
-
-
-@dataclass(slots=True)
-class Dirty:
-    """What of a tablet is in no segment: entries, and since when (monotonic seconds)."""
-
-    rows: int
-    since_s: float
+__all__ = ["Dirty", "Engine", "Group", "StorageOptions", "Write", "WriteSet"]
 
 
 @dataclass(frozen=True, slots=True)
 class StorageOptions:
-    """node: this server's number, 0 … 1023."""
+    """node: this server's number, 0 … 1023, in every `_seq` and SNOWFLAKE_ID().
+
+    reserve_bytes: size of the file that is freed when the disk is full. low_water_bytes: writes
+    are refused with 53100 while less is free. tablets_max: open tablets kept when nobody uses
+    them. tail_bytes_max: memory of all tablets' Arrow tails.
+    """
 
     node: int = 0
+    reserve_bytes: int = 16 << 20
+    low_water_bytes: int = 32 << 20
+    tablets_max: int = 10_000
+    tail_bytes_max: int = 1 << 30
+    hot: HotOptions = field(default_factory=HotOptions)
 
 
 class Engine:
-    """See the module. Make one with `Engine.open`."""
+    """One open data directory; make one with `Engine.open`.
+
+    on_publish: called on the event loop with each group that became visible. epochs: the times
+    that the directory was opened, this one last.
+    """
 
     def __init__(
         self,
-        directory: Path,
-        opened: "recovery.Opened",
-        *,
-        fs: FileSystem,
+        opened: recovery.Opened,
         clock: Clock,
         options: StorageOptions,
+        tablet_factory: TabletFactory | None,
     ) -> None:
-        self.directory = directory
-        self.fs = fs
+        self.directory = opened.directory
+        self.fs = opened.fs
         self.clock = clock
-        self._opened = opened
-        self._store = opened.store
-        start = max(opened.last, opened.reserved)
-        self._sequence = SeqSequence(clock, node=options.node, last=start, reserve=self._reserve)
-        self._snowflakes = SeqSequence(
-            clock, node=options.node, last=start, reserve=lambda _limit: None
-        )
-        self._current = View(opened.last, self._store.snapshot())
-        self._views: dict[int, View] = {id(self._current): self._current}
-        self._tablets: dict[TabletId, Tablet] = {}
-        self._streams: dict[TabletId, StreamTablet] = {}
-        now = time.monotonic()
-        self._dirty = {tablet: Dirty(rows, now) for tablet, rows in opened.dirty.items()}
-        self.durable_seq = opened.last
-        self._logged = opened.last
         self.on_publish: list[Callable[[Group], None]] = []
+        self._views: dict[int, View] = {}
+        room = Room(
+            opened.fs,
+            opened.directory,
+            reserve_bytes=options.reserve_bytes,
+            low_water_bytes=options.low_water_bytes,
+        )
+        self._log = Log(
+            opened,
+            clock,
+            node=options.node,
+            room=room,
+            hot=options.hot,
+            on_view_closed=self._view_closed,
+        )
+        self.epochs = (*opened.epochs, self._log.epoch)
+        self._begin_epoch(opened)
+        self._current = self._log.view
+        self._views[id(self._current)] = self._current
+        self._tablets = TabletRegistry(
+            tablet_factory or self._open_tablet,
+            opened.unflushed,
+            now_us=clock.now_us(),
+            tablets_max=options.tablets_max,
+            tail_bytes_max=options.tail_bytes_max,
+        )
 
     @classmethod
     def open(
@@ -131,259 +105,189 @@ class Engine:
         fs: FileSystem = OS,
         clock: Clock | None = None,
         options: StorageOptions = StorageOptions(),
+        tablet_factory: TabletFactory | None = None,
     ) -> "Engine":
-        """Open (or create) a data directory.
+        """Open a data directory, making one if there is none.
+
+        tablet_factory: makes the tablets, by default `storage.tablet.Tablet`s.
 
         Raises:
             DirectoryInUseError: Another process has it open.
-            DataCorruptedError: What is there is older than what was recorded as durable.
+            DataCorruptedError: It is damaged, or older than what was recorded as durable.
         """
-        clock = clock or SystemClock()
-        opened = recovery.open_directory(path, fs)
-        engine = cls(path, opened, fs=fs, clock=clock, options=options)
-        engine._sequence.next()  # above every number that may have been used before
-        return engine
+        opened = recovery.open_directory(path, fs, hot=options.hot)
+        try:
+            return cls(opened, clock or SystemClock(), options, tablet_factory)
+        except BaseException:
+            opened.close()
+            raise
 
-    # ------------------------------------------------------------------ the committer's thread
+    # The committer's thread.
 
     def write_group(self, sets: Sequence[WriteSet]) -> Group:
-        """Check, number and write; a set that fails its checks gets an error and is left out."""
-        batch: list[tuple[bytes, bytes | None]] = []
-        newest: dict[bytes, tuple[int, bool]] = {}
-        written: list[WriteSet] = []
-        sync = False
-        for write_set in sets:
-            try:
-                self._add(write_set, batch, newest)
-            except KalamError as exc:
-                write_set.error = exc
-                continue
-            written.append(write_set)
-            sync = sync or write_set.sync or bool(write_set.system)
-        seq = self._sequence.last
-        if batch:
-            batch.append((LAST, seq.to_bytes(8, "big")))
-            self._logged = seq
-            failpoints.hit("commit.before_batch")
-            self._store.write(batch, sync=sync)
-            failpoints.hit("commit.after_batch")
-            if sync:
-                self._opened.slots.record(seq)
-        if written:
-            seq = written[-1].seq
-        view = View(
-            max(seq, self._current.seq) if written else self._current.seq, self._store.snapshot()
-        )
-        return Group(tuple(written), view, sync)
+        """Check, number and write sets as one batch; mint the view that shows them.
 
-    def _add(
-        self,
-        write_set: WriteSet,
-        batch: list[tuple[bytes, bytes | None]],
-        newest: dict[bytes, tuple[int, bool]],
-    ) -> None:
-        """Append one set's entries to the batch, if what it assumed still holds."""
-        keys: list[bytes] = []
-        for write in write_set.writes:
-            key = index_key(write.tablet, write.key)
-            keys.append(key)
-            if write.assumed is not None:
-                self._check_assumption(write, key, newest)
-        seq = self._sequence.next()
-        if write_set.validate is not None:
-            write_set.validate(seq)
-        write_set.seq = seq
-        n = 0
-        for write, key in zip(write_set.writes, keys, strict=True):
-            entry = encode_entry(write.op, write.version, write.row, write.old)
-            batch.append((log_key(write.tablet, seq, n), entry))
-            deleted = write.op is Op.DELETE
-            mark = _DELETED_MARK if deleted else _LIVE_MARK
-            batch.append((key, pack_position(seq, n) + mark))
-            newest[key] = (seq, deleted)
-            n += 1
-        batch.extend(write_set.system)
+        A set that fails its checks has its error and is left out. If the log cannot be written it
+        is opened again and asked what became of the batch: its sets then have the error, or were
+        written after all, or have OutcomeUnknownError when nobody can tell. Reopening ends every
+        view; until the group is published reads raise SerializationError.
+        """
+        return self._log.write_group(sets)
 
-    def _check_assumption(
-        self, write: Write, key: bytes, newest: dict[bytes, tuple[int, bool]]
-    ) -> None:
-        found = newest.get(key)
-        if found is None:
-            data = self._store.get(key)
-            if data is None:
-                return  # absent, or in a segment: flush and compaction change no row
-            found = (unpack_position(data)[0], data[12:] == _DELETED_MARK)
-        seq, deleted = found
-        if seq != write.assumed and not (deleted and write.op is Op.INSERT):
-            raise SerializationError("could not serialize access due to concurrent update")
+    def trim_puts(self, tablet: TabletId, entries: "Sequence[LogEntry]") -> list[Put]:
+        """Deletions of log entries, and of the index entries that point at them now.
 
-    def trim_puts(
-        self, tablet: TabletId, entries: "Sequence[LogEntry]"
-    ) -> list[tuple[bytes, bytes | None]]:
-        """Deletions of log entries, and of the index entries that point at them now."""
-        puts: list[tuple[bytes, bytes | None]] = []
-        for entry in entries:
-            puts.append((log_key(tablet, entry.seq, entry.n), None))
-            if entry.key is not None:
-                key = index_key(tablet, entry.key)
-                position = self._store.get(key)
-                if position is not None and unpack_position(position) == (entry.seq, entry.n):
-                    puts.append((key, None))
-        return puts
+        For a `validate` callback: what earlier sets of the group write counts.
+        """
+        return self._log.trim_puts(tablet, entries)
+
+    def newest_commit(self, tablet: TabletId) -> int:
+        """The newest commit of a tablet that the log still has, 0 if none.
+
+        For a `validate` callback: what earlier sets of the group write counts.
+        """
+        return self._log.newest_commit(tablet)
 
     def sync_log(self) -> None:
         """Make every batch written so far durable."""
-        self._store.sync()
-        # Not the newest number given: one that no batch carried (a STREAM's commit) is in no log.
-        self._opened.slots.record(self._logged)
+        self._log.sync()
 
-    def _reserve(self, limit: int) -> None:
-        self._store.write([(RESERVED, limit.to_bytes(8, "big"))], sync=True)
-
-    # ------------------------------------------------------------------ the event loop
+    # The event loop.
 
     def publish(self, group: Group) -> None:
-        """Make a group visible to every later view."""
-        previous, self._current = self._current, group.view
-        self._views[id(group.view)] = group.view
-        self._give_back(previous)
-        if group.synced:
-            self.durable_seq = group.view.seq
-        for write_set in group.sets:
-            if write_set.writes:
-                self._append(write_set)
-            if write_set.streams:
-                self._append_streams(write_set)
+        """Make a group visible to every later view, then tell who wants to know."""
+        failpoints.hit("commit.before_publish")
+        previous, current = self._current, group.view
+        if current is not previous and current.seq >= previous.seq and not current.closed:
+            self._views[id(current)] = current
+            self._current = current
+            previous.release()
+        if group.sets:
+            now_us = self.clock.now_us()
+            for write_set in group.sets:
+                self._tablets.append(write_set, now_us)
         for hook in self.on_publish:
             hook(group)
 
-    def _append(self, write_set: WriteSet) -> None:
-        by_tablet: dict[TabletId, list[Write]] = {}
-        for write in write_set.writes:
-            by_tablet.setdefault(write.tablet, []).append(write)
-        for tablet_id, writes in by_tablet.items():
-            dirty = self._dirty.get(tablet_id)
-            if dirty is None:
-                self._dirty[tablet_id] = Dirty(len(writes), time.monotonic())
-            else:
-                dirty.rows += len(writes)
-            tablet = self._tablets.get(tablet_id)
-            if tablet is not None:
-                tablet.append(write_set.seq, writes)
-
-    def _append_streams(self, write_set: WriteSet) -> None:
-        now_us = time.time_ns() // 1000
-        by_tablet: dict[TabletId, list[Write]] = {}
-        for write in write_set.streams:
-            by_tablet.setdefault(write.tablet, []).append(write)
-        for tablet_id, writes in by_tablet.items():
-            stream = self._streams.get(tablet_id)
-            if stream is not None:
-                stream.append(write_set.seq, writes, now_us)
+    @property
+    def durable_seq(self) -> int:
+        """The newest commit known to be on disk; it may not be published yet."""
+        return self._log.durable_seq
 
     @property
     def current(self) -> View:
-        """The published view, for use until control goes back to the loop; hold on with `acquire`."""
+        """The published view, until control goes back to the loop; `acquire` it to keep it."""
         return self._current
 
     def acquire(self) -> View:
-        """The published view, held: release it (or use `with`)."""
+        """The published view, held: release it, or use `with`."""
         return self._current.acquire()
 
-    def _give_back(self, view: View) -> None:
-        view.release()
-        self._views = {key: v for key, v in self._views.items() if not v.closed}
-
     def oldest_view_seq(self) -> int:
-        """The least seq of every view that somebody holds."""
-        return min((v.seq for v in self._views.values() if not v.closed), default=self._current.seq)
+        """The least seq of all views that somebody holds."""
+        return min(view.seq for view in self._views.values())
 
-    def tablet(self, tablet_id: TabletId, layout: Layout) -> "Tablet":
-        """The open tablet, opening it at its first use."""
-        found = self._tablets.get(tablet_id)
-        if found is not None:
-            if found.layout is not layout:
-                found.set_layout(layout)
-            return found
-        from storage.tablet import Tablet  # noqa: PLC0415
+    def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout] = ()) -> "Tablet":
+        """The open tablet; opened with these older layouts at its first use.
 
-        found = self._tablets[tablet_id] = Tablet(
-            tablet_id,
-            layout,
-            fs=self.fs,
-            directory=self.tablet_directory(tablet_id),
-            current=self.acquire,
-        )
-        return found
+        Raises:
+            DataCorruptedError: Its manifests are damaged, or reach beyond the log.
+        """
+        return self._tablets.tablet(tablet_id, layout, older)
 
     def tablet_directory(self, tablet_id: TabletId) -> Path:
         """Where a tablet's cold files are: ids only, never a user's text."""
         return self.directory / "cold" / str(tablet_id.user) / str(tablet_id.table)
 
+    def open_tablets(self) -> Iterator["Tablet"]:
+        """Every tablet in use."""
+        return iter(self._tablets.tablets())
+
     def stream(
         self, tablet_id: TabletId, layout: Layout, ttl_us: int, max_buffer: int
     ) -> StreamTablet:
         """A STREAM table's tablet, in memory alone."""
-        found = self._streams.get(tablet_id)
-        if found is None:
-            found = self._streams[tablet_id] = StreamTablet(tablet_id, layout, ttl_us, max_buffer)
-        return found
+        return self._tablets.stream(tablet_id, layout, ttl_us, max_buffer)
 
     def open_streams(self) -> Iterator[StreamTablet]:
-        """Every STREAM tablet that has been used."""
-        return iter(list(self._streams.values()))
-
-    def open_tablets(self) -> Iterator["Tablet"]:
-        """Every tablet that has been used."""
-        return iter(list(self._tablets.values()))
+        """Every STREAM tablet that holds rows."""
+        return iter(self._tablets.streams())
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets in memory."""
-        for registry in (self._tablets, self._streams, self._dirty):
-            for tablet_id in [t for t in registry if t.table == table]:
-                del registry[tablet_id]
+        self._tablets.forget_table(table)
 
     def next_snowflake(self) -> int:
-        """A fresh id; its order is not commit order."""
-        number = self._snowflakes.next()
-        return number
+        """A fresh id. Its order is not commit order."""
+        return self._log.next_snowflake()
 
     def dirty_tablets(self) -> Mapping[TabletId, Dirty]:
-        """Tablets with entries in no segment."""
-        return self._dirty
+        """Tablets with log entries that no segment holds."""
+        return self._tablets.dirty
 
     def flushed(self, tablet_id: TabletId, manifest: "Manifest") -> None:
         """A flush has published a manifest: only later entries are dirty."""
-        tablet = self._tablets.get(tablet_id)
-        left = 0
-        if tablet is not None:
-            log = self._current.log(tablet_id, manifest.flushed_through)
-            left = sum(1 for _ in log)
-        if left:
-            self._dirty[tablet_id] = Dirty(left, time.monotonic())
-        else:
-            self._dirty.pop(tablet_id, None)
+        left = self._current.log_length(tablet_id, manifest.flushed_through)
+        self._tablets.flushed(tablet_id, left, time.monotonic())
 
     def system_get(self, key: bytes, view: View | None = None) -> bytes | None:
-        """A value of the system range."""
+        """A system record, of the published view if none is given."""
         return (view or self._current).system_get(key)
 
     def system_scan(self, prefix: bytes, view: View | None = None) -> Iterator[tuple[bytes, bytes]]:
-        """(key, value) of everything with a prefix, in order."""
+        """(key, value) of the system records with a prefix, in key order."""
         return (view or self._current).system_scan(prefix)
 
+    def check_token(self, seq: int) -> None:
+        """Raise SnapshotTooOldError if a feed position is among commits that a crash has taken."""
+        recovery.check_token(self.epochs, seq)
+
     def sync_slots(self) -> None:
-        """Make the high-water mark durable (each second, before a manifest, at shutdown)."""
-        self._opened.slots.sync()
+        """Make the high-water mark durable; reserve sequence numbers ahead of the time.
+
+        To be called every second, and before a manifest is published.
+        """
+        self._log.sync_slots()
 
     def close(self) -> None:
-        """Sync and close. Every view ends."""
-        self._store.sync()
-        # Not the newest number given: one that no batch carried (a STREAM's commit) is in no log.
-        self._opened.slots.record(self._logged)
-        self._opened.slots.sync()
-        for view in list(self._views.values()):
-            if not view.closed:
-                view._snapshot.close()  # noqa: SLF001 -- the engine minted it
-        self._store.close()
-        self._opened.close()
+        """Sync and close. Every view ends. The committer has stopped."""
+        self._log.close()
+
+    # Helpers.
+
+    def _view_closed(self, view: View) -> None:
+        self._views.pop(id(view), None)
+
+    def _begin_epoch(self, opened: recovery.Opened) -> None:
+        """Clean up after interrupted flushes, and note that numbers begin anew."""
+        puts: list[Put] = [recovery.epoch_record(self._log.epoch)]
+        for tablet in opened.intents:
+            from storage.flush import clean  # noqa: PLC0415 -- needs Arrow, which the log does not
+
+            clean(self.fs, self.tablet_directory(tablet))
+            puts.append((recovery.intent_key(tablet), None))
+        failpoints.hit("recovery.epoch")
+        self._log.write_records(puts)
+
+    def _open_tablet(
+        self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout]
+    ) -> "Tablet":
+        from storage.tablet import Tablet  # noqa: PLC0415 -- needs Arrow, which the log does not
+
+        tablet = Tablet(
+            tablet_id,
+            layout,
+            fs=self.fs,
+            directory=self.tablet_directory(tablet_id),
+            current=self.acquire,
+            layouts=older,
+        )
+        if tablet.manifest.flushed_through > self._current.seq:
+            raise DataCorruptedError(
+                f"tablet {tablet_id.user}/{tablet_id.table}: its segments reach commit "
+                f"{tablet.manifest.flushed_through}, the log only {self._current.seq}"
+            )
+        truncated = self._current.system_get(meta_key(tablet_id, INCARNATION))
+        if truncated is not None:
+            tablet.learn_truncations([int.from_bytes(truncated)])
+        return tablet

@@ -1,5 +1,11 @@
-"""The file system: the one module that opens files, and the seam where faults are put in."""
+"""The file system: the only place that opens files, and the seam where faults are injected.
 
+LevelDB does its own I/O below `storage.hot`; all other files go through a `FileSystem`. Missing
+and existing files are told with Python's own errors, since callers decide by them; a disk that
+refuses is a `KalamError`.
+"""
+
+import ctypes
 import errno
 import fcntl
 import os
@@ -8,155 +14,265 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from storage.errors import DiskFullError, IoError
+from storage.errors import DiskFullError, IoError, KalamError
 
-_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+Buffer = bytes | bytearray | memoryview
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class FileSystem(Protocol):
-    """What storage asks of the operating system.
+    """What storage asks of the operating system. Safe in several threads.
 
-    Every method raises DiskFullError when there is no room and IoError for any other refusal, except
-    that reading what is not there raises FileNotFoundError.
+    Every name that must survive a crash needs `sync_directory` after it; every byte, `write_new` or
+    a sync of its own. A refusal is DiskFullError when there is no room, else IoError; missing and
+    existing files are FileNotFoundError and FileExistsError.
     """
 
     def exists(self, path: Path) -> bool: ...
-    def listdir(self, path: Path) -> list[str]: ...
-    def stat(self, path: Path) -> os.stat_result: ...
-    def size(self, path: Path) -> int: ...
-    def read_bytes(self, path: Path) -> bytes: ...
-    def open_read(self, path: Path) -> BinaryIO: ...
 
-    def write_new(self, path: Path, data: bytes) -> None:
-        """Write a file that must not exist yet, and fsync it."""
+    def stat(self, path: Path) -> os.stat_result: ...
+
+    def size(self, path: Path) -> int:
+        """Bytes of a file."""
+
+    def listdir(self, path: Path) -> list[str]:
+        """Names in a directory, in no order."""
+
+    def free_bytes(self, path: Path) -> int:
+        """Room for an unprivileged user on the disk that holds `path`."""
+
+    def read_bytes(self, path: Path) -> bytes:
+        """All of a file."""
+
+    def open_read(self, path: Path) -> BinaryIO:
+        """A file opened for reading at any place."""
+
+    def write_new(self, path: Path, data: Buffer) -> None:
+        """Write a file that must not exist yet, and fsync it; nothing stays of one that failed."""
 
     def rename(self, source: Path, target: Path) -> None:
-        """Move a file to a name that nothing has."""
+        """Give a file another name, which must not exist."""
 
     def link(self, source: Path, target: Path) -> None:
-        """Give a file a second name; never replaces."""
+        """Give a file a second name, which must not exist."""
 
     def unlink(self, path: Path) -> None: ...
-    def mkdir(self, path: Path) -> None: ...
+
+    def rmdir(self, path: Path) -> None:
+        """Remove an empty directory."""
+
+    def mkdir(self, path: Path) -> None:
+        """Make a directory and those above it, their names durable; it may be there already."""
 
     def sync_directory(self, path: Path) -> None:
-        """Make the names in a directory durable."""
+        """Make names that were created, changed or removed in a directory durable."""
 
     def sync_file(self, path: Path) -> None:
-        """Make a file's content durable."""
+        """Make a file's contents durable, whoever wrote them."""
 
-    def open_slots(self, path: Path, size: int) -> int:
-        """Open (creating it at `size` bytes of zeros) a file for `write_at`; its descriptor."""
+    def open_update(self, path: Path, size: int) -> "UpdateFile":
+        """A file to be overwritten in place; if missing it is made of `size` zeros, durably."""
 
-    def write_at(self, descriptor: int, data: bytes, offset: int) -> None: ...
-    def sync_descriptor(self, descriptor: int) -> None: ...
-    def close_descriptor(self, descriptor: int) -> None: ...
+    def allocate(self, path: Path, size: int) -> None:
+        """Make a file that occupies `size` bytes of the disk."""
 
-    def lock(self, path: Path) -> int | None:
-        """Lock a file for this process's life; its descriptor, None if another process has it."""
-
-
-@contextmanager
-def _translated(path: object) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as exc:
-        name = getattr(path, "name", path)
-        if exc.errno in _FULL:
-            raise DiskFullError(f'could not write file "{name}": No space left on device') from exc
-        raise IoError(f'could not access file "{name}": {exc.strerror}') from exc
+    def lock(self, path: Path) -> "LockFile | None":
+        """Hold a lock file until it is closed or the process ends; None: another process has it."""
 
 
 class OsFileSystem:
-    """The real one."""
+    """The real one. Directories are made with mode 0700 and files with 0600."""
 
     def exists(self, path: Path) -> bool:
         return path.exists()
 
-    def listdir(self, path: Path) -> list[str]:
-        with _translated(path):
-            return os.listdir(path)  # noqa: PTH208 -- names are wanted, not paths
-
-    def stat(self, path: Path) -> os.stat_result:
-        with _translated(path):
-            return path.stat()
-
     def size(self, path: Path) -> int:
         return self.stat(path).st_size
 
+    def stat(self, path: Path) -> os.stat_result:
+        with translated(path):
+            return path.stat()
+
+    def listdir(self, path: Path) -> list[str]:
+        with translated(path):
+            return os.listdir(path)  # noqa: PTH208 -- names, not paths, are wanted
+
+    def free_bytes(self, path: Path) -> int:
+        with translated(path):
+            status = os.statvfs(path)
+            return status.f_bavail * status.f_frsize
+
     def read_bytes(self, path: Path) -> bytes:
-        with _translated(path):
+        with translated(path):
             return path.read_bytes()
 
     def open_read(self, path: Path) -> BinaryIO:
-        with _translated(path):
+        with translated(path):
             return path.open("rb")
 
-    def write_new(self, path: Path, data: bytes) -> None:
-        with _translated(path), path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def rename(self, source: Path, target: Path) -> None:
-        with _translated(target):
-            if target.exists():
-                raise IoError(f'file "{target.name}" already exists')
-            source.rename(target)
-
-    def link(self, source: Path, target: Path) -> None:
-        with _translated(target):
-            os.link(source, target)
-
-    def unlink(self, path: Path) -> None:
-        with _translated(path):
-            path.unlink()
-
-    def mkdir(self, path: Path) -> None:
-        with _translated(path):
-            path.mkdir(parents=True, exist_ok=True)
-
-    def sync_directory(self, path: Path) -> None:
-        self.sync_file(path)
-
-    def sync_file(self, path: Path) -> None:
-        with _translated(path):
-            descriptor = os.open(path, os.O_RDONLY)
+    def write_new(self, path: Path, data: Buffer) -> None:
+        with translated(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
+                self._write_all(descriptor, memoryview(data).cast("B"))
                 os.fsync(descriptor)
+            except BaseException:
+                os.unlink(path)  # noqa: PTH108 -- as the calls around it
+                raise
             finally:
                 os.close(descriptor)
 
-    def open_slots(self, path: Path, size: int) -> int:
-        with _translated(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if os.fstat(descriptor).st_size < size:
-                os.write(descriptor, bytes(size))
-                os.fsync(descriptor)
-            return descriptor
+    def rename(self, source: Path, target: Path) -> None:
+        with translated(target):
+            if not _rename_without_replacing(source, target):
+                # Some network disks cannot; a crash in between leaves both names.
+                os.link(source, target)
+                os.unlink(source)  # noqa: PTH108 -- as the calls around it
 
-    def write_at(self, descriptor: int, data: bytes, offset: int) -> None:
-        with _translated("slots"):
-            os.pwrite(descriptor, data, offset)
+    def link(self, source: Path, target: Path) -> None:
+        with translated(target):
+            os.link(source, target)
 
-    def sync_descriptor(self, descriptor: int) -> None:
-        with _translated("slots"):
-            os.fdatasync(descriptor)
+    def unlink(self, path: Path) -> None:
+        with translated(path):
+            path.unlink()
 
-    def close_descriptor(self, descriptor: int) -> None:
-        os.close(descriptor)
+    def rmdir(self, path: Path) -> None:
+        with translated(path):
+            path.rmdir()
 
-    def lock(self, path: Path) -> int | None:
-        with _translated(path):
+    def mkdir(self, path: Path) -> None:
+        with translated(path):
+            missing = []
+            while not path.is_dir():
+                missing.append(path)
+                path = path.parent
+            for directory in reversed(missing):
+                directory.mkdir(mode=0o700, exist_ok=True)
+                self.sync_directory(directory.parent)
+
+    def sync_directory(self, path: Path) -> None:
+        self._sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def sync_file(self, path: Path) -> None:
+        self._sync(path, os.O_RDONLY)
+
+    def open_update(self, path: Path, size: int) -> "UpdateFile":
+        with translated(path):
+            if not path.exists():
+                self.write_new(path, bytes(size))
+                self.sync_directory(path.parent)
+            return UpdateFile(path, os.open(path, os.O_RDWR | os.O_CLOEXEC))
+
+    def allocate(self, path: Path, size: int) -> None:
+        with translated(path):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            except OSError:
+                os.unlink(path)  # noqa: PTH108 -- as the calls around it
+                raise
+            finally:
+                os.close(descriptor)
+
+    def lock(self, path: Path) -> "LockFile | None":
+        with translated(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
                 return None
-            return descriptor
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            return LockFile(descriptor)
+
+    def _sync(self, path: Path, flags: int) -> None:
+        with translated(path):
+            descriptor = os.open(path, flags | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _write_all(self, descriptor: int, data: memoryview) -> None:
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+
+class UpdateFile:
+    """A file that is overwritten in place: nothing is durable before `sync`."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    def read(self, count: int, offset: int) -> bytes:
+        with translated(self.path):
+            return os.pread(self._descriptor, count, offset)
+
+    def write(self, data: bytes, offset: int) -> None:
+        with translated(self.path):
+            if os.pwrite(self._descriptor, data, offset) != len(data):
+                raise OSError(errno.EIO, "short write")
+
+    def sync(self) -> None:
+        """Make the contents durable; the length never changes."""
+        with translated(self.path):
+            os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+class LockFile:
+    """A held lock. Its file stays when the lock is let go: removing it would race."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into a KalamError; missing and existing files stay as they are."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError, KalamError):
+        raise
+    except OSError as exc:
+        raise disk_error(f'could not access file "{path}"', exc) from exc
+
+
+def disk_error(what: str, exc: OSError) -> KalamError:
+    """The error for the client: `what`: the system's reason."""
+    if exc.errno in _FULL:
+        return DiskFullError(f"{what}: {os.strerror(exc.errno)}")
+    reason = os.strerror(exc.errno) if exc.errno else str(exc)
+    return IoError(f"{what}: {reason}")
 
 
 OS = OsFileSystem()
+"""The real file system: it holds nothing."""
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+
+
+def _rename_without_replacing(source: Path, target: Path) -> bool:
+    """renameat2 with RENAME_NOREPLACE; False when this system or disk does not have it."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    if renameat2(_AT_FDCWD, bytes(source), _AT_FDCWD, bytes(target), _RENAME_NOREPLACE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP}:
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))

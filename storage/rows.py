@@ -1,13 +1,14 @@
-"""Log entries as bytes: format byte, crc32 of the rest, then a msgpack array.
+"""Log entries as bytes: one change of one key, checked by a CRC.
 
-    entry = %x01 crc32(4, big-endian, of body) body
-    body  = msgpack [operation, schema version, row, previous row or nil]
+    format (1 byte) | crc32 of what follows (4 bytes, big-endian) | MessagePack array
+    [operation, schema version, row, previous row or nil]
 
-Rows are arrays of the values in column-id order. A tuple inside a row is an array too; nothing else is.
+A row is an array of its values in column-id order; a tuple inside it is an array too.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
+from struct import Struct
+from struct import error as StructError  # noqa: N812 -- it is an exception class
 from typing import Any
 from zlib import crc32
 
@@ -17,11 +18,15 @@ from storage.errors import DataCorruptedError
 from storage.layout import Row
 
 FORMAT = 1
-_PREFIX = bytes((FORMAT,))
+"""Format number of the entries written here."""
 
 
 class Op(IntEnum):
-    """What a log entry does. DO NOT CHANGE THESE VALUES: they are on disk."""
+    """What happened to a key. Stored: DO NOT CHANGE THESE VALUES.
+
+    DELETE keeps the deleted row. TRUNCATE begins a new incarnation of its tablet and has no key;
+    LOAD names a segment that was loaded as a whole.
+    """
 
     INSERT = 1
     UPDATE = 2
@@ -30,43 +35,60 @@ class Op(IntEnum):
     LOAD = 5
 
 
-@dataclass(slots=True)
-class Entry:
-    """One decoded log entry. row: the new row; of DELETE the deleted one. old: the row before."""
+class Entry(msgspec.Struct, array_like=True, gc=False):
+    """One log entry. version: of the schema that `row` and `old` were written with."""
 
     op: Op
     version: int
-    row: Row
-    old: Row | None
+    row: tuple[Any, ...]
+    old: tuple[Any, ...] | None
 
 
-_OPS = {int(op): op for op in Op}
+_HEADER = Struct(">BI")
+_pack_header = _HEADER.pack
+_unpack_header = _HEADER.unpack_from
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[int, int, tuple[Any, ...], tuple[Any, ...] | None]).decode
+_decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 def encode_entry(op: Op, version: int, row: Row, old: Row | None) -> bytes:
-    """The bytes of an entry."""
-    body = _encode((int(op), version, row, old))
-    return _PREFIX + crc32(body).to_bytes(4, "big") + body
+    """One log entry as bytes."""
+    body = _encode((op, version, row, old))
+    return _pack_header(FORMAT, crc32(body)) + body
 
 
 def decode_entry(data: bytes) -> Entry:
-    """The entry of its bytes. Raises DataCorruptedError when they are not what was written."""
-    body = data[5:]
-    if data[:1] != _PREFIX or crc32(body) != int.from_bytes(data[1:5], "big"):
-        raise DataCorruptedError("a log entry is damaged")
-    op, version, row, old = _decode(body)
-    return Entry(_OPS[op], version, _tuples(row), None if old is None else _tuples(old))
+    """The entry in `data`.
+
+    Raises:
+        DataCorruptedError: These are not the bytes that `encode_entry` made.
+    """
+    try:
+        number, check = _unpack_header(data)
+        body = data[5:]
+        if number != FORMAT or crc32(body) != check:
+            raise DataCorruptedError(_problem(number))
+        entry = _decode(body)
+    except (msgspec.DecodeError, StructError) as exc:
+        raise DataCorruptedError("a log entry cannot be read") from exc
+    # msgspec cannot be told that arrays within a row are tuples, and hardly any row has one.
+    for value in entry.row:
+        if value.__class__ is list:
+            entry.row = _tuples(entry.row)
+            break
+    if entry.old is not None:
+        for value in entry.old:
+            if value.__class__ is list:
+                entry.old = _tuples(entry.old)
+                break
+    return entry
 
 
-def _tuples(row: tuple[Any, ...]) -> Row:
-    """Arrays inside a row decode as lists; a stored value has tuples."""
-    for value in row:
-        if type(value) is list:
-            return tuple([_tuple(v) if type(v) is list else v for v in row])
-    return row
+def _problem(number: int) -> str:
+    if number != FORMAT:
+        return f"a log entry has format {number}, this version reads {FORMAT}"
+    return "a log entry is not what was written: its checksum differs"
 
 
-def _tuple(values: list[Any]) -> tuple[Any, ...]:
-    return tuple([_tuple(v) if type(v) is list else v for v in values])
+def _tuples(values: Any) -> tuple[Any, ...]:  # noqa: ANN401 -- what msgspec decoded
+    return tuple(_tuples(value) if value.__class__ is list else value for value in values)

@@ -1,20 +1,20 @@
 """STREAM tables: a tablet's rows in memory, until their time to live or the buffer's end.
 
-Rows come at publish with their transaction's seq and never touch the disk. Reads cut at the view's seq, but
-eviction may take rows that an old view would still show.
+Rows come at publish with their transaction's seq and never touch the disk. Reads are cut at the
+view's seq, but eviction may take rows that an old view would still show.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from storage.arrow import to_batch
+from storage.arrow import projector, to_batch
 from storage.ids import TabletId
-from storage.layout import Layout, Row
+from storage.layout import Layout, Row, Value
+from storage.reads import Change, Scan, TabletStats
 from storage.rows import Op
-from storage.tablet import Change, Scan, TabletStats
 from storage.view import Version, View
 
 _batch_ids = count(-1_000_000_000, -1)
@@ -23,45 +23,85 @@ _batch_ids = count(-1_000_000_000, -1)
 
 @dataclass(slots=True)
 class _Event:
+    """One version. at_us: when it was published."""
+
     seq: int
     op: Op
     key: bytes
     row: Row
-    version: int
-    expires_us: int
+    at_us: int
 
 
 class StreamTablet:
-    """The same reads as `storage.tablet.Tablet`; every method is for the event loop.
+    """The same reads as `storage.tablet.Tablet`; for the event loop. Its length is its versions.
 
-    ttl_us: how long a row lives. max_buffer: how many versions are kept, 0 for no limit.
+    evicted: versions that have outlived their time or the buffer so far.
     """
 
-    def __init__(self, tablet: TabletId, layout: Layout, ttl_us: int, max_buffer: int) -> None:
+    def __init__(
+        self,
+        tablet: TabletId,
+        layout: Layout,
+        ttl_us: int,
+        max_buffer: int,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        """An empty tablet.
+
+        Args:
+            tablet: Whose rows of which table.
+            layout: The newest schema version.
+            ttl_us: How long a row is seen, 0 for ever.
+            max_buffer: How many versions are kept, 0 for no limit.
+            now_us: The time, in µs since 1970.
+        """
         self.id = tablet
         self.layout = layout
+        self.evicted = 0
         self._ttl_us = ttl_us
         self._max_buffer = max_buffer
+        self._now_us = now_us
         self._events: deque[_Event] = deque()
         self._newest: dict[bytes, _Event] = {}
-        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def configure(self, layout: Layout, ttl_us: int, max_buffer: int) -> None:
+        """The table's definition may have changed: these hold from now on."""
+        self._ttl_us, self._max_buffer = ttl_us, max_buffer
+        if layout.version > self.layout.version:
+            move = projector(self.layout, layout)
+            if move is not None:
+                for event in self._events:
+                    event.row = move(event.row)
+            self.layout = layout
 
     def append(self, seq: int, writes: Sequence[Change], now_us: int) -> None:
-        """Take in a published commit's changes."""
+        """Take in a published commit's changes, in commit order."""
+        events = self._events
+        if events:
+            now_us = max(now_us, events[-1].at_us)  # The clock may step back; expiry is in order.
         for write in writes:
-            event = _Event(
-                seq, write.op, write.key, write.row, write.version, now_us + self._ttl_us
-            )
-            self._events.append(event)
+            if write.op is Op.TRUNCATE:
+                events.clear()
+                self._newest.clear()
+                continue
+            event = _Event(seq, write.op, write.key, write.row, now_us)
+            events.append(event)
             self._newest[write.key] = event
         self.evict(now_us)
 
     def evict(self, now_us: int) -> int:
-        """Drop what has outlived its time or the buffer; how many versions went."""
+        """Drop what has outlived its time or the buffer; returns how many versions went."""
         events = self._events
         before = len(events)
+        expired_us = self._expired_us(now_us)
         while events and (
-            events[0].expires_us <= now_us or (self._max_buffer and len(events) > self._max_buffer)
+            events[0].at_us <= expired_us or (self._max_buffer and len(events) > self._max_buffer)
         ):
             event = events.popleft()
             if self._newest.get(event.key) is event:
@@ -73,51 +113,66 @@ class StreamTablet:
     def get(self, view: View, key: bytes) -> Version | None:
         """The live row of a key."""
         event = self._newest.get(key)
-        if event is None or event.op is Op.DELETE or event.expires_us <= _now_us():
+        if event is not None and event.seq > view.seq:
+            older = (e for e in reversed(self._events) if e.key == key and e.seq <= view.seq)
+            event = next(older, None)
+        if (
+            event is None
+            or event.op is Op.DELETE
+            or event.at_us <= self._expired_us(self._now_us())
+        ):
             return None
-        if event.seq > view.seq:
-            return next((v for v in self.newest(view) if v.row == event.row), None)
-        return Version(event.seq, 0, event.op, event.row, event.version, None)
+        return self._version(event)
 
-    def newest(self, view: View) -> Iterator[Version]:
-        """Live versions, newest commit first."""
-        now_us = _now_us()
+    def newest(self, view: View, equals: Sequence[tuple[int, Value]] = ()) -> Iterator[Version]:
+        """Live versions with these values at these positions, newest commit first."""
+        expired_us = self._expired_us(self._now_us())
         seen: set[bytes] = set()
         for event in reversed(self._events):
-            if event.seq > view.seq:
-                continue
-            if event.expires_us <= now_us:
+            if event.at_us <= expired_us:
                 return
-            if event.key not in seen:
+            if event.seq <= view.seq and event.key not in seen:
                 seen.add(event.key)
-                if event.op is not Op.DELETE:
-                    yield Version(event.seq, 0, event.op, event.row, event.version, None)
+                row = event.row
+                if event.op is not Op.DELETE and all(row[at] == value for at, value in equals):
+                    yield self._version(event)
 
-    def newest_floor(self, _view: View) -> int:
+    def newest_floor(self, view: View) -> int:
         """0: `newest` gives every row there is."""
         return 0
 
-    def in_order(self, _column_position: int) -> bool:
+    def has_segments(self, view: View) -> bool:
+        """Nothing of it is on disk."""
+        return False
+
+    def in_order(self, column_position: int) -> bool:
         """No column is known to be in order."""
         return False
 
     def scan(self, view: View) -> Scan:
-        """Everything that the view sees, as one batch."""
+        """Everything that the view sees, as one batch in commit order."""
         versions = list(self.newest(view))
         versions.reverse()
         batch = to_batch(
-            [v.row for v in versions],
+            [version.row for version in versions],
             self.layout,
-            [v.seq for v in versions],
+            [version.seq for version in versions],
             [False] * len(versions),
         )
-        return Scan(((next(_batch_ids), batch),), (), None, False, len(versions))
+        batches = ((next(_batch_ids), batch),) if versions else ()
+        return Scan(batches, (), None, overlapping=False, rows=len(versions))
+
+    def hot_rows(self, view: View) -> int:
+        """At most how many rows `newest` gives."""
+        return len(self._newest)
 
     def stats(self, view: View) -> TabletStats:
-        """Counts for SHOW STATS."""
-        rows = sum(1 for _ in self.newest(view))
-        return TabletStats(rows, 0, 0, 0, 0)
+        """Counts for SHOW STATS; bytes are not known."""
+        return TabletStats(sum(1 for _ in self.newest(view)), 0, 0, 0, 0)
 
+    def _expired_us(self, now_us: int) -> int:
+        """What was published at this time or before is seen no more."""
+        return now_us - self._ttl_us if self._ttl_us else -1
 
-def _now_us() -> int:
-    return time.time_ns() // 1000
+    def _version(self, event: _Event) -> Version:
+        return Version(event.seq, 0, event.op, event.row, self.layout.version, None)

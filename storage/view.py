@@ -1,8 +1,13 @@
-"""Views: what one commit and everything before it looks like. Minted by the committer, shared by count."""
+"""Views: what one commit and everything before it looks like.
 
-from collections.abc import Iterator
+The committer mints a view right after its batch; the event loop makes it the current one when the
+commit is published, and shares it by reference count.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Self
 
 from storage.errors import DataCorruptedError
 from storage.hot import HotSnapshot
@@ -11,7 +16,7 @@ from storage.keys import (
     index_key,
     index_prefix,
     log_key,
-    log_prefix,
+    split_log_key,
     successor,
     unpack_position,
 )
@@ -32,18 +37,33 @@ class Version:
 
 
 class View:
-    """Everything committed up to `seq`. Reference counted: `acquire` … `release`, on the event loop."""
+    """Everything committed up to `seq`, immutable. Any thread may read while somebody holds it.
 
-    __slots__ = ("_get", "_references", "_snapshot", "seq")
+    catalog_version: the newest commit up to `seq` that changed system records. `acquire` and
+    `release` are for the event loop. When the store is closed under a view, reads raise
+    SerializationError.
+    """
 
-    def __init__(self, seq: int, snapshot: HotSnapshot) -> None:
+    __slots__ = ("_get", "_on_close", "_references", "_snapshot", "catalog_version", "seq")
+
+    def __init__(
+        self,
+        seq: int,
+        snapshot: HotSnapshot,
+        catalog_version: int = 0,
+        on_close: "Callable[[View], None] | None" = None,
+    ) -> None:
+        """A view with one holder. on_close: called when nobody holds it any more."""
         self.seq = seq
+        self.catalog_version = catalog_version
         self._snapshot = snapshot
         self._get = snapshot.get
+        self._on_close = on_close
         self._references = 1
 
     def acquire(self) -> "View":
         """One more holder."""
+        assert self._references > 0, "acquired after its last release"
         self._references += 1
         return self
 
@@ -52,8 +72,11 @@ class View:
         self._references -= 1
         if not self._references:
             self._snapshot.close()
+            if self._on_close is not None:
+                self._on_close(self)
+        assert self._references >= 0, "released more often than acquired"
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -70,53 +93,65 @@ class View:
         return not self._references
 
     def find(self, tablet: TabletId, key: bytes) -> Version | None:
-        """The key's newest version in the log, a tombstone too; None when the index has none."""
+        """The key's newest version in the log, a tombstone too; None when the index has none.
+
+        Raises:
+            DataCorruptedError: The index points at nothing, or the entry is damaged.
+        """
         position = self._get(index_key(tablet, key))
         if position is None:
             return None
-        seq, n = unpack_position(position)
+        seq, n, _ = unpack_position(position)
         entry = self.entry(tablet, seq, n)
         return Version(seq, n, entry.op, entry.row, entry.version, entry.old)
 
     def entry(self, tablet: TabletId, seq: int, n: int) -> Entry:
-        """One log entry. Raises DataCorruptedError when the index points at nothing."""
+        """One log entry. Raises DataCorruptedError when it is missing or damaged."""
         data = self._get(log_key(tablet, seq, n))
         if data is None:
             raise DataCorruptedError(
-                f"tablet {tablet.user}/{tablet.table}: log entry {seq}.{n} is lost"
+                f"tablet {tablet.user}/{tablet.table}: the index names a log entry that is missing",
+                detail=f"Entry {n} of commit {seq}.",
             )
         return decode_entry(data)
 
     def log(
         self, tablet: TabletId, after: int = 0, *, reverse: bool = False
     ) -> Iterator[tuple[int, int, bytes]]:
-        """(seq, n, entry) with after < seq, oldest first (or newest), lazily."""
-        start = log_key(tablet, after + 1, 0)
-        stop = successor(log_prefix(tablet))
+        """(seq, n, entry) with after < seq <= self.seq, oldest first or newest first, lazily."""
+        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, self.seq + 1, 0)
         for key, data in self._snapshot.scan(start, stop, reverse=reverse):
-            seq, n = unpack_position(key[-12:])
+            _, seq, n = split_log_key(key)
             yield seq, n, data
+
+    def log_length(self, tablet: TabletId, after: int = 0) -> int:
+        """How many log entries have after < seq: some 0.4 µs each."""
+        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, self.seq + 1, 0)
+        return sum(1 for _ in self._snapshot.scan_keys(start, stop))
 
     def keys(
         self, tablet: TabletId, low: bytes | None, high: bytes | None, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, int, int]]:
-        """(primary key, seq, n) of index entries with low <= key < high, in key order, lazily."""
+        """(key, seq, n) of index entries with low <= key < high, in key order, lazily.
+
+        Tombstones are among them.
+        """
         prefix = index_prefix(tablet)
-        start = prefix + (low or b"")
+        skip = len(prefix)
+        start = prefix if low is None else prefix + low
         stop = successor(prefix) if high is None else prefix + high
         for key, position in self._snapshot.scan(start, stop, reverse=reverse):
-            seq, n = unpack_position(position)
-            yield key[len(prefix) :], seq, n
+            seq, n, _ = unpack_position(position)
+            yield key[skip:], seq, n
 
     def system_get(self, key: bytes) -> bytes | None:
-        """A value of the system range."""
-        value: bytes | None = self._get(key)
-        return value
+        """A system record."""
+        return self._get(key)
 
     def system_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """(key, value) of everything with a prefix, in order."""
+        """(key, value) of the system records with a prefix, in key order."""
         return self._snapshot.scan(prefix, successor(prefix))
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Raw (key, value) pairs, for recovery and checks."""
+        """Raw (key, value) pairs in [start, stop), for recovery and checks."""
         return self._snapshot.scan(start, stop)

@@ -1,0 +1,206 @@
+"""What the committer writes: write sets, checked and turned into one batch of the store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage.clock import HybridClock
+from storage.errors import KalamError, SerializationError
+from storage.hot import HotStore, Put
+from storage.ids import TabletId
+from storage.keys import (
+    index_key,
+    log_key,
+    log_prefix,
+    meta_key,
+    pack_position,
+    split_log_key,
+    successor,
+    unpack_position,
+)
+from storage.layout import Row
+from storage.recovery import INCARNATION, LAST
+from storage.rows import Op, encode_entry
+from storage.view import View
+
+
+@dataclass(slots=True)
+class Write:
+    """The net change of one key by one transaction.
+
+    row: what it holds now; of DELETE the row deleted. old: what it held before, if there was a
+    row. version: schema version of both. assumed: `_seq` of the version this replaces, a
+    tombstone's too, 0 when there was no row, None to skip the check.
+
+    TRUNCATE begins a new incarnation of the tablet: no key, no rows, the only write to the
+    tablet in its set.
+    """
+
+    tablet: TabletId
+    op: Op
+    key: bytes
+    row: Row
+    old: Row | None
+    version: int
+    assumed: int | None = None
+
+
+@dataclass(slots=True)
+class WriteSet:
+    """What one transaction commits. `write_group` fills in seq, or error if it was left out.
+
+    validate: called in the committer's thread with the `_seq` about to be given; may raise a
+    KalamError, and may still add system records. context: the submitter's own.
+    """
+
+    writes: list[Write]
+    streams: list[Write]
+    system: list[Put]
+    sync: bool
+    validate: Callable[[int], None] | None = None
+    seq: int = 0
+    error: KalamError | None = None
+    context: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Sets written as one batch, in `_seq` order, and the view that shows them.
+
+    synced: they, and all before them, are durable.
+    """
+
+    sets: tuple[WriteSet, ...]
+    view: View
+    synced: bool
+
+
+class GroupWriter:
+    """Makes one batch out of write sets; for one group, in the committer's thread.
+
+    puts: the batch so far. written: the sets in it. sync: one of them asks for it. first, last:
+    their sequence numbers. changes_system: one of them has system records.
+    """
+
+    def __init__(self, store: HotStore, sequence: HybridClock) -> None:
+        self._store = store
+        self._sequence = sequence
+        self._newest: dict[bytes, tuple[int, int, int]] = {}
+        self._tablets: dict[TabletId, int] = {}
+        self._truncated: dict[TabletId, int] = {}
+        self.puts: list[Put] = []
+        self.written: list[WriteSet] = []
+        self.sync = False
+        self.first = 0
+        self.last = 0
+        self.system_seq = 0
+
+    def add(self, write_set: WriteSet) -> None:
+        """Check a set, number it and add it to the batch; if it fails, nothing of it is added.
+
+        The n of a log entry counts a transaction's writes over all its tablets.
+
+        Raises:
+            SerializationError: Something it assumed holds no more.
+            KalamError: What `validate` raised.
+        """
+        writes = write_set.writes
+        keys = [index_key(write.tablet, write.key) for write in writes]
+        for write, key in zip(writes, keys, strict=True):
+            if write.assumed is not None:
+                self._check(write, key)
+        seq = self._sequence.next()
+        if write_set.validate is not None:
+            write_set.validate(seq)
+        puts: list[Put] = []
+        truncated = False
+        for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
+            tablet, op = write.tablet, write.op
+            puts.append(
+                (log_key(tablet, seq, n), encode_entry(op, write.version, write.row, write.old))
+            )
+            if op is Op.TRUNCATE:
+                truncated = True
+                puts.append((meta_key(tablet, INCARNATION), seq.to_bytes(8)))
+            else:
+                puts.append((key, pack_position(seq, n, op)))
+        puts.extend(write_set.system)
+        # Nothing below fails: from here on the set belongs to the group.
+        newest, tablets = self._newest, self._tablets
+        for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
+            newest[key] = (seq, n, write.op)
+            tablets[write.tablet] = seq
+        if truncated:
+            self._truncated |= {w.tablet: seq for w in writes if w.op is Op.TRUNCATE}
+        self.puts.extend(puts)
+        self.written.append(write_set)
+        write_set.seq = self.last = seq
+        self.first = self.first or seq
+        if write_set.system:
+            self.system_seq = seq
+        self.sync = self.sync or write_set.sync or bool(write_set.system)
+
+    def batch(self) -> Sequence[Put]:
+        """Everything to write; empty when no set has anything for the store."""
+        return [*self.puts, (LAST, self.last.to_bytes(8))] if self.puts else ()
+
+    def position(self, key: bytes) -> tuple[int, int, int] | None:
+        """(seq, n, op) of an index entry, as the batch leaves it."""
+        found = self._newest.get(key)
+        if found is None:
+            data = self._store.get(key)
+            return None if data is None else unpack_position(data)
+        return found
+
+    def newest_commit(self, tablet: TabletId) -> int:
+        """The newest commit of a tablet that the log knows, earlier sets of the group included."""
+        found = self._tablets.get(tablet)
+        if found is not None:
+            return found
+        prefix = log_prefix(tablet)
+        snapshot = self._store.snapshot()
+        try:
+            key = next(snapshot.scan_keys(prefix, successor(prefix), reverse=True), None)
+        finally:
+            snapshot.close()
+        return 0 if key is None else split_log_key(key)[1]
+
+    def _check(self, write: Write, key: bytes) -> None:
+        position = self.position(key)
+        if position is None:
+            # Absent, or only in a segment. Then what was read there still holds: the key is locked,
+            # and flush, trim and compaction change no row.
+            return
+        seq, _, op = position
+        if seq == write.assumed or (op == Op.DELETE and not write.assumed):
+            return
+        if not write.assumed and seq <= self._truncated_at(write.tablet):
+            return
+        raise SerializationError(
+            "could not serialize access due to concurrent update",
+            hint="The transaction might succeed if retried.",
+        )
+
+    def _truncated_at(self, tablet: TabletId) -> int:
+        found = self._truncated.get(tablet)
+        if found is None:
+            data = self._store.get(meta_key(tablet, INCARNATION))
+            found = 0 if data is None else int.from_bytes(data)
+        return found
+
+
+def by_tablet(writes: Sequence[Write]) -> dict[TabletId, list[Write]]:
+    """Writes of each tablet, in their order."""
+    if len(writes) == 1:
+        return {writes[0].tablet: list(writes)}
+    found: dict[TabletId, list[Write]] = {}
+    for write in writes:
+        known = found.get(write.tablet)
+        if known is None:
+            found[write.tablet] = [write]
+        else:
+            known.append(write)
+    return found
+
+
+__all__ = ["Group", "GroupWriter", "Write", "WriteSet", "by_tablet"]
