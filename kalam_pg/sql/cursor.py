@@ -16,16 +16,24 @@ class Cursor:
     """Reads one statement's tokens. `token` is the next one; behind the last stands the end token.
 
     text: what the tokens' positions refer to. offset: where `text` begins in the message; errors
-    are positioned in the message. ended_by: what stands behind the text there, ";" mostly.
+    are positioned in the message. ended_by: what stands behind the text there, ";" mostly, and
+    ended_at where (counted from the text's beginning; None: right behind it).
     """
 
-    def __init__(self, text: str, tokens: list[Token], offset: int = 0, ended_by: str = "") -> None:
+    def __init__(
+        self,
+        text: str,
+        tokens: list[Token],
+        offset: int = 0,
+        ended_by: str = "",
+        ended_at: int | None = None,
+    ) -> None:
         self.text = text
         self.tokens = tokens
         self.offset = offset
         self.ended_by = ended_by
         self.index = 0
-        self._end = end_token(text)
+        self._end = end_token(len(text) if ended_at is None else ended_at)
         self._closing: dict[int, int] | None = None
         self.token = tokens[0] if tokens else self._end
 

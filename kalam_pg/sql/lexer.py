@@ -64,9 +64,9 @@ def tokenize(text: str) -> list[Token]:
     return _Lexer(text).run()
 
 
-def end_token(text: str) -> Token:
-    """The token that stands for the end of `text`."""
-    return Token("end", "", "", len(text), len(text))
+def end_token(at: int) -> Token:
+    """The token that stands for the end of a text, `at` its length or where its terminator is."""
+    return Token("end", "", "", at, at)
 
 
 def fold(word: str) -> str:

@@ -43,17 +43,13 @@ def parse_message(text: str) -> list[Parsed]:
     check_text(text)
     tokens = tokenize(text)
     check_tokens(tokens)
-    pieces = _split(tokens)
-    if len(pieces) == 1:
-        piece, semicolon = pieces[0]
-        if piece[0].start == 0:
-            body = text[: piece[-1].end]
-            return [Parsed(_read(body, piece, 0, ";" if semicolon else ""), body, 0)]
+    pieces = _split(tokens, len(text))
     statements = []
-    for piece, semicolon in pieces:
+    for piece, end, ended_by in pieces:
         start = piece[0].start
         body = text[start : piece[-1].end]
-        statement = _read(body, tokenize(body), start, ";" if semicolon else "")
+        own = tokenize(body) if start else piece
+        statement = _read(body, own, start, ended_by, end - start)
         statements.append(Parsed(statement, body, start))
     return statements
 
@@ -75,25 +71,29 @@ def column_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _split(tokens: list[Token]) -> list[tuple[list[Token], bool]]:
-    """The tokens of each statement that has any, and whether a semicolon ended it."""
-    pieces: list[tuple[list[Token], bool]] = []
+def _split(tokens: list[Token], size: int) -> list[tuple[list[Token], int, str]]:
+    """The tokens of each statement that has any, where it ends, and the semicolon if one ends it."""
+    pieces: list[tuple[list[Token], int, str]] = []
     piece: list[Token] = []
     for token in tokens:
         if token.key == ";":
             if piece:
-                pieces.append((piece, True))
+                pieces.append((piece, token.start, ";"))
             piece = []
         else:
             piece.append(token)
     if piece:
-        pieces.append((piece, False))
+        pieces.append((piece, size, ""))
     return pieces
 
 
-def _read(text: str, tokens: list[Token], offset: int, ended_by: str) -> Statement:
+def _read(
+    text: str, tokens: list[Token], offset: int, ended_by: str, ended_at: int | None = None
+) -> Statement:
     """One statement from its own text and tokens."""
-    reader = StatementReader(text, tokens, offset, ended_by, _nested)
+    reader = StatementReader(
+        text, tokens, _nested, offset=offset, ended_by=ended_by, ended_at=ended_at
+    )
     statement = _statement(reader)
     reader.expect_end()
     return statement
@@ -118,6 +118,8 @@ def _statement(reader: StatementReader) -> Statement:
         return read(reader)
     if word in _UNSUPPORTED:
         reader.advance()
+        if reader.at_end() and word not in _COMPLETE:
+            reader.fail()
         reader.skip_rest()
         return Unsupported(word.upper())
     return reader.fail()
@@ -160,6 +162,9 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "restore": kalam.restore,
     "export": kalam.export,
 }
+
+# Those of the following that may stand alone.
+_COMPLETE = frozenset(("analyse", "analyze", "checkpoint", "cluster", "vacuum"))
 
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(

@@ -120,8 +120,6 @@ def column_definition(
             raise column.conflict("array of serial is not implemented")
         column.type = replace(column.type, name=_SERIAL[column.type.name])
         column.set_identity("s")
-    if reader.at("collate"):
-        collation(reader)
     while _column_constraint(reader, column):
         pass
     given = (column.default, column.identity, column.generated)
@@ -176,6 +174,9 @@ def collation(reader: StatementReader) -> None:
 def _column_constraint(reader: StatementReader, column: _Column) -> bool:
     """One constraint of a column; False when none follows."""
     name = reader.column_name() if reader.accept("constraint") else ""
+    if reader.at("collate") and not name:
+        collation(reader)
+        return True
     if reader.accept("not", "null"):
         column.set_null(not_null=True)
     elif reader.accept("null"):

@@ -47,21 +47,25 @@ def create(reader: StatementReader) -> Statement:
         if reader.at(*_ROLES):
             return parse_users.create_user(reader)
     if reader.at("temp", "temporary", "unlogged", "global", "local", "recursive"):
-        return _other(reader, f"CREATE {reader.token.key.upper()}")
+        return _whole(reader, f"CREATE {reader.token.key.upper()}")
     if reader.at_words("unique", "index"):
-        return _other(reader, "CREATE UNIQUE INDEX")
+        return _whole(reader, "CREATE UNIQUE INDEX")
     return _other(reader, "CREATE")
 
 
 def _other(reader: StatementReader, verb: str) -> Unsupported:
-    if verb.count(" ") == 0:
-        if not reader.at(*_OTHERS):
-            reader.fail()
-        verb = f"{verb} {reader.token.key.upper()}"
-        if reader.at("materialized") and reader.peek().key == "view":
-            verb += " VIEW"
+    """`verb` of something that is known and not built."""
+    if not reader.at(*_OTHERS):
+        reader.fail()
+    what = f"{verb} {reader.token.key.upper()}"
+    if reader.at("materialized") and reader.peek().key == "view":
+        what += " VIEW"
+    return _whole(reader, what)
+
+
+def _whole(reader: StatementReader, what: str) -> Unsupported:
     reader.skip_rest()
-    return Unsupported(verb)
+    return Unsupported(what)
 
 
 def _create_namespace(reader: StatementReader) -> CreateNamespace:
@@ -128,7 +132,7 @@ def alter(reader: StatementReader) -> Statement:
     if reader.at(*_ROLES):
         return parse_users.alter_user(reader)
     if reader.at("view"):
-        return _other(reader, "ALTER VIEW")
+        return _whole(reader, "ALTER VIEW")
     return _other(reader, "ALTER")
 
 

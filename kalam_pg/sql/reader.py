@@ -14,9 +14,16 @@ class StatementReader(Grammar):
     """The grammar with what statements need beyond it."""
 
     def __init__(
-        self, text: str, tokens: list[Token], offset: int, ended_by: str, nested: Nested
+        self,
+        text: str,
+        tokens: list[Token],
+        nested: Nested,
+        *,
+        offset: int = 0,
+        ended_by: str = "",
+        ended_at: int | None = None,
     ) -> None:
-        super().__init__(text, tokens, offset, ended_by)
+        super().__init__(text, tokens, offset, ended_by, ended_at)
         self._nested = nested
 
     def nested_statement(self, end: int | None = None) -> Statement:
