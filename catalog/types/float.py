@@ -2,8 +2,9 @@
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from struct import Struct
+from struct import Struct, pack, unpack
 from typing import cast
 
 import pyarrow as pa
@@ -51,7 +52,7 @@ def parse_float4(text: str, _typmod: int = -1, _context: TypeContext | None = No
     if not math.isfinite(wide) or wide == 0.0:
         return wide
     value = round_real(wide)
-    if value != wide and _is_tie(wide):
+    if value != wide and is_tie(wide):
         # The double was rounded already; only the text says on which side of the tie it lay.
         value = _break_tie(text, wide, value)
     if value == 0.0 or math.isinf(value):
@@ -90,8 +91,23 @@ def _range_error(text: str, sql_name: str) -> NumericValueOutOfRangeError:
     return NumericValueOutOfRangeError(f'"{text}" is out of range for type {sql_name}')
 
 
-def _is_tie(wide: float) -> bool:
+def is_tie(wide: float) -> bool:
+    """Return whether a double lies exactly between two reals."""
     return int.from_bytes(_FLOAT8.pack(wide), "big") & 0x1FFFFFFF == 0x10000000
+
+
+def pack_reals(values: Sequence[float]) -> bytes:
+    """Return reals in their binary format, one after the other.
+
+    Raises:
+        OverflowError: one is out of a real's range.
+    """
+    return pack(f"!{len(values)}f", *values)
+
+
+def unpack_reals(data: bytes) -> tuple[float, ...]:
+    """Return what `pack_reals` was given, rounded."""
+    return unpack(f"!{len(data) // 4}f", data)
 
 
 def _break_tie(text: str, wide: float, even: float) -> float:
@@ -127,16 +143,44 @@ def float4_output(value: Value, context: TypeContext) -> str:
         return _printf(number, 6 + context.extra_float_digits)
     if not math.isfinite(number):
         return _word(number)
-    text = ""
-    # Six digits always survive a real, nine always identify it; subnormals have fewer.
-    for digits in range(6 if abs(number) >= _FLOAT4_NORMAL else 1, 10):
-        text = f"{number:.{digits}g}"
-        if round_real(float(text)) == number:
-            break
+    text = _shortest_real(number)
+    if "e" not in text and abs(number) < 1e6:
+        return text
     if abs(number) >= _EXACT4:
         ulp = math.ldexp(1.0, math.frexp(number)[1] - 24)
         text = _off_the_tie(text, number, ulp, 6)
     return _layout(text, 6)
+
+
+def _shortest_real(number: float) -> str:
+    # Nine digits always identify a real; fewer do when they read back as it. Six always survive,
+    # but for subnormals, which have less.
+    if 0 < abs(number) < _FLOAT4_NORMAL:
+        return next(text for text in _ever_longer(number) if round_real(float(text)) == number)
+    text = f"{number:.8g}"
+    if round_real(float(text)) != number:
+        return _above_a_power_of_two(number) or f"{number:.9g}"
+    for digits in (7, 6):
+        shorter = f"{number:.{digits}g}"
+        if round_real(float(shorter)) != number:
+            break
+        text = shorter
+    return text
+
+
+def _above_a_power_of_two(number: float) -> str:
+    # The reals above a power of two lie twice as far apart as those below it, so that eight digits
+    # may identify one that the nearest eight digits do not.
+    if abs(math.frexp(number)[0]) != 0.5:
+        return ""
+    mantissa, exponent = f"{abs(number):.7e}".split("e")
+    sign = "-" if number < 0 else ""
+    text = f"{sign}{Decimal(mantissa) + Decimal('1e-7')}e{exponent}"
+    return text if round_real(float(text)) == number else ""
+
+
+def _ever_longer(number: float) -> Iterator[str]:
+    return (f"{number:.{digits}g}" for digits in range(1, 10))
 
 
 def _word(number: float) -> str:

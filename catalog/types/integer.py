@@ -49,8 +49,10 @@ def _integer(
     pack, unpack = packer.pack, packer.unpack
 
     def read(text: str, _typmod: int, _context: TypeContext) -> int:
-        if text.isdigit() and text.isascii() and len(text) < 5:
-            return int(text)  # four digits fit in every integer type
+        if len(text) < 20 and text.isdigit() and text.isascii():
+            value = int(text)
+            if value <= high:
+                return value
         return parse_integer(text, sql_name, low, high)
 
     def receive(data: bytes, _typmod: int) -> int:

@@ -1,6 +1,7 @@
 """vector(n), also spelt embedding(n): n reals, in pgvector's text and binary forms."""
 
 import math
+import re
 from struct import Struct
 from typing import cast
 
@@ -13,7 +14,7 @@ from catalog.errors import (
     NumericValueOutOfRangeError,
 )
 from catalog.types.common import SPACES, bad_binary, bad_text
-from catalog.types.float import float4_output, parse_float4
+from catalog.types.float import float4_output, is_tie, pack_reals, parse_float4, unpack_reals
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from storage.layout import Value
 
@@ -44,7 +45,28 @@ def parse_vector(text: str, typmod: int, _context: TypeContext) -> tuple[float, 
     inside = stripped[1:-1].strip(SPACES)
     if not inside:
         raise DataExceptionError("vector must have at least 1 dimension")
-    return check_vector(tuple([_element(part, text) for part in inside.split(",")]), typmod)
+    parts = inside.split(",")
+    values = _parse_all(parts) if _PLAIN.fullmatch(inside) else None
+    if values is None:
+        values = tuple([_element(part, text) for part in parts])
+    return check_vector(values, typmod)
+
+
+_PLAIN = re.compile(r"[-+0-9eE., ]*")
+
+
+def _parse_all(parts: list[str]) -> tuple[float, ...] | None:
+    """Return all reals at once; None where one of them needs a closer look."""
+    try:
+        wide = list(map(float, parts))
+        values: tuple[float, ...] = unpack_reals(pack_reals(wide))
+    except (ValueError, OverflowError):
+        return None
+    for value, double in zip(values, wide, strict=True):
+        # A double between two reals may lie on the wrong side of the text that it was read from.
+        if value != double and (value == 0.0 or is_tie(double)):
+            return None
+    return values
 
 
 _HINT = 'Vector contents must start with "[" and end with "]".'
@@ -95,12 +117,12 @@ def _receive(data: bytes, typmod: int) -> tuple[float, ...]:
         raise DataExceptionError(f"expected unused to be 0, not {unused}")
     if len(data) != 4 + 4 * count:
         raise bad_binary()
-    return check_vector(Struct(f"!{count}f").unpack_from(data, 4), typmod)
+    return check_vector(unpack_reals(data[4:]), typmod)
 
 
 def _send(value: Value) -> bytes:
     items = cast("tuple[float, ...]", value)
-    return Struct(f"!HH{len(items)}f").pack(len(items), 0, *items)
+    return _HEADER.pack(len(items), 0) + pack_reals(items)
 
 
 def _arrow(typmod: int) -> pa.DataType:

@@ -135,7 +135,10 @@ INPUTS = (
     _inputs("bigint", _INTEGERS),
     _inputs("oid", _INTEGERS + "|4294967295|4294967296"),
     _inputs("xid", _INTEGERS),
-    _inputs("real", _FLOATS),
+    # The last three: powers of two, above which reals lie farther apart than below.
+    _inputs(
+        "real", _FLOATS + "|1.262177448353619e-29|-1.262177448353619e-29|1.2379400392853803e+27"
+    ),
     _inputs("double precision", _FLOATS),
     _inputs("double precision", "0.1|1e20|123456789.123456789|NaN", extra_float_digits="0"),
     _inputs("numeric", _NUMERICS),

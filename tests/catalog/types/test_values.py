@@ -17,6 +17,7 @@ from catalog.errors import (
     DatatypeMismatchError,
     FeatureNotSupportedError,
     InvalidBinaryRepresentationError,
+    NumericValueOutOfRangeError,
     UndefinedTableError,
 )
 from catalog.types.array import dimensions, flatten, nest
@@ -253,6 +254,15 @@ def test_a_huge_binary_array_without_elements_costs_nothing():
 def test_a_vector_has_finite_elements_and_the_columns_dimensions(text, message):
     with pytest.raises(DataExceptionError, match=message):
         VECTOR.input(text, vector_typmod(3), DEFAULT_CONTEXT)
+
+
+def test_a_vector_reads_each_element_as_a_real_does():
+    texts = ["1", "-0", "1e-40", "0.1", "1.262177448353619e-29", "16777217.0000001", "7.038531e-26"]
+    reals = tuple(FLOAT4.input(text, -1, DEFAULT_CONTEXT) for text in texts)
+    assert VECTOR.input(f"[{', '.join(texts)}]", -1, DEFAULT_CONTEXT) == reals
+    for text in ("[1e39]", "[1e-60]"):
+        with pytest.raises(NumericValueOutOfRangeError):
+            VECTOR.input(text, -1, DEFAULT_CONTEXT)
 
 
 def test_regclass_without_a_catalogue_knows_numbers_only():
