@@ -172,9 +172,7 @@ def _found_in(types: tuple[PgType, ...], some: Array, others: Array, *, every: b
     assert types[0].element is not None
     compare = comparer(types[0].element)
     known = [x for x in _elements(others) if x is not None]
-    found = (
-        x is not None and any(compare(x, y) == 0 for y in known) for x in _elements(some)
-    )
+    found = (x is not None and any(compare(x, y) == 0 for y in known) for x in _elements(some))
     return all(found) if every else any(found)
 
 
@@ -217,6 +215,7 @@ def _subscripts(
     return reversed(indexes) if reverse else indexes
 
 
+_ARRAYS = ANYCOMPATIBLEARRAY
 _TEXT_ARRAY = t.array_of(TEXT) or TEXT
 _INT2_ARRAY = t.array_of(t.INT2) or TEXT
 _OID_ARRAY = t.array_of(t.OID) or TEXT
@@ -239,32 +238,33 @@ OVERLOADS: tuple[Overload, ...] = (
         function("string_to_array", (TEXT,) * count, _TEXT_ARRAY, _from_string, strict=False)
         for count in (2, 3)
     ),
-    function("array_append", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _append, strict=False),
-    function("array_prepend", (ANYCOMPATIBLE, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _prepend, strict=False),
-    function("array_cat", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _cat, strict=False),
+    function("array_append", (_ARRAYS, ANYCOMPATIBLE), _ARRAYS, _append, strict=False),
+    function("array_prepend", (ANYCOMPATIBLE, _ARRAYS), _ARRAYS, _prepend, strict=False),
+    function("array_cat", (_ARRAYS, _ARRAYS), _ARRAYS, _cat, strict=False),
     *(
         function(
-            "array_position", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE, *(INT4,) * count), INT4, _position,
+            "array_position", (_ARRAYS, ANYCOMPATIBLE, *(INT4,) * count), INT4, _position,
             strict=False, needs_types=True,
         )
         for count in (0, 1)
     ),
     function(
-        "array_remove", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _remove, strict=False, needs_types=True
-    ),
-    function(
-        "array_replace", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _replace,
+        "array_remove", (_ARRAYS, ANYCOMPATIBLE), _ARRAYS, _remove,
         strict=False, needs_types=True,
     ),
     function(
-        "array_positions", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), t.array_of(INT4) or TEXT, _positions,
+        "array_replace", (_ARRAYS, ANYCOMPATIBLE, ANYCOMPATIBLE), _ARRAYS, _replace,
+        strict=False, needs_types=True,
+    ),
+    function(
+        "array_positions", (_ARRAYS, ANYCOMPATIBLE), t.array_of(INT4) or TEXT, _positions,
         strict=False, needs_types=True,
     ),
     function("array_fill", (ANYELEMENT, t.array_of(INT4) or TEXT), ANYARRAY, _fill, strict=False),
     function("trim_array", (ANYARRAY, INT4), ANYARRAY, _trim),
-    operator("||", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLE), ANYCOMPATIBLEARRAY, _append, strict=False),
-    operator("||", (ANYCOMPATIBLE, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _prepend, strict=False),
-    operator("||", (ANYCOMPATIBLEARRAY, ANYCOMPATIBLEARRAY), ANYCOMPATIBLEARRAY, _cat, strict=False),
+    operator("||", (_ARRAYS, ANYCOMPATIBLE), _ARRAYS, _append, strict=False),
+    operator("||", (ANYCOMPATIBLE, _ARRAYS), _ARRAYS, _prepend, strict=False),
+    operator("||", (_ARRAYS, _ARRAYS), _ARRAYS, _cat, strict=False),
     operator("@>", (ANYARRAY, ANYARRAY), BOOL, _contains, needs_types=True),
     operator("<@", (ANYARRAY, ANYARRAY), BOOL, lambda y, a, b: _contains(y, b, a), needs_types=True),
     operator("&&", (ANYARRAY, ANYARRAY), BOOL, _overlap, needs_types=True),

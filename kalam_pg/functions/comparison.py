@@ -41,7 +41,7 @@ SYMBOLS: tuple[tuple[str, Callable[[Datum, Datum], bool]], ...] = (
 
 def three_way(a: Datum, b: Datum) -> int:
     """Compare two values whose Python order is SQL's."""
-    return (a > b) - (a < b)
+    return int(a > b) - int(a < b)
 
 
 def compare_floats(a: float, b: float) -> int:

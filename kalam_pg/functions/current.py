@@ -14,7 +14,7 @@ def _now(context: EvalContext) -> int:
 
 def _rounded(value: int, digits: int) -> int:
     step = 10 ** (6 - max(0, min(6, digits)))
-    return (value + step // 2) // step * step
+    return int((value + step // 2) // step * step)
 
 
 def _local(context: EvalContext) -> int:

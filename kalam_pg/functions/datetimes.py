@@ -383,4 +383,3 @@ OVERLOADS: tuple[Overload, ...] = (
         for t in (_TS, _TZ, TIME)
     ),
 )  # fmt: skip
-

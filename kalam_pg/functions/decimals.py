@@ -174,12 +174,12 @@ def truncate_text(a: str, digits: int = 0) -> str:
 
 
 def ceiling(a: str) -> str:
-    """ceil(a)."""
+    """The smallest integer not below a."""
     return to_text(round_to(Decimal(a), 0, ROUND_CEILING))
 
 
 def floor(a: str) -> str:
-    """floor(a)."""
+    """The largest integer not above a."""
     return to_text(round_to(Decimal(a), 0, ROUND_FLOOR))
 
 

@@ -109,7 +109,7 @@ def _time_field(unit: str, micros: int) -> str:
             return str(micros // HOUR_US)
 
 
-def _day_field(unit: str, days: int) -> str | None:  # noqa: C901 # one line per field
+def _day_field(unit: str, days: int) -> str | None:  # one line per field
     """A field of the date; None when it is none."""
     year, month, day = from_days(days)
     shown = year if year > 0 else year - 1
@@ -216,7 +216,7 @@ def _truncated(a: int, b: int) -> int:
     return abs(a) // b * (1 if a >= 0 else -1)
 
 
-def _interval(name: str, value: bytes) -> str:  # noqa: C901 # one line per field
+def _interval(name: str, value: bytes) -> str:  # one line per field
     unit = _unit(name, INTERVAL)
     months, days, micros = unpack_interval(value)
     years = _truncated(months, 12)
@@ -317,7 +317,14 @@ def _truncate_interval(name: str, value: bytes) -> bytes:
         return pack_interval(months, days, _truncated(micros, _STEPS[unit]) * _STEPS[unit])
     if unit == "day":
         return pack_interval(months, days, 0)
-    size = {"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200, "millennium": 12_000}
+    size = {
+        "month": 1,
+        "quarter": 3,
+        "year": 12,
+        "decade": 120,
+        "century": 1200,
+        "millennium": 12_000,
+    }
     if unit not in size:
         detail = "Months usually have fractional weeks." if unit == "week" else ""
         error = _unsupported(name, INTERVAL)

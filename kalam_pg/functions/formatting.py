@@ -25,7 +25,6 @@ from catalog.types.registry import (
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
-
 )
 from catalog.types.table import PgType
 from catalog.types.zones import abbreviation_at, utc_offset
@@ -69,7 +68,9 @@ def quote_ident(name: str) -> str:
 _PLACE = re.compile(r"%(?:(\d+)\$)?(-?)(?:(\d+)|\*(?:(\d+)\$)?)?(.)?", re.DOTALL)
 
 
-def _format(context: EvalContext, types: tuple[PgType, ...], text: str | None, *args: Datum) -> str | None:
+def _format(
+    context: EvalContext, types: tuple[PgType, ...], text: str | None, *args: Datum
+) -> str | None:
     if text is None:
         return None
     following = 0
@@ -78,7 +79,9 @@ def _format(context: EvalContext, types: tuple[PgType, ...], text: str | None, *
         nonlocal following
         following = int(index) if index else following + 1
         if following < 1:
-            raise InvalidParameterValueError("format specifies argument 0, but arguments are numbered from 1")
+            raise InvalidParameterValueError(
+                "format specifies argument 0, but arguments are numbered from 1"
+            )
         if following > len(args):
             raise InvalidParameterValueError("too few arguments for format()")
         return args[following - 1], types[following]
@@ -165,14 +168,14 @@ _LOWER = re.compile(
 def _upper_fields(pattern: str) -> str:
     if pattern.isupper():
         return pattern
-    protected = re.sub(
-        _LOWER, lambda m: m[1] if m[1] else m[2].upper(), _mask_words(pattern)
-    )
+    protected = re.sub(_LOWER, lambda m: m[1] or m[2].upper(), _mask_words(pattern))
     return protected.translate(_UNMASK)
 
 
 # Words whose case is their own (day, mon, am …) are hidden from the upper-casing.
-_WORDS = re.compile(r"month|Month|MONTH|day|Day|DAY|mon|Mon|MON|dy|Dy|DY|a\.m\.|p\.m\.|am|pm|b\.c\.|bc|ad|a\.d\.|rm|tz(?![hHmM])")
+_WORDS = re.compile(
+    r"month|Month|MONTH|day|Day|DAY|mon|Mon|MON|dy|Dy|DY|a\.m\.|p\.m\.|am|pm|b\.c\.|bc|ad|a\.d\.|rm|tz(?![hHmM])"
+)
 _OFFSET = 0xE000
 _UNMASK = {_OFFSET + code: chr(code) for code in range(128)}
 
@@ -186,7 +189,10 @@ def _moment(value: int, pattern: str, offset_s: int, zone: str) -> str:
     days, micros = divmod(value, DAY_US)
     parts = _Moment(days, micros, offset_s, zone)
     return "".join(
-        [parts.field(text, fill, suffix) if kind else text for kind, text, fill, suffix in _tokens(pattern)]
+        [
+            parts.field(text, fill, suffix) if kind else text
+            for kind, text, fill, suffix in _tokens(pattern)
+        ]
     )
 
 
@@ -202,7 +208,7 @@ class _Moment:
         self.offset_s = offset_s
         self.zone = zone
 
-    def field(self, name: str, fill: bool, suffix: str) -> str:  # noqa: FBT001
+    def field(self, name: str, fill: bool, suffix: str) -> str:
         """One field's text."""
         word = self._word(name, fill)
         if word is not None:
@@ -211,7 +217,7 @@ class _Moment:
         text = str(number) if fill else str(number).rjust(width, "0")
         return text + _ordinal(number, suffix) if suffix else text
 
-    def _word(self, name: str, fill: bool) -> str | None:  # noqa: C901, FBT001 # one line per field
+    def _word(self, name: str, fill: bool) -> str | None:  # one line per field
         folded = name.upper()
         match folded:
             case "MONTH":
@@ -333,7 +339,9 @@ def _date_char(days: int, pattern: str) -> str | None:
     return _timestamp_char(date_to_timestamp(days), pattern)
 
 
-_INTERVAL_FIELDS = frozenset({"HH24", "HH12", "HH", "MI", "SS", "MS", "US", "YYYY", "MM", "DD", "SSSS", "SSSSS"})
+_INTERVAL_FIELDS = frozenset(
+    {"HH24", "HH12", "HH", "MI", "SS", "MS", "US", "YYYY", "MM", "DD", "SSSS", "SSSSS"}
+)
 
 
 def _interval_char(value: bytes, pattern: str) -> str:
@@ -355,7 +363,9 @@ def _interval_char(value: bytes, pattern: str) -> str:
         if text not in _INTERVAL_FIELDS:
             raise FeatureNotSupportedError(f'to_char of an interval with "{text}" is not supported')
         number, width = numbers[text]
-        parts.append((str(number) if fill else str(number).rjust(width, "0")) + _suffix(number, suffix))
+        parts.append(
+            (str(number) if fill else str(number).rjust(width, "0")) + _suffix(number, suffix)
+        )
     return "".join(parts)
 
 
@@ -365,15 +375,27 @@ def _suffix(number: int, suffix: str) -> str:
 
 # ------------------------------------------------------------------ to_char of numbers
 
-_NUMBER = re.compile(r"(FM|fm)?(S|s|MI|mi|PL|pl|SG|sg)?([\$L]?)([09,GgDd.]+)(S|s|MI|mi|PR|pr|SG|sg)?", re.DOTALL)
+_NUMBER = re.compile(
+    r"(FM|fm)?(S|s|MI|mi|PL|pl|SG|sg)?([\$L]?)([09,GgDd.]+)(S|s|MI|mi|PR|pr|SG|sg)?", re.DOTALL
+)
 
 
 def _number_char(value: Decimal, pattern: str) -> str:
     """Digits, a point and groups; signs by S, MI and PR; FM. What else there is, is refused."""
     match = _NUMBER.fullmatch(pattern)
-    if match is None or match[3] or (match[2] or "").upper() in {"PL", "SG"} or match[5] in {"SG", "sg"}:
+    if (
+        match is None
+        or match[3]
+        or (match[2] or "").upper() in {"PL", "SG"}
+        or match[5] in {"SG", "sg"}
+    ):
         raise FeatureNotSupportedError(f'to_char of a number with "{pattern}" is not supported')
-    fill, before, body, after = bool(match[1]), (match[2] or "").upper(), match[4], (match[5] or "").upper()
+    fill, before, body, after = (
+        bool(match[1]),
+        (match[2] or "").upper(),
+        match[4],
+        (match[5] or "").upper(),
+    )
     if before == "MI":
         raise FeatureNotSupportedError(f'to_char of a number with "{pattern}" is not supported')
     whole, _, fraction = re.sub("[Dd]", ".", re.sub("[Gg]", ",", body)).partition(".")

@@ -18,9 +18,7 @@ def _uuid_v4() -> bytes:
 
 def uuid_v7() -> bytes:
     """48 bits of Unix milliseconds, then random bits (RFC 9562, section 5.7)."""
-    value = bytearray(
-        (time.time_ns() // 1_000_000).to_bytes(6, "big") + secrets.token_bytes(10)
-    )
+    value = bytearray((time.time_ns() // 1_000_000).to_bytes(6, "big") + secrets.token_bytes(10))
     value[6] = 0x70 | value[6] & 0x0F
     value[8] = 0x80 | value[8] & 0x3F
     return bytes(value)

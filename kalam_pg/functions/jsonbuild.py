@@ -1,7 +1,6 @@
 """Functions and aggregates that make json and jsonb out of other values."""
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 
 from catalog.errors import InvalidParameterValueError, NullValueNotAllowedError
 from catalog.types.registry import (
@@ -17,7 +16,6 @@ from catalog.types.registry import (
     JSON,
     JSONB,
     NUMERIC,
-    RECORD,
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
@@ -73,8 +71,7 @@ def to_jsonb(value: Datum, pg_type: PgType, context: TypeContext) -> str:
 
 def _row(values: Sequence[Datum], types: Types, names: Sequence[str], context: TypeContext) -> str:
     fields = [
-        f"{quote(n)}:{to_json(v, t, context)}"
-        for n, v, t in zip(names, values, types, strict=True)
+        f"{quote(n)}:{to_json(v, t, context)}" for n, v, t in zip(names, values, types, strict=True)
     ]
     return "{" + ",".join(fields) + "}"
 
@@ -210,10 +207,11 @@ OVERLOADS: tuple[Overload, ...] = (
     function("json_object", (_TEXTS,), JSON, lambda a: _object_text(_object_of(a))),
     function("jsonb_object", (_TEXTS,), JSONB, lambda a: dump(parse(_object_text(_object_of(a))))),
     function("json_object", (_TEXTS, _TEXTS), JSON, _object_pairs),
-    function("jsonb_object", (_TEXTS, _TEXTS), JSONB, lambda k, v: dump(parse(_object_pairs(k, v)))),
+    function(
+        "jsonb_object", (_TEXTS, _TEXTS), JSONB, lambda k, v: dump(parse(_object_pairs(k, v)))
+    ),
     aggregate("json_agg", (ANYELEMENT,), JSON, _agg, **_TYPED),
     aggregate("jsonb_agg", (ANYELEMENT,), JSONB, _agg_b, **_TYPED),
     aggregate("json_object_agg", (ANY, ANY), JSON, _object_agg, **_TYPED),
     aggregate("jsonb_object_agg", (ANY, ANY), JSONB, _object_agg_b, **_TYPED),
 )
-

@@ -193,7 +193,9 @@ def _set(document: str, path: tuple[str | None, ...], new: str, create: Datum = 
     return dump(_replaced(value, path, 0, parse(new), create=bool(create)) if path else value)
 
 
-def _replaced(value: Datum, path: tuple[str | None, ...], depth: int, new: Datum, *, create: bool) -> Datum:
+def _replaced(
+    value: Datum, path: tuple[str | None, ...], depth: int, new: Datum, *, create: bool
+) -> Datum:
     word = path[depth]
     _check_index(value, word, depth + 1)
     last = depth == len(path) - 1
@@ -234,7 +236,8 @@ def _insert(document: str, path: tuple[str | None, ...], new: str, after: Datum 
     if isinstance(parent, dict):
         if word in parent:
             raise InvalidParameterValueError(
-                "cannot replace existing key", hint="Try using the function jsonb_set to replace key value."
+                "cannot replace existing key",
+                hint="Try using the function jsonb_set to replace key value.",
             )
         parent[word] = parse(new)
     else:
@@ -255,7 +258,8 @@ def _pretty(value: Datum, depth: int = 0) -> str:
     inner, outer = "    " * (depth + 1), "    " * depth
     if isinstance(value, dict):
         rows = [
-            f"{inner}{quote(k)}: {_pretty(value[k], depth + 1)}" for k in sorted(value, key=key_order)
+            f"{inner}{quote(k)}: {_pretty(value[k], depth + 1)}"
+            for k in sorted(value, key=key_order)
         ]
         return "{\n" + ",\n".join(rows) + f"\n{outer}}}" if rows else "{\n" + outer + "}"
     if isinstance(value, list):
@@ -334,8 +338,11 @@ def _json_elements(document: str) -> Iterator[str]:
 
 def _json_members(document: str, name: str) -> Iterator[tuple[str, str]]:
     if jsontext.kind(document) != "object":
-        raise InvalidParameterValueError(f"cannot deconstruct {_noun(document)} as an object"
-                                         if name == "json_each" else f"cannot call {name} on {_noun(document)}")
+        raise InvalidParameterValueError(
+            f"cannot deconstruct {_noun(document)} as an object"
+            if name == "json_each"
+            else f"cannot call {name} on {_noun(document)}"
+        )
     return jsontext.members(document)
 
 

@@ -39,9 +39,14 @@ def _end(text: str, at: int) -> int:
 def kind(text: str) -> str:
     """json_typeof."""
     first = text.lstrip(_BLANKS)[:1]
-    return {"{": "object", "[": "array", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}.get(
-        first, "number"
-    )
+    return {
+        "{": "object",
+        "[": "array",
+        '"': "string",
+        "t": "boolean",
+        "f": "boolean",
+        "n": "null",
+    }.get(first, "number")
 
 
 def members(text: str) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,10 @@
 """Operators and functions on numeric; `decimals` has the arithmetic."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from math import factorial, isqrt
 
 from catalog.errors import (
+    DivisionByZeroError,
     InvalidArgumentForPowerFunctionError,
     NumericValueOutOfRangeError,
 )
@@ -91,14 +92,14 @@ def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
     scale = max(decimals.scale_of(format(x, "f")), decimals.scale_of(format(y, "f")))
     if not x:
         return decimals.to_text(decimals.round_to(Decimal(0), max(scale, 16)))
-    work = decimals.Context(prec=60, Emax=999_999, Emin=-999_999, traps=[])
+    work = Context(prec=60, Emax=999_999, Emin=-999_999, traps=[])
     estimate = work.multiply(work.log10(abs(x)), y)
     if estimate > 131_072:
         raise NumericValueOutOfRangeError("value overflows numeric format")
     digits = int(estimate)
     rscale = max(16 - digits, scale, 0)
     rscale = min(rscale, 1000)
-    work = decimals.Context(
+    work = Context(
         prec=max(60, rscale + max(0, digits) + 30), Emax=999_999, Emin=-999_999, traps=[]
     )
     result = work.power(abs(x), y)
@@ -112,7 +113,7 @@ def _estimate_ln(x: Decimal) -> int:
     if Decimal("0.9") <= x <= Decimal("1.1"):
         y = abs(x - 1)
         return y.adjusted() if y else 0
-    work = decimals.Context(prec=20, Emax=999_999, Emin=-999_999, traps=[])
+    work = Context(prec=20, Emax=999_999, Emin=-999_999, traps=[])
     value = abs(work.ln(x))
     return value.adjusted() if value else 0
 
@@ -126,7 +127,7 @@ def ln(text: str) -> str:
     if x.is_infinite():
         return text
     scale = min(max(16 - _estimate_ln(x), decimals.scale_of(text), 0), 1000)
-    work = decimals.Context(prec=scale + 40, Emax=999_999, Emin=-999_999, traps=[])
+    work = Context(prec=scale + 40, Emax=999_999, Emin=-999_999, traps=[])
     return decimals.to_text(decimals.round_to(work.ln(x), scale))
 
 
@@ -144,10 +145,10 @@ def log(base: str, text: str) -> str:
     # log_var: the scale goes by the difference of both estimated weights.
     digits = _estimate_ln(x) - _estimate_ln(b)
     scale = min(max(16 - digits, decimals.scale_of(text), decimals.scale_of(base), 0), 1000)
-    work = decimals.Context(prec=scale + 60, Emax=999_999, Emin=-999_999, traps=[])
+    work = Context(prec=scale + 60, Emax=999_999, Emin=-999_999, traps=[])
     bottom = work.ln(b)
     if not bottom:
-        raise decimals.DivisionByZeroError("division by zero")
+        raise DivisionByZeroError("division by zero")
     return decimals.to_text(decimals.round_to(work.divide(work.ln(x), bottom), scale))
 
 
@@ -162,9 +163,7 @@ def exp(text: str) -> str:
     if digits > 131_072:
         raise NumericValueOutOfRangeError("value overflows numeric format")
     scale = min(max(16 - int(max(digits, -1000)), decimals.scale_of(text), 0), 1000)
-    work = decimals.Context(
-        prec=scale + max(0, int(digits)) + 40, Emax=999_999, Emin=-999_999, traps=[]
-    )
+    work = Context(prec=scale + max(0, int(digits)) + 40, Emax=999_999, Emin=-999_999, traps=[])
     return decimals.to_text(decimals.round_to(work.exp(x), scale))
 
 

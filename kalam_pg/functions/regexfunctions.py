@@ -84,7 +84,9 @@ def _flags(flags: str, allowed: str) -> tuple[bool, bool]:
     return "g" in flags, flags.rfind("i") > flags.rfind("c")
 
 
-def _find(text: str, pattern: str, *, ignore_case: bool, every: bool) -> Iterator[tuple[int, int, tuple[str | None, ...]]]:
+def _find(
+    text: str, pattern: str, *, ignore_case: bool, every: bool
+) -> Iterator[tuple[int, int, tuple[str | None, ...]]]:
     """(start, end, groups) of each match; without groups the whole match is the one group."""
     body, groups = _named(pattern, ignore_case=ignore_case)
     flags = body[: body.index(")") + 1]

@@ -205,7 +205,7 @@ def _join_any(context: EvalContext, types: Datum, a: Datum, b: Datum) -> str:
 def _normalize(text: str, form: str = "NFC") -> str:
     if form.upper() not in {"NFC", "NFD", "NFKC", "NFKD"}:
         raise InvalidParameterValueError(f"invalid normalization form: {form}")
-    return unicodedata.normalize(form.upper(), text)
+    return unicodedata.normalize(form.upper(), text)  # type: ignore[arg-type] # checked above
 
 
 def _to_base(data: bytes, form: str) -> str:

@@ -39,10 +39,16 @@ class Parts:
 class Aggregates:
     """Translates the aggregates of one level."""
 
-    def __init__(self, state: State, expressions: Expressions, parts: Parts) -> None:
+    def __init__(
+        self, state: State, expressions: Expressions, parts: Parts, *, keep_order: bool
+    ) -> None:
+        """keep_order: others of the level sort their input, so what has no ORDER BY must ask for
+        the rows' own order.
+        """
         self._state = state
         self._expressions = expressions
         self._parts = parts
+        self._keep_order = keep_order
 
     def emit(self, aggregate: Aggregate) -> Sql:
         """The aggregate's value, over results of the grouping level."""
@@ -169,7 +175,10 @@ class Aggregates:
 
     def _order(self, keys: Sequence[SortKey]) -> str:
         if not keys:
-            return ""
+            if not self._keep_order:
+                return ""
+            number = self._parts.input(Sql("row_number() OVER ()", pa.uint64()))
+            return f" ORDER BY {number.text}"
         terms = []
         for key in keys:
             value = self._parts.input(self._expressions.sortable(key.expr))

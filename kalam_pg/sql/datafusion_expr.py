@@ -274,7 +274,7 @@ class Expressions:
             case BoolKind.AND:
                 return self.conjunction(args)
             case BoolKind.OR:
-                return _chain(args, "OR", guard="WHEN {0} THEN true")
+                return _chain(args, "OR", decided=1)
             case BoolKind.NOT:
                 return Sql(f"(NOT {args[0].text})", BOOLEAN, args[0].fallible)
             case _:
@@ -283,7 +283,7 @@ class Expressions:
     @staticmethod
     def conjunction(args: Sequence[Sql]) -> Sql:
         """AND of at least one; what may raise is evaluated only where nothing before is false."""
-        return _chain(args, "AND", guard="WHEN NOT {0} THEN false")
+        return _chain(args, "AND", decided=0)
 
     def _case(self, expr: Case) -> Sql:
         whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
@@ -405,12 +405,18 @@ def _relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:
     return converted(converted(arg, canonical(source)), canonical(target))
 
 
-def _chain(args: Sequence[Sql], word: str, *, guard: str) -> Sql:
-    """AND or OR from left to right; CASE keeps DataFusion from running on into what may raise."""
+def _chain(args: Sequence[Sql], word: str, *, decided: int) -> Sql:
+    """AND or OR from left to right, stopping where the result is decided.
+
+    DataFusion rewrites CASE over booleans into AND and OR and may then run on into what raises, so
+    the CASE is one of integers.
+    """
     result = args[0]
     for arg in args[1:]:
         text = f"({result.text} {word} {arg.text})"
         if arg.fallible:
-            text = f"CASE {guard.format(result.text)} ELSE {text} END"
+            when = result.text if decided else f"NOT {result.text}"
+            number = f"arrow_cast({text}, 'Int32')"
+            text = f"(CASE WHEN {when} THEN arrow_cast({decided}, 'Int32') ELSE {number} END = 1)"
         result = Sql(text, BOOLEAN, result.fallible or arg.fallible)
     return result

@@ -85,7 +85,10 @@ class Grouped:
             shown = self._as_result(f"first_value({value.text})", value.physical)
             scope.add_column(ref.relation, ref.column, lambda shown=shown: shown)  # type: ignore[misc]
         aggregates = Aggregates(
-            self._state, self._expressions, Parts(self._as_input, self._as_result)
+            self._state,
+            self._expressions,
+            Parts(self._as_input, self._as_result),
+            keep_order=any(a.order_by or a.distinct for a in self._aggregates.values()),
         )
         for aggregate in self._aggregates.values():
             scope.add_node(aggregate, aggregates.emit(aggregate))

@@ -241,9 +241,12 @@ class Queries:
         names = [f"c{i}" for i in range(len(physical))]
         kinds = [c.type for c in query.columns]
         if query.kind == "union":
-            sql = f"{_nested(first, names, self._state)} UNION ALL {_nested(second, names, self._state)}"
+            a, b = _nested(first, names, self._state, 0), _nested(second, names, self._state, 1)
+            sql = f"{a} UNION ALL {b}"
             if not query.all:
                 sql = self._deduplicated(sql, kinds, physical)
+            else:
+                sql = f"SELECT {', '.join(names) or 'side'} FROM ({sql}) AS {self._state.alias()}"
         else:
             sql = self._counted(query, first, second, kinds, physical)
         inner = Relation(sql, physical)
@@ -254,6 +257,8 @@ class Queries:
     ) -> str:
         alias = self._state.alias()
         items, keys = self._keyed(alias, kinds, physical)
+        if not keys:
+            return f"SELECT side FROM ({sql}) AS {alias} LIMIT 1"
         return f"SELECT {', '.join(items)} FROM ({sql}) AS {alias} GROUP BY {', '.join(keys)}"
 
     def _keyed(
@@ -265,7 +270,9 @@ class Queries:
         for i, (kind, form) in enumerate(zip(kinds, physical, strict=True)):
             plain = column(alias, f"c{i}", form)
             key = expressions.comparable_form(plain, kind)
-            shown = plain.text if key == plain else f"first_value({plain.text})"
+            shown = (
+                plain.text if key == plain else f"first_value({plain.text} ORDER BY {alias}.side)"
+            )
             items.append(f"{shown} AS c{i}")
             keys.append(key.text)
         return items, keys
@@ -326,9 +333,9 @@ class Queries:
         )
 
 
-def _nested(sql: str, names: Sequence[str], state: State) -> str:
+def _nested(sql: str, names: Sequence[str], state: State, side: int) -> str:
     """A branch of UNION, safe whatever ORDER BY, LIMIT or WITH it ends or begins with."""
-    return f"SELECT {', '.join(names)} FROM ({sql}) AS {state.alias()}"
+    return f"SELECT {', '.join([*names, f'{side} AS side'])} FROM ({sql}) AS {state.alias()}"
 
 
 def _late(query: Select) -> list[Expr]:

@@ -162,7 +162,7 @@ class Subqueries:
         self._scope.add_node(node, value)
         on = " AND ".join(
             [
-                f"{self._scope.column(ref).text} IS NOT DISTINCT FROM {alias}.d{i}"
+                f"({self._scope.column(ref).text} IS NOT DISTINCT FROM {alias}.d{i})"
                 for i, ref in enumerate(refs)
             ]
         )

@@ -136,7 +136,7 @@ class _Windows:
             raise FeatureNotSupportedError(f"{name} of NULL is not supported")
         return value
 
-    # -------------------------------------------------------------- OVER (...)
+    # -------------------------------------------------------------- the OVER clause
 
     def _over(self, window: Window) -> str:
         parts = []

@@ -135,8 +135,4 @@ def _text(value: Value, physical: pa.DataType) -> str:
             raise FeatureNotSupportedError("multidimensional arrays are not supported here")
         items = ", ".join([_text(item, physical.value_type) for item in value])
         return arrow_cast(f"make_array({items})", physical)
-    return arrow_cast(quote(str(value)) if value < 0 else str(value), _number(physical)) + ""
-
-
-def _number(physical: pa.DataType) -> pa.DataType:
-    return physical
+    return arrow_cast(str(value), physical)
