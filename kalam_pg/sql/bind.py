@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from catalog.errors import (
+    AmbiguousParameterError,
     FeatureNotSupportedError,
     IndeterminateDatatypeError,
     StatementTooComplexError,
@@ -66,13 +67,14 @@ def _statement(state: State, node: exp.Expr) -> Query | Dml:
 
 
 def parameters(state: State) -> tuple[PgType, ...]:
-    """The parameters' types; 42P18 when one has none."""
+    """The parameters' types; 42P18 when one has none, 42P08 when only some of its places gave one."""
     found: list[PgType] = []
     for index, kind in enumerate(state.params):
-        if kind is None or state.pending.get(index, 0) > 0:
-            raise IndeterminateDatatypeError(
-                f"could not determine data type of parameter ${index + 1}"
-            )
+        message = f"could not determine data type of parameter ${index + 1}"
+        if kind is None:
+            raise IndeterminateDatatypeError(message)
+        if left := state.pending.get(index):
+            raise AmbiguousParameterError(message, position=left[0])
         found.append(kind)
     return tuple(found)
 

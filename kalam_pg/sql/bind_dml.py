@@ -15,6 +15,8 @@ from catalog.errors import (
 from catalog.model import Table, View
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import alias_of, bind_from, scan_table
+from kalam_pg.sql.bind_query import bind_query
+from kalam_pg.sql.bind_setop import column_of
 from kalam_pg.sql.bind_targets import bind_targets, output_columns
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
@@ -26,6 +28,7 @@ from kalam_pg.sql.tree import (
     Expr,
     FromItem,
     OutputColumn,
+    ScalarSubquery,
     TableScan,
     Target,
     Update,
@@ -169,13 +172,19 @@ def bind_assignments(
     found: dict[int, Assignment] = {}
     for node in nodes:
         target, value = node.args["this"], node.args["expression"]
-        pairs = _spread(target, value) if type(target) is exp.Tuple else [(target, value)]
-        for column_node, value_node in pairs:
-            name, at = column_node.args["this"].args["this"], position(column_node)
-            index = column_index(table, name, at)
-            if index in found:
+        several = type(target) is exp.Tuple
+        columns = target.expressions if several else [target]
+        indexes = [column_index(table, c.args["this"].args["this"], position(c)) for c in columns]
+        for index in indexes:
+            if index in found or indexes.count(index) > 1:
+                name = table.columns[index].name
                 raise SqlSyntaxError(f'multiple assignments to same column "{name}"')
-            found[index] = _assignment(level, table, index, value_node)
+        if several and type(value) is exp.Subquery:
+            made = _from_query(level, table, indexes, value)
+        else:
+            values = _spread(target, value) if several else [value]
+            made = [_assignment(level, table, i, v) for i, v in zip(indexes, values, strict=True)]
+        found.update(zip(indexes, made, strict=True))
     level.clause = ""
     return tuple(found.values())
 
@@ -183,28 +192,48 @@ def bind_assignments(
 def _assignment(level: Level, table: Table, index: int, node: exp.Expr) -> Assignment:
     if is_default(node):
         return Assignment(index, None)
+    return _assigned(level, table, index, bind_expr(level, node), position(node))
+
+
+def _assigned(level: Level, table: Table, index: int, expr: Expr, at: int) -> Assignment:
     slot = table.columns[index]
     check_generated(slot.name, slot.generated, slot.identity, "", insert=False)
-    expr = bind_expr(level, node)
-    return Assignment(
-        index, assign(level.state, expr, slot.type, slot.typmod, slot.name, position(node))
-    )
+    return Assignment(index, assign(level.state, expr, slot.type, slot.typmod, slot.name, at))
 
 
-def _spread(target: exp.Tuple, value: exp.Expr) -> list[tuple[exp.Expr, exp.Expr]]:
-    """(a, b) = (x, y) as its single assignments."""
-    if type(value) is exp.Subquery:
-        raise unsupported("assignment of a subquery to several columns", value)
+def _from_query(
+    level: Level, table: Table, indexes: Sequence[int], node: exp.Subquery
+) -> list[Assignment]:
+    """(a, b) = (SELECT …): a scalar subquery for each column, all of the same text."""
+    made = []
+    for place, index in enumerate(indexes):
+        query = bind_query(level, node.args["this"])
+        if len(query.columns) != len(indexes):
+            raise SqlSyntaxError(
+                "number of columns does not match number of values", position=position(node)
+            )
+        column = column_of(level.state, query, place)
+        kind, typmod = column.columns[0].type, column.columns[0].typmod
+        scalar = ScalarSubquery(column, kind, typmod, position(node))
+        made.append(_assigned(level, table, index, scalar, position(node)))
+    if level.state.volatile:
+        raise unsupported("assignment of a volatile subquery to several columns", node)
+    return made
+
+
+def _spread(target: exp.Expr, value: exp.Expr) -> list[exp.Expr]:
+    """The single values of (a, b) = (x, y)."""
+    count = len(target.expressions)
     one = type(value) is exp.Tuple and len(value.expressions) == 1 and not value.meta.get("row")
-    if type(value) is not exp.Tuple or (one and len(target.expressions) > 1):
-        if len(target.expressions) == 1:
-            return [(target.expressions[0], value)]
+    if type(value) is not exp.Tuple or (one and count > 1):
+        if count == 1:
+            return [value]
         raise FeatureNotSupportedError(
             "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression",
             position=position(value),
         )
-    if len(value.expressions) != len(target.expressions):
+    if len(value.expressions) != count:
         raise SqlSyntaxError(
             "number of columns does not match number of values", position=position(value)
         )
-    return list(zip(target.expressions, value.expressions, strict=True))
+    return list(value.expressions)

@@ -146,7 +146,7 @@ def _parameter(level: Level, node: exp.Parameter) -> Expr:
         params.extend([None] * (index + 1 - len(params)))
     known = params[index]
     if known is None:
-        state.pending[index] = state.pending.get(index, 0) + 1
+        state.pending.setdefault(index, []).append(at)
         return Param(index, types.UNKNOWN, -1, at)
     return Param(index, known, -1, at)
 

@@ -135,6 +135,13 @@ def assign_output(state: State, query: Query, slots: Sequence[Column]) -> Query:
     return replace(query, targets=targets, columns=columns)
 
 
+def column_of(state: State, query: Query, index: int) -> Query:
+    """The query reduced to one of its output columns; its rows stay the same."""
+    if not isinstance(query, Select) or query.distinct:
+        query = _wrapped(state, query)
+    return replace(query, targets=(query.targets[index],), columns=(query.columns[index],))
+
+
 def _wrapped(state: State, query: Query) -> Select:
     """SELECT * FROM (query), so that casts do not change its DISTINCT or ORDER BY."""
     if isinstance(query, Select):

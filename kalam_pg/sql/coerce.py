@@ -106,7 +106,7 @@ def _infer(state: State, param: Param, target: PgType) -> Param:
             detail=f"{known.sql_name} versus {target.sql_name}",
             position=param.position,
         )
-    state.pending[param.index] -= 1
+    state.pending[param.index].remove(param.position)
     return Param(param.index, target, -1, param.position)
 
 

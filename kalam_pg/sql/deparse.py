@@ -79,9 +79,14 @@ class Deparser:
         text = self.expr(key.expr)
         if isinstance(key.expr, tree.Const):
             text = f"({text})::{types.format_type(key.expr.type)}"  # Not an ordinal.
-        if key.descending:
-            return f"{text} DESC" + ("" if key.nulls_first else " NULLS LAST")
-        return text + (" NULLS FIRST" if key.nulls_first else "")
+        return text + sort_direction(key)
+
+
+def sort_direction(key: tree.SortKey) -> str:
+    """What follows an ORDER BY item; nothing for the default."""
+    if key.descending:
+        return " DESC" + ("" if key.nulls_first else " NULLS LAST")
+    return " NULLS FIRST" if key.nulls_first else ""
 
 
 def _const(_self: Deparser, node: tree.Const) -> str:

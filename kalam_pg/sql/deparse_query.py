@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from kalam_pg.sql import tree
-from kalam_pg.sql.deparse import Deparser, quote_identifier
+from kalam_pg.sql.deparse import Deparser, quote_identifier, sort_direction
 from kalam_pg.sql.tree import ColumnRef, FromItem, OutputColumn, Query
 from kalam_pg.sql.walk import walk
 
@@ -29,7 +29,12 @@ class _QueryWriter:
             if isinstance(node, tree.SetOp | tree.ValuesQuery):
                 self.columns[node.relation] = node.columns
                 self.bare.add(node.relation)
-            elif hasattr(node, "relation") and not isinstance(node, ColumnRef):
+            elif (
+                hasattr(node, "relation")
+                and not isinstance(node, ColumnRef)
+                # A subquery is met twice where ORDER BY names it.
+                and node.relation not in self.aliases
+            ):
                 self.columns[node.relation] = node.columns
                 self.aliases[node.relation] = _unique(node.alias or _own_name(node), taken)
         self.exprs = Deparser(self.column, self.text)
@@ -50,7 +55,9 @@ class _QueryWriter:
             word = query.kind.upper() + (" ALL" if query.all else "")
             parts.append(f"({self.text(query.left)}) {word} ({self.text(query.right)})")
         if query.order_by:
-            parts.append(f"ORDER BY {self.exprs.order(query.order_by)}")
+            shown = [t.expr for t in query.targets] if isinstance(query, tree.Select) else []
+            keys = [self._key(key, shown) for key in query.order_by]
+            parts.append(f"ORDER BY {', '.join(keys)}")
         if query.limit is not None:
             parts.append(f"LIMIT {self.exprs.expr(query.limit)}")
         if query.offset is not None:
@@ -58,6 +65,12 @@ class _QueryWriter:
         if isinstance(query, tree.Select) and query.locking:
             parts.append(query.locking)
         return " ".join(parts)
+
+    def _key(self, key: tree.SortKey, shown: list[tree.Expr]) -> str:
+        """An ORDER BY item: an output column by its number, so that it is evaluated once."""
+        if isinstance(key.expr, ColumnRef) or key.expr not in shown:
+            return self.exprs.sort_key(key)
+        return f"{shown.index(key.expr) + 1}{sort_direction(key)}"
 
     def _with(self, ctes: tuple[tree.Cte, ...]) -> str:
         texts = []

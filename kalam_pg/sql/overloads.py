@@ -214,7 +214,12 @@ def _best(candidates: list[Candidate], args: tuple[PgType, ...]) -> list[Candida
         # Last resort: take every unknown to be of the one type that all known arguments have.
         first = args[known[0]]
         if all(args[i] is first for i in known):
-            same = [c for c in best if all(can_coerce(first, d) for d in c.args)]
+            alike = (first,) * len(args)
+            same = [
+                c
+                for c in best
+                if all(can_coerce(first, d) for d in c.args) and _generic_consistent(c.args, alike)
+            ]
             if len(same) == 1:
                 return same
     return best

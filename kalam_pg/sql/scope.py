@@ -50,14 +50,14 @@ class BindScope:
 class State:
     """One statement being bound: numbers handed out, parameters inferred, what it names.
 
-    columns: output of each relation by number. pending: per parameter index, how many references
-    were bound before its type was known and not coerced since.
+    columns: output of each relation by number. pending: per parameter index, the positions of
+    references that were bound before its type was known and not coerced since.
     """
 
     scope: BindScope
     text: str = ""
     params: list[PgType | None] = field(default_factory=list)
-    pending: dict[int, int] = field(default_factory=dict)
+    pending: dict[int, list[int]] = field(default_factory=dict)
     columns: list[tuple[OutputColumn, ...]] = field(default_factory=list)
     ctes: int = 0
     tables: dict[int, Table] = field(default_factory=dict)

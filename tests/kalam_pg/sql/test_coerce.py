@@ -50,7 +50,7 @@ def test_null_is_of_every_type():
 
 def test_a_parameter_takes_one_type_only():
     known = state(None)
-    known.pending[0] = 2
+    known.pending[0] = [0, 0]
     unknown = Param(0, T.UNKNOWN)
     assert coerce(known, unknown, T.INT4) == Param(0, T.INT4)
     assert known.params == [T.INT4]
