@@ -85,7 +85,7 @@ class _Parts:
     def _group(self, group: Sequence[SegmentRef]) -> list[str]:
         """One segment alone, or several that overlap each other, oldest first."""
         if len(group) == 1 or _in_order(group):
-            return [self._select(s, newer=group[i + 1 :]) for i, s in enumerate(group)]
+            return [self._select(s, _meeting(s, group[i + 1 :])) for i, s in enumerate(group)]
         return [self._newest(group)]
 
     def _select(self, segment: SegmentRef, newer: Sequence[SegmentRef]) -> str:
@@ -205,6 +205,11 @@ def _groups(table: Input) -> list[list[SegmentRef]]:
             groups.append([segment])
             end = segment.max_key
     return [sorted(group, key=lambda s: (s.min_seq, s.max_seq)) for group in groups]
+
+
+def _meeting(segment: SegmentRef, others: Sequence[SegmentRef]) -> list[SegmentRef]:
+    """Those of `others` that may hold a key of `segment`."""
+    return [o for o in others if o.min_key <= segment.max_key and segment.min_key <= o.max_key]
 
 
 def _in_order(group: Sequence[SegmentRef]) -> bool:
