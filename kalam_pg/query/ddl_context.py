@@ -1,5 +1,6 @@
 """What definitions are planned in, and how they resolve names."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -51,7 +52,8 @@ class DdlPlan:
 @singledispatch
 def plan(statement: object, _context: DdlContext) -> DdlPlan:
     """The change that a statement means; one function for each kind registers itself."""
-    raise FeatureNotSupportedError(f"{type(statement).__name__} is not supported yet")
+    what = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper()
+    raise FeatureNotSupportedError(f"{what} is not supported yet")
 
 
 # ------------------------------------------------------------------ names

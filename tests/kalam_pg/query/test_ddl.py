@@ -163,6 +163,7 @@ def test_if_exists_and_if_not_exists_answer_with_a_notice(world):
         ("CREATE VIEW v (a, b) AS SELECT 1", SqlSyntaxError, "more column names than columns"),
         ("DROP USER root", ObjectInUseError, "current user cannot be dropped"),
         ("CREATE USER x ROLE 'king'", InvalidParameterValueError, 'unrecognized role "king"'),
+        ("ALTER TABLE there ADD b int", FeatureNotSupportedError, "ALTER TABLE is not supported"),
         ("CREATE TABLE t AS SELECT 1", FeatureNotSupportedError, "CREATE TABLE AS"),
     ],
 )
