@@ -27,8 +27,8 @@ from storage.errors import KalamError
 _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday", "allballs"))
 _DATE_TIME = frozenset(("date", "time", "timetz", "timestamp", "timestamptz"))
 # The output of these lookups depends on what exists when the statement runs.
-_LOOKUPS = frozenset(("regclass", "regproc", "regtype", "regnamespace", "regrole"))
-_LOOKUPS |= {"regprocedure", "regoper", "regoperator", "regconfig", "regdictionary", "regcollation"}
+LOOKUPS = frozenset(("regclass", "regproc", "regtype", "regnamespace", "regrole"))
+LOOKUPS |= {"regprocedure", "regoper", "regoperator", "regconfig", "regdictionary", "regcollation"}
 
 
 def coerce(state: State, expr: Expr, target: PgType, context: str = "i") -> Expr | None:
@@ -80,7 +80,7 @@ def read_literal(state: State, const: Const, target: PgType, typmod: int = -1) -
     text = const.value
     assert isinstance(text, str)
     name = target.name
-    if (name in _DATE_TIME and text.strip().lower() in _MOMENTS) or name in _LOOKUPS:
+    if (name in _DATE_TIME and text.strip().lower() in _MOMENTS) or name in LOOKUPS:
         overload = registry.cast(types.TEXT, target)
         if overload is not None:
             return Call(overload, (replace(const, type=types.TEXT),), target, -1, const.position)
