@@ -27,7 +27,8 @@ from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Item, Level, State, table_columns
-from kalam_pg.sql.tree import Expr, Insert, OnConflict, Query
+from kalam_pg.sql.tree import Expr, Insert, OnConflict, Query, Select
+from kalam_pg.sql.walk import location
 
 Rows = tuple[tuple[Expr | None, ...], ...]
 
@@ -134,7 +135,10 @@ def _select(
     written: Sequence[exp.Expr] | None, overriding: str,
 ) -> tuple[tuple[int, ...], Query]:  # fmt: skip
     query = bind_query(level, node, resolve=False)
-    columns = _check_width(columns, len(query.columns), written, position(node))
+    at = position(node)
+    if isinstance(query, Select) and len(query.targets) > len(columns):
+        at = location(query.targets[len(columns)].expr)
+    columns = _check_width(columns, len(query.columns), written, at)
     slots = [table.columns[i] for i in columns]
     for slot in slots:
         check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)

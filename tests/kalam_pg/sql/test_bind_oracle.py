@@ -1,7 +1,7 @@
-"""The binder against PostgreSQL 15's own answers (oracle/README.md).
+"""The binder against PostgreSQL 15's own answers (answers/README.md).
 
 A statement that is bound must have PostgreSQL's column names, types, typmods and parameter types; an
-error its SQLSTATE, words and position. What differs is listed in oracle/differences.csv, to be shrunk:
+error its SQLSTATE, words and position. What differs is listed in answers/differences.csv, to be shrunk:
 `position` (same SQLSTATE and words, elsewhere), `ours` (on purpose, such as our own columns, or earlier
 than PostgreSQL, or not yet alike), `not built` (refused by name until the function or clause exists).
 """
@@ -17,11 +17,11 @@ from kalam_pg.sql.statements import QueryStatement
 from storage.errors import KalamError
 from tests.kalam_pg.sql.bind_fixtures import bound
 
-ORACLE = Path(__file__).parent / "oracle"
+FACTS = Path(__file__).parent / "answers"
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    with (ORACLE / name).open(newline="") as file:
+    with (FACTS / name).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
