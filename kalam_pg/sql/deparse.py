@@ -100,7 +100,7 @@ def _const(_self: Deparser, node: tree.Const) -> str:
         return "true" if value else "false"
     if kind.name in LOOKUPS:
         # By number: a name might mean another object when it is read again.
-        return f"('{value}'::oid)::{kind.sql_name}"
+        return f"('{value!s}'::oid)::{kind.sql_name}"
     text = kind.output(value, DEFAULT_CONTEXT)
     if kind is types.INT4 and text.isdigit():
         return text
