@@ -1,6 +1,6 @@
 """What flush and trim need of a running database: the event loop, intents, the committer's turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import trio
@@ -9,17 +9,13 @@ from kalam_pg.query.database import Database
 from storage.engine import WriteSet
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keys import meta_key, system_key
+from storage.keys import meta_key
 from storage.manifest import Manifest
+from storage.recovery import intent_key
 from storage.trim import LogEntry
 from storage.view import View
 
 T = TypeVar("T")
-
-
-def intent_key(tablet: TabletId) -> bytes:
-    """Key of the record that a flush of this tablet has begun."""
-    return system_key("intent", tablet.user, tablet.table)
 
 
 class FlushHost:
@@ -58,7 +54,7 @@ class FlushHost:
         """The least seq of all open views; on the loop."""
         return self._database.engine.oldest_view_seq()
 
-    def delete_entries(self, tablet: TabletId, entries: list[LogEntry]) -> None:
+    def delete_entries(self, tablet: TabletId, entries: Sequence[LogEntry]) -> None:
         """Delete log entries and the index entries that still point at them, in the committer's turn."""
         puts: list[tuple[bytes, bytes | None]] = []
         write_set = WriteSet([], [], puts, sync=False)

@@ -44,11 +44,12 @@ class Job:
 
 
 class Jobs:
-    """Every job that runs or ran lately."""
+    """Every job that runs or ran lately. nursery: where `start` runs them."""
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque(maxlen=JOBS_KEPT)
         self._numbers = count(1)
+        self.nursery: trio.Nursery | None = None
         self._epoch = time.time_ns() // 1_000_000_000
 
     def __iter__(self) -> Iterator[Job]:
@@ -64,7 +65,7 @@ class Jobs:
         """Run `work` as a job and return its answer; its error is recorded and raised.
 
         Raises:
-            trio.Cancelled: The job was killed.
+            QueryCanceledError: The job was killed.
         """
         job = Job(f"{type_}-{self._epoch:x}-{next(self._numbers)}", type_, parameters, _now_us())
         self._jobs.append(job)
@@ -73,8 +74,6 @@ class Jobs:
                 answer = await work(job)
                 job.status, job.progress = "completed", 1.0
                 return answer
-            job.status = "cancelled"
-            raise _killed(job)
         except BaseException as exc:
             if job.status == "running":
                 job.status = "failed"
@@ -84,10 +83,23 @@ class Jobs:
             raise
         finally:
             job.ended_us = _now_us()
+        job.status = "cancelled"
+        raise QueryCanceledError(f"job {job.id} was killed")
 
+    def start(
+        self, type_: str, parameters: dict[str, str], work: Callable[[Job], Awaitable[object]]
+    ) -> None:
+        """Run `work` as a job in the background; an error is the job's and nobody else's."""
+        assert self.nursery is not None, "the server is not running"
+        self.nursery.start_soon(self._run_alone, type_, parameters, work)
 
-def _killed(job: Job) -> KalamError:
-    return QueryCanceledError(f"job {job.id} was killed")
+    async def _run_alone(
+        self, type_: str, parameters: dict[str, str], work: Callable[[Job], Awaitable[object]]
+    ) -> None:
+        try:
+            await self.run(type_, parameters, work)
+        except KalamError as exc:
+            log.warning("job failed", type=type_, sqlstate=exc.sqlstate)
 
 
 def _now_us() -> int:

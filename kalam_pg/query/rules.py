@@ -31,6 +31,7 @@ class RowRules:
 
     defaults: one closure per column, None where the default is NULL.
     checks: (constraint name, closure); a row passes unless the closure answers False.
+    arrays: positions of the array columns.
     """
 
     table: Table
@@ -39,6 +40,7 @@ class RowRules:
     defaults: tuple[Closure | None, ...]
     not_null: tuple[int, ...]
     checks: tuple[tuple[str, Closure], ...]
+    arrays: tuple[int, ...]
 
     def key_of(self, row: Row) -> bytes:
         """The row's primary key, encoded."""
@@ -49,6 +51,8 @@ class RowRules:
         for at in self.not_null:
             if row[at] is None:
                 raise self._null(row, at, context)
+        for at in self.arrays:
+            _refuse_nested(row[at])
         for name, closure in self.checks:
             if closure(row, context) is False:
                 raise CheckViolationError(
@@ -123,7 +127,14 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         tuple(defaults),
         tuple(at for at, column in enumerate(table.columns) if column.not_null),
         tuple(checks),
+        tuple(at for at, column in enumerate(table.columns) if column.type.element is not None),
     )
+
+
+def _refuse_nested(value: Value) -> None:
+    """An Arrow list column has one dimension: a matrix in it could be written and never read."""
+    if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
+        raise FeatureNotSupportedError("storing multi-dimensional arrays is not supported yet")
 
 
 __all__ = ["Closure", "RowRules", "compile_rules", "slot_of"]

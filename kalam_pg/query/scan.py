@@ -84,6 +84,7 @@ def _input(need: ScanNeed, scan: Scan) -> TableInput:
             for s in scan.segments
         ),
         key_columns=key_columns(table),
+        key_kinds=tuple(table.layout.columns[at].kind for at in table.layout.key),
         superseded=scan.superseded,
         overlapping=scan.overlapping,
         missing={f"c{c.id}": c.missing for c in table.layout.columns},

@@ -12,6 +12,7 @@ from catalog.changes import Change
 from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
 from catalog.model import Table
 from catalog.types.table import PgType
+from kalam_pg.jobs.retention import erase_orphans
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
 from kalam_pg.query.ddl import DdlContext, plan_ddl
 from kalam_pg.query.ddl_context import find_relation
@@ -92,6 +93,10 @@ def _after_commit(sql: SqlSession, change: Change) -> None:
         def tables_dropped() -> None:
             for table in change.dropped:
                 database.engine.forget_table(table.id)
+            # The start of every server does the same: a crash in between leaves nothing behind.
+            jobs = sql.jobs
+            if jobs.nursery is not None:
+                jobs.nursery.start_soon(erase_orphans, database, jobs)
 
         transaction.on_commit.append(tables_dropped)
 

@@ -14,6 +14,7 @@ from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
 from kalam_pg.jobs.flushing import run_policies
 from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.retention import run_retention
 from kalam_pg.query.database import Database
 from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.virtual import Catalogue
@@ -57,7 +58,9 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
         ):
             services = build_services(config, database)
             async with trio.open_nursery() as nursery:
+                services.jobs.nursery = nursery
                 nursery.start_soon(run_policies, database, services.jobs)
+                nursery.start_soon(run_retention, database, services.jobs)
                 yield ServerServices(services)
                 nursery.cancel_scope.cancel()
     finally:
