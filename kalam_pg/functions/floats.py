@@ -190,17 +190,9 @@ def _domain(compute: Callable[[float], float]) -> Callable[[float], float]:
     return run
 
 
-def _cbrt(a: float) -> float:
-    if not math.isfinite(a) or a == 0:
-        return a
-    root = math.copysign(abs(a) ** (1 / 3), a)
-    # One Newton step brings the power's rounding error down to the last bit.
-    return root - (root * root * root - a) / (3 * root * root)
-
-
 _ONE: list[tuple[str, Callable[[float], float]]] = [
     ("sqrt", _sqrt),
-    ("cbrt", _cbrt),
+    ("cbrt", math.cbrt),
     ("exp", _exp),
     ("ln", _logarithm(math.log)),
     ("log", _logarithm(math.log10)),
@@ -228,7 +220,7 @@ OVERLOADS: tuple[Overload, ...] = (
     *(function(name, (FLOAT8,), FLOAT8, row) for name, row in _ONE),
     operator("^", (FLOAT8, FLOAT8), FLOAT8, power),
     operator("|/", (FLOAT8,), FLOAT8, _sqrt),
-    operator("||/", (FLOAT8,), FLOAT8, _cbrt),
+    operator("||/", (FLOAT8,), FLOAT8, math.cbrt),
     function("power", (FLOAT8, FLOAT8), FLOAT8, power),
     function("pow", (FLOAT8, FLOAT8), FLOAT8, power),
     function("atan2", (FLOAT8, FLOAT8), FLOAT8, math.atan2),

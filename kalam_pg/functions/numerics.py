@@ -90,6 +90,7 @@ def _special_power(x: Decimal, y: Decimal) -> str:
 def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
     """X ^ y by numeric_power's rules of scale."""
     scale = max(decimals.scale_of(format(x, "f")), decimals.scale_of(format(y, "f")))
+    base_scale = decimals.scale_of(format(x, "f"))
     if not x:
         return decimals.to_text(decimals.round_to(Decimal(0), max(scale, 16)))
     work = Context(prec=60, Emax=999_999, Emin=-999_999, traps=[])
@@ -97,7 +98,7 @@ def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
     if estimate > 131_072:
         raise NumericValueOutOfRangeError("value overflows numeric format")
     digits = int(estimate)
-    rscale = max(16 - digits, scale, 0)
+    rscale = max(16, base_scale) if whole else max(16 - digits, scale, 0)
     rscale = min(rscale, 1000)
     work = Context(
         prec=max(60, rscale + max(0, digits) + 30), Emax=999_999, Emin=-999_999, traps=[]
@@ -115,7 +116,7 @@ def _estimate_ln(x: Decimal) -> int:
         return y.adjusted() if y else 0
     work = Context(prec=20, Emax=999_999, Emin=-999_999, traps=[])
     value = abs(work.ln(x))
-    return value.adjusted() if value else 0
+    return int(work.log10(value)) if value else 0
 
 
 def ln(text: str) -> str:

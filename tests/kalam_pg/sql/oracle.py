@@ -45,15 +45,16 @@ ROWS = (
 )  # fmt: skip
 
 
-def make_table(
-    name: str, columns: tuple[tuple[str, str, int], ...], table_id: int = 100
-) -> Table:
+def make_table(name: str, columns: tuple[tuple[str, str, int], ...], table_id: int = 100) -> Table:
     """A SHARED table whose first column is its key."""
     made = tuple(
-        Column(i, n, types.by_name(t), m) for i, (n, t, m) in enumerate(columns, 1)  # type: ignore[arg-type]
+        Column(i, n, types.by_name(t), m)
+        for i, (n, t, m) in enumerate(columns, 1)  # type: ignore[arg-type]
     )
     stored = layout.Layout(
-        1, tuple(layout.Column(c.id, c.name, c.type.key_kind, c.type.arrow(c.typmod)) for c in made), (0,)
+        1,
+        tuple(layout.Column(c.id, c.name, c.type.key_kind, c.type.arrow(c.typmod)) for c in made),
+        (0,),
     )
     return Table(
         table_id, "public", name, TableKind.SHARED, made, (1,), (), TableOptions(), stored, 1
