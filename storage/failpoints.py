@@ -1,7 +1,7 @@
 """Failpoints: named places where a test makes the process fail.
 
-`hit("flush.intent")` does nothing unless the name was armed, in process by `armed`, or for a whole process by
-the environment: `KALAM_FAILPOINTS=flush.intent:kill,trim.batch:eio@3` (at the third hit).
+`hit("flush.intent")` does nothing unless the name was armed: in process by `armed`, or for a whole
+process by the environment, `KALAM_FAILPOINTS=flush.intent:kill,trim.batch:eio@3` (at the third hit).
 """
 
 import os
