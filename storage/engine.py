@@ -86,8 +86,7 @@ class Engine:
             on_view_closed=self._view_closed,
         )
         self.epochs = (*opened.epochs, self._log.epoch)
-        self._begin_epoch(opened)
-        self._current = self._log.view
+        self._current = self._begin(opened)
         self._views[id(self._current)] = self._current
         self._tablets = TabletRegistry(
             tablet_factory or self._open_tablet,
@@ -258,16 +257,16 @@ class Engine:
     def _view_closed(self, view: View) -> None:
         self._views.pop(id(view), None)
 
-    def _begin_epoch(self, opened: recovery.Opened) -> None:
+    def _begin(self, opened: recovery.Opened) -> View:
         """Clean up after interrupted flushes, and note that numbers begin anew."""
-        puts: list[Put] = [recovery.epoch_record(self._log.epoch)]
+        puts: list[Put] = []
         for tablet in opened.intents:
             from storage.flush import clean  # noqa: PLC0415 -- needs Arrow, which the log does not
 
             clean(self.fs, self.tablet_directory(tablet))
             puts.append((recovery.intent_key(tablet), None))
         failpoints.hit("recovery.epoch")
-        self._log.write_records(puts)
+        return self._log.begin(puts)
 
     def _open_tablet(
         self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout]

@@ -57,7 +57,7 @@ class Log:
         self._logged = opened.last
         self._catalog_version = opened.last
         self.epoch = Epoch(len(opened.epochs), opened.last, self._sequence.next())
-        self.view = self._mint(opened.last)
+        self.view: View
 
     def write_group(self, sets: Sequence[WriteSet]) -> Group:
         """See `Engine.write_group`."""
@@ -82,9 +82,10 @@ class Log:
             return Group((), self.view, synced=False)
         return self._finished(group)
 
-    def write_records(self, puts: Sequence[Put]) -> None:
-        """System records that belong to no commit; synced."""
-        self.store.write(puts, sync=True)
+    def begin(self, puts: Sequence[Put]) -> View:
+        """Write system records that belong to no commit, synced; mint the first view."""
+        self.store.write([recovery.epoch_record(self.epoch), *puts], sync=True)
+        return self._mint(self._written)
 
     def trim_puts(self, tablet: TabletId, entries: "Sequence[LogEntry]") -> list[Put]:
         """See `Engine.trim_puts`."""
