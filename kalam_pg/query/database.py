@@ -8,6 +8,7 @@ from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.locks import LockTable
+from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group
 from storage.ids import NO_USER, TabletId
 from storage.stream import StreamTablet
@@ -17,7 +18,8 @@ from storage.tablet import Tablet
 class Database:
     """One open data directory. Used from the event loop alone.
 
-    catalog: the committed snapshot that new statements bind against.
+    catalog: the committed snapshot that new statements bind against. catalogue: its virtual relations,
+    None until they are set up.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Database:
         self.locks = LockTable()
         self.catalog: Snapshot = store.load()
         self.now_us = now_us
+        self.catalogue: Catalogue | None = None
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
 
     def install_catalog(self, snapshot: Snapshot) -> None:

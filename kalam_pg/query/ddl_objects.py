@@ -128,7 +128,16 @@ def new_column(column: st.ColumnDefinition) -> NewColumn:
 
 
 def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
-    """Those of the columns first, each kind as the table's own."""
+    """Those of the columns first, each kind as the table's own.
+
+    Raises 0A000 for UNIQUE: a promise that no index keeps yet.
+    """
+    unique = any(column.unique and not column.primary_key for column in statement.columns)
+    if unique or any(constraint.kind == "u" for constraint in statement.constraints):
+        raise FeatureNotSupportedError(
+            "UNIQUE constraints are not supported yet",
+            hint="Make the columns the primary key, or check in the application.",
+        )
     names = [column.name for column in statement.columns]
     found: list[NewConstraint] = []
     for column in statement.columns:

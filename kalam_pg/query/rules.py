@@ -109,7 +109,7 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         if not column.default:
             defaults.append(None)
             continue
-        bound = bind_expression(column.default, scope, None, column.type)
+        bound = bind_expression(column.default, scope, None, column.type, column.typmod)
         defaults.append(compile_expr(bound, slot_of))
     checks = [
         (

@@ -88,6 +88,7 @@ def build_services(config: Config, database: Database) -> Services:
     """What sessions share, over an open database."""
     store = database.store
     catalogue = Catalogue(users=store.users, find_user=store.user_by_id)
+    database.catalogue = catalogue
     cache = StatementCache(catalogue.answer)
     services = Services(
         config=config,

@@ -16,7 +16,7 @@ from catalog.errors import (
 from catalog.model import Role, User
 from catalog.privileges import check_table
 from catalog.snapshot import Snapshot
-from catalog.types.table import PgType
+from catalog.types.table import PgType, TypeContext
 from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.registry import Jobs
@@ -29,10 +29,16 @@ from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transact
 from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.sessions.portals import PreparedStatement
+from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement
+from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
+
+_NAMES_OBJECTS = frozenset(
+    ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper")
+)
 
 
 def now_us() -> int:
@@ -46,6 +52,7 @@ class SqlSession:
     user: whose rows and rights count now; session_user: who SET ROLE returns to; login_user: who
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
     made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions.
+    services: functions that need more than values, by name; the session's owner adds its own.
     """
 
     def __init__(
@@ -68,7 +75,9 @@ class SqlSession:
         self.prepared: dict[str, PreparedStatement] = {}
         self.end_sessions_of: Callable[[int], None] = lambda _user_id: None
         self._context = EvalContext()
+        self.services: dict[str, Callable[..., Value]] = session_functions(self)
         self._context_of = -1
+        self._context_snapshot: Snapshot | None = None
         self.set_user(user)
 
     # -------------------------------------------------------------------------- who and how
@@ -104,17 +113,10 @@ class SqlSession:
         """What expressions may ask, brought up to date for one statement."""
         context = self._context
         settings = self.settings
-        if self._context_of != settings.version:
-            self._context_of = settings.version
-            context = self._context = EvalContext(
-                user=self.user.name,
-                session_user=self.session_user.name,
-                search_path=self.search_path,
-                types=settings.types,
-                next_snowflake=self.database.engine.next_snowflake,
-                setting=self._setting,
-                services=self.services(),
-            )
+        snapshot = self.snapshot
+        if self._context_of != settings.version or self._context_snapshot is not snapshot:
+            self._context_of, self._context_snapshot = settings.version, snapshot
+            context = self._context = self._new_context(snapshot)
         transaction = self.transaction
         context.params = params
         context.statement_us = now_us()
@@ -123,9 +125,27 @@ class SqlSession:
             context.now_us = started_us
         return context
 
-    def services(self) -> dict[str, Callable[..., Value]]:
-        """Functions that need more than values; the owner of the session adds its own."""
-        return {}
+    def _new_context(self, snapshot: Snapshot) -> EvalContext:
+        """A context for these settings and this catalog, with the names that this user may see."""
+        context = EvalContext(
+            user=self.user.name,
+            session_user=self.session_user.name,
+            search_path=self.search_path,
+            types=self.settings.types,
+            next_snowflake=self.database.engine.next_snowflake,
+            setting=self._setting,
+            services=self.services,
+        )
+        catalogue = self.database.catalogue
+        if catalogue is None:
+            return context
+        return catalogue.perspective(snapshot, self.user, self.search_path).bind(context)
+
+    def text_context(self, columns: Sequence[OutputColumn]) -> TypeContext:
+        """How values of these columns become text; only regclass and its like need object names."""
+        if any(column.type.name in _NAMES_OBJECTS for column in columns):
+            return self.context().types
+        return self.settings.types
 
     def _setting(self, name: str) -> str | None:
         if name == "lock_timeout_ms":
