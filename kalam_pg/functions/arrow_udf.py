@@ -10,12 +10,14 @@ helpers below, which translated SQL needs beside PostgreSQL's own functions:
     ~avg            sum and count to numeric's average
     ~agg:K ~aggd:K  an aggregate over the list of its (distinct) inputs
     ~fsum ~favg     check a sum of double precision for overflow, and divide it
+    ~set:K ~seto:K  the rows of a set-returning function as a list (with their numbers)
     ~one            21000 when a scalar subquery gave more than one row
 """
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from itertools import islice
 
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
 from catalog.types.registry import by_oid
@@ -27,8 +29,12 @@ from kalam_pg.functions.define import Datum
 from kalam_pg.functions.floats import overflow
 from kalam_pg.functions.registry import by_key
 from kalam_pg.functions.sortkey import key_function
+from kalam_pg.functions.strings import too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
+
+SET_ROWS_MAX = 1_000_000
+"""What one call of a set-returning function may give: its rows are a list in memory."""
 
 Udf = Callable[..., Datum]
 """Arrow arrays of one length in, an array of that length out."""
@@ -262,6 +268,28 @@ def _extreme(sign: int) -> Callable[..., Callable[..., Datum]]:
     return make
 
 
+def _set(ordinality: bool) -> Callable[..., Callable[..., Datum]]:
+    def make(rest: str, types: tuple[PgType, ...], context: EvalContext) -> Callable[..., Datum]:
+        overload = by_key(rest)
+        row = bound_row(overload, types, -1, context)
+        several = len(overload.out_names) > 1
+
+        def run(*values: Datum) -> Datum:
+            if overload.strict and None in values:
+                return ()
+            items = tuple(islice(row(*values), SET_ROWS_MAX + 1))
+            if len(items) > SET_ROWS_MAX:
+                raise too_long()
+            if not ordinality:
+                return items
+            rows = items if several else [(item,) for item in items]
+            return tuple([(*item, number) for number, item in enumerate(rows, 1)])
+
+        return run
+
+    return make
+
+
 _HELPERS: dict[str, Callable[..., Callable[..., Datum]]] = {
     "key": _key,
     "any": _any_all(every=False),
@@ -275,5 +303,7 @@ _HELPERS: dict[str, Callable[..., Callable[..., Datum]]] = {
     "aggd": _aggregate(distinct=True),
     "max": _extreme(1),
     "min": _extreme(-1),
+    "set": _set(ordinality=False),
+    "seto": _set(ordinality=True),
 }
-_LENIENT = frozenset({"max", "min", "agg", "aggd"})
+_LENIENT = frozenset({"max", "min", "agg", "aggd", "set", "seto"})

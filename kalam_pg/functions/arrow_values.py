@@ -41,6 +41,10 @@ def from_values(values: Sequence[Datum], kind: pa.DataType) -> Datum:
         return pa.array(values, pa.int64()).cast(kind)
     if pa.types.is_list(kind):
         return _from_lists(values, kind)
+    if pa.types.is_struct(kind):
+        columns = list(zip(*values, strict=True)) or [()] * kind.num_fields
+        arrays = [from_values(c, kind.field(i).type) for i, c in enumerate(columns)]
+        return pa.StructArray.from_arrays(arrays, fields=list(kind))
     return pa.array(values, kind)
 
 
@@ -54,7 +58,7 @@ def _from_lists(values: Sequence[Datum], kind: pa.DataType) -> Datum:
             offsets.append(len(items))
             items.extend(value)
     offsets.append(len(items))
-    if any(isinstance(item, tuple) for item in items):
+    if any(isinstance(item, tuple) for item in items) and not pa.types.is_struct(kind.value_type):
         from catalog.errors import FeatureNotSupportedError  # noqa: PLC0415
 
         raise FeatureNotSupportedError("multidimensional arrays are not supported here")

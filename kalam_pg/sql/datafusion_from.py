@@ -10,18 +10,26 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from kalam_pg.functions.table import Kind
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant, unified
+from kalam_pg.sql.datafusion_lateral import (
+    binding_condition,
+    lateral_function,
+    lateral_query,
+    make_domain,
+    outer_columns,
+    relations_of,
+)
 from kalam_pg.sql.datafusion_state import Relation, Scope, State, column
 from kalam_pg.sql.physical import Sql, arrow_cast, canonical, literal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Call,
+    ColumnRef,
     CteScan,
     Expr,
     FromItem,
     FunctionScan,
     Join,
     OutputColumn,
-    Query,
     SubqueryScan,
     TableScan,
     ValuesScan,
@@ -30,7 +38,7 @@ from kalam_pg.sql.tree import (
 from storage.errors import KeyTooLongError
 from storage.layout import Value
 
-EmitQuery = Callable[[Query, Scope | None], Relation]
+EmitQuery = Callable[..., Relation]
 
 # A set that is computed here becomes rows of the SQL text.
 _INLINE_ROWS = 20_000
@@ -46,17 +54,24 @@ class FromClause:
         self._scope = scope
         self._emit_query = emit_query
 
-    def emit(self, items: Iterable[FromItem]) -> str:
-        """The items, cross joined in order."""
-        return " CROSS JOIN ".join([self._item(item) for item in items])
+    def emit(self, items: Iterable[FromItem], before: str = "") -> str:
+        """The items, cross joined in order, after what already stands in the clause."""
+        text = before
+        for item in items:
+            dependent = self._dependent(item)
+            if dependent:
+                right, on = self._lateral(item, text, dependent)
+                text = f"({text} INNER JOIN {right} ON {on})"
+            else:
+                right = self._item(item, text)
+                text = f"{text} CROSS JOIN {right}" if text else right
+        return text
 
-    def _item(self, item: FromItem) -> str:
+    def _item(self, item: FromItem, before: str) -> str:
         match item:
             case TableScan():
                 return self._table(item)
-            case SubqueryScan(relation, query, _, _, lateral):
-                if lateral:
-                    raise FeatureNotSupportedError("LATERAL is not supported here")
+            case SubqueryScan(relation, query):
                 return self._derived(relation, self._emit_query(query, self._scope.parent))
             case CteScan(relation, cte):
                 physical = self._state.ctes.get(cte)
@@ -70,13 +85,38 @@ class FromClause:
             case FunctionScan():
                 return self._function(item)
             case Join():
-                return self._join(item)
+                return self._join(item, before)
             case VirtualScan(_, schema, name):
                 raise FeatureNotSupportedError(
                     f"reading {schema}.{name} together with stored tables is not supported"
                 )
             case _:
                 assert_never(item)
+
+    # -------------------------------------------------------------- items that depend on others
+
+    def _dependent(self, item: FromItem) -> list[ColumnRef]:
+        """The columns of earlier items (or of a domain) that a lateral item reads."""
+        if isinstance(item, SubqueryScan):
+            refs = outer_columns(item.query, relations_of(item.query)) if item.lateral else []
+        elif isinstance(item, FunctionScan):
+            refs = outer_columns(item.call, relations_of(item.call))
+        else:
+            return []
+        return refs if any(self._scope.knows(ref) for ref in refs) else []
+
+    def _lateral(self, item: FromItem, base: str, refs: list[ColumnRef]) -> tuple[str, str]:
+        """The item's rows per binding as a FROM item, and the condition that joins them."""
+        domain = make_domain(self._state, self._scope, base, refs)
+        if isinstance(item, SubqueryScan):
+            bound = lateral_query(self._state, self._emit_query, item.query, refs, domain)
+        else:
+            assert isinstance(item, FunctionScan)
+            bound = lateral_function(self._state, item, domain)
+        alias = f"r{item.relation}"
+        on = binding_condition(self._scope, refs, alias)
+        self._bind(item.relation, bound.physical)
+        return f"({bound.sql}) AS {alias}", on
 
     def _bind(self, relation: int, physical: tuple[pa.DataType, ...]) -> None:
         """Columns c0, c1 … of a relation."""
@@ -107,14 +147,26 @@ class FromClause:
             self._scope.add_column(scan.relation, index, sql)
         return f"{name} AS {alias}"
 
-    def _join(self, join: Join) -> str:
-        left, right = self._item(join.left), self._item(join.right)
-        if join.kind == "cross" or join.condition is None:
-            if join.kind not in {"cross", "inner"}:
-                return f"({left} {_JOINS[join.kind]} {right} ON true)"
+    def _join(self, join: Join, before: str) -> str:
+        left = self._item(join.left, before)
+        base = f"{before} CROSS JOIN {left}" if before else left
+        dependent = self._dependent(join.right)
+        on = ""
+        if dependent:
+            if join.kind in {"right", "full"}:
+                raise FeatureNotSupportedError(
+                    "the combining JOIN type must be INNER or LEFT for a LATERAL reference"
+                )
+            right, on = self._lateral(join.right, base, dependent)
+        else:
+            right = self._item(join.right, base)
+        if join.kind == "cross" and not on:
             return f"({left} CROSS JOIN {right})"
-        condition = Expressions(self._state, self._scope).emit(join.condition)
-        return f"({left} {_JOINS[join.kind]} {right} ON {condition.text})"
+        terms = [on] if on else []
+        if join.condition is not None:
+            terms.append(Expressions(self._state, self._scope).emit(join.condition).text)
+        word = _JOINS["inner" if join.kind == "cross" else join.kind]
+        return f"({left} {word} {right} ON {' AND '.join(terms) or 'true'})"
 
     # -------------------------------------------------------------- sets
 

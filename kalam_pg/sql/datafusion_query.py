@@ -10,20 +10,16 @@ from typing import Any, assert_never
 
 import pyarrow as pa
 
-from catalog.errors import (
-    FeatureNotSupportedError,
-    InvalidRowCountInLimitClauseError,
-    InvalidRowCountInResultOffsetClauseError,
-)
+from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType
 from kalam_pg.sql.datafusion_expr import Expressions, unified
 from kalam_pg.sql.datafusion_from import FromClause, values
 from kalam_pg.sql.datafusion_group import Grouped
+from kalam_pg.sql.datafusion_lateral import Domain, expand_sets, limits
 from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted, fingerprint
-from kalam_pg.sql.datafusion_subquery import Domain, Subqueries
+from kalam_pg.sql.datafusion_subquery import Subqueries
 from kalam_pg.sql.datafusion_window import add_windows
 from kalam_pg.sql.physical import Sql, canonical
-from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Cte,
     Expr,
@@ -113,12 +109,12 @@ class Queries:
     # -------------------------------------------------------------- SELECT
 
     def _select(self, query: Select, parent: Scope | None, domain: Domain | None) -> Relation:
+        query = expand_sets(self._state, query)
         scope = Scope(parent)
-        from_ = FromClause(self._state, scope, self.emit).emit(query.from_)
-        if domain is not None:
-            for ref, sql in domain.columns:
-                scope.add_column(ref.relation, ref.column, lambda sql=sql: sql)  # type: ignore[misc]
-            from_ = f"{domain.sql} CROSS JOIN {from_}" if from_ else domain.sql
+        for ref, sql in domain.columns if domain is not None else ():
+            scope.add_column(ref.relation, ref.column, lambda sql=sql: sql)  # type: ignore[misc]
+        clause = FromClause(self._state, scope, self.emit)
+        from_ = clause.emit(query.from_, domain.sql if domain is not None else "")
         before = Subqueries(self._state, scope, self.emit)
         if not query.grouped:
             from_ = before.attach(from_, query.where, _late(query))
@@ -359,18 +355,3 @@ def _order(terms: Sequence[str]) -> str:
 def direction(key: SortKey) -> str:
     """ASC or DESC and where NULLs go, spelled out."""
     return f" {'DESC' if key.descending else 'ASC'} NULLS {'FIRST' if key.nulls_first else 'LAST'}"
-
-
-def limits(state: State, query: Query) -> tuple[int | None, int]:
-    """LIMIT (None for none) and OFFSET; negative ones are 2201W and 2201X."""
-    limit = evaluate(query.limit, state.context) if query.limit is not None else None
-    offset = evaluate(query.offset, state.context) if query.offset is not None else None
-    if limit is not None:
-        assert isinstance(limit, int)
-        if limit < 0:
-            raise InvalidRowCountInLimitClauseError("LIMIT must not be negative")
-    if offset is not None:
-        assert isinstance(offset, int)
-        if offset < 0:
-            raise InvalidRowCountInResultOffsetClauseError("OFFSET must not be negative")
-    return limit, offset or 0

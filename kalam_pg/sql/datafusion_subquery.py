@@ -9,18 +9,29 @@ and then joined by them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import registry
-from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.datafusion_expr import Expressions
+from kalam_pg.sql.datafusion_lateral import (
+    Bound,
+    Domain,
+    binding_condition,
+    limits,
+    make_domain,
+    outer_columns,
+    over_no_rows,
+    own_relation,
+    relations_of,
+    rows_per_binding,
+)
 from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted
-from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, canonical, is_decimal, literal
+from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, canonical, literal
 from kalam_pg.sql.tree import (
     Aggregate,
     ArraySubquery,
@@ -52,15 +63,6 @@ EmitQuery = Callable[..., Relation]
 Subquery = ScalarSubquery | ArraySubquery | Exists | InSubquery
 _SUBQUERIES = (ScalarSubquery, ArraySubquery, Exists, InSubquery)
 _QUERIES = (Select, SetOp, ValuesQuery)
-_FIRST_OWN_RELATION = 1_000_000  # the binder counts its relations from 0
-
-
-@dataclass(frozen=True, slots=True)
-class Domain:
-    """The distinct bindings of outer columns: a FROM item, and where each column stands in it."""
-
-    sql: str
-    columns: tuple[tuple[ColumnRef, Sql], ...]
 
 
 class Subqueries:
@@ -101,7 +103,7 @@ class Subqueries:
         node, negated = _without_not(conjunct)
         match node:
             case Exists(query):
-                return _is_plain(query) or not self._outer(query)
+                return (_is_plain(query) and not _has_lateral(query)) or not self._outer(query)
             case InSubquery(args, query, operators, every):
                 name = "<>" if every else "="
                 return (
@@ -148,11 +150,12 @@ class Subqueries:
             emitted = self._one_row(query)
             self._scope.add_node(node, column(alias, "c0", emitted.physical[0]))
             return f"{from_} LEFT JOIN ({emitted.sql}) AS {alias} ON true"
-        domain = self._domain(base, refs)
-        emitted = self._per_binding(query, refs, domain)
-        value = column(alias, "v", emitted.physical[-1])
+        domain = make_domain(self._state, self._scope, base, refs)
+        bound = self._one_per_binding(query, refs, domain)
+        value = column(alias, "c0", bound.physical[0])
         if default is not None:
-            empty = self._on_empty(query, default)
+            assert isinstance(query, Select)
+            empty = over_no_rows(self._state, self._scope, default, query.having)
             if empty.text != literal(None, query.columns[0].type).text:
                 empty = converted(empty, value.physical)
                 value = Sql(
@@ -160,81 +163,25 @@ class Subqueries:
                     value.physical,
                 )
         self._scope.add_node(node, value)
-        on = " AND ".join(
-            [
-                f"({self._scope.column(ref).text} IS NOT DISTINCT FROM {alias}.d{i})"
-                for i, ref in enumerate(refs)
-            ]
-        )
-        return f"{from_} LEFT JOIN ({emitted.sql}) AS {alias} ON {on}"
+        on = binding_condition(self._scope, refs, alias)
+        return f"{from_} LEFT JOIN ({bound.sql}) AS {alias} ON {on}"
 
-    def _domain(self, base: str, refs: Sequence[ColumnRef]) -> Domain:
+    def _one_per_binding(self, query: Query, refs: Sequence[ColumnRef], domain: Domain) -> Bound:
+        """The query's value for each binding; several values for one are 21000."""
+        bound = rows_per_binding(self._state, self._emit_query, query, refs, domain)
+        assert isinstance(query, Select)
+        limit, _ = limits(self._state, query)
+        if (query.grouped and not query.group_by) or (limit is not None and limit <= 1):
+            return bound
         alias = self._state.alias()
-        items, columns = [], []
-        for i, ref in enumerate(refs):
-            outer = self._scope.column(ref)
-            if not ordered_in_arrow(ref.type) and not is_decimal(outer.physical):
-                raise FeatureNotSupportedError(
-                    f"a correlated subquery over {ref.type.sql_name} is not supported"
-                )
-            items.append(f"{outer.text} AS d{i}")
-            columns.append((ref, column(alias, f"d{i}", outer.physical)))
-        sql = f"(SELECT DISTINCT {', '.join(items)} FROM {base}) AS {alias}"
-        return Domain(sql, tuple(columns))
-
-    def _per_binding(self, query: Query, refs: Sequence[ColumnRef], domain: Domain) -> Relation:
-        """The query's value for each binding: columns d0 …, m (true), v."""
-        if not isinstance(query, Select) or query.with_ or query.distinct_on:
-            raise FeatureNotSupportedError("this form of correlated subquery is not supported")
-        if query.distinct or query.grouping_sets or query.locking:
-            raise FeatureNotSupportedError("this form of correlated subquery is not supported")
-        own = [Target(replace(ref, outer=0), "") for ref in refs]
-        target = query.targets[0]
-        one_group = query.grouped and not query.group_by
-        group_by = (*[t.expr for t in own], *query.group_by) if query.grouped else ()
-        if one_group:
-            changed = replace(
-                query, targets=(*own, target), group_by=group_by, order_by=(), limit=None,
-                offset=None,
-            )  # fmt: skip
-            emitted = self._emit_query(changed, None, domain)
-            return self._numbered(emitted, len(refs), None)
-        number = Window(
-            registry.windows("row_number")[0], (), types.INT8,
-            partition_by=tuple([t.expr for t in own]), order_by=query.order_by,
-        )  # fmt: skip
-        changed = replace(
-            query, targets=(*own, target, Target(number, "")), group_by=group_by, order_by=(),
-            limit=None, offset=None,
-        )  # fmt: skip
-        emitted = self._emit_query(changed, None, domain)
-        return self._numbered(emitted, len(refs), query)
-
-    def _numbered(self, emitted: Relation, count: int, query: Select | None) -> Relation:
-        """Name the columns; keep the rows that LIMIT and OFFSET ask for, at most one a binding."""
-        alias = self._state.alias()
-        physical = (*emitted.physical[:count], BOOLEAN, emitted.physical[count])
-        keys = [f"{alias}.c{i}" for i in range(count)]
-        named = [f"{key} AS d{i}" for i, key in enumerate(keys)]
-        if query is None:
-            sql = f"SELECT {', '.join(named)}, true AS m, {alias}.c{count} AS v"
-            return Relation(f"{sql} FROM ({emitted.sql}) AS {alias}", physical)
-        from kalam_pg.sql.datafusion_query import limits  # noqa: PLC0415 # it imports this module
-
-        limit, offset = limits(self._state, query)
-        where = f" WHERE {alias}.c{count + 1} > {offset}"
-        if limit is not None:
-            where += f" AND {alias}.c{count + 1} <= {offset + limit}"
-        if limit is not None and limit <= 1:
-            sql = f"SELECT {', '.join(named)}, true AS m, {alias}.c{count} AS v"
-            return Relation(f"{sql} FROM ({emitted.sql}) AS {alias}{where}", physical)
+        keys = [f"{alias}.d{i}" for i in range(len(refs))]
         one = self._state.call("~one", [Sql("count(*)", INT64)], BOOLEAN, (types.INT8,), types.BOOL)
+        items = [*[f"{key} AS d{i}" for i, key in enumerate(keys)], "true AS m"]
         sql = (
-            f"SELECT {', '.join(named)}, true AS m, first_value({alias}.c{count}) AS v"
-            f" FROM ({emitted.sql}) AS {alias}{where} GROUP BY {', '.join(keys)}"
-            f" HAVING {one.text}"
+            f"SELECT {', '.join(items)}, first_value({alias}.c0) AS c0"
+            f" FROM ({bound.sql}) AS {alias} GROUP BY {', '.join(keys)} HAVING {one.text}"
         )
-        return Relation(sql, physical)
+        return Bound(sql, bound.physical)
 
     def _one_row(self, query: Query) -> Relation:
         """An uncorrelated query as at most one row; more are 21000."""
@@ -252,23 +199,6 @@ class Subqueries:
             f" HAVING {one.text}",
             emitted.physical,
         )
-
-    def _on_empty(self, query: Query, default: Expr) -> Sql:
-        """What an aggregate query gives over no rows: count is 0, the others are NULL."""
-        assert isinstance(query, Select)
-        scope = Scope(self._scope)
-        having = query.having
-        for expr in (default, having):
-            for node in walk(expr) if expr is not None else ():
-                if isinstance(node, Aggregate):
-                    value = 0 if node.overload.name == "count" else None
-                    scope.add_node(node, literal(value, node.type))
-        expressions = Expressions(self._state, scope)
-        result = expressions.emit(default)
-        if having is None:
-            return result
-        test = expressions.emit(having)
-        return Sql(f"CASE WHEN {test.text} THEN {result.text} END", result.physical)
 
     # -------------------------------------------------------------- all forms as scalar ones
 
@@ -301,7 +231,7 @@ class Subqueries:
         return self._wrapped(query)
 
     def _wrapped(self, query: Query) -> Select:
-        relation = _FIRST_OWN_RELATION + int(self._state.alias()[1:])
+        relation = own_relation(self._state)
         scan = SubqueryScan(relation, query, query.columns)
         targets = tuple(
             [
@@ -324,14 +254,10 @@ class Subqueries:
         target = Coalesce((gathered, Const((), node.type)), node.type)
         return _aggregated(inner, target), target
 
-    def _outer(self, query: Query) -> list[ColumnRef]:
+    @staticmethod
+    def _outer(query: Query) -> list[ColumnRef]:
         """The columns of this level (or further out) that a query reads, each once."""
-        inside = _relations(query)
-        found: dict[tuple[int, int], ColumnRef] = {}
-        for node in walk(query):
-            if isinstance(node, ColumnRef) and node.relation not in inside:
-                found.setdefault((node.relation, node.column), node)
-        return list(found.values())
+        return outer_columns(query, relations_of(query))
 
 
 def conjuncts(expr: Expr | None) -> list[Expr]:
@@ -363,14 +289,6 @@ def _subqueries(node: Any) -> Iterator[Subquery]:  # noqa: ANN401 # any node
         yield from _subqueries(child)
 
 
-def _relations(query: Query) -> set[int]:
-    return {
-        node.relation
-        for node in walk(query)
-        if hasattr(node, "relation") and not isinstance(node, ColumnRef)
-    }
-
-
 def _is_plain(query: Query) -> bool:
     """A SELECT whose rows are its FROM clause's, filtered (DISTINCT and ORDER BY aside)."""
     return (
@@ -382,6 +300,11 @@ def _is_plain(query: Query) -> bool:
         and not query.with_
         and not any(isinstance(n, Window) for t in query.targets for n in walk(t.expr))
     )
+
+
+def _has_lateral(query: Query) -> bool:
+    """Whether a FROM item may depend on others, or on an outer query."""
+    return any(getattr(node, "lateral", False) for node in walk(query))
 
 
 def _aggregated(query: Select, target: Expr) -> Select:

@@ -1,0 +1,285 @@
+# ruff: noqa: S608 - text comes from this package; user text is in quoted literals alone
+"""What depends on columns of other FROM items: computed per distinct binding of them, then joined.
+
+The bindings (a *domain*) are told apart by their physical values, which is finer than SQL's equality
+and so never wrong.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidRowCountInLimitClauseError,
+    InvalidRowCountInResultOffsetClauseError,
+)
+from catalog.types import registry as types
+from kalam_pg.functions import registry
+from kalam_pg.functions.registry import key_of
+from kalam_pg.functions.table import Kind
+from kalam_pg.sql.datafusion_expr import Expressions
+from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted
+from kalam_pg.sql.physical import Sql, canonical, literal
+from kalam_pg.sql.to_python import evaluate
+from kalam_pg.sql.tree import (
+    Aggregate,
+    Call,
+    ColumnRef,
+    Expr,
+    FunctionScan,
+    OutputColumn,
+    Query,
+    Select,
+    SetOp,
+    Target,
+    ValuesQuery,
+    Window,
+)
+from kalam_pg.sql.walk import children, map_children, walk
+
+EmitQuery = Callable[..., Relation]
+_FIRST_OWN_RELATION = 1_000_000  # the binder counts its relations from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The distinct bindings of outer columns: a FROM item, and where each column stands in it."""
+
+    sql: str
+    columns: tuple[tuple[ColumnRef, Sql], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Rows per binding: SQL with columns d0, d1 and so on (the binding), m (true), c0, c1 and so on."""
+
+    sql: str
+    physical: tuple[pa.DataType, ...]
+
+
+def outer_columns(node: object, inside: frozenset[int] | set[int] = frozenset()) -> list[ColumnRef]:
+    """The columns that a node reads of relations outside it, each once."""
+    found: dict[tuple[int, int], ColumnRef] = {}
+    for part in walk(node):
+        if isinstance(part, ColumnRef) and part.relation not in inside:
+            found.setdefault((part.relation, part.column), part)
+    return list(found.values())
+
+
+def relations_of(query: object) -> set[int]:
+    """The numbers of the relations in a query."""
+    return {
+        part.relation
+        for part in walk(query)
+        if hasattr(part, "relation") and not isinstance(part, ColumnRef)
+    }
+
+
+def own_relation(state: State) -> int:
+    """A relation number that the binder does not use."""
+    return _FIRST_OWN_RELATION + int(state.alias()[1:])
+
+
+def make_domain(state: State, scope: Scope, base: str, refs: Sequence[ColumnRef]) -> Domain:
+    """The bindings of `refs` among the rows of a FROM clause."""
+    alias = state.alias()
+    items, columns = [], []
+    for i, ref in enumerate(refs):
+        try:
+            outer = scope.column(ref)
+        except KeyError:
+            raise FeatureNotSupportedError(
+                f'a reference to column "{ref.name}" from this depth is not supported'
+            ) from None
+        items.append(f"{outer.text} AS d{i}")
+        columns.append((ref, column(alias, f"d{i}", outer.physical)))
+    return Domain(f"(SELECT DISTINCT {', '.join(items)} FROM {base}) AS {alias}", tuple(columns))
+
+
+def binding_condition(scope: Scope, refs: Sequence[ColumnRef], alias: str) -> str:
+    """The join condition between the outer rows and the rows per binding."""
+    return " AND ".join(
+        [
+            f"({scope.column(ref).text} IS NOT DISTINCT FROM {alias}.d{i})"
+            for i, ref in enumerate(refs)
+        ]
+    )
+
+
+def rows_per_binding(
+    state: State, emit_query: EmitQuery, query: Query, refs: Sequence[ColumnRef], domain: Domain
+) -> Bound:
+    """A correlated query's rows for each binding, its LIMIT and OFFSET counted per binding."""
+    if not isinstance(query, Select) or query.with_ or query.distinct_on or query.distinct:
+        raise FeatureNotSupportedError("this form of correlated subquery is not supported")
+    if query.grouping_sets or query.locking:
+        raise FeatureNotSupportedError("this form of correlated subquery is not supported")
+    own = [Target(replace(ref, outer=0), "") for ref in refs]
+    group_by = (*[t.expr for t in own], *query.group_by) if query.grouped else ()
+    alias = state.alias()
+    count, outputs = len(refs), len(query.targets)
+    named = [f"{alias}.c{i} AS d{i}" for i in range(count)]
+    named += ["true AS m", *[f"{alias}.c{count + i} AS c{i}" for i in range(outputs)]]
+    targets = [*own, *query.targets]
+    where = ""
+    if not (query.grouped and not query.group_by) and (
+        query.limit is not None or query.offset is not None
+    ):
+        number = Window(
+            registry.windows("row_number")[0], (), types.INT8,
+            partition_by=tuple([t.expr for t in own]), order_by=query.order_by,
+        )  # fmt: skip
+        targets.append(Target(number, ""))
+        limit, offset = limits(state, query)
+        place = f"{alias}.c{count + outputs}"
+        where = f" WHERE {place} > {offset}"
+        if limit is not None:
+            where += f" AND {place} <= {offset + limit}"
+    changed = replace(
+        query, targets=tuple(targets), group_by=group_by, order_by=(), limit=None, offset=None
+    )
+    emitted = emit_query(changed, None, domain)
+    sql = f"SELECT {', '.join(named)} FROM ({emitted.sql}) AS {alias}{where}"
+    return Bound(sql, emitted.physical[count : count + outputs])
+
+
+def over_no_rows(state: State, scope: Scope, expr: Expr, having: Expr | None) -> Sql:
+    """What an aggregate query gives where there are no rows: count is 0, the others are NULL."""
+    empty = Scope(scope)
+    for whole in (expr, having):
+        for node in walk(whole) if whole is not None else ():
+            if isinstance(node, Aggregate):
+                value = 0 if node.overload.name == "count" else None
+                empty.add_node(node, literal(value, node.type))
+    expressions = Expressions(state, empty)
+    result = expressions.emit(expr)
+    if having is None:
+        return result
+    test = expressions.emit(having)
+    return Sql(f"CASE WHEN {test.text} THEN {result.text} END", result.physical)
+
+
+def lateral_query(
+    state: State, emit_query: EmitQuery, query: Query, refs: Sequence[ColumnRef], domain: Domain
+) -> Bound:
+    """A LATERAL subquery's rows for each binding; one that aggregates has a row for every binding."""
+    bound = rows_per_binding(state, emit_query, query, refs, domain)
+    assert isinstance(query, Select)
+    if not query.grouped or query.group_by:
+        return bound
+    if query.having is not None:
+        raise FeatureNotSupportedError("HAVING in this LATERAL subquery is not supported")
+    scope = Scope()
+    for ref, known in domain.columns:
+        scope.add_column(ref.relation, ref.column, lambda known=known: known)  # type: ignore[misc]
+    alias = state.alias()
+    items = [f"{known.text} AS d{i}" for i, (_, known) in enumerate(domain.columns)]
+    for i, (target, physical) in enumerate(zip(query.targets, bound.physical, strict=True)):
+        empty = converted(over_no_rows(state, scope, target.expr, None), physical)
+        items.append(f"CASE WHEN {alias}.m IS NULL THEN {empty.text} ELSE {alias}.c{i} END AS c{i}")
+    on = binding_condition(scope, refs, alias)
+    sql = f"SELECT {', '.join(items)} FROM {domain.sql} LEFT JOIN ({bound.sql}) AS {alias} ON {on}"
+    return Bound(sql, bound.physical)
+
+
+def lateral_function(state: State, scan: FunctionScan, domain: Domain) -> Bound:
+    """A set-returning function's rows for each binding of the columns it is given."""
+    call = scan.call
+    if not isinstance(call, Call):
+        raise FeatureNotSupportedError("this function in FROM is not supported here")
+    scope = Scope()
+    for ref, known in domain.columns:
+        scope.add_column(ref.relation, ref.column, lambda known=known: known)  # type: ignore[misc]
+    expressions = Expressions(state, scope)
+    bindings = [f"{known.text} AS d{i}" for i, (_, known) in enumerate(domain.columns)]
+    physical = tuple([canonical(c.type) for c in scan.columns])
+    if call.overload.kind is not Kind.SET:
+        value = expressions.canonical(call)
+        items = ", ".join([*bindings, f"{value.text} AS c0"])
+        if scan.ordinality:
+            items += ", arrow_cast(1, 'Int64') AS c1"
+        return Bound(f"SELECT {items} FROM {domain.sql}", physical)
+    plain = len(physical) == 1
+    fields = [(f"c{i}", p) for i, p in enumerate(physical)]
+    item = physical[0] if plain else pa.struct(fields)
+    args = [expressions.canonical(a) for a in call.args]
+    key = f"{'~seto' if scan.ordinality else '~set'}:{key_of(call.overload)}"
+    made = state.call(
+        key, args, pa.list_(item), tuple([a.type for a in call.args]), scan.columns[0].type
+    )
+    a, b = state.alias(), state.alias()
+    kept = ", ".join([f"{a}.d{i}" for i in range(len(bindings))])
+    lists = f"SELECT {', '.join([*bindings, f'{made.text} AS l'])} FROM {domain.sql}"
+    name = "c0" if plain else "u"
+    # An empty list has no rows; DataFusion would keep one for a list that is NULL.
+    sql = (
+        f"SELECT {kept}, unnest({a}.l) AS {name} FROM ({lists}) AS {a} WHERE cardinality({a}.l) > 0"
+    )
+    if not plain:
+        kept = ", ".join([f"{b}.d{i}" for i in range(len(bindings))])
+        columns = ", ".join([f"get_field({b}.u, 'c{i}') AS c{i}" for i in range(len(physical))])
+        sql = f"SELECT {kept}, {columns} FROM ({sql}) AS {b}"
+    return Bound(sql, physical)
+
+
+def _of_this_level(node: object) -> Iterator[object]:
+    """An expression's nodes, not those of its subqueries."""
+    yield node
+    for child in children(node):
+        if not isinstance(child, Select | SetOp | ValuesQuery):
+            yield from _of_this_level(child)
+
+
+def expand_sets(state: State, query: Select) -> Select:
+    """A set-returning function in the select list becomes a function in FROM."""
+    calls: dict[Call, None] = {}
+    for target in query.targets:
+        for node in _of_this_level(target.expr):
+            if isinstance(node, Call) and node.overload.kind is Kind.SET:
+                calls[node] = None
+    if not calls:
+        return query
+    windows = any(isinstance(n, Window) for t in query.targets for n in _of_this_level(t.expr))
+    (call,) = calls if len(calls) == 1 else (None,)
+    if call is None or query.grouped or windows or len(call.overload.out_names) > 1:
+        raise FeatureNotSupportedError(
+            "set-returning functions are not supported in this select list",
+            position=next(iter(calls)).position,
+        )
+    relation = own_relation(state)
+    output = OutputColumn(call.overload.name, call.type)
+    value = ColumnRef(relation, 0, call.overload.name, call.type)
+
+    def change(node: Expr) -> Expr:
+        if node == call:
+            return value
+        if isinstance(node, Select | SetOp | ValuesQuery):
+            return node
+        return map_children(node, change)  # type: ignore[no-any-return]
+
+    lateral = bool(outer_columns(call))
+    scan = FunctionScan(relation, call, (output,), lateral=lateral)
+    return replace(
+        query,
+        targets=tuple([Target(change(t.expr), t.name) for t in query.targets]),
+        order_by=tuple([replace(k, expr=change(k.expr)) for k in query.order_by]),
+        distinct_on=tuple([change(e) for e in query.distinct_on]),
+        from_=(*query.from_, scan),
+    )
+
+
+def limits(state: State, query: Query) -> tuple[int | None, int]:
+    """LIMIT (None for none) and OFFSET; negative ones are 2201W and 2201X."""
+    limit = evaluate(query.limit, state.context) if query.limit is not None else None
+    offset = evaluate(query.offset, state.context) if query.offset is not None else None
+    if limit is not None:
+        assert isinstance(limit, int)
+        if limit < 0:
+            raise InvalidRowCountInLimitClauseError("LIMIT must not be negative")
+    if offset is not None:
+        assert isinstance(offset, int)
+        if offset < 0:
+            raise InvalidRowCountInResultOffsetClauseError("OFFSET must not be negative")
+    return limit, offset or 0
