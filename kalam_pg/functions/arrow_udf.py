@@ -15,9 +15,11 @@ helpers below, which translated SQL needs beside PostgreSQL's own functions:
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
+
+import pyarrow as pa
 
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
 from catalog.types.registry import by_oid
@@ -58,13 +60,15 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
         return _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
     key, _, typmod = spec.key.partition("#")
     overload = by_key(key)
-    if overload.arrow is not None:
-        return overload.arrow
+    repeatable = overload.volatility is not Volatility.VOLATILE
     row = bound_row(overload, types, int(typmod) if typmod else -1, surroundings)
     if not overload.args and len(spec.arg_types) == 1:
         # A function without arguments is given a column for its length.
         return lambda lengths: from_values([row() for _ in range(len(lengths))], spec.result)
-    return _by_values(spec, row, strict=overload.strict)
+    by_values = _by_values(spec, row, strict=overload.strict, repeatable=repeatable)
+    if overload.arrow is None:
+        return by_values
+    return _by_columns(overload, surroundings, by_values)
 
 
 def make_udaf(spec: UdfSpec, context: Mapping[str, Datum]) -> Datum:
@@ -105,40 +109,93 @@ def bound_row(
     return row
 
 
+def _by_columns(overload: Overload, context: EvalContext, otherwise: Udf) -> Udf:
+    """The Arrow implementation, and the rows' where it gives None."""
+    kernel = overload.arrow
+    assert kernel is not None
+    before = (context,) if overload.needs_context else ()
+
+    def run(*arrays: Datum) -> Datum:
+        result = kernel(*before, *arrays)
+        return otherwise(*arrays) if result is None else result
+
+    return run
+
+
 def _type(oid: int) -> PgType:
     found = by_oid(oid)
     assert found is not None, oid
     return found
 
 
-def _by_values(spec: UdfSpec, row: Callable[..., Datum], *, strict: bool = True) -> Udf:
-    """Apply a row function element by element."""
+def _by_values(
+    spec: UdfSpec, row: Callable[..., Datum], *, strict: bool = True, repeatable: bool = True
+) -> Udf:
+    """Apply a row function element by element.
+
+    repeatable: equal arguments give equal results, so that it is enough to ask once for each.
+    """
     result = spec.result
-    if strict and len(spec.arg_types) == 1:
-
-        def unary(array: Datum) -> Datum:
-            values = [None if v is None else row(v) for v in to_values(array)]
-            return from_values(values, result)
-
-        return unary
-    if strict and len(spec.arg_types) == 2:
-
-        def binary(left: Datum, right: Datum) -> Datum:
-            pairs = zip(to_values(left), to_values(right), strict=True)
-            return from_values(
-                [None if a is None or b is None else row(a, b) for a, b in pairs], result
-            )
-
-        return binary
+    rows = (
+        _one_argument(row)
+        if strict and len(spec.arg_types) == 1
+        else _arguments(row, strict=strict)
+    )
 
     def run(*arrays: Datum) -> Datum:
-        columns = [to_values(a) for a in arrays]
-        rows = zip(*columns, strict=True)
-        if strict:
-            return from_values([None if None in r else row(*r) for r in rows], result)
-        return from_values([row(*r) for r in rows], result)
+        if repeatable and len(arrays[0]) >= _WORTH_A_LOOK:
+            few = _distinct(arrays)
+            if few is not None:
+                places, columns = few
+                return from_values(rows(columns), result).take(places)
+        return from_values(rows([to_values(a) for a in arrays]), result)
 
     return run
+
+
+def _one_argument(row: Callable[..., Datum]) -> Callable[[list[list[Datum]]], list[Datum]]:
+    return lambda columns: [None if v is None else row(v) for v in columns[0]]
+
+
+def _arguments(
+    row: Callable[..., Datum], *, strict: bool
+) -> Callable[[list[list[Datum]]], list[Datum]]:
+    if strict:
+        return lambda columns: [
+            None if None in values else row(*values) for values in zip(*columns, strict=True)
+        ]
+    return lambda columns: [row(*values) for values in zip(*columns, strict=True)]
+
+
+_WORTH_A_LOOK = 64
+"""Rows from which on it pays to look for repeated arguments first."""
+
+
+def _distinct(arrays: Sequence[Datum]) -> tuple[Datum, list[list[Datum]]] | None:
+    """When one argument varies, and little: which distinct row each row is, and those rows.
+
+    None when there is nothing to gain. Floats are left alone: 0 and -0 would become one.
+    """
+    varying = None
+    constants: list[tuple[int, Datum]] = []
+    for at, array in enumerate(arrays):
+        if pa.types.is_nested(array.type) or pa.types.is_floating(array.type):
+            return None
+        encoded = array.dictionary_encode(null_encoding="encode")
+        size = len(encoded.dictionary)
+        if size == 1:
+            constants.append((at, encoded))
+        elif varying is not None or size * 2 > len(array):
+            return None
+        else:
+            varying = at, encoded
+    at, chosen = varying if varying is not None else constants[0]
+    count = len(chosen.dictionary)
+    columns: list[list[Datum]] = [[] for _ in arrays]
+    for place, encoded in constants:
+        columns[place] = to_values(encoded.dictionary) * count
+    columns[at] = to_values(chosen.dictionary)
+    return chosen.indices, columns
 
 
 # ------------------------------------------------------------------ helpers

@@ -1,6 +1,7 @@
 """extract, date_part and date_trunc: the fields of dates, times, timestamps and intervals."""
 
 from collections.abc import Callable
+from datetime import UTC
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.types.registry import (
@@ -36,6 +37,7 @@ from kalam_pg.functions.clock import (
 )
 from kalam_pg.functions.define import Datum, function, stable
 from kalam_pg.functions.table import EvalContext, Overload
+from kalam_pg.functions.vectors import truncated_timestamps
 from kalam_pg.functions.zones import zone_of
 
 # PostgreSQL's spellings of each unit (deltatktbl in datetime.c).
@@ -310,6 +312,11 @@ def _truncate_zoned(context: EvalContext, name: str, value: int, *zone: str) -> 
     return local_to_utc(truncate(name, utc_to_local(value, where), TIMESTAMPTZ), where)
 
 
+def _truncate_column(context: EvalContext, units: Datum, values: Datum) -> Datum | None:
+    """Columns of timestamptz in UTC, where the wall clock is the value itself."""
+    return truncated_timestamps(units, values) if context.types.timezone is UTC else None
+
+
 def _truncate_interval(name: str, value: bytes) -> bytes:
     unit = _unit(name, INTERVAL)
     months, days, micros = unpack_interval(value)
@@ -356,8 +363,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("date_part", (TEXT, DATE), FLOAT8, _as_float(_part_of_date)),
     function("date_part", (TEXT, TIME), FLOAT8, _as_float(_time)),
     function("date_part", (TEXT, INTERVAL), FLOAT8, _as_float(_interval)),
-    function("date_trunc", (TEXT, TIMESTAMP), TIMESTAMP, truncate),
-    stable("date_trunc", (TEXT, TIMESTAMPTZ), TIMESTAMPTZ, _truncate_zoned),
+    function("date_trunc", (TEXT, TIMESTAMP), TIMESTAMP, truncate, arrow=truncated_timestamps),
+    stable("date_trunc", (TEXT, TIMESTAMPTZ), TIMESTAMPTZ, _truncate_zoned, arrow=_truncate_column),
     stable("date_trunc", (TEXT, TIMESTAMPTZ, TEXT), TIMESTAMPTZ, _truncate_zoned),
     function("date_trunc", (TEXT, INTERVAL), INTERVAL, _truncate_interval),
 )

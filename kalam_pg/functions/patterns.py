@@ -69,7 +69,8 @@ def ilike(value: str, pattern: str) -> bool:
     return bool(matcher(pattern, ignore_case=True)(value))
 
 
-def _not_like(value: str, pattern: str) -> bool:
+def not_like(value: str, pattern: str) -> bool:
+    """The negation of `like`."""
     return not matcher(pattern)(value)
 
 
@@ -107,7 +108,7 @@ OVERLOADS: tuple[Overload, ...] = (
         for t in (TEXT, NAME, BPCHAR)
         for o in (
             operator("~~", (t, TEXT), BOOL, like),
-            operator("!~~", (t, TEXT), BOOL, _not_like),
+            operator("!~~", (t, TEXT), BOOL, not_like),
             operator("~~*", (t, TEXT), BOOL, ilike),
             operator("!~~*", (t, TEXT), BOOL, _not_ilike),
         )
@@ -115,6 +116,6 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("~~", (BYTEA, BYTEA), BOOL, _bytes_like),
     operator("!~~", (BYTEA, BYTEA), BOOL, lambda a, b: not _bytes_like(a, b)),
     function("like", (TEXT, TEXT), BOOL, like),
-    function("notlike", (TEXT, TEXT), BOOL, _not_like),
+    function("notlike", (TEXT, TEXT), BOOL, not_like),
     function("like_escape", (TEXT, TEXT), TEXT, like_escape),
 )

@@ -69,7 +69,8 @@ class Overload:
     native: DataFusion SQL of the call, "{0} + {1}" or a callable of the argument SQL texts, **only
         where DataFusion is proven to answer as PostgreSQL**; None means a UDF made from `arrow` or,
         row by row, from `row`.
-    arrow: Arrow arrays in, Arrow array out, the same answer as `row`.
+    arrow: Arrow arrays in (after EvalContext with `needs_context`), Arrow array out, the same answer
+        as `row`; or None, when the rows must be asked one by one.
     sqlite: sqlite SQL template in the same form as `native`; None means a Python function from `row`.
     """
 

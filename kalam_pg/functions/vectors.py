@@ -12,6 +12,41 @@ _NAMES = {pa.int16(): "smallint", pa.int32(): "integer", pa.int64(): "bigint"}
 _INTEGERS = {21: pa.int16(), 23: pa.int32(), 20: pa.int64()}  # int2, int4, int8 by OID
 
 
+_STEPS_US = {
+    "second": 1_000_000,
+    "minute": 60_000_000,
+    "hour": 3_600_000_000,
+    "day": 86_400_000_000,
+}
+_CALENDAR = {"week": "week", "month": "month", "quarter": "quarter", "year": "year"}
+# What Arrow's calendar is known to be right for: years 1 to 9999.
+_FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+def truncated_timestamps(units: Datum, values: Datum) -> Datum | None:
+    """date_trunc of a column of timestamps; None when the rows must do it one by one."""
+    names = units.unique()
+    if len(names) != 1 or names[0].as_py() is None:
+        return None
+    unit = names[0].as_py().lower()
+    plain = values.cast(pa.int64())
+    if unit in _STEPS_US and len(values):
+        # Integer division truncates; timestamps before 1970 must go down.
+        step = _STEPS_US[unit]
+        bounds = pc.min_max(plain)
+        low, high = bounds["min"].as_py(), bounds["max"].as_py()
+        if low is None or (low >= 0 and high <= _LAST_US):
+            return pc.multiply(pc.divide(plain, step), step).cast(values.type)
+    if unit not in _STEPS_US and unit not in _CALENDAR:
+        return None
+    bounds = pc.min_max(plain)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is not None and (low < _FIRST_US or high > _LAST_US):
+        return None
+    floor = pc.floor_temporal(plain.cast(pa.timestamp("us")), unit=unit, week_starts_monday=True)
+    return floor.cast(values.type)
+
+
 def integer(kernel: str, result_oid: int) -> Callable[..., Datum]:
     """An overflow-checked arithmetic kernel ("add", "subtract" …) on one integer type."""
     compute = getattr(pc, f"{kernel}_checked")

@@ -13,6 +13,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
+from kalam_pg.functions import patterns
 from kalam_pg.functions.define import same
 from kalam_pg.functions.registry import key_of
 from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
@@ -29,6 +30,7 @@ from kalam_pg.sql.physical import (
     is_decimal,
     literal,
     null,
+    quote,
 )
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
@@ -64,6 +66,7 @@ from kalam_pg.sql.walk import walk
 _NEVER_CONSTANT = (
     ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
 )  # fmt: skip
+_LIKES: dict[object, str] = {patterns.like: "LIKE", patterns.not_like: "NOT LIKE"}
 _COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
 
 
@@ -190,6 +193,9 @@ class Expressions:
             raise FeatureNotSupportedError("row values are not supported here")
         if len(expr.args) == 2 and (pair := self._compared(overload, *expr.args)) is not None:
             return self._infix(*pair, overload.name)
+        word = _LIKES.get(overload.row)
+        if word is not None and (liked := self._like(expr, word)) is not None:
+            return liked
         args = [self.emit(a) for a in expr.args]
         special = numeric_sql.emit(expr, args)
         if special is not None:
@@ -225,10 +231,21 @@ class Expressions:
             key += f"#{typmod}"
         if not values:
             values = [Sql("arrow_cast(1, 'Int64')", pa.int64())]
-        if overload.arrow is not None and overload.kind is Kind.OPERATOR:
+        if overload.arrow is not None and overload.kind is Kind.OPERATOR and _all_integers(values):
             # Kernels take one type on both sides.
             values = [converted(v, result) for v in values]
         return self._state.call(key, values, result, arg_types, result_type)
+
+    def _like(self, expr: Call, word: str) -> Sql | None:
+        """LIKE with a constant pattern that escapes nothing: DataFusion's is the same then."""
+        value, pattern = expr.args
+        if not is_constant(pattern) or is_constant(value):
+            return None
+        text = evaluate(pattern, self._state.context)
+        if not isinstance(text, str) or "\\" in text:
+            return None
+        arg = self.canonical(value)
+        return Sql(f"({arg.text} {word} {quote(text)})", BOOLEAN, arg.fallible)
 
     # -------------------------------------------------------------- comparison
 
@@ -379,6 +396,10 @@ class Expressions:
         items = [self.as_physical(i, physical.value_type) for i in expr.items]
         text = f"make_array({', '.join([i.text for i in items])})"
         return Sql(arrow_cast(text, physical), physical, any(i.fallible for i in items))
+
+
+def _all_integers(values: Sequence[Sql]) -> bool:
+    return all(pa.types.is_integer(v.physical) for v in values)
 
 
 def unified(values: Sequence[Sql], pg_type: PgType) -> tuple[list[Sql], pa.DataType]:

@@ -152,7 +152,8 @@ EXPRESSIONS = (
     "s LIKE 'a%'", "s IS NULL", "x IS DISTINCT FROM y", "n + 1.5", "n * n", "n / 3", "n > 2", "n = x",
     "round(n)", "f + 0.5", "f > 1", "f = -0.0", "f::int", "n::int", "x::text || s", "x = ANY('{1,2}')",
     "x > 1 AND y < 2", "x > 1 OR y IS NULL", "NOT (x > 1)", "(x > 1) IS NOT TRUE", "x % 2 = 0",
-    "d + x", "d > '2024-01-02'", "d::timestamp", "n::text", "length(s) + x", "x::numeric", "x::float8 / 2",
+    "d + x", "d > '2024-01-02'", "d::timestamp", "n::text", "length(s) + x", "x::numeric",
+    "x::float8 / 2",
     "array[x, y]", "(array[x, y])[1]",
     "position('a' in s)", "split_part(s, 'b', 1)", "i = '1 day'", "i",
 )  # fmt: skip

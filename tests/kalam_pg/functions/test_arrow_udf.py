@@ -1,0 +1,120 @@
+"""Functions over Arrow columns give what their row implementations give."""
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog.errors import DivisionByZeroError, NumericValueOutOfRangeError
+from catalog.types import registry as types
+from kalam_pg.functions.arrow_udf import make_udf_callable
+from kalam_pg.functions.arrow_values import from_values, to_values
+from kalam_pg.functions.registry import by_key, everything, key_of
+from kalam_pg.functions.udf import UdfSpec
+
+INT64 = pa.int64()
+
+
+def make(key, arg_types, result_type, context=None):
+    physical = tuple(t.arrow(-1) for t in arg_types)
+    spec = UdfSpec(
+        "f", key, physical, result_type.arrow(-1), tuple(t.oid for t in arg_types), result_type.oid
+    )
+    return make_udf_callable(spec, context or {})
+
+
+VALUES = {
+    types.INT4: st.integers(-(2**31), 2**31 - 1),
+    types.TEXT: st.text(max_size=5).filter(lambda s: "\0" not in s),
+    types.BYTEA: st.binary(max_size=5),
+    types.DATE: st.integers(-(2**31), 2**31 - 1),
+    types.TIMESTAMP: st.integers(-(2**63), 2**63 - 1),
+    types.TIMESTAMPTZ: st.integers(-(2**63), 2**63 - 1),
+    types.TIME: st.integers(0, 86_399_999_999),
+    types.INTERVAL: st.binary(min_size=16, max_size=16),
+    types.UUID: st.binary(min_size=16, max_size=16),
+    types.FLOAT8: st.floats(allow_nan=False),
+    types.BOOL: st.booleans(),
+    types.by_name("_text"): st.lists(st.none() | st.text(max_size=3)).map(tuple),
+    types.by_name("_timestamp"): st.lists(st.none() | st.integers(-5, 5)).map(tuple),
+}
+
+
+@pytest.mark.parametrize("pg_type", VALUES, ids=lambda t: t.name)
+def test_values_pass_through_arrow_unchanged(pg_type):
+    @settings(max_examples=20, deadline=None)
+    @given(st.lists(st.none() | VALUES[pg_type], max_size=5))
+    def check(values):
+        assert to_values(from_values(values, pg_type.arrow(-1))) == values
+
+    check()
+
+
+@pytest.mark.parametrize(
+    ("symbol", "error"), [("+", NumericValueOutOfRangeError), ("/", DivisionByZeroError)]
+)
+def test_integer_kernels_check_what_the_rows_check(symbol, error):
+    key = f"o:{symbol}(int4,int4)"
+    column = make(key, (types.INT4, types.INT4), types.INT4)
+    row = by_key(key).row
+    left, right = [7, -7, None, 3], [2, 2, 1, None]
+    wanted = [
+        None if a is None or b is None else row(a, b) for a, b in zip(left, right, strict=True)
+    ]
+    assert column(pa.array(left, pa.int32()), pa.array(right, pa.int32())).to_pylist() == wanted
+    bad = (2**31 - 1, 1) if symbol == "+" else (1, 0)
+    with pytest.raises(error):
+        column(pa.array([bad[0]], pa.int32()), pa.array([bad[1]], pa.int32()))
+
+
+UNITS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(UNITS),
+    st.lists(st.none() | st.integers(-(10**17), 4 * 10**17), min_size=1, max_size=20),
+)
+def test_date_trunc_over_a_column_is_date_trunc_of_each_row(unit, values):
+    key = "f:date_trunc(text,timestamp)"
+    column = make(key, (types.TEXT, types.TIMESTAMP), types.TIMESTAMP)
+    row = by_key(key).row
+    array = from_values(values, pa.timestamp("us"))
+    found = to_values(column(pa.array([unit] * len(values)), array))
+    assert found == [None if v is None else row(unit, v) for v in values]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.none() | st.sampled_from(["a", "B", "é"]), min_size=70, max_size=90))
+def test_repeated_arguments_are_asked_once_and_answered_each(values):
+    column = make("f:upper(text)", (types.TEXT,), types.TEXT)
+    assert column(pa.array(values, pa.string())).to_pylist() == [
+        None if v is None else v.upper() for v in values
+    ]
+    padded = make("f:lpad(text,int4,text)", (types.TEXT, types.INT4, types.TEXT), types.TEXT)
+    count = len(values)
+    found = padded(
+        pa.array(values, pa.string()), pa.array([3] * count, pa.int32()), pa.array(["-"] * count)
+    )
+    assert found.to_pylist() == [None if v is None else v.rjust(3, "-") for v in values]
+
+
+def test_a_volatile_function_is_asked_for_every_row():
+    spec = UdfSpec("f", "f:gen_random_uuid()", (INT64,), pa.binary(16), (), types.UUID.oid)
+    made = make_udf_callable(spec, {})(pa.array([1] * 100))
+    assert len(set(made.to_pylist())) == 100
+
+
+def test_a_key_names_one_overload_in_every_process():
+    keys = [key_of(o) for o in everything()]
+    assert len(keys) == len(set(keys))
+    assert all(by_key(key_of(o)) is o for o in everything())
+
+
+def test_casts_made_on_demand_have_keys_too():
+    for key in (
+        "c:text->int4(text)",
+        "c:_int4->_text(_int4)",
+        "c:varchar->varchar assignment(varchar)",
+    ):
+        assert key_of(by_key(key)) == key
