@@ -42,7 +42,6 @@ async def flush_table(
     database: Database, jobs: Jobs, table: Table, tablets: Iterable[TabletId]
 ) -> int:
     """Flush tablets of a table as one job; how many rows were written to segments."""
-
     todo = list(tablets)
 
     async def work(job: Job) -> int:

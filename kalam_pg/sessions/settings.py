@@ -5,6 +5,7 @@ the transaction either way. Settings that change nothing here are accepted only 
 PostgreSQL's clients send by themselves; a value that would promise what this server does not do is refused.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, timedelta, timezone, tzinfo
@@ -56,10 +57,17 @@ def _invalid(name: str, value: str, hint: str = "") -> InvalidParameterValueErro
     return InvalidParameterValueError(f'invalid value for parameter "{name}": "{value}"', hint=hint)
 
 
+_SHOWN_OFFSET = re.compile(r"<([+-]\d\d)>[+-]\d\d")
+"""How a zone given as an offset is shown: in POSIX form, where the second sign is the other one."""
+
+
 @lru_cache(maxsize=256)
 def timezone_of(name: str) -> tuple[str, tzinfo]:
     """A time zone by name, or by hours east of UTC as SET TIME ZONE takes them. Raises 22023."""
     text = name.strip().strip("'")
+    shown = _SHOWN_OFFSET.fullmatch(text)
+    if shown is not None:
+        return text, timezone(timedelta(hours=int(shown[1])))
     if text.upper() in ("UTC", "GMT", "ETC/UTC", "Z", "ZULU"):
         return ("UTC" if text.upper() in ("Z", "ZULU") else text.upper().replace("ETC", "Etc"), UTC)
     try:

@@ -15,7 +15,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalamServer]:
     """A running server; alice and bob are users, carol is a service, dora a dba."""
     server = KalamServer(tmp_path_factory.mktemp("kalam")).start()
     with server.root() as root:
-        for name, role in (("alice", "user"), ("bob", "user"), ("carol", "service"), ("dora", "dba")):
+        for name, role in (
+            ("alice", "user"),
+            ("bob", "user"),
+            ("carol", "service"),
+            ("dora", "dba"),
+        ):
             root.execute(f"CREATE USER {name} WITH PASSWORD '{PASSWORD}' ROLE '{role}'")
     yield server
     server.stop()

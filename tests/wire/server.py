@@ -29,7 +29,16 @@ class KalamServer:
     def start(self, **environment: str) -> "KalamServer":
         """Start, and wait for the line `ready`."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kalam_pg", "serve", "--data", str(self.directory), "--port", "0"],
+            [
+                sys.executable,
+                "-m",
+                "kalam_pg",
+                "serve",
+                "--data",
+                str(self.directory),
+                "--port",
+                "0",
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -75,7 +84,12 @@ class KalamServer:
         """psycopg over TCP with SCRAM."""
         options.setdefault("autocommit", True)
         return psycopg.connect(
-            host="127.0.0.1", port=self.port, user=user, password=PASSWORD, dbname="kalam", **options
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=PASSWORD,
+            dbname="kalam",
+            **options,
         )
 
     def dsn(self, user: str) -> str:

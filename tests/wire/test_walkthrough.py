@@ -8,7 +8,9 @@ import pytest
 
 from tests.wire.server import KalamServer
 
-HISTORY = "SELECT role_id, content FROM {}.messages WHERE conversation_id = 1 ORDER BY created_at, id"
+HISTORY = (
+    "SELECT role_id, content FROM {}.messages WHERE conversation_id = 1 ORDER BY created_at, id"
+)
 
 
 def converse(connection: psycopg.Connection, chat: str, who: str) -> None:
@@ -87,7 +89,9 @@ async def test_asyncpg_prepares_pipelines_and_walks_cursors(server: KalamServer,
             )
             seen = []
             async with connection.transaction():
-                query = f"SELECT content FROM {chat}.messages WHERE conversation_id = $1 ORDER BY id"
+                query = (
+                    f"SELECT content FROM {chat}.messages WHERE conversation_id = $1 ORDER BY id"
+                )
                 async for record in connection.cursor(query, 1, prefetch=6):
                     seen.append(record["content"])
             return seen

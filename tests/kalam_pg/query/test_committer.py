@@ -1,0 +1,98 @@
+"""The committer: groups, order, errors of one member, and stopping."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from kalam_pg.query.committer import Committer
+from storage.engine import Engine, Write, WriteSet
+from storage.errors import SerializationError
+from storage.ids import TabletId
+from storage.keys import encode_key
+from storage.rows import Op
+
+TABLET = TabletId(3, 20)
+
+
+def insert(key: int, *, sync: bool = False, assumed: int = 0) -> WriteSet:
+    write = Write(TABLET, Op.INSERT, encode_key((key,), ("int",)), (key, "row"), None, 1, assumed)
+    return WriteSet([write], [], [], sync)
+
+
+@asynccontextmanager
+async def running(path):
+    engine = Engine.open(path)
+    committer = Committer(engine)
+    committer.start()
+    try:
+        yield engine, committer
+    finally:
+        await committer.stop()
+        engine.close()
+
+
+async def test_what_is_committed_is_visible_when_the_submitter_hears_of_it(tmp_path):
+    async with running(tmp_path) as (engine, committer):
+        done = await committer.commit(insert(1))
+        version = engine.current.find(TABLET, encode_key((1,), ("int",)))
+        assert version is not None
+        assert (version.seq, version.row) == (done.seq, (1, "row"))
+
+
+async def test_what_waits_together_is_published_in_the_order_of_submission(tmp_path):
+    async with running(tmp_path) as (_, committer):
+        seqs: list[int] = []
+        ended = trio.Event()
+
+        def done(write_set: WriteSet) -> None:
+            seqs.append(write_set.seq)
+            if len(seqs) == 100:
+                ended.set()
+
+        for key in range(100):
+            committer.submit(insert(key), done)
+        await ended.wait()
+        assert seqs == sorted(seqs)
+        assert len(set(seqs)) == 100
+
+
+async def test_a_member_that_may_not_be_written_fails_alone(tmp_path):
+    async with running(tmp_path) as (engine, committer):
+        await committer.commit(insert(1))
+        outcomes: dict[int, object] = {}
+        ended = trio.Event()
+
+        def done(write_set: WriteSet) -> None:
+            outcomes[write_set.context] = write_set.error
+            if len(outcomes) == 3:
+                ended.set()
+
+        for key in (2, 1, 3):
+            write_set = insert(key)
+            write_set.context = key
+            committer.submit(write_set, done)
+        await ended.wait()
+        assert outcomes[2] is None
+        assert outcomes[3] is None
+        assert isinstance(outcomes[1], SerializationError)
+        assert engine.current.find(TABLET, encode_key((3,), ("int",))) is not None
+
+
+async def test_an_error_of_validation_is_raised_to_its_submitter(tmp_path):
+    def refuse(_seq: int) -> None:
+        raise SerializationError("no")
+
+    async with running(tmp_path) as (_, committer):
+        write_set = insert(1)
+        write_set.validate = refuse
+        with pytest.raises(SerializationError, match="no"):
+            await committer.commit(write_set)
+
+
+async def test_stopping_waits_for_what_was_submitted(tmp_path):
+    heard: list[int] = []
+    async with running(tmp_path) as (_, committer):
+        for key in range(10):
+            committer.submit(insert(key), lambda write_set: heard.append(write_set.seq))
+    assert len(heard) == 10

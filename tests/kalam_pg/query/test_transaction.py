@@ -1,0 +1,91 @@
+"""A transaction's write set is net per key; savepoints take back exactly what came after them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
+from kalam_pg.query.transaction import Transaction
+from storage.ids import TabletId
+from storage.rows import Op
+
+TABLET = TabletId(1, 2)
+
+
+def put(transaction, key, row, base=None, base_seq=0):
+    transaction.put(TABLET, key, row, base=base, base_seq=base_seq, version=1)
+
+
+NET = [  # (rows the key holds in turn, row before, what is written)
+    ([(1,)], None, (Op.INSERT, (1,), None)),
+    ([(1,), (2,)], None, (Op.INSERT, (2,), None)),
+    ([(1,), None], None, None),
+    ([(2,)], (1,), (Op.UPDATE, (2,), (1,))),
+    ([None], (1,), (Op.DELETE, (1,), (1,))),
+    ([None, (3,)], (1,), (Op.UPDATE, (3,), (1,))),
+]
+
+
+@pytest.mark.parametrize(("rows", "base", "written"), NET)
+def test_changes_of_one_key_become_one_write(rows, base, written):
+    transaction = Transaction(0)
+    for row in rows:
+        put(transaction, b"k", row, base, 9 if base else 0)
+    writes = transaction.write_set(sync=False).writes
+    if written is None:
+        assert writes == []
+    else:
+        (write,) = writes
+        assert (write.op, write.row, write.old) == written
+        assert write.assumed == (9 if base else 0)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 3), st.one_of(st.none(), st.integers(0, 9))),
+        st.tuples(st.just("savepoint"), st.sampled_from("ab")),
+        st.tuples(st.just("rollback_to"), st.sampled_from("ab")),
+        st.tuples(st.just("release"), st.sampled_from("ab")),
+    ),
+    max_size=30,
+)
+
+
+@given(STEPS)
+def test_savepoints_agree_with_a_stack_of_copies(steps):
+    transaction = Transaction(0)
+    transaction.block = True
+    rows: dict[int, int | None] = {}
+    stack: list[tuple[str, dict[int, int | None]]] = []
+    for step in steps:
+        if step[0] == "put":
+            rows[step[1]] = step[2]
+            put(transaction, bytes([step[1]]), None if step[2] is None else (step[2],))
+            continue
+        names = [name for name, _ in stack]
+        if step[0] == "savepoint":
+            stack.append((step[1], dict(rows)))
+            transaction.savepoint(step[1])
+        elif step[1] not in names:
+            with pytest.raises(InvalidSavepointSpecificationError):
+                getattr(transaction, step[0])(step[1])
+        else:
+            at = len(names) - 1 - names[::-1].index(step[1])
+            getattr(transaction, step[0])(step[1])
+            if step[0] == "rollback_to":
+                rows = dict(stack[at][1])
+                del stack[at + 1 :]
+            else:
+                del stack[at:]
+    kept = {
+        key[0]: None if change.row is None else change.row[0]
+        for key, change in transaction.changes.get(TABLET, {}).items()
+    }
+    assert kept == rows
+
+
+def test_a_read_only_transaction_refuses_to_write():
+    transaction = Transaction(0)
+    transaction.read_only = True
+    with pytest.raises(ReadOnlySqlTransactionError, match="cannot execute INSERT in a read-only"):
+        transaction.check_writable("INSERT")
