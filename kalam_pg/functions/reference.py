@@ -25,7 +25,8 @@ def reference() -> str:
     """The page."""
     by_kind: dict[Kind, list[Overload]] = {kind: [] for kind in Kind}
     for overload in everything():
-        by_kind[overload.kind].append(overload)
+        if overload.kind is not Kind.CAST or overload.args[0] is not overload.result:
+            by_kind[overload.kind].append(overload)
     lines = [_INTRODUCTION]
     for title, kind in (
         ("Functions", Kind.FUNCTION),

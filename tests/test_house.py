@@ -1,0 +1,158 @@
+"""The house rules that a machine can check: errors, sizes, banned calls, what lies where."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import kalam_pg
+from kalam_pg.server.error_reference import condition, error_classes
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("storage", "catalog", "kalam_pg")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+LINES_MAX = 480
+"""The aim is 100 to 350; beyond this a module has a second subject, or a reason here."""
+
+LONG_MODULES = {
+    "catalog/errors.py": "one class for each SQLSTATE, and nothing else",
+    "catalog/pg_catalog/relation_data.py": "a table of columns as PostgreSQL has them",
+    "kalam_pg/functions/formatting.py": "to_char and its inverses: one grammar of templates",
+    "kalam_pg/sql/to_sqlite.py": "one back end; to be split as to_datafusion is",
+    "kalam_pg/sql/tree.py": "one class for each node of the tree, and nothing else",
+}
+
+TOP_LEVEL = {
+    # What the project consists of …
+    *("pyproject.toml", "kalam_pg", "catalog", "storage", "tests", "conformance", "docs"),
+    # … and the usual files.
+    *(
+        "README.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "Makefile",
+        "requirements.lock",
+        ".gitignore",
+        ".ci",
+    ),
+}
+
+SLEEPS = {
+    "storage/hot.py": "closing waits, at most seconds, for other threads' running calls",
+}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def conditions() -> dict[str, str]:
+    """PostgreSQL's condition names by SQLSTATE."""
+    lines = (ROOT / "tests" / "errcodes.txt").read_text().splitlines()
+    return dict(line.split() for line in lines if not line.startswith("#"))
+
+
+def calls(path: Path) -> set[str]:
+    """The dotted names that a module calls."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_every_error_has_a_sqlstate_of_its_own():
+    by_state: dict[str, list[str]] = {}
+    for cls in error_classes():
+        by_state.setdefault(cls.sqlstate, []).append(cls.__name__)
+    shared = {state: names for state, names in by_state.items() if len(names) > 1}
+    assert not shared
+    assert len(by_state) > 100  # The walk over the packages found them.
+
+
+def test_every_error_begins_with_the_condition_that_postgresql_calls_it():
+    known = conditions()
+    wrong = {
+        cls.__name__: (cls.sqlstate, condition(cls), known.get(cls.sqlstate))
+        for cls in error_classes()
+        if known.get(cls.sqlstate) != condition(cls)
+    }
+    assert not wrong
+
+
+def test_a_module_has_one_subject_and_is_no_longer_than_that_takes():
+    long = {
+        name_of(path)
+        for path in MODULES
+        if len(path.read_text(encoding="utf-8").splitlines()) > LINES_MAX
+    }
+    assert not long - set(LONG_MODULES), "split it, or give the reason in LONG_MODULES"
+    assert not set(LONG_MODULES) - long, "no longer long: take it off the list"
+
+
+def test_every_module_says_what_it_is_for():
+    silent = [
+        name_of(path)
+        for path in MODULES
+        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not silent
+
+
+def test_packages_do_not_print():
+    assert not [name_of(path) for path in MODULES if "print" in calls(path)]
+
+
+def test_packages_do_not_sleep_in_a_thread():
+    asleep = {name_of(path) for path in MODULES if calls(path) & {"time.sleep", "sleep"}}
+    assert asleep == set(SLEEPS)
+
+
+def test_the_top_level_holds_what_was_agreed():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert {line.partition("/")[0] for line in listed.stdout.splitlines()} == TOP_LEVEL
+
+
+def test_the_lock_names_no_host_and_hashes_everything():
+    lock = (ROOT / "requirements.lock").read_text()
+    assert "://" not in lock
+    assert not re.search(
+        r"^\s*(-i|--index-url|--extra-index-url|--find-links|-f)\b", lock, re.MULTILINE
+    )
+    requirements = re.findall(
+        r"^([A-Za-z0-9._-]+)==[^\n]*\\\n\s+--hash=sha256:", lock, re.MULTILINE
+    )
+    pinned = re.findall(r"^[A-Za-z0-9._-]+", lock, re.MULTILINE)
+    assert requirements == pinned
+    assert len(requirements) > 20
+
+
+def test_the_lock_has_every_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {
+        re.match(r"[A-Za-z0-9._-]+", line)[0].lower()
+        for line in (*project["dependencies"], *project["optional-dependencies"]["dev"])
+    }
+    locked = set(
+        re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+    assert not wanted - locked
+
+
+def test_the_version_is_said_once_and_the_changelog_knows_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == kalam_pg.__version__
+    headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "changelog.md").read_text(), re.MULTILINE)
+    # What is not released yet comes first; releases are "## 1.2.3 (2026-11-21)", newest first.
+    assert headings[0] == "Unreleased"
+    releases = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) \(\d{4}-\d\d-\d\d\)", h) for h in headings[1:]]
+    assert all(releases)
+    numbers = [tuple(int(part) for part in match.groups()) for match in releases]
+    assert numbers == sorted(numbers, reverse=True)
+    if numbers:
+        assert numbers[0] <= tuple(int(part) for part in kalam_pg.__version__.split("."))
