@@ -39,5 +39,13 @@ OVERLOADS: tuple[Overload, ...] = (
     function("uuid_v7", (), UUID, uuid_v7, volatility=_VOLATILE),
     function("uuidv7", (), UUID, uuid_v7, volatility=_VOLATILE),
     function("ulid", (), TEXT, ulid, volatility=_VOLATILE),
-    function("snowflake_id", (), INT8, _snowflake, volatility=_VOLATILE, needs_context=True),
+    function(
+        "snowflake_id",
+        (),
+        INT8,
+        _snowflake,
+        volatility=_VOLATILE,
+        needs_context=True,
+        server_only=True,
+    ),
 )

@@ -46,7 +46,7 @@ def _service(name: str) -> Callable[..., Datum]:
 
 def _looked_up(name: str, result: PgType, *signatures: tuple[PgType, ...]) -> list[Overload]:
     """A function that the catalogue answers, with each of its signatures."""
-    return [stable(name, args, result, _service(name)) for args in signatures]
+    return [stable(name, args, result, _service(name), server_only=True) for args in signatures]
 
 
 def _always(
@@ -123,7 +123,9 @@ def _privileges() -> list[Overload]:
     for name, objects in _PRIVILEGES:
         for of in objects:
             signatures = ((of, TEXT), (NAME, of, TEXT), (OID, of, TEXT))
-            found += [stable(name, args, BOOL, _granted(name)) for args in signatures]
+            found += [
+                stable(name, args, BOOL, _granted(name), server_only=True) for args in signatures
+            ]
     return found
 
 
@@ -140,11 +142,11 @@ OVERLOADS: tuple[Overload, ...] = (
     function("format_type", (OID, INT4), TEXT, _format_type, strict=False),
     stable("current_schema", (), NAME, _current_schema),
     stable("current_schemas", (BOOL,), t.by_name("_name") or TEXT, _current_schemas),
-    stable("current_setting", (TEXT,), TEXT, _setting),
-    stable("current_setting", (TEXT, BOOL), TEXT, _setting),
+    stable("current_setting", (TEXT,), TEXT, _setting, server_only=True),
+    stable("current_setting", (TEXT, BOOL), TEXT, _setting, server_only=True),
     function(
         "set_config", (TEXT, TEXT, BOOL), TEXT, _set_config,
-        strict=False, needs_context=True, volatility=Volatility.VOLATILE,
+        strict=False, needs_context=True, volatility=Volatility.VOLATILE, server_only=True,
     ),
     function("pg_size_pretty", (INT8,), TEXT, _size_pretty),
     function("pg_size_pretty", (NUMERIC,), TEXT, _size_pretty),

@@ -71,6 +71,8 @@ class Overload:
         row by row, from `row`.
     arrow: Arrow arrays in (after EvalContext with `needs_context`), Arrow array out, the same answer
         as `row`; or None, when the rows must be asked one by one.
+    server_only: needs what does not reach a worker (services, settings, ids): over rows of stored
+        tables it is refused.
     sqlite: sqlite SQL template in the same form as `native`; None means a Python function from `row`.
     """
 
@@ -89,6 +91,7 @@ class Overload:
     native: str | Callable[..., str] | None = None
     arrow: Callable[..., Any] | None = None
     sqlite: str | None = None
+    server_only: bool = False
     oid: int = 0
     out_names: tuple[str, ...] = ()
     out_types: tuple[PgType, ...] = ()  # of a set of several columns, one per name

@@ -66,17 +66,25 @@ from kalam_pg.sql.walk import walk
 _NEVER_CONSTANT = (
     ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
 )  # fmt: skip
+# Their names are the catalogue's, which a worker does not have.
+_LOOKED_UP = {
+    types.REGCLASS, types.REGTYPE, types.REGPROC, types.REGNAMESPACE, types.REGROLE,
+}  # fmt: skip
 _LIKES: dict[object, str] = {patterns.like: "LIKE", patterns.not_like: "NOT LIKE"}
 _COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
 
 
-def is_constant(expr: Expr) -> bool:
-    """Whether the expression has one value for the whole statement."""
+def is_constant(expr: Expr, *, once: bool = False) -> bool:
+    """Whether the expression has one value for the whole statement.
+
+    once: it is evaluated for one row only, so volatile functions have one value too.
+    """
     for node in walk(expr):
         if isinstance(node, _NEVER_CONSTANT):
             return False
         if isinstance(node, Call) and (
-            node.overload.volatility is Volatility.VOLATILE or node.overload.kind is Kind.SET
+            (node.overload.volatility is Volatility.VOLATILE and not once)
+            or node.overload.kind is Kind.SET
         ):
             return False
     return True
@@ -85,9 +93,11 @@ def is_constant(expr: Expr) -> bool:
 class Expressions:
     """The expressions of one query level."""
 
-    def __init__(self, state: State, scope: Scope) -> None:
+    def __init__(self, state: State, scope: Scope, *, once: bool = False) -> None:
+        """once: the level has one row, there being nothing that it selects from."""
         self._state = state
         self._scope = scope
+        self._once = once
 
     def emit(self, expr: Expr) -> Sql:  # noqa: C901 # one line per kind of node
         """The expression in whatever physical form it comes in."""
@@ -96,7 +106,7 @@ class Expressions:
             return known
         if isinstance(expr, ColumnRef):
             return self._column(expr)
-        if is_constant(expr) and not isinstance(expr, RowExpr):
+        if is_constant(expr, once=self._once) and not isinstance(expr, RowExpr):
             return literal(evaluate(expr, self._state.context), expr.type)
         match expr:
             case Const() | Param():
@@ -215,6 +225,10 @@ class Expressions:
         """An overload applied to SQL values."""
         if overload.row is same:
             return _relabelled(args[0], arg_types[0], result_type)
+        if overload.server_only or (
+            overload.kind is Kind.CAST and _LOOKED_UP & {*arg_types, result_type}
+        ):
+            raise FeatureNotSupportedError(f"{overload.name} over rows of tables is not supported")
         result = canonical(result_type)
         values = [converted(a, canonical(t)) for a, t in zip(args, arg_types, strict=True)]
         fallible = any(v.fallible for v in values)

@@ -127,7 +127,7 @@ class Queries:
         return self._targets(query, scope, from_, after.condition(query.having))
 
     def _targets(self, query: Select, scope: Scope, from_: str, where: Sql | None) -> Relation:
-        expressions = Expressions(self._state, scope)
+        expressions = Expressions(self._state, scope, once=not from_)
         add_windows(self._state, scope, expressions, _late(query))
         outputs = [expressions.emit(t.expr) for t in query.targets]
         items = [f"{o.text} AS c{i}" for i, o in enumerate(outputs)]

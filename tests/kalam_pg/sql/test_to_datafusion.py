@@ -117,3 +117,44 @@ def test_a_table_without_rows_has_aggregates():
         "SELECT count(*), sum(id), avg(v), sum(v), max(id), array_agg(id) FROM e"
     ) == [("0", None, None, None, None, None)]
     assert empty.query("SELECT id, count(*) FROM e GROUP BY id") == []
+
+
+def test_a_volatile_function_without_a_table_is_evaluated_once_and_here():
+    context = make_context()
+    context.next_snowflake = lambda: 42
+    assert DATABASE.query("SELECT snowflake_id(), gen_random_uuid() IS NOT NULL", context) == [
+        ("42", "t")
+    ]
+
+
+@pytest.mark.parametrize("call", ["snowflake_id()", "current_setting(name)", "id::regclass::text"])
+def test_what_a_worker_cannot_know_is_refused_over_rows(call):
+    with pytest.raises(FeatureNotSupportedError):
+        DATABASE.query(f"SELECT {call} FROM t")
+
+
+def test_a_volatile_function_is_called_for_every_row():
+    rows = DATABASE.query("SELECT gen_random_uuid() FROM t")
+    assert len(set(rows)) == 5
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["repeat(name, 2000000000)", "lpad(name, 2000000000, 'x')", "rpad(name, 2000000000)",
+     "replace(repeat(name, 10000), 'i', repeat('x', 100000))"],
+)  # fmt: skip
+def test_a_string_that_would_be_huge_is_refused(call):
+    with pytest.raises(KalamError) as caught:
+        DATABASE.query(f"SELECT {call} FROM t WHERE id = 1")
+    assert caught.value.sqlstate == "54000"
+
+
+def test_a_series_that_would_be_huge_is_refused():
+    for bounds in (
+        "1, 1000000000000",
+        "1, 10000000, 0.5",
+        "'2000-01-01'::timestamp, '2100-01-01', '1 minute'",
+    ):
+        with pytest.raises(KalamError) as caught:
+            DATABASE.query(f"SELECT count(*) FROM generate_series({bounds})")
+        assert caught.value.sqlstate == "54000"
