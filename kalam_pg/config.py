@@ -203,27 +203,11 @@ class Config:
         "seconds",
         "End a connection that reads nothing for that long while a result is sent to it.",
     )
-    scram_iterations: int = _setting(
-        4096, _integer(4096, 1_000_000), "rounds", "Cost of a new password's verifier."
-    )
-
     message_bytes_max: int = _setting(
         2**28, _size(2**16, 2**30), "bytes", "Largest message (a statement with its parameters)."
     )
-    statement_bytes_max: int = _setting(
-        2**20, _size(2**10, 2**28), "bytes", "Longest SQL text, parameters not counted."
-    )
-    statement_depth_max: int = _setting(
-        64, _integer(8, 150), "levels", "Deepest nesting of brackets in a statement."
-    )
-    statement_set_operations_max: int = _setting(
-        50, _integer(1, 1000), "operations", "UNION, INTERSECT and EXCEPT in a statement."
-    )
-    statement_operators_max: int = _setting(
-        2_000, _integer(10, 10_000), "operators", "Operators in one expression."
-    )
     statement_cache_entries: int = _setting(
-        4096, _integer(0, 1_000_000), "statements", "Parsed statements that are kept."
+        4096, _integer(1, 1_000_000), "statements", "Parsed texts, and plans, that are kept."
     )
 
     synchronous_commit: bool = _setting(

@@ -20,14 +20,11 @@ from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.keys import log_prefix, log_range, split_log_key, successor, tablet_ranges
-from storage.tablet import Tablet, shrink_tails
+from storage.tablet import Tablet
 from storage.trim import collect, erase, trim
 from storage.view import View
 
 TICK_S = 60.0
-TAIL_BYTES_MAX = 512 << 20
-"""Memory for the Arrow tails of all tablets together; the least lately used go first."""
-
 GRACE_S = 600
 """Age of a file that nothing names before it is removed: a statement may still be reading it."""
 
@@ -38,11 +35,10 @@ log = structlog.get_logger()
 
 
 async def run_retention(database: Database, jobs: Jobs) -> None:
-    """Trim, collect and shrink, every minute, for ever; first erase what an earlier server did not."""
+    """Trim and collect, every minute, for ever; first erase what an earlier server did not."""
     await erase_orphans(database, jobs)
     while True:
         await trio.sleep(TICK_S)
-        shrink_tails(database.engine.open_tablets(), TAIL_BYTES_MAX)
         for tablet in database.engine.open_tablets():
             try:
                 await _retain(database, tablet)

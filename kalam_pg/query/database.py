@@ -19,7 +19,7 @@ class Database:
     """One open data directory. Used from the event loop alone.
 
     catalog: the committed snapshot that new statements bind against. catalogue: its virtual relations,
-    None until they are set up.
+    None until they are set up. worker_memory_bytes: what one query may make a worker grow by.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Database:
         self.catalog: Snapshot = store.load()
         self.now_us = now_us
         self.catalogue: Catalogue | None = None
+        self.worker_memory_bytes = 2 << 30
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
 
     def install_catalog(self, snapshot: Snapshot) -> None:

@@ -33,9 +33,7 @@ class EnginePlan:
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         query = _request(emitted, inputs, wire, x.context)
-        stream = yield from run_async(
-            lambda: x.database.query_engine.run(query, Limits(timeout_s=x.statement_timeout_s))
-        )
+        stream = yield from run_async(lambda: x.database.query_engine.run(query, _limits(x)))
         return Result("SELECT", None, self.columns, stream=stream)
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
@@ -44,8 +42,7 @@ class EnginePlan:
         query = _request(emitted, inputs, ArrowResult(), x.context)
 
         async def collect() -> list[Row]:
-            limits = Limits(timeout_s=x.statement_timeout_s)
-            stream = await x.database.query_engine.run(query, limits)
+            stream = await x.database.query_engine.run(query, _limits(x))
             rows: list[Row] = []
             try:
                 async for batch in stream:
@@ -59,6 +56,10 @@ class EnginePlan:
             return rows
 
         return (yield from run_async(collect, timeout_s=x.statement_timeout_s))
+
+
+def _limits(x: Execution) -> Limits:
+    return Limits(timeout_s=x.statement_timeout_s, memory_bytes=x.database.worker_memory_bytes)
 
 
 def _request(

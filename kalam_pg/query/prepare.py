@@ -29,8 +29,7 @@ from kalam_pg.sql.tree import Bound, OutputColumn
 K = TypeVar("K")
 V = TypeVar("V")
 
-PARSED_TEXTS_MAX = 4096
-PLANS_MAX = 4096
+ENTRIES_MAX = 4096
 _MOVING_LITERAL = re.compile(r"'\s*(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 """A literal that means another time at each statement: its value must not be kept in a plan."""
 
@@ -78,10 +77,11 @@ class Planned:
 class StatementCache:
     """Parsed texts and plans, shared by all sessions."""
 
-    def __init__(self, run_catalog: RunCatalog) -> None:
+    def __init__(self, run_catalog: RunCatalog, entries: int = ENTRIES_MAX) -> None:
+        """Keep up to `entries` parsed texts and as many plans."""
         self._run_catalog = run_catalog
-        self._parsed: Lru[str, tuple[Statement, ...]] = Lru(PARSED_TEXTS_MAX)
-        self._plans: Lru[object, Planned] = Lru(PLANS_MAX)
+        self._parsed: Lru[str, tuple[Statement, ...]] = Lru(entries)
+        self._plans: Lru[object, Planned] = Lru(entries)
         self._rules: dict[int, RowRules] = {}
         self._rules_of: Snapshot | None = None
 

@@ -99,7 +99,7 @@ class Commit(Wait):
 
 
 def wait(step: Wait) -> Steps[Any]:
-    """`value = yield from wait(step)`: its answer, or its error raised."""
+    """To be used as `value = yield from wait(step)`: its answer, or its error raised."""
     yield step
     if step.error is not None:
         raise step.error
@@ -107,7 +107,7 @@ def wait(step: Wait) -> Steps[Any]:
 
 
 def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -> Steps[T]:
-    """`value = yield from run_async(coroutine_function)`."""
+    """To be used as `value = yield from run_async(coroutine_function)`."""
     step = Await(function, timeout_s=timeout_s)
     yield step
     if step.error is not None:
@@ -126,5 +126,5 @@ async def drive(steps: Steps[T]) -> T:
                 value: T = stop.value
                 return value
             ended = trio.Event()
-            step.start(ended.set, lambda function: nursery.start_soon(function))
+            step.start(ended.set, nursery.start_soon)
             await ended.wait()

@@ -1,9 +1,11 @@
 """Opens everything that sessions need, in order, and closes it in the other."""
 
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import trio
 
@@ -24,6 +26,7 @@ from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.session import Session
 from storage import failpoints
 from storage.engine import Engine, StorageOptions, WriteSet
+from storage.hot import HotOptions
 
 
 @dataclass(slots=True)
@@ -49,9 +52,11 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
         DataCorruptedError: It is damaged.
     """
     failpoints.arm_from_environment()
-    engine = Engine.open(config.data_directory, options=StorageOptions(node=config.node_id))
+    engine = Engine.open(config.data_directory, options=_storage_options(config))
     try:
-        settings = EngineSettings()
+        settings = EngineSettings(
+            pool_bytes=config.query_memory_bytes, spill_directory=_spill_directory(engine)
+        )
         async with (
             Pool(config.workers, settings=settings) as pool,
             open_database(engine, pool) as database,
@@ -89,7 +94,8 @@ def build_services(config: Config, database: Database) -> Services:
     store = database.store
     catalogue = Catalogue(users=store.users, find_user=store.user_by_id)
     database.catalogue = catalogue
-    cache = StatementCache(catalogue.answer)
+    database.worker_memory_bytes = config.worker_memory_bytes
+    cache = StatementCache(catalogue.answer, config.statement_cache_entries)
     services = Services(
         config=config,
         database=database,
@@ -100,6 +106,21 @@ def build_services(config: Config, database: Database) -> Services:
     )
     catalogue.sources.update(sources.row_sources(services))
     return services
+
+
+def _storage_options(config: Config) -> StorageOptions:
+    hot = HotOptions(
+        write_buffer_bytes=config.write_buffer_bytes, cache_bytes=config.block_cache_bytes
+    )
+    return StorageOptions(node=config.node_id, hot=hot)
+
+
+def _spill_directory(engine: Engine) -> Path:
+    """Where large sorts spill; what a crash left of them goes now."""
+    directory = engine.directory / "spill"
+    shutil.rmtree(directory, ignore_errors=True)
+    engine.fs.mkdir(directory)
+    return directory
 
 
 def _setting_defaults(config: Config) -> dict[str, str]:
