@@ -99,7 +99,10 @@ class Commit(Wait):
 
 
 def wait(step: Wait) -> Steps[Any]:
-    """To be used as `value = yield from wait(step)`: its answer, or its error raised."""
+    """Wait from inside a generator of steps: the answer comes back, or its error is raised.
+
+    To be used with `yield from`.
+    """
     yield step
     if step.error is not None:
         raise step.error
@@ -107,7 +110,7 @@ def wait(step: Wait) -> Steps[Any]:
 
 
 def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -> Steps[T]:
-    """To be used as `value = yield from run_async(coroutine_function)`."""
+    """Wait for a coroutine function from inside a generator of steps; use it with `yield from`."""
     step = Await(function, timeout_s=timeout_s)
     yield step
     if step.error is not None:
