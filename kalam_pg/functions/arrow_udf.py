@@ -58,10 +58,10 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
         name, _, rest = spec.key[1:].partition(":")
         strict = name not in _LENIENT
         return _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
-    key, _, typmod = spec.key.partition("#")
+    key, typmod = split_key(spec.key)
     overload = by_key(key)
     repeatable = overload.volatility is not Volatility.VOLATILE
-    row = bound_row(overload, types, int(typmod) if typmod else -1, surroundings)
+    row = bound_row(overload, types, typmod, surroundings)
     if not overload.args and len(spec.arg_types) == 1:
         # A function without arguments is given a column for its length.
         return lambda lengths: from_values([row() for _ in range(len(lengths))], spec.result)
@@ -81,7 +81,14 @@ def is_volatile(spec: UdfSpec) -> bool:
     """Whether two calls with the same arguments may differ."""
     if spec.key.startswith("~"):
         return False
-    return by_key(spec.key.partition("#")[0]).volatility is Volatility.VOLATILE
+    return by_key(split_key(spec.key)[0]).volatility is Volatility.VOLATILE
+
+
+def split_key(key: str) -> tuple[str, int]:
+    """A spec's key as registry key and typmod (-1 for none)."""
+    # Operators have '#' in their names, so the mark is what follows the argument list.
+    head, found, typmod = key.rpartition(")#")
+    return (f"{head})", int(typmod)) if found else (key, -1)
 
 
 def evaluation_context(context: Mapping[str, Datum] | EvalContext) -> EvalContext:

@@ -16,13 +16,14 @@ from catalog.types.registry import (
     JSON,
     JSONB,
     NUMERIC,
+    RECORD,
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
     array_of,
 )
 from catalog.types.table import PgType, TypeContext
-from kalam_pg.functions.define import Datum, aggregate, function
+from kalam_pg.functions.define import Datum, aggregate, function, same
 from kalam_pg.functions.jsonvalues import dump, parse, quote
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
@@ -69,9 +70,11 @@ def to_jsonb(value: Datum, pg_type: PgType, context: TypeContext) -> str:
     return dump(parse(to_json(value, pg_type, context)))
 
 
-def _row(values: Sequence[Datum], types: Types, names: Sequence[str], context: TypeContext) -> str:
+def _row(context: EvalContext, types: Types, *pairs: Datum) -> str:
+    """A row as a json object, from alternating field names and values."""
     fields = [
-        f"{quote(n)}:{to_json(v, t, context)}" for n, v, t in zip(names, values, types, strict=True)
+        f"{quote(pairs[i])}:{to_json(pairs[i + 1], types[i + 1], context.types)}"
+        for i in range(0, len(pairs), 2)
     ]
     return "{" + ",".join(fields) + "}"
 
@@ -153,7 +156,16 @@ def _object_pairs(keys: tuple[Datum, ...], values: tuple[Datum, ...]) -> str:
 def _agg(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
     if not rows:
         return None
-    return "[" + ", ".join([to_json(v, types[0], context.types) for (v,) in rows]) + "]"
+    # Arrays and rows begin on lines of their own.
+    separator = ", " if types[0].element is None else ", \n "
+    return "[" + separator.join([to_json(v, types[0], context.types) for (v,) in rows]) + "]"
+
+
+def _agg_rows(rows: list[tuple[Datum, ...]]) -> str | None:
+    """json_agg of rows, which have become json objects."""
+    if not rows:
+        return None
+    return "[" + ", \n ".join(["null" if v is None else v for (v,) in rows]) + "]"
 
 
 def _agg_b(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
@@ -196,7 +208,15 @@ def _variadic(name: str, result: PgType, row: Callable[..., str]) -> list[Overlo
 
 _TYPED = {"needs_context": True, "needs_types": True, "volatility": Volatility.STABLE}
 
+ROW_OBJECT = function("record to json", (ANY,), JSON, _row, variadic=True, strict=False, **_TYPED)
+"""What `sql.json_rows` puts in place of a row value."""
+
+ROWS_ARRAY = aggregate("json_agg of records", (JSON,), JSON, _agg_rows)
+
 OVERLOADS: tuple[Overload, ...] = (
+    ROW_OBJECT,
+    ROWS_ARRAY,
+    function("row_to_json", (RECORD,), JSON, same),
     function("to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
     function("to_jsonb", (ANYELEMENT,), JSONB, _to_jsonb, **_TYPED),
     function("array_to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),

@@ -16,6 +16,7 @@ from kalam_pg.functions.registry import key_of
 from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant
 from kalam_pg.sql.datafusion_state import State, converted
+from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import BOOLEAN, INT64, TEXT, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey
 
@@ -52,6 +53,7 @@ class Aggregates:
 
     def emit(self, aggregate: Aggregate) -> Sql:
         """The aggregate's value, over results of the grouping level."""
+        aggregate = with_json_rows(aggregate)
         native = None if aggregate.within_group else self._native(aggregate)
         return native if native is not None else self._gathered(aggregate)
 

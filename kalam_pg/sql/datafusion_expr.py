@@ -21,6 +21,7 @@ from kalam_pg.functions.table import Kind, Overload, Volatility
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.closures import flatten
 from kalam_pg.sql.datafusion_state import Scope, State, converted
+from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import (
     BINARY,
     BOOLEAN,
@@ -193,6 +194,7 @@ class Expressions:
             ) from None
 
     def _call(self, expr: Call) -> Sql:
+        expr = with_json_rows(expr)
         overload = expr.overload
         if overload.kind is Kind.SET:
             raise FeatureNotSupportedError(

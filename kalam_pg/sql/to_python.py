@@ -16,6 +16,7 @@ from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext, Kind, Overload, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.closures import Constant, Parameter, Run, Slot
+from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.tree import (
     Aggregate,
     AnyAll,
@@ -133,11 +134,10 @@ class _Compiler:
                 assert_never(expr)
 
     def _call(self, expr: Call) -> Run:
+        expr = with_json_rows(expr)
         overload = expr.overload
         args = [self.compile(a) for a in expr.args]
-        function = row_function(
-            overload, tuple([a.type for a in expr.args]), expr.typmod, _names(expr)
-        )
+        function = row_function(overload, tuple([a.type for a in expr.args]), expr.typmod)
         if overload.needs_context:
             return closures.context_call(function, args, strict=overload.strict)
         if overload.strict:
@@ -212,14 +212,11 @@ def row_function(
     overload: Overload,
     types: tuple[Datum, ...],
     typmod: int = -1,
-    names: tuple[str, ...] = (),
 ) -> Callable[..., Datum]:
     """The overload's row implementation, taking only values (after the context, if it needs one)."""
     function = overload.row
     if function is None or overload.kind not in {Kind.FUNCTION, Kind.OPERATOR, Kind.CAST}:
         raise FeatureNotSupportedError(f"{overload.name} cannot be used here")
-    if names:
-        function = partial(_with_names, function, names)
     if overload.needs_types:
         if overload.needs_context:
             inner = function
@@ -238,16 +235,6 @@ def row_function(
 
         function = sized
     return function
-
-
-def _with_names(function: Callable[..., Datum], names: tuple[str, ...], *args: Datum) -> Datum:
-    return function(*args, names=names)
-
-
-def _names(expr: Call) -> tuple[str, ...]:
-    """Field names, for row_to_json(ROW(...)) and its kin."""
-    first = expr.args[0] if expr.args else None
-    return first.names if isinstance(first, RowExpr) else ()
 
 
 def _folded(run: Run) -> Run:
