@@ -1,0 +1,195 @@
+"""Connections and sessions: statements of one role, run one after the other."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import trio
+from buenavista.core import Connection as BuenaVistaConnection
+from buenavista.core import Session as BuenaVistaSession
+
+from catalog.errors import AdminShutdownError, SqlSyntaxError
+from catalog.model import User
+from catalog.types.table import PgType
+from kalam_pg.embed.result import QueryResult, parameter_text
+from kalam_pg.pgwire.errors import ProtocolViolationError
+from kalam_pg.query.execution import Result
+from kalam_pg.query.waits import Steps, Wait
+from kalam_pg.sessions import dispatch
+from kalam_pg.sql.statements import QueryStatement
+from storage.errors import KalamError
+from storage.layout import Value
+
+if TYPE_CHECKING:
+    from kalam_pg.embed.database import Database
+
+T = TypeVar("T")
+
+
+class Connection(BuenaVistaConnection):  # type: ignore[misc]  # it has no types
+    """One role's connection; `create_session` makes sessions, `close_session` ends them."""
+
+    def __init__(self, database: "Database", user: User) -> None:
+        super().__init__()
+        self._database = database
+        self._user = user
+
+    def new_session(self) -> "Session":
+        """A session of this role."""
+        return Session(self._database, self._user)
+
+    def parameters(self) -> dict[str, str]:
+        """What a PostgreSQL front end reports at start."""
+        return {"server_version": "15.0", "client_encoding": "UTF8", "DateStyle": "ISO, MDY"}
+
+
+class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
+    """SQL text in, results out; the transaction that BEGIN opens lasts until COMMIT or ROLLBACK."""
+
+    def __init__(self, database: "Database", user: User) -> None:
+        super().__init__()
+        self._database = database
+        self._turn = trio.Lock()
+        self._waiting: Wait | None = None
+        self._ended = ""
+        self._sql = database.call(lambda: database.begin(self, user))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.close()
+
+    def cursor(self) -> "Session":
+        """The session itself."""
+        return self
+
+    def close(self) -> None:
+        """End the session; its open transaction is rolled back. Again is no error."""
+        with suppress(AdminShutdownError):
+            self._database.call(lambda: self.end("the session is closed"))
+
+    def in_transaction(self) -> bool:
+        """Whether BEGIN has opened a block."""
+        return self._sql.status != "I"
+
+    def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> QueryResult:
+        """Run every statement of a text as one transaction; the last one's result.
+
+        Args:
+            sql: The text. With `params` it must be one statement.
+            params: Values of $1, $2 …: text in PostgreSQL's form, Python values
+                (`parameter_text`), None for NULL.
+
+        Raises:
+            KalamError: With the SQLSTATE and words that a client would get.
+        """
+        try:
+            return self._database.wait(lambda: self._run(sql, params or ()))
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+
+    def cancel(self) -> None:
+        """Stop the statement that runs in another thread, as a client's CancelRequest does.
+
+        It raises 57014 there. Nothing happens when none runs, or when it is being committed.
+        """
+        self._database.call(self._cancel)
+
+    def load_df_function(self, table: str) -> None:
+        """Not offered: data comes in by SQL."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ on the database's thread
+
+    def end(self, why: str) -> None:
+        """Stop what runs and roll back; every later call raises 57P01 with this reason."""
+        if not self._ended:
+            self._ended = why
+            self._cancel()
+            self._database.forget(self)
+            if not self._turn.locked():
+                self._sql.close()
+
+    async def wait_idle(self) -> None:
+        """Wait until no statement runs."""
+        async with self._turn:
+            pass
+
+    def _cancel(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    async def _run(self, text: str, params: Sequence[object]) -> QueryResult:
+        async with self._turn:
+            if self._ended:
+                raise AdminShutdownError(self._ended)
+            sql = self._sql
+            try:
+                return await self._drive(self._steps(text, params))
+            except BaseException:
+                sql.fail()
+                sql.notices.clear()
+                raise
+            finally:
+                if self._ended:
+                    sql.close()
+
+    async def _drive(self, steps: Steps[T]) -> T:
+        """As `query.waits.drive`, but what it waits for can be cancelled."""
+        error: KalamError | None = None
+        async with trio.open_nursery() as nursery:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    value: T = stop.value
+                    return value
+                except KalamError as exc:
+                    # Out of the nursery first, which would put it into a group.
+                    error = exc
+                    break
+                ended = trio.Event()
+                self._waiting = step
+                step.start(ended.set, nursery.start_soon)
+                await ended.wait()
+                self._waiting = None
+        assert error is not None
+        raise error
+
+    def _steps(self, text: str, params: Sequence[object]) -> Steps[QueryResult]:
+        sql = self._sql
+        result = Result("")
+        statements = sql.cache.statements(text)
+        if params and len(statements) != 1:
+            raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
+        for statement in statements:
+            try:
+                dispatch.check_allowed(sql, statement)
+                prepared = dispatch.prepare(sql, statement, ())
+                values = self._values(prepared.param_types, params)
+                result = yield from dispatch.run(sql, statement, values, prepared, None)
+            except KalamError as exc:
+                # Positions count from the beginning of the text, not of the statement.
+                if exc.position and isinstance(statement, QueryStatement):
+                    exc.position += statement.offset
+                raise
+        if sql.transaction is not None and not sql.transaction.block:
+            yield from sql.commit()
+        notices = tuple(sql.notices)
+        sql.notices.clear()
+        sql.settings.changed.clear()
+        return QueryResult(sql, result, notices)
+
+    def _values(self, types: Sequence[PgType], params: Sequence[object]) -> list[Value]:
+        if len(params) != len(types):
+            raise ProtocolViolationError(
+                f"{len(params)} parameters are given, but the statement requires {len(types)}"
+            )
+        context = self._sql.settings.types
+        texts = [parameter_text(value) for value in params]
+        return [
+            None if text is None else type_.input(text, -1, context)
+            for text, type_ in zip(texts, types, strict=True)
+        ]
