@@ -68,9 +68,11 @@ def run_catalog(
         connection.set_authorizer(_only_reads)
         connection.set_progress_handler(check, _CHECK_EVERY)
         try:
-            rows = connection.execute(emitted.sql, emitted.parameters).fetchmany(_ROWS_MAX)
+            rows = connection.execute(emitted.sql, emitted.parameters).fetchmany(_ROWS_MAX + 1)
         except (sqlite3.Error, OverflowError) as exc:
             raise _translate(exc, emitted, why) from exc
+        if len(rows) > _ROWS_MAX:
+            raise StatementTooComplexError(f"a catalogue query returns more than {_ROWS_MAX} rows")
         return decode_rows(rows, emitted.types)
     finally:
         connection.close()

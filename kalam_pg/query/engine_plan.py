@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from catalog.errors import FeatureNotSupportedError
 from kalam_pg.engines.request import ArrowResult, EngineQuery, Limits, TableInput, WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
@@ -102,3 +103,30 @@ class CatalogPlan:
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         return self.run_catalog(self.query, x)
         yield  # a generator that never waits
+
+
+@dataclass(frozen=True, slots=True)
+class TablelessPlan:
+    """A query that reads no relation: in a worker, where its size disturbs nobody.
+
+    What a worker cannot know of the session is answered by sqlite here.
+    """
+
+    columns: tuple[OutputColumn, ...]
+    query: Query
+    worker: EnginePlan
+    here: CatalogPlan
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """As the plan that can do it."""
+        return (yield from self._choose(x).run(x))
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        return (yield from self._choose(x).rows(x))
+
+    def _choose(self, x: Execution) -> EnginePlan | CatalogPlan:
+        try:
+            emit(self.query, x.context)
+        except FeatureNotSupportedError:
+            return self.here
+        return self.worker

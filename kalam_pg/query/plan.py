@@ -11,7 +11,7 @@ from typing import TypeAlias
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.query.change import ChangePlan, plan_change
-from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog
+from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.insert import InsertPlan, plan_insert
 from kalam_pg.query.predicates import is_constant, key_lookup, references
 from kalam_pg.query.rules import Closure, RowRules
@@ -74,11 +74,12 @@ class Planner:
             raise FeatureNotSupportedError(
                 "a query cannot read both stored tables and the system catalogs yet"
             )
-        if virtual or not stored:
-            return CatalogPlan(query.columns, query, self._run_catalog)
+        general = EnginePlan(query.columns, query)
+        if not stored:
+            here = CatalogPlan(query.columns, query, self._run_catalog)
+            return here if virtual else TablelessPlan(query.columns, query, general, here)
         for scan in stored:
             self._refuse_deleted(query, scan)
-        general = EnginePlan(query.columns, query)
         if isinstance(query, Select):
             return self._point_plan(query) or self._hot_plan(query, general) or general
         return general
