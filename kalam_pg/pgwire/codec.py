@@ -10,7 +10,7 @@ hold both to the same table of (bytes, message) cases.
 
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from kalam_pg.pgwire.cursor import Cursor, text
 from kalam_pg.pgwire.errors import ProtocolViolationError
@@ -137,6 +137,29 @@ class FrontendDecoder:
             exc.message_type = chr(kind)
             raise
 
+    def peek_pipeline(self) -> "Pipeline | None":
+        """What comes next, when it is one statement's whole pipeline: Bind of the unnamed portal,
+        Describe of it or not, Execute of all of it, Sync, with nothing of it missing.
+
+        Nothing is taken: `skip` does that. None also for a Bind that `next` would refuse by its size.
+        """
+        buffer, pos = self._buffer, self._pos
+        if len(buffer) - pos < 26 or buffer[pos] != _BIND_KIND or buffer[pos + 5]:
+            return None
+        length = _INT32(buffer, pos + 1)[0]
+        end = pos + 1 + length
+        if not 8 <= length <= self._caps[_BIND_KIND]:
+            return None
+        if buffer.startswith(_EXECUTE_SYNC, end):
+            return Pipeline(buffer[pos + 5 : end], False, end + len(_EXECUTE_SYNC))
+        if buffer.startswith(_DESCRIBE_EXECUTE_SYNC, end):
+            return Pipeline(buffer[pos + 5 : end], True, end + len(_DESCRIBE_EXECUTE_SYNC))
+        return None
+
+    def skip(self, pipeline: "Pipeline") -> None:
+        """Take the messages of the pipeline that was just peeked at."""
+        self._pos = pipeline.end
+
     def _wait_for(self, end: int) -> None:
         part = self._buffer[self._pos :]
         self._parts.append(part)
@@ -156,6 +179,23 @@ class FrontendDecoder:
                 detail=f"A message of type {kind:c} may have at most {self._caps[kind]} bytes.",
             )
         return ProtocolViolationError("invalid message length")
+
+
+class Pipeline(NamedTuple):
+    """One statement's messages from Bind to Sync.
+
+    bind: the body of the Bind, its portal unnamed. described: whether a Describe is among them.
+    end: where the decoder's buffer goes on after them.
+    """
+
+    bind: bytes
+    described: bool
+    end: int
+
+    @property
+    def statement(self) -> str:
+        """The name of the prepared statement; "" also for one that is not UTF-8."""
+        return self.bind[1 : self.bind.find(0, 1)].decode(errors="ignore")
 
 
 def password(message: AuthenticationData) -> str:
@@ -213,7 +253,19 @@ def _parse(body: bytes) -> Parse:
         raise _bad_format(short=True) from exc
 
 
-def _bind(body: bytes) -> Bind:  # one function, for speed: see the module's docstring
+def _bind(body: bytes) -> Bind:
+    return Bind(*bind_fields(body))
+
+
+BindFields = tuple[str, str, tuple[int, ...], tuple[bytes | None, ...], tuple[int, ...]]
+
+
+def bind_fields(body: bytes) -> BindFields:
+    """The fields of a Bind, in the order of `messages.Bind`. One function, for speed.
+
+    Raises:
+        ProtocolViolationError: the body is no Bind's (not fatal: the message was whole).
+    """
     try:
         portal_end = body.index(0)
         statement_end = body.index(0, portal_end + 1)
@@ -257,7 +309,7 @@ def _bind(body: bytes) -> Bind:  # one function, for speed: see the module's doc
             f"bind message has {format_count} parameter formats but {count} parameters",
             fatal=False,
         )
-    return Bind(portal, statement, parameter_formats, tuple(parameters), result_formats)
+    return portal, statement, parameter_formats, tuple(parameters), result_formats
 
 
 def _execute(body: bytes) -> Execute:
@@ -368,6 +420,11 @@ _FREQUENT: Final[dict[bytes, FrontendMessage]] = {
     b"D\0\0\0\x06S\0": Describe("S", ""),
     b"c\0\0\0\x04": CopyDone(),
 }
+
+
+_BIND_KIND: Final = ord("B")
+_EXECUTE_SYNC: Final = b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04"
+_DESCRIBE_EXECUTE_SYNC: Final = b"D\0\0\0\x06P\0" + _EXECUTE_SYNC
 
 
 def _caps(max_message_bytes: int) -> tuple[int, ...]:

@@ -1,14 +1,22 @@
 """The committer: the one writer. It gathers what waits, writes it as one group, then publishes it.
 
-Sessions submit write sets on the event loop. A thread of its own takes all that wait, lets the engine
-check, number and write them as one batch (`Engine.write_group`), and hands the group back to the event
-loop, where it becomes visible and its submitters are told. Commit order, `_seq` order and publication
-order are therefore one order, and group commit and back-pressure need no further code.
+Sessions submit write sets on the event loop. At the end of the loop's round all that wait become a
+group: the engine checks, numbers and writes it as one batch (`Engine.write_group`), it becomes visible,
+and its submitters are told. There is one group at a time, so commit order, `_seq` order and publication
+order are one order, and group commit and back-pressure need no further code.
+
+A group that must reach the disk (synchronous_commit, definitions), or is large, is written by a thread
+of the committer's own. A small one that need not is written where it stands: handing it over and back
+costs ten times what LevelDB takes to note it (see the decisions). Unless LevelDB has just
+shown that it is busy: then the thread waits for it, and the event loop does not.
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -17,8 +25,41 @@ from storage.engine import Engine, Group, WriteSet
 from storage.errors import IoError, KalamError
 
 Done = Callable[[WriteSet], None]
+Member = tuple[WriteSet, Done]
+
+INLINE_WRITES_MAX: Final = 512
+"""Changes that a group written on the event loop may have: about 5 ms."""
+
+STALL_S: Final = 0.01
+"""A write that took longer was held up by LevelDB, which turns its buffer over or merges its files."""
+
+CALM_S: Final = 0.2
+"""For so long after a stall every group goes to the thread."""
 
 log = structlog.get_logger()
+
+
+class EventLoop(Protocol):
+    """What the committer asks of the loop that its submitters live in (`server.loop.Loop`)."""
+
+    def at_turn_end(self, callback: Callable[[], None]) -> None:
+        """In its thread: run `callback` when all that is ready now was handled."""
+
+    def run_sync_soon(self, callback: Callable[[], None]) -> None:
+        """From any thread: run `callback` in its thread."""
+
+
+class _Trio:
+    """trio as an `EventLoop`, for a database without a server."""
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+
+    def at_turn_end(self, callback: Callable[[], None]) -> None:
+        self._token.run_sync_soon(callback, idempotent=True)
+
+    def run_sync_soon(self, callback: Callable[[], None]) -> None:
+        self._token.run_sync_soon(callback)
 
 
 class Committer:
@@ -30,28 +71,35 @@ class Committer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: list[tuple[WriteSet, Done]] = []
-        self._queue: deque[list[tuple[WriteSet, Done]] | None] = deque()
+        self._waiting: list[Member] = []
+        self._queue: deque[list[Member] | None] = deque()
         self._ready = threading.Semaphore(0)
-        self._token: trio.lowlevel.TrioToken | None = None
+        self._loop: EventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._in_flight = 0
+        self._in_flight = False
+        self._stalled_until = 0.0
         self._idle = trio.Event()
         self.after_publish: list[Callable[[Group], None]] = []
         """Called on the event loop after each group is visible and before its submitters hear of it."""
 
     def start(self) -> None:
         """Start the writing thread; call inside trio, before the first submission."""
-        self._token = trio.lowlevel.current_trio_token()
+        self._loop = _Trio()
         self._thread = threading.Thread(target=self._write_groups, name="committer", daemon=True)
         self._thread.start()
 
+    def attach(self, loop: EventLoop) -> None:
+        """From now on groups are formed by the rounds of `loop`, whose thread this is."""
+        self._loop = loop
+
     async def stop(self) -> None:
         """Wait until all that was submitted is published, then end the thread."""
+        self._loop = _Trio()  # The server's own has ended.
         while self._in_flight or self._waiting:
             self.flush()
-            self._idle = trio.Event()
-            await self._idle.wait()
+            if self._in_flight:
+                self._idle = trio.Event()
+                await self._idle.wait()
         self._queue.append(None)
         self._ready.release()
         thread = self._thread
@@ -60,18 +108,50 @@ class Committer:
 
     def submit(self, write_set: WriteSet, done: Done) -> None:
         """Queue a write set. It is written at the next `flush`, which the event loop's turn brings."""
-        if not self._waiting:
-            assert self._token is not None, "submitted before start"
-            self._token.run_sync_soon(self.flush, idempotent=True)
+        if not self._waiting and not self._in_flight:
+            assert self._loop is not None, "submitted before start"
+            self._loop.at_turn_end(self.flush)
         self._waiting.append((write_set, done))
 
     def flush(self) -> None:
-        """Hand what waits to the writing thread, unless it is busy: then it becomes the next group."""
-        if self._waiting and not self._in_flight:
-            group, self._waiting = self._waiting, []
-            self._in_flight = 1
-            self._queue.append(group)
-            self._ready.release()
+        """Write what waits, unless the thread is busy: then it becomes the next group."""
+        if not self._waiting or self._in_flight:
+            return
+        if self._is_quick(self._waiting):
+            self._write_here()
+        else:
+            self._hand_over()
+
+    def _write_here(self) -> None:
+        members, self._waiting = self._waiting, []
+        start = time.perf_counter()
+        group = self._write([write_set for write_set, _ in members])
+        end = time.perf_counter()
+        if end - start > STALL_S:
+            self._stalled_until = end + CALM_S
+        self._make_visible(group)
+        self._tell(members)
+
+    def _hand_over(self) -> None:
+        members, self._waiting = self._waiting, []
+        self._in_flight = True
+        self._queue.append(members)
+        self._ready.release()
+
+    def _is_quick(self, members: list[Member]) -> bool:
+        """Whether a group may be written on the event loop: it waits for no disk."""
+        writes = 0
+        for write_set, _ in members:
+            if write_set.sync or write_set.system:
+                return False
+            writes += len(write_set.writes)
+        return writes <= INLINE_WRITES_MAX and (not self._stalled_until or self._is_calm_again())
+
+    def _is_calm_again(self) -> bool:
+        if time.perf_counter() < self._stalled_until:
+            return False
+        self._stalled_until = 0.0
+        return True
 
     async def commit(self, write_set: WriteSet) -> WriteSet:
         """Submit and wait until the set is visible. Raises the set's error.
@@ -93,8 +173,8 @@ class Committer:
             if members is None:
                 return
             group = self._write([write_set for write_set, _ in members])
-            assert self._token is not None
-            self._token.run_sync_soon(self._publish, group, members)
+            assert self._loop is not None
+            self._loop.run_sync_soon(partial(self._publish_from_thread, group, members))
 
     def _write(self, sets: list[WriteSet]) -> Group | None:
         try:
@@ -108,17 +188,25 @@ class Committer:
             write_set.error = write_set.error or error
         return None
 
-    def _publish(self, group: Group | None, members: list[tuple[WriteSet, Done]]) -> None:
+    def _publish_from_thread(self, group: Group | None, members: list[Member]) -> None:
+        self._make_visible(group)
+        self._in_flight = False
+        if self._waiting and not self._is_quick(self._waiting):
+            # Start the next group before telling this one's submitters: the disk works meanwhile.
+            self._hand_over()
+        self._tell(members)
+        if self._waiting and not self._in_flight:
+            self.flush()
+        if not self._in_flight:
+            self._idle.set()
+
+    def _make_visible(self, group: Group | None) -> None:
         if group is not None:
             self._engine.publish(group)
             for hook in self.after_publish:
                 hook(group)
-        self._in_flight = 0
-        # Start the next group before telling this one's submitters: the disk works meanwhile.
-        self.flush()
+
+    @staticmethod
+    def _tell(members: list[Member]) -> None:
         for write_set, done in members:
             done(write_set)
-        if not self._in_flight and not self._waiting:
-            self._idle.set()
-        elif self._waiting:
-            self.flush()

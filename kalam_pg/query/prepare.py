@@ -51,6 +51,9 @@ class Lru(Generic[K, V]):
             self._entries.move_to_end(key)
         return value
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._entries
+
     def put(self, key: K, value: V) -> None:
         """Add an entry; the oldest falls out."""
         self._entries[key] = value
@@ -84,6 +87,10 @@ class StatementCache:
         self._plans: Lru[object, Planned] = Lru(entries)
         self._rules: dict[int, RowRules] = {}
         self._rules_of: Snapshot | None = None
+
+    def knows(self, text: str) -> bool:
+        """Whether a text was parsed already, so that `statements` costs nothing."""
+        return text in self._parsed
 
     def statements(self, text: str) -> tuple[Statement, ...]:
         """The statements of a text. Raises 42601, 54001."""

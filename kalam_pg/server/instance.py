@@ -46,6 +46,9 @@ class Services(Protocol):
     def session_factory(self, transport: Transport, peer: Peer) -> Session:
         """A session for a connection whose StartupMessage has come."""
 
+    def attach(self, loop: Loop) -> None:
+        """The loop that the sessions will live in is about to run."""
+
     def on_shutdown(self, mode: Mode) -> None:
         """The end begins: start nothing new. Called again if the mode gets faster."""
 
@@ -92,6 +95,7 @@ async def serve(
     try:
         async with trio.open_nursery() as nursery:
             loop = _loop(config, services, tls)
+            services.attach(loop)
             shutdown = _Shutdown(loop, services, nursery.cancel_scope)
             await nursery.start(loop.run)
             if signals:

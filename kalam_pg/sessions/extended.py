@@ -32,6 +32,7 @@ from kalam_pg.rows import row_encoder
 from kalam_pg.sessions import dispatch, portals
 from kalam_pg.sessions.portals import Portal, PreparedStatement
 from kalam_pg.sessions.results import pump
+from kalam_pg.sessions.sql_session import now_us
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.session import Session
@@ -77,8 +78,9 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
         raise DuplicateCursorError(f'cursor "{message.portal}" already exists')
     if prepared.statement is not None:
         dispatch.check_allowed(sql, prepared.statement)
-    params = portals.bind_parameters(message, prepared.param_types, sql.settings.types)
-    formats = portals.result_formats(message, len(prepared.columns))
+    started_us = now_us() if sql.transaction is None else sql.transaction.started_us
+    params = portals.bind_parameters(message, prepared.param_types, sql.settings.types, started_us)
+    formats = portals.result_formats(message.result_formats, len(prepared.columns))
     session.portals[message.portal] = Portal(prepared, params, formats)
     session.send(BIND_COMPLETE)
     return

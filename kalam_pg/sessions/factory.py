@@ -17,6 +17,7 @@ from kalam_pg.engines.pool import Pool
 from kalam_pg.jobs.flushing import run_policies
 from kalam_pg.jobs.registry import Jobs
 from kalam_pg.jobs.retention import run_retention
+from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
 from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.virtual import Catalogue
@@ -38,6 +39,10 @@ class ServerServices:
     def session_factory(self, transport: Transport, peer: Peer) -> Session:
         """A session for a new connection."""
         return Session(self.services, transport, peer)
+
+    def attach(self, loop: EventLoop) -> None:
+        """Commits are grouped by the rounds of the loop that the sessions live in."""
+        self.services.database.committer.attach(loop)
 
     def on_shutdown(self, mode: object) -> None:
         """The server ends the sessions; what they began is rolled back with them."""

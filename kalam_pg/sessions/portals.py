@@ -1,8 +1,9 @@
 """Prepared statements and portals: values in and out of the extended protocol."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from catalog.errors import (
     CharacterNotInRepertoireError,
@@ -11,7 +12,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.snapshot import Snapshot
-from catalog.types.registry import by_oid
+from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR, by_oid
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire.encode import row_description
 from kalam_pg.pgwire.errors import ProtocolViolationError
@@ -22,6 +23,9 @@ from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
+if TYPE_CHECKING:
+    from kalam_pg.sessions.quick import QuickStatement
+
 
 @dataclass(slots=True)
 class PreparedStatement:
@@ -29,7 +33,7 @@ class PreparedStatement:
 
     columns: of its result, () when it returns none. declared: types that Parse gave, None unspecified.
     planned: the plan of a query or data change, good while catalog and settings are those it was made
-    with (`made_with`: the snapshot and the settings' version).
+    with (`made_with`: the snapshot and the settings' version). quick: its short way (`sessions.quick`).
     """
 
     statement: Statement | None
@@ -38,6 +42,7 @@ class PreparedStatement:
     declared: tuple[PgType | None, ...] = ()
     planned: Planned | None = None
     made_with: tuple[Snapshot, int] | None = None
+    quick: "QuickStatement | None" = None
 
 
 @dataclass(slots=True)
@@ -70,9 +75,12 @@ def parameter_types(oids: Sequence[int]) -> tuple[PgType | None, ...]:
 
 
 def bind_parameters(
-    message: Bind, types: Sequence[PgType], context: TypeContext
+    message: Bind, types: tuple[PgType, ...], context: TypeContext, started_us: int
 ) -> tuple[Value, ...]:
-    """Parameter values in stored form. Raises 08P01, 22P02, 22P03, 22021."""
+    """Parameter values in stored form. Raises 08P01, 22P02, 22P03, 22021.
+
+    started_us: what 'now' means.
+    """
     values = message.parameters
     if len(values) != len(types):
         raise ProtocolViolationError(
@@ -80,22 +88,72 @@ def bind_parameters(
             f'"{message.statement}" requires {len(types)}',
             fatal=False,
         )
-    formats = message.parameter_formats
-    if len(formats) == 1:
-        formats = formats * len(values)
-    elif not formats:
-        formats = (0,) * len(values)
-    params: list[Value] = []
-    for raw, type_, code in zip(values, types, formats, strict=True):
-        if raw is None:
-            params.append(None)
-        elif code == 0:
-            params.append(type_.input(_text(raw), -1, context))
-        elif code == 1:
-            params.append(type_.receive(raw, -1))
-        else:
-            raise InvalidParameterValueError(f"unsupported format code: {code}")
-    return tuple(params)
+    if any(t.category == "D" and moving(raw) for t, raw in zip(types, values, strict=True)):
+        context = replace(context, now_us=started_us)
+        readers = _readers(types, message.parameter_formats, context)
+    else:
+        readers = parameter_readers(types, message.parameter_formats, context)
+    return tuple(
+        [None if raw is None else read(raw) for raw, read in zip(values, readers, strict=True)]
+    )
+
+
+_MOVING_FIRST = frozenset((b"n", b"N", b"t", b"T", b"y", b"Y", b" ", b"\t", b"\n"))
+
+
+def moving(raw: bytes | None) -> bool:
+    """Whether a date's text may be one such as 'now': what it means depends on when it is read."""
+    return raw is not None and raw[:1] in _MOVING_FIRST
+
+
+Reader = Callable[[bytes], Value]
+"""From a parameter's bytes to its stored value."""
+
+# Decimal digits that surely are within the type's range: they need no further look.
+_SAFE_DIGITS = {INT2: 4, INT4: 9, INT8: 18}
+
+
+@lru_cache(maxsize=2048)
+def parameter_readers(
+    types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
+) -> tuple[Reader, ...]:
+    """One reader for each parameter. formats, as Bind has them: none (text), one for all, or each's."""
+    return _readers(types, formats, context)
+
+
+def _readers(
+    types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
+) -> tuple[Reader, ...]:
+    codes = formats if len(formats) > 1 else (formats or (0,)) * len(types)
+    return tuple(_reader(type_, code, context) for type_, code in zip(types, codes, strict=True))
+
+
+def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
+    if code == 1:
+        receive = type_.receive
+        return lambda raw: receive(raw, -1)
+    if code != 0:
+        return _unsupported(code)
+    if type_ in (TEXT, VARCHAR):
+        return _text
+    read = type_.input
+    digits = _SAFE_DIGITS.get(type_)
+    if digits is None:
+        return lambda raw: read(_text(raw), -1, context)
+
+    def integer(raw: bytes) -> Value:
+        if raw.isdigit() and len(raw) <= digits:
+            return int(raw)
+        return read(_text(raw), -1, context)
+
+    return integer
+
+
+def _unsupported(code: int) -> Reader:
+    def read(_raw: bytes) -> Value:
+        raise InvalidParameterValueError(f"unsupported format code: {code}")
+
+    return read
 
 
 def _text(raw: bytes) -> str:
@@ -111,9 +169,8 @@ def _text(raw: bytes) -> str:
     return value
 
 
-def result_formats(message: Bind, width: int) -> tuple[int, ...]:
-    """One format code for each of `width` columns. Raises 08P01."""
-    codes = message.result_formats
+def result_formats(codes: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """One format code for each of `width` columns, from what Bind has. Raises 08P01."""
     if not codes:
         return (0,) * width
     if len(codes) == 1:

@@ -1,7 +1,8 @@
 """A connection's session: messages in, bytes out, one state machine between (the loop owns the socket).
 
 `advance` takes messages one after another. A message whose handling must wait leaves a generator (a
-*flow*) behind, which goes on when its `Wait` has ended. Errors become ErrorResponses here and nowhere else.
+*flow*) behind, which goes on when its `Wait` has ended. Errors become ErrorResponses here and nowhere
+else.
 """
 
 import secrets
@@ -21,12 +22,13 @@ from kalam_pg.pgwire.encode import parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, internal_error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
-from kalam_pg.sessions import extended, simple
+from kalam_pg.sessions import extended, quick, simple
 from kalam_pg.sessions.authentication import Authentication
 from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.protocols import PAUSE, Peer, Timer, Transport, Work
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
+from kalam_pg.sessions.shapes import Shapes
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from storage.errors import KalamError
 
@@ -59,6 +61,8 @@ class Session:
         self._skipping = False
         self._canceled: KalamError | None = None
         self._idle: Timer | None = None
+        self.shapes = Shapes()
+        self.quick_commit = quick.QuickCommit(self)
 
     # ------------------------------------------------------------------ what the loop calls
 
@@ -75,6 +79,11 @@ class Session:
             if self._flow is None:
                 if self.closing:
                     return None
+                done = self._be_quick()
+                if done is quick.ANSWERED:
+                    continue
+                if isinstance(done, quick.QuickCommit):
+                    return done
                 try:
                     if not self._next_flow():
                         self._watch_idle()
@@ -138,6 +147,16 @@ class Session:
 
     # ------------------------------------------------------------------ inside
 
+    def _be_quick(self) -> quick.QuickCommit | quick.Outcome:
+        """Do the next messages in one step if they are one quick statement's (`sessions.quick`)."""
+        sql = self.sql
+        if sql is None or not self.may_be_quick(sql):
+            return quick.NOT_DONE
+        pipeline = self.decoder.peek_pipeline()
+        if pipeline is None:
+            return quick.NOT_DONE
+        return quick.run_pipeline(self, sql, pipeline)
+
     def _next_flow(self) -> bool:
         """Take the next message, if it is there (else False). Raises 08P01."""
         if self.sql is None:
@@ -148,6 +167,16 @@ class Session:
             return False
         self._flow = self._handle(message)
         return True
+
+    def may_be_quick(self, sql: SqlSession) -> bool:
+        """Whether nothing is open or untold, so that a statement can be a step of its own."""
+        return not (
+            sql.transaction is not None
+            or self._skipping
+            or self.portals
+            or sql.notices
+            or sql.settings.changed
+        )
 
     def _handle(self, message: m.FrontendMessage) -> Steps[None] | None:
         """What one message asks for, as a flow; None when there is nothing to do."""
@@ -238,7 +267,11 @@ class Session:
             return
         self.sql.fail()
         self.error(error)
-        self._skipping = True
+        if error.message_type == "Q":
+            self._skipping = False
+            self.ready()  # A Query is answered by itself: no Sync will come.
+        else:
+            self._skipping = True
 
     @property
     def _in_extended(self) -> bool:

@@ -11,7 +11,8 @@ from kalam_pg.pgwire.encode import EMPTY_QUERY, command_complete
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows import row_encoder
-from kalam_pg.sessions import dispatch, portals
+from kalam_pg.sessions import dispatch, portals, quick
+from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.results import pump
 from kalam_pg.sql.statements import QueryStatement, Statement
 from storage.errors import KalamError
@@ -27,6 +28,10 @@ def query(session: "Session", text: str) -> Steps[None]:
     session.flow_is_extended = False
     sql.prepared.pop("", None)
     session.portals.pop("", None)
+    shaped = session.shapes.find(sql, text)
+    if shaped is not None:
+        yield from _run_shaped(session, *shaped)
+        return
     statements = sql.cache.statements(text)
     if not statements:
         session.send(EMPTY_QUERY)
@@ -44,11 +49,47 @@ def query(session: "Session", text: str) -> Steps[None]:
     session.ready()
 
 
+def _run_shaped(
+    session: "Session", prepared: PreparedStatement, params: quick.Params
+) -> Steps[None]:
+    """Run the one statement of a text, its literals taken out."""
+    sql = session.sql
+    assert sql is not None
+    assert prepared.statement is not None
+    if session.may_be_quick(sql):
+        done = quick.run_simple(session, sql, prepared, params)
+        if done is quick.ANSWERED:
+            return
+        if isinstance(done, quick.QuickCommit):
+            yield done  # It answers by itself.
+            return
+    try:
+        dispatch.check_allowed(sql, prepared.statement)
+        yield from _run(session, prepared.statement, prepared, params, last=True)
+    except KalamError as exc:
+        exc.position = 0  # It would count in the text with parameters, which the client never saw.
+        raise
+    session.ready()
+
+
 def _statement(session: "Session", statement: Statement, *, last: bool) -> Steps[None]:
     sql = session.sql
     assert sql is not None
     dispatch.check_allowed(sql, statement)
     prepared = dispatch.prepare(sql, statement, ())
+    yield from _run(session, statement, prepared, (), last=last)
+
+
+def _run(
+    session: "Session",
+    statement: Statement,
+    prepared: PreparedStatement,
+    params: quick.Params,
+    *,
+    last: bool,
+) -> Steps[None]:
+    sql = session.sql
+    assert sql is not None
     columns = prepared.columns
     wire = None
     if columns:
@@ -58,7 +99,7 @@ def _statement(session: "Session", statement: Statement, *, last: bool) -> Steps
             (0,) * len(columns),
             sql.settings.types,
         )
-    result = yield from dispatch.run(sql, statement, (), prepared, wire)
+    result = yield from dispatch.run(sql, statement, params, prepared, wire)
     if sql.notices:
         session.send_notices()
     count = yield from _send_result(session, statement, result)

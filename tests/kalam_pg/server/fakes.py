@@ -102,6 +102,9 @@ class FakeServices:
         self.sessions.append(session)
         return session
 
+    def attach(self, loop: Loop) -> None:
+        pass
+
     def on_shutdown(self, mode: Mode) -> None:
         self.modes.append(mode)
 
