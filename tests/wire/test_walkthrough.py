@@ -87,14 +87,11 @@ async def test_asyncpg_prepares_pipelines_and_walks_cursors(server: KalamServer,
                 f"INSERT INTO {chat}.messages (conversation_id, role_id, content) VALUES ($1, $2, $3)",
                 [(1, "user", f"message {n}") for n in range(20)],
             )
-            seen = []
             async with connection.transaction():
                 query = (
                     f"SELECT content FROM {chat}.messages WHERE conversation_id = $1 ORDER BY id"
                 )
-                async for record in connection.cursor(query, 1, prefetch=6):
-                    seen.append(record["content"])
-            return seen
+                return [r["content"] async for r in connection.cursor(query, 1, prefetch=6)]
         finally:
             await connection.close()
 

@@ -1,0 +1,63 @@
+"""PostgreSQL 15 itself, started from Debian's package on a spare port, as the oracle."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+
+
+def installed() -> bool:
+    """Whether Debian's package postgresql-15 is there."""
+    return (PROGRAMS / "initdb").exists()
+
+
+def _run(*command: str) -> None:
+    """Run a program of PostgreSQL's, which refuses to be root, as an ordinary user."""
+    if os.getuid() == 0:
+        command = ("runuser", "-u", "postgres", "--", *command)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[str]:
+    """A cluster in `directory`; yields what psycopg connects with."""
+    data = directory / "postgresql"
+    data.mkdir()
+    if os.getuid() == 0:
+        owner = pwd.getpwnam("postgres")
+        for path in (data, *(p for p in data.parents if str(p).startswith(str(directory)))):
+            os.chown(path, owner.pw_uid, owner.pw_gid)
+        for parent in directory.parents:
+            if parent != Path("/") and parent.stat().st_uid == 0:
+                parent.chmod(parent.stat().st_mode | 0o011)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    _run(
+        str(PROGRAMS / "initdb"),
+        "-D",
+        str(data),
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "-U",
+        "postgres",
+    )
+    options = (
+        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data} -c fsync=off"
+    )
+    control = str(PROGRAMS / "pg_ctl")
+    _run(control, "-D", str(data), "-o", options, "-l", str(data / "log"), "-w", "start")
+    try:
+        yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
+    finally:
+        _run(control, "-D", str(data), "-m", "immediate", "stop")
+        shutil.rmtree(data, ignore_errors=True)
