@@ -1,0 +1,1 @@
+-- Statements that PostgreSQL answers and we refuse (refusals.py).
