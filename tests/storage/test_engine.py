@@ -1,6 +1,5 @@
 """Groups are numbered, checked, written as one and shown as one."""
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from storage.errors import DataCorruptedError, KalamError, SerializationError
 from storage.keys import log_key, meta_key, system_key
 from storage.rows import Op, decode_entry
 from storage.trim import LogEntry
+from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
     LAYOUT,
     OPTIONS,
@@ -383,7 +383,7 @@ def test_numbers_go_up_over_a_crash_with_a_clock_that_stepped_back(tmp_path):
     numbers = [engine.next_snowflake()]
     clock.us += 20_000_000  # Beyond the first reservation, with no commit in between.
     numbers += [engine.next_snowflake(), commit(engine, insert(1))]
-    shutil.copytree(tmp_path / "data", tmp_path / "copy")  # What kill -9 leaves.
+    crash_image(tmp_path / "data", tmp_path / "copy")  # What kill -9 leaves.
     engine.close()
     clock.us -= 3_600_000_000
     engine = open_engine(tmp_path / "copy", clock=clock)

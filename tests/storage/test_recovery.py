@@ -11,6 +11,7 @@ from storage.errors import DataCorruptedError, DirectoryInUseError, SnapshotTooO
 from storage.fs import OS
 from storage.keys import meta_key
 from storage.recovery import intent_key, open_directory
+from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
     LAYOUT,
     OPTIONS,
@@ -29,7 +30,7 @@ def written(path, *, sync=True, rows=3):
     engine = open_engine(path / "live")
     for number in range(rows):
         commit(engine, insert(number, "x"), sync=sync)
-    shutil.copytree(path / "live", path / "data")
+    crash_image(path / "live", path / "data")
     engine.close()
     return path / "data"
 
@@ -114,7 +115,7 @@ def test_a_recovery_that_was_interrupted_is_done_again(tmp_path, point):
 def test_a_position_among_lost_commits_is_too_old(tmp_path):
     engine = open_engine(tmp_path / "live")
     kept = commit(engine, insert(1))
-    shutil.copytree(tmp_path / "live", tmp_path / "data")
+    crash_image(tmp_path / "live", tmp_path / "data")
     lost = commit(engine, insert(2))
     engine.close()
     engine = open_engine(tmp_path / "data")

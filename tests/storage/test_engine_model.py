@@ -1,0 +1,297 @@
+"""The engine and its tablets against a dict: whatever is written, flushed, trimmed, crashed, reopened."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from storage import failpoints
+from storage.arrow import to_rows
+from storage.check import check
+from storage.errors import KalamError, SerializationError
+from storage.flush import flush
+from storage.ids import TabletId
+from storage.keys import meta_key
+from storage.lookup import SegmentReader
+from storage.merge import merge_segments
+from storage.recovery import intent_key
+from storage.rows import Op, decode_entry
+from storage.tablet import ColdNeeded
+from storage.trim import trim
+from tests.storage.crash_image import crash_image
+from tests.storage.engine_fixtures import (
+    LAYOUT,
+    OTHER,
+    TABLET,
+    commit,
+    delete,
+    insert,
+    key_of,
+    open_engine,
+    truncate,
+    update,
+    write_set,
+)
+
+KEYS = st.integers(0, 5)
+TABLETS = st.sampled_from([TABLET, OTHER])
+FLUSH_POINTS = ["flush.intent", "flush.renamed", "flush.manifest_linked", "flush.swapped"]
+COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_publish"]
+
+
+class Host:
+    """What flush and trim need, when there is one thread for everything."""
+
+    def __init__(self, engine):
+        self.engine = engine
+        self.fs = engine.fs
+        self.acquire = engine.acquire
+        self.oldest_view = engine.oldest_view_seq
+        self.before_manifest = engine.sync_slots
+
+    def run_on_loop(self, call):
+        return call()
+
+    def begin_flush(self, tablet, seq):
+        commit(self.engine, system=[(intent_key(tablet), seq.to_bytes(8))])
+
+    def end_flush(self, tablet, manifest):
+        through = manifest.flushed_through.to_bytes(8)
+        commit(self.engine, system=[(intent_key(tablet), None), (meta_key(tablet), through)])
+        self.engine.flushed(tablet, manifest)
+
+    def delete_entries(self, tablet, entries):
+        one = write_set()
+        one.validate = lambda _seq: one.system.extend(self.engine.trim_puts(tablet, entries))
+        self.engine.publish(self.engine.write_group([one]))
+        assert one.error is None
+
+
+class EngineModel(RuleBasedStateMachine):
+    """`rows[tablet][key]` is (seq, body) of the newest commit; `kept`: views and what they show."""
+
+    def __init__(self):
+        super().__init__()
+        self.path = Path(tempfile.mkdtemp(prefix="kalam-model-"))
+        self.lives = 0
+        self.value = 0
+        self.rows = {TABLET: {}, OTHER: {}}
+        self.kept = []
+        self.resumed = 0
+
+    @initialize()
+    def start(self):
+        self.open()
+
+    def open(self):
+        self.engine = open_engine(self.path / str(self.lives), tablet_factory=None)
+        self.tablets = {tablet: self.engine.tablet(tablet, LAYOUT) for tablet in self.rows}
+
+    def teardown(self):
+        if hasattr(self, "engine"):
+            self.release_all()
+            self.engine.close()
+            assert list(check(self.path / str(self.lives))) == []
+        shutil.rmtree(self.path)
+
+    def release_all(self):
+        for view, _ in self.kept:
+            view.release()
+        self.kept.clear()
+
+    def change_of(self, tablet, key, remove):
+        """The write that a session would make of a key, and what the row then is."""
+        self.value += 1
+        seq, body = self.rows[tablet].get(key, (0, None))
+        new = None if remove else f"v{self.value}"
+        if body is None:
+            return (None if remove else insert(key, new, tablet=tablet, assumed=0)), new
+        if remove:
+            return delete(key, body, tablet=tablet, assumed=seq), None
+        return update(key, new, body, tablet=tablet, assumed=seq), new
+
+    def applied(self, changes, seq):
+        for (tablet, key), body in changes.items():
+            if body is None:
+                self.rows[tablet].pop(key, None)
+            else:
+                self.rows[tablet][key] = (seq, body)
+
+    def transaction(self, keys, *, sync):
+        changes, writes = {}, []
+        for (tablet, key), remove in keys.items():
+            write, body = self.change_of(tablet, key, remove)
+            if write is not None:
+                writes.append(write)
+                changes[tablet, key] = body
+        return write_set(*writes, sync=sync), changes
+
+    @rule(
+        sets=st.lists(
+            st.dictionaries(st.tuples(TABLETS, KEYS), st.booleans(), min_size=1, max_size=4),
+            min_size=1,
+            max_size=3,
+        ),
+        sync=st.booleans(),
+    )
+    def commit_a_group(self, sets, sync):
+        members, taken = [], set()
+        for keys in sets:
+            if taken & keys.keys():
+                continue  # The keys are locked: that transaction waits.
+            taken |= keys.keys()
+            members.append(self.transaction(keys, sync=sync))
+        self.engine.publish(self.engine.write_group([one for one, _ in members]))
+        for one, changes in members:
+            assert one.error is None
+            self.applied(changes, one.seq)
+
+    @rule(tablet=TABLETS, key=KEYS)
+    def commit_what_assumed_wrong(self, tablet, key):
+        """Right only as long as the log still knows the key."""
+        if self.engine.current.find(tablet, key_of(key)) is None:
+            return
+        seq, _ = self.rows[tablet].get(key, (0, None))
+        with pytest.raises(SerializationError):
+            commit(self.engine, update(key, "wrong", "?", tablet=tablet, assumed=seq + 1))
+
+    @rule(tablet=TABLETS)
+    def truncate_a_tablet(self, tablet):
+        commit(self.engine, truncate(tablet=tablet))
+        self.rows[tablet].clear()
+
+    @rule(tablet=TABLETS)
+    def flush_a_tablet(self, tablet):
+        flush(Host(self.engine), self.tablets[tablet])
+
+    @rule(tablet=TABLETS)
+    def trim_a_tablet(self, tablet):
+        trim(Host(self.engine), self.tablets[tablet], retained_from=2**63)
+
+    @precondition(lambda self: len(self.kept) < 3)
+    @rule()
+    def hold_a_view(self):
+        shown = {tablet: dict(rows) for tablet, rows in self.rows.items()}
+        self.kept.append((self.engine.acquire(), shown))
+
+    @precondition(lambda self: self.kept)
+    @rule(at=st.integers(0, 2))
+    def look_at_a_held_view_and_release_it(self, at):
+        view, shown = self.kept.pop(at % len(self.kept))
+        self.compare(view, shown)
+        view.release()
+
+    @rule()
+    def restart(self):
+        self.release_all()
+        self.engine.close()
+        self.open()
+
+    @rule()
+    def crash(self):
+        """kill -9: what the files hold is what the next process finds."""
+        self.release_all()
+        before = self.path / str(self.lives)
+        self.lives += 1
+        crash_image(before, self.path / str(self.lives))
+        self.engine.close()
+        shutil.rmtree(before)
+        self.open()
+
+    @rule(tablet=TABLETS, point=st.sampled_from(FLUSH_POINTS))
+    def crash_in_a_flush(self, tablet, point):
+        with failpoints.armed(point, "crash"):
+            try:
+                flush(Host(self.engine), self.tablets[tablet])
+            except failpoints.FailpointError:
+                self.crash()
+
+    @rule(
+        keys=st.dictionaries(st.tuples(TABLETS, KEYS), st.booleans(), min_size=1, max_size=3),
+        point=st.sampled_from(COMMIT_POINTS),
+    )
+    def crash_in_a_commit(self, keys, point):
+        one, changes = self.transaction(keys, sync=True)
+        with failpoints.armed(point, "crash"):
+            try:
+                self.engine.publish(self.engine.write_group([one]))
+            except failpoints.FailpointError:
+                # Nobody was told: all of it or nothing is there, and the batch decides.
+                if point != "commit.before_batch":
+                    self.applied(changes, one.seq)
+                self.crash()
+            else:
+                self.applied(changes, one.seq)
+
+    @invariant()
+    def everything_is_as_in_the_model(self):
+        if hasattr(self, "engine"):
+            self.compare(self.engine.current, self.rows)
+
+    def compare(self, view, shown):
+        for tablet_id, rows in shown.items():
+            tablet = self.tablets[tablet_id]
+            assert scan(tablet, view) == rows
+            for key in range(6):
+                found = tablet.get(view, key_of(key))
+                if isinstance(found, ColdNeeded):
+                    found = tablet.get_cold(view, key_of(key))
+                if found is not None and found.op is Op.DELETE:
+                    found = None
+                assert (None if found is None else (found.seq, found.row[1])) == rows.get(key)
+
+
+def scan(tablet, view):
+    """{key: (seq, body)} of a whole tablet, as an engine would read it."""
+    found = tablet.scan(view)
+    if found is None:
+        tablet.install(tablet.load(view))
+        found = tablet.scan(view)
+    tables = [batch for _, batch in found.batches]
+    cold = [SegmentReader(tablet._fs, s, TabletId(*tablet.id)).read() for s in found.segments]
+    if cold:
+        tables.append(merge_segments(cold, ["c1"], found.superseded))
+    rows = {}
+    for table in tables:
+        seqs = table.column("_seq").to_pylist()
+        for (key, body), seq in zip(to_rows(table, LAYOUT), seqs, strict=True):
+            assert key not in rows
+            rows[key] = (seq, body)
+    return rows
+
+
+EngineModel.TestCase.settings = settings(
+    max_examples=25,
+    stateful_step_count=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+test_the_engine_is_a_dict_with_a_history = pytest.mark.slow(EngineModel.TestCase)
+
+
+def test_the_feed_has_every_change_with_what_it_replaced(tmp_path):
+    engine = open_engine(tmp_path)
+    first = commit(engine, insert(1, "a"))
+    commit(engine, update(1, "b", "a"))
+    commit(engine, delete(1, "b"))
+    feed = [decode_entry(data) for _, _, data in engine.current.log(TABLET, first)]
+    assert [(entry.op, entry.old) for entry in feed] == [
+        (Op.UPDATE, (1, "a")),
+        (Op.DELETE, (1, "b")),
+    ]
+    engine.close()
+
+
+def test_a_refused_flush_leaves_the_log_as_it_was(tmp_path):
+    engine = open_engine(tmp_path, tablet_factory=None)
+    tablet = engine.tablet(TABLET, LAYOUT)
+    commit(engine, insert(1, "a"))
+    with failpoints.armed("flush.file_written", "enospc"), pytest.raises(KalamError):
+        flush(Host(engine), tablet)
+    assert {key: body for key, (_, body) in scan(tablet, engine.current).items()} == {1: "a"}
+    assert flush(Host(engine), tablet).rows == 1
+    engine.close()
