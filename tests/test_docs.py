@@ -10,8 +10,9 @@ import pytest
 from catalog.options import _READERS as OPTIONS
 from conformance.reference_pages import PAGES
 from kalam_pg.sql import statements
-from kalam_pg.sql.parse import parse
+from kalam_pg.sql.parse import parse, parse_message
 from kalam_pg.sql.statements import ExecutePrepared, QueryStatement, Unsupported
+from tests.wire.server import KalamServer
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -79,6 +80,18 @@ def test_an_example_of_the_reference_is_read_and_not_refused(example):
     parsed = parse(example)
     assert parsed
     assert not [statement for statement in parsed if isinstance(statement, Unsupported)]
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_reference_run_in_their_order(tmp_path):
+    server = KalamServer(tmp_path / "data").start()
+    try:
+        with server.root() as root:
+            for example in EXAMPLES:
+                for parsed in parse_message(example):
+                    root.execute(parsed.text)  # Raises what the server refuses.
+    finally:
+        server.stop()
 
 
 def test_the_reference_has_an_example_for_each_part():
