@@ -110,6 +110,7 @@ class Database(AbstractContextManager["Database"]):
         settings = Settings(services.setting_defaults)
         sql = SqlSession(services.database, services.cache, services.jobs, user, settings)
         sql.services["pg_backend_pid"] = os.getpid
+        sql.end = session.end
         sql.end_sessions_of = lambda user_id: self._end_sessions_of(user_id, session)
         self._sessions[session] = sql
         return sql

@@ -1,6 +1,8 @@
 """What all sessions share: the engine, the committer, the locks, the catalog, the engine pool."""
 
 from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
 
 from catalog.model import Table, TableKind, User
 from catalog.snapshot import Snapshot
@@ -35,6 +37,8 @@ class Database:
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
+        self.sessions: WeakSet[Any] = WeakSet()
+        """Every open conversation, to be told of changed users (`sessions.acting`)."""
 
     def install_catalog(self, snapshot: Snapshot) -> None:
         """A definition was committed: later statements see it."""

@@ -24,7 +24,8 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.tree import Bound, OutputColumn
+from kalam_pg.sql.tree import Bound, ColumnRef, Dml, OutputColumn, Query, TableScan
+from kalam_pg.sql.walk import walk
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -181,11 +182,29 @@ def _needs(bound: Bound, statement: QueryStatement) -> tuple[tuple[Table, Action
     needs: list[tuple[Table, Action]] = []
     target = getattr(bound.statement, "table", None)
     for table in bound.tables:
-        if table is target:
-            needs.append((table, Action[statement.kind.upper()]))
-        else:
+        if table is not target:
             needs.append((table, Action.SELECT))
+            continue
+        needs.append((table, Action[statement.kind.upper()]))
+        if _reads_target(bound.statement, table):
+            needs.append((table, Action.SELECT))
+        conflict = getattr(bound.statement, "on_conflict", None)
+        if conflict is not None and conflict.assignments:
+            needs.append((table, Action.UPDATE))
+    if getattr(bound.statement, "locking", ""):
+        # Who may not change a row may not keep others from changing it.
+        needs += [(table, Action.UPDATE) for table in bound.tables]
     return tuple(needs)
+
+
+def _reads_target(statement: Query | Dml, table: Table) -> bool:
+    """Whether a data change also reads its table: in WHERE, SET, RETURNING, or once more by name."""
+    target = getattr(statement, "target", 0)
+    return any(
+        (isinstance(node, ColumnRef) and node.relation == target)
+        or (isinstance(node, TableScan) and node.table.id == table.id)
+        for node in walk(statement)
+    )
 
 
 __all__ = ["Planned", "StatementCache"]

@@ -74,7 +74,8 @@ class Transaction(LockOwner):
         self.on_commit: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Snapshot | None, int]] = []
-        self._savepoints: list[tuple[str, int]] = []
+        self._savepoints: list[tuple[str, int, int]] = []
+        """Name, and how long `_undo` and `on_commit` were."""
 
     @property
     def writes_nothing(self) -> bool:
@@ -130,7 +131,7 @@ class Transaction(LockOwner):
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT."""
-        self._savepoints.append((name, len(self._undo)))
+        self._savepoints.append((name, len(self._undo), len(self.on_commit)))
 
     def release(self, name: str) -> None:
         """RELEASE SAVEPOINT. Raises 3B001."""
@@ -140,7 +141,9 @@ class Transaction(LockOwner):
         """ROLLBACK TO SAVEPOINT: it stays; later ones go. Raises 3B001."""
         at = self._find_savepoint(name)
         del self._savepoints[at + 1 :]
-        mark = self._savepoints[at][1]
+        _, mark, hooks = self._savepoints[at]
+        # What these would do when it commits is not going to be so: a table is not dropped.
+        del self.on_commit[hooks:]
         while len(self._undo) > mark:
             entry = self._undo.pop()
             if len(entry) == 2:

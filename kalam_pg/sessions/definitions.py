@@ -18,6 +18,7 @@ from kalam_pg.query.ddl import DdlContext, plan_ddl
 from kalam_pg.query.ddl_context import find_relation
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sessions import acting
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind_expression
@@ -82,6 +83,8 @@ def _after_commit(sql: SqlSession, change: Change) -> None:
 
         def users_changed() -> None:
             database.store.forget(change.users)
+            for session in list(database.sessions):
+                acting.users_changed(session, change.users)
             for user in change.users:
                 if user.deleted_at_us is not None or not user.can_login:
                     sql.end_sessions_of(user.id)

@@ -11,7 +11,7 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.model import Role, Table, TableKind
-from catalog.privileges import Action, require
+from catalog.privileges import Action, require, table_allows
 from catalog.types.registry import FLOAT8, INT8, TEXT, TIMESTAMPTZ
 from kalam_pg.jobs import flushing
 from kalam_pg.query.execution import Result
@@ -156,6 +156,10 @@ def _manifest(sql: SqlSession, name: TableName | None) -> list[Row]:
     rows: list[Row] = []
     for table in tables:
         if not _flushable(table):
+            continue
+        if not table_allows(sql.user, Action.SELECT, table):
+            if name is not None:
+                require(sql.user, Action.SELECT, table)
             continue
         tablet_id = TabletId(sql.user.id if table.per_user else NO_USER, table.id)
         tablet = sql.database.engine.tablet(tablet_id, table.layout)

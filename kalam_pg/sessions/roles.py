@@ -4,26 +4,36 @@ Allowed downwards only, and by the rights of who authenticated, never by those o
 service for users, dba for services and users, system for all.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import structlog
 
-from catalog.errors import InsufficientPrivilegeError, UndefinedObjectError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InsufficientPrivilegeError,
+    UndefinedObjectError,
+)
 from catalog.model import Role, User
 from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import dispatch
+from kalam_pg.sessions import acting, dispatch, transactions
+from kalam_pg.sessions.acting import may_act_for
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.tree import OutputColumn
 
 log = structlog.get_logger()
 
-
-def may_act_for(actor: User, user: User) -> bool:
-    """Whether `actor` may take on `user`'s context."""
-    if actor.id == user.id or actor.role is Role.SYSTEM:
-        return True
-    return actor.role is not Role.USER and user.role.rank < actor.role.rank
+_NOT_INSIDE = (
+    *transactions.STATEMENTS,
+    st.SetRole,
+    st.ExecuteAsUser,
+    st.Prepare,
+    st.Deallocate,
+    st.Discard,
+)
 
 
 def _find(sql: SqlSession, name: str) -> User:
@@ -43,44 +53,50 @@ def _denied(sql: SqlSession, name: str) -> InsufficientPrivilegeError:
 
 def set_role(sql: SqlSession, statement: st.SetRole) -> Result:
     """SET [LOCAL] ROLE, RESET ROLE, SET SESSION AUTHORIZATION. Undone by ROLLBACK."""
-    before, session_before = sql.user, sql.session_user
-    if statement.name is None:
-        user = sql.login_user if statement.authorization else sql.session_user
+    sql.begin_implicit()
+    if statement.local and (sql.transaction is None or not sql.transaction.block):
+        sql.notice(
+            "SET LOCAL can only be used in transaction blocks", severity="WARNING", sqlstate="25P01"
+        )
+    user = None if statement.name is None else _find(sql, statement.name)
+    if user is not None and not may_act_for(sql.login_user, user):
+        raise _denied(sql, user.name)
+    if statement.authorization:
+        acting.set_session_user(sql, user or sql.login_user, local=statement.local)
     else:
-        user = _find(sql, statement.name)
-        if not may_act_for(sql.login_user, user):
-            raise _denied(sql, statement.name)
-    sql.set_user(user, session=statement.authorization)
-    if user.id != sql.login_user.id:
-        log.info("acting for another user", actor=sql.login_user.id, user=user.id)
-    transaction = sql.transaction
-    if transaction is not None:
-
-        def restore() -> None:
-            sql.set_user(session_before, session=True)
-            sql.set_user(before)
-
-        transaction.on_rollback.insert(0, restore)
-        if statement.local:
-            transaction.on_commit.insert(0, restore)
+        acting.set_role(sql, user, local=statement.local)
+    if sql.user.id != sql.login_user.id:
+        log.info("acting for another user", actor=sql.login_user.id, user=sql.user.id)
     return Result("SET" if statement.name is not None else "RESET")
 
 
 def columns(sql: SqlSession, statement: st.ExecuteAsUser) -> tuple[OutputColumn, ...]:
     """Result columns of the statement inside."""
-    return dispatch.prepare(sql, statement.statement, ()).columns
+    with _as(sql, statement):
+        return dispatch.prepare(sql, statement.statement, ()).columns
 
 
 def run_as(sql: SqlSession, statement: st.ExecuteAsUser, wire: WireResult | None) -> Steps[Result]:
     """EXECUTE AS USER 'name' ( statement ): in that user's context, in this transaction."""
+    inner = statement.statement
+    if isinstance(inner, _NOT_INSIDE):
+        raise FeatureNotSupportedError(
+            "EXECUTE AS USER runs queries, data changes and definitions only",
+            hint="Transactions, roles and prepared statements belong to the session.",
+        )
+    with _as(sql, statement) as user:
+        log.info("acting for another user", actor=sql.login_user.id, user=user.id)
+        prepared = dispatch.prepare(sql, inner, ())
+        return (yield from dispatch.run(sql, inner, (), prepared, wire))
+
+
+@contextmanager
+def _as(sql: SqlSession, statement: st.ExecuteAsUser) -> Iterator[User]:
     user = _find(sql, statement.user)
     if not may_act_for(sql.login_user, user):
         raise _denied(sql, statement.user)
-    log.info("acting for another user", actor=sql.login_user.id, user=user.id)
-    before = sql.user
-    sql.set_user(user)
+    sql.become(user)
     try:
-        prepared = dispatch.prepare(sql, statement.statement, ())
-        return (yield from dispatch.run(sql, statement.statement, (), prepared, wire))
+        yield user
     finally:
-        sql.set_user(before)
+        acting.derive(sql)

@@ -159,6 +159,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("lock_timeout", "0", "integer", "ms", low=0),
         Setting("max_identifier_length", "63", "integer", internal=True),
         Setting("password_encryption", "scram-sha-256", "enum", values=("scram-sha-256",)),
+        Setting("role", "none", internal=True),
         Setting("row_security", "on", "bool"),
         Setting("search_path", '"$user", public'),
         Setting("server_encoding", "UTF8", report=True, internal=True),
@@ -312,6 +313,11 @@ class Settings:
             new = self._defaults[key] if value is None else canonical(setting, value)
         self._undo.append((key, self._values.get(key), local))
         self._put(key, new)
+
+    def act(self, name: str, value: str, *, local: bool) -> None:
+        """Set `role` or `session_authorization`, whose rights were checked; undone like any setting."""
+        self._undo.append((name, self._values.get(name), local))
+        self._put(name, value)
 
     def force(self, name: str, value: str) -> None:
         """Set an internal setting (is_superuser, session_authorization, transaction_…), no undo."""

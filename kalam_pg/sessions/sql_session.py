@@ -28,6 +28,7 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
 from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
+from kalam_pg.sessions import acting
 from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
@@ -51,7 +52,8 @@ class SqlSession:
 
     user: whose rows and rights count now; session_user: who SET ROLE returns to; login_user: who
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
-    made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions.
+    made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions;
+    end: ends this one. acted_for: the users it has been, by name.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -73,25 +75,37 @@ class SqlSession:
         self.transaction: Transaction | None = None
         self.notices: list[Notice] = []
         self.prepared: dict[str, PreparedStatement] = {}
+        self.acted_for = {user.name: user}
         self.end_sessions_of: Callable[[int], None] = lambda _user_id: None
+        self.end: Callable[[str], None] = lambda _reason: None
+        self._savepoints: list[tuple[str, int]] = []
+        """The settings' marks at the transaction's savepoints, in their order."""
         self._context = EvalContext()
         self.services: dict[str, Callable[..., Value]] = session_functions(self)
         self._context_of = -1
         self._context_snapshot: Snapshot | None = None
-        self.set_user(user)
+        settings.force("session_authorization", user.name)
+        self.become(user)
+        database.sessions.add(self)
 
     # -------------------------------------------------------------------------- who and how
 
-    def set_user(self, user: User, *, session: bool = False) -> None:
-        """Act as another user from now on (SET ROLE; with `session` SET SESSION AUTHORIZATION)."""
-        self.user = user
-        if session:
-            self.session_user = user
-        settings = self.settings
-        settings.force("session_authorization", self.session_user.name)
-        high = self.user.role in (Role.DBA, Role.SYSTEM)
-        settings.force("is_superuser", "on" if high else "off")
+    def become(self, user: User) -> None:
+        """Act as `user` from now on; `sessions.acting` says when, and what undoes it."""
+        if user is not self.user:
+            self.user = user
+            # "$user" in the search path means another schema now: what was planned is not good any more.
+            self.settings.version += 1
+        high = user.role in (Role.DBA, Role.SYSTEM)
+        self.settings.force("is_superuser", "on" if high else "off")
         self._context_of = -1
+
+    def begin_implicit(self) -> Transaction:
+        """The transaction; a statement outside a block begins one, which ends with it."""
+        transaction = self.transaction
+        if transaction is None:
+            transaction = self.transaction = self.new_transaction()
+        return transaction
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -178,9 +192,7 @@ class SqlSession:
         self, planned: Planned, params: Sequence[Value] = (), *, wire: WireResult | None = None
     ) -> Steps[Result]:
         """Run a plan in the current transaction, starting an implicit one if there is none."""
-        transaction = self.transaction
-        if transaction is None:
-            transaction = self.transaction = self.new_transaction()
+        transaction = self.begin_implicit()
         transaction.check_usable()
         for table, action in planned.needs:
             check_table(self.user, action, table)
@@ -301,7 +313,10 @@ class SqlSession:
             if transaction.snapshot is not None:
                 self.database.install_catalog(transaction.snapshot)
         self.transaction = None
-        self.settings.commit()
+        self._savepoints.clear()
+        if self.settings.mark():
+            self.settings.commit()
+            acting.derive(self)
         for hook in transaction.on_commit:
             hook()
         self._end(transaction)
@@ -313,7 +328,10 @@ class SqlSession:
         if transaction is None:
             return
         self.transaction = None
-        self.settings.rollback()
+        self._savepoints.clear()
+        if self.settings.mark():
+            self.settings.rollback()
+            acting.derive(self)
         for undo in transaction.on_rollback:
             undo()
         self._end(transaction)
@@ -324,6 +342,25 @@ class SqlSession:
         if transaction.view is not None:
             transaction.view.release()
             transaction.view = None
+
+    def savepoint(self, name: str) -> None:
+        """SAVEPOINT. Raises 25P01."""
+        self.require_block("SAVEPOINT").savepoint(name)
+        self._savepoints.append((name, self.settings.mark()))
+
+    def release(self, name: str) -> None:
+        """RELEASE SAVEPOINT. Raises 25P01, 3B001."""
+        self.require_block("RELEASE SAVEPOINT").release(name)
+        while self._savepoints.pop()[0] != name:
+            pass
+
+    def rollback_to(self, name: str) -> None:
+        """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
+        self.require_block("ROLLBACK TO SAVEPOINT").rollback_to(name)
+        while self._savepoints[-1][0] != name:
+            self._savepoints.pop()
+        self.settings.rollback(self._savepoints[-1][1])
+        acting.derive(self)
 
     def fail(self) -> None:
         """A statement raised: an implicit transaction is rolled back, a block waits for ROLLBACK."""
@@ -344,6 +381,7 @@ class SqlSession:
 
     def close(self) -> None:
         """The session ends: an open transaction is rolled back."""
+        self.database.sessions.discard(self)
         self.rollback()
 
 

@@ -28,13 +28,13 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         case st.Rollback():
             return _rollback(sql, chain=statement.chain)
         case st.Savepoint():
-            sql.require_block("SAVEPOINT").savepoint(statement.name)
+            sql.savepoint(statement.name)
             return Result("SAVEPOINT")
         case st.ReleaseSavepoint():
-            sql.require_block("RELEASE SAVEPOINT").release(statement.name)
+            sql.release(statement.name)
             return Result("RELEASE")
         case st.RollbackToSavepoint():
-            sql.require_block("ROLLBACK TO SAVEPOINT").rollback_to(statement.name)
+            sql.rollback_to(statement.name)
             return Result("ROLLBACK")
         case st.SetTransaction():
             return _set_transaction(sql, statement)
@@ -70,6 +70,7 @@ def _rollback(sql: SqlSession, *, chain: bool) -> Result:
 
 def _set_transaction(sql: SqlSession, statement: st.SetTransaction) -> Result:
     if statement.session:
+        sql.begin_implicit()
         if statement.isolation:
             sql.settings.set("default_transaction_isolation", statement.isolation)
         if statement.read_only is not None:

@@ -10,7 +10,7 @@ from catalog.model import Role, Table
 from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
-from kalam_pg.sessions import operations
+from kalam_pg.sessions import acting, operations
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
@@ -67,9 +67,11 @@ def run(sql: SqlSession, statement: Statement) -> Result:
                     severity="WARNING",
                     sqlstate="25P01",
                 )
+            sql.begin_implicit()
             _set(sql, name, value, local=local)
             return Result("SET")
         case st.ResetSetting(name):
+            sql.begin_implicit()
             if name == "all":
                 sql.settings.reset_all()
             else:
@@ -83,6 +85,7 @@ def run(sql: SqlSession, statement: Statement) -> Result:
         case st.UseNamespace(name):
             if sql.snapshot.namespace(name) is None:
                 raise InvalidSchemaNameError(f'schema "{name}" does not exist')
+            sql.begin_implicit()
             quoted = '"' + name.replace('"', '""') + '"'
             sql.settings.set("search_path", f"{quoted}, public")
             return Result("SET")
@@ -114,9 +117,10 @@ def _discard(sql: SqlSession, what: str) -> Result:
     if what == "all":
         if sql.transaction is not None and sql.transaction.block:
             raise ActiveSqlTransactionError("DISCARD ALL cannot run inside a transaction block")
+        sql.begin_implicit()
         sql.prepared.clear()
         sql.settings.reset_all()
-        sql.set_user(sql.login_user, session=True)
+        acting.set_session_user(sql, sql.login_user)
     return Result(f"DISCARD {what.upper()}")
 
 
