@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from catalog import codec
+from catalog.codec import user_name_key
 from catalog.options import _READERS as OPTIONS
 from conformance.reference_pages import PAGES
 from kalam_pg.sql import statements
 from kalam_pg.sql.parse import parse, parse_message
 from kalam_pg.sql.statements import ExecutePrepared, QueryStatement, Unsupported
+from storage.keys import (
+    encode_key,
+    index_key,
+    log_key,
+    meta_key,
+    split_log_key,
+    unpack_position,
+)
+from storage.manifest import decode as decode_manifest
+from storage.rows import Entry, Op, decode_entry
 from tests.wire.server import KalamServer
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +111,31 @@ def test_the_reference_has_an_example_for_each_part():
     for section in SQL.split("\n## ")[1:]:
         title, _, text = section.partition("\n")
         assert "```sql example" in text or title in ("Names and limits", "Refused by name"), title
+
+
+def test_the_bytes_of_the_file_formats_are_what_the_code_reads():
+    page = (DOCS / "reference" / "file-formats.md").read_text()
+    lines = re.findall(
+        r"^    (key|value) +((?:[0-9a-f]{2} {1,2})*[0-9a-f]{2})\b", page, re.MULTILINE
+    )
+    pairs = list(zip(lines[::2], lines[1::2], strict=True))
+    assert [(key[0], value[0]) for key, value in pairs] == [("key", "value")] * 5
+    insert, update, index, meta, system = [
+        (bytes.fromhex(key), bytes.fromhex(value)) for (_, key), (_, value) in pairs
+    ]
+    tablet, seq, n = split_log_key(insert[0])
+    assert log_key(tablet, seq, n) == insert[0]
+    assert decode_entry(insert[1]) == Entry(Op.INSERT, 1, (7, "Tea"), None)
+    assert decode_entry(update[1]) == Entry(Op.UPDATE, 1, (7, "Mint tea"), (7, "Tea"))
+    assert index[0] == index_key(tablet, encode_key((7,), ("int",)))
+    newest = split_log_key(update[0])
+    assert unpack_position(index[1]) == (*newest[1:], Op.UPDATE)
+    assert meta == (meta_key(tablet), newest[1].to_bytes(8, "big"))
+    assert system == (user_name_key("root"), codec.encode(tablet.user))
+    manifest = re.search(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert manifest
+    read = decode_manifest(manifest[1].encode(), Path("/cold"))
+    assert (read.tablet, read.flushed_through, read.rows) == (tablet, newest[1], 1)
 
 
 def test_decisions_are_numbered_once_and_say_what_a_decision_says():
