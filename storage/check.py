@@ -62,9 +62,10 @@ def check(
         return
     snapshot = opened.store.snapshot()
     try:
-        yield from _check_log(snapshot, opened.last)
+        cold = _cold_tablets(fs, path / "cold")
+        yield from _check_log(snapshot, opened.last, _trimmed(snapshot) | cold.keys())
         view = View(opened.last, snapshot)
-        yield from _check_cold(fs, path / "cold", view, cold_check or check_manifest)
+        yield from _check_cold(fs, cold, view, cold_check or check_manifest)
     except DataCorruptedError as exc:
         yield Problem("log", exc.message)
     finally:
@@ -102,10 +103,10 @@ class _Counts:
 _ADDS = {Op.INSERT: 1, Op.UPDATE: 0, Op.DELETE: -1}
 
 
-def _check_log(snapshot: HotSnapshot, last: int) -> Iterator[Problem]:
+def _check_log(snapshot: HotSnapshot, last: int, trimmed: set[TabletId]) -> Iterator[Problem]:
     """Every entry reads, every commit is whole, and the index names as many rows as there are.
 
-    Once a tablet was flushed its log may have been trimmed; then its counts say nothing.
+    trimmed: tablets whose log may lack older entries; their counts say nothing.
     """
     counts: defaultdict[TabletId, _Counts] = defaultdict(_Counts)
     entries: Counter[int] = Counter()
@@ -125,7 +126,6 @@ def _check_log(snapshot: HotSnapshot, last: int) -> Iterator[Problem]:
             continue
         count.live_rows += _ADDS.get(op, 0)
         count.complete = count.complete and op in _ADDS
-    trimmed = _trimmed(snapshot)
     if not trimmed:
         for seq, n in highest.items():
             if entries[seq] != n + 1:
@@ -158,22 +158,28 @@ def _check_index(snapshot: HotSnapshot, named: Counter[TabletId]) -> Iterator[Pr
 
 
 def _trimmed(snapshot: HotSnapshot) -> set[TabletId]:
-    """Tablets whose log may lack older entries, or hides them behind a TRUNCATE."""
+    """Tablets that were flushed, or whose older entries a TRUNCATE hides, as the log knows."""
     return {split_index_key(key)[0] for key in snapshot.scan_keys(*meta_range())}
 
 
+def _cold_tablets(fs: FileSystem, directory: Path) -> dict[TabletId, Path]:
+    """Every tablet that has a directory. The log need not know: a crash may come before its hint."""
+    found: dict[TabletId, Path] = {}
+    if fs.exists(directory):
+        for user in sorted(fs.listdir(directory)):
+            for table in sorted(fs.listdir(directory / user)):
+                found[TabletId(int(user), int(table))] = directory / user / table
+    return found
+
+
 def _check_cold(
-    fs: FileSystem, directory: Path, view: View, cold_check: ColdCheck
+    fs: FileSystem, tablets: dict[TabletId, Path], view: View, cold_check: ColdCheck
 ) -> Iterator[Problem]:
-    if not fs.exists(directory):
-        return
-    for user in sorted(fs.listdir(directory)):
-        for table in sorted(fs.listdir(directory / user)):
-            tablet = TabletId(int(user), int(table))
-            try:
-                yield from cold_check(fs, directory / user / table, tablet, view)
-            except (KalamError, FileNotFoundError) as exc:
-                yield Problem(_name(tablet), str(exc))
+    for tablet, directory in tablets.items():
+        try:
+            yield from cold_check(fs, directory, tablet, view)
+        except (KalamError, FileNotFoundError) as exc:
+            yield Problem(_name(tablet), str(exc))
 
 
 def _name(tablet: TabletId) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from storage import failpoints
 from storage.check import check
 from storage.errors import DirectoryInUseError
 from storage.flush import flush
@@ -57,6 +58,17 @@ def problems(path):
 def test_a_directory_that_is_right_has_no_problems(tmp_path, how):
     made(tmp_path, **how)
     assert problems(tmp_path) == []
+    assert problems(tmp_path) == []
+
+
+def test_a_tablet_trimmed_after_a_flush_that_never_left_its_hint_is_right_too(tmp_path):
+    made(tmp_path)
+    engine = open_engine(tmp_path, tablet_factory=None)
+    tablet = engine.tablet(TABLET, LAYOUT)
+    with failpoints.armed("flush.swapped", "crash"), pytest.raises(failpoints.FailpointError):
+        flush(Host(engine), tablet)
+    trim(Host(engine), tablet, retained_from=2**63)
+    engine.close()
     assert problems(tmp_path) == []
 
 
