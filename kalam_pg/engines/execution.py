@@ -27,8 +27,11 @@ CHUNK_BYTES = 256 << 10
 ROWWISE_MAX = 90
 """Rows of a batch up to which encoding row by row is faster than column by column (230 µs)."""
 
-BATCH_BYTES_MAX = 4 << 20
+BATCH_BYTES_MAX = 1 << 20
 """A larger batch is encoded in slices, so that a chunk never grows to many times `CHUNK_BYTES`."""
+
+FIRST_BYTES = 64 << 10
+"""Size of the first slice; each is twice the one before."""
 
 _MARK = "kalam-error#"
 
@@ -89,12 +92,14 @@ def _encode(stream: RecordBatchStream, wire: WireResult) -> Iterator[WireChunk]:
     encode = _encoder(wire)
     pending: list[bytes] = []
     size = rows = 0
+    chunk_bytes = FIRST_BYTES
     for batch in _bounded(stream):
         data = encode(batch)
         pending.append(data)
         size += len(data)
         rows += batch.num_rows
-        if size >= CHUNK_BYTES:
+        if size >= chunk_bytes:
+            chunk_bytes = CHUNK_BYTES
             yield WireChunk(b"".join(pending), rows)
             pending, size, rows = [], 0, 0
     if pending:
@@ -115,12 +120,16 @@ def _encoder(wire: WireResult) -> Callable[[pa.RecordBatch], bytes]:
 
 
 def _bounded(stream: RecordBatchStream) -> Iterator[pa.RecordBatch]:
+    """The stream's rows in slices that begin small: the client reads while the next one is encoded."""
+    limit = FIRST_BYTES
     for item in stream:
         batch = item.to_pyarrow()
-        pieces = max(1, batch.nbytes // BATCH_BYTES_MAX)
-        step = max(1, batch.num_rows // pieces)
-        for start in range(0, batch.num_rows, step):
-            yield batch.slice(start, step) if pieces > 1 else batch
+        start, bytes_per_row = 0, max(1, batch.nbytes // max(1, batch.num_rows))
+        while start < batch.num_rows:
+            rows = max(1, limit // bytes_per_row)
+            yield batch.slice(start, rows)
+            start += rows
+            limit = min(limit * 2, BATCH_BYTES_MAX)
 
 
 def _register_function(

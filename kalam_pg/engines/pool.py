@@ -315,7 +315,7 @@ class PoolStream:
         while True:
             kind, body = await self._receive()
             if kind is Kind.ROWS:
-                return WireChunk(body[4:], int.from_bytes(body[:4], "little"))
+                return WireChunk(memoryview(body)[4:], int.from_bytes(body[:4], "little"))
             if kind is Kind.BATCH:
                 return pa.ipc.read_record_batch(pa.py_buffer(body), self.schema)
             if kind is Kind.SCHEMA:

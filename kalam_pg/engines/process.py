@@ -20,7 +20,10 @@ STDERR_BYTES_MAX = 64 << 10
 """What a worker printed is kept up to here: Rust's last words say why it ended."""
 
 _FDS_PER_MESSAGE = 200  # The kernel takes 253 (SCM_MAX_FD).
-_RECEIVE_BYTES = 256 << 10
+_RECEIVE_BYTES = 64 << 10
+
+SEND_BUFFER_BYTES = 4 << 20
+"""A worker's socket takes this much unread: some four pieces of a large result."""
 
 
 class WorkerLostError(Exception):
@@ -47,6 +50,8 @@ class WorkerProcess:
         *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG), so never from a thread pool.
         """
         ours, theirs = socket.socketpair()
+        # What the worker has encoded must not wait for the event loop to fetch the piece before.
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         stderr = os.memfd_create("kalam-worker-stderr", os.MFD_CLOEXEC)
         with theirs:
             process = subprocess.Popen(  # noqa: S603
@@ -93,9 +98,9 @@ class WorkerProcess:
         """The next frame. Raises WorkerLostError at the end of the stream."""
         while not self._frames:
             try:
-                data = await self.link.recv(
-                    max(_RECEIVE_BYTES, min(self._reader.missing(), 1 << 20))
-                )
+                if self._reader.missing() > _RECEIVE_BYTES:
+                    return await self._receive_large()
+                data = await self.link.recv(_RECEIVE_BYTES)
             except OSError as exc:
                 raise WorkerLostError from exc
             if not data:
@@ -104,6 +109,17 @@ class WorkerProcess:
             self._frames.extend(self._reader.frames())
             self._frames.reverse()
         return self._frames.pop()
+
+    async def _receive_large(self) -> tuple[Kind, bytes]:
+        """The frame in progress, straight into its own memory: a large result is not copied again."""
+        kind, body, filled = self._reader.take_started()
+        view = memoryview(body)
+        while filled < len(body):
+            received = await self.link.recv_into(view[filled:])
+            if not received:
+                raise WorkerLostError
+            filled += received
+        return kind, body  # type: ignore[return-value]  # nobody else has this bytearray
 
     def kill(self) -> None:
         """SIGKILL, now; the worker needs no warning."""

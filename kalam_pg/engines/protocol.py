@@ -142,6 +142,15 @@ class FrameReader:
         finally:
             del self._buffer[:start]
 
+    def take_started(self) -> tuple[Kind, bytearray, int]:
+        """Hand over the incomplete frame: its kind, room for its whole body, and how much is there."""
+        length, kind = _HEADER.unpack_from(self._buffer)
+        body = bytearray(length - 1)
+        filled = len(self._buffer) - _HEADER.size
+        body[:filled] = memoryview(self._buffer)[_HEADER.size :]
+        self._buffer.clear()
+        return Kind(kind), body, filled
+
     def missing(self) -> int:
         """How many bytes the frame in progress lacks, 0 when that is not known yet."""
         if len(self._buffer) < _HEADER.size:

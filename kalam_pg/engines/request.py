@@ -110,7 +110,7 @@ class Limits:
 class WireChunk:
     """Some DataRow messages in one piece, and how many."""
 
-    data: bytes
+    data: bytes | memoryview
     rows: int
 
 
