@@ -111,7 +111,10 @@ class HotStore:
         Raises:
             DiskFullError, IoError: The outcome is unknown, and the store has failed.
         """
-        with self._writing():
+        calls = self._calls
+        calls.append(None)  # As `_counted`, spelled out: every commit comes by here.
+        try:
+            self._check_writable()
             if sync and self.unsynced:
                 self._sync_logs()
             batch = self._db.write_batch(sync=sync)
@@ -123,18 +126,32 @@ class HotStore:
                     put(key, value)
             batch.write()
             self.unsynced = not sync
+        except (plyvel.Error, KalamError) as exc:
+            raise self._write_failed(exc) from exc
+        finally:
+            calls.pop()
 
     def sync(self) -> None:
         """Make every batch written so far durable. From the writing thread."""
         if self.unsynced:
-            with self._writing():
-                self._sync_logs()
+            with self._counted():
+                try:
+                    self._check_writable()
+                    self._sync_logs()
+                except KalamError as exc:
+                    raise self._write_failed(exc) from exc
                 self.unsynced = False
 
     def snapshot(self) -> "HotSnapshot":
         """A fixed view of the whole store; close it."""
-        with self._counted():
-            return HotSnapshot(self, self._db.snapshot(), self._calls)
+        calls = self._calls
+        calls.append(None)
+        try:
+            if self.closed:
+                raise _ended()
+            return HotSnapshot(self, self._db.snapshot(), calls)
+        finally:
+            calls.pop()
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Give back the space of what was deleted in [start, stop)."""
@@ -169,17 +186,18 @@ class HotStore:
         finally:
             self._calls.pop()
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._counted():
-            if self.failed is not None:
-                raise self.failed
-            try:
-                yield
-            except (plyvel.Error, KalamError) as exc:
-                # Whether it was written is not known before the store is opened again.
-                self.failed = exc if isinstance(exc, KalamError) else _error("write", exc)
-                raise self.failed from exc
+    def _check_writable(self) -> None:
+        if self.closed:
+            raise _ended()
+        if self.failed is not None:
+            raise self.failed
+
+    def _write_failed(self, exc: Exception) -> KalamError:
+        """The error of a write; whether it was done is not known before the store is opened again."""
+        error = exc if isinstance(exc, KalamError) else _error("write", exc)
+        if not self.closed:
+            self.failed = error
+        return error
 
     def _sync_logs(self) -> None:
         for name in self._fs.listdir(self._path):
