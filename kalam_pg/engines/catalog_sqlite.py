@@ -6,6 +6,7 @@ Each query has a connection of its own that holds the relations it names and not
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Self
 
 from catalog.errors import FeatureNotSupportedError, StatementTooComplexError
 from catalog.types.table import PgType
@@ -47,35 +48,70 @@ def run_catalog(
     Raises:
         KalamError: 57014 when cancelled or out of time, and whatever the query itself raises.
     """
-    emitted = emit(query, context)
-    deadline = time.monotonic() + (timeout_s or TIMEOUT_S)
-    why: list[str] = []
+    with CatalogQuery(query, provider, context) as running:
+        rows = running.run(timeout_s or TIMEOUT_S, is_canceled)
+    if rows is None:
+        raise canceled("statement timeout")
+    return rows
 
-    def check() -> int:
-        if is_canceled():
-            why.append("user request")
-        elif time.monotonic() > deadline:
-            why.append("statement timeout")
-        return len(why)
 
-    connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
-    try:
-        connection.execute("PRAGMA journal_mode = OFF")
-        _load(connection, emitted, provider)
-        _register(connection, emitted)
-        # json_each makes itself known when it is first used, which the authorizer would refuse.
-        connection.execute("SELECT 1 FROM json_each('[]')")
-        connection.set_authorizer(_only_reads)
-        connection.set_progress_handler(check, _CHECK_EVERY)
+class CatalogQuery:
+    """A catalogue query whose relations have been read, ready to run: here, or in another thread."""
+
+    def __init__(self, query: Query, provider: Provider, context: EvalContext) -> None:
+        self._emitted = emitted = emit(query, context)
+        # One thread after another uses it, never two at once.
+        self._connection = connection = sqlite3.connect(
+            ":memory:", isolation_level=None, cached_statements=0, check_same_thread=False
+        )
         try:
-            rows = connection.execute(emitted.sql, emitted.parameters).fetchmany(_ROWS_MAX + 1)
+            connection.execute("PRAGMA journal_mode = OFF")
+            _load(connection, emitted, provider)
+            _register(connection, emitted)
+            # json_each makes itself known when it is first used, which the authorizer would refuse.
+            connection.execute("SELECT 1 FROM json_each('[]')")
+            connection.set_authorizer(_only_reads)
+        except BaseException:
+            connection.close()
+            raise
+
+    def run(
+        self, timeout_s: float, is_canceled: Callable[[], bool] = lambda: False
+    ) -> list[Row] | None:
+        """The rows, or None when the time was not enough: it may be run again. Raises as `run_catalog`."""
+        emitted = self._emitted
+        deadline = time.monotonic() + timeout_s
+        why: list[str] = []
+
+        def check() -> int:
+            if is_canceled():
+                why.append("user request")
+            elif time.monotonic() > deadline:
+                why.append(_OUT_OF_TIME)
+            return len(why)
+
+        self._connection.set_progress_handler(check, _CHECK_EVERY)
+        try:
+            found = self._connection.execute(emitted.sql, emitted.parameters)
+            rows = found.fetchmany(_ROWS_MAX)
         except (sqlite3.Error, OverflowError) as exc:
+            if why and why[0] == _OUT_OF_TIME:
+                return None
             raise _translate(exc, emitted, why) from exc
-        if len(rows) > _ROWS_MAX:
-            raise StatementTooComplexError(f"a catalogue query returns more than {_ROWS_MAX} rows")
         return decode_rows(rows, emitted.types)
-    finally:
-        connection.close()
+
+    def close(self) -> None:
+        """Forget the relations. Not while another thread runs it."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+
+_OUT_OF_TIME = "statement timeout"
 
 
 def _translate(

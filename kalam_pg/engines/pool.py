@@ -418,6 +418,9 @@ async def _stop(pool: Pool, worker: WorkerProcess) -> None:
                     usable = True
     except WorkerLostError:
         pool.count_lost()
+    except Exception:  # noqa: BLE001 -- whatever it is, see below
+        # It sends nonsense. That costs this worker, and must not cost the server.
+        _log.exception("worker_unreadable")
     pool.release(worker, usable=usable)
 
 

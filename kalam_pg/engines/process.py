@@ -41,6 +41,7 @@ class WorkerProcess:
     killed: bool = False
     _reader: FrameReader = field(default_factory=FrameReader)
     _frames: list[tuple[Kind, bytes]] = field(default_factory=list)
+    _large: tuple[Kind, bytearray, int] | None = None
 
     @classmethod
     def start(cls, settings: EngineSettings) -> "WorkerProcess":
@@ -98,7 +99,7 @@ class WorkerProcess:
         """The next frame. Raises WorkerLostError at the end of the stream."""
         while not self._frames:
             try:
-                if self._reader.missing() > _RECEIVE_BYTES:
+                if self._large is not None or self._reader.missing() > _RECEIVE_BYTES:
                     return await self._receive_large()
                 data = await self.link.recv(_RECEIVE_BYTES)
             except OSError as exc:
@@ -111,14 +112,20 @@ class WorkerProcess:
         return self._frames.pop()
 
     async def _receive_large(self) -> tuple[Kind, bytes]:
-        """The frame in progress, straight into its own memory: a large result is not copied again."""
-        kind, body, filled = self._reader.take_started()
+        """The frame in progress, straight into its own memory: a large result is not copied again.
+
+        When it is cancelled the next call goes on with the same frame.
+        """
+        kind, body, filled = self._large or self._reader.take_started()
         view = memoryview(body)
-        while filled < len(body):
-            received = await self.link.recv_into(view[filled:])
-            if not received:
-                raise WorkerLostError
-            filled += received
+        try:
+            while filled < len(body):
+                received = await self.link.recv_into(view[filled:])
+                if not received:
+                    raise WorkerLostError
+                filled += received
+        finally:
+            self._large = (kind, body, filled) if filled < len(body) else None
         return kind, body  # type: ignore[return-value]  # nobody else has this bytearray
 
     def kill(self) -> None:

@@ -127,6 +127,9 @@ def _negate(a: bytes) -> bytes:
     return pack_interval(-months, -days, -micros)
 
 
+_FIELD_MAX, _MICROS_MAX = 2.0**31, 2.0**63
+
+
 def scale_interval(value: bytes, factor: float) -> bytes:
     """Interval * number: fractions of months become days, those of days become time."""
     months, days, micros = unpack_interval(value)
@@ -145,6 +148,10 @@ def divide_interval(value: bytes, divisor: float) -> bytes:
 
 def _spread(months: int, days: int, micros: int, change: Callable[[float], float]) -> bytes:
     """What interval_mul and interval_div in timestamp.c do with the fractions."""
+    if abs(change(months)) > _FIELD_MAX or abs(change(days)) > _FIELD_MAX:
+        raise DatetimeFieldOverflowError("interval out of range")
+    if abs(change(micros)) > _MICROS_MAX:
+        raise DatetimeFieldOverflowError("interval out of range")
     whole_months = math.trunc(change(months))
     whole_days = math.trunc(change(days))
     month_days = _microsecond_days((change(months) - whole_months) * 30)

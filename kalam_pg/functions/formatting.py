@@ -45,7 +45,7 @@ from kalam_pg.functions.clock import (
 from kalam_pg.functions.define import Datum, function, stable
 from kalam_pg.functions.output import to_text
 from kalam_pg.functions.reserved import needs_quotes
-from kalam_pg.functions.strings import quote_literal
+from kalam_pg.functions.strings import LONGEST, quote_literal, too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
@@ -100,6 +100,8 @@ def _format(
             raise InvalidParameterValueError(f'unrecognized format() type specifier "{kind}"')
         value, pg_type = take(index)
         shown = _formatted(kind, value, pg_type, context)
+        if abs(size) > LONGEST:
+            raise too_long()
         left = bool(minus) or size < 0
         return shown.ljust(abs(size)) if left else shown.rjust(abs(size))
 

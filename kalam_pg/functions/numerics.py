@@ -5,6 +5,7 @@ from math import factorial, isqrt
 
 from catalog.errors import (
     DivisionByZeroError,
+    FeatureNotSupportedError,
     InvalidArgumentForPowerFunctionError,
     NumericValueOutOfRangeError,
 )
@@ -153,6 +154,10 @@ def log(base: str, text: str) -> str:
     return decimals.to_text(decimals.round_to(work.divide(work.ln(x), bottom), scale))
 
 
+_EXP_DIGITS_MAX = 4000
+"""All digits of a longer result would take seconds, in which nothing could interrupt them."""
+
+
 def exp(text: str) -> str:
     """E to the power of x."""
     x = Decimal(text)
@@ -163,6 +168,10 @@ def exp(text: str) -> str:
     digits = float(x) * 0.434294481903252
     if digits > 131_072:
         raise NumericValueOutOfRangeError("value overflows numeric format")
+    if digits > _EXP_DIGITS_MAX:
+        raise FeatureNotSupportedError(
+            f"exp() of a numeric above {_EXP_DIGITS_MAX * 2.302585:.0f} is not supported"
+        )
     scale = min(max(16 - int(max(digits, -1000)), decimals.scale_of(text), 0), 1000)
     work = Context(prec=scale + max(0, int(digits)) + 40, Emax=999_999, Emin=-999_999, traps=[])
     return decimals.to_text(decimals.round_to(work.exp(x), scale))

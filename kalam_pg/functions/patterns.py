@@ -54,9 +54,45 @@ def matcher(pattern: str, *, ignore_case: bool = False) -> Callable[[str], Datum
     pieces = _pieces(pattern)
     if not ignore_case and (simple := _simple(pieces)) is not None:
         return simple
-    parts = [".*" if p == "%" else "." if p == "_" else re.escape(p[1:]) for p in pieces]
-    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    return re.compile("".join(parts), flags).fullmatch
+    return _Segments(pieces, ignore_case=ignore_case).match
+
+
+class _Segments:
+    """What lies between the "%" of a pattern, each found leftmost after the one before it.
+
+    One expression with a ".*" for each "%" would try every way to share the value out among them:
+    `'%a%a%a%a%b'` on a few thousand letters takes hours.
+    """
+
+    def __init__(self, pieces: list[str], *, ignore_case: bool) -> None:
+        flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+        segments: list[list[str]] = [[]]
+        for piece in pieces:
+            if piece == "%":
+                segments.append([])
+            else:
+                segments[-1].append("." if piece == "_" else re.escape(piece[1:]))
+        self._first, *middle, self._last = [
+            re.compile("".join(segment), flags)
+            for segment in (segments * 2)[: max(len(segments), 2)]
+        ]
+        self._whole = len(segments) == 1
+        self._middle = [segment for segment in middle if segment.pattern]
+        self._last_length = len(segments[-1])
+
+    def match(self, value: str) -> bool:
+        """Whether the value matches as a whole."""
+        if self._whole:
+            return self._first.fullmatch(value) is not None
+        found = self._first.match(value)
+        for segment in self._middle:
+            if found is None:
+                return False
+            found = segment.search(value, found.end())
+        start = len(value) - self._last_length
+        if found is None or start < found.end():
+            return False
+        return self._last.fullmatch(value, start) is not None
 
 
 def like(value: str, pattern: str) -> bool:

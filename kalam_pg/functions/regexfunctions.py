@@ -16,6 +16,7 @@ from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.types.registry import BOOL, INT4, TEXT, array_of
 from kalam_pg.functions.define import Datum, function, returns_set
 from kalam_pg.functions.regex import matches, matches_any_case, translate
+from kalam_pg.functions.strings import too_long
 from kalam_pg.functions.table import Overload
 
 _TEXTS = array_of(TEXT) or TEXT
@@ -84,6 +85,12 @@ def _flags(flags: str, allowed: str) -> tuple[bool, bool]:
     return "g" in flags, flags.rfind("i") > flags.rfind("c")
 
 
+_PROBE_COST = 20_000
+_WORK_MAX = 500_000_000
+"""Characters looked at for one value, about a second's: each match looks through the rest again, and
+nothing can interrupt it."""
+
+
 def _find(
     text: str, pattern: str, *, ignore_case: bool, every: bool
 ) -> Iterator[tuple[int, int, tuple[str | None, ...]]]:
@@ -91,15 +98,18 @@ def _find(
     body, groups = _named(pattern, ignore_case=ignore_case)
     flags = body[: body.index(")") + 1]
     rest = body[len(flags) :]
-    start = 0
+    start, work = 0, 0
     while start <= len(text):
-        # The consumed text stays in front, so that ^, \\b and their like see what is there.
-        consumed = re.sub(r"([\\.^$|()\[\]{}*+?])", r"\\\1", text[:start])
-        probe = f"{flags}\\A(?P<before>{consumed}(?s:.*?)){rest}"
-        found = pc.extract_regex(pa.scalar(text), probe).as_py()
+        # The character before stays in front, so that ^, \\b and their like see that there is one.
+        kept = max(start - 1, 0)
+        work += len(text) - kept + _PROBE_COST
+        if work > _WORK_MAX:
+            raise too_long()
+        probe = f"{flags}\\A(?P<before>{'(?s:.)' if start else ''}(?s:.*?)){rest}"
+        found = pc.extract_regex(pa.scalar(text[kept:]), probe).as_py()
         if found is None:
             return
-        begin = len(found["before"])
+        begin = kept + len(found["before"])
         whole = found[_WHOLE]
         end = begin + len(whole)
         yield begin, end, tuple([found[f"k{i}"] for i in range(1, groups + 1)]) or (whole,)

@@ -14,7 +14,7 @@ from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import OutputColumn, Query
 from storage.layout import Row
 
-RunCatalog = Callable[[Query, Execution], Sequence[Row]]
+RunCatalog = Callable[[Query, Execution], Steps[Sequence[Row]]]
 """Answers a query over catalogue relations alone (`query.virtual`)."""
 
 
@@ -101,8 +101,7 @@ class CatalogPlan:
         return Result("SELECT", len(rows), self.columns, rows)
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
-        return self.run_catalog(self.query, x)
-        yield  # a generator that never waits
+        return (yield from self.run_catalog(self.query, x))
 
 
 @dataclass(frozen=True, slots=True)

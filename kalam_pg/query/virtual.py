@@ -6,9 +6,12 @@ rows (`Perspective`), and runs the statements that read nothing else.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+import trio
+
+from catalog.errors import QueryCanceledError
 from catalog.model import User
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.objects import CatalogObjects
@@ -18,14 +21,21 @@ from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, RowSource, SystemRows, system_relation
 from catalog.types.registry import OID
-from kalam_pg.engines.catalog_sqlite import run_catalog
+from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
 from kalam_pg.functions import registry as functions
 from kalam_pg.functions.table import EvalContext, Kind, Overload
+from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.tree import OutputColumn, Query
 from storage.layout import Row, Value
 
 if TYPE_CHECKING:
     from kalam_pg.query.execution import Execution
+
+AT_ONCE_S = 0.05
+"""What a catalogue query may keep the other sessions waiting; psql's \\d takes a tenth of it."""
+
+SLOW_QUERIES_MAX = 2
+"""Catalogue queries in threads at a time: there may be many, and the committer needs a thread too."""
 
 PERSPECTIVES_MAX = 256
 """Roles whose view of the catalogue is kept between statements, for one catalog version."""
@@ -66,6 +76,7 @@ class Catalogue:
     sources: dict[str, RowSource] = field(default_factory=dict)
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
+    _limiter: "trio.CapacityLimiter | None" = None
 
     def perspective(
         self, snapshot: Snapshot, user: User, search_path: tuple[str, ...] = ("public",)
@@ -104,10 +115,50 @@ class Catalogue:
         seen = self.perspective(snapshot, user, context.search_path)
         return run_catalog(query, seen.rows, seen.bind(context), timeout_s=timeout_s)
 
-    def answer(self, query: Query, x: "Execution") -> list[Row]:
-        """Answer a statement as its session's user, with its own transaction's definitions."""
+    def answer(self, query: Query, x: "Execution") -> Steps[list[Row]]:
+        """Answer a statement as its session's user, with its own transaction's definitions.
+
+        What takes longer than a moment goes on in a thread, and the other sessions with it.
+        """
         snapshot = x.transaction.snapshot or x.database.catalog
-        return self.run(query, snapshot, x.user, x.context, timeout_s=x.statement_timeout_s)
+        seen = self.perspective(snapshot, x.user, x.context.search_path)
+        running = CatalogQuery(query, seen.rows, seen.bind(x.context))
+        try:
+            rows = running.run(AT_ONCE_S)
+        except BaseException:
+            running.close()
+            raise
+        if rows is not None:
+            running.close()
+            return rows
+        timeout_s = x.statement_timeout_s
+        slowly = partial(self._run_slowly, running, timeout_s)
+        return (yield from run_async(slowly, timeout_s=timeout_s))
+
+    async def _run_slowly(self, running: CatalogQuery, timeout_s: float) -> list[Row]:
+        """Run it from the beginning in a thread, which closes it. Raises as `run_catalog`."""
+        if self._limiter is None:
+            self._limiter = trio.CapacityLimiter(SLOW_QUERIES_MAX)
+        started = given_up = False
+
+        def run() -> list[Row] | None:
+            nonlocal started
+            started = True
+            with running:
+                return running.run(timeout_s or TIMEOUT_S, lambda: given_up)
+
+        try:
+            async with self._limiter:
+                rows = await trio.to_thread.run_sync(
+                    run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+                )
+        finally:
+            given_up = True
+            if not started:
+                running.close()
+        if rows is None:
+            raise QueryCanceledError("canceling statement due to statement timeout")
+        return rows
 
 
 def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a sequence

@@ -95,7 +95,8 @@ class RawClient:
         self.user = user
         self.received = bytearray()
         self.key = b""
-        self._buffer = b""
+        self._read = 0
+        """How much of `received` has been taken as messages."""
         if login:
             self.send(startup(user))
             answer = self.authenticate(PASSWORD)
@@ -114,11 +115,12 @@ class RawClient:
     def receive(self) -> tuple[str, bytes]:
         """The next message: type and body; ("", b"") at the end of the connection."""
         while True:
-            if len(self._buffer) >= 5:
-                end = 1 + struct.unpack_from("!i", self._buffer, 1)[0]
-                if len(self._buffer) >= end:
-                    taken, self._buffer = self._buffer[:end], self._buffer[end:]
-                    return chr(taken[0]), taken[5:]
+            start, there = self._read, len(self.received) - self._read
+            if there >= 5:
+                size = 1 + struct.unpack_from("!i", self.received, start + 1)[0]
+                if there >= size:
+                    self._read += size
+                    return chr(self.received[start]), bytes(self.received[start + 5 : start + size])
             try:
                 data = self.socket.recv(1 << 20)
             except ConnectionError:
@@ -126,11 +128,10 @@ class RawClient:
             if not data:
                 return "", b""
             self.received += data
-            self._buffer += data
 
     def answer(self, *, ready: int = 1) -> Answer:
         """Everything up to the `ready`th ReadyForQuery, or to the end of the connection."""
-        start, answer = len(self.received) - len(self._buffer), Answer()
+        start, answer = self._read, Answer()
         while ready:
             kind, body = self.receive()
             answer.kinds += kind
@@ -149,7 +150,7 @@ class RawClient:
                     answer.notices.append(_fields(body))
                 case "K":
                     self.key = body
-        answer.raw = bytes(self.received[start : len(self.received) - len(self._buffer)])
+        answer.raw = bytes(self.received[start : self._read])
         return answer
 
     def authenticate(self, password: str) -> Answer:
