@@ -22,7 +22,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     match statement:
         case st.Begin():
             sql.begin(statement)
-            return Result("BEGIN")
+            return Result(statement.tag)
         case st.Commit():
             return (yield from _commit(sql, chain=statement.chain))
         case st.Rollback():

@@ -35,12 +35,14 @@ _SWITCHES = ("verbose", "costs", "buffers", "timing", "summary", "settings", "wa
 
 def begin(reader: StatementReader) -> Begin:
     """BEGIN [WORK | TRANSACTION] modes, START TRANSACTION modes."""
+    tag = "BEGIN"
     if reader.advance().key == "start":
         reader.expect("transaction")
+        tag = "START TRANSACTION"
     else:
         _ = reader.accept("work") or reader.accept("transaction")
     isolation, read_only, deferrable = _modes(reader)
-    return Begin(isolation, read_only, deferrable)
+    return Begin(isolation, read_only, deferrable, tag)
 
 
 def _modes(reader: StatementReader) -> tuple[str, bool | None, bool | None]:

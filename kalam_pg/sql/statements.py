@@ -254,6 +254,7 @@ class Begin:
     isolation: str = ""  # "" | read committed | repeatable read | serializable | read uncommitted
     read_only: bool | None = None
     deferrable: bool | None = None
+    tag: str = "BEGIN"  # or START TRANSACTION
 
 
 @dataclass(frozen=True, slots=True)
