@@ -242,7 +242,7 @@ SIMPLE = [
     # Transactions
     ("BEGIN WORK ISOLATION LEVEL REPEATABLE READ, READ ONLY, NOT DEFERRABLE",
      s.Begin("repeatable read", read_only=True, deferrable=False)),
-    ("START TRANSACTION READ WRITE", s.Begin(read_only=False)),
+    ("START TRANSACTION READ WRITE", s.Begin(read_only=False, tag="START TRANSACTION")),
     ("END", s.Commit()), ("COMMIT AND NO CHAIN", s.Commit()), ("ABORT", s.Rollback()),
     ("ROLLBACK WORK AND CHAIN", s.Rollback(chain=True)), ("SAVEPOINT a", s.Savepoint("a")),
     ("ROLLBACK TRANSACTION TO a", s.RollbackToSavepoint("a")),
