@@ -8,7 +8,7 @@ from catalog.model import Constraint, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
-from catalog.pg_catalog.visible import Visible, constraints, keys
+from catalog.pg_catalog.visible import Visible, columns, constraints, keys
 from catalog.types.table import PgType
 from storage.layout import Value
 
@@ -107,7 +107,7 @@ def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
 
 
 def _relation_attributes(relation: Table | View) -> Iterator[Values]:
-    for column in relation.columns:
+    for column in columns(relation):
         yield _attribute(oids.table_oid(relation.id), column.id, column.name, column.type) | {
             "atttypmod": column.typmod,
             "attnotnull": column.not_null,
@@ -163,7 +163,7 @@ def _collation(of: PgType) -> int:
 
 def pg_attrdef(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
-        for column in table.columns:
+        for column in columns(table):
             if text := column.default or column.generated:
                 yield {
                     "oid": oids.default_oid(table.id, column.id),

@@ -8,6 +8,7 @@ from catalog.model import Column, Table, View
 from catalog.pg_catalog.relations import all_relations
 from catalog.pg_catalog.text import check_definition, view_definition
 from catalog.pg_catalog.visible import Visible, constraints, keys
+from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
 from storage.layout import Value
 
@@ -69,7 +70,7 @@ def views(visible: Visible) -> Iterator[Values]:
 
 def columns(visible: Visible) -> Iterator[Values]:
     for relation in visible.relations:
-        for number, column in enumerate(relation.columns, 1):
+        for number, column in enumerate(shown_columns(relation), 1):
             yield _column(visible, relation, column, number)
     for system in visible.virtual_relations:
         for number, own in enumerate(system.columns, 1):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from catalog.model import Constraint, Namespace, Role, Table, User, View
+from catalog.model import Column, Constraint, Namespace, Role, Table, User, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
 
@@ -100,6 +100,14 @@ class Visible:
             return None
         found = self.find_user(oid - oids.FIRST_NORMAL)
         return found.name if found else None
+
+
+def columns(relation: Table | View) -> Iterator[Column]:
+    """The columns that a user declared: not the hidden key."""
+    hidden = isinstance(relation, Table) and relation.hidden_key
+    for column in relation.columns:
+        if not (hidden and column.id in relation.primary_key):  # type: ignore[union-attr]
+            yield column
 
 
 def constraints(table: Table) -> Iterator[Constraint]:

@@ -84,13 +84,14 @@ def _range(
     if metadata.schema.column(index).path != metadata.schema.to_arrow_schema().names[index]:
         return None
     low = high = None
-    for group in range(metadata.num_row_groups):
-        statistics = metadata.row_group(group).column(index).statistics
-        if statistics is None or not statistics.has_min_max:
-            return None
-        low = statistics.min if low is None else min(low, statistics.min)
-        high = statistics.max if high is None else max(high, statistics.max)
     try:
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(index).statistics
+            if statistics is None or not statistics.has_min_max:
+                return None
+            low = statistics.min if low is None else min(low, statistics.min)
+            high = statistics.max if high is None else max(high, statistics.max)
         return pa.scalar(low, of), pa.scalar(high, of)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError):
+        # Python's dates have no year 0 and no infinity: such a segment is read without its range.
         return None

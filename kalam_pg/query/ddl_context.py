@@ -1,6 +1,5 @@
 """What definitions are planned in, and how they resolve names."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatch
@@ -52,8 +51,7 @@ class DdlPlan:
 @singledispatch
 def plan(statement: object, _context: DdlContext) -> DdlPlan:
     """The change that a statement means; one function for each kind registers itself."""
-    what = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper()
-    raise FeatureNotSupportedError(f"{what} is not supported yet")
+    raise FeatureNotSupportedError(f"{st.command_name(statement)} is not supported yet")
 
 
 # ------------------------------------------------------------------ names

@@ -4,12 +4,16 @@ Defaults, CHECKs and NOT NULLs become closures over a row (the table's columns i
 single-row INSERT, which is the hot path, runs a few Python calls and nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+
+import pyarrow as pa
 
 from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
 from catalog.model import Table
-from catalog.types.registry import BOOL
+from catalog.types.registry import BOOL, VECTOR
+from catalog.types.vector import check_vector
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.bind import BindScope, bind_expression
 from kalam_pg.sql.to_python import compile_expr
@@ -31,7 +35,7 @@ class RowRules:
 
     defaults: one closure per column, None where the default is NULL.
     checks: (constraint name, closure); a row passes unless the closure answers False.
-    arrays: positions of the array columns.
+    storable: (position, check) of columns whose type has values that Parquet cannot hold; a check raises.
     """
 
     table: Table
@@ -40,7 +44,7 @@ class RowRules:
     defaults: tuple[Closure | None, ...]
     not_null: tuple[int, ...]
     checks: tuple[tuple[str, Closure], ...]
-    arrays: tuple[int, ...]
+    storable: tuple[tuple[int, Callable[[Value], object]], ...]
 
     def key_of(self, row: Row) -> bytes:
         """The row's primary key, encoded."""
@@ -51,8 +55,9 @@ class RowRules:
         for at in self.not_null:
             if row[at] is None:
                 raise self._null(row, at, context)
-        for at in self.arrays:
-            _refuse_nested(row[at])
+        for at, check in self.storable:
+            if row[at] is not None:
+                check(row[at])
         for name, closure in self.checks:
             if closure(row, context) is False:
                 raise CheckViolationError(
@@ -127,8 +132,28 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         tuple(defaults),
         tuple(at for at, column in enumerate(table.columns) if column.not_null),
         tuple(checks),
-        tuple(at for at, column in enumerate(table.columns) if column.type.element is not None),
+        tuple(_storable(table)),
     )
+
+
+def _storable(table: Table) -> Iterator[tuple[int, Callable[[Value], object]]]:
+    for at, column in enumerate(table.columns):
+        if column.type is VECTOR:
+            yield at, partial(_check_vector, typmod=column.typmod)
+        elif column.type.element is not None:
+            yield at, _refuse_nested
+        elif pa.types.is_decimal(table.layout.columns[at].arrow):
+            yield at, _refuse_special
+
+
+def _check_vector(value: Value, typmod: int) -> None:
+    assert isinstance(value, tuple)
+    check_vector(value, typmod)  # type: ignore[arg-type]  # floats, as the type says
+
+
+def _refuse_special(value: Value) -> None:
+    if value in ("NaN", "Infinity", "-Infinity"):
+        raise FeatureNotSupportedError(f"storing {value} in numeric(p, s) is not supported")
 
 
 def _refuse_nested(value: Value) -> None:

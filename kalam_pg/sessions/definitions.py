@@ -55,7 +55,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     transaction = sql.transaction
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
-    transaction.check_writable(type(statement).__name__)
+    transaction.check_writable(st.command_name(statement))
     locks = sql.database.locks
     timeout_s = int(sql.settings["lock_timeout"]) / 1000.0
     if not locks.lock_nowait(transaction, CATALOG_LOCK):

@@ -12,6 +12,7 @@ from catalog.errors import (
     FeatureNotSupportedError,
     InFailedSqlTransactionError,
     NoActiveSqlTransactionError,
+    UndefinedParameterError,
 )
 from catalog.model import Role, User
 from catalog.privileges import check_table
@@ -194,6 +195,8 @@ class SqlSession:
         """Run a plan in the current transaction, starting an implicit one if there is none."""
         transaction = self.begin_implicit()
         transaction.check_usable()
+        if len(params) < len(planned.param_types):
+            raise UndefinedParameterError(f"there is no parameter ${len(params) + 1}")
         for table, action in planned.needs:
             check_table(self.user, action, table)
         if planned.writes:
@@ -252,6 +255,7 @@ class SqlSession:
         """SET TRANSACTION ISOLATION LEVEL. Raises 25001 after the first query, 0A000."""
         transaction = self.transaction
         if transaction is None:
+            self._isolate(Transaction(0), isolation)  # only to say now what is not supported
             return
         if transaction.view is not None or transaction.changes:
             raise ActiveSqlTransactionError(

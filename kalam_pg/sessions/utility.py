@@ -100,7 +100,7 @@ def run(sql: SqlSession, statement: Statement) -> Result:
         case st.Explain():
             raise FeatureNotSupportedError("EXPLAIN is not supported yet")
         case _:
-            raise FeatureNotSupportedError(f"{type(statement).__name__} is not supported yet")
+            raise FeatureNotSupportedError(f"{st.command_name(statement)} is not supported yet")
 
 
 def _set(sql: SqlSession, name: str, value: str | None, *, local: bool) -> None:

@@ -240,11 +240,11 @@ class ExpressionGrammar(CallGrammar):
         return self._casts(self._operand())
 
     def _prefixed(self, symbol: str, schema: str, token: Token, operand: exp.Expr) -> exp.Expr:
-        node: exp.Expr
-        if symbol == "-":
-            node = exp.Neg(this=operand)
-        else:
-            node = exp.Operator(operator=symbol, expression=operand)
+        node: exp.Expr = (
+            exp.Neg(this=operand)
+            if symbol == "-"
+            else exp.Operator(operator=symbol, expression=operand)
+        )
         return self._as_operator(node, symbol, schema, token)
 
     def _casts(self, operand: exp.Expr) -> exp.Expr:

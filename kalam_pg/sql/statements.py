@@ -5,6 +5,7 @@ statement is complete. `text` is the statement's own source, `offset` where it b
 Names arrive folded as PostgreSQL folds them. A `TableName` keeps the schema "" when none was written.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -456,3 +457,8 @@ Statement: TypeAlias = (
     | KillJob
     | Unsupported
 )
+
+
+def command_name(statement: object) -> str:
+    """How messages name a statement's kind: ALTER TABLE, CREATE USER and so on."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper()
