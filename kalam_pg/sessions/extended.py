@@ -125,7 +125,7 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
                 tuple([c.type.oid for c in columns]),
                 tuple([c.typmod for c in columns]),
                 portal.formats,
-                sql.settings.types,
+                sql.text_context(columns),
             )
         result = yield from dispatch.run(sql, statement, portal.params, portal.prepared, wire)
         portal.result = result
@@ -139,7 +139,7 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
         portal.done = True
         session.send(command_complete(f"{result.tag} {count}"))
         return
-    _send_rows(session, portal, message.max_rows, sql.settings.types)
+    _send_rows(session, portal, message.max_rows, sql.text_context(result.columns))
 
 
 def _send_rows(session: "Session", portal: Portal, max_rows: int, types: TypeContext) -> None:

@@ -97,7 +97,7 @@ def _run(
             tuple([c.type.oid for c in columns]),
             tuple([c.typmod for c in columns]),
             (0,) * len(columns),
-            sql.settings.types,
+            sql.text_context(columns),
         )
     result = yield from dispatch.run(sql, statement, params, prepared, wire)
     if sql.notices:
@@ -117,7 +117,7 @@ def _send_result(session: "Session", statement: Statement, result: Result) -> St
     """RowDescription and rows; the count of a stream, known only now."""
     columns = result.columns
     assert session.sql is not None
-    types = session.sql.settings.types
+    types = session.sql.text_context(columns)
     if columns or dispatch.returns_rows(statement):
         session.send(portals.describe(columns, ()))
         if result.stream is not None:

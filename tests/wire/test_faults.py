@@ -75,3 +75,14 @@ def test_a_hidden_key_is_hidden_from_the_catalogue_too(server: KalamServer):
         root.execute("INSERT INTO keyless VALUES (1, 'x')")
         assert root.execute("SELECT * FROM keyless").fetchall() == [(1, "x")]
         root.execute("DROP TABLE keyless")
+
+
+def test_names_of_objects_are_printed_as_names(server: KalamServer):
+    printed = server.psql("SELECT 'pg_class'::regclass, pg_typeof(1), 'int4'::regtype;")
+    assert printed == "pg_class|integer|integer\n"
+
+
+def test_options_that_nothing_keeps_yet_are_refused(server: KalamServer):
+    with server.root() as root:
+        for option in ("HOT_ROW_LIMIT = 10", "DELETED_RETENTION_HOURS = 1"):
+            assert sqlstate(root, f"CREATE TABLE kept (id INT) WITH ({option})") == "0A000"
