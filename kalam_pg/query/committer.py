@@ -5,10 +5,10 @@ group: the engine checks, numbers and writes it as one batch (`Engine.write_grou
 and its submitters are told. There is one group at a time, so commit order, `_seq` order and publication
 order are one order, and group commit and back-pressure need no further code.
 
-A group that must reach the disk (synchronous_commit, definitions), or is large, is written by a thread
-of the committer's own. A small one that need not is written where it stands: handing it over and back
-costs ten times what LevelDB takes to note it (see the decisions). Unless LevelDB has just
-shown that it is busy: then the thread waits for it, and the event loop does not.
+A small group is written where it stands, on the event loop, as long as that takes less than handing it
+over and back: always when it need not reach the disk, and when it must, while the disk has been quick.
+Large groups, definitions and what meets a slow disk or a busy LevelDB are written by a thread of the
+committer's own, and the event loop goes on meanwhile (decision 0011).
 """
 
 import threading
@@ -35,6 +35,13 @@ STALL_S: Final = 0.01
 
 CALM_S: Final = 0.2
 """For so long after a stall every group goes to the thread."""
+
+WRITE_S: Final = 10e-6
+"""About what one change costs without the disk."""
+
+QUICK_SYNC_S: Final = 0.001
+"""A disk that syncs faster, as a rule, is waited for on the event loop: the way to the thread and back
+takes two wake-ups, which cost as much, and everybody who could run meanwhile waits for this group."""
 
 log = structlog.get_logger()
 
@@ -78,6 +85,7 @@ class Committer:
         self._thread: threading.Thread | None = None
         self._in_flight = False
         self._stalled_until = 0.0
+        self._sync_s = 2 * QUICK_SYNC_S  # Until the thread has seen how long it takes.
         self._idle = trio.Event()
         self.after_publish: list[Callable[[Group], None]] = []
         """Called on the event loop after each group is visible and before its submitters hear of it."""
@@ -124,11 +132,7 @@ class Committer:
 
     def _write_here(self) -> None:
         members, self._waiting = self._waiting, []
-        start = time.perf_counter()
         group = self._write([write_set for write_set, _ in members])
-        end = time.perf_counter()
-        if end - start > STALL_S:
-            self._stalled_until = end + CALM_S
         self._make_visible(group)
         self._tell(members)
 
@@ -139,19 +143,17 @@ class Committer:
         self._ready.release()
 
     def _is_quick(self, members: list[Member]) -> bool:
-        """Whether a group may be written on the event loop: it waits for no disk."""
+        """Whether a group is best written on the event loop."""
         writes = 0
+        sync = False
         for write_set, _ in members:
-            if write_set.sync or write_set.system:
+            if write_set.system:
                 return False
+            sync = sync or write_set.sync
             writes += len(write_set.writes)
-        return writes <= INLINE_WRITES_MAX and (not self._stalled_until or self._is_calm_again())
-
-    def _is_calm_again(self) -> bool:
-        if time.perf_counter() < self._stalled_until:
+        if writes > INLINE_WRITES_MAX or (sync and self._sync_s > QUICK_SYNC_S):
             return False
-        self._stalled_until = 0.0
-        return True
+        return not self._stalled_until or time.perf_counter() > self._stalled_until
 
     async def commit(self, write_set: WriteSet) -> WriteSet:
         """Submit and wait until the set is visible. Raises the set's error.
@@ -177,16 +179,30 @@ class Committer:
             self._loop.run_sync_soon(partial(self._publish_from_thread, group, members))
 
     def _write(self, sets: list[WriteSet]) -> Group | None:
+        start = time.perf_counter()
         try:
-            return self._engine.write_group(sets)
+            group = self._engine.write_group(sets)
         except KalamError as exc:
             error: KalamError = exc
         except Exception as exc:
             log.exception("commit failed")
             error = IoError(f"could not write the commit: {type(exc).__name__}")
+        else:
+            changes = sum(len(write_set.writes) for write_set in sets)
+            took_s = time.perf_counter() - start - changes * WRITE_S
+            self._note_pace(took_s, synced=group.synced)
+            return group
         for write_set in sets:
             write_set.error = write_set.error or error
         return None
+
+    def _note_pace(self, took_s: float, *, synced: bool) -> None:
+        """Remember how long a write took: a stall, and about the median of the synced ones."""
+        self._stalled_until = time.perf_counter() + CALM_S if took_s > STALL_S else 0.0
+        if synced:
+            # Up or down by a step, so that one sync of 10 ms counts no more than one of 1 ms.
+            step = 1.1 if took_s > self._sync_s else 1 / 1.1
+            self._sync_s = min(max(self._sync_s * step, 0.1 * QUICK_SYNC_S), 4 * QUICK_SYNC_S)
 
     def _publish_from_thread(self, group: Group | None, members: list[Member]) -> None:
         self._make_visible(group)

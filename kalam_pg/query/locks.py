@@ -101,6 +101,20 @@ class LockTable:
             owner.tables.append(table)
         return True
 
+    def lock_row_nowait(self, owner: LockOwner, table: int, name: Hashable) -> bool:
+        """ROW EXCLUSIVE on a table and the lock of one row, or neither; for who holds nothing yet."""
+        if table in self._definers or name in self._owners:
+            return False
+        self._owners[name] = owner
+        owner.held.append(name)
+        writers = self._writers.get(table)
+        if writers is None:
+            self._writers[table] = {owner}
+        else:
+            writers.add(owner)
+        owner.tables.append(table)
+        return True
+
     async def write_table(self, owner: LockOwner, table: int, *, timeout_s: float = 0.0) -> None:
         """ROW EXCLUSIVE, waiting for a definer to end. Raises LockNotAvailableError."""
         with trio.move_on_after(timeout_s or float("inf")) as scope:

@@ -13,7 +13,8 @@ from catalog.model import Table
 from kalam_pg.query.change import ChangePlan, plan_change
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.insert import InsertPlan, plan_insert
-from kalam_pg.query.predicates import is_constant, key_lookup, references
+from kalam_pg.query.locking import plan_locking
+from kalam_pg.query.predicates import equalities, is_constant, key_lookup, references
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import Bounds, ConstantPlan, HotPlan, Order, PointPlan, SelectPlan
 from kalam_pg.sql.to_python import compile_expr
@@ -133,6 +134,10 @@ class Planner:
                 tuple(compile_expr(item.expr, _column) for item in query.targets),
                 _bounds(query),
                 _newest_by(query, scan),
+                tuple(
+                    (at, compile_expr(value, _column))
+                    for at, value in equalities(query.where, scan.table, scan.relation)
+                ),
                 general,
             )
         except FeatureNotSupportedError:

@@ -61,6 +61,25 @@ def key_lookup(where: Expr | None, table: Table, relation: int) -> KeyLookup | N
     return KeyLookup(tuple(wanted[at] for at in key), tuple(rest))
 
 
+_PLAIN_KINDS = frozenset(("bool", "int", "text", "uuid"))
+
+
+def equalities(where: Expr | None, table: Table, relation: int) -> tuple[tuple[int, Expr], ...]:
+    """(column, value) of those conjuncts `column = constant` that storage can test by itself.
+
+    There two values are equal when their stored forms are, and every value fits into the column.
+    """
+    found = []
+    for part in conjuncts(where):
+        pinned = _equality(part, table, relation)
+        if pinned is not None:
+            type_ = table.columns[pinned[0]].type
+            fits = pinned[1].type is type_ or type_.name in ("int8", "text", "varchar")
+            if fits and type_.key_kind in _PLAIN_KINDS:
+                found.append(pinned)
+    return tuple(found)
+
+
 def _equality(part: Expr, table: Table, relation: int) -> tuple[int, Expr] | None:
     """(column, value) of `column = value`, where `=` compares exactly the encoded keys' equality."""
     if not isinstance(part, Call) or part.overload.kind is not Kind.OPERATOR:

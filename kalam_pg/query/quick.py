@@ -52,13 +52,12 @@ class QuickInsert:
         database, tablet_id, table = self._database, self._id, self._table
         key = rules.key_of(row)
         locks = database.locks
-        if not locks.write_table_nowait(owner, table.id):
+        if not locks.lock_row_nowait(owner, table.id, (tablet_id, key)):
             raise NotQuickError
         try:
-            if locks.lock_nowait(owner, (tablet_id, key)):
-                tablet = database.tablet(table, tablet_id)
-                if tablet.get(database.engine.current, key) is None:
-                    return Write(tablet_id, Op.INSERT, key, row, None, table.version, 0)
+            tablet = database.tablet(table, tablet_id)
+            if tablet.get(database.engine.current, key) is None:
+                return Write(tablet_id, Op.INSERT, key, row, None, table.version, 0)
         except BaseException:
             locks.release_all(owner)
             raise

@@ -4,7 +4,7 @@ Each plan answers exactly what an engine would; `query.plan` chooses one only wh
 that finds at run time that it cannot (segments, uncommitted rows of its own) hands over to `general`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -18,15 +18,22 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
-from storage.layout import Row
+from storage.layout import Row, Value
+from storage.stream import StreamTablet
+from storage.tablet import Tablet
+from storage.view import View
 
 _NO_ROW: Row = ()
 
 SMALL_SCAN_ROWS = 200
 """Most live rows that are filtered and sorted in Python: about where a worker becomes cheaper (0.6 ms)."""
+
+MISSES_MAX = 2000
+"""Rows that a newest-first read may look at in vain: some 6 ms of the event loop."""
 
 
 class SelectPlan(Protocol):
@@ -149,6 +156,7 @@ class HotPlan(_RowPlan):
 
     newest_by: position of the column whose descending order with a LIMIT is the whole ORDER BY; when
     the tablet wrote that column in order, the scan stops at the LIMIT. -1: `_seq`; None: no such order.
+    equals: (column, value) pairs among the WHERE's conditions that storage can test by itself.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -158,6 +166,7 @@ class HotPlan(_RowPlan):
     targets: tuple[Closure, ...]
     bounds: Bounds
     newest_by: int | None
+    equals: tuple[tuple[int, Closure], ...]
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
@@ -184,17 +193,14 @@ class HotPlan(_RowPlan):
             return None
         context = x.context
         limit, offset = self.bounds.values(context)
-        in_order = self.newest_by is not None and (
-            self.newest_by < 0 or tablet.in_order(self.newest_by)
-        )
-        versions = tablet.newest(view)
-        if versions is None:
-            return None
+        equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]
+        if any(value is None for _, value in equals):
+            return ()
         where = self.where
-        source: Iterable[Row] = ((*version.row, version.seq, False) for version in versions)
-        if in_order and limit is not None:
-            kept = _first(source, where, context, limit + offset)
-            return self._project(kept[offset:], context)
+        if limit is not None and (yield from self._in_order(x, tablet)):
+            kept = _first(_rows(tablet, view, equals), where, context, limit + offset)
+            return None if kept is None else self._project(kept[offset:], context)
+        source = _rows(tablet, view, equals)
         few = list(islice(source, SMALL_SCAN_ROWS + 1))
         if len(few) > SMALL_SCAN_ROWS:
             return None
@@ -204,23 +210,46 @@ class HotPlan(_RowPlan):
             kept = _sorted(kept, self.order, context)
         kept = kept[offset : None if limit is None else offset + limit]
         return self._project(kept, context)
-        yield  # a generator that never waits
+
+    def _in_order(self, x: Execution, tablet: Tablet | StreamTablet) -> Steps[bool]:
+        """Whether newest first is the order asked for; a long log is loaded to know it."""
+        position = self.newest_by
+        if position is None:
+            return False
+        if position < 0:
+            return True
+        if isinstance(tablet, Tablet) and not tablet.tail_bytes:
+            yield from scan_tablet(x, self.table, tablet.id)
+        return tablet.in_order(position)
 
     def _project(self, rows: Sequence[Row], context: EvalContext) -> list[Row]:
         return [tuple([closure(row, context) for closure in self.targets]) for row in rows]
 
 
+def _rows(
+    tablet: Tablet | StreamTablet, view: View, equals: Sequence[tuple[int, Value]]
+) -> Iterator[Row]:
+    """Live rows, newest first, their system columns behind."""
+    # Without a tail every entry of the log would be decoded just to be left out.
+    tested = equals if not isinstance(tablet, Tablet) or tablet.tail_bytes else ()
+    versions = tablet.newest(view, tested)
+    return ((*version.row, version.seq, False) for version in versions or ())
+
+
 def _first(
     source: Iterable[Row], where: Closure | None, context: EvalContext, wanted: int
-) -> list[Row]:
+) -> list[Row] | None:
+    """The first rows that pass; None when too many do not, which an engine does better."""
     kept: list[Row] = []
     if wanted <= 0:
         return kept
-    for row in source:
+    for read, row in enumerate(source):
         if where is None or where(row, context) is True:
             kept.append(row)
             if len(kept) == wanted:
                 break
+        elif read - len(kept) > MISSES_MAX:
+            return None
     return kept
 
 

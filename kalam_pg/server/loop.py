@@ -51,6 +51,10 @@ LINGER_S: Final = 0.001
 """How long a loop that had work waits in its own epoll before it goes back to trio's. A client that
 talks without a pause costs no trio wake-up then (some 50 µs); timers are late by no more than this."""
 
+GATHERS_PER_ROUND: Final = 16
+"""How often a round that has a commit to write looks for more of them first: half a microsecond each,
+against some ten for a group of its own."""
+
 SETTLES_PER_ROUND: Final = 8
 """How often one round looks again for what its own answers made ready."""
 
@@ -261,6 +265,12 @@ class Loop:
                 continue
             self._settling = True
             self._handle(events)
+            for _ in range(GATHERS_PER_ROUND):
+                # What came in meanwhile joins the group that the end of this round makes.
+                more = poll(0, EVENTS_PER_TURN) if self._turn_ends else None
+                if not more:
+                    break
+                self._handle(more)
             self._settle()
             if now() - since > ROUNDS_S:
                 await trio.lowlevel.checkpoint()

@@ -35,6 +35,8 @@ from storage.errors import KalamError
 MESSAGES_PER_TURN = 256
 """After so many messages the other connections have their turn."""
 
+_IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
+
 log = structlog.get_logger()
 
 
@@ -61,6 +63,8 @@ class Session:
         self._skipping = False
         self._canceled: KalamError | None = None
         self._idle: Timer | None = None
+        self._idle_settings = -1
+        self._has_idle_timeouts = False
         self.shapes = Shapes()
         self.quick_commit = quick.QuickCommit(self)
 
@@ -79,6 +83,9 @@ class Session:
             if self._flow is None:
                 if self.closing:
                     return None
+                if self.sql is not None and not self.decoder.buffered:
+                    self._watch_idle(self.sql)
+                    return None
                 done = self._be_quick()
                 if done is quick.ANSWERED:
                     continue
@@ -86,7 +93,8 @@ class Session:
                     return done
                 try:
                     if not self._next_flow():
-                        self._watch_idle()
+                        if self.sql is not None:
+                            self._watch_idle(self.sql)
                         return None
                 except ProtocolViolationError as exc:
                     self._protocol_error(exc)
@@ -289,10 +297,13 @@ class Session:
         """End this session with 57P01 (its user was dropped, the server shuts down)."""
         self.transport.terminate(AdminShutdownError(reason))
 
-    def _watch_idle(self) -> None:
+    def _watch_idle(self, sql: SqlSession) -> None:
         """Start the timeout that idling now is subject to, if any is set."""
-        sql = self.sql
-        if sql is None:
+        settings = sql.settings
+        if self._idle_settings != settings.version:
+            self._idle_settings = settings.version
+            self._has_idle_timeouts = any(settings[name] != "0" for name in _IDLE_TIMEOUTS)
+        if not self._has_idle_timeouts:
             return
         in_block = sql.status != "I"
         name = "idle_in_transaction_session_timeout" if in_block else "idle_session_timeout"
