@@ -75,6 +75,10 @@ class Planner:
             raise FeatureNotSupportedError(
                 "a query cannot read both stored tables and the system catalogs yet"
             )
+        if any(isinstance(n, Select) and n.locking and n is not query for n in scans):
+            raise FeatureNotSupportedError("row locking in a subquery is not supported yet")
+        if isinstance(query, Select) and query.locking and stored:
+            return plan_locking(query, lambda scan: self._rules(scan.table), self._select)
         general = EnginePlan(query.columns, query)
         if not stored:
             here = CatalogPlan(query.columns, query, self._run_catalog)

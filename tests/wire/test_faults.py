@@ -86,3 +86,23 @@ def test_options_that_nothing_keeps_yet_are_refused(server: KalamServer):
     with server.root() as root:
         for option in ("HOT_ROW_LIMIT = 10", "DELETED_RETENTION_HOURS = 1"):
             assert sqlstate(root, f"CREATE TABLE kept (id INT) WITH ({option})") == "0A000"
+
+
+def test_select_for_update_locks_what_it_shows(server: KalamServer):
+    with server.root() as one, server.root() as two:
+        one.execute("CREATE TABLE jobs (id INT PRIMARY KEY, state TEXT) WITH (TYPE = 'USER')")
+        one.execute("INSERT INTO jobs VALUES (1, 'new'), (2, 'new'), (3, 'done')")
+        one.execute("BEGIN")
+        take = "SELECT id FROM jobs WHERE state = 'new' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        assert one.execute(take).fetchall() == [(1,)]
+        two.execute("BEGIN")
+        assert sqlstate(two, "SELECT * FROM jobs WHERE id = 1 FOR UPDATE NOWAIT") == "55P03"
+        two.execute("ROLLBACK")
+        two.execute("SET lock_timeout = '50ms'")
+        assert sqlstate(two, "UPDATE jobs SET state = 'mine' WHERE id = 1") == "55P03"
+        one.execute("UPDATE jobs SET state = 'done' WHERE id = 1")
+        one.execute("COMMIT")
+        assert two.execute("SELECT id FROM jobs WHERE state = 'new' FOR UPDATE").fetchall() == [(2,)]
+        assert sqlstate(two, "SELECT count(*) FROM jobs FOR UPDATE") == "0A000"
+        assert sqlstate(two, "SELECT * FROM (SELECT * FROM jobs FOR UPDATE) AS s") == "0A000"
+        one.execute("DROP TABLE jobs")
