@@ -128,18 +128,16 @@ class _Parts:
         kind = self._table.key_kinds[index] if self._table.key_kinds else ""
         if kind == "float":
             return f"({column} + 0.0)"
-        if kind == "numeric" and not pa.types.is_decimal(self._key_type(index)):
+        if kind == "numeric" and not self._is_decimal(self._table.key_columns[index]):
             return (
                 f"CASE WHEN strpos({column}, '.') > 0 "
                 f"THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END"
             )
         return column
 
-    def _key_type(self, index: int) -> pa.DataType:
-        assert self._table.superseded is not None or self._table.schema
-        if self._table.superseded is not None:
-            return self._table.superseded.schema.field(index).type
-        return self._table.schema.field(self._table.key_columns[index]).type
+    def _is_decimal(self, column: str) -> bool:
+        # The key need not be among the columns that are read.
+        return any(column in footer.decimals for footer in self._footers.values())
 
     def _columns(self, segment: SegmentRef, names: Sequence[str] | None = None) -> str:
         """The columns asked for; what the segment was written without is filled in."""

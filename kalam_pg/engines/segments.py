@@ -18,10 +18,11 @@ KNOWN_MAX = 4096
 @dataclass(frozen=True, slots=True)
 class Footer:
     """What the file says of itself. ranges: (min, max) of a column as Arrow scalars, by name, for
-    those columns where every row group has both.
+    those columns where every row group has both. decimals: columns that are decimal128.
     """
 
     names: frozenset[str]
+    decimals: frozenset[str]
     rows: int
     ranges: dict[str, tuple[pa.Scalar, pa.Scalar]]
 
@@ -72,7 +73,8 @@ def _read_footer(path: Path) -> Footer:
             found = _range(metadata, index, schema.field(name).type)
             if found is not None:
                 ranges[name] = found
-        return Footer(frozenset(schema.names), metadata.num_rows, ranges)
+        decimals = frozenset(field.name for field in schema if pa.types.is_decimal(field.type))
+        return Footer(frozenset(schema.names), decimals, metadata.num_rows, ranges)
 
 
 def _range(
