@@ -76,8 +76,10 @@ class Committer:
     visible to every later view (or with `error` set, when it was left out of the group).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.perf_counter) -> None:
+        """clock: seconds, to tell how long writes take."""
         self._engine = engine
+        self._clock = clock
         self._waiting: list[Member] = []
         self._queue: deque[list[Member] | None] = deque()
         self._ready = threading.Semaphore(0)
@@ -153,7 +155,7 @@ class Committer:
             writes += len(write_set.writes)
         if writes > INLINE_WRITES_MAX or (sync and self._sync_s > QUICK_SYNC_S):
             return False
-        return not self._stalled_until or time.perf_counter() > self._stalled_until
+        return self._clock() >= self._stalled_until
 
     async def commit(self, write_set: WriteSet) -> WriteSet:
         """Submit and wait until the set is visible. Raises the set's error.
@@ -179,7 +181,7 @@ class Committer:
             self._loop.run_sync_soon(partial(self._publish_from_thread, group, members))
 
     def _write(self, sets: list[WriteSet]) -> Group | None:
-        start = time.perf_counter()
+        start = self._clock()
         try:
             group = self._engine.write_group(sets)
         except KalamError as exc:
@@ -189,7 +191,7 @@ class Committer:
             error = IoError(f"could not write the commit: {type(exc).__name__}")
         else:
             changes = sum(len(write_set.writes) for write_set in sets)
-            took_s = time.perf_counter() - start - changes * WRITE_S
+            took_s = self._clock() - start - changes * WRITE_S
             self._note_pace(took_s, synced=group.synced)
             return group
         for write_set in sets:
@@ -198,7 +200,8 @@ class Committer:
 
     def _note_pace(self, took_s: float, *, synced: bool) -> None:
         """Remember how long a write took: a stall, and about the median of the synced ones."""
-        self._stalled_until = time.perf_counter() + CALM_S if took_s > STALL_S else 0.0
+        if took_s > STALL_S:
+            self._stalled_until = self._clock() + CALM_S
         if synced:
             # Up or down by a step, so that one sync of 10 ms counts no more than one of 1 ms.
             step = 1.1 if took_s > self._sync_s else 1 / 1.1
