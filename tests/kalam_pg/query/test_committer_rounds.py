@@ -124,7 +124,7 @@ async def test_after_a_stall_the_thread_writes_for_a_while(tmp_path):
         assert not await test.commit(insert(2))
         test.engine.now_s += CALM_S / 2
         assert not await test.commit(insert(4))
-        test.engine.now_s += CALM_S / 2
+        test.engine.now_s += CALM_S
         assert await test.commit(insert(3))
 
 
