@@ -74,7 +74,8 @@ def run(
         planned = prepared.planned
         snapshot, version = prepared.made_with or (None, -1)
         if planned is None or snapshot is not sql.snapshot or version != sql.settings.version:
-            planned = sql.plan(statement, prepared.declared)
+            # The values were read as these types, whatever the columns have become.
+            planned = sql.plan(statement, prepared.param_types)
             if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
                 raise FeatureNotSupportedError("cached plan must not change result type")
             prepared.planned = planned

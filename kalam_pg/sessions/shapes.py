@@ -47,6 +47,8 @@ class Shapes:
         if shape is None or not shape.values:
             return None
         prepared = self._known.get(shape.key)
+        if isinstance(prepared, PreparedStatement) and not _is_current(sql, prepared):
+            prepared = None
         if prepared is None:
             prepared = _prepare(sql, shape.text, shape.classes) or _UNFIT
             self._known.put(shape.key, prepared)
@@ -64,6 +66,12 @@ class Shapes:
 
 
 _UNFIT = "unfit"
+
+
+def _is_current(sql: "SqlSession", prepared: PreparedStatement) -> bool:
+    """Whether the literals would still get the types that its parameters have."""
+    snapshot, version = prepared.made_with or (None, -1)
+    return snapshot is sql.snapshot and version == sql.settings.version
 
 
 def _prepare(sql: "SqlSession", text: str, classes: Sequence[str]) -> PreparedStatement | None:
