@@ -169,7 +169,7 @@ class FrontendDecoder:
         self._pos = 0
 
     def _refusal(self, kind: int, length: int) -> ProtocolViolationError:
-        if kind not in _DECODERS:
+        if kind not in _DECODERS or (kind == _PASSWORD and self._caps[kind] == 0):
             return ProtocolViolationError(f"invalid frontend message type {kind}")
         if self._caps[kind] == 0:
             return ProtocolViolationError(f"expected an authentication response, got {kind:c}")
@@ -434,10 +434,14 @@ def _caps(max_message_bytes: int) -> tuple[int, ...]:
         caps[kind] = SMALL_BYTES_MAX
     for kind in _LARGE:
         caps[kind] = max_message_bytes
+    caps[_PASSWORD] = 0  # Nobody has asked for one.
     return tuple(caps)
 
 
+_PASSWORD: Final = ord("p")
+
+
 _PRE_AUTHENTICATION_CAPS: Final = tuple(
-    PRE_AUTHENTICATION_BYTES_MAX if kind == ord("p") else 4 if kind == ord("X") else 0
+    PRE_AUTHENTICATION_BYTES_MAX if kind == _PASSWORD else 4 if kind == ord("X") else 0
     for kind in range(256)
 )

@@ -170,9 +170,12 @@ def _text(raw: bytes) -> str:
 
 
 def result_formats(codes: tuple[int, ...], width: int) -> tuple[int, ...]:
-    """One format code for each of `width` columns, from what Bind has. Raises 08P01."""
+    """One format code for each of `width` columns, from what Bind has. Raises 08P01, 22023."""
     if not codes:
         return (0,) * width
+    for code in codes:
+        if code not in (0, 1):
+            raise InvalidParameterValueError(f"unsupported format code: {code}")
     if len(codes) == 1:
         return codes * width
     if len(codes) != width:

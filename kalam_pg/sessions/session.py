@@ -275,9 +275,9 @@ class Session:
             return
         self.sql.fail()
         self.error(error)
-        if error.message_type == "Q":
+        if error.message_type in ("Q", "F"):
             self._skipping = False
-            self.ready()  # A Query is answered by itself: no Sync will come.
+            self.ready()  # A Query or FunctionCall is answered by itself: no Sync will come.
         else:
             self._skipping = True
 
