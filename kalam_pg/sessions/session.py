@@ -146,6 +146,8 @@ class Session:
         assert sql is not None
         if sql.notices:
             self.send_notices()
+        if self.portals and sql.transaction is None:
+            self.portals.clear()  # They end with their transaction, however that ended.
         changed = sql.settings.changed
         if changed:
             for name in sorted(changed):
