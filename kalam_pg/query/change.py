@@ -18,7 +18,7 @@ from kalam_pg.query.predicates import key_lookup
 from kalam_pg.query.rows import Found, Target, lock_key, newest, remove, replace, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
@@ -83,7 +83,9 @@ class ChangePlan:
         answers: list[Row] = []
         done: set[bytes] = set()
         width = len(self.table.columns)
-        for row in found:
+        for number, row in enumerate(found, 1):
+            if not number % STRIDE:
+                yield from breathe()
             key = self.rules.key_of(row)
             if key in done:
                 continue  # FROM matched the row more than once: the first match counts

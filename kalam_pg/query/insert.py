@@ -14,7 +14,7 @@ from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.rows import Found, Target, duplicate_key, insert, replace
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.waits import STRIDE, Steps, breathe, run_async
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn, Query
 from storage.layout import Row, Value
@@ -64,7 +64,9 @@ class InsertPlan:
                     if self.returning:
                         answers.append(tuple([c(kept, context) for c in self.returning]))
         else:
-            for given in (yield from self.source.rows(x)):
+            for number, given in enumerate((yield from self.source.rows(x)), 1):
+                if not number % STRIDE:
+                    yield from breathe()
                 row = self._from_source(given, context)
                 kept = yield from self._put(x, target, row, touched)
                 if kept is not None:

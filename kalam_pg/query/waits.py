@@ -119,6 +119,15 @@ def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -
     return value
 
 
+STRIDE = 500
+"""Rows that a statement handles between two breaths: about 5 ms."""
+
+
+def breathe() -> Steps[None]:
+    """Let everybody else have a turn: for loops over many rows, every `STRIDE` of them."""
+    yield from run_async(trio.lowlevel.checkpoint)
+
+
 async def drive(steps: Steps[T]) -> T:
     """Run a generator of steps to its end inside trio, for code that has no session."""
     async with trio.open_nursery() as nursery:
