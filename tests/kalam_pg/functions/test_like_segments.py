@@ -1,0 +1,26 @@
+"""LIKE by segments answers what one expression for the whole pattern would, and answers soon."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalam_pg.functions.patterns import matcher
+
+PATTERNS = st.text("ab%_A", max_size=9)
+VALUES = st.text("abA\n", max_size=10)
+
+
+@given(PATTERNS, VALUES, st.booleans())
+def test_a_pattern_matches_as_its_regular_expression_does(
+    pattern: str, value: str, ignore_case: bool
+):
+    words = "".join({"%": ".*", "_": "."}.get(c, c) for c in pattern)
+    expected = re.fullmatch(words, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+    assert bool(matcher(pattern, ignore_case=ignore_case)(value)) == (expected is not None)
+
+
+def test_many_wildcards_take_one_pass():
+    # Sharing 5000 letters out among ten wildcards in every way would not end.
+    assert not matcher("%a" * 10 + "b")("a" * 5000)
+    assert matcher("%a" * 10 + "_%")("a" * 5000)
