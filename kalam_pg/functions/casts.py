@@ -5,7 +5,9 @@ of arrays are made on demand by `registry.cast`, from `io_cast` and `array_cast`
 """
 
 import math
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 from catalog.errors import (
@@ -376,6 +378,8 @@ OVERLOADS: tuple[Overload, ...] = (
 
 # ------------------------------------------------------------------ made on demand
 
+_MOMENT = re.compile("now|today|tomorrow|yesterday", re.IGNORECASE)
+
 
 def io_cast(source: PgType, target: PgType) -> Overload | None:
     """A conversion through text, when one side is a string type; without typmod."""
@@ -385,7 +389,10 @@ def io_cast(source: PgType, target: PgType) -> Overload | None:
     if source in STRINGS:
 
         def read(context: EvalContext, text: str) -> Datum:
-            return target.input(text, -1, context.types)
+            types = context.types
+            if target.category == "D" and types.now_us != context.now_us and _MOMENT.search(text):
+                types = replace(types, now_us=context.now_us)
+            return target.input(text, -1, types)
 
         return cast(source, target, "e", read, needs_context=True, volatility=Volatility.STABLE)
     return None

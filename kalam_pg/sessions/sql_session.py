@@ -16,7 +16,7 @@ from catalog.errors import (
 )
 from catalog.model import Role, User
 from catalog.privileges import check_table
-from catalog.snapshot import Snapshot
+from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
@@ -134,10 +134,12 @@ class SqlSession:
             context = self._context = self._new_context(snapshot)
         transaction = self.transaction
         context.params = params
-        context.statement_us = now_us()
-        started_us = transaction.started_us if transaction is not None else context.statement_us
-        if started_us != context.now_us:
-            context.now_us = started_us
+        if transaction is None:
+            context.now_us = context.statement_us = now_us()
+        else:
+            context.now_us = transaction.started_us
+            # Outside a block the transaction began with the statement.
+            context.statement_us = now_us() if transaction.block else transaction.started_us
         return context
 
     def _new_context(self, snapshot: Snapshot) -> EvalContext:
@@ -145,7 +147,11 @@ class SqlSession:
         context = EvalContext(
             user=self.user.name,
             session_user=self.session_user.name,
-            search_path=self.search_path,
+            search_path=tuple(
+                name
+                for name in self.search_path
+                if name in snapshot.namespaces or name in SYSTEM_SCHEMAS
+            ),
             types=self.settings.types,
             next_snowflake=self.database.engine.next_snowflake,
             setting=self._setting,

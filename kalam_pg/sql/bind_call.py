@@ -174,7 +174,8 @@ def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | No
 def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
     """42883 `function f(integer) does not exist`, or 0A000 when PostgreSQL has it."""
     described = f"{name}({', '.join(e.type.sql_name for e in operands)})"
-    if registry.known_elsewhere(name) and not _known_here(name):
+    several_arrays = name == "unnest" and len(operands) > 1
+    if several_arrays or (registry.known_elsewhere(name) and not _known_here(name)):
         return FeatureNotSupportedError(f"function {described} is not supported", position=at)
     return UndefinedFunctionError(
         f"function {described} does not exist",
