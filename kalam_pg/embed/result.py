@@ -8,10 +8,9 @@ from typing import Any
 from buenavista.core import BVType
 from buenavista.core import QueryResult as BuenaVistaResult
 
-from catalog.types.table import PgType
+from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query.execution import Result
-from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
 
@@ -28,10 +27,18 @@ _BUENA_VISTA = {
 class QueryResult(BuenaVistaResult):  # type: ignore[misc]  # it has no types
     """One statement's answer. `notices` are those of the whole text."""
 
-    def __init__(self, sql: SqlSession, result: Result, notices: tuple[Notice, ...]) -> None:
+    def __init__(
+        self,
+        result: Result,
+        notices: tuple[Notice, ...],
+        context: TypeContext,
+        *,
+        has_rows: bool,
+    ) -> None:
         super().__init__()
         self._result = result
-        self._context = sql.settings.types
+        self._has_rows = has_rows
+        self._context = context
         self.notices = notices
 
     @property
@@ -40,8 +47,8 @@ class QueryResult(BuenaVistaResult):  # type: ignore[misc]  # it has no types
         return self._result.columns
 
     def has_results(self) -> bool:
-        """Whether the statement returns rows (maybe none)."""
-        return bool(self._result.columns)
+        """Whether the statement returns rows, maybe none, maybe without columns."""
+        return self._has_rows
 
     def column_count(self) -> int:
         """How many columns."""

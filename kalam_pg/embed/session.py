@@ -160,7 +160,7 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
 
     def _steps(self, text: str, params: Sequence[object]) -> Steps[QueryResult]:
         sql = self._sql
-        result = Result("")
+        result, has_rows = Result(""), False
         statements = sql.cache.statements(text)
         if params and len(statements) != 1:
             raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
@@ -170,6 +170,7 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
                 prepared = dispatch.prepare(sql, statement, ())
                 values = self._values(prepared.param_types, params)
                 result = yield from dispatch.run(sql, statement, values, prepared, None)
+                has_rows = bool(result.columns) or dispatch.returns_rows(statement)
             except KalamError as exc:
                 # Positions count from the beginning of the text, not of the statement.
                 if exc.position and isinstance(statement, QueryStatement):
@@ -180,7 +181,8 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
         notices = tuple(sql.notices)
         sql.notices.clear()
         sql.settings.changed.clear()
-        return QueryResult(sql, result, notices)
+        context = sql.text_context(result.columns)
+        return QueryResult(result, notices, context, has_rows=has_rows)
 
     def _values(self, types: Sequence[PgType], params: Sequence[object]) -> list[Value]:
         if len(params) != len(types):
