@@ -4,12 +4,12 @@ Usage: python -m conformance.sql.record "host=… port=… user=… dbname=…" 
 """
 
 import sys
+from pathlib import Path
 
 import psycopg
 
 from conformance.sql.cases import Answer, Script, read, scripts, write
 from conformance.sql.frontends import Wire
-from pathlib import Path
 
 
 def record(dsn: str, script: Script) -> None:

@@ -69,7 +69,9 @@ def run(script: Script, front_end: FrontEnd, kind: Kind = "SHARED", *, cold: boo
         if kind == "USER" and _CREATE_TABLE.match(sql):
             sql += " WITH (TYPE = 'USER')"
         answer = front_end.ask(sql)
-        outcomes.append(Outcome(case, front_end.name, answer, verdict(case, answer, front_end.name)))
+        outcomes.append(
+            Outcome(case, front_end.name, answer, verdict(case, answer, front_end.name))
+        )
         if cold and _CHANGES.match(sql) and not front_end.in_block():
             must(front_end, f"STORAGE FLUSH ALL IN {namespace}")
     if front_end.in_block():
