@@ -46,6 +46,11 @@ def _windows(node: object) -> Iterable[Window]:
             yield from _windows(child)
 
 
+def _only_grows(window: Window) -> bool:
+    """Whether no row leaves the frame again, so that nothing is ever subtracted."""
+    return window.frame is None or window.frame.start == "unbounded preceding"
+
+
 class _Windows:
     """Translates windows of one level."""
 
@@ -124,9 +129,24 @@ class _Windows:
                 return total
             count = Sql(f"count({value.text}){test} {over}", INT64)
             return average(self._state, total, count)
+        if name in {"sum", "avg"} and kind is types.FLOAT8 and _only_grows(window):
+            return self._float_sum(name, value, test, over)
         raise FeatureNotSupportedError(
             f"aggregate {name}({kind.sql_name}) as a window function is not supported"
         )
+
+    def _float_sum(self, name: str, value: Sql, test: str, over: str) -> Sql:
+        """As `datafusion_aggregate` does it: the largest value tells an overflow from an infinity."""
+        float64 = pa.float64()
+        total = Sql(f"sum({value.text}){test} {over}", float64)
+        bound = Sql(f"max(abs({value.text})){test} {over}", float64)
+        if name == "sum":
+            return self._state.call(
+                "~fsum", [total, bound], float64, (types.FLOAT8, types.FLOAT8), types.FLOAT8
+            )
+        count = Sql(f"count({value.text}){test} {over}", INT64)
+        kinds = (types.FLOAT8, types.FLOAT8, types.INT8)
+        return self._state.call("~favg", [total, bound, count], float64, kinds, types.FLOAT8)
 
     def _constant(self, expr: Expr, name: str) -> int:
         if not is_constant(expr):
