@@ -10,6 +10,7 @@ What is wrong in all of them is wrong in the engine; what only the first three h
 wire. What Buena Vista cannot say is left out of the comparison by `comparable` (README.md).
 """
 
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -143,8 +144,10 @@ def _as_buena_vista(value: str | None, type_: str) -> str | None:
         return None
     if type_ == "bool":
         return "true" if value == "t" else "false"
-    if type_ in {"float4", "float8"}:
+    if type_ == "float8":
         return str(float(value))
+    if type_ == "float4":
+        return str(struct.unpack("f", struct.pack("f", float(value)))[0])
     return value
 
 

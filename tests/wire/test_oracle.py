@@ -39,8 +39,9 @@ def test_every_statement_of_the_oracle_is_answered_as_postgresql_does_or_refused
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cold", [False, True], ids=["hot", "cold"])
-@pytest.mark.parametrize("kind", ["SHARED", "USER"])
+@pytest.mark.parametrize(
+    ("kind", "cold"), [("SHARED", False), ("USER", True)], ids=["shared-hot", "user-cold"]
+)
 @pytest.mark.parametrize("name", FRONT_ENDS)
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
 def test_every_script_runs_as_postgresql_runs_it(front_ends, script, name, kind, cold):
