@@ -166,7 +166,11 @@ def plan_change(
             for a in statement.assignments
         )
     returning = tuple(slots.compile_returning(item.expr) for item in statement.returning)
-    key = None if items or statement.with_ else key_lookup(statement.where, table, statement.target)
+    # Values that only a query can compute come with the rows that it finds.
+    by_key = not items and not statement.with_ and not slots.extra
+    key = key_lookup(statement.where, table, statement.target) if by_key else None
+    if key is not None and key.rest and slots.computed_where(_all_of(key.rest)):
+        key = None
     recheck = None
     if key is not None:
         keys: tuple[Closure, ...] | None = tuple(compile_expr(v, slots.slot) for v in key.values)
