@@ -138,7 +138,7 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
 
     async def _drive(self, steps: Steps[T]) -> T:
         """As `query.waits.drive`, but what it waits for can be cancelled."""
-        error: KalamError | None = None
+        error: Exception | None = None
         async with trio.open_nursery() as nursery:
             while True:
                 try:
@@ -146,7 +146,7 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
                 except StopIteration as stop:
                     value: T = stop.value
                     return value
-                except KalamError as exc:
+                except Exception as exc:  # noqa: BLE001 -- raised below
                     # Out of the nursery first, which would put it into a group.
                     error = exc
                     break
