@@ -6,7 +6,10 @@ once: parameters in, one lookup or one write set, one piece of bytes out. Anythi
 included, is *not done*: nothing has changed then, and the flows start from the same bytes.
 """
 
+from collections.abc import Iterator
 from enum import Enum
+from struct import Struct
+from struct import error as StructError  # noqa: N812 -- it is an exception class
 from typing import TYPE_CHECKING
 
 from catalog.privileges import check_table
@@ -84,10 +87,19 @@ class QuickFormat:
     """A quick statement in the formats that a client asks for again and again.
 
     readers: of the parameters. dates: which of them may be 'now'. description: the answer's
-    RowDescription. encode: the answer's row as a DataRow.
+    RowDescription. encode: the answer's row as a DataRow. prefix: what a pipeline is told before its
+    rows; inserted: all that it is told of an INSERT; before_error: so far, when COMMIT fails.
     """
 
-    __slots__ = ("dates", "description", "encode", "prefix", "readers")
+    __slots__ = (
+        "before_error",
+        "dates",
+        "description",
+        "encode",
+        "inserted",
+        "prefix",
+        "readers",
+    )
 
     def __init__(
         self,
@@ -113,46 +125,108 @@ class QuickFormat:
         self.prefix = BIND_COMPLETE
         if described:
             self.prefix += self.description or NO_DATA
+        self.before_error = self.prefix + _INSERTED
+        self.inserted = self.before_error + _READY
         self.encode = row_encoder(
             tuple([c.type for c in columns]), tuple([c.typmod for c in columns]), codes, types
         )
 
 
 _FORMATS_MAX = 16
+_BINDS_MAX = 256
+
+
+class QuickBind:
+    """How one client binds one quick statement: all of a Bind but its parameters, which come again.
+
+    head: the Bind's bytes before the first parameter. tail: those behind the last one.
+    """
+
+    __slots__ = ("_prepared", "described", "format", "head", "quick", "tail")
+
+    def __init__(
+        self, prepared: PreparedStatement, quick: QuickStatement, pipeline: Pipeline
+    ) -> None:
+        """Raises 08P01, 22023, and NotQuickError for a wrong number of parameters."""
+        _, _, bind_formats, parameters, result_formats = bind_fields(pipeline.bind)
+        self._prepared = prepared
+        self.quick = quick
+        self.described = pipeline.described
+        self.format = quick.format(bind_formats, result_formats, described=pipeline.described)
+        if len(parameters) != len(self.format.readers):
+            raise NotQuickError
+        body = pipeline.bind
+        self.head = body[: body.index(0, 1) + 1 + 2 + 2 * len(bind_formats) + 2]
+        self.tail = body[len(body) - 2 - 2 * len(result_formats) :]
+
+    def fits(self, sql: "SqlSession", pipeline: Pipeline, prepared: PreparedStatement) -> bool:
+        """Whether a pipeline binds the same statement in the same way, and may still be quick."""
+        body = pipeline.bind
+        return (
+            body.startswith(self.head)
+            and body.endswith(self.tail)
+            and pipeline.described is self.described
+            and prepared is self._prepared
+            and self.quick.is_good(sql)
+        )
+
+    def params(self, body: bytes) -> Params:
+        """The parameters of a Bind that fits. Raises NotQuickError, and what a value's input raises."""
+        values: list[Value] = []
+        at = len(self.head)
+        for read in self.format.readers:
+            size = _SIZE(body, at)[0]
+            at += 4
+            if size >= 0:
+                values.append(read(body[at : at + size]))
+                at += size
+            elif size == -1:
+                values.append(None)
+            else:
+                raise NotQuickError
+        if at != len(body) - len(self.tail):
+            raise NotQuickError
+        if self.format.dates and any(self._moves(body)):
+            raise NotQuickError
+        return tuple(values)
+
+    def _moves(self, body: bytes) -> Iterator[bool]:
+        """Whether each parameter that is a time may mean another one at each statement."""
+        parameters = bind_fields(body)[3]
+        return (moving(parameters[at]) for at in self.format.dates)
+
+
+_SIZE = Struct(">i").unpack_from
 
 
 def run_pipeline(
     session: "Session", sql: "SqlSession", pipeline: Pipeline
 ) -> "QuickCommit | Outcome":
     """Do what the next messages ask for, or return the commit that must be waited for."""
-    prepared = sql.prepared.get(pipeline.statement)
-    quick = None if prepared is None else _quick(sql, prepared)
-    if quick is None:
+    name = pipeline.statement
+    prepared = sql.prepared.get(name)
+    if prepared is None:
         return NOT_DONE
     try:
-        _, _, bind_formats, parameters, result_formats = bind_fields(pipeline.bind)
-        how = quick.format(bind_formats, result_formats, described=pipeline.described)
-        readers = how.readers
-        if len(parameters) != len(readers):
-            return NOT_DONE
-        if how.dates and any(moving(parameters[at]) for at in how.dates):
-            return NOT_DONE
-        params = tuple(
-            [
-                None if raw is None else read(raw)
-                for raw, read in zip(parameters, readers, strict=True)
-            ]
-        )
-        form = quick.form
+        bound = session.quick_binds.get(name)
+        if bound is None or not bound.fits(sql, pipeline, prepared):
+            quick = _quick(sql, prepared)
+            if quick is None:
+                return NOT_DONE
+            bound = QuickBind(prepared, quick, pipeline)
+            if len(session.quick_binds) >= _BINDS_MAX:
+                session.quick_binds.clear()
+            session.quick_binds[name] = bound
+        params = bound.params(pipeline.bind)
+        form, how = bound.quick.form, bound.format
         if isinstance(form, QuickPoint):
             row = form.row(sql.context(params))
             session.decoder.skip(pipeline)
             session.outbox += how.prefix + _answer(how, row)
             return ANSWERED
         assert form is not None
-        prefix = how.prefix + _INSERTED
-        commit = _insert(session, sql, form, params, prefix + _READY, prefix)
-    except (KalamError, NotQuickError):
+        commit = _insert(session, sql, form, params, how.inserted, how.before_error)
+    except (KalamError, NotQuickError, StructError):
         return NOT_DONE  # The general way finds the same error and tells it.
     session.decoder.skip(pipeline)
     return commit

@@ -67,6 +67,7 @@ class Session:
         self._has_idle_timeouts = False
         self.shapes = Shapes()
         self.quick_commit = quick.QuickCommit(self)
+        self.quick_binds: dict[str, quick.QuickBind] = {}
 
     # ------------------------------------------------------------------ what the loop calls
 

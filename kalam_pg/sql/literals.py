@@ -9,6 +9,7 @@ scanner does not fully understand (comments, dollar quotes, E'', several stateme
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ _AFTER_COMPARISON = re.compile(
 )
 _ORDER = re.compile(r"\border\s+by\b", re.IGNORECASE)
 _KINDS = frozenset(("insert", "select", "update", "delete"))
+_MARK = re.compile("([\1\2\3])")
 _MARKS = {"'": "\1", '"': "\3"}
 
 
@@ -63,26 +65,35 @@ def literal_shape(text: str) -> Shape | None:
     if len(text) > TEXT_MAX or text[:6].lower() not in _KINDS:
         return None
     pieces = _SPLIT.split(text)
-    if len(pieces) > 2 * VALUES_MAX:
+    if len(pieces) > 2 * VALUES_MAX or _MARK.search(text) is not None:
         return None
     literals = pieces[1::2]
     pieces[1::2] = [_MARKS.get(literal[0], "\2") for literal in literals]
-    skeleton = "".join(pieces).lower()
+    taken = _values_in("".join(pieces))
+    return None if taken is None else _shape(pieces, literals, taken)
+
+
+@lru_cache(maxsize=1024)
+def _values_in(text: str) -> tuple[bool, ...] | None:
+    """For each mark in a text whether it stands for a value; None if the text has no shape.
+
+    Texts of one shape ask for the same again and again, and this is most of the work.
+    """
+    skeleton = text.lower()
     if _UNKNOWN.search(skeleton) is not None:
         return None
     if any(word in skeleton for word in _REFUSED) and _REFUSED_WORD.search(skeleton) is not None:
         return None
+    pieces = _MARK.split(text)
     rows = _PLAIN_ROWS.search(skeleton)
     if rows is not None:
         kept = skeleton.count("\1", 0, rows.start()) + skeleton.count("\2", 0, rows.start())
         names = skeleton.count("\3", 0, rows.start())
-        taken = [kept == 0 and at >= names for at in range(len(literals))]
-    else:
-        taken = _taken(pieces)
-    return _shape(pieces, literals, taken)
+        return tuple([kept == 0 and at >= names for at in range(len(pieces) // 2)])
+    return tuple(_taken(pieces))
 
 
-def _shape(pieces: list[str], literals: list[str], taken: list[bool]) -> Shape:
+def _shape(pieces: list[str], literals: list[str], taken: tuple[bool, ...]) -> Shape:
     values: list[str] = []
     classes: list[str] = []
     for at, literal in enumerate(literals):

@@ -292,6 +292,42 @@ async def test_an_error_skips_to_sync(tmp_path):
         assert found[1] == ReadyForQuery("I")
 
 
+BIND = frontend.encode(Bind("", "insert", (), (b"7", b"seven", b"7"), (0,)))
+REST = b"".join(map(frontend.encode, (Execute("", 0), Sync())))
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        (b"\0\0\0\x05seven", b"\xff\xff\xff\xfeseven"),  # a length of -2
+        (b"\0\0\0\x05seven", b"\0\0\0\x06seven"),
+        (b"\0\0\0\x05seven", b"\0\0\0\x04seven"),
+        (b"\0\0\0\x05seven", b"\x7f\0\0\x05seven"),
+        (b"\0\x03\0\0\0\x01", b"\0\x02\0\0\0\x01"),
+    ],
+)
+async def test_a_bind_that_breaks_off_is_refused_after_a_good_one_too(tmp_path, good, bad):
+    async with shop(tmp_path) as (server, client):
+        await prepare(client)
+        client.feed(BIND + REST)
+        await server.settle()
+        assert tags(client.answers()) == ["INSERT 0 1"]
+        assert good in BIND
+        client.feed(BIND.replace(good, bad) + REST)
+        await server.settle()
+        assert tags(client.answers()) == ["08P01"]
+        assert tags(await client.ask(*pipeline("select", "7"))) == ["SELECT 1"]
+
+
+async def test_a_statement_prepared_anew_under_its_name_is_the_new_one(tmp_path):
+    async with shop(tmp_path) as (_, client):
+        await client.query("INSERT INTO shop.items (id, name, price) VALUES (1, 'one', 1)")
+        for column in ("name", "price"):
+            await client.prepare("", f"SELECT {column} FROM shop.items WHERE id = $1")
+            found = await client.ask(*pipeline("", "1", described=False))
+            assert DataRow((b"one",) if column == "name" else (b"1.00",)) in found
+
+
 async def test_a_portal_with_a_row_limit_goes_on_where_it_stopped(tmp_path):
     async with shop(tmp_path) as (_, client):
         await client.query("INSERT INTO shop.items (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c')")
