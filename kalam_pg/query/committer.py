@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Final, Protocol
 
 import structlog
@@ -82,6 +81,7 @@ class Committer:
         self._clock = clock
         self._waiting: list[Member] = []
         self._queue: deque[list[Member] | None] = deque()
+        self._written: deque[tuple[Group | None, list[Member]]] = deque()
         self._ready = threading.Semaphore(0)
         self._loop: EventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -102,9 +102,15 @@ class Committer:
         """From now on groups are formed by the rounds of `loop`, whose thread this is."""
         self._loop = loop
 
+    def detach(self) -> None:
+        """The loop of `attach` has ended: what it would have called comes from trio again."""
+        self._loop = _Trio()
+        self._publish_written()
+        self.flush()
+
     async def stop(self) -> None:
         """Wait until all that was submitted is published, then end the thread."""
-        self._loop = _Trio()  # The server's own has ended.
+        self.detach()
         while self._in_flight or self._waiting:
             self.flush()
             if self._in_flight:
@@ -177,8 +183,13 @@ class Committer:
             if members is None:
                 return
             group = self._write([write_set for write_set, _ in members])
-            assert self._loop is not None
-            self._loop.run_sync_soon(partial(self._publish_from_thread, group, members))
+            self._written.append((group, members))
+            loop = self._loop
+            assert loop is not None
+            loop.run_sync_soon(self._publish_written)
+            now = self._loop
+            if now is not None and now is not loop:
+                now.run_sync_soon(self._publish_written)  # the other was ending: it may not call
 
     def _write(self, sets: list[WriteSet]) -> Group | None:
         start = self._clock()
@@ -206,6 +217,11 @@ class Committer:
             # Up or down by a step, so that one sync of 10 ms counts no more than one of 1 ms.
             step = 1.1 if took_s > self._sync_s else 1 / 1.1
             self._sync_s = min(max(self._sync_s * step, 0.1 * QUICK_SYNC_S), 4 * QUICK_SYNC_S)
+
+    def _publish_written(self) -> None:
+        """Publish what the thread has written; called once or more for each group."""
+        while self._written:
+            self._publish_from_thread(*self._written.popleft())
 
     def _publish_from_thread(self, group: Group | None, members: list[Member]) -> None:
         self._make_visible(group)

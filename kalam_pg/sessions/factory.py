@@ -71,8 +71,12 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 services.jobs.nursery = nursery
                 nursery.start_soon(run_policies, database, services.jobs)
                 nursery.start_soon(run_retention, database, services.jobs)
-                yield ServerServices(services)
-                nursery.cancel_scope.cancel()
+                try:
+                    yield ServerServices(services)
+                finally:
+                    # A job that waits for its commit can end only if somebody still calls.
+                    database.committer.detach()
+                    nursery.cancel_scope.cancel()
     finally:
         engine.close()
 

@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+import trio.testing
 
 from kalam_pg.query.committer import Committer
 from storage.engine import Engine, Write, WriteSet
@@ -96,3 +97,31 @@ async def test_stopping_waits_for_what_was_submitted(tmp_path):
         for key in range(10):
             committer.submit(insert(key), lambda write_set: heard.append(write_set.seq))
     assert len(heard) == 10
+
+
+class EndingLoop:
+    """An event loop that ends: it takes callbacks and never calls them."""
+
+    def at_turn_end(self, callback):
+        pass
+
+    def run_sync_soon(self, callback):
+        pass
+
+
+async def test_a_commit_outlives_the_loop_that_its_submitter_lived_in(tmp_path, nursery):
+    async with running(tmp_path) as (_, committer):
+        committer.attach(EndingLoop())
+        done: list[int] = []
+
+        async def commit(key: int) -> None:
+            done.append((await committer.commit(insert(key, sync=True))).seq)
+
+        nursery.start_soon(commit, 1)
+        nursery.start_soon(commit, 2)
+        await trio.testing.wait_all_tasks_blocked()
+        assert not done
+        committer.detach()
+        with trio.fail_after(10):
+            while len(done) < 2:
+                await trio.lowlevel.checkpoint()
