@@ -1,5 +1,5 @@
 # Everything a developer does. `make run` and `make test` need nothing but Python 3.11 or 3.12.
-.PHONY: run test setup lint format quick
+.PHONY: run test setup lint format quick bench
 SHELL := /bin/sh
 
 # The first of these that can make a virtual environment.
@@ -28,6 +28,9 @@ lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+
+bench: setup
+	.venv/bin/python -m conformance.bench
 
 format: setup
 	.venv/bin/ruff check --fix-only --quiet .
