@@ -178,7 +178,7 @@ class Connection(Channel):
         if work is None and (session.closing or self._eof):
             self.end()
         elif session.outbox:
-            self.flush()
+            self.loop.send_later(self)
         elif self._mask != EPOLLIN:
             self.watch()
 

@@ -114,6 +114,7 @@ class Loop:
         self._wake_up = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.epoll.register(self._wake_up, EPOLLIN)
         self._settling = False
+        self._unsent: list[Connection] = []
         self._spawned = 0
         self._turns_parked: trio.lowlevel.Task | None = None
         self._token = trio.lowlevel.current_trio_token()
@@ -215,6 +216,17 @@ class Loop:
         if not self._settling:
             self._wake_turns()
 
+    def send_later(self, connection: Connection) -> None:
+        """Send what a connection has to say, at the end of the round if this is one.
+
+        A peer on the same machine that is woken for each answer takes the processor away for each;
+        woken once, it finds them all.
+        """
+        if self._settling:
+            self._unsent.append(connection)
+        else:
+            connection.flush()
+
     def spawn(self, connection: Connection, function: Callable[[], Awaitable[None]]) -> None:
         """Run `function` beside everything else; its failure ends `connection` only."""
         assert self._nursery is not None
@@ -302,6 +314,10 @@ class Loop:
             elif not self._turn_ends:
                 break
         self._settling = False
+        unsent, self._unsent = self._unsent, []
+        for connection in unsent:
+            if not connection.closed:
+                self.guarded(connection, connection.flush)
         if self._ready or self._turn_ends:
             self._wake_turns()
 
