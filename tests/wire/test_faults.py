@@ -102,7 +102,9 @@ def test_select_for_update_locks_what_it_shows(server: KalamServer):
         assert sqlstate(two, "UPDATE jobs SET state = 'mine' WHERE id = 1") == "55P03"
         one.execute("UPDATE jobs SET state = 'done' WHERE id = 1")
         one.execute("COMMIT")
-        assert two.execute("SELECT id FROM jobs WHERE state = 'new' FOR UPDATE").fetchall() == [(2,)]
+        assert two.execute("SELECT id FROM jobs WHERE state = 'new' FOR UPDATE").fetchall() == [
+            (2,)
+        ]
         assert sqlstate(two, "SELECT count(*) FROM jobs FOR UPDATE") == "0A000"
         assert sqlstate(two, "SELECT * FROM (SELECT * FROM jobs FOR UPDATE) AS s") == "0A000"
         one.execute("DROP TABLE jobs")
