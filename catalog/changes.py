@@ -1,5 +1,5 @@
 """DDL as pure functions: a snapshot and what is wanted, to a `Change`. Namespaces, views, comments,
-grants; tables are in `changes_table`, users in `changes_user`.
+grants; tables are in `changes_table`, users in `changes_user`, every DROP in `changes_drop`.
 
 Who may do it is not asked here (`catalog.privileges`), and expressions arrive as text that the caller
 has bound before.
@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from catalog import codec
 from catalog.errors import (
-    DependentObjectsStillExistError,
     DuplicateSchemaError,
     DuplicateTableError,
     InsufficientPrivilegeError,
@@ -31,7 +30,8 @@ Puts = tuple[tuple[bytes, bytes | None], ...]
 class Change:
     """What a definition changes.
 
-    snapshot: the catalog afterwards. puts: system keys to write, None to delete. notices: NOTICE texts.
+    snapshot: the catalog afterwards. puts: system keys to write, None to delete. notices: NOTICE texts;
+    detail: that of the last one.
     dropped: tables whose rows go. users: users created or changed, as they are now; purged: users
     whose rows are to be erased.
     """
@@ -42,6 +42,7 @@ class Change:
     dropped: tuple[Table, ...] = ()
     users: tuple[User, ...] = ()
     purged: tuple[User, ...] = ()
+    detail: str = ""
 
 
 # ------------------------------------------------------------------ namespaces
@@ -63,45 +64,6 @@ def create_namespace(
     namespace = Namespace(snapshot.next_id, name, owner, now_us)
     changed = with_namespaces(snapshot, {name: namespace}, next_id=snapshot.next_id + 1)
     return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
-
-
-def drop_namespaces(
-    snapshot: Snapshot, names: Sequence[str], *, if_exists: bool = False, cascade: bool = False
-) -> Change:
-    """DROP NAMESPACE. Raises 3F000, 2BP01 when something is in it and not `cascade`."""
-    notices: list[str] = []
-    puts: list[tuple[bytes, bytes | None]] = []
-    namespaces = dict(snapshot.namespaces)
-    inside: list[Relation] = []
-    for name in names:
-        require_not_system(name)
-        namespace = namespaces.pop(name, None)
-        if namespace is None:
-            if not if_exists:
-                raise InvalidSchemaNameError(f'schema "{name}" does not exist')
-            notices.append(f'schema "{name}" does not exist, skipping')
-            continue
-        puts.append((codec.namespace_key(namespace.id), None))
-        inside += snapshot.relations_in(name)
-    if not puts:
-        return Change(snapshot, notices=tuple(notices))
-    if inside and not cascade:
-        raise _still_used(names, inside)
-    if len(inside) == 1:
-        notices.append(f"drop cascades to {_described(inside[0])}")
-    elif inside:
-        notices.append(f"drop cascades to {len(inside)} other objects")
-    tables, views = dict(snapshot.tables), dict(snapshot.views)
-    dropped = []
-    for relation in inside:
-        if isinstance(relation, Table):
-            dropped.append(tables.pop(relation.id))
-            puts.append((codec.table_key(relation.id), None))
-        else:
-            del views[relation.id]
-            puts.append((codec.view_key(relation.id), None))
-    changed = Snapshot(snapshot.version + 1, namespaces, tables, views, snapshot.next_id)
-    return replace(stored(changed, puts), notices=tuple(notices), dropped=tuple(dropped))
 
 
 def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> Change:
@@ -138,11 +100,12 @@ def create_view(
     query: str,
     columns: Sequence[Column],
     search_path: tuple[str, ...],
+    reads: tuple[int, ...] = (),
     owner: int,
     now_us: int,
     or_replace: bool = False,
 ) -> Change:
-    """CREATE [OR REPLACE] VIEW. `columns` are the query's, already renamed.
+    """CREATE [OR REPLACE] VIEW. `columns` are the query's, already renamed; reads: see `model.View`.
 
     Raises 42P07 when a relation of that name exists, 42809 when it is a table that was to be
     replaced, 42P16 when replacing would drop, rename or retype columns.
@@ -160,7 +123,9 @@ def create_view(
         view_id, next_id = existing.id, snapshot.next_id
         owner, now_us, comment = existing.owner, existing.created_at_us, existing.comment
     view = View(
-        view_id, namespace, name, query, tuple(columns), owner, now_us, comment, search_path
+        *(view_id, namespace, name, query, tuple(columns), owner, now_us, comment),
+        search_path=search_path,
+        reads=reads,
     )
     changed = with_views(snapshot, {view.id: view}, next_id=next_id)
     return stored(changed, [(codec.view_key(view.id), codec.encode_view(view))])
@@ -179,24 +144,6 @@ def _check_replaced(view: View, columns: Sequence[Column]) -> None:
             raise InvalidTableDefinitionError(
                 f'cannot change data type of view column "{old.name}"'
             )
-
-
-def drop_views(
-    snapshot: Snapshot, relations: Sequence[Relation], notices: Sequence[str] = ()
-) -> Change:
-    """DROP VIEW of views that were found. Raises 42809 for a table."""
-    views = dict(snapshot.views)
-    for relation in relations:
-        if isinstance(relation, Table):
-            raise WrongObjectTypeError(
-                f'"{relation.name}" is not a view', hint="Use DROP TABLE to remove a table."
-            )
-        views.pop(relation.id, None)
-    if not relations:
-        return Change(snapshot, notices=tuple(notices))
-    changed = replace_views(snapshot, views)
-    puts: list[tuple[bytes, bytes | None]] = [(codec.view_key(r.id), None) for r in relations]
-    return replace(stored(changed, puts), notices=tuple(notices))
 
 
 # ------------------------------------------------------------------ comments, grants
@@ -291,18 +238,6 @@ def with_views(snapshot: Snapshot, changed: Mapping[int, View], *, next_id: int 
     return Snapshot(s.version + 1, s.namespaces, s.tables, views, next_id or s.next_id)
 
 
-def replace_views(snapshot: Snapshot, views: Mapping[int, View]) -> Snapshot:
-    """The next snapshot, with exactly these views."""
-    s = snapshot
-    return Snapshot(s.version + 1, s.namespaces, s.tables, views, s.next_id)
-
-
-def replace_tables(snapshot: Snapshot, tables: Mapping[int, Table]) -> Snapshot:
-    """The next snapshot, with exactly these tables."""
-    s = snapshot
-    return Snapshot(s.version + 1, s.namespaces, tables, s.views, s.next_id)
-
-
 def require_not_system(namespace: str) -> None:
     """Raise 42501 for a namespace that nobody changes."""
     if namespace in SYSTEM_SCHEMAS:
@@ -321,24 +256,3 @@ def require_namespace(snapshot: Snapshot, name: str, position: int = 0) -> Names
 def undefined_relation(kind: str, name: str) -> UndefinedTableError:
     """42P01 as DROP words it: `table "x" does not exist`."""
     return UndefinedTableError(f'{kind} "{name}" does not exist')
-
-
-def _described(relation: Relation) -> str:
-    kind = "table" if isinstance(relation, Table) else "view"
-    return f"{kind} {relation.namespace}.{relation.name}"
-
-
-def _still_used(
-    names: Sequence[str], inside: Sequence[Relation]
-) -> DependentObjectsStillExistError:
-    details = [f"{_described(r)} depends on schema {r.namespace}" for r in inside[:100]]
-    if len(inside) > len(details):
-        details.append(f"and {len(inside) - len(details)} other objects")
-    what = f"schema {names[0]}" if len(names) == 1 else "desired object(s)"
-    return DependentObjectsStillExistError(
-        f"cannot drop {what} because other objects depend on it"
-        if len(names) == 1
-        else f"cannot drop {what} because other objects depend on them",
-        detail="\n".join(details),
-        hint="Use DROP ... CASCADE to drop the dependent objects too.",
-    )

@@ -1,4 +1,4 @@
-"""CREATE and DROP TABLE as pure functions: columns, keys and constraints checked and named."""
+"""CREATE TABLE as pure functions: columns, keys and constraints checked and named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,6 @@ from catalog import codec
 from catalog.changes import (
     Change,
     put_relation,
-    replace_tables,
     require_namespace,
     stored,
 )
@@ -19,9 +18,8 @@ from catalog.errors import (
     TooManyColumnsError,
     UndefinedColumnError,
     UndefinedObjectError,
-    WrongObjectTypeError,
 )
-from catalog.model import Column, Constraint, Relation, Table, TableKind, TableOptions, View
+from catalog.model import Column, Constraint, Table, TableKind, TableOptions
 from catalog.names import constraint_name
 from catalog.snapshot import Snapshot
 from catalog.types.registry import INT2, INT4, INT8, format_type
@@ -135,26 +133,6 @@ def build_table(
         next_column=len(columns) + 1,
     )
     return table, notices
-
-
-def drop_tables(
-    snapshot: Snapshot, relations: Sequence[Relation], notices: Sequence[str] = ()
-) -> Change:
-    """DROP TABLE of tables that were found. Raises 42809 for a view."""
-    tables = dict(snapshot.tables)
-    dropped: list[Table] = []
-    for relation in relations:
-        if isinstance(relation, View):
-            raise WrongObjectTypeError(
-                f'"{relation.name}" is not a table', hint="Use DROP VIEW to remove a view."
-            )
-        if tables.pop(relation.id, None) is not None:
-            dropped.append(relation)
-    if not dropped:
-        return Change(snapshot, notices=tuple(notices))
-    puts: list[tuple[bytes, bytes | None]] = [(codec.table_key(t.id), None) for t in dropped]
-    change = stored(replace_tables(snapshot, tables), puts)
-    return replace(change, notices=tuple(notices), dropped=tuple(dropped))
 
 
 # ------------------------------------------------------------------ columns

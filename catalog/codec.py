@@ -191,7 +191,7 @@ def encode_view(view: View) -> bytes:
     return encode(
         [
             *(v.id, v.namespace, v.name, v.query, _columns(v.columns), v.owner),
-            *(v.created_at_us, v.comment, v.search_path),
+            *(v.created_at_us, v.comment, v.search_path, v.reads),
         ]
     )
 
@@ -199,7 +199,8 @@ def encode_view(view: View) -> bytes:
 def decode_view(data: bytes) -> View:
     """The inverse of `encode_view`."""
     i = decode(data)
-    return View(i[0], i[1], i[2], i[3], _read_columns(i[4]), i[5], i[6], i[7], tuple(i[8]))
+    columns = _read_columns(i[4])
+    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), tuple(i[9]))
 
 
 def encode_user(user: User) -> bytes:

@@ -166,6 +166,7 @@ class View:
     """CREATE VIEW: its query text runs with the caller's context.
 
     search_path: where the names in `query` are looked up, as it was when the view was made.
+    reads: ids of the tables and views that `query` itself names (not those under its views).
     """
 
     id: int
@@ -177,6 +178,7 @@ class View:
     created_at_us: int = 0
     comment: str = ""
     search_path: tuple[str, ...] = ()
+    reads: tuple[int, ...] = ()
 
 
 Relation = Table | View

@@ -26,7 +26,8 @@ class DdlContext:
 
     get: reads a system key, the transaction's own changes included (`Store.reader`).
     check_expression: binds an expression's text for a table (None: no columns) and a type; raises.
-    describe: a query's output columns. make_verifier: a password's SCRAM verifier.
+    describe: a query's output columns; reads: ids of the tables and views that it names.
+    make_verifier: a password's SCRAM verifier.
     """
 
     snapshot: Snapshot
@@ -37,6 +38,7 @@ class DdlContext:
     check_expression: Callable[[str, Table | None, PgType], object]
     describe: Callable[[st.QueryStatement], Sequence[OutputColumn]]
     make_verifier: Callable[[str], str]
+    reads: Callable[[st.QueryStatement], tuple[int, ...]] = lambda _query: ()
     storages: Sequence[str] = ("local",)
 
 

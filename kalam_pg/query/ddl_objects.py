@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from catalog import changes, changes_table
+from catalog import changes, changes_drop, changes_table
 from catalog.changes import Change
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
@@ -58,11 +58,12 @@ def _(statement: st.CreateNamespace, context: DdlContext) -> DdlPlan:
 def _(statement: st.DropNamespace, context: DdlContext) -> DdlPlan:
     for name in statement.names:
         require(context.user, Action.DROP_NAMESPACE, context.snapshot.namespace(name))
-    change = changes.drop_namespaces(
+    change = changes_drop.drop_namespaces(
         context.snapshot,
         statement.names,
         if_exists=statement.if_exists,
         cascade=statement.cascade,
+        search_path=context.search_path,
     )
     return DdlPlan(change, "DROP SCHEMA")
 
@@ -185,7 +186,14 @@ def _(statement: st.DropTable, context: DdlContext) -> DdlPlan:
     relations, notices = _to_drop(
         statement.names, "table", context, Action.DROP_TABLE, if_exists=statement.if_exists
     )
-    return DdlPlan(changes_table.drop_tables(context.snapshot, relations, notices), "DROP TABLE")
+    change = changes_drop.drop_tables(
+        context.snapshot,
+        relations,
+        notices,
+        cascade=statement.cascade,
+        search_path=context.search_path,
+    )
+    return DdlPlan(change, "DROP TABLE")
 
 
 @plan.register
@@ -193,7 +201,14 @@ def _(statement: st.DropView, context: DdlContext) -> DdlPlan:
     relations, notices = _to_drop(
         statement.names, "view", context, Action.DROP_VIEW, if_exists=statement.if_exists
     )
-    return DdlPlan(changes.drop_views(context.snapshot, relations, notices), "DROP VIEW")
+    change = changes_drop.drop_views(
+        context.snapshot,
+        relations,
+        notices,
+        cascade=statement.cascade,
+        search_path=context.search_path,
+    )
+    return DdlPlan(change, "DROP VIEW")
 
 
 def _to_drop(
@@ -239,6 +254,7 @@ def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
         query=statement.query.text,
         columns=_view_columns(statement, context.describe(statement.query)),
         search_path=tuple(context.search_path),
+        reads=context.reads(statement.query),
         owner=context.user.id,
         now_us=context.now_us,
         or_replace=statement.or_replace,

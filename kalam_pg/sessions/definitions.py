@@ -21,7 +21,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import acting
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from kalam_pg.sql import statements as st
-from kalam_pg.sql.bind import bind_expression
+from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.to_python import compile_expr
@@ -66,8 +66,9 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         yield from run_async(
             partial(locks.define_table, transaction, table.id, timeout_s=timeout_s)
         )
-    for notice in change.notices:
-        sql.notice(notice)
+    last = len(change.notices) - 1
+    for at, notice in enumerate(change.notices):
+        sql.notice(notice, detail=change.detail if at == last else "")
     if change.puts:
         transaction.define(change.snapshot, list(change.puts))
         _after_commit(sql, change)
@@ -116,6 +117,7 @@ def _context(sql: SqlSession) -> DdlContext:
         check_expression=partial(_check_expression, sql),
         describe=partial(_describe, sql),
         make_verifier=_verifier,
+        reads=partial(_reads, sql),
     )
 
 
@@ -128,6 +130,11 @@ def _check_expression(sql: SqlSession, text: str, table: Table | None, expected:
 
 def _describe(sql: SqlSession, query: QueryStatement) -> Sequence[OutputColumn]:
     return sql.plan(query).columns
+
+
+def _reads(sql: SqlSession, query: QueryStatement) -> tuple[int, ...]:
+    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    return bind(query, scope).relations
 
 
 def _verifier(password: str) -> str:

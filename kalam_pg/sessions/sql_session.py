@@ -173,9 +173,16 @@ class SqlSession:
             return self.settings["lock_timeout"]
         return self.settings.get(name)
 
-    def notice(self, message: str, *, severity: str = "NOTICE", sqlstate: str = "00000") -> None:
+    def notice(
+        self,
+        message: str,
+        *,
+        severity: str = "NOTICE",
+        sqlstate: str = "00000",
+        detail: str = "",
+    ) -> None:
         """Tell the client something beside the answer."""
-        self.notices.append(Notice(message, severity=severity, sqlstate=sqlstate))
+        self.notices.append(Notice(message, severity, sqlstate, detail))
 
     # -------------------------------------------------------------------------- statements
 

@@ -55,7 +55,7 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     )
     return Bound(
         bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
-        state.volatile,
+        state.volatile, relations=tuple(state.relations),
     )  # fmt: skip
 
 

@@ -150,6 +150,8 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
     if found is None:
         written = f"{schema}.{name}" if schema else name
         raise UndefinedTableError(f'relation "{written}" does not exist', position=at)
+    if isinstance(found, Table | View) and not state.views:
+        state.relations[found.id] = None
     if isinstance(found, Table):
         return scan_table(level, found, alias, names, at)
     if isinstance(found, View):

@@ -51,7 +51,9 @@ class State:
     """One statement being bound: numbers handed out, parameters inferred, what it names.
 
     columns: output of each relation by number. pending: per parameter index, the positions of
-    references that were bound before its type was known and not coerced since.
+    references that were bound before its type was known and not coerced since. views: those that are
+    being bound, from the outermost in. relations: ids of the tables and views that the statement's own
+    text reads from.
     """
 
     scope: BindScope
@@ -63,6 +65,7 @@ class State:
     tables: dict[int, Table] = field(default_factory=dict)
     virtual: dict[tuple[str, str], None] = field(default_factory=dict)
     views: tuple[str, ...] = ()
+    relations: dict[int, None] = field(default_factory=dict)
     volatile: bool = False
 
     def relation(self, columns: tuple[OutputColumn, ...]) -> int:

@@ -629,6 +629,7 @@ class Bound:
 
     param_types: one per parameter. `tables`: every stored table the statement names (authorisation and
     cache dependencies); `virtual`: (schema, name) of catalogue relations. `columns`: the result's.
+    `relations`: ids of the tables and views that its own text reads from, each once.
     """
 
     statement: Query | Dml
@@ -638,3 +639,4 @@ class Bound:
     virtual: tuple[tuple[str, str], ...] = ()
     volatile: bool = False
     notices: tuple[str, ...] = field(default=())
+    relations: tuple[int, ...] = ()

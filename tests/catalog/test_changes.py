@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog import changes, changes_table, changes_user
+from catalog import changes, changes_drop, changes_table, changes_user
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
     DependentObjectsStillExistError,
@@ -244,9 +244,9 @@ def test_dropping_a_namespace_needs_cascade_when_something_is_in_it(world):
     world.namespace("app")
     table = world.table(A, namespace="app")
     with pytest.raises(DependentObjectsStillExistError) as raised:
-        changes.drop_namespaces(world.snapshot, ["app"])
+        changes_drop.drop_namespaces(world.snapshot, ["app"])
     assert raised.value.detail == "table app.t depends on schema app"
-    change = world.apply(changes.drop_namespaces(world.snapshot, ["app"], cascade=True))
+    change = world.apply(changes_drop.drop_namespaces(world.snapshot, ["app"], cascade=True))
     assert change.dropped == (table,)
     assert change.notices == ("drop cascades to table app.t",)
     assert Store(world.keys).load().tables == {}
@@ -254,7 +254,7 @@ def test_dropping_a_namespace_needs_cascade_when_something_is_in_it(world):
 
 def test_ids_are_not_used_again(world):
     first = world.table(A)
-    world.apply(changes_table.drop_tables(world.snapshot, [first]))
+    world.apply(changes_drop.drop_tables(world.snapshot, [first]))
     world.snapshot = Store(world.keys).load()
     assert world.table(A).id > first.id
 
@@ -301,7 +301,7 @@ def test_a_view_is_replaced_only_by_one_with_the_same_columns(world):
 def test_drop_table_and_drop_view_know_each_other(world):
     table = world.table(A)
     with pytest.raises(WrongObjectTypeError, match='"t" is not a view'):
-        changes.drop_views(world.snapshot, [table])
+        changes_drop.drop_views(world.snapshot, [table])
 
 
 def test_an_unqualified_name_is_found_along_the_search_path(world):
