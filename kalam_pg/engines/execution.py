@@ -90,7 +90,7 @@ class Execution:
 
 def _encode(stream: RecordBatchStream, wire: WireResult) -> Iterator[WireChunk]:
     encode = _encoder(wire)
-    pending: list[bytes] = []
+    pending: list[bytes | memoryview] = []
     size = rows = 0
     chunk_bytes = FIRST_BYTES
     for batch in _bounded(stream):
@@ -106,10 +106,10 @@ def _encode(stream: RecordBatchStream, wire: WireResult) -> Iterator[WireChunk]:
         yield WireChunk(b"".join(pending), rows)
 
 
-def _encoder(wire: WireResult) -> Callable[[pa.RecordBatch], bytes]:
+def _encoder(wire: WireResult) -> Callable[[pa.RecordBatch], bytes | memoryview]:
     types = [by_oid(oid) for oid in wire.type_oids]
 
-    def encode(batch: pa.RecordBatch) -> bytes:
+    def encode(batch: pa.RecordBatch) -> bytes | memoryview:
         if batch.num_rows > ROWWISE_MAX or not types:
             return encode_batch(batch, wire)
         columns = [arrow_to_values(c, of) for c, of in zip(batch.columns, types, strict=True)]

@@ -3,6 +3,7 @@
 import sys
 from array import array as numbers
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, cast
 
 import pyarrow as pa
@@ -64,12 +65,16 @@ class Fixed:
 @dataclass(slots=True)
 class Varying:
     """Cells of any width. data: Arrow binary without nulls (a null's cell is empty); sizes: int32,
-    null where the cell is null. nulls: how many, None when there are none.
+    null where the cell is null. nulls: how many, None when there are none. size: the size of every
+    cell, None when they differ or one is null. suffix: what ends every cell, counted in the sizes
+    and not in `data`; empty when there are nulls.
     """
 
     data: pa.Array
     sizes: pa.Array
     nulls: int | None
+    size: int | None = None
+    suffix: bytes = b""
 
 
 def cells_of(
@@ -86,6 +91,8 @@ def cells_of(
     array = plain(column, type_)
     if format_ == 1:
         return _binary_cells(array, type_)
+    if type_ is TIMESTAMPTZ:
+        return _timestamptz_cells(array, context)
     return _varying(_text_cells(array, type_, context))
 
 
@@ -93,11 +100,16 @@ def _is_16(column: Any) -> bool:  # noqa: ANN401
     return bool(pa.types.is_fixed_size_binary(column.type))
 
 
-def _varying(array: pa.Array) -> Varying:
+def _varying(array: pa.Array, suffix: bytes = b"") -> Varying:
     sizes = pc.binary_length(array)
-    if array.null_count == 0:
-        return Varying(array.cast(pa.binary()), sizes, None)
-    return Varying(pc.fill_null(array.cast(pa.binary()), b""), sizes, array.null_count)
+    if array.null_count:
+        return Varying(pc.fill_null(array.cast(pa.binary()), b""), sizes, array.null_count)
+    if suffix:
+        sizes = pc.add(sizes, pa.scalar(len(suffix), pa.int32()))
+    extremes = pc.min_max(sizes)
+    least = extremes["min"].as_py()
+    size = least if least == extremes["max"].as_py() else None
+    return Varying(array.cast(pa.binary()), sizes, None, size, suffix)
 
 
 # --------------------------------------------------------------------------------- text format
@@ -121,8 +133,6 @@ def _text_cells(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Arra
             return array.cast(pa.date32()).cast(pa.string())
         if type_ is TIMESTAMP and _within(array, _US_MIN, _US_MAX):
             return _timestamp_text(array)
-        if type_ is TIMESTAMPTZ and _within(array, _US_MIN + US_PER_DAY, _US_MAX - US_PER_DAY):
-            return _timestamptz_text(array, type_, context)
     if type_ is TIME and _within(array, 0, US_PER_DAY - 1):
         return _trim(array.cast(pa.time64("us")).cast(pa.string()))
     return _written(array, type_, context)
@@ -146,34 +156,47 @@ def _trim(text: pa.Array) -> pa.Array:
 
 
 def _timestamp_text(array: pa.Array) -> pa.Array:
-    if pc.all(pc.equal(pc.multiply(pc.divide(array, US_PER_SECOND), US_PER_SECOND), array)).as_py():
-        seconds = pc.divide(array, US_PER_SECOND)
+    seconds = pc.divide(array, US_PER_SECOND)
+    if pc.all(pc.equal(pc.multiply(seconds, US_PER_SECOND), array)).as_py() is not False:
         return seconds.cast(pa.timestamp("s")).cast(pa.string())
     return _trim(array.cast(pa.timestamp("us")).cast(pa.string()))
 
 
-def _timestamptz_text(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Array:
+def _timestamptz_cells(array: pa.Array, context: TypeContext) -> Varying:
+    in_range = _within(array, _US_MIN + US_PER_DAY, _US_MAX - US_PER_DAY)
+    if context.date_style != "ISO" or not in_range:
+        return _varying(_written(array, TIMESTAMPTZ, context))
     # Offsets change at quarters of an hour, if at all; so one look-up a quarter does for all rows.
-    first_us = pc.min(array).as_py() or 0
-    base = first_us // _QUARTER_US
-    since = pc.subtract(array, base * _QUARTER_US)
-    quarters = pc.dictionary_encode(pc.divide(since, _QUARTER_US))
+    quarters = _quarters(array, context)
     offsets: list[int] = []
-    for number in quarters.dictionary.to_pylist():
-        quarter = base + number
+    for quarter in quarters.dictionary.to_pylist():
         first = utc_offset(context.timezone, quarter * _QUARTER_US)
         if first != utc_offset(context.timezone, (quarter + 1) * _QUARTER_US - 1):
-            return _written(array, type_, context)
+            return _varying(_written(array, TIMESTAMPTZ, context))
         offsets.append(first)
     if len(set(offsets)) == 1:
-        local = pc.add(array, offsets[0] * US_PER_SECOND)
-        suffix: Any = pa.scalar(offset_text(offsets[0]))
-    else:
-        shifts = pa.array([offset * US_PER_SECOND for offset in offsets], pa.int64())
-        local = pc.add(array, shifts.take(quarters.indices))
-        texts = pa.array([offset_text(offset) for offset in offsets], pa.string())
-        suffix = texts.take(quarters.indices)
-    return pc.binary_join_element_wise(_timestamp_text(local), suffix, "")
+        shift, suffix = offsets[0], offset_text(offsets[0])
+        text = _timestamp_text(pc.add(array, shift * US_PER_SECOND) if shift else array)
+        if array.null_count == 0:
+            return _varying(text, suffix.encode())
+        return _varying(pc.binary_join_element_wise(text, suffix, ""))
+    shifts = pa.array([offset * US_PER_SECOND for offset in offsets], pa.int64())
+    local = pc.add(array, shifts.take(quarters.indices))
+    texts = pa.array([offset_text(offset) for offset in offsets], pa.string())
+    suffixes = texts.take(quarters.indices)
+    return _varying(pc.binary_join_element_wise(_timestamp_text(local), suffixes, ""))
+
+
+def _quarters(array: pa.Array, context: TypeContext) -> pa.DictionaryArray:
+    """The quarter of an hour, since the epoch, of each instant."""
+    first_us = pc.min(array).as_py() or 0
+    base = first_us // _QUARTER_US
+    if context.timezone is UTC:  # Any instant does for all of them.
+        zeros = pa.repeat(pa.scalar(0, pa.int32()), len(array))
+        return pa.DictionaryArray.from_arrays(zeros, pa.array([base], pa.int64()))
+    since = pc.divide(pc.subtract(array, base * _QUARTER_US), _QUARTER_US)
+    quarters = pc.dictionary_encode(since)
+    return pa.DictionaryArray.from_arrays(quarters.indices, pc.add(quarters.dictionary, base))
 
 
 def _float_text(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Array:
@@ -181,10 +204,11 @@ def _float_text(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Arra
         return _written(array, type_, context)
     low, high = _FLOAT_PLAIN[type_]
     size = pc.abs(array)
-    is_plain = pc.or_(
-        pc.and_(pc.greater_equal(size, low), pc.less(size, high)), pc.equal(size, 0.0)
-    )
+    is_plain = pc.and_(pc.greater_equal(size, low), pc.less(size, high))
     text = array.cast(pa.string())
+    if pc.all(is_plain).as_py() is not False:
+        return text
+    is_plain = pc.or_(is_plain, pc.equal(size, 0.0))
     if pc.all(is_plain).as_py() is not False:
         return text
     others = pc.invert(pc.fill_null(is_plain, True))

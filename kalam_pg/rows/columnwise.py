@@ -2,27 +2,25 @@
 
 A message is 'D', its length, the number of columns, then for each column its length word and bytes.
 Every column becomes either *fixed* cells (all of one width) or *varying* ones. Fixed bytes that stand
-next to each other, the message's own header and the length words of varying cells among them, are
-filled into one block by strided slices; blocks and varying cells are then joined row by row in Arrow.
-Nothing loops over rows in Python.
+next to each other, the message's own header and the length words of varying cells among them, are one
+block (`blocks.Block`); blocks and varying cells are then joined row by row in Arrow. Nothing loops
+over rows in Python.
 """
 
-from array import array as numbers
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.types.registry import by_oid
 from catalog.types.table import TypeContext
+from kalam_pg.rows.blocks import Block
 from kalam_pg.rows.cells import Fixed, Varying, cells_of
 
 # A joined batch is one Arrow binary array, whose offsets are 32 bits wide.
 _BYTES_MAX = 1 << 30
 _HEADER_BYTES = 7
-_NULL = b"\xff\xff\xff\xff"
 
 
 class WireForm(Protocol):
@@ -40,8 +38,10 @@ class WireForm(Protocol):
     def context(self) -> TypeContext: ...
 
 
-def encode_batch(batch: pa.RecordBatch, form: WireForm) -> bytes:
+def encode_batch(batch: pa.RecordBatch, form: WireForm) -> bytes | memoryview:
     """Return the DataRow messages of a record batch, whose columns are the result's, in order.
+
+    A memoryview is of memory that nothing else refers to: it stays as it is.
 
     Raises:
         NumericValueOutOfRangeError: 22003, an integer that its column's type cannot hold.
@@ -53,7 +53,8 @@ def encode_batch(batch: pa.RecordBatch, form: WireForm) -> bytes:
         return b"D\0\0\0\x06\0\0" * int(rows)
     if batch.nbytes > _BYTES_MAX // 4 and rows > 1:
         half = rows // 2
-        return encode_batch(batch.slice(0, half), form) + encode_batch(batch.slice(half), form)
+        parts = (batch.slice(0, half), batch.slice(half))
+        return b"".join([encode_batch(part, form) for part in parts])
     columns = [
         cells_of(column, by_oid(oid), format_, form.context)
         for column, oid, format_ in zip(batch.columns, form.type_oids, form.formats, strict=True)
@@ -61,96 +62,55 @@ def encode_batch(batch: pa.RecordBatch, form: WireForm) -> bytes:
     return _assemble(columns, rows)
 
 
-def _assemble(columns: Sequence[Fixed | Varying], rows: int) -> bytes:
-    sizes: pa.Array | None = None
-    constant = _HEADER_BYTES - 1
-    for column in columns:
-        constant += 4
-        if isinstance(column, Fixed):
-            constant += column.width
-        else:
-            length = column.sizes if column.nulls is None else pc.fill_null(column.sizes, 0)
-            sizes = length if sizes is None else pc.add(sizes, length)
-    block = _Block()
-    if sizes is None:
-        block.constant(b"D" + constant.to_bytes(4, "big"))
-    else:
-        block.constant(b"D")
-        block.words(pc.add(sizes, pa.scalar(constant, pa.int32())))
+def _assemble(columns: Sequence[Fixed | Varying], rows: int) -> bytes | memoryview:
+    block = Block()
+    block.constant(b"D")
+    _message_length(block, columns)
     block.constant(len(columns).to_bytes(2, "big"))
     parts: list[pa.Array] = []
     for column in columns:
         if isinstance(column, Fixed):
             block.constant(column.width.to_bytes(4, "big"))
-            block.fixed(column.data, column.width)
+            block.column(column.data, column.width)
             continue
-        # The length word of a null is -1, and no bytes follow.
-        block.words(column.sizes if column.nulls is None else pc.fill_null(column.sizes, -1))
+        if column.size is None:
+            # The length word of a null is -1, and no bytes follow.
+            block.length_words(
+                column.sizes if column.nulls is None else pc.fill_null(column.sizes, -1)
+            )
+        else:
+            block.constant(column.size.to_bytes(4, "big"))
         parts += (block.array(rows), column.data)
-        block = _Block()
+        block = Block()
+        block.constant(column.suffix)
     if not parts:
-        return block.fill(rows)
+        return block.data(rows)
     if block.width:
         parts.append(block.array(rows))
     return _data(pc.binary_join_element_wise(*parts, b""))
 
 
-def _data(array: pa.Array) -> bytes:
-    offsets = numbers("i")
+def _message_length(block: Block, columns: Sequence[Fixed | Varying]) -> None:
+    """Append the length word of each row's message, which counts itself and all but the 'D'."""
+    constant = _HEADER_BYTES - 1
+    sizes: pa.Array | None = None
+    for column in columns:
+        constant += 4
+        if isinstance(column, Fixed):
+            constant += column.width
+        elif column.size is not None:
+            constant += column.size
+        else:
+            size = column.sizes if column.nulls is None else pc.fill_null(column.sizes, 0)
+            sizes = size if sizes is None else pc.add(sizes, size)
+    if sizes is None:
+        block.constant(constant.to_bytes(4, "big"))
+    else:
+        block.length_words(pc.add(sizes, pa.scalar(constant, pa.int32())))
+
+
+def _data(array: pa.Array) -> memoryview:
     buffers = array.buffers()
-    offsets.frombytes(
-        memoryview(buffers[1])[4 * array.offset : 4 * (array.offset + len(array) + 1)]
-    )
-    return cast("bytes", buffers[2].slice(offsets[0], offsets[-1] - offsets[0]).to_pybytes())
-
-
-@dataclass(slots=True)
-class _Part:
-    at: int
-    width: int
-    data: bytes | memoryview
-
-
-class _Block:
-    """Bytes of one width for every row, made of constants and columns of fixed width."""
-
-    def __init__(self) -> None:
-        self.template = bytearray()
-        self.parts: list[_Part] = []
-
-    @property
-    def width(self) -> int:
-        return len(self.template)
-
-    def constant(self, data: bytes) -> None:
-        self.template += data
-
-    def fixed(self, data: bytes | memoryview, width: int) -> None:
-        self.parts.append(_Part(len(self.template), width, data))
-        self.template += bytes(width)
-
-    def words(self, array: pa.Array) -> None:
-        """Append a column of int32 without nulls, big-endian. Bytes that are all zero cost nothing."""
-        words = numbers("i")
-        buffer = array.buffers()[1]
-        words.frombytes(memoryview(buffer)[4 * array.offset : 4 * (array.offset + len(array))])
-        extremes = pc.min_max(array).as_py()
-        words.byteswap()
-        data = memoryview(words).cast("B")
-        at = len(self.template)
-        self.template += bytes(4)
-        used = 4 if extremes["min"] < 0 else max((extremes["max"].bit_length() + 7) // 8, 1)
-        self.parts.extend(_Part(at + i, 1, bytes(data[i::4])) for i in range(4 - used, 4))
-
-    def fill(self, rows: int) -> bytes:
-        filled = bytearray(self.template) * rows
-        width = self.width
-        for part in self.parts:
-            for i in range(part.width):
-                filled[part.at + i :: width] = part.data[i :: part.width]
-        return bytes(filled)
-
-    def array(self, rows: int) -> pa.Array:
-        data = pa.py_buffer(self.fill(rows))
-        fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(self.width), rows, [None, data])
-        return fixed.cast(pa.binary())
+    offsets = memoryview(buffers[1]).cast("B").cast("i")
+    start, end = offsets[array.offset], offsets[array.offset + len(array)]
+    return memoryview(buffers[2]).cast("B")[start:end]
