@@ -10,7 +10,7 @@ hold both to the same table of (bytes, message) cases.
 
 import struct
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from kalam_pg.pgwire.cursor import Cursor, text
 from kalam_pg.pgwire.errors import ProtocolViolationError
@@ -54,15 +54,18 @@ class FrontendDecoder:
     Bytes go in by `feed`, messages come out of `next` until it returns None, which means "feed me
     more" and is not an error. What is held is what was received: a declared length reserves
     nothing. Before `authenticated` is called only 'p' and Terminate of at most 64 KiB pass.
+
+    buffer, position: what was fed last, and how far it was taken. caps: the largest length field of each
+    message type. (For `peek`.)
     """
 
-    __slots__ = ("_buffer", "_caps", "_max_bytes", "_need", "_parts", "_pos", "_size")
+    __slots__ = ("_max_bytes", "_need", "_parts", "_size", "buffer", "caps", "position")
 
     def __init__(self, max_message_bytes: int = MESSAGE_BYTES_MAX) -> None:
         self._max_bytes = max_message_bytes
-        self._caps = _PRE_AUTHENTICATION_CAPS
-        self._buffer = b""
-        self._pos = 0
+        self.caps = _PRE_AUTHENTICATION_CAPS
+        self.buffer = b""
+        self.position = 0
         # While one message is incomplete its pieces wait here unjoined, so that a large message
         # costs one copy and not one for each read.
         self._parts: list[bytes] = []
@@ -71,7 +74,7 @@ class FrontendDecoder:
 
     def authenticated(self) -> None:
         """Accept every message type from here on, up to the configured size."""
-        self._caps = _caps(self._max_bytes)
+        self.caps = _caps(self._max_bytes)
 
     def feed(self, data: bytes) -> None:
         """Add bytes received."""
@@ -80,18 +83,18 @@ class FrontendDecoder:
             self._size += len(data)
             if self._size < self._need:
                 return
-            self._buffer = b"".join(self._parts)
+            self.buffer = b"".join(self._parts)
             self._parts.clear()
-        elif self._pos == len(self._buffer):
-            self._buffer = data
+        elif self.position == len(self.buffer):
+            self.buffer = data
         else:
-            self._buffer = self._buffer[self._pos :] + data
-        self._pos = 0
+            self.buffer = self.buffer[self.position :] + data
+        self.position = 0
 
     @property
     def buffered(self) -> int:
         """Bytes held that belong to no message returned yet."""
-        return self._size if self._parts else len(self._buffer) - self._pos
+        return self._size if self._parts else len(self.buffer) - self.position
 
     def next_startup(self) -> StartupPacket | None:
         """The packet without a type byte that opens a connection, or None while incomplete.
@@ -99,13 +102,13 @@ class FrontendDecoder:
         Raises:
             ProtocolViolationError: its length or content is not legal (always fatal).
         """
-        if self._pos:
-            self._buffer = self._buffer[self._pos :]
-            self._pos = 0
-        found = read_packet(self._buffer)
+        if self.position:
+            self.buffer = self.buffer[self.position :]
+            self.position = 0
+        found = read_packet(self.buffer)
         if found is None:
             return None
-        packet, self._pos = found
+        packet, self.position = found
         return packet
 
     def next(self) -> FrontendMessage | None:
@@ -115,18 +118,18 @@ class FrontendDecoder:
             ProtocolViolationError: fatal when the type or length is bad (the stream is lost);
                 otherwise the message was skipped and the next call reads the one after it.
         """
-        buffer = self._buffer
-        pos = self._pos
+        buffer = self.buffer
+        pos = self.position
         if len(buffer) - pos < 5:
             return None
         kind, length = _HEADER(buffer, pos)
-        if not 4 <= length <= self._caps[kind]:
+        if not 4 <= length <= self.caps[kind]:
             raise self._refusal(kind, length)
         end = pos + 1 + length
         if end > len(buffer):
             self._wait_for(end)
             return None
-        self._pos = end
+        self.position = end
         if length <= 9:
             frequent = _FREQUENT.get(buffer[pos:end])
             if frequent is not None:
@@ -137,65 +140,29 @@ class FrontendDecoder:
             exc.message_type = chr(kind)
             raise
 
-    def peek_pipeline(self) -> "Pipeline | None":
-        """What comes next, when it is one statement's whole pipeline: Bind of the unnamed portal,
-        Describe of it or not, Execute of all of it, Sync, with nothing of it missing.
-
-        Nothing is taken: `skip` does that. None also for a Bind that `next` would refuse by its size.
-        """
-        buffer, pos = self._buffer, self._pos
-        if len(buffer) - pos < 26 or buffer[pos] != _BIND_KIND or buffer[pos + 5]:
-            return None
-        length = _INT32(buffer, pos + 1)[0]
-        end = pos + 1 + length
-        if not 8 <= length <= self._caps[_BIND_KIND]:
-            return None
-        if buffer.startswith(_EXECUTE_SYNC, end):
-            return Pipeline(buffer[pos + 5 : end], False, end + len(_EXECUTE_SYNC))
-        if buffer.startswith(_DESCRIBE_EXECUTE_SYNC, end):
-            return Pipeline(buffer[pos + 5 : end], True, end + len(_DESCRIBE_EXECUTE_SYNC))
-        return None
-
-    def skip(self, pipeline: "Pipeline") -> None:
-        """Take the messages of the pipeline that was just peeked at."""
-        self._pos = pipeline.end
+    def skip(self, size: int) -> None:
+        """Take bytes that were just peeked at; more may have been fed since."""
+        self.position += size
 
     def _wait_for(self, end: int) -> None:
-        part = self._buffer[self._pos :]
+        part = self.buffer[self.position :]
         self._parts.append(part)
         self._size = len(part)
-        self._need = end - self._pos
-        self._buffer = b""
-        self._pos = 0
+        self._need = end - self.position
+        self.buffer = b""
+        self.position = 0
 
     def _refusal(self, kind: int, length: int) -> ProtocolViolationError:
-        if kind not in _DECODERS or (kind == _PASSWORD and self._caps[kind] == 0):
+        if kind not in _DECODERS or (kind == _PASSWORD and self.caps[kind] == 0):
             return ProtocolViolationError(f"invalid frontend message type {kind}")
-        if self._caps[kind] == 0:
+        if self.caps[kind] == 0:
             return ProtocolViolationError(f"expected an authentication response, got {kind:c}")
-        if length > self._caps[kind]:
+        if length > self.caps[kind]:
             return ProtocolViolationError(
                 "invalid message length",
-                detail=f"A message of type {kind:c} may have at most {self._caps[kind]} bytes.",
+                detail=f"A message of type {kind:c} may have at most {self.caps[kind]} bytes.",
             )
         return ProtocolViolationError("invalid message length")
-
-
-class Pipeline(NamedTuple):
-    """One statement's messages from Bind to Sync.
-
-    bind: the body of the Bind, its portal unnamed. described: whether a Describe is among them.
-    end: where the decoder's buffer goes on after them.
-    """
-
-    bind: bytes
-    described: bool
-    end: int
-
-    @property
-    def statement(self) -> str:
-        """The name of the prepared statement; "" also for one that is not UTF-8."""
-        return self.bind[1 : self.bind.find(0, 1)].decode(errors="ignore")
 
 
 def password(message: AuthenticationData) -> str:
@@ -420,11 +387,6 @@ _FREQUENT: Final[dict[bytes, FrontendMessage]] = {
     b"D\0\0\0\x06S\0": Describe("S", ""),
     b"c\0\0\0\x04": CopyDone(),
 }
-
-
-_BIND_KIND: Final = ord("B")
-_EXECUTE_SYNC: Final = b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04"
-_DESCRIBE_EXECUTE_SYNC: Final = b"D\0\0\0\x06P\0" + _EXECUTE_SYNC
 
 
 def _caps(max_message_bytes: int) -> tuple[int, ...]:

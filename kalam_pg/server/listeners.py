@@ -8,11 +8,13 @@ import contextlib
 import errno
 import socket
 import stat
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kalam_pg.config import ConfigError
+from kalam_pg.sessions.protocols import Peer
 
 BACKLOG: Final = 1024
 DIRECTORY_MODE: Final = 0o700
@@ -145,3 +147,16 @@ def _remove_stale(path: Path) -> None:
 
 def _cannot(host: str, port: int, exc: OSError) -> ConfigError:
     return ConfigError(f"cannot listen on {host}:{port}: {exc.strerror}")
+
+
+def peer_of(sock: socket.socket, address: object) -> Peer:
+    """Who is at the other end of a socket just accepted, which is made ready for conversation."""
+    if sock.family == socket.AF_UNIX:
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        _, uid, _ = struct.unpack("3i", credentials)
+        return Peer("unix", uid=uid)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Without it a peer that lost its power would be kept for ever.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    assert isinstance(address, tuple)
+    return Peer("tcp", address=address[0], port=address[1])

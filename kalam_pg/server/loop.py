@@ -17,7 +17,6 @@ nests.
 import errno
 import os
 import socket
-import struct
 import threading
 import time
 from collections import deque
@@ -35,6 +34,7 @@ from kalam_pg.server.cancel import CancelRegistry
 from kalam_pg.server.connection import Connection
 from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.limits import ConnectionLimits, FailureBackoff
+from kalam_pg.server.listeners import peer_of
 from kalam_pg.server.logs import failure
 from kalam_pg.server.opening import Opening
 from kalam_pg.server.timers import Timers
@@ -50,6 +50,10 @@ ROUNDS_S: Final = 0.001
 LINGER_S: Final = 0.001
 """How long a loop that had work waits in its own epoll before it goes back to trio's. A client that
 talks without a pause costs no trio wake-up then (some 50 µs); timers are late by no more than this."""
+
+SPIN_S: Final = 0.00005
+"""How long a loop that had work asks again before it sleeps. To be put to sleep and woken takes both
+sides some 20 us each, and a client that works in step with the server is back sooner."""
 
 GATHERS_PER_ROUND: Final = 16
 """How often a round that has a commit to write looks for more of them first: half a microsecond each,
@@ -267,10 +271,20 @@ class Loop:
         poll, now = self.epoll.poll, time.perf_counter
         fileno = self.epoll.fileno()
         since = now()
+        # On one processor the client could not come while we ask.
+        spins = may_spin = len(os.sched_getaffinity(0)) > 1
         while True:
             events = poll(0, EVENTS_PER_TURN)
             if not events and not self._spawned:
-                events = poll(LINGER_S, EVENTS_PER_TURN)
+                began = now()
+                if spins:
+                    while not events and now() - began < SPIN_S:
+                        events = poll(0, EVENTS_PER_TURN)
+                    spins = bool(events)
+                if not events:
+                    events = poll(LINGER_S, EVENTS_PER_TURN)
+                    # What would have helped now helps next time; what would not is not tried.
+                    spins = may_spin and bool(events) and now() - began < 2 * SPIN_S
             if not events:
                 await trio.lowlevel.wait_readable(fileno)
                 since = now()
@@ -317,7 +331,10 @@ class Loop:
         unsent, self._unsent = self._unsent, []
         for connection in unsent:
             if not connection.closed:
-                self.guarded(connection, connection.flush)
+                try:
+                    connection.flush()
+                except Exception as exc:  # noqa: BLE001
+                    self._failed(connection, exc)
         if self._ready or self._turn_ends:
             self._wake_turns()
 
@@ -418,7 +435,7 @@ class Loop:
 
     def _welcome(self, sock: socket.socket, address: object) -> None:
         sock.setblocking(False)
-        peer = _peer(sock, address)
+        peer = peer_of(sock, address)
         refusal = self.limits.connect(peer.address)
         connection = Connection(self, sock, peer, refusal)
         self._connections[connection.fd] = connection
@@ -456,18 +473,6 @@ class Loop:
                 log.info("client does not read", connection=connection.process_id)
                 self.guarded(connection, connection.lost)
         self.timers.call_later(min(SWEEP_S, patience), self._sweep)
-
-
-def _peer(sock: socket.socket, address: object) -> Peer:
-    if sock.family == socket.AF_UNIX:
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        _, uid, _ = struct.unpack("3i", credentials)
-        return Peer("unix", uid=uid)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Without it a peer that lost its power would be kept for ever.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    assert isinstance(address, tuple)
-    return Peer("tcp", address=address[0], port=address[1])
 
 
 def _too_late(connection: Connection) -> None:

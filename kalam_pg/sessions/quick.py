@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from enum import Enum
 from struct import Struct
 from struct import error as StructError  # noqa: N812 -- it is an exception class
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from catalog.privileges import check_table
-from kalam_pg.pgwire.codec import Pipeline, bind_fields
+from kalam_pg.pgwire.codec import bind_fields
 from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
+from kalam_pg.pgwire.peek import Again, Pipeline, peek_again, peek_pipeline, peek_query
 from kalam_pg.query.locks import LockOwner
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.quick import NotQuickError, QuickInsert, QuickPoint, quick_form
@@ -24,8 +26,8 @@ from kalam_pg.sessions import portals
 from kalam_pg.sessions.portals import PreparedStatement, Reader, moving, parameter_readers
 from kalam_pg.sql.statements import QueryStatement
 from storage.engine import WriteSet
-from storage.errors import KalamError
-from storage.layout import Row, Value
+from storage.errors import KalamError, SerializationError
+from storage.layout import Value
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.session import Session
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 _INSERTED = command_complete("INSERT 0 1")
 _READY = ready_for_query("I")
+_INSERTED_READY = _INSERTED + _READY
 _FOUND = command_complete("SELECT 1") + _READY
 _NOT_FOUND = command_complete("SELECT 0") + _READY
 
@@ -52,22 +55,40 @@ ANSWERED, NOT_DONE = Outcome.ANSWERED, Outcome.NOT_DONE
 class QuickStatement:
     """A prepared statement's short way, for the user, catalog and settings it was made with.
 
-    form: None when there is none (which is worth remembering too).
+    form: None when there is none (which is worth remembering too). context: what its expressions may
+    ask. sync: whether its commits wait for the disk.
     """
+
+    __slots__ = (
+        "_catalog",
+        "_columns",
+        "_formats",
+        "_param_types",
+        "_types",
+        "_user",
+        "_version",
+        "context",
+        "form",
+        "sync",
+    )
 
     def __init__(self, sql: "SqlSession", prepared: PreparedStatement, planned: Planned) -> None:
         self._columns = prepared.columns
         self._param_types = prepared.param_types
         self._types = sql.settings.types
-        self._made_with = (sql.database.catalog, sql.settings.version, sql.user)
+        self._catalog, self._user = sql.database.catalog, sql.user
+        self._version = sql.settings.version
         self._formats: dict[tuple[tuple[int, ...], tuple[int, ...], bool], QuickFormat] = {}
-        self.form = _form(sql, planned)
+        self.context = sql.context()
+        self.sync = sql.settings["synchronous_commit"] != "off"
+        self.form = _form(sql, planned, len(prepared.param_types))
 
     def is_good(self, sql: "SqlSession") -> bool:
         """Whether it may still be used."""
-        catalog, version, user = self._made_with
-        return catalog is sql.database.catalog and (
-            version == sql.settings.version and user is sql.user
+        return (
+            self._version == sql.settings.version
+            and self._user is sql.user
+            and self._catalog is sql.database.catalog
         )
 
     def format(
@@ -137,119 +158,163 @@ _BINDS_MAX = 256
 
 
 class QuickBind:
-    """How one client binds one quick statement: all of a Bind but its parameters, which come again.
+    """How one client binds one quick statement: all of a pipeline but its parameters, which come again.
 
-    head: the Bind's bytes before the first parameter. tail: those behind the last one.
+    again: the pipeline's bytes before the first parameter and behind the last one.
     """
 
-    __slots__ = ("_prepared", "described", "format", "head", "quick", "tail")
+    __slots__ = ("_prepared", "again", "format", "name", "quick")
 
     def __init__(
         self, prepared: PreparedStatement, quick: QuickStatement, pipeline: Pipeline
     ) -> None:
         """Raises 08P01, 22023, and NotQuickError for a wrong number of parameters."""
-        _, _, bind_formats, parameters, result_formats = bind_fields(pipeline.bind)
+        body = pipeline.bind
+        _, name, bind_formats, parameters, result_formats = bind_fields(body)
         self._prepared = prepared
+        self.name = name
         self.quick = quick
-        self.described = pipeline.described
         self.format = quick.format(bind_formats, result_formats, described=pipeline.described)
         if len(parameters) != len(self.format.readers):
             raise NotQuickError
-        body = pipeline.bind
-        self.head = body[: body.index(0, 1) + 1 + 2 + 2 * len(bind_formats) + 2]
-        self.tail = body[len(body) - 2 - 2 * len(result_formats) :]
-
-    def fits(self, sql: "SqlSession", pipeline: Pipeline, prepared: PreparedStatement) -> bool:
-        """Whether a pipeline binds the same statement in the same way, and may still be quick."""
-        body = pipeline.bind
-        return (
-            body.startswith(self.head)
-            and body.endswith(self.tail)
-            and pipeline.described is self.described
-            and prepared is self._prepared
-            and self.quick.is_good(sql)
+        self.again = Again(
+            body[: body.index(0, 1) + 1 + 2 + 2 * len(bind_formats) + 2],
+            body[len(body) - 2 - 2 * len(result_formats) :],
+            described=pipeline.described,
         )
 
-    def params(self, body: bytes) -> Params:
-        """The parameters of a Bind that fits. Raises NotQuickError, and what a value's input raises."""
+    def is_good(self, sql: "SqlSession") -> bool:
+        """Whether it may still be used."""
+        return sql.prepared.get(self.name) is self._prepared and self.quick.is_good(sql)
+
+    def params(self, buffer: bytes, start: int, stop: int) -> Params:
+        """The parameters in buffer[start:stop]. Raises NotQuickError, and what a value's input raises."""
         values: list[Value] = []
-        at = len(self.head)
+        at = start
         for read in self.format.readers:
-            size = _SIZE(body, at)[0]
+            size = _SIZE(buffer, at)[0]
             at += 4
             if size >= 0:
-                values.append(read(body[at : at + size]))
+                values.append(read(buffer[at : at + size]))
                 at += size
             elif size == -1:
                 values.append(None)
             else:
                 raise NotQuickError
-        if at != len(body) - len(self.tail):
+        if at != stop:
             raise NotQuickError
-        if self.format.dates and any(self._moves(body)):
+        if self.format.dates and any(self._moves(buffer, start)):
             raise NotQuickError
         return tuple(values)
 
-    def _moves(self, body: bytes) -> Iterator[bool]:
+    def _moves(self, buffer: bytes, at: int) -> Iterator[bool]:
         """Whether each parameter that is a time may mean another one at each statement."""
-        parameters = bind_fields(body)[3]
-        return (moving(parameters[at]) for at in self.format.dates)
+        for number in range(len(self.format.readers)):
+            size = max(_SIZE(buffer, at)[0], 0)
+            at += 4
+            if number in self.format.dates:
+                yield moving(buffer[at : at + size])
+            at += size
 
 
 _SIZE = Struct(">i").unpack_from
 
 
-def run_pipeline(
-    session: "Session", sql: "SqlSession", pipeline: Pipeline
-) -> "QuickCommit | Outcome":
+def be_quick(session: "Session", sql: "SqlSession") -> "QuickCommit | Outcome":
     """Do what the next messages ask for, or return the commit that must be waited for."""
+    decoder = session.decoder
+    bound = session.quick_bind
+    if bound is not None:
+        found = peek_again(decoder, bound.again)
+        if found is not None and bound.is_good(sql):
+            return _run_bound(session, sql, bound, *found)
+    pipeline = peek_pipeline(decoder)
+    if pipeline is not None:
+        bound = _bound(session, sql, pipeline)
+        if bound is None:
+            return NOT_DONE
+        session.quick_bind = bound
+        found = peek_again(decoder, bound.again)
+        return NOT_DONE if found is None else _run_bound(session, sql, bound, *found)
+    query = peek_query(decoder)
+    if query is not None:
+        shaped = session.shapes.again(sql, query.text)
+        if shaped is not None:
+            return run_simple(session, sql, *shaped, query.size)
+    return NOT_DONE
+
+
+def _bound(session: "Session", sql: "SqlSession", pipeline: Pipeline) -> QuickBind | None:
+    """How the statement of a pipeline was bound before, or is now; None if it is not quick."""
     name = pipeline.statement
     prepared = sql.prepared.get(name)
     if prepared is None:
-        return NOT_DONE
+        return None
     try:
         bound = session.quick_binds.get(name)
-        if bound is None or not bound.fits(sql, pipeline, prepared):
+        if bound is None or not (bound.again.fits(pipeline) and bound.is_good(sql)):
             quick = _quick(sql, prepared)
             if quick is None:
-                return NOT_DONE
+                return None
             bound = QuickBind(prepared, quick, pipeline)
             if len(session.quick_binds) >= _BINDS_MAX:
                 session.quick_binds.clear()
             session.quick_binds[name] = bound
-        params = bound.params(pipeline.bind)
-        form, how = bound.quick.form, bound.format
-        if isinstance(form, QuickPoint):
-            row = form.row(sql.context(params))
-            session.decoder.skip(pipeline)
-            session.outbox += how.prefix + _answer(how, row)
-            return ANSWERED
-        assert form is not None
-        commit = _insert(session, sql, form, params, how.inserted, how.before_error)
+    except (KalamError, NotQuickError):
+        return None  # The general way finds the same error and tells it.
+    return bound
+
+
+def _run_bound(
+    session: "Session", sql: "SqlSession", bound: QuickBind, start: int, stop: int, size: int
+) -> "QuickCommit | Outcome":
+    """Run a bound statement, its parameters in the decoder's [start:stop], `size` bytes in all."""
+    decoder, how, quick = session.decoder, bound.format, bound.quick
+    form = quick.form
+    context = quick.context
+    try:
+        context.params = bound.params(decoder.buffer, start, stop)
+        context.now_us = context.statement_us = time_ns() // 1000
+        if form.__class__ is QuickInsert:
+            return session.quick_commit.begin(
+                sql, form, quick, how.inserted, how.before_error, size
+            )
+        assert isinstance(form, QuickPoint)
+        row = form.row(context)
+        answer = how.prefix + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
     except (KalamError, NotQuickError, StructError):
-        return NOT_DONE  # The general way finds the same error and tells it.
-    session.decoder.skip(pipeline)
-    return commit
+        return NOT_DONE
+    decoder.skip(size)
+    session.outbox += answer
+    return ANSWERED
 
 
 def run_simple(
-    session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: Params
+    session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: Params, size: int
 ) -> "QuickCommit | Outcome":
-    """Do what a Query asks for, its literals taken out as `params`."""
+    """Do what a Query of `size` bytes asks for, its literals taken out as `params`."""
     quick = _quick(sql, prepared)
     if quick is None:
         return NOT_DONE
+    form = quick.form
+    context = quick.context
     try:
-        form = quick.form
-        if isinstance(form, QuickPoint):
-            how = quick.format((), (), described=False)
-            row = form.row(sql.context(params))
-            session.outbox += how.description + _answer(how, row)
-            return ANSWERED
-        assert form is not None
-        return _insert(session, sql, form, params, _INSERTED + _READY, b"")
+        context.params = params
+        context.now_us = context.statement_us = time_ns() // 1000
+        if form.__class__ is QuickInsert:
+            commit = session.quick_commit.begin(sql, form, quick, _INSERTED_READY, b"", size)
+            sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.
+            return commit
+        assert isinstance(form, QuickPoint)
+        how = quick.format((), (), described=False)
+        row = form.row(context)
+        answer = how.description + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
     except (KalamError, NotQuickError):
         return NOT_DONE
+    session.decoder.skip(size)
+    sql.prepared.pop("", None)
+    session.outbox += answer
+    return ANSWERED
 
 
 def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | None:
@@ -266,7 +331,7 @@ def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | N
     return None if quick.form is None else quick
 
 
-def _form(sql: "SqlSession", planned: Planned) -> QuickInsert | QuickPoint | None:
+def _form(sql: "SqlSession", planned: Planned, width: int) -> QuickInsert | QuickPoint | None:
     settings = sql.settings
     if settings["default_transaction_isolation"] != "read committed":
         return None
@@ -277,49 +342,54 @@ def _form(sql: "SqlSession", planned: Planned) -> QuickInsert | QuickPoint | Non
             check_table(sql.user, action, table)
     except KalamError:
         return None
-    return quick_form(planned.plan, sql.database, sql.user)
-
-
-def _answer(how: QuickFormat, row: Row | None) -> bytes:
-    return _NOT_FOUND if row is None else how.encode(row) + _FOUND
-
-
-def _insert(
-    session: "Session",
-    sql: "SqlSession",
-    form: QuickInsert,
-    params: Params,
-    answer: bytes,
-    before_error: bytes,
-) -> "QuickCommit":
-    commit = session.quick_commit
-    write = form.write(sql.context(params), commit.owner)
-    sync = sql.settings["synchronous_commit"] != "off"
-    commit.begin(sql, WriteSet([write], [], [], sync), answer, before_error)
-    return commit
+    return quick_form(planned.plan, sql.database, sql.user, width)
 
 
 class QuickCommit(Wait):
     """The commit of a quick INSERT. A session has one, since it has one at a time.
 
-    owner: holds the locks until the row is visible.
+    failed: the committer found the key taken: nothing was written, told or read, and the statement
+    must go the general way.
     """
 
-    __slots__ = ("_answer", "_before_error", "_resume", "_session", "_sql", "_write_set", "owner")
+    __slots__ = (
+        "_answer",
+        "_before_error",
+        "_owner",
+        "_resume",
+        "_session",
+        "_size",
+        "_sql",
+        "_write_set",
+        "failed",
+    )
 
     def __init__(self, session: "Session") -> None:
         super().__init__()
-        self.owner = LockOwner()
+        self.failed = False
+        self._owner = LockOwner()  # Of the row, until it is visible.
         self._session = session
 
     def begin(
-        self, sql: "SqlSession", write_set: WriteSet, answer: bytes, before_error: bytes
-    ) -> None:
-        """What to commit next, and what to tell the client then."""
+        self,
+        sql: "SqlSession",
+        form: QuickInsert,
+        quick: QuickStatement,
+        answer: bytes,
+        before_error: bytes,
+        size: int,
+    ) -> "QuickCommit":
+        """Make the row. answer: what the client is told then, of the next `size` bytes it has sent.
+
+        Raises as `QuickInsert.write`.
+        """
+        write = form.write(quick.context, self._owner)
+        self._write_set = WriteSet([write], [], [], quick.sync)
         self._sql = sql
-        self._write_set = write_set
         self._answer = answer
         self._before_error = before_error
+        self._size = size
+        return self
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
         self._resume = resume
@@ -327,11 +397,16 @@ class QuickCommit(Wait):
 
     def _done(self, write_set: WriteSet) -> None:
         session = self._session
-        self._sql.database.locks.release_all(self.owner)
-        if write_set.error is None:
+        self._sql.database.locks.release_row(self._owner)
+        error = write_set.error
+        if error is None:
+            session.decoder.skip(self._size)
             session.outbox += self._answer
+        elif isinstance(error, SerializationError):
+            self.failed = True
         else:
+            session.decoder.skip(self._size)
             session.outbox += self._before_error
-            session.error(write_set.error)
+            session.error(error)
             session.outbox += _READY
         self._resume()
