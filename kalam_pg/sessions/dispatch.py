@@ -7,7 +7,15 @@ from catalog.types.table import PgType
 from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import definitions, operations, prepared_sql, roles, transactions, utility
+from kalam_pg.sessions import (
+    definitions,
+    long_texts,
+    operations,
+    prepared_sql,
+    roles,
+    transactions,
+    utility,
+)
 from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
@@ -50,6 +58,17 @@ def prepare(
     if declared:
         raise UndefinedParameterError("there is no parameter $1")
     return PreparedStatement(statement, (), _columns(sql, statement))
+
+
+def prepare_in_turn(
+    sql: SqlSession, statement: Statement, declared: Sequence[PgType | None]
+) -> Steps[PreparedStatement]:
+    """As `prepare`, so that the other sessions are served while a long text is bound."""
+    if not isinstance(statement, QueryStatement):
+        return prepare(sql, statement, declared)
+    return (
+        yield from long_texts.in_turn(statement.text, lambda: prepare(sql, statement, declared))
+    )
 
 
 def _columns(sql: SqlSession, statement: Statement) -> tuple[OutputColumn, ...]:
@@ -97,7 +116,7 @@ def _run_other(sql: SqlSession, statement: Statement, wire: WireResult | None) -
         case st.SetRole():
             return roles.set_role(sql, statement)
         case st.Prepare():
-            return prepared_sql.prepare(sql, statement)
+            return (yield from prepared_sql.prepare(sql, statement))
         case st.ExecutePrepared():
             return (yield from prepared_sql.execute(sql, statement, wire))
         case st.Deallocate():

@@ -29,7 +29,7 @@ from kalam_pg.pgwire.encode import (
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows import row_encoder
-from kalam_pg.sessions import dispatch, portals
+from kalam_pg.sessions import dispatch, long_texts, portals
 from kalam_pg.sessions.portals import Portal, PreparedStatement
 from kalam_pg.sessions.results import pump
 from kalam_pg.sessions.sql_session import now_us
@@ -55,7 +55,7 @@ def parse(session: "Session", message: m.Parse) -> Steps[None]:
         )
     if not message.statement:
         sql.prepared.pop("", None)
-    statements = sql.cache.statements(message.query)
+    statements = yield from long_texts.statements(sql, message.query)
     if len(statements) > 1:
         raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
     declared = portals.parameter_types(message.parameter_types)
@@ -63,11 +63,9 @@ def parse(session: "Session", message: m.Parse) -> Steps[None]:
         prepared = PreparedStatement(None, (), ())
     else:
         dispatch.check_allowed(sql, statements[0])
-        prepared = dispatch.prepare(sql, statements[0], declared)
+        prepared = yield from dispatch.prepare_in_turn(sql, statements[0], declared)
     sql.prepared[message.statement] = prepared
     session.send(PARSE_COMPLETE)
-    return
-    yield
 
 
 def bind(session: "Session", message: m.Bind) -> Steps[None]:

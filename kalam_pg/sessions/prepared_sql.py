@@ -21,14 +21,15 @@ from kalam_pg.sql.tree import ColumnRef, OutputColumn
 from storage.layout import Value
 
 
-def prepare(sql: SqlSession, statement: st.Prepare) -> Result:
+def prepare(sql: SqlSession, statement: st.Prepare) -> Steps[Result]:
     """PREPARE. Raises 42P05 for a name in use."""
     if statement.name in sql.prepared:
         raise DuplicatePreparedStatementError(
             f'prepared statement "{statement.name}" already exists'
         )
     declared = [_type(name) for name in statement.types]
-    sql.prepared[statement.name] = dispatch.prepare(sql, statement.statement, declared)
+    inner = statement.statement
+    sql.prepared[statement.name] = yield from dispatch.prepare_in_turn(sql, inner, declared)
     return Result("PREPARE")
 
 

@@ -86,7 +86,7 @@ def run_as(sql: SqlSession, statement: st.ExecuteAsUser, wire: WireResult | None
         )
     with _as(sql, statement) as user:
         log.info("acting for another user", actor=sql.login_user.id, user=user.id)
-        prepared = dispatch.prepare(sql, inner, ())
+        prepared = yield from dispatch.prepare_in_turn(sql, inner, ())
         return (yield from dispatch.run(sql, inner, (), prepared, wire))
 
 

@@ -11,7 +11,7 @@ from kalam_pg.pgwire.encode import EMPTY_QUERY, command_complete
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows import row_encoder
-from kalam_pg.sessions import dispatch, portals, quick
+from kalam_pg.sessions import dispatch, long_texts, portals, quick
 from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.results import pump
 from kalam_pg.sql.statements import QueryStatement, Statement
@@ -32,10 +32,11 @@ def query(session: "Session", text: str) -> Steps[None]:
     if shaped is not None:
         yield from _run_shaped(session, *shaped)
         return
-    statements = sql.cache.statements(text)
+    statements = yield from long_texts.statements(sql, text)
     if not statements:
         session.send(EMPTY_QUERY)
     last = len(statements) - 1
+    turns = long_texts.Turns()
     for at, statement in enumerate(statements):
         try:
             yield from _statement(session, statement, last=at == last)
@@ -44,6 +45,7 @@ def query(session: "Session", text: str) -> Steps[None]:
             if exc.position and isinstance(statement, QueryStatement):
                 exc.position += statement.offset
             raise
+        yield from turns.next()
     if not statements and sql.transaction is not None and not sql.transaction.block:
         yield from sql.commit()
     session.ready()
@@ -76,7 +78,7 @@ def _statement(session: "Session", statement: Statement, *, last: bool) -> Steps
     sql = session.sql
     assert sql is not None
     dispatch.check_allowed(sql, statement)
-    prepared = dispatch.prepare(sql, statement, ())
+    prepared = yield from dispatch.prepare_in_turn(sql, statement, ())
     yield from _run(session, statement, prepared, (), last=last)
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from tests.wire.raw import RawClient
@@ -31,6 +32,7 @@ def bystander(server: KalamServer) -> Iterator[RawClient]:
     with RawClient(server) as root:
         root.simple("CREATE NAMESPACE hurt; CREATE TABLE hurt.t (id INT PRIMARY KEY, v TEXT)")
         root.simple("INSERT INTO hurt.t VALUES (1, 'a')")
+        root.simple("CREATE TABLE hurt.own (id INT PRIMARY KEY, v TEXT) WITH (TYPE = 'USER')")
     with RawClient(server, "bob") as bob:
         yield bob
 
@@ -108,6 +110,35 @@ def test_a_very_long_statement_is_refused(sessions: tuple[RawClient, RawClient])
     assert wait < PATIENCE_S
     sqlstate, _ = _hurt(sessions, "SELECT length('" + "x" * 900_000 + "')")
     assert sqlstate is None
+
+
+LONG = {
+    "rows to insert": "INSERT INTO hurt.own VALUES " + ",".join(f"({i}, 'value')" for i in range(50_000)),
+    "a list": "SELECT v FROM hurt.t WHERE id IN (" + ",".join(map(str, range(130_000))) + ")",
+    "rows": "VALUES " + ",".join(f"({i}, 'value {i}')" for i in range(40_000)),
+    "rows to prepare": "PREPARE p AS VALUES " + ",".join(f"({i}, 'value')" for i in range(40_000)),
+    "statements": ";".join(f"SELECT {i}+1" for i in range(40_000)),
+}
+
+
+@pytest.mark.parametrize("what", LONG)
+def test_while_a_very_long_text_is_read_the_others_are_served(
+    sessions: tuple[RawClient, RawClient], what: str
+):
+    sessions[0].simple("SET statement_timeout = 0")
+    sqlstate, wait = _hurt(sessions, LONG[what])
+    assert sqlstate is None
+    assert wait < PATIENCE_S
+
+
+def test_a_text_can_be_cancelled_while_it_is_read(server: KalamServer, bystander: RawClient):
+    with server.connect("alice") as alice:
+        cancel = threading.Timer(0.3, alice.cancel)
+        cancel.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            alice.execute("SELECT " + ",".join(f"({i}, 'value')" for i in range(50_000)))
+        cancel.join()
+        assert alice.execute("SELECT 1").fetchall() == [(1,)]
 
 
 ENDLESS: list[tuple[str, set[str | None]]] = [
