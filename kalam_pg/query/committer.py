@@ -80,7 +80,10 @@ class Committer:
         self._engine = engine
         self._clock = clock
         self._waiting: list[Member] = []
-        self._queue: deque[list[Member] | None] = deque()
+        self._changes = 0  # Of those that wait, together; `_sync`: one of them waits for the disk.
+        self._sync = False
+        self._definitions = False
+        self._queue: deque[tuple[int, list[Member]] | None] = deque()
         self._written: deque[tuple[Group | None, list[Member]]] = deque()
         self._ready = threading.Semaphore(0)
         self._loop: EventLoop | None = None
@@ -128,38 +131,46 @@ class Committer:
             assert self._loop is not None, "submitted before start"
             self._loop.at_turn_end(self.flush)
         self._waiting.append((write_set, done))
+        self._changes += len(write_set.writes)
+        if write_set.sync:
+            self._sync = True
+        if write_set.system:
+            self._definitions = True
 
     def flush(self) -> None:
         """Write what waits, unless the thread is busy: then it becomes the next group."""
         if not self._waiting or self._in_flight:
             return
-        if self._is_quick(self._waiting):
+        if self._is_quick():
             self._write_here()
         else:
             self._hand_over()
 
     def _write_here(self) -> None:
-        members, self._waiting = self._waiting, []
-        group = self._write([write_set for write_set, _ in members])
+        changes = self._changes
+        members = self._take()
+        group = self._write([member[0] for member in members], changes)
         self._make_visible(group)
-        self._tell(members)
+        for write_set, done in members:
+            done(write_set)
 
     def _hand_over(self) -> None:
-        members, self._waiting = self._waiting, []
         self._in_flight = True
-        self._queue.append(members)
+        self._queue.append((self._changes, self._take()))
         self._ready.release()
 
-    def _is_quick(self, members: list[Member]) -> bool:
-        """Whether a group is best written on the event loop."""
-        writes = 0
-        sync = False
-        for write_set, _ in members:
-            if write_set.system:
-                return False
-            sync = sync or write_set.sync
-            writes += len(write_set.writes)
-        if writes > INLINE_WRITES_MAX or (sync and self._sync_s > QUICK_SYNC_S):
+    def _take(self) -> list[Member]:
+        """Those that wait; nobody does from here on."""
+        members, self._waiting = self._waiting, []
+        self._changes = 0
+        self._sync = self._definitions = False
+        return members
+
+    def _is_quick(self) -> bool:
+        """Whether the group that waits is best written on the event loop."""
+        if self._definitions or self._changes > INLINE_WRITES_MAX:
+            return False
+        if self._sync and self._sync_s > QUICK_SYNC_S:
             return False
         return self._clock() >= self._stalled_until
 
@@ -179,10 +190,11 @@ class Committer:
     def _write_groups(self) -> None:
         while True:
             self._ready.acquire()
-            members = self._queue.popleft()
-            if members is None:
+            queued = self._queue.popleft()
+            if queued is None:
                 return
-            group = self._write([write_set for write_set, _ in members])
+            changes, members = queued
+            group = self._write([write_set for write_set, _ in members], changes)
             self._written.append((group, members))
             loop = self._loop
             assert loop is not None
@@ -191,7 +203,7 @@ class Committer:
             if now is not None and now is not loop:
                 now.run_sync_soon(self._publish_written)  # the other was ending: it may not call
 
-    def _write(self, sets: list[WriteSet]) -> Group | None:
+    def _write(self, sets: list[WriteSet], changes: int) -> Group | None:
         start = self._clock()
         try:
             group = self._engine.write_group(sets)
@@ -201,7 +213,6 @@ class Committer:
             log.exception("commit failed")
             error = IoError(f"could not write the commit: {type(exc).__name__}")
         else:
-            changes = sum(len(write_set.writes) for write_set in sets)
             took_s = self._clock() - start - changes * WRITE_S
             self._note_pace(took_s, synced=group.synced)
             return group
@@ -226,10 +237,11 @@ class Committer:
     def _publish_from_thread(self, group: Group | None, members: list[Member]) -> None:
         self._make_visible(group)
         self._in_flight = False
-        if self._waiting and not self._is_quick(self._waiting):
+        if self._waiting and not self._is_quick():
             # Start the next group before telling this one's submitters: the disk works meanwhile.
             self._hand_over()
-        self._tell(members)
+        for write_set, done in members:
+            done(write_set)
         if self._waiting and not self._in_flight:
             self.flush()
         if not self._in_flight:
@@ -240,8 +252,3 @@ class Committer:
             self._engine.publish(group)
             for hook in self.after_publish:
                 hook(group)
-
-    @staticmethod
-    def _tell(members: list[Member]) -> None:
-        for write_set, done in members:
-            done(write_set)

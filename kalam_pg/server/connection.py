@@ -55,7 +55,11 @@ class Resume:
             connection.work = None
             connection.read_ahead = 0
             if not connection.in_turn:
-                connection.want_turn()
+                session = connection.session
+                if session is not None and session.resting and not connection.eof:
+                    connection.loop.send_later(connection)  # Its answer is all that is left.
+                else:
+                    connection.want_turn()
 
 
 class Connection(Channel):
@@ -63,12 +67,12 @@ class Connection(Channel):
 
     __slots__ = (
         "_closing_at",
-        "_eof",
         "_linger",
         "_opening",
         "_refusal",
         "_released",
         "_timers",
+        "eof",
         "held_work",
         "in_turn",
         "loop",
@@ -95,7 +99,7 @@ class Connection(Channel):
         self.read_ahead = 0
         self.in_turn = False
         self.queued = False
-        self._eof = False
+        self.eof = False
         self._opening = loop.opening(peer)
         self._refusal = refusal
         self._released = False
@@ -170,12 +174,13 @@ class Connection(Channel):
                 self.in_turn = False
                 if session.outbox:
                     self.loop.hold(self)
-                self.watch()
+                if self._mask != EPOLLIN or self._blocked:
+                    self.watch()
                 return
         self.in_turn = False
         if self.closed:
             return
-        if work is None and (session.closing or self._eof):
+        if work is None and (session.closing or self.eof):
             self.end()
         elif session.outbox:
             self.loop.send_later(self)
@@ -196,7 +201,7 @@ class Connection(Channel):
 
     def wants_input(self) -> bool:
         """Not after the peer's last byte, and not far ahead of Work."""
-        return not self._eof and (self.work is None or self.read_ahead < READ_AHEAD_BYTES_MAX)
+        return not self.eof and (self.work is None or self.read_ahead < READ_AHEAD_BYTES_MAX)
 
     def became_blocked(self) -> None:
         """From now on the peer's patience with reading is measured."""
@@ -214,7 +219,7 @@ class Connection(Channel):
             self.loop.enqueue(self)
 
     def _end_of_input(self) -> None:
-        self._eof = True
+        self.eof = True
         session = self.session
         if session is None:
             self.lost()
@@ -376,7 +381,7 @@ class Connection(Channel):
 
     def sent_all(self) -> None:
         self._release()
-        if self._eof:
+        if self.eof:
             self.lost()
             return
         try:
