@@ -9,7 +9,6 @@ from catalog.types.calendar import (
     NEG_INFINITY,
     US_PER_DAY,
     US_PER_SECOND,
-    clock_of,
     date_of,
     day_of_week,
 )
@@ -18,6 +17,11 @@ from catalog.types.zones import abbreviation_at, utc_offset
 
 MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 DAY_NAMES = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+
+
+_US_PER_MINUTE = 60 * US_PER_SECOND
+_MINUTES = [f"{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60 + 1)]
+_SECONDS = [f"{second:02d}" for second in range(60)]
 
 
 def date_text(days: int, context: TypeContext) -> str:
@@ -35,9 +39,11 @@ def date_text(days: int, context: TypeContext) -> str:
 
 def time_text(us: int) -> str:
     """Return a time of day's text, microseconds since midnight, without trailing zeros."""
-    hour, minute, second, fraction = clock_of(us)
-    text = f"{hour:02d}:{minute:02d}:{second:02d}"
-    return f"{text}.{fraction:06d}".rstrip("0") if fraction else text
+    minutes, rest = divmod(us, _US_PER_MINUTE)
+    second, fraction = divmod(rest, US_PER_SECOND)
+    if fraction:
+        return f"{_MINUTES[minutes]}{_SECONDS[second]}.{fraction:06d}".rstrip("0")
+    return _MINUTES[minutes] + _SECONDS[second]
 
 
 def timestamp_text(us: int, context: TypeContext) -> str:
