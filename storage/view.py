@@ -5,9 +5,10 @@ commit is published, and shares it by reference count.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from storage.errors import DataCorruptedError
 from storage.hot import HotSnapshot
@@ -24,8 +25,7 @@ from storage.layout import Row
 from storage.rows import Entry, Op, decode_entry
 
 
-@dataclass(slots=True)
-class Version:
+class Version(msgspec.Struct, gc=False):
     """One version of a row. seq: its commit; n: its place in it. version: schema version of `row`."""
 
     seq: int
