@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self
 
-from catalog.errors import FeatureNotSupportedError, StatementTooComplexError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    OutOfMemoryError,
+    StatementTooComplexError,
+)
 from catalog.types.table import PgType
 from kalam_pg.engines.errors import canceled, internal_error
 from kalam_pg.functions.table import EvalContext
@@ -94,7 +98,7 @@ class CatalogQuery:
         try:
             found = self._connection.execute(emitted.sql, emitted.parameters)
             rows = found.fetchmany(_ROWS_MAX)
-        except (sqlite3.Error, OverflowError) as exc:
+        except (sqlite3.Error, OverflowError, MemoryError) as exc:
             if why and why[0] == _OUT_OF_TIME:
                 return None
             raise _translate(exc, emitted, why) from exc
@@ -115,13 +119,15 @@ _OUT_OF_TIME = "statement timeout"
 
 
 def _translate(
-    exc: sqlite3.Error | OverflowError, emitted: Emitted, why: list[str]
+    exc: sqlite3.Error | OverflowError | MemoryError, emitted: Emitted, why: list[str]
 ) -> BaseException:
     if why:
         return canceled(why[0])
     if emitted.functions.raised.error is not None:
         return emitted.functions.raised.error
     text = str(exc)
+    if isinstance(exc, MemoryError) or "out of memory" in text:
+        return OutOfMemoryError("out of memory")
     if "too deep" in text or "stack overflow" in text or "too many" in text:
         return StatementTooComplexError("stack depth limit exceeded")
     if "JSON cannot hold BLOB" in text:

@@ -7,6 +7,7 @@ from catalog import errors as _classes  # noqa: F401 - its classes must exist fo
 from catalog.errors import (
     CardinalityViolationError,
     DivisionByZeroError,
+    FeatureNotSupportedError,
     InvalidTextRepresentationError,
     NumericValueOutOfRangeError,
     OutOfMemoryError,
@@ -66,8 +67,9 @@ def canceled(reason: str) -> KalamError:
     return QueryCanceledError(f"canceling statement due to {reason}")
 
 
-# What DataFusion says, by a part of it, and what PostgreSQL would have said. Only what a user's data
-# can cause is here: a failure to plan is a fault of the statement's translation, XX000.
+# What DataFusion says, by a part of it, and what PostgreSQL would have said. What a user's data can cause
+# comes first, then what DataFusion cannot do. Anything else is a fault of the statement's translation,
+# XX000.
 _KNOWN: tuple[tuple[re.Pattern[str], type[KalamError], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), cls, message)
     for pattern, cls, message in (
@@ -100,11 +102,56 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[KalamError], str], ...] = tuple(
             CardinalityViolationError,
             "more than one row returned by a subquery used as an expression",
         ),
-        (r"Resources exhausted|Failed to allocate", OutOfMemoryError, "out of memory"),
+        (
+            r"Resources exhausted|[Ff]ailed to allocate|Cannot allocate memory|malloc of size"
+            r"|bad_alloc|capacity overflow|can't (?:spawn worker|start new) thread|[Oo]ut of memory",
+            OutOfMemoryError,
+            "out of memory",
+        ),
         (
             r"[Rr]ecursion limit|stack overflow",
             StatementTooComplexError,
             "stack depth limit exceeded",
+        ),
+        (
+            # Decorrelation leaves names behind that only the query around it knows (r0.c1, q2.d0).
+            r"ScalarSubquery|OuterReference|outer_ref|__correlated_sq|[Cc]orrelated|InSubquery"
+            r"|No field named [rq]\d+\.|\bExists\(|Subquery\(",
+            FeatureNotSupportedError,
+            "this form of correlated subquery is not supported",
+        ),
+        (
+            r"(?:not implemented|not supported|[Uu]nsupported).*(?:[Rr]ecursive|RECURSIVE)",
+            FeatureNotSupportedError,
+            "this form of recursive query is not supported",
+        ),
+        (
+            r"(?:not implemented|not supported|[Uu]nsupported).*(?:[Ww]indow|OVER)"
+            r"|[Ww]indow.*(?:not implemented|not supported|[Uu]nsupported)",
+            FeatureNotSupportedError,
+            "this form of window function is not supported",
+        ),
+        (
+            r"(?:not implemented|not supported|[Uu]nsupported).*\b(?:JOIN|[Jj]oin)\b",
+            FeatureNotSupportedError,
+            "this form of join is not supported",
+        ),
+        (
+            r"(?:not implemented|not supported|[Uu]nsupported).*(?:UNNEST|[Uu]nnest)",
+            FeatureNotSupportedError,
+            "set-returning functions are not supported here",
+        ),
+        (
+            r"(?:not implemented|not supported|[Uu]nsupported).*(?:[Aa]ggregate|AGGREGATE|DISTINCT)"
+            r"|[Aa]ggregate.*(?:not implemented|not supported)",
+            FeatureNotSupportedError,
+            "this form of aggregate is not supported",
+        ),
+        (
+            r"feature is not implemented|NotImplemented|not supported|[Uu]nsupported"
+            r"|does not support",
+            FeatureNotSupportedError,
+            "the query engine does not support a statement of this form",
         ),
     )
 )
@@ -117,5 +164,8 @@ def from_datafusion(error: BaseException) -> KalamError:
         return OutOfMemoryError("out of memory")
     for pattern, cls, message in _KNOWN:
         if found := pattern.search(text):
-            return cls(message.format(**found.groupdict()))
+            known = cls(message.format(**found.groupdict()))
+            if cls is FeatureNotSupportedError:
+                known.add_note(f"{type(error).__name__}: {text}")
+            return known
     return internal_error(f"{type(error).__name__}: {text}")

@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kalam_pg.engines.context import EngineSettings
-from kalam_pg.engines.errors import internal_error, to_failure
+from kalam_pg.engines.errors import from_datafusion, to_failure
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
 from kalam_pg.engines.protocol import (
@@ -120,8 +120,7 @@ class Worker:
         except (BrokenPipeError, ConnectionResetError):
             raise SystemExit(0) from None
         except Exception as exc:  # noqa: BLE001 - a bug in here must not cost the worker
-            error = internal_error(f"{type(exc).__name__}: {exc}")
-            self._send(Kind.ERROR, encode_report(to_failure(error)))
+            self._send(Kind.ERROR, encode_report(to_failure(from_datafusion(exc))))
         self._send(Kind.DONE, encode_report(Done(self._cache.trim())))
 
     def _input(self, table: TableBody) -> Input:
