@@ -19,7 +19,7 @@ KNOWN_MAX = 512
 """Index entries that are read to begin a tablet's filter: some 0.2 ms of the committer's time."""
 
 TABLETS_MAX = 4096
-"""Tablets with a filter; beyond that all begin anew."""
+"""Tablets with a filter; beyond that all begin anew with the next group."""
 
 _FALSE_POSITIVES = 0.01
 _FIRST_KEYS = 1024
@@ -30,16 +30,28 @@ _GROWTH = 8
 class AbsentKeys:
     """The filters of one store. For the committer's thread.
 
-    It must be told of every write (`wrote`); of deletions it need not know, but learns much by
-    `forget`.
+    It must be told of every entry that is going to be written (`wrote`), which is in the store when the
+    next group begins. Of deletions it need not know, but learns much by `forget`.
     """
 
     def __init__(self, store: HotStore) -> None:
         self._store = store
         self._filters: dict[TabletId, _Filter | None] = {}
+        self._forgotten: set[TabletId] = set()
+
+    def begin_group(self) -> None:
+        """The store has all that was told: a filter may be dropped, and begun from what is there."""
+        if len(self._filters) > TABLETS_MAX:
+            self._filters.clear()
+        for tablet in self._forgotten:
+            self._filters.pop(tablet, None)
+        self._forgotten.clear()
 
     def surely(self, tablet: TabletId, key: bytes) -> bool:
-        """Whether the tablet's index has no entry with this key (a whole `index_key`)."""
+        """Whether the tablet's index had no entry with this key (a whole `index_key`) before the group.
+
+        Of what the group itself has written nothing is said.
+        """
         try:
             found = self._filters[tablet]
         except KeyError:
@@ -47,18 +59,19 @@ class AbsentKeys:
         return found is not None and key not in found
 
     def wrote(self, tablet: TabletId, key: bytes) -> None:
-        """An entry was written, or may have been."""
-        found = self._filters.get(tablet)
+        """The group writes an entry."""
+        try:
+            found = self._filters[tablet]
+        except KeyError:
+            found = self._begin(tablet)
         if found is not None:
             found.add(key)
 
     def forget(self, tablet: TabletId) -> None:
-        """Entries of the tablet are being deleted: look again what is left at its next write."""
-        self._filters.pop(tablet, None)
+        """The group deletes entries of the tablet: look again what is left, after it."""
+        self._forgotten.add(tablet)
 
     def _begin(self, tablet: TabletId) -> "_Filter | None":
-        if len(self._filters) >= TABLETS_MAX:
-            self._filters.clear()
         known = list(islice(self._keys(tablet), KNOWN_MAX + 1))
         found = _Filter(known) if len(known) <= KNOWN_MAX else None
         self._filters[tablet] = found

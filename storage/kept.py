@@ -12,14 +12,11 @@ class KeptManifests:
     """
 
     def __init__(self, newest: Manifest) -> None:
+        self.newest = newest
+        """The newest published."""
         self._kept: tuple[Manifest, ...] = (newest,)  # Oldest first.
         self._empty = Manifest(newest.tablet)
         self._truncations: tuple[int, ...] = ()
-
-    @property
-    def newest(self) -> Manifest:
-        """The newest published."""
-        return self._kept[-1]
 
     @property
     def truncations(self) -> tuple[int, ...]:
@@ -31,7 +28,7 @@ class KeptManifests:
 
         A TRUNCATE in between makes it an empty one that begins at that commit.
         """
-        newest = self._kept[-1]
+        newest = self.newest
         if newest.flushed_through > seq:
             fitting = [kept for kept in self._kept if kept.flushed_through <= seq]
             newest = fitting[-1] if fitting else self._empty
@@ -49,6 +46,7 @@ class KeptManifests:
         """Take in a just published manifest; a lower version never replaces a higher."""
         if manifest.version > self.newest.version:
             self._kept = (*self._kept, manifest)
+            self.newest = manifest
 
     def forget(self, oldest_seq: int) -> tuple[Manifest, ...]:
         """Drop what no view at or above `oldest_seq` reads; returns those that are kept."""

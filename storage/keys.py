@@ -59,6 +59,22 @@ def encode_sort_key(values: Sequence[Value], kinds: Sequence[str]) -> bytes:
     return _encoder(tuple(kinds))(values)
 
 
+def key_maker(positions: Sequence[int], kinds: Sequence[str]) -> Callable[[Sequence[Value]], bytes]:
+    """How to make a row's key from its columns at `positions`, of `kinds`: as `encode_key` does."""
+    key_kinds = tuple(kinds)
+    if len(positions) == 1 and key_kinds[0] == "int":
+        (position,) = positions
+
+        def of_int(row: Sequence[Value]) -> bytes:
+            value = row[position]
+            if value is None:
+                return encode_key((None,), key_kinds)
+            return _pack_int(1, value + _INT_OFFSET)  # type: ignore[operator]
+
+        return of_int
+    return lambda row: encode_key([row[position] for position in positions], key_kinds)
+
+
 def decode_key(data: bytes, kinds: Sequence[str]) -> tuple[Value, ...]:
     """Values equal (as SQL compares) to those that `encode_key` was given.
 

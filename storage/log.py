@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from storage import failpoints, recovery
+from storage.absent import AbsentKeys
 from storage.clock import Clock, HybridClock, Reservation
 from storage.errors import DiskFullError, KalamError, OutcomeUnknownError
 from storage.hot import HotOptions, HotStore, Put
@@ -43,6 +44,7 @@ class Log:
         on_view_closed: Callable[[View], None],
     ) -> None:
         self.store = opened.store
+        self._absent = AbsentKeys(self.store)
         self.durable_seq = opened.last
         self._opened = opened
         self._room = room
@@ -65,7 +67,8 @@ class Log:
             self._make_ready()
         except KalamError as exc:
             return self._refused(sets, exc)
-        group = self._group = GroupWriter(self.store, self._sequence)
+        self._absent.begin_group()
+        group = self._group = GroupWriter(self.store, self._sequence, self._absent)
         for write_set in sets:
             try:
                 group.add(write_set)
@@ -90,6 +93,7 @@ class Log:
     def trim_puts(self, tablet: TabletId, entries: "Sequence[LogEntry]") -> list[Put]:
         """See `Engine.trim_puts`."""
         assert self._group is not None
+        self._absent.forget(tablet)
         puts: list[Put] = []
         for entry in entries:
             puts.append((log_key(tablet, entry.seq, entry.n), None))
@@ -188,6 +192,7 @@ class Log:
             store.close()
             raise
         self.store = store
+        self._absent = AbsentKeys(store)
         self._logged = last
         self._written = max(self._written, last)
         self._note_durable()

@@ -101,20 +101,28 @@ class TabletRegistry:
 
     def append(self, write_set: WriteSet, now_us: int) -> None:
         """Take in a commit that is being published."""
-        for tablet_id, writes in by_tablet(write_set.writes).items():
-            dirty = self.dirty.get(tablet_id)
-            if dirty is None:
-                self.dirty[tablet_id] = Dirty(len(writes), time.monotonic())
-            else:
-                dirty.rows += len(writes)
-            tablet = self._tablets.get(tablet_id)
-            if tablet is not None:
-                tablet.append(write_set.seq, writes)
+        writes = write_set.writes
+        if len(writes) == 1:
+            self._append(writes[0].tablet, write_set.seq, writes)
+        else:
+            for tablet_id, changes in by_tablet(writes).items():
+                self._append(tablet_id, write_set.seq, changes)
         if write_set.streams:
             self._append_streams(write_set.seq, write_set.streams, now_us)
         self._commits += 1
         if self._commits % _MEMORY_CHECK_COMMITS == 0:
             self.relieve_memory()
+
+    def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:
+        dirty = self.dirty.get(tablet_id)
+        if dirty is None:
+            self.dirty[tablet_id] = Dirty(len(writes), time.monotonic())
+        else:
+            dirty.rows += len(writes)
+        # Most are among the recent ones, where looking costs a tenth.
+        tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
+        if tablet is not None:
+            tablet.append(seq, writes)
 
     def flushed(self, tablet_id: TabletId, left: int, oldest_s: float) -> None:
         """A flush has ended: `left` entries came after it, the first at `oldest_s` (monotonic)."""

@@ -1,11 +1,11 @@
 """A tablet's schema versions: rows of any of them in the form of the newest, and their keys."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from storage.arrow import projector
 from storage.errors import DataCorruptedError
 from storage.ids import TabletId
-from storage.keys import encode_key
+from storage.keys import key_maker
 from storage.layout import Layout, Row
 
 
@@ -16,15 +16,14 @@ class Schema:
         self.layout = layout
         self._tablet = tablet
         self._layouts = {known.version: known for known in (*older, layout)}
-        self._kinds = tuple(layout.columns[position].kind for position in layout.key)
+        self.key_of: Callable[[Row], bytes] = key_maker(
+            layout.key, [layout.columns[position].kind for position in layout.key]
+        )
+        """The encoded primary key of a row in the newest layout."""
 
     def with_newest(self, layout: Layout) -> "Schema":
         """The same with one more version, which becomes the newest."""
         return Schema(self._tablet, layout, self._layouts.values())
-
-    def key_of(self, row: Row) -> bytes:
-        """The encoded primary key of a row in the newest layout."""
-        return encode_key([row[position] for position in self.layout.key], self._kinds)
 
     def newest(self, row: Row, version: int) -> Row:
         """A row of schema `version` in the newest layout.

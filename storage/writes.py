@@ -1,9 +1,11 @@
 """What the committer writes: write sets, checked and turned into one batch of the store."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from storage.absent import AbsentKeys
 from storage.clock import HybridClock
 from storage.errors import KalamError, SerializationError
 from storage.hot import HotStore, Put
@@ -23,9 +25,10 @@ from storage.recovery import INCARNATION, LAST
 from storage.rows import Op, encode_entry
 from storage.view import View
 
+_TRUNCATE = Op.TRUNCATE  # An enum's attribute costs more than a global.
 
-@dataclass(slots=True)
-class Write:
+
+class Write(msgspec.Struct, gc=False):
     """The net change of one key by one transaction.
 
     row: what it holds now; of DELETE the row deleted. old: what it held before, if there was a
@@ -45,8 +48,7 @@ class Write:
     assumed: int | None = None
 
 
-@dataclass(slots=True)
-class WriteSet:
+class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
@@ -63,8 +65,7 @@ class WriteSet:
     context: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """Sets written as one batch, in `_seq` order, and the view that shows them.
 
     synced: they, and all before them, are durable.
@@ -78,20 +79,20 @@ class Group:
 class GroupWriter:
     """Makes one batch out of write sets; for one group, in the committer's thread.
 
-    puts: the batch so far. written: the sets in it. sync: one of them asks for it. first, last:
-    their sequence numbers. changes_system: one of them has system records.
+    puts: the batch so far. written: the sets in it. sync: one of them asks for it. last: the newest
+    one's sequence number, 0 before the first. system_seq: of the newest that has system records.
     """
 
-    def __init__(self, store: HotStore, sequence: HybridClock) -> None:
+    def __init__(self, store: HotStore, sequence: HybridClock, absent: AbsentKeys) -> None:
         self._store = store
         self._sequence = sequence
+        self._absent = absent
         self._newest: dict[bytes, tuple[int, int, int]] = {}
         self._tablets: dict[TabletId, int] = {}
         self._truncated: dict[TabletId, int] = {}
         self.puts: list[Put] = []
         self.written: list[WriteSet] = []
         self.sync = False
-        self.first = 0
         self.last = 0
         self.system_seq = 0
 
@@ -109,36 +110,36 @@ class GroupWriter:
         for write, key in zip(writes, keys, strict=True):
             if write.assumed is not None:
                 self._check(write, key)
-        seq = self._sequence.next()
+        # The sets of a group become visible together: one look at the clock is enough for them.
+        seq = self._sequence.follow() if self.last else self._sequence.next()
         if write_set.validate is not None:
             write_set.validate(seq)
-        puts: list[Put] = []
-        truncated = False
-        for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
-            tablet, op = write.tablet, write.op
-            puts.append(
-                (log_key(tablet, seq, n), encode_entry(op, write.version, write.row, write.old))
-            )
-            if op is Op.TRUNCATE:
-                truncated = True
-                puts.append((meta_key(tablet, INCARNATION), seq.to_bytes(8)))
-            else:
-                puts.append((key, pack_position(seq, n, op)))
-        puts.extend(write_set.system)
         # Nothing below fails: from here on the set belongs to the group.
-        newest, tablets = self._newest, self._tablets
-        for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
-            newest[key] = (seq, n, write.op)
-            tablets[write.tablet] = seq
-        if truncated:
-            self._truncated |= {w.tablet: seq for w in writes if w.op is Op.TRUNCATE}
-        self.puts.extend(puts)
+        n = 0
+        for write in writes:
+            self._put(seq, n, write, keys[n])
+            n += 1  # noqa: SIM113 -- enumerate and zip cost as much as all of this loop's own work
         self.written.append(write_set)
         write_set.seq = self.last = seq
-        self.first = self.first or seq
         if write_set.system:
+            self.puts += write_set.system
             self.system_seq = seq
-        self.sync = self.sync or write_set.sync or bool(write_set.system)
+            self.sync = True
+        elif write_set.sync:
+            self.sync = True
+
+    def _put(self, seq: int, n: int, write: Write, key: bytes) -> None:
+        tablet, op = write.tablet, write.op
+        entry = encode_entry(op, write.version, write.row, write.old)
+        if op is _TRUNCATE:
+            self._truncated[tablet] = seq
+            entry_key = meta_key(tablet, INCARNATION)
+            self.puts += ((log_key(tablet, seq, n), entry), (entry_key, seq.to_bytes(8)))
+        else:
+            self.puts += ((log_key(tablet, seq, n), entry), (key, pack_position(seq, n, op)))
+        self._newest[key] = (seq, n, op)
+        self._tablets[tablet] = seq
+        self._absent.wrote(tablet, key)
 
     def batch(self) -> Sequence[Put]:
         """Everything to write; empty when no set has anything for the store."""
@@ -166,7 +167,11 @@ class GroupWriter:
         return 0 if key is None else split_log_key(key)[1]
 
     def _check(self, write: Write, key: bytes) -> None:
-        position = self.position(key)
+        position = self._newest.get(key)
+        if position is None and not self._absent.surely(write.tablet, key):
+            data = self._store.get(key)
+            if data is not None:
+                position = unpack_position(data)
         if position is None:
             # Absent, or only in a segment. Then what was read there still holds: the key is locked,
             # and flush, trim and compaction change no row.

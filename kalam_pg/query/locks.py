@@ -115,6 +115,22 @@ class LockTable:
         owner.tables.append(table)
         return True
 
+    def release_row(self, owner: LockOwner) -> None:
+        """Give back what `lock_row_nowait` took; `owner` has nothing else."""
+        name = owner.held.pop()
+        if self._waiters:
+            self._hand_on(name)
+        else:
+            del self._owners[name]
+        table = owner.tables.pop()
+        if table in self._table_changed:
+            self._leave_table(owner, table)
+        else:
+            writers = self._writers[table]
+            writers.discard(owner)
+            if not writers:
+                del self._writers[table]
+
     async def write_table(self, owner: LockOwner, table: int, *, timeout_s: float = 0.0) -> None:
         """ROW EXCLUSIVE, waiting for a definer to end. Raises LockNotAvailableError."""
         with trio.move_on_after(timeout_s or float("inf")) as scope:

@@ -6,7 +6,7 @@ is not plain (a lock that is taken, a row that breaks a rule, a key in a segment
 leaves no trace: the caller runs the statement the general way, which waits or raises as it should.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from catalog.model import TableKind, User
@@ -15,16 +15,19 @@ from kalam_pg.query.database import Database
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locks import LockOwner
 from kalam_pg.query.plan import Plan
+from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import PointPlan
-from kalam_pg.sql.closures import Slot
+from kalam_pg.sql.closures import Constant, Parameter, Slot
 from storage.engine import Write
 from storage.ids import NO_USER, TabletId
-from storage.keys import encode_key
-from storage.layout import Row
+from storage.keys import key_maker
+from storage.layout import Row, Value
 from storage.rows import Op
+from storage.tablet import Tablet
 from storage.view import Version
 
 _NO_ROW: Row = ()
+_INSERT = Op.INSERT
 
 
 class NotQuickError(Exception):
@@ -34,80 +37,105 @@ class NotQuickError(Exception):
 class QuickInsert:
     """INSERT … VALUES of one row, without ON CONFLICT and RETURNING."""
 
-    __slots__ = ("_builders", "_database", "_id", "_plan", "_rules", "_table")
+    __slots__ = (
+        "_database",
+        "_id",
+        "_kept",
+        "_key_of",
+        "_locks",
+        "_row",
+        "_rules",
+        "_table",
+        "_tablet",
+        "_version",
+        "_watched",
+    )
 
-    def __init__(self, plan: InsertPlan, database: Database, user: User) -> None:
-        self._plan = plan
-        self._rules = plan.rules
-        self._table = plan.table
-        self._builders = plan.literal_rows[0]
-        self._database = database
+    def __init__(self, plan: InsertPlan, database: Database, user: User, width: int) -> None:
+        """width: how many parameters the statement has."""
+        rules = self._rules = plan.rules
+        self._table = plan.table.id
+        self._version = plan.table.version
+        self._row = _row_maker(plan.literal_rows[0], width)
+        self._watched = bool(rules.checks or rules.storable)
+        self._key_of = key_maker(rules.key, rules.kinds)
         self._id = _tablet_id(plan, user)
+        self._database = database
+        self._locks = database.locks
+        self._tablet = _tablet(database, plan, self._id)
+        self._kept = self._tablet.kept
 
     def write(self, context: EvalContext, owner: LockOwner) -> Write:
-        """The row to commit, its key and table locked by `owner`. Raises NotQuickError, and any."""
-        rules = self._rules
-        row = tuple([None if b is None else b(_NO_ROW, context) for b in self._builders])
-        rules.check(row, context)
-        database, tablet_id, table = self._database, self._id, self._table
-        key = rules.key_of(row)
-        locks = database.locks
-        if not locks.lock_row_nowait(owner, table.id, (tablet_id, key)):
+        """The row to commit, its key and table locked by `owner`. Raises NotQuickError, and any.
+
+        Whether the key is in the log already is left to the committer, which looks anyway: its
+        SerializationError then means that the statement must go the general way.
+        """
+        row = self._row(context)
+        if self._watched or None in row:
+            self._rules.check(row, context)
+        key = self._key_of(row)
+        if not self._locks.lock_row_nowait(owner, self._table, (self._id, key)):
             raise NotQuickError
+        if self._kept.newest.segments:
+            self._look_in_segments(key, owner)
+        return Write(self._id, _INSERT, key, row, None, self._version, 0)
+
+    def _look_in_segments(self, key: bytes, owner: LockOwner) -> None:
         try:
-            tablet = database.tablet(table, tablet_id)
-            if tablet.get(database.engine.current, key) is None:
-                return Write(tablet_id, Op.INSERT, key, row, None, table.version, 0)
+            found = self._tablet.get(self._database.engine.current, key)
         except BaseException:
-            locks.release_all(owner)
+            self._locks.release_row(owner)
             raise
-        locks.release_all(owner)
-        raise NotQuickError
+        if found is not None:
+            self._locks.release_row(owner)
+            raise NotQuickError
 
 
 class QuickPoint:
     """SELECT of one row by its whole key."""
 
-    __slots__ = ("_database", "_id", "_key", "_plain", "_plan", "_table")
+    __slots__ = ("_engine", "_key", "_key_of", "_plain", "_plan", "_tablet")
 
-    def __init__(self, plan: PointPlan, database: Database, user: User) -> None:
+    def __init__(self, plan: PointPlan, database: Database, user: User, width: int) -> None:
+        """width: how many parameters the statement has."""
         self._plan = plan
-        self._table = plan.table
-        self._database = database
-        self._id = _tablet_id(plan, user)
-        self._key = plan.key
+        self._engine = database.engine
+        self._key = _row_maker(plan.key, width)
+        self._key_of = key_maker(range(len(plan.key)), plan.rules.kinds)
         self._plain = _plain_columns(plan)
+        self._tablet = _tablet(database, plan, _tablet_id(plan, user))
 
     def row(self, context: EvalContext) -> Row | None:
         """The row asked for, None when there is none. Raises NotQuickError, and what closures raise."""
-        values = [closure(_NO_ROW, context) for closure in self._key]
+        values = self._key(context)
         if None in values:
             return None
-        plan, database = self._plan, self._database
-        tablet = database.tablet(self._table, self._id)
-        found = tablet.get(database.engine.current, encode_key(values, plan.rules.kinds))
+        found = self._tablet.get(self._engine.current, self._key_of(values))
         if found is None:
             return None
-        if not isinstance(found, Version):
+        if found.__class__ is not Version:
             raise NotQuickError
         if self._plain is not None:
-            row = self._plain(found.row)
-            return row
+            return self._plain(found.row)
+        plan = self._plan
         row = (*found.row, found.seq, False)
         if plan.where is not None and plan.where(row, context) is not True:
             return None
         return tuple([closure(row, context) for closure in plan.targets])
 
 
-def quick_form(plan: Plan, database: Database, user: User) -> QuickInsert | QuickPoint | None:
-    """The short way of a plan for one user, if it has one."""
+def quick_form(
+    plan: Plan, database: Database, user: User, width: int
+) -> QuickInsert | QuickPoint | None:
+    """The short way of a plan with `width` parameters for one user, if it has one."""
     match plan:
         case InsertPlan(source=None, conflict=None, returning=()) if len(plan.literal_rows) == 1:
             if plan.table.kind is not TableKind.STREAM:
-                return QuickInsert(plan, database, user)
+                return QuickInsert(plan, database, user, width)
         case PointPlan() if plan.bounds.limit is None and plan.bounds.offset is None:
             if plan.table.kind is not TableKind.STREAM:
-                return QuickPoint(plan, database, user)
+                return QuickPoint(plan, database, user, width)
         case _:
             pass
     return None
@@ -117,13 +145,66 @@ def _tablet_id(plan: InsertPlan | PointPlan, user: User) -> TabletId:
     return TabletId(user.id if plan.table.per_user else NO_USER, plan.table.id)
 
 
+def _tablet(database: Database, plan: InsertPlan | PointPlan, tablet_id: TabletId) -> Tablet:
+    tablet = database.tablet(plan.table, tablet_id)
+    assert isinstance(tablet, Tablet), "a STREAM table's has no quick form"
+    return tablet
+
+
+def _row_maker(closures: Sequence[Closure | None], width: int) -> Callable[[EvalContext], Row]:
+    """Evaluates closures that see no row (None: NULL), of a statement with `width` parameters.
+
+    Parameters and constants, mostly all there is, are put in their places by one call.
+    """
+    constants: list[Value] = [None]
+    computed: list[Closure] = []
+    found: list[tuple[int, int]] = []  # (0 constant, 1 parameter or 2 computed; which of them)
+    for closure in closures:
+        match closure:
+            case None:
+                found.append((0, 0))
+            case Constant():
+                found.append((0, len(constants)))
+                constants.append(closure.value)
+            case Parameter():
+                found.append((1, closure.index))
+            case _:
+                found.append((2, len(computed)))
+                computed.append(closure)
+    begin = (0, len(constants), len(constants) + width)
+    return _arranger(tuple(constants), computed, [begin[what] + which for what, which in found])
+
+
+def _arranger(
+    constants: Row, computed: Sequence[Closure], places: Sequence[int]
+) -> Callable[[EvalContext], Row]:
+    """Makes rows of constants, then parameters, then what is computed: the value of each place."""
+    pick = _picker(places)
+    if not computed:
+        return lambda context: pick((*constants, *context.params))
+    if len(computed) == 1:
+        only = computed[0]
+        return lambda context: pick((*constants, *context.params, only(_NO_ROW, context)))
+
+    def arranged(context: EvalContext) -> Row:
+        values = [closure(_NO_ROW, context) for closure in computed]
+        return pick((*constants, *context.params, *values))
+
+    return arranged
+
+
+def _picker(places: Sequence[int]) -> Callable[[Row], Row]:
+    """The values of a row at these places."""
+    if len(places) == 1:
+        only = places[0]
+        return lambda row: (row[only],)
+    return itemgetter(*places)
+
+
 def _plain_columns(plan: PointPlan) -> Callable[[Row], Row] | None:
     """How to take the answer from the stored row, when it is just some of its columns."""
     width = len(plan.table.columns)
     slots = [t.index for t in plan.targets if isinstance(t, Slot) and t.index < width]
     if plan.where is not None or len(slots) < len(plan.targets) or not slots:
         return None
-    if len(slots) == 1:
-        only = slots[0]
-        return lambda row: (row[only],)
-    return itemgetter(*slots)
+    return _picker(slots)

@@ -108,6 +108,8 @@ class Channel(ABC):
                 return
             if sent == len(out):
                 out.clear()
+                if self._mask == EPOLLIN and self._drained is None and not self.ending:
+                    return  # As nearly always: nothing waits for this, and nothing changes.
                 self._blocked = False
             else:
                 if sent or not self._blocked:

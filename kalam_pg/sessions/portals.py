@@ -109,8 +109,8 @@ def moving(raw: bytes | None) -> bool:
 Reader = Callable[[bytes], Value]
 """From a parameter's bytes to its stored value."""
 
-# Decimal digits that surely are within the type's range: they need no further look.
-_SAFE_DIGITS = {INT2: 4, INT4: 9, INT8: 18}
+# The greatest value, and its decimal digits: no more of them need a further look.
+_GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
 
 
 @lru_cache(maxsize=2048)
@@ -137,13 +137,16 @@ def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
     if type_ in (TEXT, VARCHAR):
         return _text
     read = type_.input
-    digits = _SAFE_DIGITS.get(type_)
-    if digits is None:
+    greatest = _GREATEST.get(type_)
+    if greatest is None:
         return lambda raw: read(_text(raw), -1, context)
+    digits = len(str(greatest))
 
     def integer(raw: bytes) -> Value:
         if raw.isdigit() and len(raw) <= digits:
-            return int(raw)
+            value = int(raw)
+            if value <= greatest:
+                return value
         return read(_text(raw), -1, context)
 
     return integer

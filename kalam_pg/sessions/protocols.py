@@ -141,6 +141,10 @@ class Session(Protocol):
     outbox: bytearray
     closing: bool
 
+    @property
+    def resting(self) -> bool:
+        """Whether `advance` would do nothing now, so that the outbox may be sent without it."""
+
     def feed(self, data: bytes) -> None:
         """Bytes from the peer; only to be kept. Also called while Work runs (64 KiB at most)."""
 

@@ -56,28 +56,28 @@ class QuickStatement:
     """A prepared statement's short way, for the user, catalog and settings it was made with.
 
     form: None when there is none (which is worth remembering too). context: what its expressions may
-    ask. sync: whether its commits wait for the disk.
+    ask. sync: whether its commits wait for the disk. version: of the settings.
     """
 
     __slots__ = (
-        "_catalog",
         "_columns",
         "_formats",
         "_param_types",
         "_types",
-        "_user",
-        "_version",
+        "catalog",
         "context",
         "form",
         "sync",
+        "user",
+        "version",
     )
 
     def __init__(self, sql: "SqlSession", prepared: PreparedStatement, planned: Planned) -> None:
         self._columns = prepared.columns
         self._param_types = prepared.param_types
         self._types = sql.settings.types
-        self._catalog, self._user = sql.database.catalog, sql.user
-        self._version = sql.settings.version
+        self.catalog, self.user = sql.database.catalog, sql.user
+        self.version = sql.settings.version
         self._formats: dict[tuple[tuple[int, ...], tuple[int, ...], bool], QuickFormat] = {}
         self.context = sql.context()
         self.sync = sql.settings["synchronous_commit"] != "off"
@@ -86,9 +86,9 @@ class QuickStatement:
     def is_good(self, sql: "SqlSession") -> bool:
         """Whether it may still be used."""
         return (
-            self._version == sql.settings.version
-            and self._user is sql.user
-            and self._catalog is sql.database.catalog
+            self.version == sql.settings.version
+            and self.user is sql.user
+            and self.catalog is sql.database.catalog
         )
 
     def format(
@@ -185,7 +185,13 @@ class QuickBind:
 
     def is_good(self, sql: "SqlSession") -> bool:
         """Whether it may still be used."""
-        return sql.prepared.get(self.name) is self._prepared and self.quick.is_good(sql)
+        quick = self.quick
+        return (  # QuickStatement.is_good, spelled out: every statement comes by here.
+            quick.version == sql.settings.version
+            and quick.user is sql.user
+            and quick.catalog is sql.database.catalog
+            and sql.prepared.get(self.name) is self._prepared
+        )
 
     def params(self, buffer: bytes, start: int, stop: int) -> Params:
         """The parameters in buffer[start:stop]. Raises NotQuickError, and what a value's input raises."""
@@ -221,7 +227,10 @@ _SIZE = Struct(">i").unpack_from
 
 
 def be_quick(session: "Session", sql: "SqlSession") -> "QuickCommit | Outcome":
-    """Do what the next messages ask for, or return the commit that must be waited for."""
+    """Do what the next messages ask for in one step, or return the commit that must be waited for."""
+    if session.quick_commit.failed:
+        session.quick_commit.failed = False
+        return NOT_DONE
     decoder = session.decoder
     bound = session.quick_bind
     if bound is not None:

@@ -54,6 +54,7 @@ class Session:
         self.closing = False
         self.started_us = now_us()
         self.decoder = FrontendDecoder(services.config.message_bytes_max)
+        self.feed: Callable[[bytes], None] = self.decoder.feed
         self.sql: SqlSession | None = None
         self.portals: dict[str, Portal] = {}
         self.protocol_minor = 0
@@ -68,12 +69,19 @@ class Session:
         self.shapes = Shapes()
         self.quick_commit = quick.QuickCommit(self)
         self.quick_binds: dict[str, quick.QuickBind] = {}
+        self.quick_bind: quick.QuickBind | None = None
 
     # ------------------------------------------------------------------ what the loop calls
 
-    def feed(self, data: bytes) -> None:
-        """Keep bytes for `advance`."""
-        self.decoder.feed(data)
+    @property
+    def resting(self) -> bool:
+        """See `protocols.Session`."""
+        return not (
+            self.decoder.buffered
+            or self._flow is not None
+            or self.closing
+            or self._has_idle_timeouts
+        )
 
     def advance(self) -> Work | None:
         """Go on with the flow that waited, then with the messages that are there."""
@@ -84,14 +92,17 @@ class Session:
             if self._flow is None:
                 if self.closing:
                     return None
-                if self.sql is not None and not self.decoder.buffered:
-                    self._watch_idle(self.sql)
-                    return None
-                done = self._be_quick()
-                if done is quick.ANSWERED:
-                    continue
-                if isinstance(done, quick.QuickCommit):
-                    return done
+                sql = self.sql
+                if sql is not None:
+                    if not self.decoder.buffered:
+                        self._watch_idle(sql)
+                        return None
+                    if self.may_be_quick(sql):
+                        done = quick.be_quick(self, sql)
+                        if done is quick.ANSWERED:
+                            continue
+                        if isinstance(done, quick.QuickCommit):
+                            return done
                 try:
                     if not self._next_flow():
                         if self.sql is not None:
@@ -157,16 +168,6 @@ class Session:
         self.outbox += ready_for_query(sql.status)
 
     # ------------------------------------------------------------------ inside
-
-    def _be_quick(self) -> quick.QuickCommit | quick.Outcome:
-        """Do the next messages in one step if they are one quick statement's (`sessions.quick`)."""
-        sql = self.sql
-        if sql is None or not self.may_be_quick(sql):
-            return quick.NOT_DONE
-        pipeline = self.decoder.peek_pipeline()
-        if pipeline is None:
-            return quick.NOT_DONE
-        return quick.run_pipeline(self, sql, pipeline)
 
     def _next_flow(self) -> bool:
         """Take the next message, if it is there (else False). Raises 08P01."""

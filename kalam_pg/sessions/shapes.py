@@ -5,7 +5,9 @@ for each row. Its shape (`sql.literals`) is the text with those values taken out
 shape with parameters in their place, typed as PostgreSQL types the literals.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +37,23 @@ class Shapes:
 
     def __init__(self) -> None:
         self._known: Lru[str, PreparedStatement | str] = Lru(SHAPES_MAX)
+        self._templates: dict[str, _Template] = {}
+
+    def again(self, sql: "SqlSession", text: str) -> Shaped | None:
+        """As `find`, in a fifth of the time, for a text that is formed as one of those before it.
+
+        None says nothing: ask `find`.
+        """
+        template = self._templates.get(text[:_BEGINNING])
+        if template is None:
+            return None
+        match = template.pattern.fullmatch(text)
+        if match is None or not _is_current(sql, template.prepared):
+            return None
+        try:
+            return template.prepared, _values(template.readers, match.groups())
+        except (KalamError, _MovingError):
+            return None
 
     def find(self, sql: "SqlSession", text: str) -> Shaped | None:
         """The text as a prepared statement and its values; None: run the text as it stands.
@@ -47,6 +66,7 @@ class Shapes:
         if shape is None or not shape.values:
             return None
         prepared = self._known.get(shape.key)
+        again = prepared is not None
         if isinstance(prepared, PreparedStatement) and not _is_current(sql, prepared):
             prepared = None
         if prepared is None:
@@ -57,12 +77,50 @@ class Shapes:
         types = prepared.param_types
         try:
             readers = _readers(shape.classes, types, sql.settings.types)
-            values = tuple(
-                [read(literal) for read, literal in zip(readers, shape.values, strict=True)]
-            )
+            if again:
+                self._remember(text, _Template(prepared, _pattern(shape.key), readers))
+            values = _values(readers, shape.values)
         except (KalamError, _MovingError):
             return None
         return prepared, values
+
+    def _remember(self, text: str, template: "_Template") -> None:
+        if len(self._templates) >= SHAPES_MAX:
+            self._templates.clear()
+        self._templates[text[:_BEGINNING]] = template
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A shape that came again. pattern: of its texts, a group for each value, read by its reader."""
+
+    prepared: PreparedStatement
+    pattern: re.Pattern[str]
+    readers: "tuple[_Read, ...]"
+
+
+_BEGINNING = 32
+"""Characters by which a text's template is found; no more than one of those that begin alike is kept."""
+
+_LITERALS = {
+    # Only what surely has the class: others go the long way.
+    "i": r"(-?[0-9]{1,9})",
+    "I": r"(-?(?:[1-9][0-9]{10,17}|[1-8][0-9]{18}))",
+    "n": r"(-?[0-9]+\.[0-9]+)",
+    "s": r"'([^'\0\1-\3]*)'",
+}
+
+
+@lru_cache(maxsize=1024)
+def _pattern(key: str) -> re.Pattern[str]:
+    """What the texts of a shape look like, but for rare spellings of their literals."""
+    first, *rest = key.split("\0")
+    literals = (_LITERALS[part[0]] + re.escape(part[1:]) for part in rest)
+    return re.compile(re.escape(first) + "".join(literals))
+
+
+def _values(readers: "Sequence[_Read]", literals: Sequence[str]) -> tuple[Value, ...]:
+    return tuple([read(literal) for read, literal in zip(readers, literals, strict=True)])
 
 
 _UNFIT = "unfit"

@@ -28,7 +28,7 @@ def query(session: "Session", text: str) -> Steps[None]:
     session.flow_is_extended = False
     sql.prepared.pop("", None)
     session.portals.pop("", None)
-    shaped = session.shapes.find(sql, text)
+    shaped = session.shapes.again(sql, text) or session.shapes.find(sql, text)
     if shaped is not None:
         yield from _run_shaped(session, *shaped)
         return
@@ -59,12 +59,15 @@ def _run_shaped(
     assert sql is not None
     assert prepared.statement is not None
     if session.may_be_quick(sql):
-        done = quick.run_simple(session, sql, prepared, params)
+        # This Query has been taken from the decoder already: nothing more is, when it is done.
+        done = quick.run_simple(session, sql, prepared, params, 0)
         if done is quick.ANSWERED:
             return
         if isinstance(done, quick.QuickCommit):
-            yield done  # It answers by itself.
-            return
+            yield done
+            if not done.failed:
+                return  # It has answered.
+            done.failed = False
     try:
         dispatch.check_allowed(sql, prepared.statement)
         yield from _run(session, prepared.statement, prepared, params, last=True)

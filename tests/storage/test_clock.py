@@ -37,6 +37,23 @@ def test_a_number_is_time_node_and_counter():
     assert fields(numbers.next()) == (NOON_MS + 1, 5, 0)
 
 
+def test_a_number_may_follow_another_without_a_look_at_the_clock():
+    clock = ManualClock()
+    numbers, reservation, durable = counter(clock)
+    assert fields(numbers.next()) == (NOON_MS, 5, 0)
+    clock.ms += 7
+    assert fields(numbers.follow()) == (NOON_MS, 5, 1)
+    for _ in range(4094):
+        numbers.follow()
+    assert fields(numbers.last) == (NOON_MS, 5, 4095)
+    assert fields(numbers.follow()) == (NOON_MS + 7, 5, 0)
+    reservation.through = numbers.last
+    written = len(durable)
+    number = numbers.follow()
+    assert len(durable) == written + 1
+    assert durable[-1] > number
+
+
 def test_a_used_up_counter_borrows_the_next_millisecond_and_never_the_nodes_bits():
     numbers, _, _ = counter(ManualClock(), node=1023)
     given_ = [numbers.next() for _ in range(4096 * 2 + 1)]

@@ -16,6 +16,7 @@ from storage.keys import (
     encode_key,
     encode_sort_key,
     index_key,
+    key_maker,
     log_key,
     meta_key,
     split_index_key,
@@ -95,6 +96,13 @@ def test_keys_sort_and_equal_as_the_values_do(case):
     ]
     assert (left < right) == (ranks[0] < ranks[1])
     assert (left == right) == (ranks[0] == ranks[1])
+
+
+@given(two_keys())
+def test_a_rows_key_is_that_of_its_columns(case):
+    kinds, values, other = case
+    at = range(len(kinds), 2 * len(kinds))
+    assert key_maker(at, kinds)([*other, *values]) == encode_key(values, kinds)
 
 
 @given(two_keys())

@@ -127,6 +127,11 @@ class FakeSession:
         self._begun = False
         self._after = b""
 
+    @property
+    def resting(self) -> bool:
+        """It may have more to say whenever it is asked."""
+        return False
+
     def feed(self, data: bytes) -> None:
         assert data
         self.fed += len(data)

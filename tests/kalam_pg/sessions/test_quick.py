@@ -257,6 +257,39 @@ async def test_texts_that_differ_in_their_literals_are_answered_as_they_stand(tm
         assert shaped == plain, text
 
 
+LITERALS = [
+    *("5", "-5", "007", "2147483647", "2147483648", "-2147483649", "99999999999", "1.50", "-0.25"),
+    *(
+        "9223372036854775807",
+        "9223372036854775808",
+        "1e3",
+        "'a'",
+        "'o''ne'",
+        "'a\\b'",
+        "'--'",
+        "'é'",
+    ),
+    *("''", "'/*'", "NULL", "TRUE", "$1", "-", "5 + 1", '"price"', "x'41'", "E'a'", "'1' '2'"),
+]
+
+
+async def test_a_text_formed_as_one_before_it_is_taken_apart_as_if_it_were_the_first(tmp_path):
+    async with shop(tmp_path) as (_, client):
+        session = client.session
+        known = 0
+        for first in ("5", "99999999999", "1.50", "'a'"):
+            for name in ("name", "price"):
+                select = f"SELECT id FROM shop.items WHERE {name} = %s AND id > 0;"
+                for number in range(3):
+                    session.shapes.find(session.sql, select % first.replace("5", str(number + 5)))
+                for literal in LITERALS:
+                    text = select % literal
+                    again = session.shapes.again(session.sql, text)
+                    assert again in (None, session.shapes.find(session.sql, text))
+                    known += again is not None
+        assert known > 20
+
+
 async def test_a_malformed_query_is_answered_and_the_session_goes_on(tmp_path):
     async with shop(tmp_path) as (server, client):
         client.feed(b"Q\0\0\0\x08a\0b\0")
