@@ -6,7 +6,7 @@ closures that say what they are, so that a call on them can skip a level of call
 
 from collections.abc import Callable, Sequence
 
-from kalam_pg.functions.define import Datum
+from kalam_pg.functions.define import Datum, same
 from kalam_pg.functions.table import EvalContext
 from storage.layout import Row, Value
 
@@ -61,6 +61,8 @@ def strict_call(function: Plain, args: Sequence[Run]) -> Run:
     """A function that is not called when an argument is NULL."""
     if any(isinstance(a, Constant) and a.value is None for a in args):
         return null
+    if function is same:
+        return args[0]
     if len(args) == 1:
         return _strict_one(function, args[0])
     if len(args) == 2:
