@@ -84,7 +84,8 @@ def _date_time(days: int, micros: int) -> int:
     return check_timestamp(base + micros) if is_finite(base) else base
 
 
-def _plus(value: int, interval: bytes) -> int:
+def plus_interval(value: int, interval: bytes) -> int:
+    """Timestamp + interval."""
     return add_interval(value, interval)
 
 
@@ -92,7 +93,8 @@ def _minus(value: int, interval: bytes) -> int:
     return add_interval(value, interval, -1)
 
 
-def _zoned_plus(context: EvalContext, value: int, interval: bytes) -> int:
+def plus_interval_zoned(context: EvalContext, value: int, interval: bytes) -> int:
+    """Timestamptz + interval: days and months are those of the session's zone."""
     return add_interval_zoned(value, interval, context.types.timezone)
 
 
@@ -100,7 +102,8 @@ def _zoned_minus(context: EvalContext, value: int, interval: bytes) -> int:
     return add_interval_zoned(value, interval, context.types.timezone, -1)
 
 
-def _time_plus(value: int, interval: bytes) -> int:
+def time_plus_interval(value: int, interval: bytes) -> int:
+    """Time + interval, around the clock."""
     return (value + unpack_interval(interval)[2]) % DAY_US
 
 
@@ -319,17 +322,6 @@ def _date_bin(stride: bytes, value: int, origin: int) -> int:
     return check_timestamp(origin + (value - origin) // step * step)
 
 
-def _overlaps(a: Datum, b: Datum, c: Datum, d: Datum) -> bool | None:
-    """(a, b) OVERLAPS (c, d): half-open periods, ends in any order."""
-    if a is None or c is None or b is None or d is None:
-        return None
-    a, b = min(a, b), max(a, b)
-    c, d = min(c, d), max(c, d)
-    if a == c:
-        return True
-    return bool(c < b) if a < c else bool(a < d)
-
-
 _I, _TS, _TZ = INTERVAL, TIMESTAMP, TIMESTAMPTZ
 _STABLE = {"needs_context": True, "volatility": Volatility.STABLE}
 
@@ -343,16 +335,16 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("-", (DATE, _I), _TS, _date_interval(-1)),
     operator("+", (DATE, TIME), _TS, _date_time),
     operator("+", (TIME, DATE), _TS, _swap(_date_time)),
-    operator("+", (_TS, _I), _TS, _plus),
-    operator("+", (_I, _TS), _TS, _swap(_plus)),
+    operator("+", (_TS, _I), _TS, plus_interval),
+    operator("+", (_I, _TS), _TS, _swap(plus_interval)),
     operator("-", (_TS, _I), _TS, _minus),
-    operator("+", (_TZ, _I), _TZ, _zoned_plus, **_STABLE),
-    operator("+", (_I, _TZ), _TZ, _swap(_zoned_plus), **_STABLE),
+    operator("+", (_TZ, _I), _TZ, plus_interval_zoned, **_STABLE),
+    operator("+", (_I, _TZ), _TZ, _swap(plus_interval_zoned), **_STABLE),
     operator("-", (_TZ, _I), _TZ, _zoned_minus, **_STABLE),
     operator("-", (_TS, _TS), _I, subtract_timestamps),
     operator("-", (_TZ, _TZ), _I, subtract_timestamps),
-    operator("+", (TIME, _I), TIME, _time_plus),
-    operator("+", (_I, TIME), TIME, _swap(_time_plus)),
+    operator("+", (TIME, _I), TIME, time_plus_interval),
+    operator("+", (_I, TIME), TIME, _swap(time_plus_interval)),
     operator("-", (TIME, _I), TIME, _time_minus),
     operator("-", (TIME, TIME), _I, lambda a, b: pack_interval(0, 0, a - b)),
     operator("+", (_I, _I), _I, _add_intervals),
@@ -385,8 +377,4 @@ OVERLOADS: tuple[Overload, ...] = (
     function("timezone", (_I, _TS), _TZ, lambda i, v: check_timestamp(v - _offset(i))),
     function("date_bin", (_I, _TS, _TS), _TS, _date_bin),
     function("date_bin", (_I, _TZ, _TZ), _TZ, _date_bin),
-    *(
-        function("overlaps", (t, t, t, t), BOOL, _overlaps, strict=False)
-        for t in (_TS, _TZ, TIME)
-    ),
 )  # fmt: skip

@@ -14,8 +14,8 @@ from kalam_pg.functions.table import Kind, Overload
 _MODULES = (
     "aggregates", "arrays", "casts", "comparison", "current", "datetimes", "fields", "floats",
     "formatting",
-    "identifiers", "integers", "jsonbuild", "jsons", "miscellany", "numerics", "patterns", "regex",
-    "regexfunctions", "sets", "strings", "sysinfo",
+    "identifiers", "integers", "jsonbuild", "jsons", "miscellany", "numerics", "overlaps", "patterns",
+    "regex", "regexfunctions", "sets", "strings", "sysinfo",
     "windows",
 )  # fmt: skip
 

@@ -27,7 +27,12 @@ from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum, function, returns_set, stable
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
-VERSION = "PostgreSQL 15.0 (KalamDB) on Python"
+SERVER_VERSION = "15.0 (kalam_pg)"
+"""The setting server_version: drivers read the number before the blank."""
+
+SERVER_VERSION_NUM = "150000"
+
+VERSION = f"PostgreSQL {SERVER_VERSION}"
 """version(): drivers read the number behind the first word."""
 
 _UTF8 = 6

@@ -88,11 +88,11 @@ class Cursor:
 
 
 def text(raw: bytes) -> str:
-    """UTF-8 bytes of a message as text; ProtocolViolationError naming the first bad byte."""
+    """UTF-8 bytes of a message as text; 22021 (as ProtocolViolationError) naming the first bad byte."""
     try:
         return raw.decode()
     except UnicodeDecodeError as exc:
         bad = " ".join(f"0x{byte:02x}" for byte in raw[exc.start : exc.end])
         raise ProtocolViolationError(
-            f'invalid byte sequence for encoding "UTF8": {bad}', fatal=False
+            f'invalid byte sequence for encoding "UTF8": {bad}', fatal=False, sqlstate="22021"
         ) from exc

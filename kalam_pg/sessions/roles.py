@@ -67,7 +67,7 @@ def set_role(sql: SqlSession, statement: st.SetRole) -> Result:
         acting.set_role(sql, user, local=statement.local)
     if sql.user.id != sql.login_user.id:
         log.info("acting for another user", actor=sql.login_user.id, user=sql.user.id)
-    return Result("SET" if statement.name is not None else "RESET")
+    return Result("RESET" if statement.reset else "SET")
 
 
 def columns(sql: SqlSession, statement: st.ExecuteAsUser) -> tuple[OutputColumn, ...]:

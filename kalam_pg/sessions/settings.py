@@ -19,9 +19,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.types.table import TypeContext
-
-SERVER_VERSION = "15.0 (kalam_pg)"
-SERVER_VERSION_NUM = "150000"
+from kalam_pg.functions.sysinfo import SERVER_VERSION, SERVER_VERSION_NUM
 
 _BOOLS = {
     **dict.fromkeys(("on", "true", "yes", "1", "t", "y"), "on"),

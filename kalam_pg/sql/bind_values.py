@@ -178,30 +178,69 @@ def _folded_array(items: tuple[Expr, ...], kind: PgType, at: int) -> Expr:
 @handles(exp.Bracket)
 def _subscript(level: Level, node: exp.Bracket) -> Expr:
     consumed(node, "this", "expressions")
-    indexes: list[Expr] = []
+    written: list[exp.Expr] = []
     base: exp.Expr = node
     while type(base) is exp.Bracket:
-        here: list[Expr] = []
-        for index in base.expressions:
-            if type(index) is exp.Slice:
-                raise unsupported("an array slice", node)
-            bound = bind_expr(level, index)
-            cast = coerce(level.state, bound, types.INT4, "a")
-            if cast is None:
-                raise DatatypeMismatchError(
-                    "array subscript must have type integer", position=position(index)
-                )
-            here.append(cast)
-        indexes = here + indexes
+        written = [*base.expressions, *written]
         base = base.args["this"]
     arg = bind_expr(level, base)
+    if arg.type is types.JSONB:
+        texts = types.array_of(types.TEXT)
+        assert texts is not None
+        path = tuple(_json_step(level, step) for step in written)
+        at = position(node)
+        return apply_operator(level, "#>", (arg, _folded_array(path, texts, at)), at)
     element = arg.type.element
     if element is None:
+        while type(base) is exp.Cast:  # An expression is where it begins.
+            base = base.args["this"]
         raise DatatypeMismatchError(
             f"cannot subscript type {arg.type.sql_name} because it does not support subscripting",
             position=position(base),
         )
-    return Subscript(arg, tuple(indexes), element, arg.typmod, position(node))
+    indexes = tuple(_array_index(level, index) for index in written)
+    return Subscript(arg, indexes, element, arg.typmod, position(node))
+
+
+def _array_index(level: Level, index: exp.Expr) -> Expr:
+    if type(index) is exp.Slice:
+        raise unsupported("an array slice", index)
+    cast = coerce(level.state, bind_expr(level, index), types.INT4, "a")
+    if cast is None:
+        raise DatatypeMismatchError(
+            "array subscript must have type integer", position=position(index)
+        )
+    return cast
+
+
+def _json_step(level: Level, step: exp.Expr) -> Expr:
+    """A key or a position as text, the way a path has it."""
+    if type(step) is exp.Slice:
+        raise DatatypeMismatchError(
+            "jsonb subscript does not support slices", position=_slice_position(step)
+        )
+    bound = bind_expr(level, step)
+    if bound.type is types.UNKNOWN:
+        text = coerce(level.state, bound, types.TEXT)
+    else:
+        number = coerce(level.state, bound, types.INT4)
+        text = (
+            coerce(level.state, bound, types.TEXT)
+            if number is None
+            else (coerce(level.state, number, types.TEXT, "e"))
+        )
+    if text is None:
+        raise DatatypeMismatchError(
+            f"subscript type {bound.type.sql_name} is not supported",
+            hint="jsonb subscript must be coercible to either integer or text.",
+            position=position(step),
+        )
+    return text
+
+
+def _slice_position(node: exp.Slice) -> int:
+    bound = node.args.get("expression") or node.args.get("this")
+    return position(bound) if bound is not None else 0
 
 
 @handles(exp.Dot)

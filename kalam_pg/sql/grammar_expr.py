@@ -6,6 +6,7 @@ Precedence"). Comparisons, and LIKE with its kin, do not associate: `a < b < c` 
 
 from sqlglot import exp
 
+from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.dialect import OPERATORS, type_node
 from kalam_pg.sql.grammar_calls import CallGrammar
 from kalam_pg.sql.keywords import NOT_A_FUNCTION, NOT_A_NAME, RESERVED
@@ -237,7 +238,24 @@ class ExpressionGrammar(CallGrammar):
             symbol, schema = self._operator()
             operand = self._climb(_OTHER + 1, restricted=restricted)
             return self._prefixed(symbol, schema, token, operand)
-        return self._casts(self._operand())
+        operand = self._operand()
+        if self.at("overlaps") and type(operand) is exp.Tuple:
+            return self._overlaps(operand)
+        return self._casts(operand)
+
+    def _overlaps(self, left: exp.Tuple) -> exp.Expr:
+        """Row OVERLAPS row: a call of the function of that name."""
+        token = self.advance()
+        right = self._operand() if self.at("(", "row") else None
+        if type(right) is not exp.Tuple:
+            self.fail(self.tokens[self.index - 1] if right is not None else self.token)
+        for side, row in (("left", left), ("right", right)):
+            if len(row.expressions) != 2:
+                raise SqlSyntaxError(
+                    f"wrong number of parameters on {side} side of OVERLAPS expression",
+                    position=self.offset + row.meta["start"] + 1,
+                )
+        return self.made("overlaps", token, [*left.expressions, *right.expressions])
 
     def _prefixed(self, symbol: str, schema: str, token: Token, operand: exp.Expr) -> exp.Expr:
         node: exp.Expr = (

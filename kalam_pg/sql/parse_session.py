@@ -207,7 +207,7 @@ def _setting(reader: StatementReader, *, local: bool) -> Statement:
     if not reader.accept("to"):
         reader.expect("=")
     if reader.accept("default"):
-        return SetSetting(name, None, local)
+        return SetRole(None, local) if name == "role" else SetSetting(name, None, local)
     values = reader.many(lambda: _setting_value(reader))
     if name == "role" and len(values) == 1:
         return SetRole(None if values[0].lower() == "none" else values[0], local)
@@ -245,9 +245,9 @@ def reset(reader: StatementReader) -> Statement:
     """RESET name | ALL | ROLE | SESSION AUTHORIZATION | TIME ZONE."""
     reader.advance()
     if reader.accept("session", "authorization"):
-        return SetRole(None, authorization=True)
+        return SetRole(None, authorization=True, reset=True)
     name = setting_to_name(reader)
-    return SetRole(None) if name == "role" else ResetSetting(name)
+    return SetRole(None, reset=True) if name == "role" else ResetSetting(name)
 
 
 def setting_to_name(reader: StatementReader) -> str:

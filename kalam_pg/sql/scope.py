@@ -14,8 +14,11 @@ from catalog.errors import (
 from catalog.model import Relation, Table
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
-from kalam_pg.sql.tree import ColumnRef, Cte, Expr, OutputColumn
+from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, Expr, IsNull, OutputColumn
 from kalam_pg.sql.walk import raise_levels
+
+_TWICE, _TABLE_OID = -1, -2
+"""Instead of a column's index: of a name that two columns share; of a stored table's own OID."""
 
 VIRTUAL_SCHEMAS = frozenset(("pg_catalog", "information_schema", "system"))
 
@@ -96,10 +99,21 @@ class Item:
 
     def ref(self, index: int, position: int) -> Expr:
         """The expression for one column."""
+        if index == _TABLE_OID:
+            return self._table_oid(position)
         if self.exprs is not None:
             return self.exprs[index]
         column = self.columns[index]
         return ColumnRef(self.relation, index, column.name, column.type, column.typmod, position)
+
+    def _table_oid(self, position: int) -> Expr:
+        """The table's OID; NULL where an outer join has made up the row, as its key is NULL then."""
+        table = self.table
+        assert table is not None
+        (at, *_) = (i for i, c in enumerate(table.columns) if c.id == table.primary_key[0])
+        made_up = IsNull(self.ref(at, position), False, types.BOOL, -1, position)
+        whens = ((made_up, Const(None, types.OID, -1, position)),)
+        return Case(whens, Const(table.id, types.OID, -1, position), types.OID, -1, position)
 
 
 @dataclass(slots=True)
@@ -170,7 +184,7 @@ def names_of(columns: Sequence[OutputColumn]) -> dict[str, int]:
     """Column name to index; -1 marks a name that occurs twice."""
     names: dict[str, int] = {}
     for index, column in enumerate(columns):
-        names[column.name] = -1 if column.name in names else index
+        names[column.name] = _TWICE if column.name in names else index
     return names
 
 
@@ -231,8 +245,10 @@ def resolve_column(level: Level, name: str, position: int) -> Expr | None:
                 continue
             index = item.names.get(name)
             if index is None:
-                continue
-            if found is not None or index < 0:
+                if name != "tableoid" or item.table is None:
+                    continue
+                index = _TABLE_OID
+            if found is not None or index == _TWICE:
                 raise AmbiguousColumnError(
                     f'column reference "{name}" is ambiguous', position=position
                 )
@@ -246,9 +262,11 @@ def resolve_qualified(level: Level, path: Sequence[str], name: str, position: in
     """What `table.name` or `schema.table.name` means."""
     up, item = resolve_item(level, path, position)
     index = item.names.get(name)
+    if index is None and name == "tableoid" and item.table is not None:
+        index = _TABLE_OID
     if index is None:
         raise UndefinedColumnError(f"column {item.alias}.{name} does not exist", position=position)
-    if index < 0:
+    if index == _TWICE:
         raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
     found = item.ref(index, position)
     return raise_levels(found, up) if up else found

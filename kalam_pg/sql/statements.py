@@ -315,11 +315,12 @@ class ShowSetting:
 
 @dataclass(frozen=True, slots=True)
 class SetRole:
-    """name None is NONE / RESET ROLE. authorization: SET SESSION AUTHORIZATION."""
+    """name None is NONE or DEFAULT, and what RESET means. authorization: SET SESSION AUTHORIZATION."""
 
     name: str | None
     local: bool = False
     authorization: bool = False
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True)

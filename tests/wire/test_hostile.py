@@ -201,7 +201,6 @@ BROKEN: dict[str, bytes] = {
     "an execute that ends early": message(b"E", b"\0\0"),
     "a sync with a body": message(b"S", b"body"),
     "a function call that ends early": message(b"F", struct.pack("!ihh", 1, 0, 9)),
-    "a query that is not UTF-8": message(b"P", b"\0SELECT '\xff'\0\0\0"),
 }  # fmt: skip
 
 

@@ -266,7 +266,7 @@ SIMPLE = [
     ("SET ROLE NONE", s.SetRole(None)), ("SET LOCAL ROLE a", s.SetRole("a", local=True)),
     ("SET role TO 'a'", s.SetRole("a")),
     ("SET SESSION AUTHORIZATION 'a'", s.SetRole("a", authorization=True)),
-    ("RESET SESSION AUTHORIZATION", s.SetRole(None, authorization=True)),
+    ("RESET SESSION AUTHORIZATION", s.SetRole(None, authorization=True, reset=True)),
     ("RESET TIME ZONE", s.ResetSetting("timezone")), ("RESET ALL", s.ResetSetting("all")),
     ("SHOW ALL", s.ShowSetting("all")), ("SHOW a.b", s.ShowSetting("a.b")),
     ("SHOW TRANSACTION ISOLATION LEVEL", s.ShowSetting("transaction_isolation")),

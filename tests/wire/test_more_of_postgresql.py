@@ -1,0 +1,124 @@
+"""Corners of the language, side by side with PostgreSQL 15: each was once answered otherwise."""
+
+# ruff: noqa: E501 -- one statement a line
+
+import pytest
+
+from tests.wire import postgresql
+from tests.wire.raw import RawClient, message
+from tests.wire.side_by_side import both, differences
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not postgresql.installed(), reason="needs Debian's package postgresql-15"),
+]
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory):
+    with both(tmp_path_factory.mktemp("corners")) as found:
+        yield found
+
+
+SCRIPTS = {
+    "OVERLAPS": """
+        SELECT (DATE '2001-02-16', DATE '2001-12-21') OVERLAPS (DATE '2001-10-30', DATE '2002-10-30')
+        SELECT (DATE '2001-02-16', INTERVAL '100 days') OVERLAPS (DATE '2001-10-30', DATE '2002-10-30')
+        SELECT (DATE '2001-10-29', DATE '2001-10-30') OVERLAPS (DATE '2001-10-30', DATE '2001-10-31')
+        SELECT (DATE '2001-10-30', DATE '2001-10-30') OVERLAPS (DATE '2001-10-30', DATE '2001-10-31')
+        SELECT (TIME '10:00', TIME '12:00') OVERLAPS (TIME '11:00', INTERVAL '2 hours')
+        SELECT (timestamp '2020-01-01', timestamp '2020-01-03') OVERLAPS (timestamp '2020-01-05', timestamp '2020-01-02')
+        SELECT (timestamp '2020-01-01', interval '1 mon') OVERLAPS (timestamp '2020-01-31', interval '1 day')
+        SELECT (timestamptz '2020-01-01 UTC', interval '1 mon') OVERLAPS (timestamptz '2020-01-31 UTC', timestamptz '2020-03-01 UTC')
+        SELECT ROW(timestamp '2020-01-01', NULL) OVERLAPS ROW(timestamp '2020-01-01', timestamp '2020-01-02')
+        SELECT (timestamp '2020-01-05', NULL) OVERLAPS (timestamp '2020-01-01', timestamp '2020-01-06')
+        SELECT (timestamp '2020-01-05', NULL) OVERLAPS (timestamp '2020-01-01', timestamp '2020-01-02')
+        SELECT (NULL, timestamp '2020-01-05') OVERLAPS (timestamp '2020-01-06', NULL)
+        SELECT (NULL::timestamp, NULL) OVERLAPS (timestamp '2020-01-06', timestamp '2020-01-08')
+        SELECT (timestamp '2020-01-01', timestamp '2020-01-03') OVERLAPS (NULL::timestamp, NULL::timestamp)
+        SELECT NOT (TIME '10:00', TIME '12:00') OVERLAPS (TIME '13:00', TIME '14:00') AND true
+        SELECT (DATE '2001-02-16', 1, 2) OVERLAPS (DATE '2001-10-30', DATE '2002-10-30')
+        SELECT (DATE '2001-02-16', DATE '2001-02-16') OVERLAPS (DATE '2001-10-30', 1, 2)
+        SELECT (DATE '2001-02-16', DATE '2001-02-16') OVERLAPS DATE '2001-10-30'
+        SELECT 1 OVERLAPS 2
+        CREATE TABLE spans (id int PRIMARY KEY, a timestamp, b timestamp)
+        INSERT INTO spans SELECT g, timestamp '2020-01-01' + g * interval '1 day', timestamp '2020-01-01' + (g + 1) * interval '1 day' FROM generate_series(1, 9) g
+        SELECT id FROM spans WHERE (a, b) OVERLAPS (timestamp '2020-01-03', timestamp '2020-01-05') ORDER BY id
+        SELECT count(*) FROM spans x JOIN spans y ON (x.a, x.b) OVERLAPS (y.a, y.b)
+        """,
+    "SET ROLE NONE": """
+        SET ROLE NONE
+        SET LOCAL ROLE NONE
+        SET ROLE TO DEFAULT
+        RESET ROLE
+        SET SESSION AUTHORIZATION DEFAULT
+        RESET SESSION AUTHORIZATION
+        """,
+    "subscripts of jsonb": """
+        SELECT ('{"a": 1}'::jsonb)['a']
+        SELECT ('{"a": {"b": [1, "x", null]}}'::jsonb)['a']['b'][1]
+        SELECT ('{"a": {"b": [1, "x", null]}}'::jsonb)['a']['b'][-1]
+        SELECT ('{"a": {"b": [1, "x", null]}}'::jsonb)['a']['b']['1']
+        SELECT ('[1, "x"]'::jsonb)[0], ('[1, "x"]'::jsonb)[5], ('[1, "x"]'::jsonb)['a']
+        SELECT ('{"a": 1}'::jsonb)['z'], ('{"a": 1}'::jsonb)[0], ('1'::jsonb)['a']
+        SELECT ('{"a": 1}'::jsonb)[NULL], (NULL::jsonb)['a']
+        SELECT ('{"1": 7}'::jsonb)[1]
+        SELECT ('{"a": 1}'::jsonb)['a':'b']
+        SELECT ('{"a": 1}'::jsonb)[:]
+        SELECT ('{"a": 1}'::jsonb)[1.5]
+        SELECT ('{"a": 1}'::jsonb)[true]
+        SELECT ('{"a": 1}'::json)['a']
+        SELECT (1)[1]
+        CREATE TABLE docs (id int PRIMARY KEY, j jsonb)
+        INSERT INTO docs VALUES (1, '{"a": [10, 20], "k": "v"}'), (2, '{"k": "w"}'), (3, NULL)
+        SELECT id, j['a'][1], j['k'] FROM docs ORDER BY id
+        SELECT id FROM docs WHERE j['k'] = '"v"'
+        SELECT j['k'], count(*) FROM docs GROUP BY j['k'] ORDER BY 2, 1
+        SELECT x.j['a'][x.id - 1] FROM docs x ORDER BY id
+        """,
+    "tableoid": """
+        CREATE TABLE one (id int PRIMARY KEY, v text)
+        INSERT INTO one VALUES (1, 'a')
+        SELECT tableoid::regclass, id FROM one
+        SELECT one.tableoid::regclass::text FROM one WHERE id = 1
+        SELECT count(*) FROM one WHERE tableoid = 'one'::regclass
+        SELECT count(*) FROM one WHERE tableoid = 'spans'::regclass
+        SELECT DISTINCT x.tableoid::regclass FROM one x JOIN one y USING (id)
+        SELECT * FROM one
+        SELECT tableoid FROM nothing
+        SELECT tableoid FROM (SELECT 1) x
+        """,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_answers_are_postgresqls(sides, name):
+    assert differences(sides, SCRIPTS[name]) == []
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        message(b"Q", b"SELECT '\xff'\0"),
+        message(b"P", b"\0SELECT '\xff'\0\0\0") + message(b"S"),
+    ],
+    ids=["simple", "extended"],
+)
+def test_text_that_is_not_utf8_is_an_error_of_the_statement(server, sent):
+    with RawClient(server) as client:
+        client.send(sent)
+        answer = client.answer()
+        assert answer.sqlstate == "22021"
+        assert answer.errors[0]["M"] == 'invalid byte sequence for encoding "UTF8": 0xff'
+        assert client.simple("SELECT 1").rows == [("1",)]
+
+
+def test_what_the_server_says_of_its_version_is_one_story(server):
+    with server.root() as root:
+        (number,) = root.execute("SHOW server_version").fetchone()
+        (words,) = root.execute("SELECT version()").fetchone()
+        assert words.split()[1] == number.split()[0]
+        assert root.info.server_version == int(
+            root.execute("SHOW server_version_num").fetchone()[0]
+        )
+        assert root.info.parameter_status("server_version") == number
