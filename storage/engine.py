@@ -28,7 +28,6 @@ from storage.view import View
 from storage.writes import Group, Write, WriteSet
 
 if TYPE_CHECKING:
-    from storage.manifest import Manifest
     from storage.tablet import Tablet
     from storage.trim import LogEntry
 
@@ -224,9 +223,17 @@ class Engine:
         """Tablets with log entries that no segment holds."""
         return self._tablets.dirty
 
-    def flushed(self, tablet_id: TabletId, manifest: "Manifest") -> None:
-        """A flush has published a manifest: only later entries are dirty."""
-        left = self._current.log_length(tablet_id, manifest.flushed_through)
+    def unflushed(self, tablet_id: TabletId) -> int:
+        """How many log entries of a tablet no segment holds, up to the published view."""
+        dirty = self._tablets.dirty.get(tablet_id)
+        return dirty.rows if dirty is not None else 0
+
+    def flushed(self, tablet_id: TabletId, entries: int) -> None:
+        """A flush has ended that began with so many `unflushed`: only later ones are dirty.
+
+        They are not looked for in the log: there may be many, and everybody waits for this.
+        """
+        left = max(0, self.unflushed(tablet_id) - entries)
         self._tablets.flushed(tablet_id, left, time.monotonic())
 
     def system_get(self, key: bytes, view: View | None = None) -> bytes | None:

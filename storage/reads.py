@@ -5,8 +5,8 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from storage.layout import Layout, Row
-from storage.manifest import Manifest, Segment
+from storage.layout import Row
+from storage.manifest import Segment
 from storage.rows import Op
 from storage.tail import Tail
 
@@ -66,17 +66,3 @@ class Loaded:
     tail: Tail
     upto: int
     truncations: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Frozen:
-    """What a flush adds to `manifest`: the newest version of each key since, tombstones too.
-
-    layout: of the batches. superseded: how many live rows of the manifest's segments the versions
-    replace.
-    """
-
-    manifest: Manifest
-    layout: Layout
-    batches: tuple[pa.RecordBatch, ...]
-    superseded: int

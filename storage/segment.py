@@ -6,7 +6,7 @@ Parquet readers as a wrong answer. Point reads are in `storage.lookup`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from storage import keyfilter
 from storage.arrow import DELETED, SEQ, column_name, to_values
 from storage.errors import DataCorruptedError
-from storage.fs import FileSystem
+from storage.fs import Buffer, FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Column, Layout
@@ -26,6 +26,9 @@ from storage.manifest import ColumnStats, Segment
 
 SEGMENT_BYTES_MAX = 128 << 20
 """A segment's Arrow bytes at most; its Parquet file is smaller."""
+
+PIECE_BYTES = 1 << 20
+"""Bytes of a segment that are handed on at a time."""
 
 _GROUP_ROWS = 16384
 """Rows of a row group: a point read decodes one (some 2 ms), a scan prunes by them."""
@@ -37,13 +40,13 @@ _STAT_KINDS = frozenset({"bool", "int", "float", "text"})
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedSegment:
-    """A segment not yet in a file. data: the Parquet file. key_filter: its side file."""
+class SegmentFacts:
+    """A segment not yet in a file. size: bytes of the Parquet file. key_filter: its side file."""
 
-    data: pa.Buffer
     key_filter: bytes
     rows: int
     deleted: int
+    size: int
     sha256: str
     min_seq: int
     max_seq: int
@@ -56,7 +59,7 @@ class EncodedSegment:
         return Segment(
             path=str(path),
             rows=self.rows,
-            size=self.data.size,
+            size=self.size,
             sha256=self.sha256,
             min_seq=self.min_seq,
             max_seq=self.max_seq,
@@ -69,14 +72,22 @@ class EncodedSegment:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedSegment:
+    """A segment and its bytes, in pieces that come once."""
+
+    facts: SegmentFacts
+    pieces: Iterable[Buffer]
+
+
 def encode_segments(
     batches: Sequence[pa.RecordBatch],
     layout: Layout,
     *,
     bytes_max: int = SEGMENT_BYTES_MAX,
     group_rows: int = _GROUP_ROWS,
-) -> list[EncodedSegment]:
-    """Versions of distinct keys as segments with disjoint key ranges, in key order.
+) -> Iterator[EncodedSegment]:
+    """Versions of distinct keys as segments with disjoint key ranges, in key order, one at a time.
 
     Args:
         batches: With the schema of `layout`, in any order; at least one row in all.
@@ -92,10 +103,8 @@ def encode_segments(
     keys = [keys[number] for number in order]
     table = table.take(pa.array(order, pa.int64())).cast(_file_schema(layout))
     step = max(1, len(keys) * bytes_max // max(bytes_max, table.nbytes))
-    return [
-        _encode(table.slice(start, step), keys[start : start + step], layout, group_rows)
-        for start in range(0, len(keys), step)
-    ]
+    for start in range(0, len(keys), step):
+        yield _encode(table.slice(start, step), keys[start : start + step], layout, group_rows)
 
 
 def read_table(data: pa.Buffer, columns: Sequence[str] | None = None) -> pa.Table:
@@ -105,11 +114,6 @@ def read_table(data: pa.Buffer, columns: Sequence[str] | None = None) -> pa.Tabl
         there = set(file.schema_arrow.names)
         columns = [name for name in columns if name in there]
     return file.read(columns=columns)
-
-
-def row_count(data: bytes) -> int:
-    """Rows that a segment's bytes say they hold."""
-    return int(pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows)
 
 
 _VERIFIED: dict[str, tuple[int, int, int]] = {}
@@ -124,7 +128,7 @@ def verify(fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
         mark = (status.st_ino, status.st_size, status.st_mtime_ns)
         if _VERIFIED.get(segment.path) == mark:
             return
-        if status.st_size != segment.size or _sha256(fs, path) != segment.sha256:
+        if status.st_size != segment.size or sha256_of(fs, path) != segment.sha256:
             raise damaged(segment, tablet, "is not what was written")
     except FileNotFoundError as exc:
         raise damaged(segment, tablet, "is missing") from exc
@@ -152,18 +156,23 @@ def _encode(
         sorting_columns=[pq.SortingColumn(position) for position in positions],
     )
     data = sink.getvalue()
+    assert pq.read_metadata(pa.BufferReader(data)).num_rows == table.num_rows
     seqs = pc.min_max(table.column(SEQ)).as_py()
-    return EncodedSegment(
-        data=data,
+    facts = SegmentFacts(
         key_filter=keyfilter.encode(keyfilter.build(keys, group_rows)),
         rows=table.num_rows,
         deleted=pc.sum(table.column(DELETED)).as_py(),
+        size=data.size,
         sha256=hashlib.sha256(data).hexdigest(),
         min_seq=seqs["min"],
         max_seq=seqs["max"],
         min_key=keys[0],
         max_key=keys[-1],
         columns={column_name(c): _stats(table.column(column_name(c)), c) for c in layout.columns},
+    )
+    whole = memoryview(data)
+    return EncodedSegment(
+        facts, (whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES))
     )
 
 
@@ -204,10 +213,11 @@ def _file_schema(layout: Layout) -> pa.Schema:
     return pa.schema(fields, metadata={"schema_version": str(layout.version)})
 
 
-def _sha256(fs: FileSystem, path: Path) -> str:
+def sha256_of(fs: FileSystem, path: Path) -> str:
+    """A file's sha256, read piece by piece: all of it at once would be memory to give back."""
     digest = hashlib.sha256()
     with fs.open_read(path) as stream:
-        while piece := stream.read(1 << 20):
+        while piece := stream.read(PIECE_BYTES):
             digest.update(piece)
     return digest.hexdigest()
 

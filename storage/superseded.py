@@ -1,11 +1,13 @@
 """Which keys of cold rows the log has replaced: what a scan must not take from the segments."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.arrow import key_batch, to_batch
-from storage.layout import Layout, Row, Value
+from storage.arrow import key_batch
+from storage.layout import Layout, Row
 
 _MANY_SPELLINGS = frozenset({"numeric", "interval"})
 """Kinds of which unlike stored values may be equal keys: 1.0 and 1.00, 1 day and 24 hours.
@@ -34,7 +36,6 @@ class Changes:
         self._after = -1
         self._done = 0
         self._found: list[int] = []
-        self._spelt: list[Row] = []
         self._batch: pa.RecordBatch | None = None
 
     def add(self, seq: int, before: int, key: Row) -> None:
@@ -54,7 +55,6 @@ class Changes:
         """Keys whose first change in (after, upto] replaced a version at or below `after`."""
         if after != self._after:
             self._after, self._done, self._found, self._batch = after, 0, [], None
-            self._spelt = []
         self._extend(layout)
         if self._batch is None:
             return None
@@ -63,28 +63,9 @@ class Changes:
             return None
         return self._batch if shown == len(self._found) else self._batch.slice(0, shown)
 
-    def respelt(
-        self, after: int, upto: int, layout: Layout, kept: set[Row]
-    ) -> pa.RecordBatch | None:
-        """Tombstones for superseded keys whose newest version spells the key differently.
-
-        1.0 and 1.00 are one key, but Arrow and engines compare spellings: without a tombstone of
-        its own the old spelling would still be there in cold. kept: spellings of newest versions.
-        """
-        self.keys(after, upto, layout)
-        found: list[tuple[int, Row]] = []
-        for seq, key in zip(self._found, self._spelt, strict=True):
-            if seq <= upto and key not in kept:
-                found.append((seq, key))
-        if not found:
-            return None
-        empty: list[Value] = [None] * len(layout.columns)
-        rows = []
-        for _, key in found:
-            for position, value in zip(layout.key, key, strict=True):
-                empty[position] = value
-            rows.append(tuple(empty))
-        return to_batch(rows, layout, [seq for seq, _ in found], [True] * len(found))
+    def until_now(self) -> "Replaced":
+        """The changes so far, for another thread."""
+        return Replaced(self._seqs, self._before, self._keys, len(self._keys))
 
     def _extend(self, layout: Layout) -> None:
         keys: list[Row] = []
@@ -92,8 +73,26 @@ class Changes:
             if self._before[at] <= self._after < self._seqs[at]:
                 self._found.append(self._seqs[at])
                 keys.append(self._keys[at])
-        self._spelt += keys
         self._done = len(self._seqs)
         if keys:
             more = key_batch(keys, layout)
             self._batch = more if self._batch is None else pa.concat_batches([self._batch, more])
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """`Changes` as they were at one moment. Its lists only grow, so any thread may read that far."""
+
+    seqs: list[int]
+    before: list[int]
+    keys: list[Row]
+    count: int
+
+    def superseded(self, after: int, upto: int) -> Iterator[tuple[int, Row]]:
+        """(seq, key) of each first change in (after, upto] of a version at or below `after`."""
+        first = bisect_right(self.seqs, after, hi=self.count)
+        last = bisect_right(self.seqs, upto, hi=self.count)
+        before = self.before
+        for at in range(first, last):
+            if before[at] <= after:
+                yield self.seqs[at], self.keys[at]

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from storage import manifest
 from storage.arrow import column_name
-from storage.errors import DataCorruptedError
+from storage.entries import fill
+from storage.frozen import FrozenTail
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.kept import KeptManifests
@@ -27,7 +28,6 @@ from storage.reads import (
     COLD_NEEDED,
     Change,
     ColdNeeded,
-    Frozen,
     Loaded,
     Scan,
     TabletStats,
@@ -41,7 +41,6 @@ __all__ = [
     "COLD_NEEDED",
     "Change",
     "ColdNeeded",
-    "Frozen",
     "Loaded",
     "Scan",
     "Tablet",
@@ -84,7 +83,9 @@ class Tablet:
         """
         self.id = tablet
         self.directory = directory
-        self._schema = Schema(tablet, layout, layouts)
+        self.layouts = (*layouts, layout)
+        """Every schema version known, the newest last."""
+        self._schema = Schema(tablet, layout, self.layouts)
         self._fs = fs
         self._current = current
         self.kept = KeptManifests(manifest.load(fs, directory, tablet))
@@ -256,7 +257,7 @@ class Tablet:
         after = self.manifest_at(view.seq).flushed_through
         schema = self._schema
         tail = Tail(schema.layout, after)
-        truncations = _fill(tail, schema, view.log(self.id, after))
+        truncations = fill(tail, schema, view.log(self.id, after))
         return Loaded(tail, view.seq, tuple(truncations))
 
     def install(self, loaded: Loaded) -> None:
@@ -264,7 +265,7 @@ class Tablet:
         if loaded.tail.layout != self.layout:
             return  # The schema changed meanwhile: the next scan asks for a load again.
         with self._current() as now:
-            truncations = _fill(loaded.tail, self._schema, now.log(self.id, loaded.upto))
+            truncations = fill(loaded.tail, self._schema, now.log(self.id, loaded.upto))
         self.learn_truncations([*loaded.truncations, *truncations])
         self._tail = loaded.tail
         self.last_used = next(_USES)
@@ -295,6 +296,7 @@ class Tablet:
         """The table has a new schema version."""
         if layout.version == self.layout.version:
             return
+        self.layouts = (*self.layouts, layout)
         self._schema = self._schema.with_newest(layout)
         self._tail = None
 
@@ -310,22 +312,13 @@ class Tablet:
             segments=len(manifest.segments),
         )
 
-    def frozen(self, view: View, loaded: Loaded | None = None) -> Frozen | None:
-        """What a flush up to the view writes; None when neither tail has it (`load` one first)."""
-        if loaded is not None:
-            self.learn_truncations(loaded.truncations)
-        tail = self._tail if loaded is None else loaded.tail
-        manifest = self.manifest_at(view.seq)
-        after = manifest.flushed_through
+    def frozen(self, view: View) -> FrozenTail | None:
+        """What a flush up to the view takes of the tail; None when no tail has it all."""
+        tail = self._tail
+        after = self.manifest_at(view.seq).flushed_through
         if tail is None or tail.base > after:
             return None
-        hidden = tail.superseded(after, view.seq) if manifest.segments else None
-        return Frozen(
-            manifest,
-            tail.layout,
-            tuple(tail.frozen(after, view.seq)),
-            hidden.num_rows if hidden else 0,
-        )
+        return tail.frozen(after, view.seq)
 
     def key_of(self, row: Row) -> bytes:
         """The encoded primary key of a row in the newest layout."""
@@ -357,7 +350,7 @@ class Tablet:
         if len(entries) > _INLINE_ROWS:
             return None
         tail = Tail(self.layout, after)
-        self.learn_truncations(_fill(tail, self._schema, entries))
+        self.learn_truncations(fill(tail, self._schema, entries))
         self._tail = tail
         return tail
 
@@ -394,22 +387,3 @@ def shrink_tails(tablets: Iterable[Tablet], bytes_max: int) -> int:
             tablet.drop_tail()
             total -= size
     return total
-
-
-def _fill(tail: Tail, schema: Schema, entries: Iterable[tuple[int, int, bytes]]) -> list[int]:
-    """Append log entries to a tail; returns the seqs of TRUNCATEs met."""
-    truncations = []
-    append, key_of, version = tail.append, schema.key_of, schema.layout.version
-    for seq, _, data in entries:
-        entry = decode_entry(data)
-        op, row, old = entry.op, entry.row, entry.old
-        if op is Op.TRUNCATE:
-            truncations.append(seq)
-            continue
-        if op is Op.LOAD:
-            raise DataCorruptedError("this version knows no direct segments")
-        if entry.version != version:
-            row = schema.newest(row, entry.version)
-            old = None if old is None else schema.newest(old, entry.version)
-        append(seq, key_of(row), row, op, old)
-    return truncations

@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import DELETED, to_array, to_batch, to_rows, to_values
+from storage.frozen import FrozenTail
 from storage.layout import Layout, Row, Value
 from storage.rows import Op
-from storage.superseded import Changes, has_spellings
+from storage.superseded import Changes
 from storage.versions import BatchWithId, VersionBatch, make_batch
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
@@ -133,18 +134,14 @@ class Tail:
         )
         return [batch for batch in found if batch is not None]
 
-    def frozen(self, after: int, upto: int) -> list[pa.RecordBatch]:
-        """Newest version of every key with after < seq <= upto, tombstones too, for a flush."""
+    def frozen(self, after: int, upto: int) -> FrozenTail:
+        """What a flush writes, the newest version of every key with after < seq <= upto."""
         if self._recent + len(self._rows) > self._sealed:
             self._seal()
-        versions = (batch.newest(after, upto) for batch in self._batches)
-        found = [batch for batch in versions if batch is not None and batch.num_rows]
-        if has_spellings(self.layout):
-            kept = {key for batch in found for key in _keys_of(batch, self.layout)}
-            tombstones = self._changes.respelt(after, upto, self.layout, kept)
-            # First, so that a sort by key leaves them before the version that replaced them.
-            found = [tombstones, *found] if tombstones is not None else found
-        return found
+        parts = [
+            batch for batch in self._batches if batch.seqs[0] <= upto and batch.seqs[-1] > after
+        ]
+        return FrozenTail(self.layout, after, upto, parts, self._changes.until_now())
 
     def superseded(self, after: int, upto: int) -> pa.RecordBatch | None:
         """Keys of live rows at or below `after` that versions in (after, upto] replaced."""
@@ -345,7 +342,3 @@ class Tail:
 
 _NOTHING: Value = ("no row yet",)
 """Stands for the greatest value of a column without rows: any value may follow."""
-
-
-def _keys_of(batch: pa.RecordBatch, layout: Layout) -> Iterator[Row]:
-    return zip(*(to_values(batch.column(position)) for position in layout.key), strict=True)

@@ -7,10 +7,10 @@ import trio
 
 from kalam_pg.query.database import Database
 from storage.engine import WriteSet
+from storage.flush import Flushed
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
-from storage.manifest import Manifest
 from storage.recovery import intent_key
 from storage.trim import LogEntry
 from storage.view import View
@@ -26,29 +26,47 @@ class FlushHost:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._token = trio.lowlevel.current_trio_token()
         self.fs: FileSystem = database.engine.fs
 
     def run_on_loop(self, call: Callable[[], T]) -> T:
-        """Call on the event loop and wait for its answer."""
+        """Call on the event loop and wait for its answer. Raises Cancelled when the job was."""
         return trio.from_thread.run_sync(call)
+
+    def call_soon(self, call: Callable[[], object]) -> None:
+        """Call on the event loop some time, even if the job was cancelled."""
+        self._token.run_sync_soon(call)
 
     def acquire(self) -> View:
         """The published view; on the loop."""
         return self._database.engine.acquire()
 
-    def begin_flush(self, tablet: TabletId, seq: int) -> None:
-        """Write the intent, synced: every commit up to `seq` is durable then."""
-        self._write([(intent_key(tablet), seq.to_bytes(8, "big"))])
+    def unflushed(self, tablet: TabletId) -> int:
+        """Published entries that no segment holds; on the loop."""
+        return self._database.engine.unflushed(tablet)
+
+    def begin_flush(self, tablets: Sequence[TabletId], seq: int) -> None:
+        """Write the intents, synced: every commit up to `seq` is durable then."""
+        self._write([(intent_key(tablet), seq.to_bytes(8, "big")) for tablet in tablets])
 
     def before_manifest(self) -> None:
         """Make the high-water mark durable."""
         self._database.engine.sync_slots()
 
-    def end_flush(self, tablet: TabletId, manifest: Manifest) -> None:
-        """Remove the intent; hint where the log goes on; what is flushed is dirty no more."""
-        through = manifest.flushed_through.to_bytes(8, "big")
-        self._write([(intent_key(tablet), None), (meta_key(tablet), through)])
-        self.run_on_loop(lambda: self._database.engine.flushed(tablet, manifest))
+    def end_flush(self, flushed: Sequence[Flushed]) -> None:
+        """Remove the intents; hint where the logs go on; what is flushed is dirty no more."""
+        puts: list[tuple[bytes, bytes | None]] = []
+        for tablet, manifest, _ in flushed:
+            through = manifest.flushed_through.to_bytes(8, "big")
+            puts += ((intent_key(tablet), None), (meta_key(tablet), through))
+        self._write(puts)
+        engine = self._database.engine
+
+        def settle() -> None:
+            for tablet, _, entries in flushed:
+                engine.flushed(tablet, entries)
+
+        self.run_on_loop(settle)
 
     def oldest_view(self) -> int:
         """The least seq of all open views; on the loop."""

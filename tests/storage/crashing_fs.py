@@ -12,8 +12,8 @@ class CrashError(BaseException):
 class CrashingFs(OsFileSystem):
     """Fails once, at the change numbered `fail_at` (from 1), before or after doing it.
 
-    error: what to raise. `lose_power` undoes every change of a directory since its last fsync, as
-    a disk may.
+    error: what to raise. `lose_power` undoes every change of a directory since its last fsync, and
+    empties every file whose contents no fsync made durable, as a disk may.
     """
 
     def __init__(self, fail_at=0, *, after=False, error=CrashError):
@@ -22,6 +22,7 @@ class CrashingFs(OsFileSystem):
         self.error = error
         self.changes = 0
         self._undo = []
+        self._unsynced = set()
 
     def _change(self, directory, do, undo):
         self.changes += 1
@@ -39,10 +40,30 @@ class CrashingFs(OsFileSystem):
             path.parent, lambda: super(CrashingFs, self).write_new(path, data), path.unlink
         )
 
+    def write_pieces(self, path: Path, pieces) -> None:
+        def write():
+            super(CrashingFs, self).write_pieces(path, pieces)
+            self._unsynced.add(path)
+
+        self._change(path.parent, write, path.unlink)
+
+    def sync_many(self, paths) -> None:
+        def durable():
+            assert all(path.exists() for path in paths)
+            self._undo = [(where, undo) for where, undo in self._undo if where not in paths]
+            self._unsynced -= set(paths)
+
+        self._change(paths[0].parent, durable, None)
+
     def rename(self, source: Path, target: Path) -> None:
+        def rename():
+            super(CrashingFs, self).rename(source, target)
+            if source in self._unsynced:
+                self._unsynced.add(target)
+
         self._change(
             target.parent,
-            lambda: super(CrashingFs, self).rename(source, target),
+            rename,
             lambda: target.rename(source),
         )
 
@@ -59,8 +80,10 @@ class CrashingFs(OsFileSystem):
             lambda: path.write_bytes(data),
         )
 
-    def mkdir(self, path: Path) -> None:
-        self._change(path.parent, lambda: super(CrashingFs, self).mkdir(path), None)
+    def mkdir(self, path: Path, *, durable: bool = True) -> None:
+        self._change(
+            path.parent, lambda: super(CrashingFs, self).mkdir(path, durable=durable), None
+        )
 
     def sync_directory(self, path: Path) -> None:
         def durable():
@@ -72,3 +95,7 @@ class CrashingFs(OsFileSystem):
         for _, undo in reversed(self._undo):
             undo()
         self._undo.clear()
+        for path in self._unsynced:
+            if path.exists():
+                path.write_bytes(b"")
+        self._unsynced.clear()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from storage.fs import FileSystem
 from storage.ids import TabletId
+from storage.keys import log_key
 from storage.layout import Row
 from storage.rows import Op, decode_entry, encode_entry
 from storage.view import Version
@@ -38,6 +39,12 @@ class FakeView:
             return None
         entry = decode_entry(self._entries[where])
         return Version(*where, entry.op, entry.row, entry.version, entry.old)
+
+    def scan(self, start, stop):
+        for (seq, n), data in sorted(self._entries.items()):
+            key = log_key(TABLET, seq, n)
+            if start <= key < stop:
+                yield key, data
 
     def log(self, tablet, after=0, *, reverse=False):
         assert tablet == TABLET
@@ -83,14 +90,21 @@ class FakeEngine:
     def run_on_loop(self, call):
         return call()
 
-    def begin_flush(self, tablet, seq):
-        self.intents[tablet] = seq
+    def call_soon(self, call):
+        call()
+
+    def unflushed(self, tablet):
+        return 0
+
+    def begin_flush(self, tablets, seq):
+        self.intents.update(dict.fromkeys(tablets, seq))
 
     def before_manifest(self):
         pass
 
-    def end_flush(self, tablet, manifest):
-        del self.intents[tablet]
+    def end_flush(self, flushed):
+        for tablet, _, _ in flushed:
+            self.intents.pop(tablet, None)
 
     def oldest_view(self):
         return min([*self.views, self.seq])

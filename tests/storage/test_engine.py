@@ -293,19 +293,16 @@ def test_hooks_hear_of_a_group_after_it_is_visible(engine):
 
 def test_dirty_tablets_are_those_with_entries_in_no_segment(engine):
     commit(engine, insert(1), insert(2), insert(1, tablet=OTHER))
-    seq = commit(engine, insert(3))
-    later = commit(engine, insert(4))
+    commit(engine, insert(3))
+    flushed = engine.unflushed(TABLET)
+    commit(engine, insert(4))
     dirty = engine.dirty_tablets()
     assert {tablet: found.rows for tablet, found in dirty.items()} == {TABLET: 4, OTHER: 1}
-
-    class Flushed:
-        flushed_through = seq
-
-    engine.flushed(TABLET, Flushed())
-    assert engine.dirty_tablets()[TABLET].rows == 1
-    Flushed.flushed_through = later
-    engine.flushed(TABLET, Flushed())
+    engine.flushed(TABLET, flushed)
+    assert engine.dirty_tablets()[TABLET].rows == engine.unflushed(TABLET) == 1
+    engine.flushed(TABLET, 1)
     assert set(engine.dirty_tablets()) == {OTHER}
+    assert engine.unflushed(TABLET) == 0
 
 
 def test_a_tablet_let_go_of_is_the_same_one_while_somebody_uses_it(tmp_path):

@@ -56,13 +56,20 @@ class Host:
     def run_on_loop(self, call):
         return call()
 
-    def begin_flush(self, tablet, seq):
-        commit(self.engine, system=[(intent_key(tablet), seq.to_bytes(8))])
+    def call_soon(self, call):
+        call()
 
-    def end_flush(self, tablet, manifest):
-        through = manifest.flushed_through.to_bytes(8)
-        commit(self.engine, system=[(intent_key(tablet), None), (meta_key(tablet), through)])
-        self.engine.flushed(tablet, manifest)
+    def unflushed(self, tablet):
+        return self.engine.unflushed(tablet)
+
+    def begin_flush(self, tablets, seq):
+        commit(self.engine, system=[(intent_key(tablet), seq.to_bytes(8)) for tablet in tablets])
+
+    def end_flush(self, flushed):
+        for tablet, manifest, entries in flushed:
+            through = manifest.flushed_through.to_bytes(8)
+            commit(self.engine, system=[(intent_key(tablet), None), (meta_key(tablet), through)])
+            self.engine.flushed(tablet, entries)
 
     def delete_entries(self, tablet, entries):
         one = write_set()

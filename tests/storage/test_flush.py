@@ -1,10 +1,13 @@
 """A flush neither loses nor doubles a row, wherever it is cut off."""
 
+from functools import partial
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
 
 from storage import failpoints
+from storage.encoder import encode
 from storage.errors import DataCorruptedError, DiskFullError, IoError
 from storage.flush import clean, flush
 from storage.fs import OS
@@ -138,6 +141,7 @@ FAILPOINTS = (
     "flush.intent",
     "flush.encoded",
     "flush.file_written",
+    "flush.files_durable",
     "flush.renamed",
     "flush.renames_durable",
     "flush.manifest_written",
@@ -182,12 +186,8 @@ def test_a_crash_amid_trim_changes_no_row(tmp_path, monkeypatch, batches):
 
 def test_a_file_that_does_not_read_back_is_no_segment(tmp_path):
     class Forgetful(CrashingFs):
-        def read_bytes(self, path):
-            return (
-                super().read_bytes(path)[:-1]
-                if path.suffix == ".parquet"
-                else super().read_bytes(path)
-            )
+        def open_read(self, path):
+            return BytesIO(path.read_bytes()[:-1]) if path.suffix == ".parquet" else path.open("rb")
 
     house = House(tmp_path)
     house.use(Forgetful())
@@ -213,7 +213,7 @@ def test_a_flush_of_much_makes_several_segments_with_disjoint_keys(tmp_path):
     result = flush(
         house.engine,
         house.tablet,
-        encoder=lambda batches, layout: encode_segments(batches, layout, bytes_max=1000),
+        encoder=partial(encode, encode_batches=partial(encode_segments, bytes_max=1000)),
     )
     assert result.segments > 3
     parts = house.tablet.manifest.segments[2:]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.arrow import schema_of, to_batch, to_rows
+from storage.encoder import encode
 from storage.errors import DataCorruptedError
 from storage.flush import flush
 from storage.fs import OS
@@ -126,7 +128,7 @@ def big_segment(tmp_path, rows=500, group_rows=64):
     flush(
         engine,
         tablet,
-        encoder=lambda batches, layout: encode_segments(batches, layout, group_rows=group_rows),
+        encoder=partial(encode, encode_batches=partial(encode_segments, group_rows=group_rows)),
     )
     engine.entries.clear()
     engine.index.clear()
@@ -223,12 +225,13 @@ def open_tablet_again(engine, tablet):
 def test_a_read_of_some_columns_leaves_out_what_the_segment_lacks():
     batch = to_batch([(2, "b", 5), (1, None, 6)], LAYOUT, [10, 11], [False, True])
     (encoded,) = encode_segments([batch.slice(0, 1), batch.slice(1, 1)], LAYOUT)
-    table = read_table(encoded.data, ["c1", "c77", "_seq"])
+    data = pa.py_buffer(b"".join(encoded.pieces))
+    table = read_table(data, ["c1", "c77", "_seq"])
     assert table.to_pydict() == {"c1": [1, 2], "_seq": [11, 10]}
-    whole = read_table(encoded.data)
+    whole = read_table(data)
     assert to_rows(whole, LAYOUT) == [(1, None, 6), (2, "b", 5)]
     assert whole.schema.equals(schema_of(LAYOUT))
-    assert (encoded.deleted, encoded.columns["c2"].nulls) == (1, 1)
+    assert (encoded.facts.deleted, encoded.facts.columns["c2"].nulls) == (1, 1)
 
 
 def test_bounds_that_are_long_or_not_comparable_are_left_out():
@@ -244,7 +247,7 @@ def test_bounds_that_are_long_or_not_comparable_are_left_out():
     )
     rows = [(1, "x" * 100, float("nan"), "{}"), (2, "y", 1.0, "[]")]
     (encoded,) = encode_segments([to_batch(rows, layout, [1, 2], [False, False])], layout)
-    assert [encoded.columns[name].maximum for name in ("c1", "c2", "c3", "c4")] == [
+    assert [encoded.facts.columns[name].maximum for name in ("c1", "c2", "c3", "c4")] == [
         2,
         None,
         None,

@@ -116,7 +116,7 @@ def test_what_a_flush_takes_is_the_newest_version_of_each_key_tombstones_too(com
         if after < seq <= upto:
             expected[key] = (seq, value is None)
     taken = {}
-    for batch in tail.frozen(after, upto):
+    for batch in tail.frozen(after, upto).versions():
         for row, seq, gone in zip(
             to_rows(batch, LAYOUT),
             *(batch.column(n).to_pylist() for n in ("_seq", "_deleted")),
