@@ -148,10 +148,12 @@ class Connection(Channel):
         session = self.session
         if self.closed or session is None:
             return
-        if self.work is None and not self._blocked and not self.ending:
-            self.advance(session)
-        else:
+        if self.work is not None or self._blocked or self.ending:
             self.flush()
+            # When this sent the last of what was unsent, no event will ask the session to go on.
+            if self.work is not None or self._blocked or self.ending:  # So it is when closed.
+                return
+        self.advance(session)
 
     # The session --------------------------------------------------------------------------------
 
@@ -298,16 +300,34 @@ class Connection(Channel):
         """Whether something waits until the peer has read."""
         return self.work is not None or self.queued or self.ending or self._drained is not None
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """See `Transport`."""
         if self.ending or self.session is None:
             return
+        if len(data) >= WRITE_BYTES_MIN and not self._blocked and not self.in_turn:
+            data = self._send_uncopied(self.session, data)
+            if self.closed or not data:
+                return
         outbox = self.session.outbox
         outbox += data
         if len(outbox) >= WRITE_BYTES_MIN and not self._blocked and not self.in_turn:
             self.flush()
         else:
             self.want_turn()
+
+    def _send_uncopied(self, session: Session, data: bytes | memoryview) -> bytes | memoryview:
+        """Send what the operating system takes of much at once; what it left is returned."""
+        if session.outbox:
+            self.flush()
+        if self._blocked or self.closed or self.tls is not None:
+            return data
+        try:
+            return memoryview(data)[self.sock.send(data) :]
+        except BlockingIOError:
+            return data
+        except OSError:
+            self.lost()
+            return data
 
     # What the server knows ----------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class Transport(Protocol):
     def backend_key(self, minor: int) -> bytes:
         """The secret of BackendKeyData: 4 bytes up to protocol 3.1, 32 from 3.2 on."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Queue bytes behind `Session.outbox` and start sending. For Work that streams, and for
         what was not asked for (a notification, a notice) at a time when the protocol allows it.
         """

@@ -174,6 +174,24 @@ async def test_a_stream_is_paced_by_its_reader():
         assert sum(isinstance(message, DataRow) for message in messages) == 200
 
 
+async def test_an_answer_goes_on_when_the_last_of_it_is_sent_by_a_turn():
+    async with serving() as served:
+        client = await served.connect()
+        await client.send(Query("wait"))
+        await settled(lambda: bool(served.services.waits))
+        connection = served.services.sessions[0].transport
+        while not connection.is_blocked:
+            connection.write(CHUNK)
+        served.services.waits[0].resume()
+        # The reader makes room before the loop looks at its sockets: no event will say so any more.
+        sock = client.stream.socket._sock
+        while connection.is_blocked:
+            client.decoder.feed(sock.recv(1 << 20))
+            served.loop._settle()
+        with trio.fail_after(5):
+            await client.until_ready()
+
+
 @pytest.mark.slow
 async def test_a_client_that_does_not_read_is_not_read_from():
     async with serving() as served:
