@@ -16,6 +16,7 @@ from pathlib import Path
 
 from storage import manifest
 from storage.arrow import column_name
+from storage.backwards import Equals
 from storage.entries import fill
 from storage.frozen import FrozenTail
 from storage.fs import FileSystem
@@ -24,6 +25,7 @@ from storage.kept import KeptManifests
 from storage.layout import Layout, Row, Value
 from storage.lookup import Found, NotInMemoryError, SegmentReader
 from storage.manifest import Manifest, Segment
+from storage.ranked import Ranked
 from storage.reads import (
     COLD_NEEDED,
     Change,
@@ -34,7 +36,7 @@ from storage.reads import (
 )
 from storage.rows import Op, decode_entry
 from storage.schema import Schema
-from storage.tail import Equals, Tail
+from storage.tail import Tail
 from storage.view import Version, View
 
 __all__ = [
@@ -207,6 +209,30 @@ class Tablet:
         if tail is not None and tail.base <= manifest.flushed_through:
             return max(tail.base, manifest.incarnation)
         return manifest.flushed_through
+
+    def ranked(self, view: View, equal: int, value: Value, by: int | None) -> Ranked | None:
+        """The view's rows with `value` in column `equal`, in the order of column `by` (None: of commit).
+
+        None when the tail is not loaded (`warm`), or has no such index (yet): then ask `newest`. The
+        column's equality must be that of its stored form; value is not NULL.
+        """
+        tail = self._tail
+        manifest = self.kept.at(view.seq)
+        if tail is None or tail.base > manifest.flushed_through:
+            return None
+        index = tail.index(equal, by)
+        if index is None:
+            return None
+        self.last_used = next(_USES)
+        after = max(tail.base, manifest.incarnation)
+        cold = [s for s in manifest.segments if s.min_seq <= after] if manifest.segments else ()
+        return Ranked(tail, index, value, tail.cut(after, view.seq), cold)
+
+    def warm(self, view: View) -> bool:
+        """Have the tail in memory, made at once when it is short; False: it must be loaded first."""
+        after = self.manifest_at(view.seq).flushed_through
+        tail = self._tail
+        return (tail is not None and tail.base <= after) or self._small_tail(after) is not None
 
     def scan(self, view: View) -> Scan | None:
         """Everything that the view sees; None when the tail must be loaded first (`load`)."""

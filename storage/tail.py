@@ -12,21 +12,23 @@ batches that it gives out may go anywhere.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.arrow import DELETED, to_array, to_batch, to_rows, to_values
+from storage.arrow import DELETED, to_batch, to_rows, to_values
+from storage.backwards import Equals, newest_of
+from storage.encodings import Encodings
 from storage.frozen import FrozenTail
+from storage.indexes import Columns, Indexes
 from storage.layout import Layout, Row, Value
+from storage.order import Orders
 from storage.rows import Op
 from storage.superseded import Changes
+from storage.value_index import Cut, ValueIndex
 from storage.versions import BatchWithId, VersionBatch, make_batch
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
-
-Equals = Sequence[tuple[int, Value]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,14 @@ class Sizes:
     seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch: batches are
     merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
     tuples too, for newest-N reads without decoding. decode: rows of an older batch decoded at a
-    time by a newest-first read.
+    time by a newest-first read. index: rows that one read takes into an index (0.2 µs each).
     """
 
     seal: int = 1024
     batch: int = 65536
     recent: int = 2048
     decode: int = 256
+    index: int = 8192
 
 
 _ROW_OVERHEAD_BYTES = 220
@@ -50,8 +53,7 @@ _ROW_OVERHEAD_BYTES = 220
 _RECENT_OVERHEAD_BYTES = 400
 """Measured: one decoded row of five columns."""
 
-_ORDERED_KINDS = frozenset({"bool", "int", "float", "text", "bytes", "uuid"})
-"""Kinds whose stored form Python compares as SQL does."""
+_ALL = 1 << 63
 
 
 class Tail:
@@ -78,11 +80,19 @@ class Tail:
         self._deaths: dict[int, int] = {}
         self._any_gone = False
         self._changes = Changes()
-        self._ordered: dict[int, Value] = {}
+        self._orders = Orders(layout)
+        self._above_base = 0  # The first ordinal with seq > base.
+        self._indexes = Indexes(layout, self._columns, sizes.index)
+        self.encodings = Encodings()
+        self._whole = Cut(0, _ALL, _ALL, self._deaths, whole=True)
 
     @property
     def size_bytes(self) -> int:
         """Memory in use, near enough to choose which tail to drop."""
+        return self._rows_bytes + self._indexes.size_bytes + self.encodings.size_bytes
+
+    @property
+    def _rows_bytes(self) -> int:
         return (
             self._batch_bytes
             + len(self._newest) * _ROW_OVERHEAD_BYTES
@@ -117,8 +127,10 @@ class Tail:
         self._gone.append(deleted)
         if deleted:
             self._any_gone = True
-        elif self._ordered:
-            self._check_order(row)
+        elif self._orders:
+            self._orders.check(row)
+        if self._indexes:
+            self._indexes.add(ordinal, row, gone=deleted)
         self.last_seq = seq
         if ordinal + 1 - self._sealed >= self._sizes.seal:
             self._seal()
@@ -171,7 +183,8 @@ class Tail:
                     yield seq, row
         for batch in reversed(batches):
             if batch.first < first:
-                yield from self._newest_of(batch, first, after, upto, equals)
+                within = (first, after, upto)
+                yield from newest_of(batch, self.layout, deaths, within, equals, self._sizes.decode)
             if batch.seqs[0] <= after:
                 return
 
@@ -180,9 +193,37 @@ class Tail:
 
         The first question of a column reads it all; from then on `append` keeps the answer.
         """
-        if position not in self._ordered:
-            self._ordered[position] = self._measure_order(position)
-        return self._ordered[position] is not None
+        return self._orders.holds(position, lambda: self._alive_values(position))
+
+    def index(self, equal: int, by: int | None) -> ValueIndex | None:
+        """The rows by column `equal` in the order of column `by`, None if not (yet) to be had."""
+        end = self._recent + len(self._rows)
+        return self._indexes.find(equal, by, self._above_base, end, self._rows_bytes)
+
+    def cut(self, after: int, upto: int) -> Cut:
+        """Which ordinals a view at `upto` sees, of versions newer than `after`."""
+        if after <= self.base and upto >= self.last_seq:
+            return self._whole
+        return Cut(self._end_of(after), self._end_of(upto), upto, self._deaths, whole=False)
+
+    def rows_at(self, ordinals: Sequence[int]) -> list[tuple[int, Row]]:
+        """(seq, row) of each."""
+        recent, seqs, rows = self._recent, self._seqs, self._rows
+        found: list[tuple[int, Row]] = []
+        older: dict[int, list[int]] = {}  # Places in `found`, by batch.
+        for place, ordinal in enumerate(ordinals):
+            if ordinal >= recent:
+                found.append((seqs[ordinal - recent], rows[ordinal - recent]))
+            else:
+                found.append((0, ()))
+                older.setdefault(self._batch_index(ordinal), []).append(place)
+        for number, places in older.items():
+            batch = self._batches[number]
+            at = [ordinals[place] - batch.first for place in places]
+            decoded = to_rows(batch.batch.take(pa.array(at)), self.layout)
+            for place, position, row in zip(places, at, decoded, strict=True):
+                found[place] = (batch.seqs[position], row)
+        return found
 
     def drop_through(self, base: int) -> None:
         """Forget versions with seq <= base: they are in cold and no view reads them from here."""
@@ -192,6 +233,8 @@ class Tail:
             self._seal()
         kept = [batch for batch in self._batches if batch.seqs[-1] > base]
         self.base = base
+        self._above_base = self._end_of(base)
+        self._indexes.clear()
         if len(kept) == len(self._batches):
             return
         first = kept[0].first if kept else self._sealed
@@ -201,6 +244,8 @@ class Tail:
         self._newest = {key: at for key, at in self._newest.items() if at >= first}
         self._deaths = {at: seq for at, seq in self._deaths.items() if at >= first}
         self._changes = self._changes.since(base)
+        self.encodings.since(first)
+        self._whole = Cut(0, _ALL, _ALL, self._deaths, whole=True)
 
     # How rows die and become batches.
 
@@ -239,6 +284,8 @@ class Tail:
         self._batches.append(batch)
         self._batch_bytes += record.nbytes
         self._coalesce()
+        if self._indexes:
+            self._indexes.limit(self._rows_bytes)
         if len(self._rows) > 2 * self._sizes.recent:
             self._forget_recent(self._sealed - self._sizes.recent)
 
@@ -266,79 +313,40 @@ class Tail:
         self._gone = self._gone[drop:]
         self._recent = first
 
-    # Newest-first and order.
+    # For indexes and orders.
 
-    def _newest_of(
-        self, batch: VersionBatch, end: int, after: int, upto: int, equals: Equals
-    ) -> Iterator[tuple[int, Row]]:
-        """Live rows of a batch below ordinal `end`, decoded in chunks from the back."""
-        low = bisect_right(batch.seqs, after)
-        high = min(end - batch.first, bisect_right(batch.seqs, upto))
-        if low >= high:
-            return
-        record, deaths, chunk = batch.batch.slice(low, high - low), self._deaths, self._sizes.decode
-        wanted = self._matching(record, equals)
-        left = len(wanted) if wanted is not None else high - low
-        while left > 0:
-            start = max(0, left - chunk)
-            if wanted is None:
-                at: Sequence[int] = range(start, left)
-                part = record.slice(start, left - start)
-            else:
-                picks = wanted.slice(start, left - start)
-                at, part = picks.to_pylist(), record.take(picks)
-            gone = part.column(DELETED).to_pylist() if batch.tombstones else None
-            rows = to_rows(part, self.layout)
-            for number in range(len(rows) - 1, -1, -1):
-                if gone is not None and gone[number]:
-                    continue
-                ordinal = batch.first + low + at[number]
-                if not 0 < deaths.get(ordinal, 0) <= upto:
-                    yield batch.seqs[low + at[number]], rows[number]
-            left = start
-
-    def _matching(self, record: pa.RecordBatch, equals: Equals) -> pa.UInt64Array | None:
-        """Positions of the rows that have all the values, None for every row."""
-        mask = None
-        for position, value in equals:
-            kind = self.layout.columns[position].arrow
-            same = pc.equal(record.column(position), to_array([value], kind)[0])
-            mask = same if mask is None else pc.and_(mask, same)
-        return None if mask is None else pc.indices_nonzero(mask)
-
-    def _measure_order(self, position: int) -> Value:
-        """The greatest value when the column is in order ("" when empty), None when it is not."""
-        column = self.layout.columns[position]
-        if column.kind not in _ORDERED_KINDS:
-            return None
+    def _alive_values(self, position: int) -> list[Value]:
+        """A column's values in all rows but tombstones, in the order of writing."""
         values: list[Value] = []
-        name = f"c{column.id}"
         for batch in self._batches:
             alive = batch.batch
             if batch.tombstones:
                 alive = alive.filter(pc.invert(alive.column(DELETED)))
-            values += to_values(alive.column(name))
+            values += to_values(alive.column(position))
         start = self._sealed - self._recent
         values += [
             row[position]
             for row, gone in zip(self._rows[start:], self._gone[start:], strict=True)
             if not gone
         ]
-        if not values:
-            return _NOTHING
-        if None in values or not all(a <= b for a, b in pairwise(values)):  # type: ignore[operator]
-            return None
-        return values[-1]
+        return values
 
-    def _check_order(self, row: Row) -> None:
-        for position, last in self._ordered.items():
-            if last is not None:
-                value = row[position]
-                if last is _NOTHING or (value is not None and value >= last):  # type: ignore[operator]
-                    self._ordered[position] = value
-                else:
-                    self._ordered[position] = None
+    def _columns(self, first: int, most: int, positions: Sequence[int]) -> Columns:
+        """Some columns of up to `most` rows from an ordinal on, and which are tombstones."""
+        if first < self._sealed:
+            batch = self._batches[self._batch_index(first)]
+            part = batch.batch.slice(first - batch.first, most)
+            gone = part.column(DELETED).to_pylist() if batch.tombstones else None
+            return [to_values(part.column(position)) for position in positions], gone
+        start = first - self._recent
+        rows = self._rows[start : start + most]
+        return [[row[at] for row in rows] for at in positions], self._gone[start : start + most]
 
-
-_NOTHING: Value = ("no row yet",)
-"""Stands for the greatest value of a column without rows: any value may follow."""
+    def _end_of(self, seq: int) -> int:
+        """The first ordinal of a row that was written after commit `seq`."""
+        if self._seqs and self._seqs[0] <= seq:
+            return self._recent + bisect_right(self._seqs, seq)
+        for batch in reversed(self._batches):
+            if batch.seqs[0] <= seq:
+                return batch.first + bisect_right(batch.seqs, seq)
+        return self._batches[0].first if self._batches else self._recent

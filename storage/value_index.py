@@ -9,7 +9,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 from storage.layout import Value
 
@@ -97,35 +96,60 @@ class ValueIndex:
         gone: Sequence[bool] | None,
     ) -> None:
         """Take in the rows that follow. gone: which are tombstones, None: none is."""
-        for value, key, dead in zip(values, keys or repeat(None), gone or repeat(False)):  # noqa: B905
-            self.add(value, key, gone=dead)
+        if gone is not None:
+            values = [None if dead else value for value, dead in zip(values, gone, strict=True)]
+        if keys is not None:
+            if None in keys:
+                alive = (
+                    keys if gone is None else [k for k, d in zip(keys, gone, strict=True) if not d]
+                )
+                self.usable = self.usable and None not in alive
+                keys = [0 if key is None else key for key in keys]
+            self._keys.extend(keys)  # type: ignore[arg-type]
+            self.size_bytes += 8 * len(keys)
+        get, in_order = self._ordinals.get, self._in_order
+        for ordinal, value in enumerate(values, self.taken):
+            found = get(value)
+            if found.__class__ is array and in_order(found, ordinal):
+                found.append(ordinal)
+            elif value is not None:
+                self._place(value, ordinal)
+        self.taken += len(values)
+        self.size_bytes += 8 * len(values)
 
     def add(self, value: Value, key: Value, *, gone: bool) -> None:
         """Take in the next row."""
         ordinal = self.taken
         self.taken = ordinal + 1
+        self.size_bytes += 16
         if self.by is not None:
             if key.__class__ is not int:
                 self.usable = self.usable and gone
                 key = 0
-            self._keys.append(key)  # type: ignore[arg-type]
-            self.size_bytes += 8
-        if gone or value is None:
-            return
+            self._keys.append(key)
+        if not gone and value is not None:
+            self._place(value, ordinal)
+
+    def _place(self, value: Value, ordinal: int) -> None:
         found = self._ordinals.get(value)
         if found is None:
             self._ordinals[value] = ordinal
             self.size_bytes += _VALUE_BYTES + (len(value) if isinstance(value, str) else 0)
             return
-        if found.__class__ is int:
+        if isinstance(found, int):
             found = self._ordinals[value] = array("q", (found,))
             self.size_bytes += _ARRAY_BYTES
-        assert isinstance(found, array)
-        self.size_bytes += 9
-        if self.by is None or not found or self._key(found[-1]) <= self._keys[-1]:
+        if self._in_order(found, ordinal):
             found.append(ordinal)
         else:
-            found.insert(bisect_right(found, self._keys[-1], key=self._key), ordinal)
+            found.insert(bisect_right(found, self.key(ordinal), key=self.key), ordinal)
+
+    def _in_order(self, found: "array[int]", ordinal: int) -> bool:
+        """Whether a row comes behind all of these."""
+        if self.by is None or not found:
+            return True
+        first, keys = self._first, self._keys
+        return keys[found[-1] - first] <= keys[ordinal - first]
 
     def count(self, value: Value) -> int:
         """How many rows have the value, some of them replaced meanwhile."""
@@ -144,9 +168,9 @@ class ValueIndex:
             rows = self._unswept(value, rows, cut)
         start, stop = 0, len(rows)
         if wanted.high is not None:
-            stop = bisect_left(rows, wanted.high, key=self._key)
+            stop = bisect_left(rows, wanted.high, key=self.key)
         if wanted.low is not None:
-            start = bisect_left(rows, wanted.low, key=self._key)
+            start = bisect_left(rows, wanted.low, key=self.key)
         if start >= stop or wanted.wanted <= 0:
             return ()
         if cut.whole:
@@ -200,7 +224,8 @@ class ValueIndex:
         alive += rows
         if self.by is None:
             return array("q", sorted(alive))
-        return array("q", sorted(alive, key=lambda ordinal: (self._key(ordinal), ordinal)))
+        return array("q", sorted(alive, key=lambda ordinal: (self.key(ordinal), ordinal)))
 
-    def _key(self, ordinal: int) -> int:
+    def key(self, ordinal: int) -> int:
+        """A row's value of `by`."""
         return self._keys[ordinal - self._first]

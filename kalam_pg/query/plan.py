@@ -12,11 +12,20 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.query.change import ChangePlan, plan_change
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
+from kalam_pg.query.indexed import Along, Indexed
 from kalam_pg.query.insert import InsertPlan, plan_insert
 from kalam_pg.query.locking import plan_locking
-from kalam_pg.query.predicates import equalities, is_constant, key_lookup, references
+from kalam_pg.query.predicates import (
+    comparisons,
+    conjuncts,
+    equalities,
+    is_constant,
+    key_lookup,
+    references,
+)
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.select import Bounds, ConstantPlan, HotPlan, Order, PointPlan, SelectPlan
+from kalam_pg.query.select import Bounds, ConstantPlan, HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.sorting import Order
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
@@ -142,6 +151,7 @@ class Planner:
                     (at, compile_expr(value, _column))
                     for at, value in equalities(query.where, scan.table, scan.relation)
                 ),
+                _indexed(query, scan),
                 general,
             )
         except FeatureNotSupportedError:
@@ -197,6 +207,41 @@ def _newest_by(query: Select, scan: TableScan) -> int | None:
         return None
     # NULLs come first in a descending order; a column that may hold them is not in order.
     return at
+
+
+def _indexed(query: Select, scan: TableScan) -> Indexed | None:
+    """How an index would answer the query, which names a value for some column."""
+    table, relation = scan.table, scan.relation
+    found = equalities(query.where, table, relation)
+    if not found:
+        return None
+    along = _along(query, scan)
+    compared: tuple[tuple[str, Expr], ...] = ()
+    if along is not None and along.position is not None:
+        compared = comparisons(query.where, table, relation, along.position)
+    parts = len(conjuncts(query.where))
+    return Indexed(
+        along,
+        lows=tuple((compile_expr(e, _column), op == ">") for op, e in compared if op[0] == ">"),
+        highs=tuple((compile_expr(e, _column), op == "<=") for op, e in compared if op[0] == "<"),
+        exact=len(found) == 1 and parts == 1 + len(compared),
+        ordered=along is not None and len(query.order_by) <= 1,
+    )
+
+
+def _along(query: Select, scan: TableScan) -> Along | None:
+    """The order that an index can give: the ORDER BY's first column, or that of writing without one."""
+    if not query.order_by:
+        return Along(None, descending=False)
+    key = query.order_by[0]
+    width = len(scan.table.columns)
+    if not isinstance(key.expr, ColumnRef) or key.expr.column > width:
+        return None
+    if key.expr.column == width:  # `_seq`
+        return Along(None, key.descending)
+    if scan.table.columns[key.expr.column].type.key_kind != "int":
+        return None
+    return Along(key.expr.column, key.descending)
 
 
 def _constant_plan(query: Query) -> SelectPlan | None:

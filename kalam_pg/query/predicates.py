@@ -80,13 +80,39 @@ def equalities(where: Expr | None, table: Table, relation: int) -> tuple[tuple[i
     return tuple(found)
 
 
+def comparisons(
+    where: Expr | None, table: Table, relation: int, at: int
+) -> tuple[tuple[str, Expr], ...]:
+    """(operator, value) of those conjuncts `column < constant` (<=, >, >=) that are of column `at`.
+
+    () when the column is not stored as an int.
+    """
+    if table.columns[at].type.key_kind != "int":
+        return ()
+    parts = [_comparison(part, table, relation) for part in conjuncts(where)]
+    return tuple((p[0], p[2]) for p in parts if p is not None and p[0] != "=" and p[1] == at)
+
+
 def _equality(part: Expr, table: Table, relation: int) -> tuple[int, Expr] | None:
     """(column, value) of `column = value`, where `=` compares exactly the encoded keys' equality."""
+    found = _comparison(part, table, relation)
+    return found[1:] if found is not None and found[0] == "=" else None
+
+
+_FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+def _comparison(part: Expr, table: Table, relation: int) -> tuple[str, int, Expr] | None:
+    """(operator, column, value) of a comparison with a constant of the same domain of keys."""
     if not isinstance(part, Call) or part.overload.kind is not Kind.OPERATOR:
         return None
-    if part.overload.name != "=" or len(part.args) != 2:
+    operator = part.overload.name
+    if operator not in _FLIPPED or len(part.args) != 2:
         return None
-    for left, value in (part.args, part.args[::-1]):
+    for name, (left, value) in (
+        (operator, part.args),
+        (_FLIPPED[operator], part.args[::-1]),
+    ):
         column = _bare(left)
         if (
             isinstance(column, ColumnRef)
@@ -96,7 +122,7 @@ def _equality(part: Expr, table: Table, relation: int) -> tuple[int, Expr] | Non
             and is_constant(value)
             and _same_key_domain(column, value)
         ):
-            return column.column, value
+            return name, column.column, value
     return None
 
 

@@ -4,9 +4,11 @@ Each plan answers exactly what an engine would; `query.plan` chooses one only wh
 that finds at run time that it cannot (segments, uncommitted rows of its own) hands over to `general`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from operator import itemgetter
 from typing import Protocol
 
 from catalog.errors import (
@@ -16,10 +18,13 @@ from catalog.errors import (
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.indexed import MISSES_MAX, Indexed, NoIndexError, Wanted, indexed_rows
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.scan import scan_tablet
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.scan import load, scan_tablet
+from kalam_pg.query.sorting import Order, sort_rows
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
 from storage.layout import Row, Value
@@ -31,9 +36,6 @@ _NO_ROW: Row = ()
 
 SMALL_SCAN_ROWS = 200
 """Most live rows that are filtered and sorted in Python: about where a worker becomes cheaper (0.6 ms)."""
-
-MISSES_MAX = 2000
-"""Rows that a newest-first read may look at in vain: some 6 ms of the event loop."""
 
 
 class SelectPlan(Protocol):
@@ -141,22 +143,13 @@ class PointPlan(_RowPlan):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One sort key over the rows a plan has read. kind: see `storage.keys.KINDS`."""
-
-    closure: Closure
-    kind: str
-    descending: bool
-    nulls_first: bool
-
-
-@dataclass(frozen=True, slots=True)
 class HotPlan(_RowPlan):
     """Filter, sort and project one table's hot rows in Python, newest first.
 
     newest_by: position of the column whose descending order with a LIMIT is the whole ORDER BY; when
     the tablet wrote that column in order, the scan stops at the LIMIT. -1: `_seq`; None: no such order.
     equals: (column, value) pairs among the WHERE's conditions that storage can test by itself.
+    indexed: how an index on one of these answers, None without them.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -167,6 +160,7 @@ class HotPlan(_RowPlan):
     bounds: Bounds
     newest_by: int | None
     equals: tuple[tuple[int, Closure], ...]
+    indexed: Indexed | None
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
@@ -189,13 +183,22 @@ class HotPlan(_RowPlan):
             return None
         tablet = x.database.tablet(table, tablet_id)
         view = x.view
-        if tablet.newest_floor(view):
-            return None
         context = x.context
         limit, offset = self.bounds.values(context)
         equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]
         if any(value is None for _, value in equals):
             return ()
+        if self.indexed is not None and isinstance(tablet, Tablet):
+            if not tablet.warm(view):
+                yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
+            try:
+                found = self._by_index(tablet, view, equals, (limit, offset), context)
+            except NoIndexError:
+                pass
+            else:
+                return found
+        if tablet.newest_floor(view):
+            return None
         where = self.where
         if limit is not None and (yield from self._in_order(x, tablet)):
             kept = _first(_rows(tablet, view, equals), where, context, limit + offset)
@@ -207,9 +210,25 @@ class HotPlan(_RowPlan):
         kept = [row for row in few if where is None or where(row, context) is True]
         kept.reverse()
         if self.order:
-            kept = _sorted(kept, self.order, context)
+            kept = sort_rows(kept, self.order, context)
         kept = kept[offset : None if limit is None else offset + limit]
         return self._project(kept, context)
+
+    def _by_index(
+        self,
+        tablet: Tablet,
+        view: View,
+        equals: Sequence[tuple[int, Value]],
+        bounds: tuple[int | None, int],
+        context: EvalContext,
+    ) -> Sequence[Row] | None:
+        how = self.indexed
+        assert how is not None
+        limit, offset = bounds
+        end = None if limit is None else limit + offset
+        where = None if how.exact else self.where
+        rows = indexed_rows(tablet, view, how, Wanted(equals, end, where, self.order, context))
+        return None if rows is None else self._project(rows[offset:end], context)
 
     def _in_order(self, x: Execution, tablet: Tablet | StreamTablet) -> Steps[bool]:
         """Whether newest first is the order asked for; a long log is loaded to know it."""
@@ -223,6 +242,9 @@ class HotPlan(_RowPlan):
         return tablet.in_order(position)
 
     def _project(self, rows: Sequence[Row], context: EvalContext) -> list[Row]:
+        slots = [closure.index for closure in self.targets if isinstance(closure, Slot)]
+        if len(slots) == len(self.targets) > 1:
+            return list(map(itemgetter(*slots), rows))
         return [tuple([closure(row, context) for closure in self.targets]) for row in rows]
 
 
@@ -251,24 +273,3 @@ def _first(
         elif read - len(kept) > MISSES_MAX:
             return None
     return kept
-
-
-def _sorted(rows: list[Row], order: Sequence[Order], context: EvalContext) -> list[Row]:
-    """Sort by several keys: one stable sort each, the last key first."""
-    for item in reversed(order):
-        rows.sort(key=_sort_key(item, context), reverse=item.descending)
-    return rows
-
-
-def _sort_key(item: Order, context: EvalContext) -> Callable[[Row], tuple[bool, bytes]]:
-    closure, kinds = item.closure, (item.kind,)
-    # In a reversed sort what must come first must be greatest.
-    nulls_high = item.nulls_first == item.descending
-
-    def key(row: Row) -> tuple[bool, bytes]:
-        value = closure(row, context)
-        if value is None:
-            return (nulls_high, b"")
-        return (not nulls_high, encode_key((value,), kinds))
-
-    return key
