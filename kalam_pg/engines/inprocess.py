@@ -49,6 +49,7 @@ class InProcess:
             query.context,
             self._settings,
             self._verified,
+            query.direct,
         )
         return ThreadStream(execution.chunks(), limits.timeout_s)
 
@@ -70,6 +71,10 @@ class ThreadStream:
     def cancel(self, reason: str = "user request") -> None:
         """End the query before its next chunk: whoever iterates gets 57014."""
         self._canceled = self._canceled or reason
+
+    def lend(self) -> "ThreadStream":
+        """See `request.ResultStream`; nothing is shared here."""
+        return self
 
     async def __anext__(self) -> WireChunk | pa.RecordBatch:
         while True:

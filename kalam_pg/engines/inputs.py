@@ -24,7 +24,9 @@ DELETED = "_deleted"
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """`request.TableInput` with its batches at hand."""
+    """`request.TableInput` with its batches at hand. hot: pieces of batches; hot_ids: for each piece
+    the id of the batch that it is of, 0 when the batch came without one; or empty.
+    """
 
     name: str
     schema: pa.Schema
@@ -35,6 +37,7 @@ class Input:
     superseded: pa.RecordBatch | None
     overlapping: bool
     missing: dict[str, object]
+    hot_ids: tuple[int, ...] = ()
 
     def rows(self) -> int:
         """How many rows a scan reads at most."""

@@ -32,6 +32,7 @@ from kalam_pg.engines.protocol import (
     TableBody,
     decode_done,
     decode_failure,
+    decode_placed,
     encode_query,
 )
 from kalam_pg.engines.request import (
@@ -214,6 +215,7 @@ class Pool:
             _without_objects(query.result),
             _context(query.context),
             limits,
+            query.direct,
         )
         await worker.send(Kind.QUERY, encode_query(body), descriptors)
         self._shared.trim()
@@ -300,9 +302,16 @@ class PoolStream:
         self._deadline = deadline
         self._scope: trio.CancelScope | None = None
         self._canceled = ""
+        self._lends = False
+        self._lent = False
         self.schema: pa.Schema | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    def lend(self) -> AsyncIterator[Any]:
+        """See `request.ResultStream`: chunks in the worker's area are not copied out of it."""
+        self._lends = True
         return self
 
     def cancel(self, reason: str = "user request") -> None:
@@ -314,6 +323,8 @@ class PoolStream:
     async def __anext__(self) -> WireChunk | pa.RecordBatch:
         while True:
             kind, body = await self._receive()
+            if kind is Kind.PLACED:
+                return self._placed(body)
             if kind is Kind.ROWS:
                 return WireChunk(memoryview(body)[4:], int.from_bytes(body[:4], "little"))
             if kind is Kind.BATCH:
@@ -329,6 +340,21 @@ class PoolStream:
                 raise StopAsyncIteration
             else:
                 raise internal_error(f"unexpected frame {kind}")
+
+    def _placed(self, body: bytes) -> WireChunk:
+        worker = self._worker
+        assert worker is not None
+        try:
+            placed = decode_placed(body, len(worker.area))
+        except ValueError as exc:
+            raise internal_error(str(exc)) from exc
+        data = worker.area[placed.start : placed.start + placed.size]
+        if self._lends:
+            self._lent = True
+            return WireChunk(data, placed.rows)
+        owned = bytes(data)
+        worker.send_nowait(Kind.TAKEN)
+        return WireChunk(owned, placed.rows)
 
     async def read_schema(self) -> pa.Schema:
         """The schema of an Arrow result, which comes before its batches."""
@@ -366,6 +392,9 @@ class PoolStream:
     async def _receive(self) -> tuple[Kind, bytes]:
         if self._worker is None:
             raise StopAsyncIteration
+        if self._lent:
+            self._lent = False
+            self._worker.send_nowait(Kind.TAKEN)
         frame = None
         try:
             if not self._canceled:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import trio
 
+from kalam_pg.engines import area
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import internal_error
 from kalam_pg.engines.protocol import FrameReader, Kind, pack
@@ -23,7 +24,7 @@ _FDS_PER_MESSAGE = 200  # The kernel takes 253 (SCM_MAX_FD).
 _RECEIVE_BYTES = 64 << 10
 
 SEND_BUFFER_BYTES = 4 << 20
-"""A worker's socket takes this much unread: some four pieces of a large result."""
+"""A worker's socket takes this much unread: some batches of a result in Arrow."""
 
 
 class WorkerLostError(Exception):
@@ -32,11 +33,12 @@ class WorkerLostError(Exception):
 
 @dataclass(slots=True, eq=False)
 class WorkerProcess:
-    """One worker. `held`: ids of the batches that it has mapped."""
+    """One worker. `held`: ids of the batches that it has mapped. `area`: where it lays rows down."""
 
     process: "subprocess.Popen[bytes]"
     link: trio.socket.SocketType
     stderr: int
+    area: memoryview
     held: set[int] = field(default_factory=set)
     killed: bool = False
     _reader: FrameReader = field(default_factory=FrameReader)
@@ -54,22 +56,24 @@ class WorkerProcess:
         # What the worker has encoded must not wait for the event loop to fetch the piece before.
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         stderr = os.memfd_create("kalam-worker-stderr", os.MFD_CLOEXEC)
-        with theirs:
+        rows = area.create()
+        mapped = area.map_to_read(rows)
+        with theirs, os.fdopen(rows, "rb"):
             process = subprocess.Popen(  # noqa: S603
                 [
                     *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.engines.worker"),
-                    *(str(theirs.fileno()), str(os.getpid())),
+                    *(str(theirs.fileno()), str(os.getpid()), str(rows)),
                     *(str(settings.partitions), str(settings.pool_bytes)),
                     str(settings.spill_directory or ""),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), rows),
                 process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
                 env=_environment(),
             )
-        return cls(process, trio.socket.from_stdlib_socket(ours), stderr)
+        return cls(process, trio.socket.from_stdlib_socket(ours), stderr, mapped)
 
     async def send(
         self, kind: Kind, body: bytes = b"", descriptors: list[int] | None = None

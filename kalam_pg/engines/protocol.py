@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -27,7 +28,7 @@ _HEADER = struct.Struct("<IB")
 
 
 class Kind(IntEnum):
-    """What a frame is. Parent to worker: QUERY, CANCEL. The others: worker to parent."""
+    """What a frame is. Parent to worker: QUERY, CANCEL, TAKEN. The others: worker to parent."""
 
     QUERY = 1
     CANCEL = 2
@@ -37,6 +38,8 @@ class Kind(IntEnum):
     ROWS = 6  # 4-byte row count, then DataRow messages
     ERROR = 7  # Failure: the query is over, DONE follows
     DONE = 8  # Done: the worker is idle again
+    PLACED = 9  # Placed: DataRow messages lie in the worker's area
+    TAKEN = 10  # From the parent: the oldest piece in the area is not needed any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class QueryBody:
     result: WireResult | None
     context: dict[str, object]
     limits: Limits
+    direct: tuple[str, ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -86,6 +90,32 @@ class Done(msgspec.Struct, frozen=True):
     """dropped: ids of the batches that the worker gave up to stay within its bound."""
 
     dropped: list[int] = msgspec.field(default_factory=list)
+
+
+class Placed(NamedTuple):
+    """How many rows lie where in the worker's area; sizes in bytes."""
+
+    rows: int
+    start: int
+    size: int
+
+
+_PLACED = struct.Struct("<IQQ")
+
+
+def encode_placed(placed: Placed) -> bytes:
+    """A PLACED frame's body."""
+    return _PLACED.pack(*placed)
+
+
+def decode_placed(body: bytes, area_bytes: int) -> Placed:
+    """Read a PLACED frame's body. Raises ValueError: it is not one, or not within the area."""
+    if len(body) != _PLACED.size:
+        raise ValueError(f"PLACED of {len(body)} bytes")
+    placed = Placed(*_PLACED.unpack(body))
+    if placed.start + placed.size > area_bytes:
+        raise ValueError(f"{placed} is not in an area of {area_bytes} bytes")
+    return placed
 
 
 def pack(kind: Kind, *parts: bytes | memoryview) -> list[bytes | memoryview]:

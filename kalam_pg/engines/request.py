@@ -89,6 +89,8 @@ class EngineQuery:
     """One query for a worker: SQL text out of the typed tree, and everything it may touch.
 
     context: values that UDFs may need: user, now_us, settings, TypeContext … (picklable).
+    direct: names of columns of the one table; not empty when the result is just these of every row, in
+        any order of rows: where there are no segments a worker then needs no DataFusion.
     """
 
     sql: str
@@ -96,6 +98,7 @@ class EngineQuery:
     udfs: tuple[UdfSpec, ...]
     result: WireResult | ArrowResult
     context: dict[str, Any] = field(default_factory=dict)
+    direct: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,11 @@ class ResultStream(Protocol):
     """An answer that arrives in chunks: `WireChunk`s or record batches, as the request asked."""
 
     def __aiter__(self) -> AsyncIterator[Any]: ...
+
+    def lend(self) -> AsyncIterator[WireChunk]:
+        """Iterate over chunks whose data is good only until the next is asked for, or the end: it
+        need not be copied out of memory that is shared with a worker.
+        """
 
     async def aclose(self) -> None:
         """Stop the query (if it still runs) and free its worker."""

@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from kalam_pg.engines.area import PIECE_BYTES_MAX, PIECE_BYTES_MIN, Area
 from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.encoded import EncodedRows
+from kalam_pg.engines.encoding import Encoders
 from kalam_pg.engines.errors import from_datafusion, to_failure
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
@@ -26,10 +29,12 @@ from kalam_pg.engines.protocol import (
     Done,
     FrameReader,
     Kind,
+    Placed,
     QueryBody,
     SharedBatch,
     TableBody,
     decode_query,
+    encode_placed,
     encode_report,
     pack,
 )
@@ -49,13 +54,14 @@ def main(arguments: list[str]) -> int:
     _die_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    area = Area.map(int(arguments[2]))
     settings = EngineSettings(
-        partitions=int(arguments[2]),
-        pool_bytes=int(arguments[3]),
-        spill_directory=Path(arguments[4]) if arguments[4] else None,
+        partitions=int(arguments[3]),
+        pool_bytes=int(arguments[4]),
+        spill_directory=Path(arguments[5]) if arguments[5] else None,
     )
     with socket.socket(fileno=int(arguments[0])) as link:
-        Worker(link, settings).serve()
+        Worker(link, settings, area).serve()
     return 0
 
 
@@ -70,8 +76,11 @@ def _die_with(parent: int) -> None:
 class Worker:
     """The loop: one query at a time, its chunks as they come."""
 
-    def __init__(self, link: socket.socket, settings: EngineSettings) -> None:
+    def __init__(self, link: socket.socket, settings: EngineSettings, area: Area) -> None:
         self._link = link
+        self._area = area
+        self._encoders = Encoders(settings.partitions)
+        self._encoded = EncodedRows()
         self._settings = settings
         self._reader = FrameReader()
         self._frames: deque[tuple[Kind, bytes]] = deque()
@@ -86,7 +95,8 @@ class Worker:
         self._send(Kind.READY)
         while (frame := self._receive()) is not None:
             kind, body = frame
-            if kind is Kind.QUERY:  # A late CANCEL is for a query that has ended.
+            if kind is Kind.QUERY:  # A late CANCEL or TAKEN is for a query that has ended.
+                self._area.clear()
                 self._answer(decode_query(body))
 
     def _warm_up(self) -> None:
@@ -96,7 +106,7 @@ class Worker:
             pass
 
     def _answer(self, query: QueryBody) -> None:
-        limit = self._idle_bytes + query.limits.memory_bytes
+        limit = self._idle_bytes + self._encoded.bytes_max + query.limits.memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         try:
             tables = tuple(self._input(table) for table in query.tables)
@@ -108,12 +118,14 @@ class Worker:
                 query.context,
                 self._settings,
                 self._verified,
+                query.direct,
+                self._encoders,
+                self._encoded,
             )
             chunks = execution.chunks()
             with contextlib.closing(chunks):
                 for chunk in chunks:
-                    self._send_chunk(chunk)
-                    if self._is_canceled():
+                    if not self._send_chunk(chunk) or self._is_canceled():
                         break
         except KalamError as exc:
             self._send(Kind.ERROR, encode_report(to_failure(exc)))
@@ -124,16 +136,18 @@ class Worker:
         self._send(Kind.DONE, encode_report(Done(self._cache.trim())))
 
     def _input(self, table: TableBody) -> Input:
+        batches = [(self._batch(b), 0 if isinstance(b, bytes) else b.id) for b in table.hot]
         return Input(
             table.name,
             table.schema,
-            tuple(piece for batch in table.hot for piece in self._batch(batch)),
+            tuple(piece for pieces, _ in batches for piece in pieces),
             table.segments,
             table.key_columns,
             table.key_kinds,
             table.superseded,
             table.overlapping,
             table.missing,
+            tuple(number for pieces, number in batches for _ in pieces),
         )
 
     def _batch(self, batch: SharedBatch | bytes) -> list[pa.RecordBatch]:
@@ -143,13 +157,24 @@ class Worker:
             self._cache.add(batch.id, self._descriptors.popleft(), batch.size)
         return self._cache.get(batch.id)
 
-    def _send_chunk(self, chunk: pa.Schema | pa.RecordBatch | WireChunk) -> None:
+    def _send_chunk(self, chunk: pa.Schema | pa.RecordBatch | WireChunk) -> bool:
+        """False: the query was cancelled while there was no room for more."""
         if isinstance(chunk, WireChunk):
+            if PIECE_BYTES_MIN <= len(chunk.data) <= PIECE_BYTES_MAX:
+                return self._place(chunk)
             self._send(Kind.ROWS, chunk.rows.to_bytes(4, "little"), chunk.data)
         elif isinstance(chunk, pa.Schema):
             self._send(Kind.SCHEMA, memoryview(chunk.serialize()))
         else:
             self._send(Kind.BATCH, memoryview(chunk.serialize()))
+        return True
+
+    def _place(self, chunk: WireChunk) -> bool:
+        while (start := self._area.place(chunk.data)) is None:
+            if self._is_end(self._receive()):
+                return False
+        self._send(Kind.PLACED, encode_placed(Placed(chunk.rows, start, len(chunk.data))))
+        return True
 
     def _send(self, kind: Kind, *parts: bytes | memoryview) -> None:
         buffers = [memoryview(part) for part in pack(kind, *parts)]
@@ -161,11 +186,17 @@ class Worker:
                 buffers[0] = buffers[0][sent:]
 
     def _is_canceled(self) -> bool:
-        readable, _, _ = select.select([self._link], [], [], 0)
-        if not readable:
+        while self._frames or select.select([self._link], [], [], 0)[0]:
+            if self._is_end(self._receive()):
+                return True
+        return False
+
+    def _is_end(self, frame: tuple[Kind, bytes] | None) -> bool:
+        """What came during a query: whether it ends it."""
+        if frame is not None and frame[0] is Kind.TAKEN:
+            self._area.taken()
             return False
-        frame = self._receive()
-        return frame is None or frame[0] is Kind.CANCEL
+        return True
 
     def _receive(self) -> tuple[Kind, bytes] | None:
         """The next frame; None at end of file."""

@@ -11,7 +11,7 @@ from kalam_pg.query.scan import table_inputs
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows import arrow_to_values
 from kalam_pg.sql.to_datafusion import Emitted, emit
-from kalam_pg.sql.tree import OutputColumn, Query
+from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
 from storage.layout import Row
 
 RunCatalog = Callable[[Query, Execution], Steps[Sequence[Row]]]
@@ -34,7 +34,7 @@ class EnginePlan:
         wire = x.wire
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
-        query = _request(emitted, inputs, wire, x.context)
+        query = _request(emitted, inputs, wire, x.context, _direct(self.query))
         stream = yield from run_async(lambda: x.database.query_engine.run(query, _limits(x)))
         return Result("SELECT", None, self.columns, stream=stream)
 
@@ -69,6 +69,7 @@ def _request(
     inputs: tuple[TableInput, ...],
     result: WireResult | ArrowResult,
     context: EvalContext,
+    direct: tuple[str, ...] = (),
 ) -> EngineQuery:
     """What a worker is asked. Its functions know of the session only what is listed here."""
     return EngineQuery(
@@ -85,7 +86,26 @@ def _request(
             "search_path": context.search_path,
             "types": context.types,
         },
+        direct=direct,
     )
+
+
+def _direct(query: Query) -> tuple[str, ...]:
+    """The stored columns that a query is, when it is nothing else: every row of one table."""
+    if not isinstance(query, Select) or len(query.from_) != 1:
+        return ()
+    (scan,) = query.from_
+    plain = Select(query.targets, query.columns, query.from_)
+    if not isinstance(scan, TableScan) or query != plain:
+        return ()
+    own = scan.table.columns
+    names = []
+    for target in query.targets:
+        ref = target.expr
+        if not isinstance(ref, ColumnRef) or ref.outer or ref.column >= len(own):
+            return ()
+        names.append(f"c{own[ref.column].id}")
+    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)

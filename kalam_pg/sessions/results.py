@@ -18,7 +18,7 @@ def pump(session: "Session", stream: ResultStream) -> Steps[int]:
     async def forward() -> int:
         count = 0
         try:
-            async for chunk in stream:
+            async for chunk in stream.lend():
                 transport.write(chunk.data)
                 count += chunk.rows
                 await transport.drain()

@@ -7,7 +7,8 @@ import pytest
 
 from catalog.types.registry import INT4, INT8, TEXT
 from catalog.types.table import DEFAULT_CONTEXT
-from kalam_pg.engines.execution import CHUNK_BYTES, ROWWISE_MAX
+from kalam_pg.engines.encoding import ROWWISE_MAX
+from kalam_pg.engines.execution import CHUNK_BYTES
 from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.request import (

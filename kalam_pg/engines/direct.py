@@ -1,0 +1,49 @@
+"""Columns of a table as they are, without a query engine: the rows of batches at hand, encoded.
+
+`SELECT a, b FROM t` over hot rows is nothing but encoding. What was encoded once of a batch that has
+an id is kept (`encoded`).
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import groupby
+
+import pyarrow as pa
+
+from kalam_pg.engines.encoded import EncodedRows, Key
+from kalam_pg.engines.encoding import FIRST_BYTES, SLICE_BYTES_MAX, Encoders, Job, encoder, slices
+from kalam_pg.engines.inputs import Input
+from kalam_pg.engines.request import WireChunk, WireResult
+
+
+def direct_chunks(
+    table: Input, columns: Sequence[str], wire: WireResult, encoders: Encoders, kept: EncodedRows
+) -> Iterator[WireChunk]:
+    """The columns, by name and in this order, of every hot row."""
+    if sum(piece.nbytes for piece in table.hot) > kept.bytes_max // 2:
+        kept = EncodedRows(0)
+    encode = encoder(wire)
+    # What the encoding depends on: not the time, nor who asks.
+    form = replace(wire, context=replace(wire.context, now_us=0, objects=None))
+    keys: deque[Key] = deque()
+
+    def jobs() -> Iterator[Job | WireChunk]:
+        limit = FIRST_BYTES
+        numbered = zip(table.hot_ids or [0] * len(table.hot), table.hot, strict=True)
+        for number, pieces in groupby(numbered, key=lambda item: item[0]):
+            batch = pa.Table.from_batches([piece.select(columns) for _, piece in pieces])
+            for start, count in slices(batch.num_rows, batch.nbytes, limit):
+                key = Key(number, start, count, tuple(columns), form)
+                keys.append(key)
+                yield kept.get(key) or partial(_encode, batch, start, count)
+            limit = SLICE_BYTES_MAX
+
+    def _encode(batch: pa.Table, start: int, count: int) -> WireChunk:
+        (part,) = batch.slice(start, count).combine_chunks().to_batches()
+        return encode(part)
+
+    for chunk in encoders.run(jobs()):
+        kept.put(keys.popleft(), chunk)
+        yield chunk
