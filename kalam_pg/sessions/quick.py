@@ -8,18 +8,21 @@ included, is *not done*: nothing has changed then, and the flows start from the 
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 from struct import Struct
 from struct import error as StructError  # noqa: N812 -- it is an exception class
 from time import time_ns
 from typing import TYPE_CHECKING
 
 from catalog.privileges import check_table
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.pgwire.codec import bind_fields
 from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
 from kalam_pg.pgwire.peek import Again, Pipeline, peek_again, peek_pipeline, peek_query
 from kalam_pg.query.locks import LockOwner
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.quick import NotQuickError, QuickInsert, QuickPoint, quick_form
+from kalam_pg.query.quick_newest import QuickNewest, quick_newest
 from kalam_pg.query.waits import Resume, Spawn, Wait
 from kalam_pg.rows import row_encoder
 from kalam_pg.sessions import portals
@@ -288,9 +291,12 @@ def _run_bound(
             return session.quick_commit.begin(
                 sql, form, quick, how.inserted, how.before_error, size
             )
-        assert isinstance(form, QuickPoint)
-        row = form.row(context)
-        answer = how.prefix + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
+        if form.__class__ is QuickNewest:
+            answer = how.prefix + _rows(form, context, how)
+        else:
+            assert isinstance(form, QuickPoint)
+            row = form.row(context)
+            answer = how.prefix + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
     except (KalamError, NotQuickError, StructError):
         return NOT_DONE
     decoder.skip(size)
@@ -314,10 +320,13 @@ def run_simple(
             commit = session.quick_commit.begin(sql, form, quick, _INSERTED_READY, b"", size)
             sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.
             return commit
-        assert isinstance(form, QuickPoint)
         how = quick.format((), (), described=False)
-        row = form.row(context)
-        answer = how.description + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
+        if form.__class__ is QuickNewest:
+            answer = how.description + _rows(form, context, how)
+        else:
+            assert isinstance(form, QuickPoint)
+            row = form.row(context)
+            answer = how.description + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
     except (KalamError, NotQuickError):
         return NOT_DONE
     session.decoder.skip(size)
@@ -340,7 +349,19 @@ def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | N
     return None if quick.form is None else quick
 
 
-def _form(sql: "SqlSession", planned: Planned, width: int) -> QuickInsert | QuickPoint | None:
+def _rows(form: QuickNewest, context: EvalContext, how: QuickFormat) -> bytes:
+    found = form.messages(context, how.encode)
+    return b"".join(found) + _selected(len(found))
+
+
+@lru_cache(maxsize=1024)
+def _selected(count: int) -> bytes:
+    return command_complete(f"SELECT {count}") + _READY
+
+
+def _form(
+    sql: "SqlSession", planned: Planned, width: int
+) -> QuickInsert | QuickPoint | QuickNewest | None:
     settings = sql.settings
     if settings["default_transaction_isolation"] != "read committed":
         return None
@@ -351,7 +372,8 @@ def _form(sql: "SqlSession", planned: Planned, width: int) -> QuickInsert | Quic
             check_table(sql.user, action, table)
     except KalamError:
         return None
-    return quick_form(planned.plan, sql.database, sql.user, width)
+    plan, database = planned.plan, sql.database
+    return quick_form(plan, database, sql.user, width) or quick_newest(plan, database, sql.user)
 
 
 class QuickCommit(Wait):

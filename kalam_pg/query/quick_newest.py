@@ -1,0 +1,138 @@
+"""The newest rows with a value, without the general machinery: see `query.quick`, `query.indexed`.
+
+An index of the tail says which rows, and what was sent of a row before is sent again: rows do not
+change, newer versions are other rows.
+"""
+
+from collections.abc import Callable, Sequence
+
+from catalog.model import TableKind, User
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.database import Database
+from kalam_pg.query.indexed import ROWS_MAX, first_ordinals
+from kalam_pg.query.plan import Plan
+from kalam_pg.query.quick import NotQuickError
+from kalam_pg.query.rules import Closure
+from kalam_pg.query.select import HotPlan
+from kalam_pg.sql.closures import Constant, Slot
+from storage.errors import KalamError
+from storage.ids import NO_USER, TabletId
+from storage.layout import Row
+from storage.ranked import Ranked
+from storage.tablet import Tablet
+from storage.value_index import Range
+
+_NO_ROW: Row = ()
+
+
+class QuickNewest:
+    """SELECT of columns WHERE column = value, with what an index has of ORDER BY and bounds."""
+
+    __slots__ = (
+        "_by",
+        "_engine",
+        "_equal",
+        "_how",
+        "_offset",
+        "_plan",
+        "_range",
+        "_slots",
+        "_tablet",
+        "_value",
+    )
+
+    def __init__(self, plan: HotPlan, database: Database, user: User) -> None:
+        """Raises NotQuickError when the plan asks for more, and what its LIMIT raises."""
+        how, table = plan.indexed, plan.table
+        if how is None or not (how.exact and how.ordered) or table.kind is TableKind.STREAM:
+            raise NotQuickError
+        assert how.along is not None, "ordered says that the index has the order"
+        self._plan, self._how = plan, how
+        self._by = how.along.position
+        self._equal, self._value = plan.equals[0]
+        self._slots = _slots(plan)
+        self._engine = database.engine
+        tablet_id = TabletId(user.id if table.per_user else NO_USER, table.id)
+        tablet = database.tablet(table, tablet_id)
+        assert isinstance(tablet, Tablet), "not a STREAM table's"
+        self._tablet = tablet
+        self._offset = 0
+        self._range: Range | None = None  # While it is the same each time.
+        bounds = plan.bounds
+        if _is_settled(bounds.limit) and _is_settled(bounds.offset) and not how.lows + how.highs:
+            self._range, self._offset = self._ask(EvalContext())
+
+    def messages(self, context: EvalContext, encode: Callable[[Row], bytes]) -> Sequence[bytes]:
+        """The rows asked for, each as `encode` makes it of the columns asked for.
+
+        encode: always the same function for the same types, formats and settings.
+
+        Raises NotQuickError, and what closures raise.
+        """
+        value = self._value(_NO_ROW, context)
+        if value is None:
+            return ()
+        ranked = self._tablet.ranked(self._engine.current, self._equal, value, self._by)
+        if ranked is None:
+            raise NotQuickError
+        within, offset = self._range, self._offset
+        if within is None:
+            within, offset = self._ask(context)
+        found = first_ordinals(ranked, self._how, within) if within.wanted else ()
+        if found is None or len(found) > ROWS_MAX:
+            raise NotQuickError
+        if offset:
+            found = found[offset:]
+        shape = (encode, self._slots)
+        made = list(map(ranked.encodings.of(shape).get, found))
+        return self._complete(made, found, ranked, encode) if None in made else made  # type: ignore[return-value]
+
+    def _ask(self, context: EvalContext) -> tuple[Range, int]:
+        """Which rows, and how many of them are skipped."""
+        limit, offset = self._plan.bounds.values(context)
+        end = ROWS_MAX + 1 if limit is None else min(limit + offset, ROWS_MAX + 1)
+        within = self._how.range(end, context)
+        return (Range(0) if within is None else within), offset
+
+    def _complete(
+        self,
+        made: list[bytes | None],
+        ordinals: Sequence[int],
+        ranked: Ranked,
+        encode: Callable[[Row], bytes],
+    ) -> list[bytes]:
+        """Make, and keep, what is missing."""
+        slots = self._slots
+        lacking = [ordinal for ordinal, data in zip(ordinals, made, strict=True) if data is None]
+        rows = ranked.rows(lacking)
+        fresh = [encode(tuple([row[at] for at in slots])) for _, row in rows]
+        ranked.encodings.put((encode, slots), lacking, fresh)
+        more = iter(fresh)
+        return [next(more) if data is None else data for data in made]
+
+
+def quick_newest(plan: Plan, database: Database, user: User) -> QuickNewest | None:
+    """The short way of such a plan for one user, if it has one."""
+    if isinstance(plan, HotPlan):
+        try:
+            return QuickNewest(plan, database, user)
+        except (NotQuickError, KalamError):
+            pass  # The general way raises what is wrong with its LIMIT.
+    return None
+
+
+def _slots(plan: HotPlan) -> tuple[int, ...]:
+    """The columns that are asked for. Raises NotQuickError for anything else.
+
+    An object's name, unlike what else is made of a value, may be another one tomorrow.
+    """
+    width = len(plan.table.columns)
+    slots = [t.index for t in plan.targets if isinstance(t, Slot) and t.index < width]
+    names = any(column.type.name.startswith("reg") for column in plan.columns)
+    if len(slots) < len(plan.targets) or not slots or names:
+        raise NotQuickError
+    return tuple(slots)
+
+
+def _is_settled(closure: Closure | None) -> bool:
+    return closure is None or isinstance(closure, Constant)
