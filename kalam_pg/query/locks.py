@@ -165,6 +165,7 @@ class LockTable:
         if not queue:
             del self._waiters[name]
         self._owners[name] = owner
+        owner.waiting_for = None  # Now, not when its task runs: who looks for a circle asks before.
         event.set()
 
     def _leave_table(self, owner: LockOwner, table: int) -> None:

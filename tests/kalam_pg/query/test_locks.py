@@ -50,6 +50,22 @@ async def test_a_wait_that_would_close_a_circle_is_refused(nursery):
     assert one.held == ["a", "b"]
 
 
+async def test_a_lock_just_handed_on_is_waited_for_like_any_other(nursery):
+    """Its new owner has it, but has not run since: it does not wait any more."""
+    locks, first, second, third = LockTable(), LockOwner(), LockOwner(), LockOwner()
+    locks.lock_nowait(first, "a")
+    nursery.start_soon(locks.lock, second, "a")
+    await trio.testing.wait_all_tasks_blocked()
+    locks.release_all(first)
+    assert second.waiting_for is None
+    nursery.start_soon(locks.lock, third, "a")
+    await trio.testing.wait_all_tasks_blocked()
+    assert second.held == ["a"]
+    locks.release_all(second)
+    await trio.testing.wait_all_tasks_blocked()
+    assert third.held == ["a"]
+
+
 async def test_a_wait_ends_at_the_lock_timeout_and_leaves_the_queue(autojump_clock):
     locks, one, two = LockTable(), LockOwner(), LockOwner()
     locks.lock_nowait(one, "a")
