@@ -17,6 +17,7 @@ from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.engine_plan import RunCatalog
+from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.rules import RowRules, compile_rules
@@ -165,16 +166,31 @@ class StatementCache:
     ) -> Planned:
         bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
-        plan = planner.plan(bound)
-        writes = isinstance(plan, InsertPlan | ChangePlan)
-        return Planned(
-            plan,
-            bound.columns,
-            bound.param_types,
-            _needs(bound, statement),
-            statement.kind.upper(),
-            writes,
-        )
+        return _planned(statement, bound, planner.plan(bound))
+
+    def explained(
+        self,
+        statement: QueryStatement,
+        snapshot: Snapshot,
+        search_path: tuple[str, ...],
+        types: TypeContext,
+        param_types: Sequence[PgType | None] = (),
+    ) -> tuple[Planned, Bound, Queries]:
+        """A plan made anew, with what it was made of. Raises as `plan`."""
+        bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
+        planner = ExplainingPlanner(lambda table: self.rules(table, snapshot), self._run_catalog)
+        return _planned(statement, bound, planner.plan(bound)), bound, planner.queries
+
+
+def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
+    return Planned(
+        plan,
+        bound.columns,
+        bound.param_types,
+        _needs(bound, statement),
+        statement.kind.upper(),
+        isinstance(plan, InsertPlan | ChangePlan),
+    )
 
 
 def _needs(bound: Bound, statement: QueryStatement) -> tuple[tuple[Table, Action], ...]:

@@ -9,6 +9,7 @@ from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import (
     definitions,
+    explaining,
     long_texts,
     operations,
     prepared_sql,
@@ -55,6 +56,8 @@ def prepare(
             planned,
             (sql.snapshot, sql.settings.version),
         )
+    if isinstance(statement, st.Explain):
+        return PreparedStatement(statement, *explaining.prepare(sql, statement, declared))
     if declared:
         raise UndefinedParameterError("there is no parameter $1")
     return PreparedStatement(statement, (), _columns(sql, statement))
@@ -100,6 +103,8 @@ def run(
             prepared.planned = planned
             prepared.made_with = (sql.snapshot, sql.settings.version)
         return (yield from sql.run_planned(planned, params, wire=wire))
+    if isinstance(statement, st.Explain):
+        return (yield from explaining.run(sql, statement, params, prepared.param_types))
     return (yield from _run_other(sql, statement, wire))
 
 

@@ -97,8 +97,6 @@ def run(sql: SqlSession, statement: Statement) -> Result:
             return _show_catalog(sql, what, scope)
         case st.DescribeTable():
             return _describe(sql, statement)
-        case st.Explain():
-            raise FeatureNotSupportedError("EXPLAIN is not supported yet")
         case _:
             raise FeatureNotSupportedError(f"{st.command_name(statement)} is not supported yet")
 

@@ -2,6 +2,7 @@
 
 import re
 
+from catalog.errors import InvalidParameterValueError, SqlSyntaxError
 from kalam_pg.sql.keywords import RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
@@ -27,6 +28,7 @@ from kalam_pg.sql.statements import (
 _LEVELS = ("serializable", "repeatable read", "read committed", "read uncommitted")
 _QUOTED_LISTS = frozenset(("search_path", "temp_tablespaces", "local_preload_libraries"))
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_BOOLEANS = ("true", "on", "1", "false", "off", "0")
 _SWITCHES = ("verbose", "costs", "buffers", "timing", "summary", "settings", "wal", "analyze")
 
 
@@ -311,16 +313,25 @@ def explain(reader: StatementReader) -> Explain:
     statement = reader.nested_statement()
     if not isinstance(statement, QueryStatement):
         reader.fail(token)
+    for name, value in options:
+        if name != "format" and value not in _BOOLEANS:
+            raise SqlSyntaxError(f"{name} requires a Boolean value")
     analyze = dict(options).get("analyze", "false") in ("true", "on", "1")
     rest = tuple((name, value) for name, value in options if name != "analyze")
     return Explain(statement, analyze, rest)
 
 
 def _explain_option(reader: StatementReader) -> tuple[str, str]:
+    token = reader.token
     name = "analyze" if reader.accept("analyse") or reader.accept("analyze") else reader.label()
     if name not in (*_SWITCHES, "format"):
         reader.unrecognized("EXPLAIN option", name)
     value = "true"
     if not reader.at(",", ")"):
         value = _setting_value(reader).lower()
+    if name == "format" and value not in ("text", "json", "xml", "yaml"):
+        raise InvalidParameterValueError(
+            f'unrecognized value for EXPLAIN option "format": "{value}"',
+            position=reader.offset + token.start + 1,
+        )
     return name, value

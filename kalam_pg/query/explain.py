@@ -1,0 +1,259 @@
+"""EXPLAIN: the plan that a statement would have now, named by what this server does.
+
+A point lookup, rows newest first, a few hot rows, the catalogue, an engine: which one is often known only
+when the statement runs, by what its user's tablet holds. So it is decided here as the plans decide it,
+without evaluating anything that the statement says about its rows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import islice
+
+from catalog.model import Table
+from kalam_pg.engines.request import TableInput
+from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.explain_node import Node
+from kalam_pg.query.explain_query import Shower
+from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.locking import LockingPlan
+from kalam_pg.query.plan import Plan, Planner
+from kalam_pg.query.predicates import key_lookup
+from kalam_pg.query.rules import RowRules
+from kalam_pg.query.scan import scan_tablet, table_inputs
+from kalam_pg.query.select import SMALL_SCAN_ROWS, ConstantPlan, HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.waits import Steps
+from kalam_pg.sql.to_datafusion import Emitted, emit
+from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
+from storage.layout import Row
+from storage.tablet import Tablet
+
+Queries = dict[int, tuple[SelectPlan, Query]]
+"""The query that each plan is of, by the plan's identity (which the plan beside it keeps alive)."""
+
+
+class Probe:
+    """The engine plan behind a plan over hot rows, which knows afterwards whether it was needed."""
+
+    def __init__(self, plan: SelectPlan) -> None:
+        self.plan = plan
+        self.used = False
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """Of the plan behind it."""
+        return self.plan.columns
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """As the plan behind it."""
+        self.used = True
+        return (yield from self.plan.run(x))
+
+    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+        """As the plan behind it."""
+        self.used = True
+        return (yield from self.plan.rows(x))
+
+
+class ExplainingPlanner(Planner):
+    """Plans as usual, and remembers which query each plan is of."""
+
+    def __init__(self, rules: Callable[[Table], RowRules], run_catalog: RunCatalog) -> None:
+        super().__init__(rules, run_catalog)
+        self.queries: Queries = {}
+
+    def _select(self, query: Query) -> SelectPlan:
+        plan = super()._select(query)
+        if isinstance(plan, HotPlan):
+            plan = replace(plan, general=Probe(plan.general))
+        self.queries[id(plan)] = (plan, query)
+        return plan
+
+
+class Explainer:
+    """Makes the nodes of one plan. `x`: what it runs, or would run, with.
+
+    ran: set it when the plan has run; made again, the nodes then tell which way it really took. What a
+    tablet held is told as it was when the nodes were first made: before the statement changed it.
+    """
+
+    def __init__(
+        self,
+        statement: Query | Dml,
+        queries: Queries,
+        x: Execution,
+        *,
+        verbose: bool,
+    ) -> None:
+        self._statement = statement
+        self._queries = queries
+        self._x = x
+        self._verbose = verbose
+        self._show = Shower(statement, verbose=verbose)
+        self._ways: dict[int, str] = {}
+        self._inputs: dict[int, tuple[Emitted, tuple[TableInput, ...]]] = {}
+        self.ran = False
+
+    def node(self, plan: Plan) -> Steps[Node]:
+        """The tree of a plan. Raises what planning in an engine's words raises (0A000)."""
+        self._show = Shower(self._statement, verbose=self._verbose)
+        match plan:
+            case InsertPlan():
+                return (yield from self._insert(plan))
+            case ChangePlan():
+                return (yield from self._change(plan))
+            case _:
+                return (yield from self._select(plan))
+
+    # ------------------------------------------------------------------ queries
+
+    def _select(self, plan: SelectPlan) -> Steps[Node]:
+        query = self._queries[id(plan)][1] if id(plan) in self._queries else None
+        match plan:
+            case ConstantPlan() if query is not None:
+                return self._show.query(query, self._plain)
+            case PointPlan() if isinstance(query, Select):
+                return self._show.query(query_without_where(query), self._point(query.where))
+            case HotPlan() if isinstance(query, Select):
+                return (yield from self._hot(plan, query))
+            case LockingPlan():
+                inner = yield from self._select(plan.finder)
+                return Node("LockRows", children=(inner,))
+            case CatalogPlan():
+                inner = self._show.query(plan.query, self._plain)
+                return Node("Catalog Query", children=(inner,))
+            case TablelessPlan():
+                try:
+                    emit(plan.query, self._x.context)
+                except Exception:  # noqa: BLE001 -- whatever it is, the plan takes the other way then
+                    return (yield from self._select(plan.here))
+                return (yield from self._select(plan.worker))
+            case EnginePlan():
+                return (yield from self._engine(plan))
+            case _:
+                return Node(type(plan).__name__)
+
+    def _plain(self, scan: TableScan) -> Node:
+        return Node("Scan", self._show.named(scan))
+
+    def _point(self, where: Expr | None) -> "PointLeaf":
+        return PointLeaf(self._show, where)
+
+    def _hot(self, plan: HotPlan, query: Select) -> Steps[Node]:
+        general = plan.general
+        assert isinstance(general, Probe)
+        way = self._ways.get(id(plan))
+        if way is None:
+            way = self._ways[id(plan)] = yield from self._way(plan)
+        if general.used if self.ran else not way:
+            return (yield from self._select(general.plan))
+        newest = way == "Newest Rows Scan"
+        keys = query.order_by
+
+        def leaf(scan: TableScan) -> Node:
+            node = Node(way or "Hot Rows Scan", self._show.named(scan))
+            if newest:
+                node = node.with_details(Order=self._show.keys(keys))
+            return node
+
+        return self._show.query(query, leaf, ordered=newest)
+
+    def _way(self, plan: HotPlan) -> Steps[str]:
+        """How the plan would read the tablet now; "" when it would hand over to an engine."""
+        x = self._x
+        tablet_id = x.tablet_id(plan.table)
+        tablet = x.database.tablet(plan.table, tablet_id)
+        if tablet_id in x.transaction.changes or tablet.newest_floor(x.view):
+            return ""
+        if plan.bounds.limit is not None and plan.newest_by is not None:
+            if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.tail_bytes:
+                yield from scan_tablet(x, plan.table, tablet_id)
+            if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
+                return "Newest Rows Scan"
+        versions = tablet.newest(x.view, ())
+        few = len(list(islice(versions or (), SMALL_SCAN_ROWS + 1))) <= SMALL_SCAN_ROWS
+        return "Hot Rows Scan" if few else ""
+
+    def _engine(self, plan: EnginePlan) -> Steps[Node]:
+        known = self._inputs.get(id(plan))
+        if known is None:
+            emitted = emit(plan.query, self._x.context)
+            inputs = yield from table_inputs(self._x, emitted.scans)
+            known = self._inputs[id(plan)] = (emitted, inputs)
+        emitted, inputs = known
+        found = {
+            need.scan.relation: given for need, given in zip(emitted.scans, inputs, strict=True)
+        }
+
+        def leaf(scan: TableScan) -> Node:
+            node = Node("Engine Scan", self._show.named(scan))
+            given = found.get(scan.relation)
+            return node if given is None else with_input(node, given)
+
+        node = Node("Engine Query", children=(self._show.query(plan.query, leaf),))
+        return node.with_details(SQL=emitted.sql) if self._show.verbose else node
+
+    # ------------------------------------------------------------------ data changes
+
+    def _insert(self, plan: InsertPlan) -> Steps[Node]:
+        statement = self._statement
+        assert isinstance(statement, Insert)
+        node = Node("Insert", self._show.table(plan.table.namespace, plan.table.name))
+        if statement.on_conflict is not None:
+            update = bool(statement.on_conflict.assignments)
+            node = node.with_details(Conflict_Resolution="UPDATE" if update else "NOTHING")
+        if plan.source is not None:
+            return node.over((yield from self._select(plan.source)))
+        rows = len(plan.literal_rows)
+        if rows == 1:
+            return node.over(Node("Result"))
+        return node.over(Node("Values Scan", '"*VALUES*"', {"Rows": rows}))
+
+    def _change(self, plan: ChangePlan) -> Steps[Node]:
+        statement = self._statement
+        assert not isinstance(statement, Insert | Select | ValuesQuery)
+        name = self._show.table(plan.table.namespace, plan.table.name)
+        node = Node(plan.tag.capitalize(), name)
+        if plan.finder is not None:
+            return node.over((yield from self._select(plan.finder)))
+        scan = TableScan(getattr(statement, "target", 0), plan.table, ())
+        return node.over(self._point(getattr(statement, "where", None))(scan))
+
+
+class PointLeaf:
+    """Shows a point lookup: the key's values, and what else the row must satisfy."""
+
+    def __init__(self, show: Shower, where: Expr | None) -> None:
+        self._show = show
+        self._where = where
+
+    def __call__(self, scan: TableScan) -> Node:
+        """The node of the lookup in this table."""
+        node = Node("Point Lookup", self._show.named(scan))
+        lookup = key_lookup(self._where, scan.table, scan.relation)
+        assert lookup is not None
+        names = [scan.table.columns[at].name for at in scan.table.layout.key]
+        pairs = zip(names, self._show.texts(lookup.values), strict=True)
+        node = node.with_details(Key=" AND ".join(f"({name} = {value})" for name, value in pairs))
+        rest = " AND ".join(self._show.texts(lookup.rest))
+        return node.with_details(Filter=f"({rest})" if len(lookup.rest) > 1 else rest)
+
+
+def query_without_where(query: Select) -> Select:
+    """The query as its scan leaves it: the WHERE is shown there."""
+    return replace(query, where=None, order_by=())
+
+
+def with_input(node: Node, given: TableInput) -> Node:
+    """What an engine is given of a table: rows in memory, segments on disk, whether they overlap."""
+    hot = sum(reference.batch.num_rows for reference in given.hot)
+    node = node.with_details(Hot_Rows=hot)
+    if given.segments:
+        rows = sum(segment.rows for segment in given.segments)
+        size = sum(segment.size for segment in given.segments)
+        text = f"{len(given.segments)} ({rows} rows, {size} bytes)"
+        node = node.with_details(Segments=text)
+        if given.overlapping or given.superseded is not None:
+            node = node.with_details(Merge="newest version of each key")
+    return node

@@ -1,0 +1,161 @@
+"""EXPLAIN: options read, the plan made and (ANALYZE) run, the answer in PostgreSQL's shape."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
+from catalog.privileges import check_table
+from catalog.types.registry import JSON, TEXT
+from catalog.types.table import PgType
+from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.explain import Explainer
+from kalam_pg.query.explain_node import Actual, Node, as_json, lines
+from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.prepare import Planned
+from kalam_pg.query.waits import Steps
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.tree import OutputColumn
+from storage.errors import KalamError
+from storage.layout import Row, Value
+
+_TEXT = (OutputColumn("QUERY PLAN", TEXT),)
+_JSON = (OutputColumn("QUERY PLAN", JSON),)
+_UNKNOWN = ("costs", "buffers", "settings", "wal")
+"""What this server cannot show; saying that it is not wanted is right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for. summary: the planning and execution times."""
+
+    analyze: bool = False
+    verbose: bool = False
+    timing: bool = True
+    summary: bool = False
+    json: bool = False
+
+
+def options(statement: st.Explain) -> Options:
+    """The options of an EXPLAIN. Raises 22023, and 0A000 for what cannot be shown."""
+    found: dict[str, bool] = {"analyze": statement.analyze}
+    as_json_ = False
+    for name, value in statement.options:
+        if name == "format":
+            as_json_ = _format(value)
+            continue
+        found[name] = value in ("true", "on", "1")
+        if name in _UNKNOWN and found[name]:
+            raise FeatureNotSupportedError(f"EXPLAIN option {name.upper()} is not supported")
+    if found.get("timing") and not statement.analyze:
+        raise InvalidParameterValueError("EXPLAIN option TIMING requires ANALYZE")
+    return Options(
+        analyze=statement.analyze,
+        verbose=found.get("verbose", False),
+        timing=found.get("timing", True),
+        summary=found.get("summary", statement.analyze),
+        json=as_json_,
+    )
+
+
+def _format(value: str) -> bool:
+    if value in ("xml", "yaml"):
+        raise FeatureNotSupportedError(f"EXPLAIN (FORMAT {value.upper()}) is not supported")
+    return value == "json"
+
+
+def prepare(
+    sql: SqlSession, statement: st.Explain, declared: Sequence[PgType | None]
+) -> tuple[tuple[PgType, ...], tuple[OutputColumn, ...]]:
+    """Types of the parameters, and the result's one column. Raises what binding raises."""
+    with _counting_from(statement):
+        planned = sql.plan(_inner(statement), declared)
+    return planned.param_types, _JSON if options(statement).json else _TEXT
+
+
+def run(
+    sql: SqlSession, statement: st.Explain, params: Sequence[Value], types: Sequence[PgType]
+) -> Steps[Result]:
+    """Explain; with ANALYZE run the statement too, with everything that it changes."""
+    asked = options(statement)
+    transaction = sql.begin_implicit()
+    transaction.check_usable()
+    started = time.perf_counter()
+    with _counting_from(statement):
+        planned, bound, queries = sql.cache.explained(
+            _inner(statement), sql.snapshot, sql.search_path, sql.settings.types, types
+        )
+    planning_s = time.perf_counter() - started
+    for table, action in planned.needs:
+        check_table(sql.user, action, table)
+    if asked.analyze and planned.writes:
+        transaction.check_writable(planned.command)
+    x = Execution(
+        sql.database,
+        transaction,
+        sql.user,
+        sql.context(params),
+        statement_timeout_s=int(sql.settings["statement_timeout"]) / 1000.0,
+    )
+    try:
+        explainer = Explainer(bound.statement, queries, x, verbose=asked.verbose)
+        node = yield from explainer.node(planned.plan)
+        if not asked.analyze:
+            return _answer(asked, node, planning_s, None)
+        started = time.perf_counter()
+        returned, changed = yield from _execute(planned, x)
+        execution_s = time.perf_counter() - started
+        explainer.ran = True
+        node = yield from explainer.node(planned.plan)
+    finally:
+        x.close()
+    node = replace(node, actual=Actual(returned, execution_s if asked.timing else None))
+    if changed is not None:
+        # As in PostgreSQL: the change returns what RETURNING does, the step below what it changed.
+        first, *rest = node.children
+        node = replace(node, children=(replace(first, actual=Actual(changed, None)), *rest))
+    return _answer(asked, node, planning_s, execution_s)
+
+
+def _execute(planned: Planned, x: Execution) -> Steps[tuple[int, int | None]]:
+    """Rows returned; and rows changed, None of a query."""
+    plan = planned.plan
+    if isinstance(plan, InsertPlan | ChangePlan):
+        result = yield from plan.run(x)
+        return len(result.rows), result.count
+    return len((yield from plan.rows(x))), None
+
+
+def _inner(statement: st.Explain) -> st.QueryStatement:
+    inner = statement.statement
+    assert isinstance(inner, st.QueryStatement)  # The parser lets nothing else in.
+    return inner
+
+
+@contextmanager
+def _counting_from(statement: st.Explain) -> Iterator[None]:
+    """Positions of errors count in the whole text, not in the statement explained."""
+    try:
+        yield
+    except KalamError as error:
+        if error.position:
+            error.position += _inner(statement).offset
+        raise
+
+
+def _answer(asked: Options, node: Node, planning_s: float, execution_s: float | None) -> Result:
+    times: dict[str, float] = {}
+    if asked.summary:
+        times["Planning Time"] = round(planning_s * 1000, 3)
+        if execution_s is not None:
+            times["Execution Time"] = round(execution_s * 1000, 3)
+    if asked.json:
+        text = json.dumps([{"Plan": as_json(node), **times}], indent=2, ensure_ascii=False)
+        return Result("EXPLAIN", None, _JSON, [(text,)])
+    shown: list[Row] = [(line,) for line in lines(node)]
+    shown += [(f"{name}: {ms:.3f} ms",) for name, ms in times.items()]
+    return Result("EXPLAIN", None, _TEXT, shown)

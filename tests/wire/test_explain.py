@@ -1,0 +1,209 @@
+"""EXPLAIN names the plan that a statement has, in PostgreSQL's shape; ANALYZE runs it."""
+
+import re
+
+import psycopg
+import pytest
+
+from tests.wire import postgresql
+from tests.wire.raw import RawClient
+from tests.wire.side_by_side import both
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def tables(server):
+    with server.root() as root:
+        root.execute(
+            """
+            CREATE NAMESPACE x;
+            CREATE TABLE x.m (id bigint PRIMARY KEY, conv bigint, body text, at timestamp)
+              WITH (TYPE = 'USER');
+            CREATE TABLE x.u (a int PRIMARY KEY, b int);
+            INSERT INTO x.m SELECT g, g % 10, 'x' || g::text,
+              timestamp '2020-01-01' + g * interval '1 s' FROM generate_series(1, 100) g;
+            """
+        )
+    return server
+
+
+@pytest.fixture
+def root(tables):
+    with tables.root() as connection:
+        connection.execute("SET search_path TO x")
+        yield connection
+
+
+def explained(connection, statement: str) -> str:
+    """The lines; measured times as N."""
+    lines = [line for (line,) in connection.execute(f"EXPLAIN {statement}").fetchall()]
+    return re.sub(r"\d+\.\d{3}", "N", "\n".join(lines))
+
+
+PLANS = {
+    "SELECT 1 + 1": "Result",
+    "SELECT * FROM m WHERE id = 5 AND body <> 'q'": """
+Point Lookup on m
+  Key: (id = 5)
+  Filter: (body <> 'q'::text)""",
+    "SELECT * FROM m WHERE conv = 3 ORDER BY at DESC LIMIT 5": """
+Limit
+  Limit: 5
+  ->  Newest Rows Scan on m
+        Order: at DESC
+        Filter: (conv = 3)""",
+    "SELECT body FROM m z WHERE conv = 3 ORDER BY body OFFSET 2": """
+Limit
+  Offset: 2
+  ->  Sort
+        Sort Key: body
+        ->  Hot Rows Scan on m z
+              Filter: (conv = 3)""",
+    "SELECT conv, count(*) FROM m GROUP BY conv HAVING count(*) > 1 ORDER BY 2 DESC": """
+Engine Query
+  ->  Sort
+        Sort Key: count(*) DESC
+        ->  Aggregate
+              Group Key: conv
+              Filter: (count(*) > 1)
+              ->  Engine Scan on m
+                    Hot Rows: 100""",
+    "WITH w AS (SELECT a FROM u) SELECT m.id FROM m LEFT JOIN w ON w.a = m.id": """
+Engine Query
+  ->  Left Join
+        Join Filter: (w.a = m.id)
+        CTE w
+          ->  Engine Scan on u
+                Hot Rows: 0
+        ->  Engine Scan on m
+              Hot Rows: 100
+        ->  CTE Scan on w""",
+    "SELECT id FROM m WHERE EXISTS (SELECT 1 FROM u WHERE u.a = m.conv)": """
+Engine Query
+  ->  Engine Scan on m
+        Hot Rows: 100
+        Filter: (EXISTS (SubPlan 1))
+        SubPlan 1
+          ->  Engine Scan on u
+                Hot Rows: 0
+                Filter: (u.a = m.conv)""",
+    "SELECT relname FROM pg_class WHERE relkind = 'r'": """
+Catalog Query
+  ->  Catalog Scan on pg_class
+        Filter: (relkind = 'r'::"char")""",
+    "SELECT * FROM m WHERE id = 5 FOR UPDATE": """
+LockRows
+  ->  Point Lookup on m
+        Key: (id = 5)""",
+    "INSERT INTO u VALUES (1, 2), (3, 4) ON CONFLICT DO NOTHING": """
+Insert on u
+  Conflict Resolution: NOTHING
+  ->  Values Scan on "*VALUES*"
+        Rows: 2""",
+    "UPDATE u SET b = 5 WHERE a = 3": """
+Update on u
+  ->  Point Lookup on u
+        Key: (a = 3)""",
+    "DELETE FROM u WHERE b = 3": """
+Delete on u
+  ->  Hot Rows Scan on u
+        Filter: (b = 3)""",
+    "ANALYZE SELECT id FROM m WHERE conv = 3": """
+Hot Rows Scan on m  (actual time=N..N rows=10 loops=1)
+  Filter: (conv = 3)
+Planning Time: N ms
+Execution Time: N ms""",
+    "(ANALYZE, TIMING OFF, SUMMARY OFF) SELECT sum(id) FROM m": """
+Engine Query  (actual rows=1 loops=1)
+  ->  Aggregate
+        ->  Engine Scan on m
+              Hot Rows: 100""",
+}
+
+
+@pytest.mark.parametrize("statement", PLANS)
+def test_the_plan_is_named(root, statement):
+    assert explained(root, statement) == PLANS[statement].strip()
+
+
+def test_verbose_tells_output_schema_and_what_the_engine_is_asked(root):
+    text = explained(root, "VERBOSE SELECT conv, count(*) FROM m GROUP BY conv")
+    assert "SQL: SELECT " in text
+    assert "Output: conv, count(*)" in text
+    assert "Engine Scan on x.m" in text
+
+
+def test_analyze_does_what_it_measures(root):
+    with root.transaction(force_rollback=True):
+        text = explained(root, "(ANALYZE, COSTS OFF) INSERT INTO u SELECT id, conv FROM m")
+        assert "Insert on u  (actual time=N..N rows=0 loops=1)" in text
+        assert "Hot Rows Scan on m  (actual rows=100 loops=1)" in text
+        assert root.execute("SELECT count(*) FROM u").fetchone() == (100,)
+    explained(root, "INSERT INTO u VALUES (1, 1)")
+    assert root.execute("SELECT count(*) FROM u").fetchone() == (0,)
+
+
+def test_a_transactions_own_rows_send_a_query_to_an_engine(root):
+    with root.transaction(force_rollback=True):
+        root.execute("INSERT INTO m VALUES (5000, 3)")
+        assert explained(root, "SELECT id FROM m WHERE conv = 3").startswith("Engine Query")
+
+
+def test_the_answer_is_one_column_and_its_tag_explain(root):
+    cursor = root.execute("EXPLAIN SELECT * FROM m WHERE id = %s", (5,))
+    assert [(c.name, c.type_code) for c in cursor.description] == [("QUERY PLAN", 25)]
+    assert cursor.statusmessage == "EXPLAIN"
+    assert cursor.fetchall() == [("Point Lookup on m",), ("  Key: (id = $1)",)]
+
+
+def test_json_is_postgresqls(root):
+    cursor = root.execute("EXPLAIN (ANALYZE, FORMAT JSON) SELECT * FROM m ORDER BY id LIMIT 2")
+    assert [(c.name, c.type_code) for c in cursor.description] == [("QUERY PLAN", 114)]
+    ((found,),) = cursor.fetchall()
+    assert found[0]["Plan"]["Node Type"] == "Limit"
+    assert found[0]["Plan"]["Actual Rows"] == 2
+    assert found[0]["Plan"]["Plans"][0]["Sort Key"] == ["id"]
+    assert found[0]["Execution Time"] > 0
+
+
+def test_explaining_needs_the_rights_of_doing(tables):
+    with tables.connect("alice") as alice:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            alice.execute("EXPLAIN INSERT INTO x.u VALUES (1, 1)")
+        alice.execute("BEGIN READ ONLY")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            alice.execute("EXPLAIN ANALYZE INSERT INTO x.m VALUES (1, 1)")
+
+
+def test_what_cannot_be_shown_is_refused_by_name(tables):
+    with RawClient(tables) as client:
+        for option, message in (
+            ("FORMAT XML", "EXPLAIN (FORMAT XML) is not supported"),
+            ("FORMAT YAML", "EXPLAIN (FORMAT YAML) is not supported"),
+            ("BUFFERS", "EXPLAIN option BUFFERS is not supported"),
+            ("COSTS ON", "EXPLAIN option COSTS is not supported"),
+        ):
+            answer = client.simple(f"EXPLAIN ({option}) SELECT 1")
+            assert (answer.sqlstate, answer.errors[0]["M"]) == ("0A000", message)
+
+
+ERRORS = (
+    "EXPLAIN (TIMING) SELECT 1",
+    "EXPLAIN (FORMAT foo) SELECT 1",
+    "EXPLAIN (nothing) SELECT 1",
+    "EXPLAIN (ANALYZE maybe) SELECT 1",
+    "EXPLAIN (VERBOSE maybe) SELECT 1",
+    "EXPLAIN SELECT nothing",
+    "EXPLAIN SELECT * FROM nothing",
+    "EXPLAIN DROP TABLE nothing",
+    "EXPLAIN ANALYZE SELECT 1 / 0",
+    "EXPLAIN",
+)
+
+
+@pytest.mark.skipif(not postgresql.installed(), reason="needs Debian's package postgresql-15")
+def test_errors_are_postgresqls(tmp_path):
+    with both(tmp_path) as (ours, theirs):
+        for statement in ERRORS:
+            assert ours.ask(statement) == theirs.ask(statement), statement
