@@ -8,12 +8,13 @@ PYTHONS := python3.12 python3.11 python3 python
 setup: .venv/.complete
 
 .venv/.complete: requirements.lock pyproject.toml
-	@python=; for candidate in $(PYTHONS); do \
-	  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; \
-	  then python=$$candidate; break; fi; done; \
-	if [ -z "$$python" ]; then \
+	@python=; version=; for candidate in $(PYTHONS); do \
+	  $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null || continue; \
+	  version=$$candidate; \
+	  if $$candidate -c 'import venv, ensurepip' 2>/dev/null; then python=$$candidate; break; fi; done; \
+	if [ -z "$$version" ]; then \
 	  echo 'kalam_pg needs Python 3.11 or 3.12: install the package python3.11 or python3.12' >&2; exit 1; fi; \
-	if ! $$python -c 'import venv, ensurepip' 2>/dev/null; then \
+	if [ -z "$$python" ]; then \
 	  echo "kalam_pg needs Python's venv module: install the package python3-venv" >&2; exit 1; fi; \
 	$$python -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock

@@ -90,7 +90,7 @@ class Emitted:
     """sqlite SQL, its parameters, the tables it reads by their names, and the functions it calls."""
 
     sql: str
-    parameters: list[SqliteValue]
+    parameters: dict[str, SqliteValue]
     relations: dict[str, CatalogTable]
     functions: Functions
     types: tuple[PgType, ...]
@@ -122,7 +122,7 @@ def reads_only_catalogue(query: Query) -> bool:
 @dataclass(slots=True)
 class _Emitter:
     functions: Functions
-    parameters: list[SqliteValue] = field(default_factory=list)
+    parameters: dict[str, SqliteValue] = field(default_factory=dict)
     relations: dict[str, CatalogTable] = field(default_factory=dict)
     _equal: dict[int, dict[int, Value]] = field(default_factory=dict)
     # How columns of relations that are JSON rows are read, by relation number.
@@ -452,8 +452,10 @@ class _Emitter:
             return "NULL"
         if isinstance(value, int):
             return str(int(value))
-        self.parameters.append(value)
-        return f"?{len(self.parameters)}"
+        # By name: a piece of SQL may stand in the statement twice.
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f":{name}"
 
     def _scalar_subquery(self, query: Query) -> str:
         sql = self.query(query)

@@ -1,0 +1,68 @@
+"""`make setup` finds a Python that can make a virtual environment, or says in one line what is missing."""
+
+import os
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NAMES = ("python3.12", "python3.11", "python3", "python")
+SCRIPT = """#!/bin/sh
+case "$*" in
+  *version_info*) exit {version} ;;
+  *ensurepip*) exit {venv} ;;
+  *"-m venv"*) echo "made by {name}"; exit 7 ;;
+esac
+"""
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+def setup(directory: Path, **pythons: tuple[bool, bool]) -> subprocess.CompletedProcess[str]:
+    """`make setup` where there are only these: (has the right version, has venv). It ends at `-m venv`."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, directory)
+    programs = directory / "bin"
+    programs.mkdir()
+    for name in NAMES:
+        # A name that is not given hides one that is installed.
+        version, venv = pythons.get(name.replace(".", "_"), (False, False))
+        path = programs / name
+        path.write_text(SCRIPT.format(name=name, version=int(not version), venv=int(not venv)))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return subprocess.run(
+        ["make", "setup"],
+        cwd=directory,
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_first_that_can_make_an_environment_is_taken(tmp_path):
+    assert "made by python3.12" in setup(tmp_path, python3_12=(True, True)).stdout
+
+
+def test_one_without_venv_is_passed_over_for_a_later_one_that_has_it(tmp_path):
+    done = setup(tmp_path, python3_12=(True, False), python3=(True, True))
+    assert "made by python3\n" in done.stdout
+
+
+def test_without_a_fitting_version_one_line_says_so(tmp_path):
+    done = setup(tmp_path, python3=(False, True))
+    assert done.returncode
+    assert done.stderr.splitlines()[0] == (
+        "kalam_pg needs Python 3.11 or 3.12: install the package python3.11 or python3.12"
+    )
+
+
+def test_without_venv_one_line_says_so(tmp_path):
+    done = setup(tmp_path, python3_11=(True, False), python3=(False, True))
+    assert done.returncode
+    assert done.stderr.splitlines()[0] == (
+        "kalam_pg needs Python's venv module: install the package python3-venv"
+    )
