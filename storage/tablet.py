@@ -17,6 +17,7 @@ from pathlib import Path
 from storage import manifest
 from storage.arrow import column_name
 from storage.backwards import Equals
+from storage.counts import LogCount
 from storage.entries import fill
 from storage.frozen import FrozenTail
 from storage.fs import FileSystem
@@ -93,6 +94,7 @@ class Tablet:
         self.kept = KeptManifests(manifest.load(fs, directory, tablet))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
+        self._count = LogCount()
         self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
         self.flushing = threading.Lock()  # Held by the one flush or compaction at a time.
 
@@ -327,12 +329,12 @@ class Tablet:
         self._tail = None
 
     def stats(self, view: View) -> TabletStats:
-        """Counts for SHOW STATS and flush policies; reads the log when no tail is loaded."""
+        """Counts for SHOW STATS; reads what the log has that was not counted before."""
         manifest = self.manifest_at(view.seq)
-        sizes = [len(data) for _, _, data in view.log(self.id, manifest.flushed_through)]
+        entries, size = self._count.at(view, self.id, manifest.flushed_through)
         return TabletStats(
-            hot_rows=len(sizes),
-            hot_bytes=sum(sizes),
+            hot_rows=entries,
+            hot_bytes=size,
             cold_rows=manifest.rows,
             cold_bytes=manifest.size,
             segments=len(manifest.segments),

@@ -304,4 +304,29 @@ def test_a_dropped_tablet_leaves_no_file(tmp_path):
     assert len(erase(OS, tablet.directory)) == 3
     assert OS.listdir(tablet.directory) == []
     assert erase(OS, tablet.directory) == []
+def test_statistics_read_what_was_not_counted_before(tmp_path, monkeypatch):
+    engine, tablet = filled(tmp_path, 5)
+    view = engine.view()
+    first = tablet.stats(view)
+    read = []
+    log = type(view).log
+    monkeypatch.setattr(
+        type(view),
+        "log",
+        lambda self, *args, **more: (
+            read.append(entry) or entry for entry in log(self, *args, **more)
+        ),
+    )
+    row = (7, "text 7", 70)
+    engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None))
+    later = tablet.stats(engine.view())
+    assert len(read) == 1
+    assert (later.hot_rows, later.hot_bytes) == (6, first.hot_bytes + len(read[0][2]))
+    # A view from before is counted by itself, and does not disturb what is known.
+    assert tablet.stats(view) == first
+    assert tablet.stats(engine.view()) == later
+    flush(engine, tablet)
+    assert tablet.stats(engine.view()).hot_rows == 0
+
+
     assert erase(OS, tmp_path / "never") == []
