@@ -4,7 +4,7 @@ Pure functions over bytes and batches, so that a process of its own can do this 
 sorting a million rows takes seconds of the interpreter.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,7 +57,9 @@ class Encoded:
     segments: Iterator[EncodedSegment]
 
 
-Encoder = Callable[[Sequence[Job]], Iterator[Encoded | KalamError]]
+Answers = Generator[Encoded | KalamError, None, None]
+
+Encoder = Callable[[Sequence[Job]], Answers]
 """Answers jobs in their order. An error is one job's own; the others are answered all the same."""
 
 
@@ -71,7 +73,7 @@ class Taken(NamedTuple):
 
 def encode(
     jobs: Sequence[Job], encode_batches: Callable[..., Iterator[EncodedSegment]] = encode_segments
-) -> Iterator[Encoded | KalamError]:
+) -> Answers:
     """The `Encoder` that works where it is called. encode_batches: tests make segments small."""
     for job in jobs:
         try:

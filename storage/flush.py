@@ -10,7 +10,7 @@ step is done for all of them, and made durable for all of them, before the next 
 
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -200,12 +200,13 @@ class _Flush:
             return
         self._host.begin_flush([part.tablet.id for part, _ in jobs], self._view.seq)
         failpoints.hit("flush.intent")
-        for (part, job), answer in zip(jobs, self._encoder([job for _, job in jobs]), strict=True):
-            failpoints.hit("flush.encoded")
-            if isinstance(answer, KalamError):
-                part.error = answer
-            else:
-                self._write(part, job, answer)
+        with closing(self._encoder([job for _, job in jobs])) as answers:
+            for (part, job), answer in zip(jobs, answers, strict=True):
+                failpoints.hit("flush.encoded")
+                if isinstance(answer, KalamError):
+                    part.error = answer
+                else:
+                    self._write(part, job, answer)
         good = [part for part, _ in jobs if part.error is None]
         if good:
             self._name_segments(good)

@@ -71,7 +71,7 @@ class WorkerProcess:
                 stderr=stderr,
                 pass_fds=(theirs.fileno(), rows),
                 process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
-                env=_environment(),
+                env=worker_environment(),
             )
         return cls(process, trio.socket.from_stdlib_socket(ours), stderr, mapped)
 
@@ -195,7 +195,7 @@ def _advance(buffers: list[memoryview], sent: int) -> None:
         buffers[0] = buffers[0][sent:]
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Nothing of the server's environment but what Python and the libraries need to start."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TZDIR", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
     root = str(Path(__file__).parents[2])

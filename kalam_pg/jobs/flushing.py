@@ -6,7 +6,8 @@ not grow for ever.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import structlog
 import trio
@@ -16,7 +17,7 @@ from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
 from storage.errors import KalamError
-from storage.flush import FlushResult, flush
+from storage.flush import FlushResult, flush_together
 from storage.ids import TabletId
 from storage.tablet import Tablet
 
@@ -24,18 +25,21 @@ TICK_S = 1.0
 DEFAULT_FLUSH_ROWS = 100_000
 """Unflushed entries of a tablet without a policy: about 10 MB of messages, one good segment."""
 
-FLUSHES_AT_ONCE = 8
-"""Tablets of one job that are flushed side by side: a flush mostly waits for five fsyncs."""
+TOGETHER_TABLETS = 128
+TOGETHER_ROWS = 16_384
+"""Small tablets are flushed by so many at a time: they share some ten waits for the disk, and all appear
+within a second."""
+
+_LOOKS_AT_ONCE = 500
+"""Dirty tablets that are asked whether they are due before others have their turn: 0.5 ms."""
+
+LARGE_ROWS = 4096
+"""A tablet with more unflushed entries is flushed by itself."""
+
+FLUSHES_AT_ONCE = 2
+"""Groups of one job under way at a time: while one waits for the disk, the other's rows are encoded."""
 
 log = structlog.get_logger()
-
-
-async def flush_tablet(database: Database, table: Table, tablet_id: TabletId) -> FlushResult:
-    """Flush one tablet now. Raises what `storage.flush.flush` raises."""
-    tablet = database.tablet(table, tablet_id)
-    assert isinstance(tablet, Tablet)
-    host = FlushHost(database)
-    return await trio.to_thread.run_sync(flush, host, tablet)
 
 
 async def flush_table(
@@ -45,30 +49,75 @@ async def flush_table(
     todo = list(tablets)
 
     async def work(job: Job) -> int:
-        written: list[int] = []
-        failed: list[KalamError] = []
-        left = iter(todo)
+        answers: list[FlushResult | KalamError] = []
+        left = _groups(database, todo)
 
         async def flush_some() -> None:
-            for tablet_id in left:
-                try:
-                    result = await flush_tablet(database, table, tablet_id)
-                except KalamError as exc:
-                    # The other tablets are other people's: theirs are flushed all the same.
-                    failed.append(exc)
-                    continue
-                written.append(result.rows)
-                job.progress = len(written) / len(todo)
+            for group in left:
+                answers.extend(await _flush_group(database, jobs, table, group))
+                job.progress = len(answers) / len(todo)
 
         async with trio.open_nursery() as nursery:
-            for _ in range(min(FLUSHES_AT_ONCE, len(todo))):
+            for _ in range(FLUSHES_AT_ONCE):
                 nursery.start_soon(flush_some)
-        job.result = f"{sum(written)} rows"
+        rows = sum(answer.rows for answer in answers if isinstance(answer, FlushResult))
+        job.result = f"{rows} rows"
+        failed = [answer for answer in answers if isinstance(answer, KalamError)]
         if failed:
             raise failed[0]
-        return sum(written)
+        return rows
 
     return await jobs.run("flush", {"table": table.qualified_name}, work)
+
+
+def _groups(database: Database, tablets: Iterable[TabletId]) -> Iterator[list[TabletId]]:
+    """Small tablets together, large ones alone."""
+    together: list[TabletId] = []
+    rows = 0
+    for tablet_id in tablets:
+        count = database.engine.unflushed(tablet_id)
+        if count > LARGE_ROWS:
+            yield [tablet_id]
+            continue
+        together.append(tablet_id)
+        rows += count
+        if len(together) == TOGETHER_TABLETS or rows >= TOGETHER_ROWS:
+            yield together
+            together, rows = [], 0
+    if together:
+        yield together
+
+
+async def _flush_group(
+    database: Database, jobs: Jobs, table: Table, group: Sequence[TabletId]
+) -> list[FlushResult | KalamError]:
+    """Flush some tablets; what became of each."""
+    answers: list[FlushResult | KalamError] = []
+    tablets: list[Tablet] = []
+    for tablet_id in group:
+        try:
+            tablet = database.tablet(table, tablet_id)
+        except KalamError as exc:
+            # The other tablets are other people's: theirs are flushed all the same.
+            answers.append(exc)
+            continue
+        assert isinstance(tablet, Tablet)
+        tablets.append(tablet)
+        await trio.lowlevel.checkpoint()  # Opening one reads its directory.
+    host = FlushHost(database)
+    call = partial(flush_together, host, encoder=jobs.flush_process.encode)
+    try:
+        return answers + await trio.to_thread.run_sync(call, tablets)
+    except KalamError as exc:
+        if len(tablets) == 1:
+            return [*answers, exc]
+    # Perhaps only one of them has trouble with the disk: each by itself.
+    for tablet in tablets:
+        try:
+            answers += await trio.to_thread.run_sync(call, [tablet])
+        except KalamError as exc:
+            answers.append(exc)
+    return answers
 
 
 def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
@@ -76,10 +125,12 @@ def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
     return [t for t in database.engine.dirty_tablets() if t.table == table.id]
 
 
-def due_tablets(database: Database, now_s: float) -> dict[int, list[TabletId]]:
+async def due_tablets(database: Database, now_s: float) -> dict[int, list[TabletId]]:
     """By table id, the tablets whose policy asks for a flush at `now_s` (monotonic seconds)."""
     due: dict[int, list[TabletId]] = {}
-    for tablet_id, dirty in database.engine.dirty_tablets().items():
+    for number, (tablet_id, dirty) in enumerate(list(database.engine.dirty_tablets().items())):
+        if number % _LOOKS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
         table = database.catalog.table_by_id(tablet_id.table)
         if table is None or table.kind is TableKind.STREAM:
             continue
@@ -94,13 +145,30 @@ def due_tablets(database: Database, now_s: float) -> dict[int, list[TabletId]]:
 
 async def run_policies(database: Database, jobs: Jobs) -> None:
     """Flush what is due, evict what has expired, keep the high-water mark durable; for ever."""
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_keep_house, database, jobs)
+            nursery.start_soon(_flush_due, database, jobs)
+    finally:
+        jobs.flush_process.close()
+
+
+async def _keep_house(database: Database, jobs: Jobs) -> None:
+    """What must not wait for a flush."""
     while True:
         await trio.sleep(TICK_S)
         now_us = time.time_ns() // 1000
         for stream in database.engine.open_streams():
             stream.evict(now_us)
         await trio.to_thread.run_sync(database.engine.sync_slots)
-        for table_id, tablets in due_tablets(database, time.monotonic()).items():
+        if jobs.flush_process.idle:
+            await trio.to_thread.run_sync(jobs.flush_process.end_idle)
+
+
+async def _flush_due(database: Database, jobs: Jobs) -> None:
+    while True:
+        await trio.sleep(TICK_S)
+        for table_id, tablets in (await due_tablets(database, time.monotonic())).items():
             table = database.catalog.table_by_id(table_id)
             if table is None:
                 continue

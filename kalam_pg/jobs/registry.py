@@ -14,6 +14,7 @@ import structlog
 import trio
 
 from catalog.errors import QueryCanceledError
+from kalam_pg.jobs.flush_process import FlushProcess
 from storage.errors import KalamError
 
 T = TypeVar("T")
@@ -44,12 +45,16 @@ class Job:
 
 
 class Jobs:
-    """Every job that runs or ran lately. nursery: where `start` runs them."""
+    """Every job that runs or ran lately. nursery: where `start` runs them.
+
+    flush_process: encodes what large flushes write; `flushing.run_policies` ends it.
+    """
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque(maxlen=JOBS_KEPT)
         self._numbers = count(1)
         self.nursery: trio.Nursery | None = None
+        self.flush_process = FlushProcess(trio.from_thread.check_cancelled)
         self._epoch = time.time_ns() // 1_000_000_000
 
     def __iter__(self) -> Iterator[Job]:

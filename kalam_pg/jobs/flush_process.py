@@ -1,0 +1,237 @@
+"""The parent's side of the flush process: an `Encoder` that works elsewhere.
+
+Decoding, sorting and encoding a million rows takes seconds of the interpreter, in which sessions would
+wait again and again. So what the log holds is sent as it is to a process of its own, which is started
+when there is something to do and ended when there has been nothing for a while (decision 0012). There is
+one: flushes of large tablets take turns.
+"""
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from catalog.errors import SystemFailureError
+from kalam_pg.engines.errors import from_failure
+from kalam_pg.engines.process import worker_environment
+from kalam_pg.engines.protocol import decode_failure
+from kalam_pg.jobs.flush_frames import (
+    Kind,
+    Link,
+    LinkLostError,
+    decode_answer,
+    decode_facts,
+    encode,
+)
+from storage.encoder import Answers, Encoded, Job, LogJob
+from storage.encoder import encode as encode_here
+from storage.errors import KalamError
+from storage.frozen import FrozenTail
+from storage.segment import EncodedSegment
+
+IDLE_S = 60.0
+"""A process without work is ended after so long: it takes 0.3 s of a processor to start, and 60 MB."""
+
+FEW_TABLETS = 8
+"""So many small tablets are encoded where they are: some 10 ms, in which others have their turns."""
+
+CHECK_S = 0.2
+"""How soon a killed job stops waiting."""
+
+BATCH_BYTES = 4 << 20
+"""Rows of a tail are sent in pieces of about this size."""
+
+_WORDS_BYTES = 8 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    process: "subprocess.Popen[bytes]"
+    link: Link
+    stderr: int
+
+
+class FlushProcess:
+    """At most one process, and whose turn it is. `encode` is for threads, the rest for any.
+
+    check: called five times a second while a thread waits; what it raises ends the flush (and the
+    process, which nobody could talk to any more).
+    """
+
+    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+        self._check = check
+        self._turn = threading.Lock()
+        self._running: _Running | None = None
+        self._last_used = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None when there is none."""
+        running = self._running
+        return None if running is None else running.process.pid
+
+    def encode(self, jobs: Sequence[Job]) -> Answers:
+        """`storage.encoder.encode`, elsewhere unless it is quickly done.
+
+        Raises:
+            KalamError: The process was lost; the next call starts another.
+        """
+        if len(jobs) <= FEW_TABLETS and all(isinstance(j, LogJob) and j.small for j in jobs):
+            yield from encode_here(jobs)
+            return
+        with self._take_turn() as running, closing(self._ask(running.link, jobs)) as answers:
+            yield from answers
+
+    def end_idle(self) -> None:
+        """End the process if it has had nothing to do for a while; for a thread."""
+        if self._running is None or not self._turn.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() - self._last_used > IDLE_S:
+                self._end()
+        finally:
+            self._turn.release()
+
+    @property
+    def idle(self) -> bool:
+        """Whether `end_idle` might end something."""
+        return self._running is not None and time.monotonic() - self._last_used > IDLE_S
+
+    def close(self) -> None:
+        """End the process, whatever it does: a flush that waits for it has an error."""
+        running = self._running
+        if running is not None:
+            running.process.kill()
+        if self._turn.acquire(blocking=False):  # Else who has the turn will find it gone.
+            self._end()
+            self._turn.release()
+
+    @contextmanager
+    def _take_turn(self) -> Iterator[_Running]:
+        while not self._turn.acquire(timeout=CHECK_S):
+            self._check()
+        try:
+            if self._running is None:
+                self._running = self._start()
+            yield self._running
+        except LinkLostError:
+            raise self._lost() from None
+        except BaseException:
+            # What was asked has not been answered: the next one would take it for theirs.
+            self._end()
+            raise
+        finally:
+            self._last_used = time.monotonic()
+            self._turn.release()
+
+    def _ask(self, link: Link, jobs: Sequence[Job]) -> Answers:
+        failed = [self._send_job(link, job) for job in jobs]
+        link.send(Kind.GO)
+        for job, error in zip(jobs, failed, strict=True):
+            yield error if error is not None else self._answer(link, job)
+
+    def _send_job(self, link: Link, job: Job) -> KalamError | None:
+        """Send what a job has to encode; the error if the log cannot be read."""
+        if isinstance(job, FrozenTail):
+            link.send(Kind.BATCH_JOB, pickle.dumps(job.layout))
+            for batch in job.versions():
+                for piece in _streams(batch):
+                    link.send(Kind.BATCH, piece)
+        else:
+            link.send(Kind.LOG_JOB, pickle.dumps(job.range))
+            try:
+                for chunk in job.chunks:
+                    link.send(Kind.ENTRIES, encode(chunk))
+            except KalamError as exc:
+                link.send(Kind.DROP)
+                return exc
+        link.send(Kind.END)
+        return None
+
+    def _answer(self, link: Link, job: Job) -> Encoded | KalamError:
+        kind, body = link.receive()
+        if kind is Kind.ERROR:
+            return from_failure(decode_failure(body))
+        assert kind is Kind.TAKEN
+        answer = decode_answer(body)
+        superseded = job.superseded() if isinstance(job, FrozenTail) else answer.superseded
+        return Encoded(superseded, answer.truncations, self._segments(link))
+
+    def _segments(self, link: Link) -> Iterator[EncodedSegment]:
+        """What follows TAKEN. Asked for by the flush itself, so a loss is told from here."""
+        try:
+            while (frame := link.receive())[0] is Kind.SEGMENT:
+                facts = decode_facts(frame[1])
+                yield EncodedSegment(facts, self._pieces(link, facts.size))
+        except LinkLostError:
+            raise self._lost() from None
+        if frame[0] is Kind.ERROR:
+            raise from_failure(decode_failure(frame[1]))
+        assert frame[0] is Kind.END
+
+    def _pieces(self, link: Link, size: int) -> Iterator[memoryview]:
+        try:
+            yield from link.receive_pieces(size)
+        except LinkLostError:
+            raise self._lost() from None
+
+    def _start(self) -> _Running:
+        ours, theirs = socket.socketpair()
+        ours.settimeout(CHECK_S)
+        stderr = os.memfd_create("kalam-flush-stderr", os.MFD_CLOEXEC)
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603
+                [
+                    *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.jobs.flush_worker"),
+                    str(theirs.fileno()),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=(theirs.fileno(),),
+                process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
+                env=worker_environment(),
+            )
+        return _Running(process, Link(ours, self._check), stderr)
+
+    def _lost(self) -> KalamError:
+        running = self._running
+        assert running is not None, "lost once"
+        status = running.process.wait()
+        words = os.pread(running.stderr, _WORDS_BYTES, 0).decode(errors="replace")
+        self._end()
+        how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        error = SystemFailureError(
+            f"the flush was given up: the process that encodes its rows ended {how}",
+            hint="Nothing was changed. The next flush begins again, with another process.",
+        )
+        if words:
+            error.add_note(words)
+        return error
+
+    def _end(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            running.link.close()
+            running.process.kill()
+            running.process.wait()
+            os.close(running.stderr)
+
+
+def _streams(batch: pa.RecordBatch) -> Iterator[memoryview]:
+    """A batch as IPC streams of a bounded size: one for some rows each."""
+    rows = max(1, batch.num_rows * BATCH_BYTES // max(1, batch.nbytes))
+    for start in range(0, batch.num_rows, rows):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as stream:
+            stream.write_batch(batch.slice(start, rows))
+        yield memoryview(sink.getvalue())

@@ -1,0 +1,149 @@
+"""The flush process: `python -m kalam_pg.jobs.flush_worker FD` encodes what comes over socket FD.
+
+It decodes log entries, sorts them and makes Parquet of them, so that the server's interpreter need not.
+It opens no file and holds nothing that is not in the log, so it may be lost at any time. It runs at a low
+priority, and ends when its parent closes the socket, also in the middle of its work.
+"""
+
+import os
+import pickle
+import resource
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from kalam_pg.engines.errors import to_failure
+from kalam_pg.engines.protocol import encode_report
+from kalam_pg.jobs.flush_frames import (
+    Answer,
+    Kind,
+    Link,
+    LinkLostError,
+    decode_entries,
+    encode,
+    encode_facts,
+)
+from storage.encoder import Taken, take_log
+from storage.entries import Chunk
+from storage.errors import KalamError
+from storage.layout import Layout
+from storage.segment import encode_segments
+
+NICENESS = 5
+"""Sessions come first: with both cores busy it gets a quarter of one."""
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until the parent closes its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(NICENESS)
+    with socket.socket(fileno=int(arguments[0])) as sock:
+        threading.Thread(target=_watch, args=(sock.fileno(),), daemon=True).start()
+        worker = Worker(Link(sock))
+        try:
+            while True:
+                worker.answer()
+        except LinkLostError:
+            return 0
+
+
+def _watch(descriptor: int) -> None:
+    """End the process when the other side has gone. Only a hang-up is waited for, never data."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    while not any(events & select.POLLHUP for _, events in poll.poll()):
+        pass
+    os._exit(0)
+
+
+class _DroppedError(Exception):
+    """The job in progress is not wanted any more."""
+
+
+class Worker:
+    """The loop: the jobs up to a GO, then their answers."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def answer(self) -> None:
+        """Take jobs up to GO and answer them. Raises LinkLostError."""
+        taken: list[tuple[Taken, Layout] | KalamError] = []
+        while (frame := self._link.receive())[0] is not Kind.GO:
+            kind, body = frame
+            try:
+                taken.append(self._take(kind, body))
+            except _DroppedError:
+                continue
+        taken.reverse()
+        while taken:
+            # Popped, so that one tablet's rows are freed before the next one's are encoded.
+            self._tell(taken.pop())
+        pa.default_memory_pool().release_unused()
+
+    def _take(self, kind: Kind, body: bytes) -> tuple[Taken, Layout] | KalamError:
+        job = pickle.loads(body)  # noqa: S301 - the parent is trusted, see flush_frames
+        chunks = self._chunks()
+        try:
+            if kind is Kind.LOG_JOB:
+                return take_log(job, chunks), job.layouts[-1]
+            return Taken(list(self._batches()), 0, ()), job
+        except (LinkLostError, _DroppedError):
+            raise
+        except KalamError as exc:
+            error = exc
+        except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
+            error = _failed(exc)
+        for _ in chunks:
+            pass
+        return error
+
+    def _chunks(self) -> Iterator[Chunk]:
+        for body in self._bodies():
+            yield decode_entries(body)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        for body in self._bodies():
+            yield from pa.ipc.open_stream(body)
+
+    def _bodies(self) -> Iterator[bytes]:
+        while (frame := self._link.receive())[0] is not Kind.END:
+            if frame[0] is Kind.DROP:
+                raise _DroppedError
+            yield frame[1]
+
+    def _tell(self, answer: tuple[Taken, Layout] | KalamError) -> None:
+        link = self._link
+        if isinstance(answer, KalamError):
+            link.send(Kind.ERROR, encode_report(to_failure(answer)))
+            return
+        taken, layout = answer
+        del answer
+        try:
+            link.send(Kind.TAKEN, encode(Answer(taken.superseded, taken.truncations)))
+            if taken.batches:
+                for segment in encode_segments(taken.batches, layout):
+                    link.send(Kind.SEGMENT, encode_facts(segment.facts))
+                    for piece in segment.pieces:
+                        link.send_bytes(memoryview(piece))
+            link.send(Kind.END)
+        except LinkLostError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
+            link.send(Kind.ERROR, encode_report(to_failure(_failed(exc))))
+
+
+def _failed(exc: Exception) -> KalamError:
+    error = KalamError("the rows of a flush could not be encoded")
+    error.add_note(f"{type(exc).__name__}: {exc}")
+    return error
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
