@@ -4,22 +4,20 @@
 an id is kept (`encoded`).
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import groupby
 
 import pyarrow as pa
 
 from kalam_pg.engines.encoded import EncodedRows, Key
-from kalam_pg.engines.encoding import FIRST_BYTES, SLICE_BYTES_MAX, Encoders, Job, encoder, slices
+from kalam_pg.engines.encoding import FIRST_BYTES, SLICE_BYTES_MAX, encoder, slices
 from kalam_pg.engines.inputs import Input
 from kalam_pg.engines.request import WireChunk, WireResult
 
 
 def direct_chunks(
-    table: Input, columns: Sequence[str], wire: WireResult, encoders: Encoders, kept: EncodedRows
+    table: Input, columns: Sequence[str], wire: WireResult, kept: EncodedRows
 ) -> Iterator[WireChunk]:
     """The columns, by name and in this order, of every hot row."""
     if sum(piece.nbytes for piece in table.hot) > kept.bytes_max // 2:
@@ -27,23 +25,16 @@ def direct_chunks(
     encode = encoder(wire)
     # What the encoding depends on: not the time, nor who asks.
     form = replace(wire, context=replace(wire.context, now_us=0, objects=None))
-    keys: deque[Key] = deque()
-
-    def jobs() -> Iterator[Job | WireChunk]:
-        limit = FIRST_BYTES
-        numbered = zip(table.hot_ids or [0] * len(table.hot), table.hot, strict=True)
-        for number, pieces in groupby(numbered, key=lambda item: item[0]):
-            batch = pa.Table.from_batches([piece.select(columns) for _, piece in pieces])
-            for start, count in slices(batch.num_rows, batch.nbytes, limit):
-                key = Key(number, start, count, tuple(columns), form)
-                keys.append(key)
-                yield kept.get(key) or partial(_encode, batch, start, count)
-            limit = SLICE_BYTES_MAX
-
-    def _encode(batch: pa.Table, start: int, count: int) -> WireChunk:
-        (part,) = batch.slice(start, count).combine_chunks().to_batches()
-        return encode(part)
-
-    for chunk in encoders.run(jobs()):
-        kept.put(keys.popleft(), chunk)
-        yield chunk
+    limit = FIRST_BYTES
+    numbered = zip(table.hot_ids or [0] * len(table.hot), table.hot, strict=True)
+    for number, pieces in groupby(numbered, key=lambda item: item[0]):
+        batch = pa.Table.from_batches([piece.select(columns) for _, piece in pieces])
+        for start, count in slices(batch.num_rows, batch.nbytes, limit):
+            key = Key(number, start, count, tuple(columns), form)
+            chunk = kept.get(key)
+            if chunk is None:
+                (part,) = batch.slice(start, count).combine_chunks().to_batches()
+                chunk = encode(part)
+                kept.put(key, chunk)
+            yield chunk
+        limit = SLICE_BYTES_MAX

@@ -6,7 +6,6 @@
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -16,16 +15,12 @@ from kalam_pg.engines import inputs
 from kalam_pg.engines.context import EngineSettings, new_session, partitions_for, plan
 from kalam_pg.engines.direct import direct_chunks
 from kalam_pg.engines.encoded import EncodedRows
-from kalam_pg.engines.encoding import FIRST_BYTES, Encoders, encoder, grown, slices
+from kalam_pg.engines.encoding import FIRST_BYTES, encoder, grown, slices
 from kalam_pg.engines.errors import from_datafusion
 from kalam_pg.engines.request import UdfSpec, WireChunk, WireResult
 from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.functions import arrow_udf
 from storage.errors import KalamError
-
-CHUNK_BYTES = 1 << 20
-"""DataRow messages are sent on in pieces of about this size: what is done for each piece (some 0.2 ms
-of the event loop) is then little beside sending it."""
 
 _MARK = "kalam-error#"
 
@@ -45,7 +40,6 @@ class Execution:
     settings: EngineSettings
     verified: VerifiedSegments
     direct: tuple[str, ...] = ()
-    encoders: Encoders = field(default_factory=lambda: Encoders(1))
     encoded: EncodedRows = field(default_factory=lambda: EncodedRows(0))
     _raised: list[KalamError] = field(default_factory=list)
 
@@ -57,9 +51,7 @@ class Execution:
         """
         try:
             if self.result is not None and self.direct and not self.tables[0].segments:
-                yield from direct_chunks(
-                    self.tables[0], self.direct, self.result, self.encoders, self.encoded
-                )
+                yield from direct_chunks(self.tables[0], self.direct, self.result, self.encoded)
                 return
             stream, schema = self._start()
             if self.result is None:
@@ -67,7 +59,7 @@ class Execution:
                 for batch in stream:
                     yield batch.to_pyarrow()
             else:
-                yield from _encode(stream, self.result, self.encoders)
+                yield from map(encoder(self.result), _regrouped(stream))
         except GeneratorExit:
             raise
         except BaseException as exc:
@@ -93,36 +85,35 @@ class Execution:
         return from_datafusion(exc)
 
 
-def _encode(stream: RecordBatchStream, wire: WireResult, encoders: Encoders) -> Iterator[WireChunk]:
-    encode = encoder(wire)
-    pending: list[WireChunk] = []
-    size = 0
-    chunk_bytes = FIRST_BYTES
-    for chunk in encoders.run(partial(encode, part) for part in _bounded(stream)):
-        pending.append(chunk)
-        size += len(chunk.data)
-        if size >= chunk_bytes:
-            chunk_bytes = CHUNK_BYTES
-            yield _joined(pending)
-            pending, size = [], 0
-    if pending:
-        yield _joined(pending)
+def _regrouped(stream: RecordBatchStream) -> Iterator[pa.RecordBatch]:
+    """The stream's rows in slices that begin small, small batches put together.
 
-
-def _joined(chunks: Sequence[WireChunk]) -> WireChunk:
-    if len(chunks) == 1:
-        return chunks[0]
-    return WireChunk(b"".join([c.data for c in chunks]), sum(c.rows for c in chunks))
-
-
-def _bounded(stream: RecordBatchStream) -> Iterator[pa.RecordBatch]:
-    """The stream's rows in slices that begin small: the client reads while the next one is encoded."""
-    limit = FIRST_BYTES
+    What is done for each slice, here and in the event loop, takes as long as some thousand rows.
+    """
+    limit, held, size = FIRST_BYTES, [], 0
     for item in stream:
         batch = item.to_pyarrow()
-        for start, count in slices(batch.num_rows, batch.nbytes, limit):
-            yield batch.slice(start, count)
-            limit = grown(limit)
+        held.append(batch)
+        size += max(batch.nbytes, batch.num_rows)
+        if size >= limit or not batch.num_columns:
+            whole = _whole(held)
+            for start, count in slices(whole.num_rows, size, limit):
+                yield whole.slice(start, count)
+                limit = grown(limit)
+            held, size = [], 0
+    if held:
+        yield _whole(held)
+
+
+def _whole(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    first = batches[0]
+    if len(batches) == 1:
+        return first
+    # By column: two parts of a union may differ in what they say of nulls.
+    columns = [
+        pa.concat_arrays([batch.column(at) for batch in batches]) for at in range(first.num_columns)
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=first.schema.names)
 
 
 def _register_function(

@@ -21,7 +21,6 @@ import pyarrow as pa
 from kalam_pg.engines.area import PIECE_BYTES_MAX, PIECE_BYTES_MIN, Area
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.encoded import EncodedRows
-from kalam_pg.engines.encoding import Encoders
 from kalam_pg.engines.errors import from_datafusion, to_failure
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
@@ -79,7 +78,6 @@ class Worker:
     def __init__(self, link: socket.socket, settings: EngineSettings, area: Area) -> None:
         self._link = link
         self._area = area
-        self._encoders = Encoders(settings.partitions)
         self._encoded = EncodedRows()
         self._settings = settings
         self._reader = FrameReader()
@@ -119,7 +117,6 @@ class Worker:
                 self._settings,
                 self._verified,
                 query.direct,
-                self._encoders,
                 self._encoded,
             )
             chunks = execution.chunks()

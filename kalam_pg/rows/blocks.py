@@ -16,6 +16,8 @@ assert sys.byteorder == "little", "a word's lowest byte is taken for its first"
 
 _U64 = pa.uint64()
 _WORD = 8
+_OFFSETS_MAX = 1 << 24
+"""Bytes of blocks whose offsets are remembered, by width: many more than a slice has."""
 _UNSIGNED = {1: pa.uint8(), 2: pa.uint16(), 4: pa.uint32(), 8: _U64}
 
 
@@ -68,7 +70,12 @@ class Block:
 
     def array(self, rows: int) -> pa.Array:
         """The block of every row as Arrow binary."""
-        return self._fixed(rows).cast(pa.binary())
+        fixed = self._fixed(rows)
+        if rows * self.width > _OFFSETS_MAX:
+            return fixed.cast(pa.binary())
+        # Made without a cast, which would cost more than all else here when rows are few.
+        offsets = _offsets(self.width, 1 << rows.bit_length())
+        return pa.Array.from_buffers(pa.binary(), rows, [None, offsets, fixed.buffers()[1]])
 
     def _append(self, cells: pa.Array, width: int) -> None:
         word, at = divmod(self.width, _WORD)
@@ -116,6 +123,13 @@ def _interleave(words: list[pa.Array], rows: int) -> pa.Array:
         pc.multiply(columns.slice(0, size), pa.scalar(rows, pa.int32())), numbered.slice(0, size)
     )
     return pc.take(pa.concat_arrays(words), at, boundscheck=False)
+
+
+@lru_cache(maxsize=32)
+def _offsets(width: int, rows: int) -> pa.Buffer:
+    """Where each of `rows` cells of one width begins, as Arrow binary has it."""
+    each = pa.scalar(width, pa.int32())
+    return pc.subtract(pc.cumulative_sum(pa.repeat(each, rows + 1)), each).buffers()[1]
 
 
 @lru_cache(maxsize=16)

@@ -15,7 +15,7 @@ from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.engines import area
 from kalam_pg.engines.area import Area
 from kalam_pg.engines.encoded import EncodedRows, Key
-from kalam_pg.engines.encoding import SLICE_BYTES_MAX, Encoders, slices
+from kalam_pg.engines.encoding import SLICE_BYTES_MAX, slices
 from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.protocol import Placed, decode_placed, encode_placed
@@ -205,19 +205,3 @@ def test_slices_are_all_rows_in_order(rows, size, limit):
         assert count == 1 or count * (size // rows) <= SLICE_BYTES_MAX
         at += count
     assert at == rows
-
-
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_chunks_come_in_order_and_an_error_at_its_place(threads):
-    def job(number: int):
-        return lambda: WireChunk(bytes([number]), 1 // (number - 30))
-
-    jobs = [WireChunk(bytes([n]), 0) if n % 3 == 0 else job(n) for n in range(30)]
-    encoders = Encoders(threads)
-    assert [chunk.data for chunk in encoders.run(jobs)] == [bytes([n]) for n in range(30)]
-    seen: list[bytes] = []
-
-    with pytest.raises(ZeroDivisionError):
-        seen.extend(bytes(c.data) for c in encoders.run([*jobs, job(30), *jobs]))
-    assert seen == [bytes([n]) for n in range(30)]
-    encoders.close()

@@ -7,8 +7,7 @@ import pytest
 
 from catalog.types.registry import INT4, INT8, TEXT
 from catalog.types.table import DEFAULT_CONTEXT
-from kalam_pg.engines.encoding import ROWWISE_MAX
-from kalam_pg.engines.execution import CHUNK_BYTES
+from kalam_pg.engines.encoding import FIRST_BYTES, ROWWISE_MAX, SLICE_BYTES_MAX
 from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.request import (
@@ -49,7 +48,8 @@ async def test_rows_come_as_the_messages_that_row_by_row_encoding_makes(engine, 
     data = encode_rows(stored, [INT8, TEXT], WIRE.typmods, WIRE.formats, DEFAULT_CONTEXT)
     assert b"".join(chunk.data for chunk in chunks) == data
     assert sum(chunk.rows for chunk in chunks) == rows
-    assert all(len(chunk.data) < 4 * CHUNK_BYTES for chunk in chunks)
+    assert all(len(chunk.data) < 2 * FIRST_BYTES for chunk in chunks[:1])
+    assert all(len(chunk.data) < 2 * SLICE_BYTES_MAX for chunk in chunks)
 
 
 @dataclass(frozen=True)
