@@ -22,7 +22,6 @@ LONG_MODULES = {
     "catalog/errors.py": "one class for each SQLSTATE, and nothing else",
     "catalog/pg_catalog/relation_data.py": "a table of columns as PostgreSQL has them",
     "kalam_pg/functions/formatting.py": "to_char and its inverses: one grammar of templates",
-    "kalam_pg/sql/to_sqlite.py": "one back end; to be split as to_datafusion is",
     "kalam_pg/sql/tree.py": "one class for each node of the tree, and nothing else",
 }
 

@@ -12,7 +12,7 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import jsonvalues
 from kalam_pg.functions.define import Datum
-from storage.keys import encode_key
+from storage.keys import encode_sort_key
 
 _ALREADY_ORDERED = frozenset(
     t.oid
@@ -37,19 +37,19 @@ def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
         UndefinedFunctionError: Values of this type do not compare (json).
     """
     if pg_type.is_vector:
-        return lambda value: b"".join([encode_key((x,), ("float",)) for x in value])
+        return lambda value: b"".join([encode_sort_key((x,), ("float",)) for x in value])
     if pg_type.element is not None:
         return _array_key(key_function(pg_type.element))
     if pg_type is types.JSONB:
         return lambda value: _json_key(jsonvalues.parse(value), top=True)
     if pg_type is types.BPCHAR:
-        return lambda value: encode_key((value.rstrip(" "),), ("text",))
+        return lambda value: encode_sort_key((value.rstrip(" "),), ("text",))
     if pg_type.key_kind == "none":
         raise UndefinedFunctionError(
             f"could not identify an ordering operator for type {pg_type.sql_name}"
         )
     kinds = (pg_type.key_kind,)
-    return lambda value: encode_key((value,), kinds)
+    return lambda value: encode_sort_key((value,), kinds)
 
 
 def _array_key(element: Callable[[Datum], bytes]) -> Callable[[Datum], bytes]:
@@ -88,10 +88,9 @@ def _json_key(value: Datum, *, top: bool = False) -> bytes:
     if isinstance(value, bool):
         return bytes((kind + 1, value))
     if isinstance(value, int | Decimal):
-        return bytes((kind + 1,)) + encode_key((jsonvalues.number(value),), ("numeric",))
+        return bytes((kind + 1,)) + encode_sort_key((jsonvalues.number(value),), ("numeric",))
     return bytes((kind + 1,)) + (_text_key(value) if value is not None else b"")
 
 
 def _text_key(text: str) -> bytes:
-    # Keys may be longer than an index key, so not by encode_key: 0 is escaped, 0 0 ends.
-    return text.encode().replace(b"\x00", b"\x00\x01") + b"\x00\x00"
+    return encode_sort_key((text,), ("text",))

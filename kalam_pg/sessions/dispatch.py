@@ -52,7 +52,6 @@ def prepare(
             statement,
             planned.param_types,
             planned.columns,
-            tuple(declared),
             planned,
             (sql.snapshot, sql.settings.version),
         )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class PreparedStatement:
     """A named (or the unnamed) statement. statement None: the text was empty.
 
-    columns: of its result, () when it returns none. declared: types that Parse gave, None unspecified.
+    columns: of its result, () when it returns none.
     planned: the plan of a query or data change, good while catalog and settings are those it was made
     with (`made_with`: the snapshot and the settings' version). quick: its short way (`sessions.quick`).
     """
@@ -39,7 +39,6 @@ class PreparedStatement:
     statement: Statement | None
     param_types: tuple[PgType, ...]
     columns: tuple[OutputColumn, ...]
-    declared: tuple[PgType | None, ...] = ()
     planned: Planned | None = None
     made_with: tuple[Snapshot, int] | None = None
     quick: "QuickStatement | None" = None
