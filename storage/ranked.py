@@ -41,9 +41,14 @@ class Ranked:
         """Ordinals of the rows, in the order asked for."""
         return self._index.find(self._value, wanted, self._cut)
 
-    def rows(self, ordinals: Sequence[int]) -> list[tuple[int, Row]]:
-        """(seq, row) of each."""
-        return self._tail.rows_at(ordinals)
+    def rows(
+        self, ordinals: Sequence[int], positions: Sequence[int] | None = None
+    ) -> list[tuple[int, Row]]:
+        """(seq, row) of each; of the row the columns at `positions`, None: all."""
+        tail = self._tail
+        return tail.rows_at(
+            ordinals, range(len(tail.layout.columns)) if positions is None else positions
+        )
 
     def beats_cold(self, ordinal: int, *, descending: bool, ties: bool) -> bool:
         """Whether a row comes before all rows that are only in segments.

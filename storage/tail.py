@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.arrow import DELETED, to_batch, to_rows, to_values
+from storage.arrow import DELETED, to_batch, to_values
 from storage.backwards import Equals, newest_of
 from storage.encodings import Encodings
 from storage.frozen import FrozenTail
@@ -206,23 +206,31 @@ class Tail:
             return self._whole
         return Cut(self._end_of(after), self._end_of(upto), upto, self._deaths, whole=False)
 
-    def rows_at(self, ordinals: Sequence[int]) -> list[tuple[int, Row]]:
-        """(seq, row) of each."""
+    def rows_at(self, ordinals: Sequence[int], positions: Sequence[int]) -> list[tuple[int, Row]]:
+        """(seq, values of the columns at `positions`) of each."""
         recent, seqs, rows = self._recent, self._seqs, self._rows
+        whole = len(positions) == len(self.layout.columns)
         found: list[tuple[int, Row]] = []
         older: dict[int, list[int]] = {}  # Places in `found`, by batch.
+        within, places = range(0), list[int]()
         for place, ordinal in enumerate(ordinals):
             if ordinal >= recent:
-                found.append((seqs[ordinal - recent], rows[ordinal - recent]))
-            else:
-                found.append((0, ()))
-                older.setdefault(self._batch_index(ordinal), []).append(place)
+                row = rows[ordinal - recent]
+                values = row if whole else tuple([row[at] for at in positions])
+                found.append((seqs[ordinal - recent], values))
+                continue
+            if ordinal not in within:
+                number = self._batch_index(ordinal)
+                batch = self._batches[number]
+                within = range(batch.first, batch.first + len(batch.seqs))
+                places = older.setdefault(number, [])
+            places.append(place)
+            found.append((0, ()))
         for number, places in older.items():
             batch = self._batches[number]
             at = [ordinals[place] - batch.first for place in places]
-            decoded = to_rows(batch.batch.take(pa.array(at)), self.layout)
-            for place, position, row in zip(places, at, decoded, strict=True):
-                found[place] = (batch.seqs[position], row)
+            for place, one in zip(places, batch.take(at, positions), strict=True):
+                found[place] = one
         return found
 
     def drop_through(self, base: int) -> None:

@@ -5,14 +5,16 @@ handed out as it is.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.arrow import DELETED, SEQ
+from storage.arrow import DELETED, SEQ, to_values
+from storage.layout import Row, Value
 
 BatchWithId = tuple[int, pa.RecordBatch]
 
@@ -36,6 +38,7 @@ class VersionBatch:
     dead_at: list[int] = field(default_factory=list)
     _cut: tuple[int, int, int] = (-1, -1, -1)
     _cut_result: BatchWithId | None = None
+    _views: "dict[int, memoryview[int] | memoryview[float] | None]" = field(default_factory=dict)
 
     def live(self, after: int, upto: int) -> BatchWithId | None:
         """The live rows with after < seq <= upto as a view at `upto` sees them, None when none."""
@@ -53,6 +56,22 @@ class VersionBatch:
             self._cut_result = self._filtered(low, high, self.dead[:deaths])
             self._cut = (low, high, deaths)
         return self._cut_result
+
+    def take(self, at: Sequence[int], positions: Sequence[int]) -> Iterator[tuple[int, Row]]:
+        """(seq, values of the columns at `positions`) of the rows at `at`."""
+        indices: pa.Array | None = None
+        columns: list[Sequence[Value]] = []
+        for position in positions:
+            if position not in self._views:
+                self._views[position] = _view(self.batch.column(position))
+            view = self._views[position]
+            if view is not None:
+                columns.append([view[row] for row in at])
+            else:
+                indices = pa.array(at, pa.int64()) if indices is None else indices
+                columns.append(to_values(self.batch.column(position).take(indices)))
+        seqs = self.seqs
+        return zip([seqs[row] for row in at], zip(*columns, strict=True), strict=True)
 
     def _filtered(self, low: int, high: int, dead: list[int]) -> BatchWithId | None:
         alive = self._newest_mask(low, high, dead)
@@ -95,5 +114,21 @@ def make_batch(
 
 def _int64s(column: pa.Int64Array) -> "memoryview[int]":
     """The values of a column without nulls, where they lie: bisection needs no copy."""
-    values = memoryview(column.buffers()[1]).cast("b").cast("q")
+    return _lying(column, "q")
+
+
+def _view(column: pa.Array) -> "memoryview[int] | memoryview[float] | None":
+    """The stored values of a column where they lie, None when they cannot be read so."""
+    kind = column.type
+    if column.null_count:
+        return None
+    if pa.types.is_int64(kind) or pa.types.is_timestamp(kind) or pa.types.is_time64(kind):
+        return _lying(column, "q")
+    if pa.types.is_int32(kind) or pa.types.is_date32(kind):
+        return _lying(column, "i")
+    return _lying(column, "d") if pa.types.is_float64(kind) else None
+
+
+def _lying(column: pa.Array, code: Literal["q", "i", "d"]) -> "memoryview[Any]":
+    values = memoryview(column.buffers()[1]).cast("b").cast(code)
     return values[column.offset : column.offset + len(column)]

@@ -104,8 +104,7 @@ class QuickNewest:
         """Make, and keep, what is missing."""
         slots = self._slots
         lacking = [ordinal for ordinal, data in zip(ordinals, made, strict=True) if data is None]
-        rows = ranked.rows(lacking)
-        fresh = [encode(tuple([row[at] for at in slots])) for _, row in rows]
+        fresh = [encode(row) for _, row in ranked.rows(lacking, slots)]
         ranked.encodings.put((encode, slots), lacking, fresh)
         more = iter(fresh)
         return [next(more) if data is None else data for data in made]

@@ -7,7 +7,7 @@ returns a value's length word and bytes in one piece.
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from struct import Struct
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias
 
 from catalog.types.datetime_output import date_text, timestamp_text, timestamptz_text
 from catalog.types.registry import (
@@ -38,7 +38,7 @@ TEXT_FORMAT, BINARY_FORMAT = 0, 1
 Encoder: TypeAlias = Callable[[Row], bytes]
 """Returns the DataRow message of one row."""
 
-_Cell: TypeAlias = Callable[[Value], bytes]
+_Cell: TypeAlias = Callable[[Any], bytes]  # Of a stored value of the column's type.
 
 _HEADER = Struct("!BiH")
 _LENGTH = Struct("!i")
@@ -131,14 +131,14 @@ def cell_encoder(type_: PgType, format_: int, context: TypeContext) -> _Cell:
     return _written(type_.output, context)
 
 
-def _text_cell(value: Value) -> bytes:
-    data = cast("str", value).encode()
+def _text_cell(value: str) -> bytes:
+    data = value.encode()
     length = len(data)
     return (_LENGTHS[length] if length < 1024 else _LENGTH.pack(length)) + data
 
 
-def _integer_cell(value: Value) -> bytes:
-    data = b"%d" % cast("int", value)
+def _integer_cell(value: int) -> bytes:
+    data = b"%d" % value
     return _LENGTHS[len(data)] + data
 
 

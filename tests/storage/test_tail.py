@@ -198,3 +198,27 @@ def test_its_size_grows_with_rows_and_falls_when_they_go():
     assert full > 5000 * 100
     tail.drop_through(5000)
     assert tail.size_bytes < full / 10
+
+
+def test_rows_are_given_as_they_were_written_whatever_their_columns():
+    kinds = [
+        ("int", pa.int64()), ("int", pa.int32()), ("int", pa.int16()), ("float", pa.float64()),
+        ("float", pa.float32()), ("bool", pa.bool_()), ("text", pa.string()), ("bytes", pa.binary()),
+        ("int", pa.timestamp("us", tz="UTC")), ("int", pa.date32()), ("int", pa.time64("us")),
+        ("numeric", pa.decimal128(9, 2)), ("none", pa.list_(pa.int32())),
+    ]  # fmt: skip
+    columns = [Column(1, "id", "int", pa.int64())]
+    columns += [Column(at, f"c{at}", kind, arrow) for at, (kind, arrow) in enumerate(kinds, 2)]
+    values = [-5, 7, 1, 2.5, 0.5, True, "ä", b"\0", 10**15, -3, 5, "1.50", (1, 2)]
+    other = [0, 0, 0, 0.0, 0.0, False, "", b"", 0, 0, 0, "0.00", ()]
+    written = [(0, *values), (1, *other), (2, *values)]
+    written += [
+        (3 + at, *(None if at == i else v for i, v in enumerate(values))) for at in range(13)
+    ]
+    tail = Tail(Layout(1, tuple(columns), (0,)), 0, Sizes(seal=5, batch=10, recent=1, decode=2))
+    for number, row in enumerate(written):
+        tail.append(number + 1, b"%d" % number, row, Op.INSERT, None)
+    ordinals = [3, 15, 0, *range(16)]
+    expected = [(at + 1, written[at]) for at in ordinals]
+    assert tail.rows_at(ordinals, range(14)) == expected
+    assert [row for _, row in tail.rows_at(ordinals, (5,))] == [(row[5],) for _, row in expected]
