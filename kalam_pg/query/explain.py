@@ -7,8 +7,11 @@ without evaluating anything that the statement says about its rows.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from enum import Enum
+from functools import partial
 from itertools import islice
 
+from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.engines.request import TableInput
 from kalam_pg.query.change import ChangePlan
@@ -16,18 +19,30 @@ from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, Tabl
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain_node import Node
 from kalam_pg.query.explain_query import Shower
+from kalam_pg.query.indexed import Indexed, NoIndexError, Wanted, indexed_rows
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.plan import Plan, Planner
-from kalam_pg.query.predicates import key_lookup
+from kalam_pg.query.predicates import equalities, key_lookup
 from kalam_pg.query.rules import RowRules
-from kalam_pg.query.scan import scan_tablet, table_inputs
+from kalam_pg.query.scan import load, scan_tablet, table_inputs
 from kalam_pg.query.select import SMALL_SCAN_ROWS, ConstantPlan, HotPlan, PointPlan, SelectPlan
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
-from storage.layout import Row
+from storage.layout import Row, Value
 from storage.tablet import Tablet
+
+
+class Way(Enum):
+    """How a plan over hot rows reads its tablet; ENGINE: not at all. The values name the steps."""
+
+    INDEX = "Tail Index Scan"
+    NEWEST = "Newest Rows Scan"
+    HOT = "Hot Rows Scan"
+    ENGINE = "Scan"
+
 
 Queries = dict[int, tuple[SelectPlan, Query]]
 """The query that each plan is of, by the plan's identity (which the plan beside it keeps alive)."""
@@ -91,7 +106,7 @@ class Explainer:
         self._x = x
         self._verbose = verbose
         self._show = Shower(statement, verbose=verbose)
-        self._ways: dict[int, str] = {}
+        self._ways: dict[int, Way] = {}
         self._inputs: dict[int, tuple[Emitted, tuple[TableInput, ...]]] = {}
         self.ran = False
 
@@ -126,7 +141,7 @@ class Explainer:
             case TablelessPlan():
                 try:
                     emit(plan.query, self._x.context)
-                except Exception:  # noqa: BLE001 -- whatever it is, the plan takes the other way then
+                except FeatureNotSupportedError:
                     return (yield from self._select(plan.here))
                 return (yield from self._select(plan.worker))
             case EnginePlan():
@@ -146,34 +161,64 @@ class Explainer:
         way = self._ways.get(id(plan))
         if way is None:
             way = self._ways[id(plan)] = yield from self._way(plan)
-        if general.used if self.ran else not way:
+        if general.used if self.ran else way is Way.ENGINE:
             return (yield from self._select(general.plan))
-        newest = way == "Newest Rows Scan"
-        keys = query.order_by
+        how = plan.indexed if way is Way.INDEX else None
+        ordered = way is Way.NEWEST or (how is not None and how.ordered)
 
         def leaf(scan: TableScan) -> Node:
-            node = Node(way or "Hot Rows Scan", self._show.named(scan))
-            if newest:
-                node = node.with_details(Order=self._show.keys(keys))
+            node = Node(way.value, self._show.named(scan))
+            if how is not None:
+                found = equalities(query.where, scan.table, scan.relation)
+                names = [quote_identifier(scan.table.columns[at].name) for at, _ in found]
+                texts = self._show.texts([value for _, value in found])
+                pairs = zip(names, texts, strict=True)
+                # One of them: the column whose index finds the fewest rows.
+                node = node.with_details(Index_On=tuple(f"({n} = {v})" for n, v in pairs))
+            if ordered and query.order_by:
+                node = node.with_details(Order=self._show.keys(query.order_by))
             return node
 
-        return self._show.query(query, leaf, ordered=newest)
+        return self._show.query(query, leaf, ordered=ordered)
 
-    def _way(self, plan: HotPlan) -> Steps[str]:
-        """How the plan would read the tablet now; "" when it would hand over to an engine."""
+    def _way(self, plan: HotPlan) -> Steps[Way]:
+        """How the plan would read the tablet now."""
         x = self._x
         tablet_id = x.tablet_id(plan.table)
         tablet = x.database.tablet(plan.table, tablet_id)
-        if tablet_id in x.transaction.changes or tablet.newest_floor(x.view):
-            return ""
+        if tablet_id in x.transaction.changes:
+            return Way.ENGINE
+        # These are constants and parameters, of which one that is NULL is equal to nothing.
+        equals = [(at, closure((), x.context)) for at, closure in plan.equals]
+        if plan.indexed is not None and isinstance(tablet, Tablet):
+            way = yield from self._indexed(plan, plan.indexed, tablet, equals)
+            if way is not None:
+                return way
+        if tablet.newest_floor(x.view):
+            return Way.ENGINE
         if plan.bounds.limit is not None and plan.newest_by is not None:
             if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.tail_bytes:
                 yield from scan_tablet(x, plan.table, tablet_id)
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
-                return "Newest Rows Scan"
-        versions = tablet.newest(x.view, ())
-        few = len(list(islice(versions or (), SMALL_SCAN_ROWS + 1))) <= SMALL_SCAN_ROWS
-        return "Hot Rows Scan" if few else ""
+                return Way.NEWEST
+        tested = equals if not isinstance(tablet, Tablet) or tablet.tail_bytes else ()
+        versions = islice(tablet.newest(x.view, tested) or (), SMALL_SCAN_ROWS + 1)
+        return Way.HOT if len(list(versions)) <= SMALL_SCAN_ROWS else Way.ENGINE
+
+    def _indexed(
+        self, plan: HotPlan, how: Indexed, tablet: Tablet, equals: Sequence[tuple[int, Value]]
+    ) -> Steps[Way | None]:
+        """By an index, if there is one; as if every row that it finds passed the WHERE."""
+        x = self._x
+        if not tablet.warm(x.view):
+            yield from run_async(partial(load, tablet, x.view))
+        limit, offset = plan.bounds.values(x.context)
+        end = None if limit is None else limit + offset
+        try:
+            rows = indexed_rows(tablet, x.view, how, Wanted(equals, end, None, (), x.context))
+        except NoIndexError:
+            return None
+        return Way.ENGINE if rows is None else Way.INDEX
 
     def _engine(self, plan: EnginePlan) -> Steps[Node]:
         known = self._inputs.get(id(plan))
@@ -233,7 +278,7 @@ class PointLeaf:
         node = Node("Point Lookup", self._show.named(scan))
         lookup = key_lookup(self._where, scan.table, scan.relation)
         assert lookup is not None
-        names = [scan.table.columns[at].name for at in scan.table.layout.key]
+        names = [quote_identifier(scan.table.columns[at].name) for at in scan.table.layout.key]
         pairs = zip(names, self._show.texts(lookup.values), strict=True)
         node = node.with_details(Key=" AND ".join(f"({name} = {value})" for name, value in pairs))
         rest = " AND ".join(self._show.texts(lookup.rest))

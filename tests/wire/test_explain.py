@@ -50,16 +50,23 @@ Point Lookup on m
     "SELECT * FROM m WHERE conv = 3 ORDER BY at DESC LIMIT 5": """
 Limit
   Limit: 5
-  ->  Newest Rows Scan on m
+  ->  Tail Index Scan on m
+        Index On: (conv = 3)
         Order: at DESC
         Filter: (conv = 3)""",
-    "SELECT body FROM m z WHERE conv = 3 ORDER BY body OFFSET 2": """
+    "SELECT * FROM m WHERE conv > 3 ORDER BY at DESC LIMIT 5": """
+Limit
+  Limit: 5
+  ->  Newest Rows Scan on m
+        Order: at DESC
+        Filter: (conv > 3)""",
+    "SELECT body FROM m z WHERE conv < 3 ORDER BY body OFFSET 2": """
 Limit
   Offset: 2
   ->  Sort
         Sort Key: body
         ->  Hot Rows Scan on m z
-              Filter: (conv = 3)""",
+              Filter: (conv < 3)""",
     "SELECT conv, count(*) FROM m GROUP BY conv HAVING count(*) > 1 ORDER BY 2 DESC": """
 Engine Query
   ->  Sort
@@ -107,10 +114,12 @@ Update on u
         Key: (a = 3)""",
     "DELETE FROM u WHERE b = 3": """
 Delete on u
-  ->  Hot Rows Scan on u
+  ->  Tail Index Scan on u
+        Index On: (b = 3)
         Filter: (b = 3)""",
     "ANALYZE SELECT id FROM m WHERE conv = 3": """
-Hot Rows Scan on m  (actual time=N..N rows=10 loops=1)
+Tail Index Scan on m  (actual time=N..N rows=10 loops=1)
+  Index On: (conv = 3)
   Filter: (conv = 3)
 Planning Time: N ms
 Execution Time: N ms""",
