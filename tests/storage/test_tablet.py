@@ -304,12 +304,6 @@ def test_statistics_count_what_is_hot_and_what_is_cold(tmp_path):
     assert tablet.scan(engine.view()).rows == 4
 
 
-def test_a_dropped_tablet_leaves_no_file(tmp_path):
-    engine, tablet = filled(tmp_path, 5)
-    flush(engine, tablet)
-    assert len(erase(OS, tablet.directory)) == 3
-    assert OS.listdir(tablet.directory) == []
-    assert erase(OS, tablet.directory) == []
 def test_statistics_read_what_was_not_counted_before(tmp_path, monkeypatch):
     engine, tablet = filled(tmp_path, 5)
     view = engine.view()
@@ -335,4 +329,10 @@ def test_statistics_read_what_was_not_counted_before(tmp_path, monkeypatch):
     assert tablet.stats(engine.view()).hot_rows == 0
 
 
+def test_a_dropped_tablet_leaves_no_file(tmp_path):
+    engine, tablet = filled(tmp_path, 5)
+    flush(engine, tablet)
+    assert len(erase(OS, tablet.directory)) == 3
+    assert OS.listdir(tablet.directory) == []
+    assert erase(OS, tablet.directory) == []
     assert erase(OS, tmp_path / "never") == []
