@@ -8,6 +8,7 @@ from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import (
+    cursors,
     definitions,
     explaining,
     long_texts,
@@ -21,6 +22,7 @@ from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
@@ -57,6 +59,8 @@ def prepare(
         )
     if isinstance(statement, st.Explain):
         return PreparedStatement(statement, *explaining.prepare(sql, statement, declared))
+    if isinstance(statement, DeclareCursor):
+        return PreparedStatement(statement, cursors.prepare(sql, statement, declared), ())
     if declared:
         raise UndefinedParameterError("there is no parameter $1")
     return PreparedStatement(statement, (), _columns(sql, statement))
@@ -79,6 +83,8 @@ def _columns(sql: SqlSession, statement: Statement) -> tuple[OutputColumn, ...]:
             return prepared_sql.columns(sql, statement)
         case st.ExecuteAsUser():
             return roles.columns(sql, statement)
+        case FetchCursor():
+            return cursors.columns(sql, statement)
         case _:
             return utility.columns(statement)
 
@@ -104,6 +110,8 @@ def run(
         return (yield from sql.run_planned(planned, params, wire=wire))
     if isinstance(statement, st.Explain):
         return (yield from explaining.run(sql, statement, params, prepared.param_types))
+    if isinstance(statement, cursors.STATEMENTS):
+        return (yield from cursors.run(sql, statement, params, prepared.param_types))
     return (yield from _run_other(sql, statement, wire))
 
 

@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
@@ -17,10 +16,10 @@ from kalam_pg.query.explain_node import Actual, Node, as_json, lines
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps
+from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.tree import OutputColumn
-from storage.errors import KalamError
 from storage.layout import Row, Value
 
 _TEXT = (OutputColumn("QUERY PLAN", TEXT),)
@@ -72,7 +71,7 @@ def prepare(
     sql: SqlSession, statement: st.Explain, declared: Sequence[PgType | None]
 ) -> tuple[tuple[PgType, ...], tuple[OutputColumn, ...]]:
     """Types of the parameters, and the result's one column. Raises what binding raises."""
-    with _counting_from(statement):
+    with counting_from(_inner(statement)):
         planned = sql.plan(_inner(statement), declared)
     return planned.param_types, _JSON if options(statement).json else _TEXT
 
@@ -85,7 +84,7 @@ def run(
     transaction = sql.begin_implicit()
     transaction.check_usable()
     started = time.perf_counter()
-    with _counting_from(statement):
+    with counting_from(_inner(statement)):
         planned, bound, queries = sql.cache.explained(
             _inner(statement), sql.snapshot, sql.search_path, sql.settings.types, types
         )
@@ -134,17 +133,6 @@ def _inner(statement: st.Explain) -> st.QueryStatement:
     inner = statement.statement
     assert isinstance(inner, st.QueryStatement)  # The parser lets nothing else in.
     return inner
-
-
-@contextmanager
-def _counting_from(statement: st.Explain) -> Iterator[None]:
-    """Positions of errors count in the whole text, not in the statement explained."""
-    try:
-        yield
-    except KalamError as error:
-        if error.position:
-            error.position += _inner(statement).offset
-        raise
 
 
 def _answer(asked: Options, node: Node, planning_s: float, execution_s: float | None) -> Result:

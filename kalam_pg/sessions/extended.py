@@ -33,6 +33,7 @@ from kalam_pg.sessions import dispatch, long_texts, portals
 from kalam_pg.sessions.portals import Portal, PreparedStatement
 from kalam_pg.sessions.results import pump
 from kalam_pg.sessions.sql_session import now_us
+from kalam_pg.sql.statements_cursor import FetchCursor
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.session import Session
@@ -72,10 +73,13 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
     """Give a prepared statement its parameters."""
     sql = _begin(session)
     prepared = _prepared(sql, message.statement)
-    if message.portal and message.portal in session.portals:
+    if message.portal and (message.portal in session.portals or message.portal in sql.cursors):
         raise DuplicateCursorError(f'cursor "{message.portal}" already exists')
     if prepared.statement is not None:
         dispatch.check_allowed(sql, prepared.statement)
+    if isinstance(prepared.statement, FetchCursor):
+        # Its columns are those of the cursor that has the name now.
+        prepared = dispatch.prepare(sql, prepared.statement, ())
     started_us = now_us() if sql.transaction is None else sql.transaction.started_us
     params = portals.bind_parameters(message, prepared.param_types, sql.settings.types, started_us)
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
@@ -92,6 +96,9 @@ def describe(session: "Session", message: m.Describe) -> Steps[None]:
         prepared = _prepared(sql, message.name)
         session.send(parameter_description([t.oid for t in prepared.param_types]))
         formats: tuple[int, ...] = ()
+    elif message.name in sql.cursors and message.name not in session.portals:
+        session.send(portals.describe(sql.cursors[message.name].columns, ()))
+        return
     else:
         portal = _portal(session, message.name)
         prepared, formats = portal.prepared, portal.formats
@@ -131,6 +138,11 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
             session.send_notices()
     elif portal.done:
         session.send(command_complete(_rest_tag(result, 0)))
+        return
+    if result.messages is not None:
+        portal.done = True
+        session.outbox += result.messages
+        session.send(command_complete(result.command_tag))
         return
     if result.stream is not None:
         count = yield from pump(session, result.stream)
@@ -183,6 +195,7 @@ def close(session: "Session", message: m.Close) -> Steps[None]:
             del session.portals[name]
     else:
         session.portals.pop(message.name, None)
+        sql.cursors.pop(message.name, None)
     session.send(CLOSE_COMPLETE)
     return
     yield

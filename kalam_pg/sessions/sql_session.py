@@ -30,6 +30,7 @@ from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transact
 from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.sessions import acting
+from kalam_pg.sessions.cursor_rows import Cursors
 from kalam_pg.sessions.portals import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
@@ -55,6 +56,7 @@ class SqlSession:
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
     made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions;
     end: ends this one. acted_for: the users it has been, by name.
+    cursors: those of DECLARE, by name.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -76,6 +78,7 @@ class SqlSession:
         self.transaction: Transaction | None = None
         self.notices: list[Notice] = []
         self.prepared: dict[str, PreparedStatement] = {}
+        self.cursors = Cursors()
         self.acted_for = {user.name: user}
         self.end_sessions_of: Callable[[int], None] = lambda _user_id: None
         self.end: Callable[[str], None] = lambda _reason: None
@@ -331,6 +334,8 @@ class SqlSession:
                 self.database.install_catalog(transaction.snapshot)
         self.transaction = None
         self._savepoints.clear()
+        if self.cursors:
+            self.cursors.commit()
         if self.settings.mark():
             self.settings.commit()
             acting.derive(self)
@@ -346,6 +351,8 @@ class SqlSession:
             return
         self.transaction = None
         self._savepoints.clear()
+        if self.cursors:
+            self.cursors.rollback()
         if self.settings.mark():
             self.settings.rollback()
             acting.derive(self)
@@ -360,6 +367,11 @@ class SqlSession:
             transaction.view.release()
             transaction.view = None
 
+    @property
+    def savepoints_deep(self) -> int:
+        """How many savepoints there are now."""
+        return len(self._savepoints)
+
     def savepoint(self, name: str) -> None:
         """SAVEPOINT. Raises 25P01."""
         self.require_block("SAVEPOINT").savepoint(name)
@@ -370,12 +382,14 @@ class SqlSession:
         self.require_block("RELEASE SAVEPOINT").release(name)
         while self._savepoints.pop()[0] != name:
             pass
+        self.cursors.release(len(self._savepoints) + 1)
 
     def rollback_to(self, name: str) -> None:
         """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
         self.require_block("ROLLBACK TO SAVEPOINT").rollback_to(name)
         while self._savepoints[-1][0] != name:
             self._savepoints.pop()
+        self.cursors.rollback(len(self._savepoints))
         self.settings.rollback(self._savepoints[-1][1])
         acting.derive(self)
 

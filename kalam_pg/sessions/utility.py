@@ -117,6 +117,7 @@ def _discard(sql: SqlSession, what: str) -> Result:
             raise ActiveSqlTransactionError("DISCARD ALL cannot run inside a transaction block")
         sql.begin_implicit()
         sql.prepared.clear()
+        sql.cursors.clear()
         sql.settings.reset_all()
         acting.set_session_user(sql, sql.login_user)
     return Result(f"DISCARD {what.upper()}")

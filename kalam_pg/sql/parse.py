@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql import kalam, parse_ddl, parse_session, parse_tables, parse_users
+from kalam_pg.sql import kalam, parse_cursors, parse_ddl, parse_session, parse_tables, parse_users
 from kalam_pg.sql.grammar_data import Grammar
 from kalam_pg.sql.lexer import Token, tokenize
 from kalam_pg.sql.limits import check_text, check_tokens
@@ -151,6 +151,10 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "execute": kalam.execute,
     "deallocate": parse_session.deallocate,
     "explain": parse_session.explain,
+    "declare": parse_cursors.declare,
+    "fetch": parse_cursors.fetch,
+    "move": parse_cursors.fetch,
+    "close": parse_cursors.close,
     "use": kalam.use,
     "describe": kalam.describe,
     "desc": kalam.describe,
@@ -169,7 +173,7 @@ _COMPLETE = frozenset(("analyse", "analyze", "checkpoint", "cluster", "vacuum"))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    analyse analyze call checkpoint close cluster copy declare do fetch import listen load lock merge
-    move notify reassign refresh reindex security unlisten vacuum
+    analyse analyze call checkpoint cluster copy do import listen load lock merge
+    notify reassign refresh reindex security unlisten vacuum
     """.split()  # noqa: SIM905 - a table of words
 )

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+
 
 @dataclass(frozen=True, slots=True)
 class TableName:
@@ -448,6 +450,9 @@ Statement: TypeAlias = (
     | ExecutePrepared
     | Deallocate
     | Explain
+    | DeclareCursor
+    | FetchCursor
+    | CloseCursor
     | ShowCatalog
     | DescribeTable
     | ShowStats

@@ -1,0 +1,35 @@
+"""What cursor statements say: DECLARE, FETCH, MOVE, CLOSE. As `statements`, of which they are part."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kalam_pg.sql.statements import QueryStatement
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareCursor:
+    """scroll: SCROLL, NO SCROLL, or None where neither was said. hold: WITH HOLD."""
+
+    name: str
+    query: "QueryStatement"
+    scroll: bool | None = None
+    hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchCursor:
+    """FETCH, or MOVE where `move`. direction: forward | backward | absolute | relative.
+
+    count: of rows, or the place; None is ALL.
+    """
+
+    name: str
+    direction: str
+    count: int | None
+    move: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCursor:
+    name: str | None  # None is ALL
