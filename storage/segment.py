@@ -8,6 +8,8 @@ Parquet readers as a wrong answer. Point reads are in `storage.lookup`.
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +34,9 @@ PIECE_BYTES = 1 << 20
 
 _GROUP_ROWS = 16384
 """Rows of a row group: a point read decodes one (some 2 ms), a scan prunes by them."""
+
+_TINY_BYTES = 8 << 10
+"""Arrow bytes of a segment that is not worth compressing."""
 
 _STAT_LENGTH_MAX = 64
 """A longer text as minimum or maximum would bloat the manifest."""
@@ -99,9 +104,11 @@ def encode_segments(
     columns = [to_values(table.column(position)) for position in layout.key]
     kinds = [layout.columns[position].kind for position in layout.key]
     keys = [encode_key(values, kinds) for values in zip(*columns, strict=True)]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    keys = [keys[number] for number in order]
-    table = table.take(pa.array(order, pa.int64())).cast(_file_schema(layout))
+    if any(key > following for key, following in pairwise(keys)):
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        keys = [keys[number] for number in order]
+        table = table.take(pa.array(order, pa.int64()))
+    table = pa.Table.from_arrays(table.columns, schema=_file_schema(layout))
     step = max(1, len(keys) * bytes_max // max(bytes_max, table.nbytes))
     for start in range(0, len(keys), step):
         yield _encode(table.slice(start, step), keys[start : start + step], layout, group_rows)
@@ -144,12 +151,16 @@ def _encode(
     table: pa.Table, keys: Sequence[bytes], layout: Layout, group_rows: int
 ) -> EncodedSegment:
     sink = pa.BufferOutputStream()
+    tiny = table.nbytes <= _TINY_BYTES
     positions = [table.schema.get_field_index(column_name(layout.columns[p])) for p in layout.key]
     pq.write_table(
         table,
         sink,
         row_group_size=group_rows,
-        compression="zstd",
+        # To set up the compressor for each column takes twice as long as all the rest of a tiny
+        # file, which occupies a block of the disk anyway.
+        compression="none" if tiny else "zstd",
+        use_dictionary=not tiny,
         write_statistics=True,
         write_page_index=True,
         write_page_checksum=True,
@@ -192,6 +203,7 @@ def _stats(values: pa.ChunkedArray, column: Column) -> ColumnStats:
     )
 
 
+@lru_cache(maxsize=4096)
 def _file_schema(layout: Layout) -> pa.Schema:
     """Fields carry the column's id (also as Parquet's own field id) and its name when written."""
     fields = [

@@ -21,6 +21,9 @@ from storage.segment import PIECE_BYTES, SegmentFacts
 
 _HEADER = struct.Struct("<BQ")
 
+_BUFFER_BYTES = 128 << 10
+"""Smaller frames are gathered up to this."""
+
 
 class Kind(IntEnum):
     """What a frame is."""
@@ -111,15 +114,31 @@ class Link:
     def __init__(self, sock: socket.socket, check: Callable[[], None] = lambda: None) -> None:
         self._sock = sock
         self._check = check
+        self._outbox = bytearray()
+        self._inbox = memoryview(b"")
+        self._room = memoryview(bytearray(_BUFFER_BYTES))
 
     def send(self, kind: Kind, body: bytes | memoryview = b"") -> None:
-        """Send one frame. Raises LinkLostError."""
-        self.send_bytes(_HEADER.pack(kind, len(body)))
-        if body:
-            self.send_bytes(body)
+        """Send one frame, with those that come soon; `flush` ends the waiting. Raises LinkLostError."""
+        self._outbox += _HEADER.pack(kind, len(body))
+        self.send_bytes(body)
 
     def send_bytes(self, data: bytes | memoryview) -> None:
-        """Send bytes as they are. Raises LinkLostError."""
+        """Send bytes as they are, as `send` does."""
+        if len(data) >= _BUFFER_BYTES:
+            self.flush()
+            self._send_now(data)
+            return
+        self._outbox += data
+        if len(self._outbox) >= _BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what waits. Raises LinkLostError."""
+        outbox, self._outbox = self._outbox, bytearray()
+        self._send_now(outbox)
+
+    def _send_now(self, data: bytes | bytearray | memoryview) -> None:
         left = memoryview(data).cast("B")
         while left:
             try:
@@ -136,6 +155,10 @@ class Link:
 
     def receive_pieces(self, size: int) -> Iterator[memoryview]:
         """The next `size` bytes. A piece holds until the next is asked for. Raises LinkLostError."""
+        if size <= len(self._inbox):
+            yield self._inbox[:size]
+            self._inbox = self._inbox[size:]
+            return
         room = memoryview(bytearray(min(size, PIECE_BYTES)))
         while size:
             piece = room[: min(size, PIECE_BYTES)]
@@ -148,12 +171,28 @@ class Link:
         self._sock.close()
 
     def _take(self, size: int) -> bytes:
-        data = bytearray(size)
-        self._fill(memoryview(data))
-        return bytes(data)
+        if size > len(self._inbox):
+            data = bytearray(size)
+            self._fill(memoryview(data))
+            return bytes(data)
+        taken, self._inbox = bytes(self._inbox[:size]), self._inbox[size:]
+        return taken
 
     def _fill(self, room: memoryview) -> None:
+        have = min(len(room), len(self._inbox))
+        room[:have] = self._inbox[:have]
+        self._inbox, room = self._inbox[have:], room[have:]
+        while len(room) >= _BUFFER_BYTES:
+            room = room[self._receive_into(room) :]
         while room:
+            # Small frames come many at a time: each wait gives the interpreter away.
+            self._inbox = self._room[: self._receive_into(self._room)]
+            have = min(len(room), len(self._inbox))
+            room[:have] = self._inbox[:have]
+            self._inbox, room = self._inbox[have:], room[have:]
+
+    def _receive_into(self, room: memoryview) -> int:
+        while True:
             try:
                 received = self._sock.recv_into(room)
             except TimeoutError:
@@ -163,4 +202,4 @@ class Link:
                 raise LinkLostError from exc
             if not received:
                 raise LinkLostError
-            room = room[received:]
+            return received

@@ -136,6 +136,7 @@ class FlushProcess:
     def _ask(self, link: Link, jobs: Sequence[Job]) -> Answers:
         failed = [self._send_job(link, job) for job in jobs]
         link.send(Kind.GO)
+        link.flush()
         for job, error in zip(jobs, failed, strict=True):
             yield error if error is not None else self._answer(link, job)
 

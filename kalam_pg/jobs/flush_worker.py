@@ -85,6 +85,7 @@ class Worker:
         while taken:
             # Popped, so that one tablet's rows are freed before the next one's are encoded.
             self._tell(taken.pop())
+        self._link.flush()
         pa.default_memory_pool().release_unused()
 
     def _take(self, kind: Kind, body: bytes) -> tuple[Taken, Layout] | KalamError:

@@ -244,7 +244,8 @@ def test_a_killed_job_stops_waiting_for_the_process(elsewhere):
 def test_the_process_ends_with_its_parents_end_of_the_socket_whatever_it_does():
     process = FlushProcess()
     running = process._start()
-    running.link.send(Kind.LOG_JOB, b"")  # It waits for entries that never come.
+    running.link.send(Kind.LOG_JOB, b"")
+    running.link.flush()  # It waits for entries that never come.
     running.link.close()
     running.process.wait(timeout=30)
     os.close(running.stderr)
