@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Result:
-    """A statement's answer. Rows are in `rows`, or come as DataRow messages from `stream`.
+    """A statement's answer. Rows are in `rows`, or are DataRow messages in `messages` or from `stream`.
 
-    tag: the command tag without its count. count: rows returned or changed; None leaves the tag bare.
+    The latter two only when the execution says how (`wire`). tag: the command tag without its count.
+    count: rows returned or changed; None leaves the tag bare.
     """
 
     tag: str
@@ -29,6 +30,7 @@ class Result:
     columns: tuple[OutputColumn, ...] = ()
     rows: Sequence[Row] = ()
     stream: ResultStream | None = None
+    messages: bytes | None = None
 
     @property
     def command_tag(self) -> str:

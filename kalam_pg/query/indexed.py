@@ -3,12 +3,15 @@
 The newest fifty messages of a conversation, the fifty before these, all that are not read yet.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.sorting import Order, sort_rows
+from kalam_pg.sql.closures import Slot
+from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
 from storage.ranked import Ranked
 from storage.tablet import Tablet
@@ -70,6 +73,18 @@ class Indexed:
         return Range(wanted, max(low, default=None), min(high, default=None), descending)
 
 
+def plain_slots(
+    targets: Sequence[Closure], columns: Sequence[OutputColumn], width: int
+) -> tuple[int, ...] | None:
+    """The columns of a table of `width` that are asked for, None when anything else is too.
+
+    An object's name, unlike what else is made of a value, may be another one tomorrow.
+    """
+    slots = [t.index for t in targets if isinstance(t, Slot) and t.index < width]
+    names = any(column.type.name.startswith("reg") for column in columns)
+    return None if len(slots) < len(targets) or not slots or names else tuple(slots)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One run of a query. end: rows wanted in all, None: every one. where: None when it holds anyway."""
@@ -98,7 +113,7 @@ def indexed_rows(tablet: Tablet, view: View, how: Indexed, wanted: Wanted) -> Se
     return _first_rows(ranked, how, along, wanted, end)
 
 
-def first_ordinals(ranked: Ranked, how: Indexed, within: Range) -> Sequence[int] | None:
+def first_ordinals(ranked: Ranked, within: Range) -> Sequence[int] | None:
     """The first rows, when the index tells all: `exact` and `ordered`. None as in `indexed_rows`."""
     found = ranked.find(within)
     if ranked.cold:
@@ -107,6 +122,33 @@ def first_ordinals(ranked: Ranked, how: Indexed, within: Range) -> Sequence[int]
         if not ranked.beats_cold(found[-1], descending=within.descending, ties=True):
             return None
     return found
+
+
+def encoded_rows(
+    ranked: Ranked,
+    within: Range,
+    offset: int,
+    slots: tuple[int, ...],
+    encode: Callable[[Row], bytes],
+) -> Sequence[bytes] | None:
+    """As `first_ordinals`, each row's columns `slots` as `encode` makes them, or made them before.
+
+    encode: always the same function for the same types, formats and settings. None for too many.
+    """
+    found = first_ordinals(ranked, within) if within.wanted else ()
+    if found is None or len(found) > ROWS_MAX:
+        return None
+    if offset:
+        found = found[offset:]
+    shape = (encode, slots)
+    made = list(map(ranked.encodings.of(shape).get, found))
+    if None in made:
+        lacking = [at for at, data in zip(found, made, strict=True) if data is None]
+        fresh = [encode(row) for _, row in ranked.rows(lacking, slots)]
+        ranked.encodings.put(shape, lacking, fresh)
+        more = iter(fresh)
+        made = [next(more) if data is None else data for data in made]
+    return cast("list[bytes]", made)
 
 
 def _ranked(
@@ -147,7 +189,7 @@ def _first_rows(
     if within is None:
         return ()
     if all_pass and how.ordered:
-        found = first_ordinals(ranked, how, within)
+        found = first_ordinals(ranked, within)
         return None if found is None else _passing(ranked, found, wanted)
     ordinals = ranked.find(within)
     at = -2 if along.position is None else along.position

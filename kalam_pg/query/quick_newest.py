@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 from catalog.model import TableKind, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
-from kalam_pg.query.indexed import ROWS_MAX, first_ordinals
+from kalam_pg.query.indexed import ROWS_MAX, encoded_rows, plain_slots
 from kalam_pg.query.plan import Plan
 from kalam_pg.query.quick import NotQuickError
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import HotPlan
-from kalam_pg.sql.closures import Constant, Slot
+from kalam_pg.sql.closures import Constant
 from storage.errors import KalamError
 from storage.ids import NO_USER, TabletId
 from storage.layout import Row
-from storage.ranked import Ranked
 from storage.tablet import Tablet
 from storage.value_index import Range
 
@@ -50,7 +49,10 @@ class QuickNewest:
         self._plan, self._how = plan, how
         self._by = how.along.position
         self._equal, self._value = plan.equals[0]
-        self._slots = _slots(plan)
+        slots = plain_slots(plan.targets, plan.columns, len(table.columns))
+        if slots is None:
+            raise NotQuickError
+        self._slots = slots
         self._engine = database.engine
         tablet_id = TabletId(user.id if table.per_user else NO_USER, table.id)
         tablet = database.tablet(table, tablet_id)
@@ -78,14 +80,10 @@ class QuickNewest:
         within, offset = self._range, self._offset
         if within is None:
             within, offset = self._ask(context)
-        found = first_ordinals(ranked, self._how, within) if within.wanted else ()
-        if found is None or len(found) > ROWS_MAX:
+        made = encoded_rows(ranked, within, offset, self._slots, encode)
+        if made is None:
             raise NotQuickError
-        if offset:
-            found = found[offset:]
-        shape = (encode, self._slots)
-        made = list(map(ranked.encodings.of(shape).get, found))
-        return self._complete(made, found, ranked, encode) if None in made else made  # type: ignore[return-value]
+        return made
 
     def _ask(self, context: EvalContext) -> tuple[Range, int]:
         """Which rows, and how many of them are skipped."""
@@ -93,21 +91,6 @@ class QuickNewest:
         end = ROWS_MAX + 1 if limit is None else min(limit + offset, ROWS_MAX + 1)
         within = self._how.range(end, context)
         return (Range(0) if within is None else within), offset
-
-    def _complete(
-        self,
-        made: list[bytes | None],
-        ordinals: Sequence[int],
-        ranked: Ranked,
-        encode: Callable[[Row], bytes],
-    ) -> list[bytes]:
-        """Make, and keep, what is missing."""
-        slots = self._slots
-        lacking = [ordinal for ordinal, data in zip(ordinals, made, strict=True) if data is None]
-        fresh = [encode(row) for _, row in ranked.rows(lacking, slots)]
-        ranked.encodings.put((encode, slots), lacking, fresh)
-        more = iter(fresh)
-        return [next(more) if data is None else data for data in made]
 
 
 def quick_newest(plan: Plan, database: Database, user: User) -> QuickNewest | None:
@@ -118,19 +101,6 @@ def quick_newest(plan: Plan, database: Database, user: User) -> QuickNewest | No
         except (NotQuickError, KalamError):
             pass  # The general way raises what is wrong with its LIMIT.
     return None
-
-
-def _slots(plan: HotPlan) -> tuple[int, ...]:
-    """The columns that are asked for. Raises NotQuickError for anything else.
-
-    An object's name, unlike what else is made of a value, may be another one tomorrow.
-    """
-    width = len(plan.table.columns)
-    slots = [t.index for t in plan.targets if isinstance(t, Slot) and t.index < width]
-    names = any(column.type.name.startswith("reg") for column in plan.columns)
-    if len(slots) < len(plan.targets) or not slots or names:
-        raise NotQuickError
-    return tuple(slots)
 
 
 def _is_settled(closure: Closure | None) -> bool:

@@ -16,14 +16,25 @@ from catalog.errors import (
     InvalidRowCountInResultOffsetClauseError,
 )
 from catalog.model import Table
+from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.indexed import MISSES_MAX, Indexed, NoIndexError, Wanted, indexed_rows
+from kalam_pg.query.indexed import (
+    MISSES_MAX,
+    ROWS_MAX,
+    Indexed,
+    NoIndexError,
+    Wanted,
+    encoded_rows,
+    indexed_rows,
+    plain_slots,
+)
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import load, scan_tablet
 from kalam_pg.query.sorting import Order, sort_rows
 from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.rows import row_encoder
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
@@ -164,6 +175,10 @@ class HotPlan(_RowPlan):
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
+        messages = self._messages(x, x.wire) if x.wire is not None else None
+        if messages is not None:
+            data = b"".join(messages)
+            return Result("SELECT", len(messages), self.columns, messages=data)
         rows = yield from self._hot(x)
         if rows is None:
             return (yield from self.general.run(x))
@@ -174,6 +189,30 @@ class HotPlan(_RowPlan):
         if rows is None:
             return (yield from self.general.rows(x))
         return rows
+
+    def _messages(self, x: Execution, wire: WireResult) -> Sequence[bytes] | None:
+        """The answer as DataRow messages, None when it is not all in an index that is there."""
+        how, table = self.indexed, self.table
+        slots = plain_slots(self.targets, self.columns, len(table.columns))
+        if how is None or not (how.exact and how.ordered and how.along) or slots is None:
+            return None
+        tablet_id = x.tablet_id(table)
+        tablet = x.database.tablet(table, tablet_id)
+        if tablet_id in x.transaction.changes or not isinstance(tablet, Tablet):
+            return None
+        context = x.context
+        limit, offset = self.bounds.values(context)
+        end = ROWS_MAX + 1 if limit is None else min(limit + offset, ROWS_MAX + 1)
+        at, closure = self.equals[0]
+        value, within = closure(_NO_ROW, context), how.range(end, context)
+        if value is None or within is None:
+            return ()
+        ranked = tablet.ranked(x.view, at, value, how.along.position)
+        if ranked is None:
+            return None
+        types = tuple([column.type for column in self.columns])
+        encode = row_encoder(types, wire.typmods, wire.formats, wire.context)
+        return encoded_rows(ranked, within, offset, slots, encode)
 
     def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
         """The answer, or None when this tablet needs an engine."""

@@ -139,6 +139,11 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
     elif portal.done:
         session.send(command_complete(_rest_tag(result, 0)))
         return
+    if result.messages is not None:
+        portal.done = True
+        session.outbox += result.messages
+        session.send(command_complete(result.command_tag))
+        return
     if result.stream is not None:
         count = yield from pump(session, result.stream)
         portal.done = True

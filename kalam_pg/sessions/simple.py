@@ -127,6 +127,9 @@ def _send_result(session: "Session", statement: Statement, result: Result) -> St
         session.send(portals.describe(columns, ()))
         if result.stream is not None:
             return (yield from pump(session, result.stream))
+        if result.messages is not None:
+            session.outbox += result.messages
+            return None
         encode = row_encoder(
             tuple([c.type for c in columns]),
             tuple([c.typmod for c in columns]),

@@ -81,7 +81,12 @@ class Chat:
             numbers = [self.random.randrange(9) for _ in range(count)]
             expected = answer([r for r in self.rows.values() if r[1] == room], *numbers)
             step = pipeline(str(name), str(room), *map(str, numbers))
-            for found in (await self.client.ask(*step), await self.in_bytes(step)):
+            by_portal = pipeline(str(name), str(room), *map(str, numbers), max_rows=100)
+            for found in (
+                await self.client.ask(*step),
+                await self.in_bytes(step),
+                await self.client.ask(*by_portal),
+            ):
                 assert tags(found) == [f"SELECT {len(expected)}"], question
                 rows = [decoded(m) for m in found if isinstance(m, DataRow)]
                 assert all(self.rows.get(row[0]) == row for row in rows)
