@@ -113,7 +113,8 @@ def test_a_very_long_statement_is_refused(sessions: tuple[RawClient, RawClient])
 
 
 LONG = {
-    "rows to insert": "INSERT INTO hurt.own VALUES " + ",".join(f"({i}, 'value')" for i in range(50_000)),
+    "rows to insert": "INSERT INTO hurt.own VALUES "
+    + ",".join(f"({i}, 'value')" for i in range(50_000)),
     "a list": "SELECT v FROM hurt.t WHERE id IN (" + ",".join(map(str, range(130_000))) + ")",
     "rows": "VALUES " + ",".join(f"({i}, 'value {i}')" for i in range(40_000)),
     "rows to prepare": "PREPARE p AS VALUES " + ",".join(f"({i}, 'value')" for i in range(40_000)),

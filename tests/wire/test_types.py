@@ -362,11 +362,16 @@ def test_pg8000_sends_and_reads_each_type(server, root):
         connection.close()
 
 
-def test_a_named_cursor_is_refused_and_the_session_goes_on(server):
+def test_a_named_cursor_gives_values_of_every_type_in_both_formats(server):
     with server.connect("alice", autocommit=False) as connection:
-        with pytest.raises(psycopg.errors.FeatureNotSupported), connection.cursor("c") as cursor:
-            cursor.execute("SELECT 1")
-        connection.rollback()
+        for binary in (False, True):
+            with connection.cursor("c", binary=binary) as cursor:
+                cursor.execute(
+                    "SELECT 1::int2, 2.50::numeric, DATE '2024-02-29', ARRAY['a', NULL], NULL"
+                )
+                assert cursor.fetchall() == [
+                    (1, Decimal("2.50"), date(2024, 2, 29), ["a", None], None)
+                ]
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
