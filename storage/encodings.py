@@ -35,13 +35,14 @@ class Encodings:
 
     def put(self, shape: Hashable, ordinals: Sequence[int], made: Sequence[bytes]) -> None:
         """Keep what was made of rows that `of` did not have."""
-        size = _size(made)
+        known = self.of(shape)
+        fresh = {o: data for o, data in zip(ordinals, made, strict=True) if o not in known}
+        size = _size(fresh.values())
         if size > self._bytes_max // 4:
             return
-        self.of(shape)
         while self.size_bytes + size > self._bytes_max:
             self._make_room()
-        self._shapes[shape].update(zip(ordinals, made, strict=True))
+        self._shapes[shape].update(fresh)
         self.size_bytes += size
 
     def since(self, first: int) -> None:
