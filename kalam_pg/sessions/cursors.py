@@ -9,6 +9,7 @@ from catalog.errors import (
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
+from kalam_pg.sessions import long_texts
 from kalam_pg.sessions.cursor_rows import Cursor
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
@@ -65,7 +66,8 @@ def _declare(
     if not statement.hold:
         sql.require_block("DECLARE CURSOR")
     with counting_from(statement.query):
-        planned = sql.plan(statement.query, types)
+        query = statement.query
+        planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query, types))
         locking = any(action.value == "UPDATE" for _, action in planned.needs)
         if statement.hold and locking:
             raise FeatureNotSupportedError(

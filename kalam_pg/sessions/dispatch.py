@@ -70,11 +70,14 @@ def prepare_in_turn(
     sql: SqlSession, statement: Statement, declared: Sequence[PgType | None]
 ) -> Steps[PreparedStatement]:
     """As `prepare`, so that the other sessions are served while a long text is bound."""
-    if not isinstance(statement, QueryStatement):
-        return prepare(sql, statement, declared)
-    return (
-        yield from long_texts.in_turn(statement.text, lambda: prepare(sql, statement, declared))
-    )
+    match statement:
+        case QueryStatement(text=text) | st.Explain(QueryStatement(text=text)):
+            pass
+        case DeclareCursor(query=QueryStatement(text=text)):
+            pass
+        case _:
+            return prepare(sql, statement, declared)
+    return (yield from long_texts.in_turn(text, lambda: prepare(sql, statement, declared)))
 
 
 def _columns(sql: SqlSession, statement: Statement) -> tuple[OutputColumn, ...]:

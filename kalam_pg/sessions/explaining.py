@@ -16,6 +16,7 @@ from kalam_pg.query.explain_node import Actual, Node, as_json, lines
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps
+from kalam_pg.sessions import long_texts
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
@@ -85,8 +86,10 @@ def run(
     transaction.check_usable()
     started = time.perf_counter()
     with counting_from(_inner(statement)):
-        planned, bound, queries = sql.cache.explained(
-            _inner(statement), sql.snapshot, sql.search_path, sql.settings.types, types
+        inner = _inner(statement)
+        scope = (sql.snapshot, sql.search_path, sql.settings.types, types)
+        planned, bound, queries = yield from long_texts.in_turn(
+            inner.text, lambda: sql.cache.explained(inner, *scope)
         )
     planning_s = time.perf_counter() - started
     for table, action in planned.needs:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAMS = Path("/usr/lib/postgresql/15/bin")
+CONTROL = str(PROGRAMS / "pg_ctl")
+STARTS_MAX = 3
 
 
 def installed() -> bool:
@@ -24,6 +26,26 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def _start(data: Path) -> int:
+    """Start the cluster on a port that is free; another one when somebody was faster."""
+    for attempt in range(1, STARTS_MAX + 1):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        options = (
+            f"-p {port} -c listen_addresses=127.0.0.1 "
+            f"-c unix_socket_directories={data} -c fsync=off"
+        )
+        try:
+            _run(CONTROL, "-D", str(data), "-o", options, "-l", str(data / "log"), "-w", "start")
+        except subprocess.CalledProcessError:
+            if attempt == STARTS_MAX:
+                raise
+        else:
+            return port
+    raise AssertionError("not reached")
+
+
 @contextmanager
 def running(directory: Path) -> Iterator[str]:
     """A cluster in `directory`; yields what psycopg connects with."""
@@ -36,9 +58,6 @@ def running(directory: Path) -> Iterator[str]:
         for parent in directory.parents:
             if parent != Path("/") and parent.stat().st_uid == 0:
                 parent.chmod(parent.stat().st_mode | 0o011)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     _run(
         str(PROGRAMS / "initdb"),
         "-D",
@@ -51,13 +70,9 @@ def running(directory: Path) -> Iterator[str]:
         "-U",
         "postgres",
     )
-    options = (
-        f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data} -c fsync=off"
-    )
-    control = str(PROGRAMS / "pg_ctl")
-    _run(control, "-D", str(data), "-o", options, "-l", str(data / "log"), "-w", "start")
+    port = _start(data)
     try:
         yield f"host=127.0.0.1 port={port} user=postgres dbname=postgres"
     finally:
-        _run(control, "-D", str(data), "-m", "immediate", "stop")
+        _run(CONTROL, "-D", str(data), "-m", "immediate", "stop")
         shutil.rmtree(data, ignore_errors=True)

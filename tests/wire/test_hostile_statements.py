@@ -118,6 +118,9 @@ LONG = {
     "a list": "SELECT v FROM hurt.t WHERE id IN (" + ",".join(map(str, range(130_000))) + ")",
     "rows": "VALUES " + ",".join(f"({i}, 'value {i}')" for i in range(40_000)),
     "rows to prepare": "PREPARE p AS VALUES " + ",".join(f"({i}, 'value')" for i in range(40_000)),
+    "rows of a cursor": "DECLARE c CURSOR WITH HOLD FOR VALUES "
+    + ",".join(f"({i}, 'value')" for i in range(40_000)),
+    "rows to explain": "EXPLAIN VALUES " + ",".join(f"({i}, 'value')" for i in range(40_000)),
     "statements": ";".join(f"SELECT {i}+1" for i in range(40_000)),
 }
 
