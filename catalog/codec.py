@@ -200,7 +200,9 @@ def decode_view(data: bytes) -> View:
     """The inverse of `encode_view`."""
     i = decode(data)
     columns = _read_columns(i[4])
-    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), tuple(i[9]))
+    # Views made before they had this: nothing is known to be under them.
+    reads = tuple(i[9]) if len(i) > 9 else ()
+    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), reads)
 
 
 def encode_user(user: User) -> bytes:
