@@ -10,7 +10,7 @@ from storage.engine import WriteSet
 from storage.flush import Flushed
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keys import meta_key
+from storage.keys import log_key, meta_key
 from storage.recovery import intent_key
 from storage.trim import LogEntry
 from storage.view import View
@@ -74,7 +74,9 @@ class FlushHost:
 
     def delete_entries(self, tablet: TabletId, entries: Sequence[LogEntry]) -> None:
         """Delete log entries and the index entries that still point at them, in the committer's turn."""
-        puts: list[tuple[bytes, bytes | None]] = []
+        # Not empty when it is submitted: so the committer's thread does it, and not the event loop.
+        first = entries[0]
+        puts: list[tuple[bytes, bytes | None]] = [(log_key(tablet, first.seq, first.n), None)]
         write_set = WriteSet([], [], puts, sync=False)
         engine = self._database.engine
         write_set.validate = lambda _seq: puts.extend(engine.trim_puts(tablet, entries))
