@@ -38,14 +38,14 @@ class Sizes:
     seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch: batches are
     merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
     tuples too, for newest-N reads without decoding. decode: rows of an older batch decoded at a
-    time by a newest-first read. index: rows that one read takes into an index (0.2 µs each).
+    time by a newest-first read. index: rows taken into an index at a time (0.25 µs each).
     """
 
     seal: int = 1024
     batch: int = 65536
     recent: int = 2048
     decode: int = 256
-    index: int = 8192
+    index: int = 4096
 
 
 _ROW_OVERHEAD_BYTES = 220

@@ -193,8 +193,10 @@ class HotPlan(_RowPlan):
     def _messages(self, x: Execution, wire: WireResult) -> Sequence[bytes] | None:
         """The answer as DataRow messages, None when it is not all in an index that is there."""
         how, table = self.indexed, self.table
+        if how is None or not (how.exact and how.ordered and how.along):
+            return None
         slots = plain_slots(self.targets, self.columns, len(table.columns))
-        if how is None or not (how.exact and how.ordered and how.along) or slots is None:
+        if slots is None:
             return None
         tablet_id = x.tablet_id(table)
         tablet = x.database.tablet(table, tablet_id)
