@@ -24,7 +24,6 @@ from tests.storage.fake_log import TABLET, FakeEngine, Write
 from tests.storage.test_flush import House, crash
 from tests.storage.test_tablet import LAYOUT, open_tablet, scan
 
-
 pytestmark = pytest.mark.slow  # Each starts a process or two.
 
 
