@@ -44,6 +44,9 @@ IDLE_S = 60.0
 FEW_TABLETS = 8
 """So many small tablets are encoded where they are: some 10 ms, in which others have their turns."""
 
+NICENESS = 5
+"""Sessions come first: when they want every core, the process gets a quarter of one."""
+
 CHECK_S = 0.2
 """How soon a killed job stops waiting."""
 
@@ -202,6 +205,10 @@ class FlushProcess:
                 process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
                 env=worker_environment(),
             )
+        # From here, for it is while it starts that it would take most from the sessions.
+        # Never a higher one than the server's: that would be refused.
+        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
         return _Running(process, Link(ours, self._check), stderr)
 
     def _lost(self) -> KalamError:

@@ -1,8 +1,8 @@
 """The flush process: `python -m kalam_pg.jobs.flush_worker FD` encodes what comes over socket FD.
 
 It decodes log entries, sorts them and makes Parquet of them, so that the server's interpreter need not.
-It opens no file and holds nothing that is not in the log, so it may be lost at any time. It runs at a low
-priority, and ends when its parent closes the socket, also in the middle of its work.
+It opens no file and holds nothing that is not in the log, so it may be lost at any time. Its parent gives
+it a low priority; it ends when its parent closes the socket, also in the middle of its work.
 """
 
 import os
@@ -34,15 +34,11 @@ from storage.errors import KalamError
 from storage.layout import Layout
 from storage.segment import encode_segments
 
-NICENESS = 5
-"""Sessions come first: with both cores busy it gets a quarter of one."""
-
 
 def main(arguments: list[str]) -> int:
     """Serve until the parent closes its end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(NICENESS)
     with socket.socket(fileno=int(arguments[0])) as sock:
         threading.Thread(target=_watch, args=(sock.fileno(),), daemon=True).start()
         worker = Worker(Link(sock))

@@ -250,6 +250,12 @@ def test_the_process_ends_with_its_parents_end_of_the_socket_whatever_it_does():
     os.close(running.stderr)
 
 
+def test_the_process_lets_sessions_go_first(shared, elsewhere):
+    told(shared.encode, [log_job(entries(1))])
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, shared.pid) == min(19, max(mine, flush_process.NICENESS))
+
+
 def test_an_idle_process_is_ended(monkeypatch, elsewhere):
     process = FlushProcess()
     told(process.encode, [log_job(entries(1))])
