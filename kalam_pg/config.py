@@ -218,7 +218,7 @@ class Config:
         "take the newest commits, never a part of one.",
     )
     write_buffer_bytes: int = _setting(
-        2**26, _size(2**20, 2**32), "bytes", "LevelDB's memory table."
+        2**24, _size(2**20, 2**32), "bytes", "LevelDB's memory table."
     )
     block_cache_bytes: int = _setting(2**27, _size(0, 2**40), "bytes", "LevelDB's block cache.")
     node_id: int = _setting(

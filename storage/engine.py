@@ -211,6 +211,10 @@ class Engine:
         """Every STREAM tablet that holds rows."""
         return iter(self._tablets.streams())
 
+    def relieve_memory(self) -> None:
+        """Drop tails beyond their limit; commits do that too, reads alone do not."""
+        self._tablets.relieve_memory()
+
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets in memory."""
         self._tablets.forget_table(table)

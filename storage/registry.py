@@ -135,7 +135,7 @@ class TabletRegistry:
         """Drop the tails of the tablets used least recently, beyond the limit for all tails."""
         from storage.tablet import shrink_tails  # noqa: PLC0415 -- needs Arrow
 
-        shrink_tails(self._recent.values(), self._tail_bytes_max)
+        shrink_tails(self.tablets(), self._tail_bytes_max)
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""

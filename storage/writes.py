@@ -88,7 +88,6 @@ class GroupWriter:
         self._sequence = sequence
         self._absent = absent
         self._newest: dict[bytes, tuple[int, int, int]] = {}
-        self._tablets: dict[TabletId, int] = {}
         self._truncated: dict[TabletId, int] = {}
         self.puts: list[Put] = []
         self.written: list[WriteSet] = []
@@ -106,19 +105,22 @@ class GroupWriter:
             KalamError: What `validate` raised.
         """
         writes = write_set.writes
-        keys = [index_key(write.tablet, write.key) for write in writes]
-        for write, key in zip(writes, keys, strict=True):
+        if len(writes) == 1:
+            # As below, without its loops: most transactions are one row.
+            (write,) = writes
+            key = index_key(write.tablet, write.key)
             if write.assumed is not None:
                 self._check(write, key)
-        # The sets of a group become visible together: one look at the clock is enough for them.
-        seq = self._sequence.follow() if self.last else self._sequence.next()
-        if write_set.validate is not None:
-            write_set.validate(seq)
-        # Nothing below fails: from here on the set belongs to the group.
-        n = 0
-        for write in writes:
-            self._put(seq, n, write, keys[n])
-            n += 1  # noqa: SIM113 -- enumerate and zip cost as much as all of this loop's own work
+            seq = self._number(write_set)
+            self._put(seq, 0, write, key)
+        else:
+            keys = [index_key(write.tablet, write.key) for write in writes]
+            for write, key in zip(writes, keys, strict=True):
+                if write.assumed is not None:
+                    self._check(write, key)
+            seq = self._number(write_set)
+            for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
+                self._put(seq, n, write, key)
         self.written.append(write_set)
         write_set.seq = self.last = seq
         if write_set.system:
@@ -127,6 +129,14 @@ class GroupWriter:
             self.sync = True
         elif write_set.sync:
             self.sync = True
+
+    def _number(self, write_set: WriteSet) -> int:
+        """The set's number. Nothing fails from here on: the set belongs to the group."""
+        # The sets of a group become visible together: one look at the clock is enough for them.
+        seq = self._sequence.follow() if self.last else self._sequence.next()
+        if write_set.validate is not None:
+            write_set.validate(seq)
+        return seq
 
     def _put(self, seq: int, n: int, write: Write, key: bytes) -> None:
         tablet, op = write.tablet, write.op
@@ -138,7 +148,6 @@ class GroupWriter:
         else:
             self.puts += ((log_key(tablet, seq, n), entry), (key, pack_position(seq, n, op)))
         self._newest[key] = (seq, n, op)
-        self._tablets[tablet] = seq
         self._absent.wrote(tablet, key)
 
     def batch(self) -> Sequence[Put]:
@@ -155,9 +164,9 @@ class GroupWriter:
 
     def newest_commit(self, tablet: TabletId) -> int:
         """The newest commit of a tablet that the log knows, earlier sets of the group included."""
-        found = self._tablets.get(tablet)
-        if found is not None:
-            return found
+        for write_set in reversed(self.written):
+            if any(write.tablet == tablet for write in write_set.writes):
+                return write_set.seq
         prefix = log_prefix(tablet)
         snapshot = self._store.snapshot()
         try:

@@ -8,6 +8,7 @@ not grow for ever.
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import count
 
 import structlog
 import trio
@@ -22,6 +23,9 @@ from storage.ids import TabletId
 from storage.tablet import Tablet
 
 TICK_S = 1.0
+MEMORY_TICKS = 10
+"""How many ticks from one look at the memory of all tails to the next; commits look too."""
+
 DEFAULT_FLUSH_ROWS = 100_000
 """Unflushed entries of a tablet without a policy: about 10 MB of messages, one good segment."""
 
@@ -155,12 +159,14 @@ async def run_policies(database: Database, jobs: Jobs) -> None:
 
 async def _keep_house(database: Database, jobs: Jobs) -> None:
     """What must not wait for a flush."""
-    while True:
+    for tick in count(1):
         await trio.sleep(TICK_S)
         now_us = time.time_ns() // 1000
         for stream in database.engine.open_streams():
             stream.evict(now_us)
         await trio.to_thread.run_sync(database.engine.sync_slots)
+        if not tick % MEMORY_TICKS:
+            database.engine.relieve_memory()
         if jobs.flush_process.idle:
             await trio.to_thread.run_sync(jobs.flush_process.end_idle)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from storage.engine import Engine
 from storage.errors import DataCorruptedError, KalamError, SerializationError
 from storage.keys import log_key, meta_key, system_key
 from storage.rows import Op, decode_entry
@@ -313,6 +314,20 @@ def test_a_tablet_let_go_of_is_the_same_one_while_somebody_uses_it(tmp_path):
     del tablet
     engine.tablet(OTHER, LAYOUT)
     assert [found.id for found in engine.open_tablets()] == [OTHER]
+    engine.close()
+
+
+def test_a_tablet_that_only_its_user_still_has_gives_its_tail_back_too(tmp_path):
+    options = replace(OPTIONS, tablets_max=1, tail_bytes_max=0)
+    engine = Engine.open(tmp_path / "data", options=options)
+    commit(engine, insert(1, "a"))
+    tablet = engine.tablet(TABLET, LAYOUT)
+    with engine.acquire() as view:
+        assert tablet.scan(view) is not None
+    engine.tablet(OTHER, LAYOUT)
+    assert tablet.tail_bytes
+    engine.relieve_memory()
+    assert not tablet.tail_bytes
     engine.close()
 
 
