@@ -30,8 +30,8 @@ _GROWTH = 8
 class AbsentKeys:
     """The filters of one store. For the committer's thread.
 
-    It must be told of every entry that is going to be written (`wrote`), which is in the store when the
-    next group begins. Of deletions it need not know, but learns much by `forget`.
+    It must be told of every entry that is going to be written (`claim` or `wrote`), which is in the store
+    when the next group begins. Of deletions it need not know, but learns much by `forget`.
     """
 
     def __init__(self, store: HotStore) -> None:
@@ -47,19 +47,25 @@ class AbsentKeys:
             self._filters.pop(tablet, None)
         self._forgotten.clear()
 
-    def surely(self, tablet: TabletId, key: bytes) -> bool:
-        """Whether the tablet's index had no entry with this key (a whole `index_key`) before the group.
+    def claim(self, tablet: TabletId, key: bytes) -> bool:
+        """`wrote`, and whether the index surely had no entry with this key (a whole `index_key`).
 
-        Of what the group itself has written nothing is said.
+        Of what the group itself has written before nothing is said.
         """
         try:
             found = self._filters[tablet]
         except KeyError:
             found = self._begin(tablet)
-        return found is not None and key not in found
+        if found is None:
+            return False
+        for bloom in found.blooms:
+            if key in bloom:
+                return False
+        found.add(key)
+        return True
 
     def wrote(self, tablet: TabletId, key: bytes) -> None:
-        """The group writes an entry."""
+        """The group writes an entry, or may do so."""
         try:
             found = self._filters[tablet]
         except KeyError:
@@ -89,25 +95,19 @@ class AbsentKeys:
 class _Filter:
     """A set of keys that may say yes to a few that it does not hold, and grows."""
 
-    __slots__ = ("_blooms", "_newest", "_room")
+    __slots__ = ("_newest", "_room", "blooms")
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         self._newest = Bloom(_FIRST_KEYS, _FALSE_POSITIVES)
-        self._blooms = [self._newest]
         self._room = _FIRST_KEYS
+        self.blooms = [self._newest]
         for key in keys:
             self.add(key)
 
-    def __contains__(self, key: bytes) -> bool:
-        for bloom in self._blooms:  # noqa: SIM110 -- a generator costs more than all the looks
-            if key in bloom:
-                return True
-        return False
-
     def add(self, key: bytes) -> None:
         if not self._room:
-            self._room = _FIRST_KEYS * _GROWTH ** len(self._blooms)
+            self._room = _FIRST_KEYS * _GROWTH ** len(self.blooms)
             self._newest = Bloom(self._room, _FALSE_POSITIVES)
-            self._blooms.append(self._newest)
+            self.blooms.append(self._newest)
         self._newest.add(key)
         self._room -= 1

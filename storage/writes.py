@@ -109,15 +109,13 @@ class GroupWriter:
             # As below, without its loops: most transactions are one row.
             (write,) = writes
             key = index_key(write.tablet, write.key)
-            if write.assumed is not None:
-                self._check(write, key)
+            self._check(write, key)
             seq = self._number(write_set)
             self._put(seq, 0, write, key)
         else:
             keys = [index_key(write.tablet, write.key) for write in writes]
             for write, key in zip(writes, keys, strict=True):
-                if write.assumed is not None:
-                    self._check(write, key)
+                self._check(write, key)
             seq = self._number(write_set)
             for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
                 self._put(seq, n, write, key)
@@ -148,7 +146,6 @@ class GroupWriter:
         else:
             self.puts += ((log_key(tablet, seq, n), entry), (key, pack_position(seq, n, op)))
         self._newest[key] = (seq, n, op)
-        self._absent.wrote(tablet, key)
 
     def batch(self) -> Sequence[Put]:
         """Everything to write; empty when no set has anything for the store."""
@@ -176,8 +173,12 @@ class GroupWriter:
         return 0 if key is None else split_log_key(key)[1]
 
     def _check(self, write: Write, key: bytes) -> None:
+        """Raise unless what a write assumes holds."""
+        if write.assumed is None:
+            self._absent.wrote(write.tablet, key)
+            return
         position = self._newest.get(key)
-        if position is None and not self._absent.surely(write.tablet, key):
+        if position is None and not self._absent.claim(write.tablet, key):
             data = self._store.get(key)
             if data is not None:
                 position = unpack_position(data)

@@ -33,30 +33,30 @@ def put(store, absent, *numbers):
 def test_what_was_there_before_the_first_question_is_known(store):
     store.write([(key(1), b"x")], sync=False)
     absent = AbsentKeys(store)
-    assert not absent.surely(TABLET, key(1))
-    assert absent.surely(TABLET, key(2))
-    assert absent.surely(OTHER, key(1, OTHER))
+    assert not absent.claim(TABLET, key(1))
+    assert absent.claim(TABLET, key(2))
+    assert absent.claim(OTHER, key(1, OTHER))
 
 
 def test_of_a_long_index_nothing_is_sure(store):
     store.write([(key(number), b"x") for number in range(KNOWN_MAX + 1)], sync=False)
     absent = AbsentKeys(store)
-    assert not absent.surely(TABLET, key(1 << 40))
+    assert not absent.claim(TABLET, key(1 << 40))
     store.write([(key(number), None) for number in range(KNOWN_MAX)], sync=False)
     absent.forget(TABLET)
-    assert not absent.surely(TABLET, key(1 << 40))
+    assert not absent.claim(TABLET, key(1 << 40))
     absent.begin_group()
-    assert absent.surely(TABLET, key(1 << 40))
-    assert not absent.surely(TABLET, key(KNOWN_MAX))
+    assert absent.claim(TABLET, key(1 << 40))
+    assert not absent.claim(TABLET, key(KNOWN_MAX))
 
 
 def test_nearly_every_new_key_is_surely_absent(store):
     absent = AbsentKeys(store)
-    assert absent.surely(TABLET, key(0))
+    assert absent.claim(TABLET, key(0))
     for number in range(20_000):
         absent.wrote(TABLET, key(number))
-    assert not any(absent.surely(TABLET, key(number)) for number in range(20_000))
-    unsure = sum(not absent.surely(TABLET, key(number)) for number in range(20_000, 30_000))
+    assert not any(absent.claim(TABLET, key(number)) for number in range(20_000))
+    unsure = sum(not absent.claim(TABLET, key(number)) for number in range(20_000, 30_000))
     assert unsure < 500
 
 
@@ -64,12 +64,12 @@ def test_more_tablets_than_are_kept_begin_anew_after_the_group(store):
     absent = AbsentKeys(store)
     absent.wrote(TABLET, key(1))
     others = [TabletId(user + 100, 1) for user in range(TABLETS_MAX + 1)]
-    assert all(absent.surely(other, key(1, other)) for other in others)
-    assert not absent.surely(TABLET, key(1))
+    assert all(absent.claim(other, key(1, other)) for other in others)
+    assert not absent.claim(TABLET, key(1))
     store.write([(key(1), b"x")], sync=False)
     absent.begin_group()
-    assert not absent.surely(TABLET, key(1))
-    assert absent.surely(TABLET, key(2))
+    assert not absent.claim(TABLET, key(1))
+    assert absent.claim(TABLET, key(2))
 
 
 group = st.lists(
@@ -92,15 +92,15 @@ def test_a_key_that_is_there_is_never_said_to_be_absent(groups, tmp_path_factory
                 absent.wrote(TABLET, key(number))
                 batch[number] = b"x"
             elif what == "ask":
-                absent.surely(TABLET, key(number))
+                absent.claim(TABLET, key(number))
             else:
                 batch[number] = None
                 if what == "trim":
                     absent.forget(TABLET)
-            assert not any(absent.surely(TABLET, key(n)) for n in there)
+            assert not any(absent.claim(TABLET, key(n)) for n in there)
         store.write([(key(number), value) for number, value in batch.items()], sync=False)
         there |= {number for number, value in batch.items() if value}
         there -= {number for number, value in batch.items() if value is None}
     absent.begin_group()
-    assert not any(absent.surely(TABLET, key(n)) for n in there)
+    assert not any(absent.claim(TABLET, key(n)) for n in there)
     store.close()
