@@ -17,7 +17,7 @@ from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.server.channel import Channel
 from kalam_pg.server.opening import OpeningRefusedError
 from kalam_pg.server.timers import Entry
-from kalam_pg.sessions.protocols import PAUSE, Peer, Session, Work
+from kalam_pg.sessions.protocols import PAUSE, PENDING, Peer, Session, Work
 from storage.errors import KalamError
 
 if TYPE_CHECKING:
@@ -55,11 +55,7 @@ class Resume:
             connection.work = None
             connection.read_ahead = 0
             if not connection.in_turn:
-                session = connection.session
-                if session is not None and session.resting and not connection.eof:
-                    connection.loop.send_later(connection)  # Its answer is all that is left.
-                else:
-                    connection.want_turn()
+                connection.want_turn()
 
 
 class Connection(Channel):
@@ -166,12 +162,14 @@ class Connection(Channel):
             if work is None or self.closed:
                 break
             steps += 1
-            if work is PAUSE or steps > STEPS_PER_TURN:
+            if work is PENDING:
+                self.work = work
+            elif work is PAUSE or steps > STEPS_PER_TURN:
                 if work is not PAUSE:
                     self._start(work)
                 self.want_turn()
                 break
-            if self._start(work):
+            if work is PENDING or self._start(work):
                 # What is already answered goes out together with what the Work adds.
                 self.in_turn = False
                 if session.outbox:
@@ -188,6 +186,17 @@ class Connection(Channel):
             self.loop.send_later(self)
         elif self._mask != EPOLLIN:
             self.watch()
+
+    def finished(self) -> None:
+        """See `Transport`."""
+        if self.work is PENDING:
+            self.work = None
+            self.read_ahead = 0
+            session = self.session
+            if session is not None and session.resting and not self.eof:
+                self.loop.send_later(self)  # Its answer is all that is left.
+            else:
+                self.want_turn()
 
     def _start(self, work: Work) -> bool:
         """Start Work; whether it is still running."""

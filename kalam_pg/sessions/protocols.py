@@ -124,6 +124,11 @@ class Transport(Protocol):
         Does nothing while Work runs: advance comes after it anyway.
         """
 
+    def finished(self) -> None:
+        """What the session returned `PENDING` for has ended: from the loop's thread, never from inside
+        `advance`.
+        """
+
     def terminate(self, error: KalamError) -> None:
         """End the connection: cancel its Work, send `error` as FATAL, close."""
 
@@ -183,3 +188,22 @@ class Pause:
 
 
 PAUSE = Pause()
+
+
+class Pending:
+    """Work that the session has begun by itself, and tells the end of by `Transport.finished`.
+
+    For what is too frequent to have an object of its own: a commit that can neither be refused nor
+    cancelled.
+    """
+
+    __slots__ = ()
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        """It is running."""
+
+    def cancel(self) -> None:
+        """It is too late."""
+
+
+PENDING = Pending()

@@ -46,13 +46,17 @@ Params = tuple[Value, ...]
 
 
 class Outcome(Enum):
-    """What became of a try to be quick, when it is not a commit to wait for."""
+    """What became of a try to be quick.
+
+    COMMITTING: the session's `quick_commit` answers when it is done, and tells the transport.
+    """
 
     ANSWERED = "answered"
+    COMMITTING = "committing"
     NOT_DONE = "not done"
 
 
-ANSWERED, NOT_DONE = Outcome.ANSWERED, Outcome.NOT_DONE
+ANSWERED, COMMITTING, NOT_DONE = Outcome.ANSWERED, Outcome.COMMITTING, Outcome.NOT_DONE
 
 
 class QuickStatement:
@@ -229,8 +233,8 @@ class QuickBind:
 _SIZE = Struct(">i").unpack_from
 
 
-def be_quick(session: "Session", sql: "SqlSession") -> "QuickCommit | Outcome":
-    """Do what the next messages ask for in one step, or return the commit that must be waited for."""
+def be_quick(session: "Session", sql: "SqlSession") -> Outcome:
+    """Do what the next messages ask for in one step."""
     if session.quick_commit.failed:
         session.quick_commit.failed = False
         return NOT_DONE
@@ -279,7 +283,7 @@ def _bound(session: "Session", sql: "SqlSession", pipeline: Pipeline) -> QuickBi
 
 def _run_bound(
     session: "Session", sql: "SqlSession", bound: QuickBind, start: int, stop: int, size: int
-) -> "QuickCommit | Outcome":
+) -> Outcome:
     """Run a bound statement, its parameters in the decoder's [start:stop], `size` bytes in all."""
     decoder, how, quick = session.decoder, bound.format, bound.quick
     form = quick.form
@@ -288,9 +292,8 @@ def _run_bound(
         context.params = bound.params(decoder.buffer, start, stop)
         context.now_us = context.statement_us = time_ns() // 1000
         if form.__class__ is QuickInsert:
-            return session.quick_commit.begin(
-                sql, form, quick, how.inserted, how.before_error, size
-            )
+            session.quick_commit.begin(sql, form, quick, how.inserted, how.before_error, size)
+            return COMMITTING
         if form.__class__ is QuickNewest:
             answer = how.prefix + _rows(form, context, how)
         else:
@@ -306,7 +309,7 @@ def _run_bound(
 
 def run_simple(
     session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: Params, size: int
-) -> "QuickCommit | Outcome":
+) -> Outcome:
     """Do what a Query of `size` bytes asks for, its literals taken out as `params`."""
     quick = _quick(sql, prepared)
     if quick is None:
@@ -317,9 +320,9 @@ def run_simple(
         context.params = params
         context.now_us = context.statement_us = time_ns() // 1000
         if form.__class__ is QuickInsert:
-            commit = session.quick_commit.begin(sql, form, quick, _INSERTED_READY, b"", size)
+            session.quick_commit.begin(sql, form, quick, _INSERTED_READY, b"", size)
             sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.
-            return commit
+            return COMMITTING
         how = quick.format((), (), described=False)
         if form.__class__ is QuickNewest:
             answer = how.description + _rows(form, context, how)
@@ -391,7 +394,6 @@ class QuickCommit(Wait):
         "_session",
         "_size",
         "_sql",
-        "_write_set",
         "failed",
     )
 
@@ -399,6 +401,7 @@ class QuickCommit(Wait):
         super().__init__()
         self.failed = False
         self._owner = LockOwner()  # Of the row, until it is visible.
+        self._resume: Resume | None = None
         self._session = session
 
     def begin(
@@ -409,22 +412,21 @@ class QuickCommit(Wait):
         answer: bytes,
         before_error: bytes,
         size: int,
-    ) -> "QuickCommit":
-        """Make the row. answer: what the client is told then, of the next `size` bytes it has sent.
+    ) -> None:
+        """Submit the row. answer: what the client is told then, of the next `size` bytes it has sent.
 
-        Raises as `QuickInsert.write`.
+        Raises as `QuickInsert.write`; nothing is submitted then.
         """
         write = form.write(quick.context, self._owner)
-        self._write_set = WriteSet([write], [], [], quick.sync)
         self._sql = sql
         self._answer = answer
         self._before_error = before_error
         self._size = size
-        return self
+        sql.database.committer.submit(WriteSet([write], [], [], quick.sync), self._done)
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
+        """A flow waits for it: `resume` is called instead of `Transport.finished`."""
         self._resume = resume
-        self._sql.database.committer.submit(self._write_set, self._done)
 
     def _done(self, write_set: WriteSet) -> None:
         session = self._session
@@ -440,4 +442,8 @@ class QuickCommit(Wait):
             session.outbox += self._before_error
             session.error(error)
             session.outbox += _READY
-        self._resume()
+        resume, self._resume = self._resume, None
+        if resume is None:
+            session.transport.finished()
+        else:
+            resume()

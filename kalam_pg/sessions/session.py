@@ -25,7 +25,7 @@ from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.sessions import extended, quick, simple
 from kalam_pg.sessions.authentication import Authentication
 from kalam_pg.sessions.portals import Portal
-from kalam_pg.sessions.protocols import PAUSE, Peer, Timer, Transport, Work
+from kalam_pg.sessions.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
 from kalam_pg.sessions.shapes import Shapes
@@ -101,8 +101,8 @@ class Session:
                         done = quick.be_quick(self, sql)
                         if done is quick.ANSWERED:
                             continue
-                        if isinstance(done, quick.QuickCommit):
-                            return done
+                        if done is quick.COMMITTING:
+                            return PENDING
                 try:
                     if not self._next_flow():
                         if self.sql is not None:

@@ -63,11 +63,12 @@ def _run_shaped(
         done = quick.run_simple(session, sql, prepared, params, 0)
         if done is quick.ANSWERED:
             return
-        if isinstance(done, quick.QuickCommit):
-            yield done
-            if not done.failed:
+        if done is quick.COMMITTING:
+            commit = session.quick_commit
+            yield commit
+            if not commit.failed:
                 return  # It has answered.
-            done.failed = False
+            commit.failed = False
     try:
         dispatch.check_allowed(sql, prepared.statement)
         yield from _run(session, prepared.statement, prepared, params, last=True)

@@ -29,7 +29,7 @@ from kalam_pg.pgwire.messages import (
     Sync,
 )
 from kalam_pg.sessions.factory import build_services, open_database
-from kalam_pg.sessions.protocols import PAUSE, Peer
+from kalam_pg.sessions.protocols import PAUSE, PENDING, Peer
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.session import Session
 from storage.engine import Engine
@@ -59,6 +59,9 @@ class _Transport:
 
     process_id = 1
 
+    def __init__(self) -> None:
+        self.finished: Callable[[], None] = _nobody_waits
+
     def backend_key(self, _minor: int) -> bytes:
         return b"key!"
 
@@ -66,11 +69,16 @@ class _Transport:
         pass
 
 
+def _nobody_waits() -> None:
+    raise AssertionError("finished without having been pending")
+
+
 class Client:
     """One session. `send` hands it messages, `answers` is what came back."""
 
     def __init__(self, server: "Server", options: str = "") -> None:
-        self.session = Session(server.services, _Transport(), Peer("unix", uid=os.getuid()))
+        self.transport = _Transport()
+        self.session = Session(server.services, self.transport, Peer("unix", uid=os.getuid()))
         self._server = server
         self._decoder = frontend.BackendDecoder()
         startup = {"user": "root", "database": "kalam"}
@@ -137,7 +145,10 @@ class Server:
                 self._resumed.append(client)
                 self._progress.set()
 
-            work.start(resume, self._nursery.start_soon)
+            if work is PENDING:
+                client.transport.finished = resume
+            else:
+                work.start(resume, self._nursery.start_soon)
 
     async def settle(self) -> None:
         """End rounds until no session waits."""
