@@ -161,9 +161,7 @@ class Engine:
             self._current = current
             previous.release()
         if group.sets:
-            now_us = self.clock.now_us()
-            for write_set in group.sets:
-                self._tablets.append(write_set, now_us)
+            self._tablets.append(group.sets, self.clock.now_us())
         for hook in self.on_publish:
             hook(group)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -99,18 +99,19 @@ class TabletRegistry:
             del self._filled_streams[tablet_id]
         return list(self._filled_streams.values())
 
-    def append(self, write_set: WriteSet, now_us: int) -> None:
-        """Take in a commit that is being published."""
-        writes = write_set.writes
-        if len(writes) == 1:
-            self._append(writes[0].tablet, write_set.seq, writes)
-        else:
-            for tablet_id, changes in by_tablet(writes).items():
-                self._append(tablet_id, write_set.seq, changes)
-        if write_set.streams:
-            self._append_streams(write_set.seq, write_set.streams, now_us)
-        self._commits += 1
-        if self._commits % _MEMORY_CHECK_COMMITS == 0:
+    def append(self, sets: Sequence[WriteSet], now_us: int) -> None:
+        """Take in the commits that are being published."""
+        for write_set in sets:
+            writes = write_set.writes
+            if len(writes) == 1:
+                self._append(writes[0].tablet, write_set.seq, writes)
+            else:
+                for tablet_id, changes in by_tablet(writes).items():
+                    self._append(tablet_id, write_set.seq, changes)
+            if write_set.streams:
+                self._append_streams(write_set.seq, write_set.streams, now_us)
+        before, self._commits = self._commits, self._commits + len(sets)
+        if before // _MEMORY_CHECK_COMMITS != self._commits // _MEMORY_CHECK_COMMITS:
             self.relieve_memory()
 
     def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:

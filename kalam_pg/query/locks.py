@@ -32,6 +32,17 @@ class LockOwner:
         self.waiting_for: Hashable | None = None
 
 
+class RowOwner(LockOwner):
+    """One that has no more than one row at a time, and waits for none (`LockTable.lock_row_nowait`)."""
+
+    __slots__ = ("name", "table")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name: Hashable = None
+        self.table = 0
+
+
 class LockTable:
     """Who holds what, and who waits. Used from the event loop alone."""
 
@@ -101,29 +112,28 @@ class LockTable:
             owner.tables.append(table)
         return True
 
-    def lock_row_nowait(self, owner: LockOwner, table: int, name: Hashable) -> bool:
-        """ROW EXCLUSIVE on a table and the lock of one row, or neither; for who holds nothing yet."""
+    def lock_row_nowait(self, owner: "RowOwner", table: int, name: Hashable) -> bool:
+        """ROW EXCLUSIVE on a table and the lock of one row, or neither."""
         if table in self._definers or name in self._owners:
             return False
         self._owners[name] = owner
-        owner.held.append(name)
         writers = self._writers.get(table)
         if writers is None:
             self._writers[table] = {owner}
         else:
             writers.add(owner)
-        owner.tables.append(table)
+        owner.table = table
+        owner.name = name
         return True
 
-    def release_row(self, owner: LockOwner) -> None:
-        """Give back what `lock_row_nowait` took; `owner` has nothing else."""
-        name = owner.held.pop()
+    def release_row(self, owner: "RowOwner") -> None:
+        """Give back what `lock_row_nowait` took."""
+        table, name = owner.table, owner.name
         if self._waiters:
             self._hand_on(name)
         else:
             del self._owners[name]
-        table = owner.tables.pop()
-        if table in self._table_changed:
+        if self._table_changed:
             self._leave_table(owner, table)
         else:
             writers = self._writers[table]

@@ -13,7 +13,7 @@ from catalog.model import TableKind, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
 from kalam_pg.query.insert import InsertPlan
-from kalam_pg.query.locks import LockOwner
+from kalam_pg.query.locks import RowOwner
 from kalam_pg.query.plan import Plan
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import PointPlan
@@ -65,7 +65,7 @@ class QuickInsert:
         self._tablet = _tablet(database, plan, self._id)
         self._kept = self._tablet.kept
 
-    def write(self, context: EvalContext, owner: LockOwner) -> Write:
+    def write(self, context: EvalContext, owner: RowOwner) -> Write:
         """The row to commit, its key and table locked by `owner`. Raises NotQuickError, and any.
 
         Whether the key is in the log already is left to the committer, which looks anyway: its
@@ -81,7 +81,7 @@ class QuickInsert:
             self._look_in_segments(key, owner)
         return Write(self._id, _INSERT, key, row, None, self._version, 0)
 
-    def _look_in_segments(self, key: bytes, owner: LockOwner) -> None:
+    def _look_in_segments(self, key: bytes, owner: RowOwner) -> None:
         try:
             found = self._tablet.get(self._database.engine.current, key)
         except BaseException:

@@ -370,7 +370,9 @@ class Loop:
                     self._call_from_threads()
                 continue
             try:
-                if mask & EPOLLOUT:
+                if mask == EPOLLIN:
+                    connection.readable()
+                elif mask & EPOLLOUT:
                     connection.writable()
                 elif mask & EPOLLIN:
                     connection.readable()
