@@ -370,12 +370,10 @@ class Loop:
                     self._call_from_threads()
                 continue
             try:
-                if mask == EPOLLIN:
+                if mask & EPOLLIN:
                     connection.readable()
                 elif mask & EPOLLOUT:
                     connection.writable()
-                elif mask & EPOLLIN:
-                    connection.readable()
                 elif mask & (EPOLLHUP | EPOLLERR):
                     connection.lost()
             except Exception as exc:  # noqa: BLE001
