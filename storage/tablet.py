@@ -18,6 +18,7 @@ from storage import manifest
 from storage.arrow import column_name
 from storage.backwards import Equals
 from storage.counts import LogCount
+from storage.encodings import Encodings
 from storage.entries import fill
 from storage.frozen import FrozenTail
 from storage.fs import FileSystem
@@ -51,7 +52,7 @@ __all__ = [
     "shrink_tails",
 ]
 
-_TRUNCATE = Op.TRUNCATE  # An enum's attribute costs more than a global.
+_DELETE, _TRUNCATE = Op.DELETE, Op.TRUNCATE  # An enum's attribute costs more than a global.
 _INLINE_ROWS = 256
 """A tail of up to this many log entries is built on the event loop: about 1 ms."""
 
@@ -95,6 +96,8 @@ class Tablet:
         self.kept = KeptManifests(manifest.load(fs, directory, tablet))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
+        self.encodings = Encodings()
+        """What was made of rows in the newest layout, by the number that `hot` gives."""
         self._count = LogCount()
         self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
         self.flushing = threading.Lock()  # Held by the one flush or compaction at a time.
@@ -150,6 +153,18 @@ class Tablet:
             return self._get(view, key, SegmentReader.find_cached)
         except NotInMemoryError:
             return COLD_NEEDED
+
+    def hot(self, view: View, key: bytes) -> int | None:
+        """A number that stands for the row of `key` that the view sees, as long as there is a log.
+
+        None when the row is not in the log: it may be in a segment, or nowhere. For `encodings`.
+        """
+        position = view.position(self.id, key)
+        if position is None or position[2] == _DELETE:
+            return None
+        if position[0] <= self.kept.at(view.seq).incarnation:
+            return None
+        return position[0] << 32 | position[1]
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
         """As `get`, reading the segments. For a worker thread.
@@ -278,8 +293,9 @@ class Tablet:
 
     @property
     def tail_bytes(self) -> int:
-        """Memory held by the tail, 0 when none is loaded."""
-        return self._tail.size_bytes if self._tail is not None else 0
+        """Memory held by the tail and by `encodings`."""
+        tail = self._tail.size_bytes if self._tail is not None else 0
+        return tail + self.encodings.size_bytes
 
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
@@ -313,8 +329,9 @@ class Tablet:
                 tail.append(seq, write.key, row, write.op, old)
 
     def drop_tail(self) -> None:
-        """Free the tail's memory; the next scan loads it again."""
+        """Free the tail's memory and that of `encodings`; the next scan loads the tail again."""
         self._tail = None
+        self.encodings = Encodings()
 
     def trimmed(self, through: int) -> None:
         """The log no longer has entries up to `through`: the tail lets go of them too."""
@@ -327,7 +344,7 @@ class Tablet:
             return
         self.layouts = (*self.layouts, layout)
         self._schema = self._schema.with_newest(layout)
-        self._tail = None
+        self.drop_tail()
 
     def stats(self, view: View) -> TabletStats:
         """Counts for SHOW STATS; reads what the log has that was not counted before."""

@@ -98,12 +98,17 @@ class View:
         Raises:
             DataCorruptedError: The index points at nothing, or the entry is damaged.
         """
-        position = self._get(index_key(tablet, key))
+        position = self.position(tablet, key)
         if position is None:
             return None
-        seq, n, _ = unpack_position(position)
+        seq, n, _ = position
         entry = self.entry(tablet, seq, n)
         return Version(seq, n, entry.op, entry.row, entry.version, entry.old)
+
+    def position(self, tablet: TabletId, key: bytes) -> tuple[int, int, int] | None:
+        """(seq, n, operation) of the key's newest version in the log; None when the index has none."""
+        found = self._get(index_key(tablet, key))
+        return None if found is None else unpack_position(found)
 
     def entry(self, tablet: TabletId, seq: int, n: int) -> Entry:
         """One log entry. Raises DataCorruptedError when it is missing or damaged."""

@@ -95,7 +95,7 @@ class QuickInsert:
 class QuickPoint:
     """SELECT of one row by its whole key."""
 
-    __slots__ = ("_engine", "_key", "_key_of", "_plain", "_plan", "_tablet")
+    __slots__ = ("_engine", "_key", "_key_of", "_plain", "_plan", "_slots", "_tablet")
 
     def __init__(self, plan: PointPlan, database: Database, user: User, width: int) -> None:
         """width: how many parameters the statement has."""
@@ -103,15 +103,37 @@ class QuickPoint:
         self._engine = database.engine
         self._key = _row_maker(plan.key, width)
         self._key_of = key_maker(range(len(plan.key)), plan.rules.kinds)
-        self._plain = _plain_columns(plan)
+        self._slots = _plain_columns(plan)
+        self._plain = None if self._slots is None else _picker(self._slots)
         self._tablet = _tablet(database, plan, _tablet_id(plan, user))
 
-    def row(self, context: EvalContext) -> Row | None:
-        """The row asked for, None when there is none. Raises NotQuickError, and what closures raise."""
+    def message(self, context: EvalContext, encode: Callable[[Row], bytes]) -> bytes | None:
+        """The row asked for as `encode` makes it, None when there is none.
+
+        encode: always the same function for the same types, formats and settings. Raises
+        NotQuickError, and what closures raise.
+        """
         values = self._key(context)
         if None in values:
             return None
-        found = self._tablet.get(self._engine.current, self._key_of(values))
+        key = self._key_of(values)
+        tablet = self._tablet
+        # A version in the log never changes: what was made of it for one client is sent to the next.
+        at = None if self._plain is None else tablet.hot(self._engine.current, key)
+        if at is None:
+            row = self._row(key, context)
+            return None if row is None else encode(row)
+        shape = (encode, self._slots)
+        message = tablet.encodings.of(shape).get(at)
+        if message is None:
+            row = self._row(key, context)
+            assert row is not None, "the log has it"
+            message = encode(row)
+            tablet.encodings.put(shape, (at,), (message,))
+        return message
+
+    def _row(self, key: bytes, context: EvalContext) -> Row | None:
+        found = self._tablet.get(self._engine.current, key)
         if found is None:
             return None
         if found.__class__ is not Version:
@@ -201,10 +223,10 @@ def _picker(places: Sequence[int]) -> Callable[[Row], Row]:
     return itemgetter(*places)
 
 
-def _plain_columns(plan: PointPlan) -> Callable[[Row], Row] | None:
-    """How to take the answer from the stored row, when it is just some of its columns."""
+def _plain_columns(plan: PointPlan) -> tuple[int, ...] | None:
+    """The places of the answer's columns in the stored row, when it is nothing but some of them."""
     width = len(plan.table.columns)
     slots = [t.index for t in plan.targets if isinstance(t, Slot) and t.index < width]
     if plan.where is not None or len(slots) < len(plan.targets) or not slots:
         return None
-    return _picker(slots)
+    return tuple(slots)

@@ -298,8 +298,8 @@ def _run_bound(
             answer = how.prefix + _rows(form, context, how)
         else:
             assert isinstance(form, QuickPoint)
-            row = form.row(context)
-            answer = how.prefix + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
+            row = form.message(context, how.encode)
+            answer = how.prefix + (_NOT_FOUND if row is None else row + _FOUND)
     except (KalamError, NotQuickError, StructError):
         return NOT_DONE
     decoder.skip(size)
@@ -328,8 +328,8 @@ def run_simple(
             answer = how.description + _rows(form, context, how)
         else:
             assert isinstance(form, QuickPoint)
-            row = form.row(context)
-            answer = how.description + (_NOT_FOUND if row is None else how.encode(row) + _FOUND)
+            row = form.message(context, how.encode)
+            answer = how.description + (_NOT_FOUND if row is None else row + _FOUND)
     except (KalamError, NotQuickError):
         return NOT_DONE
     session.decoder.skip(size)

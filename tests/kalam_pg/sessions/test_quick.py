@@ -257,6 +257,31 @@ async def test_texts_that_differ_in_their_literals_are_answered_as_they_stand(tm
         assert shaped == plain, text
 
 
+async def test_a_row_that_was_sent_before_is_sent_as_it_is_now(tmp_path):
+    async with shop(tmp_path) as (server, client):
+        await prepare(client)
+        other = Client(server)
+        await prepare(other)
+        await client.ask(*pipeline("insert", "1", "one", "1.50"))
+
+        async def asked(who: Client, result_format: int = 0) -> list[tuple[bytes | None, ...]]:
+            found = await who.ask(*pipeline("select", "1", result_format=result_format))
+            return [message.values for message in found if isinstance(message, DataRow)]
+
+        assert await asked(client) == await asked(other) == [(b"one", b"1.50", b"1")]
+        assert (await asked(client, 1))[0][2] == (1).to_bytes(8)
+        await other.query("UPDATE shop.items SET name = 'two' WHERE id = 1")
+        assert await asked(client) == await asked(other) == [(b"two", b"1.50", b"1")]
+        await other.query("BEGIN; UPDATE shop.items SET name = 'three' WHERE id = 1; ROLLBACK")
+        assert await asked(client) == [(b"two", b"1.50", b"1")]
+        await other.query("DELETE FROM shop.items WHERE id = 1")
+        assert await asked(client) == await asked(other) == []
+        await other.ask(*pipeline("insert", "1", "four", "4"))
+        assert await asked(client) == [(b"four", b"4.00", b"1")]
+        await other.query("TRUNCATE shop.items")
+        assert await asked(client) == []
+
+
 LITERALS = [
     *("5", "-5", "007", "2147483647", "2147483648", "-2147483649", "99999999999", "1.50", "-0.25"),
     *(
