@@ -161,7 +161,7 @@ def _postgres_admin(directory: Path, port: int, owner: str) -> psycopg.Connectio
         except psycopg.OperationalError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.1)  # Another program's start: there is nothing to wait on but its socket.
 
 
 def _first_child(pid: int, behind: bool) -> int:
@@ -182,7 +182,7 @@ def _wait_until_listening(process: "subprocess.Popen[bytes]", path: Path, log: P
             try:
                 sock.connect(str(path))
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.05)  # As above.
             else:
                 return
     raise RuntimeError(f"the server is not listening after {START_S} s:\n{log.read_text()}")

@@ -358,7 +358,7 @@ def busy_worker(server: KalamServer) -> int:
         for pid in workers(server):
             if cpu_ticks(pid) - before.setdefault(pid, 0) > 5:
                 return pid
-        time.sleep(0.02)
+        time.sleep(0.02)  # Another process's use of the processor can only be asked for.
     raise AssertionError("no worker is busy")
 
 
