@@ -55,13 +55,8 @@ def drop_tables(
     search_path: Sequence[str] = (),
 ) -> Change:
     """DROP TABLE of tables that were found. Raises 42809 for a view, 2BP01."""
-    for relation in relations:
-        if isinstance(relation, View):
-            raise WrongObjectTypeError(
-                f'"{relation.name}" is not a table', hint="Use DROP VIEW to remove a view."
-            )
-    found: dict[int, Droppable] = {r.id: r for r in relations}
-    return _drop(snapshot, found, notices, cascade=cascade, search_path=search_path)
+    named = _of_kind(relations, Table, "table", "view")
+    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
 def drop_views(
@@ -73,13 +68,21 @@ def drop_views(
     search_path: Sequence[str] = (),
 ) -> Change:
     """DROP VIEW of views that were found. Raises 42809 for a table, 2BP01."""
+    named = _of_kind(relations, View, "view", "table")
+    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
+
+
+def _of_kind(
+    relations: Sequence[Relation], kind: type[Relation], name: str, other: str
+) -> dict[int, Droppable]:
+    """The relations by id. Raises 42809 for one that is not a `name` but an `other`."""
     for relation in relations:
-        if isinstance(relation, Table):
+        if not isinstance(relation, kind):
             raise WrongObjectTypeError(
-                f'"{relation.name}" is not a view', hint="Use DROP TABLE to remove a table."
+                f'"{relation.name}" is not a {name}',
+                hint=f"Use DROP {other.upper()} to remove a {other}.",
             )
-    found: dict[int, Droppable] = {r.id: r for r in relations}
-    return _drop(snapshot, found, notices, cascade=cascade, search_path=search_path)
+    return {relation.id: relation for relation in relations}
 
 
 def _drop(

@@ -19,7 +19,7 @@ from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import PointPlan
 from kalam_pg.sql.closures import Constant, Parameter, Slot
 from storage.engine import Write
-from storage.ids import NO_USER, TabletId
+from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Row, Value
 from storage.rows import Op
@@ -59,7 +59,7 @@ class QuickInsert:
         self._row = _row_maker(plan.literal_rows[0], width)
         self._watched = bool(rules.checks or rules.storable)
         self._key_of = key_maker(rules.key, rules.kinds)
-        self._id = _tablet_id(plan, user)
+        self._id = database.tablet_id(plan.table, user)
         self._database = database
         self._locks = database.locks
         self._tablet = _tablet(database, plan, self._id)
@@ -105,7 +105,7 @@ class QuickPoint:
         self._key_of = key_maker(range(len(plan.key)), plan.rules.kinds)
         self._slots = _plain_columns(plan)
         self._plain = None if self._slots is None else _picker(self._slots)
-        self._tablet = _tablet(database, plan, _tablet_id(plan, user))
+        self._tablet = _tablet(database, plan, database.tablet_id(plan.table, user))
 
     def message(self, context: EvalContext, encode: Callable[[Row], bytes]) -> bytes | None:
         """The row asked for as `encode` makes it, None when there is none.
@@ -161,10 +161,6 @@ def quick_form(
         case _:
             pass
     return None
-
-
-def _tablet_id(plan: InsertPlan | PointPlan, user: User) -> TabletId:
-    return TabletId(user.id if plan.table.per_user else NO_USER, plan.table.id)
 
 
 def _tablet(database: Database, plan: InsertPlan | PointPlan, tablet_id: TabletId) -> Tablet:

@@ -16,7 +16,6 @@ from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import HotPlan
 from kalam_pg.sql.closures import Constant
 from storage.errors import KalamError
-from storage.ids import NO_USER, TabletId
 from storage.layout import Row
 from storage.tablet import Tablet
 from storage.value_index import Range
@@ -54,8 +53,7 @@ class QuickNewest:
             raise NotQuickError
         self._slots = slots
         self._engine = database.engine
-        tablet_id = TabletId(user.id if table.per_user else NO_USER, table.id)
-        tablet = database.tablet(table, tablet_id)
+        tablet = database.tablet(table, database.tablet_id(table, user))
         assert isinstance(tablet, Tablet), "not a STREAM table's"
         self._tablet = tablet
         self._offset = 0
