@@ -11,7 +11,6 @@ from pathlib import Path
 
 from storage.errors import DataCorruptedError, KalamError
 from storage.fs import OS, FileSystem
-from storage.hot import HotSnapshot
 from storage.ids import TabletId
 from storage.keys import (
     index_range,
@@ -22,9 +21,10 @@ from storage.keys import (
     split_log_key,
     unpack_position,
 )
-from storage.recovery import open_directory
-from storage.rows import Op, decode_entry
-from storage.view import View
+from storage.log.hot import HotSnapshot
+from storage.log.log_entry import Op, decode_entry
+from storage.log.recovery import open_directory
+from storage.log.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def check_manifest(
     fs: FileSystem, directory: Path, tablet: TabletId, view: View
 ) -> Iterator[Problem]:
     """The tablet's newest manifest and the checksums of all its segments."""
-    from storage import manifest, segment  # noqa: PLC0415 -- need Arrow, which the log does not
+    from storage.cold import manifest, segment  # noqa: PLC0415 -- need Arrow, which the log does not
 
     newest = manifest.load(fs, directory, tablet)
     if newest.flushed_through > view.seq:

@@ -11,25 +11,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from storage import failpoints, recovery
-from storage.clock import Clock, SystemClock
+from storage import failpoints
 from storage.errors import DataCorruptedError
 from storage.fs import OS, FileSystem
-from storage.hot import HotOptions, Put
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.layout import Layout
-from storage.log import Log
-from storage.recovery import INCARNATION
-from storage.registry import Dirty, TabletFactory, TabletRegistry
-from storage.room import Room
+from storage.log import recovery
+from storage.log.clock import Clock, SystemClock
+from storage.log.disk_room import Room
+from storage.log.hot import HotOptions, Put
+from storage.log.log import Log
+from storage.log.recovery import INCARNATION
+from storage.log.view import View
+from storage.log.writes import Group, Write, WriteSet
 from storage.stream import StreamTablet
-from storage.view import View
-from storage.writes import Group, Write, WriteSet
+from storage.tablets import Dirty, TabletFactory, TabletRegistry
 
 if TYPE_CHECKING:
+    from storage.cold.trim import LogEntry
     from storage.tablet import Tablet
-    from storage.trim import LogEntry
 
 __all__ = ["Dirty", "Engine", "Group", "StorageOptions", "Write", "WriteSet"]
 
@@ -270,7 +271,7 @@ class Engine:
         """Clean up after interrupted flushes, and note that numbers begin anew."""
         puts: list[Put] = []
         for tablet in opened.intents:
-            from storage.flush import clean  # noqa: PLC0415 -- needs Arrow, which the log does not
+            from storage.cold.flush import clean  # noqa: PLC0415 -- needs Arrow, which the log does not
 
             clean(self.fs, self.tablet_directory(tablet))
             puts.append((recovery.intent_key(tablet), None))

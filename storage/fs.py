@@ -1,6 +1,6 @@
 """The file system: the only place that opens files, and the seam where faults are injected.
 
-LevelDB does its own I/O below `storage.hot`; all other files go through a `FileSystem`. Missing
+LevelDB does its own I/O below `storage.log.hot`; all other files go through a `FileSystem`. Missing
 and existing files are told with Python's own errors, since callers decide by them; a disk that
 refuses is a `KalamError`.
 """

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from storage.answers import Change, Scan, TabletStats
 from storage.arrow import projector, to_batch
 from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
-from storage.reads import Change, Scan, TabletStats
-from storage.rows import Op
-from storage.view import Version, View
+from storage.log.log_entry import Op
+from storage.log.view import Version, View
 
 _batch_ids = count(-1_000_000_000, -1)
 """Below every other batch id: a stream's batches are made for one statement each."""

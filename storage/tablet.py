@@ -14,21 +14,7 @@ from contextlib import AbstractContextManager
 from itertools import count, islice
 from pathlib import Path
 
-from storage import manifest
-from storage.arrow import column_name
-from storage.backwards import Equals
-from storage.counts import LogCount
-from storage.encodings import Encodings
-from storage.entries import fill
-from storage.frozen import FrozenTail
-from storage.fs import FileSystem
-from storage.ids import TabletId
-from storage.kept import KeptManifests
-from storage.layout import Layout, Row, Value
-from storage.lookup import Found, NotInMemoryError, SegmentReader
-from storage.manifest import Manifest, Segment
-from storage.ranked import Ranked
-from storage.reads import (
+from storage.answers import (
     COLD_NEEDED,
     Change,
     ColdNeeded,
@@ -36,10 +22,24 @@ from storage.reads import (
     Scan,
     TabletStats,
 )
-from storage.rows import Op, decode_entry
+from storage.arrow import column_name
+from storage.cold import manifest
+from storage.cold.kept_manifests import KeptManifests
+from storage.cold.manifest import Manifest, Segment
+from storage.cold.point_read import Found, NotInMemoryError, SegmentReader
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.layout import Layout, Row, Value
+from storage.log.log_count import LogCount
+from storage.log.log_entry import Op, decode_entry
+from storage.log.view import Version, View
 from storage.schema import Schema
-from storage.tail import Tail
-from storage.view import Version, View
+from storage.tail.backwards import Equals
+from storage.tail.encodings import Encodings
+from storage.tail.entries import fill
+from storage.tail.frozen import FrozenTail
+from storage.tail.ranked import Ranked
+from storage.tail.tail import Tail
 
 __all__ = [
     "COLD_NEEDED",

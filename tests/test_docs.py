@@ -14,6 +14,7 @@ from conformance.reference_pages import PAGES
 from kalam_pg.sql import statements
 from kalam_pg.sql.parse import parse, parse_message
 from kalam_pg.sql.statements import ExecutePrepared, QueryStatement, Unsupported
+from storage.cold.manifest import decode as decode_manifest
 from storage.keys import (
     encode_key,
     index_key,
@@ -22,8 +23,7 @@ from storage.keys import (
     split_log_key,
     unpack_position,
 )
-from storage.manifest import decode as decode_manifest
-from storage.rows import Entry, Op, decode_entry
+from storage.log.log_entry import Entry, Op, decode_entry
 from tests.wire.server import KalamServer
 
 ROOT = Path(__file__).parents[1]

@@ -41,7 +41,7 @@ TOP_LEVEL = {
 }
 
 SLEEPS = {
-    "storage/hot.py": "closing waits, at most seconds, for other threads' running calls",
+    "storage/log/hot.py": "closing waits, at most seconds, for other threads' running calls",
 }
 
 

@@ -14,7 +14,7 @@ from catalog.errors import AdminShutdownError, InvalidAuthorizationSpecification
 from catalog.model import User
 from kalam_pg.config import load
 from kalam_pg.embed.session import Connection, Session
-from kalam_pg.sessions.factory import open_services
+from kalam_pg.server.factory import open_services
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.sql_session import SqlSession

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from storage.entries import Chunk
-from storage.manifest import ColumnStats
-from storage.segment import PIECE_BYTES, SegmentFacts
+from storage.cold.manifest import ColumnStats
+from storage.cold.segment import PIECE_BYTES, SegmentFacts
+from storage.tail.entries import Chunk
 
 _HEADER = struct.Struct("<BQ")
 
@@ -41,7 +41,7 @@ class Kind(IntEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What is said of a log job before its segments: see `storage.encoder.Encoded`."""
+    """What is said of a log job before its segments: see `storage.cold.encoder.Encoded`."""
 
     superseded: int
     truncations: tuple[int, ...]
@@ -54,7 +54,7 @@ class _Stats(NamedTuple):
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
-    """`storage.segment.SegmentFacts` as they travel."""
+    """`storage.cold.segment.SegmentFacts` as they travel."""
 
     key_filter: bytes
     rows: int

@@ -32,11 +32,11 @@ from kalam_pg.jobs.flush_frames import (
     decode_facts,
     encode,
 )
-from storage.encoder import Answers, Encoded, Job, LogJob
-from storage.encoder import encode as encode_here
+from storage.cold.encoder import Answers, Encoded, Job, LogJob
+from storage.cold.encoder import encode as encode_here
+from storage.cold.segment import EncodedSegment
 from storage.errors import KalamError
-from storage.frozen import FrozenTail
-from storage.segment import EncodedSegment
+from storage.tail.frozen import FrozenTail
 
 IDLE_S = 60.0
 """A process without work is ended after so long: it takes 0.3 s of a processor to start, and 60 MB."""
@@ -83,7 +83,7 @@ class FlushProcess:
         return None if running is None else running.process.pid
 
     def encode(self, jobs: Sequence[Job]) -> Answers:
-        """`storage.encoder.encode`, elsewhere unless it is quickly done.
+        """`storage.cold.encoder.encode`, elsewhere unless it is quickly done.
 
         Raises:
             KalamError: The process was lost; the next call starts another.

@@ -28,11 +28,11 @@ from kalam_pg.jobs.flush_frames import (
     encode,
     encode_facts,
 )
-from storage.encoder import Taken, take_log
-from storage.entries import Chunk
+from storage.cold.encoder import Taken, take_log
+from storage.cold.segment import encode_segments
 from storage.errors import KalamError
 from storage.layout import Layout
-from storage.segment import encode_segments
+from storage.tail.entries import Chunk
 
 
 def main(arguments: list[str]) -> int:

@@ -17,8 +17,8 @@ from catalog.model import Table, TableKind
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
+from storage.cold.flush import FlushResult, flush_together
 from storage.errors import KalamError
-from storage.flush import FlushResult, flush_together
 from storage.ids import TabletId
 from storage.tablet import Tablet
 

@@ -6,20 +6,20 @@ from typing import TypeVar
 import trio
 
 from kalam_pg.query.database import Database
+from storage.cold.flush import Flushed
+from storage.cold.trim import LogEntry
 from storage.engine import WriteSet
-from storage.flush import Flushed
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import log_key, meta_key
-from storage.recovery import intent_key
-from storage.trim import LogEntry
-from storage.view import View
+from storage.log.recovery import intent_key
+from storage.log.view import View
 
 T = TypeVar("T")
 
 
 class FlushHost:
-    """`storage.flush.FlushHost` and `storage.trim.TrimHost` over a database.
+    """`storage.cold.flush.FlushHost` and `storage.cold.trim.TrimHost` over a database.
 
     Made on the event loop, used from a worker thread of `trio.to_thread`.
     """

@@ -15,14 +15,14 @@ import trio
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
-from storage.clock import seq_at
+from storage.cold.trim import collect, erase, trim
 from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.keys import log_prefix, log_range, split_log_key, successor, tablet_ranges
+from storage.log.clock import seq_at
+from storage.log.view import View
 from storage.tablet import Tablet
-from storage.trim import collect, erase, trim
-from storage.view import View
 
 TICK_S = 60.0
 GRACE_S = 600

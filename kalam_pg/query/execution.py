@@ -11,7 +11,7 @@ from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.sql.tree import OutputColumn
 from storage.ids import NO_USER, TabletId
 from storage.layout import Row
-from storage.view import View
+from storage.log.view import View
 
 if TYPE_CHECKING:
     from kalam_pg.query.database import Database

@@ -13,10 +13,10 @@ from kalam_pg.query.sorting import Order, sort_rows
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
-from storage.ranked import Ranked
+from storage.log.view import View
 from storage.tablet import Tablet
-from storage.value_index import Range
-from storage.view import View
+from storage.tail.ranked import Ranked
+from storage.tail.value_index import Range
 
 _NO_ROW: Row = ()
 

@@ -22,9 +22,9 @@ from storage.engine import Write
 from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Row, Value
-from storage.rows import Op
+from storage.log.log_entry import Op
+from storage.log.view import Version
 from storage.tablet import Tablet
-from storage.view import Version
 
 _NO_ROW: Row = ()
 _INSERT = Op.INSERT

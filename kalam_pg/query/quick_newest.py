@@ -18,7 +18,7 @@ from kalam_pg.sql.closures import Constant
 from storage.errors import KalamError
 from storage.layout import Row
 from storage.tablet import Tablet
-from storage.value_index import Range
+from storage.tail.value_index import Range
 
 _NO_ROW: Row = ()
 

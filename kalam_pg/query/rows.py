@@ -17,10 +17,10 @@ from kalam_pg.query.waits import Steps, run_async
 from storage.errors import SerializationError
 from storage.ids import TabletId
 from storage.layout import Row
-from storage.rows import Op
+from storage.log.log_entry import Op
+from storage.log.view import Version, View
 from storage.stream import StreamTablet
 from storage.tablet import ColdNeeded, Tablet
-from storage.view import Version, View
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,9 @@ from kalam_pg.sql.to_datafusion import ScanNeed
 from storage.arrow import key_batch, to_batch
 from storage.ids import TabletId
 from storage.keys import decode_key
+from storage.log.view import View
 from storage.stream import StreamTablet
 from storage.tablet import Scan, Tablet
-from storage.view import View
 
 _overlay_ids = count(-1, -1)
 """Ids of batches made for one statement: below zero, so that they never meet a tablet's."""

@@ -39,9 +39,9 @@ from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
 from storage.layout import Row, Value
+from storage.log.view import View
 from storage.stream import StreamTablet
 from storage.tablet import Tablet
-from storage.view import View
 
 _NO_ROW: Row = ()
 

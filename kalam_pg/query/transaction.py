@@ -17,8 +17,8 @@ from kalam_pg.query.locks import LockOwner
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId
 from storage.layout import Row
-from storage.rows import Op
-from storage.view import View
+from storage.log.log_entry import Op
+from storage.log.view import View
 
 
 @dataclass(slots=True)

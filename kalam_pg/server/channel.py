@@ -12,7 +12,7 @@ import trio
 
 from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.tls import TlsStream
-from kalam_pg.sessions.protocols import Session
+from kalam_pg.wire.protocols import Session
 
 HIGH_WATER_BYTES: Final = 262_144
 

@@ -17,7 +17,7 @@ from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.server.channel import Channel
 from kalam_pg.server.opening import OpeningRefusedError
 from kalam_pg.server.timers import Entry
-from kalam_pg.sessions.protocols import PAUSE, PENDING, Peer, Session, Work
+from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Session, Work
 from storage.errors import KalamError
 
 if TYPE_CHECKING:

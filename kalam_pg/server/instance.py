@@ -2,7 +2,7 @@
 
 `run` is the process (`kalam serve`), `serve` the server inside a trio program that already has its
 services, which is what tests use. What a session is and what it needs open (engine, workers, jobs)
-comes from `kalam_pg.sessions.factory.open_services`, imported only when `run` is called.
+comes from `kalam_pg.server.factory.open_services`, imported only when `run` is called.
 """
 
 import importlib
@@ -28,7 +28,7 @@ from kalam_pg.server.listeners import Listeners, open_listeners
 from kalam_pg.server.loop import Loop, LoopOptions
 from kalam_pg.server.shutdown import Mode, watch_signals
 from kalam_pg.server.tls import TlsServer
-from kalam_pg.sessions.protocols import Peer, Session, Transport
+from kalam_pg.wire.protocols import Peer, Session, Transport
 from storage.errors import KalamError
 
 FAST_SHUTDOWN_S: Final = 10.0
@@ -134,7 +134,7 @@ def run(config: Config) -> None:
 
 async def _run(config: Config) -> None:
     # Imported here: the layers below cannot know the sessions, and `--version` need not load them.
-    factory = importlib.import_module("kalam_pg.sessions.factory")
+    factory = importlib.import_module("kalam_pg.server.factory")
     opened: AbstractAsyncContextManager[Services] = factory.open_services(config)
     async with opened as services, trio.open_nursery() as nursery:
         ready = await nursery.start(partial(serve, config, services, signals=True))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kalam_pg.config import ConfigError
-from kalam_pg.sessions.protocols import Peer
+from kalam_pg.wire.protocols import Peer
 
 BACKLOG: Final = 1024
 DIRECTORY_MODE: Final = 0o700

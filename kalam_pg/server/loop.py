@@ -39,7 +39,7 @@ from kalam_pg.server.logs import failure
 from kalam_pg.server.opening import Opening
 from kalam_pg.server.timers import Timers
 from kalam_pg.server.tls import TlsServer
-from kalam_pg.sessions.protocols import Peer, SessionFactory
+from kalam_pg.wire.protocols import Peer, SessionFactory
 from storage.errors import KalamError
 
 EVENTS_PER_TURN: Final = 256

@@ -21,7 +21,7 @@ from kalam_pg.pgwire.startup import (
 )
 from kalam_pg.server.cancel import CancelRegistry
 from kalam_pg.server.tls import ALPN, TlsServer, TlsStream
-from kalam_pg.sessions.protocols import Peer
+from kalam_pg.wire.protocols import Peer
 from storage.errors import KalamError
 
 TLS_REQUIRED: Final = InvalidAuthorizationSpecificationError(

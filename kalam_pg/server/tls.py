@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kalam_pg.config import ConfigError
-from kalam_pg.sessions.protocols import TlsInfo
+from kalam_pg.wire.protocols import TlsInfo
 
 ALPN: Final = "postgresql"
 

@@ -18,7 +18,7 @@ from kalam_pg.sessions import (
     transactions,
     utility,
 )
-from kalam_pg.sessions.portals import PreparedStatement
+from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement

@@ -12,7 +12,7 @@ from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import dispatch
-from kalam_pg.sessions.portals import PreparedStatement
+from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind_expression

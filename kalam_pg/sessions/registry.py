@@ -1,27 +1,46 @@
 """The sessions of this server: whom to end when a user is dropped, what `system.sessions` lists."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from kalam_pg.sessions.session import Session
+    from kalam_pg.sessions.sql_session import SqlSession
+
+
+class Connected(Protocol):
+    """A client's connection, as far as others may ask: what is known of it, and how it is ended.
+
+    sql: None before authentication. client_address: "" for a Unix socket's client.
+    """
+
+    sql: "SqlSession | None"
+    started_us: int
+
+    @property
+    def process_id(self) -> int: ...
+
+    @property
+    def client_address(self) -> str: ...
+
+    def terminate(self, reason: str) -> None:
+        """End it with 57P01."""
 
 
 class SessionRegistry:
     """Every authenticated session, by its process number."""
 
     def __init__(self) -> None:
-        self._sessions: dict[int, Session] = {}
+        self._sessions: dict[int, Connected] = {}
 
-    def add(self, session: "Session") -> None:
+    def add(self, session: Connected) -> None:
         """A session was authenticated."""
-        self._sessions[session.transport.process_id] = session
+        self._sessions[session.process_id] = session
 
-    def remove(self, session: "Session") -> None:
+    def remove(self, session: Connected) -> None:
         """A session ended."""
-        self._sessions.pop(session.transport.process_id, None)
+        self._sessions.pop(session.process_id, None)
 
-    def __iter__(self) -> Iterator["Session"]:
+    def __iter__(self) -> Iterator[Connected]:
         return iter(list(self._sessions.values()))
 
     def __len__(self) -> int:

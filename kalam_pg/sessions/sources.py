@@ -65,11 +65,11 @@ def _sessions(services: "Services", visible: Visible) -> Iterator[Mapping[str, V
         if sql is None or not (_sees_all(visible) or sql.login_user.id == visible.user.id):
             continue
         yield {
-            "pid": session.transport.process_id,
+            "pid": session.process_id,
             "user_name": sql.login_user.name,
             "effective_user": sql.user.name,
             "application_name": sql.settings["application_name"],
-            "client_address": session.peer.address or None,
+            "client_address": session.client_address or None,
             "state": _state(sql.status),
             "connected_at": session.started_us,
         }
@@ -81,7 +81,7 @@ def _transactions(services: "Services", visible: Visible) -> Iterator[Mapping[st
         if sql is None or sql.transaction is None or not _sees_all(visible):
             continue
         yield {
-            "pid": session.transport.process_id,
+            "pid": session.process_id,
             "user_name": sql.login_user.name,
             "started_at": sql.transaction.started_us,
             "isolation": sql.transaction.isolation,
@@ -97,7 +97,7 @@ def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, V
             continue
         yield {
             "datname": "kalam",
-            "pid": session.transport.process_id,
+            "pid": session.process_id,
             "usename": sql.login_user.name,
             "application_name": sql.settings["application_name"],
             "backend_start": session.started_us,

@@ -1,11 +1,12 @@
 """One user's conversation with the database, whatever carries it: settings, transaction, statements.
 
-The wire session (`sessions.session`) and the in-process API (`kalam_pg.embed`) both drive this. It is
+The wire session (`wire.session`) and the in-process API (`kalam_pg.embed`) both drive this. It is
 written in steps (`query.waits`): a statement that need not wait runs in one piece.
 """
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
 
 from catalog.errors import (
     ActiveSqlTransactionError,
@@ -21,7 +22,6 @@ from catalog.types.table import PgType, TypeContext
 from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.registry import Jobs
-from kalam_pg.pgwire.messages import TransactionStatus
 from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
@@ -31,13 +31,16 @@ from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.sessions import acting
 from kalam_pg.sessions.cursor_rows import Cursors
-from kalam_pg.sessions.portals import PreparedStatement
+from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
+
+TransactionStatus: TypeAlias = Literal["I", "T", "E"]
+"""ReadyForQuery's letter."""
 
 _NAMES_OBJECTS = frozenset(
     ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper")

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from storage.engine import Engine, StorageOptions, Write, WriteSet
-from storage.hot import HotOptions
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Column, Layout
-from storage.rows import Op
+from storage.log.hot import HotOptions
+from storage.log.log_entry import Op
 
 TABLET = TabletId(7, 3)
 OTHER = TabletId(8, 3)

@@ -7,8 +7,8 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import log_key
 from storage.layout import Row
-from storage.rows import Op, decode_entry, encode_entry
-from storage.view import Version
+from storage.log.log_entry import Op, decode_entry, encode_entry
+from storage.log.view import Version
 
 TABLET = TabletId(7, 3)
 

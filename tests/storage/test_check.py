@@ -4,13 +4,13 @@ import pytest
 
 from storage import failpoints
 from storage.check import check
+from storage.cold.flush import flush
+from storage.cold.trim import trim
 from storage.errors import DirectoryInUseError
-from storage.flush import flush
 from storage.fs import OS
-from storage.hot import HotStore
 from storage.keys import index_key, log_key, pack_position
-from storage.rows import Op
-from storage.trim import trim
+from storage.log.hot import HotStore
+from storage.log.log_entry import Op
 from tests.storage.engine_fixtures import (
     LAYOUT,
     OPTIONS,

@@ -10,7 +10,7 @@ import pytest
 
 from storage.check import check
 from storage.fs import OsFileSystem
-from storage.hot import HotStore
+from storage.log.hot import HotStore
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import commit, insert, open_engine, read
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from storage.cold.trim import LogEntry
 from storage.engine import Engine
 from storage.errors import DataCorruptedError, KalamError, SerializationError
 from storage.keys import log_key, meta_key, system_key
-from storage.rows import Op, decode_entry
-from storage.trim import LogEntry
+from storage.log.log_entry import Op, decode_entry
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
     LAYOUT,

@@ -12,16 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage import failpoints
 from storage.arrow import to_rows
 from storage.check import check
+from storage.cold.flush import flush, flush_together
+from storage.cold.merge import merge_segments
+from storage.cold.point_read import SegmentReader
+from storage.cold.trim import trim
 from storage.errors import KalamError, SerializationError
-from storage.flush import flush, flush_together
 from storage.ids import TabletId
 from storage.keys import meta_key
-from storage.lookup import SegmentReader
-from storage.merge import merge_segments
-from storage.recovery import intent_key
-from storage.rows import Op, decode_entry
+from storage.log.log_entry import Op, decode_entry
+from storage.log.recovery import intent_key
 from storage.tablet import ColdNeeded
-from storage.trim import trim
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
     LAYOUT,
@@ -46,7 +46,7 @@ COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_pub
 @pytest.fixture(autouse=True)
 def many_are_three(monkeypatch):
     """Three entries are many: what a loaded tail has of them is not read from the log again."""
-    monkeypatch.setattr("storage.entries.CHUNK_ENTRIES", 2)
+    monkeypatch.setattr("storage.tail.entries.CHUNK_ENTRIES", 2)
 
 
 class Host:

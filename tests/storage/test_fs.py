@@ -12,7 +12,7 @@ import pytest
 
 from storage.errors import DataCorruptedError, DiskFullError, IoError
 from storage.fs import OS, OsFileSystem, disk_error
-from storage.slots import SlotFile
+from storage.log.slot_file import SlotFile
 
 
 def test_a_new_file_never_replaces_another(tmp_path):

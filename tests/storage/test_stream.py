@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from storage.arrow import to_rows
 from storage.layout import Column, Layout
-from storage.rows import Op
+from storage.log.log_entry import Op
 from storage.stream import StreamTablet
 from tests.storage.engine_fixtures import (
     LAYOUT,

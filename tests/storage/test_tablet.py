@@ -8,15 +8,15 @@ import pyarrow as pa
 import pytest
 
 from storage.arrow import to_rows
+from storage.cold.flush import clean, flush
+from storage.cold.merge import merge_segments
+from storage.cold.point_read import SegmentReader
+from storage.cold.trim import collect, erase, trim
 from storage.errors import DataCorruptedError
-from storage.flush import clean, flush
 from storage.fs import OS
 from storage.layout import Column, Layout
-from storage.lookup import SegmentReader
-from storage.merge import merge_segments
-from storage.rows import Op
+from storage.log.log_entry import Op
 from storage.tablet import COLD_NEEDED, Tablet, shrink_tails
-from storage.trim import collect, erase, trim
 from tests.storage.fake_log import TABLET, FakeEngine, Write
 
 LAYOUT = Layout(
@@ -33,7 +33,7 @@ LAYOUT = Layout(
 @pytest.fixture(autouse=True)
 def many_are_three(monkeypatch):
     """Three entries are many: what a loaded tail has of them is not read from the log again."""
-    monkeypatch.setattr("storage.entries.CHUNK_ENTRIES", 2)
+    monkeypatch.setattr("storage.tail.entries.CHUNK_ENTRIES", 2)
 
 
 def open_tablet(engine, directory, layout=LAYOUT):

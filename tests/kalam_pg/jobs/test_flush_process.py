@@ -12,16 +12,16 @@ from kalam_pg.jobs import flush_process
 from kalam_pg.jobs.flush_frames import Kind
 from kalam_pg.jobs.flush_process import FlushProcess
 from storage import failpoints
-from storage.encoder import LogJob, LogRange, encode
-from storage.entries import chunks
+from storage.cold.encoder import LogJob, LogRange, encode
+from storage.cold.flush import flush
 from storage.errors import DataCorruptedError, DiskFullError, IoError
-from storage.flush import flush
 from storage.fs import OS
 from storage.keys import encode_key, log_key
-from storage.rows import Op, encode_entry
+from storage.log.log_entry import Op, encode_entry
+from storage.tail.entries import chunks
+from tests.storage.cold.test_flush import House, crash
 from tests.storage.crashing_fs import CrashError
 from tests.storage.fake_log import TABLET, FakeEngine, Write
-from tests.storage.test_flush import House, crash
 from tests.storage.test_tablet import LAYOUT, open_tablet, scan
 
 pytestmark = pytest.mark.slow  # Each starts a process or two.
@@ -126,10 +126,10 @@ def test_no_row_of_a_large_flush_is_decoded_or_encoded_here(tmp_path, shared, mo
         raise AssertionError("in the server")
 
     with monkeypatch.context() as patched:
-        patched.setattr("storage.entries.decode_entry", here)
-        patched.setattr("storage.encoder.encode_segments", here)
-        patched.setattr("storage.segment.encode_key", here)
-        patched.setattr("storage.segment.pq.write_table", here)
+        patched.setattr("storage.tail.entries.decode_entry", here)
+        patched.setattr("storage.cold.encoder.encode_segments", here)
+        patched.setattr("storage.cold.segment.encode_key", here)
+        patched.setattr("storage.cold.segment.pq.write_table", here)
         result = flush(engine, tablet, encoder=shared.encode)
     assert (result.rows, result.segments) == (1500, 1)
     assert scan(tablet, engine.view()) == {(n,): (n + 1, row(n)) for n in range(1500)}

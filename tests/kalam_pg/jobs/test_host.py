@@ -13,9 +13,9 @@ from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Jobs
 from kalam_pg.query.committer import Committer
 from storage import failpoints
+from storage.cold.trim import trim
 from storage.errors import IoError, KalamError
 from storage.ids import TabletId
-from storage.trim import trim
 from tests.storage.engine_fixtures import LAYOUT, commit, insert, open_engine
 
 TABLETS = [TabletId(user, 3) for user in range(5)]
@@ -41,7 +41,7 @@ async def database(path):
 
 
 async def test_trim_deletes_in_the_committers_thread(tmp_path, monkeypatch):
-    monkeypatch.setattr("storage.trim._BATCH_ENTRIES", 2)
+    monkeypatch.setattr("storage.cold.trim._BATCH_ENTRIES", 2)
     async with database(tmp_path) as db:
         for number in range(5):
             commit(db.engine, insert(number, tablet=TABLETS[0]))

@@ -11,7 +11,7 @@ from storage.engine import Engine, Write, WriteSet
 from storage.errors import SerializationError
 from storage.ids import TabletId
 from storage.keys import encode_key
-from storage.rows import Op
+from storage.log.log_entry import Op
 
 TABLET = TabletId(3, 20)
 

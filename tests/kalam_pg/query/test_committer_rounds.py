@@ -9,8 +9,8 @@ from kalam_pg.query.committer import CALM_S, QUICK_SYNC_S, STALL_S, Committer
 from storage.engine import Engine, Group, Write, WriteSet
 from storage.ids import TabletId
 from storage.keys import encode_key
-from storage.rows import Op
-from tests.kalam_pg.sessions.clients import Rounds
+from storage.log.log_entry import Op
+from tests.kalam_pg.wire.clients import Rounds
 
 TABLET = TabletId(3, 20)
 

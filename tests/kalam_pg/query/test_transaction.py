@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
 from kalam_pg.query.transaction import Transaction
 from storage.ids import TabletId
-from storage.rows import Op
+from storage.log.log_entry import Op
 
 TABLET = TabletId(1, 2)
 

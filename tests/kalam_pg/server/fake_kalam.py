@@ -17,7 +17,7 @@ async def open_services(config: Config) -> AsyncIterator[FakeServices]:
 
 
 if __name__ == "__main__":
-    factory = ModuleType("kalam_pg.sessions.factory")
+    factory = ModuleType("kalam_pg.server.factory")
     factory.open_services = open_services  # type: ignore[attr-defined]
     sys.modules[factory.__name__] = factory
     main(prog_name="kalam")

@@ -37,7 +37,7 @@ from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.pgwire.startup import StartupMessage
 from kalam_pg.server.loop import Loop
 from kalam_pg.server.shutdown import Mode
-from kalam_pg.sessions.protocols import PAUSE, Peer, Resume, Spawn, Transport, Work
+from kalam_pg.wire.protocols import PAUSE, Peer, Resume, Spawn, Transport, Work
 
 COLUMNS = encode.row_description([FieldDescription("?column?", 23, 4)])
 ROW = encode.data_row([b"1"])

@@ -1,0 +1,156 @@
+"""Opens everything that sessions need, in order, and closes it in the other."""
+
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from catalog import store as catalog_store
+from catalog.store import Store
+from kalam_pg.config import Config
+from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.pool import Pool
+from kalam_pg.jobs.flushing import run_policies
+from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.retention import run_retention
+from kalam_pg.query.committer import EventLoop
+from kalam_pg.query.database import Database
+from kalam_pg.query.prepare import StatementCache
+from kalam_pg.query.virtual import Catalogue
+from kalam_pg.sessions import sources
+from kalam_pg.sessions.services import Services
+from kalam_pg.wire.protocols import Peer, Transport
+from kalam_pg.wire.session import Session
+from storage import failpoints
+from storage.engine import Engine, StorageOptions, WriteSet
+from storage.log.hot import HotOptions
+
+
+@dataclass(slots=True)
+class ServerServices:
+    """What the server asks of the sessions' side (`server.instance.Services`)."""
+
+    services: Services
+
+    def session_factory(self, transport: Transport, peer: Peer) -> Session:
+        """A session for a new connection."""
+        return Session(self.services, transport, peer)
+
+    def attach(self, loop: EventLoop) -> None:
+        """Commits are grouped by the rounds of the loop that the sessions live in."""
+        self.services.database.committer.attach(loop)
+
+    def on_shutdown(self, mode: object) -> None:
+        """The server ends the sessions; what they began is rolled back with them."""
+
+
+@asynccontextmanager
+async def open_services(config: Config) -> AsyncIterator[ServerServices]:
+    """The services of a data directory, for as long as the context lasts.
+
+    Raises:
+        DirectoryInUseError: Another server has it.
+        DataCorruptedError: It is damaged.
+    """
+    failpoints.arm_from_environment()
+    engine = Engine.open(config.data_directory, options=_storage_options(config))
+    try:
+        settings = EngineSettings(
+            pool_bytes=config.query_memory_bytes, spill_directory=_spill_directory(engine)
+        )
+        async with (
+            Pool(config.workers, settings=settings) as pool,
+            open_database(engine, pool) as database,
+        ):
+            services = build_services(config, database)
+            async with trio.open_nursery() as nursery:
+                services.jobs.nursery = nursery
+                nursery.start_soon(run_policies, database, services.jobs)
+                nursery.start_soon(run_retention, database, services.jobs)
+                try:
+                    yield ServerServices(services)
+                finally:
+                    # A job that waits for its commit can end only if somebody still calls.
+                    database.committer.detach()
+                    nursery.cancel_scope.cancel()
+    finally:
+        engine.close()
+
+
+@asynccontextmanager
+async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Database]:
+    """A database over an open engine, its committer running; a new directory gets its first objects."""
+    store = Store(engine)
+    database = Database(engine, store, query_engine, now_us)
+    database.committer.start()
+    try:
+        if not database.catalog.namespaces:
+            puts = list(catalog_store.first_start(now_us()))
+            await database.committer.commit(WriteSet([], [], puts, sync=True))
+            database.install_catalog(store.load())
+        yield database
+    finally:
+        with trio.CancelScope(shield=True):
+            await database.committer.stop()
+
+
+def build_services(config: Config, database: Database) -> Services:
+    """What sessions share, over an open database."""
+    store = database.store
+    catalogue = Catalogue(users=store.users, find_user=store.user_by_id)
+    database.catalogue = catalogue
+    database.worker_memory_bytes = config.worker_memory_bytes
+    cache = StatementCache(catalogue.answer, config.statement_cache_entries)
+    services = Services(
+        config=config,
+        database=database,
+        cache=cache,
+        jobs=Jobs(),
+        owner_uid=config.data_directory.stat().st_uid,
+        setting_defaults=_setting_defaults(config),
+    )
+    catalogue.sources.update(sources.row_sources(services))
+    return services
+
+
+def _storage_options(config: Config) -> StorageOptions:
+    hot = HotOptions(
+        write_buffer_bytes=config.write_buffer_bytes, cache_bytes=config.block_cache_bytes
+    )
+    return StorageOptions(node=config.node_id, hot=hot)
+
+
+def _spill_directory(engine: Engine) -> Path:
+    """Where large sorts spill; what a crash left of them goes now."""
+    directory = engine.directory / "spill"
+    shutil.rmtree(directory, ignore_errors=True)
+    engine.fs.mkdir(directory)
+    return directory
+
+
+def _setting_defaults(config: Config) -> dict[str, str]:
+    """What sessions begin with where the server's configuration says so."""
+    return {
+        "synchronous_commit": "on" if config.synchronous_commit else "off",
+        "timezone": config.timezone,
+        "statement_timeout": _ms(config.statement_timeout_s),
+        "lock_timeout": _ms(config.lock_timeout_s),
+        "idle_session_timeout": _ms(config.idle_session_timeout_s),
+        "idle_in_transaction_session_timeout": _ms(config.idle_in_transaction_session_timeout_s),
+    }
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+def now_us() -> int:
+    """Microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
+
+
+__all__ = ["ServerServices", "build_services", "now_us", "open_database", "open_services"]

@@ -1,0 +1,1 @@
+"""A connection's protocol flows: start-up, simple and extended queries, the quick way, portals."""

@@ -1,0 +1,185 @@
+"""Portals: values in and out of the extended protocol."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from catalog.errors import (
+    CharacterNotInRepertoireError,
+    FeatureNotSupportedError,
+    InvalidParameterValueError,
+    UndefinedObjectError,
+)
+from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR, by_oid
+from catalog.types.table import PgType, TypeContext
+from kalam_pg.pgwire.encode import row_description
+from kalam_pg.pgwire.errors import ProtocolViolationError
+from kalam_pg.pgwire.messages import Bind, FieldDescription
+from kalam_pg.query.execution import Result
+from kalam_pg.sessions.prepared import PreparedStatement
+from kalam_pg.sql.tree import OutputColumn
+from storage.layout import Value
+
+
+@dataclass(slots=True)
+class Portal:
+    """A statement with its parameters, and what is left of its answer.
+
+    formats: one code a column. result: None until the first Execute. sent: rows sent so far.
+    """
+
+    prepared: PreparedStatement
+    params: tuple[Value, ...]
+    formats: tuple[int, ...]
+    result: Result | None = None
+    sent: int = 0
+    done: bool = False
+
+
+def parameter_types(oids: Sequence[int]) -> tuple[PgType | None, ...]:
+    """The types that Parse named, None where it left them open. Raises 0A000 for one not here."""
+    found: list[PgType | None] = []
+    for oid in oids:
+        if oid in (0, 705):  # unspecified, or unknown: the binder infers it
+            found.append(None)
+            continue
+        try:
+            found.append(by_oid(oid))
+        except UndefinedObjectError:
+            raise FeatureNotSupportedError(f"type with OID {oid} is not supported") from None
+    return tuple(found)
+
+
+def bind_parameters(
+    message: Bind, types: tuple[PgType, ...], context: TypeContext, started_us: int
+) -> tuple[Value, ...]:
+    """Parameter values in stored form. Raises 08P01, 22P02, 22P03, 22021.
+
+    started_us: what 'now' means.
+    """
+    values = message.parameters
+    if len(values) != len(types):
+        raise ProtocolViolationError(
+            f"bind message supplies {len(values)} parameters, but prepared statement "
+            f'"{message.statement}" requires {len(types)}',
+            fatal=False,
+        )
+    if any(t.category == "D" and moving(raw) for t, raw in zip(types, values, strict=True)):
+        context = replace(context, now_us=started_us)
+        readers = _readers(types, message.parameter_formats, context)
+    else:
+        readers = parameter_readers(types, message.parameter_formats, context)
+    return tuple(
+        [None if raw is None else read(raw) for raw, read in zip(values, readers, strict=True)]
+    )
+
+
+_MOVING_FIRST = frozenset((b"n", b"N", b"t", b"T", b"y", b"Y", b" ", b"\t", b"\n"))
+
+
+def moving(raw: bytes | None) -> bool:
+    """Whether a date's text may be one such as 'now': what it means depends on when it is read."""
+    return raw is not None and raw[:1] in _MOVING_FIRST
+
+
+Reader = Callable[[bytes], Value]
+"""From a parameter's bytes to its stored value."""
+
+# The greatest value, and its decimal digits: no more of them need a further look.
+_GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
+
+
+@lru_cache(maxsize=2048)
+def parameter_readers(
+    types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
+) -> tuple[Reader, ...]:
+    """One reader for each parameter. formats, as Bind has them: none (text), one for all, or each's."""
+    return _readers(types, formats, context)
+
+
+def _readers(
+    types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
+) -> tuple[Reader, ...]:
+    codes = formats if len(formats) > 1 else (formats or (0,)) * len(types)
+    return tuple(_reader(type_, code, context) for type_, code in zip(types, codes, strict=True))
+
+
+def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
+    if code == 1:
+        receive = type_.receive
+        return lambda raw: receive(raw, -1)
+    if code != 0:
+        return _unsupported(code)
+    if type_ in (TEXT, VARCHAR):
+        return _text
+    read = type_.input
+    greatest = _GREATEST.get(type_)
+    if greatest is None:
+        return lambda raw: read(_text(raw), -1, context)
+    digits = len(str(greatest))
+
+    def integer(raw: bytes) -> Value:
+        if raw.isdigit() and len(raw) <= digits:
+            value = int(raw)
+            if value <= greatest:
+                return value
+        return read(_text(raw), -1, context)
+
+    return integer
+
+
+def _unsupported(code: int) -> Reader:
+    def read(_raw: bytes) -> Value:
+        raise InvalidParameterValueError(f"unsupported format code: {code}")
+
+    return read
+
+
+def _text(raw: bytes) -> str:
+    try:
+        value = raw.decode()
+    except UnicodeDecodeError as exc:
+        bad = " ".join(f"0x{byte:02x}" for byte in raw[exc.start : exc.end])
+        raise CharacterNotInRepertoireError(
+            f'invalid byte sequence for encoding "UTF8": {bad}'
+        ) from None
+    if "\0" in value:
+        raise CharacterNotInRepertoireError('invalid byte sequence for encoding "UTF8": 0x00')
+    return value
+
+
+def result_formats(codes: tuple[int, ...], width: int) -> tuple[int, ...]:
+    """One format code for each of `width` columns, from what Bind has. Raises 08P01, 22023."""
+    if not codes:
+        return (0,) * width
+    for code in codes:
+        if code not in (0, 1):
+            raise InvalidParameterValueError(f"unsupported format code: {code}")
+    if len(codes) == 1:
+        return codes * width
+    if len(codes) != width:
+        raise ProtocolViolationError(
+            f"bind message has {len(codes)} result formats but query has {width} columns",
+            fatal=False,
+        )
+    return codes
+
+
+@lru_cache(maxsize=2048)
+def describe(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> bytes:
+    """The RowDescription of a result; formats () is all text."""
+    codes = formats or (0,) * len(columns)
+    return row_description(
+        [
+            FieldDescription(
+                name=column.name,
+                type_oid=column.type.oid,
+                size=column.type.length,
+                modifier=column.typmod,
+                format=code,
+                table_oid=column.table_id,
+                column_number=column.column_id,
+            )
+            for column, code in zip(columns, codes, strict=True)
+        ]
+    )

@@ -1,0 +1,450 @@
+"""One statement in one step: a pipeline of Bind, Execute and Sync, or a simple Query, of a quick form.
+
+The extended protocol makes five messages of one INSERT, and each has its flow. When they come together,
+no transaction is open and the statement is one of `query.quick`, all that they ask for is done here at
+once: parameters in, one lookup or one write set, one piece of bytes out. Anything unusual, errors
+included, is *not done*: nothing has changed then, and the flows start from the same bytes.
+"""
+
+from collections.abc import Iterator
+from enum import Enum
+from functools import lru_cache
+from struct import Struct
+from struct import error as StructError  # noqa: N812 -- it is an exception class
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from catalog.privileges import check_table
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.pgwire.codec import bind_fields
+from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
+from kalam_pg.pgwire.peek import Again, Pipeline, peek_again, peek_pipeline, peek_query
+from kalam_pg.query.locks import RowOwner
+from kalam_pg.query.prepare import Planned
+from kalam_pg.query.quick import NotQuickError, QuickInsert, QuickPoint, quick_form
+from kalam_pg.query.quick_newest import QuickNewest, quick_newest
+from kalam_pg.query.waits import Resume, Spawn, Wait
+from kalam_pg.rows import row_encoder
+from kalam_pg.sessions.prepared import PreparedStatement
+from kalam_pg.sql.statements import QueryStatement
+from kalam_pg.wire import portals
+from kalam_pg.wire.portals import Reader, moving, parameter_readers
+from storage.engine import WriteSet
+from storage.errors import KalamError, SerializationError
+from storage.layout import Value
+
+if TYPE_CHECKING:
+    from kalam_pg.sessions.sql_session import SqlSession
+    from kalam_pg.wire.session import Session
+
+_INSERTED = command_complete("INSERT 0 1")
+_READY = ready_for_query("I")
+_INSERTED_READY = _INSERTED + _READY
+_FOUND = command_complete("SELECT 1") + _READY
+_NOT_FOUND = command_complete("SELECT 0") + _READY
+
+Params = tuple[Value, ...]
+
+
+class Outcome(Enum):
+    """What became of a try to be quick.
+
+    COMMITTING: the session's `quick_commit` answers when it is done, and tells the transport.
+    """
+
+    ANSWERED = "answered"
+    COMMITTING = "committing"
+    NOT_DONE = "not done"
+
+
+ANSWERED, COMMITTING, NOT_DONE = Outcome.ANSWERED, Outcome.COMMITTING, Outcome.NOT_DONE
+
+
+class QuickStatement:
+    """A prepared statement's short way, for the user, catalog and settings it was made with.
+
+    form: None when there is none (which is worth remembering too). context: what its expressions may
+    ask. sync: whether its commits wait for the disk. version: of the settings.
+    """
+
+    __slots__ = (
+        "_columns",
+        "_formats",
+        "_param_types",
+        "_types",
+        "catalog",
+        "context",
+        "form",
+        "sync",
+        "user",
+        "version",
+    )
+
+    def __init__(self, sql: "SqlSession", prepared: PreparedStatement, planned: Planned) -> None:
+        self._columns = prepared.columns
+        self._param_types = prepared.param_types
+        self._types = sql.settings.types
+        self.catalog, self.user = sql.database.catalog, sql.user
+        self.version = sql.settings.version
+        self._formats: dict[tuple[tuple[int, ...], tuple[int, ...], bool], QuickFormat] = {}
+        self.context = sql.context()
+        self.sync = sql.settings["synchronous_commit"] != "off"
+        self.form = _form(sql, planned, len(prepared.param_types))
+
+    def is_good(self, sql: "SqlSession") -> bool:
+        """Whether it may still be used."""
+        return (
+            self.version == sql.settings.version
+            and self.user is sql.user
+            and self.catalog is sql.database.catalog
+        )
+
+    def format(
+        self, bind_formats: tuple[int, ...], result_formats: tuple[int, ...], *, described: bool
+    ) -> "QuickFormat":
+        """What depends on the formats asked for. Raises 08P01, 22023."""
+        key = (bind_formats, result_formats, described)
+        found = self._formats.get(key)
+        if found is None:
+            found = QuickFormat(self, bind_formats, result_formats, described=described)
+            if len(self._formats) < _FORMATS_MAX:
+                self._formats[key] = found
+        return found
+
+
+class QuickFormat:
+    """A quick statement in the formats that a client asks for again and again.
+
+    readers: of the parameters. dates: which of them may be 'now'. description: the answer's
+    RowDescription. encode: the answer's row as a DataRow. prefix: what a pipeline is told before its
+    rows; inserted: all that it is told of an INSERT; before_error: so far, when COMMIT fails.
+    """
+
+    __slots__ = (
+        "before_error",
+        "dates",
+        "description",
+        "encode",
+        "inserted",
+        "prefix",
+        "readers",
+    )
+
+    def __init__(
+        self,
+        quick: QuickStatement,
+        bind_formats: tuple[int, ...],
+        result_formats: tuple[int, ...],
+        *,
+        described: bool,
+    ) -> None:
+        columns, types = quick._columns, quick._types  # noqa: SLF001 -- a part of it
+        codes = portals.result_formats(result_formats, len(columns))
+        self.readers: tuple[Reader, ...] = parameter_readers(
+            quick._param_types,  # noqa: SLF001
+            bind_formats,
+            types,
+        )
+        self.dates = tuple(
+            at
+            for at, type_ in enumerate(quick._param_types)  # noqa: SLF001
+            if type_.category == "D"
+        )
+        self.description = portals.describe(columns, codes) if columns else b""
+        self.prefix = BIND_COMPLETE
+        if described:
+            self.prefix += self.description or NO_DATA
+        self.before_error = self.prefix + _INSERTED
+        self.inserted = self.before_error + _READY
+        self.encode = row_encoder(
+            tuple([c.type for c in columns]), tuple([c.typmod for c in columns]), codes, types
+        )
+
+
+_FORMATS_MAX = 16
+_BINDS_MAX = 256
+
+
+class QuickBind:
+    """How one client binds one quick statement: all of a pipeline but its parameters, which come again.
+
+    again: the pipeline's bytes before the first parameter and behind the last one.
+    """
+
+    __slots__ = ("_prepared", "again", "format", "name", "quick")
+
+    def __init__(
+        self, prepared: PreparedStatement, quick: QuickStatement, pipeline: Pipeline
+    ) -> None:
+        """Raises 08P01, 22023, and NotQuickError for a wrong number of parameters."""
+        body = pipeline.bind
+        _, name, bind_formats, parameters, result_formats = bind_fields(body)
+        self._prepared = prepared
+        self.name = name
+        self.quick = quick
+        self.format = quick.format(bind_formats, result_formats, described=pipeline.described)
+        if len(parameters) != len(self.format.readers):
+            raise NotQuickError
+        self.again = Again(
+            body[: body.index(0, 1) + 1 + 2 + 2 * len(bind_formats) + 2],
+            body[len(body) - 2 - 2 * len(result_formats) :],
+            described=pipeline.described,
+        )
+
+    def is_good(self, sql: "SqlSession") -> bool:
+        """Whether it may still be used."""
+        quick = self.quick
+        return (  # QuickStatement.is_good, spelled out: every statement comes by here.
+            quick.version == sql.settings.version
+            and quick.user is sql.user
+            and quick.catalog is sql.database.catalog
+            and sql.prepared.get(self.name) is self._prepared
+        )
+
+    def params(self, buffer: bytes, start: int, stop: int) -> Params:
+        """The parameters in buffer[start:stop]. Raises NotQuickError, and what a value's input raises."""
+        values: list[Value] = []
+        at = start
+        for read in self.format.readers:
+            size = _SIZE(buffer, at)[0]
+            at += 4
+            if size >= 0:
+                values.append(read(buffer[at : at + size]))
+                at += size
+            elif size == -1:
+                values.append(None)
+            else:
+                raise NotQuickError
+        if at != stop:
+            raise NotQuickError
+        if self.format.dates and any(self._moves(buffer, start)):
+            raise NotQuickError
+        return tuple(values)
+
+    def _moves(self, buffer: bytes, at: int) -> Iterator[bool]:
+        """Whether each parameter that is a time may mean another one at each statement."""
+        for number in range(len(self.format.readers)):
+            size = max(_SIZE(buffer, at)[0], 0)
+            at += 4
+            if number in self.format.dates:
+                yield moving(buffer[at : at + size])
+            at += size
+
+
+_SIZE = Struct(">i").unpack_from
+
+
+def be_quick(session: "Session", sql: "SqlSession") -> Outcome:
+    """Do what the next messages ask for in one step."""
+    if session.quick_commit.failed:
+        session.quick_commit.failed = False
+        return NOT_DONE
+    decoder = session.decoder
+    bound = session.quick_bind
+    if bound is not None:
+        found = peek_again(decoder, bound.again)
+        if found is not None and bound.is_good(sql):
+            return _run_bound(session, sql, bound, *found)
+    pipeline = peek_pipeline(decoder)
+    if pipeline is not None:
+        bound = _bound(session, sql, pipeline)
+        if bound is None:
+            return NOT_DONE
+        session.quick_bind = bound
+        found = peek_again(decoder, bound.again)
+        return NOT_DONE if found is None else _run_bound(session, sql, bound, *found)
+    query = peek_query(decoder)
+    if query is not None:
+        shaped = session.shapes.again(sql, query.text)
+        if shaped is not None:
+            return run_simple(session, sql, *shaped, query.size)
+    return NOT_DONE
+
+
+def _bound(session: "Session", sql: "SqlSession", pipeline: Pipeline) -> QuickBind | None:
+    """How the statement of a pipeline was bound before, or is now; None if it is not quick."""
+    name = pipeline.statement
+    prepared = sql.prepared.get(name)
+    if prepared is None:
+        return None
+    try:
+        bound = session.quick_binds.get(name)
+        if bound is None or not (bound.again.fits(pipeline) and bound.is_good(sql)):
+            quick = _quick(sql, prepared)
+            if quick is None:
+                return None
+            bound = QuickBind(prepared, quick, pipeline)
+            if len(session.quick_binds) >= _BINDS_MAX:
+                session.quick_binds.clear()
+            session.quick_binds[name] = bound
+    except (KalamError, NotQuickError):
+        return None  # The general way finds the same error and tells it.
+    return bound
+
+
+def _run_bound(
+    session: "Session", sql: "SqlSession", bound: QuickBind, start: int, stop: int, size: int
+) -> Outcome:
+    """Run a bound statement, its parameters in the decoder's [start:stop], `size` bytes in all."""
+    decoder, how, quick = session.decoder, bound.format, bound.quick
+    form = quick.form
+    context = quick.context
+    try:
+        context.params = bound.params(decoder.buffer, start, stop)
+        context.now_us = context.statement_us = time_ns() // 1000
+        if form.__class__ is QuickInsert:
+            session.quick_commit.begin(sql, form, quick, how.inserted, how.before_error, size)
+            return COMMITTING
+        if form.__class__ is QuickNewest:
+            answer = how.prefix + _rows(form, context, how)
+        else:
+            assert isinstance(form, QuickPoint)
+            row = form.message(context, how.encode)
+            answer = how.prefix + (_NOT_FOUND if row is None else row + _FOUND)
+    except (KalamError, NotQuickError, StructError):
+        return NOT_DONE
+    decoder.skip(size)
+    session.outbox += answer
+    return ANSWERED
+
+
+def run_simple(
+    session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: Params, size: int
+) -> Outcome:
+    """Do what a Query of `size` bytes asks for, its literals taken out as `params`."""
+    quick = _quick(sql, prepared)
+    if quick is None:
+        return NOT_DONE
+    form = quick.form
+    context = quick.context
+    try:
+        context.params = params
+        context.now_us = context.statement_us = time_ns() // 1000
+        if form.__class__ is QuickInsert:
+            session.quick_commit.begin(sql, form, quick, _INSERTED_READY, b"", size)
+            sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.
+            return COMMITTING
+        how = quick.format((), (), described=False)
+        if form.__class__ is QuickNewest:
+            answer = how.description + _rows(form, context, how)
+        else:
+            assert isinstance(form, QuickPoint)
+            row = form.message(context, how.encode)
+            answer = how.description + (_NOT_FOUND if row is None else row + _FOUND)
+    except (KalamError, NotQuickError):
+        return NOT_DONE
+    session.decoder.skip(size)
+    sql.prepared.pop("", None)
+    session.outbox += answer
+    return ANSWERED
+
+
+def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | None:
+    """The statement's short way, if it has one now."""
+    quick = prepared.quick
+    if quick is None or not quick.is_good(sql):
+        planned = prepared.planned
+        snapshot, version = prepared.made_with or (None, -1)
+        if planned is None or not isinstance(prepared.statement, QueryStatement):
+            return None
+        if snapshot is not sql.snapshot or version != sql.settings.version:
+            return None  # The general way plans it anew.
+        quick = prepared.quick = QuickStatement(sql, prepared, planned)
+    return None if quick.form is None else quick
+
+
+def _rows(form: QuickNewest, context: EvalContext, how: QuickFormat) -> bytes:
+    found = form.messages(context, how.encode)
+    return b"".join(found) + _selected(len(found))
+
+
+@lru_cache(maxsize=1024)
+def _selected(count: int) -> bytes:
+    return command_complete(f"SELECT {count}") + _READY
+
+
+def _form(
+    sql: "SqlSession", planned: Planned, width: int
+) -> QuickInsert | QuickPoint | QuickNewest | None:
+    settings = sql.settings
+    if settings["default_transaction_isolation"] != "read committed":
+        return None
+    if settings["default_transaction_read_only"] == "on":
+        return None
+    try:
+        for table, action in planned.needs:
+            check_table(sql.user, action, table)
+    except KalamError:
+        return None
+    plan, database = planned.plan, sql.database
+    return quick_form(plan, database, sql.user, width) or quick_newest(plan, database, sql.user)
+
+
+class QuickCommit(Wait):
+    """The commit of a quick INSERT. A session has one, since it has one at a time.
+
+    failed: the committer found the key taken: nothing was written, told or read, and the statement
+    must go the general way.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_before_error",
+        "_owner",
+        "_resume",
+        "_session",
+        "_size",
+        "_sql",
+        "failed",
+    )
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__()
+        self.failed = False
+        self._owner = RowOwner()  # Of the row, until it is visible.
+        self._resume: Resume | None = None
+        self._session = session
+
+    def begin(
+        self,
+        sql: "SqlSession",
+        form: QuickInsert,
+        quick: QuickStatement,
+        answer: bytes,
+        before_error: bytes,
+        size: int,
+    ) -> None:
+        """Submit the row. answer: what the client is told then, of the next `size` bytes it has sent.
+
+        Raises as `QuickInsert.write`; nothing is submitted then.
+        """
+        write = form.write(quick.context, self._owner)
+        self._sql = sql
+        self._answer = answer
+        self._before_error = before_error
+        self._size = size
+        sql.database.committer.submit(WriteSet([write], [], [], quick.sync), self._done)
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        """A flow waits for it: `resume` is called instead of `Transport.finished`."""
+        self._resume = resume
+
+    def _done(self, write_set: WriteSet) -> None:
+        session = self._session
+        self._sql.database.locks.release_row(self._owner)
+        error = write_set.error
+        if error is None:
+            session.decoder.skip(self._size)
+            session.outbox += self._answer
+        elif isinstance(error, SerializationError):
+            self.failed = True
+        else:
+            session.decoder.skip(self._size)
+            session.outbox += self._before_error
+            session.error(error)
+            session.outbox += _READY
+        resume, self._resume = self._resume, None
+        if resume is None:
+            session.transport.finished()
+        else:
+            resume()

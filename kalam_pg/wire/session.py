@@ -1,0 +1,336 @@
+"""A connection's session: messages in, bytes out, one state machine between (the loop owns the socket).
+
+`advance` takes messages one after another. A message whose handling must wait leaves a generator (a
+*flow*) behind, which goes on when its `Wait` has ended. Errors become ErrorResponses here and nowhere
+else.
+"""
+
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from catalog.errors import (
+    AdminShutdownError,
+    FeatureNotSupportedError,
+    IdleInTransactionSessionTimeoutError,
+    IdleSessionTimeoutError,
+)
+from kalam_pg.pgwire import messages as m
+from kalam_pg.pgwire.codec import FrontendDecoder
+from kalam_pg.pgwire.encode import parameter_status, ready_for_query
+from kalam_pg.pgwire.errors import ProtocolViolationError
+from kalam_pg.pgwire.notices import error_bytes, internal_error_bytes, notice_bytes
+from kalam_pg.query.waits import Steps, Wait
+from kalam_pg.sessions.services import Services
+from kalam_pg.sessions.settings import SETTINGS
+from kalam_pg.sessions.sql_session import SqlSession, now_us
+from kalam_pg.wire import extended, quick, simple
+from kalam_pg.wire.authentication import Authentication
+from kalam_pg.wire.portals import Portal
+from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
+from kalam_pg.wire.shapes import Shapes
+from storage.errors import KalamError
+
+MESSAGES_PER_TURN = 256
+"""After so many messages the other connections have their turn."""
+
+_IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
+
+log = structlog.get_logger()
+
+
+class Session:
+    """See `wire.protocols.Session`, which this implements.
+
+    sql: the conversation behind it, once authenticated. portals: by name, "" the unnamed.
+    """
+
+    def __init__(self, services: Services, transport: Transport, peer: Peer) -> None:
+        self.services = services
+        self.transport = transport
+        self.peer = peer
+        self.outbox = bytearray()
+        self.closing = False
+        self.started_us = now_us()
+        self.decoder = FrontendDecoder(services.config.message_bytes_max)
+        self.feed: Callable[[bytes], None] = self.decoder.feed
+        self.sql: SqlSession | None = None
+        self.portals: dict[str, Portal] = {}
+        self.protocol_minor = 0
+        self._authentication = Authentication()
+        self._flow: Steps[None] | None = None
+        self._wait: Wait | None = None
+        self._skipping = False
+        self._canceled: KalamError | None = None
+        self._idle: Timer | None = None
+        self._idle_settings = -1
+        self._has_idle_timeouts = False
+        self.shapes = Shapes()
+        self.quick_commit = quick.QuickCommit(self)
+        self.quick_binds: dict[str, quick.QuickBind] = {}
+        self.quick_bind: quick.QuickBind | None = None
+
+    @property
+    def process_id(self) -> int:
+        """BackendKeyData's number, by which others know this session."""
+        return self.transport.process_id
+
+    @property
+    def client_address(self) -> str:
+        """Where the client is; "" on a Unix socket."""
+        return self.peer.address
+
+    # ------------------------------------------------------------------ what the loop calls
+
+    @property
+    def resting(self) -> bool:
+        """See `protocols.Session`."""
+        return not (
+            self.decoder.buffered
+            or self._flow is not None
+            or self.closing
+            or self._has_idle_timeouts
+        )
+
+    def advance(self) -> Work | None:
+        """Go on with the flow that waited, then with the messages that are there."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        for _ in range(MESSAGES_PER_TURN):
+            if self._flow is None:
+                if self.closing:
+                    return None
+                sql = self.sql
+                if sql is not None:
+                    if not self.decoder.buffered:
+                        self._watch_idle(sql)
+                        return None
+                    if self.may_be_quick(sql):
+                        done = quick.be_quick(self, sql)
+                        if done is quick.ANSWERED:
+                            continue
+                        if done is quick.COMMITTING:
+                            return PENDING
+                try:
+                    if not self._next_flow():
+                        if self.sql is not None:
+                            self._watch_idle(self.sql)
+                        return None
+                except ProtocolViolationError as exc:
+                    self._protocol_error(exc)
+                    continue
+                if self._flow is None:
+                    continue
+            work = self._step()
+            if work is not None:
+                return work
+        return PAUSE
+
+    def eof(self) -> None:
+        """Nobody can read what is being made: stop making it."""
+        if self._wait is not None:
+            self._wait.cancel()
+
+    def disconnected(self) -> None:
+        """Release everything."""
+        self.closing = True
+        if self._flow is not None:
+            self._flow.close()
+            self._flow = None
+        if self.sql is not None:
+            self.sql.close()
+            self.services.registry.remove(self)
+
+    # ------------------------------------------------------------------ for the flows
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes for the client."""
+        self.outbox += data
+
+    def error(self, error: KalamError, *, severity: str = "") -> None:
+        """Queue an ErrorResponse."""
+        self.outbox += error_bytes(error, severity)
+
+    def send_notices(self) -> None:
+        """Queue what the conversation has to tell beside its answers, and changed settings."""
+        sql = self.sql
+        assert sql is not None
+        if sql.notices:
+            for notice in sql.notices:
+                self.outbox += notice_bytes(notice)
+            sql.notices.clear()
+
+    def ready(self) -> None:
+        """Queue ReadyForQuery, changed settings before it."""
+        sql = self.sql
+        assert sql is not None
+        if sql.notices:
+            self.send_notices()
+        if self.portals and sql.transaction is None:
+            self.portals.clear()  # They end with their transaction, however that ended.
+        changed = sql.settings.changed
+        if changed:
+            for name in sorted(changed):
+                self.outbox += parameter_status(SETTINGS[name].name, sql.settings.get(name) or "")
+            changed.clear()
+        self.outbox += ready_for_query(sql.status)
+
+    # ------------------------------------------------------------------ inside
+
+    def _next_flow(self) -> bool:
+        """Take the next message, if it is there (else False). Raises 08P01."""
+        if self.sql is None:
+            self._flow = self._authentication.next(self)
+            return self._flow is not None
+        message = self.decoder.next()
+        if message is None:
+            return False
+        self._flow = self._handle(message)
+        return True
+
+    def may_be_quick(self, sql: SqlSession) -> bool:
+        """Whether nothing is open or untold, so that a statement can be a step of its own."""
+        return not (
+            sql.transaction is not None
+            or self._skipping
+            or self.portals
+            or sql.notices
+            or sql.settings.changed
+        )
+
+    def _handle(self, message: m.FrontendMessage) -> Steps[None] | None:
+        """What one message asks for, as a flow; None when there is nothing to do."""
+        if self._skipping and not isinstance(message, m.Sync | m.Terminate):
+            return None
+        match message:
+            case m.Bind():
+                return extended.bind(self, message)
+            case m.Execute():
+                return extended.execute(self, message)
+            case m.Sync():
+                self._skipping = False
+                return extended.sync(self)
+            case m.Query():
+                return simple.query(self, message.query)
+            case m.Parse():
+                return extended.parse(self, message)
+            case m.Describe():
+                return extended.describe(self, message)
+            case m.Close():
+                return extended.close(self, message)
+            case m.Flush():
+                return None  # whatever is queued is sent at the end of every turn
+            case m.Terminate():
+                self.closing = True
+                return None
+            case m.CopyData() | m.CopyDone() | m.CopyFail():
+                return None  # left over from a COPY that failed ("COPY Operations")
+            case m.FunctionCall():
+                return self._refuse_function_call()
+            case m.AuthenticationData():
+                raise AssertionError("the decoder refuses it once authenticated")
+
+    def _refuse_function_call(self) -> Steps[None]:
+        self.error(FeatureNotSupportedError("the function call protocol is not supported"))
+        self.ready()
+        return
+        yield
+
+    def _step(self) -> Work | None:
+        """Run the flow until it waits (the Work) or ends (None)."""
+        flow = self._flow
+        assert flow is not None
+        self._wait = None
+        try:
+            wait = next(flow)
+        except StopIteration:
+            self._flow = None
+            return None
+        except KalamError as exc:
+            self._flow = None
+            self._fail(exc, error_bytes)
+            return None
+        except Exception:
+            self._flow = None
+            reference = secrets.token_hex(4)
+            log.exception("internal error", reference=reference, process=self.transport.process_id)
+            self._fail(None, lambda _exc: internal_error_bytes(reference))
+            return None
+        self._wait = wait
+        return wait
+
+    def _fail(self, error: KalamError | None, encode: Callable[[KalamError], bytes]) -> None:
+        """A flow raised: tell the client, and let the transaction know."""
+        if self.sql is None:
+            # Nothing can go on before authentication: every error is fatal.
+            if error is not None:
+                self.error(error, severity="FATAL")
+            self.closing = True
+            return
+        self.send_notices()
+        if error is not None and error.severity == "FATAL":
+            self.error(error)
+            self.closing = True
+            return
+        self.outbox += encode(error) if error is not None else encode(KalamError(""))
+        self.portals.pop("", None)
+        self.sql.fail()
+        if self._in_extended:
+            self._skipping = True
+        else:
+            self.ready()
+
+    def _protocol_error(self, error: ProtocolViolationError) -> None:
+        if error.fatal or self.sql is None:
+            self.error(error, severity="FATAL")
+            self.closing = True
+            return
+        self.sql.fail()
+        self.error(error)
+        if error.message_type in ("Q", "F"):
+            self._skipping = False
+            self.ready()  # A Query or FunctionCall is answered by itself: no Sync will come.
+        else:
+            self._skipping = True
+
+    @property
+    def _in_extended(self) -> bool:
+        return self.flow_is_extended
+
+    flow_is_extended = False
+    """Set by the flows: whether an error makes the session skip to Sync."""
+
+    def cancel(self, error: KalamError) -> None:
+        """Stop what is running with an error (a timeout, an administrator)."""
+        if self._wait is not None:
+            self._wait.cancel(error)
+
+    def terminate(self, reason: str) -> None:
+        """End this session with 57P01 (its user was dropped, the server shuts down)."""
+        self.transport.terminate(AdminShutdownError(reason))
+
+    def _watch_idle(self, sql: SqlSession) -> None:
+        """Start the timeout that idling now is subject to, if any is set."""
+        settings = sql.settings
+        if self._idle_settings != settings.version:
+            self._idle_settings = settings.version
+            self._has_idle_timeouts = any(settings[name] != "0" for name in _IDLE_TIMEOUTS)
+        if not self._has_idle_timeouts:
+            return
+        in_block = sql.status != "I"
+        name = "idle_in_transaction_session_timeout" if in_block else "idle_session_timeout"
+        timeout_ms = int(sql.settings[name])
+        if not timeout_ms:
+            return
+        error: KalamError = (
+            IdleInTransactionSessionTimeoutError(
+                "terminating connection due to idle-in-transaction timeout"
+            )
+            if in_block
+            else IdleSessionTimeoutError("terminating connection due to idle-session timeout")
+        )
+        self._idle = self.transport.call_later(
+            timeout_ms / 1000.0, lambda: self.transport.terminate(error)
+        )

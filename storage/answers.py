@@ -1,0 +1,68 @@
+"""What a tablet answers with: the values that its reads, its loading and its flush hand on."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from storage.cold.manifest import Segment
+from storage.layout import Row
+from storage.log.log_entry import Op
+from storage.tail.tail import Tail
+
+
+class ColdNeeded:
+    """The answer of `Tablet.get` when only a file can tell: ask `get_cold` in a worker thread."""
+
+
+COLD_NEEDED = ColdNeeded()
+
+
+class Change(Protocol):
+    """What `Tablet.append` needs of a write."""
+
+    op: Op
+    key: bytes
+    row: Row
+    old: Row | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A tablet as one view sees it.
+
+    batches: hot live rows, as (unique id, batch of the columns c<id>, `_seq`, `_deleted`).
+    segments: cold files, oldest first. superseded: keys whose newest version is hot and that may
+    stand in `segments`, one column c<id> for each key column; None when there are none.
+    overlapping: a key may stand in two segments, or a segment holds tombstones.
+    rows: exact number of live rows, hot and cold.
+    """
+
+    batches: tuple[tuple[int, pa.RecordBatch], ...]
+    segments: tuple[Segment, ...]
+    superseded: pa.RecordBatch | None
+    overlapping: bool
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TabletStats:
+    """hot_rows: versions in the log that no segment holds; hot_bytes: their size as entries, or in
+    memory when the tail is loaded. cold_rows: live rows of all segments.
+    """
+
+    hot_rows: int
+    hot_bytes: int
+    cold_rows: int
+    cold_bytes: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A tail made by `Tablet.load`, for `Tablet.install`. upto: the log is in it up to this seq."""
+
+    tail: Tail
+    upto: int
+    truncations: tuple[int, ...]

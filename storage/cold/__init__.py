@@ -1,0 +1,1 @@
+"""What was flushed: segments and the manifests that name them."""

@@ -1,0 +1,103 @@
+"""What a flush encodes and what comes of it: from log entries or a frozen tail to segments.
+
+Pure functions over bytes and batches, so that a process of its own can do this work: decoding and
+sorting a million rows takes seconds of the interpreter.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from storage.cold.segment import EncodedSegment, encode_segments
+from storage.errors import KalamError
+from storage.ids import TabletId
+from storage.layout import Layout
+from storage.schema import Schema
+from storage.tail.entries import Chunk, fill, split
+from storage.tail.frozen import FrozenTail
+from storage.tail.tail import Tail
+
+
+class LogRange(NamedTuple):
+    """The part of a tablet's log that a flush reads: after < seq <= upto.
+
+    layouts: schema versions that entries may have; the last is the one to write.
+    """
+
+    tablet: TabletId
+    layouts: tuple[Layout, ...]
+    after: int
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogJob:
+    """One tablet's entries to encode. chunks: come once, from the thread that asks."""
+
+    range: LogRange
+    chunks: Iterable[Chunk]
+    small: bool = False
+
+
+Job = LogJob | FrozenTail
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Answer to a job. segments: must be taken before the next job's answer is asked for.
+
+    superseded: live rows up to `after` that these versions replace. truncations: seqs of the
+    TRUNCATEs met, of which the newest begins what is in the segments.
+    """
+
+    superseded: int
+    truncations: tuple[int, ...]
+    segments: Iterator[EncodedSegment]
+
+
+Answers = Generator[Encoded | KalamError, None, None]
+
+Encoder = Callable[[Sequence[Job]], Answers]
+"""Answers jobs in their order. An error is one job's own; the others are answered all the same."""
+
+
+class Taken(NamedTuple):
+    """The newest version of each key in a part of the log, tombstones too."""
+
+    batches: list[pa.RecordBatch]
+    superseded: int
+    truncations: tuple[int, ...]
+
+
+def encode(
+    jobs: Sequence[Job], encode_batches: Callable[..., Iterator[EncodedSegment]] = encode_segments
+) -> Answers:
+    """The `Encoder` that works where it is called. encode_batches: tests make segments small."""
+    for job in jobs:
+        try:
+            if isinstance(job, FrozenTail):
+                layout = job.layout
+                taken = Taken(list(job.versions()), job.superseded(), ())
+            else:
+                layout = job.range.layouts[-1]
+                taken = take_log(job.range, job.chunks)
+        except KalamError as exc:
+            yield exc
+            continue
+        segments = encode_batches(taken.batches, layout) if taken.batches else iter(())
+        yield Encoded(taken.superseded, taken.truncations, segments)
+
+
+def take_log(part: LogRange, chunks: Iterable[Chunk]) -> Taken:
+    """Decode entries and keep the newest version of each key.
+
+    Raises:
+        DataCorruptedError: An entry is not what was written.
+    """
+    layout = part.layouts[-1]
+    tail = Tail(layout, part.after)
+    truncations = tuple(fill(tail, Schema(part.tablet, layout, part.layouts), split(chunks)))
+    frozen = tail.frozen(max((part.after, *truncations)), part.upto)
+    return Taken(list(frozen.versions()), frozen.superseded(), truncations)

@@ -1,0 +1,1 @@
+"""What is committed: the log, its index, and how a directory is opened."""

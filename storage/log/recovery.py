@@ -1,0 +1,237 @@
+"""Opening a data directory: lock it, open the log, hold it against what was recorded as durable.
+
+    server.lock    flocked by the one process that has the directory open
+    catalog.mark   made once the log exists: the log of a directory with it is never created anew
+    last.seq       the newest synced commit (`storage.log.slot_file`), written after each synced batch
+    reserved.seq   sequence numbers up to here may have been given
+    reserve        room that is given back when the disk is full, so that the log can be reopened
+    log/           LevelDB, whose own LOCK file is never touched: closing a copy would drop its lock
+    cold/<user id>/<table id>/   segments and manifests
+
+LevelDB opens cleanly after it has lost its newest log file or part of its manifest. What the log
+itself says is its last commit is therefore compared with last.seq: a log that ends earlier is not
+opened. After a loss of power the last second of last.seq may be missing, and a log that lost as
+much looks like one that never had it.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from struct import Struct
+
+from storage import failpoints
+from storage.errors import DataCorruptedError, DirectoryInUseError, SnapshotTooOldError
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.keys import (
+    log_key,
+    log_prefix,
+    log_range,
+    meta_key,
+    split_log_key,
+    successor,
+    system_key,
+)
+from storage.log.clock import us_of
+from storage.log.hot import HotOptions, HotSnapshot, HotStore
+from storage.log.slot_file import SlotFile
+
+LAST = system_key("last")
+"""System record: the seq of the batch that it was written in, 8 bytes."""
+
+INCARNATION = "incarnation"
+"""Name of the meta record that holds the seq of a tablet's last TRUNCATE, 8 bytes."""
+
+MARK = "catalog.mark"
+RESERVE = "reserve"
+
+_EPOCH = Struct(">BQQ")
+_EPOCH_FORMAT = 1
+_INTENT_ID_BYTES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One opening of the directory. Commits in (recovered, first) were lost or never were."""
+
+    number: int
+    recovered: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unflushed:
+    """A tablet's log entries above its flush hint: how many, and when the oldest was committed."""
+
+    rows: int
+    since_us: int
+
+
+@dataclass(slots=True)
+class Opened:
+    """An open directory.
+
+    last: the newest commit in the log. reserved: sequence numbers up to here may have been given.
+    unflushed: tablets with entries that no segment holds. intents: flushes that did not end, with
+    the commit that they were to reach.
+    """
+
+    directory: Path
+    fs: FileSystem
+    store: HotStore
+    last: int
+    reserved: int
+    epochs: tuple[Epoch, ...]
+    unflushed: Mapping[TabletId, Unflushed]
+    intents: Mapping[TabletId, int]
+    last_file: SlotFile
+    reserved_file: SlotFile
+    resources: ExitStack
+
+    def close(self) -> None:
+        """Close everything, the store first; the lock falls last."""
+        self.resources.close()
+
+
+def open_directory(
+    path: Path,
+    fs: FileSystem,
+    *,
+    create: bool = True,
+    hot: HotOptions | None = None,
+) -> Opened:
+    """Lock, open and check a directory; a new one is made if `create`.
+
+    Raises:
+        DirectoryInUseError: Another process has it open.
+        DataCorruptedError: Files are missing or damaged, or the log lost commits that were durable.
+    """
+    os.umask(0o077)  # LevelDB makes its files itself.
+    if create:
+        fs.mkdir(path)
+    with ExitStack() as resources:
+        lock = fs.lock(path / "server.lock")
+        if lock is None:
+            raise DirectoryInUseError(
+                f'data directory "{path}" is in use by another server',
+                hint="Only one server may use a data directory at a time.",
+            )
+        resources.callback(lock.close)
+        failpoints.hit("recovery.locked")
+        known = fs.exists(path / MARK)
+        if not known and not create:
+            raise DataCorruptedError(f'"{path}" is not a data directory: it has no {MARK}')
+        for name in ("last.seq", "reserved.seq"):
+            if known and not fs.exists(path / name):
+                raise DataCorruptedError(f'data directory "{path}" has no file {name}', hint=_HINT)
+        last_file = SlotFile(fs, path / "last.seq")
+        resources.callback(last_file.close)
+        reserved_file = SlotFile(fs, path / "reserved.seq")
+        resources.callback(reserved_file.close)
+        if not known and last_file.value:
+            raise DataCorruptedError(f'data directory "{path}" has lost its {MARK}', hint=_HINT)
+        store = HotStore(fs, path / "log", create=not known, options=hot or HotOptions())
+        resources.callback(store.close)
+        failpoints.hit("recovery.opened")
+        last = recovered_last(store, last_file.value)
+        snapshot = store.snapshot()
+        try:
+            epochs = _read_epochs(snapshot)
+            unflushed = find_unflushed(snapshot)
+            intents = _read_intents(snapshot)
+        finally:
+            snapshot.close()
+        if not known:
+            fs.sync_directory(path / "log")
+            fs.write_new(path / MARK, b"kalam_pg data directory, format 1\n")
+            fs.sync_directory(path)
+        failpoints.hit("recovery.checked")
+        return Opened(
+            directory=path,
+            fs=fs,
+            store=store,
+            last=last,
+            reserved=max(reserved_file.value, last),
+            epochs=epochs,
+            unflushed=unflushed,
+            intents=intents,
+            last_file=last_file,
+            reserved_file=reserved_file,
+            resources=resources.pop_all(),
+        )
+    raise AssertionError("not reached: the block above returns or raises")
+
+
+def recovered_last(store: HotStore, recorded: int) -> int:
+    """The newest commit of a store. Raises DataCorruptedError if it is below `recorded`."""
+    data = store.get(LAST)
+    last = int.from_bytes(data) if data is not None else 0
+    if last < recorded:
+        raise DataCorruptedError(
+            f"the log ends at commit {last}, but commit {recorded} was durable", hint=_HINT
+        )
+    return last
+
+
+def find_unflushed(snapshot: HotSnapshot) -> dict[TabletId, Unflushed]:
+    """Tablets whose log goes beyond their flush hint: some seeks a tablet, and its entries' keys."""
+    found: dict[TabletId, Unflushed] = {}
+    start, stop = log_range()
+    while (key := next(snapshot.scan_keys(start, stop), None)) is not None:
+        tablet, _, _ = split_log_key(key)
+        start = successor(log_prefix(tablet))
+        hint = snapshot.get(meta_key(tablet))
+        after = int.from_bytes(hint[:8]) if hint is not None else 0
+        rows, oldest = 0, b""
+        for entry in snapshot.scan_keys(log_key(tablet, after + 1, 0), start):
+            oldest = oldest or entry
+            rows += 1
+        if rows:
+            found[tablet] = Unflushed(rows, us_of(split_log_key(oldest)[1]))
+    return found
+
+
+def epoch_record(epoch: Epoch) -> tuple[bytes, bytes]:
+    """The system record of an epoch."""
+    value = _EPOCH.pack(_EPOCH_FORMAT, epoch.recovered, epoch.first)
+    return system_key("epoch", epoch.number), value
+
+
+def check_token(epochs: tuple[Epoch, ...], seq: int) -> None:
+    """Raise SnapshotTooOldError if a position in the change feed belongs to commits that were lost."""
+    for epoch in epochs:
+        if epoch.recovered < seq < epoch.first:
+            raise SnapshotTooOldError(
+                "the position is in a part of the log that a crash has taken",
+                hint="Read a new snapshot and continue from there.",
+            )
+
+
+def intent_key(tablet: TabletId) -> bytes:
+    """System record of a flush that has begun: the commit it reaches, 8 bytes."""
+    return system_key("intent", tablet.user, tablet.table)
+
+
+def _read_epochs(snapshot: HotSnapshot) -> tuple[Epoch, ...]:
+    prefix = system_key("epoch")
+    epochs: list[Epoch] = []
+    for _, value in snapshot.scan(prefix, successor(prefix)):
+        _, recovered, first = _EPOCH.unpack(value)
+        epochs.append(Epoch(len(epochs), recovered, first))
+    return tuple(epochs)
+
+
+def _read_intents(snapshot: HotSnapshot) -> dict[TabletId, int]:
+    prefix = system_key("intent")
+    offset = 1 << 63  # As `system_key` writes ints: a tag byte, then 8 bytes offset by this.
+    intents = {}
+    for key, value in snapshot.scan(prefix, successor(prefix)):
+        user = int.from_bytes(key[-17:-9]) - offset
+        table = int.from_bytes(key[-8:]) - offset
+        intents[TabletId(user, table)] = int.from_bytes(value[:8])
+    return intents
+
+
+_HINT = "Files are missing or damaged. Restore them, or a backup; do not delete what is left."

@@ -1,0 +1,162 @@
+"""Views: what one commit and everything before it looks like.
+
+The committer mints a view right after its batch; the event loop makes it the current one when the
+commit is published, and shares it by reference count.
+"""
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from storage.errors import DataCorruptedError
+from storage.ids import TabletId
+from storage.keys import (
+    index_key,
+    index_prefix,
+    log_key,
+    split_log_key,
+    successor,
+    unpack_position,
+)
+from storage.layout import Row
+from storage.log.hot import HotSnapshot
+from storage.log.log_entry import Entry, Op, decode_entry
+
+
+class Version(msgspec.Struct, gc=False):
+    """One version of a row. seq: its commit; n: its place in it. version: schema version of `row`."""
+
+    seq: int
+    n: int
+    op: Op
+    row: Row
+    version: int
+    old: Row | None
+
+
+class View:
+    """Everything committed up to `seq`, immutable. Any thread may read while somebody holds it.
+
+    catalog_version: the newest commit up to `seq` that changed system records. `acquire` and
+    `release` are for the event loop. When the store is closed under a view, reads raise
+    SerializationError.
+    """
+
+    __slots__ = ("_get", "_on_close", "_references", "_snapshot", "catalog_version", "seq")
+
+    def __init__(
+        self,
+        seq: int,
+        snapshot: HotSnapshot,
+        catalog_version: int = 0,
+        on_close: "Callable[[View], None] | None" = None,
+    ) -> None:
+        """A view with one holder. on_close: called when nobody holds it any more."""
+        self.seq = seq
+        self.catalog_version = catalog_version
+        self._snapshot = snapshot
+        self._get = snapshot.get
+        self._on_close = on_close
+        self._references = 1
+
+    def acquire(self) -> "View":
+        """One more holder."""
+        assert self._references > 0, "acquired after its last release"
+        self._references += 1
+        return self
+
+    def release(self) -> None:
+        """One holder less; the last one frees the snapshot."""
+        self._references -= 1
+        if not self._references:
+            self._snapshot.close()
+            if self._on_close is not None:
+                self._on_close(self)
+        assert self._references >= 0, "released more often than acquired"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody holds it any more."""
+        return not self._references
+
+    def find(self, tablet: TabletId, key: bytes) -> Version | None:
+        """The key's newest version in the log, a tombstone too; None when the index has none.
+
+        Raises:
+            DataCorruptedError: The index points at nothing, or the entry is damaged.
+        """
+        position = self.position(tablet, key)
+        if position is None:
+            return None
+        seq, n, _ = position
+        entry = self.entry(tablet, seq, n)
+        return Version(seq, n, entry.op, entry.row, entry.version, entry.old)
+
+    def position(self, tablet: TabletId, key: bytes) -> tuple[int, int, int] | None:
+        """(seq, n, operation) of the key's newest version in the log; None when the index has none."""
+        found = self._get(index_key(tablet, key))
+        return None if found is None else unpack_position(found)
+
+    def entry(self, tablet: TabletId, seq: int, n: int) -> Entry:
+        """One log entry. Raises DataCorruptedError when it is missing or damaged."""
+        data = self._get(log_key(tablet, seq, n))
+        if data is None:
+            raise DataCorruptedError(
+                f"tablet {tablet.user}/{tablet.table}: the index names a log entry that is missing",
+                detail=f"Entry {n} of commit {seq}.",
+            )
+        return decode_entry(data)
+
+    def log(
+        self, tablet: TabletId, after: int = 0, *, reverse: bool = False
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """(seq, n, entry) with after < seq <= self.seq, oldest first or newest first, lazily."""
+        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, self.seq + 1, 0)
+        for key, data in self._snapshot.scan(start, stop, reverse=reverse):
+            _, seq, n = split_log_key(key)
+            yield seq, n, data
+
+    def log_length(self, tablet: TabletId, after: int = 0) -> int:
+        """How many log entries have after < seq: some 0.4 µs each."""
+        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, self.seq + 1, 0)
+        return sum(1 for _ in self._snapshot.scan_keys(start, stop))
+
+    def keys(
+        self, tablet: TabletId, low: bytes | None, high: bytes | None, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, int, int]]:
+        """(key, seq, n) of index entries with low <= key < high, in key order, lazily.
+
+        Tombstones are among them.
+        """
+        prefix = index_prefix(tablet)
+        skip = len(prefix)
+        start = prefix if low is None else prefix + low
+        stop = successor(prefix) if high is None else prefix + high
+        for key, position in self._snapshot.scan(start, stop, reverse=reverse):
+            seq, n, _ = unpack_position(position)
+            yield key[skip:], seq, n
+
+    def system_get(self, key: bytes) -> bytes | None:
+        """A system record."""
+        return self._get(key)
+
+    def system_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """(key, value) of the system records with a prefix, in key order."""
+        return self._snapshot.scan(prefix, successor(prefix))
+
+    def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Raw (key, value) pairs in [start, stop), for recovery and checks."""
+        return self._snapshot.scan(start, stop)

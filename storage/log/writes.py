@@ -1,0 +1,221 @@
+"""What the committer writes: write sets, checked and turned into one batch of the store."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from storage.errors import KalamError, SerializationError
+from storage.ids import TabletId
+from storage.keys import (
+    index_key,
+    log_key,
+    log_prefix,
+    meta_key,
+    pack_position,
+    split_log_key,
+    successor,
+    unpack_position,
+)
+from storage.layout import Row
+from storage.log.absent_keys import AbsentKeys
+from storage.log.clock import HybridClock
+from storage.log.hot import HotStore, Put
+from storage.log.log_entry import Op, encode_entry
+from storage.log.recovery import INCARNATION, LAST
+from storage.log.view import View
+
+_TRUNCATE = Op.TRUNCATE  # An enum's attribute costs more than a global.
+
+
+class Write(msgspec.Struct, gc=False):
+    """The net change of one key by one transaction.
+
+    row: what it holds now; of DELETE the row deleted. old: what it held before, if there was a
+    row. version: schema version of both. assumed: `_seq` of the version this replaces, a
+    tombstone's too, 0 when there was no row, None to skip the check.
+
+    TRUNCATE begins a new incarnation of the tablet: no key, no rows, the only write to the
+    tablet in its set.
+    """
+
+    tablet: TabletId
+    op: Op
+    key: bytes
+    row: Row
+    old: Row | None
+    version: int
+    assumed: int | None = None
+
+
+class WriteSet(msgspec.Struct):
+    """What one transaction commits. `write_group` fills in seq, or error if it was left out.
+
+    validate: called in the committer's thread with the `_seq` about to be given; may raise a
+    KalamError, and may still add system records. context: the submitter's own.
+    """
+
+    writes: list[Write]
+    streams: list[Write]
+    system: list[Put]
+    sync: bool
+    validate: Callable[[int], None] | None = None
+    seq: int = 0
+    error: KalamError | None = None
+    context: Any = None
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Sets written as one batch, in `_seq` order, and the view that shows them.
+
+    synced: they, and all before them, are durable.
+    """
+
+    sets: tuple[WriteSet, ...]
+    view: View
+    synced: bool
+
+
+class GroupWriter:
+    """Makes one batch out of write sets; for one group, in the committer's thread.
+
+    puts: the batch so far. written: the sets in it. sync: one of them asks for it. last: the newest
+    one's sequence number, 0 before the first. system_seq: of the newest that has system records.
+    """
+
+    def __init__(self, store: HotStore, sequence: HybridClock, absent: AbsentKeys) -> None:
+        self._store = store
+        self._sequence = sequence
+        self._absent = absent
+        self._newest: dict[bytes, tuple[int, int, int]] = {}
+        self._truncated: dict[TabletId, int] = {}
+        self.puts: list[Put] = []
+        self.written: list[WriteSet] = []
+        self.sync = False
+        self.last = 0
+        self.system_seq = 0
+
+    def add(self, write_set: WriteSet) -> None:
+        """Check a set, number it and add it to the batch; if it fails, nothing of it is added.
+
+        The n of a log entry counts a transaction's writes over all its tablets.
+
+        Raises:
+            SerializationError: Something it assumed holds no more.
+            KalamError: What `validate` raised.
+        """
+        writes = write_set.writes
+        if len(writes) == 1:
+            # As below, without its loops: most transactions are one row.
+            (write,) = writes
+            key = index_key(write.tablet, write.key)
+            self._check(write, key)
+            seq = self._number(write_set)
+            self._put(seq, 0, write, key)
+        else:
+            keys = [index_key(write.tablet, write.key) for write in writes]
+            for write, key in zip(writes, keys, strict=True):
+                self._check(write, key)
+            seq = self._number(write_set)
+            for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
+                self._put(seq, n, write, key)
+        self.written.append(write_set)
+        write_set.seq = self.last = seq
+        if write_set.system:
+            self.puts += write_set.system
+            self.system_seq = seq
+            self.sync = True
+        elif write_set.sync:
+            self.sync = True
+
+    def _number(self, write_set: WriteSet) -> int:
+        """The set's number. Nothing fails from here on: the set belongs to the group."""
+        # The sets of a group become visible together: one look at the clock is enough for them.
+        seq = self._sequence.follow() if self.last else self._sequence.next()
+        if write_set.validate is not None:
+            write_set.validate(seq)
+        return seq
+
+    def _put(self, seq: int, n: int, write: Write, key: bytes) -> None:
+        tablet, op = write.tablet, write.op
+        entry = encode_entry(op, write.version, write.row, write.old)
+        if op is _TRUNCATE:
+            self._truncated[tablet] = seq
+            entry_key = meta_key(tablet, INCARNATION)
+            self.puts += ((log_key(tablet, seq, n), entry), (entry_key, seq.to_bytes(8)))
+        else:
+            self.puts += ((log_key(tablet, seq, n), entry), (key, pack_position(seq, n, op)))
+        self._newest[key] = (seq, n, op)
+
+    def batch(self) -> Sequence[Put]:
+        """Everything to write; empty when no set has anything for the store."""
+        return [*self.puts, (LAST, self.last.to_bytes(8))] if self.puts else ()
+
+    def position(self, key: bytes) -> tuple[int, int, int] | None:
+        """(seq, n, op) of an index entry, as the batch leaves it."""
+        found = self._newest.get(key)
+        if found is None:
+            data = self._store.get(key)
+            return None if data is None else unpack_position(data)
+        return found
+
+    def newest_commit(self, tablet: TabletId) -> int:
+        """The newest commit of a tablet that the log knows, earlier sets of the group included."""
+        for write_set in reversed(self.written):
+            if any(write.tablet == tablet for write in write_set.writes):
+                return write_set.seq
+        prefix = log_prefix(tablet)
+        snapshot = self._store.snapshot()
+        try:
+            key = next(snapshot.scan_keys(prefix, successor(prefix), reverse=True), None)
+        finally:
+            snapshot.close()
+        return 0 if key is None else split_log_key(key)[1]
+
+    def _check(self, write: Write, key: bytes) -> None:
+        """Raise unless what a write assumes holds."""
+        if write.assumed is None:
+            self._absent.wrote(write.tablet, key)
+            return
+        position = self._newest.get(key)
+        if position is None and not self._absent.claim(write.tablet, key):
+            data = self._store.get(key)
+            if data is not None:
+                position = unpack_position(data)
+        if position is None:
+            # Absent, or only in a segment. Then what was read there still holds: the key is locked,
+            # and flush, trim and compaction change no row.
+            return
+        seq, _, op = position
+        if seq == write.assumed or (op == Op.DELETE and not write.assumed):
+            return
+        if not write.assumed and seq <= self._truncated_at(write.tablet):
+            return
+        raise SerializationError(
+            "could not serialize access due to concurrent update",
+            hint="The transaction might succeed if retried.",
+        )
+
+    def _truncated_at(self, tablet: TabletId) -> int:
+        found = self._truncated.get(tablet)
+        if found is None:
+            data = self._store.get(meta_key(tablet, INCARNATION))
+            found = 0 if data is None else int.from_bytes(data)
+        return found
+
+
+def by_tablet(writes: Sequence[Write]) -> dict[TabletId, list[Write]]:
+    """Writes of each tablet, in their order."""
+    if len(writes) == 1:
+        return {writes[0].tablet: list(writes)}
+    found: dict[TabletId, list[Write]] = {}
+    for write in writes:
+        known = found.get(write.tablet)
+        if known is None:
+            found[write.tablet] = [write]
+        else:
+            known.append(write)
+    return found
+
+
+__all__ = ["Group", "GroupWriter", "Write", "WriteSet", "by_tablet"]

@@ -1,0 +1,160 @@
+"""The tablets in use, and what of each tablet is in no segment yet. For the event loop."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from storage.ids import TabletId
+from storage.layout import Layout
+from storage.log.recovery import Unflushed
+from storage.log.writes import Write, WriteSet, by_tablet
+from storage.stream import StreamTablet
+
+if TYPE_CHECKING:
+    from storage.tablet import Tablet
+
+TabletFactory = Callable[[TabletId, Layout, Iterable[Layout]], "Tablet"]
+
+_MEMORY_CHECK_COMMITS = 1024
+"""Commits between two looks at the tails' memory."""
+
+
+@dataclass(slots=True)
+class Dirty:
+    """What of a tablet is in no segment. since_s: of the oldest, in `time.monotonic` seconds."""
+
+    rows: int
+    since_s: float
+
+
+class TabletRegistry:
+    """Tablets by id: one object each, as long as anybody uses it.
+
+    The least recently used are let go beyond `tablets_max`, and lose their tails beyond
+    `tail_bytes_max`. STREAM tablets that hold rows stay: their rows are nowhere else.
+    """
+
+    def __init__(
+        self,
+        factory: TabletFactory,
+        unflushed: Mapping[TabletId, Unflushed],
+        *,
+        now_us: int,
+        tablets_max: int,
+        tail_bytes_max: int,
+    ) -> None:
+        self._factory = factory
+        self._tablets_max = tablets_max
+        self._tail_bytes_max = tail_bytes_max
+        self._tablets: WeakValueDictionary[TabletId, Tablet] = WeakValueDictionary()
+        self._recent: OrderedDict[TabletId, Tablet] = OrderedDict()
+        self._streams: WeakValueDictionary[TabletId, StreamTablet] = WeakValueDictionary()
+        self._filled_streams: dict[TabletId, StreamTablet] = {}
+        self._stream_options: dict[int, tuple[Layout, int, int]] = {}  # By table, as last given.
+        self._commits = 0
+        now_s = time.monotonic()
+        self.dirty = {
+            tablet: Dirty(found.rows, now_s - max(0, now_us - found.since_us) / 1e6)
+            for tablet, found in unflushed.items()
+        }
+
+    def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout]) -> "Tablet":
+        """The tablet, opened at its first use. A newer layout replaces the one that it has."""
+        tablet = self._tablets.get(tablet_id)
+        if tablet is None:
+            tablet = self._tablets[tablet_id] = self._factory(tablet_id, layout, older)
+        elif layout is not tablet.layout and layout.version > tablet.layout.version:
+            tablet.set_layout(layout)
+        recent = self._recent
+        if tablet_id in recent:
+            recent.move_to_end(tablet_id)
+        else:
+            recent[tablet_id] = tablet
+            if len(recent) > self._tablets_max:
+                recent.popitem(last=False)
+        return tablet
+
+    def stream(
+        self, tablet_id: TabletId, layout: Layout, ttl_us: int, max_buffer: int
+    ) -> StreamTablet:
+        """The STREAM table's tablet, with these limits from now on."""
+        self._stream_options[tablet_id.table] = (layout, ttl_us, max_buffer)
+        stream = self._streams.get(tablet_id)
+        if stream is None:
+            stream = self._streams[tablet_id] = StreamTablet(tablet_id, layout, ttl_us, max_buffer)
+        else:
+            stream.configure(layout, ttl_us, max_buffer)
+        return stream
+
+    def tablets(self) -> list["Tablet"]:
+        """Every open tablet."""
+        return list(self._tablets.values())
+
+    def streams(self) -> list[StreamTablet]:
+        """Every STREAM tablet that holds rows; one that holds none is let go of."""
+        for tablet_id in [t for t, stream in self._filled_streams.items() if not len(stream)]:
+            del self._filled_streams[tablet_id]
+        return list(self._filled_streams.values())
+
+    def append(self, sets: Sequence[WriteSet], now_us: int) -> None:
+        """Take in the commits that are being published."""
+        for write_set in sets:
+            writes = write_set.writes
+            if len(writes) == 1:
+                self._append(writes[0].tablet, write_set.seq, writes)
+            else:
+                for tablet_id, changes in by_tablet(writes).items():
+                    self._append(tablet_id, write_set.seq, changes)
+            if write_set.streams:
+                self._append_streams(write_set.seq, write_set.streams, now_us)
+        before, self._commits = self._commits, self._commits + len(sets)
+        if before // _MEMORY_CHECK_COMMITS != self._commits // _MEMORY_CHECK_COMMITS:
+            self.relieve_memory()
+
+    def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:
+        dirty = self.dirty.get(tablet_id)
+        if dirty is None:
+            self.dirty[tablet_id] = Dirty(len(writes), time.monotonic())
+        else:
+            dirty.rows += len(writes)
+        # Most are among the recent ones, where looking costs a tenth.
+        tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
+        if tablet is not None:
+            tablet.append(seq, writes)
+
+    def flushed(self, tablet_id: TabletId, left: int, oldest_s: float) -> None:
+        """A flush has ended: `left` entries came after it, the first at `oldest_s` (monotonic)."""
+        if left:
+            self.dirty[tablet_id] = Dirty(left, oldest_s)
+        else:
+            self.dirty.pop(tablet_id, None)
+
+    def relieve_memory(self) -> None:
+        """Drop the tails of the tablets used least recently, beyond the limit for all tails."""
+        from storage.tablet import shrink_tails  # noqa: PLC0415 -- needs Arrow
+
+        shrink_tails(self.tablets(), self._tail_bytes_max)
+
+    def forget_table(self, table: int) -> None:
+        """A table was dropped: let go of its tablets."""
+        for registry in (
+            self._tablets,
+            self._recent,
+            self._streams,
+            self._filled_streams,
+            self.dirty,
+        ):
+            for tablet_id in [found for found in registry if found.table == table]:
+                registry.pop(tablet_id, None)
+        self._stream_options.pop(table, None)
+
+    def _append_streams(self, seq: int, writes: list[Write], now_us: int) -> None:
+        for tablet_id, changes in by_tablet(writes).items():
+            options = self._stream_options.get(tablet_id.table)
+            if options is not None:  # None: the table was dropped meanwhile.
+                stream = self.stream(tablet_id, *options)
+                stream.append(seq, changes, now_us)
+                self._filled_streams[tablet_id] = stream

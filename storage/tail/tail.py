@@ -1,0 +1,360 @@
+"""A tablet's Arrow cache: immutable record batches, then a short tail of Python rows.
+
+Every version since the base is kept, so that any view above it can be read: rows are cut at a
+sequence number by bisection, and a row counts until the version that replaced it. Batches are
+never changed; what changes is which of their rows live, and a batch without dead rows is handed
+out as it is.
+
+Rows are numbered in the order of appending (*ordinals*). A tail belongs to the event loop; the
+batches that it gives out may go anywhere.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.arrow import DELETED, to_batch, to_values
+from storage.layout import Layout, Row, Value
+from storage.log.log_entry import Op
+from storage.tail.backwards import Equals, newest_of
+from storage.tail.encodings import Encodings
+from storage.tail.frozen import FrozenTail
+from storage.tail.indexes import Columns, Indexes
+from storage.tail.order import Orders
+from storage.tail.superseded import Changes
+from storage.tail.value_index import Cut, ValueIndex
+from storage.tail.versions import BatchWithId, VersionBatch, make_batch
+
+_INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers of rows at which a tail does things; tests make them small.
+
+    seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch: batches are
+    merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
+    tuples too, for newest-N reads without decoding. decode: rows of an older batch decoded at a
+    time by a newest-first read. index: rows taken into an index at a time (0.25 µs each).
+    """
+
+    seal: int = 1024
+    batch: int = 65536
+    recent: int = 2048
+    decode: int = 256
+    index: int = 4096
+
+
+_ROW_OVERHEAD_BYTES = 220
+"""Measured: key, dict slot, ordinal of one row in `_newest`."""
+_RECENT_OVERHEAD_BYTES = 400
+"""Measured: one decoded row of five columns."""
+
+_ALL = 1 << 63
+
+
+class Tail:
+    """Every version of one tablet with seq > `base`, up to the newest published.
+
+    `append` is called in commit order. All reads take (after, upto): the manifest's
+    `flushed_through` and the view's seq.
+    """
+
+    def __init__(self, layout: Layout, base: int, sizes: Sizes = Sizes()) -> None:
+        self.layout = layout
+        self._sizes = sizes
+        self.base = base
+        self.last_seq = base
+        self._batches: list[VersionBatch] = []
+        self._batch_bytes = 0
+        # Recent rows, ordinals from `_recent`; those below `_sealed` are in a batch too.
+        self._recent = 0
+        self._sealed = 0
+        self._seqs: list[int] = []
+        self._rows: list[Row] = []
+        self._gone: list[bool] = []
+        self._newest: dict[bytes, int] = {}
+        self._deaths: dict[int, int] = {}
+        self._any_gone = False
+        self._changes = Changes()
+        self._orders = Orders(layout)
+        self._above_base = 0  # The first ordinal with seq > base.
+        self._indexes = Indexes(layout, self._columns, sizes.index)
+        self.encodings = Encodings()
+        self._whole = Cut(0, _ALL, _ALL, self._deaths, whole=True)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory in use, near enough to choose which tail to drop."""
+        return self._rows_bytes + self._indexes.size_bytes + self.encodings.size_bytes
+
+    @property
+    def _rows_bytes(self) -> int:
+        return (
+            self._batch_bytes
+            + len(self._newest) * _ROW_OVERHEAD_BYTES
+            + len(self._rows) * _RECENT_OVERHEAD_BYTES
+            + len(self._deaths) * 100
+        )
+
+    def append(self, seq: int, key: bytes, row: Row, op: Op, old: Row | None) -> None:
+        """Add one version; `seq` is not below the last one's.
+
+        Args:
+            seq: Its commit.
+            key: Encoded primary key.
+            row: In the tail's layout.
+            op: INSERT, UPDATE or DELETE. The last two say that a live older version exists, here
+                or in cold; DELETE makes this one a tombstone.
+            old: The row that it replaces, in the tail's layout; its key is spelt as cold has it.
+        """
+        rows = self._rows
+        ordinal = self._recent + len(rows)
+        before = self._newest.get(key, -1)
+        self._newest[key] = ordinal
+        if before >= 0:
+            self._bury(before, seq)
+        if op is not _INSERT:
+            before_seq = self._seq_of(before) if before >= 0 else 0
+            source = row if old is None else old
+            self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
+        self._seqs.append(seq)
+        rows.append(row)
+        deleted = op is _DELETE
+        self._gone.append(deleted)
+        if deleted:
+            self._any_gone = True
+        elif self._orders:
+            self._orders.check(row)
+        if self._indexes:
+            self._indexes.add(ordinal, row, gone=deleted)
+        self.last_seq = seq
+        if ordinal + 1 - self._sealed >= self._sizes.seal:
+            self._seal()
+
+    def live(self, after: int, upto: int) -> list[BatchWithId]:
+        """Batches of the rows that a view at `upto` sees, of versions newer than `after`."""
+        if self._recent + len(self._rows) > self._sealed:
+            self._seal()
+        found = (
+            batch.live(after, upto)
+            for batch in self._batches
+            if batch.seqs[0] <= upto and batch.seqs[-1] > after
+        )
+        return [batch for batch in found if batch is not None]
+
+    def frozen(self, after: int, upto: int) -> FrozenTail:
+        """What a flush writes, the newest version of every key with after < seq <= upto."""
+        if self._recent + len(self._rows) > self._sealed:
+            self._seal()
+        parts = [
+            batch for batch in self._batches if batch.seqs[0] <= upto and batch.seqs[-1] > after
+        ]
+        return FrozenTail(self.layout, after, upto, parts, self._changes.until_now())
+
+    def superseded(self, after: int, upto: int) -> pa.RecordBatch | None:
+        """Keys of live rows at or below `after` that versions in (after, upto] replaced."""
+        return self._changes.keys(after, upto, self.layout)
+
+    def newest(self, after: int, upto: int, equals: Equals = ()) -> Iterator[tuple[int, Row]]:
+        """(seq, row) of the live rows that a view at `upto` sees, newest commit first, lazily.
+
+        equals: (position, value) pairs; rows that differ from one are left out, in Arrow where a
+        row is not decoded anyway. Only for kinds whose equality is that of their stored form.
+        """
+        seqs, rows, gone, first = self._seqs, self._rows, self._gone, self._recent
+        deaths = self._deaths
+        batches = list(self._batches)
+        at = bisect_right(seqs, upto)
+        while at:
+            at -= 1
+            seq = seqs[at]
+            if seq <= after:
+                return
+            row = rows[at]
+            for position, value in equals:
+                if row[position] != value:
+                    break
+            else:
+                if not gone[at] and not 0 < deaths.get(first + at, 0) <= upto:
+                    yield seq, row
+        for batch in reversed(batches):
+            if batch.first < first:
+                within = (first, after, upto)
+                yield from newest_of(batch, self.layout, deaths, within, equals, self._sizes.decode)
+            if batch.seqs[0] <= after:
+                return
+
+    def in_order(self, position: int) -> bool:
+        """Whether the column was never below an earlier row's value (nor null) in the whole tail.
+
+        The first question of a column reads it all; from then on `append` keeps the answer.
+        """
+        return self._orders.holds(position, lambda: self._alive_values(position))
+
+    def index(self, equal: int, by: int | None) -> ValueIndex | None:
+        """The rows by column `equal` in the order of column `by`, None if not (yet) to be had."""
+        end = self._recent + len(self._rows)
+        return self._indexes.find(equal, by, self._above_base, end, self._rows_bytes)
+
+    def cut(self, after: int, upto: int) -> Cut:
+        """Which ordinals a view at `upto` sees, of versions newer than `after`."""
+        if after <= self.base and upto >= self.last_seq:
+            return self._whole
+        return Cut(self._end_of(after), self._end_of(upto), upto, self._deaths, whole=False)
+
+    def rows_at(self, ordinals: Sequence[int], positions: Sequence[int]) -> list[tuple[int, Row]]:
+        """(seq, values of the columns at `positions`) of each."""
+        recent, seqs, rows = self._recent, self._seqs, self._rows
+        whole = len(positions) == len(self.layout.columns)
+        found: list[tuple[int, Row]] = []
+        older: dict[int, list[int]] = {}  # Places in `found`, by batch.
+        within, places = range(0), list[int]()
+        for place, ordinal in enumerate(ordinals):
+            if ordinal >= recent:
+                row = rows[ordinal - recent]
+                values = row if whole else tuple([row[at] for at in positions])
+                found.append((seqs[ordinal - recent], values))
+                continue
+            if ordinal not in within:
+                number = self._batch_index(ordinal)
+                batch = self._batches[number]
+                within = range(batch.first, batch.first + len(batch.seqs))
+                places = older.setdefault(number, [])
+            places.append(place)
+            found.append((0, ()))
+        for number, places in older.items():
+            batch = self._batches[number]
+            at = [ordinals[place] - batch.first for place in places]
+            for place, one in zip(places, batch.take(at, positions), strict=True):
+                found[place] = one
+        return found
+
+    def drop_through(self, base: int) -> None:
+        """Forget versions with seq <= base: they are in cold and no view reads them from here."""
+        if base <= self.base:
+            return
+        if self._recent + len(self._rows) > self._sealed:
+            self._seal()
+        kept = [batch for batch in self._batches if batch.seqs[-1] > base]
+        self.base = base
+        self._above_base = self._end_of(base)
+        self._indexes.clear()
+        if len(kept) == len(self._batches):
+            return
+        first = kept[0].first if kept else self._sealed
+        self._batches = kept
+        self._batch_bytes = sum(batch.batch.nbytes for batch in kept)
+        self._forget_recent(first)
+        self._newest = {key: at for key, at in self._newest.items() if at >= first}
+        self._deaths = {at: seq for at, seq in self._deaths.items() if at >= first}
+        self._changes = self._changes.since(base)
+        self.encodings.since(first)
+        self._whole = Cut(0, _ALL, _ALL, self._deaths, whole=True)
+
+    # How rows die and become batches.
+
+    def _bury(self, ordinal: int, seq: int) -> None:
+        self._deaths[ordinal] = seq
+        if ordinal < self._sealed:
+            batch = self._batches[self._batch_index(ordinal)]
+            batch.dead.append(ordinal - batch.first)
+            batch.dead_at.append(seq)
+
+    def _batch_index(self, ordinal: int) -> int:
+        return bisect_right(self._batches, ordinal, key=lambda batch: batch.first) - 1
+
+    def _seq_of(self, ordinal: int) -> int:
+        if ordinal >= self._recent:
+            return self._seqs[ordinal - self._recent]
+        batch = self._batches[self._batch_index(ordinal)]
+        return batch.seqs[ordinal - batch.first]
+
+    def _seal(self) -> None:
+        """Make the rows that are in no batch one, then merge while sizes are alike."""
+        start = self._sealed - self._recent
+        seqs, rows, gone = self._seqs[start:], self._rows[start:], self._gone[start:]
+        record = to_batch(rows, self.layout, seqs, gone)
+        dead = (
+            [
+                (seq, ordinal - self._sealed)
+                for ordinal in range(self._sealed, self._sealed + len(rows))
+                if (seq := self._deaths.get(ordinal, 0))
+            ]
+            if self._deaths
+            else []
+        )
+        batch = make_batch(self._sealed, record, dead, tombstones=self._any_gone and any(gone))
+        self._sealed += len(rows)
+        self._batches.append(batch)
+        self._batch_bytes += record.nbytes
+        self._coalesce()
+        if self._indexes:
+            self._indexes.limit(self._rows_bytes)
+        if len(self._rows) > 2 * self._sizes.recent:
+            self._forget_recent(self._sealed - self._sizes.recent)
+
+    def _coalesce(self) -> None:
+        batches = self._batches
+        while len(batches) > 1:
+            left, right = batches[-2], batches[-1]
+            rows = left.batch.num_rows, right.batch.num_rows
+            # Each row is copied once per doubling.
+            if rows[0] >= 2 * rows[1] or sum(rows) > self._sizes.batch:
+                return
+            dead = list(zip(left.dead_at, left.dead, strict=True))
+            dead += [(s, at + rows[0]) for s, at in zip(right.dead_at, right.dead, strict=True)]
+            record = pa.concat_batches([left.batch, right.batch])
+            batches[-2:] = [
+                make_batch(left.first, record, dead, tombstones=left.tombstones or right.tombstones)
+            ]
+
+    def _forget_recent(self, first: int) -> None:
+        """Drop decoded rows below ordinal `first`; new lists, since a reader may hold the old ones."""
+        drop = first - self._recent
+        if drop <= 0:
+            return
+        self._seqs, self._rows = self._seqs[drop:], self._rows[drop:]
+        self._gone = self._gone[drop:]
+        self._recent = first
+
+    # For indexes and orders.
+
+    def _alive_values(self, position: int) -> list[Value]:
+        """A column's values in all rows but tombstones, in the order of writing."""
+        values: list[Value] = []
+        for batch in self._batches:
+            alive = batch.batch
+            if batch.tombstones:
+                alive = alive.filter(pc.invert(alive.column(DELETED)))
+            values += to_values(alive.column(position))
+        start = self._sealed - self._recent
+        values += [
+            row[position]
+            for row, gone in zip(self._rows[start:], self._gone[start:], strict=True)
+            if not gone
+        ]
+        return values
+
+    def _columns(self, first: int, most: int, positions: Sequence[int]) -> Columns:
+        """Some columns of up to `most` rows from an ordinal on, and which are tombstones."""
+        if first < self._sealed:
+            batch = self._batches[self._batch_index(first)]
+            part = batch.batch.slice(first - batch.first, most)
+            gone = part.column(DELETED).to_pylist() if batch.tombstones else None
+            return [to_values(part.column(position)) for position in positions], gone
+        start = first - self._recent
+        rows = self._rows[start : start + most]
+        return [[row[at] for row in rows] for at in positions], self._gone[start : start + most]
+
+    def _end_of(self, seq: int) -> int:
+        """The first ordinal of a row that was written after commit `seq`."""
+        if self._seqs and self._seqs[0] <= seq:
+            return self._recent + bisect_right(self._seqs, seq)
+        for batch in reversed(self._batches):
+            if batch.seqs[0] <= seq:
+                return batch.first + bisect_right(batch.seqs, seq)
+        return self._batches[0].first if self._batches else self._recent

@@ -1,0 +1,63 @@
+"""What was made of rows is kept within bounds, and never another row's."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.tail.encodings import Encodings
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 11), st.lists(st.integers(0, 60), unique=True)),
+        st.tuples(st.just("since"), st.integers(0, 60), st.none()),
+    ),
+    max_size=30,
+)
+
+
+def made_of(shape, ordinal):
+    return f"{shape} {ordinal}".encode() * (ordinal % 7)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=STEPS, most=st.sampled_from([1000, 5000, 1 << 20]))
+def test_what_is_there_was_made_of_that_row_in_that_shape_and_the_size_is_bounded(steps, most):
+    kept = Encodings(most)
+    first = 0
+    for step, number, ordinals in steps:
+        if step == "put":
+            present = [at for at in ordinals if at >= first]
+            kept.put(number, present, [made_of(number, at) for at in present])
+        else:
+            first = max(first, number)
+            kept.since(first)
+        assert kept.size_bytes <= most
+        for shape in range(12):
+            for at, data in kept._shapes.get(shape, {}).items():
+                assert data == made_of(shape, at)
+                assert at >= first
+    for shape in range(12, 20):  # Others push all of these out, and nothing is left of their size.
+        assert not kept.of(shape)
+    assert kept.size_bytes == 0
+
+
+def test_what_was_just_kept_is_found():
+    kept = Encodings()
+    kept.put("text", [5, 3], [b"five", b"three"])
+    assert kept.of("text") == {5: b"five", 3: b"three"}
+    assert not kept.of("binary")
+
+
+def test_when_there_is_no_room_the_oldest_go_first():
+    kept = Encodings(10_000)
+    for ordinal in range(200):
+        kept.put("text", [ordinal], [b"x"])
+        assert ordinal in kept.of("text")
+    assert 0 not in kept.of("text")
+    assert 190 in kept.of("text")
+
+
+def test_one_answer_does_not_push_out_all_others():
+    kept = Encodings(10_000)
+    kept.put("text", [1], [b"x"])
+    kept.put("text", range(2, 100), [b"x"] * 98)
+    assert set(kept.of("text")) == {1}
