@@ -13,10 +13,16 @@ import mmap
 import os
 from collections import deque
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Self
 
 AREA_BYTES = 8 << 20
 """So much a worker may be ahead of the client: some six pieces."""
+
+_COUNT = Struct("<Q")
+_FILE_BYTES = AREA_BYTES + _COUNT.size
+"""Behind the pieces stands how many queries the worker has begun: what it has not begun when it is
+lost, it is not to blame for."""
 
 PIECE_BYTES_MIN = 32 << 10
 """Less than this travels in a frame: that costs a copy more, and no answer."""
@@ -31,7 +37,7 @@ def create() -> int:
     """A descriptor of a new area, for both processes to map."""
     fd = os.memfd_create("kalam-rows", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
-        os.ftruncate(fd, AREA_BYTES)
+        os.ftruncate(fd, _FILE_BYTES)
         fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
     except BaseException:
         os.close(fd)
@@ -39,25 +45,55 @@ def create() -> int:
     return fd
 
 
-def map_to_read(fd: int) -> memoryview:
-    """The server's view of an area; it lasts as long as somebody holds it, or a part of it."""
-    return memoryview(mmap.mmap(fd, AREA_BYTES, prot=mmap.PROT_READ))
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """The server's view of an area; it lasts as long as somebody holds it, or a part of `rows`."""
+
+    _file: memoryview
+
+    @classmethod
+    def to_read(cls, fd: int) -> Self:
+        """Map the area."""
+        return cls(memoryview(mmap.mmap(fd, _FILE_BYTES, prot=mmap.PROT_READ)))
+
+    @property
+    def rows(self) -> memoryview:
+        """Where the pieces lie."""
+        return self._file[:AREA_BYTES]
+
+    @property
+    def begun(self) -> int:
+        """How many queries the worker has begun."""
+        count: int = _COUNT.unpack_from(self._file, AREA_BYTES)[0]
+        return count
 
 
 @dataclass(slots=True)
 class Area:
-    """The worker's side: pieces are laid down in turn, and freed in the same order."""
+    """The worker's side: pieces are laid down in turn, and freed in the same order.
+
+    count: where it says how many queries it has begun.
+    """
 
     memory: memoryview
+    count: memoryview = field(default_factory=lambda: memoryview(bytearray(_COUNT.size)))
+    _begun: int = 0
     _placed: "deque[tuple[int, int]]" = field(default_factory=deque)
 
     @classmethod
     def map(cls, fd: int) -> Self:
         """Map the area and close `fd`."""
         try:
-            return cls(memoryview(mmap.mmap(fd, AREA_BYTES)))
+            file = memoryview(mmap.mmap(fd, _FILE_BYTES))
         finally:
             os.close(fd)
+        return cls(file[:AREA_BYTES], file[AREA_BYTES:])
+
+    def begin(self) -> None:
+        """A query begins: no piece is needed any more."""
+        self._placed.clear()
+        self._begun += 1
+        _COUNT.pack_into(self.count, 0, self._begun)
 
     def place(self, data: bytes | memoryview) -> int | None:
         """Lay `data` down; where it lies, or None when there is no room now."""
@@ -71,10 +107,6 @@ class Area:
     def taken(self) -> None:
         """The oldest piece is no longer needed."""
         self._placed.popleft()
-
-    def clear(self) -> None:
-        """No piece is needed: a new query begins."""
-        self._placed.clear()
 
     def _room(self, size: int) -> int | None:
         if not self._placed:

@@ -11,28 +11,25 @@ takes its worker with it and nobody else: the pool starts another.
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
-import pyarrow as pa
 import structlog
 import trio
 
 from catalog.errors import InsufficientResourcesError
 from catalog.types.table import TypeContext
 from kalam_pg.engines.context import EngineSettings
-from kalam_pg.engines.errors import canceled, from_failure, internal_error
-from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
+from kalam_pg.engines.errors import canceled
+from kalam_pg.engines.pool_stream import PoolStream
+from kalam_pg.engines.process import WorkerLostError, WorkerProcess
 from kalam_pg.engines.protocol import (
     Kind,
     QueryBody,
     SharedBatch,
     TableBody,
-    decode_done,
-    decode_failure,
-    decode_placed,
     encode_query,
 )
 from kalam_pg.engines.request import (
@@ -41,17 +38,12 @@ from kalam_pg.engines.request import (
     EngineQuery,
     Limits,
     TableInput,
-    WireChunk,
     WireResult,
 )
 from kalam_pg.engines.shared import INLINE_BYTES_MAX, SharedBatches, to_ipc
-from storage.errors import KalamError
 
 QUEUE_MAX = 1000
 """Queries that may wait for a worker; more are refused (53000) rather than kept for minutes."""
-
-CANCEL_GRACE_S = 0.1
-"""A worker that has not stopped this long after CANCEL is killed."""
 
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then never will."""
@@ -95,7 +87,7 @@ class Pool:
         self._manager = trio.open_nursery()
         self._nursery = await self._manager.__aenter__()
         for _ in range(self._size):
-            self._nursery.start_soon(self._start_worker)
+            self._nursery.start_soon(self._keep_worker)
         try:
             with trio.fail_after(START_TIMEOUT_S):
                 await self._first_ready.wait()
@@ -117,9 +109,7 @@ class Pool:
             # The caller's own exception passes by itself, not wrapped in the nursery's group.
             await self._manager.__aexit__(None, None, None)
         finally:
-            for worker in [*self._idle, *self._busy]:
-                worker.kill()
-                worker.process.wait()
+            for worker in self._busy:  # Each is gone; somebody still meant to read its answer.
                 worker.close()
             self._shared.close()
 
@@ -132,18 +122,21 @@ class Pool:
             KalamError: 53000 the queue is full, 57014 the timeout passed while it waited.
         """
         deadline = trio.current_time() + limits.timeout_s if limits.timeout_s else math.inf
+        worker = await self.assign(query, limits, deadline)
+        return PoolStream(self, worker, query, limits, deadline)
+
+    async def assign(self, query: EngineQuery, limits: Limits, deadline: float) -> WorkerProcess:
+        """A worker that was sent `query`, or was lost meanwhile. Raises as `run`."""
         worker = await self._acquire(deadline)
-        stream = PoolStream(self, worker, query.result, deadline)
         try:
             await self._send_query(worker, query, limits)
         except WorkerLostError:
-            await stream.fail_lost()
+            pass  # Who reads the answer finds out, and knows what to do.
         except BaseException:
             # Part of a frame may have been sent: the worker is of no further use.
-            worker.kill()
             self.release(worker, usable=False)
             raise
-        return stream
+        return worker
 
     def statistics(self) -> PoolStatistics:
         """Counts of this moment."""
@@ -151,29 +144,28 @@ class Pool:
         return PoolStatistics(ready, len(self._idle), len(self._waiting), self._lost)
 
     def release(self, worker: WorkerProcess, *, usable: bool) -> None:
-        """Take back a worker whose query is over; an unusable one is replaced."""
-        if usable:
+        """Take back a worker whose query is over; an unusable one is killed."""
+        if worker.gone.is_set():
+            self._busy.discard(worker)
+            worker.close()
+        elif usable:
             worker.forget_words()
             self._give(worker)
-            return
-        self._busy.discard(worker)
-        if self._nursery is not None:
-            self._nursery.start_soon(self._replace, worker)
+        else:
+            self._busy.discard(worker)
+            worker.kill()
 
     def soon(self, function: Callable[..., Awaitable[None]], *arguments: object) -> None:
         """Run an async function in the pool's own nursery."""
         assert self._nursery is not None
         self._nursery.start_soon(function, *arguments)
 
-    def count_lost(self) -> None:
-        """A worker has ended by itself."""
-        self._lost += 1
-
     async def _acquire(self, deadline: float) -> WorkerProcess:
-        if self._idle:
+        while self._idle:
             worker = self._idle.pop()  # The last used: its caches are warm.
-            self._busy.add(worker)
-            return worker
+            if worker.alive:  # Else `_keep_worker` is about to notice.
+                self._busy.add(worker)
+                return worker
         if len(self._waiting) >= self._queue_max:
             raise InsufficientResourcesError(
                 "too many queries are waiting for the query engine",
@@ -217,6 +209,7 @@ class Pool:
             limits,
             query.direct,
         )
+        worker.asked += 1
         await worker.send(Kind.QUERY, encode_query(body), descriptors)
         self._shared.trim()
 
@@ -250,207 +243,55 @@ class Pool:
 
     # ------------------------------------------------------------------ workers come and go
 
-    async def _start_worker(self) -> None:
+    async def _keep_worker(self) -> None:
+        """One place in the pool: a worker in it, and another when that has ended."""
         while True:
             worker = WorkerProcess.start(self._settings)
+            started = False
             try:
-                with trio.move_on_after(START_TIMEOUT_S):
-                    kind, _ = await worker.receive()
-                    assert kind is Kind.READY
+                started = await self._is_ready(worker)
+                if started:
                     self._first_ready.set()
                     self._give(worker)
-                    return
-            except WorkerLostError:
-                pass
-            except BaseException:
-                worker.kill()
-                worker.process.wait()
-                worker.close()
-                raise
-            worker.kill()
-            status = await worker.wait()
-            _log.error("worker_start_failed", status=status, stderr=worker.last_words()[-2000:])
-            worker.close()
-            await trio.sleep(RESTART_PAUSE_S)
+                    await worker.wait()
+            finally:
+                if not started:
+                    worker.kill()
+                self._ended(worker)
+            if not started:
+                await trio.sleep(RESTART_PAUSE_S)
 
-    async def _replace(self, worker: WorkerProcess) -> None:
-        worker.kill()
-        await worker.wait()
-        worker.close()
-        await self._start_worker()
+    async def _is_ready(self, worker: WorkerProcess) -> bool:
+        """Whether a new worker has reported in time."""
+        try:
+            with trio.move_on_after(START_TIMEOUT_S):
+                kind, _ = await worker.receive()
+                return kind is Kind.READY
+        except WorkerLostError:
+            worker.put_down()
+            await worker.wait()
+        status = worker.process.poll()
+        _log.error("worker_start_failed", status=status, stderr=worker.last_words()[-2000:])
+        return False
+
+    def _ended(self, worker: WorkerProcess) -> None:
+        """A worker has ended, or the pool does. Who reads its answer closes it; nobody else would."""
+        if worker.alive:
+            worker.kill()
+        worker.bury()
+        if not worker.killed:
+            self._lost += 1
+            _log.warning("worker_lost", status=worker.status, idle=worker in self._idle)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if worker not in self._busy:
+            worker.close()
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     event: trio.Event = field(default_factory=trio.Event)
     worker: WorkerProcess | None = None
-
-
-class PoolStream:
-    """The answer of one query: iterate it once, or `aclose` it. `cancel` ends it from elsewhere."""
-
-    def __init__(
-        self,
-        pool: Pool,
-        worker: WorkerProcess,
-        result: WireResult | ArrowResult,
-        deadline: float,
-    ) -> None:
-        self._pool = pool
-        self._worker: WorkerProcess | None = worker
-        self._wire = isinstance(result, WireResult)
-        self._deadline = deadline
-        self._scope: trio.CancelScope | None = None
-        self._canceled = ""
-        self._lends = False
-        self._lent = False
-        self.schema: pa.Schema | None = None
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
-
-    def lend(self) -> AsyncIterator[Any]:
-        """See `request.ResultStream`: chunks in the worker's area are not copied out of it."""
-        self._lends = True
-        return self
-
-    def cancel(self, reason: str = "user request") -> None:
-        """End the query: whoever iterates gets 57014. May be called at any time, more than once."""
-        self._canceled = self._canceled or reason
-        if self._scope is not None:
-            self._scope.cancel()
-
-    async def __anext__(self) -> WireChunk | pa.RecordBatch:
-        while True:
-            kind, body = await self._receive()
-            if kind is Kind.PLACED:
-                return self._placed(body)
-            if kind is Kind.ROWS:
-                return WireChunk(memoryview(body)[4:], int.from_bytes(body[:4], "little"))
-            if kind is Kind.BATCH:
-                return pa.ipc.read_record_batch(pa.py_buffer(body), self.schema)
-            if kind is Kind.SCHEMA:
-                self.schema = pa.ipc.read_schema(pa.py_buffer(body))
-            elif kind is Kind.ERROR:
-                error = from_failure(decode_failure(body))
-                await self._finish()
-                raise error
-            elif kind is Kind.DONE:
-                self._done(body)
-                raise StopAsyncIteration
-            else:
-                raise internal_error(f"unexpected frame {kind}")
-
-    def _placed(self, body: bytes) -> WireChunk:
-        worker = self._worker
-        assert worker is not None
-        try:
-            placed = decode_placed(body, len(worker.area))
-        except ValueError as exc:
-            raise internal_error(str(exc)) from exc
-        data = worker.area[placed.start : placed.start + placed.size]
-        if self._lends:
-            self._lent = True
-            return WireChunk(data, placed.rows)
-        owned = bytes(data)
-        worker.send_nowait(Kind.TAKEN)
-        return WireChunk(owned, placed.rows)
-
-    async def read_schema(self) -> pa.Schema:
-        """The schema of an Arrow result, which comes before its batches."""
-        assert not self._wire
-        while self.schema is None:
-            kind, body = await self._receive()
-            if kind is Kind.SCHEMA:
-                self.schema = pa.ipc.read_schema(pa.py_buffer(body))
-            else:
-                assert kind is Kind.ERROR
-                error = from_failure(decode_failure(body))
-                await self._finish()
-                raise error
-        return self.schema
-
-    async def aclose(self) -> None:
-        """Stop the query if it still runs; the worker is freed or killed soon after."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self._pool.soon(_stop, self._pool, worker)
-        await trio.lowlevel.checkpoint()
-
-    async def fail_lost(self) -> None:
-        """Raise why the worker is gone."""
-        worker, self._worker = self._worker, None
-        assert worker is not None
-        with trio.CancelScope(shield=True):
-            status = await worker.wait()
-        error = why_lost(worker, status)
-        self._pool.count_lost()
-        _log.warning("worker_lost", status=status, sqlstate=error.sqlstate)
-        self._pool.release(worker, usable=False)
-        raise error
-
-    async def _receive(self) -> tuple[Kind, bytes]:
-        if self._worker is None:
-            raise StopAsyncIteration
-        if self._lent:
-            self._lent = False
-            self._worker.send_nowait(Kind.TAKEN)
-        frame = None
-        try:
-            if not self._canceled:
-                with trio.CancelScope(deadline=self._deadline) as self._scope:
-                    frame = await self._worker.receive()
-        except WorkerLostError:
-            await self.fail_lost()
-        except BaseException:
-            await self._abandon()
-            raise
-        finally:
-            self._scope = None
-        if frame is None:
-            reason = self._canceled or "statement timeout"
-            await self._abandon()
-            raise canceled(reason)
-        return frame
-
-    async def _abandon(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self._pool.soon(_stop, self._pool, worker)
-
-    async def _finish(self) -> None:
-        """After ERROR: DONE follows at once."""
-        try:
-            kind, body = await self._receive()
-        except KalamError:
-            return
-        assert kind is Kind.DONE
-        self._done(body)
-
-    def _done(self, body: bytes) -> None:
-        worker, self._worker = self._worker, None
-        assert worker is not None
-        worker.held.difference_update(decode_done(body).dropped)
-        self._pool.release(worker, usable=True)
-
-
-async def _stop(pool: Pool, worker: WorkerProcess) -> None:
-    """Ask a worker to stop, read away what it still sends, and kill it when it takes too long."""
-    worker.send_nowait(Kind.CANCEL)
-    usable = False
-    try:
-        with trio.move_on_after(CANCEL_GRACE_S):
-            while not usable:
-                kind, body = await worker.receive()
-                if kind is Kind.DONE:
-                    worker.held.difference_update(decode_done(body).dropped)
-                    usable = True
-    except WorkerLostError:
-        pool.count_lost()
-    except Exception:  # noqa: BLE001 -- whatever it is, see below
-        # It sends nonsense. That costs this worker, and must not cost the server.
-        _log.exception("worker_unreadable")
-    pool.release(worker, usable=usable)
 
 
 def _without_objects(result: WireResult | ArrowResult) -> WireResult | None:

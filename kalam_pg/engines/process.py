@@ -33,14 +33,21 @@ class WorkerLostError(Exception):
 
 @dataclass(slots=True, eq=False)
 class WorkerProcess:
-    """One worker. `held`: ids of the batches that it has mapped. `area`: where it lays rows down."""
+    """One worker. `held`: ids of the batches that it has mapped. `area`: where it lays rows down.
+
+    asked: queries that were sent to it. killed: its end is our doing. gone: it has ended, with `status`
+    (-N is signal N).
+    """
 
     process: "subprocess.Popen[bytes]"
     link: trio.socket.SocketType
     stderr: int
-    area: memoryview
+    area: area.Mapped
     held: set[int] = field(default_factory=set)
+    asked: int = 0
     killed: bool = False
+    gone: trio.Event = field(default_factory=trio.Event)
+    status: int = 0
     _reader: FrameReader = field(default_factory=FrameReader)
     _frames: list[tuple[Kind, bytes]] = field(default_factory=list)
     _large: tuple[Kind, bytearray, int] | None = None
@@ -57,7 +64,7 @@ class WorkerProcess:
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         stderr = os.memfd_create("kalam-worker-stderr", os.MFD_CLOEXEC)
         rows = area.create()
-        mapped = area.map_to_read(rows)
+        mapped = area.Mapped.to_read(rows)
         with theirs, os.fdopen(rows, "rb"):
             process = subprocess.Popen(  # noqa: S603
                 [
@@ -132,21 +139,39 @@ class WorkerProcess:
             self._large = (kind, body, filled) if filled < len(body) else None
         return kind, body  # type: ignore[return-value]  # nobody else has this bytearray
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, as far as the kernel has said."""
+        return self.process.poll() is None
+
+    @property
+    def blameless(self) -> bool:
+        """Whether it was lost without having begun its last query."""
+        return self.area.begun < self.asked
+
     def kill(self) -> None:
         """SIGKILL, now; the worker needs no warning."""
         self.killed = True
+        self.put_down()
+
+    def put_down(self) -> None:
+        """SIGKILL to what has closed its socket and will end, or should."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
 
-    async def wait(self) -> int:
-        """Wait for its end and free what it held here; -N is signal N."""
+    async def wait(self) -> None:
+        """Wait for its end."""
         if self.process.poll() is None:
             descriptor = os.pidfd_open(self.process.pid)
             try:
                 await trio.lowlevel.wait_readable(descriptor)
             finally:
                 os.close(descriptor)
-        return self.process.wait()
+
+    def bury(self) -> None:
+        """Wait for an end that has come or cannot be far, and tell who waits for it."""
+        self.status = self.process.wait()
+        self.gone.set()
 
     def last_words(self) -> str:
         """What it wrote to its standard error, the end of it."""
@@ -160,13 +185,15 @@ class WorkerProcess:
             os.ftruncate(self.stderr, 0)
 
     def close(self) -> None:
-        """Close the socket (which ends an idle worker) and its standard error."""
-        self.link.close()
-        os.close(self.stderr)
+        """Close the socket (which ends an idle worker) and its standard error. Again is no error."""
+        if self.stderr >= 0:
+            self.link.close()
+            os.close(self.stderr)
+            self.stderr = -1
 
 
-def why_lost(worker: WorkerProcess, status: int) -> KalamError:
-    """The error of the query that a worker took with it.
+def why_lost(worker: WorkerProcess) -> KalamError:
+    """The error of the query that a worker, gone but not closed, took with it.
 
     Its allocator's last words, or the kernel's SIGKILL, mean memory; a worker that dies otherwise
     has nearly always run out of stack over a deep expression.
@@ -176,7 +203,7 @@ def why_lost(worker: WorkerProcess, status: int) -> KalamError:
         StatementTooComplexError,
     )
 
-    words = worker.last_words()
+    words, status = worker.last_words(), worker.status
     if "memory allocation of" in words or "MemoryError" in words or status == -signal.SIGKILL:
         return OutOfMemoryError("out of memory", detail="The query passed its memory limit.")
     if status < 0:

@@ -94,7 +94,7 @@ class Worker:
         while (frame := self._receive()) is not None:
             kind, body = frame
             if kind is Kind.QUERY:  # A late CANCEL or TAKEN is for a query that has ended.
-                self._area.clear()
+                self._area.begin()
                 self._answer(decode_query(body))
 
     def _warm_up(self) -> None:

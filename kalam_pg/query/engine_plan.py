@@ -4,11 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from catalog.errors import FeatureNotSupportedError
-from kalam_pg.engines.request import ArrowResult, EngineQuery, Limits, TableInput, WireResult
+from kalam_pg.engines.request import (
+    ArrowResult,
+    EngineQuery,
+    ResultStream,
+    TableInput,
+    WireResult,
+)
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.scan import table_inputs
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.waits import Steps
 from kalam_pg.rows import arrow_to_values
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
@@ -35,33 +41,25 @@ class EnginePlan:
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         query = _request(emitted, inputs, wire, x.context, _direct(self.query))
-        stream = yield from run_async(lambda: x.database.query_engine.run(query, _limits(x)))
-        return Result("SELECT", None, self.columns, stream=stream)
+        return Result("SELECT", None, self.columns, stream=x.ask(query))
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         query = _request(emitted, inputs, ArrowResult(), x.context)
 
-        async def collect() -> list[Row]:
-            stream = await x.database.query_engine.run(query, _limits(x))
+        async def collect(stream: ResultStream) -> list[Row]:
             rows: list[Row] = []
-            try:
-                async for batch in stream:
-                    values = [
-                        arrow_to_values(batch.column(at), column.type)
-                        for at, column in enumerate(self.columns)
-                    ]
-                    rows.extend(zip(*values, strict=True) if values else [()] * batch.num_rows)
-            finally:
-                await stream.aclose()
+            async for batch in stream:
+                values = [
+                    arrow_to_values(batch.column(at), column.type)
+                    for at, column in enumerate(self.columns)
+                ]
+                rows.extend(zip(*values, strict=True) if values else [()] * batch.num_rows)
             return rows
 
-        return (yield from run_async(collect, timeout_s=x.statement_timeout_s))
-
-
-def _limits(x: Execution) -> Limits:
-    return Limits(timeout_s=x.statement_timeout_s, memory_bytes=x.database.worker_memory_bytes)
+        timeout_s = x.statement_timeout_s
+        return (yield from x.ask(query).use(collect, last=True, timeout_s=timeout_s))
 
 
 def _request(

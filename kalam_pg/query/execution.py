@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.model import Table, User
-from kalam_pg.engines.request import ResultStream, WireResult
+from kalam_pg.engines.request import EngineQuery, Limits, WireResult
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.sql.tree import OutputColumn
 from storage.ids import NO_USER, TabletId
@@ -22,15 +23,22 @@ class Result:
     """A statement's answer. Rows are in `rows`, or are DataRow messages in `messages` or from `stream`.
 
     The latter two only when the execution says how (`wire`). tag: the command tag without its count.
-    count: rows returned or changed; None leaves the tag bare.
+    count: rows returned or changed; None leaves the tag bare. execution: what must stay open while the
+    answer is read, None when all of it is here; whoever reads it calls `close`.
     """
 
     tag: str
     count: int | None = None
     columns: tuple[OutputColumn, ...] = ()
     rows: Sequence[Row] = ()
-    stream: ResultStream | None = None
+    stream: EngineAnswer | None = None
     messages: bytes | None = None
+    execution: "Execution | None" = None
+
+    def close(self) -> None:
+        """Nobody reads on. Again is no error."""
+        if self.execution is not None:
+            self.execution.close()
 
     @property
     def command_tag(self) -> str:
@@ -43,11 +51,13 @@ class Result:
 class Execution:
     """One run of one statement: who, in which transaction, with which parameters.
 
-    The view is taken when it is first asked for and given back by `close`: at READ COMMITTED each
-    statement has its own, above that the transaction's.
+    The view is taken when it is first asked for: at READ COMMITTED each statement has its own, above that
+    the transaction's. It is given back, and engines' answers are closed, by `close`: when the statement
+    has run, or when its answer has been read (`Result.close`), or with the transaction.
     """
 
     __slots__ = (
+        "_answers",
         "_view",
         "context",
         "database",
@@ -74,6 +84,7 @@ class Execution:
         self.wire = wire
         self.statement_timeout_s = statement_timeout_s
         self._view: View | None = None
+        self._answers: list[EngineAnswer] = []
 
     @property
     def view(self) -> View:
@@ -89,8 +100,24 @@ class Execution:
                 view = transaction.view
         return view
 
+    def ask(self, query: EngineQuery) -> EngineAnswer:
+        """The answer of an engine, which is closed with this execution if not before."""
+        limits = Limits(self.statement_timeout_s, self.database.worker_memory_bytes)
+        answer = EngineAnswer(self.database.query_engine, query, limits)
+        self._answers.append(answer)
+        return answer
+
+    def keep_open(self) -> None:
+        """The answer is read later: until then, but no longer than the transaction."""
+        self.transaction.reading.add(self)
+
     def close(self) -> None:
-        """Give the statement's view back."""
+        """Give the statement's view back, and the workers. Again is no error."""
+        if self._answers:
+            self.transaction.reading.discard(self)
+            for answer in self._answers:
+                answer.close()
+            self._answers.clear()
         if self._view is not None:
             self._view.release()
             self._view = None

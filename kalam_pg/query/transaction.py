@@ -6,6 +6,7 @@ them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK j
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from catalog.errors import (
     InFailedSqlTransactionError,
@@ -19,6 +20,9 @@ from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.log_entry import Op
 from storage.log.view import View
+
+if TYPE_CHECKING:
+    from kalam_pg.query.execution import Execution
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class Transaction(LockOwner):
         "on_rollback",
         "puts",
         "read_only",
+        "reading",
         "snapshot",
         "started_us",
         "view",
@@ -67,6 +72,8 @@ class Transaction(LockOwner):
         self.failed = False
         self.read_only = False
         self.view: View | None = None
+        self.reading: set[Execution] = set()
+        """What is open for answers that are still being read."""
         self.changes: dict[TabletId, dict[bytes, Change]] = {}
         self.snapshot: Snapshot | None = None
         """The catalog as this transaction's own definitions have made it; None: none made."""
@@ -81,6 +88,14 @@ class Transaction(LockOwner):
     def writes_nothing(self) -> bool:
         """Whether COMMIT would have nothing to write."""
         return not self.changes and not self.puts
+
+    def stop_reading(self) -> None:
+        """It has ended: no answer is read any further, and its view is given back."""
+        for execution in list(self.reading):
+            execution.close()
+        if self.view is not None:
+            self.view.release()
+            self.view = None
 
     def check_usable(self) -> None:
         """Raise 25P02 in a failed block."""

@@ -101,9 +101,13 @@ class Commit(Wait):
 def wait(step: Wait) -> Steps[Any]:
     """Wait from inside a generator of steps: the answer comes back, or its error is raised.
 
-    To be used with `yield from`.
+    To be used with `yield from`. Who is closed while it waits gives up what it waits for.
     """
-    yield step
+    try:
+        yield step
+    except GeneratorExit:
+        step.cancel()
+        raise
     if step.error is not None:
         raise step.error
     return step.value
@@ -111,11 +115,7 @@ def wait(step: Wait) -> Steps[Any]:
 
 def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -> Steps[T]:
     """Wait for a coroutine function from inside a generator of steps; use it with `yield from`."""
-    step = Await(function, timeout_s=timeout_s)
-    yield step
-    if step.error is not None:
-        raise step.error
-    value: T = step.value
+    value: T = yield from wait(Await(function, timeout_s=timeout_s))
     return value
 
 

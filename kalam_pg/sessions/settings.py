@@ -73,7 +73,7 @@ def timezone_of(name: str) -> tuple[str, tzinfo]:
     except ValueError:
         pass
     else:
-        if abs(hours) > 15:
+        if not abs(hours) <= 15:  # so that NaN fails too
             raise _invalid("TimeZone", name)
         sign = "-" if hours < 0 else "+"
         whole = f"<{sign}{abs(int(hours)):02d}>{'+' if hours < 0 else '-'}{abs(int(hours)):02d}"
@@ -126,6 +126,15 @@ def _check_datestyle(value: str) -> str:
     return f"{style}, {order}"
 
 
+def check_isolation(level: str) -> str:
+    """The level of a transaction. Raises 0A000 for SERIALIZABLE, wherever it is asked for."""
+    if level == "serializable":
+        raise FeatureNotSupportedError(
+            "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
+        )
+    return level
+
+
 _ISOLATION = ("serializable", "repeatable read", "read committed", "read uncommitted")
 _SYNCHRONOUS_COMMIT = ("on", "off", "local", "remote_write", "remote_apply")
 _LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
@@ -139,7 +148,13 @@ SETTINGS: dict[str, Setting] = {
         Setting("client_min_messages", "notice", "enum", values=_LEVELS),
         Setting("DateStyle", "ISO, MDY", report=True, check=_check_datestyle),
         Setting("default_transaction_deferrable", "off", "bool"),
-        Setting("default_transaction_isolation", "read committed", "enum", values=_ISOLATION),
+        Setting(
+            "default_transaction_isolation",
+            "read committed",
+            "enum",
+            values=_ISOLATION,
+            check=check_isolation,
+        ),
         Setting("default_transaction_read_only", "off", "bool", report=True),
         Setting("extra_float_digits", "1", "integer", low=-15, high=3),
         Setting("idle_in_transaction_session_timeout", "0", "integer", "ms", low=0),
@@ -174,13 +189,19 @@ SETTINGS: dict[str, Setting] = {
         ),
         Setting("TimeZone", "UTC", report=True, check=_check_timezone),
         Setting("transaction_deferrable", "off", "bool"),
-        Setting("transaction_isolation", "read committed", "enum", values=_ISOLATION),
+        Setting(
+            "transaction_isolation",
+            "read committed",
+            "enum",
+            values=_ISOLATION,
+            check=check_isolation,
+        ),
         Setting("transaction_read_only", "off", "bool"),
         # What clients set or read out of habit and what changes no answer here.
         Setting("array_nulls", "on", "bool", fixed=True),
         Setting("backslash_quote", "safe_encoding", "enum", values=("safe_encoding", "on", "off")),
         Setting("check_function_bodies", "on", "bool"),
-        Setting("default_table_access_method", "heap", values=("heap",)),
+        Setting("default_table_access_method", "heap", fixed=True),
         Setting("default_tablespace", "", fixed=True),
         Setting("enable_bitmapscan", "on", "bool"),
         Setting("enable_indexscan", "on", "bool"),
@@ -197,28 +218,30 @@ SETTINGS: dict[str, Setting] = {
 
 def canonical(setting: Setting, value: str) -> str:
     """The value as it is kept and shown. Raises 22023, 0A000 in PostgreSQL's words."""
+    result = _of_kind(setting, value)
     if setting.check is not None:
-        return setting.check(value)
-    if setting.kind == "bool":
-        chosen = _BOOLS.get(value.strip().lower())
-        if chosen is None:
-            raise InvalidParameterValueError(f'parameter "{setting.name}" requires a Boolean value')
-        result = chosen
-    elif setting.kind == "enum":
-        result = value.strip().lower()
-        if setting.values is _SYNCHRONOUS_COMMIT:
-            result = _BOOLS.get(result, result)
-        if result not in setting.values:
-            raise _invalid(setting.name, value, f"Available values: {', '.join(setting.values)}.")
-    elif setting.kind == "integer":
-        result = _integer(setting, value)
-    else:
-        result = value
+        result = setting.check(result)
     if setting.fixed and result != setting.default:
         raise FeatureNotSupportedError(
             f'parameter "{setting.name}" can only be "{setting.default}" here'
         )
     return result
+
+
+def _of_kind(setting: Setting, value: str) -> str:
+    if setting.kind == "bool":
+        chosen = _BOOLS.get(value.strip().lower())
+        if chosen is None:
+            raise InvalidParameterValueError(f'parameter "{setting.name}" requires a Boolean value')
+        return chosen
+    if setting.kind == "enum":
+        result = value.strip().lower()
+        if setting.values is _SYNCHRONOUS_COMMIT:
+            result = _BOOLS.get(result, result)
+        if result not in setting.values:
+            raise _invalid(setting.name, value, f"Available values: {', '.join(setting.values)}.")
+        return result
+    return _integer(setting, value) if setting.kind == "integer" else value
 
 
 def _integer(setting: Setting, value: str) -> str:
@@ -236,7 +259,7 @@ def _integer(setting: Setting, value: str) -> str:
                 break
     try:
         number = round(float(text) * factor)
-    except ValueError:
+    except (ValueError, OverflowError):  # "inf" is the latter
         raise _invalid(setting.name, value) from None
     if not setting.low <= number <= setting.high:
         unit = f" {setting.unit}" if setting.unit else ""

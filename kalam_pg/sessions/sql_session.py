@@ -10,7 +10,6 @@ from typing import Literal, TypeAlias
 
 from catalog.errors import (
     ActiveSqlTransactionError,
-    FeatureNotSupportedError,
     InFailedSqlTransactionError,
     NoActiveSqlTransactionError,
     UndefinedParameterError,
@@ -33,7 +32,7 @@ from kalam_pg.sessions import acting
 from kalam_pg.sessions.cursor_rows import Cursors
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
-from kalam_pg.sessions.settings import Settings
+from kalam_pg.sessions.settings import Settings, check_isolation
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.tree import OutputColumn
@@ -229,9 +228,16 @@ class SqlSession:
             statement_timeout_s=int(self.settings["statement_timeout"]) / 1000.0,
         )
         try:
-            return (yield from planned.plan.run(x))
-        finally:
+            result = yield from planned.plan.run(x)
+        except BaseException:
             x.close()
+            raise
+        if result.stream is None:
+            x.close()
+        else:
+            result.execution = x
+            x.keep_open()
+        return result
 
     # -------------------------------------------------------------------------- transactions
 
@@ -260,14 +266,13 @@ class SqlSession:
             self.notice(
                 "there is already a transaction in progress", severity="WARNING", sqlstate="25001"
             )
-        else:
-            if transaction is None:
-                transaction = self.transaction = self.new_transaction()
-            transaction.block = True
+        elif transaction is None:
+            transaction = self.transaction = self.new_transaction()
         if statement.isolation:
             self.isolate(statement.isolation)
         if statement.read_only is not None:
             self.set_read_only(read_only=statement.read_only)
+        transaction.block = True  # last, so that a BEGIN that fails leaves no block
         self._show_characteristics(transaction)
 
     def isolate(self, isolation: str) -> None:
@@ -284,11 +289,8 @@ class SqlSession:
         self._show_characteristics(transaction)
 
     def _isolate(self, transaction: Transaction, isolation: str) -> None:
-        if isolation == "serializable":
-            raise FeatureNotSupportedError(
-                "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
-            )
-        transaction.isolation = REPEATABLE_READ if isolation == REPEATABLE_READ else READ_COMMITTED
+        level = check_isolation(isolation)
+        transaction.isolation = REPEATABLE_READ if level == REPEATABLE_READ else READ_COMMITTED
 
     def set_read_only(self, *, read_only: bool) -> None:
         """SET TRANSACTION READ ONLY | READ WRITE. Raises 25001."""
@@ -366,9 +368,8 @@ class SqlSession:
     def _end(self, transaction: Transaction) -> None:
         if transaction.held or transaction.tables:
             self.database.locks.release_all(transaction)
-        if transaction.view is not None:
-            transaction.view.release()
-            transaction.view = None
+        if transaction.view is not None or transaction.reading:
+            transaction.stop_reading()
 
     @property
     def savepoints_deep(self) -> int:

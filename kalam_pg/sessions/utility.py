@@ -11,7 +11,7 @@ from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.sessions import acting, operations
-from kalam_pg.sessions.settings import Settings
+from kalam_pg.sessions.settings import SETTINGS, Settings, canonical
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement
@@ -103,10 +103,12 @@ def run(sql: SqlSession, statement: Statement) -> Result:
 
 def _set(sql: SqlSession, name: str, value: str | None, *, local: bool) -> None:
     lowered = name.lower()
-    if lowered == "transaction_isolation" and value is not None:
-        sql.isolate(value.lower())
-    elif lowered == "transaction_read_only" and value is not None:
-        sql.set_read_only(read_only=value.lower() in ("on", "true", "1", "yes"))
+    setting = SETTINGS.get(lowered)
+    if lowered == "transaction_isolation" and setting is not None:
+        sql.isolate(setting.default if value is None else canonical(setting, value))
+    elif lowered == "transaction_read_only" and setting is not None:
+        chosen = setting.default if value is None else canonical(setting, value)
+        sql.set_read_only(read_only=chosen == "on")
     else:
         sql.settings.set(name, value, local=local)
 

@@ -147,8 +147,11 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
         session.send(command_complete(result.command_tag))
         return
     if result.stream is not None:
-        count = yield from pump(session, result.stream)
         portal.done = True
+        try:
+            count = yield from pump(session, result.stream)
+        finally:
+            result.close()
         session.send(command_complete(f"{result.tag} {count}"))
         return
     _send_rows(session, portal, message.max_rows, sql.text_context(result.columns))

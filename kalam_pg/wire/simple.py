@@ -109,7 +109,10 @@ def _run(
     result = yield from dispatch.run(sql, statement, params, prepared, wire)
     if sql.notices:
         session.send_notices()
-    count = yield from _send_result(session, statement, result)
+    try:
+        count = yield from _send_result(session, statement, result)
+    finally:
+        result.close()
     transaction = sql.transaction
     if last and transaction is not None and not transaction.block:
         # The last statement is complete when its transaction is.

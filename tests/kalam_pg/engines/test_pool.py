@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -243,3 +244,96 @@ async def test_settings_reach_the_worker(tmp_path: Path):
     async with Pool(1, settings=settings) as pool:
         sql = "SELECT value, repeat('x', 100) AS s FROM range(200000) ORDER BY s, value DESC"
         assert len(await rows(pool, query(sql))) == 200_000
+
+
+def kill_workers(pool: Pool) -> int:
+    """kill -9 of every idle worker, by somebody else; how many."""
+    workers = list(pool._idle)
+    for worker in workers:
+        worker.process.send_signal(signal.SIGKILL)
+    return len(workers)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what processes do by themselves."""
+    with trio.fail_after(30):
+        while not holds():  # noqa: ASYNC110 -- nobody tells
+            await trio.sleep(0.01)
+
+
+async def all_ready(pool: Pool, size: int) -> None:
+    await until(lambda: pool.statistics().idle == size)
+
+
+@pytest.mark.slow
+async def test_idle_workers_that_are_killed_cost_nobody_an_error_and_are_replaced():
+    async with Pool(2) as pool:
+        await all_ready(pool, 2)
+        for _ in range(3):
+            killed = kill_workers(pool)
+            assert await rows(pool, query("SELECT 1 AS a")) == [{"a": 1}]
+            lost = pool.statistics().lost
+            assert killed == 2
+            await all_ready(pool, 2)
+        assert pool.statistics().lost == lost == 6
+
+
+@pytest.mark.slow
+async def test_an_idle_worker_that_was_killed_is_noticed_before_anybody_asks():
+    async with Pool(1) as pool:
+        await all_ready(pool, 1)
+        kill_workers(pool)
+        await until(lambda: pool.statistics().lost == 1)
+        assert pool.statistics().idle == 0
+        await all_ready(pool, 1)
+
+
+@pytest.mark.slow
+async def test_a_query_whose_worker_is_killed_before_it_answered_is_tried_on_another_once():
+    slow = "SELECT count(*) AS n FROM range(3000) a, range(3000) b WHERE a.value * b.value % 7 = 9"
+    async with Pool(2) as pool, trio.open_nursery() as nursery:
+        await all_ready(pool, 2)
+        found: list[dict] = []
+
+        async def ask() -> None:
+            found.extend(await rows(pool, query(slow)))
+
+        nursery.start_soon(ask)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        (worker,) = pool._busy
+        worker.process.send_signal(signal.SIGKILL)
+        await until(lambda: bool(found))
+        assert found == [{"n": 0}]
+        assert pool.statistics().lost == 1
+
+
+@pytest.mark.slow
+async def test_a_query_that_loses_every_worker_that_runs_it_is_53200_after_two():
+    async with Pool(3) as pool, trio.open_nursery() as nursery:
+        await all_ready(pool, 3)
+
+        async def kill_busy() -> None:
+            while True:
+                for worker in pool._busy:
+                    if not worker.blameless and worker.alive:
+                        worker.process.send_signal(signal.SIGKILL)
+                await trio.sleep(0.01)
+
+        nursery.start_soon(kill_busy)
+        assert (await failure(pool, query(ENDLESS))).sqlstate == "53200"
+        nursery.cancel_scope.cancel()
+        assert pool.statistics().lost == 2
+
+
+@pytest.mark.slow
+async def test_a_worker_killed_in_the_middle_of_its_answer_fails_that_query():
+    async with Pool(1) as pool:
+        stream = await pool.run(query("SELECT value FROM range(100000000)"), Limits())
+        await anext(aiter(stream))
+        (worker,) = pool._busy
+        worker.process.send_signal(signal.SIGKILL)
+        with pytest.raises(KalamError) as caught:
+            async for _ in stream:
+                pass
+        assert caught.value.sqlstate == "53200"
+        assert await rows(pool, query("SELECT 1 AS a")) == [{"a": 1}]

@@ -1,0 +1,213 @@
+"""The answer of one query, as it comes from its worker."""
+
+import signal
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import structlog
+import trio
+
+from kalam_pg.engines.errors import canceled, from_failure, internal_error
+from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
+from kalam_pg.engines.protocol import Kind, decode_done, decode_failure, decode_placed
+from kalam_pg.engines.request import EngineQuery, Limits, WireChunk, WireResult
+from storage.errors import KalamError
+
+if TYPE_CHECKING:
+    from kalam_pg.engines.pool import Pool
+
+CANCEL_GRACE_S = 0.1
+"""A worker that has not stopped this long after CANCEL is killed."""
+
+_log = structlog.get_logger(__name__)
+
+
+class PoolStream:
+    """The answer of one query: iterate it once, or `aclose` it. `cancel` ends it from elsewhere."""
+
+    def __init__(
+        self,
+        pool: "Pool",
+        worker: WorkerProcess,
+        query: EngineQuery,
+        limits: Limits,
+        deadline: float,
+    ) -> None:
+        self._pool = pool
+        self._worker: WorkerProcess | None = worker
+        self._wire = isinstance(query.result, WireResult)
+        self._request: tuple[EngineQuery, Limits] | None = (query, limits)
+        """What to ask of another worker when this one is lost; None once an answer has begun."""
+        self._deadline = deadline
+        self._scope: trio.CancelScope | None = None
+        self._canceled = ""
+        self._tried = False
+        self._lends = False
+        self._lent = False
+        self.schema: pa.Schema | None = None
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    def lend(self) -> AsyncIterator[Any]:
+        """See `request.ResultStream`: chunks in the worker's area are not copied out of it."""
+        self._lends = True
+        return self
+
+    def cancel(self, reason: str = "user request") -> None:
+        """End the query: whoever iterates gets 57014. May be called at any time, more than once."""
+        self._canceled = self._canceled or reason
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def __anext__(self) -> WireChunk | pa.RecordBatch:
+        while True:
+            kind, body = await self._receive()
+            if kind is Kind.PLACED:
+                return self._placed(body)
+            if kind is Kind.ROWS:
+                return WireChunk(memoryview(body)[4:], int.from_bytes(body[:4], "little"))
+            if kind is Kind.BATCH:
+                return pa.ipc.read_record_batch(pa.py_buffer(body), self.schema)
+            if kind is Kind.SCHEMA:
+                self.schema = pa.ipc.read_schema(pa.py_buffer(body))
+            elif kind is Kind.ERROR:
+                error = from_failure(decode_failure(body))
+                await self._finish()
+                raise error
+            elif kind is Kind.DONE:
+                self._done(body)
+                raise StopAsyncIteration
+            else:
+                raise internal_error(f"unexpected frame {kind}")
+
+    def _placed(self, body: bytes) -> WireChunk:
+        worker = self._worker
+        assert worker is not None
+        try:
+            placed = decode_placed(body, len(worker.area.rows))
+        except ValueError as exc:
+            raise internal_error(str(exc)) from exc
+        data = worker.area.rows[placed.start : placed.start + placed.size]
+        if self._lends:
+            self._lent = True
+            return WireChunk(data, placed.rows)
+        owned = bytes(data)
+        worker.send_nowait(Kind.TAKEN)
+        return WireChunk(owned, placed.rows)
+
+    async def read_schema(self) -> pa.Schema:
+        """The schema of an Arrow result, which comes before its batches."""
+        assert not self._wire
+        while self.schema is None:
+            kind, body = await self._receive()
+            if kind is Kind.SCHEMA:
+                self.schema = pa.ipc.read_schema(pa.py_buffer(body))
+            else:
+                assert kind is Kind.ERROR
+                error = from_failure(decode_failure(body))
+                await self._finish()
+                raise error
+        return self.schema
+
+    async def aclose(self) -> None:
+        """Stop the query if it still runs; the worker is freed or killed soon after."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            self._pool.soon(_stop, self._pool, worker)
+        await trio.lowlevel.checkpoint()
+
+    async def _receive(self) -> tuple[Kind, bytes]:
+        if self._worker is None:
+            raise StopAsyncIteration
+        if self._lent:
+            self._lent = False
+            self._worker.send_nowait(Kind.TAKEN)
+        frame = None
+        try:
+            if not self._canceled:
+                with trio.CancelScope(deadline=self._deadline) as self._scope:
+                    frame = await self._frame(self._worker)
+        except BaseException:
+            await self._abandon()
+            raise
+        finally:
+            self._scope = None
+        if frame is None:
+            reason = self._canceled or "statement timeout"
+            await self._abandon()
+            raise canceled(reason)
+        if frame[0] is not Kind.SCHEMA:  # Another worker would send the same one.
+            self._request = None
+        return frame
+
+    async def _frame(self, worker: WorkerProcess) -> tuple[Kind, bytes]:
+        """The next frame, of another worker if this one was lost and is not the query's victim."""
+        while True:
+            try:
+                return await worker.receive()
+            except WorkerLostError:
+                again = await self._lost(worker)
+            # In a variable first: cancelled in between, `_abandon` finds the stream without a worker.
+            worker = self._worker = await self._pool.assign(*again, self._deadline)
+
+    async def _lost(self, worker: WorkerProcess) -> tuple[EngineQuery, Limits]:
+        """What to ask of another worker. Raises why this one is gone when the query is to blame for it.
+
+        One that had not begun the query is not its victim. One that somebody else has killed may not
+        be; that is tried once.
+        """
+        worker.put_down()
+        with trio.CancelScope(shield=True):
+            await worker.gone.wait()
+        error = why_lost(worker)
+        self._worker = None
+        self._pool.release(worker, usable=False)
+        again, blameless = self._request, worker.blameless
+        if again is None or not (blameless or worker.status == -signal.SIGKILL):
+            raise error
+        if not blameless:
+            if self._tried:
+                raise error
+            self._tried = True
+        return again
+
+    async def _abandon(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            self._pool.soon(_stop, self._pool, worker)
+
+    async def _finish(self) -> None:
+        """After ERROR: DONE follows at once."""
+        try:
+            kind, body = await self._receive()
+        except KalamError:
+            return
+        assert kind is Kind.DONE
+        self._done(body)
+
+    def _done(self, body: bytes) -> None:
+        worker, self._worker = self._worker, None
+        assert worker is not None
+        worker.held.difference_update(decode_done(body).dropped)
+        self._pool.release(worker, usable=True)
+
+
+async def _stop(pool: "Pool", worker: WorkerProcess) -> None:
+    """Ask a worker to stop, read away what it still sends, and kill it when it takes too long."""
+    worker.send_nowait(Kind.CANCEL)
+    usable = False
+    try:
+        with trio.move_on_after(CANCEL_GRACE_S):
+            while not usable:
+                kind, body = await worker.receive()
+                if kind is Kind.DONE:
+                    worker.held.difference_update(decode_done(body).dropped)
+                    usable = True
+    except WorkerLostError:
+        pass
+    except Exception:  # noqa: BLE001 -- whatever it is, see below
+        # It sends nonsense. That costs this worker, and must not cost the server.
+        _log.exception("worker_unreadable")
+    pool.release(worker, usable=usable)

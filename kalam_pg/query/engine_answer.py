@@ -1,0 +1,136 @@
+"""An engine's answer, with somebody to close it from before it is asked for until it has ended.
+
+A worker is given while nobody looks: between that and the statement's next turn the client may be gone,
+and a statement that gets no turn closes nothing. So one task asks, reads and closes; the statement only
+tells it what to do next, and whoever owns the `EngineAnswer` (see `Execution.own`) ends that task by
+`close`, at any time.
+"""
+
+from collections.abc import Awaitable, Callable
+from math import inf
+from typing import TypeVar
+
+import trio
+
+from catalog.errors import QueryCanceledError
+from kalam_pg.engines.request import Engine, EngineQuery, Limits, ResultStream
+from kalam_pg.query.waits import Resume, Spawn, Steps, Wait, wait
+
+T = TypeVar("T")
+
+
+class EngineAnswer:
+    """The answer to one query: asked for at its first use, over when a use fails or is the last."""
+
+    __slots__ = ("_closed", "_engine", "_limits", "_query", "_running", "_scope", "_use", "_wake")
+
+    def __init__(self, engine: Engine, query: EngineQuery, limits: Limits) -> None:
+        self._engine = engine
+        self._query = query
+        self._limits = limits
+        self._closed = False
+        self._running = False
+        self._scope = trio.CancelScope()
+        self._use: _Use | None = None
+        self._wake = trio.Event()
+
+    def use(
+        self,
+        function: Callable[[ResultStream], Awaitable[T]],
+        *,
+        last: bool = False,
+        timeout_s: float = 0.0,
+    ) -> Steps[T]:
+        """Let the task that has the stream run `function`. One use at a time.
+
+        last: the worker is given back before the statement goes on. timeout_s: 0 is none; when it
+        passes this raises 57014, and the answer is over.
+        """
+        assert not self._closed, "the answer is over"
+        value: T = yield from wait(_Use(self, function, last=last, timeout_s=timeout_s))
+        return value
+
+    def close(self) -> None:
+        """Stop the query if it runs; its worker is free, or killed, soon after. Again is no error."""
+        self._closed = True
+        self._scope.cancel()
+
+    def _begin(self, use: "_Use", spawn: Spawn) -> None:
+        self._use = use
+        self._wake.set()
+        if not self._running:
+            self._running = True
+            spawn(self._run)
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                await self._serve()
+        finally:
+            self._closed = True
+            if self._use is not None:
+                self._use.end()
+
+    async def _serve(self) -> None:
+        stream: ResultStream | None = None
+        try:
+            while (use := self._use) is not None:
+                try:
+                    with use.scope:
+                        if stream is None:
+                            stream = await self._engine.run(self._query, self._limits)
+                        use.value = await use.function(stream)
+                        use.done = True
+                except Exception as exc:  # noqa: BLE001 -- handed to the statement, which knows what to say
+                    use.error = exc
+                if use.last or not use.done:
+                    return
+                self._use, self._wake = None, trio.Event()
+                use.end()
+                await self._wake.wait()
+        finally:
+            if stream is not None:
+                with trio.CancelScope(shield=True):
+                    await stream.aclose()
+
+
+class _Use(Wait):
+    """What a statement has the task do, and waits for."""
+
+    __slots__ = ("_answer", "_resume", "_timeout_s", "_why", "done", "function", "last", "scope")
+
+    def __init__(
+        self,
+        answer: EngineAnswer,
+        function: Callable[[ResultStream], Awaitable[object]],
+        *,
+        last: bool,
+        timeout_s: float,
+    ) -> None:
+        super().__init__()
+        self.function = function
+        self.last = last
+        self.done = False
+        self.scope = trio.CancelScope()
+        self._answer = answer
+        self._timeout_s = timeout_s
+        self._why: BaseException = QueryCanceledError(
+            "canceling statement due to statement timeout"
+        )
+        self._resume: Resume | None = None
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        self._resume = resume
+        self.scope.deadline = trio.current_time() + self._timeout_s if self._timeout_s else inf
+        self._answer._begin(self, spawn)  # noqa: SLF001 -- a part of it
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        self._why = error or QueryCanceledError("canceling statement due to user request")
+        self.scope.cancel()
+
+    def end(self) -> None:
+        """Let the statement go on."""
+        if not self.done and self.error is None:
+            self.error = self._why
+        assert self._resume is not None
+        self._resume()
