@@ -202,4 +202,5 @@ def array_type(element: PgType) -> PgType:
         send=send,
         element=element,
         collatable=element.collatable,
+        names_objects=element.names_objects,
     )

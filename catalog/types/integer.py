@@ -132,6 +132,7 @@ def unsigned(
     output: Callable[[Value, TypeContext], str] = integer_output,
     *,
     preferred: bool = False,
+    names_objects: bool = False,
 ) -> PgType:
     """Return a type that is stored and sent as an unsigned 32-bit number."""
     return PgType(
@@ -148,6 +149,7 @@ def unsigned(
         output=output,
         receive=receive_uint32,
         send=send_uint32,
+        names_objects=names_objects,
     )
 
 

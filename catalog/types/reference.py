@@ -71,7 +71,7 @@ def reference() -> str:
 
 
 def _internal(type_: PgType) -> bool:
-    return type_.oid in _CATALOGUE or type_.name.startswith("reg")
+    return type_.oid in _CATALOGUE or type_.names_objects
 
 
 _CATALOGUE = frozenset((18, 19, 22, 26, 27, 28, 29, 30, 194, 705, 1033))

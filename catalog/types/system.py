@@ -57,7 +57,7 @@ def _reg(name: str, oid: int, array_oid: int) -> PgType:
         shown = None if known is None else known.object_name(name, cast("int", value))
         return integer_output(value, context) if shown is None else shown
 
-    return unsigned(name, oid, array_oid, "N", read, output)
+    return unsigned(name, oid, array_oid, "N", read, output, names_objects=True)
 
 
 def _parse_tid(text: str, _typmod: int, _context: TypeContext) -> str:

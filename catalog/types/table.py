@@ -76,6 +76,7 @@ class PgType:
     output: stored value (not None) to text.
     receive, send: the binary format of one value, without its length word. receive raises 22P03.
     arrow: typmod to Arrow type. key_kind: see `storage.layout.Column.kind`.
+    names_objects: text is a name that the context's `objects` know: regclass, its like, their arrays.
     """
 
     oid: int
@@ -95,6 +96,7 @@ class PgType:
     collatable: bool = False
     pseudo: bool = False
     is_vector: bool = False
+    names_objects: bool = False
     aliases: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:

@@ -8,16 +8,17 @@ import trio
 from buenavista.core import Connection as BuenaVistaConnection
 from buenavista.core import Session as BuenaVistaSession
 
-from catalog.errors import AdminShutdownError, SqlSyntaxError
+from catalog.errors import AdminShutdownError
 from catalog.model import User
 from catalog.types.table import PgType
 from kalam_pg.embed.result import QueryResult, parameter_text
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps, Wait
-from kalam_pg.sessions import dispatch
-from kalam_pg.sql.statements import QueryStatement
-from storage.errors import KalamError
+from kalam_pg.rows.form import RowForm
+from kalam_pg.sessions.run_text import run_text
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
 if TYPE_CHECKING:
@@ -160,38 +161,47 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
 
     def _steps(self, text: str, params: Sequence[object]) -> Steps[QueryResult]:
         sql = self._sql
-        result, has_rows = Result(""), False
-        statements = sql.cache.statements(text)
-        if params and len(statements) != 1:
-            raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
-        for statement in statements:
-            try:
-                dispatch.check_allowed(sql, statement)
-                prepared = dispatch.prepare(sql, statement, ())
-                values = self._values(prepared.param_types, params)
-                result = yield from dispatch.run(sql, statement, values, prepared, None)
-                has_rows = bool(result.columns) or dispatch.returns_rows(statement)
-            except KalamError as exc:
-                # Positions count from the beginning of the text, not of the statement.
-                if exc.position and isinstance(statement, QueryStatement):
-                    exc.position += statement.offset
-                raise
-        if sql.transaction is not None and not sql.transaction.block:
-            yield from sql.commit()
+        client = _Client(sql, params)
+        yield from run_text(sql, text, client, single=bool(params))
         notices = tuple(sql.notices)
         sql.notices.clear()
         sql.settings.changed.clear()
-        context = sql.text_context(result.columns)
-        return QueryResult(result, notices, context, has_rows=has_rows)
+        types = [column.type for column in client.result.columns]
+        return QueryResult(client.result, notices, sql.types_for(types), has_rows=client.has_rows)
 
-    def _values(self, types: Sequence[PgType], params: Sequence[object]) -> list[Value]:
+
+class _Client:
+    """Who called, as `sessions.run_text` sees it: only the last statement's answer is kept."""
+
+    def __init__(self, sql: SqlSession, params: Sequence[object]) -> None:
+        self._sql = sql
+        self._params = params
+        self.result = Result("")
+        self.has_rows = False
+
+    def parameters(self, types: Sequence[PgType]) -> Sequence[Value]:
+        params = self._params
         if len(params) != len(types):
             raise ProtocolViolationError(
                 f"{len(params)} parameters are given, but the statement requires {len(types)}"
             )
-        context = self._sql.settings.types
+        context = self._sql.types_for(types)
         texts = [parameter_text(value) for value in params]
         return [
             None if text is None else type_.input(text, -1, context)
             for text, type_ in zip(texts, types, strict=True)
         ]
+
+    def form(self, columns: tuple[OutputColumn, ...]) -> None:
+        """Stored values will do."""
+
+    def notices(self) -> None:
+        """They are told with the result."""
+
+    def take(self, result: Result, form: RowForm | None, *, has_rows: bool) -> Steps[int | None]:
+        self.result, self.has_rows = result, has_rows
+        return None
+        yield
+
+    def complete(self, tag: str) -> None:
+        """The result knows its tag."""

@@ -33,11 +33,12 @@ class EnginePlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
-        if x.wire is None or any(c.type.name.startswith("reg") for c in self.columns):
+        form = x.form
+        if form is None or form.names_objects:
             # A worker knows no names of objects: those of regclass and its like are put in here.
             rows = yield from self.rows(x)
             return Result("SELECT", len(rows), self.columns, rows)
-        wire = x.wire
+        wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         query = _request(emitted, inputs, wire, x.context, _direct(self.query))

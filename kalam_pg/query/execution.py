@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from catalog.model import Table, User
-from kalam_pg.engines.request import EngineQuery, Limits, WireResult
+from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
 from storage.ids import NO_USER, TabletId
 from storage.layout import Row
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Result:
     """A statement's answer. Rows are in `rows`, or are DataRow messages in `messages` or from `stream`.
 
-    The latter two only when the execution says how (`wire`). tag: the command tag without its count.
+    The latter two only when the execution says how (`form`). tag: the command tag without its count.
     count: rows returned or changed; None leaves the tag bare. execution: what must stay open while the
     answer is read, None when all of it is here; whoever reads it calls `close`.
     """
@@ -61,10 +62,10 @@ class Execution:
         "_view",
         "context",
         "database",
+        "form",
         "statement_timeout_s",
         "transaction",
         "user",
-        "wire",
     )
 
     def __init__(
@@ -74,14 +75,14 @@ class Execution:
         user: User,
         context: EvalContext,
         *,
-        wire: WireResult | None = None,
+        form: RowForm | None = None,
         statement_timeout_s: float = 0.0,
     ) -> None:
         self.database = database
         self.transaction = transaction
         self.user = user
         self.context = context
-        self.wire = wire
+        self.form = form
         self.statement_timeout_s = statement_timeout_s
         self._view: View | None = None
         self._answers: list[EngineAnswer] = []

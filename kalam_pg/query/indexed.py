@@ -10,6 +10,7 @@ from typing import cast
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.sorting import Order, sort_rows
+from kalam_pg.rows.form import names_objects
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
@@ -81,8 +82,9 @@ def plain_slots(
     An object's name, unlike what else is made of a value, may be another one tomorrow.
     """
     slots = [t.index for t in targets if isinstance(t, Slot) and t.index < width]
-    names = any(column.type.name.startswith("reg") for column in columns)
-    return None if len(slots) < len(targets) or not slots or names else tuple(slots)
+    if len(slots) < len(targets) or not slots or names_objects(columns):
+        return None
+    return tuple(slots)
 
 
 @dataclass(frozen=True, slots=True)

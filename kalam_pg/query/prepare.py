@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from catalog.model import Table
-from catalog.privileges import Action
+from catalog.errors import UndefinedParameterError
+from catalog.model import Table, User
+from catalog.privileges import Action, check_table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.query.change import ChangePlan
@@ -21,6 +22,7 @@ from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.rules import RowRules, compile_rules
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
@@ -77,6 +79,20 @@ class Planned:
     needs: tuple[tuple[Table, Action], ...]
     command: str
     writes: bool
+
+    def check(
+        self, user: User, transaction: Transaction, given: int, *, executed: bool = True
+    ) -> None:
+        """Raise 42P02, 25006 or 42501 unless `user` may run it there with so many parameters.
+
+        executed: False when it is only explained, which a read-only transaction allows.
+        """
+        if given < len(self.param_types):
+            raise UndefinedParameterError(f"there is no parameter ${given + 1}")
+        if executed and self.writes:
+            transaction.check_writable(self.command)
+        for table, action in self.needs:
+            check_table(user, action, table)
 
 
 class StatementCache:

@@ -12,12 +12,14 @@ from operator import itemgetter
 from catalog.model import TableKind, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
+from kalam_pg.query.indexed import plain_slots
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locks import RowOwner
 from kalam_pg.query.plan import Plan
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import PointPlan
-from kalam_pg.sql.closures import Constant, Parameter, Slot
+from kalam_pg.rows.form import RowForm
+from kalam_pg.sql.closures import Constant, Parameter
 from storage.engine import Write
 from storage.ids import TabletId
 from storage.keys import key_maker
@@ -103,15 +105,15 @@ class QuickPoint:
         self._engine = database.engine
         self._key = _row_maker(plan.key, width)
         self._key_of = key_maker(range(len(plan.key)), plan.rules.kinds)
-        self._slots = _plain_columns(plan)
+        slots = plain_slots(plan.targets, plan.columns, len(plan.table.columns))
+        self._slots = slots if plan.where is None else None
         self._plain = None if self._slots is None else _picker(self._slots)
         self._tablet = _tablet(database, plan, database.tablet_id(plan.table, user))
 
-    def message(self, context: EvalContext, encode: Callable[[Row], bytes]) -> bytes | None:
-        """The row asked for as `encode` makes it, None when there is none.
+    def message(self, context: EvalContext, form: RowForm) -> bytes | None:
+        """The row asked for as a DataRow message, None when there is none.
 
-        encode: always the same function for the same types, formats and settings. Raises
-        NotQuickError, and what closures raise.
+        Raises NotQuickError, and what closures raise.
         """
         values = self._key(context)
         if None in values:
@@ -119,7 +121,8 @@ class QuickPoint:
         key = self._key_of(values)
         tablet = self._tablet
         # A version in the log never changes: what was made of it for one client is sent to the next.
-        at = None if self._plain is None else tablet.hot(self._engine.current, key)
+        encode = form.encode
+        at = None if self._slots is None else tablet.hot(self._engine.current, key)
         if at is None:
             row = self._row(key, context)
             return None if row is None else encode(row)
@@ -217,12 +220,3 @@ def _picker(places: Sequence[int]) -> Callable[[Row], Row]:
         only = places[0]
         return lambda row: (row[only],)
     return itemgetter(*places)
-
-
-def _plain_columns(plan: PointPlan) -> tuple[int, ...] | None:
-    """The places of the answer's columns in the stored row, when it is nothing but some of them."""
-    width = len(plan.table.columns)
-    slots = [t.index for t in plan.targets if isinstance(t, Slot) and t.index < width]
-    if plan.where is not None or len(slots) < len(plan.targets) or not slots:
-        return None
-    return tuple(slots)

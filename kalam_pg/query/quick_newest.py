@@ -4,7 +4,7 @@ An index of the tail says which rows, and what was sent of a row before is sent 
 change, newer versions are other rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from catalog.model import TableKind, User
 from kalam_pg.functions.table import EvalContext
@@ -14,6 +14,7 @@ from kalam_pg.query.plan import Plan
 from kalam_pg.query.quick import NotQuickError
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import HotPlan
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.closures import Constant
 from storage.errors import KalamError
 from storage.layout import Row
@@ -62,13 +63,8 @@ class QuickNewest:
         if _is_settled(bounds.limit) and _is_settled(bounds.offset) and not how.lows + how.highs:
             self._range, self._offset = self._ask(EvalContext())
 
-    def messages(self, context: EvalContext, encode: Callable[[Row], bytes]) -> Sequence[bytes]:
-        """The rows asked for, each as `encode` makes it of the columns asked for.
-
-        encode: always the same function for the same types, formats and settings.
-
-        Raises NotQuickError, and what closures raise.
-        """
+    def messages(self, context: EvalContext, form: RowForm) -> Sequence[bytes]:
+        """The rows asked for as DataRow messages. Raises NotQuickError, and what closures raise."""
         value = self._value(_NO_ROW, context)
         if value is None:
             return ()
@@ -78,7 +74,7 @@ class QuickNewest:
         within, offset = self._range, self._offset
         if within is None:
             within, offset = self._ask(context)
-        made = encoded_rows(ranked, within, offset, self._slots, encode)
+        made = encoded_rows(ranked, within, offset, self._slots, form.encode)
         if made is None:
             raise NotQuickError
         return made

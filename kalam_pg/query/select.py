@@ -16,7 +16,6 @@ from catalog.errors import (
     InvalidRowCountInResultOffsetClauseError,
 )
 from catalog.model import Table
-from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.indexed import (
@@ -34,7 +33,7 @@ from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import load, scan_tablet
 from kalam_pg.query.sorting import Order, sort_rows
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.rows import row_encoder
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
@@ -175,7 +174,7 @@ class HotPlan(_RowPlan):
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
-        messages = self._messages(x, x.wire) if x.wire is not None else None
+        messages = self._messages(x, x.form) if x.form is not None else None
         if messages is not None:
             data = b"".join(messages)
             return Result("SELECT", len(messages), self.columns, messages=data)
@@ -190,7 +189,7 @@ class HotPlan(_RowPlan):
             return (yield from self.general.rows(x))
         return rows
 
-    def _messages(self, x: Execution, wire: WireResult) -> Sequence[bytes] | None:
+    def _messages(self, x: Execution, form: RowForm) -> Sequence[bytes] | None:
         """The answer as DataRow messages, None when it is not all in an index that is there."""
         how, table = self.indexed, self.table
         if how is None or not (how.exact and how.ordered and how.along):
@@ -212,9 +211,7 @@ class HotPlan(_RowPlan):
         ranked = tablet.ranked(x.view, at, value, how.along.position)
         if ranked is None:
             return None
-        types = tuple([column.type for column in self.columns])
-        encode = row_encoder(types, wire.typmods, wire.formats, wire.context)
-        return encoded_rows(ranked, within, offset, slots, encode)
+        return encoded_rows(ranked, within, offset, slots, form.encode)
 
     def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
         """The answer, or None when this tablet needs an engine."""

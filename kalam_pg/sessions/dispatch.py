@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
 from catalog.types.table import PgType
-from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     cursors,
     definitions,
@@ -18,8 +18,10 @@ from kalam_pg.sessions import (
     transactions,
     utility,
 )
+from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
@@ -46,16 +48,18 @@ def prepare(
 ) -> PreparedStatement:
     """Settle a statement's parameter and result types; nothing is executed.
 
-    Raises what binding raises, and 42P02 for parameters where none can be.
+    Raises what binding raises, positions counted in the text that the statement stands in, and 42P02 for
+    parameters where none can be.
     """
     if isinstance(statement, QueryStatement):
-        planned = sql.plan(statement, declared)
+        with counting_from(statement):
+            planned = sql.plan(statement, declared)
         return PreparedStatement(
             statement,
             planned.param_types,
             planned.columns,
             planned,
-            (sql.snapshot, sql.settings.version),
+            Validity(sql),
         )
     if isinstance(statement, st.Explain):
         return PreparedStatement(statement, *explaining.prepare(sql, statement, declared))
@@ -97,28 +101,38 @@ def run(
     statement: Statement,
     params: Sequence[Value],
     prepared: PreparedStatement,
-    wire: WireResult | None,
+    form: RowForm | None,
 ) -> Steps[Result]:
     """Run one statement in the session's transaction; an implicit one is left for the caller to end."""
     if isinstance(statement, QueryStatement):
-        planned = prepared.planned
-        snapshot, version = prepared.made_with or (None, -1)
-        if planned is None or snapshot is not sql.snapshot or version != sql.settings.version:
+        return (yield from _run_query(sql, statement, params, prepared, form))
+    if isinstance(statement, st.Explain):
+        return (yield from explaining.run(sql, statement, params, prepared.param_types))
+    if isinstance(statement, cursors.STATEMENTS):
+        return (yield from cursors.run(sql, statement, params, prepared.param_types))
+    return (yield from _run_other(sql, statement, form))
+
+
+def _run_query(
+    sql: SqlSession,
+    statement: QueryStatement,
+    params: Sequence[Value],
+    prepared: PreparedStatement,
+    form: RowForm | None,
+) -> Steps[Result]:
+    with counting_from(statement):
+        planned = prepared.current(sql)
+        if planned is None:
             # The values were read as these types, whatever the columns have become.
             planned = sql.plan(statement, prepared.param_types)
             if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
                 raise FeatureNotSupportedError("cached plan must not change result type")
             prepared.planned = planned
-            prepared.made_with = (sql.snapshot, sql.settings.version)
-        return (yield from sql.run_planned(planned, params, wire=wire))
-    if isinstance(statement, st.Explain):
-        return (yield from explaining.run(sql, statement, params, prepared.param_types))
-    if isinstance(statement, cursors.STATEMENTS):
-        return (yield from cursors.run(sql, statement, params, prepared.param_types))
-    return (yield from _run_other(sql, statement, wire))
+            prepared.validity = Validity(sql)
+        return (yield from sql.run_planned(planned, params, form=form))
 
 
-def _run_other(sql: SqlSession, statement: Statement, wire: WireResult | None) -> Steps[Result]:
+def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> Steps[Result]:
     if isinstance(statement, transactions.STATEMENTS):
         return (yield from transactions.run(sql, statement))
     if isinstance(statement, definitions.STATEMENTS):
@@ -127,13 +141,13 @@ def _run_other(sql: SqlSession, statement: Statement, wire: WireResult | None) -
         return (yield from operations.run(sql, statement))
     match statement:
         case st.ExecuteAsUser():
-            return (yield from roles.run_as(sql, statement, wire))
+            return (yield from roles.run_as(sql, statement, form))
         case st.SetRole():
             return roles.set_role(sql, statement)
         case st.Prepare():
             return (yield from prepared_sql.prepare(sql, statement))
         case st.ExecutePrepared():
-            return (yield from prepared_sql.execute(sql, statement, wire))
+            return (yield from prepared_sql.execute(sql, statement, form))
         case st.Deallocate():
             return prepared_sql.deallocate(sql, statement)
         case st.Unsupported():

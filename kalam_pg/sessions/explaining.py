@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
-from catalog.privileges import check_table
 from catalog.types.registry import JSON, TEXT
 from catalog.types.table import PgType
 from kalam_pg.query.change import ChangePlan
@@ -92,10 +91,7 @@ def run(
             inner.text, lambda: sql.cache.explained(inner, *scope)
         )
     planning_s = time.perf_counter() - started
-    for table, action in planned.needs:
-        check_table(sql.user, action, table)
-    if asked.analyze and planned.writes:
-        transaction.check_writable(planned.command)
+    planned.check(sql.user, transaction, len(params), executed=asked.analyze)
     x = Execution(
         sql.database,
         transaction,

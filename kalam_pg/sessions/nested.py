@@ -1,4 +1,4 @@
-"""Statements inside statements: of EXPLAIN and DECLARE."""
+"""Statements inside texts and other statements: where they stand there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from storage.errors import KalamError
 
 @contextmanager
 def counting_from(inner: QueryStatement) -> Iterator[None]:
-    """Positions of errors count in the whole text, not in the statement inside it."""
+    """Positions of errors count in the whole text, not in the statement, which stands somewhere in it."""
     try:
         yield
     except KalamError as error:

@@ -1,28 +1,35 @@
-"""Prepared statements: made by the protocol's Parse and by PREPARE alike."""
+"""A prepared statement, made by the protocol's Parse and by PREPARE alike."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
 from kalam_pg.query.prepare import Planned
+from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn
+
+if TYPE_CHECKING:
+    from kalam_pg.sessions.sql_session import SqlSession
 
 
 @dataclass(slots=True)
 class PreparedStatement:
     """A named (or the unnamed) statement. statement None: the text was empty.
 
-    columns: of its result, () when it returns none.
-    planned: the plan of a query or data change, good while catalog and settings are those it was made
-    with (`made_with`: the snapshot and the settings' version). quick: what the wire's quick way keeps of
-    it (`wire.quick.QuickStatement`), which no conversation looks into.
+    columns: of its result, () when it returns none. planned: the plan of a query or data change, as long
+    as `validity` holds. quick: what the wire's quick way keeps of it (`wire.quick.QuickStatement`), which
+    no conversation looks into.
     """
 
     statement: Statement | None
     param_types: tuple[PgType, ...]
     columns: tuple[OutputColumn, ...]
     planned: Planned | None = None
-    made_with: tuple[Snapshot, int] | None = None
+    validity: Validity | None = None
     quick: Any = None
+
+    def current(self, sql: "SqlSession") -> Planned | None:
+        """The plan, if it is good now; None when it must be made (again)."""
+        validity = self.validity
+        return None if validity is None or not validity.holds(sql) else self.planned

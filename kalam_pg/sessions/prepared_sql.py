@@ -8,9 +8,9 @@ from catalog.errors import (
 )
 from catalog.types.registry import array_of, by_sql_name
 from catalog.types.table import PgType
-from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import dispatch
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
@@ -38,9 +38,7 @@ def columns(sql: SqlSession, statement: st.ExecutePrepared) -> tuple[OutputColum
     return _find(sql, statement.name).columns
 
 
-def execute(
-    sql: SqlSession, statement: st.ExecutePrepared, wire: WireResult | None
-) -> Steps[Result]:
+def execute(sql: SqlSession, statement: st.ExecutePrepared, form: RowForm | None) -> Steps[Result]:
     """EXECUTE. Raises 26000, and 42601 for the wrong number of arguments."""
     prepared = _find(sql, statement.name)
     assert prepared.statement is not None
@@ -54,7 +52,7 @@ def execute(
         _evaluate(sql, text, type_)
         for text, type_ in zip(statement.arguments, prepared.param_types, strict=True)
     ]
-    return (yield from dispatch.run(sql, prepared.statement, params, prepared, wire))
+    return (yield from dispatch.run(sql, prepared.statement, params, prepared, form))
 
 
 def deallocate(sql: SqlSession, statement: st.Deallocate) -> Result:

@@ -6,6 +6,7 @@ service for users, dba for services and users, system for all.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import structlog
 
@@ -15,9 +16,9 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.model import Role, User
-from kalam_pg.engines.request import WireResult
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import acting, dispatch, transactions
 from kalam_pg.sessions.acting import may_act_for
 from kalam_pg.sessions.sql_session import SqlSession
@@ -76,7 +77,7 @@ def columns(sql: SqlSession, statement: st.ExecuteAsUser) -> tuple[OutputColumn,
         return dispatch.prepare(sql, statement.statement, ()).columns
 
 
-def run_as(sql: SqlSession, statement: st.ExecuteAsUser, wire: WireResult | None) -> Steps[Result]:
+def run_as(sql: SqlSession, statement: st.ExecuteAsUser, form: RowForm | None) -> Steps[Result]:
     """EXECUTE AS USER 'name' ( statement ): in that user's context, in this transaction."""
     inner = statement.statement
     if isinstance(inner, _NOT_INSIDE):
@@ -87,7 +88,13 @@ def run_as(sql: SqlSession, statement: st.ExecuteAsUser, wire: WireResult | None
     with _as(sql, statement) as user:
         log.info("acting for another user", actor=sql.login_user.id, user=user.id)
         prepared = yield from dispatch.prepare_in_turn(sql, inner, ())
-        return (yield from dispatch.run(sql, inner, (), prepared, wire))
+        if form is None or not form.names_objects:
+            return (yield from dispatch.run(sql, inner, (), prepared, form))
+        # Names are those that this user sees: what shows them is written before the session's own is back.
+        form = sql.row_form(form.columns, form.formats)
+        result = yield from dispatch.run(sql, inner, (), prepared, form)
+        messages = b"".join(map(form.encode, result.rows))
+        return replace(result, rows=(), messages=messages)
 
 
 @contextmanager

@@ -5,20 +5,17 @@ written in steps (`query.waits`): a statement that need not wait runs in one pie
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from catalog.errors import (
     ActiveSqlTransactionError,
     InFailedSqlTransactionError,
     NoActiveSqlTransactionError,
-    UndefinedParameterError,
 )
 from catalog.model import Role, User
-from catalog.privileges import check_table
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.types.table import PgType, TypeContext
-from kalam_pg.engines.request import WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.registry import Jobs
 from kalam_pg.pgwire.notices import Notice
@@ -28,11 +25,13 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
 from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import acting
 from kalam_pg.sessions.cursor_rows import Cursors
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings, check_isolation
+from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.tree import OutputColumn
@@ -40,10 +39,6 @@ from storage.layout import Value
 
 TransactionStatus: TypeAlias = Literal["I", "T", "E"]
 """ReadyForQuery's letter."""
-
-_NAMES_OBJECTS = frozenset(
-    ("regclass", "regtype", "regproc", "regprocedure", "regnamespace", "regrole", "regoper")
-)
 
 
 def now_us() -> int:
@@ -88,8 +83,7 @@ class SqlSession:
         """The settings' marks at the transaction's savepoints, in their order."""
         self._context = EvalContext()
         self.services: dict[str, Callable[..., Value]] = session_functions(self)
-        self._context_of = -1
-        self._context_snapshot: Snapshot | None = None
+        self._context_of: Validity | None = None
         settings.force("session_authorization", user.name)
         self.become(user)
         database.sessions.add(self)
@@ -98,13 +92,9 @@ class SqlSession:
 
     def become(self, user: User) -> None:
         """Act as `user` from now on; `sessions.acting` says when, and what undoes it."""
-        if user is not self.user:
-            self.user = user
-            # "$user" in the search path means another schema now: what was planned is not good any more.
-            self.settings.version += 1
+        self.user = user
         high = user.role in (Role.DBA, Role.SYSTEM)
         self.settings.force("is_superuser", "on" if high else "off")
-        self._context_of = -1
 
     def begin_implicit(self) -> Transaction:
         """The transaction; a statement outside a block begins one, which ends with it."""
@@ -131,12 +121,7 @@ class SqlSession:
 
     def context(self, params: Sequence[Value] = ()) -> EvalContext:
         """What expressions may ask, brought up to date for one statement."""
-        context = self._context
-        settings = self.settings
-        snapshot = self.snapshot
-        if self._context_of != settings.version or self._context_snapshot is not snapshot:
-            self._context_of, self._context_snapshot = settings.version, snapshot
-            context = self._context = self._new_context(snapshot)
+        context = self._current_context()
         transaction = self.transaction
         context.params = params
         if transaction is None:
@@ -146,6 +131,12 @@ class SqlSession:
             # Outside a block the transaction began with the statement.
             context.statement_us = now_us() if transaction.block else transaction.started_us
         return context
+
+    def _current_context(self) -> EvalContext:
+        if self._context_of is None or not self._context_of.holds(self):
+            self._context_of = Validity(self)
+            self._context = self._new_context(self.snapshot)
+        return self._context
 
     def _new_context(self, snapshot: Snapshot) -> EvalContext:
         """A context for these settings and this catalog, with the names that this user may see."""
@@ -167,11 +158,15 @@ class SqlSession:
             return context
         return catalogue.perspective(snapshot, self.user, self.search_path).bind(context)
 
-    def text_context(self, columns: Sequence[OutputColumn]) -> TypeContext:
-        """How values of these columns become text; only regclass and its like need object names."""
-        if any(column.type.name in _NAMES_OBJECTS for column in columns):
-            return self.context().types
+    def types_for(self, types: Iterable[PgType]) -> TypeContext:
+        """How values of these types are read and written; only regclass and its like need names."""
+        if any(type_.names_objects for type_ in types):
+            return self._current_context().types
         return self.settings.types
+
+    def row_form(self, columns: tuple[OutputColumn, ...], formats: tuple[int, ...] = ()) -> RowForm:
+        """How rows of these columns are sent now. formats: one for each column; () is all text."""
+        return RowForm(columns, formats, self.types_for([column.type for column in columns]))
 
     def _setting(self, name: str) -> str | None:
         if name == "lock_timeout_ms":
@@ -208,23 +203,18 @@ class SqlSession:
         )
 
     def run_planned(
-        self, planned: Planned, params: Sequence[Value] = (), *, wire: WireResult | None = None
+        self, planned: Planned, params: Sequence[Value] = (), *, form: RowForm | None = None
     ) -> Steps[Result]:
         """Run a plan in the current transaction, starting an implicit one if there is none."""
         transaction = self.begin_implicit()
         transaction.check_usable()
-        if len(params) < len(planned.param_types):
-            raise UndefinedParameterError(f"there is no parameter ${len(params) + 1}")
-        for table, action in planned.needs:
-            check_table(self.user, action, table)
-        if planned.writes:
-            transaction.check_writable(planned.command)
+        planned.check(self.user, transaction, len(params))
         x = Execution(
             self.database,
             transaction,
             self.user,
             self.context(params),
-            wire=wire,
+            form=form,
             statement_timeout_s=int(self.settings["statement_timeout"]) / 1000.0,
         )
         try:

@@ -26,9 +26,6 @@ from storage.errors import KalamError
 # Literals of these words depend on when they are read: they stay casts, evaluated at run time.
 _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday", "allballs"))
 _DATE_TIME = frozenset(("date", "time", "timetz", "timestamp", "timestamptz"))
-# The output of these lookups depends on what exists when the statement runs.
-LOOKUPS = frozenset(("regclass", "regproc", "regtype", "regnamespace", "regrole"))
-LOOKUPS |= {"regprocedure", "regoper", "regoperator", "regconfig", "regdictionary", "regcollation"}
 
 
 def coerce(state: State, expr: Expr, target: PgType, context: str = "i") -> Expr | None:
@@ -79,8 +76,8 @@ def read_literal(state: State, const: Const, target: PgType, typmod: int = -1) -
         return Const(None, target, typmod, const.position)
     text = const.value
     assert isinstance(text, str)
-    name = target.name
-    if (name in _DATE_TIME and text.strip().lower() in _MOMENTS) or name in LOOKUPS:
+    moment = target.name in _DATE_TIME and text.strip().lower() in _MOMENTS
+    if moment or target.names_objects:  # What a name means depends on what exists by then.
         overload = registry.cast(types.TEXT, target)
         if overload is not None:
             return Call(overload, (replace(const, type=types.TEXT),), target, -1, const.position)

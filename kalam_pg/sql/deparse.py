@@ -13,7 +13,6 @@ from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.table import Kind
 from kalam_pg.sql import tree
-from kalam_pg.sql.coerce import LOOKUPS
 from kalam_pg.sql.keywords import COLUMN_NAME, RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.tree import Expr
 
@@ -98,9 +97,12 @@ def _const(_self: Deparser, node: tree.Const) -> str:
         return f"NULL::{types.format_type(kind, node.typmod)}"
     if kind is types.BOOL:
         return "true" if value else "false"
-    if kind.name in LOOKUPS:
+    if kind.names_objects:
         # By number: a name might mean another object when it is read again.
-        return f"('{value!s}'::oid)::{kind.sql_name}"
+        number = types.OID if kind.element is None else types.by_name("_oid")
+        assert number is not None
+        text = number.output(value, DEFAULT_CONTEXT)
+        return f"({quote_literal(text)}::{number.sql_name})::{kind.sql_name}"
     text = kind.output(value, DEFAULT_CONTEXT)
     if kind is types.INT4 and text.isdigit():
         return text

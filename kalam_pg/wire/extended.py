@@ -13,8 +13,6 @@ from catalog.errors import (
     InvalidSqlStatementNameError,
     SqlSyntaxError,
 )
-from catalog.types.table import TypeContext
-from kalam_pg.engines.request import WireResult
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.encode import (
     BIND_COMPLETE,
@@ -28,7 +26,7 @@ from kalam_pg.pgwire.encode import (
 )
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
-from kalam_pg.rows import row_encoder
+from kalam_pg.rows.form import RowForm, described
 from kalam_pg.sessions import dispatch, long_texts
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import now_us
@@ -83,7 +81,8 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
         # Its columns are those of the cursor that has the name now.
         prepared = dispatch.prepare(sql, prepared.statement, ())
     started_us = now_us() if sql.transaction is None else sql.transaction.started_us
-    params = portals.bind_parameters(message, prepared.param_types, sql.settings.types, started_us)
+    types = prepared.param_types
+    params = portals.bind_parameters(message, types, sql.types_for(types), started_us)
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
     session.portals[message.portal] = Portal(prepared, params, formats)
     session.send(BIND_COMPLETE)
@@ -99,15 +98,17 @@ def describe(session: "Session", message: m.Describe) -> Steps[None]:
         session.send(parameter_description([t.oid for t in prepared.param_types]))
         formats: tuple[int, ...] = ()
     elif message.name in sql.cursors and message.name not in session.portals:
-        session.send(portals.describe(sql.cursors[message.name].columns, ()))
+        columns = sql.cursors[message.name].columns
+        session.send(described(columns, portals.result_formats((), len(columns))))
         return
     else:
         portal = _portal(session, message.name)
         prepared, formats = portal.prepared, portal.formats
-    if prepared.columns:
-        session.send(portals.describe(prepared.columns, formats))
+    columns = prepared.columns
+    if columns:
+        session.send(described(columns, formats or portals.result_formats((), len(columns))))
     elif prepared.statement is not None and dispatch.returns_rows(prepared.statement):
-        session.send(portals.describe((), ()))
+        session.send(described((), ()))
     else:
         session.send(NO_DATA)
     return
@@ -123,18 +124,12 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
         session.send(EMPTY_QUERY)
         return
     result = portal.result
+    # As the settings are now: they may have changed since the portal was made, and between its parts.
+    form = sql.row_form(portal.prepared.columns, portal.formats)
     if result is None:
         dispatch.check_allowed(sql, statement)
-        wire = None
-        columns = portal.prepared.columns
-        if columns and message.max_rows <= 0:
-            wire = WireResult(
-                tuple([c.type.oid for c in columns]),
-                tuple([c.typmod for c in columns]),
-                portal.formats,
-                sql.text_context(columns),
-            )
-        result = yield from dispatch.run(sql, statement, portal.params, portal.prepared, wire)
+        whole = form if form.columns and message.max_rows <= 0 else None
+        result = yield from dispatch.run(sql, statement, portal.params, portal.prepared, whole)
         portal.result = result
         if sql.notices:
             session.send_notices()
@@ -154,27 +149,20 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
             result.close()
         session.send(command_complete(f"{result.tag} {count}"))
         return
-    _send_rows(session, portal, message.max_rows, sql.text_context(result.columns))
+    _send_rows(session, portal, message.max_rows, form)
 
 
-def _send_rows(session: "Session", portal: Portal, max_rows: int, types: TypeContext) -> None:
+def _send_rows(session: "Session", portal: Portal, max_rows: int, form: RowForm) -> None:
     result = portal.result
     assert result is not None
     rows = result.rows
-    columns = result.columns
-    if not columns and not rows:
+    if not result.columns and not rows:
         portal.done = True
         session.send(command_complete(result.command_tag))
         return
     start = portal.sent
     part = rows[start : start + max_rows] if max_rows > 0 else (rows[start:] if start else rows)
-    encode = row_encoder(
-        tuple([c.type for c in columns]),
-        tuple([c.typmod for c in columns]),
-        portal.formats,
-        types,
-    )
-    out = session.outbox
+    encode, out = form.encode, session.outbox
     for row in part:
         out += encode(row)
     portal.sent = start + len(part)

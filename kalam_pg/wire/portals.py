@@ -12,12 +12,10 @@ from catalog.errors import (
 )
 from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR, by_oid
 from catalog.types.table import PgType, TypeContext
-from kalam_pg.pgwire.encode import row_description
 from kalam_pg.pgwire.errors import ProtocolViolationError
-from kalam_pg.pgwire.messages import Bind, FieldDescription
+from kalam_pg.pgwire.messages import Bind
 from kalam_pg.query.execution import Result
 from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
 
@@ -66,7 +64,7 @@ def bind_parameters(
         )
     if any(t.category == "D" and moving(raw) for t, raw in zip(types, values, strict=True)):
         context = replace(context, now_us=started_us)
-        readers = _readers(types, message.parameter_formats, context)
+        readers = _new_readers(types, message.parameter_formats, context)
     else:
         readers = parameter_readers(types, message.parameter_formats, context)
     return tuple(
@@ -89,19 +87,24 @@ Reader = Callable[[bytes], Value]
 _GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
 
 
-@lru_cache(maxsize=2048)
 def parameter_readers(
     types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
 ) -> tuple[Reader, ...]:
     """One reader for each parameter. formats, as Bind has them: none (text), one for all, or each's."""
-    return _readers(types, formats, context)
+    if context.objects is not None:
+        # Contexts are equal that know other names.
+        return _new_readers(types, formats, context)
+    return _kept_readers(types, formats, context)
 
 
-def _readers(
+def _new_readers(
     types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
 ) -> tuple[Reader, ...]:
     codes = formats if len(formats) > 1 else (formats or (0,)) * len(types)
     return tuple(_reader(type_, code, context) for type_, code in zip(types, codes, strict=True))
+
+
+_kept_readers = lru_cache(maxsize=2048)(_new_readers)
 
 
 def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
@@ -163,23 +166,3 @@ def result_formats(codes: tuple[int, ...], width: int) -> tuple[int, ...]:
             fatal=False,
         )
     return codes
-
-
-@lru_cache(maxsize=2048)
-def describe(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> bytes:
-    """The RowDescription of a result; formats () is all text."""
-    codes = formats or (0,) * len(columns)
-    return row_description(
-        [
-            FieldDescription(
-                name=column.name,
-                type_oid=column.type.oid,
-                size=column.type.length,
-                modifier=column.typmod,
-                format=code,
-                table_oid=column.table_id,
-                column_number=column.column_id,
-            )
-            for column, code in zip(columns, codes, strict=True)
-        ]
-    )

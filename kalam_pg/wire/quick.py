@@ -6,7 +6,7 @@ once: parameters in, one lookup or one write set, one piece of bytes out. Anythi
 included, is *not done*: nothing has changed then, and the flows start from the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from functools import lru_cache
 from struct import Struct
@@ -14,7 +14,7 @@ from struct import error as StructError  # noqa: N812 -- it is an exception clas
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from catalog.privileges import check_table
+from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.pgwire.codec import bind_fields
 from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
@@ -23,10 +23,10 @@ from kalam_pg.query.locks import RowOwner
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.quick import NotQuickError, QuickInsert, QuickPoint, quick_form
 from kalam_pg.query.quick_newest import QuickNewest, quick_newest
+from kalam_pg.query.transaction import READ_COMMITTED
 from kalam_pg.query.waits import Resume, Spawn, Wait
-from kalam_pg.rows import row_encoder
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.wire import portals
 from kalam_pg.wire.portals import Reader, moving, parameter_readers
 from storage.engine import WriteSet
@@ -61,43 +61,34 @@ ANSWERED, COMMITTING, NOT_DONE = Outcome.ANSWERED, Outcome.COMMITTING, Outcome.N
 
 
 class QuickStatement:
-    """A prepared statement's short way, for the user, catalog and settings it was made with.
+    """A prepared statement's short way, while `validity` holds.
 
     form: None when there is none (which is worth remembering too). context: what its expressions may
-    ask. sync: whether its commits wait for the disk. version: of the settings.
+    ask. sync: whether its commits wait for the disk.
     """
 
     __slots__ = (
-        "_columns",
         "_formats",
         "_param_types",
-        "_types",
-        "catalog",
+        "_sql",
+        "columns",
         "context",
         "form",
         "sync",
-        "user",
-        "version",
+        "validity",
     )
 
     def __init__(self, sql: "SqlSession", prepared: PreparedStatement, planned: Planned) -> None:
-        self._columns = prepared.columns
+        """planned: what `PreparedStatement.current` gives."""
+        assert prepared.validity is not None
+        self.columns = prepared.columns
         self._param_types = prepared.param_types
-        self._types = sql.settings.types
-        self.catalog, self.user = sql.database.catalog, sql.user
-        self.version = sql.settings.version
+        self._sql = sql
+        self.validity = prepared.validity
         self._formats: dict[tuple[tuple[int, ...], tuple[int, ...], bool], QuickFormat] = {}
         self.context = sql.context()
         self.sync = sql.settings["synchronous_commit"] != "off"
         self.form = _form(sql, planned, len(prepared.param_types))
-
-    def is_good(self, sql: "SqlSession") -> bool:
-        """Whether it may still be used."""
-        return (
-            self.version == sql.settings.version
-            and self.user is sql.user
-            and self.catalog is sql.database.catalog
-        )
 
     def format(
         self, bind_formats: tuple[int, ...], result_formats: tuple[int, ...], *, described: bool
@@ -106,7 +97,15 @@ class QuickStatement:
         key = (bind_formats, result_formats, described)
         found = self._formats.get(key)
         if found is None:
-            found = QuickFormat(self, bind_formats, result_formats, described=described)
+            sql, types = self._sql, self._param_types
+            codes = portals.result_formats(result_formats, len(self.columns))
+            found = QuickFormat(
+                sql.row_form(self.columns, codes),
+                types,
+                parameter_readers(types, bind_formats, sql.types_for(types)),
+                described=described,
+                has_rows=not isinstance(self.form, QuickInsert),
+            )
             if len(self._formats) < _FORMATS_MAX:
                 self._formats[key] = found
         return found
@@ -116,7 +115,7 @@ class QuickFormat:
     """A quick statement in the formats that a client asks for again and again.
 
     readers: of the parameters. dates: which of them may be 'now'. description: the answer's
-    RowDescription. encode: the answer's row as a DataRow. prefix: what a pipeline is told before its
+    RowDescription. form: of the answer's rows. prefix: what a pipeline is told before its
     rows; inserted: all that it is told of an INSERT; before_error: so far, when COMMIT fails.
     """
 
@@ -124,7 +123,7 @@ class QuickFormat:
         "before_error",
         "dates",
         "description",
-        "encode",
+        "form",
         "inserted",
         "prefix",
         "readers",
@@ -132,33 +131,22 @@ class QuickFormat:
 
     def __init__(
         self,
-        quick: QuickStatement,
-        bind_formats: tuple[int, ...],
-        result_formats: tuple[int, ...],
+        form: RowForm,
+        param_types: Sequence[PgType],
+        readers: tuple[Reader, ...],
         *,
         described: bool,
+        has_rows: bool,
     ) -> None:
-        columns, types = quick._columns, quick._types  # noqa: SLF001 -- a part of it
-        codes = portals.result_formats(result_formats, len(columns))
-        self.readers: tuple[Reader, ...] = parameter_readers(
-            quick._param_types,  # noqa: SLF001
-            bind_formats,
-            types,
-        )
-        self.dates = tuple(
-            at
-            for at, type_ in enumerate(quick._param_types)  # noqa: SLF001
-            if type_.category == "D"
-        )
-        self.description = portals.describe(columns, codes) if columns else b""
+        self.readers = readers
+        self.dates = tuple(at for at, type_ in enumerate(param_types) if type_.category == "D")
+        self.description = form.description
         self.prefix = BIND_COMPLETE
         if described:
-            self.prefix += self.description or NO_DATA
+            self.prefix += self.description if has_rows else NO_DATA
         self.before_error = self.prefix + _INSERTED
         self.inserted = self.before_error + _READY
-        self.encode = row_encoder(
-            tuple([c.type for c in columns]), tuple([c.typmod for c in columns]), codes, types
-        )
+        self.form = form
 
 
 _FORMATS_MAX = 16
@@ -193,13 +181,7 @@ class QuickBind:
 
     def is_good(self, sql: "SqlSession") -> bool:
         """Whether it may still be used."""
-        quick = self.quick
-        return (  # QuickStatement.is_good, spelled out: every statement comes by here.
-            quick.version == sql.settings.version
-            and quick.user is sql.user
-            and quick.catalog is sql.database.catalog
-            and sql.prepared.get(self.name) is self._prepared
-        )
+        return self.quick.validity.holds(sql) and sql.prepared.get(self.name) is self._prepared
 
     def params(self, buffer: bytes, start: int, stop: int) -> Params:
         """The parameters in buffer[start:stop]. Raises NotQuickError, and what a value's input raises."""
@@ -299,7 +281,7 @@ def _run_bound(
             answer = how.prefix + _rows(form, context, how)
         else:
             assert isinstance(form, QuickPoint)
-            row = form.message(context, how.encode)
+            row = form.message(context, how.form)
             answer = how.prefix + (_NOT_FOUND if row is None else row + _FOUND)
     except (KalamError, NotQuickError, StructError):
         return NOT_DONE
@@ -329,7 +311,7 @@ def run_simple(
             answer = how.description + _rows(form, context, how)
         else:
             assert isinstance(form, QuickPoint)
-            row = form.message(context, how.encode)
+            row = form.message(context, how.form)
             answer = how.description + (_NOT_FOUND if row is None else row + _FOUND)
     except (KalamError, NotQuickError):
         return NOT_DONE
@@ -341,20 +323,17 @@ def run_simple(
 
 def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | None:
     """The statement's short way, if it has one now."""
-    quick = prepared.quick
-    if quick is None or not quick.is_good(sql):
-        planned = prepared.planned
-        snapshot, version = prepared.made_with or (None, -1)
-        if planned is None or not isinstance(prepared.statement, QueryStatement):
-            return None
-        if snapshot is not sql.snapshot or version != sql.settings.version:
+    quick: QuickStatement | None = prepared.quick
+    if quick is None or not quick.validity.holds(sql):
+        planned = prepared.current(sql)
+        if planned is None:
             return None  # The general way plans it anew.
         quick = prepared.quick = QuickStatement(sql, prepared, planned)
     return None if quick.form is None else quick
 
 
 def _rows(form: QuickNewest, context: EvalContext, how: QuickFormat) -> bytes:
-    found = form.messages(context, how.encode)
+    found = form.messages(context, how.form)
     return b"".join(found) + _selected(len(found))
 
 
@@ -366,15 +345,12 @@ def _selected(count: int) -> bytes:
 def _form(
     sql: "SqlSession", planned: Planned, width: int
 ) -> QuickInsert | QuickPoint | QuickNewest | None:
-    settings = sql.settings
-    if settings["default_transaction_isolation"] != "read committed":
-        return None
-    if settings["default_transaction_read_only"] == "on":
-        return None
     try:
-        for table, action in planned.needs:
-            check_table(sql.user, action, table)
+        transaction = sql.new_transaction()
+        planned.check(sql.user, transaction, width)
     except KalamError:
+        return None
+    if transaction.isolation != READ_COMMITTED:
         return None
     plan, database = planned.plan, sql.database
     return quick_form(plan, database, sql.user, width) or quick_newest(plan, database, sql.user)

@@ -49,7 +49,7 @@ class Shapes:
         if template is None:
             return None
         match = template.pattern.fullmatch(text)
-        if match is None or not _is_current(sql, template.prepared):
+        if match is None or template.prepared.current(sql) is None:
             return None
         try:
             return template.prepared, _values(template.readers, match.groups())
@@ -68,8 +68,8 @@ class Shapes:
             return None
         prepared = self._known.get(shape.key)
         again = prepared is not None
-        if isinstance(prepared, PreparedStatement) and not _is_current(sql, prepared):
-            prepared = None
+        if isinstance(prepared, PreparedStatement) and prepared.current(sql) is None:
+            prepared = None  # Its literals might not get the types that its parameters have.
         if prepared is None:
             prepared = _prepare(sql, shape.text, shape.classes) or _UNFIT
             self._known.put(shape.key, prepared)
@@ -125,12 +125,6 @@ def _values(readers: "Sequence[_Read]", literals: Sequence[str]) -> tuple[Value,
 
 
 _UNFIT = "unfit"
-
-
-def _is_current(sql: "SqlSession", prepared: PreparedStatement) -> bool:
-    """Whether the literals would still get the types that its parameters have."""
-    snapshot, version = prepared.made_with or (None, -1)
-    return snapshot is sql.snapshot and version == sql.settings.version
 
 
 def _prepare(sql: "SqlSession", text: str, classes: Sequence[str]) -> PreparedStatement | None:

@@ -1,24 +1,23 @@
-"""The simple query protocol: one text, any number of statements, text results.
+"""The simple query protocol: one text, any number of statements, text results."""
 
-The statements of one text are one transaction, definitions included, unless they say otherwise
-("Multiple Statements in a Simple Query" in the manual).
-"""
-
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from kalam_pg.engines.request import WireResult
+from catalog.types.table import PgType
 from kalam_pg.pgwire.encode import EMPTY_QUERY, command_complete
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
-from kalam_pg.rows import row_encoder
-from kalam_pg.sessions import dispatch, long_texts
+from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.wire import portals, quick
+from kalam_pg.sessions.run_text import run_prepared, run_text
+from kalam_pg.sql.tree import OutputColumn
+from kalam_pg.wire import quick
 from kalam_pg.wire.results import pump
 from storage.errors import KalamError
+from storage.layout import Value
 
 if TYPE_CHECKING:
+    from kalam_pg.sessions.sql_session import SqlSession
     from kalam_pg.wire.session import Session
 
 
@@ -31,33 +30,17 @@ def query(session: "Session", text: str) -> Steps[None]:
     session.portals.pop("", None)
     shaped = session.shapes.again(sql, text) or session.shapes.find(sql, text)
     if shaped is not None:
-        yield from _run_shaped(session, *shaped)
+        yield from _run_shaped(session, sql, *shaped)
         return
-    statements = yield from long_texts.statements(sql, text)
-    if not statements:
+    if not (yield from run_text(sql, text, _Client(session, sql))):
         session.send(EMPTY_QUERY)
-    last = len(statements) - 1
-    turns = long_texts.Turns()
-    for at, statement in enumerate(statements):
-        try:
-            yield from _statement(session, statement, last=at == last)
-        except KalamError as exc:
-            # Positions count from the beginning of the text, not of the statement.
-            if exc.position and isinstance(statement, QueryStatement):
-                exc.position += statement.offset
-            raise
-        yield from turns.next()
-    if not statements and sql.transaction is not None and not sql.transaction.block:
-        yield from sql.commit()
     session.ready()
 
 
 def _run_shaped(
-    session: "Session", prepared: PreparedStatement, params: quick.Params
+    session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: quick.Params
 ) -> Steps[None]:
     """Run the one statement of a text, its literals taken out."""
-    sql = session.sql
-    assert sql is not None
     assert prepared.statement is not None
     if session.may_be_quick(sql):
         # This Query has been taken from the decoder already: nothing more is, when it is done.
@@ -71,77 +54,48 @@ def _run_shaped(
                 return  # It has answered.
             commit.failed = False
     try:
-        dispatch.check_allowed(sql, prepared.statement)
-        yield from _run(session, prepared.statement, prepared, params, last=True)
+        client = _Client(session, sql)
+        yield from run_prepared(sql, prepared.statement, prepared, params, client)
     except KalamError as exc:
         exc.position = 0  # It would count in the text with parameters, which the client never saw.
         raise
     session.ready()
 
 
-def _statement(session: "Session", statement: Statement, *, last: bool) -> Steps[None]:
-    sql = session.sql
-    assert sql is not None
-    dispatch.check_allowed(sql, statement)
-    prepared = yield from dispatch.prepare_in_turn(sql, statement, ())
-    yield from _run(session, statement, prepared, (), last=last)
+class _Client:
+    """The other end of the wire, as `sessions.run_text` sees it: everything is sent as text."""
 
+    __slots__ = ("_session", "_sql")
 
-def _run(
-    session: "Session",
-    statement: Statement,
-    prepared: PreparedStatement,
-    params: quick.Params,
-    *,
-    last: bool,
-) -> Steps[None]:
-    sql = session.sql
-    assert sql is not None
-    columns = prepared.columns
-    wire = None
-    if columns:
-        wire = WireResult(
-            tuple([c.type.oid for c in columns]),
-            tuple([c.typmod for c in columns]),
-            (0,) * len(columns),
-            sql.text_context(columns),
-        )
-    result = yield from dispatch.run(sql, statement, params, prepared, wire)
-    if sql.notices:
-        session.send_notices()
-    try:
-        count = yield from _send_result(session, statement, result)
-    finally:
-        result.close()
-    transaction = sql.transaction
-    if last and transaction is not None and not transaction.block:
-        # The last statement is complete when its transaction is.
-        yield from sql.commit()
-        if sql.notices:
-            session.send_notices()
-    tag = result.command_tag if count is None else f"{result.tag} {count}"
-    session.send(command_complete(tag))
+    def __init__(self, session: "Session", sql: "SqlSession") -> None:
+        self._session = session
+        self._sql = sql
 
+    def parameters(self, types: Sequence[PgType]) -> Sequence[Value]:
+        return ()
 
-def _send_result(session: "Session", statement: Statement, result: Result) -> Steps[int | None]:
-    """RowDescription and rows; the count of a stream, known only now."""
-    columns = result.columns
-    assert session.sql is not None
-    types = session.sql.text_context(columns)
-    if columns or dispatch.returns_rows(statement):
-        session.send(portals.describe(columns, ()))
+    def form(self, columns: tuple[OutputColumn, ...]) -> RowForm | None:
+        return self._sql.row_form(columns)
+
+    def notices(self) -> None:
+        self._session.send_notices()
+
+    def take(self, result: Result, form: RowForm | None, *, has_rows: bool) -> Steps[int | None]:
+        """RowDescription and rows."""
+        if not has_rows:
+            return None
+        session = self._session
+        assert form is not None
+        session.send(form.description)
         if result.stream is not None:
             return (yield from pump(session, result.stream))
         if result.messages is not None:
             session.outbox += result.messages
             return None
-        encode = row_encoder(
-            tuple([c.type for c in columns]),
-            tuple([c.typmod for c in columns]),
-            (0,) * len(columns),
-            types,
-        )
-        out = session.outbox
+        encode, out = form.encode, session.outbox
         for row in result.rows:
             out += encode(row)
-    return None
+        return None
+
+    def complete(self, tag: str) -> None:
+        self._session.send(command_complete(tag))

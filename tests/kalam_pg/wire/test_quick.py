@@ -424,3 +424,102 @@ async def test_newest_rows_of_one_value_are_those_of_the_whole_order(tmp_path):
                 (b"899",), (b"892",), (b"885",),
             ]  # fmt: skip
         assert tags(await client.ask(*pipeline("newest", None))) == ["SELECT 0"]
+
+
+NAMED = [
+    "SELECT o::regclass FROM shop.objects WHERE id = $1",
+    "SELECT ARRAY[o, o]::regclass[] FROM shop.objects WHERE id = $1",
+    "SELECT o::regclass::text, id FROM shop.objects WHERE id = $1",
+    "SELECT r, rs FROM shop.objects WHERE id = $1",
+    "SELECT n::regnamespace, t::regtype, f::regproc, u::regrole FROM shop.objects WHERE id = $1",
+]
+
+
+def rows(messages):
+    return [m for m in messages if isinstance(m, RowDescription | DataRow | ErrorResponse)]
+
+
+async def test_objects_have_their_names_in_one_step_as_in_many(tmp_path):
+    async with serving(tmp_path) as server:
+        client, other = Client(server), Client(server)
+        await client.query("CREATE NAMESPACE shop")
+        await client.query(
+            "CREATE USER TABLE shop.objects (id bigint PRIMARY KEY, o bigint, n oid, t oid, f oid, "
+            "u oid, r regclass, rs regclass[])"
+        )
+        await client.query(
+            "INSERT INTO shop.objects VALUES (1, 'shop.objects'::regclass::oid, "
+            "'shop'::regnamespace, 'int4'::regtype, 'boolin'::regproc, 'root'::regrole, "
+            "'shop.objects', '{shop.objects,pg_class}')"
+        )
+        for number, text in enumerate(NAMED):
+            await client.prepare(f"s{number}", text)
+        seen = []
+        for change in (
+            None,
+            "SET search_path TO shop",
+            "SET search_path TO public",
+            "ALTER TABLE shop.objects RENAME TO things",
+            "ALTER TABLE shop.things RENAME TO objects",
+            "DROP NAMESPACE nosuch",
+        ):
+            if change is not None:
+                await (client if change.startswith("SET") else other).ask(Query(change))
+            for number, text in enumerate(NAMED):
+                for _ in range(2):
+                    quick = rows(await client.ask(*pipeline(f"s{number}", "1")))
+                    named = [
+                        Bind("named", f"s{number}", (), (b"1",), (0,)),
+                        Describe("P", "named"),
+                        Execute("named", 0),
+                        Sync(),
+                    ]
+                    assert quick == rows(await client.ask(*named)), (change, text)
+                    simple = await client.ask(Query(text.replace("$1", "1")))
+                    assert rows(simple)[1:] == quick[1:], (change, text)
+                seen.append(quick[1].values[0] if len(quick) > 1 else quick)
+        assert b"shop.objects" in seen
+        assert b"objects" in seen
+        assert b"{shop.objects,shop.objects}" in seen
+
+
+async def test_a_user_whom_another_acts_for_sees_names_as_if_it_asked(tmp_path):
+    async with serving(tmp_path) as server:
+        client = Client(server)
+        await client.query("CREATE NAMESPACE alice")
+        await client.query("CREATE TABLE alice.t (id bigint PRIMARY KEY)")
+        await client.query("CREATE USER alice WITH PASSWORD 'a password' ROLE 'user'")
+        inside = await client.query("EXECUTE AS USER 'alice' (SELECT 'alice.t'::regclass)")
+        assert DataRow((b"t",)) in inside  # "$user" is on the search path.
+        assert DataRow((b"alice.t",)) in await client.query("SELECT 'alice.t'::regclass")
+
+
+async def test_a_parameter_may_name_an_object(tmp_path):
+    async with serving(tmp_path) as server:
+        client = Client(server)
+        await client.query("CREATE NAMESPACE shop")
+        await client.query("CREATE USER TABLE shop.objects (id bigint PRIMARY KEY, r regclass)")
+        await client.prepare("insert", "INSERT INTO shop.objects VALUES ($1, $2)")
+        await client.prepare("select", "SELECT r FROM shop.objects WHERE id = $1")
+        assert tags(await client.ask(*pipeline("insert", "1", "shop.objects"))) == ["INSERT 0 1"]
+        assert tags(await client.ask(*pipeline("insert", "2", "nosuch"))) == ["42P01"]
+        await client.query("SET search_path TO shop")
+        assert tags(await client.ask(*pipeline("insert", "3", "objects"))) == ["INSERT 0 1"]
+        for key in ("1", "3"):
+            assert DataRow((b"objects",)) in await client.ask(*pipeline("select", key))
+
+
+async def test_rows_without_columns_are_counted(tmp_path):
+    async with serving(tmp_path) as server:
+        client = Client(server)
+        await client.query("CREATE NAMESPACE shop")
+        await client.query("CREATE USER TABLE shop.t (id bigint PRIMARY KEY)")
+        await client.query("INSERT INTO shop.t VALUES (1), (2)")
+        await client.prepare("none", "SELECT FROM shop.t WHERE id = $1")
+        empty = [RowDescription(()), DataRow(())]
+        for found in (
+            await client.ask(*pipeline("none", "1")),
+            await client.ask(Query("SELECT FROM shop.t WHERE id = 1")),
+            await client.ask(Query("SELECT FROM shop.t WHERE id = 1; SELECT FROM shop.t LIMIT 0")),
+        ):
+            assert rows(found)[:2] == empty
