@@ -221,6 +221,9 @@ class Config:
         2**24, _size(2**20, 2**32), "bytes", "LevelDB's memory table."
     )
     block_cache_bytes: int = _setting(2**27, _size(0, 2**40), "bytes", "LevelDB's block cache.")
+    tablets_max: int = _setting(
+        10_000, _integer(1, 1_000_000), "tablets", "Tablets kept open when nobody uses them."
+    )
     node_id: int = _setting(
         0, _integer(0, 1023), "number", "This server's part of snowflake ids and `_seq`."
     )

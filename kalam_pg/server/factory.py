@@ -121,7 +121,7 @@ def _storage_options(config: Config) -> StorageOptions:
     hot = HotOptions(
         write_buffer_bytes=config.write_buffer_bytes, cache_bytes=config.block_cache_bytes
     )
-    return StorageOptions(node=config.node_id, hot=hot)
+    return StorageOptions(node=config.node_id, tablets_max=config.tablets_max, hot=hot)
 
 
 def _spill_directory(engine: Engine) -> Path:

@@ -24,7 +24,8 @@ class KalamServer:
         self.environment = environment
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
-        self._errors: list[str] = []
+        self.errors: list[str] = []
+        """The lines that it wrote to standard error, in all its lives."""
 
     def start(self, **environment: str) -> "KalamServer":
         """Start, and wait for the line `ready`."""
@@ -46,9 +47,9 @@ class KalamServer:
         )
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, lines.put)).start()
-        threading.Thread(target=self._read, args=(self.process.stderr, self._errors.append)).start()
+        threading.Thread(target=self._read, args=(self.process.stderr, self.errors.append)).start()
         line = lines.get(timeout=START_TIMEOUT_S)
-        assert line.startswith("ready "), line + "".join(self._errors)
+        assert line.startswith("ready "), line + "".join(self.errors)
         self.port = int(line.rpartition(":")[2])
         return self
 

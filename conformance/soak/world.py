@@ -1,0 +1,164 @@
+"""What all of a soak share: the server and its lives, what befell it lately, and the first violation."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from conformance.soak.client import Client, Diary, LostError, RefusedError
+from conformance.soak.disk import Disk
+from conformance.soak.ledger import Jobs, Tally, Violation
+from tests.wire.server import KalamServer
+
+USERS: Final = ("ann", "ben", "eve")
+TABLETS_MAX: Final = 4
+"""Fewer than are in use, so that they are let go and opened again all the time."""
+
+WORKERS: Final = 2
+
+# What any client may be told at any time …
+ALWAYS: Final = frozenset(("40001", "40P01", "55P03", "57014"))
+# … and what only while that befalls the server, or shortly after.
+EXCUSED: Final = {
+    "disk": frozenset(("53100", "08007", "40003")),
+    "worker": frozenset(("53200", "54001")),
+    "flush process": frozenset(("58000",)),
+    "server": frozenset(("57P01", "57P03", "08007", "40003")),
+}
+EXCUSED_S: Final = 10.0
+
+
+class World:
+    """One soak: a server on a directory, and everybody who uses it."""
+
+    def __init__(self, directory: Path, seed: int) -> None:
+        self.seed = seed
+        self.began = time.monotonic()
+        self.directory = directory
+        self.disk = Disk(directory / "disk")
+        self.server = KalamServer(
+            self.disk.directory / "data",
+            KALAM_TABLETS_MAX=str(TABLETS_MAX),
+            KALAM_WORKERS=str(WORKERS),
+        )
+        self.life = 0
+        self.up = threading.Event()
+        self.failed = threading.Event()
+        self.round_over = threading.Event()
+        self.violations: list[str] = []
+        self.counts: Counter[str] = Counter()
+        self.tallies = {1: Tally(), 2: Tally()}
+        self.jobs = Jobs()
+        self.keys: dict[int, bytes] = {}
+        """What a CancelRequest needs, of every session, by its pid."""
+        self.diaries: dict[str, Diary] = {}
+        self._troubles: dict[str, float] = {}
+        self._events: list[str] = []
+        self._lock = threading.Lock()
+
+    def random(self, name: str) -> Random:
+        """Somebody's own chances, the same in every run with this seed."""
+        return Random(f"{self.seed}/{name}")
+
+    def diary(self, name: str) -> Diary:
+        return self.diaries.setdefault(name, Diary(self.began))
+
+    def note(self, text: str) -> None:
+        """Something happened to the server."""
+        self._events.append(f"{time.monotonic() - self.began:9.3f}  {text}")
+
+    @property
+    def events(self) -> list[str]:
+        return self._events
+
+    def trouble(self, what: str) -> None:
+        """`what` (of `EXCUSED`) befalls the server now."""
+        self._troubles[what] = time.monotonic()
+
+    def excused(self, sqlstate: str) -> bool:
+        """Whether a client may be told this now."""
+        now = time.monotonic()
+        lately = [what for what, since in self._troubles.items() if now - since < EXCUSED_S]
+        return sqlstate in ALWAYS or any(sqlstate in EXCUSED[what] for what in lately)
+
+    def fail(self, who: str, text: str) -> None:
+        """The first violation ends the soak; those that come with it are kept too."""
+        with self._lock:
+            self.violations.append(f"{who}: {text}")
+            self.note(f"VIOLATION {who}: {text}")
+        self.failed.set()
+        self.round_over.set()
+
+    def count(self, what: str) -> None:
+        with self._lock:
+            self.counts[what] += 1
+
+    def start(self) -> None:
+        """Begin a life of the server."""
+        self.life += 1
+        self.note(f"server starts, life {self.life}")
+        self.trouble("server")
+        self.server.start()
+        self.up.set()
+
+    def end(self, *, kill: bool) -> None:
+        """End it: kill -9, or as an administrator does."""
+        self.note("kill -9" if kill else "fast shutdown")
+        self.up.clear()
+        self.trouble("server")
+        self.keys.clear()
+        if kill:
+            self.server.kill()
+        else:
+            self.server.stop()
+
+    def check_alive(self) -> None:
+        """Raises Violation when the server ended by itself."""
+        process = self.server.process
+        if self.up.is_set() and process is not None and process.poll() is not None:
+            raise Violation(f"the server ended by itself, status {process.returncode}")
+
+    def check_directory(self) -> None:
+        """`kalam check`, between two lives. Raises Violation."""
+        done = subprocess.run(
+            [sys.executable, "-m", "kalam_pg", "check", "--data", str(self.server.directory)],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise Violation(f"kalam check: {(done.stdout + done.stderr)[-2000:]}")
+
+    def connect(self, user: str, diary: Diary) -> Client:
+        """A session, once the server is up. Raises LostError when that is not to be."""
+        self.up.wait(60)
+        client = Client(self.server, user, diary)
+        self.keys[client.pid] = client.key
+        return client
+
+    def rows(self, text: str) -> list[tuple[str | None, ...]]:
+        """What root is told, by a session for this question, asked again while it is excused."""
+        diary = self.diary("root")
+        for _ in range(50):
+            try:
+                client = self.connect("root", diary)
+                try:
+                    return client.ask(text).rows
+                finally:
+                    client.close()
+            except LostError:
+                self.check_alive()
+            except RefusedError as exc:
+                if not self.excused(exc.sqlstate):
+                    raise Violation(f"root: {exc} to: {text}") from exc
+            time.sleep(0.2)
+        raise Violation(f"root cannot get an answer to: {text}")
+
+    def close(self) -> None:
+        """End everything and remove nothing but the mount."""
+        with suppress(Exception):
+            self.server.kill()
+        self.disk.close()
