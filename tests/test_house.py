@@ -99,6 +99,14 @@ def test_every_module_says_what_it_is_for():
     assert not silent
 
 
+def test_one_place_says_which_tablet_a_user_means():
+    """`Database.tablet`, by the user and the table. Jobs go over everybody's, by their ids."""
+    ways = re.compile(r"TabletId$|\btablet_of_anyone$|\b_?engine\.(tablet|stream)$")
+    statements = [p for p in MODULES if "kalam_pg" in p.parts and p.parent.name != "jobs"]
+    asking = {name_of(p) for p in statements if any(ways.search(call) for call in calls(p))}
+    assert asking == {"kalam_pg/query/database.py"}
+
+
 def test_packages_do_not_print():
     assert not [name_of(path) for path in MODULES if "print" in calls(path)]
 

@@ -46,12 +46,16 @@ class Database:
         for hook in self.on_catalog_change:
             hook(snapshot)
 
-    def tablet_id(self, table: Table, user: User) -> TabletId:
-        """The tablet that `user` means by the table's name."""
-        return TabletId(user.id if table.per_user else NO_USER, table.id)
+    def tablet(self, table: Table, user: User) -> Tablet | StreamTablet:
+        """The tablet that `user` means by the table's name: their own, or the one that all share.
 
-    def tablet(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
-        """The open tablet; a STREAM table's lives in memory."""
+        The one place that says so. A STREAM table's lives in memory.
+        """
+        tablet_id = TabletId(user.id if table.per_user else NO_USER, table.id)
+        return self.tablet_of_anyone(table, tablet_id)
+
+    def tablet_of_anyone(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
+        """A tablet whoever it belongs to: for jobs, never for a user's statement."""
         if table.kind is TableKind.STREAM:
             options = table.options
             return self.engine.stream(

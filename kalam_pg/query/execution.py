@@ -11,9 +11,10 @@ from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
-from storage.ids import NO_USER, TabletId
 from storage.layout import Row
 from storage.log.view import View
+from storage.stream import StreamTablet
+from storage.tablet import Tablet
 
 if TYPE_CHECKING:
     from kalam_pg.query.database import Database
@@ -123,6 +124,6 @@ class Execution:
             self._view.release()
             self._view = None
 
-    def tablet_id(self, table: Table) -> TabletId:
+    def tablet(self, table: Table) -> Tablet | StreamTablet:
         """The tablet that this user's name for the table means."""
-        return TabletId(self.user.id if table.per_user else NO_USER, table.id)
+        return self.database.tablet(table, self.user)

@@ -184,9 +184,8 @@ class Explainer:
     def _way(self, plan: HotPlan) -> Steps[Way]:
         """How the plan would read the tablet now."""
         x = self._x
-        tablet_id = x.tablet_id(plan.table)
-        tablet = x.database.tablet(plan.table, tablet_id)
-        if tablet_id in x.transaction.changes:
+        tablet = x.tablet(plan.table)
+        if tablet.id in x.transaction.changes:
             return Way.ENGINE
         # These are constants and parameters, of which one that is NULL is equal to nothing.
         equals = [(at, closure((), x.context)) for at, closure in plan.equals]
@@ -198,7 +197,7 @@ class Explainer:
             return Way.ENGINE
         if plan.bounds.limit is not None and plan.newest_by is not None:
             if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.tail_bytes:
-                yield from scan_tablet(x, plan.table, tablet_id)
+                yield from scan_tablet(x, tablet)
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
                 return Way.NEWEST
         tested = equals if not isinstance(tablet, Tablet) or tablet.tail_bytes else ()

@@ -3,18 +3,20 @@
 The newest fifty messages of a conversation, the fifty before these, all that are not read yet.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
-from kalam_pg.query.sorting import Order, sort_rows
-from kalam_pg.rows.form import names_objects
+from kalam_pg.query.sorting import Bounds, Order, sort_rows
+from kalam_pg.rows.form import RowForm, names_objects
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
 from storage.log.view import View
+from storage.stream import StreamTablet
 from storage.tablet import Tablet
 from storage.tail.ranked import Ranked
 from storage.tail.value_index import Range
@@ -126,22 +128,85 @@ def first_ordinals(ranked: Ranked, within: Range) -> Sequence[int] | None:
     return found
 
 
-def encoded_rows(
-    ranked: Ranked,
-    within: Range,
-    offset: int,
-    slots: tuple[int, ...],
-    encode: Callable[[Row], bytes],
-) -> Sequence[bytes] | None:
-    """As `first_ordinals`, each row's columns `slots` as `encode` makes them, or made them before.
+class Newest:
+    """The whole answer of a query from an index: the newest rows with a value, the page before these.
 
-    encode: always the same function for the same types, formats and settings. None for too many.
+    What was sent of a row before is sent again: rows do not change, newer versions are other rows.
     """
-    found = first_ordinals(ranked, within) if within.wanted else ()
+
+    __slots__ = (
+        "_along", "_bounds", "_equal", "_how", "_is_settled", "_settled", "_slots", "_value"
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        how: Indexed,
+        along: Along,
+        equal: tuple[int, Closure],
+        bounds: Bounds,
+        slots: tuple[int, ...],
+    ) -> None:
+        """slots: the columns asked for, and nothing else is."""
+        self._how = how
+        self._along = along.position
+        self._equal, self._value = equal
+        self._bounds = bounds
+        self._slots = slots
+        self._is_settled = bounds.settled and not (how.lows or how.highs)
+        self._settled: tuple[Range, int] | None = None
+        """What was asked the first time, when it is the same each time."""
+
+    def read(
+        self, tablet: Tablet | StreamTablet, view: View, context: EvalContext, form: RowForm
+    ) -> Sequence[bytes] | None:
+        """The rows as DataRow messages; None when the index is not there, or does not have them all."""
+        assert isinstance(tablet, Tablet), "STREAM tables have no index"
+        within, offset = self._settled or self._ask(context)
+        value = self._value(_NO_ROW, context)
+        if value is None or not within.wanted:
+            return ()
+        ranked = tablet.ranked(view, self._equal, value, self._along)
+        return None if ranked is None else _encoded(ranked, within, offset, self._slots, form)
+
+    def _ask(self, context: EvalContext) -> tuple[Range, int]:
+        """Which rows, and how many of them are skipped. Raises 2201W, 2201X, and what closures raise."""
+        limit, offset = self._bounds.values(context)
+        end = ROWS_MAX + 1 if limit is None else min(limit + offset, ROWS_MAX + 1)
+        within = self._how.range(end, context)
+        asked = (Range(0) if within is None else within, offset)
+        if self._is_settled:
+            self._settled = asked
+        return asked
+
+
+def newest(
+    table: Table,
+    columns: Sequence[OutputColumn],
+    targets: Sequence[Closure],
+    bounds: Bounds,
+    equals: Sequence[tuple[int, Closure]],
+    how: Indexed | None,
+) -> Newest | None:
+    """How such a query is answered by an index alone, None if it asks for more."""
+    if how is None or not (how.exact and how.ordered) or table.kind is TableKind.STREAM:
+        return None
+    slots = plain_slots(targets, columns, len(table.columns))
+    if slots is None:
+        return None
+    assert how.along is not None, "ordered says that the index has the order"
+    return Newest(how, how.along, equals[0], bounds, slots)
+
+
+def _encoded(
+    ranked: Ranked, within: Range, offset: int, slots: tuple[int, ...], form: RowForm
+) -> Sequence[bytes] | None:
+    """As `first_ordinals`, each row's columns `slots` as they are sent. None for too many."""
+    found = first_ordinals(ranked, within)
     if found is None or len(found) > ROWS_MAX:
         return None
     if offset:
         found = found[offset:]
+    encode = form.encode
     shape = (encode, slots)
     made = list(map(ranked.encodings.of(shape).get, found))
     if None in made:

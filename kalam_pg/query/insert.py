@@ -136,14 +136,8 @@ def open_target(x: Execution, rules: RowRules) -> Steps[Target]:
             lambda: database.locks.write_table(transaction, table.id),
             timeout_s=x.statement_timeout_s,
         )
-    tablet_id = x.tablet_id(table)
-    return Target(
-        rules,
-        tablet_id,
-        database.tablet(table, tablet_id),
-        table.kind is TableKind.STREAM,
-        table.version,
-    )
+    tablet = x.tablet(table)
+    return Target(rules, tablet.id, tablet, table.kind is TableKind.STREAM, table.version)
 
 
 def target_slots(relation: int, width: int) -> Callable[[ColumnRef], int]:

@@ -12,7 +12,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.query.change import ChangePlan, plan_change
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
-from kalam_pg.query.indexed import Along, Indexed
+from kalam_pg.query.indexed import Along, Indexed, newest
 from kalam_pg.query.insert import InsertPlan, plan_insert
 from kalam_pg.query.locking import plan_locking
 from kalam_pg.query.predicates import (
@@ -24,8 +24,8 @@ from kalam_pg.query.predicates import (
     references,
 )
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.select import Bounds, ConstantPlan, HotPlan, PointPlan, SelectPlan
-from kalam_pg.query.sorting import Order
+from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.sorting import Bounds, Order
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
@@ -131,6 +131,13 @@ class Planner:
         if any(key.expr.type.key_kind == "none" for key in query.order_by):
             return None
         try:
+            targets = tuple(compile_expr(item.expr, _column) for item in query.targets)
+            bounds = _bounds(query)
+            equals = tuple(
+                (at, compile_expr(value, _column))
+                for at, value in equalities(query.where, scan.table, scan.relation)
+            )
+            indexed = _indexed(query, scan)
             return HotPlan(
                 query.columns,
                 scan.table,
@@ -144,14 +151,12 @@ class Planner:
                     )
                     for key in query.order_by
                 ),
-                tuple(compile_expr(item.expr, _column) for item in query.targets),
-                _bounds(query),
+                targets,
+                bounds,
                 _newest_by(query, scan),
-                tuple(
-                    (at, compile_expr(value, _column))
-                    for at, value in equalities(query.where, scan.table, scan.relation)
-                ),
-                _indexed(query, scan),
+                equals,
+                indexed,
+                newest(scan.table, query.columns, targets, bounds, equals, indexed),
                 general,
             )
         except FeatureNotSupportedError:

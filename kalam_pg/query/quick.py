@@ -1,5 +1,5 @@
-"""The two statements that a chat app lives on, without the general machinery: INSERT of one row, and
-SELECT of one row by its key, each a transaction of its own.
+"""The statements that a chat app lives on, without the general machinery: INSERT of one row, SELECT of
+one row by its key and of the newest rows with a value, each a transaction of its own.
 
 What is short is the way, not the meaning: same closures, same rules, same locks, same committer. Whatever
 is not plain (a lock that is taken, a row that breaks a rule, a key in a segment) is *not done* here and
@@ -8,20 +8,20 @@ leaves no trace: the caller runs the statement the general way, which waits or r
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
+from typing import TypeAlias
 
-from catalog.model import TableKind, User
+from catalog.model import Table, TableKind, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
-from kalam_pg.query.indexed import plain_slots
+from kalam_pg.query.indexed import Newest, plain_slots
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locks import RowOwner
 from kalam_pg.query.plan import Plan
 from kalam_pg.query.rules import Closure
-from kalam_pg.query.select import PointPlan
+from kalam_pg.query.select import HotPlan, PointPlan
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.closures import Constant, Parameter
 from storage.engine import Write
-from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Row, Value
 from storage.log.log_entry import Op
@@ -59,12 +59,12 @@ class QuickInsert:
         self._table = plan.table.id
         self._version = plan.table.version
         self._row = _row_maker(plan.literal_rows[0], width)
-        self._watched = bool(rules.checks or rules.storable)
+        self._watched = rules.needs_check
         self._key_of = key_maker(rules.key, rules.kinds)
-        self._id = database.tablet_id(plan.table, user)
         self._database = database
         self._locks = database.locks
-        self._tablet = _tablet(database, plan, self._id)
+        self._tablet = _tablet(database, plan.table, user)
+        self._id = self._tablet.id
         self._kept = self._tablet.kept
 
     def write(self, context: EvalContext, owner: RowOwner) -> Write:
@@ -108,7 +108,7 @@ class QuickPoint:
         slots = plain_slots(plan.targets, plan.columns, len(plan.table.columns))
         self._slots = slots if plan.where is None else None
         self._plain = None if self._slots is None else _picker(self._slots)
-        self._tablet = _tablet(database, plan, database.tablet_id(plan.table, user))
+        self._tablet = _tablet(database, plan.table, user)
 
     def message(self, context: EvalContext, form: RowForm) -> bytes | None:
         """The row asked for as a DataRow message, None when there is none.
@@ -150,9 +150,28 @@ class QuickPoint:
         return tuple([closure(row, context) for closure in plan.targets])
 
 
-def quick_form(
-    plan: Plan, database: Database, user: User, width: int
-) -> QuickInsert | QuickPoint | None:
+class QuickNewest:
+    """SELECT of columns WHERE column = value, with what an index has of ORDER BY and bounds."""
+
+    __slots__ = ("_engine", "_newest", "_tablet")
+
+    def __init__(self, newest: Newest, table: Table, database: Database, user: User) -> None:
+        self._newest = newest
+        self._engine = database.engine
+        self._tablet = _tablet(database, table, user)
+
+    def messages(self, context: EvalContext, form: RowForm) -> Sequence[bytes]:
+        """The rows asked for as DataRow messages. Raises NotQuickError, and what closures raise."""
+        found = self._newest.read(self._tablet, self._engine.current, context, form)
+        if found is None:
+            raise NotQuickError
+        return found
+
+
+QuickForm: TypeAlias = QuickInsert | QuickPoint | QuickNewest
+
+
+def quick_form(plan: Plan, database: Database, user: User, width: int) -> QuickForm | None:
     """The short way of a plan with `width` parameters for one user, if it has one."""
     match plan:
         case InsertPlan(source=None, conflict=None, returning=()) if len(plan.literal_rows) == 1:
@@ -161,13 +180,15 @@ def quick_form(
         case PointPlan() if plan.bounds.limit is None and plan.bounds.offset is None:
             if plan.table.kind is not TableKind.STREAM:
                 return QuickPoint(plan, database, user, width)
+        case HotPlan(newest=Newest() as newest):
+            return QuickNewest(newest, plan.table, database, user)
         case _:
             pass
     return None
 
 
-def _tablet(database: Database, plan: InsertPlan | PointPlan, tablet_id: TabletId) -> Tablet:
-    tablet = database.tablet(plan.table, tablet_id)
+def _tablet(database: Database, table: Table, user: User) -> Tablet:
+    tablet = database.tablet(table, user)
     assert isinstance(tablet, Tablet), "a STREAM table's has no quick form"
     return tablet
 

@@ -46,6 +46,11 @@ class RowRules:
     checks: tuple[tuple[str, Closure], ...]
     storable: tuple[tuple[int, Callable[[Value], object]], ...]
 
+    @property
+    def needs_check(self) -> bool:
+        """Whether a row without NULLs may break a rule."""
+        return bool(self.checks or self.storable)
+
     def key_of(self, row: Row) -> bytes:
         """The row's primary key, encoded."""
         return encode_key([row[at] for at in self.key], self.kinds)

@@ -34,18 +34,17 @@ def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableIn
     scans: dict[TabletId, Scan] = {}
     for need in needs:
         table = need.scan.table
-        tablet_id = x.tablet_id(table)
-        if tablet_id not in scans:
-            scan = yield from scan_tablet(x, table, tablet_id)
-            changes = x.transaction.changes.get(tablet_id)
-            scans[tablet_id] = _overlay(scan, table, changes) if changes else scan
-        inputs.append(_input(need, scans[tablet_id]))
+        tablet = x.tablet(table)
+        if tablet.id not in scans:
+            scan = yield from scan_tablet(x, tablet)
+            changes = x.transaction.changes.get(tablet.id)
+            scans[tablet.id] = _overlay(scan, table, changes) if changes else scan
+        inputs.append(_input(need, scans[tablet.id]))
     return tuple(inputs)
 
 
-def scan_tablet(x: Execution, table: Table, tablet_id: TabletId) -> Steps[Scan]:
+def scan_tablet(x: Execution, tablet: Tablet | StreamTablet) -> Steps[Scan]:
     """What the statement's view sees of a tablet, loading its tail first if that is needed."""
-    tablet = x.database.tablet(table, tablet_id)
     if isinstance(tablet, StreamTablet):
         return tablet.scan(x.view)
     scan = tablet.scan(x.view)

@@ -11,29 +11,22 @@ from itertools import islice
 from operator import itemgetter
 from typing import Protocol
 
-from catalog.errors import (
-    InvalidRowCountInLimitClauseError,
-    InvalidRowCountInResultOffsetClauseError,
-)
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.indexed import (
     MISSES_MAX,
-    ROWS_MAX,
     Indexed,
+    Newest,
     NoIndexError,
     Wanted,
-    encoded_rows,
     indexed_rows,
-    plain_slots,
 )
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import load, scan_tablet
-from kalam_pg.query.sorting import Order, sort_rows
+from kalam_pg.query.sorting import Bounds, Order, sort_rows
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
@@ -59,27 +52,6 @@ class SelectPlan(Protocol):
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         """Answer as stored values, for another statement."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """LIMIT and OFFSET as closures, None where absent."""
-
-    limit: Closure | None
-    offset: Closure | None
-
-    def values(self, context: EvalContext) -> tuple[int | None, int]:
-        """(limit or None, offset). Raises 2201W, 2201X for negative ones."""
-        limit = None if self.limit is None else self.limit(_NO_ROW, context)
-        offset = None if self.offset is None else self.offset(_NO_ROW, context)
-        # The binder has cast both to bigint.
-        assert limit is None or isinstance(limit, int)
-        assert offset is None or isinstance(offset, int)
-        if limit is not None and limit < 0:
-            raise InvalidRowCountInLimitClauseError("LIMIT must not be negative")
-        if offset is not None and offset < 0:
-            raise InvalidRowCountInResultOffsetClauseError("OFFSET must not be negative")
-        return limit, offset or 0
 
 
 class _RowPlan:
@@ -136,10 +108,8 @@ class PointPlan(_RowPlan):
         if None in values:
             return ()
         table = self.table
-        tablet_id = x.tablet_id(table)
-        target = Target(
-            self.rules, tablet_id, x.database.tablet(table, tablet_id), False, table.version
-        )
+        tablet = x.tablet(table)
+        target = Target(self.rules, tablet.id, tablet, False, table.version)
         found = yield from visible(x, target, encode_key(values, self.rules.kinds))
         if found.row is None:
             return ()
@@ -159,7 +129,7 @@ class HotPlan(_RowPlan):
     newest_by: position of the column whose descending order with a LIMIT is the whole ORDER BY; when
     the tablet wrote that column in order, the scan stops at the LIMIT. -1: `_seq`; None: no such order.
     equals: (column, value) pairs among the WHERE's conditions that storage can test by itself.
-    indexed: how an index on one of these answers, None without them.
+    indexed: how an index on one of these answers, None without them. newest: when that is all there is to it.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -171,10 +141,11 @@ class HotPlan(_RowPlan):
     newest_by: int | None
     equals: tuple[tuple[int, Closure], ...]
     indexed: Indexed | None
+    newest: Newest | None
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
-        messages = self._messages(x, x.form) if x.form is not None else None
+        messages = self._messages(x)
         if messages is not None:
             data = b"".join(messages)
             return Result("SELECT", len(messages), self.columns, messages=data)
@@ -189,37 +160,21 @@ class HotPlan(_RowPlan):
             return (yield from self.general.rows(x))
         return rows
 
-    def _messages(self, x: Execution, form: RowForm) -> Sequence[bytes] | None:
+    def _messages(self, x: Execution) -> Sequence[bytes] | None:
         """The answer as DataRow messages, None when it is not all in an index that is there."""
-        how, table = self.indexed, self.table
-        if how is None or not (how.exact and how.ordered and how.along):
+        form, newest = x.form, self.newest
+        if form is None or newest is None:
             return None
-        slots = plain_slots(self.targets, self.columns, len(table.columns))
-        if slots is None:
+        tablet = x.tablet(self.table)
+        if tablet.id in x.transaction.changes:
             return None
-        tablet_id = x.tablet_id(table)
-        tablet = x.database.tablet(table, tablet_id)
-        if tablet_id in x.transaction.changes or not isinstance(tablet, Tablet):
-            return None
-        context = x.context
-        limit, offset = self.bounds.values(context)
-        end = ROWS_MAX + 1 if limit is None else min(limit + offset, ROWS_MAX + 1)
-        at, closure = self.equals[0]
-        value, within = closure(_NO_ROW, context), how.range(end, context)
-        if value is None or within is None:
-            return ()
-        ranked = tablet.ranked(x.view, at, value, how.along.position)
-        if ranked is None:
-            return None
-        return encoded_rows(ranked, within, offset, slots, form.encode)
+        return newest.read(tablet, x.view, x.context, form)
 
     def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
         """The answer, or None when this tablet needs an engine."""
-        table = self.table
-        tablet_id = x.tablet_id(table)
-        if tablet_id in x.transaction.changes:
+        tablet = x.tablet(self.table)
+        if tablet.id in x.transaction.changes:
             return None
-        tablet = x.database.tablet(table, tablet_id)
         view = x.view
         context = x.context
         limit, offset = self.bounds.values(context)
@@ -276,7 +231,7 @@ class HotPlan(_RowPlan):
         if position < 0:
             return True
         if isinstance(tablet, Tablet) and not tablet.tail_bytes:
-            yield from scan_tablet(x, self.table, tablet.id)
+            yield from scan_tablet(x, tablet)
         return tablet.in_order(position)
 
     def _project(self, rows: Sequence[Row], context: EvalContext) -> list[Row]:

@@ -1,12 +1,19 @@
-"""ORDER BY over rows in memory, as PostgreSQL compares."""
+"""ORDER BY, LIMIT and OFFSET over rows in memory, as PostgreSQL compares and counts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from catalog.errors import (
+    InvalidRowCountInLimitClauseError,
+    InvalidRowCountInResultOffsetClauseError,
+)
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
+from kalam_pg.sql.closures import Constant
 from storage.keys import encode_key
 from storage.layout import Row
+
+_NO_ROW: Row = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +24,32 @@ class Order:
     kind: str
     descending: bool
     nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """LIMIT and OFFSET as closures, None where absent."""
+
+    limit: Closure | None
+    offset: Closure | None
+
+    @property
+    def settled(self) -> bool:
+        """Whether they are the same each time."""
+        return all(c is None or isinstance(c, Constant) for c in (self.limit, self.offset))
+
+    def values(self, context: EvalContext) -> tuple[int | None, int]:
+        """(limit or None, offset). Raises 2201W, 2201X for negative ones."""
+        limit = None if self.limit is None else self.limit(_NO_ROW, context)
+        offset = None if self.offset is None else self.offset(_NO_ROW, context)
+        # The binder has cast both to bigint.
+        assert limit is None or isinstance(limit, int)
+        assert offset is None or isinstance(offset, int)
+        if limit is not None and limit < 0:
+            raise InvalidRowCountInLimitClauseError("LIMIT must not be negative")
+        if offset is not None and offset < 0:
+            raise InvalidRowCountInResultOffsetClauseError("OFFSET must not be negative")
+        return limit, offset or 0
 
 
 def sort_rows(rows: list[Row], order: Sequence[Order], context: EvalContext) -> list[Row]:

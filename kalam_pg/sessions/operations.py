@@ -20,10 +20,10 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement, TableName
 from kalam_pg.sql.tree import OutputColumn
-from storage.ids import NO_USER, TabletId
+from storage.ids import TabletId
 from storage.layout import Row
 from storage.stream import StreamTablet
-from storage.tablet import TabletStats
+from storage.tablet import Tablet, TabletStats
 
 STATEMENTS = (
     st.FlushTable,
@@ -129,7 +129,7 @@ def _flush(sql: SqlSession, table: Table) -> Steps[None]:
 def _tablets(sql: SqlSession, table: Table) -> Iterable[TabletId]:
     dirty = flushing.dirty_tablets(sql.database, table)
     if sql.user.role is Role.USER and table.per_user:
-        own = TabletId(sql.user.id, table.id)
+        own = sql.database.tablet(table, sql.user).id
         return [tablet for tablet in dirty if tablet == own]
     return dirty
 
@@ -137,8 +137,7 @@ def _tablets(sql: SqlSession, table: Table) -> Iterable[TabletId]:
 def _stats(sql: SqlSession, table: Table) -> Steps[Row]:
     """The caller's own tablet: hot and cold rows and bytes, segments; measured now."""
     require(sql.user, Action.SELECT, table)
-    tablet_id = TabletId(sql.user.id if table.per_user else NO_USER, table.id)
-    tablet = sql.database.tablet(table, tablet_id)
+    tablet = sql.database.tablet(table, sql.user)
 
     async def measure() -> TabletStats:
         with sql.database.engine.acquire() as view:
@@ -161,8 +160,8 @@ def _manifest(sql: SqlSession, name: TableName | None) -> list[Row]:
             if name is not None:
                 require(sql.user, Action.SELECT, table)
             continue
-        tablet_id = TabletId(sql.user.id if table.per_user else NO_USER, table.id)
-        tablet = sql.database.engine.tablet(tablet_id, table.layout)
+        tablet = sql.database.tablet(table, sql.user)
+        assert isinstance(tablet, Tablet), "STREAM tables were left out"
         rows += [
             (
                 table.qualified_name,

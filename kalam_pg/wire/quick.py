@@ -21,8 +21,14 @@ from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, rea
 from kalam_pg.pgwire.peek import Again, Pipeline, peek_again, peek_pipeline, peek_query
 from kalam_pg.query.locks import RowOwner
 from kalam_pg.query.prepare import Planned
-from kalam_pg.query.quick import NotQuickError, QuickInsert, QuickPoint, quick_form
-from kalam_pg.query.quick_newest import QuickNewest, quick_newest
+from kalam_pg.query.quick import (
+    NotQuickError,
+    QuickForm,
+    QuickInsert,
+    QuickNewest,
+    QuickPoint,
+    quick_form,
+)
 from kalam_pg.query.transaction import READ_COMMITTED
 from kalam_pg.query.waits import Resume, Spawn, Wait
 from kalam_pg.rows.form import RowForm
@@ -342,9 +348,7 @@ def _selected(count: int) -> bytes:
     return command_complete(f"SELECT {count}") + _READY
 
 
-def _form(
-    sql: "SqlSession", planned: Planned, width: int
-) -> QuickInsert | QuickPoint | QuickNewest | None:
+def _form(sql: "SqlSession", planned: Planned, width: int) -> QuickForm | None:
     try:
         transaction = sql.new_transaction()
         planned.check(sql.user, transaction, width)
@@ -352,8 +356,7 @@ def _form(
         return None
     if transaction.isolation != READ_COMMITTED:
         return None
-    plan, database = planned.plan, sql.database
-    return quick_form(plan, database, sql.user, width) or quick_newest(plan, database, sql.user)
+    return quick_form(planned.plan, sql.database, sql.user, width)
 
 
 class QuickCommit(Wait):
