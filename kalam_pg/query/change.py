@@ -73,7 +73,7 @@ class ChangePlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
-        target = yield from open_target(x, self.rules)
+        target = open_target(x, self.rules)
         if self.key is not None:
             found: Sequence[Row] = yield from self._find_by_key(x, target)
         else:

@@ -9,7 +9,7 @@ from catalog.snapshot import Snapshot
 from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
 from kalam_pg.query.committer import Committer
-from kalam_pg.query.locks import LockTable
+from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group
 from storage.ids import NO_USER, TabletId

@@ -8,7 +8,9 @@ from catalog.model import Table, User
 from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer
+from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
+from kalam_pg.query.waits import Deadline
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row
@@ -60,11 +62,11 @@ class Execution:
 
     __slots__ = (
         "_answers",
+        "_deadline",
         "_view",
         "context",
         "database",
         "form",
-        "statement_timeout_s",
         "transaction",
         "user",
     )
@@ -84,9 +86,19 @@ class Execution:
         self.user = user
         self.context = context
         self.form = form
-        self.statement_timeout_s = statement_timeout_s
+        self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
         self._view: View | None = None
         self._answers: list[EngineAnswer] = []
+
+    @property
+    def statement_timeout_s(self) -> float:
+        """What is left of the statement's time in seconds; 0: there is no limit."""
+        return 0.0 if self._deadline is None else self._deadline.left_s
+
+    def patience(self) -> Patience:
+        """How long to wait for a lock."""
+        lock_timeout_ms = float(self.context.setting("lock_timeout_ms") or 0)
+        return Patience(lock_timeout_ms / 1000.0, self.statement_timeout_s)
 
     @property
     def view(self) -> View:

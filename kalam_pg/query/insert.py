@@ -14,7 +14,7 @@ from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.rows import Found, Target, duplicate_key, insert, replace
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import STRIDE, Steps, breathe, run_async
+from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn, Query
 from storage.layout import Row, Value
@@ -49,7 +49,7 @@ class InsertPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
-        target = yield from open_target(x, self.rules)
+        target = open_target(x, self.rules)
         context = x.context
         count = 0
         answers: list[Row] = []
@@ -127,16 +127,9 @@ class InsertPlan:
         return row
 
 
-def open_target(x: Execution, rules: RowRules) -> Steps[Target]:
-    """The tablet a statement will write, with the table kept from being redefined meanwhile."""
-    table = rules.table
-    database, transaction = x.database, x.transaction
-    if not database.locks.write_table_nowait(transaction, table.id):
-        yield from run_async(
-            lambda: database.locks.write_table(transaction, table.id),
-            timeout_s=x.statement_timeout_s,
-        )
-    tablet = x.tablet(table)
+def open_target(x: Execution, rules: RowRules) -> Target:
+    """The tablet a statement will write; its table is locked (`Planned.locks`)."""
+    table, tablet = rules.table, x.tablet(rules.table)
     return Target(rules, tablet.id, tablet, table.kind is TableKind.STREAM, table.version)
 
 

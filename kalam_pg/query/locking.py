@@ -51,7 +51,7 @@ class LockingPlan:
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         """Every row found that is still wanted once it is locked. Raises 55P03, 40P01, 40001."""
         x.transaction.check_writable("SELECT FOR UPDATE")
-        target = yield from open_target(x, self.rules)
+        target = open_target(x, self.rules)
         answers: list[Row] = []
         for found in (yield from self.finder.rows(x)):
             key = self.rules.key_of(found)

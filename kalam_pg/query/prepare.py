@@ -20,6 +20,7 @@ from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.engine_plan import RunCatalog
 from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.transaction import Transaction
@@ -70,7 +71,7 @@ class Planned:
     """A query or data change, ready to run with parameters.
 
     needs: what its user must be allowed; () for a statement on USER tables alone, which all may.
-    writes: whether it changes data.
+    writes: whether it changes data. locks: the tables that must be locked before it runs, and how.
     """
 
     plan: Plan
@@ -79,6 +80,7 @@ class Planned:
     needs: tuple[tuple[Table, Action], ...]
     command: str
     writes: bool
+    locks: tuple[tuple[int, Mode], ...]
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
@@ -206,7 +208,17 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         _needs(bound, statement),
         statement.kind.upper(),
         isinstance(plan, InsertPlan | ChangePlan),
+        _locks(bound, plan),
     )
+
+
+def _locks(bound: Bound, plan: Plan) -> tuple[tuple[int, Mode], ...]:
+    """The tables that a statement changes, or whose rows it locks: these must not go meanwhile."""
+    if isinstance(plan, InsertPlan | ChangePlan):
+        return ((plan.table.id, ROW_EXCLUSIVE),)
+    if getattr(bound.statement, "locking", ""):
+        return tuple([(table.id, ROW_SHARE) for table in bound.tables])
+    return ()
 
 
 def _needs(bound: Bound, statement: QueryStatement) -> tuple[tuple[Table, Action], ...]:

@@ -15,7 +15,7 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
 from kalam_pg.query.indexed import Newest, plain_slots
 from kalam_pg.query.insert import InsertPlan
-from kalam_pg.query.locks import RowOwner
+from kalam_pg.query.locks.state import RowOwner
 from kalam_pg.query.plan import Plan
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import HotPlan, PointPlan

@@ -11,6 +11,8 @@ import trio
 
 from catalog.errors import UniqueViolationError
 from kalam_pg.query.execution import Execution
+from kalam_pg.query.locks.modes import FOR_UPDATE, Mode
+from kalam_pg.query.locks.waits import take
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.transaction import READ_COMMITTED
 from kalam_pg.query.waits import Steps, run_async
@@ -42,17 +44,13 @@ class Found:
     seq: int
 
 
-def lock_key(x: Execution, target: Target, key: bytes) -> Steps[bool]:
-    """Lock a key of a tablet, existing or not. True if it had to wait. Raises 40P01, 55P03."""
+def lock_key(x: Execution, target: Target, key: bytes, mode: Mode = FOR_UPDATE) -> Steps[bool]:
+    """Lock a key of a tablet, existing or not. True if it had to wait. Raises 40P01, 55P03, 57014."""
     name = (target.id, key)
     locks, transaction = x.database.locks, x.transaction
-    if locks.lock_nowait(transaction, name):
+    if locks.lock_nowait(transaction, name, mode):
         return False
-    timeout_s = float(x.context.setting("lock_timeout_ms") or 0) / 1000.0
-    waited = yield from run_async(
-        lambda: locks.lock(transaction, name, timeout_s=timeout_s), timeout_s=x.statement_timeout_s
-    )
-    return waited
+    return (yield from take(locks, transaction, name, mode, x.patience()))
 
 
 def committed(x: Execution, target: Target, key: bytes, view: View) -> Steps[Version | None]:

@@ -14,7 +14,7 @@ from catalog.errors import (
     ReadOnlySqlTransactionError,
 )
 from catalog.snapshot import Snapshot
-from kalam_pg.query.locks import LockOwner
+from kalam_pg.query.locks.state import LockOwner
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId
 from storage.layout import Row
@@ -81,8 +81,8 @@ class Transaction(LockOwner):
         self.on_commit: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Snapshot | None, int]] = []
-        self._savepoints: list[tuple[str, int, int]] = []
-        """Name, and how long `_undo` and `on_commit` were."""
+        self._savepoints: list[tuple[str, int, int, int]] = []
+        """Name, and how long `_undo`, `on_commit` and `held` were."""
 
     @property
     def writes_nothing(self) -> bool:
@@ -146,7 +146,7 @@ class Transaction(LockOwner):
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT."""
-        self._savepoints.append((name, len(self._undo), len(self.on_commit)))
+        self._savepoints.append((name, len(self._undo), len(self.on_commit), len(self.held)))
 
     def release(self, name: str) -> None:
         """RELEASE SAVEPOINT. Raises 3B001."""
@@ -156,7 +156,7 @@ class Transaction(LockOwner):
         """ROLLBACK TO SAVEPOINT: it stays; later ones go. Raises 3B001."""
         at = self._find_savepoint(name)
         del self._savepoints[at + 1 :]
-        _, mark, hooks = self._savepoints[at]
+        _, mark, hooks, _ = self._savepoints[at]
         # What these would do when it commits is not going to be so: a table is not dropped.
         del self.on_commit[hooks:]
         while len(self._undo) > mark:
@@ -173,6 +173,11 @@ class Transaction(LockOwner):
             else:
                 self.changes[tablet][key] = earlier
         self.failed = False
+
+    @property
+    def locks_mark(self) -> int:
+        """How many locks (`held`) it had at the last savepoint: those since then go when it fails."""
+        return self._savepoints[-1][3] if self._savepoints else 0
 
     def _find_savepoint(self, name: str) -> int:
         for at in range(len(self._savepoints) - 1, -1, -1):

@@ -7,6 +7,7 @@ on the server's loop, `drive` in process) starts the wait and goes on when it en
 """
 
 from collections.abc import Awaitable, Callable, Generator
+from time import monotonic
 from typing import Any, TypeAlias, TypeVar
 
 import trio
@@ -96,6 +97,21 @@ class Commit(Wait):
             resume()
 
         self._committer.submit(self._write_set, done)
+
+
+class Deadline:
+    """When a statement's time is over."""
+
+    __slots__ = ("_due",)
+
+    def __init__(self, timeout_s: float) -> None:
+        """timeout_s: from now on; 0 is for ever."""
+        self._due = monotonic() + timeout_s if timeout_s else 0.0
+
+    @property
+    def left_s(self) -> float:
+        """Seconds that are left, at least a microsecond; 0 when there is no limit."""
+        return max(self._due - monotonic(), 1e-6) if self._due else 0.0
 
 
 def wait(step: Wait) -> Steps[Any]:

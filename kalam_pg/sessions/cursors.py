@@ -9,7 +9,7 @@ from catalog.errors import (
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import long_texts
+from kalam_pg.sessions import long_texts, table_locks
 from kalam_pg.sessions.cursor_rows import Cursor
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
@@ -76,6 +76,8 @@ def _declare(
             )
         if statement.name in sql.cursors:
             raise DuplicateCursorError(f'cursor "{statement.name}" already exists')
+        if planned.locks and not table_locks.lock_nowait(sql, planned):
+            planned = yield from table_locks.wait(sql, lambda: sql.plan(query, types))
         result = yield from sql.run_planned(planned, params)
     sql.cursors[statement.name] = Cursor(
         planned.columns,

@@ -15,10 +15,13 @@ from catalog.types.table import PgType
 from kalam_pg.jobs.retention import erase_orphans
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
 from kalam_pg.query.ddl import DdlContext, plan_ddl
-from kalam_pg.query.ddl_context import find_relation
+from kalam_pg.query.ddl_context import DdlPlan, find_relation
 from kalam_pg.query.execution import Result
-from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import acting
+from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE, EXCLUSIVE
+from kalam_pg.query.prepare import Planned
+from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.waits import Steps
+from kalam_pg.sessions import acting, table_locks
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
@@ -43,7 +46,8 @@ STATEMENTS = (
     st.GrantRevoke,
 )
 
-CATALOG_LOCK = ("catalog",)
+CATALOGUE = ("catalog",)
+"""The lock of who defines anything, until it commits."""
 
 
 def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
@@ -56,16 +60,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
     transaction.check_writable(st.command_name(statement))
-    locks = sql.database.locks
-    timeout_s = int(sql.settings["lock_timeout"]) / 1000.0
-    if not locks.lock_nowait(transaction, CATALOG_LOCK):
-        yield from run_async(partial(locks.lock, transaction, CATALOG_LOCK, timeout_s=timeout_s))
-    plan = plan_ddl(statement, _context(sql))
+    plan = yield from _planned(sql, transaction, statement)
     change = plan.change
-    for table in change.dropped:
-        yield from run_async(
-            partial(locks.define_table, transaction, table.id, timeout_s=timeout_s)
-        )
     last = len(change.notices) - 1
     for at, notice in enumerate(change.notices):
         sql.notice(notice, detail=change.detail if at == last else "")
@@ -73,6 +69,33 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         transaction.define(change.snapshot, list(change.puts))
         _after_commit(sql, change)
     return Result(plan.tag)
+
+
+def _planned(sql: SqlSession, transaction: Transaction, statement: Statement) -> Steps[DdlPlan]:
+    """The change that the statement means, all that it needs being locked.
+
+    Tables come first, the catalogue last: who waits for a table keeps nobody from defining something
+    else. After any wait the change is planned anew, since names may mean something else now.
+    """
+    locks, deadline = sql.database.locks, table_locks.statement_deadline(sql)
+    before_catalogue: int | None = None
+    while True:
+        plan = plan_ddl(statement, _context(sql))
+        for table in plan.change.dropped:
+            if locks.lock_nowait(transaction, table.id, ACCESS_EXCLUSIVE):
+                continue
+            if before_catalogue is not None:
+                locks.release_to(transaction, before_catalogue)
+                before_catalogue = None
+            yield from table_locks.lock(sql, table.id, ACCESS_EXCLUSIVE, deadline)
+            break
+        else:
+            mark = len(transaction.held)
+            if not plan.change.puts or not (
+                yield from table_locks.lock(sql, CATALOGUE, EXCLUSIVE, deadline)
+            ):
+                return plan
+            before_catalogue = mark
 
 
 def _after_commit(sql: SqlSession, change: Change) -> None:
@@ -147,16 +170,20 @@ def _verifier(password: str) -> str:
 def _truncate(sql: SqlSession, statement: st.Truncate) -> Steps[Result]:
     """TRUNCATE: every row that the caller sees, as one DELETE without a WHERE."""
     for name in statement.names:
-        table = find_relation(_begun(sql), name)
-        if not isinstance(table, Table):
-            raise WrongObjectTypeError(f'"{table.name}" is not a table')
-        quoted = ".".join(
-            '"' + part.replace('"', '""') + '"' for part in (table.namespace, table.name)
-        )
-        (delete,) = parse("DELETE FROM " + quoted)  # noqa: S608 -- quoted identifiers, no user text
-        assert isinstance(delete, QueryStatement)
-        yield from sql.run_planned(sql.plan(delete))
+        planned = yield from table_locks.wait(sql, partial(_deletion, sql, name))
+        yield from sql.run_planned(planned)
     return Result("TRUNCATE TABLE")
+
+
+def _deletion(sql: SqlSession, name: st.TableName) -> Planned:
+    """The plan that deletes every row of a table. Raises 42P01, 42809."""
+    table = find_relation(_begun(sql), name)
+    if not isinstance(table, Table):
+        raise WrongObjectTypeError(f'"{table.name}" is not a table')
+    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (table.namespace, table.name))
+    (delete,) = parse("DELETE FROM " + quoted)  # noqa: S608 -- quoted identifiers, no user text
+    assert isinstance(delete, QueryStatement)
+    return sql.plan(delete)
 
 
 def _begun(sql: SqlSession) -> DdlContext:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
+from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
@@ -15,6 +16,7 @@ from kalam_pg.sessions import (
     operations,
     prepared_sql,
     roles,
+    table_locks,
     transactions,
     utility,
 )
@@ -102,10 +104,15 @@ def run(
     params: Sequence[Value],
     prepared: PreparedStatement,
     form: RowForm | None,
+    *,
+    told: bool = True,
 ) -> Steps[Result]:
-    """Run one statement in the session's transaction; an implicit one is left for the caller to end."""
+    """Run one statement in the session's transaction; an implicit one is left for the caller to end.
+
+    told: whether the client knows the types of the result's columns already.
+    """
     if isinstance(statement, QueryStatement):
-        return (yield from _run_query(sql, statement, params, prepared, form))
+        return (yield from _run_query(sql, statement, params, prepared, form, told=told))
     if isinstance(statement, st.Explain):
         return (yield from explaining.run(sql, statement, params, prepared.param_types))
     if isinstance(statement, cursors.STATEMENTS):
@@ -119,17 +126,39 @@ def _run_query(
     params: Sequence[Value],
     prepared: PreparedStatement,
     form: RowForm | None,
+    *,
+    told: bool,
 ) -> Steps[Result]:
+    columns = prepared.columns
     with counting_from(statement):
-        planned = prepared.current(sql)
-        if planned is None:
-            # The values were read as these types, whatever the columns have become.
-            planned = sql.plan(statement, prepared.param_types)
-            if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
-                raise FeatureNotSupportedError("cached plan must not change result type")
-            prepared.planned = planned
-            prepared.validity = Validity(sql)
+        planned = _current_plan(sql, statement, prepared, told=told)
+        if planned.locks and not table_locks.lock_nowait(sql, planned):
+            planned = yield from table_locks.wait(
+                sql, lambda: _current_plan(sql, statement, prepared, told=told)
+            )
+        if prepared.columns is not columns:
+            form = None  # It was made for columns that have gone: stored values, then.
         return (yield from sql.run_planned(planned, params, form=form))
+
+
+def _current_plan(
+    sql: SqlSession, statement: QueryStatement, prepared: PreparedStatement, *, told: bool
+) -> Planned:
+    """The plan of a prepared statement, made anew when that it has is not good any more.
+
+    Raises what planning raises, and 0A000 for other columns than the client was `told` of.
+    """
+    planned = prepared.current(sql)
+    if planned is None:
+        # The values were read as these types, whatever the columns have become.
+        planned = sql.plan(statement, prepared.param_types)
+        if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
+            if told:
+                raise FeatureNotSupportedError("cached plan must not change result type")
+            prepared.columns = planned.columns
+        prepared.planned = planned
+        prepared.validity = Validity(sql)
+    return planned
 
 
 def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> Steps[Result]:

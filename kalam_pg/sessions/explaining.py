@@ -4,22 +4,23 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.types.registry import JSON, TEXT
 from catalog.types.table import PgType
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.explain import Explainer
+from kalam_pg.query.explain import Explainer, Queries
 from kalam_pg.query.explain_node import Actual, Node, as_json, lines
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import long_texts
+from kalam_pg.sessions import long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
-from kalam_pg.sql.tree import OutputColumn
+from kalam_pg.sql.tree import Bound, OutputColumn
 from storage.layout import Row, Value
 
 _TEXT = (OutputColumn("QUERY PLAN", TEXT),)
@@ -86,10 +87,12 @@ def run(
     started = time.perf_counter()
     with counting_from(_inner(statement)):
         inner = _inner(statement)
-        scope = (sql.snapshot, sql.search_path, sql.settings.types, types)
         planned, bound, queries = yield from long_texts.in_turn(
-            inner.text, lambda: sql.cache.explained(inner, *scope)
+            inner.text, partial(_explained, sql, inner, types)
         )
+        if asked.analyze and not table_locks.lock_nowait(sql, planned):
+            yield from table_locks.wait(sql, lambda: _explained(sql, inner, types)[0])
+            planned, bound, queries = _explained(sql, inner, types)
     planning_s = time.perf_counter() - started
     planned.check(sql.user, transaction, len(params), executed=asked.analyze)
     x = Execution(
@@ -117,6 +120,12 @@ def run(
         first, *rest = node.children
         node = replace(node, children=(replace(first, actual=Actual(changed, None)), *rest))
     return _answer(asked, node, planning_s, execution_s)
+
+
+def _explained(
+    sql: SqlSession, inner: st.QueryStatement, types: Sequence[PgType]
+) -> tuple[Planned, Bound, Queries]:
+    return sql.cache.explained(inner, sql.snapshot, sql.search_path, sql.settings.types, types)
 
 
 def _execute(planned: Planned, x: Execution) -> Steps[tuple[int, int | None]]:

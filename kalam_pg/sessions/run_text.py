@@ -105,7 +105,9 @@ def _run_one(
 ) -> Steps[None]:
     columns = prepared.columns
     form = client.form(columns)
-    result = yield from dispatch.run(sql, statement, params, prepared, form if columns else None)
+    result = yield from dispatch.run(
+        sql, statement, params, prepared, form if columns else None, told=False
+    )
     if sql.notices:
         client.notices()
     if result.columns is not columns:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from catalog.model import Role, TableKind
+from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
 from catalog.system import RowSource
+from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
+from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.settings import SETTINGS, display
 from storage.layout import Value
 from storage.tablet import Tablet
@@ -29,6 +32,7 @@ def row_sources(services: "Services") -> dict[str, RowSource]:
         "manifests": lambda visible: _manifests(services, visible),
         "stats": lambda visible: _stats(services, visible),
         "pg_settings": lambda _visible: _pg_settings(),
+        "pg_locks": lambda visible: _locks(services, visible),
         "pg_stat_activity": lambda visible: _activity(services, visible),
     }
 
@@ -104,6 +108,33 @@ def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, V
             "state": _state(sql.status),
             "backend_type": "client backend",
         }
+
+
+def _locks(services: "Services", visible: Visible) -> Rows:
+    """Locks of tables and definitions, and those of rows that somebody waits for.
+
+    As for sessions, a user sees their own: whom they wait for is known by its process number alone.
+    """
+    seen = None
+    if not _sees_all(visible):
+        own = visible.user.id
+        sessions = [(s, s.sql) for s in services.registry]
+        seen = {s.process_id for s, sql in sessions if sql is not None and sql.login_user.id == own}
+    for entry in services.database.locks.entries():
+        if seen is not None and entry.owner.process not in seen:
+            continue
+        kind, relation = subject(entry.name)
+        for mode, name in MODE_NAMES.items():
+            if entry.modes & mode:
+                yield {
+                    "locktype": kind,
+                    "database": DATABASE,
+                    "relation": relation,
+                    "pid": entry.owner.process,
+                    "mode": name,
+                    "granted": entry.granted,
+                    "fastpath": False,
+                }
 
 
 def _state(status: str) -> str:

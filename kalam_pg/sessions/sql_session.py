@@ -52,8 +52,8 @@ class SqlSession:
     user: whose rows and rights count now; session_user: who SET ROLE returns to; login_user: who
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
     made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions;
-    end: ends this one. acted_for: the users it has been, by name.
-    cursors: those of DECLARE, by name.
+    end: ends this one. process: the number by which others know it. acted_for: the users it has been,
+    by name. cursors: those of DECLARE, by name.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -66,6 +66,7 @@ class SqlSession:
         settings: Settings,
     ) -> None:
         self.database = database
+        self.process = 0
         self.jobs = jobs
         self.cache = cache
         self.login_user = user
@@ -205,7 +206,7 @@ class SqlSession:
     def run_planned(
         self, planned: Planned, params: Sequence[Value] = (), *, form: RowForm | None = None
     ) -> Steps[Result]:
-        """Run a plan in the current transaction, starting an implicit one if there is none."""
+        """Run a plan in the current transaction, its tables being locked (`sessions.table_locks`)."""
         transaction = self.begin_implicit()
         transaction.check_usable()
         planned.check(self.user, transaction, len(params))
@@ -235,6 +236,7 @@ class SqlSession:
         """A transaction with the session's defaults."""
         settings = self.settings
         transaction = Transaction(now_us())
+        transaction.process = self.process
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
             self._isolate(transaction, isolation)
@@ -356,7 +358,7 @@ class SqlSession:
         self._end(transaction)
 
     def _end(self, transaction: Transaction) -> None:
-        if transaction.held or transaction.tables:
+        if transaction.held or transaction.waiting is not None:
             self.database.locks.release_all(transaction)
         if transaction.view is not None or transaction.reading:
             transaction.stop_reading()
@@ -380,7 +382,9 @@ class SqlSession:
 
     def rollback_to(self, name: str) -> None:
         """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
-        self.require_block("ROLLBACK TO SAVEPOINT").rollback_to(name)
+        transaction = self.require_block("ROLLBACK TO SAVEPOINT")
+        transaction.rollback_to(name)
+        self.database.locks.release_to(transaction, transaction.locks_mark)
         while self._savepoints[-1][0] != name:
             self._savepoints.pop()
         self.cursors.rollback(len(self._savepoints))
@@ -394,6 +398,8 @@ class SqlSession:
             return
         if transaction.block:
             transaction.failed = True
+            # What can only be undone now keeps nobody waiting until the client has noticed.
+            self.database.locks.release_to(transaction, transaction.locks_mark)
         else:
             self.rollback()
 

@@ -157,6 +157,7 @@ class Authentication:
         services = session.services
         session.sql = SqlSession(services.database, services.cache, services.jobs, user, settings)
         session.sql.services["pg_backend_pid"] = lambda: session.transport.process_id
+        session.sql.process = session.transport.process_id
         session.sql.end = session.terminate
         session.sql.end_sessions_of = partial(services.registry.end_sessions_of, but=session.sql)
         session.decoder.authenticated()

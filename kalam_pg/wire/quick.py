@@ -19,7 +19,7 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.pgwire.codec import bind_fields
 from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
 from kalam_pg.pgwire.peek import Again, Pipeline, peek_again, peek_pipeline, peek_query
-from kalam_pg.query.locks import RowOwner
+from kalam_pg.query.locks.state import RowOwner
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.quick import (
     NotQuickError,
@@ -380,7 +380,7 @@ class QuickCommit(Wait):
     def __init__(self, session: "Session") -> None:
         super().__init__()
         self.failed = False
-        self._owner = RowOwner()  # Of the row, until it is visible.
+        self._owner = RowOwner(session.process_id)  # Of the row, until it is visible.
         self._resume: Resume | None = None
         self._session = session
 

@@ -1,0 +1,1 @@
+"""Locks: rows, tables and definitions in one table of locks, with one graph of who waits for whom."""

@@ -1,0 +1,306 @@
+"""The lock table: who holds what, who waits for it, and whether a wait could ever end.
+
+Everything here is plain data and calls that return at once; how a statement waits is `locks.waits`.
+An owner (a transaction) asks for a lock by name and mode. Names are hashable values:
+
+    table id                     a table (an int)
+    (tablet, key)                a row, existing or not, by its primary key
+    ("catalog",) and its like    anything else that one transaction at a time may change
+
+A lock that is free is granted; else the request queues. Queues are fair: a request is granted when no
+other owner holds a mode that conflicts with it and none that asked before it wants one. Only who holds
+the lock already, in a mode that those before it must wait for, goes before them (`ProcSleep` in
+PostgreSQL's proc.c): they wait for it anyway. So a request can close a circle of waiting owners only at
+the moment it is made, and is refused then (40P01).
+
+Most locks are held by one owner and nobody waits, so these are kept small: a row's is a `Hold` that all
+rows of its owner share, a table's a set of its writers (ROW EXCLUSIVE alone). What is contended, or held
+otherwise, is a `Lock`.
+"""
+
+from dataclasses import dataclass
+
+from kalam_pg.query.locks.deadlock import blockers, circle, deadlock
+from kalam_pg.query.locks.modes import (
+    ACCESS_EXCLUSIVE,
+    CONFLICTS,
+    FOR_UPDATE,
+    ROW_EXCLUSIVE,
+    Mode,
+    Modes,
+    covers,
+    kept_out,
+)
+from kalam_pg.query.locks.state import (
+    Hold,
+    Lock,
+    LockOwner,
+    Name,
+    Owner,
+    Raised,
+    Request,
+    RowOwner,
+    holders_of,
+    subject,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LockStatistics:
+    """locks: names that are held; contended: those with a queue; waiting: requests in queues."""
+
+    locks: int
+    contended: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Somebody has a lock, or (not granted) waits for it."""
+
+    name: Name
+    owner: Owner
+    modes: Modes
+    granted: bool
+
+
+class LockTable:
+    """Every lock of a database. Used from the event loop alone."""
+
+    def __init__(self) -> None:
+        self._locks: dict[Name, Hold | set[Owner] | Lock] = {}
+
+    # ------------------------------------------------------------------ asking
+
+    def lock_nowait(self, owner: LockOwner, name: Name, mode: Mode = FOR_UPDATE) -> bool:
+        """Take the lock if that need not wait; False when it must."""
+        there = self._locks.get(name)
+        if there is None:
+            self._locks[name] = {owner} if mode == ROW_EXCLUSIVE else owner.hold(mode)
+            owner.held.append(name)
+            return True
+        if isinstance(there, Hold):
+            if there.owner is owner:
+                if not covers(there.modes, mode):
+                    owner.held.append(Raised(name, there.modes))
+                    self._locks[name] = owner.hold(there.modes | mode)
+                return True
+            if there.modes & CONFLICTS[mode]:
+                return False
+        elif isinstance(there, set) and mode == ROW_EXCLUSIVE:
+            if owner not in there:
+                there.add(owner)
+                owner.held.append(name)
+            return True
+        lock = self._whole(name, there)
+        own = lock.holders.get(owner, 0)
+        if own and covers(own, mode):
+            return True
+        if any(lock.blockers(owner, mode, lock.successor(owner))):
+            return False
+        _grant(lock, owner, mode)
+        return True
+
+    def request(self, owner: LockOwner, name: Name, mode: Mode = FOR_UPDATE) -> Request | None:
+        """Take the lock (None), or queue for it.
+
+        Raises:
+            DeadlockDetectedError: It would wait for somebody who waits for it.
+        """
+        if self.lock_nowait(owner, name, mode):
+            return None
+        assert owner.waiting is None, "an owner waits for one lock at a time"
+        lock = self._whole(name, self._locks[name])
+        request = Request(owner, lock, mode)
+        lock.insert(request, lock.successor(owner))
+        owner.waiting = request
+        waiting = circle(request)
+        if waiting:
+            self.withdraw(request)
+            raise deadlock(waiting)
+        return request
+
+    def withdraw(self, request: Request) -> None:
+        """Stop waiting. What is granted already stays its owner's, until that gives it back."""
+        if request.granted or request.owner.waiting is not request:
+            return
+        request.owner.waiting = None
+        lock = request.lock
+        lock.queue.remove(request)
+        self._settle(lock)
+
+    # ------------------------------------------------------------------ giving back
+
+    def release_all(self, owner: LockOwner) -> None:
+        """The owner ends: everything it has goes to those who wait, and it waits for nothing more."""
+        if owner.waiting is not None:
+            self.withdraw(owner.waiting)
+        held, owner.held = owner.held, []
+        for entry in held:
+            if not isinstance(entry, Raised):
+                self._release(owner, entry, 0)
+
+    def release_to(self, owner: LockOwner, mark: int) -> None:
+        """Give back what was taken since `len(owner.held)` was `mark`."""
+        if owner.waiting is not None:
+            self.withdraw(owner.waiting)
+        held = owner.held
+        while len(held) > mark:
+            entry = held.pop()
+            if isinstance(entry, Raised):
+                self._release(owner, entry.name, entry.before)
+            else:
+                self._release(owner, entry, 0)
+
+    def _release(self, owner: Owner, name: Name, left: Modes) -> None:
+        """Let the owner keep only `left` of a lock that it holds."""
+        there = self._locks[name]
+        if isinstance(there, Lock):
+            if left:
+                there.holders[owner] = left
+            else:
+                del there.holders[owner]
+            self._settle(there)
+        elif isinstance(there, set):
+            there.remove(owner)
+            if not there:
+                del self._locks[name]
+        elif left:
+            assert isinstance(owner, LockOwner)
+            self._locks[name] = owner.hold(left)
+        else:
+            assert there.owner is owner
+            del self._locks[name]
+
+    # ------------------------------------------------------------------ one row, at once
+
+    def lock_row_nowait(self, owner: RowOwner, table: int, name: Name) -> bool:
+        """ROW EXCLUSIVE on a table and a row FOR UPDATE, for one who has neither; or neither."""
+        locks, hold = self._locks, owner.hold
+        if locks.setdefault(name, hold) is not hold:
+            return False
+        writers = locks.get(table)
+        if writers is None:
+            locks[table] = {owner}
+        elif isinstance(writers, set):
+            writers.add(owner)
+        else:
+            lock = self._whole(table, writers)
+            if any(lock.blockers(owner, ROW_EXCLUSIVE, None)):
+                del locks[name]
+                return False
+            lock.holders[owner] = ROW_EXCLUSIVE
+        owner.table = table
+        owner.name = name
+        return True
+
+    def release_row(self, owner: RowOwner) -> None:
+        """Give back what `lock_row_nowait` took."""
+        locks = self._locks
+        table, name = owner.table, owner.name
+        there = locks.pop(name)
+        if there is not owner.hold:
+            locks[name] = there
+            self._release(owner, name, 0)
+        writers = locks[table]
+        if isinstance(writers, set):
+            writers.remove(owner)
+            if not writers:
+                del locks[table]
+        else:
+            self._release(owner, table, 0)
+
+    # ------------------------------------------------------------------ looking
+
+    def waited_for(self, name: Name) -> bool:
+        """Whether anybody waits for this lock."""
+        there = self._locks.get(name)
+        return isinstance(there, Lock) and bool(there.queue)
+
+    def holders(self, name: Name) -> dict[Owner, Modes]:
+        """Who holds the lock, and in which modes."""
+        there = self._locks.get(name)
+        return {} if there is None else holders_of(there)
+
+    def statistics(self) -> LockStatistics:
+        """How full it is."""
+        queues = [len(lock.queue) for lock in self._locks.values() if isinstance(lock, Lock)]
+        return LockStatistics(len(self._locks), len(queues) - queues.count(0), sum(queues))
+
+    def entries(self) -> list[Entry]:
+        """Every lock but those of rows that nobody waits for, each with who has it or wants it."""
+        found: list[Entry] = []
+        for name, there in list(self._locks.items()):
+            queue = there.queue if isinstance(there, Lock) else []
+            if queue or subject(name)[0] != "tuple":
+                found += [
+                    Entry(name, o, modes, granted=True) for o, modes in holders_of(there).items()
+                ]
+                found += [Entry(name, r.owner, r.mode, granted=False) for r in queue]
+        return found
+
+    def check(self) -> None:
+        """Assert what must hold between any two calls; for tests and soaks, it looks at everything."""
+        held: dict[Owner, set[Name | Raised]] = {}
+        for name, there in self._locks.items():
+            holders = holders_of(there)
+            assert holders, f"{name} is held by nobody"
+            for owner, modes in holders.items():
+                if isinstance(owner, LockOwner):
+                    if owner not in held:
+                        held[owner] = set(owner.held)
+                    assert name in held[owner], f"{name} is not among its owner's"
+                for other, others in holders.items():
+                    assert other is owner or not modes & kept_out(others), f"{name} has two owners"
+            for request in there.queue if isinstance(there, Lock) else ():
+                assert request.owner.waiting is request
+                assert not request.granted
+                assert any(blockers(request)), f"{name} is waited for and could be had"
+                assert not circle(request), f"{name} waits for itself"
+
+    # ------------------------------------------------------------------ inside
+
+    def _whole(self, name: Name, there: "Hold | set[Owner] | Lock") -> Lock:
+        """The lock in its large form."""
+        if isinstance(there, Lock):
+            return there
+        lock = self._locks[name] = Lock(name, holders_of(there))
+        return lock
+
+    def _settle(self, lock: Lock) -> None:
+        """Grant what has become possible; a lock of nobody is forgotten."""
+        if lock.queue:
+            _grant_waiting(lock)
+        if not lock.holders:
+            assert not lock.queue, "the first that waits for nobody is granted"
+            del self._locks[lock.name]
+
+
+def _grant(lock: Lock, owner: LockOwner, mode: Mode) -> None:
+    before = lock.holders.get(owner, 0)
+    owner.held.append(Raised(lock.name, before) if before else lock.name)
+    lock.holders[owner] = before | mode
+
+
+def _grant_waiting(lock: Lock) -> None:
+    """Grant every request that neither a holder nor an earlier request keeps out."""
+    ahead = 0
+    granted: list[Request] = []
+    for request in lock.queue:
+        conflicts = CONFLICTS[request.mode]
+        if ahead & conflicts or any(
+            modes & conflicts and holder is not request.owner
+            for holder, modes in lock.holders.items()
+        ):
+            ahead |= request.mode
+            if ahead & (FOR_UPDATE | ACCESS_EXCLUSIVE):
+                break  # Which keep out everything.
+        else:
+            _grant(lock, request.owner, request.mode)
+            granted.append(request)
+    for request in granted:
+        lock.queue.remove(request)
+        request.granted = True
+        request.owner.waiting = None
+    for request in granted:
+        request.on_grant()
