@@ -42,6 +42,16 @@ class KalamError(Exception):
         self.constraint = constraint
 
 
+class InternalError(KalamError):
+    """internal_error: a bug; the message has a reference, and the log under it what happened."""
+
+    sqlstate = "XX000"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"internal error (reference {reference})")
+        self.reference = reference
+
+
 class IoError(KalamError):
     """io_error: the disk or the operating system refused a read or a write."""
 

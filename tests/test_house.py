@@ -163,3 +163,33 @@ def test_the_version_is_said_once_and_the_changelog_knows_it():
     assert numbers == sorted(numbers, reverse=True)
     if numbers:
         assert numbers[0] <= tuple(int(part) for part in kalam_pg.__version__.split("."))
+
+
+STARTS_TASKS = {
+    "kalam_pg/supervision.py": "the supervisor itself",
+    "kalam_pg/server/instance.py": "a server's own end",
+    "kalam_pg/server/loop.py": "the loop's parts, and the Work of one connection",
+    "kalam_pg/jobs/flushing.py": "parts of one job, which waits for them",
+    "kalam_pg/query/waits.py": "the waits of one statement, which waits for them",
+    "kalam_pg/embed/session.py": "the waits of one statement, which waits for them",
+}
+"""Who else would start a task starts what may end its siblings: see `kalam_pg.supervision`."""
+
+
+def test_nobody_but_the_supervisor_starts_background_tasks():
+    starting = {
+        name_of(path)
+        for path in MODULES
+        if "nursery.start_soon" in path.read_text(encoding="utf-8")
+    }
+    assert starting == set(STARTS_TASKS)
+
+
+def test_exceptions_are_logged_without_their_text():
+    """`failures.report` writes class and place; a text may quote what a user wrote."""
+    logging = {
+        name_of(path)
+        for path in MODULES
+        if re.search(r"\b_?log\.exception\(|exc_info=", path.read_text(encoding="utf-8"))
+    }
+    assert not logging

@@ -132,7 +132,7 @@ def _translate(
         return StatementTooComplexError("stack depth limit exceeded")
     if "JSON cannot hold BLOB" in text:
         return FeatureNotSupportedError("LATERAL over such values is not implemented")
-    return internal_error(f"{text}: {emitted.sql}")
+    return internal_error(f"sqlite: {text}")
 
 
 def _load(connection: sqlite3.Connection, emitted: Emitted, provider: Provider) -> None:

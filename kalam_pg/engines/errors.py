@@ -15,7 +15,11 @@ from catalog.errors import (
     StatementTooComplexError,
 )
 from kalam_pg.engines.protocol import Failure
+from kalam_pg.failures import place_elsewhere
 from storage.errors import KalamError
+
+_KIND = re.compile(r"\b[A-Z]\w+ error(?=:)")
+"""How DataFusion names what failed: `DataFusion error: Optimizer error: …`."""
 
 _FIELDS = ("detail", "hint", "position", "schema", "table", "column", "datatype", "constraint")
 
@@ -56,7 +60,9 @@ def from_failure(failure: Failure) -> KalamError:
 
 
 def internal_error(note: str) -> KalamError:
-    """XX000: a query that should have run did not. `note` is for the log, never for the client."""
+    """XX000: a query that should have run did not. `note` is for the log, never for the client:
+    what kind of fault it is and where, never a value.
+    """
     error = KalamError("the query engine could not run this statement")
     error.add_note(note)
     return error
@@ -168,4 +174,5 @@ def from_datafusion(error: BaseException) -> KalamError:
             if cls is FeatureNotSupportedError:
                 known.add_note(f"{type(error).__name__}: {text}")
             return known
-    return internal_error(f"{type(error).__name__}: {text}")
+    kinds = ", ".join(dict.fromkeys(_KIND.findall(text)))
+    return internal_error(" ".join(filter(None, (kinds, place_elsewhere(error)))))

@@ -41,15 +41,14 @@ from kalam_pg.engines.request import (
     WireResult,
 )
 from kalam_pg.engines.shared import INLINE_BYTES_MAX, SharedBatches, to_ipc
+from kalam_pg.failures import last_words
+from kalam_pg.supervision import Supervisor
 
 QUEUE_MAX = 1000
 """Queries that may wait for a worker; more are refused (53000) rather than kept for minutes."""
 
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then never will."""
-
-RESTART_PAUSE_S = 1.0
-"""After a worker that ended before it was ready: what stopped it may stop the next one too."""
 
 _log = structlog.get_logger(__name__)
 
@@ -79,21 +78,18 @@ class Pool:
         self._waiting: deque[_Waiter] = deque()
         self._shared = SharedBatches()
         self._lost = 0
-        self._manager: Any = None
-        self._nursery: trio.Nursery | None = None
+        self._tasks = Supervisor()
         self._first_ready = trio.Event()
 
     async def __aenter__(self) -> Self:
-        self._manager = trio.open_nursery()
-        self._nursery = await self._manager.__aenter__()
+        await self._tasks.__aenter__()
         for _ in range(self._size):
-            self._nursery.start_soon(self._keep_worker)
+            self._tasks.every("engine worker", 0.0, self._keep_worker)
         try:
             with trio.fail_after(START_TIMEOUT_S):
                 await self._first_ready.wait()
         except BaseException:
-            self._nursery.cancel_scope.cancel()
-            await self._manager.__aexit__(None, None, None)
+            await self._tasks.__aexit__(None, None, None)
             raise
         return self
 
@@ -103,11 +99,8 @@ class Pool:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._nursery is not None
-        self._nursery.cancel_scope.cancel()
         try:
-            # The caller's own exception passes by itself, not wrapped in the nursery's group.
-            await self._manager.__aexit__(None, None, None)
+            await self._tasks.__aexit__(kind, value, traceback)
         finally:
             for worker in self._busy:  # Each is gone; somebody still meant to read its answer.
                 worker.close()
@@ -156,9 +149,8 @@ class Pool:
             worker.kill()
 
     def soon(self, function: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Run an async function in the pool's own nursery."""
-        assert self._nursery is not None
-        self._nursery.start_soon(function, *arguments)
+        """Run an async function beside everything else."""
+        self._tasks.soon("engine query", function, *arguments)
 
     async def _acquire(self, deadline: float) -> WorkerProcess:
         while self._idle:
@@ -244,22 +236,25 @@ class Pool:
     # ------------------------------------------------------------------ workers come and go
 
     async def _keep_worker(self) -> None:
-        """One place in the pool: a worker in it, and another when that has ended."""
-        while True:
-            worker = WorkerProcess.start(self._settings)
-            started = False
-            try:
-                started = await self._is_ready(worker)
-                if started:
-                    self._first_ready.set()
-                    self._give(worker)
-                    await worker.wait()
-            finally:
-                if not started:
-                    worker.kill()
-                self._ended(worker)
+        """The life of the worker in one place of the pool; another follows it.
+
+        Raises:
+            OSError: It cannot be started.
+            WorkerLostError: It has not reported: what stopped it may stop the next one too.
+        """
+        worker = WorkerProcess.start(self._settings)
+        started = False
+        try:
+            started = await self._is_ready(worker)
             if not started:
-                await trio.sleep(RESTART_PAUSE_S)
+                raise WorkerLostError
+            self._first_ready.set()
+            self._give(worker)
+            await worker.wait()
+        finally:
+            if not started:
+                worker.kill()
+            self._ended(worker)
 
     async def _is_ready(self, worker: WorkerProcess) -> bool:
         """Whether a new worker has reported in time."""
@@ -271,7 +266,7 @@ class Pool:
             worker.put_down()
             await worker.wait()
         status = worker.process.poll()
-        _log.error("worker_start_failed", status=status, stderr=worker.last_words()[-2000:])
+        _log.error("worker_start_failed", status=status, stderr=last_words(worker.last_words()))
         return False
 
     def _ended(self, worker: WorkerProcess) -> None:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import structlog
 import trio
 
 from kalam_pg.engines.errors import canceled, from_failure, internal_error
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
 from kalam_pg.engines.protocol import Kind, decode_done, decode_failure, decode_placed
 from kalam_pg.engines.request import EngineQuery, Limits, WireChunk, WireResult
+from kalam_pg.failures import report
 from storage.errors import KalamError
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 CANCEL_GRACE_S = 0.1
 """A worker that has not stopped this long after CANCEL is killed."""
-
-_log = structlog.get_logger(__name__)
 
 
 class PoolStream:
@@ -207,7 +205,7 @@ async def _stop(pool: "Pool", worker: WorkerProcess) -> None:
                     usable = True
     except WorkerLostError:
         pass
-    except Exception:  # noqa: BLE001 -- whatever it is, see below
+    except Exception as exc:  # noqa: BLE001 -- whatever it is, see below
         # It sends nonsense. That costs this worker, and must not cost the server.
-        _log.exception("worker_unreadable")
+        report("worker_unreadable", exc)
     pool.release(worker, usable=usable)

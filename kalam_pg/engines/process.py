@@ -15,6 +15,7 @@ from kalam_pg.engines import area
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import internal_error
 from kalam_pg.engines.protocol import FrameReader, Kind, pack
+from kalam_pg.failures import last_words
 from storage.errors import KalamError
 
 STDERR_BYTES_MAX = 64 << 10
@@ -212,7 +213,7 @@ def why_lost(worker: WorkerProcess) -> KalamError:
             detail="The query engine crashed on this statement.",
             hint="Write the statement with fewer or less deeply nested terms.",
         )
-    return internal_error(f"worker ended with status {status}: {words[-2000:]}")
+    return internal_error(f"worker ended with status {status}: {last_words(words)}")
 
 
 def _advance(buffers: list[memoryview], sent: int) -> None:

@@ -24,6 +24,7 @@ from catalog.errors import SystemFailureError
 from kalam_pg.engines.errors import from_failure
 from kalam_pg.engines.process import worker_environment
 from kalam_pg.engines.protocol import decode_failure
+from kalam_pg.failures import last_words
 from kalam_pg.jobs.flush_frames import (
     Kind,
     Link,
@@ -223,7 +224,7 @@ class FlushProcess:
             hint="Nothing was changed. The next flush begins again, with another process.",
         )
         if words:
-            error.add_note(words)
+            error.add_note(last_words(words))
         return error
 
     def _end(self) -> None:

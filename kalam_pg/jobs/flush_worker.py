@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from kalam_pg.engines.errors import to_failure
 from kalam_pg.engines.protocol import encode_report
+from kalam_pg.failures import place_elsewhere
 from kalam_pg.jobs.flush_frames import (
     Answer,
     Kind,
@@ -138,7 +139,7 @@ class Worker:
 
 def _failed(exc: Exception) -> KalamError:
     error = KalamError("the rows of a flush could not be encoded")
-    error.add_note(f"{type(exc).__name__}: {exc}")
+    error.add_note(place_elsewhere(exc))
     return error
 
 

@@ -6,25 +6,26 @@ not grow for ever.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 
-import structlog
 import trio
 
 from catalog.model import Table, TableKind
+from kalam_pg.failures import known, report
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
+from kalam_pg.supervision import Backoff, Supervisor, ending_of
 from storage.cold.flush import FlushResult, flush_together
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.tablet import Tablet
 
 TICK_S = 1.0
-MEMORY_TICKS = 10
-"""How many ticks from one look at the memory of all tails to the next; commits look too."""
+MEMORY_S = 10.0
+"""From one look at the memory of all tails to the next; commits look too."""
 
 DEFAULT_FLUSH_ROWS = 100_000
 """Unflushed entries of a tablet without a policy: about 10 MB of messages, one good segment."""
@@ -43,32 +44,55 @@ LARGE_ROWS = 4096
 FLUSHES_AT_ONCE = 2
 """Groups of one job under way at a time: while one waits for the disk, the other's rows are encoded."""
 
-log = structlog.get_logger()
+
+Told = Callable[[TabletId, FlushResult | KalamError], None]
+
+
+def _tell_nobody(_tablet: TabletId, _answer: FlushResult | KalamError) -> None:
+    """The job's own result is enough."""
 
 
 async def flush_table(
-    database: Database, jobs: Jobs, table: Table, tablets: Iterable[TabletId]
+    database: Database,
+    jobs: Jobs,
+    table: Table,
+    tablets: Iterable[TabletId],
+    tell: Told = _tell_nobody,
 ) -> int:
-    """Flush tablets of a table as one job; how many rows were written to segments."""
+    """Flush tablets of a table as one job; how many rows were written to segments.
+
+    What one tablet raises is its own: the others are flushed all the same, and then it is the job's
+    error. tell: called with what became of each tablet.
+
+    Raises:
+        KalamError: A tablet could not be flushed, or the job was killed.
+    """
     todo = list(tablets)
 
     async def work(job: Job) -> int:
-        answers: list[FlushResult | KalamError] = []
         left = _groups(database, todo)
+        errors: list[KalamError] = []
+        done = rows = 0
 
         async def flush_some() -> None:
+            nonlocal done, rows
             for group in left:
-                answers.extend(await _flush_group(database, jobs, table, group))
-                job.progress = len(answers) / len(todo)
+                for tablet, answer in await _flush_group(database, jobs, table, group):
+                    tell(tablet, answer)
+                    done += 1
+                    if isinstance(answer, FlushResult):
+                        rows += answer.rows
+                    else:
+                        errors.append(answer)
+                job.progress = done / len(todo)
+                job.result = f"{rows} rows"
 
         async with trio.open_nursery() as nursery:
             for _ in range(FLUSHES_AT_ONCE):
                 nursery.start_soon(flush_some)
-        rows = sum(answer.rows for answer in answers if isinstance(answer, FlushResult))
         job.result = f"{rows} rows"
-        failed = [answer for answer in answers if isinstance(answer, KalamError)]
-        if failed:
-            raise failed[0]
+        if errors:
+            raise errors[0]
         return rows
 
     return await jobs.run("flush", {"table": table.qualified_name}, work)
@@ -94,34 +118,43 @@ def _groups(database: Database, tablets: Iterable[TabletId]) -> Iterator[list[Ta
 
 async def _flush_group(
     database: Database, jobs: Jobs, table: Table, group: Sequence[TabletId]
-) -> list[FlushResult | KalamError]:
+) -> list[tuple[TabletId, FlushResult | KalamError]]:
     """Flush some tablets; what became of each."""
-    answers: list[FlushResult | KalamError] = []
+    answers: list[tuple[TabletId, FlushResult | KalamError]] = []
     tablets: list[Tablet] = []
     for tablet_id in group:
         try:
             tablet = database.tablet_of_anyone(table, tablet_id)
-        except KalamError as exc:
-            # The other tablets are other people's: theirs are flushed all the same.
-            answers.append(exc)
+        except Exception as exc:  # noqa: BLE001 -- the other tablets are other people's
+            answers.append((tablet_id, _told(exc, tablet_id)))
             continue
         assert isinstance(tablet, Tablet)
         tablets.append(tablet)
         await trio.lowlevel.checkpoint()  # Opening one reads its directory.
     host = FlushHost(database)
     call = partial(flush_together, host, encoder=jobs.flush_process.encode)
-    try:
-        return answers + await trio.to_thread.run_sync(call, tablets)
-    except KalamError as exc:
-        if len(tablets) == 1:
-            return [*answers, exc]
-    # Perhaps only one of them has trouble with the disk: each by itself.
+    if len(tablets) > 1:
+        try:
+            found = await trio.to_thread.run_sync(call, tablets)
+        except BaseException as exc:
+            if ending_of(exc) is not None:
+                raise
+        else:
+            return [*answers, *zip((tablet.id for tablet in tablets), found, strict=True)]
+    # Perhaps only one of them has trouble: each by itself.
     for tablet in tablets:
         try:
-            answers += await trio.to_thread.run_sync(call, [tablet])
-        except KalamError as exc:
-            answers.append(exc)
+            (answer,) = await trio.to_thread.run_sync(call, [tablet])
+        except BaseException as exc:
+            if ending_of(exc) is not None:
+                raise
+            answer = _told(exc, tablet.id)
+        answers.append((tablet.id, answer))
     return answers
+
+
+def _told(exc: BaseException, tablet: TabletId) -> KalamError:
+    return known(exc, user=tablet.user, table=tablet.table)
 
 
 def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
@@ -129,57 +162,104 @@ def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
     return [t for t in database.engine.dirty_tablets() if t.table == table.id]
 
 
-async def due_tablets(database: Database, now_s: float) -> dict[int, list[TabletId]]:
-    """By table id, the tablets whose policy asks for a flush at `now_s` (monotonic seconds)."""
-    due: dict[int, list[TabletId]] = {}
-    for number, (tablet_id, dirty) in enumerate(list(database.engine.dirty_tablets().items())):
-        if number % _LOOKS_AT_ONCE == 0:
-            await trio.lowlevel.checkpoint()
-        table = database.catalog.table_by_id(tablet_id.table)
-        if table is None or table.kind is TableKind.STREAM:
-            continue
-        options = table.options
-        rows, interval_s = options.flush_rows, options.flush_interval_s
-        if not rows and not interval_s:
-            rows = DEFAULT_FLUSH_ROWS
-        if (rows and dirty.rows >= rows) or (interval_s and now_s - dirty.since_s >= interval_s):
-            due.setdefault(tablet_id.table, []).append(tablet_id)
-    return due
+class Policies:
+    """Flushes what each table's policy asks for. A tablet that fails is tried again ever more seldom."""
 
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._pauses: dict[TabletId, _Pause] = {}
 
-async def run_policies(database: Database, jobs: Jobs) -> None:
-    """Flush what is due, evict what has expired, keep the high-water mark durable; for ever."""
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_keep_house, database, jobs)
-            nursery.start_soon(_flush_due, database, jobs)
-    finally:
-        jobs.flush_process.close()
+    async def flush_due(self, now_s: float | None = None) -> None:
+        """Flush what is due, table by table; what fails is told by its job.
 
-
-async def _keep_house(database: Database, jobs: Jobs) -> None:
-    """What must not wait for a flush."""
-    for tick in count(1):
-        await trio.sleep(TICK_S)
-        now_us = time.time_ns() // 1000
-        for stream in database.engine.open_streams():
-            stream.evict(now_us)
-        await trio.to_thread.run_sync(database.engine.sync_slots)
-        if not tick % MEMORY_TICKS:
-            database.engine.relieve_memory()
-        if jobs.flush_process.idle:
-            await trio.to_thread.run_sync(jobs.flush_process.end_idle)
-
-
-async def _flush_due(database: Database, jobs: Jobs) -> None:
-    while True:
-        await trio.sleep(TICK_S)
-        for table_id, tablets in (await due_tablets(database, time.monotonic())).items():
+        now_s: the time by `time.monotonic`.
+        """
+        now_s = time.monotonic() if now_s is None else now_s
+        database = self._database
+        for table_id, tablets in (await self._due(now_s)).items():
             table = database.catalog.table_by_id(table_id)
             if table is None:
                 continue
+            left = set(tablets)
+
+            def tell(
+                tablet: TabletId, answer: FlushResult | KalamError, left: set[TabletId] = left
+            ) -> None:
+                left.discard(tablet)
+                if isinstance(answer, KalamError):
+                    self._pause(tablet)
+                else:
+                    self._pauses.pop(tablet, None)
+
             try:
-                await flush_table(database, jobs, table, tablets)
+                await flush_table(database, self._jobs, table, tablets, tell)
             except KalamError as exc:
-                # The job says what went wrong; the log is as it was, and the next tick tries again.
-                log.warning("flush failed", table=table.id, sqlstate=exc.sqlstate)
+                # The log is as it was. Who killed the job does not want it back at once, either.
+                for tablet in left:
+                    self._pause(tablet)
+                report("flush failed", exc, table=table.id)
+
+    def _pause(self, tablet: TabletId) -> None:
+        pause = self._pauses.setdefault(tablet, _Pause())
+        pause.until_s = time.monotonic() + pause.backoff.failed()
+
+    async def _due(self, now_s: float) -> dict[int, list[TabletId]]:
+        """By table id, the tablets whose policy asks for a flush at `now_s`, and that do not pause."""
+        due: dict[int, list[TabletId]] = {}
+        dirty_tablets = dict(self._database.engine.dirty_tablets())
+        for gone in self._pauses.keys() - dirty_tablets.keys():
+            del self._pauses[gone]
+        for number, (tablet_id, dirty) in enumerate(dirty_tablets.items()):
+            if number % _LOOKS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+            table = self._database.catalog.table_by_id(tablet_id.table)
+            if table is None or table.kind is TableKind.STREAM:
+                continue
+            pause = self._pauses.get(tablet_id)
+            if pause is not None and now_s < pause.until_s:
+                continue
+            options = table.options
+            rows, interval_s = options.flush_rows, options.flush_interval_s
+            if not rows and not interval_s:
+                rows = DEFAULT_FLUSH_ROWS
+            if (rows and dirty.rows >= rows) or (
+                interval_s and now_s - dirty.since_s >= interval_s
+            ):
+                due.setdefault(tablet_id.table, []).append(tablet_id)
+        return due
+
+
+@dataclass(slots=True)
+class _Pause:
+    """A tablet that is not flushed by policy before `until_s` (`time.monotonic`)."""
+
+    backoff: Backoff = field(default_factory=Backoff)
+    until_s: float = 0.0
+
+
+def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:
+    """Flush what is due, evict what has expired, keep the high-water mark durable; from now on."""
+    engine = database.engine
+    process = jobs.flush_process
+
+    async def evict_streams() -> None:
+        now_us = time.time_ns() // 1000
+        for stream in engine.open_streams():
+            stream.evict(now_us)
+
+    async def sync_slots() -> None:
+        await trio.to_thread.run_sync(engine.sync_slots)
+
+    async def relieve_memory() -> None:
+        engine.relieve_memory()
+
+    async def end_idle() -> None:
+        if process.idle:
+            await trio.to_thread.run_sync(process.end_idle)
+
+    supervisor.every("flush policies", TICK_S, Policies(database, jobs).flush_due)
+    supervisor.every("stream eviction", TICK_S, evict_streams)
+    supervisor.every("high-water mark", TICK_S, sync_slots)
+    supervisor.every("memory of tails", MEMORY_S, relieve_memory)
+    supervisor.every("idle flush process", TICK_S, end_idle)

@@ -6,6 +6,7 @@ from typing import TypeVar
 import trio
 
 from kalam_pg.query.database import Database
+from kalam_pg.supervision import guarded
 from storage.cold.flush import Flushed
 from storage.cold.trim import LogEntry
 from storage.engine import WriteSet
@@ -35,7 +36,7 @@ class FlushHost:
 
     def call_soon(self, call: Callable[[], object]) -> None:
         """Call on the event loop some time, even if the job was cancelled."""
-        self._token.run_sync_soon(call)
+        self._token.run_sync_soon(guarded, call)  # What it raises would end the event loop.
 
     def acquire(self) -> View:
         """The published view; on the loop."""

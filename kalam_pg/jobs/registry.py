@@ -1,35 +1,36 @@
-"""Background work as jobs: what `system.jobs` and SHOW JOBS list.
+"""Background work as jobs: what `system.jobs` and SHOW JOBS list, and KILL JOB ends.
 
-A job is remembered for this server's life, the newest thousand of them.
+Whatever a job's work raises is that job's result, and nobody else's: it is told to who waits for the
+job. A job is remembered for this server's life, the newest thousand of them.
 """
 
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TypeVar
 
-import structlog
 import trio
 
 from catalog.errors import QueryCanceledError
+from kalam_pg.failures import known
 from kalam_pg.jobs.flush_process import FlushProcess
+from kalam_pg.supervision import Periodic, ending_of, failure_of
 from storage.errors import KalamError
 
 T = TypeVar("T")
+Work = Callable[["Job"], Awaitable[T]]
 
 JOBS_KEPT = 1000
-
-log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Job:
     """One piece of background work.
 
-    type: flush, compact, stream_eviction, retention … status: running | completed | failed | cancelled.
-    progress: 0 … 1. Times are microseconds since 1970 UTC, None while it runs.
+    type: flush, table_cleanup, retention … status: running | completed | failed | cancelled.
+    progress: 0 … 1. error: SQLSTATE and message. Times are microseconds since 1970 UTC, None while
+    it runs. nothing_done: set by a round that had nothing to do; when it has ended nobody need see it.
     """
 
     id: str
@@ -41,70 +42,85 @@ class Job:
     result: str = ""
     error: str = ""
     ended_us: int | None = None
+    nothing_done: bool = False
     scope: trio.CancelScope = field(default_factory=trio.CancelScope, repr=False)
+
+    def kill(self) -> bool:
+        """Ask the job to end; False if it has ended already."""
+        self.scope.cancel()
+        return self.status == "running"
+
+    def end(self, status: str, error: KalamError | None = None) -> None:
+        """What became of it."""
+        self.status = status
+        self.ended_us = _now_us()
+        if error is not None:
+            self.error = f"{error.sqlstate}: {error.message}"
 
 
 class Jobs:
-    """Every job that runs or ran lately. nursery: where `start` runs them.
+    """Every job that runs, and those that ran lately.
 
-    flush_process: encodes what large flushes write; `flushing.run_policies` ends it.
+    flush_process: encodes what large flushes write. cleanup: erases what was dropped, None where
+    nothing runs in the background.
     """
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque(maxlen=JOBS_KEPT)
+        self._jobs: dict[str, Job] = {}
         self._numbers = count(1)
-        self.nursery: trio.Nursery | None = None
-        self.flush_process = FlushProcess(trio.from_thread.check_cancelled)
         self._epoch = time.time_ns() // 1_000_000_000
+        self.flush_process = FlushProcess(trio.from_thread.check_cancelled)
+        self.cleanup: Periodic | None = None
 
     def __iter__(self) -> Iterator[Job]:
-        return iter(list(self._jobs))
+        return iter(list(self._jobs.values()))
 
     def find(self, job_id: str) -> Job | None:
         """A job by its id."""
-        return next((job for job in self._jobs if job.id == job_id), None)
+        return self._jobs.get(job_id)
 
-    async def run(
-        self, type_: str, parameters: dict[str, str], work: Callable[[Job], Awaitable[T]]
-    ) -> T:
+    def clean_up_soon(self) -> None:
+        """Something was dropped. The start of every server looks for it too."""
+        if self.cleanup is not None:
+            self.cleanup.wake()
+
+    async def run(self, type_: str, parameters: dict[str, str], work: Work[T]) -> T:
         """Run `work` as a job and return its answer; its error is recorded and raised.
 
         Raises:
             QueryCanceledError: The job was killed.
+            KalamError: It failed; of a bug InternalError, which was logged.
         """
-        job = Job(f"{type_}-{self._epoch:x}-{next(self._numbers)}", type_, parameters, _now_us())
-        self._jobs.append(job)
+        job = self._add(type_, parameters)
         try:
             with job.scope:
                 answer = await work(job)
-                job.status, job.progress = "completed", 1.0
+                job.progress = 1.0
+                job.end("completed")
+                if job.nothing_done:
+                    del self._jobs[job.id]
                 return answer
         except BaseException as exc:
-            if job.status == "running":
-                job.status = "failed"
-                job.error = exc.message if isinstance(exc, KalamError) else type(exc).__name__
-                if not isinstance(exc, KalamError | trio.Cancelled):
-                    log.exception("job failed", job=job.id)
-            raise
-        finally:
-            job.ended_us = _now_us()
-        job.status = "cancelled"
-        raise QueryCanceledError(f"job {job.id} was killed")
+            failure = failure_of(exc)
+            if failure is None or ending_of(exc) is not None:
+                job.end("cancelled", QueryCanceledError("who waited for the job has ended"))
+                raise
+            error = known(failure, job=job.id)
+            job.end("failed", error)
+            raise error from exc
+        killed = QueryCanceledError(f"job {job.id} was killed")
+        job.end("cancelled", killed)
+        raise killed
 
-    def start(
-        self, type_: str, parameters: dict[str, str], work: Callable[[Job], Awaitable[object]]
-    ) -> None:
-        """Run `work` as a job in the background; an error is the job's and nobody else's."""
-        assert self.nursery is not None, "the server is not running"
-        self.nursery.start_soon(self._run_alone, type_, parameters, work)
-
-    async def _run_alone(
-        self, type_: str, parameters: dict[str, str], work: Callable[[Job], Awaitable[object]]
-    ) -> None:
-        try:
-            await self.run(type_, parameters, work)
-        except KalamError as exc:
-            log.warning("job failed", type=type_, sqlstate=exc.sqlstate)
+    def _add(self, type_: str, parameters: dict[str, str]) -> Job:
+        job = Job(f"{type_}-{self._epoch:x}-{next(self._numbers)}", type_, parameters, _now_us())
+        if len(self._jobs) >= JOBS_KEPT:
+            # One that runs stays: it is to be seen, and killed.
+            oldest = next((old for old in self._jobs.values() if old.status != "running"), None)
+            if oldest is not None:
+                del self._jobs[oldest.id]
+        self._jobs[job.id] = job
+        return job
 
 
 def _now_us() -> int:

@@ -4,17 +4,19 @@ Runs beside the flushes. Everything here may be cut off anywhere and is simply d
 removes, nobody can see any more.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 
-import structlog
 import trio
 
+from kalam_pg.failures import known
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
+from kalam_pg.supervision import Supervisor, ending_of
 from storage.cold.trim import collect, erase, trim
 from storage.engine import WriteSet
 from storage.errors import KalamError
@@ -31,32 +33,53 @@ GRACE_S = 600
 ERASE_BATCH = 2000
 """Keys deleted in one batch: what a commit waits behind it stays short."""
 
-log = structlog.get_logger()
+
+def start_retention(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:
+    """Trim and collect, every minute; erase what was dropped, also by an earlier server."""
+    jobs.cleanup = supervisor.every(
+        "table cleanup", math.inf, partial(erase_orphans, database, jobs), at_once=True
+    )
+    supervisor.every("retention", TICK_S, partial(retain, database, jobs))
 
 
-async def run_retention(database: Database, jobs: Jobs) -> None:
-    """Trim and collect, every minute, for ever; first erase what an earlier server did not."""
-    await erase_orphans(database, jobs)
-    while True:
-        await trio.sleep(TICK_S)
-        for tablet in database.engine.open_tablets():
+async def retain(database: Database, jobs: Jobs) -> None:
+    """Trim and collect every tablet in use, as one job; one that fails has its turn again next time."""
+
+    async def work(job: Job) -> None:
+        errors: list[KalamError] = []
+        entries = files = 0
+        for tablet in list(database.engine.open_tablets()):
             try:
-                await _retain(database, tablet)
-            except KalamError as exc:
-                log.warning("retention failed", table=tablet.id.table, sqlstate=exc.sqlstate)
+                found = await _retain(database, tablet)
+            except BaseException as exc:
+                if ending_of(exc) is not None:
+                    raise
+                errors.append(known(exc, user=tablet.id.user, table=tablet.id.table))
+                continue
+            entries, files = entries + found[0], files + found[1]
+            job.result = f"{entries} entries, {files} files"
+        if errors:
+            raise errors[0]
+        job.nothing_done = not (entries or files)
+
+    await jobs.run("retention", {}, work)
 
 
-async def _retain(database: Database, tablet: Tablet) -> None:
+async def _retain(database: Database, tablet: Tablet) -> tuple[int, int]:
+    """Trim and collect one tablet: how many log entries and files went."""
     table = database.catalog.table_by_id(tablet.id.table)
     if table is None or not tablet.manifest.version:
-        return
+        return 0, 0
     retention_us = table.options.change_retention_h * 3_600_000_000
     retained_from = seq_at(time.time_ns() // 1000 - retention_us)
     host = FlushHost(database)
+    entries = 0
     if tablet.manifest.segments:
-        await trio.to_thread.run_sync(partial(trim, host, tablet, retained_from=retained_from))
+        trimming = partial(trim, host, tablet, retained_from=retained_from)
+        entries = (await trio.to_thread.run_sync(trimming)).entries
     older_than_ns = time.time_ns() - GRACE_S * 1_000_000_000
-    await trio.to_thread.run_sync(partial(collect, host, tablet, older_than_ns=older_than_ns))
+    collecting = partial(collect, host, tablet, older_than_ns=older_than_ns)
+    return entries, len(await trio.to_thread.run_sync(collecting))
 
 
 async def erase_orphans(database: Database, jobs: Jobs) -> None:
@@ -81,7 +104,9 @@ async def erase_tablets(database: Database, jobs: Jobs, tablets: Sequence[Tablet
 
 
 async def _erase(database: Database, tablet: TabletId) -> None:
+    """Files first: that needs no room, and as long as the log has entries the tablet is found again."""
     engine = database.engine
+    await trio.to_thread.run_sync(erase, engine.fs, engine.tablet_directory(tablet))
     with engine.acquire() as view:
         keys = _keys_of(view, tablet)
         while True:
@@ -90,7 +115,6 @@ async def _erase(database: Database, tablet: TabletId) -> None:
                 break
             puts: list[tuple[bytes, bytes | None]] = [(key, None) for key in part]
             await database.committer.commit(WriteSet([], [], puts, sync=False))
-    await trio.to_thread.run_sync(erase, engine.fs, engine.tablet_directory(tablet))
 
 
 def _keys_of(view: View, tablet: TabletId) -> Iterator[bytes]:

@@ -43,18 +43,6 @@ def error_bytes(error: KalamError, severity: str = "") -> bytes:
     return encode.error_response(error_fields(error, severity))
 
 
-def internal_error_bytes(reference: str, severity: str = "ERROR") -> bytes:
-    """The ErrorResponse of a bug: XX000 and a reference to the log, never its text."""
-    return encode.error_response(
-        [
-            ("S", severity),
-            ("V", severity),
-            ("C", "XX000"),
-            ("M", f"internal error (reference {reference})"),
-        ]
-    )
-
-
 def notice_bytes(notice: Notice) -> bytes:
     """The NoticeResponse of a notice."""
     fields = [

@@ -17,9 +17,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import structlog
 import trio
 
+from kalam_pg.failures import report
 from storage.engine import Engine, Group, WriteSet
 from storage.errors import IoError, KalamError
 
@@ -41,8 +41,6 @@ WRITE_S: Final = 10e-6
 QUICK_SYNC_S: Final = 0.001
 """A disk that syncs faster, as a rule, is waited for on the event loop: the way to the thread and back
 takes two wake-ups, which cost as much, and everybody who could run meanwhile waits for this group."""
-
-log = structlog.get_logger()
 
 
 class EventLoop(Protocol):
@@ -209,8 +207,8 @@ class Committer:
             group = self._engine.write_group(sets)
         except KalamError as exc:
             error: KalamError = exc
-        except Exception as exc:
-            log.exception("commit failed")
+        except Exception as exc:  # noqa: BLE001 -- its members hear of it
+            report("commit failed", exc)
             error = IoError(f"could not write the commit: {type(exc).__name__}")
         else:
             took_s = self._clock() - start - changes * WRITE_S

@@ -14,15 +14,16 @@ from catalog.store import Store
 from kalam_pg.config import Config
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
-from kalam_pg.jobs.flushing import run_policies
+from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.registry import Jobs
-from kalam_pg.jobs.retention import run_retention
+from kalam_pg.jobs.retention import start_retention
 from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
 from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.virtual import Catalogue
 from kalam_pg.sessions import sources
 from kalam_pg.sessions.services import Services
+from kalam_pg.supervision import Supervisor
 from kalam_pg.wire.protocols import Peer, Transport
 from kalam_pg.wire.session import Session
 from storage import failpoints
@@ -67,16 +68,16 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
             open_database(engine, pool) as database,
         ):
             services = build_services(config, database)
-            async with trio.open_nursery() as nursery:
-                services.jobs.nursery = nursery
-                nursery.start_soon(run_policies, database, services.jobs)
-                nursery.start_soon(run_retention, database, services.jobs)
+            async with Supervisor() as supervisor:
+                start_policies(database, services.jobs, supervisor)
+                start_retention(database, services.jobs, supervisor)
                 try:
                     yield ServerServices(services)
                 finally:
                     # A job that waits for its commit can end only if somebody still calls.
                     database.committer.detach()
-                    nursery.cancel_scope.cancel()
+                    supervisor.cancel()
+                    services.jobs.flush_process.close()
     finally:
         engine.close()
 

@@ -1,16 +1,19 @@
 """Logs: structlog to standard error, one line an event.
 
-Never SQL text, values or passwords. An exception's text may quote any of them, so of an unexpected
-one only its class and the lines of code it came through are written.
+Never SQL text, values or passwords. An exception's text may quote any of them, so of an exception only
+its class and the lines of code it came through are written (`kalam_pg.failures.report`).
 """
 
 import logging
-import secrets
+import os
 import sys
-import traceback
+from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
+
+from kalam_pg.failures import describe
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -22,6 +25,7 @@ def configure(level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _tell_exception,
             structlog.processors.LogfmtRenderer(
                 key_order=("timestamp", "level", "event"), bool_as_flag=False
             ),
@@ -29,24 +33,32 @@ def configure(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: StandardError(),
         cache_logger_on_first_use=True,
     )
 
 
-def failure(exc: BaseException) -> dict[str, Any]:
-    """What to log of an exception that is a bug: a reference for the client, class and place."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    return {
-        "reference": secrets.token_hex(4),
-        "error": _class_names(exc),
-        "at": " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames)),
-    }
+class StandardError:
+    """Writes lines to standard error, if they can be written.
+
+    It is often a file on the disk that has just become full, or a pipe whose reader has gone: a line
+    less must cost nobody anything.
+    """
+
+    def msg(self, line: str) -> None:
+        """Write a line, at once."""
+        with suppress(OSError):
+            os.write(2, line.encode(errors="backslashreplace") + b"\n")
+
+    debug = info = warning = error = critical = exception = msg
 
 
-def _class_names(exc: BaseException) -> str:
-    names = [type(exc).__qualname__]
-    while (cause := exc.__cause__ or exc.__context__) is not None and len(names) < 5:
-        exc = cause
-        names.append(type(exc).__qualname__)
-    return " from ".join(names)
+def _tell_exception(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Also what a library logs with `exc_info` (an exception, or True for the one being handled)."""
+    given = event.pop("exc_info", None)
+    exc = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if exc is not None:
+        event.update(describe(exc))
+    return event

@@ -29,16 +29,17 @@ from typing import Final
 import structlog
 import trio
 
-from kalam_pg.pgwire.notices import internal_error_bytes
+from kalam_pg.failures import known, report
+from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.server.cancel import CancelRegistry
 from kalam_pg.server.connection import Connection
 from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.limits import ConnectionLimits, FailureBackoff
 from kalam_pg.server.listeners import peer_of
-from kalam_pg.server.logs import failure
 from kalam_pg.server.opening import Opening
 from kalam_pg.server.timers import Timers
 from kalam_pg.server.tls import TlsServer
+from kalam_pg.supervision import guarded
 from kalam_pg.wire.protocols import Peer, SessionFactory
 from storage.errors import KalamError
 
@@ -193,7 +194,7 @@ class Loop:
                 os.eventfd_write(self._wake_up, 1)
                 return
         try:
-            self._token.run_sync_soon(callback)
+            self._token.run_sync_soon(guarded, callback)
         except trio.RunFinishedError:
             log.debug("callback after the end of the loop")
 
@@ -322,7 +323,7 @@ class Loop:
             if self._turn_ends:
                 callbacks, self._turn_ends = self._turn_ends, []
                 for callback in callbacks:
-                    self._call(callback)
+                    guarded(callback)
             if self._ready:
                 self._give_turns()
             elif not self._turn_ends:
@@ -346,15 +347,7 @@ class Loop:
     def _call_from_threads(self) -> None:
         waiting = self._from_threads
         for _ in range(len(waiting)):
-            self._call(waiting.popleft())
-
-    @staticmethod
-    def _call(callback: Callable[[], None]) -> None:
-        try:
-            callback()
-        except Exception as exc:  # noqa: BLE001
-            # Nobody's connection: what it belonged to hears of it by its own means.
-            log.error("callback failed", **failure(exc))  # noqa: TRY400
+            guarded(waiting.popleft())
 
     def _handle(self, events: Sequence[tuple[int, int]]) -> None:
         get = self._connections.get
@@ -405,13 +398,11 @@ class Loop:
         if isinstance(exc, ConnectionLostError):
             connection.lost()
             return
-        facts = failure(exc)
-        log.error("connection failed", connection=connection.process_id, **facts)
+        error = known(exc, process=connection.process_id)
         try:
-            connection.fail(internal_error_bytes(facts["reference"], "FATAL"))
+            connection.fail(error_bytes(error, "FATAL"))
         except Exception as again:  # noqa: BLE001
-            facts = failure(again)
-            log.error("connection failed twice", connection=connection.process_id, **facts)  # noqa: TRY400
+            report("connection failed twice", again, process=connection.process_id)
             connection.lost()
 
     # Coming and being swept ---------------------------------------------------------------------
@@ -432,6 +423,9 @@ class Loop:
                 self._welcome(sock, address)
             except OSError:
                 sock.close()  # It was gone before it was looked at.
+            except Exception as exc:  # noqa: BLE001
+                report("connection not accepted", exc)
+                sock.close()
 
     def _welcome(self, sock: socket.socket, address: object) -> None:
         sock.setblocking(False)

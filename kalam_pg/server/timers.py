@@ -10,6 +10,8 @@ from typing import Final
 
 import trio
 
+from kalam_pg.supervision import guarded
+
 _COMPACT_FROM: Final = 1024  # Below this a rebuild is not worth the thought.
 
 
@@ -42,7 +44,7 @@ class Timers:
         self._changed = trio.Event()
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Entry:
-        """Run `callback` in `delay_s` seconds; it must not raise."""
+        """Run `callback` in `delay_s` seconds."""
         entry = Entry(self, trio.current_time() + delay_s, callback)
         heapq.heappush(self._heap, entry)
         if self._heap[0] is entry:
@@ -80,4 +82,4 @@ class Timers:
                 self._cancelled -= 1
             else:
                 entry.callback = None
-                callback()
+                guarded(callback)

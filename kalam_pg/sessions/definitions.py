@@ -12,7 +12,6 @@ from catalog.changes import Change
 from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
 from catalog.model import Table
 from catalog.types.table import PgType
-from kalam_pg.jobs.retention import erase_orphans
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
 from kalam_pg.query.ddl import DdlContext, plan_ddl
 from kalam_pg.query.ddl_context import DdlPlan, find_relation
@@ -121,9 +120,7 @@ def _after_commit(sql: SqlSession, change: Change) -> None:
             for table in change.dropped:
                 database.engine.forget_table(table.id)
             # The start of every server does the same: a crash in between leaves nothing behind.
-            jobs = sql.jobs
-            if jobs.nursery is not None:
-                jobs.nursery.start_soon(erase_orphans, database, jobs)
+            sql.jobs.clean_up_soon()
 
         transaction.on_commit.append(tables_dropped)
 

@@ -94,7 +94,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             job = sql.jobs.find(job_id)
             if job is None:
                 raise UndefinedObjectError(f'job "{job_id}" does not exist')
-            job.scope.cancel()
+            if not job.kill():
+                sql.notice(f'job "{job_id}" has already ended')
             return Result("KILL JOB")
         case _:
             raise FeatureNotSupportedError("STORAGE COMPACT is not supported yet")

@@ -5,10 +5,7 @@
 else.
 """
 
-import secrets
 from collections.abc import Callable
-
-import structlog
 
 from catalog.errors import (
     AdminShutdownError,
@@ -16,11 +13,12 @@ from catalog.errors import (
     IdleInTransactionSessionTimeoutError,
     IdleSessionTimeoutError,
 )
+from kalam_pg.failures import known
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.encode import parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
-from kalam_pg.pgwire.notices import error_bytes, internal_error_bytes, notice_bytes
+from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
@@ -36,8 +34,6 @@ MESSAGES_PER_TURN = 256
 """After so many messages the other connections have their turn."""
 
 _IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
-
-log = structlog.get_logger()
 
 
 class Session:
@@ -248,33 +244,25 @@ class Session:
         except StopIteration:
             self._flow = None
             return None
-        except KalamError as exc:
+        except Exception as exc:  # noqa: BLE001 -- this statement's alone
             self._flow = None
-            self._fail(exc, error_bytes)
-            return None
-        except Exception:
-            self._flow = None
-            reference = secrets.token_hex(4)
-            log.exception("internal error", reference=reference, process=self.transport.process_id)
-            self._fail(None, lambda _exc: internal_error_bytes(reference))
+            self._fail(known(exc, process=self.transport.process_id))
             return None
         self._wait = wait
         return wait
 
-    def _fail(self, error: KalamError | None, encode: Callable[[KalamError], bytes]) -> None:
+    def _fail(self, error: KalamError) -> None:
         """A flow raised: tell the client, and let the transaction know."""
         if self.sql is None:
             # Nothing can go on before authentication: every error is fatal.
-            if error is not None:
-                self.error(error, severity="FATAL")
+            self.error(error, severity="FATAL")
             self.closing = True
             return
         self.send_notices()
-        if error is not None and error.severity == "FATAL":
-            self.error(error)
+        self.error(error)
+        if error.severity == "FATAL":
             self.closing = True
             return
-        self.outbox += encode(error) if error is not None else encode(KalamError(""))
         self.portals.pop("", None)
         self.sql.fail()
         if self._in_extended:

@@ -26,6 +26,7 @@ class KalamServer:
         self.port = 0
         self.errors: list[str] = []
         """The lines that it wrote to standard error, in all its lives."""
+        self._logged = threading.Condition()
 
     def start(self, **environment: str) -> "KalamServer":
         """Start, and wait for the line `ready`."""
@@ -47,7 +48,7 @@ class KalamServer:
         )
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, lines.put)).start()
-        threading.Thread(target=self._read, args=(self.process.stderr, self.errors.append)).start()
+        threading.Thread(target=self._read, args=(self.process.stderr, self._keep_log)).start()
         line = lines.get(timeout=START_TIMEOUT_S)
         assert line.startswith("ready "), line + "".join(self.errors)
         self.port = int(line.rpartition(":")[2])
@@ -59,6 +60,21 @@ class KalamServer:
             keep(line)
         keep("")
         stream.close()
+
+    def _keep_log(self, line: str) -> None:
+        with self._logged:
+            self.errors.append(line)
+            self._logged.notify_all()
+
+    def wait_for_log(self, text: str, *, timeout_s: float = 20) -> str:
+        """The first line of the log that has `text`, once it has come through the pipe."""
+
+        def found() -> str:
+            return next((line for line in self.errors if text in line), "")
+
+        with self._logged:
+            assert self._logged.wait_for(found, timeout_s), f"no {text} in {self.errors}"
+            return found()
 
     def stop(self) -> None:
         """Shut down fast (SIGINT) and wait."""

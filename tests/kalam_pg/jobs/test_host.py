@@ -31,7 +31,7 @@ async def database(path):
     found = SimpleNamespace(
         engine=engine,
         committer=committer,
-        tablet=lambda table, tablet: engine.tablet(tablet, table.layout),
+        tablet_of_anyone=lambda table, tablet: engine.tablet(tablet, table.layout),
     )
     try:
         yield found
@@ -54,7 +54,7 @@ async def test_trim_deletes_in_the_committers_thread(tmp_path, monkeypatch):
             return puts(tablet, entries)
 
         monkeypatch.setattr(db.engine, "trim_puts", noted)
-        tablet = db.tablet(TABLE, TABLETS[0])
+        tablet = db.tablet_of_anyone(TABLE, TABLETS[0])
         call = partial(trim, FlushHost(db), tablet, retained_from=2**62)
         assert (await trio.to_thread.run_sync(call)).entries == 5
         assert len(threads) == 1

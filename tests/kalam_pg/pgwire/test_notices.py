@@ -7,10 +7,9 @@ from kalam_pg.pgwire.notices import (
     Notice,
     error_bytes,
     error_fields,
-    internal_error_bytes,
     notice_bytes,
 )
-from storage.errors import KalamError
+from storage.errors import InternalError, KalamError
 
 
 def read(wire: bytes):
@@ -44,7 +43,7 @@ def test_an_error_that_ends_the_connection_is_fatal():
 
 
 def test_a_bug_is_a_reference_and_not_its_text():
-    message = read(internal_error_bytes("1a2b"))
+    message = read(error_bytes(InternalError("1a2b")))
     assert isinstance(message, ErrorResponse)
     fields = dict(message.fields)
     assert fields["C"] == "XX000"
