@@ -1,6 +1,6 @@
 """The `system` schema: what its relations look like, and the rows that the catalogue alone can give.
 
-Rows of what runs (jobs, sessions, segments …) come from a `RowSource` that the server registers by
+Rows of what runs (jobs, sessions, segments …) come from a `LiveRows` that the server registers by
 relation name; a relation without one is empty.
 """
 
@@ -17,7 +17,7 @@ from storage.layout import Row, Value
 
 Values = Mapping[str, Value]
 
-RowSource = Callable[[Visible], Iterable[Values]]
+LiveRows = Callable[[Visible], Iterable[Values]]
 """Rows of one relation as `visible.user` may see them: columns by name, missing ones NULL."""
 
 _FIRST_OID = 13200
@@ -128,7 +128,7 @@ def system_relation(name: str) -> CatalogRelation | None:
 class SystemRows:
     """Rows of `system.*`: from the catalogue, and from the sources that the server registered."""
 
-    sources: Mapping[str, RowSource]
+    sources: Mapping[str, LiveRows]
 
     def rows(self, visible: Visible, name: str) -> Iterator[Row]:
         """The rows that `visible.user` may see.
@@ -225,7 +225,7 @@ def _columns(visible: Visible) -> Iterator[Values]:
             }
 
 
-_OWN: dict[str, RowSource] = {
+_OWN: dict[str, LiveRows] = {
     "users": _users,
     "namespaces": _namespaces,
     "tables": _tables,

@@ -10,6 +10,8 @@ import errno
 import fcntl
 import os
 import re
+import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -21,6 +23,8 @@ from storage.errors import DiskFullError, IoError, KalamError
 Buffer = bytes | bytearray | memoryview
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_TMPFILE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
+"""What a file system that has no O_TMPFILE answers."""
 
 
 class FileSystem(Protocol):
@@ -87,6 +91,9 @@ class FileSystem(Protocol):
 
     def allocate(self, path: Path, size: int) -> None:
         """Make a file that occupies `size` bytes of the disk."""
+
+    def open_scratch(self, directory: Path) -> "ScratchFile":
+        """An empty file without a name, in a directory that is made if need be."""
 
     def lock(self, path: Path) -> "LockFile | None":
         """Hold a lock file until it is closed or the process ends; None: another process has it."""
@@ -211,6 +218,18 @@ class OsFileSystem:
             finally:
                 os.close(descriptor)
 
+    def open_scratch(self, directory: Path) -> "ScratchFile":
+        self.mkdir(directory, durable=False)
+        with translated(directory):
+            try:
+                descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError as exc:
+                if exc.errno not in _NO_TMPFILE:
+                    raise
+                descriptor, name = tempfile.mkstemp(dir=directory)
+                os.unlink(name)  # noqa: PTH108 -- as the calls around it
+        return ScratchFile(directory, descriptor)
+
     def lock(self, path: Path) -> "LockFile | None":
         with translated(path):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -259,6 +278,56 @@ class UpdateFile:
 
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+class ScratchFile:
+    """A file that nobody else can open and that is gone with its descriptor. Safe in several threads."""
+
+    def __init__(self, directory: Path, descriptor: int) -> None:
+        self.directory = directory
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closed = False
+        self.size = 0
+
+    def append(self, data: Buffer) -> int:
+        """Write at the end; where that was. One thread at a time. Raises DiskFullError, IoError."""
+        start, rest, at = self.size, memoryview(data).cast("B"), self.size
+        with self._using() as descriptor, translated(self.directory):
+            while rest:
+                written = os.pwrite(descriptor, rest, at)
+                rest, at = rest[written:], at + written
+        self.size = at
+        return start
+
+    def read(self, count: int, offset: int) -> bytes:
+        """The bytes there, all of which were written before."""
+        with self._using() as descriptor, translated(self.directory):
+            return os.pread(descriptor, count, offset)
+
+    def close(self) -> None:
+        """At once, or when the thread that uses it is done. Again is no error."""
+        with self._lock:
+            idle = not self._closed and not self._users
+            self._closed = True
+        if idle:
+            os.close(self._descriptor)
+
+    @contextmanager
+    def _using(self) -> Iterator[int]:
+        with self._lock:
+            if self._closed:
+                raise IoError("the file is closed")
+            self._users += 1
+        try:
+            yield self._descriptor
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._closed and not self._users
+            if last:
+                os.close(self._descriptor)
 
 
 class LockFile:

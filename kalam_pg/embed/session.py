@@ -200,8 +200,13 @@ class _Client:
 
     def take(self, result: Result, form: RowForm | None, *, has_rows: bool) -> Steps[int | None]:
         self.result, self.has_rows = result, has_rows
+        if result.source is None:
+            return None
+        result.rows = yield from result.source.every()
+        result.source = None
+        if result.count is None:
+            result.count = len(result.rows)
         return None
-        yield
 
     def complete(self, tag: str) -> None:
         """The result knows its tag."""

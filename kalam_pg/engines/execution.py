@@ -56,8 +56,7 @@ class Execution:
             stream, schema = self._start()
             if self.result is None:
                 yield schema
-                for batch in stream:
-                    yield batch.to_pyarrow()
+                yield from _regrouped(stream)
             else:
                 yield from map(encoder(self.result), _regrouped(stream))
         except GeneratorExit:

@@ -15,6 +15,7 @@ from catalog.model import Table
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.predicates import key_lookup
+from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Found, Target, lock_key, newest, remove, replace, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
@@ -75,29 +76,32 @@ class ChangePlan:
         """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
         target = open_target(x, self.rules)
         if self.key is not None:
-            found: Sequence[Row] = yield from self._find_by_key(x, target)
+            found: RowSource = Whole((yield from self._find_by_key(x, target)))
         else:
             assert self.finder is not None
-            found = yield from self.finder.rows(x)
+            found = yield from self.finder.source(x)
         count = 0
-        answers: list[Row] = []
+        answers = x.gathered() if self.returning else None
         done: set[bytes] = set()
         width = len(self.table.columns)
-        for number, row in enumerate(found, 1):
-            if not number % STRIDE:
+        while len(portion := (yield from found.take(STRIDE))):
+            for row in portion.rows():
+                key = self.rules.key_of(row)
+                if key in done:
+                    continue  # FROM matched the row more than once: the first match counts
+                current = yield from self._lock_again(x, target, row, key, width)
+                if current is None:
+                    continue
+                done.add(key)
+                changed = yield from self._change(x, target, current, row[width + 2 :])
+                count += 1
+                if answers is not None:
+                    yield from answers.add(tuple([c(changed, x.context) for c in self.returning]))
+            if len(portion) == STRIDE:
                 yield from breathe()
-            key = self.rules.key_of(row)
-            if key in done:
-                continue  # FROM matched the row more than once: the first match counts
-            current = yield from self._lock_again(x, target, row, key, width)
-            if current is None:
-                continue
-            done.add(key)
-            changed = yield from self._change(x, target, current, row[width + 2 :])
-            count += 1
-            if self.returning:
-                answers.append(tuple([c(changed, x.context) for c in self.returning]))
-        return Result(self.tag, count, self.columns, answers)
+        if answers is None:
+            return Result(self.tag, count)
+        return Result.of(self.tag, self.columns, (yield from answers.source()), count)
 
     def _find_by_key(self, x: Execution, target: Target) -> Steps[Sequence[Row]]:
         assert self.key is not None

@@ -10,6 +10,7 @@ from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.locks.table import LockTable
+from kalam_pg.query.row_store import Spills
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group
 from storage.ids import NO_USER, TabletId
@@ -36,6 +37,7 @@ class Database:
         self.now_us = now_us
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
+        self.spills = Spills(engine.fs, engine.directory / "spill")
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
         self.sessions: WeakSet[Any] = WeakSet()
         """Every open conversation, to be told of changed users (`sessions.acting`)."""

@@ -1,26 +1,19 @@
 """SELECT by an engine: DataFusion in a worker for stored tables, sqlite for the catalogue."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.errors import FeatureNotSupportedError
-from kalam_pg.engines.request import (
-    ArrowResult,
-    EngineQuery,
-    ResultStream,
-    TableInput,
-    WireResult,
-)
+from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.row_source import EngineRows, RowSource
 from kalam_pg.query.scan import table_inputs
 from kalam_pg.query.waits import Steps
-from kalam_pg.rows import arrow_to_values
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
-from storage.layout import Row
 
-RunCatalog = Callable[[Query, Execution], Steps[Sequence[Row]]]
+RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
 """Answers a query over catalogue relations alone (`query.virtual`)."""
 
 
@@ -36,31 +29,19 @@ class EnginePlan:
         form = x.form
         if form is None or form.names_objects:
             # A worker knows no names of objects: those of regclass and its like are put in here.
-            rows = yield from self.rows(x)
-            return Result("SELECT", len(rows), self.columns, rows)
+            return Result("SELECT", None, self.columns, source=(yield from self.source(x)))
         wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         query = _request(emitted, inputs, wire, x.context, _direct(self.query))
         return Result("SELECT", None, self.columns, stream=x.ask(query))
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+    def source(self, x: Execution) -> Steps[RowSource]:
         emitted = emit(self.query, x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         query = _request(emitted, inputs, ArrowResult(), x.context)
-
-        async def collect(stream: ResultStream) -> list[Row]:
-            rows: list[Row] = []
-            async for batch in stream:
-                values = [
-                    arrow_to_values(batch.column(at), column.type)
-                    for at, column in enumerate(self.columns)
-                ]
-                rows.extend(zip(*values, strict=True) if values else [()] * batch.num_rows)
-            return rows
-
-        timeout_s = x.statement_timeout_s
-        return (yield from x.ask(query).use(collect, last=True, timeout_s=timeout_s))
+        types = tuple([column.type for column in self.columns])
+        return EngineRows(x.ask(query), types, lambda: x.statement_timeout_s)
 
 
 def _request(
@@ -117,10 +98,9 @@ class CatalogPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Rows, from sqlite in memory."""
-        rows = yield from self.rows(x)
-        return Result("SELECT", len(rows), self.columns, rows)
+        return Result.of("SELECT", self.columns, (yield from self.source(x)))
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+    def source(self, x: Execution) -> Steps[RowSource]:
         return (yield from self.run_catalog(self.query, x))
 
 
@@ -140,8 +120,8 @@ class TablelessPlan:
         """As the plan that can do it."""
         return (yield from self._choose(x).run(x))
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
-        return (yield from self._choose(x).rows(x))
+    def source(self, x: Execution) -> Steps[RowSource]:
+        return (yield from self._choose(x).source(x))
 
     def _choose(self, x: Execution) -> EnginePlan | CatalogPlan:
         try:

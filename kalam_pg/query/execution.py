@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from catalog.model import Table, User
 from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.locks.waits import Patience
+from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Deadline
 from kalam_pg.rows.form import RowForm
@@ -22,22 +23,53 @@ if TYPE_CHECKING:
     from kalam_pg.query.database import Database
 
 
+class Closable(Protocol):
+    """What an execution can own."""
+
+    def close(self) -> None:
+        """Stop, and free what it holds. Again is no error."""
+
+
+C = TypeVar("C", bound=Closable)
+
+
 @dataclass(slots=True)
 class Result:
-    """A statement's answer. Rows are in `rows`, or are DataRow messages in `messages` or from `stream`.
+    """A statement's answer. Few rows are in `rows`, or as DataRow messages in `messages`.
 
-    The latter two only when the execution says how (`form`). tag: the command tag without its count.
-    count: rows returned or changed; None leaves the tag bare. execution: what must stay open while the
-    answer is read, None when all of it is here; whoever reads it calls `close`.
+    What may be long is pulled: rows from `source`, messages from `stream`. Messages only when the
+    execution says how (`form`). tag: the command tag without its count. count: rows returned or changed;
+    None: as many as are pulled, or the tag is bare. execution: what must stay open until the answer has
+    been read, None when all of it is here; whoever reads it calls `close`.
     """
 
     tag: str
     count: int | None = None
     columns: tuple[OutputColumn, ...] = ()
     rows: Sequence[Row] = ()
+    source: RowSource | None = None
     stream: EngineAnswer | None = None
     messages: bytes | None = None
     execution: "Execution | None" = None
+
+    @classmethod
+    def of(
+        cls,
+        tag: str,
+        columns: tuple[OutputColumn, ...],
+        source: RowSource,
+        count: int | None = None,
+    ) -> "Result":
+        """The rows of a source: at once, when all are there. count: None is as many as there are."""
+        rows = source.there
+        if rows is None:
+            return cls(tag, count, columns, source=source)
+        return cls(tag, len(rows) if count is None else count, columns, rows)
+
+    @property
+    def open(self) -> bool:
+        """Whether its rows are yet to come."""
+        return self.source is not None or self.stream is not None
 
     def close(self) -> None:
         """Nobody reads on. Again is no error."""
@@ -56,13 +88,13 @@ class Execution:
     """One run of one statement: who, in which transaction, with which parameters.
 
     The view is taken when it is first asked for: at READ COMMITTED each statement has its own, above that
-    the transaction's. It is given back, and engines' answers are closed, by `close`: when the statement
-    has run, or when its answer has been read (`Result.close`), or with the transaction.
+    the transaction's. It is given back, and what is owned is closed, by `close`: when the statement has
+    run, or when its answer has been read (`Result.close`), or with the transaction.
     """
 
     __slots__ = (
-        "_answers",
         "_deadline",
+        "_owned",
         "_view",
         "context",
         "database",
@@ -88,7 +120,7 @@ class Execution:
         self.form = form
         self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
         self._view: View | None = None
-        self._answers: list[EngineAnswer] = []
+        self._owned: list[Closable] = []
 
     @property
     def statement_timeout_s(self) -> float:
@@ -116,22 +148,36 @@ class Execution:
 
     def ask(self, query: EngineQuery) -> EngineAnswer:
         """The answer of an engine, which is closed with this execution if not before."""
-        limits = Limits(self.statement_timeout_s, self.database.worker_memory_bytes)
-        answer = EngineAnswer(self.database.query_engine, query, limits)
-        self._answers.append(answer)
-        return answer
+        # Without a limit of its own: the time of a statement is up while it waits, not while it does not.
+        limits = Limits(0.0, self.database.worker_memory_bytes)
+        return self.own(EngineAnswer(self.database.query_engine, query, limits))
 
-    def keep_open(self) -> None:
-        """The answer is read later: until then, but no longer than the transaction."""
+    def own(self, thing: C) -> C:
+        """Close it with this execution, whatever becomes of the statement."""
+        self._owned.append(thing)
+        return thing
+
+    def gathered(self) -> Gathered:
+        """Rows that the statement makes before it may tell any."""
+        return self.own(Gathered(self.database.spills))
+
+    def answer_later(self, result: Result) -> Result:
+        """An answer with what is open for it: until it was read, but no longer than the transaction."""
+        result.execution = self
         self.transaction.reading.add(self)
+        return result
+
+    def go_on(self, statement_timeout_s: float) -> None:
+        """Another statement reads on (FETCH, Execute), in a time of its own; 0 is no limit."""
+        self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
 
     def close(self) -> None:
-        """Give the statement's view back, and the workers. Again is no error."""
-        if self._answers:
+        """Give the statement's view back, and what it owns. Again is no error."""
+        if self._owned:
             self.transaction.reading.discard(self)
-            for answer in self._answers:
-                answer.close()
-            self._answers.clear()
+            for thing in self._owned:
+                thing.close()
+            self._owned.clear()
         if self._view is not None:
             self._view.release()
             self._view = None

@@ -24,6 +24,7 @@ from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
+from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.scan import load, scan_tablet, table_inputs
 from kalam_pg.query.select import SMALL_SCAN_ROWS, ConstantPlan, HotPlan, PointPlan, SelectPlan
@@ -31,7 +32,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
-from storage.layout import Row, Value
+from storage.layout import Value
 from storage.tablet import Tablet
 
 
@@ -65,10 +66,10 @@ class Probe:
         self.used = True
         return (yield from self.plan.run(x))
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+    def source(self, x: Execution) -> Steps[RowSource]:
         """As the plan behind it."""
         self.used = True
-        return (yield from self.plan.rows(x))
+        return (yield from self.plan.source(x))
 
 
 class ExplainingPlanner(Planner):

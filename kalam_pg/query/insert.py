@@ -52,7 +52,7 @@ class InsertPlan:
         target = open_target(x, self.rules)
         context = x.context
         count = 0
-        answers: list[Row] = []
+        answers = x.gathered() if self.returning else None
         touched: set[bytes] = set()
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
@@ -61,19 +61,25 @@ class InsertPlan:
                 kept = yield from self._put(x, target, row, touched)
                 if kept is not None:
                     count += 1
-                    if self.returning:
-                        answers.append(tuple([c(kept, context) for c in self.returning]))
+                    if answers is not None:
+                        yield from answers.add(tuple([c(kept, context) for c in self.returning]))
         else:
-            for number, given in enumerate((yield from self.source.rows(x)), 1):
-                if not number % STRIDE:
+            source = yield from self.source.source(x)
+            while len(portion := (yield from source.take(STRIDE))):
+                for given in portion.rows():
+                    row = self._from_source(given, context)
+                    kept = yield from self._put(x, target, row, touched)
+                    if kept is not None:
+                        count += 1
+                        if answers is not None:
+                            yield from answers.add(
+                                tuple([c(kept, context) for c in self.returning])
+                            )
+                if len(portion) == STRIDE:
                     yield from breathe()
-                row = self._from_source(given, context)
-                kept = yield from self._put(x, target, row, touched)
-                if kept is not None:
-                    count += 1
-                    if self.returning:
-                        answers.append(tuple([c(kept, context) for c in self.returning]))
-        return Result("INSERT", count, self.columns, answers)
+        if answers is None:
+            return Result("INSERT", count)
+        return Result.of("INSERT", self.columns, (yield from answers.source()), count)
 
     def _from_source(self, given: Row, context: EvalContext) -> Row:
         values: list[Value] = []

@@ -11,10 +11,12 @@ from catalog.errors import FeatureNotSupportedError, LockNotAvailableError
 from catalog.types.registry import BOOL
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
+from kalam_pg.query.portion import Portion, RowPortion
+from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rows import Target, lock_key, newest
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     ColumnRef,
@@ -45,15 +47,18 @@ class LockingPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Answer for the client."""
-        rows = yield from self.rows(x)
-        return Result("SELECT", len(rows), self.columns, rows)
+        return Result("SELECT", None, self.columns, source=(yield from self.source(x)))
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
-        """Every row found that is still wanted once it is locked. Raises 55P03, 40P01, 40001."""
+    def source(self, x: Execution) -> Steps[RowSource]:
+        """Rows are locked as they are taken."""
         x.transaction.check_writable("SELECT FOR UPDATE")
         target = open_target(x, self.rules)
+        return _LockedRows(self, x, target, (yield from self.finder.source(x)))
+
+    def locked(self, x: Execution, target: Target, rows: Sequence[Row]) -> Steps[list[Row]]:
+        """Of rows found, those that are still wanted once they are locked. Raises 55P03, 40P01, 40001."""
         answers: list[Row] = []
-        for found in (yield from self.finder.rows(x)):
+        for found in rows:
             key = self.rules.key_of(found)
             if not (yield from self._lock(x, target, key)):
                 continue
@@ -78,6 +83,28 @@ class LockingPlan:
             )
         yield from lock_key(x, target, key)
         return True
+
+
+class _LockedRows(RowSource):
+    """The rows of a `LockingPlan`."""
+
+    __slots__ = ("_found", "_plan", "_target", "_x")
+
+    def __init__(self, plan: LockingPlan, x: Execution, target: Target, found: RowSource) -> None:
+        super().__init__()
+        self._plan = plan
+        self._x = x
+        self._target = target
+        self._found = found
+
+    def next_portion(self) -> Steps[Portion | None]:
+        while len(found := (yield from self._found.take(STRIDE))):
+            rows = yield from self._plan.locked(self._x, self._target, found.rows())
+            if len(found) == STRIDE:
+                yield from breathe()
+            if rows:
+                return RowPortion(rows)
+        return None
 
 
 def plan_locking(

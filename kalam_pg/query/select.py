@@ -22,6 +22,7 @@ from kalam_pg.query.indexed import (
     Wanted,
     indexed_rows,
 )
+from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import load, scan_tablet
@@ -50,8 +51,8 @@ class SelectPlan(Protocol):
     def run(self, x: Execution) -> Steps[Result]:
         """Answer for the client: rows, or a stream of DataRow messages."""
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
-        """Answer as stored values, for another statement."""
+    def source(self, x: Execution) -> Steps[RowSource]:
+        """Answer as stored values, for a cursor or another statement. `x` owns what it holds."""
 
 
 class _RowPlan:
@@ -63,6 +64,9 @@ class _RowPlan:
     def run(self, x: Execution) -> Steps[Result]:
         rows = yield from self.rows(x)
         return Result("SELECT", len(rows), self.columns, rows)
+
+    def source(self, x: Execution) -> Steps[RowSource]:
+        return Whole((yield from self.rows(x)))
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         raise NotImplementedError
@@ -123,7 +127,7 @@ class PointPlan(_RowPlan):
 
 
 @dataclass(frozen=True, slots=True)
-class HotPlan(_RowPlan):
+class HotPlan:
     """Filter, sort and project one table's hot rows in Python, newest first.
 
     newest_by: position of the column whose descending order with a LIMIT is the whole ORDER BY; when
@@ -154,11 +158,9 @@ class HotPlan(_RowPlan):
             return (yield from self.general.run(x))
         return Result("SELECT", len(rows), self.columns, rows)
 
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
+    def source(self, x: Execution) -> Steps[RowSource]:
         rows = yield from self._hot(x)
-        if rows is None:
-            return (yield from self.general.rows(x))
-        return rows
+        return Whole(rows) if rows is not None else (yield from self.general.source(x))
 
     def _messages(self, x: Execution) -> Sequence[bytes] | None:
         """The answer as DataRow messages, None when it is not all in an index that is there."""

@@ -19,11 +19,12 @@ from catalog.pg_catalog.relations import CatalogRelation, relation
 from catalog.pg_catalog.rows import rows as catalogue_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
-from catalog.system import SYSTEM_RELATIONS, RowSource, SystemRows, system_relation
+from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
 from catalog.types.registry import OID
 from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
 from kalam_pg.functions import registry as functions
 from kalam_pg.functions.table import EvalContext, Kind, Overload
+from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.tree import OutputColumn, Query
 from storage.layout import Row, Value
@@ -73,7 +74,7 @@ class Catalogue:
 
     users: Callable[[], Iterable[User]]
     find_user: Callable[[int], User | None]
-    sources: dict[str, RowSource] = field(default_factory=dict)
+    sources: dict[str, LiveRows] = field(default_factory=dict)
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
     _limiter: "trio.CapacityLimiter | None" = None
@@ -115,7 +116,7 @@ class Catalogue:
         seen = self.perspective(snapshot, user, context.search_path)
         return run_catalog(query, seen.rows, seen.bind(context), timeout_s=timeout_s)
 
-    def answer(self, query: Query, x: "Execution") -> Steps[list[Row]]:
+    def answer(self, query: Query, x: "Execution") -> Steps[RowSource]:
         """Answer a statement as its session's user, with its own transaction's definitions.
 
         What takes longer than a moment goes on in a thread, and the other sessions with it.
@@ -130,10 +131,10 @@ class Catalogue:
             raise
         if rows is not None:
             running.close()
-            return rows
+            return Whole(rows)
         timeout_s = x.statement_timeout_s
         slowly = partial(self._run_slowly, running, timeout_s)
-        return (yield from run_async(slowly, timeout_s=timeout_s))
+        return Whole((yield from run_async(slowly, timeout_s=timeout_s)))
 
     async def _run_slowly(self, running: CatalogQuery, timeout_s: float) -> list[Row]:
         """Run it from the beginning in a thread, which closes it. Raises as `run_catalog`."""
@@ -168,7 +169,7 @@ def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a seq
 class Perspective:
     """The catalogue as one role sees it: rows of relations, names of objects, their functions."""
 
-    def __init__(self, visible: Visible, sources: Mapping[str, RowSource]) -> None:
+    def __init__(self, visible: Visible, sources: Mapping[str, LiveRows]) -> None:
         self.visible = visible
         self.objects = CatalogObjects(visible)
         self._sources = sources
@@ -261,7 +262,7 @@ def _with_oid(kinds: Mapping[Kind, str]) -> Sequence[Overload]:
     return [o for o in functions.everything() if o.kind in kinds and o.oid]
 
 
-_FROM_FUNCTIONS: dict[tuple[str, str], RowSource] = {
+_FROM_FUNCTIONS: dict[tuple[str, str], LiveRows] = {
     ("pg_catalog", "pg_proc"): _pg_proc,
     ("pg_catalog", "pg_operator"): _pg_operator,
     ("pg_catalog", "pg_cast"): _pg_cast,

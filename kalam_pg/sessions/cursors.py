@@ -79,6 +79,9 @@ def _declare(
         if planned.locks and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query, types))
         result = yield from sql.run_planned(planned, params)
+        if result.source is not None:
+            result.rows = yield from result.source.every()
+            result.close()
     sql.cursors[statement.name] = Cursor(
         planned.columns,
         result.rows,

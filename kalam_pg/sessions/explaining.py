@@ -15,7 +15,7 @@ from kalam_pg.query.explain import Explainer, Queries
 from kalam_pg.query.explain_node import Actual, Node, as_json, lines
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.prepare import Planned
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import STRIDE, Steps
 from kalam_pg.sessions import long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
@@ -133,8 +133,11 @@ def _execute(planned: Planned, x: Execution) -> Steps[tuple[int, int | None]]:
     plan = planned.plan
     if isinstance(plan, InsertPlan | ChangePlan):
         result = yield from plan.run(x)
-        return len(result.rows), result.count
-    return len((yield from plan.rows(x))), None
+        return (result.count or 0 if plan.returning else 0), result.count
+    source, returned = (yield from plan.source(x)), 0
+    while found := len((yield from source.take(STRIDE))):
+        returned += found
+    return returned, None
 
 
 def _inner(statement: st.Explain) -> st.QueryStatement:

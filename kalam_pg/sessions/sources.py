@@ -8,7 +8,7 @@ import msgspec
 from catalog.model import Role, TableKind
 from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
-from catalog.system import RowSource
+from catalog.system import LiveRows
 from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.settings import SETTINGS, display
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Rows = Iterable[Mapping[str, Value]]
 
 
-def row_sources(services: "Services") -> dict[str, RowSource]:
+def row_sources(services: "Services") -> dict[str, LiveRows]:
     """A row source for each relation that this server can fill."""
     return {
         "jobs": lambda visible: _jobs(services, visible),

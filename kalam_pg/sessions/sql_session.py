@@ -223,11 +223,9 @@ class SqlSession:
         except BaseException:
             x.close()
             raise
-        if result.stream is None:
-            x.close()
-        else:
-            result.execution = x
-            x.keep_open()
+        if result.open:
+            return x.answer_later(result)
+        x.close()
         return result
 
     # -------------------------------------------------------------------------- transactions

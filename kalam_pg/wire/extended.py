@@ -33,7 +33,7 @@ from kalam_pg.sessions.sql_session import now_us
 from kalam_pg.sql.statements_cursor import FetchCursor
 from kalam_pg.wire import portals
 from kalam_pg.wire.portals import Portal
-from kalam_pg.wire.results import pump
+from kalam_pg.wire.results import send_all
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -133,6 +133,12 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
         portal.result = result
         if sql.notices:
             session.send_notices()
+        if result.source is not None:
+            result.rows = yield from result.source.every()
+            result.source = None
+            if result.count is None:
+                result.count = len(result.rows)
+            result.close()
     elif portal.done:
         session.send(command_complete(_rest_tag(result, 0)))
         return
@@ -144,7 +150,7 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
     if result.stream is not None:
         portal.done = True
         try:
-            count = yield from pump(session, result.stream)
+            count = yield from send_all(session, result, form)
         finally:
             result.close()
         session.send(command_complete(f"{result.tag} {count}"))

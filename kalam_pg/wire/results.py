@@ -1,20 +1,62 @@
-"""Sending an engine's answer: chunks of DataRow messages, no faster than the client reads."""
+"""Sending answers that may be long, no faster than the client reads."""
 
 from typing import TYPE_CHECKING
 
 from kalam_pg.engines.request import ResultStream
-from kalam_pg.query.engine_answer import EngineAnswer
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.execution import Result
+from kalam_pg.query.row_source import RowSource
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.rows.form import RowForm
 
 if TYPE_CHECKING:
     from kalam_pg.wire.session import Session
 
+ROWS_PER_STEP = 1000
+"""Rows that are encoded before others have their turn: one to five milliseconds."""
 
-def pump(session: "Session", answer: EngineAnswer) -> Steps[int]:
-    """Forward every chunk; the number of rows sent. A cancelled pump stops the query."""
+UNSENT_BYTES_MAX = 64 << 10
+"""So much may be queued before the client has to read on."""
+
+
+def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | None]:
+    """Send the rows of an answer. How many there were where only reading it tells, else None."""
+    if result.stream is not None:
+        return (yield from _forward(session, result))
+    if result.source is not None:
+        count, _ = yield from send_some(session, result.source, form, 0)
+        return count if result.count is None else None
+    if result.messages is not None:
+        session.outbox += result.messages
+        return None
+    encode, out = form.encode, session.outbox
+    for row in result.rows:
+        out += encode(row)
+    return None
+
+
+def send_some(
+    session: "Session", source: RowSource, form: RowForm, limit: int
+) -> Steps[tuple[int, bool]]:
+    """Send rows of a source, at most `limit` (0: all). How many, and whether that was the limit."""
+    count = 0
+    while not limit or count < limit:
+        wanted = min(limit - count, ROWS_PER_STEP) if limit else ROWS_PER_STEP
+        portion = yield from source.take(wanted)
+        if not len(portion):
+            return count, False
+        session.outbox += portion.messages(form)
+        count += len(portion)
+        if len(session.outbox) > UNSENT_BYTES_MAX:
+            yield from run_async(session.transport.drain)
+    return count, True
+
+
+def _forward(session: "Session", result: Result) -> Steps[int]:
+    """Forward every chunk of an engine's DataRow messages."""
     transport = session.transport
-    assert session.sql is not None
-    timeout_s = int(session.sql.settings["statement_timeout"]) / 1000.0
+    execution, answer = result.execution, result.stream
+    assert execution is not None
+    assert answer is not None
 
     async def forward(stream: ResultStream) -> int:
         count = 0
@@ -24,4 +66,4 @@ def pump(session: "Session", answer: EngineAnswer) -> Steps[int]:
             await transport.drain()
         return count
 
-    return (yield from answer.use(forward, last=True, timeout_s=timeout_s))
+    return (yield from answer.use(forward, last=True, timeout_s=execution.statement_timeout_s))

@@ -12,7 +12,7 @@ from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.run_text import run_prepared, run_text
 from kalam_pg.sql.tree import OutputColumn
 from kalam_pg.wire import quick
-from kalam_pg.wire.results import pump
+from kalam_pg.wire.results import send_all
 from storage.errors import KalamError
 from storage.layout import Value
 
@@ -87,15 +87,7 @@ class _Client:
         session = self._session
         assert form is not None
         session.send(form.description)
-        if result.stream is not None:
-            return (yield from pump(session, result.stream))
-        if result.messages is not None:
-            session.outbox += result.messages
-            return None
-        encode, out = form.encode, session.outbox
-        for row in result.rows:
-            out += encode(row)
-        return None
+        return (yield from send_all(session, result, form))
 
     def complete(self, tag: str) -> None:
         self._session.send(command_complete(tag))

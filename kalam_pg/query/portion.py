@@ -1,0 +1,112 @@
+"""Some rows of an answer in one piece, in the form in which they came: stored rows or an Arrow batch."""
+
+import marshal
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self
+
+import pyarrow as pa
+
+from catalog.types.table import PgType
+from kalam_pg.rows import arrow_to_values, encode_batch
+from kalam_pg.rows.form import RowForm
+from storage.layout import Row
+
+ROWWISE_MAX = 90
+"""Rows of a batch up to which encoding row by row is faster than column by column."""
+
+
+class Portion(Protocol):
+    """Rows in their order. What it holds never changes."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self) -> Sequence[Row]:
+        """As stored values."""
+
+    def part(self, start: int, stop: int) -> Self:
+        """Some of them."""
+
+    def messages(self, form: RowForm) -> bytes | memoryview:
+        """As DataRow messages."""
+
+    def pack(self) -> bytes | memoryview:
+        """As bytes for `unpacker` to read, in this process."""
+
+    @property
+    def unpacker(self) -> "Callable[[bytes | memoryview], Portion]":
+        """What makes a portion of such bytes."""
+
+
+class RowPortion:
+    """Stored rows."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def rows(self) -> Sequence[Row]:
+        return self._rows
+
+    def part(self, start: int, stop: int) -> "RowPortion":
+        return RowPortion(self._rows[start:stop])
+
+    def messages(self, form: RowForm) -> bytes:
+        return b"".join(map(form.encode, self._rows))
+
+    def pack(self) -> bytes:
+        return marshal.dumps(list(self._rows))
+
+    @property
+    def unpacker(self) -> "Callable[[bytes | memoryview], RowPortion]":
+        return _unpack_rows
+
+
+def _unpack_rows(data: bytes | memoryview) -> RowPortion:
+    rows: Sequence[Row] = marshal.loads(data)  # noqa: S302 -- what this process wrote, where nobody else can
+    return RowPortion(rows)
+
+
+NO_ROWS = RowPortion(())
+
+
+class ArrowPortion:
+    """An engine's batch; types: of its columns."""
+
+    __slots__ = ("_batch", "_types")
+
+    def __init__(self, batch: pa.RecordBatch, types: Sequence[PgType]) -> None:
+        self._batch = batch
+        self._types = types
+
+    def __len__(self) -> int:
+        count: int = self._batch.num_rows
+        return count
+
+    def rows(self) -> Sequence[Row]:
+        columns = [
+            arrow_to_values(column, of)
+            for column, of in zip(self._batch.columns, self._types, strict=True)
+        ]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(self)
+
+    def part(self, start: int, stop: int) -> "ArrowPortion":
+        return ArrowPortion(self._batch.slice(start, stop - start), self._types)
+
+    def messages(self, form: RowForm) -> bytes | memoryview:
+        if form.names_objects or len(self) <= ROWWISE_MAX:
+            return b"".join(map(form.encode, self.rows()))
+        return encode_batch(self._batch, form)
+
+    def pack(self) -> memoryview:
+        return memoryview(self._batch.serialize())
+
+    @property
+    def unpacker(self) -> "Callable[[bytes | memoryview], ArrowPortion]":
+        schema, types = self._batch.schema, self._types
+        return lambda data: ArrowPortion(
+            pa.ipc.read_record_batch(pa.py_buffer(data), schema), types
+        )

@@ -1,0 +1,170 @@
+"""The rows of an answer, pulled by who wants them and as fast as they are wanted.
+
+Behind every answer that may be long: SELECT by an engine or of the catalogue, RETURNING, cursors, and
+what INSERT … SELECT, UPDATE and DELETE find. Nothing collects such an answer in this process.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+
+from catalog.types.table import PgType
+from kalam_pg.engines.request import ResultStream
+from kalam_pg.query.engine_answer import EngineAnswer
+from kalam_pg.query.portion import NO_ROWS, ArrowPortion, Portion, RowPortion
+from kalam_pg.query.row_store import RowStore, Spills
+from kalam_pg.query.waits import STRIDE, Steps
+from storage.layout import Row
+
+
+class RowSource:
+    """Rows in their order, each once. A subclass says where the next ones come from.
+
+    there: all its rows, where nothing has to be waited for; None where they must be taken.
+    """
+
+    __slots__ = ("_at", "_rest", "there")
+
+    def __init__(self, there: Sequence[Row] | None = None) -> None:
+        self.there = there
+        self._rest: Portion = NO_ROWS
+        self._at = 0
+
+    def next_portion(self) -> Steps[Portion | None]:
+        """The next rows, as many as come in one piece; None: there are no more."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """No more are wanted. Again is no error."""
+
+    def take(self, limit: int) -> Steps[Portion]:
+        """The next rows, at most `limit` and at least one; none when there are no more."""
+        rest, at = self._rest, self._at
+        while at == len(rest):
+            found = yield from self.next_portion()
+            if found is None:
+                self._rest, self._at = NO_ROWS, 0
+                return NO_ROWS
+            rest, at = found, 0
+        stop = min(at + limit, len(rest))
+        self._rest, self._at = rest, stop
+        return rest if at == 0 and stop == len(rest) else rest.part(at, stop)
+
+    def every(self) -> Steps[list[Row]]:
+        """All the rows that are left, for who has room for them."""
+        rows: list[Row] = []
+        while len(portion := (yield from self.take(STRIDE))):
+            rows += portion.rows()
+        return rows
+
+    def keep(self, spills: Spills) -> Steps[RowStore]:
+        """All the rows that are left, in a store; the source is closed. Raises 53100."""
+        store = spills.store()
+        try:
+            while len(portion := (yield from self.take(1 << 30))):
+                yield from store.add(portion)
+        except BaseException:
+            store.close()
+            raise
+        finally:
+            self.close()
+        return store
+
+
+class Whole(RowSource):
+    """Rows that are all there."""
+
+    __slots__ = ()
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        super().__init__(rows)
+        self._rest = RowPortion(rows)
+
+    def next_portion(self) -> Steps[Portion | None]:
+        return None
+        yield
+
+
+class Stored(RowSource):
+    """The rows of a store, which is closed with it."""
+
+    __slots__ = ("_next", "_store")
+
+    def __init__(self, store: RowStore) -> None:
+        super().__init__()
+        self._store = store
+        self._next = 0
+
+    def next_portion(self) -> Steps[Portion | None]:
+        found = yield from self._store.read(self._next, 1 << 30)
+        self._next += len(found)
+        return found if len(found) else None
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class EngineRows(RowSource):
+    """An engine's answer in Arrow. time_left_s: what a statement may still wait, 0 without a limit."""
+
+    __slots__ = ("_answer", "_over", "_time_left_s", "_types")
+
+    def __init__(
+        self, answer: EngineAnswer, types: Sequence[PgType], time_left_s: Callable[[], float]
+    ) -> None:
+        super().__init__()
+        self._answer = answer
+        self._types = types
+        self._time_left_s = time_left_s
+        self._over = False
+
+    def next_portion(self) -> Steps[Portion | None]:
+        while not self._over:
+            batch = yield from self._answer.use(_next_batch, timeout_s=self._time_left_s())
+            if batch is None:
+                self._over = True
+                self._answer.close()
+            elif batch.num_rows:
+                return ArrowPortion(batch, self._types)
+        return None
+
+    def close(self) -> None:
+        self._over = True
+        self._answer.close()
+
+
+async def _next_batch(stream: ResultStream) -> pa.RecordBatch | None:
+    return await anext(aiter(stream), None)
+
+
+class Gathered:
+    """Rows that a statement makes before any of them may be told: few in memory, many in a store."""
+
+    __slots__ = ("_rows", "_spills", "_store")
+
+    def __init__(self, spills: Spills) -> None:
+        self._rows: list[Row] = []
+        self._spills = spills
+        self._store: RowStore | None = None
+
+    def add(self, row: Row) -> Steps[None]:
+        """One more. Raises 53100."""
+        self._rows.append(row)
+        if len(self._rows) > STRIDE:
+            if self._store is None:
+                self._store = self._spills.store()
+            yield from self._store.add(RowPortion(self._rows))
+            self._rows = []
+
+    def source(self) -> Steps[RowSource]:
+        """All of them. To be asked for once."""
+        store = self._store
+        if store is None:
+            return Whole(self._rows)
+        yield from store.add(RowPortion(self._rows))
+        return Stored(store)
+
+    def close(self) -> None:
+        """Forget them. Again is no error."""
+        if self._store is not None:
+            self._store.close()

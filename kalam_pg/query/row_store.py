@@ -1,0 +1,116 @@
+"""Rows that are read later, or again: a little of them in memory, the others in a file without a name."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from kalam_pg.query.portion import NO_ROWS, Portion
+from kalam_pg.query.waits import Steps, run_async
+from storage.fs import FileSystem, ScratchFile
+
+MEMORY_BYTES_MAX = 256 << 10
+"""So much of a store stays in memory, beside the portion that was used last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spills:
+    """Where stores put what they cannot keep. Files there have no names, so none is ever left."""
+
+    fs: FileSystem
+    directory: Path
+    memory_bytes: int = MEMORY_BYTES_MAX
+
+    def store(self) -> "RowStore":
+        """A store without rows."""
+        return RowStore(self)
+
+    def file(self) -> ScratchFile:
+        """A file, for a thread. Raises 53100, 58030."""
+        return self.fs.open_scratch(self.directory)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A portion, packed: in memory, or `size` bytes of the file."""
+
+    unpack: Callable[[bytes | memoryview], Portion]
+    packed: bytes | memoryview | None
+    size: int
+    offset: int = -1
+
+
+class RowStore:
+    """Portions in the order in which they were added; closed by its owner."""
+
+    def __init__(self, spills: Spills) -> None:
+        self.rows = 0
+        self._spills = spills
+        self._pieces: list[_Piece] = []
+        self._starts: list[int] = []
+        self._held: list[_Piece] = []
+        self._held_bytes = 0
+        self._file: ScratchFile | None = None
+        self._last: tuple[int, Portion] = (-1, NO_ROWS)
+        self._closed = False
+
+    def add(self, portion: Portion) -> Steps[None]:
+        """Add rows behind the last. Raises 53100: the disk is full."""
+        if not len(portion):
+            return
+        packed = portion.pack()
+        piece = _Piece(portion.unpacker, packed, len(packed))
+        self._last = (len(self._pieces), portion)
+        self._pieces.append(piece)
+        self._starts.append(self.rows)
+        self.rows += len(portion)
+        self._held.append(piece)
+        self._held_bytes += piece.size
+        if self._held_bytes > self._spills.memory_bytes:
+            yield from run_async(partial(trio.to_thread.run_sync, self._spill, self._held))
+            self._held, self._held_bytes = [], 0
+
+    def read(self, at: int, limit: int) -> Steps[Portion]:
+        """Some rows from number `at` (0 is the first) on, at least one; none behind the last."""
+        if at >= self.rows or limit <= 0:
+            return NO_ROWS
+        number = bisect_right(self._starts, at) - 1
+        portion = yield from self._portion(number)
+        start = at - self._starts[number]
+        if start == 0 and len(portion) <= limit:
+            return portion
+        return portion.part(start, min(start + limit, len(portion)))
+
+    def close(self) -> None:
+        """Forget the rows. Again is no error."""
+        self._closed = True
+        self._pieces, self._held, self._last = [], [], (-1, NO_ROWS)
+        if self._file is not None:
+            self._file.close()
+
+    def _portion(self, number: int) -> Steps[Portion]:
+        if self._last[0] == number:
+            return self._last[1]
+        piece, data = self._pieces[number], self._pieces[number].packed
+        if data is None:
+            assert self._file is not None
+            read = partial(self._file.read, piece.size, piece.offset)
+            data = yield from run_async(partial(trio.to_thread.run_sync, read))
+        portion = piece.unpack(data)
+        self._last = (number, portion)
+        return portion
+
+    def _spill(self, pieces: Iterable[_Piece]) -> None:
+        """In a thread, which nothing interrupts: from memory to the file."""
+        file = self._file
+        if file is None:
+            file = self._file = self._spills.file()
+            if self._closed:  # while the file was being opened
+                file.close()
+        for piece in pieces:
+            assert piece.packed is not None
+            piece.offset = file.append(piece.packed)
+            piece.packed = None
