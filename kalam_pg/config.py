@@ -2,7 +2,7 @@
 
 A setting comes from, last wins: its default, the TOML file (`--config`, or `KALAM_CONFIG`), the
 environment (`KALAM_PORT=5433`), the command line. An unknown name or a bad value is a `ConfigError`
-of one line; nothing is ignored. `docs/reference/settings.md` is `reference()`.
+of one line; nothing is ignored.
 """
 
 # ruff: noqa: RUF009 - _setting makes a dataclasses.field, which is not shared.
@@ -284,37 +284,6 @@ def load(
         if value is not None:
             values[name] = _parsed(name, value, "--" + name.replace("_", "-"))
     return Config(**values)
-
-
-def reference() -> str:
-    """docs/reference/settings.md, from the settings themselves."""
-    lines = [
-        "# Settings",
-        "",
-        "A setting is given, last wins, in the TOML file (`--config FILE` or `KALAM_CONFIG`), in the",
-        "environment (`KALAM_` and its name in capitals), or on the command line (`--data`, `--host`,",
-        "`--port`). Sizes take a unit (`64MB`; B, KB, MB, GB, TB, each 1024 of the one before), times",
-        "too (`30s`; us, ms, s, min, h, d). An unknown name is an error. This page is generated from",
-        "`kalam_pg/config.py`.",
-        "",
-        "| setting | default | unit | what it does |",
-        "|---|---|---|---|",
-    ]
-    for item in fields(Config):
-        default = "the processors, at most 4" if item.name == "workers" else _shown(item.default)
-        meta = item.metadata
-        lines.append(f"| `{item.name}` | {default} | {meta['unit']} | {meta['doc']} |")
-    return "\n".join(lines) + "\n"
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "`on`" if value else "`off`"
-    if isinstance(value, int) and value >= 2**20 and value % 2**20 == 0:
-        return f"`{value // 2**20}MB`" if value % 2**30 else f"`{value // 2**30}GB`"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import kalam_pg
-from kalam_pg.server.error_reference import condition, error_classes
+from conformance.reference_pages.errors import condition, error_classes
+from kalam_pg.functions import registry
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("storage", "catalog", "kalam_pg")
@@ -39,6 +40,9 @@ TOP_LEVEL = {
         ".ci",
     ),
 }
+
+PROGRAMS = {"kalam_pg.cli", "kalam_pg.__main__", "kalam_pg.embed"}
+"""What is started or imported from outside; everything else must be needed by these."""
 
 SLEEPS = {
     "storage/log/hot.py": "closing waits, at most seconds, for other threads' running calls",
@@ -105,6 +109,38 @@ def test_one_place_says_which_tablet_a_user_means():
     statements = [p for p in MODULES if "kalam_pg" in p.parts and p.parent.name != "jobs"]
     asking = {name_of(p) for p in statements if any(ways.search(call) for call in calls(p))}
     assert asking == {"kalam_pg/query/database.py"}
+
+
+def test_every_module_is_needed_by_the_product():
+    modules = {dotted(path): path for path in MODULES}
+    # The function table names its modules; every other import is one, or a module's whole name.
+    tables = {f"kalam_pg.functions.{name}" for name in registry._MODULES}
+    needed, waiting = set[str](), PROGRAMS | tables
+    while waiting:
+        name = waiting.pop()
+        needed.add(name)
+        waiting |= (named_modules(modules[name]) & modules.keys()) - needed
+    assert modules.keys() - needed == set(), "nothing imports them: they go, or belong to the tests"
+
+
+def dotted(path: Path) -> str:
+    """A module's name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def named_modules(path: Path) -> set[str]:
+    """What a module imports, or starts: dotted names, with the packages that they are in."""
+    names = set[str]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                names |= {alias.name for alias in node.names}
+            case ast.ImportFrom(module=str(module)):
+                names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+            case ast.Constant(value=str(text)):
+                names.add(text)
+    return names | {name.rpartition(".")[0] for name in names}
 
 
 def test_packages_do_not_print():

@@ -1,6 +1,6 @@
 """Running one query in this process, from registered inputs to encoded chunks.
 
-`worker` does it in a process of its own, `inprocess` in a thread.
+`worker` does it in a process of its own.
 """
 
 import re

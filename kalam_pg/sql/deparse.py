@@ -1,8 +1,7 @@
-"""The typed tree back to SQL text, as pg_get_expr and pg_get_viewdef do.
+"""Bound expressions back to SQL text, as EXPLAIN shows them: parenthesised, casts explicit.
 
-The text binds to the same tree again whatever the search path is: relations are written with their
-schema, columns with their relation's alias, casts explicitly. DEFAULT, CHECK and view texts may be
-stored in this form.
+How a column is named and what a subquery shows, the caller says. An expression's text binds to the same
+expression again.
 """
 
 import re
@@ -27,11 +26,6 @@ _BARE = frozenset(
 QueryText = Callable[[tree.Query], str]
 
 
-def deparse(expr: Expr) -> str:
-    """An expression without subqueries; columns by their bare names (DEFAULT, CHECK)."""
-    return Deparser(lambda ref: quote_identifier(ref.name)).expr(expr)
-
-
 def quote_identifier(name: str) -> str:
     """The name as SQL must write it: quoted unless it is plain, lower-case and no key word."""
     if _PLAIN.match(name) and name not in _KEYWORDS:
@@ -50,9 +44,7 @@ def quote_literal(text: str) -> str:
 class Deparser:
     """Writes expressions; `column` names a reference, `query` writes a subquery."""
 
-    def __init__(
-        self, column: Callable[[tree.ColumnRef], str], query: QueryText | None = None
-    ) -> None:
+    def __init__(self, column: Callable[[tree.ColumnRef], str], query: QueryText) -> None:
         self.column = column
         self.query = query
 
@@ -67,7 +59,6 @@ class Deparser:
 
     def subquery(self, query: tree.Query) -> str:
         """A query in parentheses."""
-        assert self.query is not None, "a stored expression has no subqueries"
         return f"({self.query(query)})"
 
     def order(self, keys: tuple[tree.SortKey, ...]) -> str:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kalam_pg.config import Config, ConfigError, load, reference
-
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
+from kalam_pg.config import Config, ConfigError, load
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -108,8 +106,3 @@ def test_every_default_is_a_value_that_could_be_given():
     for setting in fields(Config):
         if setting.default is not None:
             assert setting.metadata["parse"](setting.default) == setting.default, setting.name
-
-
-def test_the_reference_page_is_what_the_settings_say():
-    """To renew it: python -c "from kalam_pg.config import reference as r; print(r(), end='')"."""
-    assert REFERENCE.read_text() == reference()

@@ -13,7 +13,6 @@ from storage import failpoints
 from storage.arrow import to_rows
 from storage.check import check
 from storage.cold.flush import flush, flush_together
-from storage.cold.merge import merge_segments
 from storage.cold.point_read import SegmentReader
 from storage.cold.trim import trim
 from storage.errors import KalamError, SerializationError
@@ -36,6 +35,7 @@ from tests.storage.engine_fixtures import (
     update,
     write_set,
 )
+from tests.storage.merging import merge_segments
 
 KEYS = st.integers(0, 5)
 TABLETS = st.sampled_from([TABLET, OTHER])

@@ -9,7 +9,6 @@ import pytest
 
 from storage.arrow import to_rows
 from storage.cold.flush import clean, flush
-from storage.cold.merge import merge_segments
 from storage.cold.point_read import SegmentReader
 from storage.cold.trim import collect, erase, trim
 from storage.errors import DataCorruptedError
@@ -18,6 +17,7 @@ from storage.layout import Column, Layout
 from storage.log.log_entry import Op
 from storage.tablet import COLD_NEEDED, Tablet, shrink_tails
 from tests.storage.fake_log import TABLET, FakeEngine, Write
+from tests.storage.merging import merge_segments
 
 LAYOUT = Layout(
     1,

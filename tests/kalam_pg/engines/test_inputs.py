@@ -13,7 +13,6 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.request import (
     ArrowResult,
     BatchRef,
@@ -23,6 +22,7 @@ from kalam_pg.engines.request import (
     TableInput,
 )
 from storage.errors import DataCorruptedError, IoError
+from tests.kalam_pg.engines.inprocess import InProcess
 
 SCHEMA = pa.schema([("c1", pa.int64()), ("c2", pa.string())])
 STORED = pa.schema([*SCHEMA, ("_seq", pa.int64()), ("_deleted", pa.bool_())])

@@ -16,7 +16,6 @@ from kalam_pg.engines import area
 from kalam_pg.engines.area import Area
 from kalam_pg.engines.encoded import EncodedRows, Key
 from kalam_pg.engines.encoding import SLICE_BYTES_MAX, slices
-from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.protocol import Placed, decode_placed, encode_placed
 from kalam_pg.engines.request import (
@@ -29,6 +28,7 @@ from kalam_pg.engines.request import (
     WireResult,
 )
 from storage.errors import KalamError
+from tests.kalam_pg.engines.inprocess import InProcess
 
 WIRE = WireResult((25, 20, 1184), (-1, -1, -1), (0, 1, 0), DEFAULT_CONTEXT)
 SQL = "SELECT c2, c1, c3 FROM t"

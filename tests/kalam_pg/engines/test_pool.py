@@ -12,7 +12,6 @@ import pytest
 import trio
 
 from kalam_pg.engines.context import EngineSettings
-from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.request import (
     ArrowResult,
@@ -23,6 +22,7 @@ from kalam_pg.engines.request import (
     TableInput,
 )
 from storage.errors import KalamError
+from tests.kalam_pg.engines.inprocess import InProcess
 
 ENDLESS = (
     "SELECT count(*) AS n FROM range(1000000) a, range(1000000) b WHERE a.value * b.value % 7 = 9"

@@ -8,7 +8,6 @@ import pytest
 from catalog.types.registry import INT4, INT8, TEXT
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.engines.encoding import FIRST_BYTES, ROWWISE_MAX, SLICE_BYTES_MAX
-from kalam_pg.engines.inprocess import InProcess
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.request import (
     BatchRef,
@@ -22,6 +21,7 @@ from kalam_pg.functions import registry
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.rows import encode_rows
 from storage.errors import KalamError
+from tests.kalam_pg.engines.inprocess import InProcess
 
 WIRE = WireResult((20, 25), (-1, -1), (0, 1), DEFAULT_CONTEXT)
 

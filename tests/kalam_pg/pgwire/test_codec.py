@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.codec import (
     PRE_AUTHENTICATION_BYTES_MAX,
     SMALL_BYTES_MAX,
@@ -34,6 +33,7 @@ from kalam_pg.pgwire.messages import (
     Sync,
     Terminate,
 )
+from tests import frontend
 
 CASES = [
     (b"Q\0\0\0\x0dSELECT 1\0", Query("SELECT 1")),

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from kalam_pg.pgwire import encode
 from kalam_pg.pgwire.errors import ProtocolViolationError
-from kalam_pg.pgwire.frontend import BackendDecoder
 from kalam_pg.pgwire.messages import (
     Authentication,
     BackendKeyData,
@@ -33,6 +32,7 @@ from kalam_pg.pgwire.messages import (
     ReadyForQuery,
     RowDescription,
 )
+from tests.frontend import BackendDecoder
 
 CASES = [
     (b"R\0\0\0\x08\0\0\0\0", Authentication(0)),

@@ -1,7 +1,6 @@
 """Errors and notices reach the client with the fields drivers look for."""
 
 from kalam_pg.pgwire.errors import ProtocolViolationError
-from kalam_pg.pgwire.frontend import BackendDecoder
 from kalam_pg.pgwire.messages import ErrorResponse, NoticeResponse
 from kalam_pg.pgwire.notices import (
     Notice,
@@ -10,6 +9,7 @@ from kalam_pg.pgwire.notices import (
     notice_bytes,
 )
 from storage.errors import InternalError, KalamError
+from tests.frontend import BackendDecoder
 
 
 def read(wire: bytes):

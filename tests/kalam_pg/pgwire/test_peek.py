@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.messages import Bind, Describe, Execute, Query, Sync
 from kalam_pg.pgwire.peek import Again, peek_again, peek_pipeline, peek_query
+from tests import frontend
 
 
 def decoder():

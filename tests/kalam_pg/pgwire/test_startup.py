@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import NegotiateProtocolVersion, Query
@@ -21,6 +20,7 @@ from kalam_pg.pgwire.startup import (
     read_packet,
     supported,
 )
+from tests import frontend
 
 CASES = [
     (b"\0\0\0\x08\x04\xd2\x16\x2f", SSLRequest()),

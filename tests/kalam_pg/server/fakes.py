@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import trio
 
 from catalog.errors import InvalidPasswordError
-from kalam_pg.pgwire import encode, frontend, scram
+from kalam_pg.pgwire import encode, scram
 from kalam_pg.pgwire.codec import FrontendDecoder, sasl_initial_response
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import (
@@ -38,6 +38,7 @@ from kalam_pg.pgwire.startup import StartupMessage
 from kalam_pg.server.loop import Loop
 from kalam_pg.server.shutdown import Mode
 from kalam_pg.wire.protocols import PAUSE, Peer, Resume, Spawn, Transport, Work
+from tests import frontend
 
 COLUMNS = encode.row_description([FieldDescription("?column?", 23, 4)])
 ROW = encode.data_row([b"1"])

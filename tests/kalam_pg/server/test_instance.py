@@ -12,10 +12,10 @@ import trio
 import trio.testing
 
 from kalam_pg.config import Config, ConfigError
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.messages import DataRow, ErrorResponse, Query
 from kalam_pg.server.instance import Ready, serve
 from kalam_pg.server.shutdown import Mode
+from tests import frontend
 from tests.kalam_pg.server.fakes import PASSWORD, Client, FakeServices
 
 

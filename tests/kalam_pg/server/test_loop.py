@@ -8,7 +8,6 @@ import trio
 import trio.testing
 
 from catalog.errors import AdminShutdownError
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.messages import (
     Bind,
     CommandComplete,
@@ -25,6 +24,7 @@ from kalam_pg.server import connection as connection_module
 from kalam_pg.server.channel import HIGH_WATER_BYTES
 from kalam_pg.server.limits import ConnectionLimits
 from kalam_pg.server.loop import LoopOptions
+from tests import frontend
 from tests.kalam_pg.server.fakes import (
     CHUNK,
     Client,

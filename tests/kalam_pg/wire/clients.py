@@ -13,7 +13,6 @@ import trio
 
 from kalam_pg.config import Config
 from kalam_pg.engines.pool import Pool
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.messages import (
     BackendMessage,
     Bind,
@@ -33,6 +32,7 @@ from kalam_pg.sessions.services import Services
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer
 from kalam_pg.wire.session import Session
 from storage.engine import Engine
+from tests import frontend
 
 
 class Rounds:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.messages import (
     Bind,
     BindComplete,
@@ -24,6 +23,7 @@ from kalam_pg.pgwire.messages import (
     RowDescription,
     Sync,
 )
+from tests import frontend
 from tests.kalam_pg.wire.clients import Client, pipeline, serving, tags
 
 TABLE = (

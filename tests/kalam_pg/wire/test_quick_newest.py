@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import pytest
 
-from kalam_pg.pgwire import frontend
 from kalam_pg.pgwire.messages import DataRow
+from tests import frontend
 from tests.kalam_pg.wire.clients import Client, pipeline, serving, tags
 
 TABLE = "CREATE USER TABLE chat.messages (id bigint PRIMARY KEY, room int, at bigint NOT NULL, body text)"

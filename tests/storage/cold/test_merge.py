@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.cold.merge import merge_segments, newest_versions
+from tests.storage.merging import merge_segments, newest_versions
 
 KEYS = [
     (("c1",), (pa.int64(),), st.tuples(st.integers(0, 9))),

@@ -1,1 +1,0 @@
-"""Subscriptions: the hub and what reads it."""
