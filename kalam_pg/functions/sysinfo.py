@@ -10,6 +10,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as t
 from catalog.types.registry import (
     BOOL,
+    FLOAT8,
     INT4,
     INT8,
     NAME,
@@ -21,6 +22,7 @@ from catalog.types.registry import (
     REGROLE,
     REGTYPE,
     TEXT,
+    VOID,
     format_type,
 )
 from catalog.types.table import PgType
@@ -92,6 +94,14 @@ def _set_config(context: EvalContext, name: str, value: str | None, local: Datum
     return _service("set_config")(context, name, value, local)
 
 
+def _asked(name: str, args: tuple[PgType, ...], result: PgType, *, strict: bool = True) -> Overload:
+    """A function that the session answers anew each time, or that changes something there."""
+    return function(
+        name, args, result, _service(name),
+        strict=strict, needs_context=True, volatility=Volatility.VOLATILE, server_only=True,
+    )  # fmt: skip
+
+
 def _size_pretty(size: int | str) -> str:
     """As PostgreSQL's pg_size_pretty: up to 10 240 of a unit, halves rounded away from zero."""
     amount = int(float(size))
@@ -152,6 +162,13 @@ OVERLOADS: tuple[Overload, ...] = (
     function(
         "set_config", (TEXT, TEXT, BOOL), TEXT, _set_config,
         strict=False, needs_context=True, volatility=Volatility.VOLATILE, server_only=True,
+    ),
+    _asked("pg_notify", (TEXT, TEXT), VOID, strict=False),
+    _asked("pg_notification_queue_usage", (), FLOAT8),
+    _asked("pg_advisory_unlock_all", (), VOID),
+    returns_set(
+        "pg_listening_channels", (), TEXT, _service("pg_listening_channels"),
+        needs_context=True, volatility=Volatility.STABLE, server_only=True,
     ),
     function("pg_size_pretty", (INT8,), TEXT, _size_pretty),
     function("pg_size_pretty", (NUMERIC,), TEXT, _size_pretty),

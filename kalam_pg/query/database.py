@@ -8,6 +8,7 @@ from catalog.model import Table, TableKind, User
 from catalog.snapshot import Snapshot
 from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
+from kalam_pg.live.channels import Channels
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.row_store import Spills
@@ -33,6 +34,7 @@ class Database:
         self.query_engine = query_engine
         self.committer = Committer(engine)
         self.locks = LockTable()
+        self.channels = Channels()
         self.catalog: Snapshot = store.load()
         self.now_us = now_us
         self.catalogue: Catalogue | None = None

@@ -14,6 +14,7 @@ from catalog.errors import (
     ReadOnlySqlTransactionError,
 )
 from catalog.snapshot import Snapshot
+from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.query.locks.state import LockOwner
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId
@@ -52,6 +53,7 @@ class Transaction(LockOwner):
         "_undo",
         "block",
         "changes",
+        "channels",
         "failed",
         "isolation",
         "on_commit",
@@ -75,18 +77,22 @@ class Transaction(LockOwner):
         self.reading: set[Execution] = set()
         """What is open for answers that are still being read."""
         self.changes: dict[TabletId, dict[bytes, Change]] = {}
+        self.channels: Pending | None = None
+        """What it has asked of LISTEN and NOTIFY; None: nothing."""
         self.snapshot: Snapshot | None = None
         """The catalog as this transaction's own definitions have made it; None: none made."""
         self.puts: list[tuple[bytes, bytes | None]] = []
         self.on_commit: list[Callable[[], None]] = []
         self.on_rollback: list[Callable[[], None]] = []
         self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Snapshot | None, int]] = []
-        self._savepoints: list[tuple[str, int, int, int]] = []
-        """Name, and how long `_undo`, `on_commit` and `held` were."""
+        self._savepoints: list[tuple[str, int, int, int, Mark]] = []
+        """Name, how long `_undo`, `on_commit` and `held` were, and how much was asked of channels."""
 
     @property
     def writes_nothing(self) -> bool:
         """Whether COMMIT would have nothing to write."""
+        if self.channels is not None and self.channels.notified:
+            return False  # What it sends has its place among the commits.
         return not self.changes and not self.puts
 
     def stop_reading(self) -> None:
@@ -146,7 +152,8 @@ class Transaction(LockOwner):
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT."""
-        self._savepoints.append((name, len(self._undo), len(self.on_commit), len(self.held)))
+        asked = self.channels.mark() if self.channels is not None else (0, 0)
+        self._savepoints.append((name, len(self._undo), len(self.on_commit), len(self.held), asked))
 
     def release(self, name: str) -> None:
         """RELEASE SAVEPOINT. Raises 3B001."""
@@ -156,7 +163,9 @@ class Transaction(LockOwner):
         """ROLLBACK TO SAVEPOINT: it stays; later ones go. Raises 3B001."""
         at = self._find_savepoint(name)
         del self._savepoints[at + 1 :]
-        _, mark, hooks, _ = self._savepoints[at]
+        _, mark, hooks, _, asked = self._savepoints[at]
+        if self.channels is not None:
+            self.channels.back_to(asked)
         # What these would do when it commits is not going to be so: a table is not dropped.
         del self.on_commit[hooks:]
         while len(self._undo) > mark:
@@ -202,4 +211,6 @@ class Transaction(LockOwner):
                     op = Op.INSERT if base is None else Op.UPDATE
                     write = Write(tablet, op, key, row, base, change.version, change.base_seq)
                 (streams if change.stream else writes).append(write)
-        return WriteSet(writes, streams, self.puts, sync or bool(self.puts))
+        # What is told of a commit is told when the commit is durable.
+        told = self.channels is not None and bool(self.channels.notified) and bool(writes)
+        return WriteSet(writes, streams, self.puts, sync or told or bool(self.puts))

@@ -12,6 +12,7 @@ from kalam_pg.sessions import (
     cursors,
     definitions,
     explaining,
+    listening,
     long_texts,
     operations,
     prepared_sql,
@@ -168,6 +169,8 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
         return (yield from definitions.run(sql, statement))
     if isinstance(statement, operations.STATEMENTS):
         return (yield from operations.run(sql, statement))
+    if isinstance(statement, listening.STATEMENTS):
+        return listening.run(sql, statement)
     match statement:
         case st.ExecuteAsUser():
             return (yield from roles.run_as(sql, statement, form))

@@ -23,6 +23,7 @@ from kalam_pg.sessions import acting, dispatch, transactions
 from kalam_pg.sessions.acting import may_act_for
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements_live import Listen, Unlisten
 from kalam_pg.sql.tree import OutputColumn
 
 log = structlog.get_logger()
@@ -34,6 +35,8 @@ _NOT_INSIDE = (
     st.Prepare,
     st.Deallocate,
     st.Discard,
+    Listen,
+    Unlisten,
 )
 
 
@@ -82,8 +85,8 @@ def run_as(sql: SqlSession, statement: st.ExecuteAsUser, form: RowForm | None) -
     inner = statement.statement
     if isinstance(inner, _NOT_INSIDE):
         raise FeatureNotSupportedError(
-            "EXECUTE AS USER runs queries, data changes and definitions only",
-            hint="Transactions, roles and prepared statements belong to the session.",
+            "EXECUTE AS USER runs queries, data changes, definitions and NOTIFY only",
+            hint="Transactions, roles, prepared statements and LISTEN belong to the session.",
         )
     with _as(sql, statement) as user:
         log.info("acting for another user", actor=sql.login_user.id, user=user.id)

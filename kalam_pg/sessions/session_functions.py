@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from catalog.errors import UndefinedTableError
 from catalog.model import Table
 from catalog.privileges import Action, table_allows
+from kalam_pg.sessions import listening
 from storage.layout import Value
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         assert isinstance(privileges, str)
         return _has_privilege(sql, of, privileges)
 
-    return {"set_config": set_config, "has_table_privilege": has_table_privilege}
+    return {
+        "set_config": set_config,
+        "has_table_privilege": has_table_privilege,
+        **listening.functions(sql),
+    }
 
 
 def _has_privilege(sql: "SqlSession", of: Value, privileges: str) -> bool:

@@ -18,6 +18,7 @@ from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.registry import Jobs
+from kalam_pg.live.channels import Listener
 from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
@@ -26,7 +27,7 @@ from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transact
 from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import acting
+from kalam_pg.sessions import acting, listening
 from kalam_pg.sessions.cursor_rows import Cursors
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
@@ -53,7 +54,8 @@ class SqlSession:
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
     made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions;
     end: ends this one. process: the number by which others know it. acted_for: the users it has been,
-    by name. cursors: those of DECLARE, by name.
+    by name. cursors: those of DECLARE, by name. ears: how its carrier is told what it did not ask for;
+    None: it cannot be. listener: what it listens to and has not taken yet; None: it listens to nothing.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -77,6 +79,8 @@ class SqlSession:
         self.notices: list[Notice] = []
         self.prepared: dict[str, PreparedStatement] = {}
         self.cursors = Cursors()
+        self.ears: listening.Ears | None = None
+        self.listener: Listener | None = None
         self.acted_for = {user.name: user}
         self.end_sessions_of: Callable[[int], None] = lambda _user_id: None
         self.end: Callable[[str], None] = lambda _reason: None
@@ -334,6 +338,7 @@ class SqlSession:
         if self.settings.mark():
             self.settings.commit()
             acting.derive(self)
+        listening.ended(self, transaction, committed=True)
         for hook in transaction.on_commit:
             hook()
         self._end(transaction)
@@ -412,6 +417,7 @@ class SqlSession:
         """The session ends: an open transaction is rolled back."""
         self.database.sessions.discard(self)
         self.rollback()
+        listening.close(self)
 
 
 __all__ = ["SqlSession", "now_us"]

@@ -10,7 +10,7 @@ from catalog.model import Role, Table
 from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
-from kalam_pg.sessions import acting, operations
+from kalam_pg.sessions import acting, listening, operations
 from kalam_pg.sessions.settings import SETTINGS, Settings, canonical
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
@@ -120,6 +120,7 @@ def _discard(sql: SqlSession, what: str) -> Result:
         sql.begin_implicit()
         sql.prepared.clear()
         sql.cursors.clear()
+        listening.unlisten_all(sql)
         sql.settings.reset_all()
         acting.set_session_user(sql, sql.login_user)
     return Result(f"DISCARD {what.upper()}")

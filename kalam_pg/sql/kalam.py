@@ -1,4 +1,4 @@
-"""KalamDB's own statements: SHOW of the catalogue, DESCRIBE, STORAGE, KILL, EXECUTE AS USER …."""
+"""KalamDB's own statements: SHOW of the catalogue, DESCRIBE, STORAGE, EXECUTE AS USER …."""
 
 from kalam_pg.sql.parse_session import setting_to_name
 from kalam_pg.sql.reader import StatementReader
@@ -9,7 +9,6 @@ from kalam_pg.sql.statements import (
     ExecutePrepared,
     FlushAll,
     FlushTable,
-    KillJob,
     ShowCatalog,
     ShowManifest,
     ShowSetting,
@@ -94,16 +93,6 @@ def flush(reader: StatementReader) -> Statement:
     return FlushTable(reader.table_name())
 
 
-def kill(reader: StatementReader) -> Statement:
-    """KILL JOB 'id', KILL LIVE QUERY 'id'."""
-    reader.advance()
-    if reader.accept("job"):
-        return KillJob(reader.string())
-    reader.expect("live", "query")
-    reader.string()
-    return Unsupported("KILL LIVE QUERY")
-
-
 def execute(reader: StatementReader) -> Statement:
     """EXECUTE AS USER 'name' ( statement ), or EXECUTE prepared [(arguments)]."""
     reader.advance()
@@ -121,17 +110,6 @@ def execute(reader: StatementReader) -> Statement:
 
 
 # ------------------------------------------------------------------ later subjects
-
-
-def subscribe(reader: StatementReader) -> Unsupported:
-    """SUBSCRIBE TO table …, SUBSCRIBE SELECT …."""
-    reader.advance()
-    if not (reader.accept("to") or reader.at("select", "(", "with")):
-        reader.fail()
-    if reader.at_end():
-        reader.fail()
-    reader.skip_rest()
-    return Unsupported("SUBSCRIBE")
 
 
 def backup(reader: StatementReader) -> Unsupported:

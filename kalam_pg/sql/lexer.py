@@ -81,6 +81,16 @@ def clip(name: str) -> str:
     return name.encode()[:NAME_BYTES].decode(errors="ignore")
 
 
+def whole_name(text: str, token: Token) -> str:
+    """A word or quoted name of `text` as it was before it was cut at 63 bytes."""
+    if token.kind == "word":
+        return text[token.start : token.end].translate(_UPPER)
+    opening = text.index('"', token.start) + 1
+    lexer = _Lexer(text)
+    lexer.at = opening
+    return lexer.quoted_name(token.start, text[token.start : opening])
+
+
 class _Lexer:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -186,6 +196,10 @@ class _Lexer:
             return text[begin:at]
 
     def _name(self, start: int, opening: str) -> None:
+        self._add("name", clip(self.quoted_name(start, opening)), start)
+
+    def quoted_name(self, start: int, opening: str) -> str:
+        """What stands in "…" from here; `start` is where its opening began."""
         name = self._body('"', start, "unterminated quoted identifier").replace('""', '"')
         if not name:
             raise SqlSyntaxError(
@@ -193,7 +207,7 @@ class _Lexer:
             )
         if len(opening) > 1:
             name = self._unicode(name, start)
-        self._add("name", clip(name), start)
+        return name
 
     def _string(self, start: int, opening: str) -> None:
         prefix = opening[:-1].lower()

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql import kalam, parse_cursors, parse_ddl, parse_session, parse_tables, parse_users
+from kalam_pg.sql import (
+    kalam,
+    parse_cursors,
+    parse_ddl,
+    parse_live,
+    parse_session,
+    parse_tables,
+    parse_users,
+)
 from kalam_pg.sql.grammar_data import Grammar
 from kalam_pg.sql.lexer import Token, tokenize
 from kalam_pg.sql.limits import check_text, check_tokens
@@ -160,8 +168,12 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "desc": kalam.describe,
     "storage": kalam.storage,
     "flush": kalam.flush,
-    "kill": kalam.kill,
-    "subscribe": kalam.subscribe,
+    "kill": parse_live.kill,
+    "subscribe": parse_live.subscribe,
+    "unsubscribe": parse_live.unsubscribe,
+    "listen": parse_live.listen,
+    "unlisten": parse_live.unlisten,
+    "notify": parse_live.notify,
     "backup": kalam.backup,
     "restore": kalam.restore,
     "export": kalam.export,
@@ -173,7 +185,7 @@ _COMPLETE = frozenset(("analyse", "analyze", "checkpoint", "cluster", "vacuum"))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    analyse analyze call checkpoint cluster copy do import listen load lock merge
-    notify reassign refresh reindex security unlisten vacuum
+    analyse analyze call checkpoint cluster copy do import load lock merge
+    reassign refresh reindex security vacuum
     """.split()  # noqa: SIM905 - a table of words
 )

@@ -26,8 +26,11 @@ class StatementReader(Grammar):
         super().__init__(text, tokens, offset, ended_by, ended_at)
         self._nested = nested
 
-    def nested_statement(self, end: int | None = None) -> Statement:
-        """The statement from here to the end, or to the token at index `end`."""
+    def nested_statement(self, end: int | None = None, *, prefix: str = "") -> Statement:
+        """The statement from here to the end, or to the token at index `end`.
+
+        prefix: what to read before it; positions count as if it were not there.
+        """
         begin = self.token.start
         if end is None:
             body, ended_by = self.text[begin:], self.ended_by
@@ -39,7 +42,7 @@ class StatementReader(Grammar):
                 self.text[closing.start : closing.end],
             )
             self.back_to(end)
-        return self._nested(body, self.offset + begin, ended_by)
+        return self._nested(prefix + body, self.offset + begin - len(prefix), ended_by)
 
     def nested_query(self) -> QueryStatement:
         """The query from here to the end."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_live import LiveStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -408,7 +409,7 @@ class KillJob:
 class Unsupported:
     """A statement that PostgreSQL or KalamDB knows and this server does not have yet (0A000).
 
-    what: how the refusal names it, e.g. "COPY" or "SUBSCRIBE".
+    what: how the refusal names it, e.g. "COPY".
     """
 
     what: str
@@ -453,6 +454,7 @@ Statement: TypeAlias = (
     | DeclareCursor
     | FetchCursor
     | CloseCursor
+    | LiveStatement
     | ShowCatalog
     | DescribeTable
     | ShowStats

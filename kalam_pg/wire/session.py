@@ -9,14 +9,16 @@ from collections.abc import Callable
 
 from catalog.errors import (
     AdminShutdownError,
+    ConfigurationLimitExceededError,
     FeatureNotSupportedError,
     IdleInTransactionSessionTimeoutError,
     IdleSessionTimeoutError,
 )
 from kalam_pg.failures import known
+from kalam_pg.live.channels import Listener
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
-from kalam_pg.pgwire.encode import parameter_status, ready_for_query
+from kalam_pg.pgwire.encode import notification, parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
@@ -32,6 +34,9 @@ from storage.errors import KalamError
 
 MESSAGES_PER_TURN = 256
 """After so many messages the other connections have their turn."""
+
+PUSHED_BYTES = 65_536
+"""What an idle session is told at a time: what its client does not read stays in the queue."""
 
 _IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
 
@@ -87,11 +92,14 @@ class Session:
             or self._flow is not None
             or self.closing
             or self._has_idle_timeouts
+            or self._has_heard
         )
 
     def advance(self) -> Work | None:
         """Go on with the flow that waited, then with the messages that are there."""
         if self._idle is not None:
+            if not self.decoder.buffered and self.sql is not None:
+                return self._rest(self.sql)  # Being told something is no end of idling.
             self._idle.cancel()
             self._idle = None
         for _ in range(MESSAGES_PER_TURN):
@@ -101,19 +109,17 @@ class Session:
                 sql = self.sql
                 if sql is not None:
                     if not self.decoder.buffered:
-                        self._watch_idle(sql)
-                        return None
+                        return self._rest(sql)
                     if self.may_be_quick(sql):
                         done = quick.be_quick(self, sql)
-                        if done is quick.ANSWERED:
-                            continue
-                        if done is quick.COMMITTING:
+                        if done is not quick.NOT_DONE:
+                            self.flow_is_extended = False  # It has taken a Sync, or a Query.
+                            if done is quick.ANSWERED:
+                                continue
                             return PENDING
                 try:
                     if not self._next_flow():
-                        if self.sql is not None:
-                            self._watch_idle(self.sql)
-                        return None
+                        return None if self.sql is None else self._rest(self.sql)
                 except ProtocolViolationError as exc:
                     self._protocol_error(exc)
                     continue
@@ -171,7 +177,53 @@ class Session:
             for name in sorted(changed):
                 self.outbox += parameter_status(SETTINGS[name].name, sql.settings.get(name) or "")
             changed.clear()
+        if sql.listener is not None and sql.transaction is None:
+            self._tell(sql.listener)
         self.outbox += ready_for_query(sql.status)
+
+    # ------------------------------------------------------------------ what was not asked for
+
+    def wake(self) -> None:
+        """See `sessions.listening.Ears`."""
+        self.transport.schedule()
+
+    def overflow(self) -> None:
+        """See `sessions.listening.Ears`."""
+        self.transport.terminate(
+            ConfigurationLimitExceededError(
+                "terminating connection because it does not read its notifications",
+                detail="More notifications wait for it than are kept for one session.",
+            )
+        )
+
+    @property
+    def _has_heard(self) -> bool:
+        """Whether something waits to be told that `advance` would tell."""
+        sql = self.sql
+        return sql is not None and sql.listener is not None and sql.listener.waits
+
+    def _rest(self, sql: SqlSession) -> Work | None:
+        """There is nothing to do: tell what has come meanwhile, if the client is not in the middle of
+        something ("Asynchronous Operations" in the manual: outside a transaction, after ReadyForQuery).
+        """
+        listener = sql.listener
+        if (
+            listener is not None
+            and listener.waits
+            and sql.transaction is None
+            and not self.flow_is_extended
+        ):
+            self._tell(listener, PUSHED_BYTES)
+            if listener.waits:
+                return PAUSE
+        if self._idle is None:
+            self._watch_idle(sql)
+        return None
+
+    def _tell(self, listener: Listener, bytes_max: int = 1 << 62) -> None:
+        """Queue notifications that have come."""
+        for told in listener.take(bytes_max):
+            self.outbox += notification(told.process_id, told.channel, told.payload)
 
     # ------------------------------------------------------------------ inside
 
@@ -288,7 +340,8 @@ class Session:
         return self.flow_is_extended
 
     flow_is_extended = False
-    """Set by the flows: whether an error makes the session skip to Sync."""
+    """Set by the flows: whether a Sync is to come, which an error makes the session skip to, and before
+    which the client is told nothing that it did not ask for."""
 
     def cancel(self, error: KalamError) -> None:
         """Stop what is running with an error (a timeout, an administrator)."""

@@ -242,7 +242,6 @@ FILES = (
     "SELECT * FROM sqlite_master",
     "SELECT sqlite_version()",
     "LOCK TABLE hurt.t",
-    "LISTEN x",
     "VACUUM",
     "ALTER SYSTEM SET x = 1",
 )

@@ -88,7 +88,7 @@ SEED_STATEMENTS = [
         """SUBSCRIBE TO app.messages
 WHERE timestamp > NOW() - INTERVAL '5 minutes'
 OPTIONS (last_rows=10)""",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(
@@ -138,7 +138,7 @@ FLUSH INTERVAL 300s ROW_THRESHOLD 5000""",
         """SUBSCRIBE TO chat.messages
 WHERE room_id = 'general' AND timestamp > NOW() - INTERVAL '1 hour'
 OPTIONS (last_rows=10)""",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(
@@ -201,7 +201,7 @@ CREDENTIALS '{"access_key_id": "...", "secret_access_key": "..."}'""",
         """SUBSCRIBE TO chat.messages
 WHERE room_id IN ('general', 'support')
 OPTIONS (last_rows=50)""",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(
@@ -252,7 +252,7 @@ ORDER BY created_at ASC""",
         """SUBSCRIBE TO docs.content
 WHERE doc_id = 'project-proposal'
 OPTIONS (last_rows=1)""",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(
@@ -280,7 +280,7 @@ OPTIONS (last_rows=1)""",
         1,
         """SUBSCRIBE TO iot.sensor_data
 WHERE temperature > 80.0 OR humidity > 95.0""",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(
@@ -402,13 +402,13 @@ VALUES (1, 'ai_model', 'cancelled')""",
     Example(
         3,
         "SUBSCRIBE SELECT * FROM chat.typing_events WHERE conversation_id = 1 OPTIONS (last_rows=50)",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(
         3,
         "SUBSCRIBE SELECT * FROM chat.messages WHERE conversation_id = 1 OPTIONS (last_rows=20)",
-        "Unsupported",
+        "Subscribe",
         "live subscriptions",
     ),
     Example(

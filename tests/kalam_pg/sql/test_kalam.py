@@ -44,13 +44,10 @@ def test_a_statement_of_kalamdb_says_what_was_written(text, statement):
 
 
 LATER = [
-    ("SUBSCRIBE TO t WHERE a > 1 OPTIONS (last_rows=10)", "SUBSCRIBE"),
-    ("SUBSCRIBE SELECT * FROM t", "SUBSCRIBE"),
     ("BACKUP DATABASE app TO 'x'", "BACKUP DATABASE"),
     ("RESTORE DATABASE app FROM 'x'", "RESTORE DATABASE"),
     ("EXPORT USER DATA FOR 'alice' TO 'x'", "EXPORT USER DATA"),
     ("CREATE STORAGE s TYPE s3 PATH 'x'", "CREATE STORAGE"),
-    ("KILL LIVE QUERY 'q'", "KILL LIVE QUERY"),
     ("STORAGE CHECK local", "STORAGE CHECK"),
 ]
 

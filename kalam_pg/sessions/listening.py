@@ -1,0 +1,178 @@
+"""LISTEN, UNLISTEN, NOTIFY and their functions: what a session asks of channels, and when it counts.
+
+A channel belongs to the user that the session is (`live.channels`). What a transaction asks for counts
+when it is committed, in commit order, whatever has become of its client; ROLLBACK takes it back.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InsufficientPrivilegeError,
+    UndefinedTableError,
+)
+from catalog.model import Role, Table
+from catalog.privileges import Action, table_allows
+from kalam_pg.live.channels import ANNOUNCED, Listener, Pending
+from kalam_pg.query.execution import Result
+from kalam_pg.query.quick import NotQuickError
+from kalam_pg.sql.lexer import clip
+from kalam_pg.sql.statements_live import Listen, Notify, Unlisten
+from storage.layout import Value
+
+if TYPE_CHECKING:
+    from kalam_pg.query.transaction import Transaction
+    from kalam_pg.sessions.sql_session import SqlSession
+
+STATEMENTS = (Listen, Unlisten, Notify)
+
+
+class Ears(Protocol):
+    """What carries a session, for what it is told without having asked."""
+
+    def wake(self) -> None:
+        """Something has come for the session, which may be asleep."""
+
+    def overflow(self) -> None:
+        """More has come than is kept for it: end it."""
+
+
+def run(sql: "SqlSession", statement: Listen | Unlisten | Notify) -> Result:
+    """Run one of `STATEMENTS`. Raises 22023, 42501, 42P01, 0A000."""
+    match statement:
+        case Listen():
+            _listen(sql, statement)
+            return Result("LISTEN")
+        case Unlisten(channel):
+            _pending(sql).unlisten(sql.user.id, None if channel is None else _cut(sql, channel))
+            return Result("UNLISTEN")
+        case Notify(channel, payload):
+            _notify(sql, _cut(sql, channel), payload)
+            return Result("NOTIFY")
+
+
+def unlisten_all(sql: "SqlSession") -> None:
+    """UNLISTEN *, as a part of DISCARD ALL."""
+    if sql.listener is not None:
+        _pending(sql).unlisten(sql.user.id, None)
+
+
+def ended(sql: "SqlSession", transaction: "Transaction", *, committed: bool) -> None:
+    """A transaction has ended, and the session's user is what that made it.
+
+    What it listens to counts before what it sends, so that it hears its own.
+    """
+    pending = transaction.channels
+    listener = sql.listener
+    if committed and pending is not None and pending.asked and listener is None:
+        assert sql.ears is not None, "LISTEN was refused"
+        listener = sql.listener = Listener(
+            sql.database.channels, sql.user.id, sql.ears.wake, sql.ears.overflow
+        )
+    if listener is not None:
+        asked = pending.asked if committed and pending is not None else ()
+        if asked or listener.user != sql.user.id:
+            _settle(sql, listener, listener.commit(sql.user.id, asked))
+    if committed and pending is not None and pending.notified:
+        sql.database.channels.publish(sql.process, pending)
+
+
+def _settle(sql: "SqlSession", listener: Listener, lost: tuple[str, ...]) -> None:
+    if lost:
+        sql.notice(
+            f"stopped listening on {', '.join(lost)}",
+            severity="WARNING",
+            sqlstate="01000",
+            detail="These are channels of another role than the session now has.",
+        )
+    if not listener.names:
+        sql.listener = None
+
+
+def close(sql: "SqlSession") -> None:
+    """The session ends."""
+    if sql.listener is not None:
+        sql.listener.close()
+        sql.listener = None
+
+
+def functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
+    """pg_notify and its like, by name."""
+
+    def pg_notify(channel: str | None, payload: str | None) -> str:
+        if sql.transaction is None:
+            raise NotQuickError  # What is sent belongs to a transaction: the general way has one.
+        _notify(sql, channel or "", payload or "")
+        return ""
+
+    def pg_listening_channels() -> Iterator[str]:
+        return iter(() if sql.listener is None else tuple(sql.listener.names))
+
+    def pg_notification_queue_usage() -> float:
+        return sql.database.channels.usage(sql.listener)
+
+    return {
+        "pg_notify": pg_notify,
+        "pg_listening_channels": pg_listening_channels,  # type: ignore[dict-item]  # a set of values
+        "pg_notification_queue_usage": pg_notification_queue_usage,
+        # No statement takes an advisory lock yet, so that none is left.
+        "pg_advisory_unlock_all": lambda: "",
+    }
+
+
+def _pending(sql: "SqlSession") -> Pending:
+    transaction = sql.begin_implicit()
+    if transaction.channels is None:
+        transaction.channels = Pending()
+    return transaction.channels
+
+
+def _listen(sql: "SqlSession", statement: Listen) -> None:
+    if sql.ears is None:
+        raise FeatureNotSupportedError("LISTEN needs a client that can be told")
+    if _is_table(sql, statement.channel):
+        raise FeatureNotSupportedError("LISTEN on a table is not supported yet")
+    if statement.since:
+        raise FeatureNotSupportedError(
+            "LISTEN ... SINCE needs a table", detail="Notifications are not kept."
+        )
+    _pending(sql).listen(sql.user.id, _cut(sql, statement.channel))
+
+
+def _notify(sql: "SqlSession", channel: str, payload: str) -> None:
+    if channel.startswith(ANNOUNCED) and sql.user.role is Role.USER:
+        raise InsufficientPrivilegeError(
+            f'permission denied for channel "{channel}"',
+            detail="Only a service, a dba or the system may tell everybody.",
+        )
+    if _is_table(sql, channel):
+        raise FeatureNotSupportedError(
+            f'NOTIFY on "{channel}" is not supported', detail="It is the channel of a table."
+        )
+    _pending(sql).notify(sql.user.id, channel, payload)
+
+
+def _is_table(sql: "SqlSession", channel: str) -> bool:
+    """Whether a channel is that of a table, `schema.table` with ?options perhaps. Raises 42P01.
+
+    A name without a schema is never a table's: that is how PostgreSQL's users call their channels.
+    """
+    name, options, _ = channel.partition("?")
+    schema, dot, table = name.rpartition(".")
+    if not dot:
+        return False
+    found = sql.snapshot.find(schema, table, ())
+    if isinstance(found, Table) and table_allows(sql.user, Action.SELECT, found):
+        return True
+    if options:
+        raise UndefinedTableError(f'relation "{name}" does not exist')
+    return False
+
+
+def _cut(sql: "SqlSession", channel: str) -> str:
+    """A channel's name as PostgreSQL cuts it."""
+    cut = clip(channel)
+    if cut != channel:
+        sql.notice(f'identifier "{channel}" will be truncated to "{cut}"', sqlstate="42622")
+    return cut
