@@ -6,7 +6,7 @@ clients can have sent something before anything is committed.
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import trio
@@ -61,12 +61,19 @@ class _Transport:
 
     def __init__(self) -> None:
         self.finished: Callable[[], None] = _nobody_waits
+        self.outbox = bytearray()
 
     def backend_key(self, _minor: int) -> bytes:
         return b"key!"
 
     def authenticated(self, _user: str) -> None:
         pass
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.outbox += data
+
+    async def drain(self) -> None:
+        await trio.lowlevel.checkpoint()
 
 
 def _nobody_waits() -> None:
@@ -79,6 +86,7 @@ class Client:
     def __init__(self, server: "Server", options: str = "") -> None:
         self.transport = _Transport()
         self.session = Session(server.services, self.transport, Peer("unix", uid=os.getuid()))
+        self.transport.outbox = self.session.outbox
         self._server = server
         self._decoder = frontend.BackendDecoder()
         startup = {"user": "root", "database": "kalam"}
@@ -163,16 +171,18 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(path: Path) -> AsyncIterator[Server]:
-    """A database without engines: what needs a worker process is not for these tests."""
+async def serving(path: Path, workers: int = 0) -> AsyncIterator[Server]:
+    """A database; without workers, what needs one is not for its clients."""
     data = path / "data"
     data.mkdir()
     engine = Engine.open(data)
     try:
-        async with (
-            open_database(engine, Pool(1)) as database,
-            trio.open_nursery() as nursery,
-        ):
+        async with AsyncExitStack() as stack:
+            pool = Pool(max(workers, 1))
+            if workers:
+                await stack.enter_async_context(pool)
+            database = await stack.enter_async_context(open_database(engine, pool))
+            nursery = await stack.enter_async_context(trio.open_nursery())
             rounds = Rounds()
             database.committer.attach(rounds)
             yield Server(build_services(Config(data_directory=data), database), rounds, nursery)
