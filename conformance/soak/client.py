@@ -57,10 +57,17 @@ class Diary:
     """The last things that were said on an actor's sessions, with their times and answers."""
 
     began: float = field(default_factory=time.monotonic)
+    took: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds that answers took, by the statements' first words: how many, in all, the longest."""
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=60))
 
     def note(self, text: str) -> None:
         self.lines.append(f"{time.monotonic() - self.began:9.3f}  {text[:300]}")
+
+    def time(self, text: str, seconds: float) -> None:
+        """An answer came."""
+        took = self.took.setdefault(" ".join(text.split()[:2]), [0, 0.0, 0.0])
+        took[:] = took[0] + 1, took[1] + seconds, max(took[2], seconds)
 
 
 class Client(RawClient):
@@ -93,9 +100,11 @@ class Client(RawClient):
     def ask(self, text: str, parameters: Parameters = (), how: str = "simple") -> Answer:
         """Run a text, one of `HOWS`. Raises RefusedError too."""
         self.diary.note(f"{how}: {text} {parameters or ''}")
+        began = time.monotonic()
         with self._watched(text):
             self.send(self._request(text, parameters, how))
             answer = self.answer()
+        self.diary.time(text, time.monotonic() - began)
         del self.received[: self._read]
         self._read = 0
         if not answer.kinds.endswith("Z"):

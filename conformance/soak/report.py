@@ -6,6 +6,7 @@ from conformance.soak.world import World
 
 LOG_LINES = 40
 EVENTS = 30
+KINDS = 15
 
 
 def line(world: World, text: str) -> None:
@@ -15,8 +16,22 @@ def line(world: World, text: str) -> None:
 
 def summary(world: World) -> str:
     """How much was done."""
-    counts = sorted(world.counts.items())
-    return "\n".join(f"{count:10}  {what}" for what, count in counts)
+    counts = "\n".join(f"{count:10}  {what}" for what, count in sorted(world.counts.items()))
+    return f"{counts}\n\n{times(world)}"
+
+
+def times(world: World) -> str:
+    """The kinds of statements that took longest in all: how many, mean and longest in seconds."""
+    kinds: dict[str, list[float]] = {}
+    for diary in world.diaries.values():
+        for kind, (count, whole, longest) in diary.took.items():
+            found = kinds.setdefault(kind, [0, 0.0, 0.0])
+            found[:] = found[0] + count, found[1] + whole, max(found[2], longest)
+    most = sorted(kinds.items(), key=lambda item: -item[1][1])[:KINDS]
+    return "\n".join(
+        f"{count:10}  {whole / count:7.3f} {longest:7.3f}  {kind}"
+        for kind, (count, whole, longest) in most
+    )
 
 
 def failure(world: World) -> str:
