@@ -16,10 +16,14 @@ setup: .venv/.complete
 	  echo 'kalam_pg needs Python 3.11 or 3.12: install the package python3.11 or python3.12' >&2; exit 1; fi; \
 	if [ -z "$$python" ]; then \
 	  echo "kalam_pg needs Python's venv module: install the package python3-venv" >&2; exit 1; fi; \
+	echo "Making a virtual environment in .venv with $$python ($$($$python --version 2>&1)) …"; \
 	$$python -m venv --clear .venv
+	@echo "Installing $$(grep -c == requirements.lock) packages from requirements.lock; that takes a minute or a few …"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "Installing kalam_pg itself …"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "Set up."
 
 run: setup
 	@.venv/bin/kalam serve --data ./data --host 127.0.0.1 --port 5433

@@ -1,6 +1,8 @@
-"""`make setup` finds a Python that can make a virtual environment, or says in one line what is missing."""
+"""`make setup` finds a Python that can make a virtual environment, or says in one line what is missing;
+and it says what it does before it does it."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -14,14 +16,23 @@ SCRIPT = """#!/bin/sh
 case "$*" in
   *version_info*) exit {version} ;;
   *ensurepip*) exit {venv} ;;
+  *--version*) echo "Python 3.99" ;;
   *"-m venv"*) echo "made by {name}"; exit 7 ;;
 esac
 """
+# One that makes an environment whose Python says what it was told to do.
+WHOLE = SCRIPT.replace(
+    "exit 7",
+    """mkdir -p .venv/bin
+    printf '#!/bin/sh\\necho "doing: $*"\\n' >.venv/bin/python; chmod +x .venv/bin/python""",
+)
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
-def setup(directory: Path, **pythons: tuple[bool, bool]) -> subprocess.CompletedProcess[str]:
+def setup(
+    directory: Path, script: str = SCRIPT, **pythons: tuple[bool, bool]
+) -> subprocess.CompletedProcess[str]:
     """`make setup` where there are only these: (has the right version, has venv). It ends at `-m venv`."""
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, directory)
@@ -31,7 +42,7 @@ def setup(directory: Path, **pythons: tuple[bool, bool]) -> subprocess.Completed
         # A name that is not given hides one that is installed.
         version, venv = pythons.get(name.replace(".", "_"), (False, False))
         path = programs / name
-        path.write_text(SCRIPT.format(name=name, version=int(not version), venv=int(not venv)))
+        path.write_text(script.format(name=name, version=int(not version), venv=int(not venv)))
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return subprocess.run(
         ["make", "setup"],
@@ -66,3 +77,20 @@ def test_without_venv_one_line_says_so(tmp_path):
     assert done.stderr.splitlines()[0] == (
         "kalam_pg needs Python's venv module: install the package python3-venv"
     )
+
+
+def test_each_long_step_is_announced_before_it_is_done(tmp_path):
+    done = setup(tmp_path, WHOLE, python3_11=(True, True))
+    assert done.returncode == 0, done.stderr
+    packages = len(
+        re.findall(r"^[\w.-]+==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+    assert [line.partition(" --quiet")[0] for line in done.stdout.splitlines()] == [
+        "Making a virtual environment in .venv with python3.11 (Python 3.99) …",
+        "made by python3.11",
+        f"Installing {packages} packages from requirements.lock; that takes a minute or a few …",
+        "doing: -m pip install",
+        "Installing kalam_pg itself …",
+        "doing: -m pip install",
+        "Set up.",
+    ]

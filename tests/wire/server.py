@@ -24,11 +24,13 @@ class KalamServer:
         self.environment = environment
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
+        self.connects_by = ""
+        """The psql command that it printed."""
         self.errors: list[str] = []
         """The lines that it wrote to standard error, in all its lives."""
         self._logged = threading.Condition()
 
-    def start(self, **environment: str) -> "KalamServer":
+    def start(self, port: int = 0, **environment: str) -> "KalamServer":
         """Start, and wait for the line `ready`."""
         self.process = subprocess.Popen(
             [
@@ -39,7 +41,7 @@ class KalamServer:
                 "--data",
                 str(self.directory),
                 "--port",
-                "0",
+                str(port),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -52,6 +54,7 @@ class KalamServer:
         line = lines.get(timeout=START_TIMEOUT_S)
         assert line.startswith("ready "), line + "".join(self.errors)
         self.port = int(line.rpartition(":")[2])
+        self.connects_by = lines.get(timeout=START_TIMEOUT_S).strip()
         return self
 
     @staticmethod

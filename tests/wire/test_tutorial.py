@@ -10,7 +10,9 @@ import pytest
 
 from tests.wire.server import PASSWORD, KalamServer
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "chat.md"
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial" / "chat.md"
+README = ROOT / "README.md"
 STEP = re.compile(r"```psql (\w+)\n(.*?)```\s*```output\n(.*?)```", re.DOTALL)
 
 
@@ -34,5 +36,24 @@ def test_the_tutorial_prints_what_it_says(tmp_path):
     try:
         for user, text, output in steps:
             assert run(server, user, text) == output, text
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+def test_the_line_that_connects_does_where_make_run_was_typed(tmp_path):
+    """The very lines of the README and the tutorial, and the one that the server prints."""
+    server = KalamServer(tmp_path / "data", KALAM_HOST="").start(port=5433)
+    try:
+        lines = [server.connects_by]
+        for page in (README, TUTORIAL):
+            (line,) = re.findall(r"^    (psql .*)$", page.read_text(), re.MULTILINE)
+            lines.append(line)
+        for line in lines:
+            done = subprocess.run(
+                ["/bin/sh", "-c", f"{line} -X -A -t -c 'SELECT current_user'"],
+                cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert (done.stdout, done.stderr) == ("root\n", ""), line
     finally:
         server.stop()
