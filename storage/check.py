@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.cold.directories import directory_of, tablets_in
 from storage.errors import DataCorruptedError, KalamError
 from storage.fs import OS, FileSystem
 from storage.ids import TabletId
@@ -62,7 +63,8 @@ def check(
         return
     snapshot = opened.store.snapshot()
     try:
-        cold = _cold_tablets(fs, path / "cold")
+        # The log need not know of each: a crash may come before its hint.
+        cold = {t: directory_of(path / "cold", t) for t in sorted(tablets_in(fs, path / "cold"))}
         yield from _check_log(snapshot, opened.last, _trimmed(snapshot) | cold.keys())
         view = View(opened.last, snapshot)
         yield from _check_cold(fs, cold, view, cold_check or check_manifest)
@@ -160,16 +162,6 @@ def _check_index(snapshot: HotSnapshot, named: Counter[TabletId]) -> Iterator[Pr
 def _trimmed(snapshot: HotSnapshot) -> set[TabletId]:
     """Tablets that were flushed, or whose older entries a TRUNCATE hides, as the log knows."""
     return {split_index_key(key)[0] for key in snapshot.scan_keys(*meta_range())}
-
-
-def _cold_tablets(fs: FileSystem, directory: Path) -> dict[TabletId, Path]:
-    """Every tablet that has a directory. The log need not know: a crash may come before its hint."""
-    found: dict[TabletId, Path] = {}
-    if fs.exists(directory):
-        for user in sorted(fs.listdir(directory)):
-            for table in sorted(fs.listdir(directory / user)):
-                found[TabletId(int(user), int(table))] = directory / user / table
-    return found
 
 
 def _check_cold(

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from storage import failpoints
+from storage.cold.directories import Directories, directory_of
+from storage.cold.kept_manifests import Reads
 from storage.errors import DataCorruptedError
 from storage.fs import OS, FileSystem
 from storage.ids import TabletId
@@ -69,6 +71,8 @@ class Engine:
         self.directory = opened.directory
         self.fs = opened.fs
         self.clock = clock
+        self.directories = Directories()
+        """Who is at work in which tablet's directory."""
         self.on_publish: list[Callable[[Group], None]] = []
         self._views: dict[int, View] = {}
         room = Room(
@@ -178,11 +182,29 @@ class Engine:
 
     def acquire(self) -> View:
         """The published view, held: release it, or use `with`."""
-        return self._current.acquire()
+        view = self._current
+        if view.reads and not view.shared:
+            view.reads.clear()  # Of holders that are gone.
+        return view.acquire()
 
     def oldest_view_seq(self) -> int:
         """The least seq of all views that somebody holds."""
         return min(view.seq for view in self._views.values())
+
+    def reads(self, tablet_id: TabletId) -> Reads:
+        """What views may read of a tablet: those that somebody holds, and those yet to come."""
+        current = self._current
+        # The one that nobody but the engine holds is read by those only that come next.
+        held = [view for view in self._views.values() if view is not current or view.shared]
+        manifests = [m for view in held for m in list(view.reads.get(tablet_id, {}).values())]
+        return Reads((*(view.seq for view in held), current.seq), tuple(manifests))
+
+    def flushed_through(self, tablet_id: TabletId) -> int:
+        """The newest commit that is durably in segments for every view that somebody holds."""
+        views = [view for view in self._views.values() if not view.ended]
+        oldest = min(views, key=lambda view: view.seq, default=self._current)
+        hint = oldest.system_get(meta_key(tablet_id))
+        return 0 if hint is None else int.from_bytes(hint[:8])
 
     def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout] = ()) -> "Tablet":
         """The open tablet; opened with these older layouts at its first use.
@@ -192,9 +214,18 @@ class Engine:
         """
         return self._tablets.tablet(tablet_id, layout, older)
 
+    @property
+    def cold_directory(self) -> Path:
+        """Where the directories of all tablets are."""
+        return self.directory / "cold"
+
     def tablet_directory(self, tablet_id: TabletId) -> Path:
-        """Where a tablet's cold files are: ids only, never a user's text."""
-        return self.directory / "cold" / str(tablet_id.user) / str(tablet_id.table)
+        """Where a tablet's cold files are."""
+        return directory_of(self.cold_directory, tablet_id)
+
+    def opened(self, tablet_id: TabletId) -> "Tablet | None":
+        """The tablet, if it is open."""
+        return self._tablets.opened(tablet_id)
 
     def open_tablets(self) -> Iterator["Tablet"]:
         """Every tablet in use."""
@@ -290,13 +321,21 @@ class Engine:
             directory=self.tablet_directory(tablet_id),
             current=self.acquire,
             layouts=older,
+            reads=self.reads(tablet_id),
         )
         if tablet.manifest.flushed_through > self._current.seq:
             raise DataCorruptedError(
                 f"tablet {tablet_id.user}/{tablet_id.table}: its segments reach commit "
                 f"{tablet.manifest.flushed_through}, the log only {self._current.seq}"
             )
-        truncated = self._current.system_get(meta_key(tablet_id, INCARNATION))
-        if truncated is not None:
-            tablet.learn_truncations([int.from_bytes(truncated)])
+        tablet.learn_truncations(self._truncations(tablet_id))
         return tablet
+
+    def _truncations(self, tablet_id: TabletId) -> list[int]:
+        """The newest TRUNCATE that each view sees of a tablet."""
+        key = meta_key(tablet_id, INCARNATION)
+        if self._current.system_get(key) is None:
+            return []  # There was none before, either.
+        views = [view for view in self._views.values() if not view.ended]
+        found = {view.system_get(key) for view in views}
+        return sorted(int.from_bytes(seq) for seq in found if seq is not None)

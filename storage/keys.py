@@ -197,6 +197,11 @@ def split_index_key(key: bytes) -> tuple[TabletId, bytes]:
     return TabletId(user, table), key[_TABLET_BYTES:]
 
 
+def split_tablet_key(key: bytes) -> tuple[TabletId, bytes]:
+    """(tablet, the prefix of all its keys) of a key of log, index or meta. Raises DataCorruptedError."""
+    return split_index_key(key)[0], key[:_TABLET_BYTES]
+
+
 def pack_position(seq: int, n: int, op: int) -> bytes:
     """Value of an index entry: where the key's newest version is, and what it did."""
     return _pack_position(FORMAT, seq, n, op)

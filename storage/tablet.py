@@ -8,7 +8,6 @@ All methods are for the event loop and do no long work, except `get_cold` and `l
 a worker thread.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import count, islice
@@ -24,7 +23,7 @@ from storage.answers import (
 )
 from storage.arrow import column_name
 from storage.cold import manifest
-from storage.cold.kept_manifests import KeptManifests
+from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
 from storage.cold.manifest import Manifest, Segment
 from storage.cold.point_read import Found, NotInMemoryError, SegmentReader
 from storage.fs import FileSystem
@@ -72,6 +71,7 @@ class Tablet:
         directory: Path,
         current: Callable[[], AbstractContextManager[View]],
         layouts: Iterable[Layout] = (),
+        reads: Reads = NO_READS,
     ) -> None:
         """A tablet whose files lie in `directory` (which need not exist).
 
@@ -82,6 +82,7 @@ class Tablet:
             directory: The tablet's own directory for segments and manifests.
             current: Gives the published view, reference counted (`Engine.acquire`).
             layouts: Older schema versions that log entries may still have.
+            reads: What open views read of it, from when it was open before.
 
         Raises:
             DataCorruptedError: Its newest manifest is damaged.
@@ -93,19 +94,23 @@ class Tablet:
         self._schema = Schema(tablet, layout, self.layouts)
         self._fs = fs
         self._current = current
-        self.kept = KeptManifests(manifest.load(fs, directory, tablet))
+        self.kept = KeptManifests(manifest.load_for(fs, directory, tablet, reads.seqs))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
         self.encodings = Encodings()
         """What was made of rows in the newest layout, by the number that `hot` gives."""
         self._count = LogCount()
         self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
-        self.flushing = threading.Lock()  # Held by the one flush or compaction at a time.
 
     @property
     def layout(self) -> Layout:
         """The newest schema version; all rows are given in its form."""
         return self._schema.layout
+
+    @property
+    def schema(self) -> Schema:
+        """The newest schema version, and those that log entries may still have."""
+        return self._schema
 
     # Manifests.
 
@@ -135,12 +140,11 @@ class Tablet:
         """Make a just published manifest the newest; a lower version never replaces a higher."""
         self.kept.swap(manifest)
 
-    def forget_manifests(self, oldest_seq: int) -> tuple[Manifest, ...]:
-        """Drop manifests that no view at or above `oldest_seq` reads; returns those kept."""
-        kept = self.kept.forget(oldest_seq)
-        names = {segment.file for manifest in kept for segment in manifest.segments}
+    def forget_manifests(self, reads: Reads) -> None:
+        """Drop manifests that no view reads."""
+        kept = self.kept.forget(reads.seqs)
+        names = {s.file for manifest in (*kept, *reads.manifests) for s in manifest.segments}
         self._readers = {name: r for name, r in self._readers.items() if name in names}
-        return kept
 
     # Point reads.
 
@@ -150,7 +154,7 @@ class Tablet:
         None: there is none. COLD_NEEDED: a segment may hold it, `get_cold` tells.
         """
         try:
-            return self._get(view, key, SegmentReader.find_cached)
+            return self._get(view, key, SegmentReader.find_cached, self.kept.at(view.seq))
         except NotInMemoryError:
             return COLD_NEEDED
 
@@ -167,20 +171,20 @@ class Tablet:
         return position[0] << 32 | position[1]
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
-        """As `get`, reading the segments. For a worker thread.
+        """As `get`, reading the segments. For a worker thread; the view holds what it reads.
 
         Raises:
             DataCorruptedError: A segment is not what was written.
         """
-        return self._get(view, key, SegmentReader.find)
+        return self._get(view, key, SegmentReader.find, self._held_manifest(view))
 
     def _get(
         self,
         view: View,
         key: bytes,
         find: Callable[[SegmentReader, bytes, Layout], Found | None],
+        manifest: Manifest,
     ) -> Version | None:
-        manifest = self.kept.at(view.seq)
         newest = manifest.incarnation
         version = view.find(self.id, key)
         if version is not None and version.seq > newest:
@@ -253,8 +257,11 @@ class Tablet:
         return (tail is not None and tail.base <= after) or self._small_tail(after) is not None
 
     def scan(self, view: View) -> Scan | None:
-        """Everything that the view sees; None when the tail must be loaded first (`load`)."""
-        manifest = self.manifest_at(view.seq)
+        """Everything that the view sees; None when the tail must be loaded first (`load`).
+
+        As long as somebody holds the view its segments stay, whatever becomes of the table.
+        """
+        manifest = self._held_manifest(view)
         after = manifest.flushed_through
         tail = self._tail
         if tail is None or tail.base > after:
@@ -375,6 +382,16 @@ class Tablet:
         return self._schema.newest(row, version)
 
     # Helpers.
+
+    def _held_manifest(self, view: View) -> Manifest:
+        """The view's manifest, with its files held by the view."""
+        while True:
+            manifest = self.kept.at(view.seq)
+            if not manifest.segments:
+                return manifest
+            view.reads.setdefault(self.id, {})[manifest.version] = manifest
+            if self.kept.at(view.seq) is manifest:
+                return manifest  # Otherwise it may have been collected before it was held.
 
     def _reader(self, segment: Segment) -> SegmentReader:
         reader = self._readers.get(segment.file)

@@ -89,6 +89,10 @@ class TabletRegistry:
             stream.configure(layout, ttl_us, max_buffer)
         return stream
 
+    def opened(self, tablet_id: TabletId) -> "Tablet | None":
+        """The tablet, if anybody uses it."""
+        return self._tablets.get(tablet_id)
+
     def tablets(self) -> list["Tablet"]:
         """Every open tablet."""
         return list(self._tablets.values())

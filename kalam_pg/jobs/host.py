@@ -1,4 +1,4 @@
-"""What flush and trim need of a running database: the event loop, intents, the committer's turn."""
+"""What flush, trim and collect need of a database: the event loop, intents, the committer's turn."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -8,19 +8,21 @@ import trio
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import guarded
 from storage.cold.flush import Flushed
-from storage.cold.trim import LogEntry
+from storage.cold.kept_manifests import Reads
+from storage.cold.trim import RETAINED, LogEntry, Retained
 from storage.engine import WriteSet
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keys import log_key, meta_key
+from storage.keys import meta_key
 from storage.log.recovery import intent_key
 from storage.log.view import View
+from storage.tablet import Tablet
 
 T = TypeVar("T")
 
 
 class FlushHost:
-    """`storage.cold.flush.FlushHost` and `storage.cold.trim.TrimHost` over a database.
+    """`FlushHost`, `TrimHost` and `CollectHost` of `storage.cold` over a database.
 
     Made on the event loop, used from a worker thread of `trio.to_thread`.
     """
@@ -29,6 +31,7 @@ class FlushHost:
         self._database = database
         self._token = trio.lowlevel.current_trio_token()
         self.fs: FileSystem = database.engine.fs
+        self.directories = database.engine.directories
 
     def run_on_loop(self, call: Callable[[], T]) -> T:
         """Call on the event loop and wait for its answer. Raises Cancelled when the job was."""
@@ -69,19 +72,42 @@ class FlushHost:
 
         self.run_on_loop(settle)
 
-    def oldest_view(self) -> int:
-        """The least seq of all open views; on the loop."""
-        return self._database.engine.oldest_view_seq()
+    def cancel_flush(self, tablets: Sequence[TabletId]) -> None:
+        """Remove the intents of flushes that have published nothing."""
+        self._write([(intent_key(tablet), None) for tablet in tablets])
 
-    def delete_entries(self, tablet: TabletId, entries: Sequence[LogEntry]) -> None:
+    def exists(self, tablet: TabletId) -> bool:
+        """Whether the catalog has the tablet's table; on the loop."""
+        return self._database.catalog.table_by_id(tablet.table) is not None
+
+    def opened(self, tablet: TabletId) -> Tablet | None:
+        """The tablet, if it is open; on the loop."""
+        return self._database.engine.opened(tablet)
+
+    def reads(self, tablet: TabletId) -> Reads:
+        """What open views may read of a tablet; on the loop."""
+        return self._database.engine.reads(tablet)
+
+    def flushed_through(self, tablet: TabletId) -> int:
+        """The newest commit that is durably in segments for every open view; on the loop."""
+        return self._database.engine.flushed_through(tablet)
+
+    def delete_entries(
+        self, tablet: TabletId, entries: Sequence[LogEntry], retained: Retained
+    ) -> None:
         """Delete log entries and the index entries that still point at them, in the committer's turn."""
         # Not empty when it is submitted: so the committer's thread does it, and not the event loop.
-        first = entries[0]
-        puts: list[tuple[bytes, bytes | None]] = [(log_key(tablet, first.seq, first.n), None)]
+        puts: list[tuple[bytes, bytes | None]] = [(meta_key(tablet, RETAINED), retained.pack())]
         write_set = WriteSet([], [], puts, sync=False)
         engine = self._database.engine
         write_set.validate = lambda _seq: puts.extend(engine.trim_puts(tablet, entries))
         trio.from_thread.run(self._database.committer.commit, write_set)
+
+    def trimmed(self, tablet: TabletId, through: int) -> None:
+        """The log has no entry up to `through`; on the loop."""
+        opened = self._database.engine.opened(tablet)
+        if opened is not None:
+            opened.trimmed(through)
 
     def _write(self, puts: list[tuple[bytes, bytes | None]]) -> None:
         trio.from_thread.run(self._database.committer.commit, WriteSet([], [], puts, sync=True))

@@ -1,63 +1,89 @@
-"""What goes: log entries that are cold and no longer retained, files nothing names, dropped tables.
+"""What goes: log entries that are cold and no longer retained, files nobody reads, dropped tables.
 
-Runs beside the flushes. Everything here may be cut off anywhere and is simply done again: what it
-removes, nobody can see any more.
+What there is of it is found on disk, in the log's records and the directories of segments, never
+among what happens to be open. Everything here may be cut off anywhere and is simply done again:
+what it removes, nobody can see any more.
 """
 
-import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import trio
 
+from catalog import codec
 from kalam_pg.failures import known
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor, ending_of
-from storage.cold.trim import collect, erase, trim
-from storage.engine import WriteSet
+from storage.cold.collect import collect, erase
+from storage.cold.directories import tablets_in
+from storage.cold.trim import Untrimmed, trim, untrimmed
+from storage.engine import Engine, WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
-from storage.keys import log_prefix, log_range, split_log_key, successor, tablet_ranges
+from storage.keys import tablet_ranges
 from storage.log.clock import seq_at
+from storage.log.recovery import intent_key
 from storage.log.view import View
-from storage.tablet import Tablet
+from storage.schema import Schema
+
+T = TypeVar("T")
 
 TICK_S = 60.0
-GRACE_S = 600
-"""Age of a file that nothing names before it is removed: a statement may still be reading it."""
 
-ERASE_BATCH = 2000
+CLEANUP_S = 3600.0
+"""How often is looked for tablets without a table when nothing was dropped. What was, is at once."""
+
+SHARE = 20
+"""A round rests for at least so many times as long as it took: with very many tablets, a round is
+made less often."""
+
+STEP_TABLETS = 256
+"""Tablets looked at in one go of the worker thread, after which it can be cancelled."""
+
+ERASE_KEYS = 2000
 """Keys deleted in one batch: what a commit waits behind it stays short."""
+
+ERASE_TABLETS = 500
+"""Tablets erased together: they share the waits for the disk."""
+
+RETRY_S = 0.25
+"""How often is looked whether the last reader or writer of dropped tables has gone."""
 
 
 def start_retention(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:
     """Trim and collect, every minute; erase what was dropped, also by an earlier server."""
     jobs.cleanup = supervisor.every(
-        "table cleanup", math.inf, partial(erase_orphans, database, jobs), at_once=True
+        "table cleanup", CLEANUP_S, partial(erase_orphans, database, jobs), at_once=True
     )
-    supervisor.every("retention", TICK_S, partial(retain, database, jobs))
+    supervisor.every("retention", TICK_S, partial(_retain_and_rest, database, jobs))
+
+
+async def _retain_and_rest(database: Database, jobs: Jobs) -> None:
+    began_s = trio.current_time()
+    await retain(database, jobs)
+    await trio.sleep(max(0.0, SHARE * (trio.current_time() - began_s) - TICK_S))
+
+
+# ------------------------------------------------------------------ trim and collect
 
 
 async def retain(database: Database, jobs: Jobs) -> None:
-    """Trim and collect every tablet in use, as one job; one that fails has its turn again next time."""
+    """Trim every log and collect in every directory, as one job.
+
+    A tablet that fails costs nobody else anything; its turn comes again, and the first error is
+    the job's.
+    """
 
     async def work(job: Job) -> None:
         errors: list[KalamError] = []
-        entries = files = 0
-        for tablet in list(database.engine.open_tablets()):
-            try:
-                found = await _retain(database, tablet)
-            except BaseException as exc:
-                if ending_of(exc) is not None:
-                    raise
-                errors.append(known(exc, user=tablet.id.user, table=tablet.id.table))
-                continue
-            entries, files = entries + found[0], files + found[1]
-            job.result = f"{entries} entries, {files} files"
+        entries = await _trim_all(database, errors)
+        files = await _collect_all(database, errors)
+        job.result = f"{entries} entries, {files} files"
         if errors:
             raise errors[0]
         job.nothing_done = not (entries or files)
@@ -65,71 +91,146 @@ async def retain(database: Database, jobs: Jobs) -> None:
     await jobs.run("retention", {}, work)
 
 
-async def _retain(database: Database, tablet: Tablet) -> tuple[int, int]:
-    """Trim and collect one tablet: how many log entries and files went."""
-    table = database.catalog.table_by_id(tablet.id.table)
-    if table is None or not tablet.manifest.version:
-        return 0, 0
-    retention_us = table.options.change_retention_h * 3_600_000_000
-    retained_from = seq_at(time.time_ns() // 1000 - retention_us)
-    host = FlushHost(database)
-    entries = 0
-    if tablet.manifest.segments:
-        trimming = partial(trim, host, tablet, retained_from=retained_from)
-        entries = (await trio.to_thread.run_sync(trimming)).entries
-    older_than_ns = time.time_ns() - GRACE_S * 1_000_000_000
-    collecting = partial(collect, host, tablet, older_than_ns=older_than_ns)
-    return entries, len(await trio.to_thread.run_sync(collecting))
+async def _trim_all(database: Database, errors: list[KalamError]) -> int:
+    host, engine = FlushHost(database), database.engine
+
+    def trim_one(due: Untrimmed) -> int:
+        table = database.catalog.table_by_id(due.tablet.table)
+        if table is None:
+            return 0
+        retention_us = table.options.change_retention_h * 3_600_000_000
+        retained_from = seq_at(time.time_ns() // 1000 - retention_us)
+        if due.oldest >= retained_from:
+            return 0
+        schema = Schema(due.tablet, table.layout)
+        return trim(host, due.tablet, schema, retained_from=retained_from).entries
+
+    with engine.acquire() as view:
+        return await _for_each(untrimmed(view), lambda due: due.tablet, trim_one, errors)
+
+
+async def _collect_all(database: Database, errors: list[KalamError]) -> int:
+    host, engine = FlushHost(database), database.engine
+
+    def collect_one(tablet: TabletId) -> int:
+        return len(collect(host, tablet, engine.tablet_directory(tablet)))
+
+    found = tablets_in(engine.fs, engine.cold_directory)
+    return await _for_each(found, lambda tablet: tablet, collect_one, errors)
+
+
+async def _for_each(
+    found: Iterator[T],
+    tablet_of: Callable[[T], TabletId],
+    do: Callable[[T], int],
+    errors: list[KalamError],
+) -> int:
+    """Do something for all that is found, in a thread; the sum of the answers. Errors are gathered."""
+
+    def do_some() -> tuple[int, int]:
+        answers = 0
+        todo = list(islice(found, STEP_TABLETS))
+        for one in todo:
+            trio.from_thread.check_cancelled()
+            try:
+                answers += do(one)
+            except BaseException as exc:
+                if ending_of(exc) is not None:
+                    raise
+                tablet = tablet_of(one)
+                errors.append(known(exc, user=tablet.user, table=tablet.table))
+        return len(todo), answers
+
+    total, count = 0, STEP_TABLETS
+    while count == STEP_TABLETS:
+        count, answers = await _in_thread(do_some)
+        total += answers
+    return total
+
+
+# ------------------------------------------------------------------ dropped tables
 
 
 async def erase_orphans(database: Database, jobs: Jobs) -> None:
-    """Erase tablets whose table is in the catalog no more."""
-    with database.engine.acquire() as view:
-        found = await trio.to_thread.run_sync(lambda: list(find_tablets(view)))
-    orphans = [t for t in found if database.catalog.table_by_id(t.table) is None]
-    if orphans:
-        await erase_tablets(database, jobs, orphans)
+    """Erase the tablets whose table exists no more, when no view is left that may read them."""
+    orphans = await find_orphans(database)
+    if not orphans:
+        return
+    engine = database.engine
+    dropped_by = engine.current.seq
+    while True:  # Views are released on the quickest way there is, which tells nobody.
+        if engine.oldest_view_seq() >= dropped_by:
+            break
+        await trio.sleep(RETRY_S)
+    await erase_tablets(database, jobs, orphans)
+
+
+async def find_orphans(database: Database) -> list[TabletId]:
+    """Every tablet with log entries, index entries, meta records or files, but without a table."""
+    engine = database.engine
+    with engine.acquire() as view:
+        found = await _in_thread(
+            lambda: {*view.tablets(), *tablets_in(engine.fs, engine.cold_directory)}
+        )
+    # After the look: who has written before it has its table in the catalog now, or has lost it.
+    catalog = database.catalog
+    missing = await _in_thread(lambda: [t for t in found if catalog.table_by_id(t.table) is None])
+    # The disk has the last word: a definition may be committed and not yet installed.
+    known = {table for table in {t.table for t in missing} if _is_stored(engine, table)}
+    return sorted(tablet for tablet in missing if tablet.table not in known)
+
+
+def _is_stored(engine: Engine, table: int) -> bool:
+    return engine.system_get(codec.table_key(table)) is not None
 
 
 async def erase_tablets(database: Database, jobs: Jobs, tablets: Sequence[TabletId]) -> None:
-    """Delete everything of tablets that no catalog names, as one job."""
+    """Delete everything of tablets whose table is gone, as one job.
+
+    Those that a flush or trim still writes for come last, when it has noticed.
+    """
 
     async def work(job: Job) -> None:
-        for done, tablet in enumerate(tablets):
-            await _erase(database, tablet)
-            job.progress = (done + 1) / len(tablets)
-        job.result = f"{len(tablets)} tablets"
+        todo, done = list(tablets), 0
+        while todo:
+            busy: list[TabletId] = []
+            for at in range(0, len(todo), ERASE_TABLETS):
+                some = todo[at : at + ERASE_TABLETS]
+                idle = [
+                    tablet for tablet in some if not database.engine.directories.written(tablet)
+                ]
+                busy += set(some).difference(idle)
+                await _erase(database, idle)
+                done += len(idle)
+                job.progress = done / len(tablets)
+            todo = busy
+            if todo:
+                await trio.sleep(RETRY_S)
+        job.result = f"{done} tablets"
 
     await jobs.run("table_cleanup", {"tablets": str(len(tablets))}, work)
 
 
-async def _erase(database: Database, tablet: TabletId) -> None:
-    """Files first: that needs no room, and as long as the log has entries the tablet is found again."""
+async def _erase(database: Database, tablets: Sequence[TabletId]) -> None:
+    """Files first: that needs no room on the disk."""
     engine = database.engine
-    await trio.to_thread.run_sync(erase, engine.fs, engine.tablet_directory(tablet))
+    places = [(tablet, engine.tablet_directory(tablet)) for tablet in tablets]
+    await _in_thread(partial(erase, engine.fs, engine.directories, places))
     with engine.acquire() as view:
-        keys = _keys_of(view, tablet)
-        while True:
-            part = await trio.to_thread.run_sync(lambda: list(islice(keys, ERASE_BATCH)))
-            if not part:
-                break
+        keys = _keys_of(view, tablets)
+        while part := await _in_thread(lambda: list(islice(keys, ERASE_KEYS))):
             puts: list[tuple[bytes, bytes | None]] = [(key, None) for key in part]
             await database.committer.commit(WriteSet([], [], puts, sync=False))
 
 
-def _keys_of(view: View, tablet: TabletId) -> Iterator[bytes]:
-    for start, stop in tablet_ranges(tablet):
-        for key, _ in view.scan(start, stop):
-            yield key
+def _keys_of(view: View, tablets: Iterable[TabletId]) -> Iterator[bytes]:
+    for tablet in tablets:
+        for start, stop in tablet_ranges(tablet):
+            yield from view.scan_keys(start, stop)
+        intent = intent_key(tablet)
+        if view.system_get(intent) is not None:
+            yield intent
 
 
-def find_tablets(view: View) -> Iterator[TabletId]:
-    """Every tablet that has log entries, in order: one seek for each."""
-    start, stop = log_range()
-    while True:
-        first = next(iter(view.scan(start, stop)), None)
-        if first is None:
-            return
-        tablet, _, _ = split_log_key(first[0])
-        yield tablet
-        start = successor(log_prefix(tablet))
+async def _in_thread(call: Callable[[], T]) -> T:
+    return await trio.to_thread.run_sync(call)

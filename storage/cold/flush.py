@@ -2,26 +2,26 @@
 
 Nothing is deleted here (that is `storage.cold.trim`), so a crash at any step loses nothing: before the
 manifest's name exists the log is read as before, and what lies around is removed by `clean`; from
-then on reads begin after it. Idempotent, and one at a time for a tablet.
+then on reads begin after it (`storage.cold.publication`). Idempotent, and one at a time for a tablet.
 
 Tablets flushed together share what costs most of a small one's flush, the waits for the disk: each
 step is done for all of them, and made durable for all of them, before the next begins.
 """
 
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from storage import failpoints
+from storage.cold.directories import TEMPORARY, Writer
 from storage.cold.encoder import Encoded, Encoder, Job, LogJob, LogRange, encode
-from storage.cold.manifest import Manifest, Segment, decode, manifest_name, read
-from storage.cold.manifest import encode as encode_manifest
-from storage.cold.segment import SegmentFacts, sha256_of
-from storage.errors import DataCorruptedError, IoError, KalamError
+from storage.cold.manifest import Manifest, Segment
+from storage.cold.publication import NewFile, PublicationHost, adopt, name_files, publish
+from storage.errors import IoError, KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import log_key
@@ -29,20 +29,9 @@ from storage.log.view import View
 from storage.tablet import Tablet
 from storage.tail.entries import chunks
 
-T = TypeVar("T")
 
-_TEMPORARY = "tmp-"
-"""Prefix of files that mean nothing after a crash."""
-
-
-class FlushHost(Protocol):
+class FlushHost(PublicationHost, Protocol):
     """What a flush needs of the engine. Called from the flush's thread."""
-
-    fs: FileSystem
-
-    def run_on_loop(self, call: Callable[[], T]) -> T:
-        """Call on the event loop and wait for its answer."""
-        ...
 
     def call_soon(self, call: Callable[[], object]) -> None:
         """Call on the event loop some time, even if this flush was cancelled."""
@@ -60,12 +49,12 @@ class FlushHost(Protocol):
         """Write the intents, synced: afterwards every commit up to `seq` is durable."""
         ...
 
-    def before_manifest(self) -> None:
-        """Make the high-water mark durable: no manifest may name a commit that recovery misses."""
+    def end_flush(self, flushed: "Sequence[Flushed]") -> None:
+        """Remove the intents; note what is durably flushed; nothing up to there is dirty."""
         ...
 
-    def end_flush(self, flushed: "Sequence[Flushed]") -> None:
-        """Remove the intents; note flushed_through as a hint; nothing up to there is dirty."""
+    def cancel_flush(self, tablets: Sequence[TabletId]) -> None:
+        """Remove the intents of flushes that have published nothing."""
         ...
 
 
@@ -114,15 +103,21 @@ def flush_together(
     Each appears by itself, and an error in what one of them holds is its answer. An error of the
     disk is everybody's: it is raised, and those not yet published are read from the log as before.
     """
-    with ExitStack() as locks:
-        for tablet in sorted(tablets, key=lambda one: (one.id.user, one.id.table)):
-            locks.enter_context(tablet.flushing)
-        for tablet in tablets:
-            _adopt(host, tablet)
-        parts = [_Part(tablet) for tablet in tablets]
+    ids = [tablet.id for tablet in tablets]
+    directories = host.directories
+    with ExitStack() as stack, _only_kalam_errors():
+        stack.enter_context(directories.flushing(*ids))
+        writers = [stack.enter_context(directories.writer(tablet)) for tablet in ids]
+        with directories.section(*ids):
+            for tablet in tablets:
+                adopt(host, tablet)
+        parts = [_Part(tablet, writer) for tablet, writer in zip(tablets, writers, strict=True)]
         view, leave = _enter(host, parts)
         try:
             _Flush(host, view, encoder).run(parts)
+        except KalamError:
+            _discard(host.fs, parts)  # On a full disk they are the room that others wait for.
+            raise
         finally:
             host.call_soon(leave)
         return [part.error or part.result() for part in parts]
@@ -132,11 +127,11 @@ def clean(fs: FileSystem, directory: Path) -> list[str]:
     """Remove what an interrupted flush left half-written; returns the names of removed files.
 
     For recovery, when no flush of the tablet runs. Whole segments that no manifest names stay for
-    `storage.cold.trim.collect`.
+    `storage.cold.collect`.
     """
     if not fs.exists(directory):
         return []
-    names = [name for name in fs.listdir(directory) if name.startswith(_TEMPORARY)]
+    names = [name for name in fs.listdir(directory) if name.startswith(TEMPORARY)]
     for name in names:
         fs.unlink(directory / name)
     return names
@@ -144,28 +139,45 @@ def clean(fs: FileSystem, directory: Path) -> list[str]:
 
 @dataclass(slots=True)
 class _Part:
-    """One tablet of a flush, and how far it has come.
+    """One tablet of a flush, and how far it has come: an `Edit` of its cold part.
 
-    entries: unflushed before. files: their temporary and final names, and a segment's facts.
+    entries: unflushed before. upto, schema_version: of what was encoded.
     """
 
     tablet: Tablet
+    writer: Writer
     base: Manifest = field(init=False)
+    exists: bool = True
     entries: int = 0
     error: KalamError | None = None
-    files: list[tuple[Path, Path, SegmentFacts | None]] = field(default_factory=list)
+    files: list[NewFile] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
-    data: bytes = b""
-    temporary: Path = field(init=False)
+    upto: int = 0
+    schema_version: int = 0
+    linked: bool = False
     published: Manifest | None = None
 
     def __post_init__(self) -> None:
         self.base = self.tablet.manifest
-        self.temporary = self.directory / f"{_TEMPORARY}{secrets.token_hex(8)}"
 
     @property
     def directory(self) -> Path:
         return self.tablet.directory
+
+    def next_version(self, base: Manifest) -> Manifest | None:
+        """The segments of `base` and the new ones; None when a TRUNCATE has hidden all of them."""
+        if any(seq > self.upto for seq in self.tablet.truncations):
+            return None
+        cold = self.tablet.manifest_at(self.upto)  # `base`, or nothing since an earlier TRUNCATE.
+        return Manifest(
+            tablet=self.tablet.id,
+            version=base.version + 1,
+            schema_version=self.schema_version,
+            incarnation=cold.incarnation,
+            flushed_through=self.upto,
+            segments=(*cold.segments, *self.segments),
+            previous=base.sha256,
+        )
 
     def result(self) -> FlushResult:
         if self.published is None:
@@ -191,11 +203,10 @@ class _Flush:
         self._encoder = encoder
 
     def run(self, parts: Sequence[_Part]) -> None:
-        jobs = [(part, job) for part in parts if (job := self._job(part)) is not None]
+        known = [part for part in parts if part.exists]
+        jobs = [(part, job) for part in known if (job := self._job(part)) is not None]
         busy = {part.tablet.id for part, _ in jobs}
-        done = [part for part in parts if part.entries and part.tablet.id not in busy]
-        if done:  # A flush that got no further than its manifest left this to do.
-            self._host.end_flush([Flushed(p.tablet.id, p.base, p.entries) for p in done])
+        self._finish([part for part in known if part.entries and part.tablet.id not in busy])
         if not jobs:
             return
         self._host.begin_flush([part.tablet.id for part, _ in jobs], self._view.seq)
@@ -209,8 +220,16 @@ class _Flush:
                     self._write(part, job, answer)
         good = [part for part, _ in jobs if part.error is None]
         if good:
-            self._name_segments(good)
             self._publish(good)
+
+    def _finish(self, parts: Sequence[_Part]) -> None:
+        """Do what flushes that got no further than their manifests have left to do."""
+        if parts:
+            # One may have failed before its manifest's name was durable.
+            for part in parts:
+                if part.base.version:
+                    self._fs.sync_directory(part.directory)
+            self._host.end_flush([Flushed(p.tablet.id, p.base, p.entries) for p in parts])
 
     def _job(self, part: _Part) -> Job | None:
         """What a tablet has to encode, None when nothing is new."""
@@ -236,76 +255,65 @@ class _Flush:
             self._host.run_on_loop(lambda: tablet.learn_truncations(answer.truncations))
         cold = tablet.manifest_at(self._view.seq)
         layout = job.layout if not isinstance(job, LogJob) else job.range.layouts[-1]
+        part.upto, part.schema_version = self._view.seq, layout.version
         superseded = answer.superseded if cold.segments else 0
         if not part.base.version:
-            fs.mkdir(directory, durable=False)
+            part.writer.make_directory(fs, directory)
         for segment in answer.segments:
             facts = segment.facts
             stem = f"segment-{facts.min_seq}-{secrets.token_hex(8)}"
             contents = ((f"{stem}.parquet", segment.pieces), (f"{stem}.keys", [facts.key_filter]))
             for name, pieces in contents:
-                temporary = directory / f"{_TEMPORARY}{name}"
-                fs.write_pieces(temporary, pieces)
+                temporary = directory / part.writer.name(name)
                 checked = facts if pieces is segment.pieces else None
-                part.files.append((temporary, directory / name, checked))
+                part.files.append(NewFile(temporary, directory / name, checked))
+                fs.write_pieces(temporary, pieces)
                 failpoints.hit("flush.file_written")
             path = directory / f"{stem}.parquet"
             part.segments.append(facts.named(path, f"{stem}.keys", superseded))
             superseded = 0  # Counted for the first of them.
-        manifest = Manifest(
-            tablet=tablet.id,
-            version=part.base.version + 1,
-            schema_version=layout.version,
-            incarnation=cold.incarnation,
-            flushed_through=self._view.seq,
-            segments=(*cold.segments, *part.segments),
-            previous=part.base.sha256,
-        )
-        part.data = encode_manifest(manifest)
-
-    def _name_segments(self, parts: Sequence[_Part]) -> None:
-        """Make the files durable, read them back, then give them their names."""
-        files = [file for part in parts for file in part.files]
-        above = {p for part in parts if not part.base.version for p in part.directory.parents[:3]}
-        self._fs.sync_many([*(temporary for temporary, _, _ in files), *sorted(above)])
-        failpoints.hit("flush.files_durable")
-        for temporary, _, facts in files:
-            if facts is not None and sha256_of(self._fs, temporary) != facts.sha256:
-                raise DataCorruptedError(
-                    f"segment {temporary.name} does not read back as it was written"
-                )
-        for temporary, target, _ in files:
-            self._fs.rename(temporary, target)
-            failpoints.hit("flush.renamed")
 
     def _publish(self, parts: Sequence[_Part]) -> None:
-        """Publish the next manifests and swap them in: each one's name is its commit point."""
-        fs = self._fs
-        directories = [part.directory for part in parts]
-        self._host.before_manifest()
-        for part in parts:
-            fs.write_pieces(part.temporary, [part.data])
-            failpoints.hit("flush.manifest_written")
-        # The segments' names, too: they must be there when a manifest's is.
-        fs.sync_many([*directories, *(part.temporary for part in parts)])
-        failpoints.hit("flush.renames_durable")
-        for part in parts:
-            # Unlike a rename it never replaces another version.
-            fs.link(part.temporary, part.directory / manifest_name(part.base.version + 1))
-            failpoints.hit("flush.manifest_linked")
-        fs.sync_many(directories)
-        failpoints.hit("flush.manifest_durable")
+        """Name the files and publish the manifests; then the flushes have ended."""
+        new = {path for part in parts if not part.base.version for path in _above(part.directory)}
+        name_files(self._fs, [file for part in parts for file in part.files], new)
+        publish(self._host, parts)
         flushed = [
-            Flushed(part.tablet.id, decode(part.data, part.directory), part.entries)
+            Flushed(part.tablet.id, part.published, part.entries)
             for part in parts
+            if part.published is not None
         ]
-        self._host.run_on_loop(lambda: _swap(parts, flushed))
-        failpoints.hit("flush.swapped")
-        for part in parts:
-            with suppress(IoError):  # It is published; `collect` removes the name.
-                fs.unlink(part.temporary)
-        self._host.end_flush(flushed)
+        if flushed:
+            self._host.end_flush(flushed)
+        unwanted = [part for part in parts if part.published is None]
+        if unwanted:
+            _discard(self._fs, unwanted)
+            self._host.cancel_flush([part.tablet.id for part in unwanted])
         failpoints.hit("flush.done")
+
+
+def _above(directory: Path) -> Sequence[Path]:
+    """Where the names of a tablet's directory and of those above it are."""
+    return directory.parents[:3]
+
+
+def _discard(fs: FileSystem, parts: Sequence[_Part]) -> None:
+    """Remove the files of parts that no manifest names or will name."""
+    for part in parts:
+        if not part.linked:
+            for file in part.files:
+                for path in (file.temporary, file.target):
+                    with suppress(FileNotFoundError, KalamError):  # `collect` tries again.
+                        fs.unlink(path)
+
+
+@contextmanager
+def _only_kalam_errors() -> Iterator[None]:
+    """Files that somebody else removes from under a flush are the disk's trouble."""
+    try:
+        yield
+    except (FileNotFoundError, FileExistsError) as exc:
+        raise IoError(f"could not flush: {exc.strerror}") from exc
 
 
 def _enter(host: FlushHost, parts: Sequence[_Part]) -> tuple[View, Callable[[], object]]:
@@ -315,23 +323,8 @@ def _enter(host: FlushHost, parts: Sequence[_Part]) -> tuple[View, Callable[[], 
         held = host.acquire()
         for part in parts:
             part.entries = host.unflushed(part.tablet.id)
+            part.exists = host.exists(part.tablet.id)
         return held, held.__enter__()
 
     held, view = host.run_on_loop(enter)
     return view, lambda: held.__exit__(None, None, None)
-
-
-def _swap(parts: Sequence[_Part], flushed: Sequence[Flushed]) -> None:
-    for part, done in zip(parts, flushed, strict=True):
-        part.tablet.swap(done.manifest)
-        part.published = done.manifest
-
-
-def _adopt(host: FlushHost, tablet: Tablet) -> None:
-    """Take over a manifest that was linked before its flush failed: its name may be durable."""
-    fs, directory = host.fs, tablet.directory
-    version = tablet.manifest.version + 1
-    if fs.exists(directory / manifest_name(version)):
-        found = read(fs, directory, version, tablet.id)
-        fs.sync_directory(directory)
-        host.run_on_loop(lambda: tablet.swap(found))

@@ -1,8 +1,23 @@
 """Which manifest a view reads: those that are kept in memory for open views."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from storage.cold.manifest import Manifest
+
+
+class Reads(NamedTuple):
+    """What the open views may read of one tablet. For the one moment that it was asked for.
+
+    seqs: of the views. manifests: those that one of them has chosen for files that it may still
+    open, whichever it would choose now.
+    """
+
+    seqs: tuple[int, ...] = ()
+    manifests: tuple[Manifest, ...] = ()
+
+
+NO_READS = Reads()
 
 
 class KeptManifests:
@@ -11,10 +26,11 @@ class KeptManifests:
     Changed on the event loop only; what a thread has read stays as it was.
     """
 
-    def __init__(self, newest: Manifest) -> None:
-        self.newest = newest
+    def __init__(self, kept: Sequence[Manifest]) -> None:
+        """kept: oldest first: those that open views read, then the newest published."""
+        newest = self.newest = kept[-1]
         """The newest published."""
-        self._kept: tuple[Manifest, ...] = (newest,)  # Oldest first.
+        self._kept = tuple(kept)  # Oldest first.
         self._empty = Manifest(newest.tablet)
         self._truncations: tuple[int, ...] = ()
 
@@ -30,8 +46,7 @@ class KeptManifests:
         """
         newest = self.newest
         if newest.flushed_through > seq:
-            fitting = [kept for kept in self._kept if kept.flushed_through <= seq]
-            newest = fitting[-1] if fitting else self._empty
+            newest = self._published_at(seq)
         if self._truncations:
             begun = max((t for t in self._truncations if t <= seq), default=0)
             if begun > newest.incarnation:
@@ -48,9 +63,15 @@ class KeptManifests:
             self._kept = (*self._kept, manifest)
             self.newest = manifest
 
-    def forget(self, oldest_seq: int) -> tuple[Manifest, ...]:
-        """Drop what no view at or above `oldest_seq` reads; returns those that are kept."""
-        fitting = [kept for kept in self._kept if kept.flushed_through <= oldest_seq]
-        if fitting:
-            self._kept = tuple(k for k in self._kept if k.version >= fitting[-1].version)
+    def forget(self, seqs: Iterable[int]) -> tuple[Manifest, ...]:
+        """Drop what no view at one of `seqs` reads, nor the newest; returns those that are kept."""
+        read = {id(self._published_at(seq)) for seq in seqs} | {id(self.newest)}
+        self._kept = tuple(kept for kept in self._kept if id(kept) in read)
         return self._kept
+
+    def _published_at(self, seq: int) -> Manifest:
+        newest = self.newest
+        if newest.flushed_through > seq:
+            fitting = [kept for kept in self._kept if kept.flushed_through <= seq]
+            newest = fitting[-1] if fitting else self._empty
+        return newest

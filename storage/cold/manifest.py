@@ -8,7 +8,8 @@ holds the values and their text; `storage.tablet` decides which version a view r
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -172,21 +173,48 @@ def load(fs: FileSystem, directory: Path, tablet: TabletId) -> Manifest:
             a file that it names is missing or has another size. No older version is taken in its
             place: trim may have deleted what that one expects in the log.
     """
-    versions = sorted(_versions(fs, directory))
-    if not versions:
-        return Manifest(tablet)
-    newest = read(fs, directory, versions[-1], tablet)
-    previous = newest.previous
-    for version in reversed(versions[:-1]):
-        if version != newest.version - 1:
-            break  # Older ones than the predecessor wait to be collected.
-        if read(fs, directory, version, tablet).sha256 != previous:
+    return load_for(fs, directory, tablet, ())[-1]
+
+
+def load_for(
+    fs: FileSystem, directory: Path, tablet: TabletId, seqs: Iterable[int]
+) -> tuple[Manifest, ...]:
+    """As `load`, and before it, oldest first, the versions that views at `seqs` read.
+
+    Others may publish, collect or erase meanwhile: what they remove is not missing. Raises as `load`.
+    """
+    before: list[int] = []
+    while versions := versions_of(fs, directory):
+        newest = _checked(fs, directory, tablet, versions)
+        if newest is not None:
+            return (*read_by(fs, directory, newest, versions, seqs), newest)
+        if versions == before:
             raise DataCorruptedError(
-                f"manifest {version} of tablet {tablet.user}/{tablet.table} was altered"
+                f"manifest {versions[-1]} of tablet {tablet.user}/{tablet.table} cannot be opened"
             )
+        before = versions
+    return (Manifest(tablet),)
+
+
+def _checked(
+    fs: FileSystem, directory: Path, tablet: TabletId, versions: Sequence[int]
+) -> Manifest | None:
+    """The last of these versions, verified; None when it was removed meanwhile."""
+    try:
+        newest = read(fs, directory, versions[-1], tablet)
+    except FileNotFoundError:
+        return None
+    if newest.version - 1 in versions:  # Older ones than the predecessor wait to be collected.
+        with suppress(FileNotFoundError):
+            if read(fs, directory, newest.version - 1, tablet).sha256 != newest.previous:
+                raise DataCorruptedError(
+                    f"manifest {newest.version - 1} of tablet {tablet.user}/{tablet.table} "
+                    "was altered"
+                )
     for segment in newest.segments:
-        path = Path(segment.path)
-        if not fs.exists(path) or fs.size(path) != segment.size:
+        if not _is_there(fs, segment):
+            if not fs.exists(directory / manifest_name(newest.version)):
+                return None  # The manifest goes first when a tablet is erased.
             raise DataCorruptedError(
                 f"segment {segment.file} of tablet {tablet.user}/{tablet.table} "
                 "is missing or has another size"
@@ -194,8 +222,58 @@ def load(fs: FileSystem, directory: Path, tablet: TabletId) -> Manifest:
     return newest
 
 
+def _is_there(fs: FileSystem, segment: Segment) -> bool:
+    try:
+        return fs.size(Path(segment.path)) == segment.size
+    except FileNotFoundError:
+        return False
+
+
+def read_by(
+    fs: FileSystem,
+    directory: Path,
+    newest: Manifest,
+    versions: Sequence[int],
+    seqs: Iterable[int],
+) -> tuple[Manifest, ...]:
+    """Which of these `versions` before `newest` views at `seqs` read, oldest first.
+
+    A view reads the newest version that reaches no further than it does. Raises DataCorruptedError.
+    """
+    found: list[Manifest] = []
+    waiting = {seq for seq in seqs if seq < newest.flushed_through}
+    for version in sorted(versions, reverse=True):
+        if not waiting:
+            break
+        if version >= newest.version:
+            continue
+        try:
+            manifest = read(fs, directory, version, newest.tablet)
+        except FileNotFoundError:
+            continue  # It was collected: no view reads it.
+        fitting = {seq for seq in waiting if manifest.flushed_through <= seq}
+        if fitting:
+            found.append(manifest)
+            waiting -= fitting
+    return tuple(reversed(found))
+
+
+def versions_of(fs: FileSystem, directory: Path) -> list[int]:
+    """The versions that have a file, in order; none when there is no directory."""
+    try:
+        names = fs.listdir(directory)
+    except FileNotFoundError:
+        return []
+    return versions_among(names)
+
+
+def versions_among(names: Iterable[str]) -> list[int]:
+    """The versions whose files are among these names, in order."""
+    return sorted(int(match[1]) for name in names if (match := _NAME.fullmatch(name)))
+
+
 def read(fs: FileSystem, directory: Path, version: int, tablet: TabletId) -> Manifest:
-    """One version. Raises DataCorruptedError when it is damaged or another tablet's."""
+    """One version. Raises DataCorruptedError when it is damaged or another tablet's; FileNotFoundError."""
     manifest = decode(fs.read_bytes(directory / manifest_name(version)), directory)
     if manifest.tablet != tablet or manifest.version != version:
         raise DataCorruptedError(
@@ -211,13 +289,6 @@ def files_of(manifests: Sequence[Manifest]) -> set[str]:
         for segment in manifest.segments:
             names |= {segment.file, segment.filter_file}
     return names
-
-
-def _versions(fs: FileSystem, directory: Path) -> list[int]:
-    if not fs.exists(directory):
-        return []
-    matches = (_NAME.fullmatch(name) for name in fs.listdir(directory))
-    return [int(match[1]) for match in matches if match]
 
 
 def _segment_document(segment: Segment) -> dict[str, Any]:

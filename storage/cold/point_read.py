@@ -45,6 +45,7 @@ class RowGroups:
         self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._tables: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
+        self._groups: dict[str, set[int]] = {}  # By path: many files go when a table is dropped.
         self._bytes = 0
 
     def get(self, path: str, group: int) -> pa.Table | None:
@@ -59,15 +60,22 @@ class RowGroups:
             if (path, group) in self._tables:
                 return
             self._tables[path, group] = table
+            self._groups.setdefault(path, set()).add(group)
             self._bytes += table.nbytes
             while self._bytes > self._bytes_max:
-                _, gone = self._tables.popitem(last=False)
-                self._bytes -= gone.nbytes
+                self._drop(*next(iter(self._tables)))
 
     def forget(self, path: str) -> None:
         with self._lock:
-            for key in [key for key in self._tables if key[0] == path]:
-                self._bytes -= self._tables.pop(key).nbytes
+            for group in tuple(self._groups.get(path, ())):
+                self._drop(path, group)
+
+    def _drop(self, path: str, group: int) -> None:
+        self._bytes -= self._tables.pop((path, group)).nbytes
+        groups = self._groups[path]
+        groups.remove(group)
+        if not groups:
+            del self._groups[path]
 
 
 _GROUPS = RowGroups(64 << 20)  # One for the process: some 40 row groups of messages.

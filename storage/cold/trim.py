@@ -1,29 +1,64 @@
-"""Trim: delete from the log what is in cold; collect: remove files that nothing names any more.
+"""Trim: delete from the log what is in cold, and what no feed may ask for any more.
 
-Both run later than the flush, and apart from it: readers with older views, and the change feed,
-may still want what a flush has copied.
+It runs later than the flush, and apart from it: readers with older views, and the change feed, may
+still want what a flush has copied. What there is to trim is found in the log's meta records, open
+tablets or not:
+
+- the flush's (`meta_key(tablet)`): up to where the log is durably in segments; read as the oldest
+  open view has it, so that no view misses an entry;
+- trim's own (`RETAINED`), written in the batches that delete: from where on the feed finds every
+  entry, and before which commit there is nothing to delete.
+
+A tablet has something to trim when the second is not above the first.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
+from struct import Struct
 from typing import NamedTuple, Protocol
 
 from storage import failpoints
-from storage.cold.flush import FlushHost
-from storage.cold.manifest import files_of
-from storage.cold.point_read import forget_file
-from storage.fs import FileSystem
+from storage.cold.publication import PublicationHost
+from storage.errors import DataCorruptedError
 from storage.ids import TabletId
+from storage.keys import meta_key, meta_range, split_index_key
 from storage.log.log_entry import Op, decode_entry
 from storage.log.view import View
-from storage.tablet import Tablet
+from storage.schema import Schema
 
 _BATCH_ENTRIES = 500
 """Entries deleted in one batch: some 4 ms for a commit that waits behind it."""
 
-_FILES = ("segment-", "manifest-", "tmp-")
+RETAINED = "retained_from"
+"""Name of the meta record of trim: two commits, 8 bytes each (`Retained`)."""
+
+_RETAINED = Struct(">QQ")
+
+
+class Retained(NamedTuple):
+    """What trim has left of a log.
+
+    complete_from: every entry from this commit on is there. oldest: no entry is older than this.
+    """
+
+    complete_from: int
+    oldest: int
+
+    def pack(self) -> bytes:
+        """As a meta record."""
+        return _RETAINED.pack(*self)
+
+
+class Untrimmed(NamedTuple):
+    """A tablet with something in cold that its log still has, or may have.
+
+    through: the log is in cold up to this commit. oldest: it has no entry before this one.
+    """
+
+    tablet: TabletId
+    through: int
+    oldest: int
 
 
 class LogEntry(NamedTuple):
@@ -34,19 +69,29 @@ class LogEntry(NamedTuple):
     key: bytes | None
 
 
-class TrimHost(FlushHost, Protocol):
+class TrimHost(PublicationHost, Protocol):
     """What trim needs of the engine. Called from trim's thread."""
 
-    def oldest_view(self) -> int:
-        """The least seq of all open views and the published one."""
+    def acquire(self) -> View:
+        """The published view (on the loop)."""
         ...
 
-    def delete_entries(self, tablet: TabletId, entries: Sequence[LogEntry]) -> None:
+    def flushed_through(self, tablet: TabletId) -> int:
+        """The newest commit that is durably in segments for every open view (on the loop)."""
+        ...
+
+    def delete_entries(
+        self, tablet: TabletId, entries: Sequence[LogEntry], retained: Retained
+    ) -> None:
         """In the committer's turn, delete log entries, and those index entries that point at them.
 
         Whether one does is asked there and then: a commit in between may have moved it. The
-        deletion need not be synced.
+        deletion need not be synced. What is retained is noted in the same batch.
         """
+        ...
+
+    def trimmed(self, tablet: TabletId, through: int) -> None:
+        """The log has no entry up to `through`: an open tablet lets go of them too (on the loop)."""
         ...
 
 
@@ -59,85 +104,86 @@ class TrimResult:
     entries: int
 
 
-def trim(host: TrimHost, tablet: Tablet, *, retained_from: int) -> TrimResult:
+def untrimmed(view: View) -> Iterator[Untrimmed]:
+    """Every tablet whose log trim has to look at, some time, in order."""
+    through: tuple[TabletId, int] | None = None
+    oldest = 0
+    for key, value in view.scan(*meta_range()):
+        tablet, name = split_index_key(key)
+        if name == b"":
+            if through is not None and oldest <= through[1]:
+                yield Untrimmed(*through, oldest)
+            through, oldest = (tablet, int.from_bytes(value[:8])), 0
+        elif name == RETAINED.encode() and through is not None and through[0] == tablet:
+            oldest = unpack_retained(value).oldest
+    if through is not None and oldest <= through[1]:
+        yield Untrimmed(*through, oldest)
+
+
+def unpack_retained(data: bytes) -> Retained:
+    """What a meta record of trim says. Raises DataCorruptedError."""
+    if len(data) != _RETAINED.size:
+        raise DataCorruptedError("a record of what the log retains cannot be read")
+    return Retained(*_RETAINED.unpack(data))
+
+
+def trim(host: TrimHost, tablet: TabletId, schema: Schema, *, retained_from: int) -> TrimResult:
     """Delete the log's entries that every open view reads from cold. For a worker thread.
 
     Args:
         host: The engine.
-        tablet: Whose log.
+        tablet: Whose log; it need not be open.
+        schema: The versions that its entries may have.
         retained_from: First seq that the change feed must still find.
     """
-    through = host.run_on_loop(lambda: _limit(host, tablet, retained_from))
+    with host.directories.writer(tablet):  # What trim notes must not outlive the tablet.
+        exists, view, flushed = host.run_on_loop(
+            lambda: (host.exists(tablet), host.acquire(), host.flushed_through(tablet))
+        )
+        through = max(0, min(flushed, retained_from - 1))
+        try:
+            deleted = _trim(host, view, tablet, schema, through) if exists else 0
+        finally:
+            host.run_on_loop(view.release)
+        host.run_on_loop(lambda: host.trimmed(tablet, through))
+    return TrimResult(tablet, through, deleted)
+
+
+def _trim(host: TrimHost, view: View, tablet: TabletId, schema: Schema, through: int) -> int:
+    noted = view.system_get(meta_key(tablet, RETAINED))
+    # LevelDB is slow to pass by what was deleted before.
+    start = 0 if noted is None else unpack_retained(noted).oldest - 1
+    log = _entries(view, tablet, schema, max(0, start), through)
     deleted = 0
-    view_of = host.run_on_loop(host.acquire)
-    view = host.run_on_loop(view_of.__enter__)
-    try:
-        log = _entries(view, tablet, through)
-        while entries := list(islice(log, _BATCH_ENTRIES)):
-            host.delete_entries(tablet.id, entries)
-            deleted += len(entries)
-            failpoints.hit("trim.batch")
-    finally:
-        host.run_on_loop(lambda: view_of.__exit__(None, None, None))
-    host.run_on_loop(lambda: tablet.trimmed(through))
-    return TrimResult(tablet.id, through, deleted)
+    while entries := list(islice(log, _BATCH_ENTRIES)):
+        last = entries[-1].seq  # Of this commit there may be more.
+        host.delete_entries(tablet, entries, Retained(last + 1, last))
+        deleted += len(entries)
+        failpoints.hit("trim.batch")
+    retained = _retained(view, tablet, through)
+    if deleted or noted != retained.pack():
+        host.delete_entries(tablet, (), retained)
+    return deleted
 
 
-def collect(host: TrimHost, tablet: Tablet, *, older_than_ns: int) -> list[str]:
-    """Remove files of the tablet that no manifest of an open view names; returns their names.
-
-    Args:
-        host: The engine.
-        tablet: Whose directory.
-        older_than_ns: Only files last changed before this time, in ns since 1970: a statement
-            that chose a manifest just before it was dropped may still open its files.
-    """
-    fs, directory = host.fs, tablet.directory
-    with tablet.flushing:
-        if not fs.exists(directory):
-            return []
-        kept = host.run_on_loop(lambda: tablet.forget_manifests(host.oldest_view()))
-        named = files_of(kept)
-        removed = []
-        for name in sorted(fs.listdir(directory)):
-            path = directory / name
-            ours = name.startswith(_FILES) and name not in named
-            if ours and fs.stat(path).st_mtime_ns < older_than_ns:
-                fs.unlink(path)
-                forget_file(path)
-                removed.append(name)
-                failpoints.hit("collect.unlinked")
-        return removed
+def _retained(view: View, tablet: TabletId, through: int) -> Retained:
+    """Up to where the log is trimmed, and where it goes on."""
+    following = next(view.log(tablet, through), None)
+    if following is not None:
+        return Retained(through + 1, following[0])
+    hint = view.system_get(meta_key(tablet))
+    # The next entry will come after what is flushed: until the next flush there is no work.
+    flushed = 0 if hint is None else int.from_bytes(hint[:8])
+    return Retained(through + 1, flushed + 1)
 
 
-def erase(fs: FileSystem, directory: Path) -> list[str]:
-    """Remove every file of a dropped tablet's directory, manifests first; returns their names.
-
-    Idempotent: a crash leaves fewer files, and no manifest that names missing ones.
-    """
-    if not fs.exists(directory):
-        return []
-    names = sorted(fs.listdir(directory), key=lambda name: (not name.startswith("manifest-"), name))
-    for name in names:
-        fs.unlink(directory / name)
-        forget_file(directory / name)
-        failpoints.hit("erase.unlinked")
-    fs.sync_directory(directory)
-    return names
-
-
-def _limit(host: TrimHost, tablet: Tablet, retained_from: int) -> int:
-    flushed = tablet.manifest_at(host.oldest_view())
-    # An incarnation that no file knows begins at a TRUNCATE; without its entry it would not begin.
-    passed = flushed.flushed_through if flushed.version else 0
-    return max(0, min(passed, retained_from - 1))
-
-
-def _entries(view: View, tablet: Tablet, through: int) -> Iterator[LogEntry]:
-    for seq, n, data in view.log(tablet.id, 0):
+def _entries(
+    view: View, tablet: TabletId, schema: Schema, after: int, through: int
+) -> Iterator[LogEntry]:
+    for seq, n, data in view.log(tablet, after):
         if seq > through:
             break
         entry = decode_entry(data)
         row = None if entry.op in {Op.TRUNCATE, Op.LOAD} else entry.row
-        key = None if row is None else tablet.key_of(tablet.projected_row(row, entry.version))
+        key = None if row is None else schema.key_of(schema.newest(row, entry.version))
         yield LogEntry(seq, n, key)

@@ -219,6 +219,11 @@ class HotSnapshot:
         self._calls = calls
         self._get: Callable[..., bytes | None] = snapshot.get
 
+    @property
+    def ended(self) -> bool:
+        """Whether the store was closed."""
+        return self._store.closed
+
     def get(self, key: bytes) -> bytes | None:
         """A key's value.
 

@@ -6,7 +6,7 @@ commit is published, and shares it by reference count.
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -15,14 +15,21 @@ from storage.ids import TabletId
 from storage.keys import (
     index_key,
     index_prefix,
+    index_range,
     log_key,
+    log_range,
+    meta_range,
     split_log_key,
+    split_tablet_key,
     successor,
     unpack_position,
 )
 from storage.layout import Row
 from storage.log.hot import HotSnapshot
 from storage.log.log_entry import Entry, Op, decode_entry
+
+if TYPE_CHECKING:
+    from storage.cold.manifest import Manifest
 
 
 class Version(msgspec.Struct, gc=False):
@@ -41,10 +48,11 @@ class View:
 
     catalog_version: the newest commit up to `seq` that changed system records. `acquire` and
     `release` are for the event loop. When the store is closed under a view, reads raise
-    SerializationError.
+    SerializationError. reads: manifests whose files its holders may still open, by tablet and
+    version: the files stay as long as somebody holds the view.
     """
 
-    __slots__ = ("_get", "_on_close", "_references", "_snapshot", "catalog_version", "seq")
+    __slots__ = ("_get", "_on_close", "_references", "_snapshot", "catalog_version", "reads", "seq")
 
     def __init__(
         self,
@@ -60,6 +68,7 @@ class View:
         self._get = snapshot.get
         self._on_close = on_close
         self._references = 1
+        self.reads: dict[TabletId, dict[int, Manifest]] = {}
 
     def acquire(self) -> "View":
         """One more holder."""
@@ -86,6 +95,16 @@ class View:
         traceback: TracebackType | None,
     ) -> None:
         self.release()
+
+    @property
+    def shared(self) -> bool:
+        """Whether it has two holders or more."""
+        return self._references > 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether the store was closed under it: reads raise SerializationError."""
+        return self._snapshot.ended
 
     @property
     def closed(self) -> bool:
@@ -156,6 +175,22 @@ class View:
     def system_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """(key, value) of the system records with a prefix, in key order."""
         return self._snapshot.scan(prefix, successor(prefix))
+
+    def tablets(self) -> Iterator[TabletId]:
+        """Every tablet with anything in the log, the index or the meta records: some seeks for each.
+
+        In order within each of the three, so one may come again.
+        """
+        for start, stop in (log_range(), index_range(), meta_range()):
+            key = next(self._snapshot.scan_keys(start, stop), None)
+            while key is not None:
+                tablet, prefix = split_tablet_key(key)
+                yield tablet
+                key = next(self._snapshot.scan_keys(successor(prefix), stop), None)
+
+    def scan_keys(self, start: bytes, stop: bytes) -> Iterator[bytes]:
+        """Raw keys in [start, stop), for recovery and erasure."""
+        return self._snapshot.scan_keys(start, stop)
 
     def scan(self, start: bytes, stop: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Raw (key, value) pairs in [start, stop), for recovery and checks."""

@@ -1,11 +1,13 @@
 """A log, its index and its views in memory: what tablets, flush and trim need of the engine."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from storage.cold.directories import Directories
+from storage.cold.kept_manifests import Reads
+from storage.cold.trim import RETAINED
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keys import log_key
+from storage.keys import log_key, meta_key
 from storage.layout import Row
 from storage.log.log_entry import Op, decode_entry, encode_entry
 from storage.log.view import Version
@@ -27,10 +29,25 @@ class Write:
 class FakeView:
     """A copy of the log and index at one commit."""
 
-    def __init__(self, seq, entries, index):
+    def __init__(self, seq, engine):
         self.seq = seq
-        self._entries = dict(entries)
-        self._index = dict(index)
+        self.reads = {}
+        self._engine = engine
+        self._entries = dict(engine.entries)
+        self._index = dict(engine.index)
+        self._system = dict(engine.system)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.release()
+
+    def release(self):
+        self._engine.views.remove(self.seq)
+
+    def system_get(self, key):
+        return self._system.get(key)
 
     def find(self, tablet, key):
         assert tablet == TABLET
@@ -61,8 +78,11 @@ class FakeEngine:
     seq: int = 0
     entries: dict = field(default_factory=dict)
     index: dict = field(default_factory=dict)
+    system: dict = field(default_factory=dict)
+    directories: Directories = field(default_factory=Directories)
     views: list = field(default_factory=list)
     intents: dict = field(default_factory=dict)
+    hints: list = field(default_factory=list)
     tablet: object = None
 
     def commit(self, *writes: Write) -> int:
@@ -76,16 +96,11 @@ class FakeEngine:
         return self.seq
 
     def view(self):
-        return FakeView(self.seq, self.entries, self.index)
+        return FakeView(self.seq, self)
 
-    @contextmanager
     def acquire(self):
-        seq = self.seq
-        self.views.append(seq)
-        try:
-            yield self.view()
-        finally:
-            self.views.remove(seq)
+        self.views.append(self.seq)
+        return self.view()
 
     def run_on_loop(self, call):
         return call()
@@ -103,15 +118,36 @@ class FakeEngine:
         pass
 
     def end_flush(self, flushed):
-        for tablet, _, _ in flushed:
+        for tablet, manifest, _ in flushed:
+            self.intents.pop(tablet, None)
+            through = manifest.flushed_through
+            self.system[meta_key(tablet)] = through.to_bytes(8)
+            self.hints.append(through)
+
+    def cancel_flush(self, tablets):
+        for tablet in tablets:
             self.intents.pop(tablet, None)
 
-    def oldest_view(self):
-        return min([*self.views, self.seq])
+    def exists(self, tablet):
+        return True
 
-    def delete_entries(self, tablet, entries):
+    def opened(self, tablet):
+        return self.tablet
+
+    def reads(self, tablet):
+        return Reads((*self.views, self.seq))
+
+    def flushed_through(self, tablet):
+        oldest = min([*self.views, self.seq])
+        return max((hint for hint in self.hints if hint <= oldest), default=0)
+
+    def delete_entries(self, tablet, entries, retained):
         assert tablet == TABLET
         for seq, n, key in entries:
             del self.entries[seq, n]
             if key is not None and self.index.get(key) == (seq, n):
                 del self.index[key]
+        self.system[meta_key(tablet, RETAINED)] = retained.pack()
+
+    def trimmed(self, tablet, through):
+        self.tablet.trimmed(through)

@@ -39,7 +39,7 @@ def made(path, *, flushed=False, trimmed=False):
     if flushed:
         flush(Host(engine), tablet)
     if trimmed:
-        trim(Host(engine), tablet, retained_from=2**63)
+        trim(Host(engine), tablet.id, tablet.schema, retained_from=2**63)
     engine.close()
     return seqs
 
@@ -65,9 +65,9 @@ def test_a_tablet_trimmed_after_a_flush_that_never_left_its_hint_is_right_too(tm
     made(tmp_path)
     engine = open_engine(tmp_path, tablet_factory=None)
     tablet = engine.tablet(TABLET, LAYOUT)
-    with failpoints.armed("flush.swapped", "crash"), pytest.raises(failpoints.FailpointError):
+    with failpoints.armed("publish.swapped", "crash"), pytest.raises(failpoints.FailpointError):
         flush(Host(engine), tablet)
-    trim(Host(engine), tablet, retained_from=2**63)
+    trim(Host(engine), tablet.id, tablet.schema, retained_from=2**63)
     engine.close()
     assert problems(tmp_path) == []
 

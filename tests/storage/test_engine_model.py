@@ -14,7 +14,7 @@ from storage.arrow import to_rows
 from storage.check import check
 from storage.cold.flush import flush, flush_together
 from storage.cold.point_read import SegmentReader
-from storage.cold.trim import trim
+from storage.cold.trim import RETAINED, trim
 from storage.errors import KalamError, SerializationError
 from storage.ids import TabletId
 from storage.keys import meta_key
@@ -39,7 +39,7 @@ from tests.storage.merging import merge_segments
 
 KEYS = st.integers(0, 5)
 TABLETS = st.sampled_from([TABLET, OTHER])
-FLUSH_POINTS = ["flush.intent", "flush.renamed", "flush.manifest_linked", "flush.swapped"]
+FLUSH_POINTS = ["flush.intent", "publish.renamed", "publish.manifest_linked", "publish.swapped"]
 COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_publish"]
 
 
@@ -55,9 +55,16 @@ class Host:
     def __init__(self, engine):
         self.engine = engine
         self.fs = engine.fs
+        self.directories = engine.directories
         self.acquire = engine.acquire
-        self.oldest_view = engine.oldest_view_seq
+        self.opened = engine.opened
+        self.reads = engine.reads
+        self.flushed_through = engine.flushed_through
         self.before_manifest = engine.sync_slots
+        self.dropped = set()
+
+    def exists(self, tablet):
+        return tablet not in self.dropped
 
     def run_on_loop(self, call):
         return call()
@@ -77,11 +84,18 @@ class Host:
             commit(self.engine, system=[(intent_key(tablet), None), (meta_key(tablet), through)])
             self.engine.flushed(tablet, entries)
 
-    def delete_entries(self, tablet, entries):
-        one = write_set()
+    def cancel_flush(self, tablets):
+        commit(self.engine, system=[(intent_key(tablet), None) for tablet in tablets])
+
+    def delete_entries(self, tablet, entries, retained):
+        one = write_set(system=[(meta_key(tablet, RETAINED), retained.pack())])
         one.validate = lambda _seq: one.system.extend(self.engine.trim_puts(tablet, entries))
         self.engine.publish(self.engine.write_group([one]))
         assert one.error is None
+
+    def trimmed(self, tablet, through):
+        if (opened := self.opened(tablet)) is not None:
+            opened.trimmed(through)
 
 
 class EngineModel(RuleBasedStateMachine):
@@ -188,7 +202,7 @@ class EngineModel(RuleBasedStateMachine):
 
     @rule(tablet=TABLETS)
     def trim_a_tablet(self, tablet):
-        trim(Host(self.engine), self.tablets[tablet], retained_from=2**63)
+        trim(Host(self.engine), tablet, self.tablets[tablet].schema, retained_from=2**63)
 
     @precondition(lambda self: len(self.kept) < 3)
     @rule()

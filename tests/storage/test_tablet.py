@@ -8,11 +8,13 @@ import pyarrow as pa
 import pytest
 
 from storage.arrow import to_rows
+from storage.cold.collect import collect, erase
 from storage.cold.flush import clean, flush
 from storage.cold.point_read import SegmentReader
-from storage.cold.trim import collect, erase, trim
+from storage.cold.trim import trim
 from storage.errors import DataCorruptedError
 from storage.fs import OS
+from storage.ids import TabletId
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
 from storage.tablet import COLD_NEEDED, Tablet, shrink_tails
@@ -147,10 +149,10 @@ class Schedule:
 
     def trim(self):
         retained_from = self.engine.seq + 1 - self.random.choice((0, 0, 2, 5))
-        trim(self.engine, self.tablet, retained_from=retained_from)
+        trim(self.engine, self.tablet.id, self.tablet.schema, retained_from=retained_from)
 
     def collect(self):
-        collect(self.engine, self.tablet, older_than_ns=2**63)
+        collect(self.engine, self.tablet.id, self.tablet.directory)
 
     def drop_the_tail(self):
         self.tablet.drop_tail()
@@ -228,7 +230,7 @@ def test_recent_rows_stay_out_of_the_segments_until_the_log_is_trimmed(tmp_path)
     view = engine.view()
     assert tablet.newest_floor(view) == 0
     assert next(tablet.newest(view)).row[0] == 19
-    trim(engine, tablet, retained_from=11)
+    trim(engine, tablet.id, tablet.schema, retained_from=11)
     view = engine.view()
     assert tablet.newest_floor(view) == 10
     assert [version.row[0] for version in tablet.newest(view)] == list(range(19, 9, -1))
@@ -332,7 +334,12 @@ def test_statistics_read_what_was_not_counted_before(tmp_path, monkeypatch):
 def test_a_dropped_tablet_leaves_no_file(tmp_path):
     engine, tablet = filled(tmp_path, 5)
     flush(engine, tablet)
-    assert len(erase(OS, tablet.directory)) == 3
-    assert OS.listdir(tablet.directory) == []
-    assert erase(OS, tablet.directory) == []
-    assert erase(OS, tmp_path / "never") == []
+    other = tablet.directory.parent / "4"
+    OS.mkdir(other)
+    gone = [(TABLET, tablet.directory), (TabletId(8, 3), tmp_path / "never" / "3")]
+    for _ in range(2):  # What is gone already was to go.
+        erase(OS, engine.directories, gone)
+        assert OS.listdir(tablet.directory.parent) == ["4"]
+    erase(OS, engine.directories, [(TabletId(7, 4), other)])
+    assert not OS.exists(other.parent)
+    assert OS.exists(other.parent.parent)

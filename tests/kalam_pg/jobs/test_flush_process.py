@@ -270,7 +270,7 @@ def test_an_idle_process_is_ended(monkeypatch, elsewhere):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["flush.intent", "flush.encoded", "flush.file_written", "flush.manifest_linked"]
+    "name", ["flush.intent", "flush.encoded", "flush.file_written", "publish.manifest_linked"]
 )
 def test_a_crash_at_a_failpoint_changes_no_row(tmp_path, name, elsewhere, shared):
     house = House(tmp_path)

@@ -31,6 +31,7 @@ async def database(path):
     found = SimpleNamespace(
         engine=engine,
         committer=committer,
+        catalog=SimpleNamespace(table_by_id={TABLE.id: TABLE}.get),
         tablet_of_anyone=lambda table, tablet: engine.tablet(tablet, table.layout),
     )
     try:
@@ -55,7 +56,7 @@ async def test_trim_deletes_in_the_committers_thread(tmp_path, monkeypatch):
 
         monkeypatch.setattr(db.engine, "trim_puts", noted)
         tablet = db.tablet_of_anyone(TABLE, TABLETS[0])
-        call = partial(trim, FlushHost(db), tablet, retained_from=2**62)
+        call = partial(trim, FlushHost(db), tablet.id, tablet.schema, retained_from=2**62)
         assert (await trio.to_thread.run_sync(call)).entries == 5
         assert len(threads) == 1
         assert threading.get_ident() not in threads
@@ -76,7 +77,7 @@ async def test_a_refused_group_is_flushed_one_by_one(tmp_path):
         # The group's first file, and that of the second one flushed by itself.
         with (
             failpoints.armed("flush.file_written", refuse),
-            failpoints.armed("flush.renames_durable", refuse, at=2),
+            failpoints.armed("publish.names_durable", refuse, at=2),
             pytest.raises(IoError),
         ):
             await flushing.flush_table(db, jobs, TABLE, TABLETS)

@@ -7,10 +7,11 @@ from itertools import pairwise
 import pytest
 
 from storage import failpoints
+from storage.cold.collect import collect
 from storage.cold.encoder import encode
 from storage.cold.flush import clean, flush
 from storage.cold.segment import encode_segments
-from storage.cold.trim import collect, trim
+from storage.cold.trim import trim
 from storage.errors import DataCorruptedError, DiskFullError, IoError
 from storage.fs import OS
 from storage.keys import encode_key
@@ -40,7 +41,7 @@ class House:
         self.put(1)
         self.remove(2)
         flush(self.engine, self.tablet)
-        trim(self.engine, self.tablet, retained_from=self.engine.seq + 1)
+        trim(self.engine, self.tablet.id, self.tablet.schema, retained_from=self.engine.seq + 1)
         self.put(3)
         self.remove(4)
         self.put(2)
@@ -80,10 +81,10 @@ class House:
         self.put(5)
         flush(self.engine, self.tablet)
         self.check()
-        trim(self.engine, self.tablet, retained_from=self.engine.seq + 1)
+        trim(self.engine, self.tablet.id, self.tablet.schema, retained_from=self.engine.seq + 1)
         assert self.engine.entries == {}
         assert self.engine.index == {}
-        collect(self.engine, self.tablet, older_than_ns=2**63)
+        collect(self.engine, self.tablet.id, self.tablet.directory)
         self.check()
         assert len(OS.listdir(self.directory)) == 1 + 2 * len(self.tablet.manifest.segments)
         self.reopen()
@@ -147,13 +148,13 @@ FAILPOINTS = (
     "flush.intent",
     "flush.encoded",
     "flush.file_written",
-    "flush.files_durable",
-    "flush.renamed",
-    "flush.renames_durable",
-    "flush.manifest_written",
-    "flush.manifest_linked",
-    "flush.manifest_durable",
-    "flush.swapped",
+    "publish.files_durable",
+    "publish.renamed",
+    "publish.names_durable",
+    "publish.manifest_written",
+    "publish.manifest_linked",
+    "publish.manifest_durable",
+    "publish.swapped",
     "flush.done",
 )
 
@@ -175,15 +176,15 @@ def test_a_crash_amid_trim_changes_no_row(tmp_path, monkeypatch, batches):
     before = len(house.engine.entries)
     delete, left = house.engine.delete_entries, [batches]
 
-    def delete_some(tablet, entries):
+    def delete_some(tablet, entries, retained):
         if not left[0]:
             raise CrashError
         left[0] -= 1
-        delete(tablet, entries)
+        delete(tablet, entries, retained)
 
     house.engine.delete_entries = delete_some
     with pytest.raises(CrashError):
-        trim(house.engine, house.tablet, retained_from=house.engine.seq + 1)
+        trim(house.engine, house.tablet.id, house.tablet.schema, retained_from=house.engine.seq + 1)
     house.engine.delete_entries = delete
     assert len(house.engine.entries) == before - batches
     house.reopen()
@@ -237,8 +238,8 @@ def test_a_view_that_is_held_reads_on_while_flush_trim_and_collect_go_past_it(tm
     flush(house.engine, house.tablet)
     house.remove(0)
     flush(house.engine, house.tablet)
-    trim(house.engine, house.tablet, retained_from=house.engine.seq + 1)
-    collect(house.engine, house.tablet, older_than_ns=2**63)
+    trim(house.engine, house.tablet.id, house.tablet.schema, retained_from=house.engine.seq + 1)
+    collect(house.engine, house.tablet.id, house.tablet.directory)
     assert scan(house.tablet, view) == rows
     house.check()
     house.engine.views.remove(view.seq)
@@ -249,15 +250,30 @@ def test_the_feed_keeps_what_it_retains(tmp_path):
     house = House(tmp_path)
     flush(house.engine, house.tablet)
     since = house.engine.seq - 1
-    result = trim(house.engine, house.tablet, retained_from=since)
+    result = trim(house.engine, house.tablet.id, house.tablet.schema, retained_from=since)
     assert result.through == since - 1
     assert [seq for seq, _ in sorted(house.engine.entries)] == [since, since + 1]
 
 
-def test_young_files_are_not_collected(tmp_path):
+def test_files_that_nothing_names_are_collected(tmp_path):
     house = House(tmp_path)
-    (house.directory / "segment-1-stray.parquet").write_bytes(b"x")
-    assert collect(house.engine, house.tablet, older_than_ns=0) == []
-    removed = collect(house.engine, house.tablet, older_than_ns=2**63)
-    assert "segment-1-stray.parquet" in removed
+    for name in ("segment-1-stray.parquet", "tmp-left", "manifest-0000000001.json.bak"):
+        (house.directory / name).write_bytes(b"x")
+    removed = collect(house.engine, house.tablet.id, house.directory)
+    assert {"segment-1-stray.parquet", "tmp-left", "manifest-0000000001.json.bak"} <= {*removed}
+    assert len(OS.listdir(house.directory)) == 1 + 2 * len(house.tablet.manifest.segments)
+    house.check()
+
+
+def test_files_that_somebody_writes_are_not_collected(tmp_path):
+    house = House(tmp_path)
+
+    def look():
+        before = sorted(OS.listdir(house.directory))
+        assert any(name.startswith("tmp-") for name in before)
+        removed = collect(house.engine, house.tablet.id, house.directory)
+        assert removed == ["manifest-0000000001.json"]
+
+    with failpoints.armed("flush.file_written", look):
+        flush(house.engine, house.tablet)
     house.check()

@@ -172,7 +172,7 @@ def test_a_damaged_entry_is_its_tablets_own(tmp_path):
 
 def test_a_flush_that_ended_after_its_manifest_is_not_due_for_ever(tmp_path):
     street = Street(tmp_path)
-    with failpoints.armed("flush.swapped", "crash"), pytest.raises(failpoints.FailpointError):
+    with failpoints.armed("publish.swapped", "crash"), pytest.raises(failpoints.FailpointError):
         street.flush()
     assert set(street.engine.dirty_tablets()) == set(TABLETS)
     assert [answer.version for answer in street.flush()] == [0, 0, 0]

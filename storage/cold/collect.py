@@ -1,0 +1,146 @@
+"""Collect: remove files that nobody reads and nothing names; erase: everything of dropped tablets.
+
+What there is to remove is found in the directory, whether the tablet is open or not. A file stays
+as long as
+
+- the newest manifest names it,
+- a manifest names it that an open view would choose, or has chosen (`View.reads`),
+- or somebody is writing it (`Directories.names`).
+
+Everything may be cut off anywhere and is simply done again; what is gone already was to go.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from storage import failpoints
+from storage.cold.directories import TEMPORARY, Directories
+from storage.cold.kept_manifests import Reads
+from storage.cold.manifest import files_of, read, read_by, versions_among
+from storage.cold.point_read import forget_file
+from storage.cold.publication import PublicationHost, adopt
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.tablet import Tablet
+
+_FILES = ("segment-", "manifest-", TEMPORARY)
+
+
+class CollectHost(PublicationHost, Protocol):
+    """What collection needs of the engine. Called from its thread."""
+
+    def opened(self, tablet: TabletId) -> Tablet | None:
+        """The tablet, if it is open (on the loop)."""
+        ...
+
+    def reads(self, tablet: TabletId) -> Reads:
+        """What open views may read of it (on the loop)."""
+        ...
+
+
+def collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
+    """Remove files of a tablet that nobody reads; returns their names. For a worker thread.
+
+    An empty directory goes too.
+
+    Raises:
+        DataCorruptedError: A manifest cannot be read: what it names is not known.
+        IoError: The disk refuses.
+    """
+    if _is_tidy(host.fs, tablet, directory):
+        return []
+    with host.directories.section(tablet):
+        removed = _collect(host, tablet, directory)
+        host.directories.remove(host.fs, tablet, directory)
+    return removed
+
+
+def _is_tidy(fs: FileSystem, tablet: TabletId, directory: Path) -> bool:
+    """Whether there is one manifest, and nothing that it does not name: nothing to ask the loop for."""
+    try:
+        names = fs.listdir(directory)
+        versions = versions_among(names)
+        if len(versions) != 1:
+            return False
+        named = files_of([read(fs, directory, versions[0], tablet)])
+    except FileNotFoundError:
+        return False
+    return all(name in named for name in names)
+
+
+def _collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
+    fs = host.fs
+    opened = host.run_on_loop(lambda: host.opened(tablet))
+    if opened is not None:
+        adopt(host, opened)  # What the disk says and what readers are told is one thing from here.
+    # The names first: who has written one of them since publishes it in this section, or not at all.
+    writing = host.directories.names(tablet)
+    try:
+        names = sorted(fs.listdir(directory))
+        reads = host.run_on_loop(lambda: host.reads(tablet))
+        named = _named(fs, tablet, directory, names, reads)
+    except FileNotFoundError:
+        return []  # It goes already.
+    if opened is not None:
+        host.run_on_loop(lambda: opened.forget_manifests(reads))
+    unread = [n for n in names if n.startswith(_FILES) and n not in named and n not in writing]
+    # Manifests first: none that is there names a file that is not.
+    for name in sorted(unread, key=lambda name: not name.startswith("manifest-")):
+        _remove(fs, directory / name)
+        failpoints.hit("collect.unlinked")
+    return unread
+
+
+def _named(
+    fs: FileSystem, tablet: TabletId, directory: Path, names: Iterable[str], reads: Reads
+) -> set[str]:
+    """The files that a manifest names which somebody reads, or will."""
+    versions = versions_among(names)
+    if not versions:
+        return files_of(reads.manifests)
+    newest = read(fs, directory, versions[-1], tablet)
+    older = read_by(fs, directory, newest, versions, reads.seqs)
+    return files_of([*reads.manifests, *older, newest])
+
+
+def erase(
+    fs: FileSystem, directories: Directories, tablets: Sequence[tuple[TabletId, Path]]
+) -> None:
+    """Remove the directories of dropped tablets, which nobody reads or writes any more.
+
+    They share the wait for the disk: all manifests go, durably, before any file that one names.
+
+    Raises:
+        IoError: The disk refuses; some of them are left.
+    """
+    with directories.section(*(tablet for tablet, _ in tablets)):
+        touched = [
+            d for _, d in tablets if _unlink(fs, d, lambda name: name.startswith("manifest-"))
+        ]
+        if touched:
+            fs.sync_many(touched)
+        failpoints.hit("erase.manifests_gone")
+        for tablet, directory in tablets:
+            _unlink(fs, directory, lambda _name: True)
+            directories.remove(fs, tablet, directory)
+
+
+def _unlink(fs: FileSystem, directory: Path, wanted: Callable[[str], bool]) -> bool:
+    """Remove the wanted files of a directory; whether there were any."""
+    try:
+        names = [name for name in fs.listdir(directory) if wanted(name)]
+    except FileNotFoundError:
+        return False
+    for name in names:
+        _remove(fs, directory / name)
+        failpoints.hit("erase.unlinked")
+    return bool(names)
+
+
+def _remove(fs: FileSystem, path: Path) -> None:
+    try:
+        fs.unlink(path)
+    except FileNotFoundError:
+        return
+    forget_file(path)
