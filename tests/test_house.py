@@ -207,7 +207,7 @@ STARTS_TASKS = {
     "kalam_pg/server/loop.py": "the loop's parts, and the Work of one connection",
     "kalam_pg/jobs/flushing.py": "parts of one job, which waits for them",
     "kalam_pg/query/waits.py": "the waits of one statement, which waits for them",
-    "kalam_pg/embed/session.py": "the waits of one statement, which waits for them",
+    "kalam_pg/embed/database.py": "the waits of statements, and answers that they leave open",
 }
 """Who else would start a task starts what may end its siblings: see `kalam_pg.supervision`."""
 

@@ -48,6 +48,7 @@ class Database(AbstractContextManager["Database"]):
         self._config = load(environ={}, flags=settings)
         self._services: Services | None = None
         self._token: trio.lowlevel.TrioToken | None = None
+        self._nursery: trio.Nursery | None = None
         self._stop = trio.Event()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -103,6 +104,11 @@ class Database(AbstractContextManager["Database"]):
 
     # ------------------------------------------------------------------ on the database's thread
 
+    def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Run a coroutine function that may last longer than the statement that begins it."""
+        assert self._nursery is not None
+        self._nursery.start_soon(function)
+
     def begin(self, session: "Session", user: User) -> SqlSession:
         """The conversation of a new session, which is kept until `forget`."""
         services = self._services
@@ -138,7 +144,7 @@ class Database(AbstractContextManager["Database"]):
             self._ready.set()
 
     async def _serve(self) -> None:
-        async with open_services(self._config) as opened:
+        async with open_services(self._config) as opened, trio.open_nursery() as self._nursery:
             self._services = opened.services
             self._token = trio.lowlevel.current_trio_token()
             self._ready.set()
@@ -146,6 +152,7 @@ class Database(AbstractContextManager["Database"]):
             for session in list(self._sessions):
                 session.end(_CLOSED)
                 await session.wait_idle()
+            self._nursery.cancel_scope.cancel()
 
 
 def _closed() -> KalamError:

@@ -1,7 +1,7 @@
 """Connections and sessions: statements of one role, run one after the other."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import trio
@@ -138,26 +138,19 @@ class Session(BuenaVistaSession):  # type: ignore[misc]  # it has no types
                     sql.close()
 
     async def _drive(self, steps: Steps[T]) -> T:
-        """As `query.waits.drive`, but what it waits for can be cancelled."""
-        error: Exception | None = None
-        async with trio.open_nursery() as nursery:
+        """As `query.waits.drive`, but what it waits for can be cancelled, and what it begins may last."""
+        with closing(steps):
             while True:
                 try:
                     step = next(steps)
                 except StopIteration as stop:
                     value: T = stop.value
                     return value
-                except Exception as exc:  # noqa: BLE001 -- raised below
-                    # Out of the nursery first, which would put it into a group.
-                    error = exc
-                    break
                 ended = trio.Event()
                 self._waiting = step
-                step.start(ended.set, nursery.start_soon)
+                step.start(ended.set, self._database.spawn)
                 await ended.wait()
                 self._waiting = None
-        assert error is not None
-        raise error
 
     def _steps(self, text: str, params: Sequence[object]) -> Steps[QueryResult]:
         sql = self._sql

@@ -5,6 +5,7 @@ which keeps out more than PostgreSQL would and never less.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 from catalog.errors import FeatureNotSupportedError, LockNotAvailableError
@@ -52,6 +53,7 @@ class LockingPlan:
     def source(self, x: Execution) -> Steps[RowSource]:
         """Rows are locked as they are taken."""
         x.transaction.check_writable("SELECT FOR UPDATE")
+        x.context = copy(x.context)  # which is the session's, and of its next statement by then
         target = open_target(x, self.rules)
         return _LockedRows(self, x, target, (yield from self.finder.source(x)))
 

@@ -84,6 +84,15 @@ class RowStore:
             return portion
         return portion.part(start, min(start + limit, len(portion)))
 
+    def read_back(self, before: int, limit: int) -> Steps[Portion]:
+        """Some rows before number `before`, in their order, the nearest at least; none before the first."""
+        if before <= 0 or limit <= 0:
+            return NO_ROWS
+        number = bisect_right(self._starts, before - 1) - 1
+        portion = yield from self._portion(number)
+        stop = before - self._starts[number]
+        return portion.part(max(0, stop - limit), stop)
+
     def close(self) -> None:
         """Forget the rows. Again is no error."""
         self._closed = True

@@ -123,7 +123,9 @@ class Catalogue:
         """
         snapshot = x.transaction.snapshot or x.database.catalog
         seen = self.perspective(snapshot, x.user, x.context.search_path)
-        running = CatalogQuery(query, seen.rows, seen.bind(x.context))
+        running = CatalogQuery(
+            query, partial(_rows, seen, x.context.services), seen.bind(x.context)
+        )
         try:
             rows = running.run(AT_ONCE_S)
         except BaseException:
@@ -160,6 +162,18 @@ class Catalogue:
         if rows is None:
             raise QueryCanceledError("canceling statement due to statement timeout")
         return rows
+
+
+def _rows(
+    seen: "Perspective",
+    services: Mapping[str, Callable[..., Any]],
+    schema: str,
+    name: str,
+    equal: Mapping[int, Value] = _NO_VALUES,
+) -> Iterable[Row]:
+    """The rows of a relation; some belong to the session that asks, which has a service of its name."""
+    own = services.get(f"{schema}.{name}")
+    return seen.rows(schema, name, equal) if own is None else own()
 
 
 def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a sequence

@@ -1,107 +1,185 @@
-"""A session's cursors: the rows of each, where it stands, and when it ends.
+"""The rows of a cursor, where it stands among them, and how it gets elsewhere.
 
-A cursor's rows are those that its query gave when it was declared: it is insensitive to what happens
-after, and can go backwards as well as forwards.
+They are those that its query gave when it was opened: a cursor is insensitive to what happens after. It
+pulls them when they are wanted, and going back reads what it has passed from a store; one that only goes
+forward keeps nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from catalog.errors import InvalidCursorNameError, ObjectNotInPrerequisiteStateError
-from kalam_pg.sql.tree import OutputColumn
-from storage.layout import Row
+from catalog.errors import ObjectNotInPrerequisiteStateError
+from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
+from kalam_pg.query.row_source import RowSource, Stored
+from kalam_pg.query.row_store import RowStore, Spills
+from kalam_pg.query.waits import STRIDE, Steps
+
+_AS_IT_COMES = 1 << 30
 
 
-@dataclass(slots=True)
-class Cursor:
-    """at: the row it stands on, from 1; 0 before the first, len(rows) + 1 behind the last.
+class CursorRows:
+    """at: the row it stands on, from 1; 0 before the first, one more than there are behind the last.
 
-    forward_only: NO SCROLL. depth: savepoints around it when it was declared; None: its transaction
-    has committed and it is held.
+    broken: what gives the rows has raised.
     """
 
-    columns: tuple[OutputColumn, ...]
-    rows: Sequence[Row]
-    forward_only: bool
-    hold: bool
-    depth: int | None
-    at: int = 0
+    __slots__ = ("_behind", "_over", "_source", "_store", "at", "broken")
 
-    def fetch(self, direction: str, count: int | None) -> Sequence[Row]:
-        """The rows, and the cursor moved. Raises 55000 for going back where that is not allowed."""
+    def __init__(self, source: RowSource, store: RowStore | None) -> None:
+        """store: where what was passed is kept, None of a cursor that only goes forward."""
+        self.at = 0
+        self.broken = False
+        self._source = source
+        self._store = store
+        self._over = False
+        """All rows are in the store."""
+        self._behind = False
+        """It stands behind the last row."""
+
+    # ------------------------------------------------------------------ FETCH, MOVE and Execute
+
+    def fetch(self, direction: str, count: int | None) -> Steps[RowSource]:
+        """The rows that FETCH gives, to be taken before anything else is asked.
+
+        Raises 55000 for going back where that is not allowed.
+        """
         match direction:
             case "forward" if count is None or count > 0:
-                return self._forward(count)
+                return Window(self.forward, count)
             case "forward" if count:
-                return self._backward(-count)
+                return self._back(-count)
             case "backward" if count is None or count > 0:
-                return self._backward(count)
+                return self._back(count)
             case "backward" if count:
-                return self._forward(-count)
+                return Window(self.forward, -count)
             case "absolute":
                 assert count is not None
-                return self._go(count if count >= 0 else max(0, len(self.rows) + 1 + count))
+                return (yield from self._row_at(count))
             case "relative" if count:
-                return self._go(self.at + count)
+                return (yield from self._row_at(max(self.at + count, 0)))
             case _:
                 # FORWARD 0, BACKWARD 0 and RELATIVE 0 are the row it stands on, again.
-                self._check_back(self.at)
-                return self.rows[self.at - 1 : self.at] if self.at else ()
+                if self.at and not self._behind:
+                    self._check_back()
+                return Window(self._same, 1)
 
-    def _forward(self, count: int | None) -> Sequence[Row]:
-        start = self.at
-        end = len(self.rows) + 1 if count is None else min(start + count, len(self.rows) + 1)
-        self.at = end
-        return self.rows[start:end]
+    def forward(self, limit: int) -> Steps[Portion]:
+        """The next rows, at most `limit` and at least one; behind the last one none."""
+        if self._behind:
+            return NO_ROWS
+        if self._store is None:
+            portion = yield from self._take(limit)
+        else:
+            if self.at == self._store.rows and not self._over:
+                yield from self._pull()
+            portion = yield from self._store.read(self.at, limit)
+        self._behind = not len(portion)
+        self.at += len(portion) or 1
+        return portion
 
-    def _backward(self, count: int | None) -> Sequence[Row]:
-        start = self.at
-        end = 0 if count is None else max(start - count, 0)
-        self._check_back(start)
-        self.at = end
-        return self.rows[max(end - 1, 0) : start - 1][::-1] if start > 1 else ()
+    def keep(self, spills: Spills) -> Steps[None]:
+        """Have all the rows that may still be asked for in a store: what they come from will end."""
+        if self._store is not None:
+            while not self._over:
+                yield from self._pull()
+        else:
+            self._source = Stored((yield from self._source.keep(spills)))
 
-    def _go(self, place: int) -> Sequence[Row]:
-        place = min(max(place, 0), len(self.rows) + 1)
-        if place <= self.at:
-            self._check_back(self.at)
-        self.at = place
-        return self.rows[place - 1 : place] if place else ()
+    def close(self) -> None:
+        """Forget them. Again is no error."""
+        self._source.close()
+        if self._store is not None:
+            self._store.close()
 
-    def _check_back(self, at: int) -> None:
-        if self.forward_only and at:
+    # ------------------------------------------------------------------ inside
+
+    def _take(self, limit: int) -> Steps[Portion]:
+        self.broken = True  # until that has come back
+        portion = yield from self._source.take(limit)
+        if self._store is not None:
+            yield from self._store.add(portion)
+        self.broken = False
+        return portion
+
+    def _pull(self) -> Steps[None]:
+        """Have more rows in the store, or know that there are no more."""
+        assert self._store is not None
+        self._over = not len((yield from self._take(_AS_IT_COMES)))
+
+    def _back(self, count: int | None) -> RowSource:
+        self._check_back()
+        return Window(self._backward, count)
+
+    def _backward(self, limit: int) -> Steps[Portion]:
+        """The rows before, the nearest first."""
+        self._behind = False
+        if self.at <= 1:
+            self.at = 0
+            return NO_ROWS
+        assert self._store is not None
+        portion = yield from self._store.read_back(self.at - 1, min(limit, STRIDE))
+        self.at -= len(portion)
+        return RowPortion(portion.rows()[::-1])
+
+    def _same(self, _limit: int) -> Steps[Portion]:
+        if not self.at or self._store is None:
+            return NO_ROWS
+        return (yield from self._store.read(self.at - 1, 1))
+
+    def _row_at(self, place: int) -> Steps[RowSource]:
+        """The one row at a place, counted from the end if negative; the cursor stands there then."""
+        if self._store is None:
+            return (yield from self._skip_to(place))
+        while not self._over and (place < 0 or place > self._store.rows):
+            yield from self._pull()
+        rows = self._store.rows
+        self.at = max(0, rows + 1 + place) if place < 0 else min(place, rows + 1)
+        self._behind = self.at > rows
+        return Window(self._same, 1)
+
+    def _skip_to(self, place: int) -> Steps[RowSource]:
+        if self.at and 0 <= place <= self.at:
+            self._check_back()
+        portion: Portion = NO_ROWS
+        while place < 0 or self.at < place:
+            portion = yield from self.forward(STRIDE if place < 0 else min(place - self.at, STRIDE))
+            if self._behind:
+                break
+        if place < 0:
+            self._check_back()
+        return Window(_once(portion.part(max(len(portion) - 1, 0), len(portion))), 1)
+
+    def _check_back(self) -> None:
+        if self._store is None:
             raise ObjectNotInPrerequisiteStateError(
                 "cursor can only scan forward",
                 hint="Declare it with SCROLL option to enable backward scan.",
             )
 
 
-class Cursors(dict[str, Cursor]):
-    """A session's cursors by name, and what the ends of transactions and savepoints mean to them."""
+Take = Callable[[int], Steps[Portion]]
 
-    def find(self, name: str) -> Cursor:
-        """The cursor of that name. Raises 34000."""
-        found = self.get(name)
-        if found is None:
-            raise InvalidCursorNameError(f'cursor "{name}" does not exist')
-        return found
 
-    def commit(self) -> None:
-        """Those WITH HOLD stay."""
-        for name, cursor in list(self.items()):
-            if cursor.hold:
-                cursor.depth = None
-            else:
-                del self[name]
+class Window(RowSource):
+    """Some rows of a cursor, which moves while they are taken. count: None is all in that direction."""
 
-    def rollback(self, depth: int = 0) -> None:
-        """Those that were declared inside at least so many savepoints were never declared."""
-        for name, cursor in list(self.items()):
-            if cursor.depth is not None and cursor.depth >= depth:
-                del self[name]
+    __slots__ = ("_left", "_take")
 
-    def release(self, depth: int) -> None:
-        """The savepoints from `depth` on are part of what is around them."""
-        for cursor in self.values():
-            if cursor.depth is not None:
-                cursor.depth = min(cursor.depth, depth - 1)
+    def __init__(self, take: Take, count: int | None) -> None:
+        super().__init__()
+        self._take = take
+        self._left = _AS_IT_COMES if count is None else count
+
+    def next_portion(self) -> Steps[Portion | None]:
+        if self._left <= 0:
+            return None
+        portion = yield from self._take(self._left)
+        self._left = self._left - len(portion) if len(portion) else 0
+        return portion if len(portion) else None
+
+
+def _once(portion: Portion) -> Take:
+    def take(_limit: int) -> Steps[Portion]:
+        return portion
+        yield
+
+    return take

@@ -1,18 +1,20 @@
-"""Cursors in SQL: DECLARE, FETCH, MOVE, CLOSE."""
+"""Cursors in SQL: DECLARE, FETCH, MOVE, CLOSE; and how a portal's statement is begun, whoever asks."""
 
 from collections.abc import Sequence
 
-from catalog.errors import (
-    DuplicateCursorError,
-    FeatureNotSupportedError,
-)
+from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
-from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import long_texts, table_locks
-from kalam_pg.sessions.cursor_rows import Cursor
+from kalam_pg.query.row_source import Stored
+from kalam_pg.query.waits import STRIDE, Steps, breathe
+from kalam_pg.rows.form import RowForm
+from kalam_pg.sessions import dispatch, long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
-from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sessions.portals import Portal
+from kalam_pg.sessions.prepared import PreparedStatement
+from kalam_pg.sessions.sql_session import SqlSession, now_us
+from kalam_pg.sessions.validity import Validity
+from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
@@ -30,8 +32,8 @@ def prepare(
 
 def columns(sql: SqlSession, statement: FetchCursor) -> tuple[OutputColumn, ...]:
     """Result columns of FETCH. Raises 34000."""
-    cursor = sql.cursors.find(statement.name)
-    return () if statement.move else cursor.columns
+    portal = sql.portals.find(statement.name)
+    return () if statement.move else portal.columns
 
 
 def run(
@@ -44,20 +46,41 @@ def run(
     match statement:
         case DeclareCursor():
             return (yield from _declare(sql, statement, params, types))
-        case FetchCursor(name, direction, count, move):
-            cursor = sql.cursors.find(name)
-            rows = cursor.fetch(direction, count)
-            if move:
-                return Result("MOVE", len(rows))
-            return Result("FETCH", len(rows), cursor.columns, rows)
+        case FetchCursor():
+            return (yield from _fetch(sql, statement))
         case CloseCursor(None):
-            sql.cursors.clear()
+            sql.portals.drop_all()
             return Result("CLOSE CURSOR ALL")
         case CloseCursor(name):
             assert name is not None
-            sql.cursors.find(name)
-            del sql.cursors[name]
+            sql.portals.find(name)
+            sql.portals.drop(name)
             return Result("CLOSE CURSOR")
+
+
+def begin(sql: SqlSession, portal: Portal, form: RowForm | None) -> Steps[Result]:
+    """Run a portal's statement. Without a form its rows are to be read from `Portal.rows`, if it has any.
+
+    Raises what the statement raises; the portal cannot be run then.
+    """
+    statement = portal.prepared.statement
+    assert statement is not None
+    portal.can_run = False  # Until it has been: what raises here leaves it so.
+    result = yield from dispatch.run(sql, statement, portal.params, portal.prepared, form)
+    has_rows = bool(result.columns) or dispatch.returns_rows(statement)
+    portal.counts = result.count is not None or result.open
+    if form is None and has_rows:
+        if result.source is not None and not isinstance(statement, QueryStatement):
+            # FETCH, EXECUTE: done as a whole, then read in parts.
+            try:
+                store = yield from result.source.keep(sql.database.spills)
+            finally:
+                result.close()
+            result = Result(result.tag, result.count, result.columns, source=Stored(store))
+        portal.open_rows(result, sql.database.spills)
+    portal.result = result
+    portal.can_run = has_rows
+    return result
 
 
 def _declare(
@@ -65,8 +88,8 @@ def _declare(
 ) -> Steps[Result]:
     if not statement.hold:
         sql.require_block("DECLARE CURSOR")
-    with counting_from(statement.query):
-        query = statement.query
+    query, name = statement.query, statement.name
+    with counting_from(query):
         planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query, types))
         locking = any(action.value == "UPDATE" for _, action in planned.needs)
         if statement.hold and locking:
@@ -74,19 +97,44 @@ def _declare(
                 "DECLARE CURSOR WITH HOLD ... FOR UPDATE is not supported",
                 detail="Holdable cursors must be READ ONLY.",
             )
-        if statement.name in sql.cursors:
-            raise DuplicateCursorError(f'cursor "{statement.name}" already exists')
+        sql.portals.check_free(name)
         if planned.locks and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query, types))
         result = yield from sql.run_planned(planned, params)
-        if result.source is not None:
-            result.rows = yield from result.source.every()
-            result.close()
-    sql.cursors[statement.name] = Cursor(
-        planned.columns,
-        result.rows,
-        statement.scroll is False,
-        statement.hold,
-        sql.savepoints_deep,
+    prepared = PreparedStatement(
+        query, planned.param_types, planned.columns, planned, Validity(sql), text=sql.text
     )
+    portal = Portal(
+        name,
+        prepared,
+        tuple(params),
+        (0,) * len(planned.columns),
+        now_us(),
+        sql.savepoints_deep,
+        scroll=statement.scroll is not False,
+        hold=statement.hold,
+        counts=True,
+    )
+    portal.open_rows(result, sql.database.spills)
+    sql.portals.add(portal)
     return Result("DECLARE CURSOR")
+
+
+def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:
+    portal = sql.portals.find(statement.name)
+    portal.check_runnable()
+    if portal.result is None:
+        yield from begin(sql, portal, None)
+    else:
+        portal.go_on(int(sql.settings["statement_timeout"]) / 1000.0)
+    portal.check_runnable()
+    assert portal.rows is not None, "what has no rows cannot be run again"
+    source = yield from portal.rows.fetch(statement.direction, statement.count)
+    if not statement.move:
+        return Result("FETCH", None, portal.columns, source=source)
+    count = 0
+    while passed := len((yield from source.take(STRIDE))):
+        count += passed
+        if not count % STRIDE:
+            yield from breathe()
+    return Result("MOVE", count)

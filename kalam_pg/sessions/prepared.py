@@ -1,5 +1,6 @@
 """A prepared statement, made by the protocol's Parse and by PREPARE alike."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ from kalam_pg.query.prepare import Planned
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn
+from storage.layout import Row
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -18,8 +20,9 @@ class PreparedStatement:
     """A named (or the unnamed) statement. statement None: the text was empty.
 
     columns: of its result, () when it returns none. planned: the plan of a query or data change, as long
-    as `validity` holds. quick: what the wire's quick way keeps of it (`wire.quick.QuickStatement`), which
-    no conversation looks into.
+    as `validity` holds. text: all that it was sent in. from_sql: by
+    PREPARE, at `prepared_us`. quick: what the wire's quick
+    way keeps of it (`wire.quick.QuickStatement`), which no conversation looks into.
     """
 
     statement: Statement | None
@@ -27,9 +30,20 @@ class PreparedStatement:
     columns: tuple[OutputColumn, ...]
     planned: Planned | None = None
     validity: Validity | None = None
+    text: str = ""
+    from_sql: bool = False
+    prepared_us: int = 0
     quick: Any = None
 
     def current(self, sql: "SqlSession") -> Planned | None:
         """The plan, if it is good now; None when it must be made (again)."""
         validity = self.validity
         return None if validity is None or not validity.holds(sql) else self.planned
+
+
+def described_statements(prepared: Mapping[str, PreparedStatement]) -> Iterator[Row]:
+    """The rows of pg_prepared_statements: those that have a name."""
+    for name, one in prepared.items():
+        if name:
+            types = tuple([of.oid for of in one.param_types])
+            yield name, one.text, one.prepared_us, types, one.from_sql, 0, 0

@@ -48,6 +48,7 @@ def run_text(sql: SqlSession, text: str, client: Client, *, single: bool = False
     What is raised has rolled back the transaction, or left a block that waits for ROLLBACK.
     single: more or less than one statement is 42601.
     """
+    sql.text = text
     try:
         statements = yield from _read(sql, text, single=single)
         last = len(statements) - 1

@@ -7,6 +7,7 @@ from catalog.errors import UndefinedTableError
 from catalog.model import Table
 from catalog.privileges import Action, table_allows
 from kalam_pg.sessions import listening
+from kalam_pg.sessions.prepared import described_statements
 from storage.layout import Value
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _ACTIONS = {
 
 
 def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
-    """What a session answers by itself, by function name."""
+    """What a session answers by itself, by function name; its own relations by their whole name."""
 
     def set_config(name: str, value: str | None, local: bool) -> str:
         sql.settings.set(name, value, local=local)
@@ -36,6 +37,8 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
     return {
         "set_config": set_config,
         "has_table_privilege": has_table_privilege,
+        "pg_catalog.pg_cursors": lambda: tuple(sql.portals.described()),
+        "pg_catalog.pg_prepared_statements": lambda: tuple(described_statements(sql.prepared)),
         **listening.functions(sql),
     }
 

@@ -28,7 +28,7 @@ from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import acting, listening
-from kalam_pg.sessions.cursor_rows import Cursors
+from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings, check_isolation
@@ -54,7 +54,8 @@ class SqlSession:
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
     made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions;
     end: ends this one. process: the number by which others know it. acted_for: the users it has been,
-    by name. cursors: those of DECLARE, by name. ears: how its carrier is told what it did not ask for;
+    by name. portals: of Bind and DECLARE. text: the one that
+    runs. ears: how its carrier is told what it did not ask for;
     None: it cannot be. listener: what it listens to and has not taken yet; None: it listens to nothing.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
@@ -78,7 +79,8 @@ class SqlSession:
         self.transaction: Transaction | None = None
         self.notices: list[Notice] = []
         self.prepared: dict[str, PreparedStatement] = {}
-        self.cursors = Cursors()
+        self.portals = Portals()
+        self.text = ""
         self.ears: listening.Ears | None = None
         self.listener: Listener | None = None
         self.acted_for = {user.name: user}
@@ -321,6 +323,8 @@ class SqlSession:
         if transaction.failed:
             self.rollback()
             return False
+        if self.portals:
+            yield from self._keep_held_portals()
         if not transaction.writes_nothing:
             asked = self.settings["synchronous_commit"]
             write_set = transaction.write_set(sync=asked != "off")
@@ -333,8 +337,8 @@ class SqlSession:
                 self.database.install_catalog(transaction.snapshot)
         self.transaction = None
         self._savepoints.clear()
-        if self.cursors:
-            self.cursors.commit()
+        if self.portals:
+            self.portals.commit()
         if self.settings.mark():
             self.settings.commit()
             acting.derive(self)
@@ -344,6 +348,13 @@ class SqlSession:
         self._end(transaction)
         return True
 
+    def _keep_held_portals(self) -> Steps[None]:
+        try:
+            yield from self.portals.keep_held(self.database.spills)
+        except BaseException:
+            self.rollback()
+            raise
+
     def rollback(self) -> None:
         """Drop everything the transaction did."""
         transaction = self.transaction
@@ -351,8 +362,8 @@ class SqlSession:
             return
         self.transaction = None
         self._savepoints.clear()
-        if self.cursors:
-            self.cursors.rollback()
+        if self.portals:
+            self.portals.rollback()
         if self.settings.mark():
             self.settings.rollback()
             acting.derive(self)
@@ -381,7 +392,7 @@ class SqlSession:
         self.require_block("RELEASE SAVEPOINT").release(name)
         while self._savepoints.pop()[0] != name:
             pass
-        self.cursors.release(len(self._savepoints) + 1)
+        self.portals.release(len(self._savepoints) + 1)
 
     def rollback_to(self, name: str) -> None:
         """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
@@ -390,7 +401,7 @@ class SqlSession:
         self.database.locks.release_to(transaction, transaction.locks_mark)
         while self._savepoints[-1][0] != name:
             self._savepoints.pop()
-        self.cursors.rollback(len(self._savepoints))
+        self.portals.rollback(len(self._savepoints))
         self.settings.rollback(self._savepoints[-1][1])
         acting.derive(self)
 
@@ -401,6 +412,7 @@ class SqlSession:
             return
         if transaction.block:
             transaction.failed = True
+            self.portals.fail(len(self._savepoints))
             # What can only be undone now keeps nobody waiting until the client has noticed.
             self.database.locks.release_to(transaction, transaction.locks_mark)
         else:
@@ -416,6 +428,7 @@ class SqlSession:
     def close(self) -> None:
         """The session ends: an open transaction is rolled back."""
         self.database.sessions.discard(self)
+        self.portals.drop_all()
         self.rollback()
         listening.close(self)
 

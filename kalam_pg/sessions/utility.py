@@ -119,7 +119,7 @@ def _discard(sql: SqlSession, what: str) -> Result:
             raise ActiveSqlTransactionError("DISCARD ALL cannot run inside a transaction block")
         sql.begin_implicit()
         sql.prepared.clear()
-        sql.cursors.clear()
+        sql.portals.drop_all()
         listening.unlisten_all(sql)
         sql.settings.reset_all()
         acting.set_session_user(sql, sql.login_user)

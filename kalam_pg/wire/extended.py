@@ -7,7 +7,6 @@ manual). Describe never executes. A portal suspended by a row limit keeps the re
 from typing import TYPE_CHECKING
 
 from catalog.errors import (
-    DuplicateCursorError,
     DuplicatePreparedStatementError,
     InvalidCursorNameError,
     InvalidSqlStatementNameError,
@@ -27,13 +26,13 @@ from kalam_pg.pgwire.encode import (
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, described
-from kalam_pg.sessions import dispatch, long_texts
+from kalam_pg.sessions import cursors, dispatch, long_texts
+from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import now_us
 from kalam_pg.sql.statements_cursor import FetchCursor
 from kalam_pg.wire import portals
-from kalam_pg.wire.portals import Portal
-from kalam_pg.wire.results import send_all
+from kalam_pg.wire.results import send_all, send_some
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -65,6 +64,7 @@ def parse(session: "Session", message: m.Parse) -> Steps[None]:
     else:
         dispatch.check_allowed(sql, statements[0])
         prepared = yield from dispatch.prepare_in_turn(sql, statements[0], declared)
+    prepared.text, prepared.prepared_us = message.query, now_us()
     sql.prepared[message.statement] = prepared
     session.send(PARSE_COMPLETE)
 
@@ -73,18 +73,20 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
     """Give a prepared statement its parameters."""
     sql = _begin(session)
     prepared = _prepared(sql, message.statement)
-    if message.portal and (message.portal in session.portals or message.portal in sql.cursors):
-        raise DuplicateCursorError(f'cursor "{message.portal}" already exists')
     if prepared.statement is not None:
         dispatch.check_allowed(sql, prepared.statement)
+    sql.portals.check_free(message.portal)
     if isinstance(prepared.statement, FetchCursor):
         # Its columns are those of the cursor that has the name now.
         prepared = dispatch.prepare(sql, prepared.statement, ())
-    started_us = now_us() if sql.transaction is None else sql.transaction.started_us
+    transaction = sql.begin_implicit()  # A portal ends with its transaction, so it has one.
     types = prepared.param_types
-    params = portals.bind_parameters(message, types, sql.types_for(types), started_us)
+    params = portals.bind_parameters(message, types, sql.types_for(types), transaction.started_us)
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
-    session.portals[message.portal] = Portal(prepared, params, formats)
+    created_us = transaction.started_us
+    sql.portals.add(
+        Portal(message.portal, prepared, params, formats, created_us, sql.savepoints_deep)
+    )
     session.send(BIND_COMPLETE)
     return
     yield
@@ -93,22 +95,20 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
 def describe(session: "Session", message: m.Describe) -> Steps[None]:
     """Tell the types of a statement's parameters and result, or of a portal's result."""
     sql = _begin(session)
+    formats: tuple[int, ...] = ()
     if message.kind == "S":
         prepared = _prepared(sql, message.name)
-        session.send(parameter_description([t.oid for t in prepared.param_types]))
-        formats: tuple[int, ...] = ()
-    elif message.name in sql.cursors and message.name not in session.portals:
-        columns = sql.cursors[message.name].columns
-        session.send(described(columns, portals.result_formats((), len(columns))))
-        return
     else:
-        portal = _portal(session, message.name)
+        portal = _portal(sql, message.name)
         prepared, formats = portal.prepared, portal.formats
-    columns = prepared.columns
-    if columns:
+    columns, statement = prepared.columns, prepared.statement
+    has_rows = bool(columns) or (statement is not None and dispatch.returns_rows(statement))
+    if has_rows:
+        sql.check_usable()
+    if message.kind == "S":
+        session.send(parameter_description([t.oid for t in prepared.param_types]))
+    if has_rows:
         session.send(described(columns, formats or portals.result_formats((), len(columns))))
-    elif prepared.statement is not None and dispatch.returns_rows(prepared.statement):
-        session.send(described((), ()))
     else:
         session.send(NO_DATA)
     return
@@ -118,83 +118,66 @@ def describe(session: "Session", message: m.Describe) -> Steps[None]:
 def execute(session: "Session", message: m.Execute) -> Steps[None]:
     """Run a portal, or go on with it: at most `max_rows` rows (0: all)."""
     sql = _begin(session)
-    portal = _portal(session, message.portal)
+    portal = _portal(sql, message.portal)
     statement = portal.prepared.statement
     if statement is None:
         session.send(EMPTY_QUERY)
         return
-    result = portal.result
+    dispatch.check_allowed(sql, statement)
+    portal.check_runnable()
+    sql.text = portal.prepared.text
     # As the settings are now: they may have changed since the portal was made, and between its parts.
-    form = sql.row_form(portal.prepared.columns, portal.formats)
-    if result is None:
-        dispatch.check_allowed(sql, statement)
+    form = sql.row_form(portal.columns, portal.formats)
+    if portal.result is None:
         whole = form if form.columns and message.max_rows <= 0 else None
-        result = yield from dispatch.run(sql, statement, portal.params, portal.prepared, whole)
-        portal.result = result
+        result = yield from cursors.begin(sql, portal, whole)
         if sql.notices:
             session.send_notices()
-        if result.source is not None:
-            result.rows = yield from result.source.every()
-            result.source = None
-            if result.count is None:
-                result.count = len(result.rows)
-            result.close()
-    elif portal.done:
-        session.send(command_complete(_rest_tag(result, 0)))
-        return
-    if result.messages is not None:
-        portal.done = True
-        session.outbox += result.messages
-        session.send(command_complete(result.command_tag))
-        return
-    if result.stream is not None:
-        portal.done = True
-        try:
-            count = yield from send_all(session, result, form)
-        finally:
-            result.close()
-        session.send(command_complete(f"{result.tag} {count}"))
-        return
-    _send_rows(session, portal, message.max_rows, form)
+        if portal.rows is None:
+            yield from _send_whole(session, portal, result, form)
+            return
+    else:
+        portal.go_on(int(sql.settings["statement_timeout"]) / 1000.0)
+    yield from _send_part(session, portal, form, max(message.max_rows, 0))
 
 
-def _send_rows(session: "Session", portal: Portal, max_rows: int, form: RowForm) -> None:
-    result = portal.result
+def _send_whole(session: "Session", portal: Portal, result: Result, form: RowForm) -> Steps[None]:
+    """Send all that a portal's statement answers."""
+    try:
+        count = (yield from send_all(session, result, form)) if portal.can_run else None
+    except BaseException:
+        portal.can_run = False
+        raise
+    finally:
+        portal.all_told()
+    session.send(command_complete(result.command_tag if count is None else f"{result.tag} {count}"))
+
+
+def _send_part(session: "Session", portal: Portal, form: RowForm, max_rows: int) -> Steps[None]:
+    """Send the next rows of a portal (0: all that are left)."""
+    rows, result = portal.rows, portal.result
+    assert rows is not None
     assert result is not None
-    rows = result.rows
-    if not result.columns and not rows:
-        portal.done = True
-        session.send(command_complete(result.command_tag))
-        return
-    start = portal.sent
-    part = rows[start : start + max_rows] if max_rows > 0 else (rows[start:] if start else rows)
-    encode, out = form.encode, session.outbox
-    for row in part:
-        out += encode(row)
-    portal.sent = start + len(part)
-    if max_rows > 0 and len(part) == max_rows:
+    count, enough = yield from send_some(session, rows.forward, form, max_rows)
+    if enough:
         # That there is no more is said by the next Execute, as PostgreSQL does.
         session.send(PORTAL_SUSPENDED)
         return
-    portal.done = True
-    session.send(command_complete(_rest_tag(result, len(part)) if start else result.command_tag))
-
-
-def _rest_tag(result: Result, count: int) -> str:
-    """The tag of the last part of a portal: SELECT counts the rows of that Execute."""
-    return f"SELECT {count}" if result.tag == "SELECT" else result.command_tag
+    # The tag counts the rows of this Execute.
+    tag = Result(result.tag, count).command_tag if portal.counts else result.tag
+    session.send(command_complete(tag))
 
 
 def close(session: "Session", message: m.Close) -> Steps[None]:
-    """Forget a statement (its portals too) or a portal; closing what is not there is no error."""
+    """Forget a statement or a portal; closing what is not there is no error.
+
+    The portals of a statement stay, whatever the manual says: PostgreSQL keeps them too.
+    """
     sql = _begin(session)
     if message.kind == "S":
-        prepared = sql.prepared.pop(message.name, None)
-        for name in [n for n, p in session.portals.items() if p.prepared is prepared]:
-            del session.portals[name]
+        sql.prepared.pop(message.name, None)
     else:
-        session.portals.pop(message.name, None)
-        sql.cursors.pop(message.name, None)
+        sql.portals.drop(message.name)
     session.send(CLOSE_COMPLETE)
     return
     yield
@@ -209,8 +192,6 @@ def sync(session: "Session") -> Steps[None]:
     transaction = sql.transaction
     if transaction is not None and not transaction.block:
         yield from sql.commit()
-    if sql.transaction is None:
-        session.portals.clear()
     session.ready()
 
 
@@ -223,8 +204,8 @@ def _prepared(sql: "SqlSession", name: str) -> PreparedStatement:
     return prepared
 
 
-def _portal(session: "Session", name: str) -> Portal:
-    portal = session.portals.get(name)
+def _portal(sql: "SqlSession", name: str) -> Portal:
+    portal = sql.portals.get(name)
     if portal is None:
         raise InvalidCursorNameError(f'portal "{name}" does not exist')
     return portal

@@ -1,7 +1,7 @@
-"""Portals: values in and out of the extended protocol."""
+"""Values in and out of the extended protocol: what Parse and Bind say of parameters and results."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from catalog.errors import (
@@ -14,24 +14,7 @@ from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR, by_oid
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import Bind
-from kalam_pg.query.execution import Result
-from kalam_pg.sessions.prepared import PreparedStatement
 from storage.layout import Value
-
-
-@dataclass(slots=True)
-class Portal:
-    """A statement with its parameters, and what is left of its answer.
-
-    formats: one code a column. result: None until the first Execute. sent: rows sent so far.
-    """
-
-    prepared: PreparedStatement
-    params: tuple[Value, ...]
-    formats: tuple[int, ...]
-    result: Result | None = None
-    sent: int = 0
-    done: bool = False
 
 
 def parameter_types(oids: Sequence[int]) -> tuple[PgType | None, ...]:

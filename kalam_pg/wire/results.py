@@ -1,10 +1,11 @@
 """Sending answers that may be long, no faster than the client reads."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kalam_pg.engines.request import ResultStream
 from kalam_pg.query.execution import Result
-from kalam_pg.query.row_source import RowSource
+from kalam_pg.query.portion import Portion
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm
 
@@ -23,7 +24,7 @@ def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | N
     if result.stream is not None:
         return (yield from _forward(session, result))
     if result.source is not None:
-        count, _ = yield from send_some(session, result.source, form, 0)
+        count, _ = yield from send_some(session, result.source.take, form, 0)
         return count if result.count is None else None
     if result.messages is not None:
         session.outbox += result.messages
@@ -35,13 +36,13 @@ def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | N
 
 
 def send_some(
-    session: "Session", source: RowSource, form: RowForm, limit: int
+    session: "Session", take: Callable[[int], Steps[Portion]], form: RowForm, limit: int
 ) -> Steps[tuple[int, bool]]:
-    """Send rows of a source, at most `limit` (0: all). How many, and whether that was the limit."""
+    """Send rows as `take` gives them, at most `limit` (0: all). How many, and whether that was the limit."""
     count = 0
     while not limit or count < limit:
         wanted = min(limit - count, ROWS_PER_STEP) if limit else ROWS_PER_STEP
-        portion = yield from source.take(wanted)
+        portion = yield from take(wanted)
         if not len(portion):
             return count, False
         session.outbox += portion.messages(form)

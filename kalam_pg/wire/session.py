@@ -27,7 +27,6 @@ from kalam_pg.sessions.settings import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from kalam_pg.wire import extended, quick, simple
 from kalam_pg.wire.authentication import Authentication
-from kalam_pg.wire.portals import Portal
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
 from kalam_pg.wire.shapes import Shapes
 from storage.errors import KalamError
@@ -44,7 +43,7 @@ _IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
 class Session:
     """See `wire.protocols.Session`, which this implements.
 
-    sql: the conversation behind it, once authenticated. portals: by name, "" the unnamed.
+    sql: the conversation behind it, once authenticated.
     """
 
     def __init__(self, services: Services, transport: Transport, peer: Peer) -> None:
@@ -57,7 +56,6 @@ class Session:
         self.decoder = FrontendDecoder(services.config.message_bytes_max)
         self.feed: Callable[[bytes], None] = self.decoder.feed
         self.sql: SqlSession | None = None
-        self.portals: dict[str, Portal] = {}
         self.protocol_minor = 0
         self._authentication = Authentication()
         self._flow: Steps[None] | None = None
@@ -170,8 +168,6 @@ class Session:
         assert sql is not None
         if sql.notices:
             self.send_notices()
-        if self.portals and sql.transaction is None:
-            self.portals.clear()  # They end with their transaction, however that ended.
         changed = sql.settings.changed
         if changed:
             for name in sorted(changed):
@@ -243,7 +239,7 @@ class Session:
         return not (
             sql.transaction is not None
             or self._skipping
-            or self.portals
+            or sql.portals
             or sql.notices
             or sql.settings.changed
         )
@@ -315,7 +311,6 @@ class Session:
         if error.severity == "FATAL":
             self.closing = True
             return
-        self.portals.pop("", None)
         self.sql.fail()
         if self._in_extended:
             self._skipping = True

@@ -27,7 +27,7 @@ def query(session: "Session", text: str) -> Steps[None]:
     assert sql is not None
     session.flow_is_extended = False
     sql.prepared.pop("", None)
-    session.portals.pop("", None)
+    sql.portals.drop("")
     shaped = session.shapes.again(sql, text) or session.shapes.find(sql, text)
     if shaped is not None:
         yield from _run_shaped(session, sql, *shaped)

@@ -101,6 +101,17 @@ async def until(server: Server, holds: Callable[[], bool]) -> None:
             await trio.sleep(0.001)
 
 
+async def until_asked(server: Server, engine: Engine) -> None:
+    """Let the statement go on until it has asked the engine, and no further."""
+    with trio.fail_after(5):
+        while not engine.asked.is_set():
+            resumed, server._resumed = server._resumed, []
+            for client in resumed:
+                server.go_on(client)
+            server.rounds.end()
+            await trio.sleep(0.001)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("messages", STATEMENTS)
 @pytest.mark.parametrize("when", ["asked", "given", "at the first chunk", "resumed"])
@@ -112,7 +123,7 @@ async def test_a_worker_is_given_back_when_its_client_is_lost(tmp_path, messages
         if when == "at the first chunk":
             engine.chunk = client.session.disconnected
         client.send(*messages)
-        await until(server, engine.asked.is_set)
+        await until_asked(server, engine)
         if when == "given":
             await until(server, lambda: bool(engine.streams))
         elif when == "resumed":
@@ -132,7 +143,7 @@ async def test_a_worker_is_given_back_when_its_statement_is_canceled(tmp_path, m
     engine = Engine()
     async with asking(tmp_path, engine) as (server, client):
         client.send(*messages)
-        await until(server, engine.asked.is_set)
+        await until_asked(server, engine)
         if given:
             engine.chunk = lambda: client.session.cancel(QueryCanceledError("enough"))
             engine.go_on.set()

@@ -1,0 +1,184 @@
+"""Portals: statements with their parameters, open to be run. Bind makes them, and DECLARE, and they are one.
+
+A portal that returns rows is a cursor: FETCH moves in one that Bind made, Execute goes on with one that was
+declared. What it reads from belongs to the execution of its statement; the portal closes that, and every
+way in which a portal ends leads over `Portals.drop`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from catalog.errors import (
+    DuplicateCursorError,
+    InvalidCursorNameError,
+    ObjectNotInPrerequisiteStateError,
+)
+from kalam_pg.query.execution import Result
+from kalam_pg.query.row_source import Whole
+from kalam_pg.query.row_store import Spills
+from kalam_pg.query.waits import Steps
+from kalam_pg.sessions.cursor_rows import CursorRows
+from kalam_pg.sessions.prepared import PreparedStatement
+from kalam_pg.sql.tree import OutputColumn
+from storage.layout import Row, Value
+
+
+@dataclass(slots=True, eq=False)
+class Portal:
+    """One portal.
+
+    formats: in which Execute sends its columns, one for each. depth: savepoints around it when it was
+    made; None: its transaction has committed and it is held. scroll: whether it may go back. result: None
+    until it is run. rows: what is left of its answer, None while it has not been run or when it has none.
+    can_run: not after its statement failed, or ended without rows. counts: its tag has a number.
+    """
+
+    name: str
+    prepared: PreparedStatement
+    params: tuple[Value, ...]
+    formats: tuple[int, ...]
+    created_us: int
+    depth: int | None
+    scroll: bool = False
+    hold: bool = False
+    binary: bool = False
+    result: Result | None = None
+    rows: CursorRows | None = None
+    can_run: bool = True
+    counts: bool = False
+
+    @property
+    def columns(self) -> tuple[OutputColumn, ...]:
+        """Of the rows that it answers."""
+        return self.prepared.columns
+
+    def check_runnable(self) -> None:
+        """Raise 55000 when it cannot be run (again)."""
+        if not self.can_run or (self.rows is not None and self.rows.broken):
+            raise ObjectNotInPrerequisiteStateError(f'portal "{self.name}" cannot be run')
+
+    def open_rows(self, result: Result, spills: Spills) -> CursorRows:
+        """Its statement has been run: the rows of the answer, none of them read."""
+        self.result = result
+        source = result.source or Whole(result.rows)
+        self.rows = CursorRows(source, spills.store() if self.scroll else None)
+        return self.rows
+
+    def all_told(self) -> None:
+        """Its whole answer has been sent: nothing is left of it."""
+        self._end_reading()
+        if self.can_run:
+            self.rows = CursorRows(Whole(()), None)
+
+    def go_on(self, statement_timeout_s: float) -> None:
+        """Another statement reads on, in a time of its own."""
+        if self.result is not None and self.result.execution is not None:
+            self.result.execution.go_on(statement_timeout_s)
+
+    def keep(self, spills: Spills) -> Steps[None]:
+        """Have all its rows, before its transaction ends. Raises what its query does, and 53100."""
+        if self.rows is not None:
+            yield from self.rows.keep(spills)
+            self._end_reading()
+
+    def close(self) -> None:
+        """Free what it holds. Again is no error."""
+        self.can_run = False
+        if self.rows is not None:
+            self.rows.close()
+        self._end_reading()
+
+    def _end_reading(self) -> None:
+        if self.result is not None:
+            self.result.close()
+
+
+@dataclass(slots=True)
+class Portals:
+    """A session's portals by name ("" is the protocol's unnamed one), and how they end."""
+
+    _by_name: dict[str, Portal] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
+    def __iter__(self) -> Iterator[Portal]:
+        return iter(self._by_name.values())
+
+    def get(self, name: str) -> Portal | None:
+        """The portal of that name."""
+        return self._by_name.get(name)
+
+    def find(self, name: str) -> Portal:
+        """The portal of that name, for SQL. Raises 34000."""
+        found = self._by_name.get(name)
+        if found is None:
+            raise InvalidCursorNameError(f'cursor "{name}" does not exist')
+        return found
+
+    def check_free(self, name: str) -> None:
+        """Raise 42P03 for a name in use; the unnamed portal gives way."""
+        if name and name in self._by_name:
+            raise DuplicateCursorError(f'cursor "{name}" already exists')
+
+    def add(self, portal: Portal) -> None:
+        """A portal is open from now on. Raises 42P03."""
+        self.check_free(portal.name)
+        self.drop(portal.name)
+        self._by_name[portal.name] = portal
+
+    def drop(self, name: str) -> None:
+        """Close a portal; there need be none."""
+        portal = self._by_name.pop(name, None)
+        if portal is not None:
+            portal.close()
+
+    def drop_all(self) -> None:
+        """Close every portal."""
+        for name in list(self._by_name):
+            self.drop(name)
+
+    # ------------------------------------------------------------------ transactions
+
+    def keep_held(self, spills: Spills) -> Steps[None]:
+        """The transaction is going to commit: read what is WITH HOLD. Raises what its query does."""
+        for portal in list(self._by_name.values()):
+            if portal.hold and portal.depth is not None:
+                yield from portal.keep(spills)
+
+    def fail(self, depth: int) -> None:
+        """Those made inside at least so many savepoints will be gone: they need hold nothing any more."""
+        for portal in self._by_name.values():
+            if portal.depth is not None and portal.depth >= depth:
+                portal.close()
+
+    def commit(self) -> None:
+        """The transaction has committed: those WITH HOLD stay."""
+        for portal in list(self._by_name.values()):
+            if portal.hold:
+                portal.depth = None
+            else:
+                self.drop(portal.name)
+
+    def rollback(self, depth: int = 0) -> None:
+        """Those made inside at least so many savepoints are gone."""
+        for portal in list(self._by_name.values()):
+            if portal.depth is not None and portal.depth >= depth:
+                self.drop(portal.name)
+
+    def release(self, depth: int) -> None:
+        """The savepoints from `depth` on are part of what is around them."""
+        for portal in self._by_name.values():
+            if portal.depth is not None:
+                portal.depth = min(portal.depth, depth - 1)
+
+    # ------------------------------------------------------------------ pg_cursors
+
+    def described(self) -> Iterator[Row]:
+        """The rows of pg_cursors."""
+        for portal in self._by_name.values():
+            if portal.name:
+                yield (
+                    *(portal.name, portal.prepared.text, portal.hold, portal.binary),
+                    *(portal.scroll, portal.created_us),
+                )
