@@ -32,13 +32,14 @@ class Change:
 
     snapshot: the catalog afterwards. puts: system keys to write, None to delete. notices: NOTICE texts;
     detail: that of the last one.
-    dropped: tables whose rows go. users: users created or changed, as they are now; purged: users
-    whose rows are to be erased.
+    created: tables that are new. dropped: tables whose rows go. users: users created or changed, as they
+    are now; purged: users whose rows are to be erased.
     """
 
     snapshot: Snapshot
     puts: Puts = ()
     notices: tuple[str, ...] = ()
+    created: tuple[Table, ...] = ()
     dropped: tuple[Table, ...] = ()
     users: tuple[User, ...] = ()
     purged: tuple[User, ...] = ()

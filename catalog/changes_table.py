@@ -96,7 +96,7 @@ def create_table(snapshot: Snapshot, new: NewTable, *, owner: int, now_us: int) 
     last = max((table.id, *(c.id for c in table.constraints)))
     numbered = replace(change.snapshot, next_id=last + 1)
     puts = [put for put in change.puts if put[0] != codec.CATALOG_KEY]
-    return replace(stored(numbered, puts), notices=notices)
+    return replace(stored(numbered, puts), notices=notices, created=(table,))
 
 
 def build_table(

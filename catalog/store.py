@@ -2,9 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from catalog import codec
+from catalog.changes import Change, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.model import Namespace, Role, Table, User, View
 from catalog.snapshot import Snapshot
@@ -63,12 +65,15 @@ class Store:
         if user is not None:
             self._users.move_to_end(user_id)
             return user
-        data = self._engine.system_get(codec.user_key(user_id))
-        if data is None:
-            return None
-        user = codec.decode_user(data)
-        self._remember(user)
+        user = self.read_user(user_id)
+        if user is not None:
+            self._remember(user)
         return user
+
+    def read_user(self, user_id: int) -> User | None:
+        """The user with that id as the engine has it, past the cache."""
+        data = self._engine.system_get(codec.user_key(user_id))
+        return None if data is None else codec.decode_user(data)
 
     def user_by_name(self, name: str) -> User | None:
         """The user of that name, deleted ones too."""
@@ -91,6 +96,19 @@ class Store:
             self._users.pop(user.id, None)
             self._ids.pop(user.name, None)
 
+    def forget_all(self) -> None:
+        """Read every user again."""
+        self._users.clear()
+        self._ids.clear()
+
+    def stale_users(self) -> list[str]:
+        """What the cache has of users that the engine has not, for checks; nothing is right."""
+        return [
+            f"user {user!r} is cached, the engine has {found!r}"
+            for user in self._users.values()
+            if (found := self.read_user(user.id)) != user
+        ]
+
     def _remember(self, user: User) -> None:
         self._users[user.id] = user
         self._ids[user.name] = user.id
@@ -110,15 +128,15 @@ class Store:
         return get
 
 
-def first_start(now_us: int) -> tuple[tuple[bytes, bytes | None], ...]:
+def first_start(now_us: int) -> Change:
     """What a new data directory begins with: the namespace `public` and the user `root`.
 
     Whether the directory is new is told by `Store.load().namespaces` being empty.
     """
     public = Namespace(PUBLIC_ID, "public", ROOT_ID, now_us, "standard public schema")
     root = User(ROOT_ID, ROOT_NAME, Role.SYSTEM, created_at_us=now_us)
-    return (
-        (codec.namespace_key(public.id), codec.encode_namespace(public)),
-        *user_puts(root),
-        (codec.CATALOG_KEY, codec.encode([1, FIRST_ID])),
+    change = stored(
+        Snapshot(1, {public.name: public}, {}, {}, FIRST_ID),
+        [(codec.namespace_key(public.id), codec.encode_namespace(public)), *user_puts(root)],
     )
+    return replace(change, users=(root,))

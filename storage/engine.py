@@ -57,8 +57,9 @@ class StorageOptions:
 class Engine:
     """One open data directory; make one with `Engine.open`.
 
-    on_publish: called on the event loop with each group that became visible. epochs: the times
-    that the directory was opened, this one last.
+    on_publish: called on the event loop with each group that became visible. on_failure: told what a
+    tail, a stream or such a hook raised at that, and where; raises it again until somebody logs it.
+    epochs: the times that the directory was opened, this one last.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Engine:
         self.directories = Directories()
         """Who is at work in which tablet's directory."""
         self.on_publish: list[Callable[[Group], None]] = []
+        self.on_failure: Callable[[str, Exception], None] = _raise
         self._views: dict[int, View] = {}
         room = Room(
             opened.fs,
@@ -98,6 +100,7 @@ class Engine:
             now_us=clock.now_us(),
             tablets_max=options.tablets_max,
             tail_bytes_max=options.tail_bytes_max,
+            on_failure=self._publishing_failed,
         )
 
     @classmethod
@@ -158,7 +161,11 @@ class Engine:
     # The event loop.
 
     def publish(self, group: Group) -> None:
-        """Make a group visible to every later view, then tell who wants to know."""
+        """Make a group visible to every later view, then tell who wants to know.
+
+        The group is committed, so this does not fail: what a tail or a hook raises costs that tail
+        or hook alone, and is for `on_failure`.
+        """
         failpoints.hit("commit.before_publish")
         previous, current = self._current, group.view
         if current is not previous and current.seq >= previous.seq and not current.closed:
@@ -168,7 +175,14 @@ class Engine:
         if group.sets:
             self._tablets.append(group.sets, self.clock.now_us())
         for hook in self.on_publish:
-            hook(group)
+            try:
+                hook(group)
+            except Exception as exc:  # noqa: BLE001 -- whatever it is, the group is committed
+                self.on_failure("on_publish", exc)
+
+    def doubt(self, write_set: WriteSet) -> None:
+        """Nobody knows whether a set was written: what is kept of its tablets is read again."""
+        self._tablets.doubt(write_set)
 
     @property
     def durable_seq(self) -> int:
@@ -295,6 +309,9 @@ class Engine:
 
     # Helpers.
 
+    def _publishing_failed(self, where: str, exc: Exception) -> None:
+        self.on_failure(where, exc)
+
     def _view_closed(self, view: View) -> None:
         self._views.pop(id(view), None)
 
@@ -339,3 +356,7 @@ class Engine:
         views = [view for view in self._views.values() if not view.ended]
         found = {view.system_get(key) for view in views}
         return sorted(int.from_bytes(seq) for seq in found if seq is not None)
+
+
+def _raise(_where: str, exc: Exception) -> None:
+    raise exc

@@ -45,8 +45,10 @@ class TabletRegistry:
         now_us: int,
         tablets_max: int,
         tail_bytes_max: int,
+        on_failure: Callable[[str, Exception], None],
     ) -> None:
         self._factory = factory
+        self._on_failure = on_failure
         self._tablets_max = tablets_max
         self._tail_bytes_max = tail_bytes_max
         self._tablets: WeakValueDictionary[TabletId, Tablet] = WeakValueDictionary()
@@ -104,7 +106,7 @@ class TabletRegistry:
         return list(self._filled_streams.values())
 
     def append(self, sets: Sequence[WriteSet], now_us: int) -> None:
-        """Take in the commits that are being published."""
+        """Take in the commits that are being published; what cannot be taken in, is dropped."""
         for write_set in sets:
             writes = write_set.writes
             if len(writes) == 1:
@@ -116,18 +118,40 @@ class TabletRegistry:
                 self._append_streams(write_set.seq, write_set.streams, now_us)
         before, self._commits = self._commits, self._commits + len(sets)
         if before // _MEMORY_CHECK_COMMITS != self._commits // _MEMORY_CHECK_COMMITS:
-            self.relieve_memory()
+            try:
+                self.relieve_memory()
+            except Exception as exc:  # noqa: BLE001 -- the commits are done, whatever it is
+                self._on_failure("memory", exc)
+
+    def doubt(self, write_set: WriteSet) -> None:
+        """The commit may be in the log, unpublished: tails that lack it are dropped."""
+        for tablet_id, changes in by_tablet(write_set.writes).items():
+            self._note_dirty(tablet_id, len(changes))
+            tablet = self._tablets.get(tablet_id)
+            if tablet is not None:
+                tablet.drop_tail()
+
+    def _note_dirty(self, tablet_id: TabletId, rows: int) -> None:
+        dirty = self.dirty.get(tablet_id)
+        if dirty is None:
+            self.dirty[tablet_id] = Dirty(rows, time.monotonic())
+        else:
+            dirty.rows += rows
 
     def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:
         dirty = self.dirty.get(tablet_id)
         if dirty is None:
-            self.dirty[tablet_id] = Dirty(len(writes), time.monotonic())
+            self._note_dirty(tablet_id, len(writes))
         else:
             dirty.rows += len(writes)
         # Most are among the recent ones, where looking costs a tenth.
         tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
         if tablet is not None:
-            tablet.append(seq, writes)
+            try:
+                tablet.append(seq, writes)
+            except Exception as exc:  # noqa: BLE001 -- it may be half in: the log has all of it
+                tablet.drop_tail()
+                self._on_failure(f"tail of tablet {tablet_id.user}/{tablet_id.table}", exc)
 
     def flushed(self, tablet_id: TabletId, left: int, oldest_s: float) -> None:
         """A flush has ended: `left` entries came after it, the first at `oldest_s` (monotonic)."""
@@ -159,6 +183,9 @@ class TabletRegistry:
         for tablet_id, changes in by_tablet(writes).items():
             options = self._stream_options.get(tablet_id.table)
             if options is not None:  # None: the table was dropped meanwhile.
-                stream = self.stream(tablet_id, *options)
-                stream.append(seq, changes, now_us)
-                self._filled_streams[tablet_id] = stream
+                try:
+                    stream = self.stream(tablet_id, *options)
+                    self._filled_streams[tablet_id] = stream
+                    stream.append(seq, changes, now_us)
+                except Exception as exc:  # noqa: BLE001 -- other tables' rows come all the same
+                    self._on_failure(f"stream {tablet_id.user}/{tablet_id.table}", exc)

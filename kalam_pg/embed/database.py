@@ -117,7 +117,6 @@ class Database(AbstractContextManager["Database"]):
         sql = SqlSession(services.database, services.cache, services.jobs, user, settings)
         sql.services["pg_backend_pid"] = os.getpid
         sql.end = session.end
-        sql.end_sessions_of = lambda user_id: self._end_sessions_of(user_id, session)
         self._sessions[session] = sql
         return sql
 
@@ -128,12 +127,6 @@ class Database(AbstractContextManager["Database"]):
     def _user(self, role: str) -> User | None:
         assert self._services is not None
         return self._services.database.store.user_by_name(role)
-
-    def _end_sessions_of(self, user_id: int, but: "Session") -> None:
-        for session, sql in list(self._sessions.items()):
-            users = (sql.login_user.id, sql.session_user.id, sql.user.id)
-            if session is not but and user_id in users:
-                session.end("terminating connection because the role was dropped")
 
     def _run(self) -> None:
         try:

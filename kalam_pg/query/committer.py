@@ -5,6 +5,10 @@ group: the engine checks, numbers and writes it as one batch (`Engine.write_grou
 and its submitters are told. There is one group at a time, so commit order, `_seq` order and publication
 order are one order, and group commit and back-pressure need no further code.
 
+What a commit means is done here, by what its submitter left as `done`, whatever has become of the
+submitter's client (decision 0020). Every member of a group is told, once, whatever another one's `done`
+or a hook raises: that is logged, and ends neither the group nor the committer.
+
 A small group is written where it stands, on the event loop, as long as that takes less than handing it
 over and back: always when it need not reach the disk, and when it must, while the disk has been quick.
 Large groups, definitions and what meets a slow disk or a busy LevelDB are written by a thread of the
@@ -15,13 +19,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import trio
 
-from kalam_pg.failures import report
+from kalam_pg.failures import known, report
 from storage.engine import Engine, Group, WriteSet
-from storage.errors import IoError, KalamError
+from storage.errors import KalamError, OutcomeUnknownError
 
 Done = Callable[[WriteSet], None]
 Member = tuple[WriteSet, Done]
@@ -63,7 +68,8 @@ class _Trio:
         self._token.run_sync_soon(callback, idempotent=True)
 
     def run_sync_soon(self, callback: Callable[[], None]) -> None:
-        self._token.run_sync_soon(callback)
+        with suppress(trio.RunFinishedError):  # Nobody is left to be told.
+            self._token.run_sync_soon(callback)
 
 
 class Committer:
@@ -149,8 +155,7 @@ class Committer:
         members = self._take()
         group = self._write([member[0] for member in members], changes)
         self._make_visible(group)
-        for write_set, done in members:
-            done(write_set)
+        _tell(members)
 
     def _hand_over(self) -> None:
         self._in_flight = True
@@ -209,10 +214,16 @@ class Committer:
             error: KalamError = exc
         except Exception as exc:  # noqa: BLE001 -- its members hear of it
             report("commit failed", exc)
-            error = IoError(f"could not write the commit: {type(exc).__name__}")
+            # It may have been before the batch or after: never say that nothing was written.
+            error = OutcomeUnknownError(
+                "could not find out whether the transaction was committed",
+                detail=f"{type(exc).__name__} in the committer.",
+            )
         else:
             took_s = self._clock() - start - changes * WRITE_S
             self._note_pace(took_s, synced=group.synced)
+            if len(group.sets) < len(sets):
+                _tell_bugs(sets)
             return group
         for write_set in sets:
             write_set.error = write_set.error or error
@@ -238,15 +249,38 @@ class Committer:
         if self._waiting and not self._is_quick():
             # Start the next group before telling this one's submitters: the disk works meanwhile.
             self._hand_over()
-        for write_set, done in members:
-            done(write_set)
+        _tell(members)
         if self._waiting and not self._in_flight:
             self.flush()
         if not self._in_flight:
             self._idle.set()
 
     def _make_visible(self, group: Group | None) -> None:
-        if group is not None:
+        if group is None:
+            return
+        try:
             self._engine.publish(group)
-            for hook in self.after_publish:
+        except Exception as exc:  # noqa: BLE001 -- the group is committed all the same
+            report("publishing failed", exc)
+        for hook in self.after_publish:
+            try:
                 hook(group)
+            except Exception as exc:  # noqa: BLE001
+                report("hook after publishing failed", exc)
+
+
+def _tell_bugs(sets: list[WriteSet]) -> None:
+    """What was left out of a group because of a bug has its error for the client, and in the log."""
+    for write_set in sets:
+        cause = write_set.error.__cause__ if write_set.error is not None else None
+        if isinstance(cause, Exception) and not isinstance(cause, KalamError):
+            write_set.error = known(cause)
+
+
+def _tell(members: list[Member]) -> None:
+    """Call what every submitter left, in the order of submission."""
+    for write_set, done in members:
+        try:
+            done(write_set)
+        except Exception as exc:  # noqa: BLE001 -- the others are told all the same
+            report("what a commit means was not all done", exc)

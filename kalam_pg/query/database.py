@@ -8,8 +8,10 @@ from catalog.model import Table, TableKind, User
 from catalog.snapshot import Snapshot
 from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
+from kalam_pg.failures import report
 from kalam_pg.live.channels import Channels
 from kalam_pg.query.committer import Committer
+from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.row_store import Spills
 from kalam_pg.query.virtual import Catalogue
@@ -33,6 +35,7 @@ class Database:
         self.store = store
         self.query_engine = query_engine
         self.committer = Committer(engine)
+        self.doubt = Doubt(engine, self.committer, self.reload_catalog)
         self.locks = LockTable()
         self.channels = Channels()
         self.catalog: Snapshot = store.load()
@@ -41,6 +44,7 @@ class Database:
         self.worker_memory_bytes = 2 << 30
         self.spills = Spills(engine.fs, engine.directory / "spill")
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
+        engine.on_failure = _publishing_failed
         self.sessions: WeakSet[Any] = WeakSet()
         """Every open conversation, to be told of changed users (`sessions.acting`)."""
 
@@ -48,7 +52,33 @@ class Database:
         """A definition was committed: later statements see it."""
         self.catalog = snapshot
         for hook in self.on_catalog_change:
-            hook(snapshot)
+            try:
+                hook(snapshot)
+            except Exception as exc:  # noqa: BLE001 -- it is the catalogue all the same
+                report("hook of a new catalogue failed", exc)
+
+    def reload_catalog(self) -> None:
+        """Make the catalogue in memory that on disk, when nobody can tell whether it is."""
+        self.store.forget_all()
+        self.install_catalog(self.store.load())
+
+    def differences(self) -> list[str]:
+        """What memory says of the catalogue and the disk does not, for tests and checks; none is right.
+
+        Between two steps of the event loop there is never any, but while a commit is in `doubt`.
+        """
+        disk = self.store.load()
+        found = [
+            f"{name}: in memory {ours!r}, on disk {theirs!r}"
+            for name in ("version", "namespaces", "tables", "views")
+            if (ours := getattr(self.catalog, name)) != (theirs := getattr(disk, name))
+        ]
+        found += self.store.stale_users()
+        for session in self.sessions:
+            for user in {session.login_user, session.session_user, session.user}:
+                if self.store.read_user(user.id) != user:
+                    found.append(f"a session's {user!r} is not the one on disk")
+        return found
 
     def tablet(self, table: Table, user: User) -> Tablet | StreamTablet:
         """The tablet that `user` means by the table's name: their own, or the one that all share.
@@ -66,6 +96,10 @@ class Database:
                 tablet_id, table.layout, int(options.ttl_s * 1_000_000), options.max_buffer
             )
         return self.engine.tablet(tablet_id, table.layout)
+
+
+def _publishing_failed(where: str, exc: Exception) -> None:
+    report("publishing a commit failed in part", exc, where=where)
 
 
 __all__ = ["Database", "Group"]

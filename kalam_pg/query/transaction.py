@@ -54,10 +54,10 @@ class Transaction(LockOwner):
         "block",
         "changes",
         "channels",
+        "ending",
         "failed",
         "isolation",
-        "on_commit",
-        "on_rollback",
+        "on_end",
         "puts",
         "read_only",
         "reading",
@@ -72,6 +72,8 @@ class Transaction(LockOwner):
         self.isolation = isolation
         self.block = False
         self.failed = False
+        self.ending = False
+        """It has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
         self.read_only = False
         self.view: View | None = None
         self.reading: set[Execution] = set()
@@ -82,11 +84,12 @@ class Transaction(LockOwner):
         self.snapshot: Snapshot | None = None
         """The catalog as this transaction's own definitions have made it; None: none made."""
         self.puts: list[tuple[bytes, bytes | None]] = []
-        self.on_commit: list[Callable[[], None]] = []
-        self.on_rollback: list[Callable[[], None]] = []
+        self.on_end: list[Callable[[], None]] = []
+        """Called when the outcome is known, whatever it is: brings what hangs on the catalogue in line
+        with what the catalogue then is."""
         self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Snapshot | None, int]] = []
-        self._savepoints: list[tuple[str, int, int, int, Mark]] = []
-        """Name, how long `_undo`, `on_commit` and `held` were, and how much was asked of channels."""
+        self._savepoints: list[tuple[str, int, int, Mark]] = []
+        """Name, how long `_undo` and `held` were, and how much was asked of channels."""
 
     @property
     def writes_nothing(self) -> bool:
@@ -153,7 +156,7 @@ class Transaction(LockOwner):
     def savepoint(self, name: str) -> None:
         """SAVEPOINT."""
         asked = self.channels.mark() if self.channels is not None else (0, 0)
-        self._savepoints.append((name, len(self._undo), len(self.on_commit), len(self.held), asked))
+        self._savepoints.append((name, len(self._undo), len(self.held), asked))
 
     def release(self, name: str) -> None:
         """RELEASE SAVEPOINT. Raises 3B001."""
@@ -163,11 +166,9 @@ class Transaction(LockOwner):
         """ROLLBACK TO SAVEPOINT: it stays; later ones go. Raises 3B001."""
         at = self._find_savepoint(name)
         del self._savepoints[at + 1 :]
-        _, mark, hooks, _, asked = self._savepoints[at]
+        _, mark, _, asked = self._savepoints[at]
         if self.channels is not None:
             self.channels.back_to(asked)
-        # What these would do when it commits is not going to be so: a table is not dropped.
-        del self.on_commit[hooks:]
         while len(self._undo) > mark:
             entry = self._undo.pop()
             if len(entry) == 2:
@@ -186,7 +187,7 @@ class Transaction(LockOwner):
     @property
     def locks_mark(self) -> int:
         """How many locks (`held`) it had at the last savepoint: those since then go when it fails."""
-        return self._savepoints[-1][3] if self._savepoints else 0
+        return self._savepoints[-1][2] if self._savepoints else 0
 
     def _find_savepoint(self, name: str) -> int:
         for at in range(len(self._savepoints) - 1, -1, -1):

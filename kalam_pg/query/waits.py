@@ -13,8 +13,6 @@ from typing import Any, TypeAlias, TypeVar
 import trio
 
 from catalog.errors import QueryCanceledError
-from kalam_pg.query.committer import Committer
-from storage.engine import WriteSet
 
 T = TypeVar("T")
 Resume: TypeAlias = Callable[[], None]
@@ -66,6 +64,9 @@ class Await(Wait):
         async def run() -> None:
             try:
                 with scope:
+                    if scope.cancel_called:
+                        # It has not begun, and would not notice before it waits for something.
+                        await trio.lowlevel.checkpoint()
                     self.value = await self._function()
                 if scope.cancelled_caught:
                     self.error = self._error
@@ -79,24 +80,6 @@ class Await(Wait):
         if self._scope is not None:
             self._error = error or QueryCanceledError("canceling statement due to user request")
             self._scope.cancel()
-
-
-class Commit(Wait):
-    """Wait until a write set is visible. It cannot be cancelled: its outcome must be known."""
-
-    __slots__ = ("_committer", "_write_set")
-
-    def __init__(self, committer: Committer, write_set: WriteSet) -> None:
-        super().__init__()
-        self._committer = committer
-        self._write_set = write_set
-
-    def start(self, resume: Resume, spawn: Spawn) -> None:
-        def done(write_set: WriteSet) -> None:
-            self.error = write_set.error
-            resume()
-
-        self._committer.submit(self._write_set, done)
 
 
 class Deadline:

@@ -19,15 +19,18 @@ from kalam_pg.jobs.registry import Jobs
 from kalam_pg.jobs.retention import start_retention
 from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
+from kalam_pg.query.outcome import Commit
 from kalam_pg.query.prepare import StatementCache
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
+from kalam_pg.query.waits import drive, wait
 from kalam_pg.sessions import sources
 from kalam_pg.sessions.services import Services
 from kalam_pg.supervision import Supervisor
 from kalam_pg.wire.protocols import Peer, Transport
 from kalam_pg.wire.session import Session
 from storage import failpoints
-from storage.engine import Engine, StorageOptions, WriteSet
+from storage.engine import Engine, StorageOptions
 from storage.log.hot import HotOptions
 
 
@@ -90,9 +93,10 @@ async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Dat
     database.committer.start()
     try:
         if not database.catalog.namespaces:
-            puts = list(catalog_store.first_start(now_us()))
-            await database.committer.commit(WriteSet([], [], puts, sync=True))
-            database.install_catalog(store.load())
+            first = catalog_store.first_start(now_us())
+            transaction = Transaction(now_us())
+            transaction.define(first.snapshot, list(first.puts))
+            await drive(wait(Commit(database, transaction, sync=True)))
         yield database
     finally:
         with trio.CancelScope(shield=True):

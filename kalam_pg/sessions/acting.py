@@ -47,17 +47,36 @@ def derive(sql: "SqlSession") -> None:
     sql.become(sql.session_user if role == NO_ROLE else sql.acted_for[role])
 
 
-def users_changed(sql: "SqlSession", users: Sequence[User]) -> None:
-    """Other rights have been committed: they count from the next statement on.
+def users_settled(author: "SqlSession", users: Sequence[User]) -> None:
+    """A transaction that changed these users has ended: every session goes by what they now are.
+
+    author: the session whose transaction it was, which its own change of a login does not end.
+    """
+    database = author.database
+    database.store.forget(users)
+    for session in list(database.sessions):
+        for user in users:
+            _user_settled(
+                session, user, database.store.user_by_id(user.id), is_author=session is author
+            )
+
+
+def _user_settled(sql: "SqlSession", was: User, user: User | None, *, is_author: bool) -> None:
+    """One session, one user as it was and is (None: it is no more).
 
     A session that may no longer be who it acts for is ended: to go on as another would put its rows in
     the wrong place.
     """
-    changed = {user.name: user for user in users if user.name in sql.acted_for}
-    if not changed:
+    known = sql.acted_for.get(was.name)
+    if known is None or known.id != was.id or known == user:
         return
-    sql.acted_for.update(changed)
-    sql.login_user = sql.acted_for[sql.login_user.name]
-    derive(sql)
-    if not all(may_act_for(sql.login_user, user) for user in (sql.session_user, sql.user)):
+    acting = was.id in (sql.login_user.id, sql.session_user.id, sql.user.id)
+    if user is not None:
+        sql.acted_for[user.name] = user
+        sql.login_user = sql.acted_for[sql.login_user.name]
+        derive(sql)
+    if user is None or user.deleted_at_us is not None or not user.can_login:
+        if acting and not is_author:
+            sql.end("terminating connection because the role was dropped")
+    elif not all(may_act_for(sql.login_user, user) for user in (sql.session_user, sql.user)):
         sql.end("terminating connection because it may no longer act for this role")

@@ -12,7 +12,9 @@ from catalog.changes import Change
 from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
 from catalog.model import Table
 from catalog.types.table import PgType
+from kalam_pg.jobs.registry import Jobs
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
+from kalam_pg.query.database import Database
 from kalam_pg.query.ddl import DdlContext, plan_ddl
 from kalam_pg.query.ddl_context import DdlPlan, find_relation
 from kalam_pg.query.execution import Result
@@ -66,7 +68,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         sql.notice(notice, detail=change.detail if at == last else "")
     if change.puts:
         transaction.define(change.snapshot, list(change.puts))
-        _after_commit(sql, change)
+        _settle_at_end(sql, change)
     return Result(plan.tag)
 
 
@@ -97,32 +99,29 @@ def _planned(sql: SqlSession, transaction: Transaction, statement: Statement) ->
             before_catalogue = mark
 
 
-def _after_commit(sql: SqlSession, change: Change) -> None:
-    """What a committed change means to the running server."""
+def _settle_at_end(sql: SqlSession, change: Change) -> None:
+    """What a change means to the running server, when the outcome of its transaction is known.
+
+    Nothing here relies on what the outcome is: the catalogue tells.
+    """
     transaction = sql.transaction
     assert transaction is not None
-    database = sql.database
-    if change.users:
+    users = (*change.users, *change.purged)
+    if users:
+        transaction.on_end.append(partial(acting.users_settled, sql, users))
+    if change.created or change.dropped:
+        tables = [table.id for table in (*change.created, *change.dropped)]
+        transaction.on_end.append(partial(_tables_settled, sql.database, sql.jobs, tables))
 
-        def users_changed() -> None:
-            database.store.forget(change.users)
-            for session in list(database.sessions):
-                acting.users_changed(session, change.users)
-            for user in change.users:
-                if user.deleted_at_us is not None or not user.can_login:
-                    sql.end_sessions_of(user.id)
 
-        transaction.on_commit.append(users_changed)
-        transaction.on_rollback.append(lambda: database.store.forget(change.users))
-    if change.dropped:
-
-        def tables_dropped() -> None:
-            for table in change.dropped:
-                database.engine.forget_table(table.id)
-            # The start of every server does the same: a crash in between leaves nothing behind.
-            sql.jobs.clean_up_soon()
-
-        transaction.on_commit.append(tables_dropped)
+def _tables_settled(database: Database, jobs: Jobs, tables: Sequence[int]) -> None:
+    """Tables that the catalogue does not have, whether dropped or never made, leave nothing behind."""
+    gone = [table for table in tables if database.catalog.table_by_id(table) is None]
+    for table in gone:
+        database.engine.forget_table(table)
+    # The start of every server does the same: a crash in between leaves nothing behind.
+    if gone:
+        jobs.clean_up_soon()
 
 
 def _context(sql: SqlSession) -> DdlContext:

@@ -61,12 +61,12 @@ def unlisten_all(sql: "SqlSession") -> None:
 def ended(sql: "SqlSession", transaction: "Transaction", *, committed: bool) -> None:
     """A transaction has ended, and the session's user is what that made it.
 
-    What it listens to counts before what it sends, so that it hears its own.
+    What it listens to counts before what it sends, so that it hears its own. A session that has closed
+    meanwhile listens to nothing, and what it sends is sent all the same.
     """
     pending = transaction.channels
     listener = sql.listener
-    if committed and pending is not None and pending.asked and listener is None:
-        assert sql.ears is not None, "LISTEN was refused"
+    if committed and pending is not None and pending.asked and listener is None and sql.ears:
         listener = sql.listener = Listener(
             sql.database.channels, sql.user.id, sql.ears.wake, sql.ears.overflow
         )

@@ -1,4 +1,4 @@
-"""The sessions of this server: whom to end when a user is dropped, what `system.sessions` lists."""
+"""The sessions of this server, by process number: what `system.sessions` lists."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
@@ -45,12 +45,3 @@ class SessionRegistry:
 
     def __len__(self) -> int:
         return len(self._sessions)
-
-    def end_sessions_of(self, user_id: int, *, but: object = None) -> None:
-        """End every session that authenticated as a user, or acts as them."""
-        for session in self:
-            sql = session.sql
-            if sql is None or sql is but:
-                continue
-            if user_id in (sql.login_user.id, sql.user.id, sql.session_user.id):
-                session.terminate("terminating connection because the role was dropped")

@@ -20,11 +20,11 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.registry import Jobs
 from kalam_pg.live.channels import Listener
 from kalam_pg.pgwire.notices import Notice
+from kalam_pg.query import outcome
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
-from kalam_pg.query.waits import Commit as CommitWait
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import acting, listening
@@ -52,11 +52,11 @@ class SqlSession:
 
     user: whose rows and rights count now; session_user: who SET ROLE returns to; login_user: who
     authenticated. notices: what to tell the client before the next answer. prepared: statements by name,
-    made by Parse or PREPARE; "" is the protocol's unnamed one. end_sessions_of: ends a user's sessions;
-    end: ends this one. process: the number by which others know it. acted_for: the users it has been,
-    by name. portals: of Bind and DECLARE. text: the one that
-    runs. ears: how its carrier is told what it did not ask for;
-    None: it cannot be. listener: what it listens to and has not taken yet; None: it listens to nothing.
+    made by Parse or PREPARE; "" is the protocol's unnamed one. end: ends this session. process: the
+    number by which others know it. acted_for: the users it has been, by name. portals: of Bind and
+    DECLARE. text: the one that runs. ears: how its carrier is told what it did not ask for; None: it
+    cannot be, or it has closed. listener: what it listens to and has not taken yet; None: it listens to
+    nothing.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -84,7 +84,6 @@ class SqlSession:
         self.ears: listening.Ears | None = None
         self.listener: Listener | None = None
         self.acted_for = {user.name: user}
-        self.end_sessions_of: Callable[[int], None] = lambda _user_id: None
         self.end: Callable[[str], None] = lambda _reason: None
         self._savepoints: list[tuple[str, int]] = []
         """The settings' marks at the transaction's savepoints, in their order."""
@@ -325,27 +324,13 @@ class SqlSession:
             return False
         if self.portals:
             yield from self._keep_held_portals()
-        if not transaction.writes_nothing:
-            asked = self.settings["synchronous_commit"]
-            write_set = transaction.write_set(sync=asked != "off")
-            try:
-                yield from wait(CommitWait(self.database.committer, write_set))
-            except BaseException:
-                self.rollback()
-                raise
-            if transaction.snapshot is not None:
-                self.database.install_catalog(transaction.snapshot)
-        self.transaction = None
-        self._savepoints.clear()
-        if self.portals:
-            self.portals.commit()
-        if self.settings.mark():
-            self.settings.commit()
-            acting.derive(self)
-        listening.ended(self, transaction, committed=True)
-        for hook in transaction.on_commit:
-            hook()
-        self._end(transaction)
+        if transaction.writes_nothing:
+            outcome.commit_nothing(self.database, transaction, self._ended)
+        else:
+            sync = self.settings["synchronous_commit"] != "off"
+            yield from wait(
+                outcome.Commit(self.database, transaction, sync=sync, ended=self._ended)
+            )
         return True
 
     def _keep_held_portals(self) -> Steps[None]:
@@ -356,26 +341,29 @@ class SqlSession:
             raise
 
     def rollback(self) -> None:
-        """Drop everything the transaction did."""
+        """Drop everything the transaction did; what is being committed goes its own way."""
         transaction = self.transaction
-        if transaction is None:
-            return
+        if transaction is not None:
+            outcome.rollback(self.database, transaction, self._ended)
+
+    def _ended(self, transaction: Transaction, committed: bool) -> None:
+        """The transaction has ended: what that means to this session."""
+        assert self.transaction is transaction, "a session has one at a time"
         self.transaction = None
         self._savepoints.clear()
         if self.portals:
-            self.portals.rollback()
+            if committed:
+                self.portals.commit()
+            else:
+                self.portals.rollback()
         if self.settings.mark():
-            self.settings.rollback()
+            if committed:
+                self.settings.commit()
+            else:
+                self.settings.rollback()
             acting.derive(self)
-        for undo in transaction.on_rollback:
-            undo()
-        self._end(transaction)
-
-    def _end(self, transaction: Transaction) -> None:
-        if transaction.held or transaction.waiting is not None:
-            self.database.locks.release_all(transaction)
-        if transaction.view is not None or transaction.reading:
-            transaction.stop_reading()
+        if committed:
+            listening.ended(self, transaction, committed=True)
 
     @property
     def savepoints_deep(self) -> int:
@@ -408,7 +396,7 @@ class SqlSession:
     def fail(self) -> None:
         """A statement raised: an implicit transaction is rolled back, a block waits for ROLLBACK."""
         transaction = self.transaction
-        if transaction is None:
+        if transaction is None or transaction.ending:
             return
         if transaction.block:
             transaction.failed = True
@@ -431,6 +419,7 @@ class SqlSession:
         self.portals.drop_all()
         self.rollback()
         listening.close(self)
+        self.ears = None
 
 
 __all__ = ["SqlSession", "now_us"]

@@ -160,7 +160,6 @@ class Authentication:
         session.sql.process = session.transport.process_id
         session.sql.end = session.terminate
         session.sql.ears = session
-        session.sql.end_sessions_of = partial(services.registry.end_sessions_of, but=session.sql)
         session.decoder.authenticated()
         services.registry.add(session)
         session.send(encode.AUTHENTICATION_OK)

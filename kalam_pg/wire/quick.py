@@ -8,7 +8,7 @@ included, is *not done*: nothing has changed then, and the flows start from the 
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from struct import Struct
 from struct import error as StructError  # noqa: N812 -- it is an exception class
 from time import time_ns
@@ -36,7 +36,7 @@ from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.wire import portals
 from kalam_pg.wire.portals import Reader, moving, parameter_readers
 from storage.engine import WriteSet
-from storage.errors import KalamError, SerializationError
+from storage.errors import KalamError, OutcomeUnknownError, SerializationError
 from storage.layout import Value
 
 if TYPE_CHECKING:
@@ -410,20 +410,30 @@ class QuickCommit(Wait):
 
     def _done(self, write_set: WriteSet) -> None:
         session = self._session
-        self._sql.database.locks.release_row(self._owner)
         error = write_set.error
         if error is None:
+            self._sql.database.locks.release_row(self._owner)
             session.decoder.skip(self._size)
             session.outbox += self._answer
-        elif isinstance(error, SerializationError):
-            self.failed = True
         else:
-            session.decoder.skip(self._size)
-            session.outbox += self._before_error
-            session.error(error)
-            session.outbox += _READY
+            self._failed(write_set, error)
         resume, self._resume = self._resume, None
         if resume is None:
             session.transport.finished()
         else:
             resume()
+
+    def _failed(self, write_set: WriteSet, error: KalamError) -> None:
+        session, database = self._session, self._sql.database
+        if isinstance(error, OutcomeUnknownError):
+            owner, self._owner = self._owner, RowOwner()
+            database.doubt.add(write_set, partial(database.locks.release_row, owner))
+        else:
+            database.locks.release_row(self._owner)
+        if isinstance(error, SerializationError):
+            self.failed = True
+            return
+        session.decoder.skip(self._size)
+        session.outbox += self._before_error
+        session.error(error)
+        session.outbox += _READY

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from storage import failpoints
-from storage.errors import DiskFullError, KalamError, OutcomeUnknownError
+from storage.errors import DiskFullError, IoError, KalamError, OutcomeUnknownError
 from storage.ids import TabletId
 from storage.keys import index_key, log_key
 from storage.log import recovery
@@ -69,22 +69,37 @@ class Log:
         except KalamError as exc:
             return self._refused(sets, exc)
         self._absent.begin_group()
-        group = self._group = GroupWriter(self.store, self._sequence, self._absent)
-        for write_set in sets:
-            try:
-                group.add(write_set)
-            except KalamError as exc:
-                write_set.error = exc
-        if group.puts:
-            failpoints.hit("commit.before_batch")
-            try:
-                self.store.write(group.batch(), sync=group.sync)
-            except KalamError as exc:
-                return self._after_failure(group, exc)
-            failpoints.hit("commit.after_batch")
+        group = self._gather(sets)
         if not group.written:
             return Group((), self.view, synced=False)
-        return self._finished(group)
+        if group.puts:
+            failpoints.hit("commit.before_batch")
+        try:
+            if group.puts:
+                self.store.write(group.batch(), sync=group.sync)
+                failpoints.hit("commit.after_batch")
+            return self._finished(group)
+        except KalamError as exc:
+            return self._after_failure(group, exc)
+
+    def _gather(self, sets: Sequence[WriteSet]) -> GroupWriter:
+        """The sets that may be written, as one batch; the others have their error."""
+        while True:
+            group = self._group = GroupWriter(self.store, self._sequence, self._absent)
+            for write_set in sets:
+                if write_set.error is not None:
+                    continue
+                try:
+                    group.add(write_set)
+                except KalamError as exc:
+                    write_set.error = exc
+                except Exception as exc:  # noqa: BLE001 -- a bug with one set is not the others' fault
+                    error = IoError(f"could not write the commit: {type(exc).__name__}")
+                    error.__cause__ = exc
+                    write_set.error = error
+                    break  # It may be half in the batch: the others' batch is made anew.
+            else:
+                return group
 
     def begin(self, puts: Sequence[Put]) -> View:
         """Write system records that belong to no commit, synced; mint the first view."""
@@ -167,14 +182,14 @@ class Log:
             if isinstance(error, DiskFullError):
                 self._room.give_back()
             last = self._reopen()
+            if last == group.last:
+                return self._finished(group)
         except KalamError as exc:
             unknown = OutcomeUnknownError(
                 "could not find out whether the transaction was committed",
                 detail=f"{error.message}; then {exc.message}",
             )
             return self._refused(group.written, unknown)
-        if last == group.last:
-            return self._finished(group)
         return self._refused(group.written, error)
 
     def _reopen(self) -> int:
@@ -195,7 +210,9 @@ class Log:
         self.store = store
         self._absent = AbsentKeys(store)
         self._logged = last
-        self._written = max(self._written, last)
+        if last > self._written:
+            # A batch of unknown outcome was written after all: it may have had system records.
+            self._written = self._catalog_version = last
         self._note_durable()
         self._mint(self._written)
         return last

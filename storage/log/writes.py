@@ -52,7 +52,8 @@ class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
-    KalamError, and may still add system records. context: the submitter's own.
+    KalamError, and may still add system records; called again if the group has to be made anew.
+    context: the submitter's own.
     """
 
     writes: list[Write]

@@ -31,7 +31,7 @@ class World:
     """A catalog that is written after each change, as the committer would."""
 
     def __init__(self) -> None:
-        self.keys = FakeKeys(first_start(NOW))
+        self.keys = FakeKeys(first_start(NOW).puts)
         self.store = Store(self.keys)
         self.snapshot: Snapshot = self.store.load()
 

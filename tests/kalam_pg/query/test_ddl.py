@@ -34,7 +34,7 @@ class World:
     """A catalog in which statements are run one after the other, each written at once."""
 
     def __init__(self) -> None:
-        self.keys = FakeKeys(first_start(NOW))
+        self.keys = FakeKeys(first_start(NOW).puts)
         self.store = Store(self.keys)
         self.snapshot = self.store.load()
         self.user = self.found("root")

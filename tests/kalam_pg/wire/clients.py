@@ -171,10 +171,12 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(path: Path, workers: int = 0) -> AsyncIterator[Server]:
+async def serving(
+    path: Path, workers: int = 0, kind: type[Server] = Server
+) -> AsyncIterator[Server]:
     """A database; without workers, what needs one is not for its clients."""
     data = path / "data"
-    data.mkdir()
+    data.mkdir(parents=True, exist_ok=True)
     engine = Engine.open(data)
     try:
         async with AsyncExitStack() as stack:
@@ -185,7 +187,7 @@ async def serving(path: Path, workers: int = 0) -> AsyncIterator[Server]:
             nursery = await stack.enter_async_context(trio.open_nursery())
             rounds = Rounds()
             database.committer.attach(rounds)
-            yield Server(build_services(Config(data_directory=data), database), rounds, nursery)
+            yield kind(build_services(Config(data_directory=data), database), rounds, nursery)
             nursery.cancel_scope.cancel()
     finally:
         engine.close()
