@@ -58,7 +58,3 @@ class Snapshot:
         """Tables and views of a namespace, in order of their ids."""
         found = [r for (schema, _), r in self._relations.items() if schema == namespace]
         return sorted(found, key=lambda relation: relation.id)
-
-
-EMPTY = Snapshot(0, {}, {}, {}, 0)
-"""Before the first start."""

@@ -120,11 +120,6 @@ def key_order(key: str) -> tuple[int, bytes]:
     return len(data), data
 
 
-def quote_json(text: str) -> str:
-    """Return a JSON string, escaped as PostgreSQL escapes: quotes, backslashes, control characters."""
-    return _quote(text)
-
-
 def _number(text: str) -> Number:
     try:
         return Number(parse_numeric(text))

@@ -125,11 +125,6 @@ def overflow() -> NumericValueOutOfRangeError:
     return NumericValueOutOfRangeError("value overflows numeric format")
 
 
-def to_decimal(value: str) -> Decimal:
-    """Return the exact value of a stored numeric; its exponent is minus the display scale."""
-    return Decimal(value)
-
-
 def from_decimal(number: Decimal, scale: int | None = None) -> str:
     """Return the stored form of a decimal, rounded half away from zero to `scale` decimals if given.
 

@@ -11,9 +11,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from catalog.types.calendar import US_PER_SECOND, days_of
 
-OFFSET_MAX_S = 15 * 3600 + 59 * 60 + 59
-"""The largest displacement that timestamp input takes, 15:59:59."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # local wall-clock time, which has no zone
 _CYCLE_S = 146097 * 86400  # 400 years

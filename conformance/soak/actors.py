@@ -36,7 +36,8 @@ class Actor(threading.Thread):
         self.random = world.random(f"{name}/{world.life}/{world.counts['rounds']}")
         self.diary = world.diary(name)
         self.client: Client | None = None
-        self.lost_pids: list[int] = []
+        self.lost_pids: list[tuple[int, int]] = []
+        """(life, pid) of sessions whose connections are lost; each life counts its own pids."""
 
     def run(self) -> None:
         """The round of this actor."""
@@ -106,7 +107,7 @@ class Actor(threading.Thread):
         """The connection is lost."""
         self.world.count("connections lost")
         if self.client is not None:
-            self.lost_pids.append(self.client.pid)
+            self.lost_pids.append((self.client.life, self.client.pid))
             self.leave()
         else:
             time.sleep(0.05)  # It was refused: the server is starting, or ending.
@@ -267,7 +268,7 @@ class Owner(Actor):
         """Wait until what was lost has ended for certain, and look what became of it."""
         assert self.client is not None
         deadline = time.monotonic() + GONE_S
-        lost = {str(pid) for pid in self.lost_pids}
+        lost = {str(pid) for life, pid in self.lost_pids if life == self.world.life}
         while lost & {pid for (pid,) in self.world.rows("SELECT pid FROM pg_stat_activity") if pid}:
             if time.monotonic() > deadline:
                 raise Violation(f"sessions {lost} of lost connections still there after {GONE_S} s")

@@ -73,8 +73,9 @@ class Diary:
 class Client(RawClient):
     """A session; every call raises LostError when the connection ends, Violation when no answer comes."""
 
-    def __init__(self, server: KalamServer, user: str, diary: Diary) -> None:
+    def __init__(self, server: KalamServer, user: str, diary: Diary, life: int) -> None:
         self.diary = diary
+        self.life = life
         self._prepared: dict[str, str] = {}
         self._names = count(1)
         with self._watched("connecting"):

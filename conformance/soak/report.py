@@ -4,7 +4,7 @@ import time
 
 from conformance.soak.world import World
 
-LOG_LINES = 40
+LOG_LINES = 120
 EVENTS = 30
 KINDS = 15
 

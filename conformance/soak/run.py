@@ -50,6 +50,7 @@ class Soak:
         finally:
             report.line(world, "what was done:\n" + report.summary(world))
             if world.failed.is_set():
+                world.last_words()
                 report.line(world, "FAILED\n" + report.failure(world))
             world.close()
         return not world.failed.is_set()

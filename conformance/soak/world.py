@@ -1,5 +1,6 @@
 """What all of a soak share: the server and its lives, what befell it lately, and the first violation."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -45,6 +46,7 @@ class World:
             self.disk.directory / "data",
             KALAM_TABLETS_MAX=str(TABLETS_MAX),
             KALAM_WORKERS=str(WORKERS),
+            PYTHONFAULTHANDLER="1",
         )
         self.life = 0
         self.up = threading.Event()
@@ -112,10 +114,19 @@ class World:
         self.up.clear()
         self.trouble("server")
         self.keys.clear()
-        if kill:
-            self.server.kill()
-        else:
-            self.server.stop()
+        try:
+            self.server.kill() if kill else self.server.stop()
+        except subprocess.TimeoutExpired as exc:
+            raise Violation(f"the server does not end: {exc}") from exc
+
+    def last_words(self) -> None:
+        """Let a server that may hang say where its threads are, and end it."""
+        process = self.server.process
+        if process is not None:
+            process.send_signal(signal.SIGABRT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+            time.sleep(0.5)  # Its standard error is read by a thread.
 
     def check_alive(self) -> None:
         """Raises Violation when the server ended by itself."""
@@ -135,7 +146,8 @@ class World:
     def connect(self, user: str, diary: Diary) -> Client:
         """A session, once the server is up. Raises LostError when that is not to be."""
         self.up.wait(60)
-        client = Client(self.server, user, diary)
+        life = self.life
+        client = Client(self.server, user, diary, life)
         self.keys[client.pid] = client.key
         return client
 
@@ -159,6 +171,8 @@ class World:
 
     def close(self) -> None:
         """End everything and remove nothing but the mount."""
-        with suppress(Exception):
-            self.server.kill()
+        process = self.server.process
+        if process is not None:
+            process.kill()
+            process.wait()
         self.disk.close()

@@ -320,6 +320,3 @@ OVERLOADS: tuple[Overload, ...] = (
     aggregate("percentile_cont", (FLOAT8, FLOAT8), FLOAT8, _percentile_cont),
     aggregate("mode", (ANYELEMENT,), ANYELEMENT, _mode, needs_types=True),
 )
-
-# Names whose last arguments come from WITHIN GROUP (ORDER BY …).
-ORDERED_SET = frozenset({"percentile_disc", "percentile_cont", "mode"})

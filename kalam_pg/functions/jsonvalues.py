@@ -8,12 +8,9 @@ import json
 from decimal import Decimal
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import TypeAlias
 
 from catalog.errors import InvalidTextRepresentationError
 from kalam_pg.functions.define import Datum
-
-Json: TypeAlias = "bool | int | Decimal | str | list[Json] | dict[str, Json] | None"
 
 
 def _bad(_name: str) -> Datum:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from catalog.errors import (
     InvalidParameterValueError,
-    NumericValueOutOfRangeError,
     SubstringError,
 )
 from catalog.types.registry import (
@@ -197,11 +196,6 @@ def _concat_ws(
     )
 
 
-def _join_any(context: EvalContext, types: Datum, a: Datum, b: Datum) -> str:
-    """Text || anynonarray and its mirror."""
-    return to_text(a, types[0], context.types) + to_text(b, types[1], context.types)
-
-
 def _normalize(text: str, form: str = "NFC") -> str:
     if form.upper() not in {"NFC", "NFD", "NFKC", "NFKD"}:
         raise InvalidParameterValueError(f"invalid normalization form: {form}")
@@ -271,12 +265,6 @@ def _unistr(text: str) -> str:
 
 def _strip_bytes(data: bytes, characters: bytes) -> bytes:
     return data.strip(characters) if characters else data
-
-
-def _checked_int4(value: int) -> int:
-    if value >= 2**31:
-        raise NumericValueOutOfRangeError("integer out of range")
-    return value
 
 
 _TRIMS: list[tuple[str, Callable[[str, str], str]]] = [

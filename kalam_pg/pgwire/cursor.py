@@ -76,11 +76,6 @@ class Cursor:
         self._pos = len(self._data)
         return raw
 
-    @property
-    def remaining(self) -> int:
-        """Bytes not yet read."""
-        return len(self._data) - self._pos
-
     def finish(self) -> None:
         """Raise unless every byte was read."""
         if self._pos != len(self._data):

@@ -46,7 +46,6 @@ PORTAL_SUSPENDED: Final = b"s\0\0\0\x04"
 EMPTY_QUERY: Final = b"I\0\0\0\x04"
 COPY_DONE: Final = b"c\0\0\0\x04"
 AUTHENTICATION_OK: Final = b"R\0\0\0\x08\0\0\0\0"
-AUTHENTICATION_CLEARTEXT_PASSWORD: Final = b"R\0\0\0\x08\0\0\0\x03"
 
 _READY: Final[dict[str, bytes]] = {
     status: b"Z\0\0\0\x05" + status.encode() for status in ("I", "T", "E")

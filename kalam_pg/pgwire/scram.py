@@ -87,12 +87,6 @@ def mock_verifier(user: str, secret: bytes) -> Verifier:
     return Verifier(ITERATIONS, salt, secrets.token_bytes(32), secrets.token_bytes(32))
 
 
-def check_password(password: str, verifier: Verifier) -> bool:
-    """Whether a password given in clear is the one (over TLS only). Takes about 2 ms."""
-    made = make_verifier(password, salt=verifier.salt, iterations=verifier.iterations)
-    return hmac.compare_digest(made.stored_key, verifier.stored_key)
-
-
 def mechanisms(*, channel_binding: bool) -> tuple[str, ...]:
     """What to offer, best first; channel binding exists under TLS only."""
     return (MECHANISM_PLUS, MECHANISM) if channel_binding else (MECHANISM,)

@@ -199,7 +199,6 @@ def scan_table(
 
 def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: int) -> CteScan:
     columns = _shown(entry.columns, alias, names)
-    entry.referenced += 1
     relation = level.state.relation(columns)
     level.add(Item(alias, relation, columns, names_of(columns)), at)
     return CteScan(relation, entry.number, columns, alias if alias != entry.name else "")

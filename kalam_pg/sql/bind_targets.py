@@ -12,7 +12,7 @@ from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Item, Level, State, resolve_item
-from kalam_pg.sql.tree import ColumnRef, Expr, OutputColumn, RowExpr, Target
+from kalam_pg.sql.tree import ColumnRef, OutputColumn, RowExpr, Target
 from kalam_pg.sql.walk import raise_levels
 
 UNNAMED = "?column?"
@@ -147,11 +147,3 @@ def _subquery_name(query: exp.Expr) -> tuple[str, int]:
         return first.args["alias"].args["this"], _STRONG
     name, _ = _name(first)
     return (name, _STRONG) if name != UNNAMED else (UNNAMED, _NONE)
-
-
-def matching(targets: Sequence[Target], expr: Expr) -> int:
-    """Index of the target that is the same expression, -1 when none is."""
-    for index, target in enumerate(targets):
-        if target.expr == expr:
-            return index
-    return -1

@@ -69,7 +69,6 @@ def create_table(reader: StatementReader, kind: str) -> CreateTable:
         tuple(table.options),
         if_not_exists,
         query,
-        names,
     )
 
 

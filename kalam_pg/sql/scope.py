@@ -124,8 +124,6 @@ class CteEntry:
     name: str
     columns: tuple[OutputColumn, ...]
     cte: Cte | None = None
-    recursive_term: bool = True
-    referenced: int = 0
 
 
 @dataclass(slots=True)

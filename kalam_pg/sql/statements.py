@@ -128,7 +128,6 @@ class CreateTable:
     options: tuple[tuple[str, str], ...]
     if_not_exists: bool = False
     as_query: "QueryStatement | None" = None
-    as_names: tuple[str, ...] = ()  # CREATE TABLE t (a, b) AS …
 
 
 @dataclass(frozen=True, slots=True)
