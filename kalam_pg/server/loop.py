@@ -138,16 +138,23 @@ class Loop:
                 nursery.start_soon(self._run_turns)
                 self._sweep()
                 task_status.started()
-                await self._run_io()
+                try:
+                    await self._run_io()
+                finally:
+                    self._leave_rounds_to_trio()
         finally:
             for connection in list(self._connections.values()):
                 self.guarded(connection, connection.lost)
             self.stop_accepting()
             self.epoll.close()
-            with self._thread_lock:
-                self._ended = True
-                os.close(self._wake_up)
-            self._call_from_threads()
+            os.close(self._wake_up)
+
+    def _leave_rounds_to_trio(self) -> None:
+        """No more rounds of our own; Work that must come to its end (a commit) still needs them."""
+        with self._thread_lock:
+            self._ended = True
+        self._call_from_threads()
+        self._token.run_sync_soon(self._settle)
 
     def listen(self, sock: socket.socket) -> None:
         """Accept connections of a listening, non-blocking socket from now on."""
@@ -270,7 +277,6 @@ class Loop:
 
     async def _run_io(self) -> None:
         poll, now = self.epoll.poll, time.perf_counter
-        fileno = self.epoll.fileno()
         since = now()
         # On one processor the client could not come while we ask.
         spins = may_spin = len(os.sched_getaffinity(0)) > 1
@@ -287,7 +293,7 @@ class Loop:
                     # What would have helped now helps next time; what would not is not tried.
                     spins = may_spin and bool(events) and now() - began < 2 * SPIN_S
             if not events:
-                await trio.lowlevel.wait_readable(fileno)
+                await trio.lowlevel.wait_readable(self.epoll.fileno())
                 since = now()
                 continue
             self._settling = True
@@ -343,11 +349,12 @@ class Loop:
         if self._turns_parked is not None:
             trio.lowlevel.reschedule(self._turns_parked)
             self._turns_parked = None
+        elif self._ended:
+            self._token.run_sync_soon(self._settle)
 
     def _call_from_threads(self) -> None:
-        waiting = self._from_threads
-        for _ in range(len(waiting)):
-            guarded(waiting.popleft())
+        for _ in range(len(self._from_threads)):
+            guarded(self._from_threads.popleft())
 
     def _handle(self, events: Sequence[tuple[int, int]]) -> None:
         get = self._connections.get
@@ -458,12 +465,11 @@ class Loop:
                 self.guarded(connection, connection.flush)
 
     def _sweep(self) -> None:
-        now = trio.current_time()
         patience = self.options.reader_patience_s
         for connection in list(self.blocked):
             if not connection.is_blocked:
                 self.blocked.discard(connection)
-            elif connection.awaited and now - connection.progress_at > patience:
+            elif connection.awaited and trio.current_time() - connection.progress_at > patience:
                 log.info("client does not read", connection=connection.process_id)
                 self.guarded(connection, connection.lost)
         self.timers.call_later(min(SWEEP_S, patience), self._sweep)

@@ -53,3 +53,29 @@ async def test_a_callback_that_comes_after_the_end_of_the_loop_still_runs():
     ran = trio.Event()
     await trio.to_thread.run_sync(loop.run_sync_soon, ran.set)
     await ran.wait()
+
+
+async def test_work_that_goes_on_when_the_loop_is_ended_still_has_its_rounds():
+    """A commit is waited for to its end: rounds make its group, and a thread has it published."""
+    through: list[str] = []
+    async with serving() as served:
+        loop = served.loop
+        await served.connect()
+        (connection,) = loop._connections.values()
+        begun = trio.Event()
+
+        async def work() -> None:
+            begun.set()
+            try:
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True), trio.fail_after(5):
+                    for soon in (loop.at_turn_end, loop.run_sync_soon):
+                        ran = trio.Event()
+                        soon(ran.set)
+                        await ran.wait()
+                        through.append(soon.__name__)
+
+        loop.spawn(connection, work)
+        await begun.wait()
+    assert through == ["at_turn_end", "run_sync_soon"]
