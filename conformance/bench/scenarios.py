@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 
+from conformance.bench.notify import ping_pong
 from conformance.bench.servers import Server
 
 SQL = Path(__file__).parent / "sql"
@@ -251,5 +253,15 @@ SCENARIOS: tuple[Scenario, ...] = (
         5.0,
         _psycopg(_GROUPS),
         cold=True,
+    ),
+    *(
+        Scenario(
+            f"NOTIFY to and fro, {idle or 'no'} sessions that listen elsewhere",
+            "1/s",
+            0.0,
+            1.0,
+            partial(ping_pong, idle=idle),
+        )
+        for idle in (0, 100)
     ),
 )

@@ -32,6 +32,7 @@ class Server:
     port: int
     password: str = field(repr=False)
     pid: int
+    unix_path: Path
     host: str = "127.0.0.1"
     user: str = USER
     database: str = "postgres"
@@ -77,7 +78,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgres() -> Iterator[Server]:
+def postgres(connections: int = 200) -> Iterator[Server]:
     """PostgreSQL 15 from Debian's package, as an unprivileged user when we are root."""
     directory = Path(tempfile.mkdtemp(prefix="bench-postgres-"))
     owner = "postgres" if os.getuid() == 0 else getpass.getuser()
@@ -101,7 +102,7 @@ def postgres() -> Iterator[Server]:
             *as_owner,
             POSTGRES_BIN / "postgres",
             *("-D", data, "-p", str(port), "-k", directory),
-            *("-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"),
+            *("-c", "listen_addresses=127.0.0.1", "-c", f"max_connections={connections}"),
             *("-c", "shared_buffers=256MB", "-c", "jit=off"),
         ],
         cwd=directory,
@@ -114,14 +115,15 @@ def postgres() -> Iterator[Server]:
             admin.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{password}'")
             admin.execute(f"GRANT ALL ON DATABASE postgres TO {USER}")
             admin.execute((Path(__file__).parent / "sql" / "postgres.sql").read_bytes())
-        yield Server("PostgreSQL", port, password, _first_child(process.pid, bool(as_owner)))
+        pid = _first_child(process.pid, bool(as_owner))
+        yield Server("PostgreSQL", port, password, pid, directory / f".s.PGSQL.{port}")
     finally:
         _stop(process, signal.SIGINT)
         shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager
-def kalam() -> Iterator[Server]:
+def kalam(connections: int = 10_000) -> Iterator[Server]:
     """This server, from the source tree that this file is in."""
     directory = Path(tempfile.mkdtemp(prefix="bench-kalam-"))
     port, password = free_port(), secrets.token_hex(8)
@@ -132,6 +134,7 @@ def kalam() -> Iterator[Server]:
             *("serve", "--data", data, "--port", str(port)),
         ],
         cwd=os.environ.get("BENCH_SOURCE", REPOSITORY),
+        env={**os.environ, "KALAM_MAX_CONNECTIONS": str(connections)},
         stdout=subprocess.DEVNULL,
         stderr=(directory / "log").open("w"),
     )
@@ -144,7 +147,8 @@ def kalam() -> Iterator[Server]:
                 if statement.strip():
                     admin.execute(statement.encode())
             admin.execute(f"CREATE USER {USER} WITH PASSWORD '{password}' ROLE 'user'".encode())
-        yield Server("kalam_pg", port, password, process.pid, database="kalam")
+        unix_path = data / f".s.PGSQL.{port}"
+        yield Server("kalam_pg", port, password, process.pid, unix_path, database="kalam")
     finally:
         _stop(process, signal.SIGINT)
         shutil.rmtree(directory, ignore_errors=True)

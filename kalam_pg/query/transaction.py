@@ -212,6 +212,7 @@ class Transaction(LockOwner):
                     op = Op.INSERT if base is None else Op.UPDATE
                     write = Write(tablet, op, key, row, base, change.version, change.base_seq)
                 (streams if change.stream else writes).append(write)
-        # What is told of a commit is told when the commit is durable.
-        told = self.channels is not None and bool(self.channels.notified) and bool(writes)
-        return WriteSet(writes, streams, self.puts, sync or told or bool(self.puts))
+        # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
+        told = self.channels is not None and bool(self.channels.notified)
+        sync = bool(writes) and (sync or told)
+        return WriteSet(writes, streams, self.puts, sync or bool(self.puts))

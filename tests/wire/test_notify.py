@@ -310,6 +310,36 @@ def test_a_commit_tells_though_its_client_is_gone(server):
         assert told == [*map(str, range(10)), "last"]
 
 
+def test_who_is_told_and_what_is_there_agree_whatever_became_of_the_sender(server, chat):
+    with server.root() as root:
+        root.execute(f"CREATE TABLE {chat}.ledger (id int PRIMARY KEY) WITH (TYPE = 'USER')")
+    with server.connect("alice") as listener:
+        listener.execute("LISTEN ledger")
+        for number in range(40):
+            sender = RawClient(server, "alice")
+            text = f"INSERT INTO {chat}.ledger VALUES ({number}); NOTIFY ledger, '{number}'"
+            # Some go without a word, some are cut off in the middle of the text.
+            sender.send(query(text)[: None if number % 4 else -10])
+            sender.close()
+        with server.root() as root:
+            while sessions_of(root, "alice") > 1:
+                pass  # What they sent is dealt with when they are gone.
+        listener.execute("NOTIFY ledger, 'last'")
+        told: list[str] = []
+        while not told or told[-1] != "last":
+            told += [payload for _, payload in hears(listener, 1)]
+        rows = listener.execute(f"SELECT id FROM {chat}.ledger ORDER BY _seq").fetchall()
+        assert told[:-1] == [str(number) for (number,) in rows]
+        assert len(rows) == 30
+
+
+def sessions_of(root, user):
+    (count,) = root.execute(
+        "SELECT count(*) FROM system.sessions WHERE user_name = %s", [user]
+    ).fetchone()
+    return count
+
+
 # ------------------------------------------------------------------ sessions that do not listen well
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
+from kalam_pg.live.channels import Pending
 from kalam_pg.query.transaction import Transaction
 from storage.ids import TabletId
 from storage.log.log_entry import Op
@@ -89,3 +90,13 @@ def test_a_read_only_transaction_refuses_to_write():
     transaction.read_only = True
     with pytest.raises(ReadOnlySqlTransactionError, match="cannot execute INSERT in a read-only"):
         transaction.check_writable("INSERT")
+
+
+def test_what_is_told_waits_for_the_disk_with_its_rows_and_not_without():
+    transaction = Transaction(0)
+    transaction.channels = Pending()
+    transaction.channels.notify(7, "a", "x")
+    assert not transaction.writes_nothing, "it has its place among the commits"
+    assert not transaction.write_set(sync=True).sync
+    transaction.put(TABLET, b"k", (1,), base=None, base_seq=0, version=1)
+    assert transaction.write_set(sync=False).sync

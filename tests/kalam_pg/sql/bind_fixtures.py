@@ -28,7 +28,7 @@ def make_table(
         constraints.append(Constraint(2, f"{name}_{names}_key", "u", columns_of))
     return Table(
         number, "public", name, TableKind.SHARED, tuple(columns), key, tuple(constraints),
-        TableOptions(), Layout(1, (), (0,)), 1, hidden_key=hidden_key,
+        TableOptions(), Layout(1, (), tuple([at - 1 for at in key])), 1, hidden_key=hidden_key,
     )  # fmt: skip
 
 

@@ -1,0 +1,340 @@
+"""Who follows which tablet, and what has been committed there since: every commit once, in order, or an end.
+
+A commit costs O(subscribers of its tablets); without any it costs nothing. What a subscriber raises costs
+that subscriber, never the commit. It has a *position* in the commits and an outbox of those it has not
+taken; when the outbox is full only the position is kept, and it reads on in the log when it comes back. A
+STREAM table has no log: what does not fit is counted, and told as a gap. What the log has no more is 72000.
+
+A commit that is not durable yet is held back with all that follow, so that nobody is told of what a crash
+would take; the hub asks for a sync when somebody waits for one.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, NamedTuple, Protocol
+
+from kalam_pg.failures import report
+from storage.errors import KalamError
+from storage.ids import TabletId
+from storage.layout import Row
+from storage.log.log_entry import Op
+from storage.log.writes import WriteSet
+
+OUTBOX_BYTES_MAX: Final = 256 << 10
+"""What is kept for a subscriber that does not take it; the commits are shared by all who wait for them."""
+
+READ_CHANGES: Final = 500
+"""About how many changes are read from the log at a time: 5 ms."""
+
+END: Final = (1 << 32) - 1
+"""The place behind every change of a transaction."""
+
+_CHANGE_BYTES = 200
+
+
+class Position(NamedTuple):
+    """A place in the commits: behind change `n` of commit `seq`."""
+
+    seq: int
+    n: int = END
+
+
+class Change(NamedTuple):
+    """One change of one key, as the log has it. n: its place in its transaction."""
+
+    n: int
+    op: Op
+    row: Row
+    old: Row | None
+
+
+class Commit(NamedTuple):
+    """What one transaction changed in one tablet, or (after a token in its middle) the rest of it."""
+
+    seq: int
+    changes: tuple[Change, ...]
+
+
+class Gap(NamedTuple):
+    """So many changes of a STREAM table are lost to this subscriber."""
+
+    dropped: int
+
+
+class Feed(Protocol):
+    """The retained log."""
+
+    def after(
+        self, tablet: TabletId, position: Position, through: int, changes: int
+    ) -> Sequence[Commit]:
+        """Commits behind a position, up to commit `through`: about so many changes, whole commits.
+
+        None only if there are none. Raises SnapshotTooOldError when some are there no more.
+        """
+
+
+class Subscriber:
+    """One reader of one tablet. `Hub.subscribe` makes it, and `start` or `resume` sets it going.
+
+    wake: there may be something to take. position: behind the last that was taken. delivered: changes
+    taken. reason: why it was ended, None while it lives.
+    """
+
+    __slots__ = (
+        "_behind",
+        "_bytes",
+        "_dropped",
+        "_hub",
+        "_outbox",
+        "_since",
+        "bytes_max",
+        "delivered",
+        "position",
+        "reason",
+        "stream",
+        "tablet",
+        "wake",
+    )
+
+    def __init__(
+        self,
+        hub: "Hub",
+        tablet: TabletId,
+        wake: Callable[[], None],
+        *,
+        stream: bool,
+        bytes_max: int,
+    ) -> None:
+        self.tablet = tablet
+        self.stream = stream
+        self.wake = wake
+        self.bytes_max = bytes_max
+        self.position: Position | None = None
+        self.delivered = 0
+        self.reason: KalamError | None = None
+        self._hub = hub
+        self._outbox: deque[Commit] | None = None  # An empty deque takes 600 bytes.
+        self._bytes = 0
+        self._dropped = 0
+        self._behind = False
+        self._since = hub.published
+        """What was published until then was not told to this subscriber."""
+
+    def start(self, seq: int) -> None:
+        """A snapshot of commit `seq`, at least that of `subscribe`, was read: go on behind it."""
+        self.position = Position(seq)
+        outbox = self._outbox
+        while outbox and outbox[0].seq <= seq:
+            self._bytes -= _size(outbox.popleft())
+
+    def resume(self, position: Position) -> None:
+        """Go on behind a position of before, as far as the log goes back."""
+        self.position = position
+        self._outbox = None
+        self._bytes = 0
+        self._behind = True
+        self._hub.await_durable(self)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether all that was published when it subscribed may be told now."""
+        return self._hub.through >= self._since
+
+    @property
+    def waits(self) -> bool:
+        """Whether `take` may have something."""
+        if self.position is None:
+            return False
+        return bool(self._outbox or self._behind or self._dropped or self.reason is not None)
+
+    def take(self, bytes_max: int = OUTBOX_BYTES_MAX) -> Sequence[Commit | Gap]:
+        """The next commits, at least one if there is any; nothing when it has them all.
+
+        Raises:
+            SnapshotTooOldError: The log has some of them no more; the subscription ends.
+            KalamError: What `Hub.end` gave, when all that came before it was taken.
+        """
+        if self.position is None:
+            return ()
+        taken: list[Commit | Gap] = list(self._from_outbox(bytes_max))
+        if taken:
+            return taken
+        if self._dropped:
+            dropped, self._dropped = self._dropped, 0
+            return [Gap(dropped)]
+        if self.reason is not None:
+            raise self.reason
+        if self._behind:
+            found = self._hub.read(self.tablet, self.position)
+            if found:
+                self._passed(found)
+                return found
+            self._behind = not self.is_shown  # If it is, everything more comes by `hear`.
+        return ()
+
+    def _from_outbox(self, bytes_max: int) -> list[Commit]:
+        outbox = self._outbox
+        taken: list[Commit] = []
+        while outbox and bytes_max > 0:
+            commit = outbox.popleft()
+            size = _size(commit)
+            bytes_max -= size
+            self._bytes -= size
+            taken.append(commit)
+        if taken:
+            self._passed(taken)
+        return taken
+
+    def _passed(self, commits: Sequence[Commit]) -> None:
+        self.position = Position(commits[-1].seq)
+        self.delivered += sum(len(commit.changes) for commit in commits)
+
+    def hear(self, commit: Commit) -> None:
+        """For `Hub`: a commit of the tablet is published and durable."""
+        if self._behind or self.reason is not None:
+            self.wake()
+            return
+        if self.position is not None and commit.seq <= self.position.seq:
+            return  # It was not durable when the snapshot was read, which has it.
+        size = _size(commit)
+        if self._dropped or (self._bytes and self._bytes + size > self.bytes_max):
+            self._overflow(commit)
+        else:
+            if self._outbox is None:
+                self._outbox = deque()
+            self._outbox.append(commit)
+            self._bytes += size
+        self.wake()
+
+    def _overflow(self, commit: Commit) -> None:
+        if self.stream:
+            self._dropped += len(commit.changes)
+            return
+        self._behind = True
+        self._outbox = None
+        self._bytes = 0
+
+
+class Hub:
+    """Every subscriber, by tablet. Used from the event loop alone.
+
+    published: the newest commit that is visible. through: everything up to this one was told.
+    """
+
+    def __init__(self, feed: Feed, want_sync: Callable[[], None]) -> None:
+        """want_sync: called when a subscriber waits for a commit that is not durable."""
+        self.published = self.through = 0
+        self._feed = feed
+        self._want_sync = want_sync
+        self._subscribers: dict[TabletId, dict[Subscriber, None]] = {}
+        self._held: deque[tuple[int, tuple[tuple[TabletId, Commit], ...]]] = deque()
+        self._waiting: dict[Subscriber, None] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._subscribers.values()))
+
+    def subscribe(
+        self,
+        tablet: TabletId,
+        wake: Callable[[], None],
+        *,
+        stream: bool = False,
+        bytes_max: int = OUTBOX_BYTES_MAX,
+    ) -> Subscriber:
+        """A new subscriber: whatever is committed from now on is kept for it.
+
+        Its snapshot is to be read after this, and then it is to `start`.
+        """
+        made = Subscriber(self, tablet, wake, stream=stream, bytes_max=bytes_max)
+        self._subscribers.setdefault(tablet, {})[made] = None
+        return made
+
+    def stop(self, subscriber: Subscriber) -> None:
+        """It wants no more. Again is no error."""
+        self._waiting.pop(subscriber, None)
+        found = self._subscribers.get(subscriber.tablet, {})
+        if subscriber in found:
+            del found[subscriber]
+            if not found:
+                del self._subscribers[subscriber.tablet]
+
+    def end(self, why: Callable[[Subscriber], KalamError | None]) -> None:
+        """End the subscribers for which `why` gives an error: they are told it last."""
+        for subscriber in [one for found in self._subscribers.values() for one in found]:
+            error = why(subscriber)
+            if error is not None:
+                subscriber.reason = error
+                self.stop(subscriber)
+                self._guarded(subscriber, subscriber.wake)
+
+    def publish(self, sets: Iterable[WriteSet], durable_seq: int) -> None:
+        """Commits became visible, in this order. durable_seq: up to which they are durable."""
+        for write_set in sets:
+            seq = write_set.seq
+            told = tuple(self._wanted(write_set)) if self._subscribers else ()
+            self.published = seq
+            if not self._held and (seq <= durable_seq or not write_set.writes):
+                self._tell(seq, told)
+            else:
+                self._held.append((seq, told))
+        self.durable(durable_seq)
+        if any(told for _, told in self._held):
+            self._want_sync()
+
+    def durable(self, seq: int) -> None:
+        """Everything up to commit `seq` is durable now: tell what was held back."""
+        held = self._held
+        while held and held[0][0] <= seq:
+            self._tell(*held.popleft())
+        for subscriber in tuple(self._waiting):
+            if subscriber.is_shown:
+                del self._waiting[subscriber]
+                self._guarded(subscriber, subscriber.wake)
+
+    def await_durable(self, subscriber: Subscriber) -> None:
+        """Wake a subscriber that reads the log when all that it was not told of is durable."""
+        if not subscriber.is_shown:
+            self._waiting[subscriber] = None
+            self._want_sync()
+
+    def read(self, tablet: TabletId, position: Position) -> Sequence[Commit]:
+        """What the log has behind a position. Raises SnapshotTooOldError."""
+        return self._feed.after(tablet, position, self.through, READ_CHANGES)
+
+    def _wanted(self, write_set: WriteSet) -> Iterable[tuple[TabletId, Commit]]:
+        """What somebody follows of a commit. An entry's n counts over all its tablets, as in the log."""
+        for writes in (write_set.writes, write_set.streams):
+            changes: dict[TabletId, list[Change]] = {}
+            for n, write in enumerate(writes):
+                if write.tablet in self._subscribers:
+                    change = Change(n, write.op, write.row, write.old)
+                    changes.setdefault(write.tablet, []).append(change)
+            for tablet, found in changes.items():
+                yield tablet, Commit(write_set.seq, tuple(found))
+
+    def _tell(self, seq: int, told: tuple[tuple[TabletId, Commit], ...]) -> None:
+        self.through = max(self.through, seq)
+        for tablet, commit in told:
+            for subscriber in tuple(self._subscribers.get(tablet, ())):
+                self._guarded(subscriber, partial(subscriber.hear, commit))
+
+    def _guarded(self, subscriber: Subscriber, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as exc:  # noqa: BLE001 -- it costs this subscriber, never the commit
+            report("a subscriber could not be told", exc)
+            self.stop(subscriber)
+
+
+def _size(commit: Commit) -> int:
+    """About how many bytes a commit takes."""
+    size = 0
+    for change in commit.changes:
+        size += _CHANGE_BYTES
+        for row in (change.row, change.old):
+            if row is not None:
+                for value in row:
+                    if value.__class__ is str or value.__class__ is bytes:
+                        size += len(value)
+    return size

@@ -1,0 +1,372 @@
+"""Every subscriber sees exactly the commits after its position, in order, none twice, whatever happens."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
+
+from kalam_pg.live.hub import Change, Commit, Gap, Hub, Position, Subscriber
+from storage.errors import SnapshotTooOldError
+from storage.ids import TabletId
+from storage.log.log_entry import Op
+from storage.log.writes import Write, WriteSet
+
+A, B, STREAM = TabletId(1, 1), TabletId(2, 1), TabletId(1, 2)
+
+
+class Log:
+    """A log in memory: commits of each tablet, and from where on it has them."""
+
+    def __init__(self) -> None:
+        self.commits: dict[TabletId, list[Commit]] = {A: [], B: []}
+        self.retained_from = {A: 0, B: 0}
+        self.reads = 0
+
+    def after(self, tablet, position, through, changes):
+        self.reads += 1
+        if position.seq < self.retained_from[tablet]:
+            raise SnapshotTooOldError("snapshot too old")
+        found: list[Commit] = []
+        for seq, all_changes in self.commits[tablet]:
+            rest = tuple(c for c in all_changes if (seq, c.n) > position)
+            if rest and seq <= through and sum(len(c.changes) for c in found) < changes:
+                found.append(Commit(seq, rest))
+        return found
+
+
+def write_set(seq: int, *rows: tuple[TabletId, str]) -> WriteSet:
+    writes = [Write(tablet, Op.INSERT, b"k", (text,), None, 1) for tablet, text in rows]
+    plain = [write for write in writes if write.tablet != STREAM]
+    streams = [write for write in writes if write.tablet == STREAM]
+    return WriteSet(plain, streams, [], False, seq=seq)
+
+
+class Lab:
+    """A hub over such a log, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.log = Log()
+        self.syncs = 0
+        self.seq = 0
+        self.durable = 0
+        self.hub = Hub(self.log, self.want_sync)
+
+    def want_sync(self) -> None:
+        self.syncs += 1
+
+    def commit(self, *rows: tuple[TabletId, str], synced: bool = True) -> int:
+        self.seq += 10
+        made = write_set(self.seq, *rows)
+        for tablet in {tablet for tablet, _ in rows} - {STREAM}:
+            changes = tuple(
+                Change(n, w.op, w.row, w.old)
+                for n, w in enumerate(made.writes)
+                if w.tablet == tablet
+            )
+            self.log.commits[tablet].append(Commit(self.seq, changes))
+        if synced:
+            self.durable = self.seq
+        self.hub.publish([made], self.durable)
+        return self.seq
+
+    def sync(self) -> None:
+        self.durable = self.seq
+        self.hub.durable(self.seq)
+
+    def follow(self, tablet: TabletId = A, **more) -> Subscriber:
+        found = self.hub.subscribe(tablet, lambda: None, **more)
+        found.start(self.seq)
+        return found
+
+
+def texts(taken) -> list[str]:
+    return [change.row[0] for commit in taken for change in commit.changes]
+
+
+def drained(subscriber: Subscriber) -> list[str]:
+    found: list[str] = []
+    while part := subscriber.take(300):
+        found += texts(part)
+    return found
+
+
+def test_a_commit_is_told_to_the_subscribers_of_its_tablets_and_to_nobody_else():
+    lab = Lab()
+    one, two, other = lab.follow(), lab.follow(), lab.follow(B)
+    seq = lab.commit((A, "x"), (A, "y"))
+    expected = [
+        Commit(seq, (Change(0, Op.INSERT, ("x",), None), Change(1, Op.INSERT, ("y",), None)))
+    ]
+    assert (one.take(), two.take(), other.take()) == (expected, expected, ())
+    assert one.position == Position(seq)
+    lab.commit((A, "a"), (B, "b"), (A, "c"))
+    assert [c.n for c in one.take()[0].changes] == [0, 2]
+    assert [c.n for c in other.take()[0].changes] == [1]
+
+
+def test_what_is_committed_between_registration_and_snapshot_is_told_once():
+    lab = Lab()
+    early = lab.hub.subscribe(A, lambda: None)
+    lab.commit((A, "in the snapshot"))
+    snapshot = lab.seq
+    lab.commit((A, "after it"))
+    assert (early.waits, early.take()) == (False, ())
+    early.start(snapshot)
+    assert drained(early) == ["after it"]
+
+
+def test_nothing_is_told_before_it_is_durable_and_a_sync_is_asked_for():
+    lab = Lab()
+    follower = lab.follow()
+    lab.commit((B, "elsewhere"), synced=False)
+    assert lab.syncs == 0
+    lab.commit((A, "x"), synced=False)
+    assert (lab.syncs, follower.take()) == (1, ())
+    lab.sync()
+    assert drained(follower) == ["x"]
+
+
+def test_commits_wait_behind_one_that_is_not_durable():
+    lab = Lab()
+    follower = lab.follow(STREAM, stream=True)
+    lab.commit((B, "x"), (STREAM, "1"), synced=False)
+    lab.commit((STREAM, "2"), synced=False)
+    assert follower.take() == ()
+    lab.sync()
+    assert drained(follower) == ["1", "2"]
+    lab.commit((STREAM, "3"), synced=False)  # It has nothing to lose.
+    assert drained(follower) == ["3"]
+
+
+def test_a_resumed_subscriber_gets_what_was_published_before_and_durable_later():
+    lab = Lab()
+    first = lab.commit((A, "1"))
+    lab.commit((A, "2"), synced=False)
+    woken: list[int] = []
+    follower = lab.hub.subscribe(A, lambda: woken.append(1))
+    follower.resume(Position(first))
+    assert (lab.syncs, drained(follower)) == (1, [])
+    lab.sync()
+    assert woken
+    assert drained(follower) == ["2"]
+    assert follower.waits is False
+    lab.commit((A, "3"))
+    assert drained(follower) == ["3"]
+
+
+def test_a_slow_subscriber_keeps_its_position_and_reads_on_in_the_log():
+    lab = Lab()
+    slow = lab.follow(bytes_max=1000)
+    for number in range(100):
+        lab.commit((A, str(number)))
+    assert slow._outbox is None
+    assert drained(slow) == [str(number) for number in range(100)]
+    reads = lab.log.reads
+    lab.commit((A, "new"))
+    assert drained(slow) == ["new"]
+    assert lab.log.reads == reads, "it has caught up"
+
+
+def test_one_commit_larger_than_an_outbox_is_told_whole():
+    lab = Lab()
+    follower = lab.follow(bytes_max=10)
+    lab.commit(*[(A, str(number)) for number in range(50)])
+    (commit,) = follower.take(1)
+    assert len(commit.changes) == 50
+
+
+def test_what_the_log_has_no_more_is_told_as_such():
+    lab = Lab()
+    slow = lab.follow(bytes_max=10)
+    for number in range(3):
+        lab.commit((A, str(number)))
+    lab.log.retained_from[A] = 25
+    with pytest.raises(SnapshotTooOldError):
+        slow.take()
+
+
+def test_a_token_in_the_middle_of_a_commit_gets_the_rest_of_it():
+    lab = Lab()
+    seq = lab.commit((A, "1"), (A, "2"), (A, "3"))
+    follower = lab.hub.subscribe(A, lambda: None)
+    follower.resume(Position(seq, 0))
+    assert drained(follower) == ["2", "3"]
+
+
+def test_what_a_stream_cannot_keep_is_a_gap_where_it_is_missing():
+    lab = Lab()
+    slow = lab.follow(STREAM, stream=True, bytes_max=900)
+    for number in range(10):
+        lab.commit((STREAM, str(number)))
+    first = slow.take()
+    kept = len(texts(first))
+    assert 0 < kept < 10
+    lab.commit((STREAM, "still lost"))
+    assert slow.take() == [Gap(10 - kept + 1)]
+    lab.commit((STREAM, "again"))
+    assert drained(slow) == ["again"]
+
+
+def test_a_subscriber_that_raises_costs_itself_and_not_the_commit():
+    lab = Lab()
+
+    def fail() -> None:
+        raise RuntimeError("a bug")
+
+    broken = lab.hub.subscribe(A, fail)
+    broken.start(0)
+    fine = lab.follow()
+    lab.commit((A, "x"))
+    assert drained(fine) == ["x"]
+    assert len(lab.hub) == 1
+
+
+def test_an_ended_subscriber_is_told_why_after_what_came_before():
+    lab = Lab()
+    follower, other = lab.follow(), lab.follow(B)
+    lab.commit((A, "x"))
+    gone = SnapshotTooOldError("the table is gone")
+    lab.hub.end(lambda one: gone if one.tablet == A else None)
+    lab.commit((A, "y"), (B, "z"))
+    assert texts(follower.take()) == ["x"]
+    with pytest.raises(SnapshotTooOldError, match="the table is gone"):
+        follower.take()
+    assert drained(other) == ["z"]
+    lab.hub.stop(other)
+    lab.hub.stop(other)
+    assert len(lab.hub) == 0
+
+
+def test_nobody_follows_and_nothing_is_looked_at():
+    lab = Lab()
+    lab.commit((A, "x"), synced=False)
+    assert (lab.syncs, lab.hub.through) == (0, 0)
+    lab.commit((A, "y"))
+    assert lab.hub.through == lab.seq
+
+
+# ------------------------------------------------------------------ any interleaving
+
+
+class Reader:
+    """A subscriber, what it should be told (from a list of commits), and what it was."""
+
+    def __init__(self, subscriber: Subscriber, tablet: TabletId) -> None:
+        self.subscriber = subscriber
+        self.tablet = tablet
+        self.after = Position(0)
+        self.told: list[tuple[int, int]] = []
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Publish, sync, drain, stop, trim, resume in any order, against a list of commits."""
+
+    waiting = Bundle("waiting")
+    readers = Bundle("readers")
+    tokens = Bundle("tokens")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lab = Lab()
+        self.open: list[Reader] = []
+
+    def expected(self, reader: Reader) -> list[tuple[int, int]]:
+        return [
+            (seq, change.n)
+            for seq, changes in self.lab.log.commits[reader.tablet]
+            for change in changes
+            if (seq, change.n) > reader.after
+        ]
+
+    @rule(
+        target=waiting, tablet=st.sampled_from([A, B]), bytes_max=st.sampled_from([1, 900, 1 << 20])
+    )
+    def register(self, tablet, bytes_max):
+        subscriber = self.lab.hub.subscribe(tablet, lambda: None, bytes_max=bytes_max)
+        return Reader(subscriber, tablet)
+
+    @rule(target=readers, reader=consumes(waiting), synced=st.booleans())
+    def read_snapshot(self, reader, synced):
+        if synced:
+            self.lab.sync()
+        reader.after = Position(self.lab.seq)
+        reader.subscriber.start(self.lab.seq)
+        self.open.append(reader)
+        return reader
+
+    @rule(target=readers, reader=consumes(waiting), token=tokens)
+    def resume(self, reader, token):
+        reader.after = token
+        reader.subscriber.resume(token)
+        self.open.append(reader)
+        return reader
+
+    @rule(target=readers, tablet=st.sampled_from([A, B]), token=tokens)
+    def come_back(self, tablet, token):
+        return self.resume(self.register(tablet, 1 << 20), token)
+
+    @rule(
+        tablets=st.lists(st.sampled_from([A, A, B]), min_size=1, max_size=4),
+        synced=st.booleans(),
+    )
+    def publish(self, tablets, synced):
+        self.lab.commit(*[(tablet, "x") for tablet in tablets], synced=synced)
+
+    @rule()
+    def sync(self):
+        self.lab.sync()
+
+    @rule(
+        target=tokens,
+        reader=readers,
+        bytes_max=st.sampled_from([1, 500, 1 << 20]),
+        cut=st.booleans(),
+    )
+    def drain(self, reader, bytes_max, cut):
+        if reader in self.open:
+            self.take(reader, bytes_max)
+        if cut and reader.told:
+            return Position(*reader.told[-1])  # In the middle of what it was told.
+        return reader.subscriber.position or Position(0)
+
+    def take(self, reader: Reader, bytes_max: int) -> bool:
+        old = reader.subscriber.position
+        try:
+            taken = reader.subscriber.take(bytes_max)
+        except SnapshotTooOldError:
+            assert old.seq < self.lab.log.retained_from[reader.tablet]
+            self.close(reader)
+            return False
+        for commit in taken:
+            assert commit.seq <= self.lab.durable
+            reader.told += [(commit.seq, change.n) for change in commit.changes]
+        expected = self.expected(reader)
+        assert reader.told == expected[: len(reader.told)]
+        return bool(taken)
+
+    def close(self, reader: Reader) -> None:
+        self.lab.hub.stop(reader.subscriber)
+        self.open.remove(reader)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data())
+    def stop(self, data):
+        self.close(data.draw(st.sampled_from(self.open)))
+
+    @rule(tablet=st.sampled_from([A, B]), back=st.integers(0, 60))
+    def trim(self, tablet, back):
+        log = self.lab.log
+        log.retained_from[tablet] = max(log.retained_from[tablet], self.lab.durable - back)
+
+    def teardown(self):
+        self.lab.sync()
+        for reader in list(self.open):
+            while self.take(reader, 300):
+                pass
+            if reader in self.open:
+                assert reader.told == self.expected(reader)
+                assert not reader.subscriber.waits
+
+
+TestInterleavings = Interleavings.TestCase
+TestInterleavings.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
