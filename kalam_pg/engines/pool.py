@@ -13,6 +13,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from kalam_pg.engines.protocol import (
     QueryBody,
     SharedBatch,
     TableBody,
+    decode_done,
     encode_query,
 )
 from kalam_pg.engines.request import (
@@ -41,11 +43,18 @@ from kalam_pg.engines.request import (
     WireResult,
 )
 from kalam_pg.engines.shared import INLINE_BYTES_MAX, SharedBatches, to_ipc
-from kalam_pg.failures import last_words
+from kalam_pg.failures import last_words, report
 from kalam_pg.supervision import Supervisor
+from storage.fs import OS
 
 QUEUE_MAX = 1000
 """Queries that may wait for a worker; more are refused (53000) rather than kept for minutes."""
+
+CANCEL_GRACE_S = 0.1
+"""A worker that has not stopped this long after CANCEL is killed."""
+
+PARK_AFTER_S = 0.2
+"""An answer that nobody has read on for so long makes room for others, and who waits so long asks for it."""
 
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then never will."""
@@ -77,6 +86,8 @@ class Pool:
         self._busy: set[WorkerProcess] = set()
         self._waiting: deque[_Waiter] = deque()
         self._shared = SharedBatches()
+        self.resting: dict[PoolStream, float] = {}
+        """Answers whose next chunk nobody asks for, since when, the longest first."""
         self._lost = 0
         self._tasks = Supervisor()
         self._first_ready = trio.Event()
@@ -152,6 +163,38 @@ class Pool:
         """Run an async function beside everything else."""
         self._tasks.soon("engine query", function, *arguments)
 
+    def stop(self, worker: WorkerProcess) -> None:
+        """Take back a worker whose answer nobody wants any more, as soon as it has stopped."""
+        self.soon(self._stop, worker)
+
+    async def _stop(self, worker: WorkerProcess) -> None:
+        """Ask it to stop, read away what it still sends, and kill it when it takes too long."""
+        worker.send_nowait(Kind.CANCEL)
+        usable = False
+        try:
+            with trio.move_on_after(CANCEL_GRACE_S):
+                while not usable:
+                    kind, body = await worker.receive()
+                    if kind is Kind.DONE:
+                        worker.held.difference_update(decode_done(body).dropped)
+                        usable = True
+        except WorkerLostError:
+            pass
+        except Exception as exc:  # noqa: BLE001 -- whatever it is, see below
+            # It sends nonsense. That costs this worker, and must not cost the server.
+            report("worker_unreadable", exc)
+        self.release(worker, usable=usable)
+
+    def _make_room(self) -> None:
+        """Somebody waits: free the worker of the answer that nobody has read on for the longest time."""
+        directory = self._settings.spill_directory
+        if directory is None or not self.resting:
+            return
+        stream, since = next(iter(self.resting.items()))
+        if since + PARK_AFTER_S <= trio.current_time():
+            del self.resting[stream]
+            stream.park(partial(OS.open_scratch, directory))
+
     async def _acquire(self, deadline: float) -> WorkerProcess:
         while self._idle:
             worker = self._idle.pop()  # The last used: its caches are warm.
@@ -166,8 +209,11 @@ class Pool:
         waiter = _Waiter()
         self._waiting.append(waiter)
         try:
-            with trio.move_on_at(deadline):
-                await waiter.event.wait()
+            while not waiter.event.is_set() and trio.current_time() < deadline:
+                with trio.move_on_at(min(deadline, trio.current_time() + PARK_AFTER_S)):
+                    await waiter.event.wait()
+                if not waiter.event.is_set():
+                    self._make_room()
         except BaseException:
             if waiter.worker is None:
                 self._waiting.remove(waiter)

@@ -1,24 +1,22 @@
 """The answer of one query, as it comes from its worker."""
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import trio
 
 from kalam_pg.engines.errors import canceled, from_failure, internal_error
+from kalam_pg.engines.parked import Parked
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
 from kalam_pg.engines.protocol import Kind, decode_done, decode_failure, decode_placed
 from kalam_pg.engines.request import EngineQuery, Limits, WireChunk, WireResult
-from kalam_pg.failures import report
 from storage.errors import KalamError
+from storage.fs import ScratchFile
 
 if TYPE_CHECKING:
     from kalam_pg.engines.pool import Pool
-
-CANCEL_GRACE_S = 0.1
-"""A worker that has not stopped this long after CANCEL is killed."""
 
 
 class PoolStream:
@@ -43,6 +41,7 @@ class PoolStream:
         self._tried = False
         self._lends = False
         self._lent = False
+        self._parked: Parked | None = None
         self.schema: pa.Schema | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -111,37 +110,60 @@ class PoolStream:
 
     async def aclose(self) -> None:
         """Stop the query if it still runs; the worker is freed or killed soon after."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            self._pool.soon(_stop, self._pool, worker)
+        self._abandon()
         await trio.lowlevel.checkpoint()
 
-    async def _receive(self) -> tuple[Kind, bytes]:
-        if self._worker is None:
-            raise StopAsyncIteration
+    def park(self, new_file: Callable[[], ScratchFile]) -> bool:
+        """Let the rest of the answer be read from a file, which frees the worker. Whether that is so now.
+
+        Only while nobody waits for the next chunk: the one before has been made use of then.
+        """
+        worker = self._worker
+        if worker is None or self._scope is not None:
+            return False
         if self._lent:
             self._lent = False
-            self._worker.send_nowait(Kind.TAKEN)
+            worker.send_nowait(Kind.TAKEN)
+        self._worker = None
+        self._parked = Parked(self._pool, worker, new_file)
+        self._pool.soon(self._parked.fill)
+        return True
+
+    async def _receive(self) -> tuple[Kind, bytes]:
+        worker, parked = self._worker, self._parked
+        if parked is None and worker is None:
+            raise StopAsyncIteration
+        self._pool.resting.pop(self, None)
+        if self._lent:
+            assert worker is not None
+            self._lent = False
+            worker.send_nowait(Kind.TAKEN)
         frame = None
         try:
             if not self._canceled:
                 with trio.CancelScope(deadline=self._deadline) as self._scope:
-                    frame = await self._frame(self._worker)
+                    frame = await self._frame()
         except BaseException:
-            await self._abandon()
+            self._abandon()
             raise
         finally:
             self._scope = None
         if frame is None:
             reason = self._canceled or "statement timeout"
-            await self._abandon()
+            self._abandon()
             raise canceled(reason)
         if frame[0] is not Kind.SCHEMA:  # Another worker would send the same one.
             self._request = None
+            if parked is None:
+                self._pool.resting[self] = trio.current_time()
         return frame
 
-    async def _frame(self, worker: WorkerProcess) -> tuple[Kind, bytes]:
+    async def _frame(self) -> tuple[Kind, bytes]:
         """The next frame, of another worker if this one was lost and is not the query's victim."""
+        if self._parked is not None:
+            return await self._parked.frame()
+        worker = self._worker
+        assert worker is not None
         while True:
             try:
                 return await worker.receive()
@@ -171,10 +193,14 @@ class PoolStream:
             self._tried = True
         return again
 
-    async def _abandon(self) -> None:
+    def _abandon(self) -> None:
+        self._pool.resting.pop(self, None)
         worker, self._worker = self._worker, None
         if worker is not None:
-            self._pool.soon(_stop, self._pool, worker)
+            self._pool.stop(worker)
+        if self._parked is not None:
+            self._parked.close()
+            self._parked = None
 
     async def _finish(self) -> None:
         """After ERROR: DONE follows at once."""
@@ -187,25 +213,8 @@ class PoolStream:
 
     def _done(self, body: bytes) -> None:
         worker, self._worker = self._worker, None
-        assert worker is not None
+        self._abandon()
+        if worker is None:
+            return  # It was given back when the last frame was parked.
         worker.held.difference_update(decode_done(body).dropped)
         self._pool.release(worker, usable=True)
-
-
-async def _stop(pool: "Pool", worker: WorkerProcess) -> None:
-    """Ask a worker to stop, read away what it still sends, and kill it when it takes too long."""
-    worker.send_nowait(Kind.CANCEL)
-    usable = False
-    try:
-        with trio.move_on_after(CANCEL_GRACE_S):
-            while not usable:
-                kind, body = await worker.receive()
-                if kind is Kind.DONE:
-                    worker.held.difference_update(decode_done(body).dropped)
-                    usable = True
-    except WorkerLostError:
-        pass
-    except Exception as exc:  # noqa: BLE001 -- whatever it is, see below
-        # It sends nonsense. That costs this worker, and must not cost the server.
-        report("worker_unreadable", exc)
-    pool.release(worker, usable=usable)

@@ -123,8 +123,8 @@ class ResultStream(Protocol):
     def __aiter__(self) -> AsyncIterator[Any]: ...
 
     def lend(self) -> AsyncIterator[WireChunk]:
-        """Iterate over chunks whose data is good only until the next is asked for, or the end: it
-        need not be copied out of memory that is shared with a worker.
+        """Iterate over chunks whose data is good only until the task waits for anything: it need not
+        be copied out of memory that is shared with a worker.
         """
 
     async def aclose(self) -> None:
