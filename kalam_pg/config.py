@@ -197,7 +197,10 @@ class Config:
         0.0, _duration, "seconds", "Cancel a statement that runs longer; 0: never."
     )
     lock_timeout_s: float = _setting(
-        0.0, _duration, "seconds", "Give up waiting for a row lock; 0: never."
+        0.0,
+        _duration,
+        "seconds",
+        "Give up waiting for a lock of a row, a table or a definition; 0: never.",
     )
     reader_patience_s: float = _setting(
         60.0,

@@ -2,8 +2,9 @@
 
 Rows are found by key when the WHERE pins the primary key, and by a query else. Between finding and
 locking, another transaction may have committed a change: at READ COMMITTED the row is read again under
-its lock and the WHERE is asked again of what it is now, as PostgreSQL does; above that the newest
-version must be the one the view shows (`rows.newest`).
+its lock and the WHERE is asked again of what it is now, as PostgreSQL does, and what only a query can
+find (a join, a subquery) is found again as a whole; above that the newest version must be the one the
+view shows (`rows.newest`).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +15,10 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
+from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
 from kalam_pg.query.predicates import key_lookup
-from kalam_pg.query.row_source import RowSource, Whole
-from kalam_pg.query.rows import Found, Target, lock_key, newest, remove, replace, visible
+from kalam_pg.query.row_source import Gathered, RowSource, Whole
+from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, remove, replace, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps, breathe
@@ -44,7 +46,6 @@ from kalam_pg.sql.tree import (
 from kalam_pg.sql.tree import (
     Target as TargetItem,
 )
-from storage.errors import SerializationError
 from storage.keys import encode_key
 from storage.layout import Row
 
@@ -57,8 +58,8 @@ class ChangePlan:
 
     Closures see a found row: the target's columns, `_seq`, `_deleted`, then what else the query gave
     (the columns of FROM, or values that need an engine). key: how to find the row without a query.
-    recheck: the WHERE over a found row, when it reads the target alone; None with FROM.
-    unconditional: there is no WHERE to ask again.
+    mode: how each row is locked. recheck: what must hold of a row that has changed since, None:
+    nothing. whole: only the finder can tell that.
     """
 
     tag: str
@@ -70,13 +71,16 @@ class ChangePlan:
     assignments: tuple[tuple[int, Closure | None], ...] | None
     returning: tuple[Closure, ...]
     columns: tuple[OutputColumn, ...]
-    unconditional: bool
+    mode: Mode
+    whole: bool
 
     def run(self, x: Execution) -> Steps[Result]:
         """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
         target = open_target(x, self.rules)
         if self.key is not None:
             found: RowSource = Whole((yield from self._find_by_key(x, target)))
+        elif self.whole:
+            found = yield from self._settled(x, target)
         else:
             assert self.finder is not None
             found = yield from self.finder.source(x)
@@ -109,8 +113,6 @@ class ChangePlan:
         if None in values:
             return ()
         key = encode_key(values, self.rules.kinds)
-        # Lock before reading: what is found is then the newest, and stays so.
-        yield from lock_key(x, target, key)
         found = yield from visible(x, target, key)
         if found.row is None:
             return ()
@@ -119,20 +121,46 @@ class ChangePlan:
             return ()
         return (row,)
 
+    def _settled(self, x: Execution, target: Target) -> Steps[RowSource]:
+        """What the finder finds, every row of it locked and found as it is now."""
+        assert self.finder is not None
+        width = len(self.table.columns)
+        while True:
+            kept = x.gathered()
+            source = yield from self.finder.source(x)
+            if (yield from self._lock_all(x, target, source, kept, width)):
+                return (yield from kept.source())
+            kept.close()
+            source.close()
+            x.look_again((self.table,))
+
+    def _lock_all(
+        self, x: Execution, target: Target, source: RowSource, kept: Gathered, width: int
+    ) -> Steps[bool]:
+        """Lock what is found and keep it; False as soon as a row was another one by then."""
+        while len(portion := (yield from source.take(STRIDE))):
+            for row in portion.rows():
+                key = self.rules.key_of(row)
+                yield from lock_key(x, target, key, self.mode)
+                current = yield from newest(x, target, key)
+                if current.row is None:
+                    continue
+                if not is_newest(x, target, row, row[width], current):
+                    return False
+                yield from kept.add(row)
+            yield from breathe()
+        return True
+
     def _lock_again(
         self, x: Execution, target: Target, row: Row, key: bytes, width: int
     ) -> Steps[Found | None]:
         """The locked row as it is now, or None if it is gone or no longer wanted."""
-        yield from lock_key(x, target, key)
+        yield from lock_key(x, target, key, self.mode)
         current = yield from newest(x, target, key)
         if current.row is None:
             return None
-        own = x.transaction.change_of(target.id, key) is not None
-        if own or current.seq == row[width] or self.unconditional:
+        if self.recheck is None or is_newest(x, target, row, row[width], current):
             return current
-        if self.recheck is None:
-            # A join found the row as it was; whether it still would is not known without asking again.
-            raise SerializationError("could not serialize access due to concurrent update")
         again = (*current.row, current.seq, False, *row[width + 2 :])
         return current if self.recheck(again, x.context) is True else None
 
@@ -176,6 +204,7 @@ def plan_change(
     if key is not None and key.rest and slots.computed_where(_all_of(key.rest)):
         key = None
     recheck = None
+    whole = False
     if key is not None:
         keys: tuple[Closure, ...] | None = tuple(compile_expr(v, slots.slot) for v in key.values)
         recheck = None if not key.rest else compile_expr(_all_of(key.rest), slots.slot)
@@ -183,8 +212,11 @@ def plan_change(
     else:
         keys = None
         finder = plan_query(_finder(statement, slots))
-        if statement.where is not None and not items and not slots.computed_where(statement.where):
-            recheck = compile_expr(statement.where, slots.slot)
+        where = statement.where
+        whole = bool(items) or bool(slots.extra)
+        whole = whole or (where is not None and slots.computed_where(where))
+        if where is not None and not whole:
+            recheck = compile_expr(where, slots.slot)
     return ChangePlan(
         "DELETE" if assignments is None else "UPDATE",
         table,
@@ -195,7 +227,8 @@ def plan_change(
         assignments,
         returning,
         statement.returning_columns,
-        statement.where is None and not items,
+        FOR_UPDATE if assignments is None else FOR_NO_KEY_UPDATE,
+        whole,
     )
 
 

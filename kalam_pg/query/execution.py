@@ -1,6 +1,6 @@
 """What a statement runs with, and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -94,6 +94,7 @@ class Execution:
 
     __slots__ = (
         "_deadline",
+        "_newer",
         "_owned",
         "_view",
         "context",
@@ -120,6 +121,7 @@ class Execution:
         self.form = form
         self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
         self._view: View | None = None
+        self._newer: dict[int, View] = {}
         self._owned: list[Closable] = []
 
     @property
@@ -145,6 +147,20 @@ class Execution:
                     transaction.view = self.database.engine.acquire()
                 view = transaction.view
         return view
+
+    def view_of(self, table: int) -> View:
+        """What this statement sees of the table with that id."""
+        return self._newer.get(table) or self.view
+
+    def look_again(self, tables: Iterable[Table]) -> None:
+        """See of these tables what has been committed since: some of their rows were locked and are not
+        what was found. At READ COMMITTED, before anything was told or changed.
+        """
+        for table in tables:
+            older = self._newer.pop(table.id, None)
+            if older is not None:
+                older.release()
+            self._newer[table.id] = self.database.engine.acquire()
 
     def ask(self, query: EngineQuery) -> EngineAnswer:
         """The answer of an engine, which is closed with this execution if not before."""
@@ -178,6 +194,10 @@ class Execution:
             for thing in self._owned:
                 thing.close()
             self._owned.clear()
+        if self._newer:
+            for view in self._newer.values():
+                view.release()
+            self._newer.clear()
         if self._view is not None:
             self._view.release()
             self._view = None

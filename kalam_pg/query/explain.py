@@ -135,7 +135,9 @@ class Explainer:
                 return (yield from self._hot(plan, query))
             case LockingPlan():
                 inner = yield from self._select(plan.finder)
-                return Node("LockRows", children=(inner,))
+                node = Node("LockRows", children=(inner,))
+                bounded = plan.bounds.limit is not None or plan.bounds.offset is not None
+                return Node("Limit", children=(node,)) if bounded else node
             case CatalogPlan():
                 inner = self._show.query(plan.query, self._plain)
                 return Node("Catalog Query", children=(inner,))

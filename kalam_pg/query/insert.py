@@ -11,7 +11,8 @@ from catalog.errors import (
 from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.rows import Found, Target, duplicate_key, insert, replace
+from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
+from kalam_pg.query.rows import Found, Target, duplicate_key, insert, lock_key, replace
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps, breathe
@@ -95,15 +96,20 @@ class InsertPlan:
     ) -> Steps[Row | None]:
         """Put one row; the row that now stands, or None when ON CONFLICT left it out."""
         self.rules.check(row, x.context)
-        there = yield from insert(x, target, row)
-        if there is None:
-            if self.conflict is not None:
-                touched.add(self.rules.key_of(row))
-            return row
         if self.conflict is None:
-            raise duplicate_key(x, target, row)
-        if not self.conflict.assignments:
-            return None
+            if (yield from insert(x, target, row)) is not None:
+                raise duplicate_key(x, target, row)
+            return row
+        key = self.rules.key_of(row)
+        while True:
+            there = yield from insert(x, target, row, seen=True)
+            if there is None:
+                touched.add(key)
+                return row
+            if not self.conflict.assignments:
+                return None
+            if not (yield from lock_key(x, target, key, FOR_NO_KEY_UPDATE)):
+                break  # Else it may have changed, or gone: look again.
         return (yield from self._on_conflict(x, target, row, there, touched))
 
     def _on_conflict(

@@ -87,7 +87,9 @@ class Planner:
         if any(isinstance(n, Select) and n.locking and n is not query for n in scans):
             raise FeatureNotSupportedError("row locking in a subquery is not supported yet")
         if isinstance(query, Select) and query.locking and stored:
-            return plan_locking(query, lambda scan: self._rules(scan.table), self._select)
+            return plan_locking(
+                query, lambda scan: self._rules(scan.table), self._select, _bounds(query)
+            )
         general = EnginePlan(query.columns, query)
         if not stored:
             here = CatalogPlan(query.columns, query, self._run_catalog)

@@ -20,6 +20,7 @@ from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.engine_plan import RunCatalog
 from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.rules import RowRules, compile_rules
@@ -205,23 +206,23 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         plan,
         bound.columns,
         bound.param_types,
-        _needs(bound, statement),
+        _needs(bound, statement, plan),
         statement.kind.upper(),
         isinstance(plan, InsertPlan | ChangePlan),
-        _locks(bound, plan),
+        _locks(plan),
     )
 
 
-def _locks(bound: Bound, plan: Plan) -> tuple[tuple[int, Mode], ...]:
+def _locks(plan: Plan) -> tuple[tuple[int, Mode], ...]:
     """The tables that a statement changes, or whose rows it locks: these must not go meanwhile."""
     if isinstance(plan, InsertPlan | ChangePlan):
         return ((plan.table.id, ROW_EXCLUSIVE),)
-    if getattr(bound.statement, "locking", ""):
-        return tuple([(table.id, ROW_SHARE) for table in bound.tables])
+    if isinstance(plan, LockingPlan):
+        return tuple([(lock.rules.table.id, ROW_SHARE) for lock in plan.locks])
     return ()
 
 
-def _needs(bound: Bound, statement: QueryStatement) -> tuple[tuple[Table, Action], ...]:
+def _needs(bound: Bound, statement: QueryStatement, plan: Plan) -> tuple[tuple[Table, Action], ...]:
     """What must be allowed: the statement's own action on its target, SELECT on what it reads."""
     needs: list[tuple[Table, Action]] = []
     target = getattr(bound.statement, "table", None)
@@ -235,9 +236,9 @@ def _needs(bound: Bound, statement: QueryStatement) -> tuple[tuple[Table, Action
         conflict = getattr(bound.statement, "on_conflict", None)
         if conflict is not None and conflict.assignments:
             needs.append((table, Action.UPDATE))
-    if getattr(bound.statement, "locking", ""):
+    if isinstance(plan, LockingPlan):
         # Who may not change a row may not keep others from changing it.
-        needs += [(table, Action.UPDATE) for table in bound.tables]
+        needs += [(lock.rules.table, Action.UPDATE) for lock in plan.locks]
     return tuple(needs)
 
 

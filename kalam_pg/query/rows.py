@@ -14,12 +14,11 @@ from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_UPDATE, Mode
 from kalam_pg.query.locks.waits import take
 from kalam_pg.query.rules import RowRules
-from kalam_pg.query.transaction import READ_COMMITTED
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, run_async
 from storage.errors import SerializationError
 from storage.ids import TabletId
-from storage.layout import Row
-from storage.log.log_entry import Op
+from storage.layout import Row, Value
 from storage.log.view import Version, View
 from storage.stream import StreamTablet
 from storage.tablet import ColdNeeded, Tablet
@@ -54,7 +53,7 @@ def lock_key(x: Execution, target: Target, key: bytes, mode: Mode = FOR_UPDATE) 
 
 
 def committed(x: Execution, target: Target, key: bytes, view: View) -> Steps[Version | None]:
-    """The newest version of a key in a view, wherever it lies; a tombstone is a version too."""
+    """The row of a key in a view, wherever it lies; None: there is none, or it is deleted."""
     tablet = target.tablet
     found = tablet.get(view, key)
     if isinstance(found, ColdNeeded):
@@ -73,33 +72,89 @@ def visible(x: Execution, target: Target, key: bytes) -> Steps[Found]:
     if own is not None:
         return Found(own.row, own.base_seq)
     version = yield from committed(x, target, key, x.view)
-    if version is None:
-        return Found(None, 0)
-    return Found(None if version.op is Op.DELETE else version.row, version.seq)
+    return Found(None, 0) if version is None else Found(version.row, version.seq)
 
 
-def newest(x: Execution, target: Target, key: bytes) -> Steps[Found]:
-    """A locked key's row as it is now. Raises 40001 above READ COMMITTED if it changed since."""
+def newest(x: Execution, target: Target, key: bytes, *, deleted: str = "delete") -> Steps[Found]:
+    """A locked key's row as it is now. Raises 40001 above READ COMMITTED if it changed since.
+
+    deleted: what the error calls it when the row is gone.
+    """
     own = x.transaction.change_of(target.id, key)
     if own is not None:
         return Found(own.row, own.base_seq)
+    found = yield from _now(x, target, key)
+    if x.transaction.isolation != READ_COMMITTED:
+        if found.seq > x.view.seq:
+            raise SerializationError("could not serialize access due to concurrent update")
+        if found.row is None and (yield from committed(x, target, key, x.view)) is not None:
+            raise SerializationError(f"could not serialize access due to concurrent {deleted}")
+    return found
+
+
+def still_there(x: Execution, target: Target, found: Found) -> Steps[Found]:
+    """A locked row as it was found, or none if it has been deleted since. Raises 40001 as `newest`."""
+    assert found.row is not None
+    key = target.rules.key_of(found.row)
+    if x.transaction.change_of(target.id, key) is not None:
+        return (yield from newest(x, target, key))
+    now = yield from _now(x, target, key)
+    if now.row is not None:
+        return found
+    return (yield from newest(x, target, key, deleted="update"))
+
+
+def _now(x: Execution, target: Target, key: bytes) -> Steps[Found]:
+    """A key's row as it has been committed, whatever this transaction sees."""
     with x.database.engine.acquire() as view:
         version = yield from committed(x, target, key, view)
-    if version is None:
-        return Found(None, 0)
-    transaction = x.transaction
-    if transaction.isolation != READ_COMMITTED and version.seq > x.view.seq:
+    return Found(None, 0) if version is None else Found(version.row, version.seq)
+
+
+def _changes(x: Execution, target: Target, key: bytes) -> bool:
+    """Whether another transaction that holds the row's lock has changed it, and not just locked it."""
+    holders = x.database.locks.holders((target.id, key))
+    return any(
+        not isinstance(holder, Transaction) or holder.change_of(target.id, key) is not None
+        for holder in holders
+        if holder is not x.transaction
+    )
+
+
+def _in_the_way(x: Execution, found: Found, *, seen: bool) -> Found:
+    """The committed row that has a key, unless it had to be `seen` and is not."""
+    if seen and x.transaction.isolation != READ_COMMITTED and found.seq > x.view.seq:
         raise SerializationError("could not serialize access due to concurrent update")
-    return Found(None if version.op is Op.DELETE else version.row, version.seq)
+    return found
 
 
-def insert(x: Execution, target: Target, row: Row) -> Steps[Found | None]:
-    """Put a new row. Returns None when done, or the row that already has the key (nothing is put)."""
+def is_newest(x: Execution, target: Target, row: Row, seq: Value, current: Found) -> bool:
+    """Whether a row that was found, of commit `seq`, still was the newest when it was locked."""
+    if x.transaction.changes and x.transaction.change_of(target.id, target.rules.key_of(row)):
+        return True
+    return seq == current.seq
+
+
+def insert(x: Execution, target: Target, row: Row, *, seen: bool = False) -> Steps[Found | None]:
+    """Put a new row. Returns None when done, or the row that already has the key (nothing is put).
+
+    That row is not locked then. seen: raise 40001 if it is one that the transaction does not see.
+    """
     key = target.rules.key_of(row)
-    yield from lock_key(x, target, key)
-    found = yield from newest(x, target, key)
+    transaction, locks = x.transaction, x.database.locks
+    mark = len(transaction.held)
+    if not locks.lock_nowait(transaction, (target.id, key), FOR_UPDATE):
+        if not _changes(x, target, key):
+            # Who only locks a row keeps it where it is: that is all that matters here.
+            there = yield from _now(x, target, key)
+            if there.row is not None:
+                return _in_the_way(x, there, seen=seen)
+        yield from lock_key(x, target, key)
+    own = transaction.change_of(target.id, key)
+    found = Found(own.row, own.base_seq) if own is not None else (yield from _now(x, target, key))
     if found.row is not None:
-        return found
+        locks.release_to(transaction, mark)
+        return found if own is not None else _in_the_way(x, found, seen=seen)
     x.transaction.put(
         target.id,
         key,
@@ -127,6 +182,7 @@ def replace(x: Execution, target: Target, old: Row, seq: int, row: Row) -> Steps
             stream=target.stream,
         )
         return
+    yield from lock_key(x, target, old_key)  # The key goes: its row was locked for less.
     remove(x, target, old, seq)
     if (yield from insert(x, target, row)) is not None:
         raise duplicate_key(x, target, row)

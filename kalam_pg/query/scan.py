@@ -45,12 +45,13 @@ def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableIn
 
 def scan_tablet(x: Execution, tablet: Tablet | StreamTablet) -> Steps[Scan]:
     """What the statement's view sees of a tablet, loading its tail first if that is needed."""
+    view = x.view_of(tablet.id.table)
     if isinstance(tablet, StreamTablet):
-        return tablet.scan(x.view)
-    scan = tablet.scan(x.view)
+        return tablet.scan(view)
+    scan = tablet.scan(view)
     while scan is None:
-        yield from run_async(partial(load, tablet, x.view), timeout_s=x.statement_timeout_s)
-        scan = tablet.scan(x.view)
+        yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
+        scan = tablet.scan(view)
     return scan
 
 

@@ -177,7 +177,7 @@ class HotPlan:
         tablet = x.tablet(self.table)
         if tablet.id in x.transaction.changes:
             return None
-        view = x.view
+        view = x.view_of(self.table.id)
         context = x.context
         limit, offset = self.bounds.values(context)
         equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
+from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.row_source import Stored
 from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.rows.form import RowForm
@@ -91,12 +92,8 @@ def _declare(
     query, name = statement.query, statement.name
     with counting_from(query):
         planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query, types))
-        locking = any(action.value == "UPDATE" for _, action in planned.needs)
-        if statement.hold and locking:
-            raise FeatureNotSupportedError(
-                "DECLARE CURSOR WITH HOLD ... FOR UPDATE is not supported",
-                detail="Holdable cursors must be READ ONLY.",
-            )
+        if isinstance(planned.plan, LockingPlan):
+            _check_read_only(statement, planned.plan)
         sql.portals.check_free(name)
         if planned.locks and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query, types))
@@ -111,13 +108,27 @@ def _declare(
         (0,) * len(planned.columns),
         now_us(),
         sql.savepoints_deep,
-        scroll=statement.scroll is not False,
+        # Rows are locked when they are fetched, and as they are then: there is no going back.
+        scroll=statement.scroll is not False and not isinstance(planned.plan, LockingPlan),
         hold=statement.hold,
         counts=True,
     )
     portal.open_rows(result, sql.database.spills)
     sql.portals.add(portal)
     return Result("DECLARE CURSOR")
+
+
+def _check_read_only(statement: DeclareCursor, plan: LockingPlan) -> None:
+    """Raise 0A000 for kinds of cursors that lock no rows."""
+    for refused, option, kind in (
+        (statement.hold, "CURSOR WITH HOLD", "Holdable"),
+        (statement.scroll, "SCROLL CURSOR", "Scrollable"),
+    ):
+        if refused:
+            raise FeatureNotSupportedError(
+                f"DECLARE {option} ... {plan.strength} is not supported",
+                detail=f"{kind} cursors must be READ ONLY.",
+            )
 
 
 def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:

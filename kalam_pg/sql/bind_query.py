@@ -6,15 +6,14 @@ from dataclasses import replace
 from sqlglot import exp
 
 from catalog.errors import (
-    FeatureNotSupportedError,
     SqlSyntaxError,
-    UndefinedTableError,
     WindowingError,
 )
 from catalog.types import registry as types
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, bind_from
 from kalam_pg.sql.bind_group import bind_group, check_grouped
+from kalam_pg.sql.bind_locking import bind_locking
 from kalam_pg.sql.bind_order import (
     bind_limit,
     check_distinct,
@@ -114,36 +113,13 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     return Select(
         tuple(targets), output_columns(state, targets), items, condition, grouped, group_by, sets,
         kept, distinct is not None and not distinct_on, distinct_on, keys, limit, offset,
-        _locking(level, node, grouped=grouped, distinct=distinct is not None),
+        bind_locking(level, node, items, targets, distinct=distinct is not None),
         with_,
     )  # fmt: skip
 
 
 def _window_twice(name: str, node: exp.Expr) -> WindowingError:
     return WindowingError(f'window "{name}" is already defined', position=position(node))
-
-
-def _locking(level: Level, node: exp.Expr, *, grouped: bool, distinct: bool) -> str:
-    words = [""]
-    for lock in node.args.get("locks") or ():
-        consumed(lock, "expressions", "wait", "update")
-        strength = str(lock.meta.get("strength") or "UPDATE").upper()
-        strength = strength if strength.startswith("FOR ") else f"FOR {strength}"
-        for refused, what in ((distinct, "DISTINCT clause"), (grouped, "GROUP BY clause")):
-            if refused:
-                raise FeatureNotSupportedError(
-                    f"{strength} is not allowed with {what}", position=position(lock)
-                )
-        for name in lock.args.get("expressions") or ():
-            if not any(item.alias == name.name for item in level.items):
-                raise UndefinedTableError(
-                    f'relation "{name.name}" in {strength} clause not found in FROM clause',
-                    position=position(name),
-                )
-        wait = lock.args.get("wait")
-        suffix = {True: " NOWAIT", False: " SKIP LOCKED", None: ""}[wait]
-        words.append(strength + suffix)
-    return words[-1]
 
 
 # ------------------------------------------------------------------------------------- VALUES

@@ -474,13 +474,25 @@ FromItem: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class LockClause:
+    """FOR UPDATE or its kin. strength: its words; wait: NOWAIT, SKIP LOCKED or "".
+
+    relations: the tables of FROM that it locks.
+    """
+
+    strength: str
+    relations: tuple[int, ...]
+    wait: str
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """SELECT. `from_` items are cross joined in order.
 
     group_by: grouping expressions; grouping_sets: tuples of indexes into it, () when there is just
     the plain GROUP BY. `grouped` is true when the query aggregates (also without GROUP BY).
     order_by: keys are full expressions (output names and ordinals are resolved).
-    limit, offset: bigint expressions without columns. locking: FOR UPDATE and its kin, "" if none.
+    limit, offset: bigint expressions without columns. locking: FOR UPDATE and its kin.
     """
 
     targets: tuple[Target, ...]
@@ -496,7 +508,7 @@ class Select:
     order_by: tuple[SortKey, ...] = ()
     limit: Expr | None = None
     offset: Expr | None = None
-    locking: str = ""
+    locking: tuple[LockClause, ...] = ()
     with_: "tuple[Cte, ...]" = ()
 
 

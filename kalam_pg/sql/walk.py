@@ -76,7 +76,7 @@ def location(node: Node) -> int:
 @cache
 def _node_fields(kind: Hashable) -> tuple[str, ...]:
     skip = {"type", "overload", "equals", "less", "operator", "operators", "columns", "table"}
-    skip |= {"typmod", "position", "value", "returning_columns", "target_columns"}
+    skip |= {"typmod", "position", "value", "returning_columns", "target_columns", "locking"}
     return tuple(f.name for f in fields(cast("type[Any]", kind)) if f.name not in skip)
 
 

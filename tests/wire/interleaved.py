@@ -19,7 +19,9 @@ PATIENCE_S = 0.04
 _WAITING = b"SELECT pid FROM pg_locks WHERE NOT granted"
 
 
-def transcript(connect: Callable[[], psycopg.Connection[Any]], setup: str, script: str) -> str:
+def transcript(
+    connect: Callable[[], psycopg.Connection[Any]], setup: str, script: str
+) -> list[str]:
     """What every session was told, step by step. `setup` runs before, each line by itself."""
     with connect() as control:
         for statement in filter(None, map(str.strip, setup.split("\n"))):
@@ -31,7 +33,7 @@ def transcript(connect: Callable[[], psycopg.Connection[Any]], setup: str, scrip
                 run.step(name, statement.strip())
         finally:
             run.close()
-    return "\n".join(run.told)
+    return run.told
 
 
 class _Run:

@@ -164,6 +164,9 @@ async def test_a_client_that_leaves_before_its_commit_keeps_nothing_locked(tmp_p
         first.send(*pipeline("insert", "1", "one", "1"))
         first.session.disconnected()
         server.rounds.end()
+        # It waits for the key, not knowing yet whether the row will be there.
+        again = await second.ask(Query("INSERT INTO shop.items VALUES (1, 'other', 1)"))
+        assert tags(again) == ["23505"]
         await second.query("UPDATE shop.items SET name = 'two' WHERE id = 1")
         found = await second.query("SELECT name FROM shop.items WHERE id = 1")
         assert DataRow((b"two",)) in found

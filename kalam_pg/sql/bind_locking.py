@@ -1,0 +1,149 @@
+"""Binding of FOR UPDATE and its kin: which relations each clause means, and what cannot be locked."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlglot import exp
+
+from catalog.errors import FeatureNotSupportedError, UndefinedTableError
+from kalam_pg.functions.table import Kind
+from kalam_pg.sql.bind_expr import consumed
+from kalam_pg.sql.positions import position
+from kalam_pg.sql.scope import Level
+from kalam_pg.sql.tree import (
+    Call,
+    CteScan,
+    FromItem,
+    FunctionScan,
+    Join,
+    LockClause,
+    SubqueryScan,
+    TableScan,
+    Target,
+    ValuesScan,
+    VirtualScan,
+)
+from kalam_pg.sql.walk import walk
+
+_WAITS = {True: "NOWAIT", False: "SKIP LOCKED", None: ""}
+
+
+def bind_locking(
+    level: Level,
+    node: exp.Expr,
+    items: Sequence[FromItem],
+    targets: Sequence[Target],
+    *,
+    distinct: bool,
+) -> tuple[LockClause, ...]:
+    """The locking clauses of a SELECT whose FROM and select list are bound.
+
+    Raises:
+        FeatureNotSupportedError: The query, or what a clause names, has no rows to lock.
+        UndefinedTableError: A clause names what is not in FROM.
+    """
+    locks = node.args.get("locks") or ()
+    if not locks:
+        return ()
+    leaves = {leaf.relation: (leaf, nullable) for leaf, nullable in _leaves(items)}
+    found: list[LockClause] = []
+    for lock in locks:
+        consumed(lock, "expressions", "wait", "update")
+        strength = str(lock.meta.get("strength") or "UPDATE").upper()
+        strength = strength if strength.startswith("FOR ") else f"FOR {strength}"
+        _check_query(level, node, targets, strength, position(lock), distinct=distinct)
+        names = lock.args.get("expressions") or ()
+        if names:
+            relations = [_named(level, leaves, name, strength) for name in names]
+        else:
+            relations = list(_everything(leaves, strength))
+        tables = tuple(r for r in relations if isinstance(leaves[r][0], TableScan))
+        if tables:
+            wait = _WAITS[lock.args.get("wait")]
+            found.append(LockClause(strength, tables, wait))
+    return tuple(found)
+
+
+def _check_query(
+    level: Level,
+    node: exp.Expr,
+    targets: Sequence[Target],
+    strength: str,
+    at: int,
+    *,
+    distinct: bool,
+) -> None:
+    """As `CheckSelectLocking` in PostgreSQL's analyze.c: its order, its words."""
+    sets = any(
+        isinstance(part, Call) and part.overload.kind is Kind.SET
+        for target in targets
+        for part in walk(target.expr)
+    )
+    for refused, what in (
+        (distinct, "DISTINCT clause"),
+        (node.args.get("group"), "GROUP BY clause"),
+        (node.args.get("having"), "HAVING clause"),
+        (level.has_aggregates, "aggregate functions"),
+        (level.has_windows, "window functions"),
+        (sets, "set-returning functions in the target list"),
+    ):
+        if refused:
+            raise FeatureNotSupportedError(f"{strength} is not allowed with {what}", position=at)
+
+
+Leaf = TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | ValuesScan
+Leaves = dict[int, tuple[Leaf, bool]]
+
+
+def _leaves(items: Sequence[FromItem]) -> Iterator[tuple[Leaf, bool]]:
+    """The relations of FROM, and whether an outer join may put NULLs in a row's place."""
+    for item in items:
+        yield from _leaves_of(item, nullable=False)
+
+
+def _leaves_of(item: FromItem, *, nullable: bool) -> Iterator[tuple[Leaf, bool]]:
+    if not isinstance(item, Join):
+        yield item, nullable
+        return
+    yield from _leaves_of(item.left, nullable=nullable or item.kind in ("right", "full"))
+    yield from _leaves_of(item.right, nullable=nullable or item.kind in ("left", "full"))
+
+
+def _everything(leaves: Leaves, strength: str) -> Iterator[int]:
+    """Without OF: every table; what only passes rows on is left alone."""
+    for relation, (leaf, nullable) in leaves.items():
+        if isinstance(leaf, TableScan) or _holds_tables(leaf):
+            _check_lockable(leaf, strength, nullable=nullable, at=0)
+            yield relation
+
+
+def _named(level: Level, leaves: Leaves, name: exp.Expr, strength: str) -> int:
+    at = position(name)
+    item = next((i for i in level.items if i.alias == name.name and i.rel_visible), None)
+    if item is None:
+        raise UndefinedTableError(
+            f'relation "{name.name}" in {strength} clause not found in FROM clause', position=at
+        )
+    if item.relation not in leaves:
+        raise FeatureNotSupportedError(f"{strength} cannot be applied to a join", position=at)
+    leaf, nullable = leaves[item.relation]
+    _check_lockable(leaf, strength, nullable=nullable, at=at)
+    return item.relation
+
+
+def _check_lockable(leaf: Leaf, strength: str, *, nullable: bool, at: int) -> None:
+    what = {FunctionScan: "a function", CteScan: "a WITH query"}.get(type(leaf))
+    if what is None and nullable:
+        what = "the nullable side of an outer join"
+    if what is not None:
+        raise FeatureNotSupportedError(f"{strength} cannot be applied to {what}", position=at)
+    if _holds_tables(leaf):
+        raise FeatureNotSupportedError(
+            f"{strength} of a view or subquery is not supported yet",
+            hint="Name the tables to lock with OF.",
+            position=at,
+        )
+
+
+def _holds_tables(leaf: Leaf) -> bool:
+    """Whether it is a query with rows of tables in it, which PostgreSQL would lock."""
+    return isinstance(leaf, SubqueryScan) and any(isinstance(n, TableScan) for n in walk(leaf))
