@@ -9,7 +9,7 @@ from kalam_pg.query.database import Database
 from kalam_pg.supervision import guarded
 from storage.cold.flush import Flushed
 from storage.cold.kept_manifests import Reads
-from storage.cold.trim import RETAINED, LogEntry, Retained
+from storage.cold.trim import RETAINED, Cut
 from storage.engine import WriteSet
 from storage.fs import FileSystem
 from storage.ids import TabletId
@@ -92,15 +92,20 @@ class FlushHost:
         """The newest commit that is durably in segments for every open view; on the loop."""
         return self._database.engine.flushed_through(tablet)
 
-    def delete_entries(
-        self, tablet: TabletId, entries: Sequence[LogEntry], retained: Retained
-    ) -> None:
+    def delete_entries(self, cuts: Sequence[Cut]) -> None:
         """Delete log entries and the index entries that still point at them, in the committer's turn."""
         # Not empty when it is submitted: so the committer's thread does it, and not the event loop.
-        puts: list[tuple[bytes, bytes | None]] = [(meta_key(tablet, RETAINED), retained.pack())]
+        puts: list[tuple[bytes, bytes | None]] = [
+            (meta_key(cut.tablet, RETAINED), cut.retained.pack()) for cut in cuts
+        ]
         write_set = WriteSet([], [], puts, sync=False)
         engine = self._database.engine
-        write_set.validate = lambda _seq: puts.extend(engine.trim_puts(tablet, entries))
+
+        def find(_seq: int) -> None:
+            for cut in cuts:
+                puts.extend(engine.trim_puts(cut.tablet, cut.entries))
+
+        write_set.validate = find
         trio.from_thread.run(self._database.committer.commit, write_set)
 
     def trimmed(self, tablet: TabletId, through: int) -> None:

@@ -7,6 +7,7 @@ what it removes, nobody can see any more.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -21,7 +22,7 @@ from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor, ending_of
 from storage.cold.collect import collect, erase
 from storage.cold.directories import tablets_in
-from storage.cold.trim import Untrimmed, trim, untrimmed
+from storage.cold.trim import ToTrim, Untrimmed, trim_together, untrimmed
 from storage.engine import Engine, WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
@@ -48,8 +49,8 @@ STEP_TABLETS = 256
 ERASE_KEYS = 2000
 """Keys deleted in one batch: what a commit waits behind it stays short."""
 
-ERASE_TABLETS = 500
-"""Tablets erased together: they share the waits for the disk."""
+ERASE_TABLETS = 10_000
+"""Tablets erased together: they share the wait for the disk, which may have much to write for others."""
 
 RETRY_S = 0.25
 """How often is looked whether the last reader or writer of dropped tables has gone."""
@@ -92,60 +93,78 @@ async def retain(database: Database, jobs: Jobs) -> None:
 
 
 async def _trim_all(database: Database, errors: list[KalamError]) -> int:
-    host, engine = FlushHost(database), database.engine
+    host = FlushHost(database)
 
-    def trim_one(due: Untrimmed) -> int:
-        table = database.catalog.table_by_id(due.tablet.table)
-        if table is None:
+    def trim_some(found: Sequence[Untrimmed]) -> int:
+        due = [due for one in found if (due := _due(database, one)) is not None]
+        if not due:
             return 0
-        retention_us = table.options.change_retention_h * 3_600_000_000
-        retained_from = seq_at(time.time_ns() // 1000 - retention_us)
-        if due.oldest >= retained_from:
-            return 0
-        schema = Schema(due.tablet, table.layout)
-        return trim(host, due.tablet, schema, retained_from=retained_from).entries
+        entries = 0
+        for answer in trim_together(host, due):
+            if isinstance(answer, KalamError):
+                errors.append(answer)
+            else:
+                entries += answer.entries
+        return entries
 
-    with engine.acquire() as view:
-        return await _for_each(untrimmed(view), lambda due: due.tablet, trim_one, errors)
+    with database.engine.acquire() as view:
+        return await _for_some(untrimmed(view), trim_some, errors)
+
+
+def _due(database: Database, found: Untrimmed) -> ToTrim | None:
+    """The log to trim, if anything in it is old enough."""
+    table = database.catalog.table_by_id(found.tablet.table)
+    if table is None:
+        return None
+    retention_us = table.options.change_retention_h * 3_600_000_000
+    retained_from = seq_at(time.time_ns() // 1000 - retention_us)
+    if found.oldest >= retained_from:
+        return None
+    return ToTrim(found.tablet, Schema(found.tablet, table.layout), retained_from)
 
 
 async def _collect_all(database: Database, errors: list[KalamError]) -> int:
     host, engine = FlushHost(database), database.engine
 
-    def collect_one(tablet: TabletId) -> int:
-        return len(collect(host, tablet, engine.tablet_directory(tablet)))
+    def collect_some(found: Sequence[TabletId]) -> int:
+        files = 0
+        for tablet in found:
+            trio.from_thread.check_cancelled()
+            with _gathered(errors, user=tablet.user, table=tablet.table):
+                files += len(collect(host, tablet, engine.tablet_directory(tablet)))
+        return files
 
     found = tablets_in(engine.fs, engine.cold_directory)
-    return await _for_each(found, lambda tablet: tablet, collect_one, errors)
+    return await _for_some(found, collect_some, errors)
 
 
-async def _for_each(
-    found: Iterator[T],
-    tablet_of: Callable[[T], TabletId],
-    do: Callable[[T], int],
-    errors: list[KalamError],
+async def _for_some(
+    found: Iterator[T], do: Callable[[Sequence[T]], int], errors: list[KalamError]
 ) -> int:
-    """Do something for all that is found, in a thread; the sum of the answers. Errors are gathered."""
+    """Do something for all that is found, so many at a time, in a thread; the sum of the answers."""
 
     def do_some() -> tuple[int, int]:
-        answers = 0
-        todo = list(islice(found, STEP_TABLETS))
-        for one in todo:
-            trio.from_thread.check_cancelled()
-            try:
-                answers += do(one)
-            except BaseException as exc:
-                if ending_of(exc) is not None:
-                    raise
-                tablet = tablet_of(one)
-                errors.append(known(exc, user=tablet.user, table=tablet.table))
-        return len(todo), answers
+        some, answer = list(islice(found, STEP_TABLETS)), 0
+        with _gathered(errors):
+            answer = do(some)
+        return len(some), answer
 
     total, count = 0, STEP_TABLETS
     while count == STEP_TABLETS:
-        count, answers = await _in_thread(do_some)
-        total += answers
+        count, answer = await _in_thread(do_some)
+        total += answer
     return total
+
+
+@contextmanager
+def _gathered(errors: list[KalamError], **facts: object) -> Iterator[None]:
+    """What fails inside is kept for later: it keeps nothing else from its turn."""
+    try:
+        yield
+    except BaseException as exc:
+        if ending_of(exc) is not None:
+            raise
+        errors.append(known(exc, **facts))
 
 
 # ------------------------------------------------------------------ dropped tables

@@ -11,6 +11,7 @@ Everything may be cut off anywhere and is simply done again; what is gone alread
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,9 @@ from storage.cold.publication import PublicationHost, adopt
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.tablet import Tablet
+
+_ERASERS = 16
+"""Threads that remove files: each removal waits for the disk's journal, up to a millisecond."""
 
 _FILES = ("segment-", "manifest-", TEMPORARY)
 
@@ -114,16 +118,26 @@ def erase(
     Raises:
         IoError: The disk refuses; some of them are left.
     """
-    with directories.section(*(tablet for tablet, _ in tablets)):
-        touched = [
-            d for _, d in tablets if _unlink(fs, d, lambda name: name.startswith("manifest-"))
-        ]
+
+    def manifests(place: tuple[TabletId, Path]) -> bool:
+        return _unlink(fs, place[1], lambda name: name.startswith("manifest-"))
+
+    def rest(place: tuple[TabletId, Path]) -> None:
+        tablet, directory = place
+        _unlink(fs, directory, lambda _name: True)
+        directories.remove(fs, tablet, directory)
+
+    threads = _ERASERS if len(tablets) > _ERASERS else 1
+    with (
+        directories.section(*(tablet for tablet, _ in tablets)),
+        ThreadPoolExecutor(threads) as pool,
+    ):
+        found = list(pool.map(manifests, tablets))
+        touched = [place[1] for place, any_there in zip(tablets, found, strict=True) if any_there]
         if touched:
             fs.sync_many(touched)
         failpoints.hit("erase.manifests_gone")
-        for tablet, directory in tablets:
-            _unlink(fs, directory, lambda _name: True)
-            directories.remove(fs, tablet, directory)
+        list(pool.map(rest, tablets))
 
 
 def _unlink(fs: FileSystem, directory: Path, wanted: Callable[[str], bool]) -> bool:

@@ -27,6 +27,9 @@ TEMPORARY = "tmp-"
 """Prefix of files that mean nothing after a crash."""
 
 
+_TREES = 64
+
+
 def directory_of(cold: Path, tablet: TabletId) -> Path:
     """Where a tablet's files are: ids only, never a user's text."""
     return cold / str(tablet.user) / str(tablet.table)
@@ -67,7 +70,8 @@ class Directories:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()  # Of the table of places; never held over a file's work.
-        self._tree = threading.Lock()  # Directories come and go, a few system calls each.
+        # Directories come and go: those of one user under one of these.
+        self._trees = tuple(threading.Lock() for _ in range(_TREES))
         self._places: dict[TabletId, _Place] = {}
 
     @contextmanager
@@ -90,7 +94,7 @@ class Directories:
     def writer(self, tablet: TabletId) -> Iterator["Writer"]:
         """To make files or notes of the tablet. Enter, then ask whether its table exists."""
         with self._place(tablet) as place:
-            writer = Writer(self, place)
+            writer = Writer(self, tablet, place)
             with self._mutex:
                 place.writers += 1
             try:
@@ -112,14 +116,14 @@ class Directories:
             place = self._places.get(tablet)
             return frozenset() if place is None else frozenset(place.names)
 
-    def make(self, fs: FileSystem, directory: Path) -> None:
+    def make(self, fs: FileSystem, tablet: TabletId, directory: Path) -> None:
         """Make a tablet's directory; its name is not durable yet. The caller is its writer."""
-        with self._tree:
+        with self._trees[tablet.user % _TREES]:
             fs.mkdir(directory, durable=False)
 
     def remove(self, fs: FileSystem, tablet: TabletId, directory: Path) -> None:
         """Remove the tablet's directory if it is empty and nobody writes there; its user's too."""
-        with self._tree:
+        with self._trees[tablet.user % _TREES]:
             if self.written(tablet):
                 return
             for empty in (directory, directory.parent):
@@ -152,8 +156,9 @@ class Writer:
     names: of its files, the temporary ones too.
     """
 
-    def __init__(self, directories: Directories, place: _Place) -> None:
+    def __init__(self, directories: Directories, tablet: TabletId, place: _Place) -> None:
         self._directories = directories
+        self._tablet = tablet
         self._place = place
         self.names: set[str] = set()
 
@@ -167,4 +172,4 @@ class Writer:
 
     def make_directory(self, fs: FileSystem, directory: Path) -> None:
         """Make the tablet's directory, if it is not there; its name is not durable yet."""
-        self._directories.make(fs, directory)
+        self._directories.make(fs, self._tablet, directory)

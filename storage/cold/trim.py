@@ -9,10 +9,12 @@ tablets or not:
 - trim's own (`RETAINED`), written in the batches that delete: from where on the feed finds every
   entry, and before which commit there is nothing to delete.
 
-A tablet has something to trim when the second is not above the first.
+A tablet has something to trim when the second is not above the first. Many small tablets are trimmed
+together: they share the batches.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from struct import Struct
@@ -20,7 +22,7 @@ from typing import NamedTuple, Protocol
 
 from storage import failpoints
 from storage.cold.publication import PublicationHost
-from storage.errors import DataCorruptedError
+from storage.errors import DataCorruptedError, KalamError
 from storage.ids import TabletId
 from storage.keys import meta_key, meta_range, split_index_key
 from storage.log.log_entry import Op, decode_entry
@@ -69,6 +71,26 @@ class LogEntry(NamedTuple):
     key: bytes | None
 
 
+class Cut(NamedTuple):
+    """Entries of a tablet to delete, in one batch, and what its log retains then."""
+
+    tablet: TabletId
+    entries: Sequence[LogEntry]
+    retained: Retained
+
+
+class ToTrim(NamedTuple):
+    """A tablet to trim; it need not be open.
+
+    schema: the versions that its entries may have. retained_from: first seq that the change feed
+    must still find.
+    """
+
+    tablet: TabletId
+    schema: Schema
+    retained_from: int
+
+
 class TrimHost(PublicationHost, Protocol):
     """What trim needs of the engine. Called from trim's thread."""
 
@@ -80,9 +102,7 @@ class TrimHost(PublicationHost, Protocol):
         """The newest commit that is durably in segments for every open view (on the loop)."""
         ...
 
-    def delete_entries(
-        self, tablet: TabletId, entries: Sequence[LogEntry], retained: Retained
-    ) -> None:
+    def delete_entries(self, cuts: "Sequence[Cut]") -> None:
         """In the committer's turn, delete log entries, and those index entries that point at them.
 
         Whether one does is asked there and then: a commit in between may have moved it. The
@@ -95,7 +115,7 @@ class TrimHost(PublicationHost, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TrimResult:
     """through: the log has no entry up to this seq. entries: deleted now."""
 
@@ -130,40 +150,98 @@ def unpack_retained(data: bytes) -> Retained:
 def trim(host: TrimHost, tablet: TabletId, schema: Schema, *, retained_from: int) -> TrimResult:
     """Delete the log's entries that every open view reads from cold. For a worker thread.
 
-    Args:
-        host: The engine.
-        tablet: Whose log; it need not be open.
-        schema: The versions that its entries may have.
-        retained_from: First seq that the change feed must still find.
+    Raises:
+        DataCorruptedError: The log is damaged.
+        DiskFullError, IoError: The disk refuses.
     """
-    with host.directories.writer(tablet):  # What trim notes must not outlive the tablet.
-        exists, view, flushed = host.run_on_loop(
-            lambda: (host.exists(tablet), host.acquire(), host.flushed_through(tablet))
-        )
-        through = max(0, min(flushed, retained_from - 1))
+    (answer,) = trim_together(host, [ToTrim(tablet, schema, retained_from)])
+    if isinstance(answer, KalamError):
+        raise answer
+    return answer
+
+
+def trim_together(host: TrimHost, todo: Sequence[ToTrim]) -> list[TrimResult | KalamError]:
+    """Trim tablets, in their order. For a worker thread.
+
+    An error in what one of them holds is its answer; an error of the disk is everybody's and raised.
+    """
+    with ExitStack() as stack:
+        for one in todo:  # What trim notes must not outlive the tablet.
+            stack.enter_context(host.directories.writer(one.tablet))
+        view, limits = host.run_on_loop(lambda: (host.acquire(), _limits(host, todo)))
         try:
-            deleted = _trim(host, view, tablet, schema, through) if exists else 0
+            answers = _Trim(host, view).run(todo, limits)
         finally:
             host.run_on_loop(view.release)
-        host.run_on_loop(lambda: host.trimmed(tablet, through))
-    return TrimResult(tablet, through, deleted)
+        host.run_on_loop(lambda: _let_go(host, answers))
+        return answers
 
 
-def _trim(host: TrimHost, view: View, tablet: TabletId, schema: Schema, through: int) -> int:
+def _let_go(host: TrimHost, answers: Sequence[TrimResult | KalamError]) -> None:
+    for answer in answers:
+        if isinstance(answer, TrimResult):
+            host.trimmed(answer.tablet, answer.through)
+
+
+def _limits(host: TrimHost, todo: Sequence[ToTrim]) -> list[int]:
+    """Up to where each log may go; -1 for one whose table is gone."""
+    return [
+        max(0, min(host.flushed_through(tablet), retained_from - 1)) if host.exists(tablet) else -1
+        for tablet, _, retained_from in todo
+    ]
+
+
+class _Trim:
+    """Deletes in batches, each of one large tablet or many small ones."""
+
+    def __init__(self, host: TrimHost, view: View) -> None:
+        self._host = host
+        self._view = view
+        self._batch: list[Cut] = []
+        self._size = 0
+
+    def run(self, todo: Sequence[ToTrim], limits: Sequence[int]) -> list[TrimResult | KalamError]:
+        answers: list[TrimResult | KalamError] = []
+        for one, through in zip(todo, limits, strict=True):
+            result = TrimResult(one.tablet, max(0, through), 0)
+            answers.append(result)
+            if through >= 0:
+                try:
+                    for cut in _cuts(self._view, one.tablet, one.schema, through):
+                        result.entries += len(cut.entries)
+                        self._add(cut)
+                except DataCorruptedError as exc:
+                    answers[-1] = exc
+        self._write()
+        return answers
+
+    def _add(self, cut: Cut) -> None:
+        self._batch.append(cut)
+        self._size += len(cut.entries) + 1
+        if self._size >= _BATCH_ENTRIES:
+            self._write()
+
+    def _write(self) -> None:
+        if self._batch:
+            batch, self._batch, self._size = self._batch, [], 0
+            self._host.delete_entries(batch)
+            failpoints.hit("trim.batch")
+
+
+def _cuts(view: View, tablet: TabletId, schema: Schema, through: int) -> Iterator[Cut]:
+    """What to delete of a tablet, piece by piece."""
     noted = view.system_get(meta_key(tablet, RETAINED))
     # LevelDB is slow to pass by what was deleted before.
     start = 0 if noted is None else unpack_retained(noted).oldest - 1
     log = _entries(view, tablet, schema, max(0, start), through)
-    deleted = 0
-    while entries := list(islice(log, _BATCH_ENTRIES)):
+    entries = list(islice(log, _BATCH_ENTRIES))
+    while following := list(islice(log, _BATCH_ENTRIES)):
         last = entries[-1].seq  # Of this commit there may be more.
-        host.delete_entries(tablet, entries, Retained(last + 1, last))
-        deleted += len(entries)
-        failpoints.hit("trim.batch")
+        yield Cut(tablet, entries, Retained(last + 1, last))
+        entries = following
     retained = _retained(view, tablet, through)
-    if deleted or noted != retained.pack():
-        host.delete_entries(tablet, (), retained)
-    return deleted
+    if entries or noted != retained.pack():
+        yield Cut(tablet, entries, retained)
 
 
 def _retained(view: View, tablet: TabletId, through: int) -> Retained:

@@ -141,13 +141,14 @@ class FakeEngine:
         oldest = min([*self.views, self.seq])
         return max((hint for hint in self.hints if hint <= oldest), default=0)
 
-    def delete_entries(self, tablet, entries, retained):
-        assert tablet == TABLET
-        for seq, n, key in entries:
-            del self.entries[seq, n]
-            if key is not None and self.index.get(key) == (seq, n):
-                del self.index[key]
-        self.system[meta_key(tablet, RETAINED)] = retained.pack()
+    def delete_entries(self, cuts):
+        for tablet, entries, retained in cuts:
+            assert tablet == TABLET
+            for seq, n, key in entries:
+                del self.entries[seq, n]
+                if key is not None and self.index.get(key) == (seq, n):
+                    del self.index[key]
+            self.system[meta_key(tablet, RETAINED)] = retained.pack()
 
     def trimmed(self, tablet, through):
         self.tablet.trimmed(through)

@@ -87,9 +87,17 @@ class Host:
     def cancel_flush(self, tablets):
         commit(self.engine, system=[(intent_key(tablet), None) for tablet in tablets])
 
-    def delete_entries(self, tablet, entries, retained):
-        one = write_set(system=[(meta_key(tablet, RETAINED), retained.pack())])
-        one.validate = lambda _seq: one.system.extend(self.engine.trim_puts(tablet, entries))
+    def delete_entries(self, cuts):
+        one = write_set()
+        one.validate = lambda _seq: [
+            one.system.extend(
+                [
+                    (meta_key(tablet, RETAINED), retained.pack()),
+                    *self.engine.trim_puts(tablet, entries),
+                ]
+            )
+            for tablet, entries, retained in cuts
+        ]
         self.engine.publish(self.engine.write_group([one]))
         assert one.error is None
 

@@ -176,11 +176,11 @@ def test_a_crash_amid_trim_changes_no_row(tmp_path, monkeypatch, batches):
     before = len(house.engine.entries)
     delete, left = house.engine.delete_entries, [batches]
 
-    def delete_some(tablet, entries, retained):
+    def delete_some(cuts):
         if not left[0]:
             raise CrashError
         left[0] -= 1
-        delete(tablet, entries, retained)
+        delete(cuts)
 
     house.engine.delete_entries = delete_some
     with pytest.raises(CrashError):
