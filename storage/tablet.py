@@ -34,7 +34,7 @@ from storage.log.log_entry import Op, decode_entry
 from storage.log.view import Version, View
 from storage.schema import Schema
 from storage.tail.backwards import Equals
-from storage.tail.encodings import Encodings
+from storage.tail.encodings import SentRows
 from storage.tail.entries import fill
 from storage.tail.frozen import FrozenTail
 from storage.tail.ranked import Ranked
@@ -97,8 +97,8 @@ class Tablet:
         self.kept = KeptManifests(manifest.load_for(fs, directory, tablet, reads.seqs))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
-        self.encodings = Encodings()
-        """What was made of rows in the newest layout, by the number that `hot` gives."""
+        self.sent = SentRows()
+        """What was made of rows in the newest layout; only for who reads the published view."""
         self._count = LogCount()
         self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
 
@@ -157,18 +157,6 @@ class Tablet:
             return self._get(view, key, SegmentReader.find_cached, self.kept.at(view.seq))
         except NotInMemoryError:
             return COLD_NEEDED
-
-    def hot(self, view: View, key: bytes) -> int | None:
-        """A number that stands for the row of `key` that the view sees, as long as there is a log.
-
-        None when the row is not in the log: it may be in a segment, or nowhere. For `encodings`.
-        """
-        position = view.position(self.id, key)
-        if position is None or position[2] == _DELETE:
-            return None
-        if position[0] <= self.kept.at(view.seq).incarnation:
-            return None
-        return position[0] << 32 | position[1]
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
         """As `get`, reading the segments. For a worker thread; the view holds what it reads.
@@ -300,9 +288,14 @@ class Tablet:
 
     @property
     def tail_bytes(self) -> int:
-        """Memory held by the tail and by `encodings`."""
+        """Memory held by the tail and by `sent`."""
         tail = self._tail.size_bytes if self._tail is not None else 0
-        return tail + self.encodings.size_bytes
+        return tail + self.sent.size_bytes
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether the tail is in memory."""
+        return self._tail is not None
 
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
@@ -324,11 +317,16 @@ class Tablet:
 
     def append(self, seq: int, writes: Sequence[Change]) -> None:
         """Take in a published commit's changes of this tablet, in commit order."""
+        # First of all: whatever becomes of the rest, no old row is sent as the new one.
+        if self.sent.size_bytes:
+            for write in writes:
+                self.sent.written(write.key)
         tail = self._tail
         if tail is not None and tail.last_seq >= seq:
             tail = None  # It was loaded from a view that has this commit already.
         for write in writes:
             if write.op is _TRUNCATE:
+                self.sent.clear()
                 self.learn_truncations([seq])
             elif tail is not None:
                 row = self.projected_row(write.row, write.version)
@@ -336,12 +334,13 @@ class Tablet:
                 tail.append(seq, write.key, row, write.op, old)
 
     def drop_tail(self) -> None:
-        """Free the tail's memory and that of `encodings`; the next scan loads the tail again."""
+        """Free the tail's memory and that of `sent`; the next scan loads the tail again."""
         self._tail = None
-        self.encodings = Encodings()
+        self.sent.clear()
 
     def trimmed(self, through: int) -> None:
         """The log no longer has entries up to `through`: the tail lets go of them too."""
+        self.sent.clear()  # Most of it is of these rows, which are read from files from now on.
         if self._tail is not None:
             self._tail.drop_through(through)
 

@@ -199,11 +199,11 @@ class Explainer:
         if tablet.newest_floor(x.view):
             return Way.ENGINE
         if plan.bounds.limit is not None and plan.newest_by is not None:
-            if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.tail_bytes:
+            if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.has_tail:
                 yield from scan_tablet(x, tablet)
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
                 return Way.NEWEST
-        tested = equals if not isinstance(tablet, Tablet) or tablet.tail_bytes else ()
+        tested = equals if not isinstance(tablet, Tablet) or tablet.has_tail else ()
         versions = islice(tablet.newest(x.view, tested) or (), SMALL_SCAN_ROWS + 1)
         return Way.HOT if len(list(versions)) <= SMALL_SCAN_ROWS else Way.ENGINE
 

@@ -11,12 +11,11 @@ from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.sorting import Bounds, Order, sort_rows
-from kalam_pg.rows.form import RowForm, names_objects
+from kalam_pg.rows.form import Shape, names_objects
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
 from storage.log.view import View
-from storage.stream import StreamTablet
 from storage.tablet import Tablet
 from storage.tail.ranked import Ranked
 from storage.tail.value_index import Range
@@ -135,7 +134,7 @@ class Newest:
     """
 
     __slots__ = (
-        "_along", "_bounds", "_equal", "_how", "_is_settled", "_settled", "_slots", "_value"
+        "_along", "_bounds", "_equal", "_how", "_is_settled", "_settled", "_value", "slots"
     )  # fmt: skip
 
     def __init__(
@@ -151,22 +150,32 @@ class Newest:
         self._along = along.position
         self._equal, self._value = equal
         self._bounds = bounds
-        self._slots = slots
+        self.slots = slots
         self._is_settled = bounds.settled and not (how.lows or how.highs)
         self._settled: tuple[Range, int] | None = None
         """What was asked the first time, when it is the same each time."""
 
     def read(
-        self, tablet: Tablet | StreamTablet, view: View, context: EvalContext, form: RowForm
+        self, tablet: Tablet, view: View, context: EvalContext, shape: Shape
     ) -> Sequence[bytes] | None:
-        """The rows as DataRow messages; None when the index is not there, or does not have them all."""
-        assert isinstance(tablet, Tablet), "STREAM tables have no index"
+        """The rows as DataRow messages; None when the index is not there, or does not have them all.
+
+        shape: a form's, of `slots`.
+        """
         within, offset = self._settled or self._ask(context)
         value = self._value(_NO_ROW, context)
         if value is None or not within.wanted:
             return ()
         ranked = tablet.ranked(view, self._equal, value, self._along)
-        return None if ranked is None else _encoded(ranked, within, offset, self._slots, form)
+        if ranked is None:
+            return None
+        found = first_ordinals(ranked, within)
+        if found is None or len(found) > ROWS_MAX:
+            return None
+        if offset:
+            found = found[offset:]
+        made = list(map(ranked.encodings.of(shape).get, found))
+        return _completed(made, found, ranked, shape) if None in made else cast("list[bytes]", made)
 
     def _ask(self, context: EvalContext) -> tuple[Range, int]:
         """Which rows, and how many of them are skipped. Raises 2201W, 2201X, and what closures raise."""
@@ -197,25 +206,15 @@ def newest(
     return Newest(how, how.along, equals[0], bounds, slots)
 
 
-def _encoded(
-    ranked: Ranked, within: Range, offset: int, slots: tuple[int, ...], form: RowForm
-) -> Sequence[bytes] | None:
-    """As `first_ordinals`, each row's columns `slots` as they are sent. None for too many."""
-    found = first_ordinals(ranked, within)
-    if found is None or len(found) > ROWS_MAX:
-        return None
-    if offset:
-        found = found[offset:]
-    encode = form.encode
-    shape = (encode, slots)
-    made = list(map(ranked.encodings.of(shape).get, found))
-    if None in made:
-        lacking = [at for at, data in zip(found, made, strict=True) if data is None]
-        fresh = [encode(row) for _, row in ranked.rows(lacking, slots)]
-        ranked.encodings.put(shape, lacking, fresh)
-        more = iter(fresh)
-        made = [next(more) if data is None else data for data in made]
-    return cast("list[bytes]", made)
+def _completed(
+    made: Sequence[bytes | None], ordinals: Sequence[int], ranked: Ranked, shape: Shape
+) -> list[bytes]:
+    """The messages of rows of which some were made before."""
+    lacking = [at for at, data in zip(ordinals, made, strict=True) if data is None]
+    fresh = [shape.encode(row) for _, row in ranked.rows(lacking, shape.slots)]
+    ranked.encodings.put(shape, lacking, fresh)
+    more = iter(fresh)
+    return [next(more) if data is None else data for data in made]
 
 
 def _ranked(

@@ -110,30 +110,37 @@ class QuickPoint:
         self._plain = None if self._slots is None else _picker(self._slots)
         self._tablet = _tablet(database, plan.table, user)
 
-    def message(self, context: EvalContext, form: RowForm) -> bytes | None:
-        """The row asked for as a DataRow message, None when there is none.
+    def sender(self, form: RowForm) -> Callable[[EvalContext], bytes | None]:
+        """What gives the row asked for as a DataRow message, None when there is none.
 
-        Raises NotQuickError, and what closures raise.
+        It raises NotQuickError, and what closures raise. What it has made of a row it gives again
+        until the row is written: a look into a dictionary once the key is made.
         """
-        values = self._key(context)
-        if None in values:
-            return None
-        key = self._key_of(values)
-        tablet = self._tablet
-        # A version in the log never changes: what was made of it for one client is sent to the next.
-        encode = form.encode
-        at = None if self._slots is None else tablet.hot(self._engine.current, key)
-        if at is None:
-            row = self._row(key, context)
-            return None if row is None else encode(row)
-        shape = (encode, self._slots)
-        message = tablet.encodings.of(shape).get(at)
-        if message is None:
-            row = self._row(key, context)
-            assert row is not None, "the log has it"
-            message = encode(row)
-            tablet.encodings.put(shape, (at,), (message,))
-        return message
+        values_of, key_of, sent = self._key, self._key_of, self._tablet.sent
+        if self._slots is None:
+            shape, encode = None, form.encode
+        else:
+            shape = form.shape(self._slots)
+            encode = shape.encode
+        shapes = sent.shapes
+
+        def send(context: EvalContext) -> bytes | None:
+            values = values_of(context)
+            if None in values:
+                return None
+            key = key_of(values)
+            known = shapes.get(shape)
+            message = None if known is None else known.get(key)
+            if message is None:
+                row = self._row(key, context)
+                if row is None:
+                    return None
+                message = encode(row)
+                if shape is not None:
+                    sent.put(shape, key, message)
+            return message
+
+        return send
 
     def _row(self, key: bytes, context: EvalContext) -> Row | None:
         found = self._tablet.get(self._engine.current, key)
@@ -160,12 +167,18 @@ class QuickNewest:
         self._engine = database.engine
         self._tablet = _tablet(database, table, user)
 
-    def messages(self, context: EvalContext, form: RowForm) -> Sequence[bytes]:
-        """The rows asked for as DataRow messages. Raises NotQuickError, and what closures raise."""
-        found = self._newest.read(self._tablet, self._engine.current, context, form)
-        if found is None:
-            raise NotQuickError
-        return found
+    def sender(self, form: RowForm) -> Callable[[EvalContext], Sequence[bytes]]:
+        """What gives the rows asked for as DataRow messages. It raises as `QuickPoint.sender`'s."""
+        read, engine, tablet = self._newest.read, self._engine, self._tablet
+        shape = form.shape(self._newest.slots)
+
+        def send(context: EvalContext) -> Sequence[bytes]:
+            found = read(tablet, engine.current, context, shape)
+            if found is None:
+                raise NotQuickError
+            return found
+
+        return send
 
 
 QuickForm: TypeAlias = QuickInsert | QuickPoint | QuickNewest

@@ -170,7 +170,8 @@ class HotPlan:
         tablet = x.tablet(self.table)
         if tablet.id in x.transaction.changes:
             return None
-        return newest.read(tablet, x.view, x.context, form)
+        assert isinstance(tablet, Tablet), "STREAM tables have no index"
+        return newest.read(tablet, x.view, x.context, form.shape(newest.slots))
 
     def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
         """The answer, or None when this tablet needs an engine."""
@@ -232,7 +233,7 @@ class HotPlan:
             return False
         if position < 0:
             return True
-        if isinstance(tablet, Tablet) and not tablet.tail_bytes:
+        if isinstance(tablet, Tablet) and not tablet.has_tail:
             yield from scan_tablet(x, tablet)
         return tablet.in_order(position)
 
@@ -248,7 +249,7 @@ def _rows(
 ) -> Iterator[Row]:
     """Live rows, newest first, their system columns behind."""
     # Without a tail every entry of the log would be decoded just to be left out.
-    tested = equals if not isinstance(tablet, Tablet) or tablet.tail_bytes else ()
+    tested = equals if not isinstance(tablet, Tablet) or tablet.has_tail else ()
     versions = tablet.newest(view, tested)
     return ((*version.row, version.seq, False) for version in versions or ())
 

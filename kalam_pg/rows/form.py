@@ -14,10 +14,10 @@ class RowForm:
     """The columns of a result, the format of each (0 text, 1 binary) and the settings that text has.
 
     context: with the names of catalogue objects if `names_objects`. Equal forms of other results share
-    their encoder, unless they show such names; what was encoded by it may be kept by it.
+    their encoder, unless they show such names.
     """
 
-    __slots__ = ("_encode", "columns", "context", "formats")
+    __slots__ = ("_encode", "_shape", "columns", "context", "formats")
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class RowForm:
         self.formats = formats or (0,) * len(columns)
         self.context = context
         self._encode: Encoder | None = None
+        self._shape: Shape | None = None
 
     @property
     def types(self) -> tuple[PgType, ...]:
@@ -61,10 +62,33 @@ class RowForm:
             )
         return encode
 
+    def shape(self, slots: tuple[int, ...]) -> "Shape":
+        """What is sent of a stored row whose columns `slots` are the result. Not if `names_objects`."""
+        shape = self._shape
+        if shape is None or shape.slots is not slots:
+            shape = self._shape = _shape(self.encode, slots)
+        return shape
+
     @property
     def description(self) -> bytes:
         """The RowDescription message."""
         return described(self.columns, self.formats)
+
+
+class Shape:
+    """Some columns of stored rows in a form. Equal ones are one object: what was made of a row is kept by it.
+
+    encode: makes the message of these columns' values.
+    """
+
+    __slots__ = ("encode", "slots")
+
+    def __init__(self, encode: Encoder, slots: tuple[int, ...]) -> None:
+        self.encode = encode
+        self.slots = slots
+
+
+_shape = lru_cache(maxsize=1024)(Shape)
 
 
 def names_objects(columns: Sequence[OutputColumn]) -> bool:

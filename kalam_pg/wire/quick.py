@@ -6,7 +6,7 @@ once: parameters in, one lookup or one write set, one piece of bytes out. Anythi
 included, is *not done*: nothing has changed then, and the flows start from the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from functools import lru_cache, partial
 from struct import Struct
@@ -14,7 +14,6 @@ from struct import error as StructError  # noqa: N812 -- it is an exception clas
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.pgwire.codec import bind_fields
 from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
@@ -74,10 +73,11 @@ class QuickStatement:
     """
 
     __slots__ = (
+        "_columns",
         "_formats",
         "_param_types",
+        "_simple",
         "_sql",
-        "columns",
         "context",
         "form",
         "sync",
@@ -87,11 +87,12 @@ class QuickStatement:
     def __init__(self, sql: "SqlSession", prepared: PreparedStatement, planned: Planned) -> None:
         """planned: what `PreparedStatement.current` gives."""
         assert prepared.validity is not None
-        self.columns = prepared.columns
+        self._columns = prepared.columns
         self._param_types = prepared.param_types
         self._sql = sql
         self.validity = prepared.validity
         self._formats: dict[tuple[tuple[int, ...], tuple[int, ...], bool], QuickFormat] = {}
+        self._simple: QuickFormat | None = None
         self.context = sql.context()
         self.sync = sql.settings["synchronous_commit"] != "off"
         self.form = _form(sql, planned, len(prepared.param_types))
@@ -99,60 +100,97 @@ class QuickStatement:
     def format(
         self, bind_formats: tuple[int, ...], result_formats: tuple[int, ...], *, described: bool
     ) -> "QuickFormat":
-        """What depends on the formats asked for. Raises 08P01, 22023."""
+        """What depends on the formats that a pipeline asks for. Raises 08P01, 22023."""
         key = (bind_formats, result_formats, described)
         found = self._formats.get(key)
         if found is None:
-            sql, types = self._sql, self._param_types
-            codes = portals.result_formats(result_formats, len(self.columns))
-            found = QuickFormat(
-                sql.row_form(self.columns, codes),
-                types,
-                parameter_readers(types, bind_formats, sql.types_for(types)),
-                described=described,
-                has_rows=not isinstance(self.form, QuickInsert),
+            opening = BIND_COMPLETE
+            rows = self._row_form(result_formats)
+            if described:
+                opening += NO_DATA if self._changes else rows.description
+            readers = parameter_readers(
+                self._param_types, bind_formats, self._sql.types_for(self._param_types)
             )
+            dates = [at for at, type_ in enumerate(self._param_types) if type_.category == "D"]
+            answer = self._answering(rows, opening)
+            found = QuickFormat(opening, opening + _INSERTED, answer, readers, dates)
             if len(self._formats) < _FORMATS_MAX:
                 self._formats[key] = found
         return found
+
+    @property
+    def simple(self) -> "QuickFormat":
+        """What a simple Query asks for: everything as text, described if it has rows."""
+        found = self._simple
+        if found is None:
+            rows = self._row_form(())
+            opening = b"" if self._changes else rows.description
+            found = QuickFormat(opening, b"", self._answering(rows, opening), (), ())
+            self._simple = found
+        return found
+
+    @property
+    def _changes(self) -> bool:
+        return isinstance(self.form, QuickInsert)
+
+    def _row_form(self, result_formats: tuple[int, ...]) -> RowForm:
+        codes = portals.result_formats(result_formats, len(self._columns))
+        return self._sql.row_form(self._columns, codes)
+
+    def _answering(self, rows: RowForm, opening: bytes) -> "Answering":
+        """What gives the whole answer of a SELECT."""
+        match self.form:
+            case QuickPoint() as point:
+                send, nothing = point.sender(rows), opening + _NOT_FOUND
+
+                def one(context: EvalContext) -> bytes:
+                    row = send(context)
+                    return nothing if row is None else opening + row + _FOUND
+
+                return one
+            case QuickNewest() as newest:
+                send_all = newest.sender(rows)
+
+                def many(context: EvalContext) -> bytes:
+                    found = send_all(context)
+                    return opening + b"".join(found) + _selected(len(found))
+
+                return many
+            case _:
+                return _no_answer
+
+
+Answering = Callable[[EvalContext], bytes]
+"""Raises NotQuickError, and what closures raise."""
+
+
+def _no_answer(_context: EvalContext) -> bytes:
+    raise AssertionError("an INSERT is answered by its commit")
 
 
 class QuickFormat:
     """A quick statement in the formats that a client asks for again and again.
 
-    readers: of the parameters. dates: which of them may be 'now'. description: the answer's
-    RowDescription. form: of the answer's rows. prefix: what a pipeline is told before its
-    rows; inserted: all that it is told of an INSERT; before_error: so far, when COMMIT fails.
+    answer: all that the client is told of a SELECT. inserted: all that it is told of an INSERT;
+    before_error: so far, when COMMIT fails. readers: of the parameters. dates: which may be 'now'.
     """
 
-    __slots__ = (
-        "before_error",
-        "dates",
-        "description",
-        "form",
-        "inserted",
-        "prefix",
-        "readers",
-    )
+    __slots__ = ("answer", "before_error", "dates", "inserted", "readers")
 
     def __init__(
         self,
-        form: RowForm,
-        param_types: Sequence[PgType],
+        opening: bytes,
+        before_error: bytes,
+        answer: Answering,
         readers: tuple[Reader, ...],
-        *,
-        described: bool,
-        has_rows: bool,
+        dates: Sequence[int],
     ) -> None:
+        """opening: what stands before the rows."""
+        self.answer = answer
+        self.before_error = before_error
+        self.inserted = opening + _INSERTED_READY
         self.readers = readers
-        self.dates = tuple(at for at, type_ in enumerate(param_types) if type_.category == "D")
-        self.description = form.description
-        self.prefix = BIND_COMPLETE
-        if described:
-            self.prefix += self.description if has_rows else NO_DATA
-        self.before_error = self.prefix + _INSERTED
-        self.inserted = self.before_error + _READY
-        self.form = form
+        self.dates = dates
 
 
 _FORMATS_MAX = 16
@@ -281,14 +319,9 @@ def _run_bound(
         context.params = bound.params(decoder.buffer, start, stop)
         context.now_us = context.statement_us = time_ns() // 1000
         if form.__class__ is QuickInsert:
-            session.quick_commit.begin(sql, form, quick, how.inserted, how.before_error, size)
+            session.quick_commit.begin(sql, form, quick, how, size)
             return COMMITTING
-        if form.__class__ is QuickNewest:
-            answer = how.prefix + _rows(form, context, how)
-        else:
-            assert isinstance(form, QuickPoint)
-            row = form.message(context, how.form)
-            answer = how.prefix + (_NOT_FOUND if row is None else row + _FOUND)
+        answer = how.answer(context)
     except (KalamError, NotQuickError, StructError):
         return NOT_DONE
     decoder.skip(size)
@@ -309,16 +342,10 @@ def run_simple(
         context.params = params
         context.now_us = context.statement_us = time_ns() // 1000
         if form.__class__ is QuickInsert:
-            session.quick_commit.begin(sql, form, quick, _INSERTED_READY, b"", size)
+            session.quick_commit.begin(sql, form, quick, quick.simple, size)
             sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.
             return COMMITTING
-        how = quick.format((), (), described=False)
-        if form.__class__ is QuickNewest:
-            answer = how.description + _rows(form, context, how)
-        else:
-            assert isinstance(form, QuickPoint)
-            row = form.message(context, how.form)
-            answer = how.description + (_NOT_FOUND if row is None else row + _FOUND)
+        answer = quick.simple.answer(context)
     except (KalamError, NotQuickError):
         return NOT_DONE
     session.decoder.skip(size)
@@ -336,11 +363,6 @@ def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | N
             return None  # The general way plans it anew.
         quick = prepared.quick = QuickStatement(sql, prepared, planned)
     return None if quick.form is None else quick
-
-
-def _rows(form: QuickNewest, context: EvalContext, how: QuickFormat) -> bytes:
-    found = form.messages(context, how.form)
-    return b"".join(found) + _selected(len(found))
 
 
 @lru_cache(maxsize=1024)
@@ -389,18 +411,17 @@ class QuickCommit(Wait):
         sql: "SqlSession",
         form: QuickInsert,
         quick: QuickStatement,
-        answer: bytes,
-        before_error: bytes,
+        how: QuickFormat,
         size: int,
     ) -> None:
-        """Submit the row. answer: what the client is told then, of the next `size` bytes it has sent.
+        """Submit the row. how: what the client is told then, of the next `size` bytes it has sent.
 
         Raises as `QuickInsert.write`; nothing is submitted then.
         """
         write = form.write(quick.context, self._owner)
         self._sql = sql
-        self._answer = answer
-        self._before_error = before_error
+        self._answer = how.inserted
+        self._before_error = how.before_error
         self._size = size
         sql.database.committer.submit(WriteSet([write], [], [], quick.sync), self._done)
 

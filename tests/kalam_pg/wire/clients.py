@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import trio
 
@@ -31,7 +32,7 @@ from kalam_pg.server.factory import build_services, open_database
 from kalam_pg.sessions.services import Services
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer
 from kalam_pg.wire.session import Session
-from storage.engine import Engine
+from storage.engine import Engine, StorageOptions
 from tests import frontend
 
 
@@ -172,12 +173,12 @@ class Server:
 
 @asynccontextmanager
 async def serving(
-    path: Path, workers: int = 0, kind: type[Server] = Server
+    path: Path, workers: int = 0, kind: type[Server] = Server, **options: Any
 ) -> AsyncIterator[Server]:
-    """A database; without workers, what needs one is not for its clients."""
+    """A database; without workers, what needs one is not for its clients. options: of the storage."""
     data = path / "data"
     data.mkdir(parents=True, exist_ok=True)
-    engine = Engine.open(data)
+    engine = Engine.open(data, options=StorageOptions(**options))
     try:
         async with AsyncExitStack() as stack:
             pool = Pool(max(workers, 1))

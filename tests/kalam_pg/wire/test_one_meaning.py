@@ -67,10 +67,7 @@ SELECT id, body FROM chat WHERE room = 9999999999 ORDER BY at DESC LIMIT 3
 SET search_path TO public
 SELECT r, id FROM here.chat WHERE id = 1
 SELECT id, r FROM here.chat WHERE room = 1 ORDER BY at DESC LIMIT 3
-ALTER TABLE here.chat RENAME TO "Chat"
-SELECT r, id FROM here."Chat" WHERE id = 1
 SELECT r, id FROM here.chat WHERE id = 1
-ALTER TABLE here."Chat" RENAME TO chat
 SET search_path TO here
 SELECT r, id FROM chat WHERE id = 1
 SET default_transaction_read_only TO on
@@ -109,8 +106,6 @@ DELETE FROM chat WHERE id = 1
 SELECT id, body FROM chat WHERE id = 1
 INSERT INTO chat VALUES (1, 1, 40, 'again', NULL)
 SELECT id, body FROM chat WHERE id = 1
-ALTER TABLE chat ADD COLUMN more int DEFAULT 3
-SELECT * FROM chat WHERE id = 1
 TRUNCATE chat
 SELECT * FROM chat WHERE id = 1
 DROP TABLE chat

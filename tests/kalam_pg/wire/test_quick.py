@@ -460,14 +460,14 @@ async def test_objects_have_their_names_in_one_step_as_in_many(tmp_path):
         seen = []
         for change in (
             None,
-            "SET search_path TO shop",
+            "SET search_path TO first, shop",
+            # What another defines hides the name, so that its schema must be told.
+            "CREATE NAMESPACE first; CREATE USER TABLE first.objects (id int PRIMARY KEY)",
+            "DROP TABLE first.objects",
             "SET search_path TO public",
-            "ALTER TABLE shop.objects RENAME TO things",
-            "ALTER TABLE shop.things RENAME TO objects",
-            "DROP NAMESPACE nosuch",
         ):
             if change is not None:
-                await (client if change.startswith("SET") else other).ask(Query(change))
+                await (client if change.startswith("SET") else other).query(change)
             for number, text in enumerate(NAMED):
                 for _ in range(2):
                     quick = rows(await client.ask(*pipeline(f"s{number}", "1")))
@@ -480,10 +480,11 @@ async def test_objects_have_their_names_in_one_step_as_in_many(tmp_path):
                     assert quick == rows(await client.ask(*named)), (change, text)
                     simple = await client.ask(Query(text.replace("$1", "1")))
                     assert rows(simple)[1:] == quick[1:], (change, text)
-                seen.append(quick[1].values[0] if len(quick) > 1 else quick)
-        assert b"shop.objects" in seen
-        assert b"objects" in seen
-        assert b"{shop.objects,shop.objects}" in seen
+                if number == 0:
+                    seen.append(quick[1].values[0])
+        assert seen == [
+            b"shop.objects", b"objects", b"shop.objects", b"objects", b"shop.objects"
+        ]  # fmt: skip
 
 
 async def test_a_user_whom_another_acts_for_sees_names_as_if_it_asked(tmp_path):

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.tail.encodings import Encodings
+from storage.tail.encodings import Encodings, SentRows
 
 STEPS = st.lists(
     st.one_of(
@@ -32,7 +32,7 @@ def test_what_is_there_was_made_of_that_row_in_that_shape_and_the_size_is_bounde
             kept.since(first)
         assert kept.size_bytes <= most
         for shape in range(12):
-            for at, data in kept._shapes.get(shape, {}).items():
+            for at, data in kept.shapes.get(shape, {}).items():
                 assert data == made_of(shape, at)
                 assert at >= first
     for shape in range(12, 20):  # Others push all of these out, and nothing is left of their size.
@@ -61,3 +61,48 @@ def test_one_answer_does_not_push_out_all_others():
     kept.put("text", [1], [b"x"])
     kept.put("text", range(2, 100), [b"x"] * 98)
     assert set(kept.of("text")) == {1}
+
+
+KEYS = st.integers(0, 30).map(lambda number: b"%d" % number)
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.integers(0, 11), KEYS),
+        st.tuples(st.just("written"), st.none(), KEYS),
+        st.tuples(st.just("clear"), st.none(), st.none()),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(steps=CHANGES, most=st.sampled_from([600, 3000, 1 << 20]))
+def test_what_is_sent_of_a_key_was_made_since_its_last_write(steps, most):
+    sent = SentRows(most)
+    versions = {}
+    for step, shape, key in steps:
+        if step == "put":
+            sent.put(shape, key, b"%d of %s" % (versions.get(key, 0), key))
+        elif step == "written":
+            versions[key] = versions.get(key, 0) + 1
+            sent.written(key)
+        else:
+            sent.clear()
+        assert sent.size_bytes <= most
+        for found in sent.shapes.values():
+            for at, made in found.items():
+                assert made == b"%d of %s" % (versions.get(at, 0), at)
+    for found in list(sent.shapes.values()):
+        for key in list(found):
+            sent.written(key)
+    assert sent.size_bytes == 0
+
+
+def test_what_was_just_sent_is_found_until_it_is_written():
+    sent = SentRows()
+    sent.put("text", b"k", b"one")
+    sent.put("binary", b"k", b"1")
+    sent.put("text", b"other", b"two")
+    assert sent.of("text")[b"k"] == b"one"
+    sent.written(b"k")
+    assert not sent.of("binary")
+    assert sent.of("text") == {b"other": b"two"}
