@@ -1,6 +1,5 @@
 """What clients do: the base of all actors, and what an owner of a domain does in a transaction."""
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,15 +22,15 @@ GONE_S = 15.0
 """How long a lost session may go on with what it began."""
 
 
-class Actor(threading.Thread):
-    """One client: a thread that does `step` again and again until the round is over."""
+class Actor:
+    """One client, that does `step` again and again until the round is over; `run` in a thread."""
 
     accident: ClassVar[float] = 0.02
     """How likely the connection is lost at each statement."""
 
     def __init__(self, world: World, name: str, user: str) -> None:
-        super().__init__(name=name, daemon=True)
         self.world = world
+        self.name = name
         self.user = user
         self.random = world.random(f"{name}/{world.life}/{world.counts['rounds']}")
         self.diary = world.diary(name)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,12 +15,12 @@ LEFT_BYTES = (0, 4 << 10, 8 << 20, 40 << 20)
 """What a full disk leaves: nothing, next to nothing, less than the server's low-water mark, a little more."""
 
 
-class Faults(threading.Thread):
+class Faults:
     """Strikes every few seconds until the round is over; watches that the server never ends by itself."""
 
     def __init__(self, world: World, without: frozenset[str]) -> None:
-        super().__init__(name="faults", daemon=True)
         self.world = world
+        self.name = "faults"
         self.random = world.random(f"faults/{world.life}/{world.counts['rounds']}")
         weights: dict[Callable[[], None], int] = {
             self.kill_worker: 5,

@@ -90,7 +90,10 @@ class Soak:
         world = self.world
         world.round_over.clear()
         self.clients = self.actors()
-        threads: list[Thread] = [*self.clients, Faults(world, self.without)]
+        threads = [
+            Thread(target=one.run, name=one.name, daemon=True)
+            for one in (*self.clients, Faults(world, self.without))
+        ]
         for thread in threads:
             thread.start()
         world.round_over.wait(seconds)
