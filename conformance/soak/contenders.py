@@ -1,9 +1,12 @@
-"""The actors that want the same rows: tellers and auditors of a bank, counters, and workers of a queue."""
+"""The actors that want the same rows: of a bank, of counters, of a queue, of a table that is cleared."""
+
+import math
+import time
 
 from conformance.soak.actors import Actor, short
 from conformance.soak.client import LostError, RefusedError
-from conformance.soak.ledger import Jobs, Outcome, Tally, Violation
-from conformance.soak.tables import ACCOUNTS, ACCOUNTS_SUM, PURSE_SUM, WALLETS
+from conformance.soak.ledger import Jobs, Outcome, Scratch, Span, Tally, Violation
+from conformance.soak.tables import ACCOUNTS, ACCOUNTS_SUM, PURSE_SUM, SCRATCH, WALLETS
 from conformance.soak.world import World
 
 LEVELS = ("READ COMMITTED", "REPEATABLE READ")
@@ -32,6 +35,23 @@ class Contender(Actor):
             self.rollback()
             return Outcome.ABANDONED
         return self.finish(commit=self.random.random() < 0.8)
+
+    def alone(self, text: str, parameters: tuple[str, ...]) -> Outcome:
+        """A statement that is a transaction, perhaps lost."""
+        assert self.client is not None
+        if self.random.random() < self.accident:
+            sent = self.client.go(self.random, text, parameters)
+            self.lost()
+            return Outcome.UNKNOWN if sent else Outcome.ABANDONED
+        try:
+            self.client.ask(text, parameters, "prepared")
+        except LostError:
+            self.lost()
+            return Outcome.UNKNOWN
+        except RefusedError as exc:
+            self.refused(exc)
+            return Outcome.UNKNOWN if exc.sqlstate in {"08007", "40003"} else Outcome.ABANDONED
+        return Outcome.COMMITTED
 
 
 class Teller(Contender):
@@ -158,23 +178,6 @@ class Counter(Contender):
             outcome = self.alone(add, (str(number),))
         self.tallies[number].settle(outcome)
 
-    def alone(self, text: str, parameters: tuple[str, ...]) -> Outcome:
-        """A statement that is a transaction, perhaps lost."""
-        assert self.client is not None
-        if self.random.random() < self.accident:
-            sent = self.client.go(self.random, text, parameters)
-            self.lost()
-            return Outcome.UNKNOWN if sent else Outcome.ABANDONED
-        try:
-            self.client.ask(text, parameters, "prepared")
-        except LostError:
-            self.lost()
-            return Outcome.UNKNOWN
-        except RefusedError as exc:
-            self.refused(exc)
-            return Outcome.UNKNOWN if exc.sqlstate in {"08007", "40003"} else Outcome.ABANDONED
-        return Outcome.COMMITTED
-
 
 class QueueWorker(Contender):
     """Puts work into the queue of all, or takes one piece of it and says so in the user's own table."""
@@ -214,3 +217,69 @@ class QueueWorker(Contender):
             self.rollback()
         else:
             self.finish(commit=self.random.random() < 0.8)
+
+
+class Scratcher(Contender):
+    """Inserts into a table that it and others drop, make again and truncate."""
+
+    CLEARINGS = (
+        ("TRUNCATE soak.scratch",),
+        ("DROP TABLE soak.scratch", SCRATCH),
+        ("BEGIN", "DROP TABLE soak.scratch", SCRATCH, "COMMIT"),
+        ("BEGIN", "DELETE FROM soak.scratch", "COMMIT"),
+    )
+    ABSENT = "42P01"
+    THERE = "42P07"
+
+    def __init__(self, world: World, name: str, user: str, scratch: Scratch) -> None:
+        super().__init__(world, name, user)
+        self.scratch = scratch
+
+    def step(self) -> None:
+        began = time.monotonic()
+        if self.random.random() < 0.08:
+            outcome = self.clear()
+            self.scratch.cleared(self._span(began, outcome))
+        else:
+            number = self.scratch.new()
+            put = ("INSERT INTO soak.scratch VALUES ($1, $2)", (str(number), self.name))
+            outcome = self.alone(*put) if self.random.random() < 0.7 else self.in_block(*put)
+            self.scratch.inserted(number, self._span(began, outcome))
+
+    def clear(self) -> Outcome:
+        """One way to empty it; of one that stopped half-way it is not asked how far it came."""
+        texts = self.random.choice(self.CLEARINGS)
+        assert self.client is not None
+        try:
+            for text in texts:
+                self.client.ask(text, how=self.random.choice(("simple", "extended")))
+        except LostError:
+            self.lost()
+            return Outcome.UNKNOWN
+        except RefusedError as exc:
+            self.refused(exc)
+            if texts[0] == "BEGIN":
+                self.rollback()
+            elif exc.sqlstate == self.ABSENT:
+                self.make()
+            return Outcome.UNKNOWN
+        return Outcome.COMMITTED
+
+    def make(self) -> None:
+        """Somebody was stopped between DROP and CREATE."""
+        assert self.client is not None
+        try:
+            self.client.ask(SCRATCH)
+        except RefusedError as exc:
+            self.refused(exc)
+
+    def in_block(self, text: str, parameters: tuple[str, ...]) -> Outcome:
+        return self.transact((text, parameters, "INSERT 0 1"))
+
+    def refused(self, exc: RefusedError, *expected: str) -> None:
+        super().refused(exc, self.ABSENT, self.THERE, *expected)
+
+    @staticmethod
+    def _span(began: float, outcome: Outcome) -> Span:
+        ended = math.inf if outcome is Outcome.UNKNOWN else time.monotonic()
+        return Span(began, ended, outcome)

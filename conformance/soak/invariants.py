@@ -94,6 +94,9 @@ def check_sums(world: World) -> None:
         taken = world.rows(f"EXECUTE AS USER '{user}' (SELECT id FROM soak.done)")
         jobs += [int(number or 0) for (number,) in taken]
     world.jobs.check(jobs)
+    there = world.rows("SELECT 1 FROM system.tables WHERE table_name = 'scratch'")
+    rows = world.rows("SELECT id FROM soak.scratch") if there else []
+    world.scratch.check({int(number or 0) for (number,) in rows}, time.monotonic())
 
 
 def catalogue(world: World) -> Catalogue:

@@ -124,3 +124,58 @@ class Jobs:
             raise Violation(f"queue: {len(lost)} lost: {sorted(lost)[:10]}")
         if made := found - self.certain - self.perhaps:
             raise Violation(f"queue: {len(made)} that nobody put in: {sorted(made)[:10]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When something was under way, and what is known of it. ended: infinite while it may still be."""
+
+    began: float
+    ended: float
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Scratch:
+    """A table into which all insert, and which now and then one clears: who came first may be open."""
+
+    rows: dict[int, Span] = field(default_factory=dict)
+    clearings: list[Span] = field(default_factory=list)
+    _numbers: count = field(default_factory=lambda: count(1))
+    _lock: Lock = field(default_factory=Lock)
+
+    def new(self) -> int:
+        return next(self._numbers)
+
+    def inserted(self, number: int, span: Span) -> None:
+        with self._lock:
+            self.rows[number] = span
+
+    def cleared(self, span: Span) -> None:
+        with self._lock:
+            if span.outcome is not Outcome.ABANDONED:
+                self.clearings.append(span)
+
+    def check(self, seen: set[int], now: float) -> None:
+        """Nothing is under way now. Raises Violation."""
+        certain = {number for number, row in self.rows.items() if self._is_certain(row)}
+        if lost := certain - seen:
+            raise Violation(f"scratch: {len(lost)} lost: {sorted(lost)[:10]}")
+        wrong = {
+            number for number in seen if number not in self.rows or self._is_gone(self.rows[number])
+        }
+        if wrong:
+            raise Violation(f"scratch: {len(wrong)} that must not be there: {sorted(wrong)[:10]}")
+        # From here on it is known: what is there was inserted before any later clearing.
+        self.rows = {number: Span(now, now, Outcome.COMMITTED) for number in seen}
+        self.clearings.clear()
+
+    def _is_certain(self, row: Span) -> bool:
+        committed = row.outcome is Outcome.COMMITTED
+        return committed and all(c.ended < row.began for c in self.clearings)
+
+    def _is_gone(self, row: Span) -> bool:
+        if row.outcome is Outcome.ABANDONED:
+            return True
+        sure = (c for c in self.clearings if c.outcome is Outcome.COMMITTED)
+        return any(c.began > row.ended for c in sure)

@@ -17,6 +17,9 @@ def set_up(world: World) -> None:
     client.close()
 
 
+SCRATCH: Final = "CREATE TABLE soak.scratch (id bigint primary key, by text) WITH (TYPE = 'SHARED')"
+"""What is dropped and made again."""
+
 TABLES: Final = (
     # What a writer owns a part of.
     "CREATE TABLE soak.notes (id bigint primary key, body text not null, n int)"
@@ -40,6 +43,7 @@ TABLES: Final = (
     " WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:200', CHANGE_RETENTION_HOURS = 0)",
     "GRANT ALL ON soak.board, soak.fences, soak.accounts, soak.pots, soak.counters, soak.queue TO PUBLIC",
     "INSERT INTO soak.accounts SELECT n, 100 FROM generate_series(1, 12) AS g(n)",
+    SCRATCH,
     *(f"INSERT INTO soak.pots VALUES ('{user}', 100)" for user in USERS),
     *(
         f"EXECUTE AS USER '{user}'"

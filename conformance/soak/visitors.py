@@ -50,7 +50,7 @@ class Rude(Actor):
         """One of many ways."""
         way = self.random.randrange(5)
         with RawClient(self.world.server, "eve", login=False) as client:
-            client.socket.settimeout(10)
+            client.socket.settimeout(1)
             if way == 0:
                 return
             hello = startup("eve")

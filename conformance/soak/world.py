@@ -13,7 +13,7 @@ from typing import Final
 
 from conformance.soak.client import Client, Diary, LostError, RefusedError
 from conformance.soak.disk import Disk
-from conformance.soak.ledger import Jobs, Tally, Violation
+from conformance.soak.ledger import Jobs, Scratch, Tally, Violation
 from tests.wire.server import KalamServer
 
 USERS: Final = ("ann", "ben", "eve")
@@ -56,6 +56,7 @@ class World:
         self.counts: Counter[str] = Counter()
         self.tallies = {1: Tally(), 2: Tally()}
         self.jobs = Jobs()
+        self.scratch = Scratch()
         self.keys: dict[int, bytes] = {}
         """What a CancelRequest needs, of every session, by its pid."""
         self.diaries: dict[str, Diary] = {}
