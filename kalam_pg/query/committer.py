@@ -272,9 +272,8 @@ class Committer:
 def _tell_bugs(sets: list[WriteSet]) -> None:
     """What was left out of a group because of a bug has its error for the client, and in the log."""
     for write_set in sets:
-        cause = write_set.error.__cause__ if write_set.error is not None else None
-        if isinstance(cause, Exception) and not isinstance(cause, KalamError):
-            write_set.error = known(cause)
+        if write_set.error is not None:
+            write_set.error = known(write_set.error)
 
 
 def _tell(members: list[Member]) -> None:

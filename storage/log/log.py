@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from storage import failpoints
-from storage.errors import DiskFullError, IoError, KalamError, OutcomeUnknownError
+from storage.errors import DiskFullError, KalamError, OutcomeUnknownError
 from storage.ids import TabletId
 from storage.keys import index_key, log_key
 from storage.log import recovery
@@ -94,7 +94,7 @@ class Log:
                 except KalamError as exc:
                     write_set.error = exc
                 except Exception as exc:  # noqa: BLE001 -- a bug with one set is not the others' fault
-                    error = IoError(f"could not write the commit: {type(exc).__name__}")
+                    error = KalamError("internal error")
                     error.__cause__ = exc
                     write_set.error = error
                     break  # It may be half in the batch: the others' batch is made anew.

@@ -1,5 +1,6 @@
 """The committer: groups, order, errors of one member, and stopping."""
 
+import errno
 from contextlib import asynccontextmanager
 
 import pytest
@@ -8,9 +9,10 @@ import trio.testing
 
 from kalam_pg.query.committer import Committer
 from storage.engine import Engine, Write, WriteSet
-from storage.errors import SerializationError
+from storage.errors import DiskFullError, InternalError, SerializationError
 from storage.ids import TabletId
 from storage.keys import encode_key
+from storage.log.hot import HotStore
 from storage.log.log_entry import Op
 
 TABLET = TabletId(3, 20)
@@ -89,6 +91,30 @@ async def test_an_error_of_validation_is_raised_to_its_submitter(tmp_path):
         write_set.validate = refuse
         with pytest.raises(SerializationError, match="no"):
             await committer.commit(write_set)
+
+
+async def test_a_disk_that_is_full_is_no_bug(tmp_path, monkeypatch):
+    """LevelDB's own exception is the cause of the error, and the error is the one to tell."""
+    write = HotStore.write
+
+    def refuses(store: HotStore, puts: object, *, sync: bool) -> None:
+        monkeypatch.setattr(HotStore, "write", write)
+        raise DiskFullError("could not write the log") from OSError(errno.ENOSPC, "no space")
+
+    async with running(tmp_path) as (_, committer):
+        monkeypatch.setattr(HotStore, "write", refuses)
+        with pytest.raises(DiskFullError, match="could not write the log"):
+            await committer.commit(insert(1))
+        await committer.commit(insert(1))
+
+
+async def test_a_bug_with_one_member_is_told_with_a_reference(tmp_path, capsys):
+    async with running(tmp_path) as (_, committer):
+        write_set = insert(1)
+        write_set.validate = lambda _seq: 1 // 0
+        with pytest.raises(InternalError) as raised:
+            await committer.commit(write_set)
+    assert raised.value.reference in capsys.readouterr().out
 
 
 async def test_stopping_waits_for_what_was_submitted(tmp_path):

@@ -1,0 +1,1 @@
+"""Live changes: channels of LISTEN and NOTIFY, subscriptions, what they are told."""
