@@ -14,6 +14,7 @@ from catalog.errors import (
     DuplicateColumnError,
     DuplicateObjectError,
     DuplicateTableError,
+    FeatureNotSupportedError,
     InvalidTableDefinitionError,
     TooManyColumnsError,
     UndefinedColumnError,
@@ -147,10 +148,16 @@ def check_column_name(name: str, position: int = 0) -> None:
 
 
 def check_column_type(column: NewColumn) -> None:
-    """Raise 42P16 for a type that no column may have."""
+    """Raise 42P16 for a type that no column may have, 0A000 for arrays of int2vector and the like."""
     if column.type.pseudo or column.type.name == "unknown":
         raise InvalidTableDefinitionError(
             f'column "{column.name}" has pseudo-type {column.type.sql_name}',
+            position=column.position,
+        )
+    element = column.type.element
+    if element is not None and element.element is not None:
+        raise FeatureNotSupportedError(
+            f'column "{column.name}" of type {column.type.sql_name} is not supported',
             position=column.position,
         )
 

@@ -5,6 +5,7 @@ Raise them with PostgreSQL's own wording. storage.errors has the root and what s
 missing class to its group; the house test checks that no SQLSTATE has two classes.
 """
 
+from storage.errors import CharacterNotInRepertoireError as CharacterNotInRepertoireError  # noqa: PLC0414 -- raised here too
 from storage.errors import KalamError
 
 # --------------------------------------- Syntax, names and access (class 42)
@@ -423,12 +424,6 @@ class InvalidEscapeCharacterError(KalamError):
     """invalid_escape_character: the escape string is not one character."""
 
     sqlstate = "22019"
-
-
-class CharacterNotInRepertoireError(KalamError):
-    """character_not_in_repertoire: a character that UTF-8 does not have, or a zero byte."""
-
-    sqlstate = "22021"
 
 
 class InvalidParameterValueError(KalamError):

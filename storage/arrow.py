@@ -6,7 +6,7 @@ object is ever built: int columns are made and viewed as times, so 100 000 rows 
 take some 0.1 s.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import cast
@@ -64,6 +64,21 @@ def to_batch(
     ]
     arrays += [pa.array(seqs, pa.int64()), pa.array(deleted, pa.bool_())]
     return pa.record_batch(arrays, schema=schema_of(layout))
+
+
+def to_batches(
+    rows: Sequence[Row], layout: Layout, seqs: Sequence[int], deleted: Sequence[bool]
+) -> Iterator[pa.RecordBatch]:
+    """As `to_batch`, in more than one when a column of them all is larger than Arrow's 2 GiB."""
+    try:
+        yield to_batch(rows, layout, seqs, deleted)
+    except (pa.ArrowException, TypeError, ValueError):
+        # A column that is too large comes in chunks, of which no batch can be made.
+        half = len(rows) // 2
+        if not half:
+            raise
+        yield from to_batches(rows[:half], layout, seqs[:half], deleted[:half])
+        yield from to_batches(rows[half:], layout, seqs[half:], deleted[half:])
 
 
 def key_batch(keys: Sequence[Row], layout: Layout) -> pa.RecordBatch:

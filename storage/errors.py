@@ -94,6 +94,12 @@ class KeyTooLongError(KalamError):
     sqlstate = "54000"
 
 
+class CharacterNotInRepertoireError(KalamError):
+    """character_not_in_repertoire: a character that UTF-8 does not have, or a zero byte."""
+
+    sqlstate = "22021"
+
+
 class DirectoryInUseError(KalamError):
     """lock_file_exists: another server holds the data directory."""
 

@@ -3,6 +3,7 @@
 Every array counts from 1: one with other lower bounds is refused, never shifted.
 """
 
+from collections.abc import Callable
 from struct import Struct
 from typing import cast
 
@@ -15,7 +16,7 @@ from catalog.errors import (
 )
 from catalog.types.array_input import DIMENSIONS_MAX, parse_array, too_many_dimensions
 from catalog.types.common import SPACES, bad_binary
-from catalog.types.table import PgType, TypeContext
+from catalog.types.table import PgType, Storable, TypeContext
 from storage.layout import Value
 
 _HEADER = Struct("!iiI")
@@ -159,6 +160,28 @@ def _read_header(data: bytes, element: PgType, lower_bound: int) -> tuple[tuple[
     return tuple(sizes), at
 
 
+def list_storable(element: PgType) -> Callable[[int], Storable]:
+    """An Arrow list column has one dimension, and holds what a column of its elements' type holds."""
+
+    def storable(typmod: int) -> Storable:
+        check_item = element.storable(typmod)
+
+        def check(value: Value) -> None:
+            items = cast("tuple[Value, ...]", value)
+            if not element.is_vector and any(isinstance(item, tuple) for item in items):
+                raise FeatureNotSupportedError(
+                    "storing multi-dimensional arrays is not supported yet"
+                )
+            if check_item is not None:
+                for item in items:
+                    if item is not None:
+                        check_item(item)
+
+        return check
+
+    return storable
+
+
 def array_type(element: PgType) -> PgType:
     """Return the type of arrays of `element`."""
 
@@ -200,6 +223,7 @@ def array_type(element: PgType) -> PgType:
         output=output,
         receive=receive,
         send=send,
+        storable=list_storable(element),
         element=element,
         collatable=element.collatable,
         names_objects=element.names_objects,

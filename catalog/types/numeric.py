@@ -18,7 +18,8 @@ from catalog.errors import (
     NumericValueOutOfRangeError,
 )
 from catalog.types.common import SPACES, bad_binary, bad_text
-from catalog.types.table import PgType, TypeContext
+from catalog.types.table import PgType, Storable, TypeContext
+from storage.errors import KalamError
 from storage.layout import Value
 
 PRECISION_MAX = 1000
@@ -169,13 +170,17 @@ def apply_typmod(value: str, typmod: int) -> str:
         rounded = _round(value, scale)
     number = Decimal(rounded)
     if number and number.adjusted() >= precision - scale:
-        limit = f"10^{precision - scale}" if precision != scale else "1"
-        detail = (
-            f"A field with precision {precision}, scale {scale} "
-            f"must round to an absolute value less than {limit}."
-        )
-        raise NumericValueOutOfRangeError("numeric field overflow", detail=detail)
+        raise _field_overflow(precision, scale)
     return rounded
+
+
+def _field_overflow(precision: int, scale: int) -> NumericValueOutOfRangeError:
+    limit = f"10^{precision - scale}" if precision != scale else "1"
+    detail = (
+        f"A field with precision {precision}, scale {scale} "
+        f"must round to an absolute value less than {limit}."
+    )
+    return NumericValueOutOfRangeError("numeric field overflow", detail=detail)
 
 
 def _special(value: str, precision: int, scale: int) -> str:
@@ -203,6 +208,36 @@ def arrow_type(typmod: int) -> pa.DataType:
     if precision <= ARROW_PRECISION_MAX and 0 <= scale <= precision:
         return pa.decimal128(precision, scale)
     return pa.string()
+
+
+def _storable(typmod: int) -> Storable | None:
+    """A decimal column holds what `apply_typmod` makes, and no NaN."""
+    kind = arrow_type(typmod)
+    if not pa.types.is_decimal(kind):
+        return None
+    precision, scale = kind.precision, kind.scale
+    whole = f"|[1-9][0-9]{{0,{precision - scale - 1}}}" if precision > scale else ""
+    fraction = rf"\.[0-9]{{{scale}}}" if scale else ""
+    held = re.compile(f"-?(?:0{whole}){fraction}").fullmatch
+
+    def check(value: Value) -> None:
+        text = cast("str", value)
+        if held(text) is None:
+            raise _not_held(text, precision, scale)
+
+    return check
+
+
+def _not_held(text: str, precision: int, scale: int) -> KalamError:
+    if text in SPECIAL:
+        return FeatureNotSupportedError(
+            f"storing {text} in numeric({precision},{scale}) is not supported",
+            hint="Use numeric without a precision.",
+        )
+    apply_typmod(text, numeric_typmod(precision, scale))  # Too large is its error.
+    return NumericValueOutOfRangeError(
+        "numeric field overflow", detail=f"The value has not {scale} decimals."
+    )
 
 
 def _output(value: Value, _context: TypeContext) -> str:
@@ -284,5 +319,6 @@ NUMERIC = PgType(
     output=_output,
     receive=receive_numeric,
     send=send_numeric,
+    storable=_storable,
     aliases=("decimal", "dec"),
 )

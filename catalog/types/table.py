@@ -65,6 +65,14 @@ class TypeContext:
 
 DEFAULT_CONTEXT = TypeContext()
 
+Storable = Callable[[Value], None]
+"""A check of one value, not None, that a column is to hold; raises what is wrong with it."""
+
+
+def holds_all(_typmod: int) -> Storable | None:
+    """Of most types a column holds every value."""
+    return None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PgType:
@@ -76,6 +84,9 @@ class PgType:
     output: stored value (not None) to text.
     receive, send: the binary format of one value, without its length word. receive raises 22P03.
     arrow: typmod to Arrow type. key_kind: see `storage.layout.Column.kind`.
+    storable: typmod to a check of what a column holds, None if it holds every value of the type.
+        Arrow and Parquet have fewer values than PostgreSQL, and what a row in the log has must go
+        into a segment later. The check raises 0A000, 22000 or 22003. This is the one place for it.
     names_objects: text is a name that the context's `objects` know: regclass, its like, their arrays.
     """
 
@@ -92,6 +103,7 @@ class PgType:
     output: Callable[[Value, TypeContext], str]
     receive: Callable[[bytes, int], Value]
     send: Callable[[Value], bytes]
+    storable: Callable[[int], Storable | None] = holds_all
     element: "PgType | None" = None
     collatable: bool = False
     pseudo: bool = False

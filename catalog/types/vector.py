@@ -15,7 +15,7 @@ from catalog.errors import (
 )
 from catalog.types.common import SPACES, bad_binary, bad_text
 from catalog.types.float import float4_output, is_tie, pack_reals, parse_float4, unpack_reals
-from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
+from catalog.types.table import DEFAULT_CONTEXT, PgType, Storable, TypeContext
 from storage.layout import Value
 
 DIMENSIONS_MAX = 16000
@@ -129,6 +129,13 @@ def _arrow(typmod: int) -> pa.DataType:
     return pa.list_(pa.float32(), typmod) if typmod > 0 else pa.list_(pa.float32())
 
 
+def _storable(typmod: int) -> Storable:
+    def check(value: Value) -> None:
+        check_vector(cast("tuple[float, ...]", value), typmod)
+
+    return check
+
+
 # PostgreSQL gives an extension's types whatever OID is next; ours are fixed, above its last
 # built-in object and below the first of its users'.
 VECTOR = PgType(
@@ -145,6 +152,7 @@ VECTOR = PgType(
     output=vector_output,
     receive=_receive,
     send=_send,
+    storable=_storable,
     is_vector=True,
     aliases=("embedding",),
 )

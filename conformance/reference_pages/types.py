@@ -53,7 +53,10 @@ def reference() -> str:
         "`numeric(10, 2)`); any other numeric is text in Arrow.",
         f"An array of any of these is a list: `integer[]` has OID {INT4.array_oid}, is stored as a "
         f"list and is `{array_type(INT4).arrow(-1)}` in Arrow. A column takes arrays of one "
-        "dimension.",
+        "dimension, not of `int2vector` or `oidvector`.",
+        "What a segment cannot hold is refused when it is written: `NaN` and infinities in "
+        "numeric(p ≤ 38, s), alone and in arrays (`0A000`); half of a surrogate pair (`22021`); a row "
+        "of more than 1 GiB (`54000`).",
         "",
         "## Types of the catalogue",
         "",

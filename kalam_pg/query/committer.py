@@ -270,7 +270,7 @@ class Committer:
 
 
 def _tell_bugs(sets: list[WriteSet]) -> None:
-    """What was left out of a group because of a bug has its error for the client, and in the log."""
+    """What a bug did to a set is told by its reference, and logged."""
     for write_set in sets:
         if write_set.error is not None:
             write_set.error = known(write_set.error)

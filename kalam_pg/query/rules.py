@@ -6,14 +6,11 @@ single-row INSERT, which is the hot path, runs a few Python calls and nothing el
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
-
-import pyarrow as pa
 
 from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
 from catalog.model import Table
-from catalog.types.registry import BOOL, VECTOR
-from catalog.types.vector import check_vector
+from catalog.types.registry import BOOL
+from catalog.types.table import Storable
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.bind import BindScope, bind_expression
 from kalam_pg.sql.to_python import compile_expr
@@ -35,7 +32,7 @@ class RowRules:
 
     defaults: one closure per column, None where the default is NULL.
     checks: (constraint name, closure); a row passes unless the closure answers False.
-    storable: (position, check) of columns whose type has values that Parquet cannot hold; a check raises.
+    storable: (position, check) of columns that do not hold all values of their type (`PgType.storable`).
     """
 
     table: Table
@@ -44,7 +41,7 @@ class RowRules:
     defaults: tuple[Closure | None, ...]
     not_null: tuple[int, ...]
     checks: tuple[tuple[str, Closure], ...]
-    storable: tuple[tuple[int, Callable[[Value], object]], ...]
+    storable: tuple[tuple[int, Storable], ...]
 
     @property
     def needs_check(self) -> bool:
@@ -141,30 +138,11 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
     )
 
 
-def _storable(table: Table) -> Iterator[tuple[int, Callable[[Value], object]]]:
+def _storable(table: Table) -> Iterator[tuple[int, Storable]]:
     for at, column in enumerate(table.columns):
-        if column.type is VECTOR:
-            yield at, partial(_check_vector, typmod=column.typmod)
-        elif column.type.element is not None:
-            yield at, _refuse_nested
-        elif pa.types.is_decimal(table.layout.columns[at].arrow):
-            yield at, _refuse_special
-
-
-def _check_vector(value: Value, typmod: int) -> None:
-    assert isinstance(value, tuple)
-    check_vector(value, typmod)  # type: ignore[arg-type]  # floats, as the type says
-
-
-def _refuse_special(value: Value) -> None:
-    if value in ("NaN", "Infinity", "-Infinity"):
-        raise FeatureNotSupportedError(f"storing {value} in numeric(p, s) is not supported")
-
-
-def _refuse_nested(value: Value) -> None:
-    """An Arrow list column has one dimension: a matrix in it could be written and never read."""
-    if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
-        raise FeatureNotSupportedError("storing multi-dimensional arrays is not supported yet")
+        check = column.type.storable(column.typmod)
+        if check is not None:
+            yield at, check
 
 
 __all__ = ["Closure", "RowRules", "compile_rules", "slot_of"]

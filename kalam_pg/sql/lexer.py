@@ -258,15 +258,16 @@ class _Lexer:
             found = _ESCAPE.match(text, stop)
             if found is None:
                 self._fail("unterminated quoted string", start)
-            parts.append(self._escape(found))
-            at = found.end()
+            character, at = self._escape(found)
+            parts.append(character)
         # Octal and hexadecimal escapes are bytes of UTF-8, kept as lone surrogates until here.
         value = "".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         if "\x00" in value or "\ufffd" in value:
             raise _bad_bytes(value)
         return value
 
-    def _escape(self, found: re.Match[str]) -> str:
+    def _escape(self, found: re.Match[str]) -> tuple[str, int]:
+        """The character of an escape, and where the text goes on."""
         octal, hexadecimal, four, eight, incomplete, other = found.groups()
         if incomplete:
             raise InvalidEscapeSequenceError(
@@ -276,10 +277,18 @@ class _Lexer:
             )
         if octal or hexadecimal:
             byte = (int(octal, 8) & 0xFF) if octal else int(hexadecimal, 16)
-            return chr(byte) if byte < 0x80 else chr(0xDC00 + byte)
-        if four or eight:
-            return _character(int(four or eight, 16), found.start())
-        return _ESCAPES.get(other, other)
+            return chr(byte) if byte < 0x80 else chr(0xDC00 + byte), found.end()
+        if not (four or eight):
+            return _ESCAPES.get(other, other), found.end()
+        character = _character(int(four or eight, 16), found.start())
+        if not "\ud800" <= character <= "\udfff":
+            return character, found.end()
+        low = _ESCAPE.match(self.text, found.end())
+        digits = low and (low[3] or low[4])
+        if low is None or not digits:
+            raise _bad_pair(found.start())
+        pair = character + _character(int(digits, 16), found.start())
+        return _paired(pair, found.start()), low.end()
 
     def _unicode(self, value: str, start: int) -> str:
         r"""Decode the \XXXX and \+XXXXXX of U&'' and U&"", with UESCAPE's character if given."""
@@ -310,8 +319,19 @@ class _Lexer:
                 )
             return _character(int(digits, 16), start)
 
-        decoded = pattern.sub(decode, value)
-        return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _paired(pattern.sub(decode, value), start)
+
+
+def _paired(text: str, start: int) -> str:
+    """The text with each pair of surrogates as its one character."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _bad_pair(start) from None
+
+
+def _bad_pair(start: int) -> SqlSyntaxError:
+    return SqlSyntaxError("invalid Unicode surrogate pair", position=start + 1)
 
 
 def _character(code: int, start: int) -> str:

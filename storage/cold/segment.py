@@ -6,10 +6,11 @@ Parquet readers as a wrong answer. Point reads are in `storage.cold.point_read`.
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import cast
 
@@ -104,14 +105,17 @@ def encode_segments(
     columns = [to_values(table.column(position)) for position in layout.key]
     kinds = [layout.columns[position].kind for position in layout.key]
     keys = [encode_key(values, kinds) for values in zip(*columns, strict=True)]
+    step = max(1, len(keys) * bytes_max // max(bytes_max, table.nbytes))
     if any(key > following for key, following in pairwise(keys)):
         order = sorted(range(len(keys)), key=keys.__getitem__)
-        keys = [keys[number] for number in order]
-        table = table.take(pa.array(order, pa.int64()))
-    table = pa.Table.from_arrays(table.columns, schema=_file_schema(layout))
-    step = max(1, len(keys) * bytes_max // max(bytes_max, table.nbytes))
-    for start in range(0, len(keys), step):
-        yield _encode(table.slice(start, step), keys[start : start + step], layout, group_rows)
+        parts = _in_order(batches, order, step, bytes_max)
+    else:
+        order = list(range(len(keys)))
+        starts = range(0, len(keys), step)
+        parts = ((order[start : start + step], table.slice(start, step)) for start in starts)
+    for numbers, part in parts:
+        named = pa.Table.from_arrays(part.columns, schema=_file_schema(layout))
+        yield _encode(named, [keys[number] for number in numbers], layout, group_rows)
 
 
 def read_table(data: pa.Buffer, columns: Sequence[str] | None = None) -> pa.Table:
@@ -145,6 +149,34 @@ def verify(fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
 def forget_verified(path: Path) -> None:
     """A segment's file was removed."""
     _VERIFIED.pop(str(path), None)
+
+
+def _in_order(
+    batches: Sequence[pa.RecordBatch], order: Sequence[int], step: int, bytes_max: int
+) -> Iterator[tuple[Sequence[int], pa.Table]]:
+    """The rows numbered by `order`, some `step` at a time, with their numbers.
+
+    Never all of them in one array: Arrow's texts have room for 2 GiB in one, and a tablet for more.
+    Rows that are large together come in smaller parts.
+    """
+    starts = list(accumulate((batch.num_rows for batch in batches), initial=0))
+    waiting = [order[start : start + step] for start in range(0, len(order), step)]
+    waiting.reverse()
+    while waiting:
+        numbers = waiting.pop()
+        found: dict[int, list[int]] = {}
+        places: dict[int, list[int]] = {}
+        for place, number in enumerate(numbers):
+            at = bisect_right(starts, number) - 1
+            found.setdefault(at, []).append(number - starts[at])
+            places.setdefault(at, []).append(place)
+        taken = [batches[at].take(pa.array(rows, pa.int64())) for at, rows in found.items()]
+        if len(numbers) > 1 and sum(batch.nbytes for batch in taken) > 2 * bytes_max:
+            half = len(numbers) // 2
+            waiting += (numbers[half:], numbers[:half])
+            continue
+        back = pa.array([place for one in places.values() for place in one], pa.int64())
+        yield numbers, pa.Table.from_batches(taken).take(pc.sort_indices(back))
 
 
 def _encode(

@@ -14,11 +14,15 @@ from zlib import crc32
 
 import msgspec
 
-from storage.errors import DataCorruptedError
+from storage.errors import CharacterNotInRepertoireError, DataCorruptedError, KeyTooLongError
 from storage.layout import Row
 
 FORMAT = 1
 """Format number of the entries written here."""
+
+
+ENTRY_BYTES_MAX = 1 << 30
+"""An Arrow column of texts has room for 2 GiB in a batch, and no value is divided."""
 
 
 class Op(IntEnum):
@@ -52,8 +56,22 @@ _decode = msgspec.msgpack.Decoder(Entry).decode
 
 
 def encode_entry(op: Op, version: int, row: Row, old: Row | None) -> bytes:
-    """One log entry as bytes."""
-    body = _encode((op, version, row, old))
+    """One log entry as bytes.
+
+    Raises:
+        CharacterNotInRepertoireError: A text that is not Unicode: it has half of a surrogate pair.
+        KeyTooLongError: The row is larger than ENTRY_BYTES_MAX.
+    """
+    try:
+        body = _encode((op, version, row, old))
+    except UnicodeEncodeError as exc:
+        raise CharacterNotInRepertoireError(
+            'invalid byte sequence for encoding "UTF8": a surrogate by itself'
+        ) from exc
+    if len(body) > ENTRY_BYTES_MAX:
+        raise KeyTooLongError(
+            f"row is too big: size {len(body)}, maximum size {ENTRY_BYTES_MAX}",
+        )
     return _pack_header(FORMAT, crc32(body)) + body
 
 

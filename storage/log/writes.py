@@ -103,6 +103,7 @@ class GroupWriter:
 
         Raises:
             SerializationError: Something it assumed holds no more.
+            CharacterNotInRepertoireError, KeyTooLongError: A row cannot be written.
             KalamError: What `validate` raised.
         """
         writes = write_set.writes
@@ -111,15 +112,17 @@ class GroupWriter:
             (write,) = writes
             key = index_key(write.tablet, write.key)
             self._check(write, key)
+            entry = encode_entry(write.op, write.version, write.row, write.old)
             seq = self._number(write_set)
-            self._put(seq, 0, write, key)
+            self._put(seq, 0, write, key, entry)
         else:
             keys = [index_key(write.tablet, write.key) for write in writes]
             for write, key in zip(writes, keys, strict=True):
                 self._check(write, key)
+            entries = [encode_entry(w.op, w.version, w.row, w.old) for w in writes]
             seq = self._number(write_set)
-            for n, (write, key) in enumerate(zip(writes, keys, strict=True)):
-                self._put(seq, n, write, key)
+            for n, (write, key, entry) in enumerate(zip(writes, keys, entries, strict=True)):
+                self._put(seq, n, write, key, entry)
         self.written.append(write_set)
         write_set.seq = self.last = seq
         if write_set.system:
@@ -137,9 +140,8 @@ class GroupWriter:
             write_set.validate(seq)
         return seq
 
-    def _put(self, seq: int, n: int, write: Write, key: bytes) -> None:
+    def _put(self, seq: int, n: int, write: Write, key: bytes, entry: bytes) -> None:
         tablet, op = write.tablet, write.op
-        entry = encode_entry(op, write.version, write.row, write.old)
         if op is _TRUNCATE:
             self._truncated[tablet] = seq
             entry_key = meta_key(tablet, INCARNATION)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.arrow import DELETED, to_batch, to_values
+from storage.arrow import DELETED, to_batches, to_values
 from storage.layout import Layout, Row, Value
 from storage.log.log_entry import Op
 from storage.tail.backwards import Equals, newest_of
@@ -35,14 +35,15 @@ _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than a
 class Sizes:
     """Numbers of rows at which a tail does things; tests make them small.
 
-    seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch: batches are
-    merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
+    seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch, batch_bytes:
+    batches are merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
     tuples too, for newest-N reads without decoding. decode: rows of an older batch decoded at a
     time by a newest-first read. index: rows taken into an index at a time (0.25 µs each).
     """
 
     seal: int = 1024
     batch: int = 65536
+    batch_bytes: int = 256 << 20
     recent: int = 2048
     decode: int = 256
     index: int = 4096
@@ -277,25 +278,31 @@ class Tail:
         """Make the rows that are in no batch one, then merge while sizes are alike."""
         start = self._sealed - self._recent
         seqs, rows, gone = self._seqs[start:], self._rows[start:], self._gone[start:]
-        record = to_batch(rows, self.layout, seqs, gone)
-        dead = (
-            [
-                (seq, ordinal - self._sealed)
-                for ordinal in range(self._sealed, self._sealed + len(rows))
-                if (seq := self._deaths.get(ordinal, 0))
-            ]
-            if self._deaths
-            else []
-        )
-        batch = make_batch(self._sealed, record, dead, tombstones=self._any_gone and any(gone))
-        self._sealed += len(rows)
-        self._batches.append(batch)
-        self._batch_bytes += record.nbytes
-        self._coalesce()
+        for record in to_batches(rows, self.layout, seqs, gone):
+            self._add_batch(record)
         if self._indexes:
             self._indexes.limit(self._rows_bytes)
         if len(self._rows) > 2 * self._sizes.recent:
             self._forget_recent(self._sealed - self._sizes.recent)
+
+    def _add_batch(self, record: pa.RecordBatch) -> None:
+        """The next rows that are in no batch yet, as one."""
+        first, rows = self._sealed, record.num_rows
+        deaths = self._deaths
+        dead = (
+            [
+                (seq, ordinal - first)
+                for ordinal in range(first, first + rows)
+                if (seq := deaths.get(ordinal, 0))
+            ]
+            if deaths
+            else []
+        )
+        tombstones = self._any_gone and pc.any(record.column(DELETED)).as_py()
+        self._batches.append(make_batch(first, record, dead, tombstones=tombstones))
+        self._sealed += rows
+        self._batch_bytes += record.nbytes
+        self._coalesce()
 
     def _coalesce(self) -> None:
         batches = self._batches
@@ -304,6 +311,8 @@ class Tail:
             rows = left.batch.num_rows, right.batch.num_rows
             # Each row is copied once per doubling.
             if rows[0] >= 2 * rows[1] or sum(rows) > self._sizes.batch:
+                return
+            if left.batch.nbytes + right.batch.nbytes > self._sizes.batch_bytes:
                 return
             dead = list(zip(left.dead_at, left.dead, strict=True))
             dead += [(s, at + rows[0]) for s, at in zip(right.dead_at, right.dead, strict=True)]

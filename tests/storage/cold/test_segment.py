@@ -3,11 +3,14 @@
 import datetime as dt
 import hashlib
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage.arrow import schema_of, to_batch, to_rows
 from storage.cold.encoder import encode
@@ -309,3 +312,26 @@ def test_a_key_that_is_written_anew_in_another_way_is_still_one_key(
     engine.index.clear()
     assert scan(tablet, engine.view()) == {}
     assert get(tablet, engine.view(), key) is None
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_segments_come_in_order_of_keys_and_none_is_far_too_large(data):
+    sizes = st.sampled_from([1, 1, 1, 1, 2000])
+    ids = data.draw(st.lists(st.integers(-50, 50), unique=True, min_size=1, max_size=40))
+    rows = [(number, "x" * data.draw(sizes), number) for number in ids]
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=3))
+    edges = [0, *sorted(cuts), len(rows)]
+    batches = [
+        to_batch(rows[start:stop], LAYOUT, range(start + 1, stop + 1), [False] * (stop - start))
+        for start, stop in pairwise(edges)
+    ]
+    segments = list(encode_segments(batches, LAYOUT, bytes_max=1500))
+    found = []
+    for segment in segments:
+        table = read_table(pa.py_buffer(b"".join(map(bytes, segment.pieces))))
+        assert table.num_rows == segment.facts.rows
+        assert table.num_rows == 1 or table.nbytes <= 4 * 1500 + 2000
+        found += to_rows(table, LAYOUT)
+    assert found == sorted(rows)
+    assert [s.facts.max_key for s in segments] == sorted(s.facts.max_key for s in segments)

@@ -7,6 +7,7 @@ import pytest
 from storage.errors import (
     DiskFullError,
     IoError,
+    KeyTooLongError,
     OutcomeUnknownError,
     SerializationError,
 )
@@ -157,3 +158,20 @@ def test_a_group_that_cannot_be_written_answers_every_member(engine, monkeypatch
     engine.publish(engine.write_group(sets))
     kinds = [type(one.error) for one in sets]
     assert kinds == [IoError, SerializationError, IoError]
+
+
+@pytest.mark.parametrize("body", ["\ud800", object()], ids=["half a character", "a bug"])
+def test_a_row_that_cannot_be_encoded_fails_its_own_set_and_no_other(engine, body):
+    sets = [write_set(insert(1)), write_set(insert(2), insert(3, body)), write_set(insert(4))]
+    engine.publish(engine.write_group(sets))
+    assert [one.error is None for one in sets] == [True, False, True]
+    assert sets[1].error.sqlstate == ("22021" if body == "\ud800" else "XX000")
+    assert [read(engine, number) for number in (1, 2, 3, 4)] == ["", None, None, ""]
+
+
+def test_a_row_larger_than_any_segment_could_hold_is_refused(engine, monkeypatch):
+    monkeypatch.setattr("storage.log.log_entry.ENTRY_BYTES_MAX", 1000)
+    commit(engine, insert(1, "x" * 900))
+    with pytest.raises(KeyTooLongError, match="row is too big"):
+        commit(engine, insert(2, "x" * 1000))
+    assert read(engine, 2) is None

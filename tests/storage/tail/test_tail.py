@@ -4,6 +4,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage import arrow
 from storage.arrow import to_rows
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
@@ -222,3 +223,29 @@ def test_rows_are_given_as_they_were_written_whatever_their_columns():
     expected = [(at + 1, written[at]) for at in ordinals]
     assert tail.rows_at(ordinals, range(14)) == expected
     assert [row for _, row in tail.rows_at(ordinals, (5,))] == [(row[5],) for _, row in expected]
+
+
+def test_batches_are_not_merged_beyond_a_number_of_bytes():
+    tail = Tail(LAYOUT, 0, Sizes(seal=2, batch=1000, batch_bytes=2000))
+    for number in range(40):
+        tail.append(number + 1, b"%04d" % number, (number, "x" * 300), Op.INSERT, None)
+    batches = [batch for _, batch in tail.live(0, 40)]
+    assert [row for batch in batches for row in to_rows(batch, LAYOUT)] == [
+        (number, "x" * 300) for number in range(40)
+    ]
+    assert max(batch.nbytes for batch in batches) < 2000
+
+
+def test_rows_larger_together_than_arrows_arrays_become_several_batches(monkeypatch):
+    together = arrow.to_batch
+
+    def small(rows, *others):
+        if sum(len(body) for _, body in rows) > 10:
+            raise TypeError("Cannot convert pyarrow.lib.ChunkedArray to pyarrow.lib.Array")
+        return together(rows, *others)
+
+    monkeypatch.setattr(arrow, "to_batch", small)
+    rows = [(number, "x" * number) for number in range(9)]
+    batches = list(arrow.to_batches(rows, LAYOUT, range(9), [False] * 9))
+    assert [row for batch in batches for row in to_rows(batch, LAYOUT)] == rows
+    assert len(batches) > 3
