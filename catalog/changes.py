@@ -20,6 +20,7 @@ from catalog.errors import (
     UndefinedTableError,
     WrongObjectTypeError,
 )
+from catalog.ids import Ids
 from catalog.model import Column, Grant, Namespace, Relation, Table, User, View
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 
@@ -50,28 +51,31 @@ class Change:
 
 
 def create_namespace(
-    snapshot: Snapshot, name: str, *, owner: int, now_us: int, if_not_exists: bool = False
+    snapshot: Snapshot, ids: Ids, name: str, *, owner: int, now_us: int, if_not_exists: bool = False
 ) -> Change:
     """CREATE NAMESPACE. Raises 42939 for a reserved name, 42P06 when it exists."""
+    if if_not_exists and (name in snapshot.namespaces or name in SYSTEM_SCHEMAS):
+        return Change(snapshot, notices=(f'schema "{name}" already exists, skipping',))
+    _check_new_namespace(snapshot, name)
+    namespace = Namespace(ids.oids(), name, owner, now_us)
+    changed = with_namespaces(snapshot, {name: namespace})
+    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+
+
+def _check_new_namespace(snapshot: Snapshot, name: str) -> None:
     if name.startswith("pg_") and name not in SYSTEM_SCHEMAS:
         raise ReservedNameError(
             f'unacceptable schema name "{name}"',
             detail='The prefix "pg_" is reserved for system schemas.',
         )
     if name in snapshot.namespaces or name in SYSTEM_SCHEMAS:
-        if if_not_exists:
-            return Change(snapshot, notices=(f'schema "{name}" already exists, skipping',))
         raise DuplicateSchemaError(f'schema "{name}" already exists')
-    namespace = Namespace(snapshot.next_id, name, owner, now_us)
-    changed = with_namespaces(snapshot, {name: namespace}, next_id=snapshot.next_id + 1)
-    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
 
 
 def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> Change:
     """ALTER NAMESPACE … RENAME TO. Raises 3F000, 42P06, 42939."""
     namespace = require_namespace(snapshot, name)
-    check = create_namespace(snapshot, new_name, owner=0, now_us=0)  # for its refusals
-    assert check.puts
+    _check_new_namespace(snapshot, new_name)
     renamed = replace(namespace, name=new_name)
     namespaces = {n: v for n, v in snapshot.namespaces.items() if n != name}
     namespaces[new_name] = renamed
@@ -86,7 +90,7 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> Change:
         else:
             view = views[relation.id] = replace(relation, namespace=new_name)
             puts.append((codec.view_key(view.id), codec.encode_view(view)))
-    changed = Snapshot(snapshot.version + 1, namespaces, tables, views, snapshot.next_id)
+    changed = Snapshot(snapshot.version + 1, namespaces, tables, views)
     return stored(changed, puts)
 
 
@@ -95,6 +99,7 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> Change:
 
 def create_view(
     snapshot: Snapshot,
+    ids: Ids,
     namespace: str,
     name: str,
     *,
@@ -113,22 +118,21 @@ def create_view(
     """
     require_namespace(snapshot, namespace)
     existing = snapshot.find(namespace, name, ())
-    view_id, next_id = snapshot.next_id, snapshot.next_id + 1
-    comment = ""
+    view_id, comment = 0, ""
     if existing is not None:
         if not or_replace:
             raise DuplicateTableError(f'relation "{name}" already exists')
         if isinstance(existing, Table):
             raise WrongObjectTypeError(f'"{name}" is not a view')
         _check_replaced(existing, columns)
-        view_id, next_id = existing.id, snapshot.next_id
+        view_id = existing.id
         owner, now_us, comment = existing.owner, existing.created_at_us, existing.comment
     view = View(
-        *(view_id, namespace, name, query, tuple(columns), owner, now_us, comment),
+        *(view_id or ids.oids(), namespace, name, query, tuple(columns), owner, now_us, comment),
         search_path=search_path,
         reads=reads,
     )
-    changed = with_views(snapshot, {view.id: view}, next_id=next_id)
+    changed = with_views(snapshot, {view.id: view})
     return stored(changed, [(codec.view_key(view.id), codec.encode_view(view))])
 
 
@@ -201,42 +205,36 @@ def change_grants(
 
 
 def stored(snapshot: Snapshot, puts: Sequence[tuple[bytes, bytes | None]]) -> Change:
-    """The change to `snapshot`, with its version and counter written too."""
-    catalog = codec.encode([snapshot.version, snapshot.next_id])
+    """The change to `snapshot`, with its version written too."""
+    catalog = codec.encode([snapshot.version])
     return Change(snapshot, (*puts, (codec.CATALOG_KEY, catalog)))
 
 
 def put_relation(snapshot: Snapshot, relation: Relation) -> Change:
     """The change that stores one new or changed relation."""
-    next_id = max(snapshot.next_id, relation.id + 1)
     if isinstance(relation, Table):
-        changed = with_tables(snapshot, {relation.id: relation}, next_id=next_id)
+        changed = with_tables(snapshot, {relation.id: relation})
         return stored(changed, [(codec.table_key(relation.id), codec.encode_table(relation))])
-    changed = with_views(snapshot, {relation.id: relation}, next_id=next_id)
+    changed = with_views(snapshot, {relation.id: relation})
     return stored(changed, [(codec.view_key(relation.id), codec.encode_view(relation))])
 
 
-def with_namespaces(
-    snapshot: Snapshot, changed: Mapping[str, Namespace], *, next_id: int = 0
-) -> Snapshot:
+def with_namespaces(snapshot: Snapshot, changed: Mapping[str, Namespace]) -> Snapshot:
     """The next snapshot, with these namespaces by name."""
     s = snapshot
-    namespaces = {**s.namespaces, **changed}
-    return Snapshot(s.version + 1, namespaces, s.tables, s.views, next_id or s.next_id)
+    return Snapshot(s.version + 1, {**s.namespaces, **changed}, s.tables, s.views)
 
 
-def with_tables(snapshot: Snapshot, changed: Mapping[int, Table], *, next_id: int = 0) -> Snapshot:
+def with_tables(snapshot: Snapshot, changed: Mapping[int, Table]) -> Snapshot:
     """The next snapshot, with these tables by id."""
     s = snapshot
-    tables = {**s.tables, **changed}
-    return Snapshot(s.version + 1, s.namespaces, tables, s.views, next_id or s.next_id)
+    return Snapshot(s.version + 1, s.namespaces, {**s.tables, **changed}, s.views)
 
 
-def with_views(snapshot: Snapshot, changed: Mapping[int, View], *, next_id: int = 0) -> Snapshot:
+def with_views(snapshot: Snapshot, changed: Mapping[int, View]) -> Snapshot:
     """The next snapshot, with these views by id."""
     s = snapshot
-    views = {**s.views, **changed}
-    return Snapshot(s.version + 1, s.namespaces, s.tables, views, next_id or s.next_id)
+    return Snapshot(s.version + 1, s.namespaces, s.tables, {**s.views, **changed})
 
 
 def require_not_system(namespace: str) -> None:

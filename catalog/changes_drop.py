@@ -201,5 +201,5 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> Change:
         else:
             del views[one.id]
             puts.append((codec.view_key(one.id), None))
-    changed = Snapshot(snapshot.version + 1, namespaces, tables, views, snapshot.next_id)
+    changed = Snapshot(snapshot.version + 1, namespaces, tables, views)
     return replace(stored(changed, puts), dropped=tuple(dropped))

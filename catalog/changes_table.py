@@ -8,7 +8,6 @@ from catalog.changes import (
     Change,
     put_relation,
     require_namespace,
-    stored,
 )
 from catalog.errors import (
     DuplicateColumnError,
@@ -20,6 +19,7 @@ from catalog.errors import (
     UndefinedColumnError,
     UndefinedObjectError,
 )
+from catalog.ids import Ids
 from catalog.model import Column, Constraint, Table, TableKind, TableOptions
 from catalog.names import constraint_name
 from catalog.snapshot import Snapshot
@@ -80,7 +80,7 @@ class NewTable:
     options: TableOptions
 
 
-def create_table(snapshot: Snapshot, new: NewTable, *, owner: int, now_us: int) -> Change:
+def create_table(snapshot: Snapshot, ids: Ids, new: NewTable, *, owner: int, now_us: int) -> Change:
     """CREATE TABLE.
 
     Raises:
@@ -92,16 +92,13 @@ def create_table(snapshot: Snapshot, new: NewTable, *, owner: int, now_us: int) 
     require_namespace(snapshot, new.namespace)
     if snapshot.find(new.namespace, new.name, ()) is not None:
         raise DuplicateTableError(f'relation "{new.name}" already exists')
-    table, notices = build_table(new, snapshot.next_id, owner=owner, now_us=now_us)
+    table, notices = build_table(new, ids, owner=owner, now_us=now_us)
     change = put_relation(snapshot, table)
-    last = max((table.id, *(c.id for c in table.constraints)))
-    numbered = replace(change.snapshot, next_id=last + 1)
-    puts = [put for put in change.puts if put[0] != codec.CATALOG_KEY]
-    return replace(stored(numbered, puts), notices=notices, created=(table,))
+    return replace(change, notices=notices, created=(table,))
 
 
 def build_table(
-    new: NewTable, first_id: int, *, owner: int, now_us: int
+    new: NewTable, ids: Ids, *, owner: int, now_us: int
 ) -> tuple[Table, tuple[str, ...]]:
     """The table with ids, names and layout, and what is to be told about it. Raises as above."""
     _check_columns(new)
@@ -117,9 +114,10 @@ def build_table(
     else:
         primary = key
         columns = [replace(c, not_null=True) if c.id in primary else c for c in columns]
-    constraints = _constraints(new, columns, first_id + 1)
+    table_id = ids.oids(1 + len(new.constraints))
+    constraints = _constraints(new, columns, table_id + 1)
     table = Table(
-        id=first_id,
+        id=table_id,
         namespace=new.namespace,
         name=new.name,
         kind=new.kind,

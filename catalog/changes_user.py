@@ -11,16 +11,16 @@ from catalog.errors import (
     ReservedNameError,
     UndefinedObjectError,
 )
+from catalog.ids import Ids
 from catalog.model import Role, User
 from catalog.snapshot import Snapshot
 
 Get = Callable[[bytes], bytes | None]
 """Reads a system key: as committed, with the transaction's own puts over it."""
 
-FIRST_USER_ID = 16384
-"""Below it are the users that every server has, as with PostgreSQL's OIDs."""
-
 ROOT_ID = 10
+"""Root's id and its OID, which is that of PostgreSQL's bootstrap superuser."""
+
 ROOT_NAME = "root"
 
 _ALIASES = {
@@ -63,9 +63,9 @@ def require_user(get: Get, name: str) -> User:
 
 
 def create_user(
-    snapshot: Snapshot, get: Get, user: User, *, now_us: int, if_not_exists: bool = False
+    snapshot: Snapshot, ids: Ids, get: Get, user: User, *, now_us: int, if_not_exists: bool = False
 ) -> Change:
-    """CREATE USER; `user.id` is set here.
+    """CREATE USER; `user.id` and `user.oid` are set here.
 
     Raises 42939 for a reserved name, 42710 when it exists (or waits deleted for its erasure).
     """
@@ -87,11 +87,8 @@ def create_user(
                 "It was dropped and is kept for 30 days: ALTER USER ... RESTORE or DROP ... PURGE."
             )
         raise DuplicateObjectError(f'role "{name}" already exists', hint=hint)
-    counter = get(codec.NEXT_USER_KEY)
-    user_id = FIRST_USER_ID if counter is None else int(codec.decode(counter))
-    made = replace(user, id=user_id, created_at_us=now_us)
-    puts = (*user_puts(made), (codec.NEXT_USER_KEY, codec.encode(user_id + 1)))
-    return Change(snapshot, puts, users=(made,))
+    made = replace(user, id=ids.user(), oid=ids.oids(), created_at_us=now_us)
+    return Change(snapshot, user_puts(made), users=(made,))
 
 
 def change_user(snapshot: Snapshot, user: User) -> Change:
@@ -106,7 +103,7 @@ def delete_user(snapshot: Snapshot, user: User, *, now_us: int) -> Change:
 
 def purge_user(snapshot: Snapshot, user: User) -> Change:
     """DROP USER … PURGE: forget it; its rows are for the caller to erase."""
-    puts = ((codec.user_key(user.id), None), (codec.user_name_key(user.name), None))
+    puts = tuple((key, None) for key, _ in user_puts(user))
     return Change(snapshot, puts, purged=(user,))
 
 
@@ -115,4 +112,5 @@ def user_puts(user: User) -> tuple[tuple[bytes, bytes | None], ...]:
     return (
         (codec.user_key(user.id), codec.encode_user(user)),
         (codec.user_name_key(user.name), codec.encode(user.id)),
+        (codec.role_key(user.oid), codec.encode(user.id)),
     )

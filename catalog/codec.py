@@ -1,8 +1,8 @@
 """Catalog entries as bytes: a format byte, then MessagePack. And the system keys they lie under.
 
 S | "namespace" | id      S | "table" | id      S | "view" | id
-S | "user" | id           S | "user_name" | name -> id
-S | "catalog"  -> version, next id               S | "next_user" -> the next user's id
+S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
+S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
 
 from typing import Any
@@ -27,10 +27,10 @@ from storage.keys import system_key
 from storage.layout import Column as StoredColumn
 from storage.layout import Layout, Value
 
-FORMAT = b"\x01"
+FORMAT = b"\x02"
 
 CATALOG_KEY = system_key("catalog")
-NEXT_USER_KEY = system_key("next_user")
+IDS_KEY = system_key("ids")
 
 
 def namespace_key(namespace_id: int) -> bytes:
@@ -56,6 +56,11 @@ def user_key(user_id: int) -> bytes:
 def user_name_key(name: str) -> bytes:
     """Where a user's id lies, by name."""
     return system_key("user_name", name)
+
+
+def role_key(oid: int) -> bytes:
+    """Where a user's id lies, by its role's OID."""
+    return system_key("role", oid)
 
 
 def encode(fields: object) -> bytes:
@@ -200,9 +205,7 @@ def decode_view(data: bytes) -> View:
     """The inverse of `encode_view`."""
     i = decode(data)
     columns = _read_columns(i[4])
-    # Views made before they had this: nothing is known to be under them.
-    reads = tuple(i[9]) if len(i) > 9 else ()
-    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), reads)
+    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), tuple(i[9]))
 
 
 def encode_user(user: User) -> bytes:
@@ -211,7 +214,7 @@ def encode_user(user: User) -> bytes:
     return encode(
         [
             *(u.id, u.name, u.role.value, u.verifier, u.email, u.oauth_provider, u.oauth_subject),
-            *(u.can_login, u.created_at_us, u.deleted_at_us),
+            *(u.can_login, u.created_at_us, u.deleted_at_us, u.oid),
         ]
     )
 

@@ -33,7 +33,8 @@ class TableKind(Enum):
 class User:
     """A role that can (if `can_login`) authenticate; each is a user context.
 
-    verifier: SCRAM-SHA-256 verifier in PostgreSQL's text form, "" when the user has no password.
+    id: what its rows lie under, a snowflake; only root's is small. oid: the role's number in pg_authid,
+    of 32 bits. verifier: SCRAM-SHA-256 verifier in PostgreSQL's text form, "" when the user has no password.
     deleted_at_us: when DROP USER marked it, None while it lives.
     """
 
@@ -47,6 +48,7 @@ class User:
     can_login: bool = True
     created_at_us: int = 0
     deleted_at_us: int | None = None
+    oid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,13 @@ class Snapshot:
     """What exists.
 
     version: grows with every change; equal versions of the committed catalog are equal catalogs.
-    next_id: the id that the next namespace, table, view or constraint gets; also their OIDs.
+    Ids of namespaces, tables, views and constraints are OIDs, each given once (`catalog.ids`).
     """
 
     version: int
     namespaces: Mapping[str, Namespace]
     tables: Mapping[int, Table]
     views: Mapping[int, View]
-    next_id: int
     _relations: dict[tuple[str, str], Relation] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -8,12 +8,10 @@ from typing import Protocol
 from catalog import codec
 from catalog.changes import Change, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
+from catalog.ids import FIRST_OID
 from catalog.model import Namespace, Role, Table, User, View
 from catalog.snapshot import Snapshot
 from storage.keys import system_key
-
-FIRST_ID = 16384
-"""Ids of what people create begin here, as with PostgreSQL's OIDs."""
 
 PUBLIC_ID = 2200
 """PostgreSQL's OID of the namespace `public`."""
@@ -54,8 +52,16 @@ class Store:
             view = codec.decode_view(data)
             views[view.id] = view
         data_or_none = self._engine.system_get(codec.CATALOG_KEY)
-        version, next_id = (0, FIRST_ID) if data_or_none is None else codec.decode(data_or_none)
-        return Snapshot(version, namespaces, tables, views, next_id)
+        (version,) = (0,) if data_or_none is None else codec.decode(data_or_none)
+        return Snapshot(version, namespaces, tables, views)
+
+    def first_oid(self) -> int:
+        """The first OID that was never given; the engine was just opened. Raises XX001 for bad bytes."""
+        data = self._engine.system_get(codec.IDS_KEY)
+        if data is None:
+            return FIRST_OID
+        (end,) = codec.decode(data)
+        return int(end)
 
     # ------------------------------------------------------------------ users
 
@@ -84,6 +90,11 @@ class Store:
                 return None
             user_id = int(codec.decode(data))
         return self.user_by_id(user_id)
+
+    def user_by_oid(self, oid: int) -> User | None:
+        """The user whose role has that OID, deleted ones too."""
+        data = self._engine.system_get(codec.role_key(oid))
+        return None if data is None else self.user_by_id(int(codec.decode(data)))
 
     def users(self) -> Iterator[User]:
         """Every user, in order of ids, deleted ones too. For listings: there may be millions."""
@@ -134,9 +145,9 @@ def first_start(now_us: int) -> Change:
     Whether the directory is new is told by `Store.load().namespaces` being empty.
     """
     public = Namespace(PUBLIC_ID, "public", ROOT_ID, now_us, "standard public schema")
-    root = User(ROOT_ID, ROOT_NAME, Role.SYSTEM, created_at_us=now_us)
+    root = User(ROOT_ID, ROOT_NAME, Role.SYSTEM, created_at_us=now_us, oid=ROOT_ID)
     change = stored(
-        Snapshot(1, {public.name: public}, {}, {}, FIRST_ID),
+        Snapshot(1, {public.name: public}, {}, {}),
         [(codec.namespace_key(public.id), codec.encode_namespace(public)), *user_puts(root)],
     )
     return replace(change, users=(root,))

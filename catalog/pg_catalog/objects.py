@@ -47,7 +47,7 @@ class CatalogObjects:
                 return self._visible.namespace_oids.get(parts[-1])
             case "regrole":
                 return next(
-                    (oids.user_oid(u.id) for u in self._visible.roles() if u.name == parts[-1]),
+                    (u.oid for u in self._visible.roles() if u.name == parts[-1]),
                     oids.ROOT if parts[-1] == "root" else None,
                 )
             case "regproc" | "regprocedure":

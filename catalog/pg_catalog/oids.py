@@ -1,5 +1,5 @@
-"""OIDs of what users make: their ids, which the catalog counts from 16384 for namespaces, tables, views
-and constraints together; for the rest computed from ids.
+"""OIDs of what users make: their ids (`catalog.ids`) for namespaces, tables, views and constraints, a
+number of its own for a role (`User.oid`); for the rest computed from ids.
 
 OIDs are unsigned 32-bit numbers, unique within one catalogue. PostgreSQL gives 16384 and up to what
 users make (access/transam.h, FirstNormalObjectId).
@@ -38,11 +38,6 @@ def namespace_oid(name: str, namespace_id: int) -> int:
 
 def _normal(number: int) -> int:
     return (number if number >= FIRST_NORMAL else FIRST_NORMAL + number) & OID_MAX
-
-
-def user_oid(user_id: int) -> int:
-    """pg_authid.oid; the first user is the one that PostgreSQL calls the bootstrap superuser."""
-    return ROOT if user_id <= 1 else (FIRST_NORMAL + user_id) & OID_MAX
 
 
 def constraint_oid(table_id: int, constraint_id: int) -> int:

@@ -5,7 +5,6 @@
 from collections.abc import Iterator, Mapping
 
 from catalog.model import Role, User
-from catalog.pg_catalog import oids
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Value
 
@@ -19,7 +18,7 @@ def _live(visible: Visible) -> Iterator[User]:
 
 def pg_authid(visible: Visible) -> Iterator[Values]:
     for user in _live(visible):
-        yield {"oid": oids.user_oid(user.id), **_attributes(user), "rolpassword": None}
+        yield {"oid": user.oid, **_attributes(user), "rolpassword": None}
 
 
 def pg_roles(visible: Visible) -> Iterator[Values]:
@@ -27,7 +26,7 @@ def pg_roles(visible: Visible) -> Iterator[Values]:
         yield {
             **_attributes(user),
             "rolpassword": "********",
-            "oid": oids.user_oid(user.id),
+            "oid": user.oid,
         }
 
 
@@ -52,7 +51,7 @@ def pg_user(visible: Visible) -> Iterator[Values]:
         if user.can_login:
             yield {
                 "usename": user.name,
-                "usesysid": oids.user_oid(user.id),
+                "usesysid": user.oid,
                 "usecreatedb": user.role.rank >= Role.DBA.rank,
                 "usesuper": user.role.rank >= Role.DBA.rank,
                 "userepl": False,

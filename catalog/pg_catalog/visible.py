@@ -22,7 +22,8 @@ class Visible:
     """The catalogue as `user` may see it.
 
     users: every live user, called only when `user` may see others (service and up): there may be
-        millions. version: of the catalog. system_relations: shapes of `system.*`.
+        millions. find_user, find_role: one of them, by id and by its role's OID. version: of the
+        catalog. system_relations: shapes of `system.*`.
     """
 
     user: User
@@ -31,6 +32,7 @@ class Visible:
     views: tuple[View, ...]
     users: Callable[[], Iterable[User]] = lambda: NO_USERS
     find_user: Callable[[int], User | None] = lambda _id: None
+    find_role: Callable[[int], User | None] = lambda _oid: None
     search_path: tuple[str, ...] = ("public",)
     database: str = "kalam"
     version: int = 0
@@ -84,21 +86,24 @@ class Visible:
         yield from self.users()
 
     def owner_oid(self, owner: int) -> int:
-        """pg_authid.oid of an owner; who may not see it is told the system's."""
-        if self.sees_users or owner == self.user.id:
-            return oids.user_oid(owner)
-        return oids.ROOT
+        """pg_authid.oid of an owner (0: the system); who may not see it is told the system's.
+
+        0 when the owner is no more.
+        """
+        if owner == self.user.id:
+            return self.user.oid
+        if not owner or not self.sees_users:
+            return oids.ROOT
+        found = self.find_user(owner)
+        return 0 if found is None else found.oid
 
     def user_name(self, oid: int) -> str | None:
         """The role of that OID, None when there is none that may be shown."""
-        if oid == oids.user_oid(self.user.id):
+        if oid == self.user.oid:
             return self.user.name
         if oid == oids.ROOT:
-            found = self.find_user(1) if self.sees_users else None
-            return found.name if found else "root"
-        if not self.sees_users or oid < oids.FIRST_NORMAL:
-            return None
-        found = self.find_user(oid - oids.FIRST_NORMAL)
+            return "root"
+        found = self.find_role(oid) if self.sees_users else None
         return found.name if found else None
 
 

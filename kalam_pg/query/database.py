@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
+from catalog.ids import Ids
 from catalog.model import Table, TableKind, User
 from catalog.snapshot import Snapshot
 from catalog.store import Store
@@ -15,7 +16,7 @@ from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.row_store import Spills
 from kalam_pg.query.virtual import Catalogue
-from storage.engine import Engine, Group
+from storage.engine import Engine, Group, WriteSet
 from storage.ids import NO_USER, TabletId
 from storage.stream import StreamTablet
 from storage.tablet import Tablet
@@ -39,6 +40,7 @@ class Database:
         self.locks = LockTable()
         self.channels = Channels()
         self.catalog: Snapshot = store.load()
+        self.ids = Ids(store.first_oid(), engine.next_snowflake)
         self.now_us = now_us
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
@@ -56,6 +58,12 @@ class Database:
                 hook(snapshot)
             except Exception as exc:  # noqa: BLE001 -- it is the catalogue all the same
                 report("hook of a new catalogue failed", exc)
+
+    async def cover_ids(self) -> None:
+        """Reserve the OIDs that were given, on disk. Raises what a commit raises."""
+        end, put = self.ids.reservation()
+        await self.committer.commit(WriteSet([], [], [put], sync=True))
+        self.ids.reserved(end)
 
     def reload_catalog(self) -> None:
         """Make the catalogue in memory that on disk, when nobody can tell whether it is."""

@@ -13,6 +13,7 @@ from catalog.errors import (
     UndefinedObjectError,
     UndefinedTableError,
 )
+from catalog.ids import Ids
 from catalog.model import Namespace, Relation, Role, Table, User
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
@@ -24,13 +25,15 @@ from kalam_pg.sql.tree import OutputColumn
 class DdlContext:
     """What a definition is made in.
 
-    get: reads a system key, the transaction's own changes included (`Store.reader`).
+    ids: numbers for what is made. get: reads a system key, the transaction's own changes included
+    (`Store.reader`).
     check_expression: binds an expression's text for a table (None: no columns) and a type; raises.
     describe: a query's output columns; reads: ids of the tables and views that it names.
     make_verifier: a password's SCRAM verifier.
     """
 
     snapshot: Snapshot
+    ids: Ids
     user: User
     now_us: int
     search_path: Sequence[str]

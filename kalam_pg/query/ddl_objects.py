@@ -46,6 +46,7 @@ def _(statement: st.CreateNamespace, context: DdlContext) -> DdlPlan:
         owner = grantee(context, statement.authorization)
     change = changes.create_namespace(
         context.snapshot,
+        context.ids,
         statement.name,
         owner=owner,
         now_us=context.now_us,
@@ -100,7 +101,7 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
         options,
     )
     change = changes_table.create_table(
-        context.snapshot, new, owner=context.user.id, now_us=context.now_us
+        context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
     )
     table = change.snapshot.find(namespace.name, name, ())
     assert isinstance(table, Table)
@@ -249,6 +250,7 @@ def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
         require(context.user, Action.DROP_VIEW, existing)
     change = changes.create_view(
         context.snapshot,
+        context.ids,
         namespace.name,
         statement.name.name,
         query=statement.query.text,

@@ -34,6 +34,7 @@ def _(statement: st.CreateUser, context: DdlContext) -> DdlPlan:
     )
     change = changes_user.create_user(
         context.snapshot,
+        context.ids,
         context.get,
         user,
         now_us=context.now_us,

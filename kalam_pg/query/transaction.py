@@ -4,7 +4,7 @@ Writes stay in memory, net per key, until COMMIT makes one write set of them. Th
 them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,8 +147,19 @@ class Transaction(LockOwner):
             base, base_seq = earlier.base, earlier.base_seq
         changes[key] = Change(base, base_seq, row, version, stream)
 
-    def define(self, snapshot: Snapshot, puts: list[tuple[bytes, bytes | None]]) -> None:
-        """Record a definition: the catalog it makes, and how it is stored."""
+    def define(
+        self,
+        snapshot: Snapshot,
+        puts: list[tuple[bytes, bytes | None]],
+        dropped: Container[int] = (),
+    ) -> None:
+        """Record a definition: the catalog it makes, and how it is stored.
+
+        dropped: tables that are no more, so that what the transaction wrote to them is not written.
+        """
+        for tablet in [tablet for tablet in self.changes if tablet.table in dropped]:
+            for key, change in self.changes.pop(tablet).items():
+                self._undo.append((tablet, key, change))
         self._undo.append((self.snapshot, len(self.puts)))
         self.snapshot = snapshot
         self.puts.extend(puts)
@@ -181,7 +192,7 @@ class Transaction(LockOwner):
                 if not self.changes[tablet]:
                     del self.changes[tablet]
             else:
-                self.changes[tablet][key] = earlier
+                self.changes.setdefault(tablet, {})[key] = earlier
         self.failed = False
 
     @property

@@ -68,12 +68,13 @@ def _shape(schema: str, name: str) -> CatalogRelation | None:
 class Catalogue:
     """The server's virtual relations.
 
-    users, find_user: live users, all or by id. sources: rows of `system.*` relations, and of
+    users, find_user, find_role: users, all, by id or by OID. sources: rows of `system.*` relations, and of
     pg_catalog relations about what runs (pg_settings, pg_stat_activity …), by relation name.
     """
 
     users: Callable[[], Iterable[User]]
     find_user: Callable[[int], User | None]
+    find_role: Callable[[int], User | None]
     sources: dict[str, LiveRows] = field(default_factory=dict)
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
@@ -95,6 +96,7 @@ class Catalogue:
                 tuple(_values(snapshot.views)),
                 self.users,
                 self.find_user,
+                self.find_role,
                 search_path,
                 version=snapshot.version,
                 system_relations=SYSTEM_RELATIONS,

@@ -106,7 +106,9 @@ async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Dat
 def build_services(config: Config, database: Database) -> Services:
     """What sessions share, over an open database."""
     store = database.store
-    catalogue = Catalogue(users=store.users, find_user=store.user_by_id)
+    catalogue = Catalogue(
+        users=store.users, find_user=store.user_by_id, find_role=store.user_by_oid
+    )
     database.catalogue = catalogue
     database.worker_memory_bytes = config.worker_memory_bytes
     cache = StatementCache(catalogue.answer, config.statement_cache_entries)

@@ -21,7 +21,7 @@ from kalam_pg.query.execution import Result
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE, EXCLUSIVE
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.transaction import Transaction
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import acting, table_locks
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from kalam_pg.sql import statements as st
@@ -63,11 +63,15 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     transaction.check_writable(st.command_name(statement))
     plan = yield from _planned(sql, transaction, statement)
     change = plan.change
+    if not sql.database.ids.covered:
+        # Before the client, or anything on disk, has a number that a restart could give again.
+        yield from run_async(sql.database.cover_ids)
     last = len(change.notices) - 1
     for at, notice in enumerate(change.notices):
         sql.notice(notice, detail=change.detail if at == last else "")
     if change.puts:
-        transaction.define(change.snapshot, list(change.puts))
+        dropped = [table.id for table in change.dropped]
+        transaction.define(change.snapshot, list(change.puts), dropped)
         _settle_at_end(sql, change)
     return Result(plan.tag)
 
@@ -129,6 +133,7 @@ def _context(sql: SqlSession) -> DdlContext:
     assert transaction is not None
     return DdlContext(
         snapshot=sql.snapshot,
+        ids=sql.database.ids,
         user=sql.user,
         now_us=now_us(),
         search_path=sql.search_path,

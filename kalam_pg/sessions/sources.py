@@ -102,6 +102,7 @@ def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, V
         yield {
             "datname": "kalam",
             "pid": session.process_id,
+            "usesysid": sql.login_user.oid,
             "usename": sql.login_user.name,
             "application_name": sql.settings["application_name"],
             "backend_start": session.started_us,

@@ -1,5 +1,7 @@
 """Definitions change the catalog as PostgreSQL's would, and are read again as they were written."""
 
+from itertools import count
+
 import pytest
 
 from catalog import changes, changes_drop, changes_table, changes_user
@@ -11,6 +13,7 @@ from catalog.errors import (
     DuplicateSchemaError,
     DuplicateTableError,
     InsufficientPrivilegeError,
+    InsufficientResourcesError,
     InvalidSchemaNameError,
     InvalidTableDefinitionError,
     ReservedNameError,
@@ -18,6 +21,7 @@ from catalog.errors import (
     UndefinedObjectError,
     WrongObjectTypeError,
 )
+from catalog.ids import FIRST_OID, Ids
 from catalog.model import Column, Role, Table, TableKind, TableOptions, User, View
 from catalog.snapshot import Snapshot
 from catalog.store import Store, first_start
@@ -33,27 +37,32 @@ class World:
     def __init__(self) -> None:
         self.keys = FakeKeys(first_start(NOW).puts)
         self.store = Store(self.keys)
+        self.ids = Ids(self.store.first_oid(), count(1 << 40).__next__)
         self.snapshot: Snapshot = self.store.load()
 
     def apply(self, change: changes.Change) -> changes.Change:
-        self.keys.write(change.puts)
+        end, put = self.ids.reservation()
+        self.keys.write([put, *change.puts])
+        self.ids.reserved(end)
         self.store.forget(change.users + change.purged)
         self.snapshot = change.snapshot
         return change
 
     def namespace(self, name: str) -> changes.Change:
-        return self.apply(changes.create_namespace(self.snapshot, name, owner=10, now_us=NOW))
+        return self.apply(
+            changes.create_namespace(self.snapshot, self.ids, name, owner=10, now_us=NOW)
+        )
 
     def table(self, *columns: NewColumn, name: str = "t", constraints=(), namespace="public"):
         new = NewTable(namespace, name, TableKind.USER, columns, tuple(constraints), TableOptions())
-        self.apply(changes_table.create_table(self.snapshot, new, owner=10, now_us=NOW))
+        self.apply(changes_table.create_table(self.snapshot, self.ids, new, owner=10, now_us=NOW))
         found = self.snapshot.find(namespace, name, ())
         assert isinstance(found, Table)
         return found
 
     def user(self, name: str, role: Role = Role.USER) -> User:
         change = changes_user.create_user(
-            self.snapshot, self.store.reader(), User(0, name, role), now_us=NOW
+            self.snapshot, self.ids, self.store.reader(), User(0, name, role), now_us=NOW
         )
         self.apply(change)
         return change.users[0]
@@ -79,7 +88,7 @@ def test_a_namespace_is_created_once(world):
     with pytest.raises(DuplicateSchemaError, match='schema "app" already exists'):
         world.namespace("app")
     again = changes.create_namespace(
-        world.snapshot, "app", owner=10, now_us=NOW, if_not_exists=True
+        world.snapshot, world.ids, "app", owner=10, now_us=NOW, if_not_exists=True
     )
     assert again.notices == ('schema "app" already exists, skipping',)
     assert again.snapshot is world.snapshot
@@ -187,7 +196,7 @@ def test_serial_columns_are_bigint_and_say_so(world):
     new = NewTable(
         "public", "s", TableKind.USER, (NewColumn("id", INT4, identity="s"),), (), TableOptions()
     )
-    change = changes_table.create_table(world.snapshot, new, owner=10, now_us=NOW)
+    change = changes_table.create_table(world.snapshot, world.ids, new, owner=10, now_us=NOW)
     assert change.notices == (
         'column "id" is bigint instead of integer: its values are SNOWFLAKE_ID()s',
     )
@@ -211,6 +220,7 @@ def test_what_was_written_is_read_again(world):
     world.apply(
         changes.create_view(
             world.snapshot,
+            world.ids,
             "app",
             "v",
             query="SELECT 1 AS one",
@@ -234,7 +244,6 @@ def test_what_was_written_is_read_again(world):
     )
     again = Store(world.keys).load()
     assert again.version == world.snapshot.version
-    assert again.next_id == world.snapshot.next_id
     assert again.namespaces == world.snapshot.namespaces
     assert again.tables == world.snapshot.tables
     assert again.views == world.snapshot.views
@@ -273,6 +282,7 @@ def test_a_view_is_replaced_only_by_one_with_the_same_columns(world):
     def view(*columns: Column, or_replace: bool = True) -> changes.Change:
         return changes.create_view(
             world.snapshot,
+            world.ids,
             "public",
             "v",
             query="…",
@@ -329,9 +339,13 @@ def test_comments_are_kept(world):
 # ------------------------------------------------------------------ users
 
 
-def test_users_are_numbered_and_found_by_name(world):
+def test_users_are_numbered_and_found_by_name_and_by_their_roles_oids(world):
     alice, bob = world.user("alice"), world.user("bob", Role.SERVICE)
-    assert bob.id == alice.id + 1
+    assert len({alice.id, bob.id, alice.oid, bob.oid}) == 4
+    assert alice.id > 0xFFFFFFFF >= alice.oid
+    assert world.store.user_by_oid(bob.oid) == bob
+    assert world.store.user_by_oid(10) == world.store.user_by_name("root")
+    assert world.store.user_by_oid(11) is None
     assert world.store.user_by_name("bob") == bob
     assert [u.name for u in Store(world.keys).users()] == ["root", "alice", "bob"]
     with pytest.raises(DuplicateObjectError, match='role "alice" already exists'):
@@ -342,15 +356,19 @@ def test_users_are_numbered_and_found_by_name(world):
 
 def test_two_users_of_one_transaction_get_two_ids(world):
     one = changes_user.create_user(
-        world.snapshot, world.store.reader(), User(0, "a", Role.USER), now_us=NOW
+        world.snapshot, world.ids, world.store.reader(), User(0, "a", Role.USER), now_us=NOW
     )
     two = changes_user.create_user(
-        world.snapshot, world.store.reader(one.puts), User(0, "b", Role.USER), now_us=NOW
+        world.snapshot, world.ids, world.store.reader(one.puts), User(0, "b", Role.USER), now_us=NOW
     )
     assert one.users[0].id != two.users[0].id
     with pytest.raises(DuplicateObjectError):
         changes_user.create_user(
-            world.snapshot, world.store.reader(one.puts), User(0, "a", Role.USER), now_us=NOW
+            world.snapshot,
+            world.ids,
+            world.store.reader(one.puts),
+            User(0, "a", Role.USER),
+            now_us=NOW,
         )
 
 
@@ -367,7 +385,9 @@ def test_a_dropped_user_keeps_the_name_until_purged(world):
     change = world.apply(changes_user.purge_user(world.snapshot, gone))
     assert change.purged == (gone,)
     assert world.store.user_by_name("alice") is None
-    assert world.user("alice").id > alice.id
+    assert world.store.user_by_oid(alice.oid) is None
+    again = world.user("alice")
+    assert (again.id, again.oid) > (alice.id, alice.oid)
 
 
 def test_a_user_is_read_from_the_engine_once(world):
@@ -385,3 +405,41 @@ def test_a_user_is_read_from_the_engine_once(world):
 )
 def test_older_role_names_mean_todays(word, role):
     assert changes_user.parse_role(word) is role
+
+
+# ------------------------------------------------------------------ numbers
+
+
+def test_a_number_is_given_once_whatever_becomes_of_what_it_was_for(world):
+    given: list[int] = []
+    for _ in range(3):  # None of them is kept.
+        new = NewTable("public", "t", TableKind.USER, (A,), (), TableOptions())
+        change = changes_table.create_table(world.snapshot, world.ids, new, owner=10, now_us=NOW)
+        (table,) = change.created
+        given += [table.id, *(c.id for c in table.constraints)]
+        user = changes_user.create_user(
+            world.snapshot, world.ids, world.store.reader(), User(0, "u", Role.USER), now_us=NOW
+        )
+        given += [user.users[0].oid, user.users[0].id]
+    table = world.table(A)
+    given += [table.id, world.user("u").id]
+    assert len(set(given)) == len(given)
+
+
+def test_a_restart_begins_above_every_number_that_was_covered(world):
+    last = FIRST_OID
+    for number in range(600):
+        last = world.ids.oids()
+        if not world.ids.covered:
+            end, put = world.ids.reservation()
+            world.keys.write([put])
+            world.ids.reserved(end)
+        assert Store(world.keys).first_oid() > last, number
+    assert Store(world.keys).first_oid() <= last + 2 * 256
+
+
+def test_oids_end_at_32_bits():
+    ids = Ids((1 << 32) - 3, count(1).__next__)
+    ids.oids()
+    with pytest.raises(InsufficientResourcesError):
+        ids.oids(2)

@@ -15,7 +15,6 @@ from catalog.model import (
     User,
     View,
 )
-from catalog.pg_catalog import oids
 from catalog.pg_catalog.objects import CatalogObjects, split_name
 from catalog.pg_catalog.relations import all_relations, relation
 from catalog.pg_catalog.rows import rows
@@ -26,10 +25,10 @@ from catalog.types import registry
 from storage.layout import Column as StoredColumn
 from storage.layout import Layout
 
-ROOT = User(1, "root", Role.SYSTEM)
-ALICE = User(5, "alice", Role.USER)
-BOB = User(6, "bob", Role.USER)
-SAM = User(7, "sam", Role.SERVICE)
+ROOT = User(10, "root", Role.SYSTEM, oid=10)
+ALICE = User(1 << 50 | 5, "alice", Role.USER, oid=17005)
+BOB = User(1 << 50 | 6, "bob", Role.USER, oid=17006)
+SAM = User(1 << 50 | 7, "sam", Role.SERVICE, oid=17007)
 USERS = {u.id: u for u in (ROOT, ALICE, BOB, SAM)}
 
 MESSAGES = Table(
@@ -50,20 +49,21 @@ MESSAGES = Table(
     ),
     options=TableOptions(flush_rows=1000, flush_interval_s=300),
     layout=Layout(1, (StoredColumn(1, "id", "int", pa.int64()),), (0,)),
-    owner=6,
+    owner=BOB.id,
     comment="the chat",
 )
-VIEW = View(20010, "public", "v", "SELECT 1 AS one", (Column(1, "one", registry.INT4),), 1)
+VIEW = View(20010, "public", "v", "SELECT 1 AS one", (Column(1, "one", registry.INT4),), ROOT.id)
 
 
 def visible(user: User = ROOT, path: tuple[str, ...] = ("public",)) -> Visible:
     return Visible(
         user,
-        (Namespace(2200, "public"), Namespace(16390, "chat", owner=1, comment="rooms")),
+        (Namespace(2200, "public"), Namespace(16390, "chat", owner=ROOT.id, comment="rooms")),
         (MESSAGES,),
         (VIEW,),
         USERS.values,
         USERS.get,
+        {u.oid: u for u in USERS.values()}.get,
         path,
         system_relations=SYSTEM_RELATIONS,
     )
@@ -231,13 +231,13 @@ def test_definitions_are_printed_as_postgresql_prints_them():
     assert functions["pg_get_viewdef"](20010) == " SELECT 1 AS one;"
     assert functions["obj_description"](20000, "pg_class") == "the chat"
     assert functions["col_description"](20000, 2) == "what was said"
-    assert functions["pg_get_userbyid"](oids.user_oid(6)) == "bob"
+    assert functions["pg_get_userbyid"](BOB.oid) == "bob"
     assert functions["pg_get_userbyid"](4_000_000_000) == "unknown (OID=4000000000)"
 
 
 def test_an_unknown_role_and_one_that_may_not_be_seen_look_alike():
     shown = objects(ALICE).functions["pg_get_userbyid"]
-    assert shown(oids.user_oid(6)) == f"unknown (OID={oids.user_oid(6)})"
+    assert shown(BOB.oid) == f"unknown (OID={BOB.oid})"
     assert objects(ALICE).object_oid("regrole", "bob") is None
     assert objects(ALICE).object_oid("regrole", "nobody") is None
 

@@ -1,6 +1,7 @@
 """Statements become catalog changes: names, rights, notices and command tags are PostgreSQL's."""
 
 from collections.abc import Sequence
+from itertools import count
 
 import pytest
 
@@ -18,6 +19,7 @@ from catalog.errors import (
     UndefinedTableError,
     WrongObjectTypeError,
 )
+from catalog.ids import Ids
 from catalog.model import Role, Table, TableKind, User, View
 from catalog.privileges import Action, allowed
 from catalog.store import Store, first_start
@@ -36,6 +38,7 @@ class World:
     def __init__(self) -> None:
         self.keys = FakeKeys(first_start(NOW).puts)
         self.store = Store(self.keys)
+        self.ids = Ids(self.store.first_oid(), count(1 << 40).__next__)
         self.snapshot = self.store.load()
         self.user = self.found("root")
         self.search_path: tuple[str, ...] = ("public",)
@@ -51,6 +54,7 @@ class World:
         (statement,) = parse(text)
         context = DdlContext(
             snapshot=self.snapshot,
+            ids=self.ids,
             user=self.user,
             now_us=NOW,
             search_path=self.search_path,

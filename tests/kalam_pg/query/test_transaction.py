@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
+from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Pending
 from kalam_pg.query.transaction import Transaction
 from storage.ids import TabletId
@@ -83,6 +84,18 @@ def test_savepoints_agree_with_a_stack_of_copies(steps):
         for key, change in transaction.changes.get(TABLET, {}).items()
     }
     assert kept == rows
+
+
+def test_what_was_written_to_a_table_that_is_dropped_comes_back_with_the_table():
+    transaction = Transaction(0)
+    transaction.block = True
+    put(transaction, b"a", (1,))
+    transaction.savepoint("s")
+    put(transaction, b"b", (2,))
+    transaction.define(Snapshot(2, {}, {}, {}), [(b"t", None)], dropped=[TABLET.table])
+    assert transaction.write_set(sync=False).writes == []
+    transaction.rollback_to("s")
+    assert [write.row for write in transaction.write_set(sync=False).writes] == [(1,)]
 
 
 def test_a_read_only_transaction_refuses_to_write():

@@ -28,9 +28,9 @@ from kalam_pg.sql.parse import parse
 from storage.layout import Column as StoredColumn
 from storage.layout import Layout
 
-ROOT = User(1, "root", Role.SYSTEM)
-ALICE = User(16385, "alice", Role.USER)
-BOB = User(16386, "bob", Role.DBA)
+ROOT = User(1, "root", Role.SYSTEM, oid=10)
+ALICE = User(16385, "alice", Role.USER, oid=17385)
+BOB = User(16386, "bob", Role.DBA, oid=17386)
 USERS = {u.id: u for u in (ROOT, ALICE, BOB)}
 PATH = ("chat", "public")
 
@@ -60,7 +60,6 @@ SNAPSHOT = Snapshot(
     namespaces={"public": Namespace(2200, "public"), "chat": Namespace(16390, "chat", 16386)},
     tables={MESSAGES.id: MESSAGES},
     views={VIEW.id: VIEW},
-    next_id=30000,
 )
 
 
@@ -74,7 +73,7 @@ def queries() -> dict[str, list[str]]:
 
 
 PSQL = queries()
-catalogue = Catalogue(USERS.values, USERS.get)
+catalogue = Catalogue(USERS.values, USERS.get, {u.oid: u for u in USERS.values()}.get)
 
 
 def ask(sql: str, user: User = BOB) -> list[tuple]:
@@ -161,6 +160,7 @@ def test_system_relations_are_read_by_rank():
 def test_a_registered_source_gives_rows_of_what_runs():
     own = Catalogue(
         USERS.values,
+        USERS.get,
         USERS.get,
         {"pg_stat_activity": lambda v: [{"pid": 7, "usename": v.user.name}]},
     )

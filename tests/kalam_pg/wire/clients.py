@@ -42,9 +42,12 @@ class Rounds:
     def __init__(self) -> None:
         self._callbacks: list[Callable[[], None]] = []
         self._token = trio.lowlevel.current_trio_token()
+        self.wake: Callable[[], None] = lambda: None
+        """Called when there is something that the end of a round will do."""
 
     def at_turn_end(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
+        self.wake()
 
     def run_sync_soon(self, callback: Callable[[], None]) -> None:
         self._token.run_sync_soon(callback)
@@ -142,6 +145,7 @@ class Server:
         self._waiting = 0
         self._resumed: list[Client] = []
         self._progress = trio.Event()
+        rounds.wake = self._something_happened
 
     def go_on(self, client: Client) -> None:
         while (work := client.session.advance()) is PAUSE:
@@ -158,6 +162,9 @@ class Server:
                 client.transport.finished = resume
             else:
                 work.start(resume, self._nursery.start_soon)
+
+    def _something_happened(self) -> None:
+        self._progress.set()
 
     async def settle(self) -> None:
         """End rounds until no session waits."""
