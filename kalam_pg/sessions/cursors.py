@@ -11,7 +11,7 @@ from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import dispatch, long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
-from kalam_pg.sessions.portals import Portal
+from kalam_pg.sessions.portals import Options, Portal
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession, now_us
 from kalam_pg.sessions.validity import Validity
@@ -108,11 +108,13 @@ def _declare(
         (0,) * len(planned.columns),
         now_us(),
         sql.savepoints_deep,
-        # Rows are locked when they are fetched, and as they are then: there is no going back.
-        scroll=statement.scroll is not False and not isinstance(planned.plan, LockingPlan),
-        hold=statement.hold,
-        counts=True,
+        Options(
+            # Rows are locked when they are fetched, and as they are then: there is no going back.
+            scroll=statement.scroll is not False and not isinstance(planned.plan, LockingPlan),
+            hold=statement.hold,
+        ),
     )
+    portal.counts = True
     portal.open_rows(result, sql.database.spills)
     sql.portals.add(portal)
     return Result("DECLARE CURSOR")
@@ -139,8 +141,7 @@ def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:
     else:
         portal.go_on(int(sql.settings["statement_timeout"]) / 1000.0)
     portal.check_runnable()
-    assert portal.rows is not None, "what has no rows cannot be run again"
-    source = yield from portal.rows.fetch(statement.direction, statement.count)
+    source = yield from portal.rows_left().fetch(statement.direction, statement.count)
     if not statement.move:
         return Result("FETCH", None, portal.columns, source=source)
     count = 0

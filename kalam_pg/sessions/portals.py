@@ -23,29 +23,55 @@ from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What DECLARE says of a cursor. scroll: it may go back."""
+
+    scroll: bool = False
+    hold: bool = False
+    binary: bool = False
+
+
+FORWARD = Options()
+"""What Bind makes."""
+
+
 class Portal:
     """One portal.
 
     formats: in which Execute sends its columns, one for each. depth: savepoints around it when it was
-    made; None: its transaction has committed and it is held. scroll: whether it may go back. result: None
-    until it is run. rows: what is left of its answer, None while it has not been run or when it has none.
-    can_run: not after its statement failed, or ended without rows. counts: its tag has a number.
+    made; None: its transaction has committed and it is held. result: None until it is run. rows: what is
+    left of its answer, None while it has not been run or when it has none. can_run: not after its statement
+    failed, or ended without rows. counts: its tag has a number.
     """
 
-    name: str
-    prepared: PreparedStatement
-    params: tuple[Value, ...]
-    formats: tuple[int, ...]
-    created_us: int
-    depth: int | None
-    scroll: bool = False
-    hold: bool = False
-    binary: bool = False
-    result: Result | None = None
-    rows: CursorRows | None = None
-    can_run: bool = True
-    counts: bool = False
+    __slots__ = (
+        "can_run", "counts", "created_us", "depth", "formats", "name", "options", "params",
+        "prepared", "result", "rows",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        prepared: PreparedStatement,
+        params: tuple[Value, ...],
+        formats: tuple[int, ...],
+        created_us: int,
+        depth: int,
+        options: Options = FORWARD,
+    ) -> None:
+        """A portal whose statement has not been run."""
+        self.name = name
+        self.prepared = prepared
+        self.params = params
+        self.formats = formats
+        self.created_us = created_us
+        self.depth: int | None = depth
+        self.options = options
+        self.result: Result | None = None
+        self.rows: CursorRows | None = None
+        self.can_run = True
+        self.counts = False
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
@@ -61,14 +87,14 @@ class Portal:
         """Its statement has been run: the rows of the answer, none of them read."""
         self.result = result
         source = result.source or Whole(result.rows)
-        self.rows = CursorRows(source, spills.store() if self.scroll else None)
+        self.rows = CursorRows(source, spills.store() if self.options.scroll else None)
         return self.rows
 
-    def all_told(self) -> None:
-        """Its whole answer has been sent: nothing is left of it."""
-        self._end_reading()
-        if self.can_run:
+    def rows_left(self) -> CursorRows:
+        """What is left of its answer, also when all of that was sent at once."""
+        if self.rows is None:
             self.rows = CursorRows(Whole(()), None)
+        return self.rows
 
     def go_on(self, statement_timeout_s: float) -> None:
         """Another statement reads on, in a time of its own."""
@@ -79,16 +105,14 @@ class Portal:
         """Have all its rows, before its transaction ends. Raises what its query does, and 53100."""
         if self.rows is not None:
             yield from self.rows.keep(spills)
-            self._end_reading()
+        if self.result is not None:
+            self.result.close()
 
     def close(self) -> None:
         """Free what it holds. Again is no error."""
         self.can_run = False
         if self.rows is not None:
             self.rows.close()
-        self._end_reading()
-
-    def _end_reading(self) -> None:
         if self.result is not None:
             self.result.close()
 
@@ -123,9 +147,12 @@ class Portals:
 
     def add(self, portal: Portal) -> None:
         """A portal is open from now on. Raises 42P03."""
-        self.check_free(portal.name)
-        self.drop(portal.name)
-        self._by_name[portal.name] = portal
+        name = portal.name
+        old = self._by_name.get(name)
+        if old is not None:
+            self.check_free(name)
+            old.close()
+        self._by_name[name] = portal
 
     def drop(self, name: str) -> None:
         """Close a portal; there need be none."""
@@ -143,7 +170,7 @@ class Portals:
     def keep_held(self, spills: Spills) -> Steps[None]:
         """The transaction is going to commit: read what is WITH HOLD. Raises what its query does."""
         for portal in list(self._by_name.values()):
-            if portal.hold and portal.depth is not None:
+            if portal.options.hold and portal.depth is not None:
                 yield from portal.keep(spills)
 
     def fail(self, depth: int) -> None:
@@ -155,7 +182,7 @@ class Portals:
     def commit(self) -> None:
         """The transaction has committed: those WITH HOLD stay."""
         for portal in list(self._by_name.values()):
-            if portal.hold:
+            if portal.options.hold:
                 portal.depth = None
             else:
                 self.drop(portal.name)
@@ -178,7 +205,6 @@ class Portals:
         """The rows of pg_cursors."""
         for portal in self._by_name.values():
             if portal.name:
-                yield (
-                    *(portal.name, portal.prepared.text, portal.hold, portal.binary),
-                    *(portal.scroll, portal.created_us),
-                )
+                how = portal.options
+                shown = (portal.name, portal.prepared.text, how.hold, how.binary, how.scroll)
+                yield (*shown, portal.created_us)

@@ -75,7 +75,8 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
     prepared = _prepared(sql, message.statement)
     if prepared.statement is not None:
         dispatch.check_allowed(sql, prepared.statement)
-    sql.portals.check_free(message.portal)
+    if message.portal:
+        sql.portals.check_free(message.portal)
     if isinstance(prepared.statement, FetchCursor):
         # Its columns are those of the cursor that has the name now.
         prepared = dispatch.prepare(sql, prepared.statement, ())
@@ -149,14 +150,13 @@ def _send_whole(session: "Session", portal: Portal, result: Result, form: RowFor
         portal.can_run = False
         raise
     finally:
-        portal.all_told()
+        result.close()
     session.send(command_complete(result.command_tag if count is None else f"{result.tag} {count}"))
 
 
 def _send_part(session: "Session", portal: Portal, form: RowForm, max_rows: int) -> Steps[None]:
     """Send the next rows of a portal (0: all that are left)."""
-    rows, result = portal.rows, portal.result
-    assert rows is not None
+    rows, result = portal.rows_left(), portal.result
     assert result is not None
     count, enough = yield from send_some(session, rows.forward, form, max_rows)
     if enough:
