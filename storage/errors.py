@@ -12,6 +12,7 @@ class KalamError(Exception):
 
     `position` is the 1-based character of the statement at fault, 0 when there is none. The names
     (`schema` … `constraint`) are ErrorResponse's fields of the same name, "" when they do not apply.
+    `source`: file, line and routine of PostgreSQL's that raise it, where clients decide by them.
     """
 
     sqlstate: ClassVar[str] = "XX000"
@@ -29,6 +30,7 @@ class KalamError(Exception):
         column: str = "",
         datatype: str = "",
         constraint: str = "",
+        source: tuple[str, str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -40,6 +42,7 @@ class KalamError(Exception):
         self.column = column
         self.datatype = datatype
         self.constraint = constraint
+        self.source = source
 
 
 class InternalError(KalamError):

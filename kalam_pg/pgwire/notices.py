@@ -18,7 +18,7 @@ class Notice:
 
 
 def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]:
-    """S V C M always, then D H P s t c d n where the error has them.
+    """S V C M always, then D H P s t c d n F L R where the error has them.
 
     severity: "FATAL" when the connection ends with it; "" takes the error's own.
     """
@@ -35,6 +35,8 @@ def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]
         ("n", error.constraint),
     )
     fields.extend(pair for pair in optional if pair[1])
+    if error.source is not None:
+        fields.extend(zip("FLR", error.source, strict=True))
     return fields
 
 

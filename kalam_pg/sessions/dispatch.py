@@ -31,6 +31,9 @@ from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
+_REVALIDATE = ("plancache.c", "730", "RevalidateCachedQuery")
+"""By this routine's name drivers know to prepare the statement again."""
+
 _ENDS_FAILED_BLOCK = (st.Commit, st.Rollback, st.RollbackToSavepoint)
 
 
@@ -155,7 +158,9 @@ def _current_plan(
         planned = sql.plan(statement, prepared.param_types)
         if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
             if told:
-                raise FeatureNotSupportedError("cached plan must not change result type")
+                raise FeatureNotSupportedError(
+                    "cached plan must not change result type", source=_REVALIDATE
+                )
             prepared.columns = planned.columns
         prepared.planned = planned
         prepared.validity = Validity(sql)

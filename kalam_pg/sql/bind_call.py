@@ -36,6 +36,7 @@ from kalam_pg.sql.tree import (
     Grouping,
     MinMax,
     NullIf,
+    Param,
 )
 
 # Clauses in which a set-returning function may stand.
@@ -58,7 +59,7 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
     if registry.windows(name) and not registry.functions(name):
         raise WrongObjectTypeError(f"window function {name} requires an OVER clause", position=at)
     _plain_call_only(name, node)
-    operands = arguments(level, node)
+    operands = _without_void(arguments(level, node))
     call = call_function(level, name, operands, at)
     if operands and node.meta.get("keyword") and isinstance(operands[0], Const):
         # CURRENT_TIMESTAMP(3) has the typmod of timestamptz(3).
@@ -108,6 +109,11 @@ def arguments(level: Level, node: exp.Anonymous) -> tuple[Expr, ...]:
         else:
             raise unsupported("VARIADIC of an array that is not written out", node)
     return tuple(bound)
+
+
+def _without_void(operands: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """The arguments but for parameters declared `void`: with these JDBC marks what a call gives back."""
+    return tuple([e for e in operands if not (isinstance(e, Param) and e.type is types.VOID)])
 
 
 def _plain_call_only(name: str, node: exp.Anonymous) -> None:

@@ -325,6 +325,8 @@ def _run_bound(
     except (KalamError, NotQuickError, StructError):
         return NOT_DONE
     decoder.skip(size)
+    if session.held:
+        session.release()
     session.outbox += answer
     return ANSWERED
 
@@ -350,6 +352,8 @@ def run_simple(
         return NOT_DONE
     session.decoder.skip(size)
     sql.prepared.pop("", None)
+    if session.held:
+        session.release()
     session.outbox += answer
     return ANSWERED
 
@@ -435,6 +439,8 @@ class QuickCommit(Wait):
         if error is None:
             self._sql.database.locks.release_row(self._owner)
             session.decoder.skip(self._size)
+            if session.held:
+                session.release()
             session.outbox += self._answer
         else:
             self._failed(write_set, error)
@@ -455,6 +461,7 @@ class QuickCommit(Wait):
             self.failed = True
             return
         session.decoder.skip(self._size)
+        session.release()
         session.outbox += self._before_error
         session.error(error)
         session.outbox += _READY

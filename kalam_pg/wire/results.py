@@ -27,11 +27,9 @@ def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | N
         count, _ = yield from send_some(session, result.source.take, form, 0)
         return count if result.count is None else None
     if result.messages is not None:
-        session.outbox += result.messages
-        return None
-    encode, out = form.encode, session.outbox
-    for row in result.rows:
-        out += encode(row)
+        session.send(result.messages)
+    elif result.rows:
+        session.send(b"".join(map(form.encode, result.rows)))
     return None
 
 
@@ -45,7 +43,7 @@ def send_some(
         portion = yield from take(wanted)
         if not len(portion):
             return count, False
-        session.outbox += portion.messages(form)
+        session.send(portion.messages(form))
         count += len(portion)
         if len(session.outbox) > UNSENT_BYTES_MAX:
             yield from run_async(session.transport.drain)
@@ -58,6 +56,8 @@ def _forward(session: "Session", result: Result) -> Steps[int]:
     execution, answer = result.execution, result.stream
     assert execution is not None
     assert answer is not None
+
+    session.release()
 
     async def forward(stream: ResultStream) -> int:
         count = 0

@@ -37,6 +37,9 @@ MESSAGES_PER_TURN = 256
 PUSHED_BYTES = 65_536
 """What an idle session is told at a time: what its client does not read stays in the queue."""
 
+HELD_BYTES_MAX = 8192
+"""More answers than this do not wait for Sync: PostgreSQL's buffer (PQ_SEND_BUFFER_SIZE)."""
+
 _IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
 
 
@@ -51,6 +54,7 @@ class Session:
         self.transport = transport
         self.peer = peer
         self.outbox = bytearray()
+        self.held = bytearray()
         self.closing = False
         self.started_us = now_us()
         self.decoder = FrontendDecoder(services.config.message_bytes_max)
@@ -145,12 +149,27 @@ class Session:
 
     # ------------------------------------------------------------------ for the flows
 
-    def send(self, data: bytes) -> None:
-        """Queue bytes for the client."""
-        self.outbox += data
+    def send(self, data: bytes | memoryview) -> None:
+        """Queue an answer; those of the extended protocol wait for Sync or Flush, or for some more.
+
+        A client that sends a pipeline in pieces has no answers in between, as with PostgreSQL.
+        """
+        if not self.flow_is_extended:
+            self.outbox += data
+            return
+        self.held += data
+        if len(self.held) > HELD_BYTES_MAX:
+            self.release()
+
+    def release(self) -> None:
+        """What is held is to be sent: before anything else is queued, and at Sync and Flush."""
+        if self.held:
+            self.outbox += self.held
+            self.held.clear()
 
     def error(self, error: KalamError, *, severity: str = "") -> None:
         """Queue an ErrorResponse."""
+        self.release()
         self.outbox += error_bytes(error, severity)
 
     def send_notices(self) -> None:
@@ -158,12 +177,14 @@ class Session:
         sql = self.sql
         assert sql is not None
         if sql.notices:
+            self.release()
             for notice in sql.notices:
                 self.outbox += notice_bytes(notice)
             sql.notices.clear()
 
     def ready(self) -> None:
         """Queue ReadyForQuery, changed settings before it."""
+        self.release()
         sql = self.sql
         assert sql is not None
         if sql.notices:
@@ -265,6 +286,7 @@ class Session:
             case m.Close():
                 return extended.close(self, message)
             case m.Flush():
+                self.release()
                 return None  # whatever is queued is sent at the end of every turn
             case m.Terminate():
                 self.closing = True

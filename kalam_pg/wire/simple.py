@@ -26,6 +26,7 @@ def query(session: "Session", text: str) -> Steps[None]:
     sql = session.sql
     assert sql is not None
     session.flow_is_extended = False
+    session.release()
     sql.prepared.pop("", None)
     sql.portals.drop("")
     shaped = session.shapes.again(sql, text) or session.shapes.find(sql, text)

@@ -2,10 +2,12 @@
 
 # ruff: noqa: E501 -- one sequence a line
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -178,3 +180,97 @@ def test_portals_are_postgresqls(sides: list[RawClient], name: str):
         if answers[0] != answers[1]:
             different.append((step, *answers))
     assert different == []
+
+
+def kinds_so_far(client: RawClient, other: RawClient) -> str:
+    """Types of the messages that have come; what was sent has been dealt with by then."""
+    for _ in range(5):
+        other.simple("SELECT 1")
+    kinds = ""
+    client.socket.setblocking(False)
+    try:
+        while True:
+            kinds += client.receive()[0]
+    except BlockingIOError:
+        return kinds
+    finally:
+        client.socket.settimeout(20)
+
+
+FLUSH = message(b"H")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_answers_wait_for_sync_or_flush_and_errors_do_not(
+    sides: list[RawClient], server: KalamServer, oracle: KalamServer, which: int
+):
+    client = sides[which]
+    with RawClient((server, oracle)[which], "alice") as other:
+        client.send(parse(SELECT) + bind() + describe("P") + execute(2))
+        assert kinds_so_far(client, other) == ""
+        client.send(FLUSH)
+        assert [client.receive()[0] for _ in range(6)] == list("12TDDs")
+        client.send(execute(0))
+        assert kinds_so_far(client, other) == ""
+        client.send(bind(statement="nobody"))
+        assert [client.receive()[0] for _ in range(5)] == list("DDDCE")
+        client.send(execute(0))
+        assert kinds_so_far(client, other) == ""
+        client.send(SYNC)
+        assert client.answer().kinds == "Z"
+        client.send(parse(SELECT, "late"))
+        client.send(bind(statement="late") + execute(0) + SYNC)
+        assert client.answer().kinds == "12DDDDDCZ"
+        client.send(parse("SELECT 1") + query("SELECT 2"))
+        assert client.answer().kinds == "1TDCZ"
+
+
+def test_much_does_not_wait(sides: list[RawClient]):
+    for client in sides:
+        client.send(parse("SELECT g FROM generate_series(1, 10000) g") + bind() + execute(0))
+        assert [client.receive()[0] for _ in range(9000)] == [*"12", *("D" * 8998)]
+        client.send(SYNC)
+        assert client.answer().kinds.endswith("DCZ")
+
+
+def test_a_parameter_declared_void_is_no_argument(sides: list[RawClient]):
+    for text, types, values in (
+        ("SELECT length($1, $2)", (2278, 25), (None, b"abc")),
+        ("SELECT * FROM upper($1, $2) AS r", (2278, 25), (b"", b"abc")),
+        ("SELECT $1", (2278,), (None,)),
+    ):
+        answers = []
+        for client in sides:
+            client.send(parse(text, types=types) + describe("S") + bind(values) + execute() + SYNC)
+            answers.append(client.answer())
+        assert told(answers[0]) == told(answers[1])
+        assert answers[0].sqlstate is None
+
+
+def test_a_plan_whose_columns_changed_is_told_by_the_routines_name(server: KalamServer):
+    with RawClient(server) as root:
+        root.simple("CREATE NAMESPACE changed; CREATE TABLE changed.t (id int PRIMARY KEY, v int)")
+        root.send(parse("SELECT * FROM changed.t", "s") + SYNC)
+        root.answer()
+        root.simple("DROP TABLE changed.t; CREATE TABLE changed.t (id int PRIMARY KEY, v text)")
+        root.send(bind(statement="s") + execute() + SYNC)
+        (error,) = root.answer().errors
+        assert (error["C"], error["R"]) == ("0A000", "RevalidateCachedQuery")
+
+
+def test_asyncpg_prepares_again_what_changed(server: KalamServer):
+    async def main() -> list[tuple[object, ...]]:
+        alice = await asyncpg.connect(server.dsn("dora"))
+        try:
+            await alice.execute("CREATE NAMESPACE again")
+            await alice.execute("CREATE TABLE again.t (id int PRIMARY KEY, v int)")
+            text = "SELECT * FROM again.t"
+            found = [tuple(await alice.fetch(text))]
+            await alice.execute("DROP TABLE again.t")
+            await alice.execute("CREATE TABLE again.t (id int PRIMARY KEY, v text)")
+            await alice.execute("INSERT INTO again.t VALUES (1, 'x')")
+            return [*found, *map(tuple, await alice.fetch(text))]
+        finally:
+            await alice.close()
+
+    assert asyncio.run(main()) == [(), (1, "x")]
