@@ -4,7 +4,6 @@ Rows come at publish with their transaction's seq and never touch the disk. Read
 view's seq, but eviction may take rows that an old view would still show.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
 from storage.log.log_entry import Op
 from storage.log.view import Version, View
+from storage.wall_clock import now_us
 
 _batch_ids = count(-1_000_000_000, -1)
 """Below every other batch id: a stream's batches are made for one statement each."""
@@ -44,7 +44,7 @@ class StreamTablet:
         layout: Layout,
         ttl_us: int,
         max_buffer: int,
-        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        now_us: Callable[[], int] = now_us,
     ) -> None:
         """An empty tablet.
 

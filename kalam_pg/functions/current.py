@@ -6,6 +6,7 @@ from catalog.types.registry import DATE, INT4, NAME, TEXT, TIME, TIMESTAMP, TIME
 from kalam_pg.functions.clock import DAY_US, utc_to_local
 from kalam_pg.functions.define import function, stable
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
+from storage.wall_clock import now_us
 
 
 def _now(context: EvalContext) -> int:
@@ -25,10 +26,6 @@ def _local_time(context: EvalContext) -> int:
     return _local(context) % DAY_US
 
 
-def _clock() -> int:
-    return time.time_ns() // 1000
-
-
 def _user(context: EvalContext) -> str:
     return context.user
 
@@ -39,7 +36,7 @@ OVERLOADS: tuple[Overload, ...] = (
     stable("current_timestamp", (), TIMESTAMPTZ, _now),
     stable("current_timestamp", (INT4,), TIMESTAMPTZ, lambda c, p: _rounded(c.now_us, p)),
     stable("statement_timestamp", (), TIMESTAMPTZ, lambda c: c.statement_us),
-    function("clock_timestamp", (), TIMESTAMPTZ, _clock, volatility=Volatility.VOLATILE),
+    function("clock_timestamp", (), TIMESTAMPTZ, now_us, volatility=Volatility.VOLATILE),
     stable("current_date", (), DATE, lambda c: _local(c) // DAY_US),
     stable("localtimestamp", (), TIMESTAMP, _local),
     stable("localtimestamp", (INT4,), TIMESTAMP, lambda c, p: _rounded(_local(c), p)),
@@ -52,6 +49,9 @@ OVERLOADS: tuple[Overload, ...] = (
     stable("current_catalog", (), NAME, lambda c: c.database),
     stable("current_database", (), NAME, lambda c: c.database),
     stable(
-        "timeofday", (), TEXT, lambda _c: time.strftime("%a %b %d %H:%M:%S %Y UTC", time.gmtime())
+        "timeofday",
+        (),
+        TEXT,
+        lambda _c: time.strftime("%a %b %d %H:%M:%S %Y UTC", time.gmtime(now_us() // 1_000_000)),
     ),
 )

@@ -244,7 +244,7 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
     process = jobs.flush_process
 
     async def evict_streams() -> None:
-        now_us = time.time_ns() // 1000
+        now_us = database.now_us()
         for stream in engine.open_streams():
             stream.evict(now_us)
 

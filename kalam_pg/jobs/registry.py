@@ -4,7 +4,6 @@ Whatever a job's work raises is that job's result, and nobody else's: it is told
 job. A job is remembered for this server's life, the newest thousand of them.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,6 +16,7 @@ from kalam_pg.failures import known
 from kalam_pg.jobs.flush_process import FlushProcess
 from kalam_pg.supervision import Periodic, ending_of, failure_of
 from storage.errors import KalamError
+from storage.wall_clock import now_us
 
 T = TypeVar("T")
 Work = Callable[["Job"], Awaitable[T]]
@@ -53,7 +53,7 @@ class Job:
     def end(self, status: str, error: KalamError | None = None) -> None:
         """What became of it."""
         self.status = status
-        self.ended_us = _now_us()
+        self.ended_us = now_us()
         if error is not None:
             self.error = f"{error.sqlstate}: {error.message}"
 
@@ -68,7 +68,7 @@ class Jobs:
     def __init__(self) -> None:
         self._jobs: dict[str, Job] = {}
         self._numbers = count(1)
-        self._epoch = time.time_ns() // 1_000_000_000
+        self._epoch = now_us() // 1_000_000
         self.flush_process = FlushProcess(trio.from_thread.check_cancelled)
         self.cleanup: Periodic | None = None
 
@@ -113,7 +113,7 @@ class Jobs:
         raise killed
 
     def _add(self, type_: str, parameters: dict[str, str]) -> Job:
-        job = Job(f"{type_}-{self._epoch:x}-{next(self._numbers)}", type_, parameters, _now_us())
+        job = Job(f"{type_}-{self._epoch:x}-{next(self._numbers)}", type_, parameters, now_us())
         if len(self._jobs) >= JOBS_KEPT:
             # One that runs stays: it is to be seen, and killed.
             oldest = next((old for old in self._jobs.values() if old.status != "running"), None)
@@ -121,7 +121,3 @@ class Jobs:
                 del self._jobs[oldest.id]
         self._jobs[job.id] = job
         return job
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

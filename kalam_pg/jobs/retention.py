@@ -5,7 +5,6 @@ among what happens to be open. Everything here may be cut off anywhere and is si
 what it removes, nobody can see any more.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -117,7 +116,7 @@ def _due(database: Database, found: Untrimmed) -> ToTrim | None:
     if table is None:
         return None
     retention_us = table.options.change_retention_h * 3_600_000_000
-    retained_from = seq_at(time.time_ns() // 1000 - retention_us)
+    retained_from = seq_at(database.now_us() - retention_us)
     if found.oldest >= retained_from:
         return None
     return ToTrim(found.tablet, Schema(found.tablet, table.layout), retained_from)

@@ -26,12 +26,11 @@ class Database:
     """One open data directory. Used from the event loop alone.
 
     catalog: the committed snapshot that new statements bind against. catalogue: its virtual relations,
-    None until they are set up. worker_memory_bytes: what one query may make a worker grow by.
+    None until they are set up. now_us: the time, by the engine's clock. worker_memory_bytes: what one
+    query may make a worker grow by.
     """
 
-    def __init__(
-        self, engine: Engine, store: Store, query_engine: QueryEngine, now_us: Callable[[], int]
-    ) -> None:
+    def __init__(self, engine: Engine, store: Store, query_engine: QueryEngine) -> None:
         self.engine = engine
         self.store = store
         self.query_engine = query_engine
@@ -41,7 +40,7 @@ class Database:
         self.channels = Channels()
         self.catalog: Snapshot = store.load()
         self.ids = Ids(store.first_oid(), engine.next_snowflake)
-        self.now_us = now_us
+        self.now_us = engine.clock.now_us
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
         self.spills = Spills(engine.fs, engine.directory / "spill")

@@ -12,7 +12,7 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.sorting import Bounds, Order, sort_rows
 from kalam_pg.rows.form import Shape, names_objects
-from kalam_pg.sql.closures import Slot
+from kalam_pg.sql.closures import Slot, is_given
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
 from storage.log.view import View
@@ -134,7 +134,7 @@ class Newest:
     """
 
     __slots__ = (
-        "_along", "_bounds", "_equal", "_how", "_is_settled", "_settled", "_value", "slots"
+        "_along", "_bounds", "_equal", "_how", "_is_settled", "_settled", "_value", "slots", "timed"
     )  # fmt: skip
 
     def __init__(
@@ -151,6 +151,10 @@ class Newest:
         self._equal, self._value = equal
         self._bounds = bounds
         self.slots = slots
+        asked = [self._value, *(closure for closure, _ in how.lows + how.highs)]
+        asked += [bound for bound in (bounds.limit, bounds.offset) if bound is not None]
+        self.timed = not all(map(is_given, asked))
+        """Whether it may ask for the time."""
         self._is_settled = bounds.settled and not (how.lows or how.highs)
         self._settled: tuple[Range, int] | None = None
         """What was asked the first time, when it is the same each time."""

@@ -20,7 +20,7 @@ from kalam_pg.query.plan import Plan
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.select import HotPlan, PointPlan
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sql.closures import Constant, Parameter
+from kalam_pg.sql.closures import Constant, Parameter, is_given
 from storage.engine import Write
 from storage.keys import key_maker
 from storage.layout import Row, Value
@@ -38,6 +38,9 @@ class NotQuickError(Exception):
 
 class QuickInsert:
     """INSERT … VALUES of one row, without ON CONFLICT and RETURNING."""
+
+    timed = True
+    """Whether it may ask for the time."""
 
     __slots__ = (
         "_database",
@@ -97,7 +100,7 @@ class QuickInsert:
 class QuickPoint:
     """SELECT of one row by its whole key."""
 
-    __slots__ = ("_engine", "_key", "_key_of", "_plain", "_plan", "_slots", "_tablet")
+    __slots__ = ("_engine", "_key", "_key_of", "_plain", "_plan", "_slots", "_tablet", "timed")
 
     def __init__(self, plan: PointPlan, database: Database, user: User, width: int) -> None:
         """width: how many parameters the statement has."""
@@ -108,6 +111,7 @@ class QuickPoint:
         slots = plain_slots(plan.targets, plan.columns, len(plan.table.columns))
         self._slots = slots if plan.where is None else None
         self._plain = None if self._slots is None else _picker(self._slots)
+        self.timed = self._slots is None or not all(map(is_given, plan.key))
         self._tablet = _tablet(database, plan.table, user)
 
     def sender(self, form: RowForm) -> Callable[[EvalContext], bytes | None]:
@@ -160,11 +164,12 @@ class QuickPoint:
 class QuickNewest:
     """SELECT of columns WHERE column = value, with what an index has of ORDER BY and bounds."""
 
-    __slots__ = ("_engine", "_newest", "_tablet")
+    __slots__ = ("_engine", "_newest", "_tablet", "timed")
 
     def __init__(self, newest: Newest, table: Table, database: Database, user: User) -> None:
         self._newest = newest
         self._engine = database.engine
+        self.timed = newest.timed
         self._tablet = _tablet(database, table, user)
 
     def sender(self, form: RowForm) -> Callable[[EvalContext], Sequence[bytes]]:

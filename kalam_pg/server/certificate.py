@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from storage.wall_clock import now_us
+
 VALID_DAYS: Final = 3650
 
 
@@ -37,7 +39,7 @@ def _make(host: str) -> tuple[bytes, bytes]:
         x509.IPAddress(ipaddress.IPv4Address("127.0.0.1")),
         x509.IPAddress(ipaddress.IPv6Address("::1")),
     ]
-    now = dt.datetime.now(dt.UTC)
+    now = dt.datetime.fromtimestamp(now_us() // 1_000_000, dt.UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -1,7 +1,6 @@
 """Opens everything that sessions need, in order, and closes it in the other."""
 
 import shutil
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,12 +88,12 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
 async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Database]:
     """A database over an open engine, its committer running; a new directory gets its first objects."""
     store = Store(engine)
-    database = Database(engine, store, query_engine, now_us)
+    database = Database(engine, store, query_engine)
     database.committer.start()
     try:
         if not database.catalog.namespaces:
-            first = catalog_store.first_start(now_us())
-            transaction = Transaction(now_us())
+            first = catalog_store.first_start(database.now_us())
+            transaction = Transaction(database.now_us())
             transaction.define(first.snapshot, list(first.puts))
             await drive(wait(Commit(database, transaction, sync=True)))
         yield database
@@ -155,9 +154,4 @@ def _ms(seconds: float) -> str:
     return str(round(seconds * 1000))
 
 
-def now_us() -> int:
-    """Microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
-
-
-__all__ = ["ServerServices", "build_services", "now_us", "open_database", "open_services"]
+__all__ = ["ServerServices", "build_services", "open_database", "open_services"]

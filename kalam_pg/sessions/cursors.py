@@ -13,7 +13,7 @@ from kalam_pg.sessions import dispatch, long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.portals import Options, Portal
 from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sessions.sql_session import SqlSession, now_us
+from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
@@ -106,7 +106,7 @@ def _declare(
         prepared,
         tuple(params),
         (0,) * len(planned.columns),
-        now_us(),
+        sql.database.now_us(),
         sql.savepoints_deep,
         Options(
             # Rows are locked when they are fetched, and as they are then: there is no going back.

@@ -23,7 +23,7 @@ from kalam_pg.query.prepare import Planned
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import acting, table_locks
-from kalam_pg.sessions.sql_session import SqlSession, now_us
+from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.parse import parse
@@ -135,7 +135,7 @@ def _context(sql: SqlSession) -> DdlContext:
         snapshot=sql.snapshot,
         ids=sql.database.ids,
         user=sql.user,
-        now_us=now_us(),
+        now_us=sql.database.now_us(),
         search_path=sql.search_path,
         get=sql.database.store.reader(transaction.puts),
         check_expression=partial(_check_expression, sql),

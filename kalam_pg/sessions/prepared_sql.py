@@ -13,7 +13,7 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import dispatch
 from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sessions.sql_session import SqlSession, now_us
+from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind_expression
 from kalam_pg.sql.to_python import compile_expr
@@ -30,7 +30,7 @@ def prepare(sql: SqlSession, statement: st.Prepare) -> Steps[Result]:
     declared = [_type(name) for name in statement.types]
     inner = statement.statement
     prepared = yield from dispatch.prepare_in_turn(sql, inner, declared)
-    prepared.text, prepared.from_sql, prepared.prepared_us = sql.text, True, now_us()
+    prepared.text, prepared.from_sql, prepared.prepared_us = sql.text, True, sql.database.now_us()
     sql.prepared[statement.name] = prepared
     return Result("PREPARE")
 

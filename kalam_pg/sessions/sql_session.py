@@ -4,7 +4,6 @@ The wire session (`wire.session`) and the in-process API (`kalam_pg.embed`) both
 written in steps (`query.waits`): a statement that need not wait runs in one piece.
 """
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
@@ -40,11 +39,6 @@ from storage.layout import Value
 
 TransactionStatus: TypeAlias = Literal["I", "T", "E"]
 """ReadyForQuery's letter."""
-
-
-def now_us() -> int:
-    """Microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
 
 
 class SqlSession:
@@ -131,11 +125,13 @@ class SqlSession:
         transaction = self.transaction
         context.params = params
         if transaction is None:
-            context.now_us = context.statement_us = now_us()
+            context.now_us = context.statement_us = self.database.now_us()
         else:
             context.now_us = transaction.started_us
             # Outside a block the transaction began with the statement.
-            context.statement_us = now_us() if transaction.block else transaction.started_us
+            context.statement_us = (
+                self.database.now_us() if transaction.block else transaction.started_us
+            )
         return context
 
     def _current_context(self) -> EvalContext:
@@ -197,7 +193,7 @@ class SqlSession:
         types = self.settings.types
         transaction = self.transaction
         own = transaction is not None and transaction.snapshot is not None
-        started_us = transaction.started_us if transaction is not None else now_us()
+        started_us = transaction.started_us if transaction is not None else self.database.now_us()
         return self.cache.plan(
             statement,
             self.snapshot,
@@ -238,7 +234,7 @@ class SqlSession:
     def new_transaction(self) -> Transaction:
         """A transaction with the session's defaults."""
         settings = self.settings
-        transaction = Transaction(now_us())
+        transaction = Transaction(self.database.now_us())
         transaction.process = self.process
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
@@ -420,6 +416,3 @@ class SqlSession:
         self.rollback()
         listening.close(self)
         self.ears = None
-
-
-__all__ = ["SqlSession", "now_us"]

@@ -50,6 +50,11 @@ class Parameter:
         return context.params[self.index]
 
 
+def is_given(closure: Run) -> bool:
+    """Whether it is a constant or a parameter, for which nothing is computed."""
+    return isinstance(closure, Constant | Parameter)
+
+
 def null(_row: Row, _context: EvalContext) -> None:
     """NULL."""
 

@@ -29,7 +29,6 @@ from kalam_pg.rows.form import RowForm, described
 from kalam_pg.sessions import cursors, dispatch, long_texts
 from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sessions.sql_session import now_us
 from kalam_pg.sql.statements_cursor import FetchCursor
 from kalam_pg.wire import portals
 from kalam_pg.wire.results import send_all, send_some
@@ -64,7 +63,7 @@ def parse(session: "Session", message: m.Parse) -> Steps[None]:
     else:
         dispatch.check_allowed(sql, statements[0])
         prepared = yield from dispatch.prepare_in_turn(sql, statements[0], declared)
-    prepared.text, prepared.prepared_us = message.query, now_us()
+    prepared.text, prepared.prepared_us = message.query, sql.database.now_us()
     sql.prepared[message.statement] = prepared
     session.send(PARSE_COMPLETE)
 

@@ -11,7 +11,6 @@ from enum import Enum
 from functools import lru_cache, partial
 from struct import Struct
 from struct import error as StructError  # noqa: N812 -- it is an exception class
-from time import time_ns
 from typing import TYPE_CHECKING
 
 from kalam_pg.functions.table import EvalContext
@@ -69,7 +68,7 @@ class QuickStatement:
     """A prepared statement's short way, while `validity` holds.
 
     form: None when there is none (which is worth remembering too). context: what its expressions may
-    ask. sync: whether its commits wait for the disk.
+    ask. sync: whether its commits wait for the disk. timed: whether it may ask for the time.
     """
 
     __slots__ = (
@@ -81,6 +80,7 @@ class QuickStatement:
         "context",
         "form",
         "sync",
+        "timed",
         "validity",
     )
 
@@ -96,6 +96,7 @@ class QuickStatement:
         self.context = sql.context()
         self.sync = sql.settings["synchronous_commit"] != "off"
         self.form = _form(sql, planned, len(prepared.param_types))
+        self.timed = self.form is not None and self.form.timed
 
     def format(
         self, bind_formats: tuple[int, ...], result_formats: tuple[int, ...], *, described: bool
@@ -317,7 +318,8 @@ def _run_bound(
     context = quick.context
     try:
         context.params = bound.params(decoder.buffer, start, stop)
-        context.now_us = context.statement_us = time_ns() // 1000
+        if quick.timed:
+            context.now_us = context.statement_us = sql.database.now_us()
         if form.__class__ is QuickInsert:
             session.quick_commit.begin(sql, form, quick, how, size)
             return COMMITTING
@@ -342,7 +344,8 @@ def run_simple(
     context = quick.context
     try:
         context.params = params
-        context.now_us = context.statement_us = time_ns() // 1000
+        if quick.timed:
+            context.now_us = context.statement_us = sql.database.now_us()
         if form.__class__ is QuickInsert:
             session.quick_commit.begin(sql, form, quick, quick.simple, size)
             sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.

@@ -24,7 +24,7 @@ from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
-from kalam_pg.sessions.sql_session import SqlSession, now_us
+from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.wire import extended, quick, simple
 from kalam_pg.wire.authentication import Authentication
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
@@ -56,7 +56,7 @@ class Session:
         self.outbox = bytearray()
         self.held = bytearray()
         self.closing = False
-        self.started_us = now_us()
+        self.started_us = services.database.now_us()
         self.decoder = FrontendDecoder(services.config.message_bytes_max)
         self.feed: Callable[[bytes], None] = self.decoder.feed
         self.sql: SqlSession | None = None

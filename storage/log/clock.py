@@ -8,9 +8,10 @@ begins above it.
 """
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Protocol
+
+from storage.wall_clock import now_us
 
 EPOCH_MS = 1_704_067_200_000
 """2024-01-01T00:00:00Z in milliseconds since 1970."""
@@ -39,8 +40,7 @@ class Clock(Protocol):
 class SystemClock:
     """The operating system's clock."""
 
-    def now_us(self) -> int:
-        return time.time_ns() // 1000
+    now_us = staticmethod(now_us)
 
 
 def seq_at(us: int) -> int:

@@ -20,6 +20,7 @@ from storage.errors import DataCorruptedError
 from storage.fs import OS
 from storage.ids import TabletId
 from storage.log.recovery import intent_key
+from storage.wall_clock import now_us
 from tests.storage.engine_fixtures import LAYOUT, OPTIONS, commit, insert
 
 TABLE = SimpleNamespace(id=3, layout=LAYOUT, options=SimpleNamespace(change_retention_h=0))
@@ -37,6 +38,7 @@ async def database(path, *, tablets_max=2):
         engine=engine,
         committer=committer,
         catalog=SimpleNamespace(tables=tables, table_by_id=tables.get),
+        now_us=now_us,
     )
     try:
         yield found
