@@ -80,18 +80,26 @@ class Client(RawClient):
         self._names = count(1)
         with self._watched("connecting"):
             super().__init__(server, user, login=False)
-            self.socket.settimeout(STATEMENT_TIMEOUT_S + LATE_S * BUSY)
-            options = {
-                "statement_timeout": f"{STATEMENT_TIMEOUT_S:g}s",
-                "lock_timeout": f"{LOCK_TIMEOUT_S:g}s",
-            }
-            self.send(startup(user, **options))
+        try:
+            self._log_in()
+        except BaseException:
+            self.close()
+            raise
+        self.diary.note(f"connected as {user}, pid {self.pid}")
+
+    def _log_in(self) -> None:
+        self.socket.settimeout(STATEMENT_TIMEOUT_S + LATE_S * BUSY)
+        options = {
+            "statement_timeout": f"{STATEMENT_TIMEOUT_S:g}s",
+            "lock_timeout": f"{LOCK_TIMEOUT_S:g}s",
+        }
+        with self._watched("connecting"):
+            self.send(startup(self.user, **options))
             answer = self.authenticate(PASSWORD)
         if answer.errors and answer.errors[0]:
             raise RefusedError(answer.errors[0])
         if not answer.kinds.endswith("Z"):
             raise LostError
-        self.diary.note(f"connected as {user}, pid {self.pid}")
 
     @property
     def pid(self) -> int:

@@ -11,7 +11,7 @@ from conformance.soak.ledger import Violation
 from conformance.soak.owners import Writer
 from conformance.soak.processes import Held
 from conformance.soak.tables import ACCOUNTS_SUM, PURSE_SUM
-from conformance.soak.world import USERS, WORKERS, World
+from conformance.soak.world import ALWAYS, EXCUSED, USERS, WORKERS, World
 
 REST_S = 15.0
 """How soon after the last client everything must be back where it was."""
@@ -156,8 +156,8 @@ _BAD = re.compile("level=(error|critical)|Traceback|XX000|XX001|reference=")
 _EXPLAINED = re.compile(
     # A worker that we killed before it was ready …
     "event=worker_start_failed status=-9|error=WorkerLostError"
-    # … and what background work says of a full disk, of a flush process that we killed, of KILL JOB.
-    r"|error=\w+\((53100|58000|57014)\)"
+    # … and what background work may be told as well as a client: of a full disk, of KILL JOB …
+    rf"|error=\w+\(({'|'.join(sorted(ALWAYS.union(*EXCUSED.values())))})\)"
 )
 
 

@@ -89,7 +89,11 @@ class RawClient:
         if user == "root":
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(TIMEOUT_S)
-            self.socket.connect(str(server.directory / f".s.PGSQL.{server.port}"))
+            try:
+                self.socket.connect(str(server.directory / f".s.PGSQL.{server.port}"))
+            except OSError:
+                self.socket.close()
+                raise
         else:
             self.socket = socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S)
         self.user = user
