@@ -31,6 +31,7 @@ class Doubt:
         self._committer = committer
         self._reload_catalog = reload_catalog
         self._held: list[Callable[[], None]] = []
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._held)
@@ -44,9 +45,13 @@ class Doubt:
             self._engine.on_publish.append(self._published)
             trio.lowlevel.spawn_system_task(self._ask)
 
+    def close(self) -> None:
+        """The log is going to be closed: it is asked no more, and tells at the next start."""
+        self._closed = True
+
     async def _ask(self) -> None:
         delay_s = FIRST_ASKED_S
-        while self._held:
+        while self._held and not self._closed:
             self._committer.submit(WriteSet([], [], [], sync=False), lambda _set: None)
             await trio.sleep(delay_s)
             delay_s = min(2 * delay_s, ASKED_EVERY_S)

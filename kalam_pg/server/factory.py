@@ -98,6 +98,7 @@ async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Dat
             await drive(wait(Commit(database, transaction, sync=True)))
         yield database
     finally:
+        database.doubt.close()
         with trio.CancelScope(shield=True):
             await database.committer.stop()
 

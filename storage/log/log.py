@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from storage import failpoints
-from storage.errors import DiskFullError, KalamError, OutcomeUnknownError
+from storage.errors import DiskFullError, IoError, KalamError, OutcomeUnknownError
 from storage.ids import TabletId
 from storage.keys import index_key, log_key
 from storage.log import recovery
@@ -56,6 +56,7 @@ class Log:
         self._snowflakes = HybridClock(self._reservation, node, opened.reserved)
         self._next_room_check = 0.0
         self._group: GroupWriter | None = None
+        self._closed = False
         self._written = opened.last  # The newest commit; `_logged`: that has anything in the log.
         self._logged = opened.last
         self._catalog_version = opened.last
@@ -142,6 +143,7 @@ class Log:
 
     def close(self) -> None:
         """Sync and close."""
+        self._closed = True
         try:
             if self.store.failed is None and not self.store.closed:
                 self.sync()
@@ -154,6 +156,8 @@ class Log:
 
     def _make_ready(self) -> None:
         """Raise what keeps the log from being written; reopen it if it failed before."""
+        if self._closed:
+            raise IoError("the log is closed")
         if self.store.failed is not None or self.store.closed:
             self._reopen()
         now = time.monotonic()

@@ -5,13 +5,15 @@ for has ended and its turn has not come. Afterwards memory says what the disk sa
 what others do next has numbers of its own.
 """
 
+from contextlib import AbstractContextManager
+
 import pytest
 import trio
 
 from kalam_pg.pgwire.messages import Parse, Query, Sync
 from storage import failpoints
 from storage.engine import WriteSet
-from storage.errors import IoError
+from storage.errors import DiskFullError, IoError
 from tests.kalam_pg.wire.clients import Client, Server, pipeline, serving, tags
 
 SCHEMA = """
@@ -255,35 +257,41 @@ async def test_one_transaction_that_cannot_be_encoded_fails_alone(tmp_path, monk
         assert tags(await clients[0].ask(Query("SELECT * FROM shop.keep"))) == ["SELECT 4"]
 
 
+def break_log(server: Server, *, written: bool) -> AbstractContextManager[None]:
+    """The next group's write fails, after it was done or instead; inside, the log cannot be reopened."""
+    store = server.services.database.engine._log.store
+
+    def broken(puts, *, sync):
+        if written:
+            type(store).write(store, puts, sync=sync)
+        store.failed = IoError("could not write the log: Input/output error (test)")
+        raise store.failed
+
+    store.write = broken
+    return failpoints.armed("commit.reopen", "eio")
+
+
+async def until_known(server: Server) -> None:
+    """Until the log was asked what became of the commits in doubt."""
+    with trio.fail_after(5):
+        while server.services.database.doubt:
+            await trio.sleep(0.01)
+            server.rounds.end()
+
+
 @pytest.mark.parametrize("written", [False, True], ids=["not written", "written"])
 async def test_a_commit_of_unknown_outcome_is_told_so_and_memory_becomes_the_disk(
     tmp_path, written
 ):
-    def fail() -> None:
-        raise IoError("could not write: Input/output error (test)")
-
     async with serving(tmp_path) as server:
         one, two = Client(server), Client(server)
         await one.ask(Query(SCHEMA))
-        database = server.services.database
-        log = database.engine._log
-
-        def broken(puts, *, sync):
-            if written:
-                type(store).write(store, puts, sync=sync)
-            store.failed = IoError("could not write the log: Input/output error (test)")
-            raise store.failed
-
-        store = log.store
-        store.write = broken
         await one.ask(Query("BEGIN; CREATE TABLE shop.t (id int PRIMARY KEY)"))
         await one.ask(Query("INSERT INTO shop.t VALUES (1); INSERT INTO shop.keep VALUES (3)"))
-        with failpoints.armed("commit.reopen", fail):
+        with break_log(server, written=written):
             assert tags(await one.ask(Query("COMMIT"))) == ["08007"]
-        with trio.fail_after(5):
-            while database.doubt:
-                await trio.sleep(0.01)
-                server.rounds.end()
+        assert held(server), "what it did may have been done"
+        await until_known(server)
         await in_order(server)
         there = tags(await two.ask(Query("SELECT * FROM shop.t")))
         assert there == (["SELECT 1"] if written else ["42P01"])
@@ -292,3 +300,99 @@ async def test_a_commit_of_unknown_outcome_is_told_so_and_memory_becomes_the_dis
         made = await two.ask(Query("CREATE TABLE shop.t2 (id int); INSERT INTO shop.t2 VALUES (1)"))
         assert tags(made) == ["CREATE TABLE", "INSERT 0 1"]
         await in_order(server)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["not written", "written"])
+async def test_a_key_whose_quick_insert_is_in_doubt_stays_locked_until_that_is_known(
+    tmp_path, written
+):
+    async with serving(tmp_path) as server:
+        one, two = Client(server), Client(server)
+        await one.ask(Query(SCHEMA))
+        insert = "INSERT INTO shop.keep VALUES ($1, $2)"
+        for client in (one, two):
+            await client.ask(Parse("s", insert, ()), Sync())
+        await one.ask(*pipeline("s", "10", "warm"))
+        await two.ask(*pipeline("s", "11", "warm"))
+        with break_log(server, written=written):
+            assert tags(await one.ask(*pipeline("s", "12", "doubt")))[-1] == "08007"
+            two.send(*pipeline("s", "12", "again"))
+        assert not tags(two.answers())
+        await until_known(server)
+        await server.settle()
+        assert tags(two.answers()) == (["23505"] if written else ["INSERT 0 1"])
+        assert tags(await one.ask(*pipeline("s", "13", "on"))) == ["INSERT 0 1"]
+        await in_order(server)
+
+
+def no_room() -> None:
+    raise DiskFullError("could not write: No space left on device (test)")
+
+
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
+async def test_a_commit_that_cannot_be_written_leaves_nothing(tmp_path, script, monkeypatch):
+    async with serving(tmp_path) as server:
+        client = Client(server)
+        await client.ask(Query(SCHEMA))
+        for text in script[:-1]:
+            await client.ask(Query(text))
+        database = server.services.database
+        before, users = database.catalog, list(database.store.users())
+        with monkeypatch.context() as patch:
+            patch.setattr(database.engine._log, "_next_room_check", 0.0)
+            patch.setattr(database.engine._log._room, "check", no_room)
+            assert "53100" in tags(await client.ask(Query(script[-1])))
+        await in_order(server)
+        assert database.catalog is before
+        assert list(database.store.users()) == users
+        assert client.session.sql.status == "I"
+        assert tags(await client.ask(Query("SELECT a FROM shop.keep"))) == ["SELECT 2"]
+
+
+CONTENDED = {
+    "a row": ("UPDATE shop.keep SET a = 'x' WHERE id = 1", "DELETE FROM shop.keep WHERE id = 1"),
+    "a key": ("INSERT INTO shop.keep VALUES (5)", "INSERT INTO shop.keep VALUES (5)"),
+    "a table": ("INSERT INTO shop.keep VALUES (5)", "DROP TABLE shop.keep"),
+    "a dropped table": ("DROP TABLE shop.keep", "INSERT INTO shop.keep VALUES (5)"),
+    "the catalogue": ("CREATE VIEW shop.v AS SELECT 1", "CREATE TABLE shop.new (id int)"),
+    "a user": ("ALTER USER carol SET ROLE 'user'", "DROP USER carol"),
+}
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["waiting", "just granted"])
+@pytest.mark.parametrize(("first", "second"), CONTENDED.values(), ids=CONTENDED)
+async def test_a_client_lost_while_it_waits_for_another_leaves_no_lock(
+    tmp_path, first, second, late
+):
+    async with serving(tmp_path, kind=FragileServer) as server:
+        holder, waiter = Client(server), Client(server)
+        await holder.ask(Query(SCHEMA))
+        begun = tags(await holder.ask(Query(f"BEGIN; {first}")))
+        assert begun[0] == "BEGIN"
+        assert len(begun) == 2
+        server.fragile, server.late = waiter, late
+        waiter.send(Query(second))
+        await trio.testing.wait_all_tasks_blocked()
+        assert server.lost is not late
+        assert tags(await holder.ask(Query("COMMIT"))) == ["COMMIT"]
+        await server.settle()
+        assert server.lost
+        await in_order(server)
+        assert tags(await holder.ask(Query("CREATE TABLE shop.after (id int)"))) == ["CREATE TABLE"]
+
+
+async def test_what_a_lost_client_has_sent_is_heard_when_it_was_committed(tmp_path):
+    async with serving(tmp_path, kind=FragileServer) as server:
+        ear, client = Client(server), Client(server)
+        await ear.ask(Query(SCHEMA))
+        ear.transport.schedule = lambda: None
+        await ear.ask(Query("LISTEN news"))
+        server.fragile = client
+        client.send(
+            Query("BEGIN; LISTEN other; NOTIFY news, 'x'; INSERT INTO shop.keep VALUES (9); COMMIT")
+        )
+        await server.settle()
+        assert server.lost
+        await in_order(server)
+        assert ear.session.sql.listener.waits
+        assert client.session.sql.listener is None
