@@ -4,10 +4,13 @@ Writes stay in memory, net per key, until COMMIT makes one write set of them. Th
 them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from catalog import codec
+from catalog.changes import stored
+from catalog.difference import Difference
 from catalog.errors import (
     InFailedSqlTransactionError,
     InvalidSavepointSpecificationError,
@@ -49,11 +52,13 @@ class Transaction(LockOwner):
     """One transaction, implicit (one statement or pipeline) or a block (BEGIN … COMMIT)."""
 
     __slots__ = (
+        "_own",
         "_savepoints",
         "_undo",
         "block",
         "changes",
         "channels",
+        "definitions",
         "ending",
         "failed",
         "isolation",
@@ -81,13 +86,17 @@ class Transaction(LockOwner):
         self.changes: dict[TabletId, dict[bytes, Change]] = {}
         self.channels: Pending | None = None
         """What it has asked of LISTEN and NOTIFY; None: nothing."""
+        self.definitions: Difference | None = None
+        """What its own definitions have made of the catalog; None: none made."""
         self.snapshot: Snapshot | None = None
-        """The catalog as this transaction's own definitions have made it; None: none made."""
+        """The catalog that its COMMIT installs; None before that, and when it installs none."""
         self.puts: list[tuple[bytes, bytes | None]] = []
         self.on_end: list[Callable[[], None]] = []
         """Called when the outcome is known, whatever it is: brings what hangs on the catalogue in line
         with what the catalogue then is."""
-        self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Snapshot | None, int]] = []
+        self._own: tuple[Snapshot, Difference, Snapshot] | None = None
+        """The last answer of `snapshot_over`, behind what it was asked for."""
+        self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Difference | None, int]] = []
         self._savepoints: list[tuple[str, int, int, Mark]] = []
         """Name, how long `_undo` and `held` were, and how much was asked of channels."""
 
@@ -149,20 +158,37 @@ class Transaction(LockOwner):
 
     def define(
         self,
-        snapshot: Snapshot,
-        puts: list[tuple[bytes, bytes | None]],
+        made: Difference,
+        puts: Iterable[tuple[bytes, bytes | None]],
         dropped: Container[int] = (),
     ) -> None:
-        """Record a definition: the catalog it makes, and how it is stored.
+        """Record a definition: what it makes of the catalog, and how it is stored.
 
         dropped: tables that are no more, so that what the transaction wrote to them is not written.
         """
         for tablet in [tablet for tablet in self.changes if tablet.table in dropped]:
             for key, change in self.changes.pop(tablet).items():
                 self._undo.append((tablet, key, change))
-        self._undo.append((self.snapshot, len(self.puts)))
-        self.snapshot = snapshot
-        self.puts.extend(puts)
+        self._undo.append((self.definitions, len(self.puts)))
+        if made:
+            earlier = self.definitions
+            self.definitions = made if earlier is None else earlier.then(made)
+        self.puts += [put for put in puts if put[0] != codec.CATALOG_KEY]  # `settle` says that last
+
+    def snapshot_over(self, catalog: Snapshot) -> Snapshot:
+        """A committed catalog with this transaction's own definitions over it."""
+        made, own = self.definitions, self._own
+        if made is None:
+            return catalog
+        if own is None or own[0] is not catalog or own[1] is not made:
+            own = self._own = (catalog, made, made.over(catalog))
+        return own[2]
+
+    def settle(self, catalog: Snapshot) -> None:
+        """Its COMMIT is next, and nobody else's comes between: it installs a new version of `catalog`."""
+        if self.definitions is not None:
+            self.snapshot = self.snapshot_over(catalog)
+            self.puts = list(stored(self.snapshot, self.puts).puts)
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT."""
@@ -183,7 +209,7 @@ class Transaction(LockOwner):
         while len(self._undo) > mark:
             entry = self._undo.pop()
             if len(entry) == 2:
-                self.snapshot = entry[0]
+                self.definitions = entry[0]
                 del self.puts[entry[1] :]
                 continue
             tablet, key, earlier = entry

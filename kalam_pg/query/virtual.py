@@ -123,7 +123,7 @@ class Catalogue:
 
         What takes longer than a moment goes on in a thread, and the other sessions with it.
         """
-        snapshot = x.transaction.snapshot or x.database.catalog
+        snapshot = x.transaction.snapshot_over(x.database.catalog)
         seen = self.perspective(snapshot, x.user, x.context.search_path)
         running = CatalogQuery(
             query, partial(_rows, seen, x.context.services), seen.bind(x.context)

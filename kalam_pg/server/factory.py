@@ -9,6 +9,7 @@ from pathlib import Path
 import trio
 
 from catalog import store as catalog_store
+from catalog.difference import difference
 from catalog.store import Store
 from kalam_pg.config import Config
 from kalam_pg.engines.context import EngineSettings
@@ -94,7 +95,8 @@ async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Dat
         if not database.catalog.namespaces:
             first = catalog_store.first_start(database.now_us())
             transaction = Transaction(database.now_us())
-            transaction.define(first.snapshot, list(first.puts))
+            transaction.define(difference(database.catalog, first.snapshot), first.puts)
+            transaction.settle(database.catalog)
             await drive(wait(Commit(database, transaction, sync=True)))
         yield database
     finally:

@@ -1,16 +1,18 @@
-"""CREATE, ALTER, DROP, GRANT and COMMENT: definitions, one transaction at a time.
+"""CREATE, ALTER, DROP, GRANT and COMMENT: definitions.
 
-A definition changes the transaction's own catalog; it becomes everybody's when the transaction
-commits. Until then the catalog is locked for other definitions, never for readers; a DROP waits for
-writers of its table.
+A definition changes the transaction's own catalog, which is what is committed with its own definitions
+over it; they become everybody's when the transaction commits. Until then what it defines is locked for
+other definitions (`definition_locks`), never for readers; a DROP waits for writers of its table.
 """
 
 from collections.abc import Sequence
 from functools import partial
 
 from catalog.changes import Change
+from catalog.difference import difference
 from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
 from catalog.model import Table
+from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
 from kalam_pg.jobs.registry import Jobs
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
@@ -18,11 +20,9 @@ from kalam_pg.query.database import Database
 from kalam_pg.query.ddl import DdlContext, plan_ddl
 from kalam_pg.query.ddl_context import DdlPlan, find_relation
 from kalam_pg.query.execution import Result
-from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE, EXCLUSIVE
 from kalam_pg.query.prepare import Planned
-from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import acting, table_locks
+from kalam_pg.sessions import acting, definition_locks, table_locks
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
@@ -47,9 +47,6 @@ STATEMENTS = (
     st.GrantRevoke,
 )
 
-CATALOGUE = ("catalog",)
-"""The lock of who defines anything, until it commits."""
-
 
 def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     """Run one of `STATEMENTS`. Raises what `plan_ddl` raises, 55P03, 40P01."""
@@ -61,7 +58,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
     transaction.check_writable(st.command_name(statement))
-    plan = yield from _planned(sql, transaction, statement)
+    plan, before = yield from _planned(sql, statement)
     change = plan.change
     if not sql.database.ids.covered:
         # Before the client, or anything on disk, has a number that a restart could give again.
@@ -71,36 +68,25 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         sql.notice(notice, detail=change.detail if at == last else "")
     if change.puts:
         dropped = [table.id for table in change.dropped]
-        transaction.define(change.snapshot, list(change.puts), dropped)
+        transaction.define(difference(before, change.snapshot), change.puts, dropped)
         _settle_at_end(sql, change)
     return Result(plan.tag)
 
 
-def _planned(sql: SqlSession, transaction: Transaction, statement: Statement) -> Steps[DdlPlan]:
-    """The change that the statement means, all that it needs being locked.
+def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snapshot]]:
+    """What the statement means, all that it needs being locked, and the catalogue it is a change of.
 
-    Tables come first, the catalogue last: who waits for a table keeps nobody from defining something
-    else. After any wait the change is planned anew, since names may mean something else now.
+    After any wait the change is planned anew, since names may mean something else now.
     """
-    locks, deadline = sql.database.locks, table_locks.statement_deadline(sql)
-    before_catalogue: int | None = None
+    deadline = table_locks.statement_deadline(sql)
     while True:
+        before = sql.snapshot
         plan = plan_ddl(statement, _context(sql))
-        for table in plan.change.dropped:
-            if locks.lock_nowait(transaction, table.id, ACCESS_EXCLUSIVE):
-                continue
-            if before_catalogue is not None:
-                locks.release_to(transaction, before_catalogue)
-                before_catalogue = None
-            yield from table_locks.lock(sql, table.id, ACCESS_EXCLUSIVE, deadline)
-            break
+        for name, mode in definition_locks.needed(statement, before, plan.change):
+            if (yield from table_locks.lock(sql, name, mode, deadline)):
+                break
         else:
-            mark = len(transaction.held)
-            if not plan.change.puts or not (
-                yield from table_locks.lock(sql, CATALOGUE, EXCLUSIVE, deadline)
-            ):
-                return plan
-            before_catalogue = mark
+            return plan, before
 
 
 def _settle_at_end(sql: SqlSession, change: Change) -> None:

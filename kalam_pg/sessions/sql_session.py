@@ -22,6 +22,9 @@ from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query import outcome
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
+from kalam_pg.query.locks.state import CATALOGUE
+from kalam_pg.query.locks.waits import Patience, take
 from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
 from kalam_pg.query.waits import Steps, wait
@@ -115,8 +118,8 @@ class SqlSession:
     def snapshot(self) -> Snapshot:
         """The catalog this session's next statement binds against."""
         transaction = self.transaction
-        if transaction is not None and transaction.snapshot is not None:
-            return transaction.snapshot
+        if transaction is not None and transaction.definitions is not None:
+            return transaction.snapshot_over(self.database.catalog)
         return self.database.catalog
 
     def context(self, params: Sequence[Value] = ()) -> EvalContext:
@@ -192,7 +195,7 @@ class SqlSession:
         """The plan of a query or data change, as this session's names and settings make it."""
         types = self.settings.types
         transaction = self.transaction
-        own = transaction is not None and transaction.snapshot is not None
+        own = transaction is not None and transaction.definitions is not None
         started_us = transaction.started_us if transaction is not None else self.database.now_us()
         return self.cache.plan(
             statement,
@@ -320,6 +323,8 @@ class SqlSession:
             return False
         if self.portals:
             yield from self._keep_held_portals()
+        if transaction.definitions is not None:
+            yield from self._settle_definitions(transaction)
         if transaction.writes_nothing:
             outcome.commit_nothing(self.database, transaction, self._ended)
         else:
@@ -328,6 +333,17 @@ class SqlSession:
                 outcome.Commit(self.database, transaction, sync=sync, ended=self._ended)
             )
         return True
+
+    def _settle_definitions(self, transaction: Transaction) -> Steps[None]:
+        """Take the catalogue, so that nobody else commits one before this one is everybody's."""
+        try:
+            yield from take(
+                self.database.locks, transaction, CATALOGUE, ACCESS_EXCLUSIVE, Patience()
+            )
+        except BaseException:
+            self.rollback()
+            raise
+        transaction.settle(self.database.catalog)
 
     def _keep_held_portals(self) -> Steps[None]:
         try:

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from kalam_pg.query.locks.modes import CONFLICTS, FOR_UPDATE, ROW_EXCLUSIVE, Mode, Modes
 from storage.ids import TabletId
 
 Name = Hashable
 """What a lock is on; see `locks.table`."""
+
+
+CATALOGUE: Final = ("catalog",)
+"""Who has it commits definitions: from then on until they are everybody's."""
 
 
 def subject(name: Name) -> tuple[str, int | None]:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.difference import Difference
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
-from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Pending
 from kalam_pg.query.transaction import Transaction
 from storage.ids import TabletId
@@ -92,7 +92,7 @@ def test_what_was_written_to_a_table_that_is_dropped_comes_back_with_the_table()
     put(transaction, b"a", (1,))
     transaction.savepoint("s")
     put(transaction, b"b", (2,))
-    transaction.define(Snapshot(2, {}, {}, {}), [(b"t", None)], dropped=[TABLET.table])
+    transaction.define(Difference({}, {}, {}), [(b"t", None)], dropped=[TABLET.table])
     assert transaction.write_set(sync=False).writes == []
     transaction.rollback_to("s")
     assert [write.row for write in transaction.write_set(sync=False).writes] == [(1,)]

@@ -1,0 +1,80 @@
+"""What a definition locks, so that no other transaction defines the same until it has ended.
+
+Transactions may define things side by side. Each locks what it makes, changes, drops, and what it relies
+on: the table that a view reads, the namespace that a table is made in, the role that is granted something.
+Whoever else wants one of these waits, and plans its definition anew then. Names of locks, beside tables'
+and views' own ids:
+
+    ("schema", name)               a namespace of that name, which need not exist
+    ("relation", namespace, name)  a relation that is to be of that name
+    ("role", name)                 a user
+"""
+
+from collections.abc import Iterator
+
+from catalog.changes import Change
+from catalog.difference import difference
+from catalog.model import Relation, View
+from catalog.snapshot import Snapshot
+from kalam_pg.query.locks.modes import (
+    ACCESS_EXCLUSIVE,
+    ACCESS_SHARE,
+    SHARE_UPDATE_EXCLUSIVE,
+    Mode,
+)
+from kalam_pg.query.locks.state import Name
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements import Statement
+
+Lock = tuple[Name, Mode]
+
+
+def needed(statement: Statement, before: Snapshot, change: Change) -> list[Lock]:
+    """The locks of a definition that makes a change in a catalogue; names before what they name."""
+    return [
+        *_roles(statement, change),
+        *_namespaces(before, change),
+        *_relations(before, change),
+    ]
+
+
+def _roles(statement: Statement, change: Change) -> Iterator[Lock]:
+    for user in (*change.users, *change.purged):
+        yield ("role", user.name), ACCESS_EXCLUSIVE
+    match statement:
+        case st.GrantRevoke(grantees=grantees):
+            for name in grantees:
+                yield ("role", name), ACCESS_SHARE
+        case st.CreateNamespace(authorization=name) if name:
+            yield ("role", name), ACCESS_SHARE
+        case _:
+            pass
+
+
+def _namespaces(before: Snapshot, change: Change) -> Iterator[Lock]:
+    for name, after in difference(before, change.snapshot).namespaces.items():
+        changed = name in before.namespaces and after is not None
+        yield ("schema", name), SHARE_UPDATE_EXCLUSIVE if changed else ACCESS_EXCLUSIVE
+
+
+def _relations(before: Snapshot, change: Change) -> Iterator[Lock]:
+    changed = difference(before, change.snapshot)
+    for relation_id, after in (*changed.tables.items(), *changed.views.items()):
+        there = before.tables.get(relation_id) or before.views.get(relation_id)
+        if after is None:
+            yield relation_id, ACCESS_EXCLUSIVE
+            continue
+        if there is None or (there.namespace, there.name) != (after.namespace, after.name):
+            yield ("schema", after.namespace), ACCESS_SHARE
+            yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
+        if isinstance(after, View) and not _same_query(there, after):
+            for read in after.reads:
+                yield read, ACCESS_SHARE
+            if there is not None:
+                yield relation_id, ACCESS_EXCLUSIVE
+        elif there is not None:
+            yield relation_id, SHARE_UPDATE_EXCLUSIVE
+
+
+def _same_query(before: Relation | None, after: View) -> bool:
+    return isinstance(before, View) and before.query == after.query
