@@ -169,24 +169,6 @@ class InvalidColumnReferenceError(KalamError):
     sqlstate = "42P10"
 
 
-class InvalidColumnDefinitionError(KalamError):
-    """invalid_column_definition: a column is defined in a contradictory way."""
-
-    sqlstate = "42611"
-
-
-class InvalidNameError(KalamError):
-    """invalid_name: the name is empty or malformed."""
-
-    sqlstate = "42602"
-
-
-class NameTooLongError(KalamError):
-    """name_too_long: the name is longer than 63 bytes."""
-
-    sqlstate = "42622"
-
-
 class ReservedNameError(KalamError):
     """reserved_name: the name is reserved for the system."""
 
@@ -199,52 +181,16 @@ class InvalidTableDefinitionError(KalamError):
     sqlstate = "42P16"
 
 
-class InvalidObjectDefinitionError(KalamError):
-    """invalid_object_definition: an object is defined in a contradictory way."""
-
-    sqlstate = "42P17"
-
-
 class IndeterminateDatatypeError(KalamError):
     """indeterminate_datatype: the type of a parameter or expression cannot be told."""
 
     sqlstate = "42P18"
 
 
-class CollationMismatchError(KalamError):
-    """collation_mismatch: two explicit collations disagree."""
-
-    sqlstate = "42P21"
-
-
-class IndeterminateCollationError(KalamError):
-    """indeterminate_collation: no collation can be told for a comparison."""
-
-    sqlstate = "42P22"
-
-
 class InvalidCursorDefinitionError(KalamError):
     """invalid_cursor_definition: a cursor is defined in a contradictory way."""
 
     sqlstate = "42P11"
-
-
-class InvalidFunctionDefinitionError(KalamError):
-    """invalid_function_definition: a function is defined in a contradictory way."""
-
-    sqlstate = "42P13"
-
-
-class InvalidPreparedStatementDefinitionError(KalamError):
-    """invalid_prepared_statement_definition: a statement that cannot be prepared."""
-
-    sqlstate = "42P14"
-
-
-class InvalidForeignKeyError(KalamError):
-    """invalid_foreign_key: a foreign key that points to no unique key."""
-
-    sqlstate = "42830"
 
 
 class GeneratedAlwaysError(KalamError):
@@ -301,12 +247,6 @@ class NotNullViolationError(KalamError):
     sqlstate = "23502"
 
 
-class ForeignKeyViolationError(KalamError):
-    """foreign_key_violation: the referenced row is missing."""
-
-    sqlstate = "23503"
-
-
 class UniqueViolationError(KalamError):
     """unique_violation: the key exists already."""
 
@@ -325,12 +265,6 @@ class CardinalityViolationError(KalamError):
     """
 
     sqlstate = "21000"
-
-
-class WithCheckOptionViolationError(KalamError):
-    """with_check_option_violation: a row does not satisfy the view it is written through."""
-
-    sqlstate = "44000"
 
 
 # --------------------------------------------------------- Values (class 22)
@@ -414,58 +348,16 @@ class InvalidArgumentForNthValueFunctionError(KalamError):
     sqlstate = "22016"
 
 
-class InvalidCharacterValueForCastError(KalamError):
-    """invalid_character_value_for_cast: the character value cannot be cast."""
-
-    sqlstate = "22018"
-
-
-class InvalidEscapeCharacterError(KalamError):
-    """invalid_escape_character: the escape string is not one character."""
-
-    sqlstate = "22019"
-
-
 class InvalidParameterValueError(KalamError):
     """invalid_parameter_value: an option or argument has a value that is not allowed."""
 
     sqlstate = "22023"
 
 
-class UnterminatedCStringError(KalamError):
-    """unterminated_c_string: a string that is not terminated."""
-
-    sqlstate = "22024"
-
-
 class InvalidEscapeSequenceError(KalamError):
     """invalid_escape_sequence: a pattern or string ends in an escape or has an unknown one."""
 
     sqlstate = "22025"
-
-
-class StringDataLengthMismatchError(KalamError):
-    """string_data_length_mismatch: a bit string of the wrong length."""
-
-    sqlstate = "22026"
-
-
-class DuplicateJsonObjectKeyValueError(KalamError):
-    """duplicate_json_object_key_value: a key comes twice in a JSON object."""
-
-    sqlstate = "22030"
-
-
-class InvalidJsonTextError(KalamError):
-    """invalid_json_text: the text is not JSON."""
-
-    sqlstate = "22032"
-
-
-class InvalidSqlJsonSubscriptError(KalamError):
-    """invalid_sql_json_subscript: the subscript does not fit this JSON value."""
-
-    sqlstate = "22033"
 
 
 class InvalidRegularExpressionError(KalamError):
@@ -486,14 +378,6 @@ class InvalidArgumentForPowerFunctionError(KalamError):
     sqlstate = "2201F"
 
 
-class InvalidArgumentForWidthBucketFunctionError(KalamError):
-    """invalid_argument_for_width_bucket_function: width_bucket with bounds or a count that make
-    no buckets.
-    """
-
-    sqlstate = "2201G"
-
-
 class InvalidRowCountInLimitClauseError(KalamError):
     """invalid_row_count_in_limit_clause: LIMIT is negative."""
 
@@ -512,30 +396,6 @@ class ArraySubscriptError(KalamError):
     sqlstate = "2202E"
 
 
-class InvalidTablesampleArgumentError(KalamError):
-    """invalid_tablesample_argument: the argument of TABLESAMPLE is out of range."""
-
-    sqlstate = "2202H"
-
-
-class ZeroLengthCharacterStringError(KalamError):
-    """zero_length_character_string: a zero-length character string where none may be."""
-
-    sqlstate = "2200F"
-
-
-class SequenceGeneratorLimitExceededError(KalamError):
-    """sequence_generator_limit_exceeded: an identity column has no further value."""
-
-    sqlstate = "2200H"
-
-
-class FloatingPointExceptionError(KalamError):
-    """floating_point_exception: a floating-point operation failed."""
-
-    sqlstate = "22P01"
-
-
 class InvalidTextRepresentationError(KalamError):
     """invalid_text_representation: the text is not of the type."""
 
@@ -548,12 +408,6 @@ class InvalidBinaryRepresentationError(KalamError):
     sqlstate = "22P03"
 
 
-class BadCopyFileFormatError(KalamError):
-    """bad_copy_file_format: a COPY stream is malformed."""
-
-    sqlstate = "22P04"
-
-
 class UntranslatableCharacterError(KalamError):
     """untranslatable_character: the character has no equivalent in the other encoding."""
 
@@ -561,18 +415,6 @@ class UntranslatableCharacterError(KalamError):
 
 
 # --------------------- Transactions and cursors (classes 24, 25, 2D, 3B, 40)
-
-
-class InvalidCursorStateError(KalamError):
-    """invalid_cursor_state: the cursor is not in a state for this."""
-
-    sqlstate = "24000"
-
-
-class InvalidTransactionStateError(KalamError):
-    """invalid_transaction_state: the transaction is not in a state for this."""
-
-    sqlstate = "25000"
 
 
 class ActiveSqlTransactionError(KalamError):
@@ -605,22 +447,10 @@ class IdleInTransactionSessionTimeoutError(KalamError):
     sqlstate = "25P03"
 
 
-class InvalidTransactionTerminationError(KalamError):
-    """invalid_transaction_termination: the transaction cannot be ended here."""
-
-    sqlstate = "2D000"
-
-
 class InvalidSavepointSpecificationError(KalamError):
     """invalid_savepoint_specification: no such savepoint."""
 
     sqlstate = "3B001"
-
-
-class StatementCompletionUnknownError(KalamError):
-    """statement_completion_unknown: whether the statement took effect is not known."""
-
-    sqlstate = "40003"
 
 
 class DeadlockDetectedError(KalamError):
@@ -680,12 +510,6 @@ class TooManyColumnsError(KalamError):
     sqlstate = "54011"
 
 
-class TooManyArgumentsError(KalamError):
-    """too_many_arguments: more than 100 arguments, or more terms than allowed."""
-
-    sqlstate = "54023"
-
-
 class ObjectNotInPrerequisiteStateError(KalamError):
     """object_not_in_prerequisite_state: the object is not in a state for this."""
 
@@ -722,18 +546,6 @@ class AdminShutdownError(KalamError):
     sqlstate = "57P01"
 
 
-class CrashShutdownError(KalamError):
-    """crash_shutdown: the server ended in an emergency."""
-
-    sqlstate = "57P02"
-
-
-class CannotConnectNowError(KalamError):
-    """cannot_connect_now: the server is starting or stopping."""
-
-    sqlstate = "57P03"
-
-
 class IdleSessionTimeoutError(KalamError):
     """idle_session_timeout: the session was idle for too long."""
 
@@ -744,15 +556,3 @@ class SystemFailureError(KalamError):
     """system_error: a failure outside the database."""
 
     sqlstate = "58000"
-
-
-class RaiseExceptionError(KalamError):
-    """raise_exception: raised by a function."""
-
-    sqlstate = "P0001"
-
-
-class NoDataFoundError(KalamError):
-    """no_data_found: a query that must return a row returned none."""
-
-    sqlstate = "P0002"

@@ -8,7 +8,7 @@ from storage.errors import KalamError
 CLASSES = [
     cls
     for _, cls in inspect.getmembers(catalog.errors, inspect.isclass)
-    if issubclass(cls, KalamError) and cls is not KalamError
+    if issubclass(cls, KalamError) and cls.__module__ == catalog.errors.__name__
 ]
 
 
