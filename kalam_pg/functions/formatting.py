@@ -6,13 +6,13 @@ Patterns that are not built here are refused by name, never passed through.
 import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 
 from catalog.errors import (
     FeatureNotSupportedError,
     InvalidParameterValueError,
     NullValueNotAllowedError,
 )
+from catalog.memo import kept
 from catalog.types.registry import (
     ANY,
     DATE,
@@ -137,7 +137,7 @@ _TOKENS = re.compile(
 )
 
 
-@lru_cache(maxsize=256)
+@kept(256, 1000)
 def _tokens(pattern: str) -> tuple[tuple[str, str, bool, str], ...]:
     """(kind, text, fill mode, suffix): kind "" is text, "f" a field."""
     # Lower-case field names mean the upper-case ones, save where case says how to write words.

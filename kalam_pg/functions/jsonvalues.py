@@ -6,10 +6,10 @@ objects have unique keys, ordered by length in bytes and then bytewise.
 
 import json
 from decimal import Decimal
-from functools import lru_cache
 from json.encoder import encode_basestring
 
 from catalog.errors import InvalidTextRepresentationError
+from catalog.memo import kept
 from kalam_pg.functions.define import Datum
 
 
@@ -28,7 +28,7 @@ def parse(text: str) -> Datum:
         raise InvalidTextRepresentationError("invalid input syntax for type json") from None
 
 
-@lru_cache(maxsize=256)
+@kept(256, 16_384)
 def parse_cached(text: str) -> Datum:
     """`parse` for values that are looked at, never changed (one document, several operators)."""
     return parse(text)

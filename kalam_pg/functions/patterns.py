@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 
 from catalog.errors import InvalidEscapeSequenceError
+from catalog.memo import kept
 from catalog.types.registry import BOOL, BPCHAR, BYTEA, NAME, TEXT
 from kalam_pg.functions.define import Datum, function, operator
 from kalam_pg.functions.table import Overload
@@ -48,7 +48,7 @@ def _simple(pieces: list[str]) -> Callable[[str], bool] | None:
     return lambda value: value == text
 
 
-@lru_cache(maxsize=512)
+@kept(512, 1000)
 def matcher(pattern: str, *, ignore_case: bool = False) -> Callable[[str], Datum]:
     """A test for one pattern; its result is truthy when a value matches as a whole."""
     pieces = _pieces(pattern)

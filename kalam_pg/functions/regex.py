@@ -5,12 +5,12 @@ translated here, and what RE2 cannot do (back-references, lookaround, \m and \M)
 """
 
 import re
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.errors import FeatureNotSupportedError, InvalidRegularExpressionError
+from catalog.memo import kept
 from catalog.types.registry import BOOL, BPCHAR, NAME, TEXT
 from kalam_pg.functions.define import operator
 from kalam_pg.functions.table import Overload
@@ -23,7 +23,7 @@ _EMBEDDED = re.compile(r"\*\*\*:|\(\?([bceimnpqstwx]+)\)")
 _LITERAL = re.compile(r"(\^?)\(?([\w ]*)\)?(\$?)", re.ASCII)
 
 
-@lru_cache(maxsize=512)
+@kept(512, 1000)
 def translate(pattern: str, *, ignore_case: bool = False) -> str:
     """A PostgreSQL pattern as RE2 has it.
 
@@ -64,7 +64,7 @@ def matches(value: str, pattern: str) -> bool:
     return bool(pc.match_substring_regex(pa.scalar(value), translate(pattern)).as_py())
 
 
-@lru_cache(maxsize=512)
+@kept(512, 1000)
 def _simple(pattern: str) -> tuple[bool, str, bool] | None:
     found = _LITERAL.fullmatch(pattern)
     if found is None or pattern.count("(") != pattern.count(")"):

@@ -7,12 +7,12 @@ could differ in that (`a|ab`) is refused here, never answered differently.
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
+from catalog.memo import kept
 from catalog.types.registry import BOOL, INT4, TEXT, array_of
 from kalam_pg.functions.define import Datum, function, returns_set
 from kalam_pg.functions.regex import matches, matches_any_case, translate
@@ -23,7 +23,7 @@ _TEXTS = array_of(TEXT) or TEXT
 _WHOLE = "k0"
 
 
-@lru_cache(maxsize=512)
+@kept(512, 1000)
 def _named(pattern: str, *, ignore_case: bool) -> tuple[str, int]:
     """The RE2 pattern with its groups named k1, k2 …, all in k0; and how many groups there are."""
     translated = translate(pattern, ignore_case=ignore_case)

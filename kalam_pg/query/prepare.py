@@ -43,12 +43,24 @@ CACHED_TEXT_BYTES_MAX = 16_384
 """Longer texts are bulk inserts that will not come again: keeping them would cost, not save."""
 
 
-class Lru(Generic[K, V]):
-    """The newest-used `size` entries."""
+CACHE_BYTES_MAX = 48 << 20
+"""About what the parsed texts may hold in memory, and the plans as much again (`cost`)."""
 
-    def __init__(self, size: int) -> None:
+
+def cost(text: str) -> int:
+    """About the bytes of what is made of a text: measured from 44 (rows of VALUES) to 260 a character."""
+    return 4096 + 100 * len(text)
+
+
+class Lru(Generic[K, V]):
+    """The newest-used entries: at most `size`, and together not worth more than `cost_max`."""
+
+    def __init__(self, size: int, cost_max: int) -> None:
         self._entries: OrderedDict[K, V] = OrderedDict()
+        self._costs: dict[K, int] = {}
         self._size = size
+        self._cost_max = cost_max
+        self.cost = 0
 
     def get(self, key: K) -> V | None:
         """The entry, now the newest."""
@@ -60,11 +72,14 @@ class Lru(Generic[K, V]):
     def __contains__(self, key: K) -> bool:
         return key in self._entries
 
-    def put(self, key: K, value: V) -> None:
-        """Add an entry; the oldest falls out."""
+    def put(self, key: K, value: V, cost: int) -> None:
+        """Add an entry; the oldest fall out."""
+        self.cost += cost - self._costs.get(key, 0)
         self._entries[key] = value
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
+        self._costs[key] = cost
+        while len(self._entries) > self._size or self.cost > self._cost_max:
+            oldest, _ = self._entries.popitem(last=False)
+            self.cost -= self._costs.pop(oldest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +119,8 @@ class StatementCache:
     def __init__(self, run_catalog: RunCatalog, entries: int = ENTRIES_MAX) -> None:
         """Keep up to `entries` parsed texts and as many plans."""
         self._run_catalog = run_catalog
-        self._parsed: Lru[str, tuple[Statement, ...]] = Lru(entries)
-        self._plans: Lru[object, Planned] = Lru(entries)
+        self._parsed: Lru[str, tuple[Statement, ...]] = Lru(entries, CACHE_BYTES_MAX)
+        self._plans: Lru[object, Planned] = Lru(entries, CACHE_BYTES_MAX)
         self._rules: dict[int, RowRules] = {}
         self._rules_of: Snapshot | None = None
 
@@ -119,7 +134,7 @@ class StatementCache:
         if found is None:
             found = tuple(parse(text))
             if len(text) <= CACHED_TEXT_BYTES_MAX:
-                self._parsed.put(text, found)
+                self._parsed.put(text, found, cost(text))
         return found
 
     def plan(
@@ -151,7 +166,7 @@ class StatementCache:
         if found is None:
             found = self._make(statement, snapshot, search_path, types, param_types)
             if cached and len(statement.text) <= CACHED_TEXT_BYTES_MAX:
-                self._plans.put(key, found)
+                self._plans.put(key, found, cost(statement.text))
         return found
 
     def scope(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trio
 
+from catalog.errors import ConfigurationLimitExceededError
 from kalam_pg.query.portion import NO_ROWS, Portion
 from kalam_pg.query.waits import Steps, run_async
 from storage.fs import FileSystem, ScratchFile
@@ -16,13 +17,21 @@ MEMORY_BYTES_MAX = 256 << 10
 """So much of a store stays in memory, beside the portion that was used last."""
 
 
-@dataclass(frozen=True, slots=True)
+FILES_MAX = 500
+"""Of all stores: connections need descriptors too."""
+
+
+@dataclass(slots=True)
 class Spills:
-    """Where stores put what they cannot keep. Files there have no names, so none is ever left."""
+    """Where stores put what they cannot keep. Files there have no names, so none is ever left.
+
+    open: how many there are.
+    """
 
     fs: FileSystem
     directory: Path
     memory_bytes: int = MEMORY_BYTES_MAX
+    open: int = 0
 
     def store(self) -> "RowStore":
         """A store without rows."""
@@ -56,6 +65,8 @@ class RowStore:
         self._file: ScratchFile | None = None
         self._last: tuple[int, Portion] = (-1, NO_ROWS)
         self._closed = False
+        self._counted = False
+        """Its file is one of those that `Spills.open` counts."""
 
     def add(self, portion: Portion) -> Steps[None]:
         """Add rows behind the last. Raises 53100: the disk is full."""
@@ -70,6 +81,7 @@ class RowStore:
         self._held.append(piece)
         self._held_bytes += piece.size
         if self._held_bytes > self._spills.memory_bytes:
+            self._count_file()
             yield from run_async(partial(trio.to_thread.run_sync, self._spill, self._held))
             self._held, self._held_bytes = [], 0
 
@@ -96,9 +108,23 @@ class RowStore:
     def close(self) -> None:
         """Forget the rows. Again is no error."""
         self._closed = True
+        if self._counted:
+            self._counted = False
+            self._spills.open -= 1
         self._pieces, self._held, self._last = [], [], (-1, NO_ROWS)
         if self._file is not None:
             self._file.close()
+
+    def _count_file(self) -> None:
+        """Raise 53400 when there are too many files for one more."""
+        if self._counted:
+            return
+        if self._spills.open >= FILES_MAX:
+            raise ConfigurationLimitExceededError(
+                "too many cursors and results are kept on disk", hint="Try again later."
+            )
+        self._spills.open += 1
+        self._counted = True
 
     def _portion(self, number: int) -> Steps[Portion]:
         if self._last[0] == number:

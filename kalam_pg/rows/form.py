@@ -88,7 +88,7 @@ class Shape:
         self.slots = slots
 
 
-_shape = lru_cache(maxsize=1024)(Shape)
+_shape = lru_cache(maxsize=256)(Shape)
 
 
 def names_objects(columns: Sequence[OutputColumn]) -> bool:
@@ -96,9 +96,17 @@ def names_objects(columns: Sequence[OutputColumn]) -> bool:
     return any(column.type.names_objects for column in columns)
 
 
-@lru_cache(maxsize=2048)
+KEPT_WIDTH_MAX = 100
+"""What is made of more columns is not kept: 2048 results of 1664 columns are half a gigabyte."""
+
+
 def described(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> bytes:
     """The RowDescription message of columns in formats (one for each); needs no settings."""
+    wide = len(columns) > KEPT_WIDTH_MAX
+    return _describe(columns, formats) if wide else _kept_description(columns, formats)
+
+
+def _describe(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> bytes:
     return row_description(
         [
             FieldDescription(
@@ -113,3 +121,6 @@ def described(columns: tuple[OutputColumn, ...], formats: tuple[int, ...]) -> by
             for column, code in zip(columns, formats, strict=True)
         ]
     )
+
+
+_kept_description = lru_cache(maxsize=2048)(_describe)

@@ -82,7 +82,7 @@ def row_encoder(
     return _cached(tuple(types), tuple(typmods), tuple(formats), context)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _cached(
     types: tuple[PgType, ...],
     _typmods: tuple[int, ...],

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from catalog.errors import (
+    ConfigurationLimitExceededError,
     DuplicateCursorError,
     InvalidCursorNameError,
     ObjectNotInPrerequisiteStateError,
@@ -42,12 +43,12 @@ class Portal:
     formats: in which Execute sends its columns, one for each. depth: savepoints around it when it was
     made; None: its transaction has committed and it is held. result: None until it is run. rows: what is
     left of its answer, None while it has not been run or when it has none. can_run: not after its statement
-    failed, or ended without rows. counts: its tag has a number.
+    failed, or ended without rows. counts: its tag has a number. parameter_bytes: of the Bind message.
     """
 
     __slots__ = (
-        "can_run", "counts", "created_us", "depth", "formats", "name", "options", "params",
-        "prepared", "result", "rows",
+        "can_run", "counts", "created_us", "depth", "formats", "name", "options",
+        "parameter_bytes", "params", "prepared", "result", "rows",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,7 @@ class Portal:
         self.created_us = created_us
         self.depth: int | None = depth
         self.options = options
+        self.parameter_bytes = 0
         self.result: Result | None = None
         self.rows: CursorRows | None = None
         self.can_run = True
@@ -117,11 +119,19 @@ class Portal:
             self.result.close()
 
 
+PORTALS_MAX = 1000
+"""Named portals of one session: each may have a file open."""
+
+PARAMETER_BYTES_MAX = 64 << 20
+"""Of the parameters of a session's named portals, as the client sent them."""
+
+
 @dataclass(slots=True)
 class Portals:
     """A session's portals by name ("" is the protocol's unnamed one), and how they end."""
 
     _by_name: dict[str, Portal] = field(default_factory=dict)
+    _parameter_bytes: int = 0
 
     def __bool__(self) -> bool:
         return bool(self._by_name)
@@ -146,19 +156,33 @@ class Portals:
             raise DuplicateCursorError(f'cursor "{name}" already exists')
 
     def add(self, portal: Portal) -> None:
-        """A portal is open from now on. Raises 42P03."""
+        """A portal is open from now on. Raises 42P03, and 53400 for one too many."""
         name = portal.name
         old = self._by_name.get(name)
         if old is not None:
             self.check_free(name)
             old.close()
+        elif name:
+            self._check_room(portal)
         self._by_name[name] = portal
 
     def drop(self, name: str) -> None:
         """Close a portal; there need be none."""
         portal = self._by_name.pop(name, None)
         if portal is not None:
+            if name:
+                self._parameter_bytes -= portal.parameter_bytes
             portal.close()
+
+    def _check_room(self, portal: Portal) -> None:
+        grown = self._parameter_bytes + portal.parameter_bytes
+        if len(self._by_name) >= PORTALS_MAX or grown > PARAMETER_BYTES_MAX:
+            portal.close()
+            raise ConfigurationLimitExceededError(
+                "too many open cursors",
+                hint="Close those that are not needed, or end the transaction.",
+            )
+        self._parameter_bytes = grown
 
     def drop_all(self) -> None:
         """Close every portal."""

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from catalog.errors import ConfigurationLimitExceededError
 from catalog.types.table import PgType
-from kalam_pg.query.prepare import Planned
+from kalam_pg.query.prepare import Planned, cost
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn
@@ -39,6 +40,48 @@ class PreparedStatement:
         """The plan, if it is good now; None when it must be made (again)."""
         validity = self.validity
         return None if validity is None or not validity.holds(sql) else self.planned
+
+
+PREPARED_BYTES_MAX = 256 << 20
+"""About what the prepared statements of one session may hold (`query.prepare.cost`)."""
+
+
+class PreparedStatements(dict[str, PreparedStatement]):
+    """A session's prepared statements by name, of which there may not be too many."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cost = 0
+
+    def __setitem__(self, name: str, prepared: PreparedStatement) -> None:
+        """Add one, or replace the unnamed one. Raises 53400."""
+        grown = self._cost + _cost(name, prepared) - _cost(name, self.get(name))
+        if grown > PREPARED_BYTES_MAX and name:
+            raise ConfigurationLimitExceededError(
+                "too many prepared statements",
+                detail=f"All that a session has prepared may take some {PREPARED_BYTES_MAX >> 20} MB.",
+                hint="Use DEALLOCATE for those that are not needed.",
+            )
+        self._cost = grown
+        super().__setitem__(name, prepared)
+
+    def __delitem__(self, name: str) -> None:
+        self._cost -= _cost(name, self.get(name))
+        super().__delitem__(name)
+
+    def drop(self, name: str) -> None:
+        """Forget a statement, if there is one of that name."""
+        if name in self:
+            del self[name]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._cost = 0
+        super().clear()
+
+
+def _cost(name: str, prepared: PreparedStatement | None) -> int:
+    return 0 if prepared is None else cost(prepared.text) + len(name)
 
 
 def described_statements(prepared: Mapping[str, PreparedStatement]) -> Iterator[Row]:

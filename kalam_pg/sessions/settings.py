@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from catalog.errors import (
     CantChangeRuntimeParamError,
+    ConfigurationLimitExceededError,
     FeatureNotSupportedError,
     InvalidParameterValueError,
     UndefinedObjectError,
@@ -285,6 +286,10 @@ def display(setting: Setting, value: str) -> str:
     return value
 
 
+SET_CHARS_MAX = 4 << 20
+"""Of names and values together, those that ROLLBACK would bring back included."""
+
+
 class Settings:
     """One session's settings, with the undo that transactions need."""
 
@@ -293,6 +298,8 @@ class Settings:
         self._defaults.update(defaults or {})
         self._values = dict(self._defaults)
         self._undo: list[tuple[str, str | None, bool]] = []
+        self._set_chars = 0
+        """Of all that was set since it was last counted."""
         self.changed: set[str] = set()
         """Names of reported settings whose value moved since the session last told the client."""
         self.version = 0
@@ -332,8 +339,23 @@ class Settings:
             raise CantChangeRuntimeParamError(f'parameter "{setting.name}" cannot be changed')
         else:
             new = self._defaults[key] if value is None else canonical(setting, value)
+        self._check_room(key, new)
         self._undo.append((key, self._values.get(key), local))
         self._put(key, new)
+
+    def _check_room(self, key: str, value: str) -> None:
+        """Raise 53400 when a session's own settings, or a transaction's, become too many."""
+        self._set_chars += len(key) + len(value)
+        if self._set_chars <= SET_CHARS_MAX:
+            return
+        self._set_chars = len(key) + len(value)  # Counted anew: values are replaced, and forgotten.
+        self._set_chars += sum(len(k) + len(v) for k, v in self._values.items())
+        self._set_chars += sum(len(k) + len(old or "") for k, old, _ in self._undo)
+        if self._set_chars > SET_CHARS_MAX:
+            raise ConfigurationLimitExceededError(
+                "too much is kept in the settings of this session",
+                hint="Use RESET for those that are not needed, or end the transaction.",
+            )
 
     def act(self, name: str, value: str, *, local: bool) -> None:
         """Set `role` or `session_authorization`, whose rights were checked; undone like any setting."""

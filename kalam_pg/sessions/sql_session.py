@@ -31,7 +31,7 @@ from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import acting, listening
 from kalam_pg.sessions.portals import Portals
-from kalam_pg.sessions.prepared import PreparedStatement
+from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings, check_isolation
 from kalam_pg.sessions.validity import Validity
@@ -75,7 +75,7 @@ class SqlSession:
         self.settings = settings
         self.transaction: Transaction | None = None
         self.notices: list[Notice] = []
-        self.prepared: dict[str, PreparedStatement] = {}
+        self.prepared = PreparedStatements()
         self.portals = Portals()
         self.text = ""
         self.ears: listening.Ears | None = None

@@ -9,7 +9,8 @@ scanner does not fully understand (comments, dollar quotes, E'', several stateme
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+
+from catalog.memo import kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def literal_shape(text: str) -> Shape | None:
     return None if taken is None else _shape(pieces, literals, taken)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024, 4096)
 def _values_in(text: str) -> tuple[bool, ...] | None:
     """For each mark in a text whether it stands for a value; None if the text has no shape.
 

@@ -53,7 +53,7 @@ def parse(session: "Session", message: m.Parse) -> Steps[None]:
             f'prepared statement "{message.statement}" already exists'
         )
     if not message.statement:
-        sql.prepared.pop("", None)
+        sql.prepared.drop("")
     statements = yield from long_texts.statements(sql, message.query)
     if len(statements) > 1:
         raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
@@ -84,9 +84,11 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
     params = portals.bind_parameters(message, types, sql.types_for(types), transaction.started_us)
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
     created_us = transaction.started_us
-    sql.portals.add(
-        Portal(message.portal, prepared, params, formats, created_us, sql.savepoints_deep)
-    )
+    name, depth = message.portal, sql.savepoints_deep
+    portal = Portal(name, prepared, params, formats, created_us, depth)
+    if name:
+        portal.parameter_bytes = sum([len(value or b"") for value in message.parameters])
+    sql.portals.add(portal)
     session.send(BIND_COMPLETE)
     return
     yield
@@ -174,7 +176,7 @@ def close(session: "Session", message: m.Close) -> Steps[None]:
     """
     sql = _begin(session)
     if message.kind == "S":
-        sql.prepared.pop(message.name, None)
+        sql.prepared.drop(message.name)
     else:
         sql.portals.drop(message.name)
     session.send(CLOSE_COMPLETE)

@@ -70,11 +70,15 @@ Reader = Callable[[bytes], Value]
 _GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
 
 
+KEPT_WIDTH_MAX = 100
+"""Readers of more parameters are not kept: they are as many as there are statements."""
+
+
 def parameter_readers(
     types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
 ) -> tuple[Reader, ...]:
     """One reader for each parameter. formats, as Bind has them: none (text), one for all, or each's."""
-    if context.objects is not None:
+    if context.objects is not None or len(types) > KEPT_WIDTH_MAX:
         # Contexts are equal that know other names.
         return _new_readers(types, formats, context)
     return _kept_readers(types, formats, context)

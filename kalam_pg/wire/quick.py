@@ -196,6 +196,7 @@ class QuickFormat:
 
 _FORMATS_MAX = 16
 _BINDS_MAX = 256
+_NAME_CHARS_MAX = 63
 
 
 class QuickBind:
@@ -292,7 +293,7 @@ def _bound(session: "Session", sql: "SqlSession", pipeline: Pipeline) -> QuickBi
     """How the statement of a pipeline was bound before, or is now; None if it is not quick."""
     name = pipeline.statement
     prepared = sql.prepared.get(name)
-    if prepared is None:
+    if prepared is None or len(name) > _NAME_CHARS_MAX:
         return None
     try:
         bound = session.quick_binds.get(name)
@@ -348,13 +349,13 @@ def run_simple(
             context.now_us = context.statement_us = sql.database.now_us()
         if form.__class__ is QuickInsert:
             session.quick_commit.begin(sql, form, quick, quick.simple, size)
-            sql.prepared.pop("", None)  # A simple Query ends the unnamed statement.
+            sql.prepared.drop("")  # A simple Query ends the unnamed statement.
             return COMMITTING
         answer = quick.simple.answer(context)
     except (KalamError, NotQuickError):
         return NOT_DONE
     session.decoder.skip(size)
-    sql.prepared.pop("", None)
+    sql.prepared.drop("")
     if session.held:
         session.release()
     session.outbox += answer

@@ -30,6 +30,8 @@ def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | N
         session.send(result.messages)
     elif result.rows:
         session.send(b"".join(map(form.encode, result.rows)))
+    if len(session.outbox) > UNSENT_BYTES_MAX:
+        yield from run_async(session.transport.drain)  # A pipeline may ask for much more.
     return None
 
 

@@ -37,6 +37,9 @@ MESSAGES_PER_TURN = 256
 PUSHED_BYTES = 65_536
 """What an idle session is told at a time: what its client does not read stays in the queue."""
 
+OUTBOX_BYTES_MAX = 1 << 20
+"""With so much unsent a pipeline is not answered further in this turn."""
+
 HELD_BYTES_MAX = 8192
 """More answers than this do not wait for Sync: PostgreSQL's buffer (PQ_SEND_BUFFER_SIZE)."""
 
@@ -117,6 +120,8 @@ class Session:
                         if done is not quick.NOT_DONE:
                             self.flow_is_extended = False  # It has taken a Sync, or a Query.
                             if done is quick.ANSWERED:
+                                if len(self.outbox) > OUTBOX_BYTES_MAX:
+                                    return PAUSE  # It goes on when the peer has read.
                                 continue
                             return PENDING
                 try:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from catalog.memo import kept
 from catalog.types.registry import INT4, INT8, NUMERIC, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
-from kalam_pg.query.prepare import Lru
+from kalam_pg.query.prepare import Lru, cost
 from kalam_pg.sessions import dispatch
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.literals import literal_shape
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 SHAPES_MAX = 256
 """Shapes that one session remembers."""
 
+SHAPES_BYTES_MAX = 8 << 20
+"""About what they may hold in memory (`prepare.cost`)."""
+
 _DECLARED: dict[str, PgType | None] = {"i": INT4, "I": INT8, "n": NUMERIC, "s": None}
 
 Shaped = tuple[PreparedStatement, tuple[Value, ...]]
@@ -37,7 +41,7 @@ class Shapes:
     """One session's prepared statements by shape. A None among them: a shape that cannot be prepared."""
 
     def __init__(self) -> None:
-        self._known: Lru[str, PreparedStatement | str] = Lru(SHAPES_MAX)
+        self._known: Lru[str, PreparedStatement | str] = Lru(SHAPES_MAX, SHAPES_BYTES_MAX)
         self._templates: dict[str, _Template] = {}
 
     def again(self, sql: "SqlSession", text: str) -> Shaped | None:
@@ -72,13 +76,13 @@ class Shapes:
             prepared = None  # Its literals might not get the types that its parameters have.
         if prepared is None:
             prepared = _prepare(sql, shape.text, shape.classes) or _UNFIT
-            self._known.put(shape.key, prepared)
+            self._known.put(shape.key, prepared, cost(shape.text))
         if isinstance(prepared, str):
             return None
         types = prepared.param_types
         try:
             readers = _readers(shape.classes, types, sql.settings.types)
-            if again:
+            if again and len(shape.key) <= _TEMPLATE_CHARS_MAX:
                 self._remember(text, _Template(prepared, _pattern(shape.key), readers))
             values = _values(readers, shape.values)
         except (KalamError, _MovingError):
@@ -100,6 +104,9 @@ class _Template:
     readers: "tuple[_Read, ...]"
 
 
+_TEMPLATE_CHARS_MAX = 1024
+"""Longer shapes are found the slower way: to read their patterns costs as much as to keep them."""
+
 _BEGINNING = 32
 """Characters by which a text's template is found; no more than one of those that begin alike is kept."""
 
@@ -112,7 +119,7 @@ _LITERALS = {
 }
 
 
-@lru_cache(maxsize=1024)
+@kept(1024, _TEMPLATE_CHARS_MAX)
 def _pattern(key: str) -> re.Pattern[str]:
     """What the texts of a shape look like, but for rare spellings of their literals."""
     first, *rest = key.split("\0")

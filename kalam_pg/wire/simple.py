@@ -27,7 +27,7 @@ def query(session: "Session", text: str) -> Steps[None]:
     assert sql is not None
     session.flow_is_extended = False
     session.release()
-    sql.prepared.pop("", None)
+    sql.prepared.drop("")
     sql.portals.drop("")
     shaped = session.shapes.again(sql, text) or session.shapes.find(sql, text)
     if shaped is not None:

@@ -1,0 +1,61 @@
+"""Caches are bounded by what they hold, not only by how many."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.memo import kept
+from catalog.types.registry import INT4
+from catalog.types.table import TypeContext
+from kalam_pg.query.prepare import Lru, StatementCache, cost
+from kalam_pg.rows.form import KEPT_WIDTH_MAX, described
+from kalam_pg.sql.tree import OutputColumn
+from kalam_pg.wire.portals import parameter_readers
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 60)), max_size=40))
+def test_an_lru_keeps_the_newest_that_fit(puts):
+    lru: Lru[int, int] = Lru(5, 100)
+    model: list[tuple[int, int]] = []
+    for key, weight in puts:
+        lru.put(key, weight, weight)
+        model = [(k, w) if k != key else (key, weight) for k, w in model]
+        if key not in dict(model):
+            model.append((key, weight))
+        while len(model) > 5 or sum(w for _, w in model) > 100:
+            model.pop(0)
+        assert [k for k in range(10) if k in lru] == sorted(dict(model))
+        assert lru.cost == sum(w for _, w in model)
+
+
+def test_parsed_texts_are_forgotten_when_they_hold_too_much():
+    cache = StatementCache(lambda _query, _x: iter(()), 4096)
+    texts = [f"SELECT '{n}{'x' * 16_000}'" for n in range(100)]
+    for text in texts:
+        cache.statements(text)
+    assert not cache.knows(texts[0])
+    assert cache.knows(texts[-1])
+    assert cache._parsed.cost <= 48 << 20
+    assert cost(texts[0]) > 1_000_000
+
+
+def test_an_answer_for_a_long_text_is_not_kept():
+    asked: list[str] = []
+
+    @kept(10, 5)
+    def length(text: str) -> int:
+        asked.append(text)
+        return len(text)
+
+    assert [length("short"), length("short"), length("longer"), length("longer")] == [5, 5, 6, 6]
+    assert asked == ["short", "longer", "longer"]
+
+
+def test_what_is_made_of_many_columns_or_parameters_is_not_kept():
+    for width in (KEPT_WIDTH_MAX, KEPT_WIDTH_MAX + 1):
+        columns = tuple(OutputColumn(f"c{n}", INT4) for n in range(width))
+        formats = (0,) * width
+        same = described(columns, formats) is described(columns, formats)
+        assert same == (width == KEPT_WIDTH_MAX)
+        types = (INT4,) * width
+        readers = [parameter_readers(types, (), TypeContext()) for _ in range(2)]
+        assert (readers[0] is readers[1]) == (width == KEPT_WIDTH_MAX)
