@@ -124,6 +124,8 @@ class FlushProcess:
         while not self._turn.acquire(timeout=CHECK_S):
             self._check()
         try:
+            if self._running is not None and self._running.process.poll() is not None:
+                self._end()  # It ended while it had nothing to do: nobody's flush is lost with it.
             if self._running is None:
                 self._running = self._start()
             yield self._running

@@ -256,6 +256,17 @@ def test_the_process_lets_sessions_go_first(shared, elsewhere):
     assert os.getpriority(os.PRIO_PROCESS, shared.pid) == min(19, max(mine, flush_process.NICENESS))
 
 
+def test_an_idle_process_that_died_costs_no_flush_anything(elsewhere):
+    process = FlushProcess()
+    first = told(process.encode, [log_job(entries(3))])
+    dead = process.pid
+    os.kill(dead, signal.SIGKILL)
+    os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+    assert told(process.encode, [log_job(entries(3))]) == first
+    assert process.pid not in (None, dead)
+    process.close()
+
+
 def test_an_idle_process_is_ended(monkeypatch, elsewhere):
     process = FlushProcess()
     told(process.encode, [log_job(entries(1))])
