@@ -6,6 +6,7 @@ missing class to its group; the house test checks that no SQLSTATE has two class
 """
 
 from storage.errors import CharacterNotInRepertoireError as CharacterNotInRepertoireError  # noqa: PLC0414 -- raised here too
+from storage.errors import FeatureNotSupportedError as FeatureNotSupportedError  # noqa: PLC0414 -- likewise
 from storage.errors import KalamError
 
 # --------------------------------------- Syntax, names and access (class 42)
@@ -200,12 +201,6 @@ class GeneratedAlwaysError(KalamError):
 
 
 # -------------------------- What is known and not there (0A, 3D, 3F, 26, 34)
-
-
-class FeatureNotSupportedError(KalamError):
-    """feature_not_supported: PostgreSQL or KalamDB has it, this server does not yet."""
-
-    sqlstate = "0A000"
 
 
 class InvalidCatalogNameError(KalamError):

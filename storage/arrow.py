@@ -13,6 +13,7 @@ from typing import cast
 
 import pyarrow as pa
 
+from storage.errors import FeatureNotSupportedError
 from storage.layout import Column, Layout, Row, Value
 
 SEQ = "_seq"
@@ -144,7 +145,12 @@ def project(row: Row, source: Layout, target: Layout) -> Row:
 
 
 def to_array(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
-    """Stored values (or None) as an Arrow array of type `kind`."""
+    """Stored values (or None) as an Arrow array of type `kind`; a struct's are tuples of its fields.
+
+    Raises:
+        FeatureNotSupportedError: An array of several dimensions for a list of one: Arrow's list type
+            says how deep it is, PostgreSQL's array type does not.
+    """
     plain = _plain_of(kind)
     if plain is not None:
         return pa.array(values, plain).view(kind)
@@ -152,11 +158,20 @@ def to_array(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
         return pa.array(values, pa.string()).cast(kind)
     if _is_list(kind) and _converted(kind.value_type):
         return _list_array(cast("Sequence[tuple[Value, ...] | None]", values), kind)
-    return pa.array(values, kind)
+    if pa.types.is_struct(kind):
+        return _struct_array(cast("Sequence[tuple[Value, ...]]", values), kind)
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        if _is_list(kind):
+            _refuse_nested(
+                [item for value in values for item in cast("tuple[Value, ...]", value or ())]
+            )
+        raise
 
 
 def to_values(array: pa.Array | pa.ChunkedArray) -> list[Value]:
-    """The stored values of an Arrow array, None for null."""
+    """The stored values of an Arrow array, None for null; of a struct, tuples of its fields."""
     if isinstance(array, pa.ChunkedArray):
         return [value for chunk in array.chunks for value in to_values(chunk)]
     kind = array.type
@@ -166,10 +181,24 @@ def to_values(array: pa.Array | pa.ChunkedArray) -> list[Value]:
     if pa.types.is_decimal(kind):
         return [_plain_decimal(text) for text in array.cast(pa.string()).to_pylist()]
     if _is_list(kind):
-        return _list_values(array)
+        return list_values(array, to_values)
     if pa.types.is_fixed_size_list(kind):
         return [None if items is None else tuple(items) for items in array.to_pylist()]
+    if pa.types.is_struct(kind):
+        columns = [to_values(array.field(at)) for at in range(kind.num_fields)]
+        return list(zip(*columns, strict=True)) if columns else [()] * len(array)
     return cast("list[Value]", array.to_pylist())
+
+
+def list_values(array: pa.Array, of_items: Callable[[pa.Array], list[Value]]) -> list[Value]:
+    """The tuples of an array of lists; `of_items` gives the values of all items."""
+    offsets = array.offsets.to_pylist()
+    items = of_items(array.values)
+    valid = array.is_valid().to_pylist()
+    return [
+        tuple(items[offsets[position] : offsets[position + 1]]) if there else None
+        for position, there in enumerate(valid)
+    ]
 
 
 def value_getter(array: pa.Array) -> Callable[[int], Value]:
@@ -179,29 +208,6 @@ def value_getter(array: pa.Array) -> Callable[[int], Value]:
         return lambda at: to_values(array.slice(at, 1))[0]
     whole = array if plain is None else array.view(plain)
     return lambda at: cast("Value", whole[at].as_py())
-
-
-def nested_column(row: Row, layout: Layout) -> Column | None:
-    """The first column whose value Arrow cannot hold: an array of several dimensions; None if none.
-
-    Arrow's list type says how deep it is, PostgreSQL's array type does not. To be asked of a row
-    before it is written.
-    """
-    for position in _list_positions(layout):
-        value = row[position]
-        if isinstance(value, tuple) and any(isinstance(item, tuple) for item in value):
-            return layout.columns[position]
-    return None
-
-
-@lru_cache(maxsize=4096)
-def _list_positions(layout: Layout) -> tuple[int, ...]:
-    """Positions of list columns whose elements are no lists (or vectors) themselves."""
-    return tuple(
-        position
-        for position, column in enumerate(layout.columns)
-        if _is_list(column.arrow) and not pa.types.is_nested(column.arrow.value_type)
-    )
 
 
 def _plain_of(kind: pa.DataType) -> pa.DataType | None:
@@ -221,6 +227,8 @@ def _converted(kind: pa.DataType) -> bool:
     """Whether values of this type differ in form from what pyarrow takes as they are."""
     if _is_list(kind):
         return _converted(kind.value_type)
+    if pa.types.is_struct(kind):
+        return True
     return _plain_of(kind) is not None or bool(pa.types.is_decimal(kind))
 
 
@@ -233,20 +241,24 @@ def _list_array(values: Sequence[tuple[Value, ...] | None], kind: pa.DataType) -
         if value is not None:
             items.extend(value)
     offsets.append(len(items))
+    if not pa.types.is_nested(kind.value_type):
+        _refuse_nested(items)
     children = to_array(items, kind.value_type)
     large = pa.types.is_large_list(kind)
     width, build = (pa.int64(), pa.LargeListArray) if large else (pa.int32(), pa.ListArray)
     return build.from_arrays(pa.array(offsets, width), children, type=kind)
 
 
-def _list_values(array: pa.Array) -> list[Value]:
-    offsets = array.offsets.to_pylist()
-    items = to_values(array.values)
-    valid = array.is_valid().to_pylist()
-    return [
-        tuple(items[offsets[position] : offsets[position + 1]]) if there else None
-        for position, there in enumerate(valid)
-    ]
+def _struct_array(values: Sequence[tuple[Value, ...]], kind: pa.DataType) -> pa.Array:
+    columns = list(zip(*values, strict=True)) or [()] * kind.num_fields
+    arrays = [to_array(column, field.type) for column, field in zip(columns, kind, strict=True)]
+    return pa.StructArray.from_arrays(arrays, fields=list(kind))
+
+
+def _refuse_nested(items: Sequence[Value]) -> None:
+    """Raise if a list's items are lists, which its type has no room for."""
+    if any(isinstance(item, tuple) for item in items):
+        raise FeatureNotSupportedError("multidimensional arrays are not supported here")
 
 
 def _plain_decimal(text: str | None) -> str | None:

@@ -97,6 +97,12 @@ class KeyTooLongError(KalamError):
     sqlstate = "54000"
 
 
+class FeatureNotSupportedError(KalamError):
+    """feature_not_supported: PostgreSQL or KalamDB has it, this server does not yet."""
+
+    sqlstate = "0A000"
+
+
 class CharacterNotInRepertoireError(KalamError):
     """character_not_in_repertoire: a character that UTF-8 does not have, or a zero byte."""
 

@@ -25,7 +25,6 @@ from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
 from catalog.types.registry import by_oid
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
-from kalam_pg.functions.arrow_values import from_values, to_values
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.floats import overflow
@@ -34,6 +33,7 @@ from kalam_pg.functions.sortkey import key_function
 from kalam_pg.functions.strings import too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
+from storage.arrow import to_array, to_values
 
 SET_ROWS_MAX = 1_000_000
 """What one call of a set-returning function may give: its rows are a list in memory."""
@@ -64,7 +64,7 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
     row = bound_row(overload, types, typmod, surroundings)
     if not overload.args and len(spec.arg_types) == 1:
         # A function without arguments is given a column for its length.
-        return lambda lengths: from_values([row() for _ in range(len(lengths))], spec.result)
+        return lambda lengths: to_array([row() for _ in range(len(lengths))], spec.result)
     by_values = _by_values(spec, row, strict=overload.strict, repeatable=repeatable)
     if overload.arrow is None:
         return by_values
@@ -154,8 +154,8 @@ def _by_values(
             few = _distinct(arrays)
             if few is not None:
                 places, columns = few
-                return from_values(rows(columns), result).take(places)
-        return from_values(rows([to_values(a) for a in arrays]), result)
+                return to_array(rows(columns), result).take(places)
+        return to_array(rows([to_values(a) for a in arrays]), result)
 
     return run
 

@@ -1,8 +1,8 @@
 """Rows as DataRow messages, row by row for small results and column by column for large ones; and
-between Arrow arrays and stored values.
+stored values out of an engine's Arrow arrays.
 """
 
-from kalam_pg.rows.arrow_values import arrow_to_values, values_to_arrow
+from kalam_pg.rows.arrow_values import arrow_to_values
 from kalam_pg.rows.columnwise import WireForm, encode_batch
 from kalam_pg.rows.rowwise import encode_rows, row_encoder
 
@@ -12,5 +12,4 @@ __all__ = [
     "encode_batch",
     "encode_rows",
     "row_encoder",
-    "values_to_arrow",
 ]

@@ -1,16 +1,15 @@
-"""Between Arrow arrays and stored values, type by type.
+"""Stored values of a type out of whatever Arrow form an engine gives it in.
 
-The stored form of a type is `catalog.types.table`'s; its Arrow type is `PgType.arrow`, but an engine's
-result may come in others: string views, dictionaries, wider integers, decimals of any scale.
+A type's own Arrow type is `PgType.arrow`, between which and stored values `storage.arrow` converts. An
+engine's result may come in others: string views, dictionaries, wider integers, decimals of any scale.
+`plain` makes one of them.
 """
 
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from catalog.errors import FeatureNotSupportedError, NumericValueOutOfRangeError
+from catalog.errors import NumericValueOutOfRangeError
 from catalog.types.numeric import from_decimal, parse_numeric
 from catalog.types.registry import (
     DATE,
@@ -26,6 +25,7 @@ from catalog.types.registry import (
     VECTOR,
 )
 from catalog.types.table import PgType
+from storage.arrow import list_values, to_values
 from storage.layout import Value
 
 _INTEGERS = {INT2: pa.int16(), INT4: pa.int32(), INT8: pa.int64()}
@@ -99,72 +99,18 @@ def _numeric_text(array: pa.Array) -> pa.Array:
 
 
 def arrow_to_values(array: Any, type_: PgType) -> list[Value]:  # noqa: ANN401
-    """Return the stored values of an Arrow array or chunked array."""
+    """Return the stored values of an Arrow array or chunked array, as an engine may give the type."""
     array = plain(array, type_)
     element = type_.element
-    if type_ is VECTOR:
-        return [None if value is None else tuple(value) for value in array.to_pylist()]
-    if element is None:
-        return cast("list[Value]", array.to_pylist())
-    return _list_values(array, element)
+    if element is None or pa.types.is_null(array.type):
+        return to_values(array)
+    return _items(array, element)
 
 
-def _list_values(array: pa.Array, element: PgType) -> list[Value]:
-    if pa.types.is_null(array.type):
-        return [None] * len(array)
+def _items(array: pa.Array, element: PgType) -> list[Value]:
+    """The tuples of lists of an element type, as deep as they are."""
     if pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
-    start = array.offsets[0].as_py() if len(array) else 0
-    items = array.values
-    if _is_list(items.type) and element is not VECTOR:
-        flat = _list_values(items, element)
-    else:
-        flat = arrow_to_values(items, element)
-    del start
-    offsets = array.offsets.to_pylist()
-    valid = array.is_valid().to_pylist()
-    return [
-        tuple(flat[offsets[i] : offsets[i + 1]]) if valid[i] else None for i in range(len(array))
-    ]
-
-
-def _is_list(type_: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_list(type_)
-        or pa.types.is_large_list(type_)
-        or pa.types.is_fixed_size_list(type_)
-    )
-
-
-def values_to_arrow(values: Sequence[Value], type_: PgType, typmod: int = -1) -> pa.Array:
-    """Return stored values as the type's Arrow array, `type_.arrow(typmod)`.
-
-    Raises:
-        FeatureNotSupportedError: 0A000, an array of several dimensions, which Arrow's lists of one
-            element type have no room for.
-    """
-    wanted = type_.arrow(typmod)
-    if type_ in _COUNTS:
-        return pa.array(values, _COUNTS[type_]).cast(wanted)
-    if type_ is NUMERIC:
-        return _numeric_array(values, wanted)
-    if type_.element is None or type_ is VECTOR:
-        return pa.array(values, wanted)
-    flat: list[Value] = []
-    offsets: list[int | None] = []
-    for value in values:
-        offsets.append(None if value is None else len(flat))
-        if value is not None:
-            flat.extend(cast("tuple[Value, ...]", value))
-    offsets.append(len(flat))
-    element = type_.element
-    if element is not VECTOR and any(isinstance(item, tuple) for item in flat):
-        raise FeatureNotSupportedError("arrays of several dimensions cannot be stored")
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), values_to_arrow(flat, element, typmod), type=wanted
-    )
-
-
-def _numeric_array(values: Sequence[Value], wanted: pa.DataType) -> pa.Array:
-    text = pa.array(values, pa.string())
-    return pc.cast(text, wanted) if pa.types.is_decimal(wanted) else text
+    if pa.types.is_nested(array.type.value_type) and element is not VECTOR:
+        return list_values(array, lambda items: _items(items, element))
+    return list_values(array, lambda items: arrow_to_values(items, element))

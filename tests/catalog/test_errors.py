@@ -13,10 +13,10 @@ CLASSES = [
 
 
 def test_no_two_classes_share_a_sqlstate():
-    storage = {cls.sqlstate for cls in KalamError.__subclasses__() if "storage" in cls.__module__}
-    states = [cls.sqlstate for cls in CLASSES]
+    storage = {cls for cls in KalamError.__subclasses__() if cls.__module__ == "storage.errors"}
+    # Some of storage's are raised here too, under the same name: these are one class.
+    states = [cls.sqlstate for cls in storage | set(CLASSES)]
     assert len(states) == len(set(states))
-    assert not storage & set(states)
 
 
 def test_every_docstring_begins_with_the_condition_name():

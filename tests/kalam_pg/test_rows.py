@@ -42,8 +42,8 @@ from kalam_pg.rows import (
     encode_batch,
     encode_rows,
     row_encoder,
-    values_to_arrow,
 )
+from storage.arrow import to_array
 from tests.catalog.types.test_round_trips import same
 from tests.strategies import SCALARS
 
@@ -121,7 +121,7 @@ def test_both_ways_of_encoding_give_the_same_bytes(type_, data):
     values = data.draw(st.lists(st.one_of(st.none(), FLAT[type_]), max_size=8))
     start = data.draw(st.integers(0, len(values)))
     context = data.draw(st.sampled_from(CONTEXTS))
-    array = values_to_arrow(values, type_).slice(start)
+    array = to_array(values, type_.arrow(-1)).slice(start)
     for format_ in (0, 1):
         by_row = encode_rows([(v,) for v in values[start:]], [type_], [-1], [format_], context)
         assert encode_batch(batch_of([array]), form_of([type_], [format_], context)) == by_row
@@ -135,7 +135,7 @@ def test_columns_of_every_kind_stand_together_in_any_order(data):
     rows = data.draw(
         st.lists(st.tuples(*(st.one_of(st.none(), FLAT[type_]) for type_ in types)), max_size=5)
     )
-    arrays = [values_to_arrow([row[i] for row in rows], type_) for i, type_ in enumerate(types)]
+    arrays = [to_array([row[i] for row in rows], type_.arrow(-1)) for i, type_ in enumerate(types)]
     by_row = encode_rows(rows, types, [-1] * len(types), formats, DEFAULT_CONTEXT)
     assert encode_batch(batch_of(arrays), form_of(types, formats)) == by_row
 
@@ -233,20 +233,20 @@ def test_an_integer_too_wide_for_its_type_is_out_of_range_and_not_cut():
 @settings(max_examples=20)
 def test_arrow_gives_stored_values_back_unchanged(type_, data):
     values = data.draw(st.lists(st.one_of(st.none(), FLAT[type_]), max_size=6))
-    array = values_to_arrow(values, type_)
+    array = to_array(values, type_.arrow(-1))
     assert array.type.equals(type_.arrow(-1))
     assert same(tuple(arrow_to_values(array, type_)), tuple(values))
 
 
 def test_a_numeric_with_precision_is_a_decimal_and_comes_back_with_its_scale():
-    array = values_to_arrow(["1.50", None, "-0.01"], NUMERIC, numeric_typmod(10, 2))
+    array = to_array(["1.50", None, "-0.01"], NUMERIC.arrow(numeric_typmod(10, 2)))
     assert array.type.equals(pa.decimal128(10, 2))
     assert arrow_to_values(array, NUMERIC) == ["1.50", None, "-0.01"]
 
 
 def test_an_array_of_several_dimensions_is_refused_by_arrow_and_not_flattened():
     with pytest.raises(FeatureNotSupportedError):
-        values_to_arrow([((1, 2), (3, 4))], INT4_ARRAY)
+        to_array([((1, 2), (3, 4))], INT4_ARRAY.arrow(-1))
 
 
 @given(
@@ -260,7 +260,7 @@ def test_a_columns_time_zone_offsets_are_those_of_each_instant(instants, zone):
     context = replace(DEFAULT_CONTEXT, timezone=ZoneInfo(zone), timezone_name=zone)
     # Around a change of the clock, too.
     instants = [*instants, 1_711_846_799_999_999, 1_711_846_800_000_000, -1_230_749_071_000_000]
-    array = values_to_arrow(instants, TIMESTAMPTZ)
+    array = to_array(instants, TIMESTAMPTZ.arrow(-1))
     by_row = encode_rows([(us,) for us in instants], [TIMESTAMPTZ], [-1], [0], context)
     assert encode_batch(batch_of([array]), form_of([TIMESTAMPTZ], [0], context)) == by_row
 

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.arrow import (
-    nested_column,
     project,
     project_batch,
     projector,
@@ -20,6 +19,7 @@ from storage.arrow import (
     to_values,
     value_getter,
 )
+from storage.errors import FeatureNotSupportedError
 from storage.layout import Column, Layout
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -88,16 +88,25 @@ def test_rows_of_an_older_schema_get_missing_values_and_lose_dropped_columns():
     assert projector(OLD, OLD) is None
 
 
-def test_an_array_of_two_dimensions_is_found_before_it_is_written():
-    columns = (
-        Column(1, "id", "int", pa.int64()),
-        Column(2, "list", "none", pa.list_(pa.int64())),
-        Column(3, "vectors", "none", pa.list_(pa.list_(pa.float32(), 2))),
-    )
-    layout = Layout(1, columns, (0,))
-    assert nested_column((1, (1, None), ((0.5, 1.0),)), layout) is None
-    assert nested_column((1, None, None), layout) is None
-    assert nested_column((1, ((1, 2), (3, 4)), None), layout) is columns[1]
+@pytest.mark.parametrize(
+    "item", [pa.int64(), pa.timestamp("us"), pa.decimal128(12, 2), pa.string()]
+)
+def test_an_array_of_two_dimensions_is_refused_and_not_flattened(item):
+    for values in ([((1, 2), (3, 4))], [None, ((1,),)], [(), ((),)]):
+        with pytest.raises(FeatureNotSupportedError):
+            to_array(values, pa.list_(item))
+    assert to_values(to_array([(((0.5, 1.0),)), None], pa.list_(pa.list_(pa.float32(), 2)))) == [
+        ((0.5, 1.0),),
+        None,
+    ]
+
+
+def test_a_struct_gives_tuples_of_its_fields():
+    kind = pa.struct([("at", pa.timestamp("us")), ("of", pa.list_(pa.int32()))])
+    values = [(5, (1, 2)), (None, None), (7, ())]
+    assert to_values(to_array(values, kind)) == values
+    assert to_values(to_array([((5, (1,)),)], pa.list_(kind))) == [((5, (1,)),)]
+    assert to_values(to_array([], kind)) == []
 
 
 def test_no_rows_still_have_columns():

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from catalog.errors import DivisionByZeroError, NumericValueOutOfRangeError
 from catalog.types import registry as types
 from kalam_pg.functions.arrow_udf import make_udf_callable
-from kalam_pg.functions.arrow_values import from_values, to_values
 from kalam_pg.functions.registry import by_key, everything, key_of
 from kalam_pg.functions.udf import UdfSpec
+from storage.arrow import to_array, to_values
 
 INT64 = pa.int64()
 
@@ -45,7 +45,7 @@ def test_values_pass_through_arrow_unchanged(pg_type):
     @settings(max_examples=20, deadline=None)
     @given(st.lists(st.none() | VALUES[pg_type], max_size=5))
     def check(values):
-        assert to_values(from_values(values, pg_type.arrow(-1))) == values
+        assert to_values(to_array(values, pg_type.arrow(-1))) == values
 
     check()
 
@@ -79,7 +79,7 @@ def test_date_trunc_over_a_column_is_date_trunc_of_each_row(unit, values):
     key = "f:date_trunc(text,timestamp)"
     column = make(key, (types.TEXT, types.TIMESTAMP), types.TIMESTAMP)
     row = by_key(key).row
-    array = from_values(values, pa.timestamp("us"))
+    array = to_array(values, pa.timestamp("us"))
     found = to_values(column(pa.array([unit] * len(values)), array))
     assert found == [None if v is None else row(unit, v) for v in values]
 

@@ -175,7 +175,7 @@ def test_a_changed_user_or_catalog_is_seen_at_once():
     assert catalogue.perspective(SNAPSHOT, ALICE, PATH) is before
     promoted = User(ALICE.id, "alice", Role.DBA)
     assert catalogue.perspective(SNAPSHOT, promoted, PATH).visible.sees_users
-    empty = Snapshot(4, SNAPSHOT.namespaces, {}, {}, 30000)
+    empty = Snapshot(4, SNAPSHOT.namespaces, {}, {})
     assert catalogue.perspective(empty, ALICE, PATH).visible.tables == ()
 
 

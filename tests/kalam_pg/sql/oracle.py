@@ -77,7 +77,7 @@ class Database:
 
     def __init__(self, *tables: tuple[Table, list[tuple[Any, ...]]]) -> None:
         self.snapshot = Snapshot(
-            1, {"public": Namespace(1, "public")}, {t.id: t for t, _ in tables}, {}, 1000
+            1, {"public": Namespace(1, "public")}, {t.id: t for t, _ in tables}, {}
         )
         self.batches = {
             table.id: to_batch(rows, table.layout, [1] * len(rows), [False] * len(rows))

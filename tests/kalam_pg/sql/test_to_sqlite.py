@@ -36,7 +36,7 @@ def columns(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
 
 def run(text: str, *params: object, **options: object) -> list[tuple]:
     (statement,) = parse(text)
-    bound = bind(statement, BindScope(Snapshot(0, {}, {}, {}, 0), ("pg_catalog",), columns))
+    bound = bind(statement, BindScope(Snapshot(0, {}, {}, {}), ("pg_catalog",), columns))
     context = EvalContext(params=params, user="ann")  # type: ignore[arg-type]
     return run_catalog(
         bound.statement,  # type: ignore[arg-type]
@@ -192,14 +192,10 @@ def test_a_query_that_takes_too_long_is_ended():
 
 def test_only_catalogue_relations_are_read_here():
     (statement,) = parse("SELECT 1 FROM pg_class")
-    query = bind(
-        statement, BindScope(Snapshot(0, {}, {}, {}, 0), ("pg_catalog",), columns)
-    ).statement
+    query = bind(statement, BindScope(Snapshot(0, {}, {}, {}), ("pg_catalog",), columns)).statement
     assert reads_only_catalogue(query)  # type: ignore[arg-type]
     (statement,) = parse("SELECT 1")
-    query = bind(
-        statement, BindScope(Snapshot(0, {}, {}, {}, 0), ("pg_catalog",), columns)
-    ).statement
+    query = bind(statement, BindScope(Snapshot(0, {}, {}, {}), ("pg_catalog",), columns)).statement
     assert not reads_only_catalogue(query)  # type: ignore[arg-type]
 
 
@@ -209,9 +205,7 @@ def test_a_condition_on_a_constant_is_told_to_whoever_makes_the_rows():
         " WHERE c.oid = $1 AND 'r' = c.relkind"
     )
     (statement,) = parse(sql)
-    query = bind(
-        statement, BindScope(Snapshot(0, {}, {}, {}, 0), ("pg_catalog",), columns)
-    ).statement
+    query = bind(statement, BindScope(Snapshot(0, {}, {}, {}), ("pg_catalog",), columns)).statement
     emitted = emit(query, EvalContext(params=(2,)))  # type: ignore[arg-type]
     found = {table.name: dict(table.equal) for table in emitted.relations.values()}
     assert found == {"pg_class": {0: 2}, "pg_roles": {}}
