@@ -9,7 +9,7 @@ view shows (`rows.newest`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
@@ -155,7 +155,9 @@ class ChangePlan:
         self, x: Execution, target: Target, row: Row, key: bytes, width: int
     ) -> Steps[Found | None]:
         """The locked row as it is now, or None if it is gone or no longer wanted."""
-        yield from lock_key(x, target, key, self.mode)
+        waited = yield from lock_key(x, target, key, self.mode)
+        if self.key is not None and not waited and x.view is x.database.engine.current:
+            return Found(row[:width], cast("int", row[width]))  # It was read at this very moment.
         current = yield from newest(x, target, key)
         if current.row is None:
             return None
