@@ -25,7 +25,7 @@ class Snapshot:
     tables: Mapping[int, Table]
     views: Mapping[int, View]
     _relations: dict[tuple[str, str], Relation] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
