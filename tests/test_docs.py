@@ -33,7 +33,7 @@ SQL = (DOCS / "reference" / "sql.md").read_text()
 EXAMPLES = re.findall(r"^```sql example\n(.*?)^```", SQL, re.MULTILINE | re.DOTALL)
 DECISIONS = sorted((DOCS / "explanation" / "decisions").glob("*.md"))
 
-WITHOUT_EXAMPLES = ("Names and limits", "Live changes", "Refused by name")
+WITHOUT_EXAMPLES = ("Names and limits", "Refused by name")
 
 # Classes of sql/statements.py that are parts of a statement.
 PARTS = {"TableName", "TypeName", "ColumnDefinition", "TableConstraint"}

@@ -11,21 +11,35 @@ change of one that does not match then tells that it left.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from catalog.errors import DuplicateColumnError, FeatureNotSupportedError
 from catalog.model import Table
+from catalog.types.registry import INT8
 from kalam_pg.functions.table import EvalContext, Volatility
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.to_python import Closure, compile_expr
-from kalam_pg.sql.tree import Call, ColumnRef, Dml, Expr, OutputColumn, Query, Select, TableScan
+from kalam_pg.sql.tree import (
+    Call,
+    ColumnRef,
+    Const,
+    Dml,
+    Expr,
+    OutputColumn,
+    Query,
+    Select,
+    SortKey,
+    TableScan,
+    Target,
+)
 from kalam_pg.sql.walk import location, walk
 from storage.layout import Row
 from storage.log.clock import us_of
 from storage.log.log_entry import Op
 
 WHY_FILTER: Final = "filter"
+SEQ: Final = "_seq"
 
 Project = Callable[[Row, EvalContext], Row]
 
@@ -129,6 +143,24 @@ def compile_query(query: Query | Dml) -> LiveQuery:
     )
     targets = [compile_expr(target.expr, _slot) for target in query.targets]
     return LiveQuery(table, query.columns, where, moves, table.layout.key, _projection(targets))
+
+
+def snapshot_query(query: Query | Dml, last_rows: int | None) -> Select:
+    """The rows that a subscription (see `compile_query`) begins with, `_seq` as their last column.
+
+    last_rows: only so many of the newest, newest first; None: all of them, oldest first.
+    """
+    scan = _only_table(query)
+    assert isinstance(query, Select)
+    seq = ColumnRef(scan.relation, len(scan.table.columns), SEQ, INT8)
+    newest = last_rows is not None
+    return replace(
+        query,
+        targets=(*query.targets, Target(seq, SEQ)),
+        columns=(*query.columns, OutputColumn(SEQ, INT8)),
+        order_by=(SortKey(seq, newest, newest),),
+        limit=Const(last_rows, INT8) if newest else None,
+    )
 
 
 def _only_table(query: Query | Dml) -> TableScan:

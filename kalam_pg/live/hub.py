@@ -56,6 +56,10 @@ class Commit(NamedTuple):
     changes: tuple[Change, ...]
 
 
+Told = tuple[tuple[TabletId, Commit], ...]
+"""What followers of each tablet are told of one transaction."""
+
+
 class Gap(NamedTuple):
     """So many changes of a STREAM table are lost to this subscriber."""
 
@@ -78,7 +82,8 @@ class Subscriber:
     """One reader of one tablet. `Hub.subscribe` makes it, and `start` or `resume` sets it going.
 
     wake: there may be something to take. position: behind the last that was taken. delivered: changes
-    taken. reason: why it was ended, None while it lives.
+    taken. reason: why it was ended, None while it lives. since: what was published until this commit
+    was not told to it.
     """
 
     __slots__ = (
@@ -87,11 +92,12 @@ class Subscriber:
         "_dropped",
         "_hub",
         "_outbox",
-        "_since",
+        "_stalled",
         "bytes_max",
         "delivered",
         "position",
         "reason",
+        "since",
         "stream",
         "tablet",
         "wake",
@@ -118,8 +124,8 @@ class Subscriber:
         self._bytes = 0
         self._dropped = 0
         self._behind = False
-        self._since = hub.published
-        """What was published until then was not told to this subscriber."""
+        self._stalled = False  # All that may be told was read, and more will be durable soon.
+        self.since = hub.published
 
     def start(self, seq: int) -> None:
         """A snapshot of commit `seq`, at least that of `subscribe`, was read: go on behind it."""
@@ -136,17 +142,27 @@ class Subscriber:
         self._behind = True
         self._hub.await_durable(self)
 
+    def reread(self) -> None:
+        """For `Hub`: go on in the log, behind the last that was taken."""
+        if not self.stream:
+            self._outbox = None
+            self._bytes = 0
+            self._behind = True
+            self._stalled = False
+
     @property
     def is_shown(self) -> bool:
         """Whether all that was published when it subscribed may be told now."""
-        return self._hub.through >= self._since
+        return self._hub.through >= self.since
 
     @property
     def waits(self) -> bool:
         """Whether `take` may have something."""
         if self.position is None:
             return False
-        return bool(self._outbox or self._behind or self._dropped or self.reason is not None)
+        if self._outbox or self._dropped or self.reason is not None:
+            return True
+        return self._behind and (self.is_shown or not self._stalled)
 
     def take(self, bytes_max: int = OUTBOX_BYTES_MAX) -> Sequence[Commit | Gap]:
         """The next commits, at least one if there is any; nothing when it has them all.
@@ -170,7 +186,8 @@ class Subscriber:
             if found:
                 self._passed(found)
                 return found
-            self._behind = not self.is_shown  # If it is, everything more comes by `hear`.
+            # Once it has all that was published when it began, everything more comes by `hear`.
+            self._behind = self._stalled = not self.is_shown
         return ()
 
     def _from_outbox(self, bytes_max: int) -> list[Commit]:
@@ -193,6 +210,7 @@ class Subscriber:
     def hear(self, commit: Commit) -> None:
         """For `Hub`: a commit of the tablet is published and durable."""
         if self._behind or self.reason is not None:
+            self._stalled = False
             self.wake()
             return
         if self.position is not None and commit.seq <= self.position.seq:
@@ -228,7 +246,7 @@ class Hub:
         self._feed = feed
         self._want_sync = want_sync
         self._subscribers: dict[TabletId, dict[Subscriber, None]] = {}
-        self._held: deque[tuple[int, tuple[tuple[TabletId, Commit], ...]]] = deque()
+        self._held: deque[tuple[int, Told]] = deque()
         self._waiting: dict[Subscriber, None] = {}
 
     def __len__(self) -> int:
@@ -259,28 +277,41 @@ class Hub:
             if not found:
                 del self._subscribers[subscriber.tablet]
 
-    def end(self, why: Callable[[Subscriber], KalamError | None]) -> None:
-        """End the subscribers for which `why` gives an error: they are told it last."""
-        for subscriber in [one for found in self._subscribers.values() for one in found]:
-            error = why(subscriber)
-            if error is not None:
-                subscriber.reason = error
-                self.stop(subscriber)
-                self._guarded(subscriber, subscriber.wake)
+    def end(self, subscriber: Subscriber, error: KalamError) -> None:
+        """End a subscriber for a reason, which it is told last."""
+        if subscriber.reason is None:
+            subscriber.reason = error
+            self.stop(subscriber)
+            self._guarded(subscriber, subscriber.wake)
 
-    def publish(self, sets: Iterable[WriteSet], durable_seq: int) -> None:
+    def publish(self, sets: Sequence[WriteSet], durable_seq: int) -> None:
         """Commits became visible, in this order. durable_seq: up to which they are durable."""
-        for write_set in sets:
-            seq = write_set.seq
-            told = tuple(self._wanted(write_set)) if self._subscribers else ()
-            self.published = seq
-            if not self._held and (seq <= durable_seq or not write_set.writes):
-                self._tell(seq, told)
+        if not sets:
+            return
+        self.published = last = sets[-1].seq
+        if not self._subscribers:
+            self._held.clear()
+            if last <= durable_seq:
+                self.through = last
             else:
-                self._held.append((seq, told))
+                self._held.append((last, ()))
+            return
+        for write_set in sets:
+            told = tuple(self._wanted(write_set))
+            if not self._held and not write_set.writes:
+                self._tell(write_set.seq, told)  # It has nothing that the disk could lose.
+            else:
+                self._hold(write_set.seq, told)
         self.durable(durable_seq)
         if any(told for _, told in self._held):
             self._want_sync()
+
+    def _hold(self, seq: int, told: Told) -> None:
+        """Keep a commit until it is durable; of those that nobody waits for only the newest's number."""
+        if not told and self._held and not self._held[-1][1]:
+            self._held[-1] = (seq, told)
+        else:
+            self._held.append((seq, told))
 
     def durable(self, seq: int) -> None:
         """Everything up to commit `seq` is durable now: tell what was held back."""
@@ -290,6 +321,13 @@ class Hub:
         for subscriber in tuple(self._waiting):
             if subscriber.is_shown:
                 del self._waiting[subscriber]
+                self._guarded(subscriber, subscriber.wake)
+
+    def reread(self) -> None:
+        """Commits may be visible that were not published here: everybody reads them in the log."""
+        for subscribers in self._subscribers.values():
+            for subscriber in tuple(subscribers):
+                subscriber.reread()
                 self._guarded(subscriber, subscriber.wake)
 
     def await_durable(self, subscriber: Subscriber) -> None:
@@ -313,7 +351,7 @@ class Hub:
             for tablet, found in changes.items():
                 yield tablet, Commit(write_set.seq, tuple(found))
 
-    def _tell(self, seq: int, told: tuple[tuple[TabletId, Commit], ...]) -> None:
+    def _tell(self, seq: int, told: Told) -> None:
         self.through = max(self.through, seq)
         for tablet, commit in told:
             for subscriber in tuple(self._subscribers.get(tablet, ())):

@@ -31,7 +31,7 @@ class ChangeEncoder:
     key's columns, in key order.
     """
 
-    __slots__ = ("_columns", "_key", "_old", "_table")
+    __slots__ = ("_columns", "_key", "_old", "_table", "table")
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class ChangeEncoder:
         bigint_numbers: bool = False,
         old: bool = True,
     ) -> None:
+        self.table = table
         self._table = quote(table)
         self._columns: tuple[tuple[str, Encode], ...] = tuple(
             (quote(name) + ":", _encoder(type_, context, numbers=bigint_numbers))

@@ -11,9 +11,11 @@ from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
 from kalam_pg.failures import report
 from kalam_pg.live.channels import Channels
+from kalam_pg.live.hub import Hub
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
+from kalam_pg.query.log_feed import LogFeed, SyncSoon
 from kalam_pg.query.row_store import Spills
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group, WriteSet
@@ -38,6 +40,9 @@ class Database:
         self.doubt = Doubt(engine, self.committer, self.reload_catalog)
         self.locks = LockTable()
         self.channels = Channels()
+        self.hub = Hub(LogFeed(engine), SyncSoon(self.committer))
+        self.hub.published = self.hub.through = engine.current.seq
+        self.committer.after_publish.append(self._tell_subscribers)
         self.catalog: Snapshot = store.load()
         self.ids = Ids(store.first_oid(), engine.next_snowflake)
         self.now_us = engine.clock.now_us
@@ -48,6 +53,9 @@ class Database:
         engine.on_failure = _publishing_failed
         self.sessions: WeakSet[Any] = WeakSet()
         """Every open conversation, to be told of changed users (`sessions.acting`)."""
+
+    def _tell_subscribers(self, group: Group) -> None:
+        self.hub.publish(group.sets, self.engine.durable_seq)
 
     def install_catalog(self, snapshot: Snapshot) -> None:
         """A definition was committed: later statements see it."""
@@ -68,6 +76,7 @@ class Database:
         """Make the catalogue in memory that on disk, when nobody can tell whether it is."""
         self.store.forget_all()
         self.install_catalog(self.store.load())
+        self.hub.reread()
 
     def differences(self) -> list[str]:
         """What memory says of the catalogue and the disk does not, for tests and checks; none is right.

@@ -16,6 +16,7 @@ from catalog.model import Table, User
 from catalog.privileges import Action, check_table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.engine_plan import RunCatalog
 from kalam_pg.query.explain import ExplainingPlanner, Queries
@@ -111,6 +112,19 @@ class Planned:
             transaction.check_writable(self.command)
         for table, action in self.needs:
             check_table(user, action, table)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSubscription:
+    """A subscription: how its changes are seen, and the plan of its snapshot.
+
+    columns: of the snapshot's rows, `_seq` last.
+    """
+
+    query: LiveQuery
+    plan: Plan
+    columns: tuple[OutputColumn, ...]
+    param_types: tuple[PgType, ...]
 
 
 class StatementCache:
@@ -214,6 +228,27 @@ class StatementCache:
         bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
         planner = ExplainingPlanner(lambda table: self.rules(table, snapshot), self._run_catalog)
         return _planned(statement, bound, planner.plan(bound)), bound, planner.queries
+
+    def subscription(
+        self,
+        statement: QueryStatement,
+        snapshot: Snapshot,
+        search_path: tuple[str, ...],
+        types: TypeContext,
+        param_types: Sequence[PgType | None] = (),
+        *,
+        last_rows: int | None = None,
+    ) -> PlannedSubscription:
+        """A subscription's query, compiled and planned. Raises what binding and `compile_query` raise.
+
+        last_rows: the snapshot is the newest of its rows, newest first; None: all, oldest first.
+        """
+        bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
+        query = compile_query(bound.statement)
+        rows = snapshot_query(bound.statement, last_rows)
+        planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
+        plan = planner.plan(replace(bound, statement=rows, columns=rows.columns))
+        return PlannedSubscription(query, plan, rows.columns, bound.param_types)
 
 
 def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:

@@ -18,6 +18,7 @@ from catalog.errors import (
 )
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
+from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.locks.state import LockOwner
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId
@@ -63,6 +64,7 @@ class Transaction(LockOwner):
         "failed",
         "isolation",
         "on_end",
+        "opened",
         "puts",
         "read_only",
         "reading",
@@ -88,6 +90,8 @@ class Transaction(LockOwner):
         """What it has asked of LISTEN and NOTIFY; None: nothing."""
         self.definitions: Difference | None = None
         """What its own definitions have made of the catalog; None: none made."""
+        self.opened: list[Subscription] = []
+        """What it has subscribed to: its end sets them going, or ends them."""
         self.snapshot: Snapshot | None = None
         """The catalog that its COMMIT installs; None before that, and when it installs none."""
         self.puts: list[tuple[bytes, bytes | None]] = []

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -24,7 +25,7 @@ from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
 from kalam_pg.query.waits import drive, wait
-from kalam_pg.sessions import sources
+from kalam_pg.sessions import sources, subscribing
 from kalam_pg.sessions.services import Services
 from kalam_pg.supervision import Supervisor
 from kalam_pg.wire.protocols import Peer, Transport
@@ -123,6 +124,7 @@ def build_services(config: Config, database: Database) -> Services:
         setting_defaults=_setting_defaults(config),
     )
     catalogue.sources.update(sources.row_sources(services))
+    database.on_catalog_change.append(partial(subscribing.catalog_changed, database))
     return services
 
 

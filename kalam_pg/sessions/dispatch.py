@@ -17,6 +17,7 @@ from kalam_pg.sessions import (
     operations,
     prepared_sql,
     roles,
+    subscribing,
     table_locks,
     transactions,
     utility,
@@ -28,6 +29,7 @@ from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
@@ -46,6 +48,8 @@ def check_allowed(sql: SqlSession, statement: Statement) -> None:
 
 def returns_rows(statement: Statement) -> bool:
     """Whether a statement answers with rows even when these have no columns (SELECT FROM t)."""
+    if isinstance(statement, Subscribe):
+        return True
     return isinstance(statement, QueryStatement) and statement.kind == "select"
 
 
@@ -71,6 +75,9 @@ def prepare(
         return PreparedStatement(statement, *explaining.prepare(sql, statement, declared))
     if isinstance(statement, DeclareCursor):
         return PreparedStatement(statement, cursors.prepare(sql, statement, declared), ())
+    if isinstance(statement, Subscribe):
+        subscribed = subscribing.prepare(sql, statement, declared)
+        return PreparedStatement(statement, subscribed.param_types, subscribed.columns)
     if declared:
         raise UndefinedParameterError("there is no parameter $1")
     return PreparedStatement(statement, (), _columns(sql, statement))
@@ -121,6 +128,9 @@ def run(
         return (yield from explaining.run(sql, statement, params, prepared.param_types))
     if isinstance(statement, cursors.STATEMENTS):
         return (yield from cursors.run(sql, statement, params, prepared.param_types))
+    if isinstance(statement, Subscribe):
+        types = prepared.param_types
+        return (yield from subscribing.run(sql, statement, params, types, form))
     return (yield from _run_other(sql, statement, form))
 
 

@@ -18,14 +18,14 @@ from kalam_pg.live.channels import ANNOUNCED, Listener, Pending
 from kalam_pg.query.execution import Result
 from kalam_pg.query.quick import NotQuickError
 from kalam_pg.sql.lexer import clip
-from kalam_pg.sql.statements_live import Listen, Notify, Unlisten
+from kalam_pg.sql.statements_live import Listen, Notify, Unlisten, Unsubscribe
 from storage.layout import Value
 
 if TYPE_CHECKING:
     from kalam_pg.query.transaction import Transaction
     from kalam_pg.sessions.sql_session import SqlSession
 
-STATEMENTS = (Listen, Unlisten, Notify)
+STATEMENTS = (Listen, Unlisten, Notify, Unsubscribe)
 
 
 class Ears(Protocol):
@@ -38,7 +38,7 @@ class Ears(Protocol):
         """More has come than is kept for it: end it."""
 
 
-def run(sql: "SqlSession", statement: Listen | Unlisten | Notify) -> Result:
+def run(sql: "SqlSession", statement: Listen | Unlisten | Notify | Unsubscribe) -> Result:
     """Run one of `STATEMENTS`. Raises 22023, 42501, 42P01, 0A000."""
     match statement:
         case Listen():
@@ -47,6 +47,9 @@ def run(sql: "SqlSession", statement: Listen | Unlisten | Notify) -> Result:
         case Unlisten(channel):
             _pending(sql).unlisten(sql.user.id, None if channel is None else _cut(sql, channel))
             return Result("UNLISTEN")
+        case Unsubscribe(channel):
+            _pending(sql).unlisten(sql.user.id, channel)
+            return Result("UNSUBSCRIBE")
         case Notify(channel, payload):
             _notify(sql, _cut(sql, channel), payload)
             return Result("NOTIFY")
@@ -54,7 +57,7 @@ def run(sql: "SqlSession", statement: Listen | Unlisten | Notify) -> Result:
 
 def unlisten_all(sql: "SqlSession") -> None:
     """UNLISTEN *, as a part of DISCARD ALL."""
-    if sql.listener is not None:
+    if sql.listener is not None or sql.subscriptions:
         _pending(sql).unlisten(sql.user.id, None)
 
 
@@ -129,6 +132,8 @@ def _pending(sql: "SqlSession") -> Pending:
 
 
 def _listen(sql: "SqlSession", statement: Listen) -> None:
+    if statement.channel in sql.subscriptions:
+        return  # It has a stream already.
     if sql.ears is None:
         raise FeatureNotSupportedError("LISTEN needs a client that can be told")
     if _is_table(sql, statement.channel):

@@ -23,7 +23,7 @@ from kalam_pg.sessions import acting, dispatch, transactions
 from kalam_pg.sessions.acting import may_act_for
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
-from kalam_pg.sql.statements_live import Listen, Unlisten
+from kalam_pg.sql.statements_live import Listen, Subscribe, Unlisten, Unsubscribe
 from kalam_pg.sql.tree import OutputColumn
 
 log = structlog.get_logger()
@@ -37,6 +37,8 @@ _NOT_INSIDE = (
     st.Discard,
     Listen,
     Unlisten,
+    Subscribe,
+    Unsubscribe,
 )
 
 
@@ -86,7 +88,7 @@ def run_as(sql: SqlSession, statement: st.ExecuteAsUser, form: RowForm | None) -
     if isinstance(inner, _NOT_INSIDE):
         raise FeatureNotSupportedError(
             "EXECUTE AS USER runs queries, data changes, definitions and NOTIFY only",
-            hint="Transactions, roles, prepared statements and LISTEN belong to the session.",
+            hint="Transactions, roles, prepared statements, LISTEN and SUBSCRIBE belong to the session.",
         )
     with _as(sql, statement) as user:
         log.info("acting for another user", actor=sql.login_user.id, user=user.id)

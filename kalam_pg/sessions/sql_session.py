@@ -18,6 +18,7 @@ from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.registry import Jobs
 from kalam_pg.live.channels import Listener
+from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query import outcome
 from kalam_pg.query.database import Database
@@ -29,7 +30,7 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import acting, listening
+from kalam_pg.sessions import acting, listening, subscribing
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.session_functions import session_functions
@@ -80,6 +81,8 @@ class SqlSession:
         self.text = ""
         self.ears: listening.Ears | None = None
         self.listener: Listener | None = None
+        self.subscriptions: dict[str, Subscription] = {}
+        """By channel."""
         self.acted_for = {user.name: user}
         self.end: Callable[[str], None] = lambda _reason: None
         self._savepoints: list[tuple[str, int]] = []
@@ -374,6 +377,8 @@ class SqlSession:
             else:
                 self.settings.rollback()
             acting.derive(self)
+        if transaction.opened or self.subscriptions:
+            subscribing.ended(self, transaction, committed=committed)
         if committed:
             listening.ended(self, transaction, committed=True)
 
@@ -431,4 +436,5 @@ class SqlSession:
         self.portals.drop_all()
         self.rollback()
         listening.close(self)
+        subscribing.close(self)
         self.ears = None

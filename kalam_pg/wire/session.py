@@ -16,12 +16,14 @@ from catalog.errors import (
 )
 from kalam_pg.failures import known
 from kalam_pg.live.channels import Listener
+from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.encode import notification, parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
+from kalam_pg.sessions import subscribing
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
@@ -222,21 +224,22 @@ class Session:
     def _has_heard(self) -> bool:
         """Whether something waits to be told that `advance` would tell."""
         sql = self.sql
-        return sql is not None and sql.listener is not None and sql.listener.waits
+        if sql is None:
+            return False
+        if sql.listener is not None and sql.listener.waits:
+            return True
+        return bool(sql.subscriptions) and any(s.waits for s in sql.subscriptions.values())
 
     def _rest(self, sql: SqlSession) -> Work | None:
         """There is nothing to do: tell what has come meanwhile, if the client is not in the middle of
         something ("Asynchronous Operations" in the manual: outside a transaction, after ReadyForQuery).
         """
-        listener = sql.listener
-        if (
-            listener is not None
-            and listener.waits
-            and sql.transaction is None
-            and not self.flow_is_extended
-        ):
-            self._tell(listener, PUSHED_BYTES)
-            if listener.waits:
+        if sql.transaction is None and not self.flow_is_extended and self._has_heard:
+            if sql.listener is not None:
+                self._tell(sql.listener, PUSHED_BYTES)
+            for subscription in tuple(sql.subscriptions.values()):
+                self._push(sql, subscription)
+            if self._has_heard:
                 return PAUSE
         if self._idle is None:
             self._watch_idle(sql)
@@ -246,6 +249,14 @@ class Session:
         """Queue notifications that have come."""
         for told in listener.take(bytes_max):
             self.outbox += notification(told.process_id, told.channel, told.payload)
+
+    def _push(self, sql: SqlSession, subscription: Subscription) -> None:
+        """Queue changes that a subscription shows, or why it has ended."""
+        if subscription.waits:
+            for told in subscription.take(PUSHED_BYTES):
+                self.outbox += notification(self.process_id, subscription.channel, told)
+            if subscription.ended:
+                subscribing.forget(sql, subscription)
 
     # ------------------------------------------------------------------ inside
 

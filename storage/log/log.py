@@ -79,6 +79,8 @@ class Log:
             if group.puts:
                 self.store.write(group.batch(), sync=group.sync)
                 failpoints.hit("commit.after_batch")
+            elif group.sync and self.store.unsynced:
+                self.store.sync()  # A set without writes that asks for it: all before it is durable.
             return self._finished(group)
         except KalamError as exc:
             return self._after_failure(group, exc)

@@ -219,16 +219,7 @@ def test_a_tables_channel_is_not_acknowledged_while_it_could_not_deliver(server,
         assert hears(alice, 1) == [("messages", "x")]
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SUBSCRIBE TO t",
-        "SUBSCRIBE TO t OPTIONS (last_rows = 5)",
-        "UNSUBSCRIBE t",
-        "KILL LIVE QUERY '1'",
-        "LISTEN a SINCE 5",
-    ],
-)
+@pytest.mark.parametrize("statement", ["KILL LIVE QUERY '1'", "LISTEN a SINCE 5"])
 def test_what_is_not_built_is_refused_by_name(server, statement):
     with server.connect("alice") as alice:
         with pytest.raises(psycopg.errors.FeatureNotSupported) as raised:

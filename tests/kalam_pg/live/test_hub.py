@@ -226,7 +226,7 @@ def test_an_ended_subscriber_is_told_why_after_what_came_before():
     follower, other = lab.follow(), lab.follow(B)
     lab.commit((A, "x"))
     gone = SnapshotTooOldError("the table is gone")
-    lab.hub.end(lambda one: gone if one.tablet == A else None)
+    lab.hub.end(follower, gone)
     lab.commit((A, "y"), (B, "z"))
     assert texts(follower.take()) == ["x"]
     with pytest.raises(SnapshotTooOldError, match="the table is gone"):
@@ -237,12 +237,29 @@ def test_an_ended_subscriber_is_told_why_after_what_came_before():
     assert len(lab.hub) == 0
 
 
-def test_nobody_follows_and_nothing_is_looked_at():
+def test_what_nobody_follows_is_not_kept():
     lab = Lab()
-    lab.commit((A, "x"), synced=False)
-    assert (lab.syncs, lab.hub.through) == (0, 0)
-    lab.commit((A, "y"))
-    assert lab.hub.through == lab.seq
+    for _ in range(100):
+        lab.commit((A, "x"), synced=False)
+    follower = lab.follow(B)
+    for _ in range(100):
+        lab.commit((A, "x"), synced=False)
+    assert (lab.syncs, lab.hub.through, len(lab.hub._held)) == (0, 0, 1)
+    lab.commit((B, "y"))
+    assert (lab.hub.through, len(lab.hub._held)) == (lab.seq, 0)
+    assert drained(follower) == ["y"]
+
+
+def test_commits_that_were_published_by_nobody_are_read_in_the_log():
+    lab = Lab()
+    follower, behind = lab.follow(), lab.hub.subscribe(A, lambda: None)
+    lab.commit((A, "1"))
+    lab.seq += 10
+    lab.log.commits[A].append(Commit(lab.seq, (Change(0, Op.INSERT, ("in doubt",), None),)))
+    lab.hub.reread()
+    lab.commit((A, "2"))
+    behind.start(0)
+    assert drained(follower) == drained(behind) == ["1", "in doubt", "2"]
 
 
 # ------------------------------------------------------------------ any interleaving

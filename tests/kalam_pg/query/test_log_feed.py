@@ -1,0 +1,69 @@
+"""A subscription that reads on in the log finds whole commits, or hears that they are gone."""
+
+import pytest
+
+from kalam_pg.live.hub import Position
+from kalam_pg.query.log_feed import LogFeed
+from storage.cold.trim import RETAINED, Retained
+from storage.engine import Engine, Write, WriteSet
+from storage.errors import SnapshotTooOldError
+from storage.ids import TabletId
+from storage.keys import meta_key
+from storage.log.log_entry import Op
+
+A, B = TabletId(1, 1), TabletId(2, 1)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = Engine.open(tmp_path / "data")
+    yield engine
+    engine.close()
+
+
+def commit(engine, *keys, tablet=A, system=()):
+    writes = [Write(tablet, Op.INSERT, key, (key.decode(),), None, 1, None) for key in keys]
+    made = WriteSet(writes, [], list(system), sync=bool(system))
+    engine.publish(engine.write_group([made]))
+    assert made.error is None
+    return made.seq
+
+
+def found(engine, position, through=1 << 62, changes=100):
+    return [
+        (commit.seq, [change.row[0] for change in commit.changes])
+        for commit in LogFeed(engine).after(A, position, through, changes)
+    ]
+
+
+def test_commits_of_the_tablet_come_whole_and_in_order(engine):
+    first = commit(engine, b"a", b"b")
+    commit(engine, b"x", tablet=B)
+    second, third = commit(engine, b"c"), commit(engine, b"d")
+    assert found(engine, Position(0)) == [(first, ["a", "b"]), (second, ["c"]), (third, ["d"])]
+    assert found(engine, Position(0), changes=1) == [(first, ["a", "b"])]
+    assert found(engine, Position(first)) == [(second, ["c"]), (third, ["d"])]
+    assert found(engine, Position(first, 0))[0] == (first, ["b"])
+    assert found(engine, Position(first), through=second) == [(second, ["c"])]
+    assert found(engine, Position(third)) == []
+
+
+def test_what_trim_has_taken_is_too_old(engine):
+    first, second = commit(engine, b"a", b"b"), commit(engine, b"c")
+    noted = Retained(second, second).pack()
+    commit(engine, b"d", system=[(meta_key(A, RETAINED), noted)])
+    assert found(engine, Position(second - 1))[0] == (second, ["c"])
+    for position in (Position(0), Position(first, 0), Position(second - 2)):
+        with pytest.raises(SnapshotTooOldError):
+            found(engine, position)
+
+
+def test_what_a_crash_has_taken_is_too_old(tmp_path):
+    engine = Engine.open(tmp_path / "data")
+    lost = commit(engine, b"a") + 1
+    engine.close()
+    engine = Engine.open(tmp_path / "data")
+    commit(engine, b"b")
+    with pytest.raises(SnapshotTooOldError):
+        found(engine, Position(lost))
+    engine.close()
