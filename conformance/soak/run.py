@@ -11,6 +11,7 @@ from conformance.soak.client import BUSY, LATE_S, STATEMENT_TIMEOUT_S
 from conformance.soak.contenders import Auditor, Counter, QueueWorker, Scratcher, Teller
 from conformance.soak.faults import Faults
 from conformance.soak.ledger import Ledger, Violation
+from conformance.soak.messengers import Messenger
 from conformance.soak.owners import Definer, Writer
 from conformance.soak.processes import Held
 from conformance.soak.tables import set_up
@@ -70,6 +71,7 @@ class Soak:
             *(Counter(world, f"counter {user}", user, world.tallies) for user in USERS[:2]),
             *(Scratcher(world, f"scratcher {n}", "root", world.scratch) for n in range(3)),
             *(QueueWorker(world, f"queue {user}", user, world.jobs) for user in USERS),
+            *(Messenger(world, f"messenger {n}", "eve") for n in range(2)),
             Canceler(world, "canceler", "guest"),
             Rude(world, "rude", "eve"),
             Housekeeper(world, "housekeeper", "root"),

@@ -44,6 +44,7 @@ TABLES: Final = (
     "GRANT ALL ON soak.board, soak.fences, soak.accounts, soak.pots, soak.counters, soak.queue TO PUBLIC",
     "INSERT INTO soak.accounts SELECT n, 100 FROM generate_series(1, 12) AS g(n)",
     SCRATCH,
+    "CREATE TABLE soak.told (id bigint primary key default snowflake_id(), by text) WITH (TYPE = 'USER')",
     *(f"INSERT INTO soak.pots VALUES ('{user}', 100)" for user in USERS),
     *(
         f"EXECUTE AS USER '{user}'"

@@ -75,6 +75,8 @@ class Answer:
     tags: list[str] = field(default_factory=list)
     errors: list[dict[str, str]] = field(default_factory=list)
     notices: list[dict[str, str]] = field(default_factory=list)
+    notifications: list[tuple[str, str]] = field(default_factory=list)
+    """(channel, payload) of each NotificationResponse."""
 
     @property
     def sqlstate(self) -> str | None:
@@ -152,6 +154,9 @@ class RawClient:
                     answer.errors.append(_fields(body))
                 case "N":
                     answer.notices.append(_fields(body))
+                case "A":
+                    channel, payload, _ = body[4:].decode().split("\0")
+                    answer.notifications.append((channel, payload))
                 case "K":
                     self.key = body
         answer.raw = bytes(self.received[start : self._read])
