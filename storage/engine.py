@@ -213,12 +213,12 @@ class Engine:
         manifests = [m for view in held for m in list(view.reads.get(tablet_id, {}).values())]
         return Reads((*(view.seq for view in held), current.seq), tuple(manifests))
 
-    def flushed_through(self, tablet_id: TabletId) -> int:
-        """The newest commit that is durably in segments for every view that somebody holds."""
+    def flushed_through(self, tablets: Iterable[TabletId]) -> list[int]:
+        """For each tablet the newest commit that is durably in segments for every open view."""
         views = [view for view in self._views.values() if not view.ended]
         oldest = min(views, key=lambda view: view.seq, default=self._current)
-        hint = oldest.system_get(meta_key(tablet_id))
-        return 0 if hint is None else int.from_bytes(hint[:8])
+        hints = [oldest.system_get(meta_key(tablet)) for tablet in tablets]
+        return [0 if hint is None else int.from_bytes(hint[:8]) for hint in hints]
 
     def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout] = ()) -> "Tablet":
         """The open tablet; opened with these older layouts at its first use.

@@ -88,9 +88,9 @@ class FlushHost:
         """What open views may read of a tablet; on the loop."""
         return self._database.engine.reads(tablet)
 
-    def flushed_through(self, tablet: TabletId) -> int:
-        """The newest commit that is durably in segments for every open view; on the loop."""
-        return self._database.engine.flushed_through(tablet)
+    def flushed_through(self, tablets: Sequence[TabletId]) -> list[int]:
+        """For each the newest commit that is durably in segments for every open view; on the loop."""
+        return self._database.engine.flushed_through(tablets)
 
     def delete_entries(self, cuts: Sequence[Cut]) -> None:
         """Delete log entries and the index entries that still point at them, in the committer's turn."""

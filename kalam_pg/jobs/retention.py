@@ -48,7 +48,7 @@ STEP_TABLETS = 256
 ERASE_KEYS = 2000
 """Keys deleted in one batch: what a commit waits behind it stays short."""
 
-ERASE_TABLETS = 10_000
+ERASE_TABLETS = 2000
 """Tablets erased together: they share the wait for the disk, which may have much to write for others."""
 
 RETRY_S = 0.25

@@ -78,10 +78,11 @@ def _collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
     opened = host.run_on_loop(lambda: host.opened(tablet))
     if opened is not None:
         adopt(host, opened)  # What the disk says and what readers are told is one thing from here.
-    # The names first: who has written one of them since publishes it in this section, or not at all.
-    writing = host.directories.names(tablet)
     try:
         names = sorted(fs.listdir(directory))
+        # After the list: a file in it was announced before it was made, and whoever has left since
+        # has not published it, for that is done in this section.
+        writing = host.directories.names(tablet)
         reads = host.run_on_loop(lambda: host.reads(tablet))
         named = _named(fs, tablet, directory, names, reads)
     except FileNotFoundError:

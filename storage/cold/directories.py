@@ -16,10 +16,11 @@ Three rules keep a directory's readers, writers and cleaners apart:
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from storage.errors import KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 
@@ -92,17 +93,30 @@ class Directories:
 
     @contextmanager
     def writer(self, tablet: TabletId) -> Iterator["Writer"]:
-        """To make files or notes of the tablet. Enter, then ask whether its table exists."""
+        """To make files or notes of the tablet. Enter, then ask whether its table exists.
+
+        A directory that was made and is empty at the end goes again.
+        """
         with self._place(tablet) as place:
             writer = Writer(self, tablet, place)
             with self._mutex:
                 place.writers += 1
             try:
                 yield writer
-            finally:
-                with self._mutex:
-                    place.writers -= 1
-                    place.names -= writer.names
+            except KalamError:
+                self._leave(place, writer)
+                writer.remove_directory()
+                raise
+            except BaseException:
+                self._leave(place, writer)
+                raise
+            self._leave(place, writer)
+            writer.remove_directory()
+
+    def _leave(self, place: "_Place", writer: "Writer") -> None:
+        with self._mutex:
+            place.writers -= 1
+            place.names -= writer.names
 
     def written(self, tablet: TabletId) -> bool:
         """Whether somebody writes files or notes of the tablet."""
@@ -160,6 +174,7 @@ class Writer:
         self._directories = directories
         self._tablet = tablet
         self._place = place
+        self._made: tuple[FileSystem, Path] | None = None
         self.names: set[str] = set()
 
     def name(self, name: str) -> str:
@@ -172,4 +187,11 @@ class Writer:
 
     def make_directory(self, fs: FileSystem, directory: Path) -> None:
         """Make the tablet's directory, if it is not there; its name is not durable yet."""
+        self._made = fs, directory
         self._directories.make(fs, self._tablet, directory)
+
+    def remove_directory(self) -> None:
+        """Remove the directory that was made, if it is empty and nobody else writes there."""
+        if self._made is not None:
+            with suppress(KalamError):  # `collect` tries again.
+                self._directories.remove(self._made[0], self._tablet, self._made[1])

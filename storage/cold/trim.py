@@ -98,8 +98,8 @@ class TrimHost(PublicationHost, Protocol):
         """The published view (on the loop)."""
         ...
 
-    def flushed_through(self, tablet: TabletId) -> int:
-        """The newest commit that is durably in segments for every open view (on the loop)."""
+    def flushed_through(self, tablets: Sequence[TabletId]) -> list[int]:
+        """For each the newest commit that is durably in segments for every open view (on the loop)."""
         ...
 
     def delete_entries(self, cuts: "Sequence[Cut]") -> None:
@@ -185,9 +185,10 @@ def _let_go(host: TrimHost, answers: Sequence[TrimResult | KalamError]) -> None:
 
 def _limits(host: TrimHost, todo: Sequence[ToTrim]) -> list[int]:
     """Up to where each log may go; -1 for one whose table is gone."""
+    flushed = host.flushed_through([one.tablet for one in todo])
     return [
-        max(0, min(host.flushed_through(tablet), retained_from - 1)) if host.exists(tablet) else -1
-        for tablet, _, retained_from in todo
+        max(0, min(through, one.retained_from - 1)) if host.exists(one.tablet) else -1
+        for one, through in zip(todo, flushed, strict=True)
     ]
 
 

@@ -137,9 +137,9 @@ class FakeEngine:
     def reads(self, tablet):
         return Reads((*self.views, self.seq))
 
-    def flushed_through(self, tablet):
+    def flushed_through(self, tablets):
         oldest = min([*self.views, self.seq])
-        return max((hint for hint in self.hints if hint <= oldest), default=0)
+        return [max((hint for hint in self.hints if hint <= oldest), default=0) for _ in tablets]
 
     def delete_entries(self, cuts):
         for tablet, entries, retained in cuts:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from storage import failpoints
+from storage.check import check
 from storage.cold.collect import collect, erase
 from storage.cold.directories import tablets_in
 from storage.cold.flush import flush
@@ -14,12 +15,14 @@ from storage.cold.manifest import Manifest
 from storage.cold.publication import publish
 from storage.cold.trim import RETAINED, Retained, trim, untrimmed
 from storage.engine import Engine
-from storage.errors import IoError
+from storage.errors import DiskFullError, IoError
 from storage.fs import OS
 from storage.ids import TabletId
 from storage.keys import meta_key, tablet_ranges
+from storage.log.recovery import intent_key
 from storage.schema import Schema
 from storage.tablet import ColdNeeded
+from tests.storage.crashing_fs import CrashError, CrashingFs
 from tests.storage.engine_fixtures import (
     LAYOUT,
     OPTIONS,
@@ -369,9 +372,34 @@ def test_a_flush_that_a_truncate_overtook_publishes_nothing(engine):
     tablet = engine.tablet(TABLET, LAYOUT)
     with failpoints.armed("flush.encoded", lambda: commit(engine, truncate())):
         assert flush(Host(engine), tablet).version == 0
-    assert not any(name.startswith(("manifest-", "segment-")) for name in files(engine))
-    collected(engine)
     assert not OS.exists(tablet.directory)
+
+
+@pytest.mark.parametrize("step", ["flush.intent", "flush.encoded", "flush.file_written"])
+def test_a_flush_that_a_drop_overtook_publishes_nothing_and_leaves_no_directory(engine, step):
+    commit(engine, insert(1, "a"))
+    host = Host(engine)
+    with failpoints.armed(step, lambda: host.dropped.add(TABLET)):
+        assert flush(host, engine.tablet(TABLET, LAYOUT)).version == 0
+    assert list(tablets_in(OS, engine.cold_directory)) == []
+    assert engine.system_get(intent_key(TABLET)) is None
+
+
+def test_a_flush_of_a_dropped_tablet_does_nothing_at_all(engine):
+    commit(engine, insert(1, "a"))
+    host = Host(engine)
+    host.dropped.add(TABLET)
+    before = engine.current.seq
+    assert flush(host, engine.tablet(TABLET, LAYOUT)).version == 0
+    assert engine.current.seq == before
+    assert list(tablets_in(OS, engine.cold_directory)) == []
+
+
+def test_a_flush_that_the_disk_refuses_leaves_none_of_its_files(engine):
+    commit(engine, insert(1, "a"))
+    with failpoints.armed("publish.renamed", "enospc"), pytest.raises(DiskFullError):
+        flush(Host(engine), engine.tablet(TABLET, LAYOUT))
+    assert list(tablets_in(OS, engine.cold_directory)) == []
 
 
 @pytest.mark.parametrize("step", ["trim.batch"])
@@ -403,6 +431,25 @@ def vanishing(engine, monkeypatch, what):
     host = Host(engine)
     host.fs = Racing()
     yield host
+
+
+def test_a_file_that_appears_while_its_directory_is_listed_is_its_writers(engine):
+    flushed(engine, insert(1, "a"))
+    directory = engine.tablet_directory(TABLET)
+    with engine.directories.writer(TABLET) as writer:
+
+        class Racing(type(OS)):
+            def listdir(self, path):
+                number = len(writer.names)
+                (path / writer.name(f"segment-{number}.parquet")).write_bytes(b"x")
+                return super().listdir(path)
+
+        host = Host(engine)
+        host.fs = Racing()
+        assert collect(host, TABLET, directory) == []
+        assert len(writer.names) >= 4
+    assert len(collected(engine)) >= 2
+    assert len(files(engine)) == 3
 
 
 def test_what_vanishes_while_it_is_collected_is_done(engine, monkeypatch):
@@ -453,3 +500,81 @@ def test_erasing_what_is_gone_or_half_gone_is_done(engine):
     for _ in range(2):
         assert erased(engine)
         nothing_is_left(engine)
+
+
+# Crashes and refusals.
+
+
+def to_tidy(path):
+    """An engine with a flushed tablet that has something to collect."""
+    engine = Engine.open(path, options=ONE_OPEN)
+    for number in range(1, 4):
+        flushed(engine, insert(number, "a"))
+    commit(engine, truncate())
+    flushed(engine, insert(4, "b"))
+    return engine
+
+
+def collect_with(engine, fs):
+    host = Host(engine)
+    host.fs = fs
+    return collect(host, TABLET, engine.tablet_directory(TABLET))
+
+
+def erase_with(engine, fs):
+    return erase(fs, engine.directories, [(TABLET, engine.tablet_directory(TABLET))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("error", "power"), [(CrashError, False), (CrashError, True), (IoError, False)]
+)
+def test_collection_is_cut_off_at_any_file_operation_and_done_again(tmp_path, error, after, power):
+    engine = to_tidy(tmp_path / "counted")
+    fs = CrashingFs()
+    collect_with(engine, fs)
+    engine.close()
+    assert fs.changes == 9
+    for number in range(1, fs.changes + 1):
+        engine = to_tidy(tmp_path / str(number))
+        failing = CrashingFs(number, after=after, error=error)
+        with pytest.raises(error):
+            collect_with(engine, failing)
+        if power:
+            failing.lose_power()
+        engine.close()
+        engine = Engine.open(tmp_path / str(number), options=ONE_OPEN)
+        assert rows(engine, engine.current) == {4: "b"}
+        collected(engine)
+        assert len(files(engine)) == 3
+        engine.close()
+        assert list(check(tmp_path / str(number))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(
+    ("error", "power"), [(CrashError, False), (CrashError, True), (IoError, False)]
+)
+def test_erasure_is_cut_off_at_any_file_operation_and_done_again(tmp_path, error, after, power):
+    engine = to_tidy(tmp_path / "counted")
+    fs = CrashingFs()
+    erase_with(engine, fs)
+    engine.close()
+    assert fs.changes == 13
+    for number in range(1, fs.changes + 1):
+        engine = to_tidy(tmp_path / str(number))
+        failing = CrashingFs(number, after=after, error=error)
+        with pytest.raises(error):
+            erase_with(engine, failing)
+        if power:
+            failing.lose_power()
+        engine.close()
+        # Manifests are gone before what they name, so what is left is no damage.
+        if number > 5:
+            assert list(check(tmp_path / str(number))) == []
+        engine = Engine.open(tmp_path / str(number), options=ONE_OPEN)
+        assert erased(engine)
+        nothing_is_left(engine)
+        engine.close()

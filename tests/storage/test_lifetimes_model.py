@@ -41,9 +41,8 @@ from tests.storage.engine_fixtures import (
 )
 from tests.storage.test_engine_model import Host, scan
 
-USERS = (7, 8)
-KEYS = st.integers(0, 3)
-WHICH = st.integers(0, 3)  # One of the tablets there are.
+KEYS = st.sets(st.integers(0, 3), min_size=1)
+WHICH = st.integers(0, 1)  # One of the two tablets there are.
 STEPS = [
     "flush.intent",
     "flush.file_written",
@@ -78,7 +77,8 @@ class Compaction:
 class Lifetimes(RuleBasedStateMachine):
     """`rows[tablet][key]`: (seq, body). `held`: (view, what it shows, segments it was given).
 
-    Two tables of two users exist at any time; `gone`: dropped tables, by the commit that did it.
+    Two tables exist at any time; `gone`: dropped tables, by the commit that did it. Most rules write
+    before they do what they are there for, so that there is something to it.
     """
 
     def __init__(self):
@@ -97,8 +97,7 @@ class Lifetimes(RuleBasedStateMachine):
             self.create()
 
     def create(self):
-        for user in USERS:
-            self.rows[TabletId(user, self.next_table)] = {}
+        self.rows[TabletId(7, self.next_table)] = {}
         self.next_table += 1
 
     def open(self):
@@ -141,8 +140,8 @@ class Lifetimes(RuleBasedStateMachine):
 
     # What users do.
 
-    @rule(which=WHICH, keys=st.sets(KEYS, min_size=1), remove=st.booleans())
-    def change(self, which, keys, remove):
+    @rule(which=WHICH, keys=KEYS, remove=st.booleans())
+    def change(self, which, keys, remove=False):
         tablet = self.tablet_at(which)
         rows, writes, after = self.rows[tablet], [], {}
         for key in keys:
@@ -164,27 +163,35 @@ class Lifetimes(RuleBasedStateMachine):
             else:
                 rows[key] = (seq, new)
 
-    @rule(which=WHICH)
-    def truncate_a_tablet(self, which):
+    @rule(which=WHICH, keys=KEYS)
+    def truncate_and_fill(self, which, keys):
+        self.truncate(which)
+        self.change(which, keys)
+
+    def truncate(self, which):
         tablet = self.tablet_at(which)
         commit(self.engine, truncate(tablet=tablet))
         self.rows[tablet].clear()
 
-    @rule(which=WHICH)
-    def drop_a_table(self, which):
+    @rule(which=WHICH, keys=KEYS)
+    def fill_and_drop(self, which, keys):
+        self.change(which, keys)
         self.drop(self.tablet_at(which).table)
 
     def drop(self, table):
         seq = commit(self.engine, system=[(b"\1Sdropped", str(table).encode())])
         self.gone[table] = seq
         self.engine.forget_table(table)
-        for user in USERS:
-            del self.rows[TabletId(user, table)]
+        del self.rows[TabletId(7, table)]
         self.create()
 
     @precondition(lambda self: len(self.held) < 3)
-    @rule(which=WHICH, running=st.booleans())
-    def hold_a_view(self, which, running):
+    @rule(which=WHICH, keys=KEYS, running=st.booleans(), cold=st.booleans())
+    def hold_a_view(self, which, keys, running, cold=False):
+        self.change(which, keys)
+        if cold:  # What it sees is in segments alone.
+            self.flush(which, together=False)
+            self.trim_and_collect(self.tablet_at(which))
         view = self.engine.acquire()
         shown = {tablet: dict(rows) for tablet, rows in self.rows.items()}
         segments = ()
@@ -200,19 +207,33 @@ class Lifetimes(RuleBasedStateMachine):
 
     # What goes on beside them.
 
-    @rule(which=WHICH, together=st.booleans())
+    @rule(which=WHICH, keys=KEYS, together=st.booleans(), trimmed=st.booleans())
+    def change_and_flush(self, which, keys, together, trimmed):
+        self.change(which, keys)
+        self.flush(which, together)
+        if trimmed:
+            self.trim_and_collect(self.tablet_at(which))
+
+    @rule(which=WHICH, keys=KEYS)
+    def flush_and_evict(self, which, keys):
+        self.change(which, keys)
+        self.flush(which, together=False)
+        self.evict()
+
     def flush(self, which, together):
         tablets = sorted(self.rows) if together else [self.tablet_at(which)]
         answers = flush_together(self.host, [self.open_tablet(tablet) for tablet in tablets])
         assert not any(isinstance(answer, KalamError) for answer in answers)
 
-    @rule(which=WHICH, step=st.sampled_from(STEPS))
-    def flush_and_fail(self, which, step):
+    @rule(which=WHICH, keys=KEYS, step=st.sampled_from(STEPS))
+    def flush_and_fail(self, which, keys, step):
+        self.change(which, keys)
         with failpoints.armed(step, "eio"), suppress(IoError):
             flush_together(self.host, [self.open_tablet(self.tablet_at(which))])
 
-    @rule(which=WHICH, step=st.sampled_from(STEPS), drop=st.booleans())
-    def flush_while_its_rows_go(self, which, step, drop):
+    @rule(which=WHICH, keys=KEYS, step=st.sampled_from(STEPS), drop=st.booleans())
+    def flush_while_its_rows_go(self, which, keys, step, drop):
+        self.change(which, keys)
         tablet = self.tablet_at(which)
 
         def goes():
@@ -220,13 +241,17 @@ class Lifetimes(RuleBasedStateMachine):
                 self.drop(tablet.table)
                 self.erase_what_was_dropped()
             else:
-                self.truncate_a_tablet(which)
+                self.truncate(which)
 
         with failpoints.armed(step, goes):
             flush_together(self.host, [self.open_tablet(tablet)])
 
-    @rule(which=WHICH, fails=st.booleans())
-    def compact(self, which, fails):
+    @rule(which=WHICH, keys=KEYS, fails=st.booleans(), running=st.booleans())
+    def compact(self, which, keys, fails, running):
+        self.change(which, keys)
+        self.flush(which, together=False)
+        if running and len(self.held) < 3:
+            self.hold_a_view(which, keys, running=True)
         tablet = self.open_tablet(self.tablet_at(which))
         self.numbers += 1
         with self.engine.directories.writer(tablet.id) as writer:
@@ -235,6 +260,7 @@ class Lifetimes(RuleBasedStateMachine):
                 action = "eio" if fails else lambda: None
                 with failpoints.armed("publish.manifest_linked", action), suppress(IoError):
                     publish(self.host, [edit])
+        collect(self.host, tablet.id, tablet.directory)
 
     @rule(which=WHICH)
     def trim_and_collect_one(self, which):
@@ -327,7 +353,7 @@ def compare(tablet, view, rows):
 
 
 Lifetimes.TestCase.settings = settings(
-    max_examples=25,
+    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -84,6 +84,47 @@ def test_a_view_from_before_a_drop_reads_on_and_the_files_go_after_it(server: Ka
         wait_until(lambda: number not in directories(server))
 
 
+def goes(root, table: str, how: str) -> None:
+    """The table's rows go, and other definitions and flushes come after that."""
+    root.execute(f"{how} TABLE {table}")
+    if how == "TRUNCATE":
+        root.execute(f"INSERT INTO {table} VALUES (1, 'new')")
+        root.execute(f"STORAGE FLUSH TABLE {table}")
+    for _ in range(3):
+        root.execute("CREATE TABLE other (id INT PRIMARY KEY) WITH (TYPE = 'SHARED')")
+        root.execute("INSERT INTO other VALUES (1)")
+        root.execute("STORAGE FLUSH TABLE other")
+        root.execute("DROP TABLE other")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["DROP", "TRUNCATE"])
+def test_a_running_select_is_read_to_its_end_whatever_becomes_of_its_table(
+    server: KalamServer, how: str
+):
+    rows = 60_000
+    with server.root() as reader, server.root() as root:
+        root.execute("CREATE TABLE big (id INT PRIMARY KEY, a TEXT) WITH (TYPE = 'SHARED')")
+        root.execute(
+            f"INSERT INTO big SELECT n, repeat('x', 500) FROM generate_series(1, {rows}) n"
+        )
+        root.execute("STORAGE FLUSH TABLE big")
+        number = table_id(root, "big")
+        stream = reader.cursor().stream("SELECT id, a FROM big")
+        count = sum(1 for _ in zip(range(10), stream, strict=False))
+        goes(root, "big", how)
+        assert number in directories(server)
+        for _, text in stream:
+            assert len(text) == 500
+            count += 1
+        assert count == rows
+        if how == "DROP":
+            wait_until(lambda: number not in directories(server))
+        else:
+            assert root.execute("SELECT * FROM big").fetchall() == [(1, "new")]
+            root.execute("DROP TABLE big")
+
+
 @pytest.mark.slow
 def test_a_crash_after_a_drop_leaves_nothing_for_ever(tmp_path):
     server = KalamServer(tmp_path / "data").start()

@@ -183,3 +183,42 @@ async def test_many_dropped_tablets_share_their_batches(tmp_path):
         await retention.erase_orphans(db, Jobs())
         assert on_disk(db) == (set(), set())
         assert len(batches) <= 4
+
+
+@pytest.mark.slow
+async def test_tables_are_flushed_collected_trimmed_and_dropped_all_at_once(tmp_path):
+    """As a server does, by threads: no step of one is an error of another, and nothing is left."""
+    async with database(tmp_path) as db:
+        jobs, left = Jobs(), [3]
+
+        async def live(first):
+            for number in range(first, first + 5):
+                table = db.catalog.tables[number] = SimpleNamespace(
+                    id=number, layout=LAYOUT, options=TABLE.options
+                )
+                tablets = [TabletId(user, number) for user in (1, 2)]
+                fill(db, tablets, 1)
+                await flush(db, tablets)
+                fill(db, tablets, 2)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(flush, db, tablets)
+                    await trio.sleep(0.001 * (number % 5))
+                    del db.catalog.tables[table.id]
+                    db.engine.forget_table(table.id)
+                    nursery.start_soon(retention.erase_orphans, db, jobs)
+            left[0] -= 1
+
+        async def retain():
+            while left[0]:
+                await retention.retain(db, jobs)
+                await retention.erase_orphans(db, jobs)
+
+        async with trio.open_nursery() as nursery:
+            for first in (100, 200, 300):
+                nursery.start_soon(live, first)
+            nursery.start_soon(retain)
+            nursery.start_soon(retain)
+        await retention.erase_orphans(db, jobs)
+        assert on_disk(db) == (set(), set())
+        assert {job.status for job in jobs} == {"completed"}
+        assert not db.engine.directories._places
