@@ -237,12 +237,15 @@ class StatementCache:
         types: TypeContext,
         param_types: Sequence[PgType | None] = (),
         *,
+        now_us: int,
         last_rows: int | None = None,
     ) -> PlannedSubscription:
         """A subscription's query, compiled and planned. Raises what binding and `compile_query` raise.
 
-        last_rows: the snapshot is the newest of its rows, newest first; None: all, oldest first.
+        now_us: what 'now' means in a literal. last_rows: the snapshot is the newest of its rows, newest
+        first; None: all, oldest first.
         """
+        types = replace(types, now_us=now_us)
         bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
         query = compile_query(bound.statement)
         rows = snapshot_query(bound.statement, last_rows)

@@ -129,8 +129,7 @@ def run(
     if isinstance(statement, cursors.STATEMENTS):
         return (yield from cursors.run(sql, statement, params, prepared.param_types))
     if isinstance(statement, Subscribe):
-        types = prepared.param_types
-        return (yield from subscribing.run(sql, statement, params, types, form))
+        return (yield from subscribing.run(sql, statement, params, prepared, form))
     return (yield from _run_other(sql, statement, form))
 
 

@@ -31,6 +31,7 @@ from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions.nested import counting_from
+from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
 from kalam_pg.sql.subscribe_options import position
 from storage.engine import WriteSet
@@ -46,6 +47,8 @@ def prepare(
     sql: "SqlSession", statement: Subscribe, declared: Sequence[PgType | None]
 ) -> PlannedSubscription:
     """Settle parameter and result types, and what a subscription cannot be. Raises what binding raises."""
+    transaction = sql.transaction
+    now_us = sql.database.now_us() if transaction is None else transaction.started_us
     with counting_from(statement.query):
         return sql.cache.subscription(
             statement.query,
@@ -53,6 +56,7 @@ def prepare(
             sql.search_path,
             sql.settings.types,
             declared,
+            now_us=now_us,
             last_rows=statement.options.last_rows,
         )
 
@@ -61,7 +65,7 @@ def run(
     sql: "SqlSession",
     statement: Subscribe,
     params: Sequence[Value],
-    types: Sequence[PgType],
+    prepared: PreparedStatement,
     form: RowForm | None,
 ) -> Steps[Result]:
     """SUBSCRIBE: the rows of the snapshot, none for `from_seq` and `snapshot = false`.
@@ -71,7 +75,9 @@ def run(
     options = statement.options
     _check(sql, options)
     transaction = sql.begin_implicit()
-    planned = prepare(sql, statement, types)
+    planned = prepare(sql, statement, prepared.param_types)
+    if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
+        raise FeatureNotSupportedError("cached plan must not change result type")
     table = planned.query.table
     check_table(sql.user, Action.SELECT, table)
     if table.kind is TableKind.STREAM:

@@ -33,7 +33,8 @@ def subscribed(database, session, statement, between):
     """Run SUBSCRIBE, and `between` as soon as it waits for the first time."""
     sql = session._sql
     (parsed,) = parse(statement)
-    steps = subscribing.run(sql, parsed, (), (), None)
+    prepared = database.call(lambda: dispatch.prepare(sql, parsed, ()))
+    steps = subscribing.run(sql, parsed, (), prepared, None)
     first = database.call(lambda: next(steps))
     between()
 

@@ -11,7 +11,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from tests.wire.raw import RawClient, query
+from tests.wire.raw import SYNC, RawClient, bind, execute, parse, query
 from tests.wire.server import KalamServer
 
 HEARD_S = 20.0
@@ -196,6 +196,28 @@ def test_commits_that_did_not_wait_for_the_disk_are_told_soon(alice, server, tab
         for number in range(50):
             writer.execute(f"INSERT INTO {table} VALUES ({number}, 1, 'x')")
         assert [one["key"][0] for one in follower.hear(50)] == [str(n) for n in range(50)]
+
+
+def test_a_literal_that_means_now_is_read_when_it_is_subscribed(alice, writer, table):
+    writer.execute(f"INSERT INTO {table} VALUES (1, 1, 'x')")
+    where = "'today'::date > '2020-01-01' AND 'now'::timestamptz > '2020-01-01'"
+    follower = Follower(alice, f"SUBSCRIBE TO {table} WHERE {where}")
+    assert list(follower.rows) == ["1"]
+    writer.execute(f"INSERT INTO {table} VALUES (2, 1, 'x')")
+    assert ops(follower.hear(1)) == [("insert", "2", "")]
+
+
+def test_a_prepared_subscription_is_refused_when_its_columns_are_others(server, table):
+    with server.connect("alice") as alice, server.root() as root, RawClient(server, "alice") as raw:
+        raw.send(parse(f"SUBSCRIBE TO {table}", "s") + SYNC)
+        assert raw.answer().kinds == "1Z"
+        root.execute(f"DROP TABLE {table}")
+        root.execute(f"CREATE TABLE {table} (id text PRIMARY KEY) WITH (TYPE = 'USER')")
+        raw.send(bind(statement="s") + execute() + SYNC)
+        assert raw.answer().sqlstate == "0A000"
+        # Nothing is left of it.
+        alice.execute(f"INSERT INTO {table} VALUES ('a')")
+        assert raw.simple("SELECT 1").kinds == "TDCZ"
 
 
 # ------------------------------------------------------------------ no gap, nothing twice
