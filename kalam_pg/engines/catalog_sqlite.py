@@ -5,7 +5,7 @@ Each query has a connection of its own that holds the relations it names and not
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from catalog.errors import (
@@ -29,7 +29,7 @@ TIMEOUT_S = 30.0
 """A catalogue query takes milliseconds; one that takes this long is a cross join of everything."""
 
 _CHECK_EVERY = 10_000  # Virtual machine steps between looks at the clock, about 1 ms.
-_ROWS_MAX = 1_000_000
+_PART_ROWS = 500
 
 
 def run_catalog(
@@ -80,9 +80,30 @@ class CatalogQuery:
             raise
 
     def run(
-        self, timeout_s: float, is_canceled: Callable[[], bool] = lambda: False
+        self,
+        timeout_s: float,
+        is_canceled: Callable[[], bool] = lambda: False,
+        *,
+        rows_max: int = 1 << 62,
     ) -> list[Row] | None:
-        """The rows, or None when the time was not enough: it may be run again. Raises as `run_catalog`."""
+        """The rows, or None when the time was not enough or they are more: it may be run again.
+
+        Raises as `run_catalog`.
+        """
+        rows: list[Row] = []
+        try:
+            for part in self.parts(timeout_s, is_canceled):
+                rows += part
+                if len(rows) > rows_max:
+                    return None
+        except TimeoutError:
+            return None
+        return rows
+
+    def parts(
+        self, timeout_s: float, is_canceled: Callable[[], bool] = lambda: False
+    ) -> Iterator[list[Row]]:
+        """The rows, some at a time. Raises as `run_catalog`, but TimeoutError when time is up."""
         emitted = self._emitted
         deadline = time.monotonic() + timeout_s
         why: list[str] = []
@@ -97,12 +118,12 @@ class CatalogQuery:
         self._connection.set_progress_handler(check, _CHECK_EVERY)
         try:
             found = self._connection.execute(emitted.sql, emitted.parameters)
-            rows = found.fetchmany(_ROWS_MAX)
+            while rows := found.fetchmany(_PART_ROWS):
+                yield decode_rows(rows, emitted.types)
         except (sqlite3.Error, OverflowError, MemoryError) as exc:
             if why and why[0] == _OUT_OF_TIME:
-                return None
+                raise TimeoutError from exc
             raise _translate(exc, emitted, why) from exc
-        return decode_rows(rows, emitted.types)
 
     def close(self) -> None:
         """Forget the relations. Not while another thread runs it."""

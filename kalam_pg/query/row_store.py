@@ -1,8 +1,9 @@
 """Rows that are read later, or again: a little of them in memory, the others in a file without a name."""
 
+import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -32,10 +33,25 @@ class Spills:
     directory: Path
     memory_bytes: int = MEMORY_BYTES_MAX
     open: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def store(self) -> "RowStore":
         """A store without rows."""
         return RowStore(self)
+
+    def take_file(self) -> None:
+        """One more file is going to be open. Raises 53400 when there are too many."""
+        with self._lock:
+            if self.open >= FILES_MAX:
+                raise ConfigurationLimitExceededError(
+                    "too many cursors and results are kept on disk", hint="Try again later."
+                )
+            self.open += 1
+
+    def give_file(self) -> None:
+        """A file is open no more."""
+        with self._lock:
+            self.open -= 1
 
     def file(self) -> ScratchFile:
         """A file, for a thread. Raises 53100, 58030."""
@@ -70,8 +86,18 @@ class RowStore:
 
     def add(self, portion: Portion) -> Steps[None]:
         """Add rows behind the last. Raises 53100: the disk is full."""
-        if not len(portion):
-            return
+        if self._add(portion):
+            yield from run_async(partial(trio.to_thread.run_sync, self._spill))
+
+    def add_here(self, portion: Portion) -> None:
+        """As `add`, in a thread that is not the event loop's, while nobody else uses the store."""
+        if self._add(portion):
+            self._spill()
+
+    def _add(self, portion: Portion) -> bool:
+        """Take a portion in; whether it is time to put what is held on the disk."""
+        if not len(portion) or self._closed:
+            return False
         packed = portion.pack()
         piece = _Piece(portion.unpacker, packed, len(packed))
         self._last = (len(self._pieces), portion)
@@ -80,10 +106,12 @@ class RowStore:
         self.rows += len(portion)
         self._held.append(piece)
         self._held_bytes += piece.size
-        if self._held_bytes > self._spills.memory_bytes:
-            self._count_file()
-            yield from run_async(partial(trio.to_thread.run_sync, self._spill, self._held))
-            self._held, self._held_bytes = [], 0
+        if self._held_bytes <= self._spills.memory_bytes:
+            return False
+        if not self._counted:
+            self._spills.take_file()
+            self._counted = True
+        return True
 
     def read(self, at: int, limit: int) -> Steps[Portion]:
         """Some rows from number `at` (0 is the first) on, at least one; none behind the last."""
@@ -108,23 +136,15 @@ class RowStore:
     def close(self) -> None:
         """Forget the rows. Again is no error."""
         self._closed = True
-        if self._counted:
-            self._counted = False
-            self._spills.open -= 1
+        self._give_file()
         self._pieces, self._held, self._last = [], [], (-1, NO_ROWS)
         if self._file is not None:
             self._file.close()
 
-    def _count_file(self) -> None:
-        """Raise 53400 when there are too many files for one more."""
+    def _give_file(self) -> None:
         if self._counted:
-            return
-        if self._spills.open >= FILES_MAX:
-            raise ConfigurationLimitExceededError(
-                "too many cursors and results are kept on disk", hint="Try again later."
-            )
-        self._spills.open += 1
-        self._counted = True
+            self._counted = False
+            self._spills.give_file()
 
     def _portion(self, number: int) -> Steps[Portion]:
         if self._last[0] == number:
@@ -138,8 +158,9 @@ class RowStore:
         self._last = (number, portion)
         return portion
 
-    def _spill(self, pieces: Iterable[_Piece]) -> None:
+    def _spill(self) -> None:
         """In a thread, which nothing interrupts: from memory to the file."""
+        pieces, self._held, self._held_bytes = self._held, [], 0
         file = self._file
         if file is None:
             file = self._file = self._spills.file()
@@ -149,3 +170,5 @@ class RowStore:
             assert piece.packed is not None
             piece.offset = file.append(piece.packed)
             piece.packed = None
+        if self._closed:
+            self._give_file()

@@ -24,13 +24,18 @@ from catalog.types.registry import OID
 from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
 from kalam_pg.functions import registry as functions
 from kalam_pg.functions.table import EvalContext, Kind, Overload
-from kalam_pg.query.row_source import RowSource, Whole
+from kalam_pg.query.portion import RowPortion
+from kalam_pg.query.row_source import RowSource, Stored, Whole
+from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.tree import OutputColumn, Query
 from storage.layout import Row, Value
 
 if TYPE_CHECKING:
     from kalam_pg.query.execution import Execution
+
+AT_ONCE_ROWS = 2000
+"""Longer answers are made in a thread, and sent from a store."""
 
 AT_ONCE_S = 0.05
 """What a catalogue query may keep the other sessions waiting; psql's \\d takes a tenth of it."""
@@ -129,7 +134,7 @@ class Catalogue:
             query, partial(_rows, seen, x.context.services), seen.bind(x.context)
         )
         try:
-            rows = running.run(AT_ONCE_S)
+            rows = running.run(AT_ONCE_S, rows_max=AT_ONCE_ROWS)
         except BaseException:
             running.close()
             raise
@@ -137,33 +142,35 @@ class Catalogue:
             running.close()
             return Whole(rows)
         timeout_s = x.statement_timeout_s
-        slowly = partial(self._run_slowly, running, timeout_s)
-        return Whole((yield from run_async(slowly, timeout_s=timeout_s)))
+        store = x.own(x.database.spills.store())
+        slowly = partial(self._run_slowly, running, store, timeout_s)
+        yield from run_async(slowly, timeout_s=timeout_s)
+        return Stored(store)
 
-    async def _run_slowly(self, running: CatalogQuery, timeout_s: float) -> list[Row]:
-        """Run it from the beginning in a thread, which closes it. Raises as `run_catalog`."""
+    async def _run_slowly(self, running: CatalogQuery, store: RowStore, timeout_s: float) -> None:
+        """Run it from the beginning in a thread, which closes it. Raises as `run_catalog`, and 53100."""
         if self._limiter is None:
             self._limiter = trio.CapacityLimiter(SLOW_QUERIES_MAX)
         started = given_up = False
 
-        def run() -> list[Row] | None:
+        def run() -> None:
             nonlocal started
             started = True
             with running:
-                return running.run(timeout_s or TIMEOUT_S, lambda: given_up)
+                for rows in running.parts(timeout_s or TIMEOUT_S, lambda: given_up):
+                    store.add_here(RowPortion(rows))
 
         try:
             async with self._limiter:
-                rows = await trio.to_thread.run_sync(
+                await trio.to_thread.run_sync(
                     run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
                 )
+        except TimeoutError:
+            raise QueryCanceledError("canceling statement due to statement timeout") from None
         finally:
             given_up = True
             if not started:
                 running.close()
-        if rows is None:
-            raise QueryCanceledError("canceling statement due to statement timeout")
-        return rows
 
 
 def _rows(
