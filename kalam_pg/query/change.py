@@ -148,7 +148,8 @@ class ChangePlan:
                 if not is_newest(x, target, row, row[width], current):
                     return False
                 yield from kept.add(row)
-            yield from breathe()
+            if len(portion) == STRIDE:
+                yield from breathe()
         return True
 
     def _lock_again(

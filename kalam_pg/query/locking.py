@@ -157,7 +157,8 @@ class LockingPlan:
                     rows.append(found[width:])
                     if len(rows) == end:
                         break
-            yield from breathe()
+            if len(portion) == STRIDE:
+                yield from breathe()
         return True
 
 
