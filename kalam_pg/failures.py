@@ -5,6 +5,7 @@ text; nor do the lines have their source, which the code has already.
 """
 
 import errno
+import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,12 @@ from typing import Final
 
 import structlog
 
-from storage.errors import InternalError, KalamError
+from catalog.errors import (
+    InsufficientResourcesError,
+    OutOfMemoryError,
+    StatementTooComplexError,
+)
+from storage.errors import DiskFullError, InternalError, KalamError
 
 _ROOT: Final = str(Path(__file__).parents[1]) + "/"
 _OURS: Final = ("kalam_pg/", "storage/", "catalog/")
@@ -26,16 +32,40 @@ _FRAMES_MAX: Final = 40
 _CAUSES_MAX: Final = 5
 
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_TOO_MANY: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+"""Of files, processes or pages: there may be enough later."""
+
 log = structlog.get_logger("kalam_pg")
 
 
 def known(exc: BaseException, **facts: object) -> KalamError:
-    """The error to tell of an exception. A bug is logged here, with `facts`, and told as XX000."""
+    """The error to tell of an exception. A bug is logged here, with `facts`, and told as XX000.
+
+    What the system had no more of (memory, stack, disk, files) is 53200, 54001, 53100, 53000.
+    """
     if isinstance(exc, KalamError) and (exc.sqlstate != "XX000" or isinstance(exc, InternalError)):
         return exc  # An InternalError was logged where the bug was met.
+    refusal = _refused_by_the_system(exc)
+    if refusal is not None:
+        report("out of resources", exc, **facts)
+        return refusal
     error = InternalError(secrets.token_hex(4))
     report("internal error", exc, reference=error.reference, **facts)
     return error
+
+
+def _refused_by_the_system(exc: BaseException) -> KalamError | None:
+    """What a refusal of Python's or the system's means, where nobody closer to it has said so."""
+    if isinstance(exc, MemoryError):
+        return OutOfMemoryError("out of memory")
+    if isinstance(exc, RecursionError):
+        return StatementTooComplexError("stack depth limit exceeded")
+    if isinstance(exc, OSError) and exc.errno in _FULL:
+        return DiskFullError(f"could not write a file: {os.strerror(exc.errno)}")
+    if isinstance(exc, OSError) and exc.errno in _TOO_MANY:
+        return InsufficientResourcesError(os.strerror(exc.errno).lower())
+    return None
 
 
 def report(event: str, exc: BaseException, **facts: object) -> None:

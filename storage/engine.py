@@ -21,7 +21,6 @@ from storage.keys import meta_key
 from storage.layout import Layout
 from storage.log import recovery
 from storage.log.clock import Clock, SystemClock
-from storage.log.disk_room import Room
 from storage.log.hot import HotOptions, Put
 from storage.log.log import Log
 from storage.log.recovery import INCARNATION
@@ -41,13 +40,14 @@ __all__ = ["Dirty", "Engine", "Group", "StorageOptions", "Write", "WriteSet"]
 class StorageOptions:
     """node: this server's number, 0 … 1023, in every `_seq` and SNOWFLAKE_ID().
 
-    reserve_bytes: size of the file that is freed when the disk is full. low_water_bytes: writes
+    reserve_bytes: size of the file that is freed when the disk is full, for the log to be opened:
+    LevelDB makes tables of up to two write buffers then. low_water_bytes: writes
     are refused with 53100 while less is free. tablets_max: open tablets kept when nobody uses
     them. tail_bytes_max: memory of all tablets' Arrow tails.
     """
 
     node: int = 0
-    reserve_bytes: int = 16 << 20
+    reserve_bytes: int = 40 << 20
     low_water_bytes: int = 32 << 20
     tablets_max: int = 10_000
     tail_bytes_max: int = 1 << 30
@@ -77,17 +77,10 @@ class Engine:
         self.on_publish: list[Callable[[Group], None]] = []
         self.on_failure: Callable[[str, Exception], None] = _raise
         self._views: dict[int, View] = {}
-        room = Room(
-            opened.fs,
-            opened.directory,
-            reserve_bytes=options.reserve_bytes,
-            low_water_bytes=options.low_water_bytes,
-        )
         self._log = Log(
             opened,
             clock,
             node=options.node,
-            room=room,
             hot=options.hot,
             on_view_closed=self._view_closed,
         )
@@ -121,7 +114,13 @@ class Engine:
             DirectoryInUseError: Another process has it open.
             DataCorruptedError: It is damaged, or older than what was recorded as durable.
         """
-        opened = recovery.open_directory(path, fs, hot=options.hot)
+        opened = recovery.open_directory(
+            path,
+            fs,
+            hot=options.hot,
+            reserve_bytes=options.reserve_bytes,
+            low_water_bytes=options.low_water_bytes,
+        )
         try:
             return cls(opened, clock or SystemClock(), options, tablet_factory)
         except BaseException:
@@ -302,6 +301,15 @@ class Engine:
         To be called every second, and before a manifest is published.
         """
         self._log.sync_slots()
+
+    def keep_room(self) -> None:
+        """See that the reserve is on the disk if there is room for it. From any thread."""
+        self._log.keep_room()
+
+    @property
+    def broken(self) -> bool:
+        """Whether the log failed and could not be opened again: the next group tries it once more."""
+        return self._log.broken
 
     def close(self) -> None:
         """Sync and close. Every view ends. The committer has stopped."""

@@ -13,7 +13,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -238,8 +238,9 @@ class OsFileSystem:
             except BlockingIOError:
                 os.close(descriptor)
                 return None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            with suppress(OSError):  # Who has it is for people to see, if the disk has room.
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return LockFile(descriptor)
 
     def _sync(self, path: Path, flags: int) -> None:

@@ -15,12 +15,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from catalog.errors import SystemFailureError
+from catalog.errors import (
+    AdminShutdownError,
+    InsufficientResourcesError,
+    SystemFailureError,
+)
 from kalam_pg.engines.errors import from_failure
 from kalam_pg.engines.process import worker_environment
 from kalam_pg.engines.protocol import decode_failure
@@ -47,6 +51,9 @@ FEW_TABLETS = 8
 
 NICENESS = 5
 """Sessions come first: when they want every core, the process gets a quarter of one."""
+
+ENDING_S = 2.0
+"""How long a process that has closed its end of the socket may take to end."""
 
 CHECK_S = 0.2
 """How soon a killed job stops waiting."""
@@ -76,6 +83,7 @@ class FlushProcess:
         self._turn = threading.Lock()
         self._running: _Running | None = None
         self._last_used = 0.0
+        self._closed = False
 
     @property
     def pid(self) -> int | None:
@@ -111,7 +119,8 @@ class FlushProcess:
         return self._running is not None and time.monotonic() - self._last_used > IDLE_S
 
     def close(self) -> None:
-        """End the process, whatever it does: a flush that waits for it has an error."""
+        """End the process, whatever it does, for good: a flush that waits for it has an error."""
+        self._closed = True
         running = self._running
         if running is not None:
             running.process.kill()
@@ -192,10 +201,31 @@ class FlushProcess:
             raise self._lost() from None
 
     def _start(self) -> _Running:
+        """A new process. Raises InsufficientResourcesError."""
+        if self._closed:
+            raise AdminShutdownError("the flush was given up: the server is shutting down")
+        try:
+            with ExitStack() as undo:
+                running = self._spawn(undo)
+                # From here, for it is while it starts that it would take most from the sessions.
+                # Never a higher one than the server's: that would be refused.
+                niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+                os.setpriority(os.PRIO_PROCESS, running.process.pid, niceness)
+                undo.pop_all()
+                return running
+        except OSError as exc:
+            raise InsufficientResourcesError(
+                f"could not start the process that encodes a flush: {exc.strerror}",
+                hint="Nothing was changed. The next flush tries it again.",
+            ) from exc
+
+    def _spawn(self, undo: ExitStack) -> _Running:
         ours, theirs = socket.socketpair()
-        ours.settimeout(CHECK_S)
-        stderr = os.memfd_create("kalam-flush-stderr", os.MFD_CLOEXEC)
+        undo.callback(ours.close)
         with theirs:
+            ours.settimeout(CHECK_S)
+            stderr = os.memfd_create("kalam-flush-stderr", os.MFD_CLOEXEC)
+            undo.callback(os.close, stderr)
             process = subprocess.Popen(  # noqa: S603
                 [
                     *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.jobs.flush_worker"),
@@ -208,16 +238,18 @@ class FlushProcess:
                 process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
                 env=worker_environment(),
             )
-        # From here, for it is while it starts that it would take most from the sessions.
-        # Never a higher one than the server's: that would be refused.
-        niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
-        os.setpriority(os.PRIO_PROCESS, process.pid, niceness)
+        undo.callback(process.wait)
+        undo.callback(process.kill)
         return _Running(process, Link(ours, self._check), stderr)
 
     def _lost(self) -> KalamError:
         running = self._running
         assert running is not None, "lost once"
-        status = running.process.wait()
+        try:
+            status = running.process.wait(timeout=ENDING_S)
+        except subprocess.TimeoutExpired:
+            running.process.kill()  # It talks to nobody any more, but has not ended.
+            status = running.process.wait()
         words = os.pread(running.stderr, _WORDS_BYTES, 0).decode(errors="replace")
         self._end()
         how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"

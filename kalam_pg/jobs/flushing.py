@@ -19,6 +19,7 @@ from kalam_pg.jobs.registry import Job, Jobs
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import Backoff, Supervisor, ending_of
 from storage.cold.flush import FlushResult, flush_together
+from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.tablet import Tablet
@@ -251,6 +252,12 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
     async def sync_slots() -> None:
         await trio.to_thread.run_sync(engine.sync_slots)
 
+    async def keep_room() -> None:
+        await trio.to_thread.run_sync(engine.keep_room)
+        if engine.broken:
+            # Whoever reads waits for it; a group opens it again, if that can be done.
+            await database.committer.commit(WriteSet([], [], [], sync=False))
+
     async def relieve_memory() -> None:
         engine.relieve_memory()
 
@@ -261,5 +268,6 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
     supervisor.every("flush policies", TICK_S, Policies(database, jobs).flush_due)
     supervisor.every("stream eviction", TICK_S, evict_streams)
     supervisor.every("high-water mark", TICK_S, sync_slots)
+    supervisor.every("room on the disk", TICK_S, keep_room)
     supervisor.every("memory of tails", MEMORY_S, relieve_memory)
     supervisor.every("idle flush process", TICK_S, end_idle)

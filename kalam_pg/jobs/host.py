@@ -33,8 +33,12 @@ class FlushHost:
         self.fs: FileSystem = database.engine.fs
         self.directories = database.engine.directories
 
+    def check(self) -> None:
+        """Raises Cancelled when the job was killed."""
+        trio.from_thread.check_cancelled()
+
     def run_on_loop(self, call: Callable[[], T]) -> T:
-        """Call on the event loop and wait for its answer. Raises Cancelled when the job was."""
+        """Call on the event loop and wait for its answer; a killed job too, amid what it does."""
         return trio.from_thread.run_sync(call)
 
     def call_soon(self, call: Callable[[], object]) -> None:

@@ -21,7 +21,7 @@ from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor, ending_of
 from storage.cold.collect import collect, erase
 from storage.cold.directories import tablets_in
-from storage.cold.trim import ToTrim, Untrimmed, trim_together, untrimmed
+from storage.cold.trim import ToTrim, TrimResult, Untrimmed, trim_together, untrimmed
 from storage.engine import Engine, WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
@@ -98,13 +98,17 @@ async def _trim_all(database: Database, errors: list[KalamError]) -> int:
         due = [due for one in found if (due := _due(database, one)) is not None]
         if not due:
             return 0
-        entries = 0
-        for answer in trim_together(host, due):
-            if isinstance(answer, KalamError):
-                errors.append(answer)
-            else:
-                entries += answer.entries
-        return entries
+        answers: list[TrimResult | KalamError] = []
+        try:
+            answers = trim_together(host, due)
+        except BaseException as exc:
+            if ending_of(exc) is not None:
+                raise
+            for one in due:  # Perhaps only one of them has trouble: each by itself.
+                with _gathered(errors, user=one.tablet.user, table=one.tablet.table):
+                    answers += trim_together(host, [one])
+        errors.extend(answer for answer in answers if isinstance(answer, KalamError))
+        return sum(answer.entries for answer in answers if isinstance(answer, TrimResult))
 
     with database.engine.acquire() as view:
         return await _for_some(untrimmed(view), trim_some, errors)

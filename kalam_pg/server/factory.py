@@ -34,6 +34,9 @@ from storage import failpoints
 from storage.engine import Engine, StorageOptions
 from storage.log.hot import HotOptions
 
+OPENING_BYTES = 8 << 20
+"""Opening LevelDB makes tables of up to two write buffers, and writes this much else at most."""
+
 
 @dataclass(slots=True)
 class ServerServices:
@@ -132,7 +135,12 @@ def _storage_options(config: Config) -> StorageOptions:
     hot = HotOptions(
         write_buffer_bytes=config.write_buffer_bytes, cache_bytes=config.block_cache_bytes
     )
-    return StorageOptions(node=config.node_id, tablets_max=config.tablets_max, hot=hot)
+    return StorageOptions(
+        node=config.node_id,
+        reserve_bytes=2 * config.write_buffer_bytes + OPENING_BYTES,
+        tablets_max=config.tablets_max,
+        hot=hot,
+    )
 
 
 def _spill_directory(engine: Engine) -> Path:

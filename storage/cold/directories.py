@@ -15,7 +15,7 @@ Three rules keep a directory's readers, writers and cleaners apart:
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,9 @@ from pathlib import Path
 from storage.errors import KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
+
+CHECK_S = 0.2
+"""How soon who waits for another flush notices that it need not any more."""
 
 TEMPORARY = "tmp-"
 """Prefix of files that mean nothing after a crash."""
@@ -84,11 +87,19 @@ class Directories:
             yield
 
     @contextmanager
-    def flushing(self, *tablets: TabletId) -> Iterator[None]:
-        """One flush of a tablet at a time: the next one begins where the last one ended."""
+    def flushing(
+        self, *tablets: TabletId, check: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
+        """One flush of a tablet at a time: the next one begins where the last one ended.
+
+        check: called now and then while another flush is waited for; may raise.
+        """
         with ExitStack() as stack:
             for tablet in sorted(set(tablets)):
-                stack.enter_context(stack.enter_context(self._place(tablet)).flushing)
+                lock = stack.enter_context(self._place(tablet)).flushing
+                while not lock.acquire(timeout=CHECK_S):
+                    check()
+                stack.callback(lock.release)
             yield
 
     @contextmanager

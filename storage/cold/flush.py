@@ -106,7 +106,7 @@ def flush_together(
     ids = [tablet.id for tablet in tablets]
     directories = host.directories
     with ExitStack() as stack, _only_kalam_errors():
-        stack.enter_context(directories.flushing(*ids))
+        stack.enter_context(directories.flushing(*ids, check=host.check))
         writers = [stack.enter_context(directories.writer(tablet)) for tablet in ids]
         with directories.section(*ids):
             for tablet in tablets:

@@ -48,6 +48,10 @@ class PublicationHost(Protocol):
     fs: FileSystem
     directories: Directories
 
+    def check(self) -> None:
+        """Raise what ends this work if nobody wants it any more."""
+        ...
+
     def run_on_loop(self, call: Callable[[], T]) -> T:
         """Call on the event loop and wait for its answer."""
         ...

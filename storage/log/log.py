@@ -14,8 +14,7 @@ from storage.keys import index_key, log_key
 from storage.log import recovery
 from storage.log.absent_keys import AbsentKeys
 from storage.log.clock import Clock, HybridClock, Reservation
-from storage.log.disk_room import Room
-from storage.log.hot import HotOptions, HotStore, Put
+from storage.log.hot import HotOptions, Put
 from storage.log.recovery import Epoch, Opened
 from storage.log.view import View
 from storage.log.writes import Group, GroupWriter, WriteSet
@@ -40,7 +39,6 @@ class Log:
         clock: Clock,
         *,
         node: int,
-        room: Room,
         hot: HotOptions,
         on_view_closed: Callable[[View], None],
     ) -> None:
@@ -48,7 +46,7 @@ class Log:
         self._absent = AbsentKeys(self.store)
         self.durable_seq = opened.last
         self._opened = opened
-        self._room = room
+        self._room = opened.room
         self._hot = hot
         self._on_view_closed = on_view_closed
         self._reservation = Reservation(clock, opened.reserved, self._make_reserved)
@@ -139,6 +137,15 @@ class Log:
         self._opened.last_file.sync()
         self._reservation.extend_early(max(self._sequence.last, self._snowflakes.last))
 
+    def keep_room(self) -> None:
+        """See `Engine.keep_room`."""
+        self._room.keep()
+
+    @property
+    def broken(self) -> bool:
+        """See `Engine.broken`."""
+        return self.store.closed
+
     def next_snowflake(self) -> int:
         """See `Engine.next_snowflake`. On the event loop."""
         return self._snowflakes.next()
@@ -205,8 +212,9 @@ class Log:
         """
         self.store.close()
         failpoints.hit("commit.reopen")
-        store = HotStore(
-            self._opened.fs, self._opened.directory / "log", create=False, options=self._hot
+        opened = self._opened
+        store = recovery.open_store(
+            opened.fs, opened.directory, self._room, create=False, hot=self._hot
         )
         try:
             last = recovery.recovered_last(store, self._logged)

@@ -22,7 +22,12 @@ from pathlib import Path
 from struct import Struct
 
 from storage import failpoints
-from storage.errors import DataCorruptedError, DirectoryInUseError, SnapshotTooOldError
+from storage.errors import (
+    DataCorruptedError,
+    DirectoryInUseError,
+    DiskFullError,
+    SnapshotTooOldError,
+)
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import (
@@ -35,6 +40,7 @@ from storage.keys import (
     system_key,
 )
 from storage.log.clock import us_of
+from storage.log.disk_room import Room
 from storage.log.hot import HotOptions, HotSnapshot, HotStore
 from storage.log.slot_file import SlotFile
 
@@ -88,6 +94,7 @@ class Opened:
     intents: Mapping[TabletId, int]
     last_file: SlotFile
     reserved_file: SlotFile
+    room: Room
     resources: ExitStack
 
     def close(self) -> None:
@@ -101,8 +108,13 @@ def open_directory(
     *,
     create: bool = True,
     hot: HotOptions | None = None,
+    reserve_bytes: int = 0,
+    low_water_bytes: int = 0,
 ) -> Opened:
     """Lock, open and check a directory; a new one is made if `create`.
+
+    reserve_bytes, low_water_bytes: see `storage.log.disk_room`. On a full disk the reserve is given
+    back for the log to be opened.
 
     Raises:
         DirectoryInUseError: Another process has it open.
@@ -132,7 +144,9 @@ def open_directory(
         resources.callback(reserved_file.close)
         if not known and last_file.value:
             raise DataCorruptedError(f'data directory "{path}" has lost its {MARK}', hint=_HINT)
-        store = HotStore(fs, path / "log", create=not known, options=hot or HotOptions())
+        room = Room(fs, path, reserve_bytes=reserve_bytes, low_water_bytes=low_water_bytes)
+        room.prepare()
+        store = open_store(fs, path, room, create=not known, hot=hot or HotOptions())
         resources.callback(store.close)
         failpoints.hit("recovery.opened")
         last = recovered_last(store, last_file.value)
@@ -159,9 +173,28 @@ def open_directory(
             intents=intents,
             last_file=last_file,
             reserved_file=reserved_file,
+            room=room,
             resources=resources.pop_all(),
         )
     raise AssertionError("not reached: the block above returns or raises")
+
+
+def open_store(
+    fs: FileSystem, directory: Path, room: Room, *, create: bool, hot: HotOptions
+) -> HotStore:
+    """Open the log's store, with the room of the reserve file if that takes it.
+
+    Raises:
+        DiskFullError: There is no room even so.
+        DataCorruptedError, IoError: As `HotStore`.
+    """
+    path = directory / "log"
+    try:
+        return HotStore(fs, path, create=create, options=hot)
+    except DiskFullError:
+        if not room.give_back():
+            raise
+    return HotStore(fs, path, create=create, options=hot)
 
 
 def recovered_last(store: HotStore, recorded: int) -> int:

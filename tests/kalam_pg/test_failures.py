@@ -97,6 +97,25 @@ def test_an_error_for_the_client_stays_as_it_is_and_a_bug_becomes_a_reference():
             assert line["error"] == describe(bug)["error"]
 
 
+@pytest.mark.parametrize(
+    ("exc", "sqlstate"),
+    [
+        (MemoryError(), "53200"),
+        (RecursionError(SECRET), "54001"),
+        (OSError(errno.ENOSPC, SECRET, SECRET), "53100"),
+        (OSError(errno.EMFILE, SECRET, SECRET), "53000"),
+        (OSError(errno.EAGAIN, SECRET), "53000"),
+        (OSError(errno.EIO, SECRET, SECRET), "XX000"),
+    ],
+)
+def test_what_the_system_has_no_more_of_is_told_as_that(exc, sqlstate):
+    with structlog.testing.capture_logs() as lines:
+        error = known(exc, job="flush-1")
+    assert error.sqlstate == sqlstate
+    assert SECRET not in error.message + str(lines)
+    assert [line["job"] for line in lines] == ["flush-1"]
+
+
 WORDS = f"""\
 thread 'main' panicked at src/engine.rs:12:5:
 called `unwrap()` on {SECRET}

@@ -102,6 +102,9 @@ class FakeEngine:
         self.views.append(self.seq)
         return self.view()
 
+    def check(self):
+        pass
+
     def run_on_loop(self, call):
         return call()
 

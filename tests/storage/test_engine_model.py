@@ -66,6 +66,9 @@ class Host:
     def exists(self, tablet):
         return tablet not in self.dropped
 
+    def check(self):
+        pass
+
     def run_on_loop(self, call):
         return call()
 

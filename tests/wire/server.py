@@ -22,6 +22,9 @@ class KalamServer:
     def __init__(self, directory: Path, **environment: str) -> None:
         self.directory = directory
         self.environment = environment
+        self.within: tuple[str, ...] = ()
+        """A command that runs the server where it sees `data`; by default nothing."""
+        self.data = directory
         self.process: subprocess.Popen[str] | None = None
         self.port = 0
         self.connects_by = ""
@@ -34,12 +37,13 @@ class KalamServer:
         """Start, and wait for the line `ready`."""
         self.process = subprocess.Popen(
             [
+                *self.within,
                 sys.executable,
                 "-m",
                 "kalam_pg",
                 "serve",
                 "--data",
-                str(self.directory),
+                str(self.data),
                 "--port",
                 str(port),
             ],

@@ -1,15 +1,18 @@
 """A large flush is decoded, sorted and encoded in a process of its own, which may be lost."""
 
+import errno
 import os
 import signal
+import socket
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from catalog.errors import SystemFailureError
+from catalog.errors import AdminShutdownError, InsufficientResourcesError, SystemFailureError
 from kalam_pg.jobs import flush_process
-from kalam_pg.jobs.flush_frames import Kind
+from kalam_pg.jobs.flush_frames import Kind, Link
 from kalam_pg.jobs.flush_process import FlushProcess
 from storage import failpoints
 from storage.cold.encoder import LogJob, LogRange, encode
@@ -291,3 +294,84 @@ def test_a_crash_at_a_failpoint_changes_no_row(tmp_path, name, elsewhere, shared
     house.check()
     flush(house.engine, house.tablet, encoder=shared.encode)
     house.go_on()
+
+
+def test_a_process_that_was_killed_while_it_was_idle_costs_no_flush_an_error(elsewhere):
+    process = FlushProcess()
+    good = told(process.encode, [log_job(entries(5))])
+    for how in (signal.SIGKILL, signal.SIGTERM):
+        first = process.pid
+        os.kill(first, how)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        assert told(process.encode, [log_job(entries(5))]) == good
+        assert process.pid not in {None, first}
+    process.close()
+
+
+@pytest.mark.parametrize("kind", [Kind.LOG_JOB, Kind.ENTRIES, Kind.END, Kind.GO])
+def test_a_process_that_dies_at_any_frame_is_that_flushs_error_alone(kind, elsewhere, monkeypatch):
+    process = FlushProcess()
+    good = told(encode, [log_job(entries(2000))])
+    send = Link.send
+
+    def dying(link, sent, body=b""):
+        send(link, sent, body)
+        if sent is kind:
+            link.flush()
+            os.kill(process.pid, signal.SIGKILL)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Link, "send", dying)
+        with pytest.raises(SystemFailureError, match="SIGKILL"):
+            told(process.encode, [log_job(entries(2000))])
+    assert process.pid is None
+    assert told(process.encode, [log_job(entries(2000))]) == good
+    process.close()
+
+
+def test_a_process_that_only_closes_its_socket_is_ended(elsewhere, monkeypatch):
+    monkeypatch.setattr(flush_process, "ENDING_S", 0.1)
+    process = FlushProcess()
+    start = process._start
+
+    def deaf():
+        running = start()
+        os.kill(running.process.pid, signal.SIGSTOP)  # It ends by itself no more …
+        running.link._sock.shutdown(socket.SHUT_RDWR)  # … and nothing comes from it.
+        return running
+
+    process._start = deaf
+    with pytest.raises(SystemFailureError, match="SIGKILL"):
+        told(process.encode, [log_job(entries(2))])
+    assert process.pid is None
+
+
+def open_files():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("error", [errno.EAGAIN, errno.ENOMEM, errno.EMFILE])
+def test_a_process_that_cannot_be_started_fails_the_flush_and_leaves_nothing_open(
+    error, elsewhere, monkeypatch
+):
+    process = FlushProcess()
+    before = open_files()
+
+    def refuse(*_, **__):
+        raise OSError(error, os.strerror(error))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(flush_process.subprocess, "Popen", refuse)
+        with pytest.raises(InsufficientResourcesError):
+            told(process.encode, [log_job(entries(2))])
+    assert open_files() == before
+    assert told(process.encode, [log_job(entries(2))]) == told(encode, [log_job(entries(2))])
+    process.close()
+
+
+def test_after_the_end_no_process_is_started(elsewhere):
+    process = FlushProcess()
+    process.close()
+    with pytest.raises(AdminShutdownError):
+        told(process.encode, [log_job(entries(2))])
+    assert process.pid is None

@@ -16,6 +16,7 @@ from storage import failpoints
 from storage.cold.trim import trim
 from storage.errors import IoError, KalamError
 from storage.ids import TabletId
+from storage.wall_clock import now_us
 from tests.storage.engine_fixtures import LAYOUT, commit, insert, open_engine
 
 TABLETS = [TabletId(user, 3) for user in range(5)]
@@ -32,6 +33,7 @@ async def database(path):
         engine=engine,
         committer=committer,
         catalog=SimpleNamespace(table_by_id={TABLE.id: TABLE}.get),
+        now_us=now_us,
         tablet_of_anyone=lambda table, tablet: engine.tablet(tablet, table.layout),
     )
     try:
