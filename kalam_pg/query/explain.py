@@ -27,7 +27,14 @@ from kalam_pg.query.predicates import equalities, key_lookup
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.scan import load, scan_tablet, table_inputs
-from kalam_pg.query.select import SMALL_SCAN_ROWS, ConstantPlan, HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.select import (
+    IN_ORDER_ROWS_MAX,
+    SMALL_SCAN_ROWS,
+    ConstantPlan,
+    HotPlan,
+    PointPlan,
+    SelectPlan,
+)
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
@@ -198,7 +205,9 @@ class Explainer:
                 return way
         if tablet.newest_floor(x.view):
             return Way.ENGINE
-        if plan.bounds.limit is not None and plan.newest_by is not None:
+        limit, offset = plan.bounds.values(x.context)
+        few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
+        if few_wanted and plan.newest_by is not None:
             if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.has_tail:
                 yield from scan_tablet(x, tablet)
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):

@@ -38,6 +38,9 @@ from storage.tablet import Tablet
 
 _NO_ROW: Row = ()
 
+IN_ORDER_ROWS_MAX = 2000
+"""Most rows that are read newest first in Python, in some milliseconds; a worker is for more."""
+
 SMALL_SCAN_ROWS = 200
 """Most live rows that are filtered and sorted in Python: about where a worker becomes cheaper (0.6 ms)."""
 
@@ -196,7 +199,8 @@ class HotPlan:
         if tablet.newest_floor(view):
             return None
         where = self.where
-        if limit is not None and (yield from self._in_order(x, tablet)):
+        few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
+        if limit is not None and few_wanted and (yield from self._in_order(x, tablet)):
             kept = _first(_rows(tablet, view, equals), where, context, limit + offset)
             return None if kept is None else self._project(kept[offset:], context)
         source = _rows(tablet, view, equals)

@@ -177,3 +177,18 @@ def test_a_long_answer_of_the_catalogue_is_whole(small: KalamServer):
             )
         root.execute("RESET statement_timeout")
     assert spilled(small) == 0
+
+
+@pytest.mark.parametrize("wanted", [50, 2500])
+def test_many_of_the_newest_rows_are_an_engines_work(small: KalamServer, wanted: int):
+    text = f"SELECT id FROM m.newest ORDER BY id DESC LIMIT {wanted}"
+    with small.root() as root:
+        root.execute(
+            "CREATE TABLE IF NOT EXISTS m.newest (id bigint PRIMARY KEY) WITH (TYPE = 'SHARED')"
+        )
+        if root.execute("SELECT count(*) FROM m.newest").fetchone() == (0,):
+            root.execute("INSERT INTO m.newest SELECT g FROM generate_series(1, 3000) g")
+        found = [row[0] for row in root.execute(text)]
+        assert found == list(range(3000, 3000 - wanted, -1))
+        plan = "\n".join(row[0] for row in root.execute(f"EXPLAIN {text}"))
+        assert ("Newest Rows Scan" in plan) == (wanted == 50)
