@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from kalam_pg.pgwire.cursor import Cursor
+from kalam_pg.pgwire.byte_reader import ByteReader
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import (
     Authentication,
@@ -134,7 +134,7 @@ class BackendDecoder:
             return None
         body = bytes(self._buffer[5 : length + 1])
         del self._buffer[: length + 1]
-        cursor = Cursor(body)
+        cursor = ByteReader(body)
         message = _decode(kind, cursor)
         cursor.finish()
         return message
@@ -151,7 +151,7 @@ _EMPTY: dict[str, BackendMessage] = {
 }
 
 
-def _decode(kind: str, cursor: Cursor) -> BackendMessage:
+def _decode(kind: str, cursor: ByteReader) -> BackendMessage:
     match kind:
         case "R":
             return Authentication(cursor.int32(), cursor.rest())
@@ -203,7 +203,7 @@ def _status(code: int) -> TransactionStatus:
 _STATUSES: dict[int, TransactionStatus] = {0x49: "I", 0x54: "T", 0x45: "E"}
 
 
-def _field(cursor: Cursor) -> FieldDescription:
+def _field(cursor: ByteReader) -> FieldDescription:
     name = cursor.string()
     table_oid, column_number = cursor.oid(), cursor.int16()
     type_oid, size, modifier = cursor.oid(), cursor.int16(), cursor.int32()
@@ -212,14 +212,14 @@ def _field(cursor: Cursor) -> FieldDescription:
     )
 
 
-def _fields(cursor: Cursor) -> tuple[tuple[str, str], ...]:
+def _fields(cursor: ByteReader) -> tuple[tuple[str, str], ...]:
     fields = []
     while letter := cursor.byte():
         fields.append((chr(letter), cursor.string()))
     return tuple(fields)
 
 
-def _read_formats(cursor: Cursor) -> tuple[int, ...]:
+def _read_formats(cursor: ByteReader) -> tuple[int, ...]:
     return tuple(cursor.int16() for _ in range(cursor.count()))
 
 

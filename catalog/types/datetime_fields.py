@@ -10,7 +10,7 @@ from catalog.types.datetime_lex import (
     TOKEN_MAX,
     WORDS,
     Fault,
-    Kind,
+    Lexeme,
     fraction_of,
     leading_int,
 )
@@ -39,11 +39,11 @@ from catalog.types.zones import find_abbreviation, find_zone, fixed_zone, utc_of
 class Fields(Numbers):
     """Reads fields into parts; each method returns the parts that its field gave, as bits."""
 
-    def field(self, kind: Kind, field: str, fields: list[tuple[Kind, str]], i: int) -> int:
+    def field(self, kind: Lexeme, field: str, fields: list[tuple[Lexeme, str]], i: int) -> int:
         match kind:
-            case Kind.DATE:
+            case Lexeme.DATE:
                 return self._date_field(field, fields, i)
-            case Kind.TIME:
+            case Lexeme.TIME:
                 if self.label not in {"", "time"}:
                     raise Fault
                 self.label = ""
@@ -51,10 +51,10 @@ class Fields(Numbers):
                 if not self.time_only:
                     self.check_clock()
                 return TIME
-            case Kind.SIGNED:
+            case Lexeme.SIGNED:
                 self.zone = fixed_zone(parse_displacement(field))
                 return ZONE
-            case Kind.NUMBER:
+            case Lexeme.NUMBER:
                 if self.label:
                     return self._labelled(field)
                 return (
@@ -65,7 +65,7 @@ class Fields(Numbers):
             case _:
                 return self._word(field, fields, i)
 
-    def _date_field(self, field: str, fields: list[tuple[Kind, str]], i: int) -> int:
+    def _date_field(self, field: str, fields: list[tuple[Lexeme, str]], i: int) -> int:
         if self.label == "julian" and not self.time_only:
             value, rest = leading_int(field)
             self.julian(value)
@@ -76,7 +76,7 @@ class Fields(Numbers):
             is_date = (
                 i == 0
                 and len(fields) >= 2
-                and (fields[-1][0] is Kind.DATE or fields[1][0] is Kind.TIME)
+                and (fields[-1][0] is Lexeme.DATE or fields[1][0] is Lexeme.TIME)
             )
         else:
             is_date = not self.label and self.found & (MONTH | DAY) != MONTH | DAY
@@ -163,10 +163,10 @@ class Fields(Numbers):
             return self.run_together(field, self.found)
         return self.number(field, self.found)
 
-    def _number_in_time(self, field: str, fields: list[tuple[Kind, str]], i: int) -> int:
+    def _number_in_time(self, field: str, fields: list[tuple[Lexeme, str]], i: int) -> int:
         whole, point, _ = field.partition(".")
         if point:
-            if i == 0 and len(fields) >= 2 and fields[-1][0] is Kind.DATE:
+            if i == 0 and len(fields) >= 2 and fields[-1][0] is Lexeme.DATE:
                 return self.whole_date(field)
             if len(whole) <= 2:
                 raise Fault
@@ -175,7 +175,7 @@ class Fields(Numbers):
             return self.run_together(field, self.found | DATE)
         return self.number(field, self.found | DATE)
 
-    def _word(self, word: str, fields: list[tuple[Kind, str]], i: int) -> int:
+    def _word(self, word: str, fields: list[tuple[Lexeme, str]], i: int) -> int:
         abbreviation = find_abbreviation(word[:TOKEN_MAX])
         if abbreviation is not None:
             self.zone = abbreviation[0]
@@ -216,11 +216,11 @@ class Fields(Numbers):
             case _:
                 raise Fault
 
-    def _expect_time(self, fields: list[tuple[Kind, str]], i: int) -> None:
+    def _expect_time(self, fields: list[tuple[Lexeme, str]], i: int) -> None:
         if not self.time_only and self.found & DATE != DATE:
             raise Fault
         following = fields[i + 1][0] if i + 1 < len(fields) else None
-        if following not in {Kind.NUMBER, Kind.TIME, Kind.DATE}:
+        if following not in {Lexeme.NUMBER, Lexeme.TIME, Lexeme.DATE}:
             raise Fault
         self.label = "time"
 

@@ -22,7 +22,7 @@ INT32_MAX = (1 << 31) - 1
 _DIGITS_MAX = 40
 
 
-class Kind(Enum):
+class Lexeme(Enum):
     """What a field looks like."""
 
     NUMBER = 0
@@ -76,13 +76,13 @@ _SPECIAL = re.compile(r"([+-])[ \t\n\v\f\r]*([A-Za-z]+)")
 _SKIPPED = re.compile(r"[ \t\n\v\f\r!\"#$%&'()*,/:;<=>?@\[\\\]^_`{|}~]+")
 
 
-def split_fields(text: str, length_max: int) -> list[tuple[Kind, str]]:
+def split_fields(text: str, length_max: int) -> list[tuple[Lexeme, str]]:
     """Return the fields of a text.
 
     Raises:
         Fault: a character, or a number of them, that no such text has.
     """
-    fields: list[tuple[Kind, str]] = []
+    fields: list[tuple[Lexeme, str]] = []
     at = 0
     used = 0
     while at < len(text):
@@ -100,19 +100,19 @@ def split_fields(text: str, length_max: int) -> list[tuple[Kind, str]]:
     return fields
 
 
-def _next_field(text: str, at: int) -> tuple[Kind, str, int]:
+def _next_field(text: str, at: int) -> tuple[Lexeme, str, int]:
     first = text[at]
     if "0" <= first <= "9":
         if match := _CLOCK.match(text, at):
-            return Kind.TIME, match[0], match.end()
+            return Lexeme.TIME, match[0], match.end()
         if match := _THREE_PART_DATE.match(text, at):
             delimiters = match[0].count(match[1])
-            kind = Kind.NUMBER if match[1] == "." and delimiters == 1 else Kind.DATE
+            kind = Lexeme.NUMBER if match[1] == "." and delimiters == 1 else Lexeme.DATE
             return kind, match[0], match.end()
         if match := _TEXT_DATE.match(text, at):
-            return Kind.DATE, match[0], match.end()
+            return Lexeme.DATE, match[0], match.end()
     if match := _NUMBER.match(text, at):
-        return Kind.NUMBER, match[0], match.end()
+        return Lexeme.NUMBER, match[0], match.end()
     if match := _WORD.match(text, at):
         end = match.end()
         after = text[end : end + 1]
@@ -121,12 +121,12 @@ def _next_field(text: str, at: int) -> tuple[Kind, str, int]:
         ):
             named = _ZONE_NAME.match(text, end)
             assert named is not None
-            return Kind.DATE, match[0] + named[0], named.end()
-        return Kind.WORD, match[0], end
+            return Lexeme.DATE, match[0] + named[0], named.end()
+        return Lexeme.WORD, match[0], end
     if match := _SIGNED.match(text, at):
-        return Kind.SIGNED, match[1] + match[2], match.end()
+        return Lexeme.SIGNED, match[1] + match[2], match.end()
     if match := _SPECIAL.match(text, at):
-        return Kind.SPECIAL, match[1] + match[2], match.end()
+        return Lexeme.SPECIAL, match[1] + match[2], match.end()
     raise Fault
 
 

@@ -12,7 +12,7 @@ from catalog.types.datetime_lex import (
     INT32_MAX,
     TOKEN_MAX,
     Fault,
-    Kind,
+    Lexeme,
     Reason,
     error_of,
     fraction_of,
@@ -169,10 +169,10 @@ class _Reader(_Sum):
         )
         ago = False
         for kind, field in reversed(fields):
-            if kind is Kind.TIME:
+            if kind is Lexeme.TIME:
                 self._clock(field, -1 if all_negative else 1)
                 self.unit = "day"
-            elif kind in {Kind.WORD, Kind.SPECIAL}:
+            elif kind in {Lexeme.WORD, Lexeme.SPECIAL}:
                 word = field[:TOKEN_MAX]
                 ago = ago or word == "ago"
                 if word == "ago":
@@ -181,7 +181,7 @@ class _Reader(_Sum):
                     self.unit = _UNITS[word]
                 else:
                     raise Fault
-            elif kind is Kind.SIGNED and ":" in field and self._signed_clock(field, all_negative):
+            elif kind is Lexeme.SIGNED and ":" in field and self._signed_clock(field, all_negative):
                 self.unit = "day"
             else:
                 self._number(field, all_negative)

@@ -13,7 +13,7 @@ import trio
 
 from kalam_pg.engines.errors import internal_error
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
-from kalam_pg.engines.protocol import Kind, decode_done, decode_placed
+from kalam_pg.engines.protocol import WorkerFrame, decode_done, decode_placed
 from kalam_pg.failures import report
 from storage.errors import KalamError
 from storage.fs import ScratchFile
@@ -32,7 +32,7 @@ class Parked:
         self._worker = worker
         self._new_file = new_file
         self._file: ScratchFile | None = None
-        self._frames: list[tuple[Kind, int, int]] = []  # kind, offset and size of each
+        self._frames: list[tuple[WorkerFrame, int, int]] = []  # kind, offset and size of each
         self._read = 0
         self._more = trio.Event()
         self._scope = trio.CancelScope()
@@ -48,7 +48,7 @@ class Parked:
                 self._file = await trio.to_thread.run_sync(self._new_file)
                 while not done:
                     kind, body = await worker.receive()
-                    if kind is Kind.DONE:
+                    if kind is WorkerFrame.DONE:
                         worker.held.difference_update(decode_done(body).dropped)
                         done = True
                     else:
@@ -73,13 +73,13 @@ class Parked:
             if self._closed and self._file is not None:
                 self._file.close()
 
-    async def frame(self) -> tuple[Kind, bytes]:
+    async def frame(self) -> tuple[WorkerFrame, bytes]:
         """The next frame, DONE behind the last. Raises why there is not all of them."""
         while self._read == len(self._frames):
             if self._error is not None:
                 raise self._error
             if self._over:
-                return Kind.DONE, b""
+                return WorkerFrame.DONE, b""
             self._more = trio.Event()
             await self._more.wait()
         kind, offset, size = self._frames[self._read]
@@ -95,17 +95,17 @@ class Parked:
         if self._over and self._file is not None:
             self._file.close()
 
-    def _copied(self, kind: Kind, body: bytes) -> tuple[Kind, bytes]:
+    def _copied(self, kind: WorkerFrame, body: bytes) -> tuple[WorkerFrame, bytes]:
         """A frame with what it says out of the worker's area, where it cannot stay."""
-        if kind is not Kind.PLACED:
+        if kind is not WorkerFrame.PLACED:
             return kind, body
         rows = self._worker.area.rows
         placed = decode_placed(body, len(rows))
         data = bytes(rows[placed.start : placed.start + placed.size])
-        self._worker.send_nowait(Kind.TAKEN)
-        return Kind.ROWS, placed.rows.to_bytes(4, "little") + data
+        self._worker.send_nowait(WorkerFrame.TAKEN)
+        return WorkerFrame.ROWS, placed.rows.to_bytes(4, "little") + data
 
-    async def _put(self, kind: Kind, body: bytes) -> None:
+    async def _put(self, kind: WorkerFrame, body: bytes) -> None:
         assert self._file is not None
         offset = await trio.to_thread.run_sync(self._file.append, body)
         self._frames.append((kind, offset, len(body)))

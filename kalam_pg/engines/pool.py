@@ -27,10 +27,10 @@ from kalam_pg.engines.errors import canceled
 from kalam_pg.engines.pool_stream import PoolStream
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess
 from kalam_pg.engines.protocol import (
-    Kind,
     QueryBody,
     SharedBatch,
     TableBody,
+    WorkerFrame,
     decode_done,
     encode_query,
 )
@@ -169,13 +169,13 @@ class Pool:
 
     async def _stop(self, worker: WorkerProcess) -> None:
         """Ask it to stop, read away what it still sends, and kill it when it takes too long."""
-        worker.send_nowait(Kind.CANCEL)
+        worker.send_nowait(WorkerFrame.CANCEL)
         usable = False
         try:
             with trio.move_on_after(CANCEL_GRACE_S):
                 while not usable:
                     kind, body = await worker.receive()
-                    if kind is Kind.DONE:
+                    if kind is WorkerFrame.DONE:
                         worker.held.difference_update(decode_done(body).dropped)
                         usable = True
         except WorkerLostError:
@@ -248,7 +248,7 @@ class Pool:
             query.direct,
         )
         worker.asked += 1
-        await worker.send(Kind.QUERY, encode_query(body), descriptors)
+        await worker.send(WorkerFrame.QUERY, encode_query(body), descriptors)
         self._shared.trim()
 
     async def _table(
@@ -307,7 +307,7 @@ class Pool:
         try:
             with trio.move_on_after(START_TIMEOUT_S):
                 kind, _ = await worker.receive()
-                return kind is Kind.READY
+                return kind is WorkerFrame.READY
         except WorkerLostError:
             worker.put_down()
             await worker.wait()

@@ -10,7 +10,7 @@ import trio
 from kalam_pg.engines.errors import canceled, from_failure, internal_error
 from kalam_pg.engines.parked import Parked
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
-from kalam_pg.engines.protocol import Kind, decode_done, decode_failure, decode_placed
+from kalam_pg.engines.protocol import WorkerFrame, decode_done, decode_failure, decode_placed
 from kalam_pg.engines.request import EngineQuery, Limits, WireChunk, WireResult
 from storage.errors import KalamError
 from storage.fs import ScratchFile
@@ -61,19 +61,19 @@ class PoolStream:
     async def __anext__(self) -> WireChunk | pa.RecordBatch:
         while True:
             kind, body = await self._receive()
-            if kind is Kind.PLACED:
+            if kind is WorkerFrame.PLACED:
                 return self._placed(body)
-            if kind is Kind.ROWS:
+            if kind is WorkerFrame.ROWS:
                 return WireChunk(memoryview(body)[4:], int.from_bytes(body[:4], "little"))
-            if kind is Kind.BATCH:
+            if kind is WorkerFrame.BATCH:
                 return pa.ipc.read_record_batch(pa.py_buffer(body), self.schema)
-            if kind is Kind.SCHEMA:
+            if kind is WorkerFrame.SCHEMA:
                 self.schema = pa.ipc.read_schema(pa.py_buffer(body))
-            elif kind is Kind.ERROR:
+            elif kind is WorkerFrame.ERROR:
                 error = from_failure(decode_failure(body))
                 await self._finish()
                 raise error
-            elif kind is Kind.DONE:
+            elif kind is WorkerFrame.DONE:
                 self._done(body)
                 raise StopAsyncIteration
             else:
@@ -91,7 +91,7 @@ class PoolStream:
             self._lent = True
             return WireChunk(data, placed.rows)
         owned = bytes(data)
-        worker.send_nowait(Kind.TAKEN)
+        worker.send_nowait(WorkerFrame.TAKEN)
         return WireChunk(owned, placed.rows)
 
     async def read_schema(self) -> pa.Schema:
@@ -99,10 +99,10 @@ class PoolStream:
         assert not self._wire
         while self.schema is None:
             kind, body = await self._receive()
-            if kind is Kind.SCHEMA:
+            if kind is WorkerFrame.SCHEMA:
                 self.schema = pa.ipc.read_schema(pa.py_buffer(body))
             else:
-                assert kind is Kind.ERROR
+                assert kind is WorkerFrame.ERROR
                 error = from_failure(decode_failure(body))
                 await self._finish()
                 raise error
@@ -123,13 +123,13 @@ class PoolStream:
             return False
         if self._lent:
             self._lent = False
-            worker.send_nowait(Kind.TAKEN)
+            worker.send_nowait(WorkerFrame.TAKEN)
         self._worker = None
         self._parked = Parked(self._pool, worker, new_file)
         self._pool.soon(self._parked.fill)
         return True
 
-    async def _receive(self) -> tuple[Kind, bytes]:
+    async def _receive(self) -> tuple[WorkerFrame, bytes]:
         worker, parked = self._worker, self._parked
         if parked is None and worker is None:
             raise StopAsyncIteration
@@ -137,7 +137,7 @@ class PoolStream:
         if self._lent:
             assert worker is not None
             self._lent = False
-            worker.send_nowait(Kind.TAKEN)
+            worker.send_nowait(WorkerFrame.TAKEN)
         frame = None
         try:
             if not self._canceled:
@@ -152,13 +152,13 @@ class PoolStream:
             reason = self._canceled or "statement timeout"
             self._abandon()
             raise canceled(reason)
-        if frame[0] is not Kind.SCHEMA:  # Another worker would send the same one.
+        if frame[0] is not WorkerFrame.SCHEMA:  # Another worker would send the same one.
             self._request = None
             if parked is None:
                 self._pool.resting[self] = trio.current_time()
         return frame
 
-    async def _frame(self) -> tuple[Kind, bytes]:
+    async def _frame(self) -> tuple[WorkerFrame, bytes]:
         """The next frame, of another worker if this one was lost and is not the query's victim."""
         if self._parked is not None:
             return await self._parked.frame()
@@ -208,7 +208,7 @@ class PoolStream:
             kind, body = await self._receive()
         except KalamError:
             return
-        assert kind is Kind.DONE
+        assert kind is WorkerFrame.DONE
         self._done(body)
 
     def _done(self, body: bytes) -> None:

@@ -14,7 +14,7 @@ import trio
 from kalam_pg.engines import area
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import internal_error
-from kalam_pg.engines.protocol import FrameReader, Kind, pack
+from kalam_pg.engines.protocol import FrameReader, WorkerFrame, pack
 from kalam_pg.failures import last_words
 from storage.errors import KalamError
 
@@ -50,8 +50,8 @@ class WorkerProcess:
     gone: trio.Event = field(default_factory=trio.Event)
     status: int = 0
     _reader: FrameReader = field(default_factory=FrameReader)
-    _frames: list[tuple[Kind, bytes]] = field(default_factory=list)
-    _large: tuple[Kind, bytearray, int] | None = None
+    _frames: list[tuple[WorkerFrame, bytes]] = field(default_factory=list)
+    _large: tuple[WorkerFrame, bytearray, int] | None = None
 
     @classmethod
     def start(cls, settings: EngineSettings) -> "WorkerProcess":
@@ -84,7 +84,7 @@ class WorkerProcess:
         return cls(process, trio.socket.from_stdlib_socket(ours), stderr, mapped)
 
     async def send(
-        self, kind: Kind, body: bytes = b"", descriptors: list[int] | None = None
+        self, kind: WorkerFrame, body: bytes = b"", descriptors: list[int] | None = None
     ) -> None:
         """Send one frame. Raises WorkerLostError."""
         buffers: list[memoryview] = [memoryview(part) for part in pack(kind, body) if len(part)]
@@ -100,14 +100,14 @@ class WorkerProcess:
         except OSError as exc:
             raise WorkerLostError from exc
 
-    def send_nowait(self, kind: Kind) -> None:
+    def send_nowait(self, kind: WorkerFrame) -> None:
         """Send a frame without a body if the socket takes it; it does unless the worker hangs."""
         try:
             self.link._sock.send(b"".join(pack(kind)), socket.MSG_DONTWAIT)  # type: ignore[attr-defined]  # noqa: SLF001
         except OSError:
             self.kill()
 
-    async def receive(self) -> tuple[Kind, bytes]:
+    async def receive(self) -> tuple[WorkerFrame, bytes]:
         """The next frame. Raises WorkerLostError at the end of the stream."""
         while not self._frames:
             try:
@@ -123,7 +123,7 @@ class WorkerProcess:
             self._frames.reverse()
         return self._frames.pop()
 
-    async def _receive_large(self) -> tuple[Kind, bytes]:
+    async def _receive_large(self) -> tuple[WorkerFrame, bytes]:
         """The frame in progress, straight into its own memory: a large result is not copied again.
 
         When it is cancelled the next call goes on with the same frame.

@@ -27,7 +27,7 @@ FRAME_BYTES_MAX = 1 << 30
 _HEADER = struct.Struct("<IB")
 
 
-class Kind(IntEnum):
+class WorkerFrame(IntEnum):
     """What a frame is. Parent to worker: QUERY, CANCEL, TAKEN. The others: worker to parent."""
 
     QUERY = 1
@@ -118,7 +118,7 @@ def decode_placed(body: bytes, area_bytes: int) -> Placed:
     return placed
 
 
-def pack(kind: Kind, *parts: bytes | memoryview) -> list[bytes | memoryview]:
+def pack(kind: WorkerFrame, *parts: bytes | memoryview) -> list[bytes | memoryview]:
     """One frame as buffers for `sendmsg`."""
     length = 1 + sum(len(part) for part in parts)
     if length > FRAME_BYTES_MAX:
@@ -155,7 +155,7 @@ class FrameReader:
         """Add what was received."""
         self._buffer += data
 
-    def frames(self) -> Iterator[tuple[Kind, bytes]]:
+    def frames(self) -> Iterator[tuple[WorkerFrame, bytes]]:
         """Each complete frame, once; an incomplete one stays for the next call."""
         start = 0
         try:
@@ -168,18 +168,18 @@ class FrameReader:
                     break
                 body = bytes(memoryview(self._buffer)[start + _HEADER.size : end])
                 start = end
-                yield Kind(kind), body
+                yield WorkerFrame(kind), body
         finally:
             del self._buffer[:start]
 
-    def take_started(self) -> tuple[Kind, bytearray, int]:
+    def take_started(self) -> tuple[WorkerFrame, bytearray, int]:
         """Hand over the incomplete frame: its kind, room for its whole body, and how much is there."""
         length, kind = _HEADER.unpack_from(self._buffer)
         body = bytearray(length - 1)
         filled = len(self._buffer) - _HEADER.size
         body[:filled] = memoryview(self._buffer)[_HEADER.size :]
         self._buffer.clear()
-        return Kind(kind), body, filled
+        return WorkerFrame(kind), body, filled
 
     def missing(self) -> int:
         """How many bytes the frame in progress lacks, 0 when that is not known yet."""

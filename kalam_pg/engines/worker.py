@@ -27,11 +27,11 @@ from kalam_pg.engines.inputs import Input
 from kalam_pg.engines.protocol import (
     Done,
     FrameReader,
-    Kind,
     Placed,
     QueryBody,
     SharedBatch,
     TableBody,
+    WorkerFrame,
     decode_query,
     encode_placed,
     encode_report,
@@ -81,7 +81,7 @@ class Worker:
         self._encoded = EncodedRows()
         self._settings = settings
         self._reader = FrameReader()
-        self._frames: deque[tuple[Kind, bytes]] = deque()
+        self._frames: deque[tuple[WorkerFrame, bytes]] = deque()
         self._descriptors: deque[int] = deque()
         self._cache = BatchCache()
         self._verified = VerifiedSegments()
@@ -90,10 +90,10 @@ class Worker:
     def serve(self) -> None:
         """Answer queries until end of file."""
         self._warm_up()
-        self._send(Kind.READY)
+        self._send(WorkerFrame.READY)
         while (frame := self._receive()) is not None:
             kind, body = frame
-            if kind is Kind.QUERY:  # A late CANCEL or TAKEN is for a query that has ended.
+            if kind is WorkerFrame.QUERY:  # A late CANCEL or TAKEN is for a query that has ended.
                 self._area.begin()
                 self._answer(decode_query(body))
 
@@ -125,12 +125,12 @@ class Worker:
                     if not self._send_chunk(chunk) or self._is_canceled():
                         break
         except KalamError as exc:
-            self._send(Kind.ERROR, encode_report(to_failure(exc)))
+            self._send(WorkerFrame.ERROR, encode_report(to_failure(exc)))
         except (BrokenPipeError, ConnectionResetError):
             raise SystemExit(0) from None
         except Exception as exc:  # noqa: BLE001 - a bug in here must not cost the worker
-            self._send(Kind.ERROR, encode_report(to_failure(from_datafusion(exc))))
-        self._send(Kind.DONE, encode_report(Done(self._cache.trim())))
+            self._send(WorkerFrame.ERROR, encode_report(to_failure(from_datafusion(exc))))
+        self._send(WorkerFrame.DONE, encode_report(Done(self._cache.trim())))
 
     def _input(self, table: TableBody) -> Input:
         batches = [(self._batch(b), 0 if isinstance(b, bytes) else b.id) for b in table.hot]
@@ -159,21 +159,21 @@ class Worker:
         if isinstance(chunk, WireChunk):
             if PIECE_BYTES_MIN <= len(chunk.data) <= PIECE_BYTES_MAX:
                 return self._place(chunk)
-            self._send(Kind.ROWS, chunk.rows.to_bytes(4, "little"), chunk.data)
+            self._send(WorkerFrame.ROWS, chunk.rows.to_bytes(4, "little"), chunk.data)
         elif isinstance(chunk, pa.Schema):
-            self._send(Kind.SCHEMA, memoryview(chunk.serialize()))
+            self._send(WorkerFrame.SCHEMA, memoryview(chunk.serialize()))
         else:
-            self._send(Kind.BATCH, memoryview(chunk.serialize()))
+            self._send(WorkerFrame.BATCH, memoryview(chunk.serialize()))
         return True
 
     def _place(self, chunk: WireChunk) -> bool:
         while (start := self._area.place(chunk.data)) is None:
             if self._is_end(self._receive()):
                 return False
-        self._send(Kind.PLACED, encode_placed(Placed(chunk.rows, start, len(chunk.data))))
+        self._send(WorkerFrame.PLACED, encode_placed(Placed(chunk.rows, start, len(chunk.data))))
         return True
 
-    def _send(self, kind: Kind, *parts: bytes | memoryview) -> None:
+    def _send(self, kind: WorkerFrame, *parts: bytes | memoryview) -> None:
         buffers = [memoryview(part) for part in pack(kind, *parts)]
         while buffers:
             sent = self._link.sendmsg(buffers)
@@ -188,14 +188,14 @@ class Worker:
                 return True
         return False
 
-    def _is_end(self, frame: tuple[Kind, bytes] | None) -> bool:
+    def _is_end(self, frame: tuple[WorkerFrame, bytes] | None) -> bool:
         """What came during a query: whether it ends it."""
-        if frame is not None and frame[0] is Kind.TAKEN:
+        if frame is not None and frame[0] is WorkerFrame.TAKEN:
             self._area.taken()
             return False
         return True
 
-    def _receive(self) -> tuple[Kind, bytes] | None:
+    def _receive(self) -> tuple[WorkerFrame, bytes] | None:
         """The next frame; None at end of file."""
         while not self._frames:
             data, ancillary, _, _ = self._link.recvmsg(

@@ -25,7 +25,7 @@ _BUFFER_BYTES = 128 << 10
 """Smaller frames are gathered up to this."""
 
 
-class Kind(IntEnum):
+class FlushFrame(IntEnum):
     """What a frame is."""
 
     LOG_JOB = 1  # LogRange
@@ -118,7 +118,7 @@ class Link:
         self._inbox = memoryview(b"")
         self._room = memoryview(bytearray(_BUFFER_BYTES))
 
-    def send(self, kind: Kind, body: bytes | memoryview = b"") -> None:
+    def send(self, kind: FlushFrame, body: bytes | memoryview = b"") -> None:
         """Send one frame, with those that come soon; `flush` ends the waiting. Raises LinkLostError."""
         self._outbox += _HEADER.pack(kind, len(body))
         self.send_bytes(body)
@@ -148,10 +148,10 @@ class Link:
             except OSError as exc:
                 raise LinkLostError from exc
 
-    def receive(self) -> tuple[Kind, bytes]:
+    def receive(self) -> tuple[FlushFrame, bytes]:
         """The next frame. Raises LinkLostError."""
         kind, length = _HEADER.unpack(self._take(_HEADER.size))
-        return Kind(kind), self._take(length)
+        return FlushFrame(kind), self._take(length)
 
     def receive_pieces(self, size: int) -> Iterator[memoryview]:
         """The next `size` bytes. A piece holds until the next is asked for. Raises LinkLostError."""

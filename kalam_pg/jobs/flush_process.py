@@ -30,7 +30,7 @@ from kalam_pg.engines.process import worker_environment
 from kalam_pg.engines.protocol import decode_failure
 from kalam_pg.failures import last_words
 from kalam_pg.jobs.flush_frames import (
-    Kind,
+    FlushFrame,
     Link,
     LinkLostError,
     decode_answer,
@@ -150,7 +150,7 @@ class FlushProcess:
 
     def _ask(self, link: Link, jobs: Sequence[Job]) -> Answers:
         failed = [self._send_job(link, job) for job in jobs]
-        link.send(Kind.GO)
+        link.send(FlushFrame.GO)
         link.flush()
         for job, error in zip(jobs, failed, strict=True):
             yield error if error is not None else self._answer(link, job)
@@ -158,26 +158,26 @@ class FlushProcess:
     def _send_job(self, link: Link, job: Job) -> KalamError | None:
         """Send what a job has to encode; the error if the log cannot be read."""
         if isinstance(job, FrozenTail):
-            link.send(Kind.BATCH_JOB, pickle.dumps(job.layout))
+            link.send(FlushFrame.BATCH_JOB, pickle.dumps(job.layout))
             for batch in job.versions():
                 for piece in _streams(batch):
-                    link.send(Kind.BATCH, piece)
+                    link.send(FlushFrame.BATCH, piece)
         else:
-            link.send(Kind.LOG_JOB, pickle.dumps(job.range))
+            link.send(FlushFrame.LOG_JOB, pickle.dumps(job.range))
             try:
                 for chunk in job.chunks:
-                    link.send(Kind.ENTRIES, encode(chunk))
+                    link.send(FlushFrame.ENTRIES, encode(chunk))
             except KalamError as exc:
-                link.send(Kind.DROP)
+                link.send(FlushFrame.DROP)
                 return exc
-        link.send(Kind.END)
+        link.send(FlushFrame.END)
         return None
 
     def _answer(self, link: Link, job: Job) -> Encoded | KalamError:
         kind, body = link.receive()
-        if kind is Kind.ERROR:
+        if kind is FlushFrame.ERROR:
             return from_failure(decode_failure(body))
-        assert kind is Kind.TAKEN
+        assert kind is FlushFrame.TAKEN
         answer = decode_answer(body)
         superseded = job.superseded() if isinstance(job, FrozenTail) else answer.superseded
         return Encoded(superseded, answer.truncations, self._segments(link))
@@ -185,14 +185,14 @@ class FlushProcess:
     def _segments(self, link: Link) -> Iterator[EncodedSegment]:
         """What follows TAKEN. Asked for by the flush itself, so a loss is told from here."""
         try:
-            while (frame := link.receive())[0] is Kind.SEGMENT:
+            while (frame := link.receive())[0] is FlushFrame.SEGMENT:
                 facts = decode_facts(frame[1])
                 yield EncodedSegment(facts, self._pieces(link, facts.size))
         except LinkLostError:
             raise self._lost() from None
-        if frame[0] is Kind.ERROR:
+        if frame[0] is FlushFrame.ERROR:
             raise from_failure(decode_failure(frame[1]))
-        assert frame[0] is Kind.END
+        assert frame[0] is FlushFrame.END
 
     def _pieces(self, link: Link, size: int) -> Iterator[memoryview]:
         try:

@@ -22,7 +22,7 @@ from kalam_pg.engines.protocol import encode_report
 from kalam_pg.failures import place_elsewhere
 from kalam_pg.jobs.flush_frames import (
     Answer,
-    Kind,
+    FlushFrame,
     Link,
     LinkLostError,
     decode_entries,
@@ -72,7 +72,7 @@ class Worker:
     def answer(self) -> None:
         """Take jobs up to GO and answer them. Raises LinkLostError."""
         taken: list[tuple[Taken, Layout] | KalamError] = []
-        while (frame := self._link.receive())[0] is not Kind.GO:
+        while (frame := self._link.receive())[0] is not FlushFrame.GO:
             kind, body = frame
             try:
                 taken.append(self._take(kind, body))
@@ -85,11 +85,11 @@ class Worker:
         self._link.flush()
         pa.default_memory_pool().release_unused()
 
-    def _take(self, kind: Kind, body: bytes) -> tuple[Taken, Layout] | KalamError:
+    def _take(self, kind: FlushFrame, body: bytes) -> tuple[Taken, Layout] | KalamError:
         job = pickle.loads(body)  # noqa: S301 - the parent is trusted, see flush_frames
         chunks = self._chunks()
         try:
-            if kind is Kind.LOG_JOB:
+            if kind is FlushFrame.LOG_JOB:
                 return take_log(job, chunks), job.layouts[-1]
             return Taken(list(self._batches()), 0, ()), job
         except (LinkLostError, _DroppedError):
@@ -111,30 +111,30 @@ class Worker:
             yield from pa.ipc.open_stream(body)
 
     def _bodies(self) -> Iterator[bytes]:
-        while (frame := self._link.receive())[0] is not Kind.END:
-            if frame[0] is Kind.DROP:
+        while (frame := self._link.receive())[0] is not FlushFrame.END:
+            if frame[0] is FlushFrame.DROP:
                 raise _DroppedError
             yield frame[1]
 
     def _tell(self, answer: tuple[Taken, Layout] | KalamError) -> None:
         link = self._link
         if isinstance(answer, KalamError):
-            link.send(Kind.ERROR, encode_report(to_failure(answer)))
+            link.send(FlushFrame.ERROR, encode_report(to_failure(answer)))
             return
         taken, layout = answer
         del answer
         try:
-            link.send(Kind.TAKEN, encode(Answer(taken.superseded, taken.truncations)))
+            link.send(FlushFrame.TAKEN, encode(Answer(taken.superseded, taken.truncations)))
             if taken.batches:
                 for segment in encode_segments(taken.batches, layout):
-                    link.send(Kind.SEGMENT, encode_facts(segment.facts))
+                    link.send(FlushFrame.SEGMENT, encode_facts(segment.facts))
                     for piece in segment.pieces:
                         link.send_bytes(memoryview(piece))
-            link.send(Kind.END)
+            link.send(FlushFrame.END)
         except LinkLostError:
             raise
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
-            link.send(Kind.ERROR, encode_report(to_failure(_failed(exc))))
+            link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
 
 
 def _failed(exc: Exception) -> KalamError:

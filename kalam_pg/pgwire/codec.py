@@ -4,7 +4,7 @@
 `encode`. The other half (a frontend's encoders and decoder) is in `frontend`.
 
 The messages of a prepared statement are on the hot path, so they are unpacked in one function each
-with no cursor in between; every other message goes through the bounds-checked `Cursor`. The tests
+with no cursor in between; every other message goes through the bounds-checked `ByteReader`. The tests
 hold both to the same table of (bytes, message) cases.
 """
 
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from kalam_pg.pgwire.cursor import Cursor, text
+from kalam_pg.pgwire.byte_reader import ByteReader, text
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import (
     AuthenticationData,
@@ -167,7 +167,7 @@ class FrontendDecoder:
 
 def password(message: AuthenticationData) -> str:
     """The password of a PasswordMessage."""
-    cursor = Cursor(message.data)
+    cursor = ByteReader(message.data)
     value = cursor.string()
     cursor.finish()
     return value
@@ -175,7 +175,7 @@ def password(message: AuthenticationData) -> str:
 
 def sasl_initial_response(message: AuthenticationData) -> SASLInitialResponse:
     """The mechanism and first data of a SASLInitialResponse."""
-    cursor = Cursor(message.data)
+    cursor = ByteReader(message.data)
     mechanism = cursor.string()
     data = cursor.value()
     cursor.finish()
@@ -280,7 +280,7 @@ def bind_fields(body: bytes) -> BindFields:
 
 
 def _execute(body: bytes) -> Execute:
-    cursor = Cursor(body)
+    cursor = ByteReader(body)
     message = Execute(cursor.string(), cursor.int32())
     cursor.finish()
     return message
@@ -297,7 +297,7 @@ def _close(body: bytes) -> Close:
 
 
 def _kind_and_name(body: bytes, what: str) -> tuple[str, str]:
-    cursor = Cursor(body)
+    cursor = ByteReader(body)
     kind = cursor.byte()
     name = cursor.string()
     cursor.finish()
@@ -311,14 +311,14 @@ def _copy_data(body: bytes) -> CopyData:
 
 
 def _copy_fail(body: bytes) -> CopyFail:
-    cursor = Cursor(body)
+    cursor = ByteReader(body)
     message = CopyFail(cursor.string())
     cursor.finish()
     return message
 
 
 def _function_call(body: bytes) -> FunctionCall:
-    cursor = Cursor(body)
+    cursor = ByteReader(body)
     function = cursor.oid()
     formats = tuple(cursor.int16() for _ in range(cursor.count()))
     arguments = tuple(cursor.value() for _ in range(cursor.count()))

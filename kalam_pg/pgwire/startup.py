@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from kalam_pg.pgwire.cursor import Cursor
+from kalam_pg.pgwire.byte_reader import ByteReader
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import NegotiateProtocolVersion
 
@@ -83,7 +83,7 @@ def read_packet(data: bytes) -> tuple[StartupPacket, int] | None:
 
 def _packet(body: bytes) -> StartupPacket:
     major, minor = struct.unpack_from(">HH", body)
-    cursor = Cursor(body)
+    cursor = ByteReader(body)
     cursor.take(4)
     match (major, minor):  # Codes chosen to look like no version there will ever be.
         case (1234, 5679):
@@ -98,7 +98,7 @@ def _packet(body: bytes) -> StartupPacket:
             return StartupMessage(major, minor, _parameters(cursor) if major == 3 else {})
 
 
-def _cancel_request(cursor: Cursor) -> CancelRequest:
+def _cancel_request(cursor: ByteReader) -> CancelRequest:
     process_id = cursor.int32()
     secret_key = cursor.rest()
     if not 4 <= len(secret_key) <= 256:
@@ -106,7 +106,7 @@ def _cancel_request(cursor: Cursor) -> CancelRequest:
     return CancelRequest(process_id, secret_key)
 
 
-def _parameters(cursor: Cursor) -> dict[str, str]:
+def _parameters(cursor: ByteReader) -> dict[str, str]:
     parameters: dict[str, str] = {}
     while name := cursor.string():
         parameters[name] = cursor.string()

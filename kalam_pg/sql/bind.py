@@ -21,7 +21,7 @@ from kalam_pg.sql.bind_insert import bind_insert
 from kalam_pg.sql.bind_query import query_at
 from kalam_pg.sql.coerce import assign, settle, to_boolean
 from kalam_pg.sql.parse import parse, parse_expression
-from kalam_pg.sql.scope import BindScope, Level, RelationSource, State
+from kalam_pg.sql.scope import Binding, BindScope, Level, RelationSource
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.tree import Bound, Delete, Dml, Expr, Insert, Query, Update
 from storage.errors import KalamError
@@ -32,7 +32,7 @@ __all__ = ["BindScope", "RelationSource", "bind", "bind_expression"]
 _PARTS = (bind_aggregate, bind_predicate, bind_subquery, bind_values)
 
 _VIEWS_DEEP_MAX = 32
-_CHANGES: dict[type[exp.Expr], Callable[[State, exp.Expr], Dml]] = {
+_CHANGES: dict[type[exp.Expr], Callable[[Binding, exp.Expr], Dml]] = {
     exp.Insert: bind_insert,
     exp.Update: bind_update,
     exp.Delete: bind_delete,
@@ -45,7 +45,7 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     Raises:
         KalamError: With PostgreSQL's SQLSTATE, words and position in the statement's text.
     """
-    state = State(scope, statement.text, list(scope.param_types))
+    state = Binding(scope, statement.text, list(scope.param_types))
     try:
         bound = _statement(state, statement.tree)
     except RecursionError:
@@ -59,14 +59,14 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     )  # fmt: skip
 
 
-def _statement(state: State, node: exp.Expr) -> Query | Dml:
+def _statement(state: Binding, node: exp.Expr) -> Query | Dml:
     change = _CHANGES.get(type(node))
     if change is not None:
         return change(state, node)
     return query_at(Level(state), node)
 
 
-def parameters(state: State) -> tuple[PgType, ...]:
+def parameters(state: Binding) -> tuple[PgType, ...]:
     """The parameters' types; 42P18 when one has none, 42P08 when only some of its places gave one."""
     found: list[PgType] = []
     for index, kind in enumerate(state.params):
@@ -93,7 +93,7 @@ def bind_expression(
     to that type (boolean: required). what: how error messages name the place, one of
     `bind_expr.STORED`; when not given, check constraints with a table, DEFAULT expressions without.
     """
-    state = State(scope, text, list(scope.param_types))
+    state = Binding(scope, text, list(scope.param_types))
     what = what or ("DEFAULT expressions" if table is None else "check constraints")
     level = Level(state, clause=what)
     if table is not None:
@@ -112,7 +112,7 @@ def bind_expression(
     return expr
 
 
-def _view(state: State, view: View) -> Query:
+def _view(state: Binding, view: View) -> Query:
     """A view's query, bound where the view is; its own schema is looked in first."""
     name = f"{view.namespace}.{view.name}"
     if name in state.views or len(state.views) >= _VIEWS_DEEP_MAX:

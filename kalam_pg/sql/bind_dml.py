@@ -21,7 +21,7 @@ from kalam_pg.sql.bind_targets import bind_targets, output_columns
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Level, State, find_relation, table_columns
+from kalam_pg.sql.scope import Binding, Level, find_relation, table_columns
 from kalam_pg.sql.tree import (
     Assignment,
     Delete,
@@ -38,7 +38,7 @@ Rows = tuple[tuple[Expr | None, ...], ...]
 _SYSTEM = frozenset(("_seq", "_deleted"))
 
 
-def find_target(state: State, node: exp.Expr) -> tuple[Table, str]:
+def find_target(state: Binding, node: exp.Expr) -> tuple[Table, str]:
     """The stored table that a data change is for, and its alias."""
     consumed(node, "this", "db", "catalog", "alias", "only")
     at = position(node)
@@ -106,7 +106,7 @@ def check_generated(
 # ------------------------------------------------------------------------------ UPDATE, DELETE
 
 
-def bind_update(state: State, node: exp.Expr) -> Update:
+def bind_update(state: Binding, node: exp.Expr) -> Update:
     """UPDATE [FROM]."""
     consumed(node, "this", "expressions", "from_", "joins", "where", "returning", "with_")
     level = Level(state)
@@ -121,7 +121,7 @@ def bind_update(state: State, node: exp.Expr) -> Update:
     )
 
 
-def bind_delete(state: State, node: exp.Expr) -> Delete:
+def bind_delete(state: Binding, node: exp.Expr) -> Delete:
     """DELETE [USING]."""
     consumed(node, "this", "from_", "joins", "where", "returning", "with_")
     level = Level(state)

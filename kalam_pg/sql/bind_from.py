@@ -20,10 +20,10 @@ from kalam_pg.sql.bind_using import natural, using_condition
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import (
+    Binding,
     CteEntry,
     Item,
     Level,
-    State,
     find_relation,
     names_of,
     renamed,
@@ -47,7 +47,7 @@ from kalam_pg.sql.walk import column_refs
 
 # Filled by `bind_query` and `bind`: a query below a level; a view's text, bound on its own.
 BIND_QUERY: list[Callable[..., Query]] = []  # (level, node, resolve=True)
-BIND_VIEW: list[Callable[[State, View], Query]] = []
+BIND_VIEW: list[Callable[[Binding, View], Query]] = []
 
 
 def bind_from(

@@ -26,14 +26,14 @@ from kalam_pg.sql.bind_setop import assign_output
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Item, Level, State, table_columns
+from kalam_pg.sql.scope import Binding, Item, Level, table_columns
 from kalam_pg.sql.tree import Expr, Insert, OnConflict, Query, Select
 from kalam_pg.sql.walk import location
 
 Rows = tuple[tuple[Expr | None, ...], ...]
 
 
-def bind_insert(state: State, node: exp.Expr) -> Insert:
+def bind_insert(state: Binding, node: exp.Expr) -> Insert:
     """INSERT, its source cast to the columns' types."""
     args = node.args
     level = Level(state)

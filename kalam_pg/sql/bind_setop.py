@@ -21,7 +21,7 @@ from kalam_pg.sql.bind_order import bind_limit
 from kalam_pg.sql.coerce import assign, coerce, mismatch, settle
 from kalam_pg.sql.overloads import common_type
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Level, State
+from kalam_pg.sql.scope import Binding, Level
 from kalam_pg.sql.tree import (
     ColumnRef,
     Cte,
@@ -90,7 +90,7 @@ def _output(query: Query, index: int) -> Expr:
     return ColumnRef(0, index, column.name, column.type, column.typmod)
 
 
-def cast_output(state: State, query: Query, kinds: Sequence[PgType], word: str) -> Query:
+def cast_output(state: Binding, query: Query, kinds: Sequence[PgType], word: str) -> Query:
     """The query with its output columns cast to these types."""
     if all(c.type is k for c, k in zip(query.columns, kinds, strict=True)):
         return query
@@ -114,7 +114,7 @@ def cast_output(state: State, query: Query, kinds: Sequence[PgType], word: str) 
     return replace(query, targets=tuple(targets), columns=tuple(columns))
 
 
-def assign_output(state: State, query: Query, slots: Sequence[Column]) -> Query:
+def assign_output(state: Binding, query: Query, slots: Sequence[Column]) -> Query:
     """The query with its output columns cast to table columns, as INSERT does (assignment)."""
     if all(
         c.type is slot.type and slot.typmod in (-1, c.typmod)
@@ -135,14 +135,14 @@ def assign_output(state: State, query: Query, slots: Sequence[Column]) -> Query:
     return replace(query, targets=targets, columns=columns)
 
 
-def column_of(state: State, query: Query, index: int) -> Query:
+def column_of(state: Binding, query: Query, index: int) -> Query:
     """The query reduced to one of its output columns; its rows stay the same."""
     if not isinstance(query, Select) or query.distinct:
         query = _wrapped(state, query)
     return replace(query, targets=(query.targets[index],), columns=(query.columns[index],))
 
 
-def _wrapped(state: State, query: Query) -> Select:
+def _wrapped(state: Binding, query: Query) -> Select:
     """SELECT * FROM (query), so that casts do not change its DISTINCT or ORDER BY."""
     if isinstance(query, Select):
         settled = tuple(Target(settle(state, t.expr), t.name) for t in query.targets)

@@ -11,7 +11,7 @@ from kalam_pg.sql.bind_expr import bind_expr, unsupported
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Item, Level, State, resolve_item
+from kalam_pg.sql.scope import Binding, Item, Level, resolve_item
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, RowExpr, Target
 from kalam_pg.sql.walk import raise_levels
 
@@ -78,12 +78,12 @@ def _all_of_row(level: Level, node: exp.Expr) -> list[Target]:
     return [Target(e, n) for e, n in zip(row.items, row.names, strict=True)]
 
 
-def output_columns(state: State, targets: Sequence[Target]) -> tuple[OutputColumn, ...]:
+def output_columns(state: Binding, targets: Sequence[Target]) -> tuple[OutputColumn, ...]:
     """The output of a select list; columns that come straight from a table say which."""
     return tuple([output_column(state, target) for target in targets])
 
 
-def output_column(state: State, target: Target) -> OutputColumn:
+def output_column(state: Binding, target: Target) -> OutputColumn:
     """One output column of a select list."""
     expr = target.expr
     if type(expr) is ColumnRef:

@@ -18,7 +18,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import registry
 from kalam_pg.functions.table import Overload, Volatility
 from kalam_pg.sql.overloads import common_type, find_cast
-from kalam_pg.sql.scope import State
+from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.tree import Call, Const, Expr, Param, RowExpr
 from kalam_pg.sql.walk import location
 from storage.errors import KalamError
@@ -28,7 +28,7 @@ _MOMENTS = frozenset(("now", "today", "tomorrow", "yesterday", "allballs"))
 _DATE_TIME = frozenset(("date", "time", "timetz", "timestamp", "timestamptz"))
 
 
-def coerce(state: State, expr: Expr, target: PgType, context: str = "i") -> Expr | None:
+def coerce(state: Binding, expr: Expr, target: PgType, context: str = "i") -> Expr | None:
     """The expression as `target`, through a cast that `context` allows; None when there is none."""
     source = expr.type
     if source is target or target is types.ANY:
@@ -70,7 +70,7 @@ def call_cast(overload: Overload, expr: Expr, target: PgType, typmod: int = -1) 
     return Call(overload, (expr,), target, typmod, location(expr))
 
 
-def read_literal(state: State, const: Const, target: PgType, typmod: int = -1) -> Expr:
+def read_literal(state: Binding, const: Const, target: PgType, typmod: int = -1) -> Expr:
     """An untyped literal as a constant of `target`; 22P02 and its kin carry the position."""
     if const.value is None:
         return Const(None, target, typmod, const.position)
@@ -93,7 +93,7 @@ def read_literal(state: State, const: Const, target: PgType, typmod: int = -1) -
     return Const(value, target, typmod, const.position)
 
 
-def _infer(state: State, param: Param, target: PgType) -> Param:
+def _infer(state: Binding, param: Param, target: PgType) -> Param:
     known = state.params[param.index]
     if known is None:
         state.params[param.index] = target
@@ -124,7 +124,7 @@ def with_typmod(expr: Expr, typmod: int, *, explicit: bool) -> Expr:
 
 
 def explicit_cast(
-    state: State, expr: Expr, target: PgType, typmod: int = -1, position: int = 0
+    state: Binding, expr: Expr, target: PgType, typmod: int = -1, position: int = 0
 ) -> Expr:
     """CAST(expr AS target(typmod)); 42846 when PostgreSQL has no such cast."""
     result = coerce(state, expr, target, "e")
@@ -141,7 +141,7 @@ def explicit_cast(
 
 
 def assign(
-    state: State, expr: Expr, target: PgType, typmod: int, column: str, position: int = 0
+    state: Binding, expr: Expr, target: PgType, typmod: int, column: str, position: int = 0
 ) -> Expr:
     """The expression as the value of a column (assignment cast); 42804 when it does not fit."""
     if expr.type is target and (typmod < 0 or expr.typmod == typmod):
@@ -157,7 +157,7 @@ def assign(
     return with_typmod(result, typmod, explicit=False)
 
 
-def argument(state: State, expr: Expr, declared: PgType) -> Expr:
+def argument(state: Binding, expr: Expr, declared: PgType) -> Expr:
     """A function or operator argument as its declared type, which resolution found to fit."""
     if expr.type is declared or declared is types.ANY:
         return expr
@@ -166,7 +166,7 @@ def argument(state: State, expr: Expr, declared: PgType) -> Expr:
     return result
 
 
-def to_boolean(state: State, expr: Expr, construct: str) -> Expr:
+def to_boolean(state: Binding, expr: Expr, construct: str) -> Expr:
     """A condition; 42804 `argument of WHERE must be type boolean, not type integer`."""
     if expr.type is types.BOOL:
         return expr
@@ -179,7 +179,7 @@ def to_boolean(state: State, expr: Expr, construct: str) -> Expr:
     return result
 
 
-def to_bigint(state: State, expr: Expr, construct: str) -> Expr:
+def to_bigint(state: Binding, expr: Expr, construct: str) -> Expr:
     """LIMIT and OFFSET."""
     result = coerce(state, expr, types.INT8, "a")
     if result is None:
@@ -191,7 +191,7 @@ def to_bigint(state: State, expr: Expr, construct: str) -> Expr:
 
 
 def unify(
-    state: State, exprs: Sequence[Expr], construct: str
+    state: Binding, exprs: Sequence[Expr], construct: str
 ) -> tuple[PgType, int, tuple[Expr, ...]]:
     """Give all of them one type: (type, common typmod or -1, the expressions cast to it).
 
@@ -242,7 +242,7 @@ def common_typmod(exprs: Sequence[Expr]) -> int:
     return typmod if all(e.typmod == typmod for e in exprs) else -1
 
 
-def settle(state: State, expr: Expr) -> Expr:
+def settle(state: Binding, expr: Expr) -> Expr:
     """An output column that still has no type becomes text."""
     if expr.type is not types.UNKNOWN:
         return expr

@@ -15,7 +15,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.registry import key_of
 from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant
-from kalam_pg.sql.datafusion_state import State, converted
+from kalam_pg.sql.datafusion_state import Rendering, converted
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import BOOLEAN, INT64, TEXT, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey
@@ -41,7 +41,7 @@ class Aggregates:
     """Translates the aggregates of one level."""
 
     def __init__(
-        self, state: State, expressions: Expressions, parts: Parts, *, keep_order: bool
+        self, state: Rendering, expressions: Expressions, parts: Parts, *, keep_order: bool
     ) -> None:
         """keep_order: others of the level sort their input, so what has no ORDER BY must ask for
         the rows' own order.
@@ -196,7 +196,7 @@ class Aggregates:
         return self._parts.result(text, physical)
 
 
-def average(state: State, total: Sql, count: Sql) -> Sql:
+def average(state: Rendering, total: Sql, count: Sql) -> Sql:
     """Numeric's average out of an exact sum and a count."""
     arg_types: tuple[PgType, ...] = (types.NUMERIC, types.INT8)
     return state.call(

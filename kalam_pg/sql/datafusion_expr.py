@@ -20,7 +20,7 @@ from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
 from kalam_pg.functions.table import Kind, Overload, Volatility
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.closures import flatten
-from kalam_pg.sql.datafusion_state import Scope, State, converted
+from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import (
     BINARY,
@@ -94,7 +94,7 @@ def is_constant(expr: Expr, *, once: bool = False) -> bool:
 class Expressions:
     """The expressions of one query level."""
 
-    def __init__(self, state: State, scope: Scope, *, once: bool = False) -> None:
+    def __init__(self, state: Rendering, scope: Scope, *, once: bool = False) -> None:
         """once: the level has one row, there being nothing that it selects from."""
         self._state = state
         self._scope = scope

@@ -18,7 +18,7 @@ from kalam_pg.sql.datafusion_lateral import (
     outer_columns,
     relations_of,
 )
-from kalam_pg.sql.datafusion_state import Relation, Scope, State, column
+from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column
 from kalam_pg.sql.physical import Sql, arrow_cast, canonical, literal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
@@ -49,7 +49,7 @@ _JOINS = {"inner": "INNER JOIN", "left": "LEFT JOIN", "right": "RIGHT JOIN", "fu
 class FromClause:
     """The FROM clause of one query; fills the scope as it goes."""
 
-    def __init__(self, state: State, scope: Scope, emit_query: EmitQuery) -> None:
+    def __init__(self, state: Rendering, scope: Scope, emit_query: EmitQuery) -> None:
         self._state = state
         self._scope = scope
         self._emit_query = emit_query
@@ -184,7 +184,7 @@ class FromClause:
 
 
 def values(
-    state: State,
+    state: Rendering,
     scope: Scope,
     rows: tuple[tuple[Expr, ...], ...],
     columns: tuple[OutputColumn, ...],
@@ -247,7 +247,7 @@ def is_constant_set(call: Expr) -> bool:
     return is_constant(call)
 
 
-def set_rows(state: State, scan: FunctionScan) -> list[tuple[Value, ...]]:
+def set_rows(state: Rendering, scan: FunctionScan) -> list[tuple[Value, ...]]:
     """The rows of a function in FROM."""
     call = scan.call
     rows: list[tuple[Value, ...]]
@@ -261,7 +261,7 @@ def set_rows(state: State, scan: FunctionScan) -> list[tuple[Value, ...]]:
     return rows
 
 
-def set_values(call: Call, arguments: list[Value], state: State) -> list[tuple[Value, ...]]:
+def set_values(call: Call, arguments: list[Value], state: Rendering) -> list[tuple[Value, ...]]:
     """Call a set-returning function."""
     overload = call.overload
     if overload.strict and None in arguments:
@@ -279,7 +279,7 @@ def set_values(call: Call, arguments: list[Value], state: State) -> list[tuple[V
     return rows
 
 
-def _integer_series(state: State, scan: FunctionScan) -> Relation | None:
+def _integer_series(state: Rendering, scan: FunctionScan) -> Relation | None:
     """generate_series of integers, which DataFusion has too."""
     call = scan.call
     if (

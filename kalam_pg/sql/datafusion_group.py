@@ -10,7 +10,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from kalam_pg.sql.datafusion_aggregate import Aggregates, Parts
 from kalam_pg.sql.datafusion_expr import Expressions
-from kalam_pg.sql.datafusion_state import Scope, State, column, fingerprint
+from kalam_pg.sql.datafusion_state import Rendering, Scope, column, fingerprint
 from kalam_pg.sql.physical import Sql, arrow_cast
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -29,7 +29,7 @@ _FLOATS = (types.FLOAT4, types.FLOAT8)
 class Grouped:
     """The grouping levels of one SELECT."""
 
-    def __init__(self, state: State, scope: Scope, query: Select) -> None:
+    def __init__(self, state: Rendering, scope: Scope, query: Select) -> None:
         self._state = state
         self._query = query
         self._expressions = Expressions(state, scope)

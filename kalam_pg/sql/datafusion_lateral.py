@@ -20,7 +20,7 @@ from kalam_pg.functions import registry
 from kalam_pg.functions.registry import key_of
 from kalam_pg.functions.table import Kind
 from kalam_pg.sql.datafusion_expr import Expressions
-from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted
+from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted
 from kalam_pg.sql.physical import Sql, canonical, literal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
@@ -77,12 +77,12 @@ def relations_of(query: object) -> set[int]:
     }
 
 
-def own_relation(state: State) -> int:
+def own_relation(state: Rendering) -> int:
     """A relation number that the binder does not use."""
     return _FIRST_OWN_RELATION + int(state.alias()[1:])
 
 
-def make_domain(state: State, scope: Scope, base: str, refs: Sequence[ColumnRef]) -> Domain:
+def make_domain(state: Rendering, scope: Scope, base: str, refs: Sequence[ColumnRef]) -> Domain:
     """The bindings of `refs` among the rows of a FROM clause."""
     alias = state.alias()
     items, columns = [], []
@@ -109,7 +109,7 @@ def binding_condition(scope: Scope, refs: Sequence[ColumnRef], alias: str) -> st
 
 
 def rows_per_binding(
-    state: State, emit_query: EmitQuery, query: Query, refs: Sequence[ColumnRef], domain: Domain
+    state: Rendering, emit_query: EmitQuery, query: Query, refs: Sequence[ColumnRef], domain: Domain
 ) -> Bound:
     """A correlated query's rows for each binding, its LIMIT and OFFSET counted per binding."""
     if not isinstance(query, Select) or query.with_ or query.distinct_on or query.distinct:
@@ -145,7 +145,7 @@ def rows_per_binding(
     return Bound(sql, emitted.physical[count : count + outputs])
 
 
-def over_no_rows(state: State, scope: Scope, expr: Expr, having: Expr | None) -> Sql:
+def over_no_rows(state: Rendering, scope: Scope, expr: Expr, having: Expr | None) -> Sql:
     """What an aggregate query gives where there are no rows: count is 0, the others are NULL."""
     empty = Scope(scope)
     for whole in (expr, having):
@@ -162,7 +162,7 @@ def over_no_rows(state: State, scope: Scope, expr: Expr, having: Expr | None) ->
 
 
 def lateral_query(
-    state: State, emit_query: EmitQuery, query: Query, refs: Sequence[ColumnRef], domain: Domain
+    state: Rendering, emit_query: EmitQuery, query: Query, refs: Sequence[ColumnRef], domain: Domain
 ) -> Bound:
     """A LATERAL subquery's rows for each binding; one that aggregates has a row for every binding."""
     bound = rows_per_binding(state, emit_query, query, refs, domain)
@@ -184,7 +184,7 @@ def lateral_query(
     return Bound(sql, bound.physical)
 
 
-def lateral_function(state: State, scan: FunctionScan, domain: Domain) -> Bound:
+def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bound:
     """A set-returning function's rows for each binding of the columns it is given."""
     call = scan.call
     if not isinstance(call, Call):
@@ -232,7 +232,7 @@ def _of_this_level(node: object) -> Iterator[object]:
             yield from _of_this_level(child)
 
 
-def expand_sets(state: State, query: Select) -> Select:
+def expand_sets(state: Rendering, query: Select) -> Select:
     """A set-returning function in the select list becomes a function in FROM."""
     calls: dict[Call, None] = {}
     for target in query.targets:
@@ -270,7 +270,7 @@ def expand_sets(state: State, query: Select) -> Select:
     )
 
 
-def limits(state: State, query: Query) -> tuple[int | None, int]:
+def limits(state: Rendering, query: Query) -> tuple[int | None, int]:
     """LIMIT (None for none) and OFFSET; negative ones are 2201W and 2201X."""
     limit = evaluate(query.limit, state.context) if query.limit is not None else None
     offset = evaluate(query.offset, state.context) if query.offset is not None else None

@@ -16,7 +16,7 @@ from kalam_pg.sql.datafusion_expr import Expressions, unified
 from kalam_pg.sql.datafusion_from import FromClause, values
 from kalam_pg.sql.datafusion_group import Grouped
 from kalam_pg.sql.datafusion_lateral import Domain, expand_sets, limits
-from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted, fingerprint
+from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted, fingerprint
 from kalam_pg.sql.datafusion_subquery import Subqueries
 from kalam_pg.sql.datafusion_window import add_windows
 from kalam_pg.sql.physical import Sql, canonical
@@ -35,7 +35,7 @@ from kalam_pg.sql.tree import (
 class Queries:
     """Translates the queries of one statement."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: Rendering) -> None:
         self._state = state
 
     def emit(
@@ -329,7 +329,7 @@ class Queries:
         )
 
 
-def _nested(sql: str, names: Sequence[str], state: State, side: int) -> str:
+def _nested(sql: str, names: Sequence[str], state: Rendering, side: int) -> str:
     """A branch of UNION, safe whatever ORDER BY, LIMIT or WITH it ends or begins with."""
     return f"SELECT {', '.join([*names, f'{side} AS side'])} FROM ({sql}) AS {state.alias()}"
 

@@ -83,7 +83,7 @@ class Scope:
 
 
 @dataclass(slots=True)
-class State:
+class Rendering:
     """One translation: its functions, tables and names."""
 
     context: EvalContext

@@ -30,7 +30,7 @@ from kalam_pg.sql.datafusion_lateral import (
     relations_of,
     rows_per_binding,
 )
-from kalam_pg.sql.datafusion_state import Relation, Scope, State, column, converted
+from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, canonical, literal
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -68,7 +68,7 @@ _QUERIES = (Select, SetOp, ValuesQuery)
 class Subqueries:
     """The subqueries of one query level."""
 
-    def __init__(self, state: State, scope: Scope, emit_query: EmitQuery) -> None:
+    def __init__(self, state: Rendering, scope: Scope, emit_query: EmitQuery) -> None:
         self._state = state
         self._scope = scope
         self._emit_query = emit_query

@@ -15,7 +15,7 @@ from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.functions.table import Kind
 from kalam_pg.sql.datafusion_aggregate import average
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant
-from kalam_pg.sql.datafusion_state import Scope, State, converted
+from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import Expr, Frame, Select, SetOp, ValuesQuery, Window
@@ -27,7 +27,7 @@ _INTEGERS = (types.INT2, types.INT4, types.INT8)
 
 
 def add_windows(
-    state: State, scope: Scope, expressions: Expressions, exprs: Iterable[Expr]
+    state: Rendering, scope: Scope, expressions: Expressions, exprs: Iterable[Expr]
 ) -> None:
     """Compute every window of `exprs` and say so in the scope."""
     emitter = _Windows(state, expressions)
@@ -54,7 +54,7 @@ def _only_grows(window: Window) -> bool:
 class _Windows:
     """Translates windows of one level."""
 
-    def __init__(self, state: State, expressions: Expressions) -> None:
+    def __init__(self, state: Rendering, expressions: Expressions) -> None:
         self._state = state
         self._expressions = expressions
 

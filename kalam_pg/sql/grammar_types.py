@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import NoReturn
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
-from kalam_pg.sql.cursor import Cursor
 from kalam_pg.sql.keywords import NOT_A_FUNCTION
 from kalam_pg.sql.statements import TypeName
+from kalam_pg.sql.token_reader import TokenReader
 
 _PLAIN = {
     "int": "int4",
@@ -36,7 +36,7 @@ _SPANS = {
 _ORDER = tuple(_FIELDS)
 
 
-class TypeGrammar(Cursor):
+class TypeGrammar(TokenReader):
     """Reads type names."""
 
     def type_name(self) -> TypeName:

@@ -50,7 +50,7 @@ class BindScope:
 
 
 @dataclass(slots=True)
-class State:
+class Binding:
     """One statement being bound: numbers handed out, parameters inferred, what it names.
 
     columns: output of each relation by number. pending: per parameter index, the positions of
@@ -134,7 +134,7 @@ class Level:
     windows: named windows, as sqlglot nodes, by name.
     """
 
-    state: State
+    state: Binding
     parent: "Level | None" = None
     items: list[Item] = field(default_factory=list)
     hidden: list[Item] = field(default_factory=list)
@@ -212,7 +212,7 @@ def table_columns(table: Table) -> tuple[tuple[OutputColumn, ...], dict[str, int
 
 
 def find_relation(
-    state: State, schema: str, name: str
+    state: Binding, schema: str, name: str
 ) -> Relation | tuple[str, tuple[OutputColumn, ...]] | None:
     """A table or view, or (schema, columns) of a catalogue relation, as search_path has it."""
     scope = state.scope

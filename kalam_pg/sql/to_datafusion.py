@@ -9,7 +9,7 @@ with 0A000.
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.sql.datafusion_query import Queries
-from kalam_pg.sql.datafusion_state import Emitted, ScanNeed, State
+from kalam_pg.sql.datafusion_state import Emitted, Rendering, ScanNeed
 from kalam_pg.sql.tree import Query
 
 __all__ = ["Emitted", "ScanNeed", "UdfSpec", "emit"]
@@ -29,6 +29,6 @@ def emit(query: Query, context: EvalContext) -> Emitted:
         FeatureNotSupportedError: Something in it has no translation that is known to be right.
         KalamError: A constant expression failed (division by zero, a bad cast …).
     """
-    state = State(context)
+    state = Rendering(context)
     relation = Queries(state).emit(query)
     return Emitted(relation.sql, state.needs(), state.functions(), relation.physical)

@@ -12,7 +12,7 @@ import pytest
 
 from catalog.errors import AdminShutdownError, InsufficientResourcesError, SystemFailureError
 from kalam_pg.jobs import flush_process
-from kalam_pg.jobs.flush_frames import Kind, Link
+from kalam_pg.jobs.flush_frames import FlushFrame, Link
 from kalam_pg.jobs.flush_process import FlushProcess
 from storage import failpoints
 from storage.cold.encoder import LogJob, LogRange, encode
@@ -246,7 +246,7 @@ def test_a_killed_job_stops_waiting_for_the_process(elsewhere):
 def test_the_process_ends_with_its_parents_end_of_the_socket_whatever_it_does():
     process = FlushProcess()
     running = process._start()
-    running.link.send(Kind.LOG_JOB, b"")
+    running.link.send(FlushFrame.LOG_JOB, b"")
     running.link.flush()  # It waits for entries that never come.
     running.link.close()
     running.process.wait(timeout=30)
@@ -308,7 +308,9 @@ def test_a_process_that_was_killed_while_it_was_idle_costs_no_flush_an_error(els
     process.close()
 
 
-@pytest.mark.parametrize("kind", [Kind.LOG_JOB, Kind.ENTRIES, Kind.END, Kind.GO])
+@pytest.mark.parametrize(
+    "kind", [FlushFrame.LOG_JOB, FlushFrame.ENTRIES, FlushFrame.END, FlushFrame.GO]
+)
 def test_a_process_that_dies_at_any_frame_is_that_flushs_error_alone(kind, elsewhere, monkeypatch):
     process = FlushProcess()
     good = told(encode, [log_job(entries(2000))])

@@ -12,7 +12,7 @@ from catalog.errors import (
 from catalog.types import registry as T  # noqa: N812
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.coerce import assign, coerce, explicit_cast, to_boolean, unify
-from kalam_pg.sql.scope import State
+from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Call, ColumnRef, Const, Param
 from tests.kalam_pg.sql.bind_fixtures import scope
@@ -21,7 +21,7 @@ VARCHAR_3 = 3 + 4
 
 
 def state(*params):
-    return State(scope(), "", list(params))
+    return Binding(scope(), "", list(params))
 
 
 def literal(text, position=5):

@@ -10,7 +10,7 @@ _INT32 = struct.Struct(">i")
 _UINT32 = struct.Struct(">I")
 
 
-class Cursor:
+class ByteReader:
     """Reads fields in order from `data`, which is one whole message body (or packet).
 
     Every method raises `ProtocolViolationError` (not fatal: the frame was good) when the field is

@@ -12,7 +12,7 @@ from kalam_pg.sql.statements import TableName
 T = TypeVar("T")
 
 
-class Cursor:
+class TokenReader:
     """Reads one statement's tokens. `token` is the next one; behind the last stands the end token.
 
     text: what the tokens' positions refer to. offset: where `text` begins in the message; errors
