@@ -1,4 +1,4 @@
-"""DDL as pure functions: a snapshot and what is wanted, to a `Change`. Namespaces, views, comments,
+"""DDL as pure functions: a snapshot and what is wanted, to a `CatalogChange`. Namespaces, views, comments,
 grants; tables are in `changes_table`, users in `changes_user`, every DROP in `changes_drop`.
 
 Who may do it is not asked here (`catalog.privileges`), and expressions arrive as text that the caller
@@ -28,7 +28,7 @@ Puts = tuple[tuple[bytes, bytes | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class CatalogChange:
     """What a definition changes.
 
     snapshot: the catalog afterwards. puts: system keys to write, None to delete. notices: NOTICE texts;
@@ -52,10 +52,10 @@ class Change:
 
 def create_namespace(
     snapshot: Snapshot, ids: Ids, name: str, *, owner: int, now_us: int, if_not_exists: bool = False
-) -> Change:
+) -> CatalogChange:
     """CREATE NAMESPACE. Raises 42939 for a reserved name, 42P06 when it exists."""
     if if_not_exists and (name in snapshot.namespaces or name in SYSTEM_SCHEMAS):
-        return Change(snapshot, notices=(f'schema "{name}" already exists, skipping',))
+        return CatalogChange(snapshot, notices=(f'schema "{name}" already exists, skipping',))
     _check_new_namespace(snapshot, name)
     namespace = Namespace(ids.oids(), name, owner, now_us)
     changed = with_namespaces(snapshot, {name: namespace})
@@ -72,7 +72,7 @@ def _check_new_namespace(snapshot: Snapshot, name: str) -> None:
         raise DuplicateSchemaError(f'schema "{name}" already exists')
 
 
-def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> Change:
+def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogChange:
     """ALTER NAMESPACE … RENAME TO. Raises 3F000, 42P06, 42939."""
     namespace = require_namespace(snapshot, name)
     _check_new_namespace(snapshot, new_name)
@@ -110,7 +110,7 @@ def create_view(
     owner: int,
     now_us: int,
     or_replace: bool = False,
-) -> Change:
+) -> CatalogChange:
     """CREATE [OR REPLACE] VIEW. `columns` are the query's, already renamed; reads: see `model.View`.
 
     Raises 42P07 when a relation of that name exists, 42809 when it is a table that was to be
@@ -154,7 +154,7 @@ def _check_replaced(view: View, columns: Sequence[Column]) -> None:
 # ------------------------------------------------------------------ comments, grants
 
 
-def comment_on_namespace(snapshot: Snapshot, name: str, comment: str) -> Change:
+def comment_on_namespace(snapshot: Snapshot, name: str, comment: str) -> CatalogChange:
     """COMMENT ON SCHEMA; "" removes it. Raises 3F000."""
     namespace = replace(require_namespace(snapshot, name), comment=comment)
     changed = with_namespaces(snapshot, {name: namespace})
@@ -163,7 +163,7 @@ def comment_on_namespace(snapshot: Snapshot, name: str, comment: str) -> Change:
 
 def comment_on_relation(
     snapshot: Snapshot, relation: Relation, comment: str, column: str = ""
-) -> Change:
+) -> CatalogChange:
     """COMMENT ON TABLE, VIEW or (with `column`) COLUMN. Raises 42703."""
     if column:
         if all(c.name != column for c in relation.columns):
@@ -185,7 +185,7 @@ def change_grants(
     grantees: Sequence[int | str],
     grantor: int,
     grant: bool,
-) -> Change:
+) -> CatalogChange:
     """GRANT or REVOKE on a table or namespace; what is (or is not) there already stays as it is."""
     named = {(grantee, privilege) for grantee in grantees for privilege in privileges}
     if grant:
@@ -204,13 +204,13 @@ def change_grants(
 # ------------------------------------------------------------------ what the above share
 
 
-def stored(snapshot: Snapshot, puts: Sequence[tuple[bytes, bytes | None]]) -> Change:
+def stored(snapshot: Snapshot, puts: Sequence[tuple[bytes, bytes | None]]) -> CatalogChange:
     """The change to `snapshot`, with its version written too."""
     catalog = codec.encode([snapshot.version])
-    return Change(snapshot, (*puts, (codec.CATALOG_KEY, catalog)))
+    return CatalogChange(snapshot, (*puts, (codec.CATALOG_KEY, catalog)))
 
 
-def put_relation(snapshot: Snapshot, relation: Relation) -> Change:
+def put_relation(snapshot: Snapshot, relation: Relation) -> CatalogChange:
     """The change that stores one new or changed relation."""
     if isinstance(relation, Table):
         changed = with_tables(snapshot, {relation.id: relation})

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from catalog import codec
-from catalog.changes import Change, require_not_system, stored
+from catalog.changes import CatalogChange, require_not_system, stored
 from catalog.errors import (
     DependentObjectsStillExistError,
     InvalidSchemaNameError,
@@ -30,7 +30,7 @@ def drop_namespaces(
     if_exists: bool = False,
     cascade: bool = False,
     search_path: Sequence[str] = (),
-) -> Change:
+) -> CatalogChange:
     """DROP NAMESPACE. Raises 3F000, 2BP01 when something depends on it and not `cascade`."""
     notices: list[str] = []
     found: dict[int, Droppable] = {}
@@ -53,7 +53,7 @@ def drop_tables(
     *,
     cascade: bool = False,
     search_path: Sequence[str] = (),
-) -> Change:
+) -> CatalogChange:
     """DROP TABLE of tables that were found. Raises 42809 for a view, 2BP01."""
     named = _of_kind(relations, Table, "table", "view")
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
@@ -66,7 +66,7 @@ def drop_views(
     *,
     cascade: bool = False,
     search_path: Sequence[str] = (),
-) -> Change:
+) -> CatalogChange:
     """DROP VIEW of views that were found. Raises 42809 for a table, 2BP01."""
     named = _of_kind(relations, View, "view", "table")
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
@@ -92,9 +92,9 @@ def _drop(
     *,
     cascade: bool,
     search_path: Sequence[str],
-) -> Change:
+) -> CatalogChange:
     if not named:
-        return Change(snapshot, notices=tuple(notices))
+        return CatalogChange(snapshot, notices=tuple(notices))
     going = _with_dependents(snapshot, list(named.values()))
     others = [d for d in going if d.object.id not in named]
     if others and not cascade:
@@ -186,7 +186,7 @@ def _listed(lines: Sequence[str]) -> str:
 # ------------------------------------------------------------------ what is left
 
 
-def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> Change:
+def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
     namespaces = dict(snapshot.namespaces)
     tables, views = dict(snapshot.tables), dict(snapshot.views)
     puts: list[tuple[bytes, bytes | None]] = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from catalog import codec
 from catalog.changes import (
-    Change,
+    CatalogChange,
     put_relation,
     require_namespace,
 )
@@ -80,7 +80,9 @@ class NewTable:
     options: TableOptions
 
 
-def create_table(snapshot: Snapshot, ids: Ids, new: NewTable, *, owner: int, now_us: int) -> Change:
+def create_table(
+    snapshot: Snapshot, ids: Ids, new: NewTable, *, owner: int, now_us: int
+) -> CatalogChange:
     """CREATE TABLE.
 
     Raises:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from catalog import codec
-from catalog.changes import Change
+from catalog.changes import CatalogChange
 from catalog.errors import (
     DuplicateObjectError,
     InvalidParameterValueError,
@@ -64,7 +64,7 @@ def require_user(get: Get, name: str) -> User:
 
 def create_user(
     snapshot: Snapshot, ids: Ids, get: Get, user: User, *, now_us: int, if_not_exists: bool = False
-) -> Change:
+) -> CatalogChange:
     """CREATE USER; `user.id` and `user.oid` are set here.
 
     Raises 42939 for a reserved name, 42710 when it exists (or waits deleted for its erasure).
@@ -80,7 +80,7 @@ def create_user(
     existing = find_user(get, name)
     if existing is not None:
         if if_not_exists and existing.deleted_at_us is None:
-            return Change(snapshot, notices=(f'role "{name}" already exists, skipping',))
+            return CatalogChange(snapshot, notices=(f'role "{name}" already exists, skipping',))
         hint = ""
         if existing.deleted_at_us is not None:
             hint = (
@@ -88,23 +88,25 @@ def create_user(
             )
         raise DuplicateObjectError(f'role "{name}" already exists', hint=hint)
     made = replace(user, id=ids.user(), oid=ids.oids(), created_at_us=now_us)
-    return Change(snapshot, user_puts(made), users=(made,))
+    return CatalogChange(snapshot, user_puts(made), users=(made,))
 
 
-def change_user(snapshot: Snapshot, user: User) -> Change:
+def change_user(snapshot: Snapshot, user: User) -> CatalogChange:
     """ALTER USER: store the user as it is now."""
-    return Change(snapshot, ((codec.user_key(user.id), codec.encode_user(user)),), users=(user,))
+    return CatalogChange(
+        snapshot, ((codec.user_key(user.id), codec.encode_user(user)),), users=(user,)
+    )
 
 
-def delete_user(snapshot: Snapshot, user: User, *, now_us: int) -> Change:
+def delete_user(snapshot: Snapshot, user: User, *, now_us: int) -> CatalogChange:
     """DROP USER: mark it, it may no longer log in and can be restored."""
     return change_user(snapshot, replace(user, deleted_at_us=now_us))
 
 
-def purge_user(snapshot: Snapshot, user: User) -> Change:
+def purge_user(snapshot: Snapshot, user: User) -> CatalogChange:
     """DROP USER … PURGE: forget it; its rows are for the caller to erase."""
     puts = tuple((key, None) for key, _ in user_puts(user))
-    return Change(snapshot, puts, purged=(user,))
+    return CatalogChange(snapshot, puts, purged=(user,))
 
 
 def user_puts(user: User) -> tuple[tuple[bytes, bytes | None], ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from catalog import codec
-from catalog.changes import Change, stored
+from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.ids import FIRST_OID
 from catalog.model import Namespace, Role, Table, User, View
@@ -29,7 +29,7 @@ class SystemKeys(Protocol):
 
 
 class Store:
-    """Reads catalog entries. Writing them is the committer's: `Change.puts` are system entries."""
+    """Reads catalog entries. Writing them is the committer's: `CatalogChange.puts` are system entries."""
 
     def __init__(self, engine: SystemKeys) -> None:
         self._engine = engine
@@ -139,7 +139,7 @@ class Store:
         return get
 
 
-def first_start(now_us: int) -> Change:
+def first_start(now_us: int) -> CatalogChange:
     """What a new data directory begins with: the namespace `public` and the user `root`.
 
     Whether the directory is new is told by `Store.load().namespaces` being empty.

@@ -18,7 +18,7 @@ class ColdNeeded:
 COLD_NEEDED = ColdNeeded()
 
 
-class Change(Protocol):
+class TabletChange(Protocol):
     """What `Tablet.append` needs of a write."""
 
     op: Op

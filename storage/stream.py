@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from storage.answers import Change, Scan, TabletStats
+from storage.answers import Scan, TabletChange, TabletStats
 from storage.arrow import projector, to_batch
 from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
@@ -80,7 +80,7 @@ class StreamTablet:
                     event.row = move(event.row)
             self.layout = layout
 
-    def append(self, seq: int, writes: Sequence[Change], now_us: int) -> None:
+    def append(self, seq: int, writes: Sequence[TabletChange], now_us: int) -> None:
         """Take in a published commit's changes, in commit order."""
         events = self._events
         if events:

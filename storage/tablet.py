@@ -15,10 +15,10 @@ from pathlib import Path
 
 from storage.answers import (
     COLD_NEEDED,
-    Change,
     ColdNeeded,
     Loaded,
     Scan,
+    TabletChange,
     TabletStats,
 )
 from storage.arrow import column_name
@@ -42,11 +42,11 @@ from storage.tail.tail import Tail
 
 __all__ = [
     "COLD_NEEDED",
-    "Change",
     "ColdNeeded",
     "Loaded",
     "Scan",
     "Tablet",
+    "TabletChange",
     "TabletStats",
     "shrink_tails",
 ]
@@ -315,7 +315,7 @@ class Tablet:
         self._tail = loaded.tail
         self.last_used = next(_USES)
 
-    def append(self, seq: int, writes: Sequence[Change]) -> None:
+    def append(self, seq: int, writes: Sequence[TabletChange]) -> None:
         """Take in a published commit's changes of this tablet, in commit order."""
         # First of all: whatever becomes of the rest, no old row is sent as the new one.
         if self.sent.size_bytes:

@@ -10,7 +10,7 @@ import pytest
 
 import kalam_pg
 from conformance.reference_pages.errors import condition, error_classes
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("storage", "catalog", "kalam_pg")
@@ -114,7 +114,7 @@ def test_one_place_says_which_tablet_a_user_means():
 def test_every_module_is_needed_by_the_product():
     modules = {dotted(path): path for path in MODULES}
     # The function table names its modules; every other import is one, or a module's whole name.
-    tables = {f"kalam_pg.functions.{name}" for name in registry._MODULES}
+    tables = {f"kalam_pg.functions.{name}" for name in lookup._MODULES}
     needed, waiting = set[str](), PROGRAMS | tables
     while waiting:
         name = waiting.pop()

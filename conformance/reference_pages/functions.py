@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from catalog.types.table import PgType
-from kalam_pg.functions.registry import everything
-from kalam_pg.functions.table import Kind, Overload
+from kalam_pg.functions.lookup import everything
+from kalam_pg.functions.table import Overload, OverloadKind
 
 _INTRODUCTION = """\
 # Functions and operators
@@ -23,16 +23,16 @@ _CONTEXTS = {"i": "implicit", "a": "assignment", "e": "explicit"}
 
 def reference() -> str:
     """The page."""
-    by_kind: dict[Kind, list[Overload]] = {kind: [] for kind in Kind}
+    by_kind: dict[OverloadKind, list[Overload]] = {kind: [] for kind in OverloadKind}
     for overload in everything():
-        if overload.kind is not Kind.CAST or overload.args[0] is not overload.result:
+        if overload.kind is not OverloadKind.CAST or overload.args[0] is not overload.result:
             by_kind[overload.kind].append(overload)
     lines = [_INTRODUCTION]
     for title, kind in (
-        ("Functions", Kind.FUNCTION),
-        ("Functions that return sets", Kind.SET),
-        ("Aggregates", Kind.AGGREGATE),
-        ("Window functions", Kind.WINDOW),
+        ("Functions", OverloadKind.FUNCTION),
+        ("Functions that return sets", OverloadKind.SET),
+        ("Aggregates", OverloadKind.AGGREGATE),
+        ("Window functions", OverloadKind.WINDOW),
     ):
         lines += [f"## {title}", "", "| name | arguments | result |", "|---|---|---|"]
         lines += _unique(_function(o) for o in sorted(by_kind[kind], key=_order))
@@ -42,11 +42,11 @@ def reference() -> str:
         "",
     ]
     lines += ["## Operators", "", "| operator | left | right | result |", "|---|---|---|---|"]
-    lines += _unique(_operator(o) for o in sorted(by_kind[Kind.OPERATOR], key=_order))
+    lines += _unique(_operator(o) for o in sorted(by_kind[OverloadKind.OPERATOR], key=_order))
     lines += ["", "## Casts", ""]
     lines += ["Any type may also be cast to and from text, explicitly.", ""]
     lines += ["| from | to | allowed |", "|---|---|---|"]
-    lines += _unique(_cast(o) for o in sorted(by_kind[Kind.CAST], key=_order))
+    lines += _unique(_cast(o) for o in sorted(by_kind[OverloadKind.CAST], key=_order))
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,7 @@ from kalam_pg.functions import decimals
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.floats import overflow
-from kalam_pg.functions.registry import by_key
+from kalam_pg.functions.lookup import by_key
 from kalam_pg.functions.sortkey import key_function
 from kalam_pg.functions.strings import too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility

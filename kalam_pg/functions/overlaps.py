@@ -4,7 +4,7 @@ from catalog.types.registry import BOOL, INTERVAL, TIME, TIMESTAMP, TIMESTAMPTZ
 from catalog.types.table import PgType
 from kalam_pg.functions.datetimes import plus_interval, plus_interval_zoned, time_plus_interval
 from kalam_pg.functions.define import Datum, Row
-from kalam_pg.functions.table import EvalContext, Kind, Overload, Volatility
+from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 
 
 def _overlaps(a: Datum, b: Datum, c: Datum, d: Datum) -> bool | None:
@@ -53,14 +53,14 @@ def _with_lengths(plus: Row, *, first: bool, second: bool, zoned: bool) -> Row:
 
 def _overloads(kind: PgType, plus: Row, *, zoned: bool = False) -> list[Overload]:
     made = [
-        Overload("overlaps", Kind.FUNCTION, (kind,) * 4, BOOL, _overlaps, strict=False),
+        Overload("overlaps", OverloadKind.FUNCTION, (kind,) * 4, BOOL, _overlaps, strict=False),
     ]
     for first, second in ((True, True), (True, False), (False, True)):
         args = (kind, INTERVAL if first else kind, kind, INTERVAL if second else kind)
         made.append(
             Overload(
                 "overlaps",
-                Kind.FUNCTION,
+                OverloadKind.FUNCTION,
                 args,
                 BOOL,
                 _with_lengths(plus, first=first, second=second, zoned=zoned),

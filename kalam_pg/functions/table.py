@@ -1,4 +1,4 @@
-"""The function table's row type. `functions.registry` finds overloads by name; the other modules here
+"""The function table's row type. `functions.lookup` finds overloads by name; the other modules here
 fill it, one subject each.
 """
 
@@ -11,7 +11,7 @@ from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from storage.layout import Value
 
 
-class Kind(Enum):
+class OverloadKind(Enum):
     """What an overload is, as pg_proc.prokind and its neighbours tell them apart."""
 
     FUNCTION = "f"
@@ -77,7 +77,7 @@ class Overload:
     """
 
     name: str
-    kind: Kind
+    kind: OverloadKind
     args: tuple[PgType, ...]
     result: PgType
     row: Callable[..., Any] | None = None

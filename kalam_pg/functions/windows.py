@@ -2,11 +2,11 @@
 
 from catalog.types.registry import ANYCOMPATIBLE, ANYELEMENT, FLOAT8, INT4, INT8
 from catalog.types.table import PgType
-from kalam_pg.functions.table import Kind, Overload
+from kalam_pg.functions.table import Overload, OverloadKind
 
 
 def _window(name: str, args: tuple[PgType, ...], result: PgType, native: str) -> Overload:
-    return Overload(name, Kind.WINDOW, args, result, native=native, strict=False)
+    return Overload(name, OverloadKind.WINDOW, args, result, native=native, strict=False)
 
 
 OVERLOADS: tuple[Overload, ...] = (

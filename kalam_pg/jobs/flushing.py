@@ -15,7 +15,7 @@ import trio
 from catalog.model import Table, TableKind
 from kalam_pg.failures import known, report
 from kalam_pg.jobs.host import FlushHost
-from kalam_pg.jobs.registry import Job, Jobs
+from kalam_pg.jobs.job_list import Job, Jobs
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import Backoff, Supervisor, ending_of
 from storage.cold.flush import FlushResult, flush_together

@@ -16,7 +16,7 @@ import trio
 from catalog import codec
 from kalam_pg.failures import known
 from kalam_pg.jobs.host import FlushHost
-from kalam_pg.jobs.registry import Job, Jobs
+from kalam_pg.jobs.job_list import Job, Jobs
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor, ending_of
 from storage.cold.collect import collect, erase

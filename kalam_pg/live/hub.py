@@ -40,7 +40,7 @@ class Position(NamedTuple):
     n: int = END
 
 
-class Change(NamedTuple):
+class RowChange(NamedTuple):
     """One change of one key, as the log has it. n: its place in its transaction."""
 
     n: int
@@ -53,7 +53,7 @@ class Commit(NamedTuple):
     """What one transaction changed in one tablet, or (after a token in its middle) the rest of it."""
 
     seq: int
-    changes: tuple[Change, ...]
+    changes: tuple[RowChange, ...]
 
 
 Told = tuple[tuple[TabletId, Commit], ...]
@@ -343,10 +343,10 @@ class Hub:
     def _wanted(self, write_set: WriteSet) -> Iterable[tuple[TabletId, Commit]]:
         """What somebody follows of a commit. An entry's n counts over all its tablets, as in the log."""
         for writes in (write_set.writes, write_set.streams):
-            changes: dict[TabletId, list[Change]] = {}
+            changes: dict[TabletId, list[RowChange]] = {}
             for n, write in enumerate(writes):
                 if write.tablet in self._subscribers:
-                    change = Change(n, write.op, write.row, write.old)
+                    change = RowChange(n, write.op, write.row, write.old)
                     changes.setdefault(write.tablet, []).append(change)
             for tablet, found in changes.items():
                 yield tablet, Commit(write_set.seq, tuple(found))

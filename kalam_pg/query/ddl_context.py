@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from catalog import changes
-from catalog.changes import Change
+from catalog.changes import CatalogChange
 from catalog.changes_user import Get, find_user
 from catalog.errors import (
     FeatureNotSupportedError,
@@ -49,7 +49,7 @@ class DdlContext:
 class DdlPlan:
     """What to write, and the command tag to answer with. NOTICEs are in the change."""
 
-    change: Change
+    change: CatalogChange
     tag: str
 
 

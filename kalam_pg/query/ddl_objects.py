@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog import changes, changes_drop, changes_table
-from catalog.changes import Change
+from catalog.changes import CatalogChange
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
     DuplicateColumnError,
@@ -120,8 +120,8 @@ def _refuse_unkept(options: TableOptions) -> None:
         )
 
 
-def _skipped(context: DdlContext, name: str) -> Change:
-    return Change(context.snapshot, notices=(f'relation "{name}" already exists, skipping',))
+def _skipped(context: DdlContext, name: str) -> CatalogChange:
+    return CatalogChange(context.snapshot, notices=(f'relation "{name}" already exists, skipping',))
 
 
 def new_column(column: st.ColumnDefinition) -> NewColumn:
@@ -309,7 +309,7 @@ def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
         statement.privileges, statement.on, _TABLE_PRIVILEGES if on_table else _NAMESPACE_PRIVILEGES
     )
     grantees = [grantee_or_role(context, name) for name in statement.grantees]
-    change = Change(context.snapshot)
+    change = CatalogChange(context.snapshot)
     for name in statement.names:
         target = _grant_target(name, replace(context, snapshot=change.snapshot), on_table=on_table)
         require(context.user, Action.GRANT, target)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from catalog import changes_user
-from catalog.changes import Change
+from catalog.changes import CatalogChange
 from catalog.errors import (
     DependentObjectsStillExistError,
     InsufficientPrivilegeError,
@@ -69,7 +69,7 @@ def _(statement: st.AlterUser, context: DdlContext) -> DdlPlan:
 @plan.register
 def _(statement: st.DropUser, context: DdlContext) -> DdlPlan:
     require(context.user, Action.DROP_ROLE)
-    change = Change(context.snapshot)
+    change = CatalogChange(context.snapshot)
     for name in dict.fromkeys(statement.names):
         user = changes_user.find_user(context.get, name)
         living = user is not None and user.deleted_at_us is None
@@ -103,7 +103,7 @@ def _check_droppable(user: User, context: DdlContext) -> None:
         )
 
 
-def _restored(name: str, context: DdlContext) -> Change:
+def _restored(name: str, context: DdlContext) -> CatalogChange:
     user = changes_user.find_user(context.get, name)
     if user is None:
         raise UndefinedObjectError(f'role "{name}" does not exist')
@@ -136,7 +136,7 @@ def _verifier(password: str | None, context: DdlContext) -> str:
     return context.make_verifier(password)
 
 
-def _with_notice(change: Change, password: str | None) -> Change:
+def _with_notice(change: CatalogChange, password: str | None) -> CatalogChange:
     if password != "" or not change.puts:
         return change
     return replace(change, notices=(*change.notices, _EMPTY))

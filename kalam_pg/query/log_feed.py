@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kalam_pg.live.hub import END, Change, Commit, Position
+from kalam_pg.live.hub import END, Commit, Position, RowChange
 from kalam_pg.query.committer import Committer
 from storage.cold.trim import RETAINED, unpack_retained
 from storage.engine import Engine, WriteSet
@@ -48,7 +48,7 @@ class LogFeed:
 
 
 def _commits(view: View, tablet: TabletId, position: Position, through: int) -> Iterator[Commit]:
-    seq, changes = 0, list[Change]()
+    seq, changes = 0, list[RowChange]()
     for at, n, data in view.log(tablet, after=position.seq - 1):
         if at > through:
             break
@@ -59,7 +59,7 @@ def _commits(view: View, tablet: TabletId, position: Position, through: int) -> 
                 yield Commit(seq, tuple(changes))
             seq, changes = at, []
         entry = decode_entry(data)
-        changes.append(Change(n, entry.op, entry.row, entry.old))
+        changes.append(RowChange(n, entry.op, entry.row, entry.old))
     if changes:
         yield Commit(seq, tuple(changes))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from catalog.model import Table
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.tree import (
     BoolKind,
     BoolOp,
@@ -104,7 +104,7 @@ _FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 def _comparison(part: Expr, table: Table, relation: int) -> tuple[str, int, Expr] | None:
     """(operator, column, value) of a comparison with a constant of the same domain of keys."""
-    if not isinstance(part, Call) or part.overload.kind is not Kind.OPERATOR:
+    if not isinstance(part, Call) or part.overload.kind is not OverloadKind.OPERATOR:
         return None
     operator = part.overload.name
     if operator not in _FLIPPED or len(part.args) != 2:

@@ -14,7 +14,7 @@ import trio
 from catalog.model import Table
 from kalam_pg.engines.request import BatchRef, SegmentRef, TableInput
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.transaction import Change
+from kalam_pg.query.transaction import NetChange
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.to_datafusion import ScanNeed
 from storage.arrow import key_batch, to_batch
@@ -96,7 +96,7 @@ def key_columns(table: Table) -> tuple[str, ...]:
     return tuple(f"c{table.layout.columns[at].id}" for at in table.layout.key)
 
 
-def _overlay(scan: Scan, table: Table, changes: dict[bytes, Change]) -> Scan:
+def _overlay(scan: Scan, table: Table, changes: dict[bytes, NetChange]) -> Scan:
     """The scan with a transaction's own changes in place of what they replace."""
     layout = table.layout
     kinds = [layout.columns[at].kind for at in layout.key]

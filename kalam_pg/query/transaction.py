@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Change:
+class NetChange:
     """The net change of one key: from `base` (None: no row) to `row` (None: no row).
 
     base_seq: `_seq` of the version it replaces, a tombstone's too; 0 when the key was never there.
@@ -85,7 +85,7 @@ class Transaction(LockOwner):
         self.view: View | None = None
         self.reading: set[Execution] = set()
         """What is open for answers that are still being read."""
-        self.changes: dict[TabletId, dict[bytes, Change]] = {}
+        self.changes: dict[TabletId, dict[bytes, NetChange]] = {}
         self.channels: Pending | None = None
         """What it has asked of LISTEN and NOTIFY; None: nothing."""
         self.definitions: Difference | None = None
@@ -100,7 +100,9 @@ class Transaction(LockOwner):
         with what the catalogue then is."""
         self._own: tuple[Snapshot, Difference, Snapshot] | None = None
         """The last answer of `snapshot_over`, behind what it was asked for."""
-        self._undo: list[tuple[TabletId, bytes, Change | None] | tuple[Difference | None, int]] = []
+        self._undo: list[
+            tuple[TabletId, bytes, NetChange | None] | tuple[Difference | None, int]
+        ] = []
         self._savepoints: list[tuple[str, int, int, Mark]] = []
         """Name, how long `_undo` and `held` were, and how much was asked of channels."""
 
@@ -133,7 +135,7 @@ class Transaction(LockOwner):
                 f"cannot execute {command} in a read-only transaction"
             )
 
-    def change_of(self, tablet: TabletId, key: bytes) -> Change | None:
+    def change_of(self, tablet: TabletId, key: bytes) -> NetChange | None:
         """This transaction's own change of a key."""
         changes = self.changes.get(tablet)
         return changes.get(key) if changes is not None else None
@@ -158,7 +160,7 @@ class Transaction(LockOwner):
             self._undo.append((tablet, key, earlier))
         if earlier is not None:
             base, base_seq = earlier.base, earlier.base_seq
-        changes[key] = Change(base, base_seq, row, version, stream)
+        changes[key] = NetChange(base, base_seq, row, version, stream)
 
     def define(
         self,

@@ -22,8 +22,8 @@ from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
 from catalog.types.registry import OID
 from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
-from kalam_pg.functions import registry as functions
-from kalam_pg.functions.table import EvalContext, Kind, Overload
+from kalam_pg.functions import lookup as functions
+from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
 from kalam_pg.query.portion import RowPortion
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
@@ -234,7 +234,12 @@ class Perspective:
 
 
 def _pg_proc(_visible: Visible) -> Iterator[Mapping[str, Value]]:
-    kinds = {Kind.FUNCTION: "f", Kind.SET: "f", Kind.AGGREGATE: "a", Kind.WINDOW: "w"}
+    kinds = {
+        OverloadKind.FUNCTION: "f",
+        OverloadKind.SET: "f",
+        OverloadKind.AGGREGATE: "a",
+        OverloadKind.WINDOW: "w",
+    }
     for overload in _with_oid(kinds):
         yield {
             "oid": overload.oid,
@@ -244,7 +249,7 @@ def _pg_proc(_visible: Visible) -> Iterator[Mapping[str, Value]]:
             "prolang": 12,
             "prokind": kinds[overload.kind],
             "proisstrict": overload.strict,
-            "proretset": overload.kind is Kind.SET,
+            "proretset": overload.kind is OverloadKind.SET,
             "provolatile": overload.volatility.value,
             "proparallel": "s",
             "pronargs": len(overload.args),
@@ -256,7 +261,7 @@ def _pg_proc(_visible: Visible) -> Iterator[Mapping[str, Value]]:
 
 
 def _pg_operator(_visible: Visible) -> Iterator[Mapping[str, Value]]:
-    for overload in _with_oid({Kind.OPERATOR: "o"}):
+    for overload in _with_oid({OverloadKind.OPERATOR: "o"}):
         binary = len(overload.args) == 2
         yield {
             "oid": overload.oid,
@@ -281,7 +286,7 @@ def _pg_cast(_visible: Visible) -> Iterator[Mapping[str, Value]]:
         }
 
 
-def _with_oid(kinds: Mapping[Kind, str]) -> Sequence[Overload]:
+def _with_oid(kinds: Mapping[OverloadKind, str]) -> Sequence[Overload]:
     return [o for o in functions.everything() if o.kind in kinds and o.oid]
 
 

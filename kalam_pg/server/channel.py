@@ -12,7 +12,7 @@ import trio
 
 from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.tls import TlsStream
-from kalam_pg.wire.protocols import Session
+from kalam_pg.wire.protocols import ServedSession
 
 HIGH_WATER_BYTES: Final = 262_144
 
@@ -38,7 +38,7 @@ class Channel(ABC):
     def __init__(self, sock: socket.socket, poller: epoll) -> None:
         self.sock = sock
         self.fd = sock.fileno()
-        self.session: Session | None = None
+        self.session: ServedSession | None = None
         self.tls: TlsStream | None = None
         self.progress_at = 0.0  # When the peer last took bytes, while some are unsent.
         self.ending = False  # Nothing more is read for the session; what is unsent still goes.

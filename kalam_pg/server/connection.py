@@ -17,7 +17,7 @@ from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.server.channel import Channel
 from kalam_pg.server.opening import OpeningRefusedError
 from kalam_pg.server.timers import Entry
-from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Session, Work
+from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, ServedSession, Work
 from storage.errors import KalamError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Connection(Channel):
 
     # The session --------------------------------------------------------------------------------
 
-    def advance(self, session: Session) -> None:
+    def advance(self, session: ServedSession) -> None:
         """Ask the session to go on until it needs input, or Work that is not done at once."""
         self.in_turn = True
         steps = 0
@@ -324,7 +324,9 @@ class Connection(Channel):
         else:
             self.want_turn()
 
-    def _send_uncopied(self, session: Session, data: bytes | memoryview) -> bytes | memoryview:
+    def _send_uncopied(
+        self, session: ServedSession, data: bytes | memoryview
+    ) -> bytes | memoryview:
         """Send what the operating system takes of much at once; what it left is returned."""
         if session.outbox:
             self.flush()

@@ -16,7 +16,7 @@ from kalam_pg.config import Config
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
 from kalam_pg.jobs.flushing import start_policies
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.retention import start_retention
 from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
@@ -29,7 +29,7 @@ from kalam_pg.sessions import sources, subscribing
 from kalam_pg.sessions.services import Services
 from kalam_pg.supervision import Supervisor
 from kalam_pg.wire.protocols import Peer, Transport
-from kalam_pg.wire.session import Session
+from kalam_pg.wire.session import WireSession
 from storage import failpoints
 from storage.engine import Engine, StorageOptions
 from storage.log.hot import HotOptions
@@ -44,9 +44,9 @@ class ServerServices:
 
     services: Services
 
-    def session_factory(self, transport: Transport, peer: Peer) -> Session:
+    def session_factory(self, transport: Transport, peer: Peer) -> WireSession:
         """A session for a new connection."""
-        return Session(self.services, transport, peer)
+        return WireSession(self.services, transport, peer)
 
     def attach(self, loop: EventLoop) -> None:
         """Commits are grouped by the rounds of the loop that the sessions live in."""

@@ -28,7 +28,7 @@ from kalam_pg.server.listeners import Listeners, open_listeners
 from kalam_pg.server.loop import Loop, LoopOptions
 from kalam_pg.server.shutdown import Mode, watch_signals
 from kalam_pg.server.tls import TlsServer
-from kalam_pg.wire.protocols import Peer, Session, Transport
+from kalam_pg.wire.protocols import Peer, ServedSession, Transport
 from storage.errors import KalamError
 
 FAST_SHUTDOWN_S: Final = 10.0
@@ -43,7 +43,7 @@ log = structlog.get_logger("kalam_pg.server")
 class Services(Protocol):
     """What a server offers to its connections."""
 
-    def session_factory(self, transport: Transport, peer: Peer) -> Session:
+    def session_factory(self, transport: Transport, peer: Peer) -> ServedSession:
         """A session for a connection whose StartupMessage has come."""
 
     def attach(self, loop: Loop) -> None:

@@ -12,7 +12,7 @@ and views' own ids:
 
 from collections.abc import Iterator
 
-from catalog.changes import Change
+from catalog.changes import CatalogChange
 from catalog.difference import difference
 from catalog.model import Relation, View
 from catalog.snapshot import Snapshot
@@ -29,7 +29,7 @@ from kalam_pg.sql.statements import Statement
 Lock = tuple[Name, Mode]
 
 
-def needed(statement: Statement, before: Snapshot, change: Change) -> list[Lock]:
+def needed(statement: Statement, before: Snapshot, change: CatalogChange) -> list[Lock]:
     """The locks of a definition that makes a change in a catalogue; names before what they name."""
     return [
         *_roles(statement, change),
@@ -38,7 +38,7 @@ def needed(statement: Statement, before: Snapshot, change: Change) -> list[Lock]
     ]
 
 
-def _roles(statement: Statement, change: Change) -> Iterator[Lock]:
+def _roles(statement: Statement, change: CatalogChange) -> Iterator[Lock]:
     for user in (*change.users, *change.purged):
         yield ("role", user.name), ACCESS_EXCLUSIVE
     match statement:
@@ -51,13 +51,13 @@ def _roles(statement: Statement, change: Change) -> Iterator[Lock]:
             pass
 
 
-def _namespaces(before: Snapshot, change: Change) -> Iterator[Lock]:
+def _namespaces(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
     for name, after in difference(before, change.snapshot).namespaces.items():
         changed = name in before.namespaces and after is not None
         yield ("schema", name), SHARE_UPDATE_EXCLUSIVE if changed else ACCESS_EXCLUSIVE
 
 
-def _relations(before: Snapshot, change: Change) -> Iterator[Lock]:
+def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
     changed = difference(before, change.snapshot)
     for relation_id, after in (*changed.tables.items(), *changed.views.items()):
         there = before.tables.get(relation_id) or before.views.get(relation_id)

@@ -8,13 +8,13 @@ other definitions (`definition_locks`), never for readers; a DROP waits for writ
 from collections.abc import Sequence
 from functools import partial
 
-from catalog.changes import Change
+from catalog.changes import CatalogChange
 from catalog.difference import difference
 from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
 from catalog.model import Table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
 from kalam_pg.query.database import Database
 from kalam_pg.query.ddl import DdlContext, plan_ddl
@@ -89,7 +89,7 @@ def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snap
             return plan, before
 
 
-def _settle_at_end(sql: SqlSession, change: Change) -> None:
+def _settle_at_end(sql: SqlSession, change: CatalogChange) -> None:
     """What a change means to the running server, when the outcome of its transaction is known.
 
     Nothing here relies on what the outcome is: the catalogue tells.

@@ -4,10 +4,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.query.database import Database
 from kalam_pg.query.prepare import StatementCache
-from kalam_pg.sessions.registry import SessionRegistry
+from kalam_pg.sessions.session_registry import SessionRegistry
 
 
 class SessionConfig(Protocol):

@@ -16,7 +16,7 @@ from catalog.model import Role, User
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.live.channels import Listener
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire.notices import Notice

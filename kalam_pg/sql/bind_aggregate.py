@@ -11,7 +11,7 @@ from catalog.errors import (
     WindowingError,
     WrongObjectTypeError,
 )
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Volatility
 from kalam_pg.sql.bind_call import (
     AGGREGATE,
@@ -77,13 +77,13 @@ def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
         if within is not None:
             raise unsupported("OVER for an ordered-set aggregate", node)
         return _window(level, node, name, condition, over)
-    if not registry.aggregates(name):
+    if not lookup.aggregates(name):
         what = "FILTER" if condition is not None else "WITHIN GROUP"
-        if registry.windows(name):
+        if lookup.windows(name):
             raise WrongObjectTypeError(
                 f"window function {name} requires an OVER clause", position=at
             )
-        if not registry.functions(name):
+        if not lookup.functions(name):
             raise no_function(name, arguments(level, node), at)
         raise WrongObjectTypeError(
             f"{what} specified, but {name} is not an aggregate function", position=at
@@ -149,7 +149,7 @@ def _operands(level: Level, node: exp.Anonymous, name: str) -> tuple[Expr, ...]:
     items = node.expressions
     if items and type(items[0]) is exp.Star:
         return ()
-    if not items and any(not o.args for o in registry.aggregates(name)):
+    if not items and any(not o.args for o in lookup.aggregates(name)):
         raise WrongObjectTypeError(
             f"{name}(*) must be used to call a parameterless aggregate function",
             position=position(node),
@@ -218,7 +218,7 @@ def _window(
     for flag, word in (("distinct", "DISTINCT"), ("order", "aggregate ORDER BY")):
         if node.args.get(flag):
             raise unsupported(f"{word} for window functions", node)
-    is_aggregate = bool(registry.aggregates(name)) and not registry.windows(name)
+    is_aggregate = bool(lookup.aggregates(name)) and not lookup.windows(name)
     before, level.inside = level.inside, "window"
     operands = _operands(level, node, name) if is_aggregate else arguments(level, node)
     level.inside = before
@@ -228,7 +228,7 @@ def _window(
     except Ambiguous:
         raise ambiguous_call(name, operands, at) from None
     if found is None:
-        if registry.functions(name):
+        if lookup.functions(name):
             raise WrongObjectTypeError(
                 f"OVER specified, but {name} is not a window function nor an aggregate function",
                 position=at,

@@ -14,8 +14,8 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.functions import registry
-from kalam_pg.functions.table import Kind, Overload, Volatility
+from kalam_pg.functions import lookup
+from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
 from kalam_pg.sql.coerce import argument, coerce, unify
 from kalam_pg.sql.overloads import (
@@ -53,10 +53,10 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
         special = _SPECIAL.get(name)
         if special is not None:
             return special(level, node)
-    if registry.aggregates(name):
+    if lookup.aggregates(name):
         return AGGREGATE[0](level, node)
     at = position(node)
-    if registry.windows(name) and not registry.functions(name):
+    if lookup.windows(name) and not lookup.functions(name):
         raise WrongObjectTypeError(f"window function {name} requires an OVER clause", position=at)
     _plain_call_only(name, node)
     operands = _without_void(arguments(level, node))
@@ -144,7 +144,7 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     overload = found.overload
     if overload.volatility is Volatility.VOLATILE:
         level.state.volatile = True
-    if overload.kind is Kind.SET:
+    if overload.kind is OverloadKind.SET:
         _check_set(level, at)
     state = level.state
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
@@ -181,7 +181,7 @@ def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
     """42883 `function f(integer) does not exist`, or 0A000 when PostgreSQL has it."""
     described = f"{name}({', '.join(e.type.sql_name for e in operands)})"
     several_arrays = name == "unnest" and len(operands) > 1
-    if several_arrays or (registry.known_elsewhere(name) and not _known_here(name)):
+    if several_arrays or (lookup.known_elsewhere(name) and not _known_here(name)):
         return FeatureNotSupportedError(f"function {described} is not supported", position=at)
     return UndefinedFunctionError(
         f"function {described} does not exist",
@@ -192,7 +192,7 @@ def no_function(name: str, operands: tuple[Expr, ...], at: int) -> Exception:
 
 
 def _known_here(name: str) -> bool:
-    return bool(registry.functions(name) or registry.aggregates(name) or registry.windows(name))
+    return bool(lookup.functions(name) or lookup.aggregates(name) or lookup.windows(name))
 
 
 def ambiguous_call(name: str, operands: tuple[Expr, ...], at: int) -> AmbiguousFunctionError:

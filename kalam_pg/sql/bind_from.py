@@ -13,7 +13,7 @@ from catalog.errors import (
 )
 from catalog.model import Table, View
 from catalog.types import registry as types
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_call import call_name
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_using import natural, using_condition
@@ -283,7 +283,7 @@ def _function_columns(bound: Expr, name: str) -> tuple[OutputColumn, ...]:
         raise FeatureNotSupportedError(
             'a column definition list is required for functions returning "record"'
         )
-    if overload is not None and overload.kind is Kind.CAST:
+    if overload is not None and overload.kind is OverloadKind.CAST:
         name = bound.type.name
     return (OutputColumn(name, bound.type, bound.typmod),)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlglot import exp
 
 from catalog.errors import FeatureNotSupportedError, UndefinedTableError
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_expr import consumed
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
@@ -74,7 +74,7 @@ def _check_query(
 ) -> None:
     """As `CheckSelectLocking` in PostgreSQL's analyze.c: its order, its words."""
     sets = any(
-        isinstance(part, Call) and part.overload.kind is Kind.SET
+        isinstance(part, Call) and part.overload.kind is OverloadKind.SET
         for target in targets
         for part in walk(target.expr)
     )

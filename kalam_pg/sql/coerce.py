@@ -15,7 +15,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, Volatility
 from kalam_pg.sql.overloads import common_type, find_cast
 from kalam_pg.sql.scope import Binding
@@ -78,7 +78,7 @@ def read_literal(state: Binding, const: Const, target: PgType, typmod: int = -1)
     assert isinstance(text, str)
     moment = target.name in _DATE_TIME and text.strip().lower() in _MOMENTS
     if moment or target.names_objects:  # What a name means depends on what exists by then.
-        overload = registry.cast(types.TEXT, target)
+        overload = lookup.cast(types.TEXT, target)
         if overload is not None:
             return Call(overload, (replace(const, type=types.TEXT),), target, -1, const.position)
     if target.pseudo:
@@ -115,7 +115,7 @@ def with_typmod(expr: Expr, typmod: int, *, explicit: bool) -> Expr:
     if typmod < 0 or expr.typmod == typmod:
         return expr
     kind = expr.type
-    overload = registry.length_cast(kind, explicit=explicit)
+    overload = lookup.length_cast(kind, explicit=explicit)
     if overload is None:
         return expr
     if isinstance(expr, Const) and expr.value is None:

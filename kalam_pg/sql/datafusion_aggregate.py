@@ -12,7 +12,7 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.functions.registry import key_of
+from kalam_pg.functions.lookup import key_of
 from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant
 from kalam_pg.sql.datafusion_state import Rendering, converted

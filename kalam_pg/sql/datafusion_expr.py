@@ -15,9 +15,9 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import patterns
 from kalam_pg.functions.define import same
-from kalam_pg.functions.registry import key_of
+from kalam_pg.functions.lookup import key_of
 from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
-from kalam_pg.functions.table import Kind, Overload, Volatility
+from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.closures import flatten
 from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
@@ -85,7 +85,7 @@ def is_constant(expr: Expr, *, once: bool = False) -> bool:
             return False
         if isinstance(node, Call) and (
             (node.overload.volatility is Volatility.VOLATILE and not once)
-            or node.overload.kind is Kind.SET
+            or node.overload.kind is OverloadKind.SET
         ):
             return False
     return True
@@ -196,7 +196,7 @@ class Expressions:
     def _call(self, expr: Call) -> Sql:
         expr = with_json_rows(expr)
         overload = expr.overload
-        if overload.kind is Kind.SET:
+        if overload.kind is OverloadKind.SET:
             raise FeatureNotSupportedError(
                 f"set-returning function {overload.name} is not supported here",
                 position=expr.position,
@@ -228,7 +228,7 @@ class Expressions:
         if overload.row is same:
             return _relabelled(args[0], arg_types[0], result_type)
         if overload.server_only or (
-            overload.kind is Kind.CAST and _LOOKED_UP & {*arg_types, result_type}
+            overload.kind is OverloadKind.CAST and _LOOKED_UP & {*arg_types, result_type}
         ):
             raise FeatureNotSupportedError(f"{overload.name} over rows of tables is not supported")
         result = canonical(result_type)
@@ -247,7 +247,11 @@ class Expressions:
             key += f"#{typmod}"
         if not values:
             values = [Sql("arrow_cast(1, 'Int64')", pa.int64())]
-        if overload.arrow is not None and overload.kind is Kind.OPERATOR and _all_integers(values):
+        if (
+            overload.arrow is not None
+            and overload.kind is OverloadKind.OPERATOR
+            and _all_integers(values)
+        ):
             # Kernels take one type on both sides.
             values = [converted(v, result) for v in values]
         return self._state.call(key, values, result, arg_types, result_type)
@@ -267,7 +271,7 @@ class Expressions:
 
     def _compared(self, overload: Overload, left: Expr, right: Expr) -> tuple[Sql, Sql] | None:
         """Both sides of a comparison that Arrow makes as SQL does; None when it must be a call."""
-        if overload.kind is not Kind.OPERATOR or overload.name not in _COMPARISONS:
+        if overload.kind is not OverloadKind.OPERATOR or overload.name not in _COMPARISONS:
             return None
         floats = {left.type, right.type} <= {types.FLOAT4, types.FLOAT8}
         if overload.native is None and left.type is not right.type and not floats:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant, unified
 from kalam_pg.sql.datafusion_lateral import (
     binding_condition,
@@ -251,7 +251,7 @@ def set_rows(state: Rendering, scan: FunctionScan) -> list[tuple[Value, ...]]:
     """The rows of a function in FROM."""
     call = scan.call
     rows: list[tuple[Value, ...]]
-    if isinstance(call, Call) and call.overload.kind is Kind.SET:
+    if isinstance(call, Call) and call.overload.kind is OverloadKind.SET:
         arguments = [evaluate(a, state.context) for a in call.args]
         rows = set_values(call, arguments, state)
     else:

@@ -16,9 +16,9 @@ from catalog.errors import (
     InvalidRowCountInResultOffsetClauseError,
 )
 from catalog.types import registry as types
-from kalam_pg.functions import registry
-from kalam_pg.functions.registry import key_of
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions import lookup
+from kalam_pg.functions.lookup import key_of
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted
 from kalam_pg.sql.physical import Sql, canonical, literal
@@ -128,7 +128,7 @@ def rows_per_binding(
         query.limit is not None or query.offset is not None
     ):
         number = Window(
-            registry.windows("row_number")[0], (), types.INT8,
+            lookup.windows("row_number")[0], (), types.INT8,
             partition_by=tuple([t.expr for t in own]), order_by=query.order_by,
         )  # fmt: skip
         targets.append(Target(number, ""))
@@ -195,7 +195,7 @@ def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bo
     expressions = Expressions(state, scope)
     bindings = [f"{known.text} AS d{i}" for i, (_, known) in enumerate(domain.columns)]
     physical = tuple([canonical(c.type) for c in scan.columns])
-    if call.overload.kind is not Kind.SET:
+    if call.overload.kind is not OverloadKind.SET:
         value = expressions.canonical(call)
         items = ", ".join([*bindings, f"{value.text} AS c0"])
         if scan.ordinality:
@@ -237,7 +237,7 @@ def expand_sets(state: Rendering, query: Select) -> Select:
     calls: dict[Call, None] = {}
     for target in query.targets:
         for node in _of_this_level(target.expr):
-            if isinstance(node, Call) and node.overload.kind is Kind.SET:
+            if isinstance(node, Call) and node.overload.kind is OverloadKind.SET:
                 calls[node] = None
     if not calls:
         return query

@@ -15,7 +15,7 @@ from typing import Any
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_lateral import (
@@ -313,17 +313,17 @@ def _aggregated(query: Select, target: Expr) -> Select:
 
 
 def _operator(symbol: str, kind: PgType) -> Overload:
-    return next(o for o in registry.operators(symbol) if o.args == (kind, kind))
+    return next(o for o in lookup.operators(symbol) if o.args == (kind, kind))
 
 
 def _count(arg: Expr | None = None) -> Aggregate:
     args = () if arg is None else (arg,)
-    overload = next(o for o in registry.aggregates("count") if len(o.args) == len(args))
+    overload = next(o for o in lookup.aggregates("count") if len(o.args) == len(args))
     return Aggregate(overload, args, types.INT8)
 
 
 def _array_agg() -> Overload:
-    return registry.aggregates("array_agg")[0]
+    return lookup.aggregates("array_agg")[0]
 
 
 def _quantified(
@@ -337,7 +337,7 @@ def _quantified(
     kind = BoolKind.OR if every else BoolKind.AND
     test = terms[0] if len(terms) == 1 else BoolOp(kind, tuple(terms), types.BOOL)
     name = "bool_and" if every else "bool_or"
-    decided = Aggregate(registry.aggregates(name)[0], (test,), types.BOOL)
+    decided = Aggregate(lookup.aggregates(name)[0], (test,), types.BOOL)
     unknown = Call(_operator(">", types.INT8), (_count(), _count(test)), types.BOOL)
     return Case(
         (

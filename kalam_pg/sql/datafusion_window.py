@@ -12,7 +12,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from kalam_pg.functions.sortkey import ordered_in_arrow
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.datafusion_aggregate import average
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant
 from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
@@ -61,7 +61,7 @@ class _Windows:
     def emit(self, window: Window) -> Sql:
         """The window's value in the current row."""
         over = self._over(window)
-        if window.overload.kind is Kind.AGGREGATE:
+        if window.overload.kind is OverloadKind.AGGREGATE:
             return self._aggregate(window, over)
         name = window.overload.name
         if window.filter is not None:
@@ -167,7 +167,7 @@ class _Windows:
             parts.append(f"ORDER BY {', '.join(self._terms(window))}")
         if window.frame is not None:
             parts.append(self._frame(window, window.frame))
-        elif window.overload.kind is Kind.AGGREGATE or window.overload.name in {
+        elif window.overload.kind is OverloadKind.AGGREGATE or window.overload.name in {
             "first_value", "last_value", "nth_value",
         }:  # fmt: skip
             end = "CURRENT ROW" if window.order_by else "UNBOUNDED FOLLOWING"

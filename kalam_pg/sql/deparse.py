@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql import tree
 from kalam_pg.sql.keywords import COLUMN_NAME, RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.tree import Expr
@@ -104,11 +104,11 @@ def _const(_self: Deparser, node: tree.Const) -> str:
 
 def _call(self: Deparser, node: tree.Call) -> str:
     overload, args = node.overload, node.args
-    if overload.kind is Kind.CAST:
+    if overload.kind is OverloadKind.CAST:
         inner = self.expr(args[0])
         # A literal of its own type would be read again as the outer cast's text.
         return f"({inner})::{_cast_type(node.type, node.typmod)}"
-    if overload.kind is Kind.OPERATOR:
+    if overload.kind is OverloadKind.OPERATOR:
         if len(args) == 1:
             return f"({overload.name} {self.expr(args[0])})"
         return f"({self.expr(args[0])} {overload.name} {self.expr(args[1])})"
@@ -191,7 +191,7 @@ def _filter(self: Deparser, condition: Expr | None) -> str:
 
 
 def _window(self: Deparser, node: tree.Window) -> str:
-    star = "*" if node.overload.kind is Kind.AGGREGATE and not node.args else ""
+    star = "*" if node.overload.kind is OverloadKind.AGGREGATE and not node.args else ""
     parts = []
     if node.partition_by:
         parts.append(f"PARTITION BY {self.list(node.partition_by)}")

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from catalog.types import registry as types
 from kalam_pg.functions import decimals
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.datafusion_state import converted
 from kalam_pg.sql.physical import Sql, decimal, decimal_type, is_decimal
 from kalam_pg.sql.tree import Call
@@ -19,9 +19,9 @@ def emit(call: Call, args: Sequence[Sql]) -> Sql | None:
     overload = call.overload
     if call.type is not types.NUMERIC or not args:
         return None
-    if overload.kind is Kind.CAST:
+    if overload.kind is OverloadKind.CAST:
         return _cast(call, args[0])
-    if overload.kind is not Kind.OPERATOR or not all(is_decimal(a.physical) for a in args):
+    if overload.kind is not OverloadKind.OPERATOR or not all(is_decimal(a.physical) for a in args):
         return None
     if len(args) == 1:
         return _negated(args[0]) if overload.name == "-" else None

@@ -1,4 +1,4 @@
-"""Which function or operator a call means: PostgreSQL's rules over `functions.registry`.
+"""Which function or operator a call means: PostgreSQL's rules over `functions.lookup`.
 
 The manual's chapter "Type Conversion", as func_get_detail, oper and func_select_candidate in
 PostgreSQL do it. An argument's type is `UNKNOWN` for a literal or parameter that has no type yet.
@@ -12,8 +12,8 @@ from functools import lru_cache
 from catalog.errors import DatatypeMismatchError
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.functions import registry
-from kalam_pg.functions.table import Kind, Overload
+from kalam_pg.functions import lookup
+from kalam_pg.functions.table import Overload, OverloadKind
 
 ANY_FAMILY = frozenset(("anyelement", "anyarray", "anynonarray", "anyenum", "anyrange"))
 COMPATIBLE_FAMILY = frozenset(("anycompatible", "anycompatiblearray", "anycompatiblenonarray"))
@@ -70,12 +70,12 @@ _UNBUILT = {
 @lru_cache(1024)
 def _unbuilt(name: str) -> tuple[Overload, ...]:
     """The signatures of that name which only the choice knows; none that has been built since."""
-    here = {o.args for o in (*registry.functions(name), *registry.aggregates(name))}
+    here = {o.args for o in (*lookup.functions(name), *lookup.aggregates(name))}
     found = []
     for line in _UNBUILT.get(name, ()):
         args = tuple([_type(word) for word in line.split()])
         if args not in here:
-            found.append(Overload(name, Kind.FUNCTION, args, types.ANY))
+            found.append(Overload(name, OverloadKind.FUNCTION, args, types.ANY))
     return tuple(found)
 
 
@@ -87,7 +87,7 @@ def _type(name: str) -> PgType:
 
 def find_cast(source: PgType, target: PgType, context: str) -> Overload | None:
     """The cast from one type to another that may be applied in a context ('i', 'a', 'e')."""
-    found = registry.cast(source, target)
+    found = lookup.cast(source, target)
     if found is None or CONTEXTS[found.cast_context or "e"] > CONTEXTS[context]:
         return None
     return found
@@ -110,19 +110,19 @@ def resolve_function(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     Raises:
         Ambiguous: Several fit equally well.
     """
-    return _resolve((*registry.functions(name), *_unbuilt(name)), args)
+    return _resolve((*lookup.functions(name), *_unbuilt(name)), args)
 
 
 @lru_cache(4096)
 def resolve_aggregate(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     """As `resolve_function`, for aggregates."""
-    return _resolve((*registry.aggregates(name), *_unbuilt(name)), args)
+    return _resolve((*lookup.aggregates(name), *_unbuilt(name)), args)
 
 
 @lru_cache(4096)
 def resolve_window(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     """As `resolve_function`, for pure window functions."""
-    return _resolve(registry.windows(name), args)
+    return _resolve(lookup.windows(name), args)
 
 
 @lru_cache(16384)
@@ -132,7 +132,7 @@ def resolve_operator(symbol: str, args: tuple[PgType, ...]) -> Resolved | None:
     Raises:
         Ambiguous: Several fit equally well.
     """
-    found = [o for o in registry.operators(symbol) if len(o.args) == len(args)]
+    found = [o for o in lookup.operators(symbol) if len(o.args) == len(args)]
     exact = args
     if len(args) == 2 and types.UNKNOWN in args:
         # An unknown operand is first taken to have the other's type.

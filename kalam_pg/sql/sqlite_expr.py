@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
 from catalog.types.table import PgType
-from kalam_pg.functions.table import Kind, Overload
+from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql.sqlite_functions import (
     AggregateCall,
     Functions,
@@ -130,7 +130,7 @@ class ExpressionEmitter:
                 return self._python(e)
 
     def _call(self, e: Call) -> str:
-        if e.overload.kind is Kind.SET:
+        if e.overload.kind is OverloadKind.SET:
             raise FeatureNotSupportedError("set-returning functions are not allowed here")
         if e.overload.sqlite is not None:
             return e.overload.sqlite.format(*(self.expr(a) for a in e.args))
@@ -184,7 +184,7 @@ class ExpressionEmitter:
     def _array_subquery(self, e: ArraySubquery) -> str:
         element = e.query.columns[0].type
         call = AggregateCall(
-            Overload("array", Kind.AGGREGATE, (element,), e.type, _array_of_rows),
+            Overload("array", OverloadKind.AGGREGATE, (element,), e.type, _array_of_rows),
             (element,),
             e.type,
             (),
@@ -280,7 +280,7 @@ class Leaves:
 
     def replace(self, node: Expr) -> Expr:
         """The expression with each such part as column -1.<n>."""
-        is_set = isinstance(node, Call) and node.overload.kind is Kind.SET
+        is_set = isinstance(node, Call) and node.overload.kind is OverloadKind.SET
         if not (isinstance(node, _OPAQUE) or is_set):
             found: Expr = map_children(node, self.replace)
             return found

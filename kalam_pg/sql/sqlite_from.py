@@ -6,7 +6,7 @@ from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql import tree
 from kalam_pg.sql.sqlite_expr import ExpressionEmitter, Leaves, slot
 from kalam_pg.sql.sqlite_functions import from_sqlite, json_rows, set_of
@@ -88,7 +88,7 @@ class SourceEmitter(ExpressionEmitter):
         types = tuple(c.type for c in scan.columns[:width])
         call = scan.call
         alias = f"r{scan.relation}"
-        if isinstance(call, Call) and call.overload.kind is Kind.SET:
+        if isinstance(call, Call) and call.overload.kind is OverloadKind.SET:
             rows = self.set_call(call, types)
         else:
             of = call.type

@@ -3,7 +3,7 @@
 import operator as py
 from collections.abc import Iterator
 
-from kalam_pg.functions.table import Kind, Overload, Volatility
+from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.tree import BoolKind, BoolOp, Call, Const, Expr, Query, Select, SetOp, ValuesQuery
 from kalam_pg.sql.walk import children, walk
 
@@ -44,7 +44,7 @@ def is_single(query: Query) -> bool:
     if not isinstance(query, Select):
         return False
     sets = any(
-        isinstance(node, Call) and node.overload.kind is Kind.SET
+        isinstance(node, Call) and node.overload.kind is OverloadKind.SET
         for target in query.targets
         for node in own_nodes(target.expr)
     )

@@ -13,7 +13,7 @@ from typing import TypeAlias, assert_never
 
 from catalog.errors import ArraySubscriptError, FeatureNotSupportedError
 from kalam_pg.functions.define import Datum
-from kalam_pg.functions.table import EvalContext, Kind, Overload, Volatility
+from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.closures import Constant, Parameter, Run, Slot
 from kalam_pg.sql.json_rows import with_json_rows
@@ -215,7 +215,11 @@ def row_function(
 ) -> Callable[..., Datum]:
     """The overload's row implementation, taking only values (after the context, if it needs one)."""
     function = overload.row
-    if function is None or overload.kind not in {Kind.FUNCTION, Kind.OPERATOR, Kind.CAST}:
+    if function is None or overload.kind not in {
+        OverloadKind.FUNCTION,
+        OverloadKind.OPERATOR,
+        OverloadKind.CAST,
+    }:
         raise FeatureNotSupportedError(f"{overload.name} cannot be used here")
     if overload.needs_types:
         if overload.needs_context:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType
-from kalam_pg.functions.table import EvalContext, Kind
+from kalam_pg.functions.table import EvalContext, OverloadKind
 from kalam_pg.sql import tree
 from kalam_pg.sql.sqlite_from import CatalogTable, SourceEmitter
 from kalam_pg.sql.sqlite_functions import Functions, SqliteValue, zip_sets
@@ -136,7 +136,7 @@ class _Emitter(SourceEmitter):
             node
             for target in q.targets
             for node in own_nodes(target.expr)
-            if isinstance(node, Call) and node.overload.kind is Kind.SET
+            if isinstance(node, Call) and node.overload.kind is OverloadKind.SET
         ]
         if not found:
             return []

@@ -36,7 +36,7 @@ from kalam_pg.sessions.settings import SETTINGS, Settings
 from kalam_pg.sessions.sql_session import SqlSession
 
 if TYPE_CHECKING:
-    from kalam_pg.wire.session import Session
+    from kalam_pg.wire.session import WireSession
 
 DATABASES = ("kalam", "postgres")
 ROOT = "root"
@@ -55,7 +55,7 @@ class Authentication:
         self._name = ""
         self._first_seen = False
 
-    def next(self, session: "Session") -> Steps[None] | None:
+    def next(self, session: "WireSession") -> Steps[None] | None:
         """The flow that handles the next packet or message; None when more bytes are needed."""
         if self._startup is None:
             packet = session.decoder.next_startup()
@@ -74,7 +74,7 @@ class Authentication:
             raise ProtocolViolationError("expected SASL response")
         return self._sasl(session, message)
 
-    def _begin(self, session: "Session", startup: StartupMessage) -> Steps[None]:
+    def _begin(self, session: "WireSession", startup: StartupMessage) -> Steps[None]:
         self._startup = startup
         if not supported(startup):
             raise FeatureNotSupportedError(
@@ -113,7 +113,7 @@ class Authentication:
         self._binding = binding
         session.send(encode.authentication_sasl(mechanisms(channel_binding=binding is not None)))
 
-    def _sasl(self, session: "Session", message: m.AuthenticationData) -> Steps[None]:
+    def _sasl(self, session: "WireSession", message: m.AuthenticationData) -> Steps[None]:
         if self._scram is None:
             initial = sasl_initial_response(message)
             self._scram = ScramServer(
@@ -143,7 +143,7 @@ class Authentication:
         session.send(encode.authentication_sasl_final(final))
         yield from self._welcome(session, self._user)
 
-    def _welcome(self, session: "Session", user: User) -> Steps[None]:
+    def _welcome(self, session: "WireSession", user: User) -> Steps[None]:
         """Authenticated: settings, key data, ReadyForQuery."""
         startup = self._startup
         assert startup is not None

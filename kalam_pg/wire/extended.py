@@ -35,17 +35,17 @@ from kalam_pg.wire.results import send_all, send_some
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
-    from kalam_pg.wire.session import Session
+    from kalam_pg.wire.session import WireSession
 
 
-def _begin(session: "Session") -> "SqlSession":
+def _begin(session: "WireSession") -> "SqlSession":
     session.flow_is_extended = True
     sql = session.sql
     assert sql is not None
     return sql
 
 
-def parse(session: "Session", message: m.Parse) -> Steps[None]:
+def parse(session: "WireSession", message: m.Parse) -> Steps[None]:
     """Make a prepared statement; its parameter and result types are settled now."""
     sql = _begin(session)
     if message.statement and message.statement in sql.prepared:
@@ -68,7 +68,7 @@ def parse(session: "Session", message: m.Parse) -> Steps[None]:
     session.send(PARSE_COMPLETE)
 
 
-def bind(session: "Session", message: m.Bind) -> Steps[None]:
+def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
     """Give a prepared statement its parameters."""
     sql = _begin(session)
     prepared = _prepared(sql, message.statement)
@@ -94,7 +94,7 @@ def bind(session: "Session", message: m.Bind) -> Steps[None]:
     yield
 
 
-def describe(session: "Session", message: m.Describe) -> Steps[None]:
+def describe(session: "WireSession", message: m.Describe) -> Steps[None]:
     """Tell the types of a statement's parameters and result, or of a portal's result."""
     sql = _begin(session)
     formats: tuple[int, ...] = ()
@@ -117,7 +117,7 @@ def describe(session: "Session", message: m.Describe) -> Steps[None]:
     yield
 
 
-def execute(session: "Session", message: m.Execute) -> Steps[None]:
+def execute(session: "WireSession", message: m.Execute) -> Steps[None]:
     """Run a portal, or go on with it: at most `max_rows` rows (0: all)."""
     sql = _begin(session)
     portal = _portal(sql, message.portal)
@@ -143,7 +143,9 @@ def execute(session: "Session", message: m.Execute) -> Steps[None]:
     yield from _send_part(session, portal, form, max(message.max_rows, 0))
 
 
-def _send_whole(session: "Session", portal: Portal, result: Result, form: RowForm) -> Steps[None]:
+def _send_whole(
+    session: "WireSession", portal: Portal, result: Result, form: RowForm
+) -> Steps[None]:
     """Send all that a portal's statement answers."""
     try:
         count = (yield from send_all(session, result, form)) if portal.can_run else None
@@ -155,7 +157,7 @@ def _send_whole(session: "Session", portal: Portal, result: Result, form: RowFor
     session.send(command_complete(result.command_tag if count is None else f"{result.tag} {count}"))
 
 
-def _send_part(session: "Session", portal: Portal, form: RowForm, max_rows: int) -> Steps[None]:
+def _send_part(session: "WireSession", portal: Portal, form: RowForm, max_rows: int) -> Steps[None]:
     """Send the next rows of a portal (0: all that are left)."""
     rows, result = portal.rows_left(), portal.result
     assert result is not None
@@ -169,7 +171,7 @@ def _send_part(session: "Session", portal: Portal, form: RowForm, max_rows: int)
     session.send(command_complete(tag))
 
 
-def close(session: "Session", message: m.Close) -> Steps[None]:
+def close(session: "WireSession", message: m.Close) -> Steps[None]:
     """Forget a statement or a portal; closing what is not there is no error.
 
     The portals of a statement stay, whatever the manual says: PostgreSQL keeps them too.
@@ -184,7 +186,7 @@ def close(session: "Session", message: m.Close) -> Steps[None]:
     yield
 
 
-def sync(session: "Session") -> Steps[None]:
+def sync(session: "WireSession") -> Steps[None]:
     """End the implicit transaction, then ReadyForQuery, whatever happened before."""
     sql = session.sql
     assert sql is not None

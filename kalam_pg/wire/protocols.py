@@ -49,7 +49,7 @@ class Work(Protocol):
     """Something a session has to wait for: a commit, a worker, a lock, a timer."""
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
-        """Begin. `resume()` makes the loop call `Session.advance` again.
+        """Begin. `resume()` makes the loop call `ServedSession.advance` again.
 
         resume: to be called once, from the loop's thread (`Transport.run_sync_soon` gets there
             from another one), also from inside `start`. Later calls do nothing.
@@ -82,7 +82,7 @@ class Transport(Protocol):
         """The secret of BackendKeyData: 4 bytes up to protocol 3.1, 32 from 3.2 on."""
 
     def write(self, data: bytes | memoryview) -> None:
-        """Queue bytes behind `Session.outbox` and start sending. For Work that streams, and for
+        """Queue bytes behind `ServedSession.outbox` and start sending. For Work that streams, and for
         what was not asked for (a notification, a notice) at a time when the protocol allows it.
         """
 
@@ -120,7 +120,7 @@ class Transport(Protocol):
         """
 
     def schedule(self) -> None:
-        """Have `Session.advance` called soon though no byte came (a notification is waiting).
+        """Have `ServedSession.advance` called soon though no byte came (a notification is waiting).
         Does nothing while Work runs: advance comes after it anyway.
         """
 
@@ -136,7 +136,7 @@ class Transport(Protocol):
         """From any thread: run `callback` in the loop's thread, soon."""
 
 
-class Session(Protocol):
+class ServedSession(Protocol):
     """One client's conversation. It sees decrypted bytes, from the StartupMessage on.
 
     SSLRequest, GSSENCRequest and CancelRequest are answered before a session exists. All calls
@@ -168,7 +168,7 @@ class Session(Protocol):
         """The connection is gone: release everything. The last call, and it comes exactly once."""
 
 
-SessionFactory = Callable[[Transport, Peer], Session]
+SessionFactory = Callable[[Transport, Peer], ServedSession]
 
 
 class Pause:

@@ -39,7 +39,7 @@ from storage.layout import Value
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
-    from kalam_pg.wire.session import Session
+    from kalam_pg.wire.session import WireSession
 
 _INSERTED = command_complete("INSERT 0 1")
 _READY = ready_for_query("I")
@@ -262,7 +262,7 @@ class QuickBind:
 _SIZE = Struct(">i").unpack_from
 
 
-def be_quick(session: "Session", sql: "SqlSession") -> Outcome:
+def be_quick(session: "WireSession", sql: "SqlSession") -> Outcome:
     """Do what the next messages ask for in one step."""
     if session.quick_commit.failed:
         session.quick_commit.failed = False
@@ -289,7 +289,7 @@ def be_quick(session: "Session", sql: "SqlSession") -> Outcome:
     return NOT_DONE
 
 
-def _bound(session: "Session", sql: "SqlSession", pipeline: Pipeline) -> QuickBind | None:
+def _bound(session: "WireSession", sql: "SqlSession", pipeline: Pipeline) -> QuickBind | None:
     """How the statement of a pipeline was bound before, or is now; None if it is not quick."""
     name = pipeline.statement
     prepared = sql.prepared.get(name)
@@ -311,7 +311,7 @@ def _bound(session: "Session", sql: "SqlSession", pipeline: Pipeline) -> QuickBi
 
 
 def _run_bound(
-    session: "Session", sql: "SqlSession", bound: QuickBind, start: int, stop: int, size: int
+    session: "WireSession", sql: "SqlSession", bound: QuickBind, start: int, stop: int, size: int
 ) -> Outcome:
     """Run a bound statement, its parameters in the decoder's [start:stop], `size` bytes in all."""
     decoder, how, quick = session.decoder, bound.format, bound.quick
@@ -335,7 +335,11 @@ def _run_bound(
 
 
 def run_simple(
-    session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: Params, size: int
+    session: "WireSession",
+    sql: "SqlSession",
+    prepared: PreparedStatement,
+    params: Params,
+    size: int,
 ) -> Outcome:
     """Do what a Query of `size` bytes asks for, its literals taken out as `params`."""
     quick = _quick(sql, prepared)
@@ -407,7 +411,7 @@ class QuickCommit(Wait):
         "failed",
     )
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "WireSession") -> None:
         super().__init__()
         self.failed = False
         self._owner = RowOwner(session.process_id)  # Of the row, until it is visible.

@@ -10,7 +10,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm
 
 if TYPE_CHECKING:
-    from kalam_pg.wire.session import Session
+    from kalam_pg.wire.session import WireSession
 
 ROWS_PER_STEP = 1000
 """Rows that are encoded before others have their turn: one to five milliseconds."""
@@ -19,7 +19,7 @@ UNSENT_BYTES_MAX = 64 << 10
 """So much may be queued before the client has to read on."""
 
 
-def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | None]:
+def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int | None]:
     """Send the rows of an answer. How many there were where only reading it tells, else None."""
     if result.stream is not None:
         return (yield from _forward(session, result))
@@ -36,7 +36,7 @@ def send_all(session: "Session", result: Result, form: RowForm) -> Steps[int | N
 
 
 def send_some(
-    session: "Session", take: Callable[[int], Steps[Portion]], form: RowForm, limit: int
+    session: "WireSession", take: Callable[[int], Steps[Portion]], form: RowForm, limit: int
 ) -> Steps[tuple[int, bool]]:
     """Send rows as `take` gives them, at most `limit` (0: all). How many, and whether that was the limit."""
     count = 0
@@ -52,7 +52,7 @@ def send_some(
     return count, True
 
 
-def _forward(session: "Session", result: Result) -> Steps[int]:
+def _forward(session: "WireSession", result: Result) -> Steps[int]:
     """Forward every chunk of an engine's DataRow messages."""
     transport = session.transport
     execution, answer = result.execution, result.stream

@@ -48,7 +48,7 @@ HELD_BYTES_MAX = 8192
 _IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
 
 
-class Session:
+class WireSession:
     """See `wire.protocols.Session`, which this implements.
 
     sql: the conversation behind it, once authenticated.

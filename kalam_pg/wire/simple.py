@@ -18,10 +18,10 @@ from storage.layout import Value
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
-    from kalam_pg.wire.session import Session
+    from kalam_pg.wire.session import WireSession
 
 
-def query(session: "Session", text: str) -> Steps[None]:
+def query(session: "WireSession", text: str) -> Steps[None]:
     """Run every statement of the text, commit, ReadyForQuery."""
     sql = session.sql
     assert sql is not None
@@ -39,7 +39,7 @@ def query(session: "Session", text: str) -> Steps[None]:
 
 
 def _run_shaped(
-    session: "Session", sql: "SqlSession", prepared: PreparedStatement, params: quick.Params
+    session: "WireSession", sql: "SqlSession", prepared: PreparedStatement, params: quick.Params
 ) -> Steps[None]:
     """Run the one statement of a text, its literals taken out."""
     assert prepared.statement is not None
@@ -68,7 +68,7 @@ class _Client:
 
     __slots__ = ("_session", "_sql")
 
-    def __init__(self, session: "Session", sql: "SqlSession") -> None:
+    def __init__(self, session: "WireSession", sql: "SqlSession") -> None:
         self._session = session
         self._sql = sql
 

@@ -40,7 +40,7 @@ class World:
         self.ids = Ids(self.store.first_oid(), count(1 << 40).__next__)
         self.snapshot: Snapshot = self.store.load()
 
-    def apply(self, change: changes.Change) -> changes.Change:
+    def apply(self, change: changes.CatalogChange) -> changes.CatalogChange:
         end, put = self.ids.reservation()
         self.keys.write([put, *change.puts])
         self.ids.reserved(end)
@@ -48,7 +48,7 @@ class World:
         self.snapshot = change.snapshot
         return change
 
-    def namespace(self, name: str) -> changes.Change:
+    def namespace(self, name: str) -> changes.CatalogChange:
         return self.apply(
             changes.create_namespace(self.snapshot, self.ids, name, owner=10, now_us=NOW)
         )
@@ -279,7 +279,7 @@ def test_renaming_a_namespace_takes_its_tables_along(world):
 
 
 def test_a_view_is_replaced_only_by_one_with_the_same_columns(world):
-    def view(*columns: Column, or_replace: bool = True) -> changes.Change:
+    def view(*columns: Column, or_replace: bool = True) -> changes.CatalogChange:
         return changes.create_view(
             world.snapshot,
             world.ids,

@@ -17,7 +17,7 @@ from kalam_pg.engines.request import (
     TableInput,
     WireResult,
 )
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.rows import encode_rows
 from storage.errors import KalamError
@@ -76,9 +76,9 @@ async def test_names_of_catalogue_objects_stay_in_the_server():
 
 
 def spec(symbol: str, name: str) -> UdfSpec:
-    (overload,) = [o for o in registry.operators(symbol) if o.args == (INT4, INT4)]
+    (overload,) = [o for o in lookup.operators(symbol) if o.args == (INT4, INT4)]
     int32 = pa.int32()
-    return UdfSpec(name, registry.key_of(overload), (int32, int32), int32, (23, 23), 23)
+    return UdfSpec(name, lookup.key_of(overload), (int32, int32), int32, (23, 23), 23)
 
 
 async def numbers(engine: Engine, sql: str, *specs: UdfSpec) -> list[int | None]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from catalog.errors import DivisionByZeroError, NumericValueOutOfRangeError
 from catalog.types import registry as types
 from kalam_pg.functions.arrow_udf import make_udf_callable
-from kalam_pg.functions.registry import by_key, everything, key_of
+from kalam_pg.functions.lookup import by_key, everything, key_of
 from kalam_pg.functions.udf import UdfSpec
 from storage.arrow import to_array, to_values
 

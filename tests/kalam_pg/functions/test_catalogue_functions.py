@@ -4,12 +4,12 @@ import pytest
 
 from catalog.errors import FeatureNotSupportedError, InvalidRegularExpressionError
 from catalog.types.registry import INT2VECTOR, INT4, INT8, OID, TEXT, array_of
-from kalam_pg.functions import arrays, regex, registry, sysinfo
+from kalam_pg.functions import arrays, lookup, regex, sysinfo
 from kalam_pg.functions.table import EvalContext
 
 
 def row(name: str, *args: object):
-    (found,) = [o for o in registry.functions(name) if o.args == args]
+    (found,) = [o for o in lookup.functions(name) if o.args == args]
     assert found.row is not None
     return found.row
 

@@ -10,7 +10,7 @@ import trio
 
 from kalam_pg.jobs import flushing
 from kalam_pg.jobs.host import FlushHost
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.query.committer import Committer
 from storage import failpoints
 from storage.cold.trim import trim

@@ -12,7 +12,7 @@ import trio
 from catalog.model import TableKind
 from kalam_pg.jobs import flushing, retention
 from kalam_pg.jobs.flushing import Policies, start_policies
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.supervision import Supervisor
 from storage import failpoints
 from storage.cold import trim as trim_module

@@ -11,7 +11,7 @@ import trio
 from catalog import codec
 from kalam_pg.jobs import retention
 from kalam_pg.jobs.host import FlushHost
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.query.committer import Committer
 from storage.cold.directories import tablets_in
 from storage.cold.flush import flush_together

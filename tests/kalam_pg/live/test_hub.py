@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
 
-from kalam_pg.live.hub import Change, Commit, Gap, Hub, Position, Subscriber
+from kalam_pg.live.hub import Commit, Gap, Hub, Position, RowChange, Subscriber
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.log.log_entry import Op
@@ -59,7 +59,7 @@ class Lab:
         made = write_set(self.seq, *rows)
         for tablet in {tablet for tablet, _ in rows} - {STREAM}:
             changes = tuple(
-                Change(n, w.op, w.row, w.old)
+                RowChange(n, w.op, w.row, w.old)
                 for n, w in enumerate(made.writes)
                 if w.tablet == tablet
             )
@@ -95,7 +95,7 @@ def test_a_commit_is_told_to_the_subscribers_of_its_tablets_and_to_nobody_else()
     one, two, other = lab.follow(), lab.follow(), lab.follow(B)
     seq = lab.commit((A, "x"), (A, "y"))
     expected = [
-        Commit(seq, (Change(0, Op.INSERT, ("x",), None), Change(1, Op.INSERT, ("y",), None)))
+        Commit(seq, (RowChange(0, Op.INSERT, ("x",), None), RowChange(1, Op.INSERT, ("y",), None)))
     ]
     assert (one.take(), two.take(), other.take()) == (expected, expected, ())
     assert one.position == Position(seq)
@@ -255,7 +255,7 @@ def test_commits_that_were_published_by_nobody_are_read_in_the_log():
     follower, behind = lab.follow(), lab.hub.subscribe(A, lambda: None)
     lab.commit((A, "1"))
     lab.seq += 10
-    lab.log.commits[A].append(Commit(lab.seq, (Change(0, Op.INSERT, ("in doubt",), None),)))
+    lab.log.commits[A].append(Commit(lab.seq, (RowChange(0, Op.INSERT, ("in doubt",), None),)))
     lab.hub.reread()
     lab.commit((A, "2"))
     behind.start(0)

@@ -3,7 +3,7 @@
 import pytest
 
 from catalog.types import registry as T  # noqa: N812
-from kalam_pg.functions.table import Kind
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind import bind_expression
 from kalam_pg.sql.tree import (
     BoolOp,
@@ -182,7 +182,7 @@ def test_implicit_casts_are_calls():
     assert addition.overload.args == (T.INT4, T.INT8)
     cast = target("SELECT id + 1.5 FROM t").args[0]
     assert isinstance(cast, Call)
-    assert (cast.overload.kind, cast.type) == (Kind.CAST, T.NUMERIC)
+    assert (cast.overload.kind, cast.type) == (OverloadKind.CAST, T.NUMERIC)
 
 
 def test_casts_of_constants_are_folded():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from catalog.errors import DatatypeMismatchError
 from catalog.types import registry as T  # noqa: N812
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 from kalam_pg.sql.overloads import (
     Ambiguous,
     NotBuilt,
@@ -94,7 +94,7 @@ def test_polymorphic_arguments_must_say_their_type():
 
 def test_a_signature_that_is_not_built_is_not_replaced_by_another():
     for name, args in (("gcd", (T.NUMERIC, T.NUMERIC)), ("ltrim", (T.BYTEA, T.BYTEA))):
-        if args in {o.args for o in registry.functions(name)}:
+        if args in {o.args for o in lookup.functions(name)}:
             continue  # Built since: nothing to refuse.
         with pytest.raises(NotBuilt):
             resolve_function(name, args)

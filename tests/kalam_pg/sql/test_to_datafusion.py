@@ -11,7 +11,7 @@ import pytest
 
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
 from kalam_pg.functions.arrow_udf import split_key
-from kalam_pg.functions.registry import by_key
+from kalam_pg.functions.lookup import by_key
 from kalam_pg.functions.table import EvalContext
 from storage.errors import KalamError
 from tests.kalam_pg.sql.oracle import Database, make_context, make_table, oracle_database

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from catalog.errors import DivisionByZeroError, FeatureNotSupportedError
 from catalog.types import registry as types
-from kalam_pg.functions import registry
+from kalam_pg.functions import lookup
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -39,7 +39,7 @@ def slot(column):
 
 
 def operator(symbol, *kinds):
-    return next(o for o in registry.operators(symbol) if o.args == kinds)
+    return next(o for o in lookup.operators(symbol) if o.args == kinds)
 
 
 def call(symbol, left, right, result=types.BOOL):

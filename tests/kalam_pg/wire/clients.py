@@ -31,7 +31,7 @@ from kalam_pg.pgwire.messages import (
 from kalam_pg.server.factory import build_services, open_database
 from kalam_pg.sessions.services import Services
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer
-from kalam_pg.wire.session import Session
+from kalam_pg.wire.session import WireSession
 from storage.engine import Engine, StorageOptions
 from tests import frontend
 
@@ -89,7 +89,7 @@ class Client:
 
     def __init__(self, server: "Server", options: str = "") -> None:
         self.transport = _Transport()
-        self.session = Session(server.services, self.transport, Peer("unix", uid=os.getuid()))
+        self.session = WireSession(server.services, self.transport, Peer("unix", uid=os.getuid()))
         self.transport.outbox = self.session.outbox
         self._server = server
         self._decoder = frontend.BackendDecoder()

@@ -7,8 +7,8 @@ import structlog
 import trio
 
 from catalog.errors import QueryCanceledError
-from kalam_pg.jobs import registry
-from kalam_pg.jobs.registry import Jobs
+from kalam_pg.jobs import job_list
+from kalam_pg.jobs.job_list import Jobs
 from storage.errors import DiskFullError, InternalError
 
 
@@ -187,7 +187,7 @@ async def test_a_round_that_had_nothing_to_do_is_not_listed():
 
 
 async def test_the_oldest_are_forgotten_but_not_those_that_run(monkeypatch):
-    monkeypatch.setattr(registry, "JOBS_KEPT", 2)
+    monkeypatch.setattr(job_list, "JOBS_KEPT", 2)
     jobs = Jobs()
 
     async def quick(_job):

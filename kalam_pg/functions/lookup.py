@@ -9,7 +9,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import casts as cast_rows
 from kalam_pg.functions.define import cast_name
 from kalam_pg.functions.known import NAMES
-from kalam_pg.functions.table import Kind, Overload
+from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
     "aggregates", "arrays", "casts", "comparison", "current", "datetimes", "fields", "floats",
@@ -22,22 +22,22 @@ _MODULES = (
 
 def functions(name: str) -> tuple[Overload, ...]:
     """Plain and set-returning functions of a (folded) name."""
-    return _BY_NAME[Kind.FUNCTION].get(name, ()) + _BY_NAME[Kind.SET].get(name, ())
+    return _BY_NAME[OverloadKind.FUNCTION].get(name, ()) + _BY_NAME[OverloadKind.SET].get(name, ())
 
 
 def operators(symbol: str) -> tuple[Overload, ...]:
     """Operators of a symbol; prefix ones take one argument."""
-    return _BY_NAME[Kind.OPERATOR].get(symbol, ())
+    return _BY_NAME[OverloadKind.OPERATOR].get(symbol, ())
 
 
 def aggregates(name: str) -> tuple[Overload, ...]:
     """Aggregates of a name. Ordered-set ones take their WITHIN GROUP values last."""
-    return _BY_NAME[Kind.AGGREGATE].get(name, ())
+    return _BY_NAME[OverloadKind.AGGREGATE].get(name, ())
 
 
 def windows(name: str) -> tuple[Overload, ...]:
     """Window functions of a name (any aggregate may be used as one too)."""
-    return _BY_NAME[Kind.WINDOW].get(name, ())
+    return _BY_NAME[OverloadKind.WINDOW].get(name, ())
 
 
 def casts() -> tuple[Overload, ...]:
@@ -130,8 +130,10 @@ def _load() -> tuple[Overload, ...]:
     )
 
 
-def _index(overloads: tuple[Overload, ...]) -> dict[Kind, dict[str, tuple[Overload, ...]]]:
-    found: dict[Kind, dict[str, list[Overload]]] = {kind: defaultdict(list) for kind in Kind}
+def _index(overloads: tuple[Overload, ...]) -> dict[OverloadKind, dict[str, tuple[Overload, ...]]]:
+    found: dict[OverloadKind, dict[str, list[Overload]]] = {
+        kind: defaultdict(list) for kind in OverloadKind
+    }
     for overload in overloads:
         found[overload.kind][overload.name].append(overload)
     return {
@@ -142,6 +144,6 @@ def _index(overloads: tuple[Overload, ...]) -> dict[Kind, dict[str, tuple[Overlo
 
 _ALL = _load()
 _BY_NAME = _index(_ALL)
-_CASTS = {o.name: o for o in _ALL if o.kind is Kind.CAST}
+_CASTS = {o.name: o for o in _ALL if o.kind is OverloadKind.CAST}
 _ASSIGNED = {o.args[0].oid: o for o in cast_rows.ASSIGNED_LENGTHS}
 _BY_KEY = {key_of(o): o for o in (*_ALL, *cast_rows.ASSIGNED_LENGTHS)}
