@@ -17,6 +17,7 @@ from kalam_pg.engines.direct import direct_chunks
 from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.encoding import FIRST_BYTES, encoder, grown, slices
 from kalam_pg.engines.errors import from_datafusion
+from kalam_pg.engines.merging import Merges
 from kalam_pg.engines.request import UdfSpec, WireChunk, WireResult
 from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.functions import arrow_udf
@@ -30,6 +31,7 @@ class Execution:
     """One query. `chunks` may be iterated once; dropping the iterator stops DataFusion.
 
     direct: see `request.EngineQuery`. encoded: where the rows of immutable batches are kept.
+    merges: where it is kept which cold rows are hidden.
     """
 
     sql: str
@@ -41,6 +43,7 @@ class Execution:
     verified: VerifiedSegments
     direct: tuple[str, ...] = ()
     encoded: EncodedRows = field(default_factory=lambda: EncodedRows(0))
+    merges: Merges = field(default_factory=Merges)
     _raised: list[KalamError] = field(default_factory=list)
 
     def chunks(self) -> "Generator[pa.Schema | pa.RecordBatch | WireChunk]":
@@ -71,7 +74,7 @@ class Execution:
         for spec in self.udfs:
             _register_function(session, spec, self.context, self._raised)
         for table in self.tables:
-            inputs.register(session, table, self.verified, partitions)
+            inputs.register(session, table, self.verified, self.merges, partitions)
         frame = plan(session, self.sql)
         return frame.execute_stream(), frame.schema()
 

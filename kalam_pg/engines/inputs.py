@@ -1,25 +1,23 @@
 """A tablet as a DataFusion table: live hot rows, and those cold rows that nothing newer replaces.
 
-Segments are of three kinds (storage.md, "Reading hot + cold"), each read in the cheapest right way:
-most are scanned as they are; one whose keys may stand in the log too loses those by an anti-join with
-the few superseded keys; segments that overlap first lose the keys of the newer among them.
+Most segments are scanned as they are. One of which a newer segment or the log hides rows is scanned
+with a filter on its key, which looks each key up among the hidden ones (`merging` finds these). Rows
+of small files are in memory beside the hot ones.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datafusion import SessionContext
+from datafusion import SessionContext, udf
 
 from kalam_pg.engines.context import register_batches
+from kalam_pg.engines.keysets import Keys, KeySet
+from kalam_pg.engines.merging import DELETED, Large, Merged, Merges
 from kalam_pg.engines.request import SegmentRef
 from kalam_pg.engines.segments import Footer, VerifiedSegments
-
-SEQ = "_seq"
-DELETED = "_deleted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,11 @@ class Input:
 
 
 def register(
-    session: SessionContext, table: Input, verified: VerifiedSegments, partitions: int = 1
+    session: SessionContext,
+    table: Input,
+    verified: VerifiedSegments,
+    merges: Merges,
+    partitions: int = 1,
 ) -> None:
     """Make `table.name` known in `session`.
 
@@ -57,97 +59,112 @@ def register(
         register_batches(session, table.name, table.schema, table.hot, partitions)
         return
     footers = {segment.path: verified.open(segment) for segment in table.segments}
-    sql = " UNION ALL ".join(_Parts(session, table, footers).build())
+    merged = merges.merged(
+        table.segments,
+        footers,
+        table.key_columns,
+        table.key_kinds,
+        overlapping=table.overlapping,
+    )
+    sql = " UNION ALL ".join(_Parts(session, table, footers, partitions).build(merged))
     session.register_view(table.name, session.sql(sql))
 
 
 class _Parts:
     """The SELECTs whose union is the tablet, over helper tables named after it."""
 
-    def __init__(self, session: SessionContext, table: Input, footers: dict[str, Footer]) -> None:
+    def __init__(
+        self, session: SessionContext, table: Input, footers: dict[str, Footer], partitions: int
+    ) -> None:
         self._session = session
         self._table = table
         self._footers = footers
-        self._keys = [quote(name) for name in table.key_columns]
-        self._files: dict[str, str] = {}
+        self._partitions = partitions
+        self._helpers = 0
+        self._superseded: KeySet | None = None
+        if table.superseded is not None and table.superseded.num_rows:
+            keys = Keys.of(table.superseded.columns, table.key_kinds)
+            self._superseded = KeySet.of(keys)
 
-    def build(self) -> list[str]:
+    def build(self, merged: Merged) -> list[str]:
+        """At least one: a tablet of which nothing is left is an empty table."""
         table = self._table
-        parts = []
-        if table.hot:
-            register_batches(self._session, f"{table.name}#hot", table.schema, table.hot)
-            columns = ", ".join(quote(name) for name in table.schema.names) or "1"
-            parts.append(f"SELECT {columns} FROM {quote(f'{table.name}#hot')}")  # noqa: S608
-        superseded = table.superseded
-        if superseded is not None and superseded.num_rows:
-            self._session.register_record_batches(f"{table.name}#superseded", [[superseded]])
-        for group in _groups(table):
-            parts += self._group(group)
+        parts = [self._select(large) for large in merged.large]
+        if merged.small:
+            small = [self._small(*rows) for rows in merged.small]
+            parts.insert(0, self._in_memory("small", small))
+        if table.hot or not parts:
+            parts.insert(0, self._in_memory("hot", table.hot))
         return parts
 
-    def _group(self, group: Sequence[SegmentRef]) -> list[str]:
-        """One segment alone, or several that overlap each other, oldest first."""
-        if len(group) == 1 or _in_order(group):
-            return [self._select(s, _meeting(s, group[i + 1 :])) for i, s in enumerate(group)]
-        return [self._newest(group)]
+    def _in_memory(self, what: str, batches: Sequence[pa.RecordBatch]) -> str:
+        name = f"{self._table.name}#{what}"
+        schema = self._table.schema
+        register_batches(self._session, name, schema, batches, self._partitions)
+        columns = ", ".join(quote(column) for column in schema.names) or "1"
+        return f"SELECT {columns} FROM {quote(name)}"  # noqa: S608
 
-    def _select(self, segment: SegmentRef, newer: Sequence[SegmentRef]) -> str:
-        where = [f"NOT t.{quote(DELETED)}"]
-        if self._is_superseded(segment):
-            where.append(self._absent_from(quote(f"{self._table.name}#superseded")))
-        where += [self._absent_from(self._file(other)) for other in newer]
-        return (
-            f"SELECT {self._columns(segment)} FROM {self._file(segment)} t"  # noqa: S608
-            f" WHERE {' AND '.join(where)}"
+    def _small(self, batch: pa.RecordBatch, keys: Keys) -> pa.RecordBatch:
+        """Rows of small files that are not superseded, with the columns asked for."""
+        found = self._superseded.has(keys) if self._superseded is not None else None
+        if found is not None:
+            batch = batch.filter(pc.invert(found))
+        schema = self._table.schema
+        if not schema.names:
+            return batch
+        first = pa.repeat(0, batch.num_rows)
+        return pa.RecordBatch.from_arrays(
+            [
+                batch.column(field.name)
+                if field.name in batch.schema.names
+                else _array(self._table.missing.get(field.name), field.type).take(first)
+                for field in schema
+            ],
+            schema=pa.schema([field.with_nullable(True) for field in schema]),
         )
 
-    def _newest(self, group: Sequence[SegmentRef]) -> str:
-        """Segments whose commits interleave: the newest `_seq` of each key, by sorting."""
-        names = sorted({*self._table.schema.names, *self._table.key_columns, SEQ, DELETED})
-        union = " UNION ALL ".join(
-            f"SELECT {self._columns(s, names)} FROM {self._file(s)} t"  # noqa: S608
-            for s in group
-        )
-        keys = ", ".join(self._normal("u", i) for i in range(len(self._keys)))
-        columns = ", ".join(quote(name) for name in self._table.schema.names) or "1"
-        where = [f"t.n = 1 AND NOT t.{quote(DELETED)}"]
-        if any(self._is_superseded(s) for s in group):
-            where.append(self._absent_from(quote(f"{self._table.name}#superseded")))
-        ranked = (
-            f"SELECT u.*, row_number() OVER (PARTITION BY {keys} "  # noqa: S608
-            f"ORDER BY u.{quote(SEQ)} DESC) n FROM ({union}) u"
-        )
-        return f"SELECT {columns} FROM ({ranked}) t WHERE {' AND '.join(where)}"  # noqa: S608
+    def _select(self, large: Large) -> str:
+        segment = large.segment
+        absent = [] if large.hidden is None else [large.hidden]
+        if self._superseded is not None and self._is_superseded(segment):
+            absent.append(self._superseded)
+        where = [] if segment.deleted == 0 else [f"NOT t.{quote(DELETED)}"]
+        if absent:
+            where.append(self._absent_from(segment, absent))
+        condition = f" WHERE {' AND '.join(where)}" if where else ""
+        return f"SELECT {self._columns(segment)} FROM {self._file(segment)} t{condition}"  # noqa: S608
 
-    def _absent_from(self, other: str) -> str:
-        same = " AND ".join(
-            f"{self._normal('o', i)} = {self._normal('t', i)}" for i in range(len(self._keys))
-        )
-        return f"NOT EXISTS (SELECT 1 FROM {other} o WHERE {same})"  # noqa: S608
+    def _absent_from(self, segment: SegmentRef, sets: Sequence[KeySet]) -> str:
+        """A condition: the row's key is in none of the sets.
 
-    def _normal(self, alias: str, index: int) -> str:
-        """A key column in a form whose equality is SQL's: -0 is 0, and 1.50 is 1.5."""
-        column = f"{alias}.{self._keys[index]}"
-        kind = self._table.key_kinds[index] if self._table.key_kinds else ""
-        if kind == "float":
-            return f"({column} + 0.0)"
-        if kind == "numeric" and not self._is_decimal(self._table.key_columns[index]):
-            return (
-                f"CASE WHEN strpos({column}, '.') > 0 "
-                f"THEN rtrim(rtrim({column}, '0'), '.') ELSE {column} END"
-            )
-        return column
+        A function, not an anti-join: a join might be built on the segment with all its contents.
+        """
+        kinds = self._table.key_kinds
 
-    def _is_decimal(self, column: str) -> bool:
-        # The key need not be among the columns that are read.
-        return any(column in footer.decimals for footer in self._footers.values())
+        def is_seen(*columns: pa.Array) -> pa.Array:
+            keys = Keys.of(columns, kinds)
+            seen = pa.repeat(True, len(keys.codes))
+            for hidden in sets:
+                if (found := hidden.has(keys)) is not None:
+                    seen = pc.and_not(seen, found)
+            return seen
 
-    def _columns(self, segment: SegmentRef, names: Sequence[str] | None = None) -> str:
+        name = self._helper()
+        types = [self._footers[segment.path].types[key] for key in self._table.key_columns]
+        self._session.register_udf(udf(is_seen, types, pa.bool_(), "immutable", name))
+        keys = ", ".join(f"t.{quote(key)}" for key in self._table.key_columns)
+        return f"{quote(name)}({keys})"
+
+    def _helper(self) -> str:
+        self._helpers += 1
+        return f"{self._table.name}#{self._helpers}"
+
+    def _columns(self, segment: SegmentRef) -> str:
         """The columns asked for; what the segment was written without is filled in."""
-        have = self._footers[segment.path].names
-        wanted = self._table.schema.names if names is None else names
+        have = self._footers[segment.path].types
         return ", ".join(
-            f"t.{quote(n)}" if n in have else f"{self._fill(n)} AS {quote(n)}" for n in wanted
+            f"t.{quote(n)}" if n in have else f"{self._fill(n)} AS {quote(n)}"
+            for n in self._table.schema.names
         ) or "1"  # fmt: skip
 
     def _fill(self, name: str) -> str:
@@ -164,10 +181,8 @@ class _Parts:
 
     def _file(self, segment: SegmentRef) -> str:
         """The quoted name under which the segment's file is registered."""
-        name = self._files.get(segment.path)
-        if name is None:
-            name = self._files[segment.path] = f"{self._table.name}#{len(self._files)}"
-            self._session.register_parquet(name, segment.path)
+        name = self._helper()
+        self._session.register_parquet(name, segment.path)
         return quote(name)
 
     def _is_superseded(self, segment: SegmentRef) -> bool:
@@ -190,32 +205,6 @@ def _array(value: object, of: pa.DataType) -> pa.Array:
     if isinstance(value, str) and pa.types.is_decimal(of):
         return pa.array([Decimal(value)], of)
     return pa.array([list(value) if isinstance(value, tuple) else value], of)
-
-
-def _groups(table: Input) -> list[list[SegmentRef]]:
-    """Segments by overlap of their key ranges; each group oldest first."""
-    if not table.overlapping:
-        return [[segment] for segment in table.segments]
-    groups: list[list[SegmentRef]] = []
-    end = b""
-    for segment in sorted(table.segments, key=lambda s: s.min_key):
-        if groups and segment.min_key <= end:
-            groups[-1].append(segment)
-            end = max(end, segment.max_key)
-        else:
-            groups.append([segment])
-            end = segment.max_key
-    return [sorted(group, key=lambda s: (s.min_seq, s.max_seq)) for group in groups]
-
-
-def _meeting(segment: SegmentRef, others: Sequence[SegmentRef]) -> list[SegmentRef]:
-    """Those of `others` that may hold a key of `segment`."""
-    return [o for o in others if o.min_key <= segment.max_key and segment.min_key <= o.max_key]
-
-
-def _in_order(group: Sequence[SegmentRef]) -> bool:
-    """Whether every row of a segment is older than every row of the next."""
-    return all(a.max_seq < b.min_seq for a, b in pairwise(group))
 
 
 def quote(name: str) -> str:

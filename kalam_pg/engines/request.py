@@ -30,6 +30,8 @@ class SegmentRef:
     """A Parquet segment to read. path: absolute. size, mtime_ns, sha256 verify it before first use.
 
     min_key, max_key: encoded primary keys (order-preserving bytes) of its first and last row.
+    deleted: how many of its rows are tombstones, -1 when that is not known. supersedes: whether any of
+    its rows may hide one of an older segment.
     """
 
     path: str
@@ -40,6 +42,8 @@ class SegmentRef:
     max_key: bytes
     min_seq: int
     max_seq: int
+    deleted: int = -1
+    supersedes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

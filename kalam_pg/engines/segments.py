@@ -14,17 +14,21 @@ from storage.errors import DataCorruptedError, IoError
 KNOWN_MAX = 4096
 """Verified files whose footers are remembered; about 10 KiB each."""
 
+SMALL_BYTES = 64 << 10
+"""A plain file up to this is read whole and kept: to plan a scan of it takes longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Footer:
     """What the file says of itself. ranges: (min, max) of a column as Arrow scalars, by name, for
-    those columns where every row group has both. decimals: columns that are decimal128.
+    those columns where every row group has both. types: of all columns, by name. small: its contents
+    in memory are about as large as the file, and small.
     """
 
-    names: frozenset[str]
-    decimals: frozenset[str]
+    types: dict[str, pa.DataType]
     rows: int
     ranges: dict[str, tuple[pa.Scalar, pa.Scalar]]
+    small: bool
 
 
 @dataclass(slots=True)
@@ -73,8 +77,16 @@ def _read_footer(path: Path) -> Footer:
             found = _range(metadata, index, schema.field(name).type)
             if found is not None:
                 ranges[name] = found
-        decimals = frozenset(field.name for field in schema if pa.types.is_decimal(field.type))
-        return Footer(frozenset(schema.names), decimals, metadata.num_rows, ranges)
+        types = {field.name: field.type for field in schema}
+        small = path.stat().st_size <= SMALL_BYTES and _is_plain(metadata)
+        return Footer(types, metadata.num_rows, ranges, small)
+
+
+def _is_plain(metadata: pq.FileMetaData) -> bool:
+    """Whether values are written as they are: a compressed file may hold any number of bytes."""
+    groups = (metadata.row_group(at) for at in range(metadata.num_row_groups))
+    chunks = (group.column(at) for group in groups for at in range(metadata.num_columns))
+    return all(c.compression == "UNCOMPRESSED" and not c.has_dictionary_page for c in chunks)
 
 
 def _range(

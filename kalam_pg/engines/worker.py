@@ -24,6 +24,7 @@ from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.errors import from_datafusion, to_failure
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
+from kalam_pg.engines.merging import Merges
 from kalam_pg.engines.protocol import (
     Done,
     FrameReader,
@@ -85,6 +86,7 @@ class Worker:
         self._descriptors: deque[int] = deque()
         self._cache = BatchCache()
         self._verified = VerifiedSegments()
+        self._merges = Merges()
         self._idle_bytes = _address_space()
 
     def serve(self) -> None:
@@ -104,7 +106,8 @@ class Worker:
             pass
 
     def _answer(self, query: QueryBody) -> None:
-        limit = self._idle_bytes + self._encoded.bytes_max + query.limits.memory_bytes
+        kept = self._encoded.bytes_max + self._merges.bytes_max
+        limit = self._idle_bytes + kept + query.limits.memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
         try:
             tables = tuple(self._input(table) for table in query.tables)
@@ -118,6 +121,7 @@ class Worker:
                 self._verified,
                 query.direct,
                 self._encoded,
+                self._merges,
             )
             chunks = execution.chunks()
             with contextlib.closing(chunks):

@@ -18,6 +18,7 @@ from kalam_pg.query.transaction import NetChange
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.to_datafusion import ScanNeed
 from storage.arrow import key_batch, to_batch
+from storage.cold.manifest import Segment, superseding
 from storage.ids import TabletId
 from storage.keys import decode_key
 from storage.log.view import View
@@ -70,24 +71,31 @@ def _input(need: ScanNeed, scan: Scan) -> TableInput:
         name=need.name,
         schema=schema,
         hot=tuple(BatchRef(number, batch) for number, batch in scan.batches),
-        segments=tuple(
-            SegmentRef(
-                path=str(s.path),
-                rows=s.rows,
-                size=s.size,
-                sha256=s.sha256,
-                min_key=s.min_key,
-                max_key=s.max_key,
-                min_seq=s.min_seq,
-                max_seq=s.max_seq,
-            )
-            for s in scan.segments
-        ),
+        segments=segment_refs(scan.segments),
         key_columns=key_columns(table),
         key_kinds=tuple(table.layout.columns[at].kind for at in table.layout.key),
         superseded=scan.superseded,
         overlapping=scan.overlapping,
         missing={f"c{c.id}": c.missing for c in table.layout.columns},
+    )
+
+
+def segment_refs(segments: Sequence[Segment]) -> tuple[SegmentRef, ...]:
+    """All of a manifest's segments, as an engine is told of them."""
+    return tuple(
+        SegmentRef(
+            path=s.path,
+            rows=s.rows,
+            size=s.size,
+            sha256=s.sha256,
+            min_key=s.min_key,
+            max_key=s.max_key,
+            min_seq=s.min_seq,
+            max_seq=s.max_seq,
+            deleted=s.deleted,
+            supersedes=supersedes,
+        )
+        for s, supersedes in zip(segments, superseding(segments), strict=True)
     )
 
 
@@ -135,4 +143,4 @@ def _without(batch: pa.RecordBatch, keys: pa.RecordBatch, names: Sequence[str]) 
     return batch.take(kept.column("row").combine_chunks().sort())
 
 
-__all__ = ["key_columns", "load", "scan_tablet", "table_inputs"]
+__all__ = ["key_columns", "load", "scan_tablet", "segment_refs", "table_inputs"]

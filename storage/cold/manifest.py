@@ -120,6 +120,21 @@ class Manifest:
         return any(segment.deleted or segment.superseded for segment in self.segments)
 
 
+def superseding(segments: Sequence[Segment]) -> list[bool]:
+    """For each of a manifest's segments whether it may hide a row of an older one.
+
+    What a flush hides is counted for the first of its segments. The others follow it in key order, so
+    a segment that begins behind the end of one that may hide rows may be of the same flush.
+    """
+    found: list[bool] = []
+    end: bytes | None = None
+    for segment in segments:
+        may = segment.superseded > 0 or (end is not None and segment.min_key > end)
+        found.append(may)
+        end = segment.max_key if may else None
+    return found
+
+
 def manifest_name(version: int) -> str:
     """File name of a version; names sort as versions do."""
     return f"manifest-{version:010d}.json"

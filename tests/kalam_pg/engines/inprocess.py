@@ -16,6 +16,7 @@ from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import canceled
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
+from kalam_pg.engines.merging import Merges
 from kalam_pg.engines.request import EngineQuery, Limits, TableInput, WireChunk, WireResult
 from kalam_pg.engines.segments import VerifiedSegments
 
@@ -26,6 +27,7 @@ class InProcess:
     def __init__(self, *, settings: EngineSettings | None = None) -> None:
         self._settings = settings or EngineSettings(partitions=1)
         self._verified = VerifiedSegments()
+        self._merges = Merges()
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,6 +52,7 @@ class InProcess:
             self._settings,
             self._verified,
             query.direct,
+            merges=self._merges,
         )
         return ThreadStream(execution.chunks(), limits.timeout_s)
 

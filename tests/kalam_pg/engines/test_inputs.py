@@ -29,12 +29,15 @@ STORED = pa.schema([*SCHEMA, ("_seq", pa.int64()), ("_deleted", pa.bool_())])
 Version = tuple[int, str, int, bool]  # key, value, seq, deleted
 
 
-def write(path: Path, versions: list[Version], schema: pa.Schema = STORED) -> SegmentRef:
-    """A segment as storage writes it: sorted by key, with its range and hash."""
+def write(
+    path: Path, versions: list[Version], schema: pa.Schema = STORED, *, plain: bool = False
+) -> SegmentRef:
+    """A segment as storage writes it: sorted by key, with its range and hash. plain: as a tiny one."""
     rows = sorted(versions)
     columns = [list(column) for column in zip(*rows, strict=True)]
     full = pa.table(columns, schema=STORED)
-    pq.write_table(full.select(schema.names), path, row_group_size=4)
+    how = {"compression": "none", "use_dictionary": False} if plain else {}
+    pq.write_table(full.select(schema.names), path, row_group_size=4, **how)
     return reference(path, [r[0] for r in rows], [r[2] for r in rows])
 
 
@@ -58,8 +61,14 @@ def overlap(segments: list[SegmentRef]) -> bool:
     return any(a.max_key >= b.min_key for a, b in itertools.pairwise(ordered))
 
 
-def make_input(directory: Path, flushed: list[list[Version]], log: list[Version]) -> TableInput:
-    segments = [write(directory / f"{i}.parquet", rows) for i, rows in enumerate(flushed) if rows]
+def make_input(
+    directory: Path, flushed: list[list[Version]], log: list[Version], *, plain: bool = False
+) -> TableInput:
+    segments = [
+        write(directory / f"{i}.parquet", rows, plain=plain)
+        for i, rows in enumerate(flushed)
+        if rows
+    ]
     newest = {version[0]: version for version in log}
     live = [v for v in newest.values() if not v[3]]
     batch = pa.record_batch([[v[0] for v in live], [v[1] for v in live]], schema=SCHEMA)
@@ -80,8 +89,8 @@ CHANGES = st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=40)
 
 
 @settings(max_examples=60, deadline=None)
-@given(CHANGES, st.lists(st.integers(0, 40), max_size=4), st.booleans())
-def test_a_scan_is_a_replay_of_the_changes_in_order(changes, cuts, interleaved):
+@given(CHANGES, st.lists(st.integers(0, 40), max_size=4), st.booleans(), st.booleans())
+def test_a_scan_is_a_replay_of_the_changes_in_order(changes, cuts, interleaved, plain):
     versions = [(key, f"v{seq}", seq, deleted) for seq, (key, deleted) in enumerate(changes, 1)]
     model = {v[0]: v for v in versions}
     edges = [0, *sorted(min(c, len(versions)) for c in cuts), len(versions)]
@@ -93,7 +102,7 @@ def test_a_scan_is_a_replay_of_the_changes_in_order(changes, cuts, interleaved):
         rows = sorted(both.values())
         flushed[:2] = [[*rows[::2]], [*rows[1::2], *rows[::4]]]
     with tempfile.TemporaryDirectory() as directory:
-        table = make_input(Path(directory), flushed, pieces[-1])
+        table = make_input(Path(directory), flushed, pieces[-1], plain=plain)
         assert sorted(ask(table)) == sorted((k, v[1]) for k, v in model.items() if not v[3])
 
 
@@ -106,8 +115,9 @@ def test_a_filter_and_a_count_see_the_same_rows(tmp_path):
     assert ask(table, "SELECT c1 FROM t ORDER BY c1 DESC LIMIT 2") == [(99,), (98,)]
 
 
-def test_a_column_that_old_segments_lack_reads_as_its_missing_value(tmp_path):
-    old = write(tmp_path / "old.parquet", [(1, "a", 1, False)])
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_column_that_old_segments_lack_reads_as_its_missing_value(tmp_path, plain):
+    old = write(tmp_path / "old.parquet", [(1, "a", 1, False)], plain=plain)
     schema = pa.schema(
         [*SCHEMA, ("c3", pa.decimal128(10, 2)), ("c4", pa.string()), ("c5", pa.list_(pa.int32()))]
     )
@@ -119,9 +129,10 @@ def test_a_column_that_old_segments_lack_reads_as_its_missing_value(tmp_path):
     assert ask(table, "SELECT c1 FROM t WHERE c3 > 1") == [(1,)]
 
 
-def test_a_written_null_stays_null_beside_a_missing_value(tmp_path):
-    old = write(tmp_path / "old.parquet", [(1, "a", 1, False)], STORED.remove(1))
-    new = write(tmp_path / "new.parquet", [(2, None, 2, False)])  # type: ignore[list-item]
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_written_null_stays_null_beside_a_missing_value(tmp_path, plain):
+    old = write(tmp_path / "old.parquet", [(1, "a", 1, False)], STORED.remove(1), plain=plain)
+    new = write(tmp_path / "new.parquet", [(2, None, 2, False)], plain=plain)  # type: ignore[list-item]
     table = TableInput("t", SCHEMA, segments=(old, new), key_columns=("c1",), missing={"c2": "m"})
     assert sorted(ask(table)) == [(1, "m"), (2, None)]
 
