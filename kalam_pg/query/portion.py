@@ -87,17 +87,19 @@ class ArrowPortion:
         return count
 
     def rows(self) -> Sequence[Row]:
+        if not self._types:
+            return [()] * len(self)  # SELECT FROM t: an engine's batch has a column for its length.
         columns = [
             arrow_to_values(column, of)
             for column, of in zip(self._batch.columns, self._types, strict=True)
         ]
-        return list(zip(*columns, strict=True)) if columns else [()] * len(self)
+        return list(zip(*columns, strict=True))
 
     def part(self, start: int, stop: int) -> "ArrowPortion":
         return ArrowPortion(self._batch.slice(start, stop - start), self._types)
 
     def messages(self, form: RowForm) -> bytes | memoryview:
-        if form.names_objects or len(self) <= ROWWISE_MAX:
+        if form.names_objects or not self._types or len(self) <= ROWWISE_MAX:
             return b"".join(map(form.encode, self.rows()))
         return encode_batch(self._batch, form)
 

@@ -63,7 +63,7 @@ def test_a_bug_in_a_flush_is_that_jobs_failure_and_its_reference_leads_to_the_pl
 
 
 def test_a_disk_that_is_full_fails_the_flush_and_not_the_server(server):
-    server.start(KALAM_FAILPOINTS="flush.files_durable:enospc")
+    server.start(KALAM_FAILPOINTS="publish.files_durable:enospc")
     with server.root() as root:
         make(root, "")
         root.execute("INSERT INTO t VALUES (1, 'a')")

@@ -89,7 +89,6 @@ SEED_STATEMENTS = [
 WHERE timestamp > NOW() - INTERVAL '5 minutes'
 OPTIONS (last_rows=10)""",
         "Subscribe",
-        "live subscriptions",
     ),
     Example(
         1,
@@ -139,7 +138,7 @@ FLUSH INTERVAL 300s ROW_THRESHOLD 5000""",
 WHERE room_id = 'general' AND timestamp > NOW() - INTERVAL '1 hour'
 OPTIONS (last_rows=10)""",
         "Subscribe",
-        "live subscriptions",
+        "a table that its document makes later",
     ),
     Example(
         1,
@@ -202,7 +201,6 @@ CREDENTIALS '{"access_key_id": "...", "secret_access_key": "..."}'""",
 WHERE room_id IN ('general', 'support')
 OPTIONS (last_rows=50)""",
         "Subscribe",
-        "live subscriptions",
     ),
     Example(
         1,
@@ -253,7 +251,6 @@ ORDER BY created_at ASC""",
 WHERE doc_id = 'project-proposal'
 OPTIONS (last_rows=1)""",
         "Subscribe",
-        "live subscriptions",
     ),
     Example(
         1,
@@ -409,7 +406,6 @@ VALUES (1, 'ai_model', 'cancelled')""",
         3,
         "SUBSCRIBE SELECT * FROM chat.messages WHERE conversation_id = 1 OPTIONS (last_rows=20)",
         "Subscribe",
-        "live subscriptions",
     ),
     Example(
         3,
