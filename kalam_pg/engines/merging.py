@@ -84,11 +84,15 @@ class _Newest:
         )
 
     def hides(self, rows: _Rows, numbers: pa.Array) -> pa.Array:
-        """For each row whether it is not the newest version of its key."""
+        """For each row whether another segment has a newer version of its key.
+
+        Not the same segment: it may hold a tombstone for a key's old spelling beside the row.
+        """
         at = pc.index_in(rows.keys.codes, value_set=self.codes)
-        seqs = self.seqs.take(at)
-        again = pc.and_(pc.equal(seqs, rows.seqs), pc.greater(self.numbers.take(at), numbers))
-        return pc.fill_null(pc.or_(pc.greater(seqs, rows.seqs), again), False)
+        seqs, others = self.seqs.take(at), self.numbers.take(at)
+        again = pc.and_(pc.equal(seqs, rows.seqs), pc.greater(others, numbers))
+        newer = pc.or_(pc.greater(seqs, rows.seqs), again)
+        return pc.fill_null(pc.and_(newer, pc.not_equal(others, numbers)), False)
 
 
 @dataclass(slots=True)

@@ -163,7 +163,7 @@ class Life:
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     key=st.sampled_from(KEYS),
     steps=STEPS,
@@ -253,6 +253,23 @@ def test_the_later_segments_of_a_flush_that_hides_rows_may_hide_some(life):
     assert len(others) > 5
     assert all(others)
     life.look()
+
+
+@pytest.mark.parametrize("small", [0, 64 << 10])
+def test_a_key_spelled_anew_is_seen_beside_the_tombstone_of_its_old_spelling(
+    tmp_path, monkeypatch, small
+):
+    monkeypatch.setattr("kalam_pg.engines.segments.SMALL_BYTES", small)
+    life = Life(tmp_path, ("numeric",))
+    for spelling in (0, 0, 1):  # "0" in cold, "0" again in the log, and then "0.00".
+        life.write([(spelling, False), (2, False)])
+        if not life.tablet.manifest.segments:
+            life.flush()
+    life.flush()
+    life.write([(2, False)])
+    life.flush()
+    life.look()
+    life.close()
 
 
 def test_keys_are_found_in_the_part_of_a_set_where_they_may_be():
