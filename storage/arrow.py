@@ -108,22 +108,6 @@ def to_rows(batch: pa.RecordBatch, layout: Layout) -> list[Row]:
     return list(zip(*columns, strict=True))
 
 
-def project_batch(batch: pa.RecordBatch, layout: Layout) -> pa.RecordBatch:
-    """The batch with exactly the schema `schema_of(layout)`; zero-copy where it can be."""
-    schema = schema_of(layout)
-    if batch.schema.equals(schema):
-        return batch
-    names = set(batch.schema.names)
-    missing = {column_name(column): column.missing for column in layout.columns}
-    arrays = [
-        batch.column(field.name)
-        if field.name in names
-        else to_array((missing[field.name],) * batch.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.record_batch(arrays, schema=schema)
-
-
 @lru_cache(maxsize=4096)
 def projector(source: Layout, target: Layout) -> Callable[[Row], Row] | None:
     """A function from rows of one layout to rows of another, by column id; None if they are alike."""

@@ -141,10 +141,6 @@ class StreamTablet:
         """0: `newest` gives every row there is."""
         return 0
 
-    def has_segments(self, view: View) -> bool:
-        """Nothing of it is on disk."""
-        return False
-
     def in_order(self, column_position: int) -> bool:
         """No column is known to be in order."""
         return False

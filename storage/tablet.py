@@ -21,7 +21,6 @@ from storage.answers import (
     TabletChange,
     TabletStats,
 )
-from storage.arrow import column_name
 from storage.cold import manifest
 from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
 from storage.cold.manifest import Manifest, Segment
@@ -267,15 +266,6 @@ class Tablet:
             overlapping=manifest.merging,
             rows=sum(batch.num_rows for _, batch in batches) + manifest.rows - hidden,
         )
-
-    def cold_bounds(self, view: View, column_position: int) -> tuple[Value, Value] | None:
-        """Least and greatest value of a column over all of the view's segments, from their stats.
-
-        None when a segment does not say. For newest-N: rows of the tail that none of these can beat
-        need no file. Both are None when no segment has a value.
-        """
-        name = column_name(self.layout.columns[column_position])
-        return self.kept.at(view.seq).bounds(name)
 
     def in_order(self, column_position: int) -> bool:
         """Whether the column was written in non-decreasing order by all rows of the tail.

@@ -19,11 +19,6 @@ BYTES_MAX: Final = 16 << 20
 Encode = Callable[[Value], str]
 
 
-def token_of(seq: int, n: int | None) -> str:
-    """A position as clients have it: `seq.n`, or `seq` for the end of that transaction."""
-    return str(seq) if n is None else f"{seq}.{n}"
-
-
 class ChangeEncoder:
     """Makes the objects of one subscription's changes.
 

@@ -98,22 +98,6 @@ class Manifest:
         """Bytes of all segments."""
         return sum(segment.size for segment in self.segments)
 
-    def bounds(self, column: str) -> tuple[Bound, Bound] | None:
-        """Least and greatest value of a column over all segments, None when one does not say.
-
-        Both are None when no segment has a value.
-        """
-        low: Bound = None
-        high: Bound = None
-        for segment in self.segments:
-            stats = segment.columns.get(column)
-            if stats is None or (stats.minimum is None and stats.nulls < segment.rows):
-                return None
-            if stats.minimum is not None and stats.maximum is not None:
-                low = stats.minimum if low is None else min(low, stats.minimum)
-                high = stats.maximum if high is None else max(high, stats.maximum)
-        return low, high
-
     @property
     def merging(self) -> bool:
         """Whether a key may stand in two segments, or a tombstone in one."""

@@ -246,19 +246,6 @@ def test_recent_rows_stay_out_of_the_segments_until_the_log_is_trimmed(tmp_path)
     view = engine.view()
     assert tablet.newest_floor(view) == 10
     assert [version.row[0] for version in tablet.newest(view)] == list(range(19, 9, -1))
-    assert tablet.cold_bounds(view, 0) == (0, 19)
-
-
-def test_bounds_of_cold_are_unknown_when_one_segment_does_not_say(tmp_path):
-    engine, tablet = filled(tmp_path, 3)
-    assert tablet.cold_bounds(engine.view(), 1) == (None, None)
-    flush(engine, tablet)
-    assert tablet.cold_bounds(engine.view(), 1) == ("text 0", "text 2")
-    row = (9, "long" * 50, None)
-    engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None))
-    flush(engine, tablet)
-    assert tablet.cold_bounds(engine.view(), 1) is None
-    assert tablet.cold_bounds(engine.view(), 2) == (0, 20)
 
 
 def test_rows_of_an_older_schema_are_read_in_the_newest_one_hot_and_cold(tmp_path):

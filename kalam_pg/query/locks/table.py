@@ -212,11 +212,6 @@ class LockTable:
 
     # ------------------------------------------------------------------ looking
 
-    def waited_for(self, name: Name) -> bool:
-        """Whether anybody waits for this lock."""
-        there = self._locks.get(name)
-        return isinstance(there, Lock) and bool(there.queue)
-
     def holders(self, name: Name) -> dict[Owner, Modes]:
         """Who holds the lock, and in which modes."""
         there = self._locks.get(name)

@@ -151,10 +151,6 @@ def test_what_happens_beside_the_changes_has_an_object_of_its_own(text, found):
     assert ": " not in text.replace("too", "")
 
 
-def test_a_position_is_a_token_or_the_end_of_a_transaction():
-    assert (payload.token_of(7, 10), payload.token_of(7, None)) == ("7.10", "7")
-
-
 STORED = [
     *sorted(SCALARS.keys() - EXACT, key=lambda type_: type_.oid),
     t.array_of(t.TEXT),

@@ -190,11 +190,12 @@ class Locking(RuleBasedStateMachine):
     @invariant()
     def agree(self):
         self.table.check()
+        waited_for = {entry.name for entry in self.table.entries() if not entry.granted}
+        assert waited_for == {name for name, queue in self.model.queues.items() if queue}
         everybody = dict(enumerate([*self.owners, *self.quick.values()]))
         for name in (*ROWS, *TABLES, CATALOGUE):
             wanted = {everybody[o]: self.model.modes(o, name) for o in everybody}
             assert self.table.holders(name) == {o: m for o, m in wanted.items() if m}
-            assert self.table.waited_for(name) == bool(self.model.queues.get(name))
         for number, owner in enumerate(self.owners):
             queued = any(o == number for queue in self.model.queues.values() for o, _ in queue)
             assert (owner.waiting is not None) == queued
