@@ -11,7 +11,7 @@ from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
-from kalam_pg.query.waits import Deadline
+from kalam_pg.query.waits import Deadline, Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row
@@ -177,10 +177,20 @@ class Execution:
         """Rows that the statement makes before it may tell any."""
         return self.own(Gathered(self.database.spills))
 
-    def answer_later(self, result: Result) -> Result:
-        """An answer with what is open for it: until it was read, but no longer than the transaction."""
-        result.execution = self
-        self.transaction.reading.add(self)
+    def answer(self, steps: Steps[Result]) -> Steps[Result]:
+        """What the steps answer. This execution ends with them, or when rows that are yet to come were
+        read, but with the transaction at the latest.
+        """
+        try:
+            result = yield from steps
+        except BaseException:
+            self.close()
+            raise
+        if result.open:
+            result.execution = self
+            self.transaction.reading.add(self)
+        else:
+            self.close()
         return result
 
     def go_on(self, statement_timeout_s: float) -> None:

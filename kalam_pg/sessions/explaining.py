@@ -95,13 +95,7 @@ def run(
             planned, bound, queries = _explained(sql, inner, types)
     planning_s = time.perf_counter() - started
     planned.check(sql.user, transaction, len(params), executed=asked.analyze)
-    x = Execution(
-        sql.database,
-        transaction,
-        sql.user,
-        sql.context(params),
-        statement_timeout_s=int(sql.settings["statement_timeout"]) / 1000.0,
-    )
+    x = sql.execution(params)
     try:
         explainer = Explainer(bound.statement, queries, x, verbose=asked.verbose)
         node = yield from explainer.node(planned.plan)

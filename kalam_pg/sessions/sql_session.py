@@ -217,23 +217,19 @@ class SqlSession:
         transaction = self.begin_implicit()
         transaction.check_usable()
         planned.check(self.user, transaction, len(params))
-        x = Execution(
+        x = self.execution(params, form)
+        return (yield from x.answer(planned.plan.run(x)))
+
+    def execution(self, params: Sequence[Value], form: RowForm | None = None) -> Execution:
+        """A run of a statement by this session's user, in its transaction, as its settings have it."""
+        return Execution(
             self.database,
-            transaction,
+            self.begin_implicit(),
             self.user,
             self.context(params),
             form=form,
             statement_timeout_s=int(self.settings["statement_timeout"]) / 1000.0,
         )
-        try:
-            result = yield from planned.plan.run(x)
-        except BaseException:
-            x.close()
-            raise
-        if result.open:
-            return x.answer_later(result)
-        x.close()
-        return result
 
     # -------------------------------------------------------------------------- transactions
 

@@ -153,40 +153,32 @@ def _snapshot(
     options: SubscribeOptions,
 ) -> Steps[Result]:
     """The rows as of one commit, which is durable; the subscriber goes on behind it."""
-    database = sql.database
-    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
-    transaction = sql.begin_implicit()
-    x = Execution(
-        database,
-        transaction,
-        sql.user,
-        sql.context(params),
-        form=None if options.last_rows is not None else form,
-        statement_timeout_s=timeout_s,
-    )
-    try:
-        seq = x.view.seq
-        if seq >= subscriber.since:
-            subscriber.start(seq)
-        else:  # REPEATABLE READ saw less than what was published when it subscribed.
-            subscriber.resume(Position(seq))
-        if database.engine.durable_seq < seq:
-            yield from run_async(
-                lambda: database.committer.commit(WriteSet([], [], [], sync=True)),
-                timeout_s=timeout_s,
-            )
-        result = yield from planned.plan.run(x)
+    x = sql.execution(params, None if options.last_rows is not None else form)
+    return (yield from x.answer(_read(x, planned, subscriber, options)))
+
+
+def _read(
+    x: Execution,
+    planned: PlannedSubscription,
+    subscriber: Subscriber,
+    options: SubscribeOptions,
+) -> Steps[Result]:
+    database, seq = x.database, x.view.seq
+    if seq >= subscriber.since:
+        subscriber.start(seq)
+    else:  # REPEATABLE READ saw less than what was published when it subscribed.
+        subscriber.resume(Position(seq))
+    if database.engine.durable_seq < seq:
+        yield from run_async(
+            lambda: database.committer.commit(WriteSet([], [], [], sync=True)),
+            timeout_s=x.statement_timeout_s,
+        )
+    result = yield from planned.plan.run(x)
+    if options.last_rows is None:
         result.tag = "SUBSCRIBE"
-        if options.last_rows is not None:
-            rows = result.rows if result.source is None else (yield from result.source.every())
-            result = Result("SUBSCRIBE", len(rows), planned.columns, list(reversed(rows)))
-    except BaseException:
-        x.close()
-        raise
-    if result.open:
-        return x.answer_later(result)
-    x.close()
-    return result
+        return result
+    rows = result.rows if result.source is None else (yield from result.source.every())
+    return Result("SUBSCRIBE", len(rows), planned.columns, list(reversed(rows)))
 
 
 def ended(sql: "SqlSession", transaction: "Transaction", *, committed: bool) -> None:

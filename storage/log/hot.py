@@ -112,7 +112,7 @@ class HotStore:
             DiskFullError, IoError: The outcome is unknown, and the store has failed.
         """
         calls = self._calls
-        calls.append(None)  # As `_counted`, spelled out: every commit comes by here.
+        calls.append(None)  # As `counted`, spelled out: every commit comes by here.
         try:
             self._check_writable()
             if sync and self.unsynced:
@@ -134,7 +134,7 @@ class HotStore:
     def sync(self) -> None:
         """Make every batch written so far durable. From the writing thread."""
         if self.unsynced:
-            with self._counted():
+            with self.counted():
                 try:
                     self._check_writable()
                     self._sync_logs()
@@ -155,12 +155,12 @@ class HotStore:
 
     def compact(self, start: bytes, stop: bytes) -> None:
         """Give back the space of what was deleted in [start, stop)."""
-        with self._counted(), _translated("compact"):
+        with self.counted(), _translated("compact"):
             self._db.compact_range(start=start, stop=stop)
 
     def size(self, start: bytes, stop: bytes) -> int:
         """About how many bytes of disk [start, stop) takes."""
-        with self._counted():
+        with self.counted():
             size: int = self._db.approximate_size(start, stop)
             return size
 
@@ -177,7 +177,8 @@ class HotStore:
         self._db.close()
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
+        """A call runs, of this store or of a snapshot of it: `close` waits for its end."""
         self._calls.append(None)
         try:
             if self.closed:
@@ -257,7 +258,7 @@ class HotSnapshot:
         size = _CHUNK_FIRST
         try:
             while True:
-                with self._counted(), _translated("read"):
+                with self._store.counted(), _translated("read"):
                     if iterator is None:
                         iterator = self._snapshot.iterator(
                             start=start, stop=stop, verify_checksums=True, **how
@@ -282,16 +283,6 @@ class HotSnapshot:
         try:
             if not self._store.closed:
                 self._snapshot.close()
-        finally:
-            self._calls.pop()
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._calls.append(None)
-        try:
-            if self._store.closed:
-                raise _ended()
-            yield
         finally:
             self._calls.pop()
 
