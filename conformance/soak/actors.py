@@ -1,6 +1,5 @@
 """What clients do: the base of all actors, and what an owner of a domain does in a transaction."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -14,6 +13,7 @@ from conformance.soak.client import (
     written_out,
 )
 from conformance.soak.ledger import Ledger, Outcome, State, Violation
+from conformance.soak.waiting import pause, until
 from conformance.soak.world import World
 from tests.wire.raw import Answer
 
@@ -109,7 +109,7 @@ class Actor:
             self.lost_pids.append((self.client.life, self.client.pid))
             self.leave()
         else:
-            time.sleep(0.05)  # It was refused: the server is starting, or ending.
+            pause()  # It was refused: the server is starting, or ending.
             self.world.check_alive()
 
     def leave(self) -> None:
@@ -266,12 +266,13 @@ class Owner(Actor):
     def resolve(self) -> None:
         """Wait until what was lost has ended for certain, and look what became of it."""
         assert self.client is not None
-        deadline = time.monotonic() + GONE_S
         lost = {str(pid) for life, pid in self.lost_pids if life == self.world.life}
-        while lost & {pid for (pid,) in self.world.rows("SELECT pid FROM pg_stat_activity") if pid}:
-            if time.monotonic() > deadline:
-                raise Violation(f"sessions {lost} of lost connections still there after {GONE_S} s")
-            time.sleep(0.02)
+
+        def still_there() -> str:
+            there = {pid for (pid,) in self.world.rows("SELECT pid FROM pg_stat_activity") if pid}
+            return f"sessions {lost & there} of lost connections are there" if lost & there else ""
+
+        until(still_there, GONE_S)
         # Commits are made in the order in which they are asked for: behind this one, it is decided.
         fence = "INSERT INTO soak.fences VALUES ($1, 1) ON CONFLICT (who) DO UPDATE SET n = fences.n + 1"
         self.client.ask(fence, (self.name,), "extended")

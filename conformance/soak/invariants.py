@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 from conformance.soak import processes
 from conformance.soak.actors import Owner
-from conformance.soak.client import LostError, RefusedError
 from conformance.soak.ledger import Violation
 from conformance.soak.owners import Writer
 from conformance.soak.processes import Held
 from conformance.soak.tables import ACCOUNTS_SUM, PURSE_SUM
+from conformance.soak.waiting import until
 from conformance.soak.world import ALWAYS, EXCUSED, USERS, WORKERS, World
 
 REST_S = 15.0
@@ -43,22 +43,7 @@ def check_data(world: World, owners: Iterable[Owner]) -> None:
 
 
 def _read(world: World, owner: Owner) -> None:
-    for _ in range(50):
-        try:
-            client = world.connect(owner.user, owner.diary)
-            try:
-                owner.ledger.observe(owner.read(client))
-            finally:
-                client.close()
-        except LostError:
-            world.check_alive()
-        except RefusedError as exc:
-            if not world.excused(exc.sqlstate):
-                raise Violation(f"{owner.name}: reading its rows: {exc}") from exc
-        else:
-            return
-        time.sleep(0.2)
-    raise Violation(f"{owner.name}: its rows cannot be read")
+    owner.ledger.observe(world.asked(owner.user, owner.diary, owner.read, f"rows of {owner.name}"))
 
 
 def _others(world: World, user: str, table: str, whose: list[Owner]) -> None:
@@ -115,14 +100,16 @@ def check_catalogue(before: Catalogue, after: Catalogue) -> None:
 
 def check_rest(world: World, first: Held | None) -> Held:
     """Sessions, transactions, workers, files and memory are back. Raises Violation."""
-    deadline = time.monotonic() + REST_S
-    while True:
+    held = None
+
+    def unrest() -> str:
+        nonlocal held
         wrong, held = _unrest(world, first)
-        if not wrong:
-            return held
-        if time.monotonic() > deadline:
-            raise Violation(f"not at rest after {REST_S:g} s: {'; '.join(wrong)}")
-        time.sleep(0.25)
+        return "; ".join(wrong)
+
+    until(unrest, REST_S)
+    assert held is not None
+    return held
 
 
 def _unrest(world: World, first: Held | None) -> tuple[list[str], Held]:

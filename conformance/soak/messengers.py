@@ -1,10 +1,9 @@
 """The actors that tell and are told: NOTIFY in transactions that end in every way."""
 
-import time
-
 from conformance.soak.client import Client, LostError, RefusedError
 from conformance.soak.contenders import Contender
 from conformance.soak.ledger import Outcome, Violation
+from conformance.soak.waiting import until
 from conformance.soak.world import World
 
 TOLD_S = 10.0
@@ -54,16 +53,16 @@ class Messenger(Contender):
             return  # The round is over.
         certain = [n for n, outcome in self.expected if outcome is Outcome.COMMITTED]
         heard: list[int] = []
-        deadline = time.monotonic() + TOLD_S
+        listener = self.listener
+
+        def unheard() -> str:
+            told = listener.ask("SELECT 1").notifications
+            heard.extend(int(n) for _, n in told if int(n) not in self.doubtful)
+            all_ = set(certain) <= set(heard)
+            return "" if all_ else f"{self.channel}: committed {certain}, heard only {heard}"
+
         try:
-            while True:
-                told = self.listener.ask("SELECT 1").notifications
-                heard += [int(n) for _, n in told if int(n) not in self.doubtful]
-                if set(certain) <= set(heard):
-                    break
-                if time.monotonic() > deadline:
-                    raise Violation(f"{self.channel}: committed {certain}, heard only {heard}")
-                time.sleep(0.01)
+            until(unheard, TOLD_S)
         except LostError:
             self.world.count("listeners lost")
             self.stop_listening()

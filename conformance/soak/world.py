@@ -1,19 +1,20 @@
 """What all of a soak share: the server and its lives, what befell it lately, and the first violation."""
 
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 from conformance.soak.client import Client, Diary, LostError, RefusedError
 from conformance.soak.disk import Disk
 from conformance.soak.ledger import Jobs, Scratch, Tally, Violation
+from conformance.soak.waiting import until
 from tests.wire.server import KalamServer
 
 USERS: Final = ("ann", "ben", "eve")
@@ -32,6 +33,11 @@ EXCUSED: Final = {
     "server": frozenset(("57P01", "57P03", "08007", "40003")),
 }
 EXCUSED_S: Final = 10.0
+
+ANSWERED_S: Final = 60.0
+"""How long a question may be refused with an excuse: a life begins within that."""
+
+T = TypeVar("T")
 
 
 class World:
@@ -121,13 +127,9 @@ class World:
             raise Violation(f"the server does not end: {exc}") from exc
 
     def last_words(self) -> None:
-        """Let a server that may hang say where its threads are, and end it."""
-        process = self.server.process
-        if process is not None:
-            process.send_signal(signal.SIGABRT)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            time.sleep(0.5)  # Its standard error is read by a thread.
+        """Let a server that may hang say where its threads are ("Fatal Python error"), and end it."""
+        with suppress(subprocess.TimeoutExpired):
+            self.server.abort()
 
     def check_alive(self) -> None:
         """Raises Violation when the server ended by itself."""
@@ -152,23 +154,32 @@ class World:
         self.keys[client.pid] = client.key
         return client
 
-    def rows(self, text: str) -> list[tuple[str | None, ...]]:
-        """What root is told, by a session for this question, asked again while it is excused."""
-        diary = self.diary("root")
-        for _ in range(50):
+    def asked(self, user: str, diary: Diary, ask: Callable[[Client], T], what: str) -> T:
+        """What a user is told, by a session for this question, asked again while it is excused."""
+        answers: list[T] = []
+
+        def refused() -> str:
             try:
-                client = self.connect("root", diary)
+                client = self.connect(user, diary)
                 try:
-                    return client.ask(text).rows
+                    answers.append(ask(client))
                 finally:
                     client.close()
-            except LostError:
+            except LostError as exc:
                 self.check_alive()
+                return f"{what}: {exc}"
             except RefusedError as exc:
                 if not self.excused(exc.sqlstate):
-                    raise Violation(f"root: {exc} to: {text}") from exc
-            time.sleep(0.2)
-        raise Violation(f"root cannot get an answer to: {text}")
+                    raise Violation(f"{what}: {exc}") from exc
+                return f"{what}: {exc}"
+            return ""
+
+        until(refused, ANSWERED_S)
+        return answers[-1]
+
+    def rows(self, text: str) -> list[tuple[str | None, ...]]:
+        """What root is told."""
+        return self.asked("root", self.diary("root"), lambda client: client.ask(text).rows, text)
 
     def close(self) -> None:
         """End everything and remove nothing but the mount."""

@@ -32,6 +32,7 @@ class KalamServer:
         self.errors: list[str] = []
         """The lines that it wrote to standard error, in all its lives."""
         self._logged = threading.Condition()
+        self._readers: list[threading.Thread] = []
 
     def start(self, port: int = 0, **environment: str) -> "KalamServer":
         """Start, and wait for the line `ready`."""
@@ -53,8 +54,12 @@ class KalamServer:
             env={**os.environ, **self.environment, **environment},
         )
         lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, args=(self.process.stdout, lines.put)).start()
-        threading.Thread(target=self._read, args=(self.process.stderr, self._keep_log)).start()
+        self._readers = [
+            threading.Thread(target=self._read, args=(self.process.stdout, lines.put)),
+            threading.Thread(target=self._read, args=(self.process.stderr, self._keep_log)),
+        ]
+        for reader in self._readers:
+            reader.start()
         line = lines.get(timeout=START_TIMEOUT_S)
         assert line.startswith("ready "), line + "".join(self.errors)
         self.port = int(line.rpartition(":")[2])
@@ -91,11 +96,17 @@ class KalamServer:
         """kill -9."""
         self._end(signal.SIGKILL)
 
+    def abort(self) -> None:
+        """End it by SIGABRT: where Python is to say so, it writes what its threads were doing."""
+        self._end(signal.SIGABRT)
+
     def _end(self, how: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(timeout=30)
             self.process = None
+            for reader in self._readers:  # What it wrote is in `errors` then.
+                reader.join(timeout=30)
 
     def root(self, **options: Any) -> psycopg.Connection[Any]:
         """psycopg through the Unix socket, as the system role."""
