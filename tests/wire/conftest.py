@@ -1,10 +1,12 @@
-"""One server for a module of tests, with two users; each test has a namespace of its own."""
+"""Servers: one with users for a module of tests, one beside PostgreSQL for all that compare locks."""
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from tests.wire import postgresql
 from tests.wire.server import PASSWORD, KalamServer
 
 _names = count(1)
@@ -57,3 +59,19 @@ def chat(server: KalamServer) -> str:
             """
         )
     return name
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalamServer, str]]:
+    """Ours, and what psycopg connects to PostgreSQL with."""
+    if not postgresql.installed():
+        pytest.skip("PostgreSQL 15 is not installed")
+    directory: Path = tmp_path_factory.mktemp("locks")
+    server = KalamServer(directory / "kalam").start()
+    try:
+        with postgresql.running(directory) as theirs:
+            yield server, theirs
+        with server.root() as root:
+            assert root.execute("SELECT * FROM pg_locks").fetchall() == []
+    finally:
+        server.stop()

@@ -8,15 +8,32 @@ on PostgreSQL alike.
 import select
 import time
 from collections.abc import Callable
+from difflib import unified_diff
 from typing import Any
 
 import psycopg
 from psycopg.pq import ExecStatus, PGconn, PGresult
 
+from tests.wire.server import KalamServer
+
 TIMEOUT_S = 15.0
 PATIENCE_S = 0.04
 
 _WAITING = b"SELECT pid FROM pg_locks WHERE NOT granted"
+
+
+SETUP = """
+    DROP TABLE IF EXISTS t CASCADE
+    DROP TABLE IF EXISTS u CASCADE
+    DROP TABLE IF EXISTS w CASCADE
+    DROP TABLE IF EXISTS w2 CASCADE
+    DROP SCHEMA IF EXISTS s1 CASCADE
+    CREATE TABLE t (id INT PRIMARY KEY, n INT, s TEXT)
+    CREATE TABLE u (id INT PRIMARY KEY, n INT)
+    INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c')
+    INSERT INTO u VALUES (1, 1), (2, 2)
+"""
+"""Tables that the scripts may use, made anew for each."""
 
 
 def transcript(
@@ -34,6 +51,18 @@ def transcript(
         finally:
             run.close()
     return run.told
+
+
+def differences(servers: tuple[KalamServer, str], script: str, *, then: str = "") -> str:
+    """Where our transcript differs from PostgreSQL's. then: what ours does once the tables are there."""
+    server, theirs = servers
+    wanted = transcript(
+        lambda: psycopg.connect(theirs, autocommit=True, options="-c deadlock_timeout=1ms"),
+        SETUP,
+        script,
+    )
+    ours = transcript(server.root, SETUP + then, script)
+    return "\n".join(unified_diff(wanted, ours, "PostgreSQL", "ours", n=2, lineterm=""))
 
 
 class _Run:
