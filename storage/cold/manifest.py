@@ -108,12 +108,13 @@ def superseding(segments: Sequence[Segment]) -> list[bool]:
     """For each of a manifest's segments whether it may hide a row of an older one.
 
     What a flush hides is counted for the first of its segments. The others follow it in key order, so
-    a segment that begins behind the end of one that may hide rows may be of the same flush.
+    a segment that begins no earlier than one that may hide rows ends may be of the same flush: at the
+    very key, too, of which one has the tombstone of an old spelling and the other the row.
     """
     found: list[bool] = []
     end: bytes | None = None
     for segment in segments:
-        may = segment.superseded > 0 or (end is not None and segment.min_key > end)
+        may = segment.superseded > 0 or (end is not None and segment.min_key >= end)
         found.append(may)
         end = segment.max_key if may else None
     return found

@@ -193,7 +193,7 @@ def _encode(
         # file, which occupies a block of the disk anyway.
         compression="none" if tiny else "zstd",
         use_dictionary=not tiny,
-        write_statistics=True,
+        write_statistics=[name for name in table.schema.names if not _has_nan(table.column(name))],
         write_page_index=True,
         write_page_checksum=True,
         sorting_columns=[pq.SortingColumn(position) for position in positions],
@@ -219,6 +219,11 @@ def _encode(
     )
 
 
+def _has_nan(values: pa.ChunkedArray) -> bool:
+    """Whether Parquet's bounds of the column would leave values out: readers trust them for all."""
+    return pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py() is True
+
+
 def _stats(values: pa.ChunkedArray, column: Column) -> ColumnStats:
     if column.kind not in _STAT_KINDS or values.null_count == len(values):
         return ColumnStats(None, None, values.null_count)
@@ -226,7 +231,7 @@ def _stats(values: pa.ChunkedArray, column: Column) -> ColumnStats:
     low, high = (to_values(pa.array([bounds[name]], values.type))[0] for name in ("min", "max"))
     if any(isinstance(bound, str) and len(bound) > _STAT_LENGTH_MAX for bound in (low, high)):
         low = high = None
-    if column.kind == "float" and pc.any(pc.is_nan(values)).as_py():
+    if _has_nan(values):
         low = high = None  # NaN is above all, and Arrow leaves it out.
     return ColumnStats(
         cast("bool | int | float | str | None", low),

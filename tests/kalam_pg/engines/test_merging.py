@@ -272,6 +272,30 @@ def test_a_key_spelled_anew_is_seen_beside_the_tombstone_of_its_old_spelling(
     life.close()
 
 
+def test_a_key_spelled_anew_where_two_segments_of_a_flush_meet_ends_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("kalam_pg.engines.segments.SMALL_BYTES", 0)
+    life = Life(tmp_path, ("interval", "float", "bytes"))
+    life.part = 100  # about a row a segment
+    for changes in ([(0, False)], [(0, False)], [(7, False)], [(0, False), (6, False), (8, False)]):
+        life.write(changes)
+        life.flush()
+    life.look()
+    life.close()
+
+
+@pytest.mark.parametrize("small", [0, 64 << 10])
+def test_a_key_that_is_not_a_number_is_found_beside_one_that_is(tmp_path, monkeypatch, small):
+    monkeypatch.setattr("kalam_pg.engines.segments.SMALL_BYTES", small)
+    life = Life(tmp_path, ("float",))
+    one, nan = 2, 4  # -1.5, and NaN, which bounds of the column would leave out
+    life.write([(one, False), (nan, False)])
+    life.flush()
+    life.look()
+    life.write([(nan, False)])
+    life.look()
+    life.close()
+
+
 def test_keys_are_found_in_the_part_of_a_set_where_they_may_be():
     kinds = ("int", "text")
     columns = [pa.array([3, 1, 2]), pa.array(["c", "a", "b"])]

@@ -1,0 +1,121 @@
+"""Random lives of a table, flushed at any time, beside PostgreSQL 15: every answer is the same."""
+
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+
+pytestmark = pytest.mark.slow
+
+KEYS = {
+    "int": [str(n) for n in range(20)],
+    "numeric": ["0", "0.0", "0.00", "1", "1.0", "1.50", "1.5", "-2", "'NaN'", "3", "3.000"],
+    "text": ["''", "'a'", "'b'", "'ab'", "'é'", "'zz'", "'a '", "'A'"],
+    "uuid": [f"'00000000-0000-0000-0000-{n:012d}'" for n in range(9)],
+    "timestamp": ["'infinity'", "'-infinity'", "'2024-01-01'", "'2024-01-01 00:00:01'"],
+    "interval": ["'1 day'", "'24 hours'", "'1 mon'", "'30 days'"],
+    "float8": ["'NaN'", "0", "'-0'", "1.5", "'infinity'"],
+}
+"""Values of key columns; some are one key in two spellings."""
+
+FLUSH = "STORAGE FLUSH TABLE lived"
+LARGE = "repeat('y', 5000)"
+"""A segment with it is no small file."""
+
+
+class Life:
+    """One table, with a key of one or two columns, and what may happen to it."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.kinds = random.sample(list(KEYS), random.choice((1, 1, 2)))
+        self.key = ", ".join(f"k{at}" for at in range(len(self.kinds)))
+        # As text: Python has no infinite time.
+        self.shown = ", ".join(f"k{at}::text" for at in range(len(self.kinds)))
+
+    def create(self) -> str:
+        columns = ", ".join(f"k{at} {kind}" for at, kind in enumerate(self.kinds))
+        return f"CREATE TABLE lived ({columns}, v TEXT, n INT, PRIMARY KEY ({self.key}))"
+
+    def change(self) -> str:
+        random = self.random
+        values = [random.choice(KEYS[kind]) for kind in self.kinds]
+        where = self.where(values)
+        row = f"{', '.join(values)}, {random.choice(('$$x$$', LARGE))}, {random.randint(0, 9)}"
+        insert = f"INSERT INTO lived VALUES ({row})"
+        return random.choice(
+            (
+                insert,
+                f"{insert} ON CONFLICT ({self.key}) DO UPDATE SET n = excluded.n",
+                f"UPDATE lived SET n = n + 1 WHERE {where}",
+                f"UPDATE lived SET k0 = {values[0]} WHERE {where}",
+                "UPDATE lived SET n = n + 1 WHERE n < 5",
+                f"DELETE FROM lived WHERE {where}",
+                "DELETE FROM lived WHERE n = 3",
+                *(FLUSH,) * 4,
+                random.choice(("TRUNCATE lived", *(FLUSH,) * 9)),
+            )
+        )
+
+    def where(self, values: list[str]) -> str:
+        return " AND ".join(f"k{at} = {value}::{self.kinds[at]}" for at, value in enumerate(values))
+
+    def questions(self) -> list[str]:
+        values = [self.random.choice(KEYS[kind]) for kind in self.kinds]
+        return self.random.sample(
+            [
+                "SELECT count(*), sum(n), count(v) FROM lived",
+                f"SELECT {self.shown}, n, length(v) FROM lived",
+                "SELECT n, count(*) FROM lived GROUP BY n",
+                f"SELECT max(n) FROM lived WHERE {self.where(values)}",
+                "SELECT count(*) FROM lived WHERE v LIKE 'y%'",
+            ],
+            2,
+        )
+
+
+def told(connection: psycopg.Connection[Any], statement: str) -> object:
+    """Rows in no order, how many rows were changed, or a SQLSTATE."""
+    try:
+        cursor = connection.execute(statement)
+    except psycopg.Error as exc:
+        return exc.sqlstate
+    return sorted(map(str, cursor.fetchall())) if cursor.description else cursor.rowcount
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_table_that_is_flushed_at_any_time_answers_as_in_postgresql(servers, seed):
+    server, theirs = servers
+    random = Random(seed)
+    with server.root() as ours, psycopg.connect(theirs, autocommit=True) as postgres:
+        for _ in range(4):
+            life = Life(random)
+            for connection in (ours, postgres):
+                connection.execute("DROP TABLE IF EXISTS lived")
+                connection.execute(life.create())
+            before: list[str] = []
+            for _ in range(random.randint(10, 40)):
+                change = life.change()
+                before.append(change)
+                if change == FLUSH:
+                    ours.execute(FLUSH)
+                else:
+                    assert told(ours, change) == told(postgres, change), (life.create(), before)
+                for question in life.questions():
+                    wanted = told(postgres, question)
+                    assert told(ours, question) == wanted, (life.create(), before, question)
+        for connection in (ours, postgres):
+            connection.execute("DROP TABLE lived")
+
+
+def test_what_is_no_number_is_found_cold_where_all_others_are_alike(servers):
+    server, _ = servers
+    with server.root() as root:
+        root.execute("CREATE TABLE alike (id INT PRIMARY KEY, x FLOAT8)")
+        root.execute("INSERT INTO alike SELECT g, 3 FROM generate_series(1, 300) g")
+        root.execute("UPDATE alike SET x = 'NaN' WHERE id = 7")
+        root.execute("STORAGE FLUSH TABLE alike")
+        for condition in ("x <> 3", "x > 3", "NOT x = 3", "x = 'NaN'"):
+            assert root.execute(f"SELECT id FROM alike WHERE {condition}").fetchall() == [(7,)]
+        root.execute("DROP TABLE alike")
