@@ -5,6 +5,7 @@ A built-in of DataFusion is used only where an overload says that it answers as 
 now, so a query is planned with literals.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -33,6 +34,7 @@ from kalam_pg.sql.physical import (
     null,
     quote,
 )
+from kalam_pg.sql.three_valued import NOTHING, chain, kept_apart, one_of
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -115,7 +117,10 @@ class Expressions:
             case Call():
                 return self._call(expr)
             case BoolOp(kind, args):
-                return self._logic(kind, [self.emit(a) for a in args])
+                logic = self._logic(kind, [self.emit(a) for a in args])
+                return (
+                    kept_apart(logic, self._compared_twice(args)) if kind is BoolKind.OR else logic
+                )
             case IsNull(RowExpr(items), negated):
                 return self._row_is_null(items, negated=negated)
             case IsNull(arg, negated):
@@ -158,6 +163,18 @@ class Expressions:
                 raise FeatureNotSupportedError("a subquery is not supported here")
             case _:
                 assert_never(expr)
+
+    def test(self, expr: Expr) -> Sql:
+        """A condition in whose place NULL is as good as false, which DataFusion knows to use better."""
+        if self._scope.node(expr) is not None or is_constant(expr, once=self._once):
+            return self.emit(expr)
+        match expr:
+            case BoolOp(BoolKind.AND | BoolKind.OR as kind, args):
+                return self._logic(kind, [self.test(a) for a in args])
+            case InList(negated=False):
+                return self._in_list(expr, null_is_false=True)
+            case _:
+                return self.emit(expr)
 
     def canonical(self, expr: Expr) -> Sql:
         """The expression in its type's canonical form, as functions take it."""
@@ -311,16 +328,27 @@ class Expressions:
             case BoolKind.AND:
                 return self.conjunction(args)
             case BoolKind.OR:
-                return _chain(args, "OR", decided=1)
+                return chain(args, "OR", decided=1)
             case BoolKind.NOT:
                 return Sql(f"(NOT {args[0].text})", BOOLEAN, args[0].fallible)
             case _:
                 assert_never(kind)
 
+    def _compared_twice(self, args: Sequence[Expr]) -> list[Sql]:
+        """What alternatives compare for equality with more than one constant."""
+        operands = [
+            self.emit(side).text
+            for arg in args
+            if isinstance(arg, Call) and arg.overload.name == "=" and len(arg.args) == 2
+            for side, other in (arg.args, arg.args[::-1])
+            if is_constant(other) and not is_constant(side) and not isinstance(side, RowExpr)
+        ]
+        return [Sql(text, BOOLEAN) for text, count in Counter(operands).items() if count > 1]
+
     @staticmethod
     def conjunction(args: Sequence[Sql]) -> Sql:
         """AND of at least one; what may raise is evaluated only where nothing before is false."""
-        return _chain(args, "AND", decided=0)
+        return chain(args, "AND", decided=0)
 
     def _case(self, expr: Case) -> Sql:
         whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
@@ -365,31 +393,36 @@ class Expressions:
         made = self._state.call(key, values, physical, arg_types, expr.type, fallible=fallible)
         return Sql(made.text, physical, fallible)
 
-    def _in_list(self, expr: InList) -> Sql:
-        result = self._alternatives(expr.equals, expr.arg, expr.items, every=False)
-        if expr.negated:
-            return Sql(f"(NOT {result.text})", BOOLEAN, result.fallible)
-        return result
+    def _in_list(self, expr: InList, *, null_is_false: bool = False) -> Sql:
+        found = self._alternatives(expr.equals, expr.arg, expr.items, null_is_false=null_is_false)
+        return Sql(f"(NOT {found.text})", BOOLEAN, found.fallible) if expr.negated else found
 
     def _alternatives(
-        self, overload: Overload, arg: Expr, items: Sequence[Expr], *, every: bool
+        self, overload: Overload, arg: Expr, items: Sequence[Expr], *, null_is_false: bool = False
     ) -> Sql:
-        """`arg operator item` for any (or every) item; plain equality becomes IN."""
-        pairs = [self._compared(overload, arg, item) for item in items]
-        if overload.name == "=" and not every and all(p and p[0] == pairs[0][0] for p in pairs):  # type: ignore[index]
-            sides = [p for p in pairs if p is not None]
-            listed = ", ".join([right.text for _, right in sides])
-            fallible = any(a.fallible or b.fallible for a, b in sides)
-            return Sql(f"({sides[0][0].text} IN ({listed}))", BOOLEAN, fallible)
-        tests = [
-            self._call(Call(overload, (arg, item), types.BOOL))
-            if pair is None
-            else self._infix(*pair, overload.name)
-            for pair, item in zip(pairs, items, strict=True)
-        ]
-        if every:
-            return self.conjunction(tests)
-        return self._logic(BoolKind.OR, tests)
+        """`arg operator item` for any item; plain equality with constants becomes IN."""
+        listed: list[tuple[Sql, Sql]] = []
+        tests: list[Sql] = []
+        for item in items:
+            pair = None
+            if is_constant(item):
+                if overload.strict and evaluate(item, self._state.context) is None:
+                    tests.append(NOTHING)
+                    continue
+                pair = self._compared(overload, arg, item) if overload.name == "=" else None
+            if pair is not None and pair[0] == (listed or [pair])[0][0]:
+                listed.append(pair)
+            else:
+                tests.append(self._call(Call(overload, (arg, item), types.BOOL)))
+        if listed:
+            operand = listed[0][0]
+            found = one_of(operand, [constant for _, constant in listed])
+            tests.insert(0, found if null_is_false else kept_apart(found, [operand]))
+        return chain(tests, "OR", decided=1)
+
+    def _every(self, overload: Overload, arg: Expr, items: Sequence[Expr]) -> Sql:
+        """`arg operator item` for every item."""
+        return self.conjunction([self._call(Call(overload, (arg, i), types.BOOL)) for i in items])
 
     def _any_all(self, expr: AnyAll) -> Sql:
         element = expr.array.type.element
@@ -404,7 +437,8 @@ class Expressions:
                 return literal(expr.all, types.BOOL)
             if len(leaves) <= 1000:
                 spelled = [Const(leaf, element) for leaf in leaves]
-                return self._alternatives(expr.operator, expr.arg, spelled, every=expr.all)
+                make = self._every if expr.all else self._alternatives
+                return make(expr.operator, expr.arg, spelled)
         key = f"~{'all' if expr.all else 'any'}:{key_of(expr.operator)}"
         args = [self.canonical(expr.arg), self.canonical(expr.array)]
         return self._state.call(key, args, BOOLEAN, (expr.arg.type, expr.array.type), types.BOOL)
@@ -444,20 +478,3 @@ def _relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:
     if is_decimal(arg.physical) and target is types.NUMERIC:
         return arg
     return converted(converted(arg, canonical(source)), canonical(target))
-
-
-def _chain(args: Sequence[Sql], word: str, *, decided: int) -> Sql:
-    """AND or OR from left to right, stopping where the result is decided.
-
-    DataFusion rewrites CASE over booleans into AND and OR and may then run on into what raises, so
-    the CASE is one of integers.
-    """
-    result = args[0]
-    for arg in args[1:]:
-        text = f"({result.text} {word} {arg.text})"
-        if arg.fallible:
-            when = result.text if decided else f"NOT {result.text}"
-            number = f"arrow_cast({text}, 'Int32')"
-            text = f"(CASE WHEN {when} THEN arrow_cast({decided}, 'Int32') ELSE {number} END = 1)"
-        result = Sql(text, BOOLEAN, result.fallible or arg.fallible)
-    return result

@@ -87,7 +87,7 @@ class Subqueries:
     def condition(self, where: Expr | None) -> Sql | None:
         """WHERE or HAVING as one condition."""
         tests = [
-            self._semi_join(c) if self._stays(c) else self._expressions.emit(c)
+            self._semi_join(c) if self._stays(c) else self._expressions.test(c)
             for c in conjuncts(where)
         ]
         if not tests:
