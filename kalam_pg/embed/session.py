@@ -8,7 +8,7 @@ import trio
 from buenavista.core import Connection as BuenaVistaConnection
 from buenavista.core import Session as BuenaVistaSession
 
-from catalog.errors import AdminShutdownError
+from catalog.errors import AdminShutdownError, FeatureNotSupportedError
 from catalog.model import User
 from catalog.types.table import PgType
 from kalam_pg.embed.result import QueryResult, parameter_text
@@ -192,6 +192,10 @@ class _Client:
         """They are told with the result."""
 
     def take(self, result: Result, form: RowForm | None, *, has_rows: bool) -> Steps[int | None]:
+        if result.copy is not None:
+            raise FeatureNotSupportedError(
+                "COPY ... TO STDOUT needs a client of the protocol", hint="Use the query itself."
+            )
         self.result, self.has_rows = result, has_rows
         if result.source is None:
             return None

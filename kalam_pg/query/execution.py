@@ -12,6 +12,7 @@ from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Deadline, Steps
+from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row
@@ -40,7 +41,8 @@ class Result:
     What may be long is pulled: rows from `source`, messages from `stream`. Messages only when the
     execution says how (`form`). tag: the command tag without its count. count: rows returned or changed;
     None: as many as are pulled, or the tag is bare. execution: what must stay open until the answer has
-    been read, None when all of it is here; whoever reads it calls `close`.
+    been read, None when all of it is here; whoever reads it calls `close`. copy: how the rows are
+    written where they are those of COPY TO, which is no result with columns.
     """
 
     tag: str
@@ -51,6 +53,7 @@ class Result:
     stream: EngineAnswer | None = None
     messages: bytes | None = None
     execution: "Execution | None" = None
+    copy: CopyWriter | None = None
 
     @classmethod
     def of(

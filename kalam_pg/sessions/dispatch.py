@@ -9,6 +9,7 @@ from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
+    copying,
     cursors,
     definitions,
     explaining,
@@ -28,6 +29,7 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_copy import CopyTo
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
@@ -130,6 +132,8 @@ def run(
         return (yield from cursors.run(sql, statement, params, prepared.param_types))
     if isinstance(statement, Subscribe):
         return (yield from subscribing.run(sql, statement, params, prepared, form))
+    if isinstance(statement, CopyTo):
+        return (yield from copying.run(sql, statement))
     return (yield from _run_other(sql, statement, form))
 
 

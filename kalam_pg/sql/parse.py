@@ -14,6 +14,7 @@ from sqlglot import exp
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql import (
     kalam,
+    parse_copy,
     parse_cursors,
     parse_ddl,
     parse_live,
@@ -163,6 +164,7 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "fetch": parse_cursors.fetch,
     "move": parse_cursors.fetch,
     "close": parse_cursors.close,
+    "copy": parse_copy.copy,
     "use": kalam.use,
     "describe": kalam.describe,
     "desc": kalam.describe,
@@ -185,7 +187,7 @@ _COMPLETE = frozenset(("analyse", "analyze", "checkpoint", "cluster", "vacuum"))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    analyse analyze call checkpoint cluster copy do import load lock merge
+    analyse analyze call checkpoint cluster do import load lock merge
     reassign refresh reindex security vacuum
     """.split()  # noqa: SIM905 - a table of words
 )

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from kalam_pg.sql.statements_copy import CopyTo
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_live import LiveStatement
 
@@ -408,7 +409,7 @@ class KillJob:
 class Unsupported:
     """A statement that PostgreSQL or KalamDB knows and this server does not have yet (0A000).
 
-    what: how the refusal names it, e.g. "COPY".
+    what: how the refusal names it, e.g. "COPY FROM".
     """
 
     what: str
@@ -450,6 +451,7 @@ Statement: TypeAlias = (
     | ExecutePrepared
     | Deallocate
     | Explain
+    | CopyTo
     | DeclareCursor
     | FetchCursor
     | CloseCursor

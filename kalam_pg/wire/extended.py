@@ -31,6 +31,7 @@ from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_cursor import FetchCursor
 from kalam_pg.wire import portals
+from kalam_pg.wire.copying import send_copy
 from kalam_pg.wire.results import send_all, send_some
 
 if TYPE_CHECKING:
@@ -147,8 +148,12 @@ def _send_whole(
     session: "WireSession", portal: Portal, result: Result, form: RowForm
 ) -> Steps[None]:
     """Send all that a portal's statement answers."""
+    count: int | None = None
     try:
-        count = (yield from send_all(session, result, form)) if portal.can_run else None
+        if result.copy is not None:
+            count = yield from send_copy(session, result)
+        elif portal.can_run:
+            count = yield from send_all(session, result, form)
     except BaseException:
         portal.can_run = False
         raise

@@ -12,6 +12,7 @@ from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.run_text import run_prepared, run_text
 from kalam_pg.sql.tree import OutputColumn
 from kalam_pg.wire import quick
+from kalam_pg.wire.copying import send_copy
 from kalam_pg.wire.results import send_all
 from storage.errors import KalamError
 from storage.layout import Value
@@ -83,9 +84,11 @@ class _Client:
 
     def take(self, result: Result, form: RowForm | None, *, has_rows: bool) -> Steps[int | None]:
         """RowDescription and rows."""
+        session = self._session
+        if result.copy is not None:
+            return (yield from send_copy(session, result))
         if not has_rows:
             return None
-        session = self._session
         assert form is not None
         session.send(form.description)
         return (yield from send_all(session, result, form))

@@ -1,0 +1,142 @@
+"""COPY … TO STDOUT: the rows of a query, written in one of COPY's formats."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from catalog.errors import (
+    DuplicateColumnError,
+    FeatureNotSupportedError,
+    InsufficientPrivilegeError,
+    InvalidColumnReferenceError,
+    InvalidSchemaNameError,
+    UndefinedColumnError,
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
+from catalog.model import Role, Table
+from catalog.snapshot import SYSTEM_SCHEMAS
+from kalam_pg.query.execution import Result
+from kalam_pg.query.virtual import virtual_columns
+from kalam_pg.query.waits import Steps
+from kalam_pg.rows.copying import CopyWriter
+from kalam_pg.sessions import long_texts, table_locks
+from kalam_pg.sessions.nested import counting_from
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql.copy_options import CopyFormat, copy_format
+from kalam_pg.sql.parse import parse
+from kalam_pg.sql.statements import QueryStatement
+from kalam_pg.sql.statements_copy import CopyTo
+from kalam_pg.sql.statements_live import Subscribe
+from kalam_pg.sql.tree import OutputColumn
+
+_RIGHTS = {
+    "file": "must be superuser or have privileges of the pg_write_server_files role to COPY to a file",
+    "program": "must be superuser or have privileges of the pg_execute_server_program role to COPY to "
+    "or from an external program",
+}
+
+
+def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
+    """The rows, to be written by `Result.copy`.
+
+    Raises 42501, 42P01, 42703, 42809, what `copy_format` raises, 42P10, and what the query raises.
+    """
+    _check_target(sql, statement)
+    query = statement.query
+    if query is None:
+        query = _query_of_table(sql, statement)
+    form = copy_format(statement.options)
+    if isinstance(query, Subscribe):
+        raise FeatureNotSupportedError("COPY (SUBSCRIBE ...) is not supported yet")
+    if query.kind != "select" and not query.tree.args.get("returning"):
+        raise FeatureNotSupportedError("COPY query must have a RETURNING clause")
+    with counting_from(query):
+        planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query))
+        _check_force_quote(sql, statement, form, planned.columns)
+        if planned.locks and not table_locks.lock_nowait(sql, planned):
+            planned = yield from table_locks.wait(sql, lambda: sql.plan(query))
+        result = yield from sql.run_planned(planned)
+    return written(sql, result, form, planned.columns)
+
+
+def written(
+    sql: SqlSession, result: Result, form: CopyFormat, columns: tuple[OutputColumn, ...]
+) -> Result:
+    """A query's answer as that of COPY."""
+    types = sql.types_for([column.type for column in columns])
+    return replace(
+        result, tag="COPY", count=None, columns=(), copy=CopyWriter(columns, form, types)
+    )
+
+
+def _check_target(sql: SqlSession, statement: CopyTo) -> None:
+    """Raise 42501 or 0A000 for anything but STDOUT."""
+    target = statement.target
+    if target == "stdout":
+        return
+    if sql.user.role is not Role.SYSTEM:
+        raise InsufficientPrivilegeError(
+            _RIGHTS[target],
+            hint="Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
+        )
+    raise FeatureNotSupportedError(
+        f"COPY to a {target} of the server is not supported",
+        hint="Use COPY ... TO STDOUT, or psql's \\copy.",
+    )
+
+
+def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
+    """The query of a table's rows. Raises 3F000, 42P01, 42809, 42703, 42701."""
+    name = statement.table
+    assert name is not None
+    relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
+    if isinstance(relation, Table):
+        known = [column.name for column in relation.columns if column.name != "_rowid"]
+        _check_names([column for column, _ in statement.columns], known, relation.name)
+    elif relation is not None:
+        raise WrongObjectTypeError(
+            f'cannot copy from view "{relation.name}"',
+            hint="Try the COPY (SELECT ...) TO variant.",
+        )
+    elif virtual_columns(name.schema or "pg_catalog", name.name) is None:
+        schema = name.schema
+        if schema and schema not in SYSTEM_SCHEMAS and sql.snapshot.namespace(schema) is None:
+            raise InvalidSchemaNameError(f'schema "{schema}" does not exist')
+        raise UndefinedTableError(f'relation "{name}" does not exist')
+    columns = ", ".join([_quoted(column) for column, _ in statement.columns]) or "*"
+    table = ".".join([_quoted(part) for part in (name.schema, name.name) if part])
+    (query,) = parse(f"SELECT {columns} FROM {table}")  # noqa: S608 -- quoted names
+    assert isinstance(query, QueryStatement)
+    return query
+
+
+def _check_force_quote(
+    sql: SqlSession, statement: CopyTo, form: CopyFormat, columns: tuple[OutputColumn, ...]
+) -> None:
+    """Raise 42703, 42701 or 42P10 unless what is to be quoted is written."""
+    written, named = [column.name for column in columns], form.force_quote or ()
+    name = statement.table
+    relation = name and sql.snapshot.find(name.schema, name.name, sql.search_path)
+    if isinstance(relation, Table):
+        _check_names(named, [column.name for column in relation.columns], relation.name)
+    else:
+        _check_names(named, written)
+    for column in named:
+        if column not in written:
+            raise InvalidColumnReferenceError(
+                f'FORCE_QUOTE column "{column}" not referenced by COPY'
+            )
+
+
+def _check_names(names: Sequence[str], known: Sequence[str], table: str = "") -> None:
+    """Raise 42703 or 42701. table: whose columns they are, of a query's none."""
+    of = f' of relation "{table}"' if table else ""
+    for at, name in enumerate(names):
+        if name not in known:
+            raise UndefinedColumnError(f'column "{name}"{of} does not exist')
+        if name in names[:at]:
+            raise DuplicateColumnError(f'column "{name}" specified more than once')
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,28 @@
+"""Sending what COPY TO writes ("COPY Operations" in the manual), no faster than the client reads."""
+
+from typing import TYPE_CHECKING
+
+from kalam_pg.pgwire.encode import COPY_DONE
+from kalam_pg.query.execution import Result
+from kalam_pg.query.row_source import Whole
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.wire.results import ROWS_PER_STEP, UNSENT_BYTES_MAX
+
+if TYPE_CHECKING:
+    from kalam_pg.wire.session import WireSession
+
+
+def send_copy(session: "WireSession", result: Result) -> Steps[int]:
+    """CopyOutResponse, a CopyData for each row, CopyDone; how many rows there were."""
+    writer = result.copy
+    assert writer is not None
+    source = result.source or Whole(result.rows)
+    session.send(writer.response)
+    count = 0
+    while len(portion := (yield from source.take(ROWS_PER_STEP))):
+        session.send(writer.rows(portion.rows()))
+        count += len(portion)
+        if len(session.outbox) > UNSENT_BYTES_MAX:
+            yield from run_async(session.transport.drain)
+    session.send(writer.end + COPY_DONE)
+    return count
