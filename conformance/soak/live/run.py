@@ -1,0 +1,173 @@
+"""A live soak from beginning to end: rounds of kills, and after each everything that was told is compared."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+
+from conformance.live.link import Link
+from conformance.soak import invariants, report
+from conformance.soak.client import BUSY, LATE_S, STATEMENT_TIMEOUT_S
+from conformance.soak.ledger import Violation
+from conformance.soak.live.authors import Author
+from conformance.soak.live.chronicle import Chronicle
+from conformance.soak.live.follower import FORMS, Subject
+from conformance.soak.live.kills import Followed, Kills
+from conformance.soak.live.reading import FILTER, WRONG, Reading
+from conformance.soak.waiting import until
+from conformance.soak.world import World
+from tests.wire.server import PASSWORD
+
+ROUND_KILLS: Final = 50
+CAUGHT_UP_S: Final = 60.0
+"""How soon after the last kill every follower must have been told everything."""
+
+AUTHORS: Final = {
+    1: ("ann", "soak.story"),
+    2: ("ann", "soak.story"),
+    3: ("ben", "soak.board"),
+    4: ("ann", "soak.board"),
+}
+
+# Of the story all changes are retained, of the board none longer than a flush leaves them.
+SUBJECTS: Final = (
+    Subject("ann", "soak.story"),
+    Subject("ann", "soak.story", FILTER),
+    Subject("ann", "soak.story", anew=True),
+    Subject("ben", "soak.board", may_forget=True),
+    Subject("ann", "soak.board", FILTER, may_forget=True),
+)
+TABLES: Final = (
+    "CREATE TABLE soak.story (id bigint PRIMARY KEY, n int NOT NULL, body text)"
+    " WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:1500')",
+    "CREATE TABLE soak.board (id bigint PRIMARY KEY, n int NOT NULL, body text)"
+    " WITH (TYPE = 'SHARED', FLUSH_POLICY = 'rows:1500', CHANGE_RETENTION_HOURS = 0)",
+    "CREATE TABLE soak.fences (who text PRIMARY KEY, n int) WITH (TYPE = 'SHARED')",
+    "GRANT ALL ON soak.board, soak.fences TO PUBLIC",
+)
+
+
+class LiveSoak:
+    """One soak of live changes."""
+
+    def __init__(self, directory: Path, seed: int) -> None:
+        self.world = World(directory, seed)
+        self.chronicles = {number: Chronicle(f"author {number}") for number in AUTHORS}
+        self.followed: list[Followed] = []
+        self.readings: list[Reading] = []
+        self._read: list[int] = []
+        self._log_read = 0
+        for form in FORMS:
+            for subject in SUBJECTS:
+                self._follow(subject, form)
+
+    def _follow(self, subject: Subject, form: str) -> None:
+        server = self.world.server
+        journal = self.world.directory / f"journal {len(self.followed)}"
+        self.followed.append(Followed(subject, form, journal, Link(lambda: server.port)))
+        written = {n: self.chronicles[n] for n, of in AUTHORS.items() if of[1] == subject.table}
+        self.readings.append(Reading(written, filtered=bool(subject.where)))
+        self._read.append(0)
+
+    def run(self, kills: int) -> bool:
+        """Whether nothing was lost, told twice or out of order, and no other promise broken."""
+        world = self.world
+        try:
+            world.start()
+            self._set_up()
+            for one in self.followed:
+                one.start()
+            while not world.failed.is_set() and world.counts["kills"] < kills:
+                world.counts["rounds"] += 1
+                self._round(min(ROUND_KILLS, kills - world.counts["kills"]))
+                if not world.failed.is_set():
+                    self._rest()
+        except Violation as exc:
+            world.fail("rest", str(exc))
+        finally:
+            for one in self.followed:
+                one.kill()
+                one.link.close()
+            report.line(world, "what was done:\n" + report.summary(world))
+            report.line(world, self.ledger())
+            if world.failed.is_set():
+                world.last_words()
+                report.line(world, "FAILED\n" + report.failure(world))
+            world.close()
+        return not world.failed.is_set()
+
+    def ledger(self) -> str:
+        """Everything that all followers were told, and how much was wrong."""
+        total = sum((reading.counts for reading in self.readings), Counter[str]())
+        committed = sum(len(one.transactions) for one in self.chronicles.values())
+        lines = [f"{committed:10}  transactions committed"]
+        lines += [f"{total[what]:10}  {what}" for what in sorted(total.keys() - {*WRONG})]
+        lines += [f"{total[what]:10}  {what}" for what in WRONG]
+        return "the ledger:\n" + "\n".join(lines)
+
+    def _set_up(self) -> None:
+        client = self.world.connect("root", self.world.diary("root"))
+        for user in ("ann", "ben"):
+            client.ask(f"CREATE USER {user} WITH PASSWORD '{PASSWORD}' ROLE 'user'")
+        client.ask("CREATE NAMESPACE soak")
+        for text in TABLES:
+            client.ask(text)
+        client.close()
+
+    def _round(self, kills: int) -> None:
+        world = self.world
+        world.round_over.clear()
+        authors = [
+            Author(world, number, user, table, self.chronicles[number])
+            for number, (user, table) in AUTHORS.items()
+        ]
+        threads = [
+            Thread(target=one.run, name=one.name, daemon=True)
+            for one in (*authors, Kills(world, self.followed, kills))
+        ]
+        for thread in threads:
+            thread.start()
+        world.round_over.wait()
+        for thread in threads:
+            thread.join(30 + STATEMENT_TIMEOUT_S + LATE_S * BUSY)
+            if thread.is_alive():
+                world.fail(thread.name, "does not come to its end")
+        for author in authors:
+            author.ledger.observe(world.asked(author.user, author.diary, author.read, author.name))
+
+    def _rest(self) -> None:
+        """Nothing is written or killed: every follower is told everything, and it is right."""
+        world = self.world
+        world.check_alive()
+        for one in self.followed:
+            one.link.mend()
+        until(self._unread, CAUGHT_UP_S)
+        if wrong := [text for reading in self.readings for text in reading.wrong]:
+            raise Violation("\n".join(wrong[:20]))
+        self._log_read = invariants.check_log(world, self._log_read)
+        told = sum(reading.counts["transactions told"] for reading in self.readings)
+        report.line(
+            world,
+            f"round {world.counts['rounds']}, life {world.life}:"
+            f" {world.counts['kills']} kills, {told} transactions told, nothing wrong",
+        )
+
+    def _unread(self) -> str:
+        """Read on in the journals; who is behind."""
+        behind = []
+        for at, (one, reading) in enumerate(zip(self.followed, self.readings, strict=True)):
+            for record in self._records(at, one.journal):
+                reading.take(record)
+            if missing := reading.behind():
+                behind.append(f"{one.subject} by {one.form}: {missing}; {reading.wrong[:3]}")
+        return "; ".join(behind)
+
+    def _records(self, at: int, path: Path) -> list[dict[str, Any]]:
+        if not path.exists():
+            return []
+        with path.open("rb") as file:
+            file.seek(self._read[at])
+            whole, end, _ = file.read().rpartition(b"\n")
+        self._read[at] += len(whole) + len(end)
+        return [json.loads(line) for line in whole.splitlines()]

@@ -1,0 +1,107 @@
+"""A slice of `conformance.soak.live`, and that its ledger sees what it is there to see."""
+
+import pytest
+
+from conformance.soak.ledger import Outcome
+from conformance.soak.live.chronicle import Chronicle, Value
+from conformance.soak.live.reading import WRONG, Reading, passes
+from conformance.soak.live.run import LiveSoak
+
+SEED = 20261128
+KILLS = 30
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_told_twice_or_out_of_order_whatever_is_killed(tmp_path):
+    soak = LiveSoak(tmp_path, SEED)
+    assert soak.run(KILLS), "what it saw is printed above"
+    assert all(reading.counts["transactions told"] > 10 for reading in soak.readings)
+
+
+# Transactions of author 1: its keys are 1000 to 1999, and 1000 is the mark.
+STATES = (
+    {1000: Value(1, None), 1001: Value(2, "a")},
+    {1000: Value(4, None), 1001: Value(3, "b"), 1002: Value(5, "c")},
+    {1000: Value(6, None), 1002: Value(5, "c")},
+)
+
+
+@pytest.fixture
+def chronicle():
+    made = Chronicle("author 1")
+    for state in STATES:
+        made.settle(Outcome.COMMITTED, state)
+    return made
+
+
+def told(chronicle, filtered=False):
+    """The records of a follower that was told everything."""
+    records = []
+    for seq, transaction in enumerate(chronicle.transactions, 1):
+        changes = []
+        for change in sorted(transaction):
+            old, new = change.old, change.new
+            if filtered:
+                old, new = (v if passes(change.key, v) else None for v in (old, new))
+            if old != new:
+                changes.append((change.key, old, new))
+        for n, (key, old, new) in enumerate(changes):
+            records.append(
+                {
+                    "what": "change",
+                    "change": {
+                        "op": "insert" if old is None else "delete" if new is None else "update",
+                        "seq": str(seq),
+                        "token": f"{seq}.{n}",
+                        "last": n == len(changes) - 1,
+                        "key": [str(key)],
+                        **({} if old is None else {"old": old._asdict()}),
+                        **({} if new is None else {"row": new._asdict()}),
+                    },
+                }
+            )
+    return records
+
+
+def snapshot(state):
+    return {"what": "snapshot", "rows": [(key, *value) for key, value in state.items()]}
+
+
+def found(chronicle, records, *, filtered=False):
+    """What is wrong with a journal, and how much was not told."""
+    reading = Reading({1: chronicle}, filtered=filtered)
+    for record in records:
+        reading.take(record)
+    return {what: reading.counts[what] for what in WRONG if reading.counts[what]}, reading.behind()
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_journal_that_has_everything_is_right(chronicle, filtered):
+    assert found(chronicle, told(chronicle, filtered), filtered=filtered) == ({}, {})
+
+
+def test_a_journal_may_begin_and_go_on_with_a_snapshot(chronicle):
+    records = told(chronicle)
+    first = [r for r in records if r["change"]["seq"] == "1"]
+    rest = [r for r in records if r["change"]["seq"] == "3"]
+    assert found(chronicle, [snapshot({}), *first, snapshot(STATES[1]), *rest]) == ({}, {})
+
+
+def test_what_is_wrong_is_counted_by_its_kind(chronicle):
+    one, two, three = (
+        [r for r in told(chronicle) if r["change"]["seq"] == seq] for seq in ("1", "2", "3")
+    )
+    none = {}
+    assert found(chronicle, one + three) == ({"lost": 1}, none)
+    assert found(chronicle, one + two[:-1] + three) == ({"lost": 2}, none)
+    assert found(chronicle, one + two[:1] + two[2:] + three) == ({"wrong rows": 1}, none)
+    assert found(chronicle, one + one[-1:] + two + three) == ({"twice": 1}, none)
+    assert found(chronicle, one + two + one[:1] + three) == ({"out of order": 1}, none)
+    assert found(chronicle, one + two) == ({}, {1: (2, 3)})
+    assert found(chronicle, [*one, snapshot({}), *two, *three]) == ({"lost": 1}, none)
+    assert found(chronicle, [*one, snapshot({**STATES[1], 1005: Value(9, "")})])[0] == {
+        "wrong rows": 1
+    }
+    never = {**STATES[0], 1000: Value(77, None)}
+    assert found(chronicle, [snapshot(never)])[0] == {"never committed": 1}
+    assert found(chronicle, [{"what": "refused", "text": "XX000"}])[0] == {"refused": 1}
