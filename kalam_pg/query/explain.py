@@ -22,6 +22,7 @@ from kalam_pg.query.explain_query import Shower
 from kalam_pg.query.indexed import Indexed, NoIndexError, Wanted, indexed_rows
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
+from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
 from kalam_pg.query.row_source import RowSource
@@ -121,11 +122,22 @@ class Explainer:
     def node(self, plan: Plan) -> Steps[Node]:
         """The tree of a plan. Raises what planning in an engine's words raises (0A000)."""
         self._show = Shower(self._statement, verbose=self._verbose)
+        if not isinstance(plan, PartedPlan):
+            return (yield from self._whole(plan, self._statement))
+        node = yield from self._whole(plan.plan, plan.rest)
+        for number, part in enumerate(plan.parts, 1):
+            shown = yield from self._select(part.plan)
+            label = f"CTE {part.name}" if part.name else f"InitPlan {number}"
+            label += f" (returns ${plan.params + number})"
+            node = node.over(replace(shown, label=label))
+        return node
+
+    def _whole(self, plan: WholePlan, statement: Query | Dml) -> Steps[Node]:
         match plan:
             case InsertPlan():
-                return (yield from self._insert(plan))
+                return (yield from self._insert(plan, statement))
             case ChangePlan():
-                return (yield from self._change(plan))
+                return (yield from self._change(plan, statement))
             case _:
                 return (yield from self._select(plan))
 
@@ -252,8 +264,7 @@ class Explainer:
 
     # ------------------------------------------------------------------ data changes
 
-    def _insert(self, plan: InsertPlan) -> Steps[Node]:
-        statement = self._statement
+    def _insert(self, plan: InsertPlan, statement: Query | Dml) -> Steps[Node]:
         assert isinstance(statement, Insert)
         node = Node("Insert", self._show.table(plan.table.namespace, plan.table.name))
         if statement.on_conflict is not None:
@@ -266,8 +277,7 @@ class Explainer:
             return node.over(Node("Result"))
         return node.over(Node("Values Scan", '"*VALUES*"', {"Rows": rows}))
 
-    def _change(self, plan: ChangePlan) -> Steps[Node]:
-        statement = self._statement
+    def _change(self, plan: ChangePlan, statement: Query | Dml) -> Steps[Node]:
         assert not isinstance(statement, Insert | Select | ValuesQuery)
         name = self._show.table(plan.table.namespace, plan.table.name)
         node = Node(plan.tag.capitalize(), name)

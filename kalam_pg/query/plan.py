@@ -10,11 +10,12 @@ from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
-from kalam_pg.query.change import ChangePlan, plan_change
+from kalam_pg.query.change import plan_change
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.indexed import Along, Indexed, newest
-from kalam_pg.query.insert import InsertPlan, plan_insert
+from kalam_pg.query.insert import plan_insert
 from kalam_pg.query.locking import plan_locking
+from kalam_pg.query.parted import PartedPlan, PlannedPart, WholePlan
 from kalam_pg.query.predicates import (
     comparisons,
     conjuncts,
@@ -26,6 +27,7 @@ from kalam_pg.query.predicates import (
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
 from kalam_pg.query.sorting import Bounds, Order
+from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
@@ -33,6 +35,7 @@ from kalam_pg.sql.tree import (
     Bound,
     ColumnRef,
     Delete,
+    Dml,
     Expr,
     Insert,
     Query,
@@ -44,7 +47,7 @@ from kalam_pg.sql.tree import (
 )
 from kalam_pg.sql.walk import walk
 
-Plan: TypeAlias = SelectPlan | InsertPlan | ChangePlan
+Plan: TypeAlias = WholePlan | PartedPlan
 
 
 class Planner:
@@ -56,7 +59,15 @@ class Planner:
 
     def plan(self, bound: Bound) -> Plan:
         """The plan of a bound statement. Raises 0A000 for what no plan can do."""
-        statement = bound.statement
+        params = len(bound.param_types)
+        rest, parts = take_parts(bound.statement, params)
+        plan = self._whole(rest)
+        if not parts:
+            return plan
+        planned = tuple([PlannedPart(self._select(p.query), p.form, p.name) for p in parts])
+        return PartedPlan(params, planned, plan, rest)
+
+    def _whole(self, statement: Query | Dml) -> WholePlan:
         match statement:
             case Insert():
                 self._refuse_with(statement.with_)
@@ -84,8 +95,6 @@ class Planner:
             raise FeatureNotSupportedError(
                 "a query cannot read both stored tables and the system catalogs yet"
             )
-        if any(isinstance(n, Select) and n.locking and n is not query for n in scans):
-            raise FeatureNotSupportedError("row locking in a subquery is not supported yet")
         if isinstance(query, Select) and query.locking and stored:
             return plan_locking(
                 query, lambda scan: self._rules(scan.table), self._select, _bounds(query)

@@ -23,6 +23,7 @@ from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
+from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.transaction import Transaction
@@ -261,12 +262,19 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         bound.param_types,
         _needs(bound, statement, plan),
         statement.kind.upper(),
-        isinstance(plan, InsertPlan | ChangePlan),
-        _locks(plan),
+        any(isinstance(whole, InsertPlan | ChangePlan) for whole in _wholes(plan)),
+        tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
     )
 
 
-def _locks(plan: Plan) -> tuple[tuple[int, Mode], ...]:
+def _wholes(plan: Plan) -> tuple[WholePlan, ...]:
+    """The plans of a statement's parts and of its rest."""
+    if isinstance(plan, PartedPlan):
+        return (*[part.plan for part in plan.parts], plan.plan)
+    return (plan,)
+
+
+def _locks(plan: WholePlan) -> tuple[tuple[int, Mode], ...]:
     """The tables that a statement changes, or whose rows it locks: these must not go meanwhile."""
     if isinstance(plan, InsertPlan | ChangePlan):
         return ((plan.table.id, ROW_EXCLUSIVE),)
@@ -289,9 +297,10 @@ def _needs(bound: Bound, statement: QueryStatement, plan: Plan) -> tuple[tuple[T
         conflict = getattr(bound.statement, "on_conflict", None)
         if conflict is not None and conflict.assignments:
             needs.append((table, Action.UPDATE))
-    if isinstance(plan, LockingPlan):
+    for whole in _wholes(plan):
         # Who may not change a row may not keep others from changing it.
-        needs += [(lock.rules.table, Action.UPDATE) for lock in plan.locks]
+        if isinstance(whole, LockingPlan):
+            needs += [(lock.rules.table, Action.UPDATE) for lock in whole.locks]
     return tuple(needs)
 
 

@@ -14,6 +14,7 @@ from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain import Explainer, Queries
 from kalam_pg.query.explain_node import Actual, Node, as_json, lines
 from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.parted import PartedPlan
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import STRIDE, Steps
 from kalam_pg.sessions import long_texts, table_locks
@@ -125,9 +126,11 @@ def _explained(
 def _execute(planned: Planned, x: Execution) -> Steps[tuple[int, int | None]]:
     """Rows returned; and rows changed, None of a query."""
     plan = planned.plan
-    if isinstance(plan, InsertPlan | ChangePlan):
+    whole = plan.plan if isinstance(plan, PartedPlan) else plan
+    if isinstance(whole, InsertPlan | ChangePlan):
         result = yield from plan.run(x)
-        return (result.count or 0 if plan.returning else 0), result.count
+        return (result.count or 0 if whole.returning else 0), result.count
+    assert not isinstance(plan, InsertPlan | ChangePlan)
     source, returned = (yield from plan.source(x)), 0
     while found := len((yield from source.take(STRIDE))):
         returned += found

@@ -52,7 +52,8 @@ def combine(
     consumed(node, "this", "expression", "distinct", "with_", "order", "limit", "offset", "locks")
     word = type(node).__name__.upper()
     state, args = level.state, node.args
-    if args.get("locks"):
+    locks = [side for side in (left, right) if isinstance(side, Select) and side.locking]
+    if args.get("locks") or locks:
         raise FeatureNotSupportedError(
             "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT", position=position(node)
         )

@@ -103,6 +103,17 @@ Catalog Query
 LockRows
   ->  Point Lookup on m
         Key: (id = 5)""",
+    "DELETE FROM m WHERE id = (SELECT id FROM m WHERE conv = 1 LIMIT 1 FOR UPDATE) AND conv = 1": """
+Delete on m
+  ->  Point Lookup on m
+        Key: (id = $1)
+        Filter: (m.conv = 1)
+  InitPlan 1 (returns $1)
+    ->  Limit
+          ->  LockRows
+                ->  Tail Index Scan on m
+                      Index On: (conv = 1)
+                      Filter: (m.conv = 1)""",
     "INSERT INTO u VALUES (1, 2), (3, 4) ON CONFLICT DO NOTHING": """
 Insert on u
   Conflict Resolution: NOTHING

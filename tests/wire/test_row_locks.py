@@ -2,7 +2,9 @@
 
 import threading
 from itertools import chain
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.wire.interleaved import differences
@@ -248,7 +250,30 @@ def test_rows_are_locked_as_in_postgresql(servers, script):
     assert differences(servers, script) == ""
 
 
-def test_four_workers_take_forty_jobs_and_none_twice(servers):
+def take_in_two(connection: psycopg.Connection[Any], number: int) -> int | None:
+    with connection.transaction():
+        row = connection.execute(
+            "SELECT id FROM jobs WHERE worker IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        ).fetchone()
+        if row is None:
+            return None
+        connection.execute("UPDATE jobs SET worker = %s WHERE id = %s", (number, *row))
+        return int(row[0])
+
+
+def take_in_one(connection: psycopg.Connection[Any], number: int) -> int | None:
+    row = connection.execute(
+        "UPDATE jobs SET worker = %s WHERE id = (SELECT id FROM jobs WHERE worker IS NULL AND id <= %s "
+        "ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id",
+        (number, 40),
+        prepare=True,
+        binary=True,
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+@pytest.mark.parametrize("take", [take_in_two, take_in_one])
+def test_four_workers_take_forty_jobs_and_none_twice(servers, take):
     server, _ = servers
     with server.root() as root:
         root.execute("CREATE TABLE jobs (id INT PRIMARY KEY, worker INT)")
@@ -259,16 +284,8 @@ def test_four_workers_take_forty_jobs_and_none_twice(servers):
     def work(number: int) -> None:
         with server.root() as connection:
             together.wait()
-            while True:
-                with connection.transaction():
-                    row = connection.execute(
-                        "SELECT id FROM jobs WHERE worker IS NULL ORDER BY id LIMIT 1 "
-                        "FOR UPDATE SKIP LOCKED"
-                    ).fetchone()
-                    if row is None:
-                        return
-                    taken[number].append(row[0])
-                    connection.execute("UPDATE jobs SET worker = %s WHERE id = %s", (number, *row))
+            while (job := take(connection, number)) is not None:
+                taken[number].append(job)
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for worker in workers:
@@ -277,5 +294,6 @@ def test_four_workers_take_forty_jobs_and_none_twice(servers):
         worker.join()
     assert sorted(chain.from_iterable(taken)) == list(range(1, 41))
     with server.root() as root:
-        assert root.execute("SELECT count(worker) FROM jobs").fetchone() == (40,)
+        found = root.execute("SELECT worker, id FROM jobs ORDER BY worker, id").fetchall()
+        assert found == [(number, job) for number in range(4) for job in sorted(taken[number])]
         root.execute("DROP TABLE jobs")
