@@ -15,6 +15,7 @@ import msgspec
 
 from catalog.errors import InvalidParameterValueError
 from kalam_pg.failures import report
+from kalam_pg.live.subscription import Subscription
 from storage.ids import NO_USER
 
 PAYLOAD_BYTES: Final = 8000
@@ -75,13 +76,17 @@ def context_of(channel: str, user: int) -> int:
 
 
 class Pending:
-    """What one transaction has asked of channels, in its order; the same NOTIFY counts once."""
+    """What one transaction has asked of channels, in its order; the same NOTIFY counts once.
+
+    asked: LISTEN and UNLISTEN, and the streams that it has opened: the end of the transaction sets them
+    going, or ends them.
+    """
 
     __slots__ = ("asked", "notified")
 
     def __init__(self) -> None:
         self.notified: dict[tuple[int, str, str], None] = {}
-        self.asked: list[Asked] = []
+        self.asked: list[Asked | Subscription] = []
 
     def notify(self, user: int, channel: str, payload: str) -> None:
         """NOTIFY. Raises 22023."""
@@ -97,6 +102,10 @@ class Pending:
         context = NO_USER if channel is None else context_of(channel, user)
         self.asked.append(Asked(False, context, channel))
 
+    def opens(self, stream: Subscription) -> None:
+        """SUBSCRIBE, or LISTEN on a table."""
+        self.asked.append(stream)
+
     def mark(self) -> Mark:
         """For `back_to`."""
         return len(self.notified), len(self.asked)
@@ -106,7 +115,19 @@ class Pending:
         notified, asked = mark
         while len(self.notified) > notified:
             self.notified.popitem()
+        for one in self.asked[asked:]:
+            if isinstance(one, Subscription):
+                one.stop()
         del self.asked[asked:]
+
+    def holder(self, channel: str, held: Subscription | None) -> Subscription | None:
+        """The stream that a channel will have, of which `held` is the one that it has now."""
+        for one in self.asked:
+            if isinstance(one, Subscription):
+                held = one if one.channel == channel else held
+            elif not one.listen and one.channel in (None, channel):
+                held = None
+        return held
 
 
 class Listener:
@@ -154,7 +175,7 @@ class Listener:
         """How full its queue is, 0 to 1."""
         return self.heard_bytes / self.bytes_max
 
-    def commit(self, user: int, asked: Sequence[Asked]) -> tuple[str, ...]:
+    def commit(self, user: int, asked: Sequence[Asked | Subscription]) -> tuple[str, ...]:
         """A transaction has ended that asked for this; the session is `user` from here on.
 
         Another user's channels are other channels: those of the one it was have ended, and so has at
@@ -167,6 +188,8 @@ class Listener:
                 self._stop(name)
             self.user = user
         for one in asked:
+            if isinstance(one, Subscription):
+                continue  # It is told by itself.
             if one.channel is None:
                 self.close()
                 ended = {}

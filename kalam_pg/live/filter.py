@@ -145,19 +145,29 @@ def compile_query(query: Query | Dml) -> LiveQuery:
     return LiveQuery(table, query.columns, where, moves, table.layout.key, _projection(targets))
 
 
-def snapshot_query(query: Query | Dml, last_rows: int | None) -> Select:
+def snapshot_query(query: Query | Dml, last_rows: int | None, *, keyed: bool = False) -> Select:
     """The rows that a subscription (see `compile_query`) begins with, `_seq` as their last column.
 
-    last_rows: only so many of the newest, newest first; None: all of them, oldest first.
+    last_rows: only so many of the newest, newest first; None: all of them, oldest first. keyed: the
+    primary key's columns come before `_seq`.
     """
     scan = _only_table(query)
     assert isinstance(query, Select)
-    seq = ColumnRef(scan.relation, len(scan.table.columns), SEQ, INT8)
+    table = scan.table
+    seq = ColumnRef(scan.relation, len(table.columns), SEQ, INT8)
     newest = last_rows is not None
+    key = [
+        ColumnRef(scan.relation, at, table.columns[at].name, table.columns[at].type)
+        for at in (table.layout.key if keyed else ())
+    ]
     return replace(
         query,
-        targets=(*query.targets, Target(seq, SEQ)),
-        columns=(*query.columns, OutputColumn(SEQ, INT8)),
+        targets=(*query.targets, *[Target(each, each.name) for each in key], Target(seq, SEQ)),
+        columns=(
+            *query.columns,
+            *[OutputColumn(each.name, each.type) for each in key],
+            OutputColumn(SEQ, INT8),
+        ),
         order_by=(SortKey(seq, newest, newest),),
         limit=Const(last_rows, INT8) if newest else None,
     )

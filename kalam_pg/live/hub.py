@@ -142,6 +142,10 @@ class Subscriber:
         self._behind = True
         self._hub.await_durable(self)
 
+    def stop(self) -> None:
+        """It wants no more. Again is no error."""
+        self._hub.stop(self)
+
     def reread(self) -> None:
         """For `Hub`: go on in the log, behind the last that was taken."""
         if not self.stream:
@@ -149,6 +153,11 @@ class Subscriber:
             self._bytes = 0
             self._behind = True
             self._stalled = False
+
+    def check(self) -> None:
+        """Raise the reason why it was ended, if it was."""
+        if self.reason is not None:
+            raise self.reason
 
     @property
     def is_shown(self) -> bool:

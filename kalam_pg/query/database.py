@@ -12,6 +12,7 @@ from kalam_pg.engines.request import Engine as QueryEngine
 from kalam_pg.failures import report
 from kalam_pg.live.channels import Channels
 from kalam_pg.live.hub import Hub
+from kalam_pg.live.subscription import LiveQueries
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
@@ -40,6 +41,7 @@ class Database:
         self.doubt = Doubt(engine, self.committer, self.reload_catalog)
         self.locks = LockTable()
         self.channels = Channels()
+        self.live_queries = LiveQueries()
         self.hub = Hub(LogFeed(engine), SyncSoon(self.committer))
         self.hub.published = self.hub.through = engine.current.seq
         self.committer.after_publish.append(self._tell_subscribers)

@@ -240,16 +240,16 @@ class StatementCache:
         *,
         now_us: int,
         last_rows: int | None = None,
+        keyed: bool = False,
     ) -> PlannedSubscription:
         """A subscription's query, compiled and planned. Raises what binding and `compile_query` raise.
 
-        now_us: what 'now' means in a literal. last_rows: the snapshot is the newest of its rows, newest
-        first; None: all, oldest first.
+        now_us: what 'now' means in a literal. last_rows, keyed: see `snapshot_query`.
         """
         types = replace(types, now_us=now_us)
         bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
         query = compile_query(bound.statement)
-        rows = snapshot_query(bound.statement, last_rows)
+        rows = snapshot_query(bound.statement, last_rows, keyed=keyed)
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
         plan = planner.plan(replace(bound, statement=rows, columns=rows.columns))
         return PlannedSubscription(query, plan, rows.columns, bound.param_types)

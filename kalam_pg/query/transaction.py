@@ -18,7 +18,6 @@ from catalog.errors import (
 )
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
-from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.locks.state import LockOwner
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId
@@ -64,7 +63,6 @@ class Transaction(LockOwner):
         "failed",
         "isolation",
         "on_end",
-        "opened",
         "puts",
         "read_only",
         "reading",
@@ -87,11 +85,9 @@ class Transaction(LockOwner):
         """What is open for answers that are still being read."""
         self.changes: dict[TabletId, dict[bytes, NetChange]] = {}
         self.channels: Pending | None = None
-        """What it has asked of LISTEN and NOTIFY; None: nothing."""
+        """What it has asked of LISTEN, NOTIFY and SUBSCRIBE; None: nothing."""
         self.definitions: Difference | None = None
         """What its own definitions have made of the catalog; None: none made."""
-        self.opened: list[Subscription] = []
-        """What it has subscribed to: its end sets them going, or ends them."""
         self.snapshot: Snapshot | None = None
         """The catalog that its COMMIT installs; None before that, and when it installs none."""
         self.puts: list[tuple[bytes, bytes | None]] = []
@@ -112,6 +108,12 @@ class Transaction(LockOwner):
         if self.channels is not None and self.channels.notified:
             return False  # What it sends has its place among the commits.
         return not self.changes and not self.puts
+
+    def asking(self) -> Pending:
+        """What it has asked of channels, to ask more."""
+        if self.channels is None:
+            self.channels = Pending()
+        return self.channels
 
     def stop_reading(self) -> None:
         """It has ended: no answer is read any further, and its view is given back."""

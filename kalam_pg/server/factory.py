@@ -25,7 +25,7 @@ from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
 from kalam_pg.query.waits import drive, wait
-from kalam_pg.sessions import sources, subscribing
+from kalam_pg.sessions import sources, streams
 from kalam_pg.sessions.services import Services
 from kalam_pg.supervision import Supervisor
 from kalam_pg.wire.protocols import Peer, Transport
@@ -127,7 +127,7 @@ def build_services(config: Config, database: Database) -> Services:
         setting_defaults=_setting_defaults(config),
     )
     catalogue.sources.update(sources.row_sources(services))
-    database.on_catalog_change.append(partial(subscribing.catalog_changed, database))
+    database.on_catalog_change.append(partial(streams.catalog_changed, database))
     return services
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from catalog.model import Role, User
-from kalam_pg.sessions import subscribing
+from kalam_pg.sessions import streams
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -77,7 +77,7 @@ def _user_settled(sql: "SqlSession", was: User, user: User | None, *, is_author:
         sql.login_user = sql.acted_for[sql.login_user.name]
         derive(sql)
         if sql.subscriptions:
-            subscribing.recheck(sql, sql.database.catalog)
+            streams.recheck(sql, sql.database.catalog)
     if user is None or user.deleted_at_us is not None or not user.can_login:
         if acting and not is_author:
             sql.end("terminating connection because the role was dropped")

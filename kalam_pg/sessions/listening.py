@@ -7,16 +7,13 @@ when it is committed, in commit order, whatever has become of its client; ROLLBA
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from catalog.errors import (
-    FeatureNotSupportedError,
-    InsufficientPrivilegeError,
-    UndefinedTableError,
-)
-from catalog.model import Role, Table
-from catalog.privileges import Action, table_allows
-from kalam_pg.live.channels import ANNOUNCED, Listener, Pending
+from catalog.errors import FeatureNotSupportedError, InsufficientPrivilegeError
+from catalog.model import Role
+from kalam_pg.live.channels import ANNOUNCED, Asked, Listener, Pending
+from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.execution import Result
 from kalam_pg.query.quick import NotQuickError
+from kalam_pg.sessions import table_channels
 from kalam_pg.sql.lexer import clip
 from kalam_pg.sql.statements_live import Listen, Notify, Unlisten, Unsubscribe
 from storage.layout import Value
@@ -45,10 +42,10 @@ def run(sql: "SqlSession", statement: Listen | Unlisten | Notify | Unsubscribe) 
             _listen(sql, statement)
             return Result("LISTEN")
         case Unlisten(channel):
-            _pending(sql).unlisten(sql.user.id, None if channel is None else _cut(sql, channel))
+            _unlisten(sql, channel)
             return Result("UNLISTEN")
         case Unsubscribe(channel):
-            _pending(sql).unlisten(sql.user.id, channel)
+            _asking(sql).unlisten(sql.user.id, channel)
             return Result("UNSUBSCRIBE")
         case Notify(channel, payload):
             _notify(sql, _cut(sql, channel), payload)
@@ -58,7 +55,7 @@ def run(sql: "SqlSession", statement: Listen | Unlisten | Notify | Unsubscribe) 
 def unlisten_all(sql: "SqlSession") -> None:
     """UNLISTEN *, as a part of DISCARD ALL."""
     if sql.listener is not None or sql.subscriptions:
-        _pending(sql).unlisten(sql.user.id, None)
+        _asking(sql).unlisten(sql.user.id, None)
 
 
 def ended(sql: "SqlSession", transaction: "Transaction", *, committed: bool) -> None:
@@ -69,7 +66,8 @@ def ended(sql: "SqlSession", transaction: "Transaction", *, committed: bool) -> 
     """
     pending = transaction.channels
     listener = sql.listener
-    if committed and pending is not None and pending.asked and listener is None and sql.ears:
+    listens = committed and pending is not None and any(isinstance(a, Asked) for a in pending.asked)
+    if listens and listener is None and sql.ears:
         listener = sql.listener = Listener(
             sql.database.channels, sql.user.id, sql.ears.wake, sql.ears.overflow
         )
@@ -110,7 +108,8 @@ def functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         return ""
 
     def pg_listening_channels() -> Iterator[str]:
-        return iter(() if sql.listener is None else tuple(sql.listener.names))
+        own = () if sql.listener is None else tuple(sql.listener.names)
+        return iter(dict.fromkeys((*own, *sql.subscriptions)))
 
     def pg_notification_queue_usage() -> float:
         return sql.database.channels.usage(sql.listener)
@@ -124,25 +123,35 @@ def functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
     }
 
 
-def _pending(sql: "SqlSession") -> Pending:
-    transaction = sql.begin_implicit()
-    if transaction.channels is None:
-        transaction.channels = Pending()
-    return transaction.channels
+def _asking(sql: "SqlSession") -> Pending:
+    return sql.begin_implicit().asking()
+
+
+def _holder(sql: "SqlSession", channel: str) -> Subscription | None:
+    """The stream that a channel has, or will have when the transaction is committed."""
+    return _asking(sql).holder(channel, sql.subscriptions.get(channel))
 
 
 def _listen(sql: "SqlSession", statement: Listen) -> None:
-    if statement.channel in sql.subscriptions:
-        return  # It has a stream already.
     if sql.ears is None:
         raise FeatureNotSupportedError("LISTEN needs a client that can be told")
-    if _is_table(sql, statement.channel):
-        raise FeatureNotSupportedError("LISTEN on a table is not supported yet")
+    channel = statement.channel
+    table = table_channels.find(sql, channel)
+    if table is not None:
+        table_channels.listen(sql, channel, *table, statement.since)
+        return
     if statement.since:
         raise FeatureNotSupportedError(
             "LISTEN ... SINCE needs a table", detail="Notifications are not kept."
         )
-    _pending(sql).listen(sql.user.id, _cut(sql, statement.channel))
+    if _holder(sql, channel) is None:  # Else it has a stream already.
+        _asking(sql).listen(sql.user.id, _cut(sql, channel))
+
+
+def _unlisten(sql: "SqlSession", channel: str | None) -> None:
+    if channel is not None and _holder(sql, channel) is None:
+        channel = _cut(sql, channel)
+    _asking(sql).unlisten(sql.user.id, channel)
 
 
 def _notify(sql: "SqlSession", channel: str, payload: str) -> None:
@@ -151,28 +160,11 @@ def _notify(sql: "SqlSession", channel: str, payload: str) -> None:
             f'permission denied for channel "{channel}"',
             detail="Only a service, a dba or the system may tell everybody.",
         )
-    if _is_table(sql, channel):
+    if table_channels.find(sql, channel) is not None:
         raise FeatureNotSupportedError(
             f'NOTIFY on "{channel}" is not supported', detail="It is the channel of a table."
         )
-    _pending(sql).notify(sql.user.id, channel, payload)
-
-
-def _is_table(sql: "SqlSession", channel: str) -> bool:
-    """Whether a channel is that of a table, `schema.table` with ?options perhaps. Raises 42P01.
-
-    A name without a schema is never a table's: that is how PostgreSQL's users call their channels.
-    """
-    name, options, _ = channel.partition("?")
-    schema, dot, table = name.rpartition(".")
-    if not dot:
-        return False
-    found = sql.snapshot.find(schema, table, ())
-    if isinstance(found, Table) and table_allows(sql.user, Action.SELECT, found):
-        return True
-    if options:
-        raise UndefinedTableError(f'relation "{name}" does not exist')
-    return False
+    _asking(sql).notify(sql.user.id, channel, payload)
 
 
 def _cut(sql: "SqlSession", channel: str) -> str:

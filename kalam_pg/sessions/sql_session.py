@@ -30,7 +30,7 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import acting, listening, subscribing
+from kalam_pg.sessions import acting, listening, streams
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.session_functions import session_functions
@@ -373,8 +373,8 @@ class SqlSession:
             else:
                 self.settings.rollback()
             acting.derive(self)
-        if transaction.opened or self.subscriptions:
-            subscribing.ended(self, transaction, committed=committed)
+        if transaction.channels is not None or self.subscriptions:
+            streams.ended(self, transaction, committed=committed)
         if committed:
             listening.ended(self, transaction, committed=True)
 
@@ -432,5 +432,5 @@ class SqlSession:
         self.portals.drop_all()
         self.rollback()
         listening.close(self)
-        subscribing.close(self)
+        streams.close(self)
         self.ears = None

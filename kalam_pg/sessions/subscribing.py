@@ -1,33 +1,26 @@
 """SUBSCRIBE: a table's rows, and from then on every change of them, pushed on a channel.
 
 The subscription joins the hub first and reads its snapshot then, so that no commit between the two is
-missed; it is told from the end of the statement's transaction on. One channel of a session carries one
-stream: SUBSCRIBE on a channel that has one begins it anew. UNSUBSCRIBE, UNLISTEN and DISCARD ALL end it
-without a word; whatever else ends it is told as its last object.
+missed; it is told from the end of its transaction on (`sessions.streams`). The snapshot is what is
+committed: what the transaction itself has written is told when it is.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
-from catalog.errors import (
-    ActiveSqlTransactionError,
-    FeatureNotSupportedError,
-    InsufficientPrivilegeError,
-    InvalidParameterValueError,
-    UndefinedTableError,
-)
+from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.model import TableKind
-from catalog.privileges import Action, check_table, table_allows
-from catalog.snapshot import Snapshot
+from catalog.privileges import Action, check_table
 from catalog.types.table import PgType
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.hub import END, Position, Subscriber
 from kalam_pg.live.payload import ChangeEncoder
-from kalam_pg.live.subscription import Subscription
-from kalam_pg.query.database import Database
+from kalam_pg.live.subscription import About, LiveQueries, Subscription
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import PlannedSubscription
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions.nested import counting_from
@@ -35,11 +28,9 @@ from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
 from kalam_pg.sql.subscribe_options import position
 from storage.engine import WriteSet
-from storage.errors import KalamError
 from storage.layout import Value
 
 if TYPE_CHECKING:
-    from kalam_pg.query.transaction import Transaction
     from kalam_pg.sessions.sql_session import SqlSession
 
 
@@ -73,52 +64,104 @@ def run(
     Raises 0A000, 25001, 42501, 72000, and what the query raises.
     """
     options = statement.options
-    _check(sql, options)
     transaction = sql.begin_implicit()
     planned = prepare(sql, statement, prepared.param_types)
     if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
         raise FeatureNotSupportedError("cached plan must not change result type")
     table = planned.query.table
-    check_table(sql.user, Action.SELECT, table)
-    if table.kind is TableKind.STREAM:
-        raise FeatureNotSupportedError("SUBSCRIBE to a STREAM table is not supported yet")
-    hub = sql.database.hub
-    tablet = sql.database.tablet(table, sql.user).id
     channel = options.channel or f"{table.namespace}.{table.name}"
-    ears = sql.ears
-    assert ears is not None
-    subscriber = hub.subscribe(tablet, ears.wake)
-    made = Subscription(
-        channel,
-        sql.user.id,
-        planned.query,
-        replace(sql.context(params), params=tuple(params)),
-        _encoder(sql, planned.query, options),
-        subscriber,
+    about = About("subscribe", statement.query.text, sql.user.id, sql.process)
+    made = Subscription(channel, about, **join(sql, planned.query, options, params))
+    transaction.asking().opens(
+        made
+    )  # From here on its end ends the subscription, or sets it going.
+    told_later(sql, channel)
+    if begin(sql, made, options):
+        return Result("SUBSCRIBE", 0, planned.columns)
+    x = _committed(sql, made, params, None if options.last_rows is not None else form)
+    result = yield from x.answer(
+        read(x, planned, made.subscriber, newest_first=options.last_rows is not None)
     )
-    transaction.opened.append(made)  # From here on its end ends the subscription, or sets it going.
-    if options.from_seq:
-        _resume(sql, subscriber, options.from_seq)
-        return Result("SUBSCRIBE", 0, planned.columns)
-    if not options.snapshot:
-        subscriber.start(sql.database.engine.current.seq)
-        return Result("SUBSCRIBE", 0, planned.columns)
-    return (yield from _snapshot(sql, planned, params, form, subscriber, options))
+    if result.open:
+        transaction.reading.add(x)
+    return result
 
 
-def _check(sql: "SqlSession", options: SubscribeOptions) -> None:
-    if sql.ears is None:
-        raise FeatureNotSupportedError("SUBSCRIBE needs a client that can be told")
+class Parts(TypedDict):
+    """What `Subscription` is made of beside its name."""
+
+    query: LiveQuery
+    context: EvalContext
+    encoder: ChangeEncoder
+    subscriber: Subscriber
+    listed: LiveQueries
+
+
+def join(
+    sql: "SqlSession", query: LiveQuery, options: SubscribeOptions, params: Sequence[Value] = ()
+) -> Parts:
+    """Join the hub: from here on nothing is missed. Raises 0A000, 42501."""
     for asked, name in (
         (options.stream, "stream"),
+        (options.batch_size, "batch_size"),
         (options.progress_ms, "progress"),
         (options.flush, "flush"),
-        (options.batch_size, "batch_size"),
     ):
         if asked:
             raise FeatureNotSupportedError(f"SUBSCRIBE option {name} is not supported yet")
-    if sql.transaction is not None and sql.transaction.block:
-        raise ActiveSqlTransactionError("SUBSCRIBE cannot run inside a transaction block")
+    check_table(sql.user, Action.SELECT, query.table)
+    if sql.ears is None:
+        raise FeatureNotSupportedError("a subscription needs a client that can be told")
+    if query.table.kind is TableKind.STREAM:
+        raise FeatureNotSupportedError("SUBSCRIBE to a STREAM table is not supported yet")
+    encoder = _encoder(sql, query, options)
+    database = sql.database
+    return {
+        "query": query,
+        "context": replace(sql.context(params), params=tuple(params)),
+        "encoder": encoder,
+        "subscriber": database.hub.subscribe(
+            database.tablet(query.table, sql.user).id, sql.ears.wake
+        ),
+        "listed": database.live_queries,
+    }
+
+
+def told_later(sql: "SqlSession", channel: str) -> None:
+    """In a block: say from when on changes are told."""
+    if sql.status != "I":
+        sql.notice(f'changes on channel "{channel}" will be told after COMMIT')
+
+
+def begin(sql: "SqlSession", made: Subscription, options: SubscribeOptions) -> bool:
+    """Set a subscription going where its options say; False if it begins with a snapshot.
+
+    Raises 72000 if the log has not all that follows, 22023.
+    """
+    if options.from_seq:
+        _resume(sql, made.subscriber, options.from_seq)
+    elif not options.snapshot:
+        made.subscriber.start(sql.database.engine.current.seq)
+    else:
+        return False
+    return True
+
+
+def _committed(
+    sql: "SqlSession", made: Subscription, params: Sequence[Value], form: RowForm | None
+) -> Execution:
+    """A run that sees what is committed where the transaction has changes of its own.
+
+    Its own changes are told at COMMIT. A row that it inserts, shows here and deletes would never be.
+    """
+    x = sql.execution(params, form)
+    own = x.transaction
+    if made.subscriber.tablet in own.changes:
+        x.transaction = Transaction(own.started_us, isolation=own.isolation)
+        if own.isolation != READ_COMMITTED:
+            own.view = own.view or sql.database.engine.acquire()
+            x.transaction.view = own.view
+    return x
 
 
 def _encoder(sql: "SqlSession", query: LiveQuery, options: SubscribeOptions) -> ChangeEncoder:
@@ -134,7 +177,7 @@ def _encoder(sql: "SqlSession", query: LiveQuery, options: SubscribeOptions) -> 
 
 
 def _resume(sql: "SqlSession", subscriber: Subscriber, token: str) -> None:
-    """Go on from a position of before. Raises 72000 if the log has not all that follows, 22023."""
+    """Go on from a position of before."""
     seq, n = position(token)
     hub = sql.database.hub
     if seq > hub.published:
@@ -144,25 +187,17 @@ def _resume(sql: "SqlSession", subscriber: Subscriber, token: str) -> None:
     subscriber.resume(at)
 
 
-def _snapshot(
-    sql: "SqlSession",
-    planned: PlannedSubscription,
-    params: Sequence[Value],
-    form: RowForm | None,
-    subscriber: Subscriber,
-    options: SubscribeOptions,
-) -> Steps[Result]:
-    """The rows as of one commit, which is durable; the subscriber goes on behind it."""
-    x = sql.execution(params, None if options.last_rows is not None else form)
-    return (yield from x.answer(_read(x, planned, subscriber, options)))
-
-
-def _read(
+def read(
     x: Execution,
     planned: PlannedSubscription,
     subscriber: Subscriber,
-    options: SubscribeOptions,
+    *,
+    newest_first: bool,
 ) -> Steps[Result]:
+    """The rows as of one commit, which is durable; the subscriber goes on behind it.
+
+    newest_first: as the plan has them; oldest first is how they are told.
+    """
     database, seq = x.database, x.view.seq
     if seq >= subscriber.since:
         subscriber.start(seq)
@@ -174,74 +209,8 @@ def _read(
             timeout_s=x.statement_timeout_s,
         )
     result = yield from planned.plan.run(x)
-    if options.last_rows is None:
+    if not newest_first:
         result.tag = "SUBSCRIBE"
         return result
     rows = result.rows if result.source is None else (yield from result.source.every())
     return Result("SUBSCRIBE", len(rows), planned.columns, list(reversed(rows)))
-
-
-def ended(sql: "SqlSession", transaction: "Transaction", *, committed: bool) -> None:
-    """A transaction has ended: what it subscribed to begins or is forgotten, what it left ends."""
-    channels = transaction.channels
-    if committed and channels is not None:
-        for asked in channels.asked:
-            if not asked.listen:
-                names = tuple(sql.subscriptions) if asked.channel is None else (asked.channel,)
-                for name in names:
-                    _stop(sql, name)
-    for made in transaction.opened:
-        if committed and sql.ears is not None:
-            _stop(sql, made.channel)
-            sql.subscriptions[made.channel] = made
-            if made.waits:
-                sql.ears.wake()
-        else:
-            sql.database.hub.stop(made.subscriber)
-    transaction.opened.clear()
-    recheck(sql, sql.database.catalog)
-
-
-def _stop(sql: "SqlSession", channel: str) -> None:
-    found = sql.subscriptions.pop(channel, None)
-    if found is not None:
-        sql.database.hub.stop(found.subscriber)
-
-
-def forget(sql: "SqlSession", subscription: Subscription) -> None:
-    """The client has been told that it has ended."""
-    if sql.subscriptions.get(subscription.channel) is subscription:
-        _stop(sql, subscription.channel)
-
-
-def close(sql: "SqlSession") -> None:
-    """The session ends."""
-    for channel in tuple(sql.subscriptions):
-        _stop(sql, channel)
-
-
-def catalog_changed(database: Database, catalog: Snapshot) -> None:
-    """Definitions have been committed: what may not go on ends."""
-    for session in list(database.sessions):
-        if session.subscriptions:
-            recheck(session, catalog)
-
-
-def recheck(sql: "SqlSession", catalog: Snapshot) -> None:
-    """The catalogue, the user or its rights may be others: end what may not go on, with the reason."""
-    for one in tuple(sql.subscriptions.values()):
-        error = _reason(sql, one, catalog)
-        if error is not None:
-            sql.database.hub.end(one.subscriber, error)
-
-
-def _reason(sql: "SqlSession", one: Subscription, catalog: Snapshot) -> KalamError | None:
-    table = one.query.table
-    found = catalog.table_by_id(table.id)
-    if found is None:
-        return UndefinedTableError(f'relation "{table.namespace}.{table.name}" does not exist')
-    if sql.user.id != one.user:
-        return InsufficientPrivilegeError("the session has another role now")
-    if not found.per_user and not table_allows(sql.user, Action.SELECT, found):
-        return InsufficientPrivilegeError(f"permission denied for table {found.name}")
-    return None

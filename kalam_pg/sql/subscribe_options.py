@@ -1,7 +1,7 @@
 """The options of a subscription, from SUBSCRIBE's OPTIONS (…) or from the name of a channel."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from catalog.errors import InvalidParameterValueError, SqlSyntaxError
@@ -87,34 +87,44 @@ NAMES = tuple(_OPTIONS)
 
 
 class OptionReader:
-    """Takes options one after the other, then gives them all."""
+    """Takes options one after the other, then gives them all.
 
-    def __init__(self) -> None:
+    statement: whose they are. names: those that it has.
+    """
+
+    def __init__(self, statement: str = "SUBSCRIBE", names: Collection[str] = NAMES) -> None:
+        self._statement = statement
+        self._names = names
         self._found: dict[str, Any] = {}
 
     def add(self, name: str, value: str, position: int = 0) -> None:
         """One option; position: where it is named, for errors. Raises 42601, 22023."""
-        known = _OPTIONS.get(name)
-        if known is None:
-            raise SqlSyntaxError(f'unrecognized SUBSCRIBE option "{name}"', position=position)
-        field, read = known
+        if name not in self._names:
+            raise SqlSyntaxError(
+                f'unrecognized {self._statement} option "{name}"', position=position
+            )
+        field, read = _OPTIONS[name]
         if field in self._found:
             raise SqlSyntaxError("conflicting or redundant options", position=position)
         try:
             self._found[field] = read(value)
         except ValueError:
             raise InvalidParameterValueError(
-                f'invalid value for SUBSCRIBE option "{name}": "{value}"', position=position
+                f'invalid value for {self._statement} option "{name}": "{value}"',
+                position=position,
             ) from None
 
-    def options(self) -> SubscribeOptions:
-        """All of them. Raises 42601 for those that contradict each other."""
-        found = self._found
+    def options(self, *, snapshot: bool = True) -> SubscribeOptions:
+        """All of them. snapshot: whether there is one where none is spoken of.
+
+        Raises 42601 for those that contradict each other.
+        """
+        found, of = self._found, f"{self._statement} option"
         for one, other in (("from_seq", "last_rows"), ("stream", "channel")):
             if found.get(one) and other in found:
-                raise SqlSyntaxError(f"SUBSCRIBE options {one} and {other} cannot be used together")
+                raise SqlSyntaxError(f"{of}s {one} and {other} cannot be used together")
         if found.get("from_seq") and found.get("snapshot"):
-            raise SqlSyntaxError("SUBSCRIBE options from_seq and snapshot cannot be used together")
+            raise SqlSyntaxError(f"{of}s from_seq and snapshot cannot be used together")
         if found.get("snapshot") is False and "last_rows" in found:
-            raise SqlSyntaxError("SUBSCRIBE option last_rows needs a snapshot")
-        return SubscribeOptions(**found)
+            raise SqlSyntaxError(f"{of} last_rows needs a snapshot")
+        return SubscribeOptions(**{"snapshot": snapshot or "last_rows" in found, **found})

@@ -15,19 +15,16 @@ from catalog.errors import (
     IdleSessionTimeoutError,
 )
 from kalam_pg.failures import known
-from kalam_pg.live.channels import Listener
-from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
-from kalam_pg.pgwire.encode import notification, parameter_status, ready_for_query
+from kalam_pg.pgwire.encode import parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
-from kalam_pg.sessions import subscribing
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
-from kalam_pg.wire import extended, quick, simple
+from kalam_pg.wire import extended, pushes, quick, simple
 from kalam_pg.wire.authentication import Authentication
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
 from kalam_pg.wire.shapes import Shapes
@@ -35,9 +32,6 @@ from storage.errors import KalamError
 
 MESSAGES_PER_TURN = 256
 """After so many messages the other connections have their turn."""
-
-PUSHED_BYTES = 65_536
-"""What an idle session is told at a time: what its client does not read stays in the queue."""
 
 OUTBOX_BYTES_MAX = 1 << 20
 """With so much unsent a pipeline is not answered further in this turn."""
@@ -73,6 +67,7 @@ class WireSession:
         self._canceled: KalamError | None = None
         self._idle: Timer | None = None
         self._idle_settings = -1
+        self.fresh: Timer | None = None
         self._has_idle_timeouts = False
         self.shapes = Shapes()
         self.quick_commit = quick.QuickCommit(self)
@@ -99,7 +94,7 @@ class WireSession:
             or self._flow is not None
             or self.closing
             or self._has_idle_timeouts
-            or self._has_heard
+            or (self.sql is not None and pushes.has_heard(self.sql))
         )
 
     def advance(self) -> Work | None:
@@ -107,8 +102,7 @@ class WireSession:
         if self._idle is not None:
             if not self.decoder.buffered and self.sql is not None:
                 return self._rest(self.sql)  # Being told something is no end of idling.
-            self._idle.cancel()
-            self._idle = None
+            self._stop_idling()
         for _ in range(MESSAGES_PER_TURN):
             if self._flow is None:
                 if self.closing:
@@ -202,7 +196,7 @@ class WireSession:
                 self.outbox += parameter_status(SETTINGS[name].name, sql.settings.get(name) or "")
             changed.clear()
         if sql.listener is not None and sql.transaction is None:
-            self._tell(sql.listener)
+            pushes.tell(self, sql.listener)
         self.outbox += ready_for_query(sql.status)
 
     # ------------------------------------------------------------------ what was not asked for
@@ -220,43 +214,28 @@ class WireSession:
             )
         )
 
-    @property
-    def _has_heard(self) -> bool:
-        """Whether something waits to be told that `advance` would tell."""
-        sql = self.sql
-        if sql is None:
-            return False
-        if sql.listener is not None and sql.listener.waits:
-            return True
-        return bool(sql.subscriptions) and any(s.waits for s in sql.subscriptions.values())
-
     def _rest(self, sql: SqlSession) -> Work | None:
         """There is nothing to do: tell what has come meanwhile, if the client is not in the middle of
-        something ("Asynchronous Operations" in the manual: outside a transaction, after ReadyForQuery).
+        something.
         """
-        if sql.transaction is None and not self.flow_is_extended and self._has_heard:
-            if sql.listener is not None:
-                self._tell(sql.listener, PUSHED_BYTES)
-            for subscription in tuple(sql.subscriptions.values()):
-                self._push(sql, subscription)
-            if self._has_heard:
-                return PAUSE
+        if sql.transaction is None and not self.flow_is_extended:
+            if pushes.has_heard(sql):
+                self._flow = pushes.push(self, sql)
+                if self._flow is not None:
+                    self._stop_idling()
+                    return PAUSE
+                if pushes.has_heard(sql):
+                    return PAUSE
+            if sql.subscriptions:
+                pushes.let_begin(self, sql)
         if self._idle is None:
             self._watch_idle(sql)
         return None
 
-    def _tell(self, listener: Listener, bytes_max: int = 1 << 62) -> None:
-        """Queue notifications that have come."""
-        for told in listener.take(bytes_max):
-            self.outbox += notification(told.process_id, told.channel, told.payload)
-
-    def _push(self, sql: SqlSession, subscription: Subscription) -> None:
-        """Queue changes that a subscription shows, or why it has ended."""
-        if subscription.waits:
-            for told in subscription.take(PUSHED_BYTES):
-                self.outbox += notification(self.process_id, subscription.channel, told)
-            if subscription.ended:
-                subscribing.forget(sql, subscription)
+    def _stop_idling(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
 
     # ------------------------------------------------------------------ inside
 
