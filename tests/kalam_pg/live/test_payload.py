@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.types import registry as t
@@ -159,6 +159,7 @@ STORED = [
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_every_other_value_is_what_to_json_makes_of_it(data):
     type_ = data.draw(st.sampled_from(STORED))
     value = data.draw(st.none() | values_of(type_))
