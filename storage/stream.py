@@ -15,6 +15,7 @@ from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
 from storage.log.log_entry import Op
 from storage.log.view import Version, View
+from storage.tail.live_rows import LiveRows
 from storage.wall_clock import now_us
 
 _batch_ids = count(-1_000_000_000, -1)
@@ -157,6 +158,14 @@ class StreamTablet:
         )
         batches = ((next(_batch_ids), batch),) if versions else ()
         return Scan(batches, (), None, overlapping=False, rows=len(versions))
+
+    def live_rows(self, view: View, rows_max: int) -> LiveRows | None:
+        """Everything that the view sees, in commit order; None when it may be more than `rows_max`."""
+        if len(self._newest) > rows_max:
+            return None
+        versions = list(self.newest(view))
+        versions.reverse()
+        return LiveRows((), [v.row for v in versions], [v.seq for v in versions])
 
     def hot_rows(self, view: View) -> int:
         """At most how many rows `newest` gives."""

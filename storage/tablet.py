@@ -36,6 +36,7 @@ from storage.tail.backwards import Equals
 from storage.tail.encodings import SentRows
 from storage.tail.entries import fill
 from storage.tail.frozen import FrozenTail
+from storage.tail.live_rows import LiveRows
 from storage.tail.ranked import Ranked
 from storage.tail.tail import Tail
 
@@ -266,6 +267,31 @@ class Tablet:
             overlapping=manifest.merging,
             rows=sum(batch.num_rows for _, batch in batches) + manifest.rows - hidden,
         )
+
+    def is_hot(self, view: View) -> bool:
+        """Whether no row of the view is in a segment alone."""
+        return self._whole_above(view) is not None
+
+    def live_rows(self, view: View, rows_max: int) -> LiveRows | None:
+        """All rows that the view sees, from memory (`warm`), in commit order; None: not all are there.
+
+        Or there are more than `rows_max`.
+        """
+        after = self._whole_above(view)
+        tail = self._tail
+        if after is None or tail is None or tail.base > after:
+            return None
+        self.last_used = next(_USES)
+        return tail.live_rows(after, view.seq, rows_max)
+
+    def _whole_above(self, view: View) -> int | None:
+        """The seq above which all rows of the view lie that a tail has or will have; None: some do not."""
+        manifest = self.manifest_at(view.seq)
+        if not manifest.segments:
+            return manifest.flushed_through
+        tail = self._tail
+        begun = manifest.incarnation
+        return begun if tail is not None and tail.base <= begun else None
 
     def in_order(self, column_position: int) -> bool:
         """Whether the column was written in non-decreasing order by all rows of the tail.

@@ -33,7 +33,7 @@ from catalog.types.registry import (
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals, numerics
 from kalam_pg.functions.clock import pack_interval, unpack_interval
-from kalam_pg.functions.comparison import comparer
+from kalam_pg.functions.comparison import comparer, three_way
 from kalam_pg.functions.define import Datum, aggregate
 from kalam_pg.functions.floats import overflow, to_real
 from kalam_pg.functions.integers import out_of_range
@@ -47,14 +47,20 @@ def values_of(rows: Iterable[tuple[Datum, ...]]) -> list[Datum]:
     return [row[0] for row in rows if row[0] is not None]
 
 
-def _strict(compute: Callable[[list[Datum]], Datum]) -> Callable[[Group], Datum]:
-    """An aggregate of the non-NULL values; NULL when there are none."""
+class OfValues:
+    """An aggregate of the values that are not NULL; NULL when there are none.
 
-    def run(rows: Group) -> Datum:
+    compute: of at least one such value.
+    """
+
+    __slots__ = ("compute",)
+
+    def __init__(self, compute: Callable[[list[Datum]], Datum]) -> None:
+        self.compute = compute
+
+    def __call__(self, rows: Group) -> Datum:
         values = values_of(rows)
-        return compute(values) if values else None
-
-    return run
+        return self.compute(values) if values else None
 
 
 def _sum_bigint(values: list[int]) -> int:
@@ -77,6 +83,14 @@ def _total(values: Iterable[Datum]) -> Decimal:
 
 def _sum_numeric(values: list[Datum]) -> str:
     return decimals.to_text(_total(values))
+
+
+def _sum_integers(values: list[int]) -> str:
+    return str(sum(values))
+
+
+def _avg_integers(values: list[int]) -> str:
+    return decimals.divide(str(sum(values)), str(len(values)))
 
 
 def _avg_numeric(values: list[Datum]) -> str:
@@ -121,6 +135,9 @@ def divide_interval(value: bytes, by: float) -> bytes:
 
 def _extreme(pg_type: PgType, sign: int) -> Callable[[list[Datum]], Datum]:
     compare = comparer(pg_type)
+
+    if compare is three_way:
+        return max if sign > 0 else min  # The first of equal ones, too.
 
     def run(values: list[Datum]) -> Datum:
         best = values[0]
@@ -227,8 +244,8 @@ _SPREADS = (
 def _spread() -> list[Overload]:
     rows = []
     for name, sample, root in _SPREADS:
-        in_floats = _strict(_float_variance(sample, root))
-        in_numeric = _strict(_numeric_variance(sample, root))
+        in_floats = OfValues(_float_variance(sample, root))
+        in_numeric = OfValues(_numeric_variance(sample, root))
         rows += [aggregate(name, (t,), FLOAT8, in_floats) for t in (FLOAT4, FLOAT8)]
         rows += [aggregate(name, (t,), NUMERIC, in_numeric) for t in (INT2, INT4, INT8, NUMERIC)]
     return rows
@@ -286,32 +303,34 @@ _ORDERED = (
 OVERLOADS: tuple[Overload, ...] = (
     aggregate("count", (), INT8, len),
     aggregate("count", (ANY,), INT8, lambda rows: len([1 for row in rows if row[0] is not None])),
-    *(aggregate("sum", (t,), INT8, _strict(_sum_bigint)) for t in (INT2, INT4)),
-    *(aggregate("sum", (t,), NUMERIC, _strict(_sum_numeric)) for t in (INT8, NUMERIC)),
-    aggregate("sum", (FLOAT8,), FLOAT8, _strict(sum_floats)),
-    aggregate("sum", (FLOAT4,), FLOAT4, _strict(lambda values: to_real(sum_floats(values)))),
-    aggregate("sum", (INTERVAL,), INTERVAL, _strict(_sum_intervals)),
-    *(aggregate("avg", (t,), NUMERIC, _strict(_avg_numeric)) for t in (INT2, INT4, INT8, NUMERIC)),
-    *(aggregate("avg", (t,), FLOAT8, _strict(_avg_floats)) for t in (FLOAT4, FLOAT8)),
+    *(aggregate("sum", (t,), INT8, OfValues(_sum_bigint)) for t in (INT2, INT4)),
+    aggregate("sum", (INT8,), NUMERIC, OfValues(_sum_integers)),
+    aggregate("sum", (NUMERIC,), NUMERIC, OfValues(_sum_numeric)),
+    aggregate("sum", (FLOAT8,), FLOAT8, OfValues(sum_floats)),
+    aggregate("sum", (FLOAT4,), FLOAT4, OfValues(lambda values: to_real(sum_floats(values)))),
+    aggregate("sum", (INTERVAL,), INTERVAL, OfValues(_sum_intervals)),
+    *(aggregate("avg", (t,), NUMERIC, OfValues(_avg_integers)) for t in (INT2, INT4, INT8)),
+    aggregate("avg", (NUMERIC,), NUMERIC, OfValues(_avg_numeric)),
+    *(aggregate("avg", (t,), FLOAT8, OfValues(_avg_floats)) for t in (FLOAT4, FLOAT8)),
     aggregate(
-        "avg", (INTERVAL,), INTERVAL, _strict(lambda v: divide_interval(_sum_intervals(v), len(v)))
+        "avg", (INTERVAL,), INTERVAL, OfValues(lambda v: divide_interval(_sum_intervals(v), len(v)))
     ),
     *(
-        aggregate(name, (t,), t, _strict(_extreme(t, sign)))
+        aggregate(name, (t,), t, OfValues(_extreme(t, sign)))
         for name, sign in (("max", 1), ("min", -1))
         for t in _ORDERED
     ),
     aggregate("max", (ANYARRAY,), ANYARRAY, _extreme_array(1), needs_types=True),
     aggregate("min", (ANYARRAY,), ANYARRAY, _extreme_array(-1), needs_types=True),
-    aggregate("bool_and", (BOOL,), BOOL, _strict(all)),
-    aggregate("every", (BOOL,), BOOL, _strict(all)),
-    aggregate("bool_or", (BOOL,), BOOL, _strict(any)),
+    aggregate("bool_and", (BOOL,), BOOL, OfValues(all)),
+    aggregate("every", (BOOL,), BOOL, OfValues(all)),
+    aggregate("bool_or", (BOOL,), BOOL, OfValues(any)),
     aggregate("string_agg", (TEXT, TEXT), TEXT, _string_agg),
     aggregate("string_agg", (BYTEA, BYTEA), BYTEA, _string_agg),
     aggregate("array_agg", (ANYNONARRAY,), ANYARRAY, _array_agg),
     aggregate("array_agg", (ANYARRAY,), ANYARRAY, _array_agg),
     *(
-        aggregate(name, (t,), t, _strict(_bits(combine)))
+        aggregate(name, (t,), t, OfValues(_bits(combine)))
         for name, combine in (("bit_and", and_), ("bit_or", or_), ("bit_xor", xor))
         for t in (INT2, INT4, INT8)
     ),

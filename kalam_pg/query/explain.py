@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from itertools import islice
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
@@ -21,6 +20,8 @@ from kalam_pg.query.explain_node import Node
 from kalam_pg.query.explain_query import Shower
 from kalam_pg.query.indexed import Indexed, NoIndexError, Wanted, indexed_rows
 from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.local.plan import LocalPlan
+from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
@@ -41,6 +42,7 @@ from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
 from storage.layout import Value
+from storage.stream import StreamTablet
 from storage.tablet import Tablet
 
 
@@ -90,6 +92,11 @@ class ExplainingPlanner(Planner):
     def _select(self, query: Query) -> SelectPlan:
         plan = super()._select(query)
         if isinstance(plan, HotPlan):
+            general = plan.general
+            if isinstance(general, LocalPlan):
+                general = replace(general, general=Probe(general.general))
+            plan = replace(plan, general=Probe(general))
+        elif isinstance(plan, LocalPlan):
             plan = replace(plan, general=Probe(plan.general))
         self.queries[id(plan)] = (plan, query)
         return plan
@@ -116,6 +123,7 @@ class Explainer:
         self._verbose = verbose
         self._show = Shower(statement, verbose=verbose)
         self._ways: dict[int, Way] = {}
+        self._sizes: dict[int, dict[int, int]] = {}
         self._inputs: dict[int, tuple[Emitted, tuple[TableInput, ...]]] = {}
         self.ran = False
 
@@ -152,6 +160,8 @@ class Explainer:
                 return self._show.query(query_without_where(query), self._point(query.where))
             case HotPlan() if isinstance(query, Select):
                 return (yield from self._hot(plan, query))
+            case LocalPlan():
+                return (yield from self._local(plan))
             case LockingPlan():
                 inner = yield from self._select(plan.finder)
                 node = Node("LockRows", children=(inner,))
@@ -208,7 +218,7 @@ class Explainer:
         x = self._x
         tablet = x.tablet(plan.table)
         if tablet.id in x.transaction.changes:
-            return Way.ENGINE
+            return (yield from self._few(tablet))
         # These are constants and parameters, of which one that is NULL is equal to nothing.
         equals = [(at, closure((), x.context)) for at, closure in plan.equals]
         if plan.indexed is not None and isinstance(tablet, Tablet):
@@ -224,9 +234,11 @@ class Explainer:
                 yield from scan_tablet(x, tablet)
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
                 return Way.NEWEST
-        tested = equals if not isinstance(tablet, Tablet) or tablet.has_tail else ()
-        versions = islice(tablet.newest(x.view, tested) or (), SMALL_SCAN_ROWS + 1)
-        return Way.HOT if len(list(versions)) <= SMALL_SCAN_ROWS else Way.ENGINE
+        return (yield from self._few(tablet))
+
+    def _few(self, tablet: Tablet | StreamTablet) -> Steps[Way]:
+        live = yield from live_rows(self._x, tablet, SMALL_SCAN_ROWS)
+        return Way.ENGINE if live is None else Way.HOT
 
     def _indexed(
         self, plan: HotPlan, how: Indexed, tablet: Tablet, equals: Sequence[tuple[int, Value]]
@@ -242,6 +254,24 @@ class Explainer:
         except NoIndexError:
             return None
         return Way.ENGINE if rows is None else Way.INDEX
+
+    def _local(self, plan: LocalPlan) -> Steps[Node]:
+        general = plan.general
+        assert isinstance(general, Probe)
+        sizes = self._sizes.get(id(plan))
+        if sizes is None:
+            tables = yield from plan.tables(self._x)
+            sizes = {} if tables is None else {n: len(rows) for n, rows in tables.items()}
+            self._sizes[id(plan)] = sizes
+        if general.used if self.ran else (plan.program.uses and not sizes):
+            return (yield from self._select(general.plan))
+
+        def leaf(scan: TableScan) -> Node:
+            node = Node(Way.HOT.value, self._show.named(scan))
+            size = sizes.get(scan.relation)
+            return node if size is None else node.with_details(Hot_Rows=size)
+
+        return Node("Local Query", children=(self._show.query(plan.query, leaf),))
 
     def _engine(self, plan: EnginePlan) -> Steps[Node]:
         known = self._inputs.get(id(plan))

@@ -14,6 +14,8 @@ from kalam_pg.query.change import plan_change
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.indexed import Along, Indexed, newest
 from kalam_pg.query.insert import plan_insert
+from kalam_pg.query.local.plan import LocalPlan
+from kalam_pg.query.local.program import compile_local
 from kalam_pg.query.locking import plan_locking
 from kalam_pg.query.parted import PartedPlan, PlannedPart, WholePlan
 from kalam_pg.query.predicates import (
@@ -26,7 +28,7 @@ from kalam_pg.query.predicates import (
 )
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
-from kalam_pg.query.sorting import Bounds, Order
+from kalam_pg.query.sorting import Bounds, order_of
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -99,15 +101,21 @@ class Planner:
             return plan_locking(
                 query, lambda scan: self._rules(scan.table), self._select, _bounds(query)
             )
-        general = EnginePlan(query.columns, query)
+        engine = EnginePlan(query.columns, query)
         if not stored:
             here = CatalogPlan(query.columns, query, self._run_catalog)
-            return here if virtual else TablelessPlan(query.columns, query, general, here)
+            if virtual:
+                return here
+            return _local(query, TablelessPlan(query.columns, query, engine, here))
         for scan in stored:
             self._refuse_deleted(query, scan)
         if isinstance(query, Select):
-            return self._point_plan(query) or self._hot_plan(query, general) or general
-        return general
+            point = self._point_plan(query)
+            if point is not None:
+                return point
+            general = _local(query, engine)
+            return self._hot_plan(query, general) or general
+        return _local(query, engine)
 
     @staticmethod
     def _refuse_deleted(query: Query, scan: TableScan) -> None:
@@ -139,8 +147,6 @@ class Planner:
         scan = _only_table(query)
         if scan is None:
             return None
-        if any(key.expr.type.key_kind == "none" for key in query.order_by):
-            return None
         try:
             targets = tuple(compile_expr(item.expr, _column) for item in query.targets)
             bounds = _bounds(query)
@@ -153,15 +159,7 @@ class Planner:
                 query.columns,
                 scan.table,
                 None if query.where is None else compile_expr(query.where, _column),
-                tuple(
-                    Order(
-                        compile_expr(key.expr, _column),
-                        key.expr.type.key_kind,
-                        key.descending,
-                        key.nulls_first,
-                    )
-                    for key in query.order_by
-                ),
+                tuple(order_of(key, compile_expr(key.expr, _column)) for key in query.order_by),
                 targets,
                 bounds,
                 _newest_by(query, scan),
@@ -172,6 +170,12 @@ class Planner:
             )
         except FeatureNotSupportedError:
             return None
+
+
+def _local(query: Query, general: SelectPlan) -> SelectPlan:
+    """The query as a program for this process where it can be one; `general` is for many rows."""
+    program = compile_local(query)
+    return general if program is None else LocalPlan(query.columns, query, program, general)
 
 
 def _column(reference: ColumnRef) -> int:

@@ -7,7 +7,6 @@ that finds at run time that it cannot (segments, uncommitted rows of its own) ha
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from operator import itemgetter
 from typing import Protocol
 
@@ -22,6 +21,7 @@ from kalam_pg.query.indexed import (
     Wanted,
     indexed_rows,
 )
+from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
@@ -179,14 +179,14 @@ class HotPlan:
     def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
         """The answer, or None when this tablet needs an engine."""
         tablet = x.tablet(self.table)
-        if tablet.id in x.transaction.changes:
-            return None
-        view = x.view_of(self.table.id)
         context = x.context
         limit, offset = self.bounds.values(context)
         equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]
         if any(value is None for _, value in equals):
             return ()
+        if tablet.id in x.transaction.changes:
+            return (yield from self._few(x, tablet, limit, offset))
+        view = x.view_of(self.table.id)
         if self.indexed is not None and isinstance(tablet, Tablet):
             if not tablet.warm(view):
                 yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
@@ -198,21 +198,26 @@ class HotPlan:
                 return found
         if tablet.newest_floor(view):
             return None
-        where = self.where
         few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
         if limit is not None and few_wanted and (yield from self._in_order(x, tablet)):
-            kept = _first(_rows(tablet, view, equals), where, context, limit + offset)
+            kept = _first(_rows(tablet, view, equals), self.where, context, limit + offset)
             return None if kept is None else self._project(kept[offset:], context)
-        source = _rows(tablet, view, equals)
-        few = list(islice(source, SMALL_SCAN_ROWS + 1))
-        if len(few) > SMALL_SCAN_ROWS:
+        return (yield from self._few(x, tablet, limit, offset))
+
+    def _few(
+        self, x: Execution, tablet: Tablet | StreamTablet, limit: int | None, offset: int
+    ) -> Steps[Sequence[Row] | None]:
+        """By looking at all rows, which are in memory and few; None: they are not."""
+        live = yield from live_rows(x, tablet, SMALL_SCAN_ROWS)
+        if live is None:
             return None
-        kept = [row for row in few if where is None or where(row, context) is True]
-        kept.reverse()
+        where, context = self.where, x.context
+        rows: list[Row] = [(*row, seq, False) for row, seq in live.whole(len(self.table.columns))]
+        if where is not None:
+            rows = [row for row in rows if where(row, context) is True]
         if self.order:
-            kept = sort_rows(kept, self.order, context)
-        kept = kept[offset : None if limit is None else offset + limit]
-        return self._project(kept, context)
+            rows = sort_rows(rows, self.order, context)
+        return self._project(rows[offset : None if limit is None else offset + limit], context)
 
     def _by_index(
         self,

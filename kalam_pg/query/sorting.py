@@ -2,28 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from catalog.errors import (
     InvalidRowCountInLimitClauseError,
     InvalidRowCountInResultOffsetClauseError,
 )
+from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.rules import Closure
 from kalam_pg.sql.closures import Constant
-from storage.keys import encode_key
-from storage.layout import Row
+from kalam_pg.sql.tree import SortKey
+from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One sort key over the rows a plan has read. kind: see `storage.keys.KINDS`."""
+    """One sort key over the rows a plan has read. key: as `functions.pythonkey` gives it."""
 
     closure: Closure
-    kind: str
+    key: Callable[[Value], Any] | None
     descending: bool
     nulls_first: bool
+
+
+def order_of(item: SortKey, closure: Closure) -> Order:
+    """A sort key that `closure` computes. Raises UndefinedFunctionError: its values do not compare."""
+    return Order(closure, python_key(item.expr.type), item.descending, item.nulls_first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +59,28 @@ class Bounds:
         return limit, offset or 0
 
 
-def sort_rows(rows: list[Row], order: Sequence[Order], context: EvalContext) -> list[Row]:
-    """Sort by several keys: one stable sort each, the last key first."""
-    for item in reversed(order):
-        rows.sort(key=_sort_key(item, context), reverse=item.descending)
-    return rows
+def sort_rows(rows: Sequence[Row], order: Sequence[Order], context: EvalContext) -> list[Row]:
+    """The rows sorted by several keys."""
+    columns = [[item.closure(row, context) for row in rows] for item in order]
+    return [rows[at] for at in sorted_places(columns, order)]
 
 
-def _sort_key(item: Order, context: EvalContext) -> Callable[[Row], tuple[bool, bytes]]:
-    closure, kinds = item.closure, (item.kind,)
+def sorted_places(columns: Sequence[Sequence[Value]], order: Sequence[Order]) -> Sequence[int]:
+    """Where the rows of each place are found, from the values of the keys; rows that tie stay in order."""
+    places = list(range(len(columns[0]) if columns else 0))
+    for item, column in zip(reversed(order), reversed(columns), strict=True):
+        places.sort(key=_sortable(item, column).__getitem__, reverse=item.descending)
+    return places
+
+
+def _sortable(item: Order, column: Sequence[Value]) -> Sequence[Any]:
+    """What Python compares in place of the values."""
+    key = item.key
+    if None not in column:
+        return column if key is None else list(map(key, column))
     # In a reversed sort what must come first must be greatest.
     nulls_high = item.nulls_first == item.descending
-
-    def key(row: Row) -> tuple[bool, bytes]:
-        value = closure(row, context)
-        if value is None:
-            return (nulls_high, b"")
-        return (not nulls_high, encode_key((value,), kinds))
-
-    return key
+    null, there = (nulls_high,), not nulls_high
+    return [
+        null if value is None else (there, value if key is None else key(value)) for value in column
+    ]

@@ -164,6 +164,12 @@ SETTINGS: dict[str, Setting] = {
         Setting("in_hot_standby", "off", "bool", report=True, internal=True),
         Setting("IntervalStyle", "postgres", "enum", values=("postgres",), report=True),
         Setting("is_superuser", "off", "bool", report=True, internal=True),
+        Setting(
+            "kalam.in_process_queries",
+            "on",
+            "bool",
+            description="Answers small queries in the server's own process.",
+        ),
         Setting("lc_collate", "C", internal=True),
         Setting("lc_ctype", "C", internal=True),
         Setting("lc_messages", "C", fixed=True),

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeAlias, assert_never
 
 from catalog.errors import ArraySubscriptError, FeatureNotSupportedError
+from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
@@ -62,7 +63,7 @@ def compile_expr(expr: Expr, slots: Slots) -> Closure:
     Raises:
         FeatureNotSupportedError: The expression holds a subquery, an aggregate or a window.
     """
-    return _Compiler(slots).compile(expr)
+    return Compiler(slots).compile(expr)
 
 
 def evaluate(expr: Expr, context: EvalContext) -> Value:
@@ -74,8 +75,8 @@ def _no_columns(column: ColumnRef) -> int:
     raise FeatureNotSupportedError(f'column "{column.name}" is not constant')
 
 
-class _Compiler:
-    """One walk over one expression."""
+class Compiler:
+    """One walk over one expression. A subclass may know more nodes."""
 
     def __init__(self, slots: Slots) -> None:
         self._slots = slots
@@ -249,20 +250,21 @@ def _folded(run: Run) -> Run:
         return run
 
 
-def _test(overload: Overload, left: Expr, right: Expr) -> Callable[..., Datum]:
-    """A comparison as `test(context, a, b)`."""
-    function = row_function(overload, (left.type, right.type))
+def comparison(overload: Overload, left: PgType, right: PgType) -> Callable[..., Datum]:
+    """A comparison of values of these types as `test(context, a, b)`."""
+    function = row_function(overload, (left, right))
     if overload.needs_context:
         return function
     return lambda _context, a, b: function(a, b)
+
+
+def _test(overload: Overload, left: Expr, right: Expr) -> Callable[..., Datum]:
+    return comparison(overload, left.type, right.type)
 
 
 def _element_test(overload: Overload, left: Expr, array: Expr) -> Callable[..., Datum]:
     assert array.type.element is not None
-    function = row_function(overload, (left.type, array.type.element))
-    if overload.needs_context:
-        return function
-    return lambda _context, a, b: function(a, b)
+    return comparison(overload, left.type, array.type.element)
 
 
 def _coalesce(args: list[Run]) -> Run:

@@ -23,6 +23,7 @@ from storage.tail.backwards import Equals, newest_of
 from storage.tail.encodings import Encodings
 from storage.tail.frozen import FrozenTail
 from storage.tail.indexes import Columns, Indexes
+from storage.tail.live_rows import LiveRows
 from storage.tail.order import Orders
 from storage.tail.superseded import Changes
 from storage.tail.value_index import Cut, ValueIndex
@@ -55,6 +56,9 @@ _RECENT_OVERHEAD_BYTES = 400
 """Measured: one decoded row of five columns."""
 
 _ALL = 1 << 63
+
+_VERSIONS_OF_A_ROW = 4
+"""So many of each row, on average, may have to be passed over to find all that live."""
 
 
 class Tail:
@@ -188,6 +192,45 @@ class Tail:
                 yield from newest_of(batch, self.layout, deaths, within, equals, self._sizes.decode)
             if batch.seqs[0] <= after:
                 return
+
+    def live_rows(self, after: int, upto: int, rows_max: int) -> LiveRows | None:
+        """All live rows that a view at `upto` sees, of versions newer than `after`, in commit order.
+
+        None when there are more than `rows_max`, or several times as many versions.
+        """
+        first, end = self._end_of(after), self._end_of(upto)
+        if end - first > rows_max * _VERSIONS_OF_A_ROW:
+            return None
+        decoded = first >= self._recent
+        batches = [] if decoded else self._sealed_live(after, upto)
+        begin = max(first if decoded else self._sealed, first) - self._recent
+        places = self._live_places(begin, end - self._recent, upto)
+        if isinstance(places, range):
+            part = slice(places.start, places.stop)
+            found = LiveRows(batches, self._rows[part], self._seqs[part])
+        else:
+            rows, seqs = self._rows, self._seqs
+            found = LiveRows(batches, [rows[at] for at in places], [seqs[at] for at in places])
+        return found if len(found) <= rows_max else None
+
+    def _sealed_live(self, after: int, upto: int) -> list[pa.RecordBatch]:
+        found = (
+            batch.live(after, upto)
+            for batch in self._batches
+            if batch.seqs[0] <= upto and batch.seqs[-1] > after
+        )
+        return [batch[1] for batch in found if batch is not None]
+
+    def _live_places(self, start: int, stop: int, upto: int) -> Sequence[int]:
+        """Which of the rows kept as tuples a view at `upto` sees, from place `start` to before `stop`."""
+        deaths, gone, first = self._deaths, self._gone, self._recent
+        if not deaths and not self._any_gone:
+            return range(start, max(start, stop))
+        return [
+            at
+            for at in range(start, stop)
+            if not gone[at] and not 0 < deaths.get(first + at, 0) <= upto
+        ]
 
     def in_order(self, position: int) -> bool:
         """Whether the column was never below an earlier row's value (nor null) in the whole tail.

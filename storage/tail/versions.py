@@ -63,7 +63,7 @@ class VersionBatch:
         columns: list[Sequence[Value]] = []
         for position in positions:
             if position not in self._views:
-                self._views[position] = _view(self.batch.column(position))
+                self._views[position] = lying_values(self.batch.column(position))
             view = self._views[position]
             if view is not None:
                 columns.append([view[row] for row in at])
@@ -117,7 +117,7 @@ def _int64s(column: pa.Int64Array) -> "memoryview[int]":
     return _lying(column, "q")
 
 
-def _view(column: pa.Array) -> "memoryview[int] | memoryview[float] | None":
+def lying_values(column: pa.Array) -> "memoryview[int] | memoryview[float] | None":
     """The stored values of a column where they lie, None when they cannot be read so."""
     kind = column.type
     if column.null_count:

@@ -68,31 +68,31 @@ Limit
         ->  Hot Rows Scan on m z
               Filter: (conv < 3)""",
     "SELECT conv, count(*) FROM m GROUP BY conv HAVING count(*) > 1 ORDER BY 2 DESC": """
-Engine Query
+Local Query
   ->  Sort
         Sort Key: count(*) DESC
         ->  Aggregate
               Group Key: conv
               Filter: (count(*) > 1)
-              ->  Engine Scan on m
+              ->  Hot Rows Scan on m
                     Hot Rows: 100""",
     "WITH w AS (SELECT a FROM u) SELECT m.id FROM m LEFT JOIN w ON w.a = m.id": """
-Engine Query
+Local Query
   ->  Left Join
         Join Filter: (w.a = m.id)
         CTE w
-          ->  Engine Scan on u
+          ->  Hot Rows Scan on u
                 Hot Rows: 0
-        ->  Engine Scan on m
+        ->  Hot Rows Scan on m
               Hot Rows: 100
         ->  CTE Scan on w""",
     "SELECT id FROM m WHERE EXISTS (SELECT 1 FROM u WHERE u.a = m.conv)": """
-Engine Query
-  ->  Engine Scan on m
+Local Query
+  ->  Hot Rows Scan on m
         Hot Rows: 100
         Filter: (EXISTS (SubPlan 1))
         SubPlan 1
-          ->  Engine Scan on u
+          ->  Hot Rows Scan on u
                 Hot Rows: 0
                 Filter: (u.a = m.conv)""",
     "SELECT relname FROM pg_class WHERE relkind = 'r'": """
@@ -135,9 +135,9 @@ Tail Index Scan on m  (actual time=N..N rows=10 loops=1)
 Planning Time: N ms
 Execution Time: N ms""",
     "(ANALYZE, TIMING OFF, SUMMARY OFF) SELECT sum(id) FROM m": """
-Engine Query  (actual rows=1 loops=1)
+Local Query  (actual rows=1 loops=1)
   ->  Aggregate
-        ->  Engine Scan on m
+        ->  Hot Rows Scan on m
               Hot Rows: 100""",
 }
 
@@ -147,10 +147,18 @@ def test_the_plan_is_named(root, statement):
     assert explained(root, statement) == PLANS[statement].strip()
 
 
+@pytest.mark.parametrize("statement", [s for s in PLANS if "Local Query" in PLANS[s]])
+def test_what_is_not_answered_here_is_an_engines(root, statement):
+    root.execute("SET kalam.in_process_queries = off")
+    here = PLANS[statement].strip()
+    there = here.replace("Local Query", "Engine Query").replace("Hot Rows Scan", "Engine Scan")
+    assert explained(root, statement) == there
+
+
 def test_verbose_tells_output_schema_and_what_the_engine_is_asked(root):
-    text = explained(root, "VERBOSE SELECT conv, count(*) FROM m GROUP BY conv")
+    text = explained(root, "VERBOSE SELECT conv, count(*) OVER () FROM m")
     assert "SQL: SELECT " in text
-    assert "Output: conv, count(*)" in text
+    assert "Output: conv, count(*) OVER ()" in text
     assert "Engine Scan on x.m" in text
 
 
@@ -164,10 +172,10 @@ def test_analyze_does_what_it_measures(root):
     assert root.execute("SELECT count(*) FROM u").fetchone() == (0,)
 
 
-def test_a_transactions_own_rows_send_a_query_to_an_engine(root):
+def test_a_transactions_own_rows_are_looked_at_one_by_one(root):
     with root.transaction(force_rollback=True):
         root.execute("INSERT INTO m VALUES (5000, 3)")
-        assert explained(root, "SELECT id FROM m WHERE conv = 3").startswith("Engine Query")
+        assert explained(root, "SELECT id FROM m WHERE conv = 3").startswith("Hot Rows Scan")
 
 
 def test_the_answer_is_one_column_and_its_tag_explain(root):

@@ -92,6 +92,13 @@ def test_any_view_sees_exactly_the_newest_versions_up_to_it(commits, base, scan_
         upto = data.draw(st.integers(base, len(commits)))
         after = data.draw(st.integers(base, upto))
         expected = replay.hot(after, upto)
+        whole = tail.live_rows(after, upto, 100)
+        assert whole is not None
+        rows = list(whole.whole(2))
+        assert {row[0]: (seq, row) for row, seq in rows} == expected
+        assert len(whole) == len(rows)
+        assert [seq for _, seq in rows] == sorted(seq for _, seq in rows) == whole.seqs()
+        assert whole.column(1) == [row[1] for row, _ in rows]
         batches = tail.live(after, upto)
         assert sum(batch.num_rows for _, batch in batches) == len(expected)
         assert rows_of(batches) == expected

@@ -1,0 +1,1 @@
+"""Small questions, answered in this process: an executor over the typed tree and rows as tuples."""

@@ -1,0 +1,123 @@
+"""Joins of two relations whose rows are all there: by a hash of the right one's keys.
+
+The rows of a join come in the order of the left relation, those of one left row in that of the right.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kalam_pg.query.local.relation import Relation
+from kalam_pg.query.local.running import STRIDE, Run
+from kalam_pg.query.local.values import Key, keys, values
+from kalam_pg.sql.closures import Run as Closure
+from storage.layout import Row
+
+Source = Callable[[Run], Relation]
+"""Part of a FROM clause that can be run."""
+
+_MANY = 64
+"""Matches of one row from which on the clock is looked at for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKey:
+    """One equality that joins: what each side has, and what Python hashes in place of the values."""
+
+    left: Closure
+    right: Closure
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class HashJoin:
+    """Rows of both sides, put together where the keys are equal and the rest of the condition is true.
+
+    keys: none is a nested loop. rest: over the joined row. keep_left, keep_right: whether a side's rows
+    that match nothing are kept, with NULLs for the other (of so many columns: left_width, right_width).
+    """
+
+    left: Source
+    right: Source
+    keys: Sequence[JoinKey]
+    rest: Closure | None
+    left_width: int
+    right_width: int
+    keep_left: bool = False
+    keep_right: bool = False
+
+    def __call__(self, run: Run) -> Relation:
+        left, right = self.left(run), self.right(run)
+        if not len(left) and not self.keep_right:
+            return left
+        if self.keep_right:
+            return Relation(self._full(left, right, run))
+        if not len(right) and not self.keep_left:
+            return right
+        return Relation(self._joined(left, right, run))
+
+    def _joined(self, left: Relation, right: Relation, run: Run) -> list[Row]:
+        found = self._hashed(right, right.rows, run).get
+        rest, nulls = self.rest, (None,) * self.right_width
+        rows: list[Row] = []
+        mine = self._made(left, "left", run)
+        for start in range(0, len(mine), STRIDE):
+            run.budget.check()
+            stop = start + STRIDE
+            for key, row in zip(mine[start:stop], left.rows[start:stop], strict=True):
+                matches = found(key)
+                if matches is not None:
+                    if len(matches) > _MANY:
+                        run.budget.check()
+                    made = [row + match for match in matches]
+                    if rest is not None:
+                        made = [one for one in made if rest(one, run) is True]
+                    if made:
+                        rows += made
+                        continue
+                if self.keep_left:
+                    rows.append(row + nulls)
+        return rows
+
+    def _full(self, left: Relation, right: Relation, run: Run) -> list[Row]:
+        found = self._hashed(right, range(len(right)), run).get
+        rest, theirs = self.rest, right.rows
+        rows: list[Row] = []
+        met: set[int] = set()
+        for key, row in zip(self._made(left, "left", run), left.rows, strict=True):
+            run.budget.check()
+            before = len(rows)
+            for at in found(key) or ():
+                one = row + theirs[at]
+                if rest is None or rest(one, run) is True:
+                    rows.append(one)
+                    met.add(at)
+            if len(rows) == before and self.keep_left:
+                rows.append(row + (None,) * self.right_width)
+        nulls = (None,) * self.left_width
+        rows += [nulls + row for at, row in enumerate(theirs) if at not in met]
+        return rows
+
+    def _made(self, relation: Relation, side: str, run: Run) -> Sequence[Any]:
+        """The key of each row of a side; None: it matches nothing."""
+        if not self.keys:
+            return [()] * len(relation)
+        columns = [values(getattr(key, side), relation, run) for key in self.keys]
+        return keys(columns, [key.key for key in self.keys], nulls=False)
+
+    def _hashed(self, right: Relation, things: Sequence[Any], run: Run) -> dict[Any, list[Any]]:
+        """What stands for the rows of the right side, by key."""
+        return hashed(self._made(right, "right", run), things)
+
+
+def hashed(made: Sequence[Any], things: Sequence[Any]) -> dict[Any, list[Any]]:
+    """`things` by their keys; without those whose key is None."""
+    table: dict[Any, list[Any]] = {}
+    for key, thing in zip(made, things, strict=True):
+        found = table.get(key)
+        if found is None:
+            table[key] = [thing]
+        else:
+            found.append(thing)
+    table.pop(None, None)
+    return table

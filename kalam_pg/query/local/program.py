@@ -1,0 +1,103 @@
+"""A query compiled for this process: what it reads, about what a row costs, and how it is run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalog.errors import FeatureNotSupportedError, UndefinedFunctionError
+from catalog.model import Table
+from catalog.types.registry import NUMERIC
+from kalam_pg.functions.table import EvalContext, Volatility
+from kalam_pg.query.local.expressions import Program
+from kalam_pg.query.local.queries import Queries
+from kalam_pg.query.local.relation import Relation, StoredRows
+from kalam_pg.query.local.running import Budget, Run
+from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, Param, Query, TableScan
+from kalam_pg.sql.walk import walk
+from storage.layout import Row
+from storage.tail.live_rows import LiveRows
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A table that is read. columns: positions of those of which any value is looked at."""
+
+    relation: int
+    table: Table
+    columns: frozenset[int]
+
+    @property
+    def width(self) -> int:
+        """How many columns its rows have here: the table's, and the hidden ones if any is read."""
+        own = len(self.table.columns)
+        return own if all(at < own for at in self.columns) else own + 2
+
+    def rows(self, live: LiveRows) -> Relation:
+        """The rows of the table as a relation."""
+        return StoredRows(live, len(self.table.columns), self.width, self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProgram:
+    """A query that can be run here. row_cost_us: about the time that a row of any table takes."""
+
+    uses: Sequence[Use]
+    row_cost_us: float
+    _program: Program
+    _ctes: dict[int, Program]
+    _depth: int
+
+    def run(
+        self, tables: dict[int, Relation], context: EvalContext, *, seconds: float
+    ) -> Sequence[Row]:
+        """The answer, from all rows of the tables by relation number. Raises TooLargeError, and any."""
+        run = Run(context, tables, Budget(seconds), self._depth)
+        run.ctes.update(self._ctes)
+        return self._program(run)
+
+
+_LEAVES = (ColumnRef, Const, Param)
+
+_ROW_US = 0.1
+"""To take a row up, hash it and put it somewhere."""
+_NODE_US = 0.08
+"""To call one closure."""
+_NUMERIC_US = 0.8
+"""To take a numeric out of an Arrow column, and to reckon with it."""
+
+
+def _node_cost_us(node: Expr) -> float:
+    args = getattr(node, "args", ())
+    return _NUMERIC_US if any(arg.type is NUMERIC for arg in args) else _NODE_US
+
+
+def _changes_something(call: Call) -> bool:
+    return call.overload.server_only and call.overload.volatility is Volatility.VOLATILE
+
+
+def compile_local(query: Query) -> LocalProgram | None:
+    """The query as a program, None when it needs an engine.
+
+    What changes anything (pg_notify, set_config) is never part of one: a run may be given up.
+    """
+    scans: list[TableScan] = []
+    read: dict[int, set[int]] = {}
+    cost_us = 0.0
+    for node in walk(query):
+        if isinstance(node, TableScan):
+            scans.append(node)
+        elif isinstance(node, ColumnRef):
+            read.setdefault(node.relation, set()).add(node.column)
+        elif isinstance(node, Expr) and not isinstance(node, _LEAVES):
+            cost_us += _node_cost_us(node)
+            if isinstance(node, Call) and _changes_something(node):
+                return None
+    uses = [
+        Use(scan.relation, scan.table, frozenset(read.get(scan.relation, ()))) for scan in scans
+    ]
+    queries = Queries({use.relation: use.width for use in uses})
+    try:
+        program = queries.compile(query)
+    except (FeatureNotSupportedError, UndefinedFunctionError):
+        return None
+    row_cost_us = _ROW_US + cost_us / max(1, len(scans))
+    return LocalProgram(uses, row_cost_us, program, queries.ctes, queries.depth)

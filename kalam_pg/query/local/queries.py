@@ -1,0 +1,333 @@
+"""Queries as programs: what is read, grouped, sorted and cut, in PostgreSQL's order.
+
+What cannot be done whole and exactly raises FeatureNotSupportedError, and an engine is asked instead.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import assert_never
+
+from catalog.errors import FeatureNotSupportedError
+from kalam_pg.functions.pythonkey import python_key
+from kalam_pg.query.local.expressions import Expressions, Program
+from kalam_pg.query.local.from_clause import FromClause
+from kalam_pg.query.local.grouping import Grouped, Groups
+from kalam_pg.query.local.joins import Source
+from kalam_pg.query.local.level import Level
+from kalam_pg.query.local.relation import Relation
+from kalam_pg.query.local.running import STRIDE, Run
+from kalam_pg.query.local.values import Key, kept, row_keys, values
+from kalam_pg.query.sorting import Bounds, Order, order_of, sorted_places
+from kalam_pg.sql.closures import Run as Closure
+from kalam_pg.sql.closures import Slot
+from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
+from kalam_pg.sql.datafusion_state import fingerprint
+from kalam_pg.sql.tree import Cte, Query, Select, SetOp, ValuesQuery
+from storage.layout import Row
+
+
+class Queries:
+    """Compiles the queries of one statement. ctes: its WITH items. depth: how deep queries lie in it.
+
+    widths: how many columns the rows of each table have, by relation.
+    """
+
+    def __init__(self, widths: Mapping[int, int]) -> None:
+        self._widths = widths
+        self.ctes: dict[int, Program] = {}
+        self.depth = 0
+
+    def compile(self, query: Query, parent: Level | None = None) -> Program:
+        """The query as a program. Raises FeatureNotSupportedError."""
+        level = Level(0 if parent is None else parent.depth + 1, parent)
+        self.depth = max(self.depth, level.depth + 1)
+        for item in query.with_:
+            self._with(item, level)
+        match query:
+            case Select():
+                return self._select(query, level)
+            case SetOp():
+                left, right = self.compile(query.left, level), self.compile(query.right, level)
+                by = [python_key(c.type) for c in query.columns] if _compares(query) else ()
+                made: Source = SetOperation(query.kind, query.all, left, right, by)
+                return self._finished(query, made, level)
+            case ValuesQuery(rows=rows):
+                expressions = Expressions(level, self.compile)
+                lines = [[expressions.compile(e) for e in line] for line in rows]
+                return self._finished(query, Lines(lines), level)
+            case _:
+                assert_never(query)
+
+    def _with(self, item: Cte, level: Level) -> None:
+        query = item.query
+        if outer_columns(query, relations_of(query)):
+            raise FeatureNotSupportedError("WITH that depends on a query around it needs an engine")
+        if not item.recursive:
+            self.ctes[item.number] = self.compile(query, level)
+            return
+        if not isinstance(query, SetOp) or query.kind != "union":
+            raise FeatureNotSupportedError("this form of WITH RECURSIVE needs an engine")
+        inner = Level(level.depth + 1, level)
+        self.depth = max(self.depth, inner.depth + 1)
+        self.ctes[item.number] = Recursion(
+            item.number,
+            self.compile(query.left, inner),
+            self.compile(query.right, inner),
+            () if query.all else [python_key(c.type) for c in item.columns],
+            distinct=not query.all,
+        )
+
+    # ------------------------------------------------------------------ SELECT
+
+    def _select(self, query: Select, level: Level) -> Program:
+        if query.locking:
+            raise FeatureNotSupportedError("row locks need another plan")
+        part = FromClause(level, self.compile, self._widths).compile(query.from_, query.where)
+        level = Level(level.depth, level.parent, part.offsets)
+        groups: Groups | None = None
+        if query.grouped:
+            groups, level = Grouped(query, level, self.compile).compile()
+        expressions = Expressions(level, self.compile)
+        output = tuple([expressions.compile(target.expr) for target in query.targets])
+        return SelectProgram(
+            part.source,
+            groups,
+            None if query.having is None else expressions.compile(query.having),
+            output,
+            tuple([order_of(key, expressions.compile(key.expr)) for key in query.order_by]),
+            self._distinct(query, expressions),
+            self._bounds(query, level),
+        )
+
+    def _distinct(self, query: Select, expressions: Expressions) -> "Distinct | None":
+        if query.distinct_on:
+            on = tuple([expressions.compile(expr) for expr in query.distinct_on])
+            return Distinct(tuple([python_key(e.type) for e in query.distinct_on]), on, ())
+        if not query.distinct:
+            return None
+        targets = [fingerprint(target.expr) for target in query.targets]
+        # The binder has checked that ORDER BY names targets only.
+        places = tuple([targets.index(fingerprint(key.expr)) for key in query.order_by])
+        return Distinct(tuple([python_key(t.expr.type) for t in query.targets]), (), places)
+
+    def _bounds(self, query: Query, level: Level) -> Bounds:
+        expressions = Expressions(Level(level.depth, level.parent), self.compile)
+        return Bounds(
+            None if query.limit is None else expressions.compile(query.limit),
+            None if query.offset is None else expressions.compile(query.offset),
+        )
+
+    def _finished(self, query: SetOp | ValuesQuery, source: Source, level: Level) -> Program:
+        """ORDER BY and LIMIT over rows that are the result already."""
+        level = Level(level.depth, level.parent, {query.relation: 0})
+        expressions = Expressions(level, self.compile)
+        order = tuple([order_of(key, expressions.compile(key.expr)) for key in query.order_by])
+        return Finished(source, order, self._bounds(query, level))
+
+
+def _compares(query: SetOp) -> bool:
+    return not (query.kind == "union" and query.all)
+
+
+# ---------------------------------------------------------------------- programs
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """SELECT DISTINCT. keys: of the targets, or, with `on`, of these.
+
+    order: for DISTINCT without ON, which targets ORDER BY names.
+    """
+
+    keys: Sequence[Key]
+    on: Sequence[Closure]
+    order: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class SelectProgram:
+    """One SELECT."""
+
+    source: Source
+    groups: Groups | None
+    having: Closure | None
+    output: Sequence[Closure]
+    order: Sequence[Order]
+    distinct: Distinct | None
+    bounds: Bounds
+
+    def __call__(self, run: Run) -> Sequence[Row]:
+        limit, offset = self.bounds.values(run)
+        relation = self.source(run)
+        if self.groups is not None:
+            relation = Relation(self.groups(relation, run))
+            if self.having is not None:
+                relation = Relation(kept(relation.rows, self.having, run))
+        distinct = self.distinct
+        if distinct is not None and not distinct.on:
+            return self._every_once(distinct, relation, run, limit, offset)
+        rows: Sequence[Row] | None = None
+        if self.order:
+            rows = _sorted(relation, self.order, run)
+        if distinct is not None:
+            rows = self._first_of_each(distinct, relation.rows if rows is None else rows, run)
+        if offset or limit is not None:
+            rows = _cut(relation.rows if rows is None else rows, limit, offset)
+        return self._projected(relation if rows is None else Relation(rows), run)
+
+    def _every_once(
+        self, distinct: Distinct, relation: Relation, run: Run, limit: int | None, offset: int
+    ) -> Sequence[Row]:
+        rows = self._projected(relation, run)
+        run.budget.check()
+        rows = first_of_each(rows, row_keys(rows, distinct.keys))
+        if self.order:
+            columns = [[row[at] for row in rows] for at in distinct.order]
+            rows = [rows[at] for at in sorted_places(columns, self.order)]
+        return _cut(rows, limit, offset)
+
+    def _first_of_each(self, distinct: Distinct, rows: Sequence[Row], run: Run) -> Sequence[Row]:
+        relation = Relation(rows)
+        found = list(zip(*[values(on, relation, run) for on in distinct.on], strict=True))
+        return first_of_each(rows, row_keys(found, distinct.keys))
+
+    def _projected(self, relation: Relation, run: Run) -> Sequence[Row]:
+        output = self.output
+        slots = [closure.index for closure in output if isinstance(closure, Slot)]
+        if len(slots) == len(output) > 1:
+            rows = relation.rows
+            if slots == list(range(len(rows[0]) if rows else 0)):
+                return rows
+            return list(map(itemgetter(*slots), rows))
+        if not output:
+            return [()] * len(relation)
+        if len(output) == 1:
+            return [(value,) for value in values(output[0], relation, run)]
+        rows, found = relation.rows, list[Row]()
+        for start in range(0, len(rows), STRIDE):
+            run.budget.check()
+            found += [
+                tuple([closure(row, run) for closure in output])
+                for row in rows[start : start + STRIDE]
+            ]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Rows in an order, and some of them."""
+
+    source: Source
+    order: Sequence[Order]
+    bounds: Bounds
+
+    def __call__(self, run: Run) -> Sequence[Row]:
+        limit, offset = self.bounds.values(run)
+        relation = self.source(run)
+        rows = _sorted(relation, self.order, run) if self.order else relation.rows
+        return _cut(rows, limit, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """VALUES."""
+
+    lines: Sequence[Sequence[Closure]]
+
+    def __call__(self, run: Run) -> Relation:
+        return Relation([tuple([c((), run) for c in line]) for line in self.lines])
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation:
+    """UNION, INTERSECT, EXCEPT: the left rows first, each where it first stood. by: keys of the columns."""
+
+    kind: str
+    all: bool
+    left: Program
+    right: Program
+    by: Sequence[Key]
+
+    def __call__(self, run: Run) -> Relation:
+        left, right = self.left(run), self.right(run)
+        run.budget.check()
+        if self.kind == "union":
+            rows = [*left, *right]
+            return Relation(rows if self.all else first_of_each(rows, row_keys(rows, self.by)))
+        mine, theirs = row_keys(left, self.by), row_keys(right, self.by)
+        wanted = self.kind == "intersect"
+        if not self.all:
+            there = set(theirs)
+            rows = first_of_each(left, mine)
+            made = first_of_each(mine, mine)
+            return Relation([r for r, k in zip(rows, made, strict=True) if (k in there) is wanted])
+        counts = Counter(theirs)
+        found: list[Row] = []
+        for row, key in zip(left, mine, strict=True):
+            matched = counts[key] > 0
+            if matched:
+                counts[key] -= 1
+            if matched is wanted:
+                found.append(row)
+        return Relation(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recursion:
+    """WITH RECURSIVE: a first query, and one over what was found last, until that finds nothing more."""
+
+    number: int
+    first: Program
+    again: Program
+    by: Sequence[Key]
+    distinct: bool
+
+    def __call__(self, run: Run) -> Sequence[Row]:
+        seen: set[Row] = set()
+        working = self._fresh(self.first(run), seen)
+        found: list[Row] = []
+        while working:
+            run.budget.check()
+            found += working
+            run.ctes[self.number] = Relation(working)
+            run.kept.clear()  # What was worked out from the rows of the turn before.
+            working = self._fresh(self.again(run), seen)
+        run.kept.clear()
+        return found
+
+    def _fresh(self, rows: Sequence[Row], seen: set[Row]) -> Sequence[Row]:
+        """Those that were not there before, where each counts once."""
+        if not self.distinct:
+            return rows
+        fresh: list[Row] = []
+        for row, key in zip(rows, row_keys(rows, self.by), strict=True):
+            if key not in seen:
+                seen.add(key)
+                fresh.append(row)
+        return fresh
+
+
+def first_of_each(rows: Sequence[Row], made: Sequence[Row]) -> list[Row]:
+    """The first row of each key, in their order."""
+    if made is rows:
+        return list(dict.fromkeys(rows))
+    first: dict[Row, Row] = {}
+    for row, key in zip(rows, made, strict=True):
+        first.setdefault(key, row)
+    return list(first.values())
+
+
+def _sorted(relation: Relation, order: Sequence[Order], run: Run) -> list[Row]:
+    columns = [values(item.closure, relation, run) for item in order]
+    places = sorted_places(columns, order)
+    run.budget.check()
+    rows = relation.rows
+    return [rows[at] for at in places]
+
+
+def _cut(rows: Sequence[Row], limit: int | None, offset: int) -> Sequence[Row]:
+    if limit is None:
+        return rows[offset:] if offset else rows
+    return rows[offset : offset + limit]

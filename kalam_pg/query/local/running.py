@@ -1,0 +1,53 @@
+"""One run of a program: what it reads, what it has worked out so far, and how long it may go on."""
+
+from dataclasses import fields
+from time import thread_time
+from typing import Any
+
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.local.relation import Relation
+from storage.layout import Row
+
+STRIDE = 256
+"""Rows between two looks at the clock: some 50 µs."""
+
+_SURROUNDINGS = tuple([field.name for field in fields(EvalContext)])
+
+
+class TooLargeError(Exception):
+    """It takes longer than the event loop may be held: an engine should answer."""
+
+
+class Budget:
+    """Time of the thread that a run may take: what others do to the machine does not count."""
+
+    __slots__ = ("_until_s",)
+
+    def __init__(self, seconds: float) -> None:
+        self._until_s = thread_time() + seconds
+
+    def check(self) -> None:
+        """Raise TooLargeError when it is used up."""
+        if thread_time() > self._until_s:
+            raise TooLargeError
+
+
+class Run(EvalContext):
+    """The surroundings of a statement's expressions, and the state of its one run.
+
+    tables: what there is of each scan, by relation number. outer: by depth, the row of that query for
+    which a subquery runs. ctes: rows of WITH items, by number. kept: what is the same for the whole run
+    (rows of a subquery, a hash of its values), by whose it is.
+    """
+
+    __slots__ = ("budget", "ctes", "kept", "outer", "tables")
+
+    def __init__(
+        self, context: EvalContext, tables: dict[int, Relation], budget: Budget, depth: int
+    ) -> None:
+        super().__init__(*[getattr(context, name) for name in _SURROUNDINGS])
+        self.tables = tables
+        self.budget = budget
+        self.outer: list[Row] = [()] * depth
+        self.ctes: dict[int, Any] = {}
+        self.kept: dict[Any, Any] = {}
