@@ -1,10 +1,11 @@
-"""The command `kalam`: serve, user, check.
+"""The command `kalam`: serve, user, check; without one of these it is the interactive shell.
 
 Each command imports what it needs when it runs, so that `kalam --version` and a mistyped option
 answer at once. What goes wrong is one line on standard error and exit status 1.
 """
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -18,12 +19,6 @@ from storage.errors import KalamError
 ROLES: Final = ("user", "service", "dba", "system")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="kalam", message="%(prog)s %(version)s")
-def main() -> None:
-    """KalamDB, spoken over the PostgreSQL protocol."""
-
-
 def _settings(command: Callable[..., None]) -> Callable[..., None]:
     """The options that every command has: which server is meant."""
     for option in (
@@ -33,6 +28,57 @@ def _settings(command: Callable[..., None]) -> Callable[..., None]:
     ):
         command = option(command)
     return command
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kalam", message="%(prog)s %(version)s")
+@_settings
+@click.option("--host", metavar="H", help="Server's address, or the directory of its socket.")
+@click.option("--user", "-U", "name", metavar="NAME", help="Role to be.")
+@click.option("--command", "-c", "text", metavar="TEXT", help="Run this, and end.")
+@click.pass_context
+def main(
+    context: click.Context,
+    /,
+    file: Path | None,
+    host: str | None,
+    name: str | None,
+    text: str | None,
+    **flags: str | None,
+) -> None:
+    """KalamDB, spoken over the PostgreSQL protocol.
+
+    Without a command it is a shell: on the server of the data directory, or another one.
+    """
+    if context.invoked_subcommand is not None:
+        if any((file, host, name, text, *flags.values())):
+            raise click.UsageError("options of a command stand behind it")
+        return
+    parameters = _where(_load(file, flags), host, name, flags["port"])
+    shell = importlib.import_module("kalam_pg.shell.shell")
+    raise SystemExit(shell.run(parameters, text))
+
+
+def _where(
+    config: Config, host: str | None, name: str | None, port: str | None
+) -> dict[str, str | int]:
+    """What libpq connects with: options, then its own variables, then the server of the data directory."""
+    parameters: dict[str, str | int] = {"dbname": "kalam"}
+    directory = config.socket_directory.absolute()
+    is_here = (directory / f".s.PGSQL.{config.port}").is_socket()
+    if host is not None:
+        parameters["host"] = host
+    elif "PGHOST" not in os.environ:
+        parameters["host"] = str(directory) if is_here else "127.0.0.1"
+        if is_here:
+            parameters["user"] = "root"
+    if port is not None or "PGPORT" not in os.environ:
+        parameters["port"] = config.port
+    if name is not None:
+        parameters["user"] = name
+    elif "PGUSER" in os.environ:
+        parameters.pop("user", None)
+    return parameters
 
 
 @main.command()
