@@ -82,9 +82,9 @@ SYSTEM_RELATIONS = (
         application_name=TEXT, state=TEXT, connected_at=TIMESTAMPTZ, state_changed_at=TIMESTAMPTZ,
     ),
     _relation(
-        11, "live_queries", live_id=TEXT, user_name=TEXT, namespace=TEXT, table_name=TEXT,
-        filter=TEXT, channel=TEXT, form=TEXT, status=TEXT, changes=INT8, last_seq=INT8,
-        created_at=TIMESTAMPTZ,
+        11, "live_queries", live_id=TEXT, pid=INT4, user_name=TEXT, namespace=TEXT,
+        table_name=TEXT, query=TEXT, form=TEXT, channel=TEXT, position=TEXT, lag_rows=INT8,
+        lag_ms=INT8, delivered=INT8, last_reason=TEXT, created_at=TIMESTAMPTZ,
     ),
     _relation(
         12, "audit_log", audit_id=INT8, at=TIMESTAMPTZ, user_name=TEXT, acting_as=TEXT,

@@ -68,11 +68,12 @@ class FlushHost:
             through = manifest.flushed_through.to_bytes(8, "big")
             puts += ((intent_key(tablet), None), (meta_key(tablet), through))
         self._write(puts)
-        engine = self._database.engine
+        engine, live_queries = self._database.engine, self._database.live_queries
 
         def settle() -> None:
-            for tablet, _, entries in flushed:
+            for tablet, manifest, entries in flushed:
                 engine.flushed(tablet, entries)
+                live_queries.flushed(tablet, manifest.flushed_through)
 
         self.run_on_loop(settle)
 

@@ -39,6 +39,11 @@ class Position(NamedTuple):
     seq: int
     n: int = END
 
+    @property
+    def token(self) -> str:
+        """As clients have it."""
+        return str(self.seq) if self.n == END else f"{self.seq}.{self.n}"
+
 
 class RowChange(NamedTuple):
     """One change of one key, as the log has it. n: its place in its transaction."""
@@ -163,6 +168,28 @@ class Subscriber:
     def is_shown(self) -> bool:
         """Whether all that was published when it subscribed may be told now."""
         return self._hub.through >= self.since
+
+    @property
+    def told_through(self) -> int:
+        """All commits up to this one have been taken, or do not concern it; 0 before it goes."""
+        position = self.position
+        if position is None:
+            return 0
+        if self._behind or self._outbox:
+            return position.seq if position.n == END else position.seq - 1
+        return max(position.seq, self._hub.through)
+
+    def waiting(self) -> tuple[int, int]:
+        """How many changes may be taken, counted in the log up to about `READ_CHANGES`; and the first's
+        commit, 0 for none.
+        """
+        commits: Sequence[Commit] = list(self._outbox or ())
+        if self._behind and self.position is not None:
+            try:
+                commits = self._hub.read(self.tablet, self.position)
+            except KalamError:
+                commits = ()  # It is told when it takes them.
+        return sum(len(each.changes) for each in commits), commits[0].seq if commits else 0
 
     @property
     def waits(self) -> bool:

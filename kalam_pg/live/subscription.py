@@ -1,7 +1,7 @@
 """One subscription: what its query shows of the commits of its tablet, as the objects that a client gets."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live import payload
@@ -9,6 +9,7 @@ from kalam_pg.live.filter import LiveQuery, Seen
 from kalam_pg.live.hub import Commit, Gap, Subscriber
 from kalam_pg.live.payload import ChangeEncoder
 from storage.errors import KalamError
+from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.log_entry import Op
 
@@ -17,31 +18,58 @@ class About(NamedTuple):
     """What others may know of a subscription (`system.live_queries`).
 
     form: by which statement it is read, in lower case. text: of its query, or the channel of a LISTEN.
-    user: the id of whose rows and rights it is. process: the number of its session.
+    user: the id of whose rows and rights it is. process: the number of its session. since_us: when it
+    was opened, in microseconds since 1970.
     """
 
     form: str
     text: str
     user: int
     process: int
+    since_us: int
+
+
+class Live(Protocol):
+    """A subscription as the server's owner sees it, however it is read.
+
+    number: its own among all. channel: "" where it is not told on one. delivered: objects or rows.
+    """
+
+    about: About
+    number: int
+    channel: str
+    query: LiveQuery
+    subscriber: Subscriber
+    delivered: int
+
+    @property
+    def silence(self) -> str:
+        """Why it has told nothing of what it could take; "" for no reason of its own."""
 
 
 class Subscription:
     """A client's, on one channel.
 
     about: see there. number: its own among the `LiveQueries`. ended: its last object has been given.
-    query: compiled. context: its own; its settings are those that it began with.
+    query: compiled. context: its own; its settings are those that it began with. delivered: objects
+    told. progress_s: how long it may be silent without saying how far it is, 0: for ever; silent_until:
+    by `time.monotonic`, 0 before it begins.
     """
 
     __slots__ = (
         "_encoder",
+        "_flushed",
         "_listed",
+        "_skipped",
         "about",
         "channel",
         "context",
+        "delivered",
         "ended",
         "number",
+        "progress_s",
         "query",
+        "silent_until",
         "subscriber",
     )
 
@@ -54,16 +82,27 @@ class Subscription:
         encoder: ChangeEncoder,
         subscriber: Subscriber,
         listed: "LiveQueries",
+        *,
+        progress_s: float = 0.0,
+        flush: bool = False,
     ) -> None:
+        """flush: it tells which of its changes are in segments."""
         self.channel = channel
         self.about = about
         self.query = query
         self.subscriber = subscriber
         self.ended = False
         self.context = context
+        self.delivered = 0
+        self.progress_s = progress_s
+        self.silent_until = 0.0
         self._encoder = encoder
+        self._skipped = 0  # Changes that it does not show, since the last that it does.
+        self._flushed = 0  # To be told once everything before is: later ones take its place.
         self._listed = listed
         self.number = listed.add(self)
+        if flush:
+            listed.follow_flushes(self)
 
     def stop(self) -> None:
         """Nobody wants it any more. Again is no error."""
@@ -73,7 +112,21 @@ class Subscription:
     @property
     def waits(self) -> bool:
         """Whether `take` may have something."""
-        return not self.ended and self.subscriber.waits
+        if self.ended or self.subscriber.position is None:
+            return False
+        return self.subscriber.waits or self._flushed > 0
+
+    @property
+    def silence(self) -> str:
+        """See `Live`."""
+        if self._skipped:
+            return f"the newest {self._skipped} changes are not shown by its query"
+        return "" if self.delivered else "nothing has changed"
+
+    def flushed(self, through: int) -> None:
+        """The table's changes up to this commit are in segments."""
+        self._flushed = through
+        self.subscriber.wake()
 
     def take(self, bytes_max: int) -> list[str]:
         """The next objects, of whole commits; the last one is the error that ended it, if one did.
@@ -93,7 +146,15 @@ class Subscription:
         except KalamError as exc:
             told.append(payload.error(exc.sqlstate, exc.message, seq))
             self.ended = True
+        if self._flushed and not self.subscriber.waits:
+            told.append(payload.flush(self._encoder.table, self._flushed))
+            self._flushed = 0
+        self.delivered += len(told)
         return told
+
+    def progress(self) -> str:
+        """How far everything has been told."""
+        return payload.progress(self.subscriber.told_through)
 
     def snapshot(self, rows: Sequence[Row]) -> Iterator[str]:
         """The objects of a snapshot's rows: their columns, then the key's, then `_seq`."""
@@ -101,6 +162,7 @@ class Subscription:
         for row in rows:
             seq = row[-1]
             assert isinstance(seq, int)
+            self.delivered += 1
             yield self._encoder.snapshot(seq, row[width:-1], row[:width])
 
     def _told(self, commit: Commit) -> Iterator[str]:
@@ -113,6 +175,7 @@ class Subscription:
             one = self.query.see(change.op, change.row, change.old, commit.seq, self.context)
             if one is not None:
                 seen.append((change.n, one))
+        self._skipped = 0 if seen else self._skipped + len(commit.changes)
         for at, (n, one) in enumerate(seen, 1):
             yield self._encoder.change(
                 one.op,
@@ -127,27 +190,42 @@ class Subscription:
 
 
 class LiveQueries:
-    """Every subscription that is open, by number."""
+    """Every subscription that is open, by number; and who wants to know of flushes."""
 
     def __init__(self) -> None:
-        self._open: dict[int, Subscription] = {}
+        self._open: dict[int, Live] = {}
         self._newest = 0
+        self._flushes: dict[TabletId, dict[Subscription, None]] = {}
 
-    def add(self, subscription: Subscription) -> int:
-        """For `Subscription`: the number that it has."""
+    def add(self, live: Live) -> int:
+        """For who makes one: the number that it has."""
         self._newest += 1
-        self._open[self._newest] = subscription
+        self._open[self._newest] = live
         return self._newest
 
-    def remove(self, subscription: Subscription) -> None:
-        """For `Subscription`."""
-        self._open.pop(subscription.number, None)
+    def remove(self, live: Live) -> None:
+        """For who ends it. Again is no error."""
+        self._open.pop(live.number, None)
+        followers = self._flushes.get(live.subscriber.tablet)
+        if followers is not None and isinstance(live, Subscription):
+            followers.pop(live, None)
+            if not followers:
+                del self._flushes[live.subscriber.tablet]
 
-    def find(self, number: int) -> Subscription | None:
+    def follow_flushes(self, subscription: Subscription) -> None:
+        """For `Subscription`."""
+        self._flushes.setdefault(subscription.subscriber.tablet, {})[subscription] = None
+
+    def flushed(self, tablet: TabletId, through: int) -> None:
+        """A tablet's changes up to this commit are in segments."""
+        for subscription in self._flushes.get(tablet, ()):
+            subscription.flushed(through)
+
+    def find(self, number: int) -> Live | None:
         """The one of that number."""
         return self._open.get(number)
 
-    def __iter__(self) -> Iterator[Subscription]:
+    def __iter__(self) -> Iterator[Live]:
         return iter(list(self._open.values()))
 
     def __len__(self) -> int:

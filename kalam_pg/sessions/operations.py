@@ -1,4 +1,4 @@
-"""Storage operations in SQL: STORAGE FLUSH, SHOW STATS, SHOW MANIFEST, SHOW JOBS, KILL JOB."""
+"""Operations in SQL: STORAGE FLUSH, SHOW STATS, SHOW MANIFEST, SHOW JOBS, KILL."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ import trio
 
 from catalog.errors import (
     FeatureNotSupportedError,
+    QueryCanceledError,
     UndefinedObjectError,
     UndefinedTableError,
     WrongObjectTypeError,
@@ -19,6 +20,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement, TableName
+from kalam_pg.sql.statements_live import KillLiveQuery
 from kalam_pg.sql.tree import OutputColumn
 from storage.ids import TabletId
 from storage.layout import Row
@@ -32,6 +34,7 @@ STATEMENTS = (
     st.ShowManifest,
     st.CompactTable,
     st.KillJob,
+    KillLiveQuery,
 )
 
 _STATS = tuple(
@@ -97,8 +100,23 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             if not job.kill():
                 sql.notice(f'job "{job_id}" has already ended')
             return Result("KILL JOB")
+        case KillLiveQuery(number):
+            _kill_live_query(sql, number)
+            return Result("KILL LIVE QUERY")
         case _:
             raise FeatureNotSupportedError("STORAGE COMPACT is not supported yet")
+
+
+def _kill_live_query(sql: SqlSession, number: str) -> None:
+    """End a subscription; its client is told why. One's own may be ended by anybody."""
+    database = sql.database
+    known = number.isascii() and number.isdigit() and len(number) < 20
+    found = database.live_queries.find(int(number)) if known else None
+    if found is None or found.about.user != sql.user.id:
+        require(sql.user, Action.SEE_JOBS)
+    if found is None:
+        raise UndefinedObjectError(f'live query "{number}" does not exist')
+    database.hub.end(found.subscriber, QueryCanceledError("live query was killed"))
 
 
 def find_table(sql: SqlSession, name: TableName) -> Table:

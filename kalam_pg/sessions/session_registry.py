@@ -22,6 +22,10 @@ class Connected(Protocol):
     @property
     def client_address(self) -> str: ...
 
+    @property
+    def silence(self) -> str:
+        """Why it is told nothing that it did not ask for; "" if it would be."""
+
     def terminate(self, reason: str) -> None:
         """End it with 57P01."""
 
@@ -42,6 +46,10 @@ class SessionRegistry:
 
     def __iter__(self) -> Iterator[Connected]:
         return iter(list(self._sessions.values()))
+
+    def get(self, process: int) -> Connected | None:
+        """The session of that number."""
+        return self._sessions.get(process)
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -13,6 +13,7 @@ from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.settings import SETTINGS, display
 from storage.layout import Value
+from storage.log.clock import us_of
 from storage.tablet import Tablet
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def row_sources(services: "Services") -> dict[str, LiveRows]:
         "jobs": lambda visible: _jobs(services, visible),
         "sessions": lambda visible: _sessions(services, visible),
         "transactions": lambda visible: _transactions(services, visible),
+        "live_queries": lambda visible: _live_queries(services, visible),
         "settings": lambda _visible: _settings(),
         "segments": lambda visible: _segments(services, visible),
         "manifests": lambda visible: _manifests(services, visible),
@@ -91,6 +93,36 @@ def _transactions(services: "Services", visible: Visible) -> Iterator[Mapping[st
             "isolation": sql.transaction.isolation,
             "state": _state(sql.status),
             "changes": sum(map(len, sql.transaction.changes.values())),
+        }
+
+
+def _live_queries(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:
+    """Subscriptions: a user sees those on their own rows."""
+    database = services.database
+    for live in database.live_queries:
+        about, subscriber = live.about, live.subscriber
+        if not (_sees_all(visible) or about.user == visible.user.id):
+            continue
+        user = database.store.user_by_id(about.user)
+        position = subscriber.position
+        rows, first = subscriber.waiting()
+        session = services.registry.get(about.process)
+        held_up = session.silence if session is not None and (rows or position is None) else ""
+        yield {
+            "live_id": str(live.number),
+            "pid": about.process,
+            "user_name": None if user is None else user.name,
+            "namespace": live.query.table.namespace,
+            "table_name": live.query.table.name,
+            "query": about.text,
+            "form": about.form,
+            "channel": live.channel or None,
+            "position": None if position is None else position.token,
+            "lag_rows": rows,
+            "lag_ms": max(0, database.now_us() - us_of(first)) // 1000 if first else 0,
+            "delivered": live.delivered,
+            "last_reason": held_up or live.silence or None,
+            "created_at": about.since_us,
         }
 
 

@@ -70,7 +70,7 @@ def run(
         raise FeatureNotSupportedError("cached plan must not change result type")
     table = planned.query.table
     channel = options.channel or f"{table.namespace}.{table.name}"
-    about = About("subscribe", statement.query.text, sql.user.id, sql.process)
+    about = about_it(sql, "subscribe", statement.query.text)
     made = Subscription(channel, about, **join(sql, planned.query, options, params))
     transaction.asking().opens(
         made
@@ -87,6 +87,11 @@ def run(
     return result
 
 
+def about_it(sql: "SqlSession", form: str, text: str) -> About:
+    """What others may know of a subscription that this session opens now."""
+    return About(form, text, sql.user.id, sql.process, sql.database.now_us())
+
+
 class Parts(TypedDict):
     """What `Subscription` is made of beside its name."""
 
@@ -95,6 +100,8 @@ class Parts(TypedDict):
     encoder: ChangeEncoder
     subscriber: Subscriber
     listed: LiveQueries
+    progress_s: float
+    flush: bool
 
 
 def join(
@@ -104,8 +111,6 @@ def join(
     for asked, name in (
         (options.stream, "stream"),
         (options.batch_size, "batch_size"),
-        (options.progress_ms, "progress"),
-        (options.flush, "flush"),
     ):
         if asked:
             raise FeatureNotSupportedError(f"SUBSCRIBE option {name} is not supported yet")
@@ -124,6 +129,8 @@ def join(
             database.tablet(query.table, sql.user).id, sql.ears.wake
         ),
         "listed": database.live_queries,
+        "progress_s": options.progress_ms / 1000.0,
+        "flush": options.flush,
     }
 
 

@@ -17,7 +17,7 @@ from catalog.model import Table
 from catalog.privileges import Action, check_table
 from kalam_pg.failures import known
 from kalam_pg.live import payload
-from kalam_pg.live.subscription import About, Subscription
+from kalam_pg.live.subscription import Subscription
 from kalam_pg.query import outcome
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import PlannedSubscription
@@ -102,7 +102,7 @@ def _listen(sql: "SqlSession", channel: str, table: Table, name: TableName, sinc
             sql.notice(f'channel "{channel}" has a subscription already, which goes on')
         return
     planned = _planned(sql, query)
-    about = About("listen", channel, sql.user.id, sql.process)
+    about = subscribing.about_it(sql, "listen", channel)
     made = TableStream(channel, about, **subscribing.join(sql, planned.query, query.options))
     made.fresh, made.newest, made.rows = True, query.options.last_rows is not None, None
     asking.opens(made)

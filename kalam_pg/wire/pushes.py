@@ -6,6 +6,7 @@ ReadyForQuery.
 """
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from kalam_pg.live.channels import Listener
@@ -65,6 +66,7 @@ def tell(session: "WireSession", listener: Listener, bytes_max: int = 1 << 62) -
 def _queue(session: "WireSession", stream: "Subscription", told: Iterable[str]) -> None:
     for one in told:
         session.outbox += notification(session.process_id, stream.channel, one)
+    stream.silent_until = 0.0
 
 
 def _tell_rows(session: "WireSession", sql: "SqlSession", stream: TableStream) -> Steps[None]:
@@ -93,3 +95,18 @@ def let_begin(session: "WireSession", sql: "SqlSession") -> None:
             session.transport.schedule()
 
         session.fresh = session.transport.call_later(FRESH_S, begin)
+
+
+def beat(session: "WireSession", sql: "SqlSession") -> None:
+    """Tell how far it is what was silent for as long as it may be; come back for the next."""
+    beating = [s for s in sql.subscriptions.values() if s.progress_s and s.subscriber.position]
+    if not beating:
+        return
+    now_s = monotonic()
+    for stream in beating:
+        if stream.silent_until and stream.silent_until <= now_s:
+            _queue(session, stream, (stream.progress(),))
+        if not stream.silent_until:
+            stream.silent_until = now_s + stream.progress_s
+    due_s = min(stream.silent_until for stream in beating)
+    session.beat_at(due_s, due_s - now_s)

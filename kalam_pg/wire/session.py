@@ -68,6 +68,7 @@ class WireSession:
         self._idle: Timer | None = None
         self._idle_settings = -1
         self.fresh: Timer | None = None
+        self._beat: tuple[float, Timer] | None = None
         self._has_idle_timeouts = False
         self.shapes = Shapes()
         self.quick_commit = quick.QuickCommit(self)
@@ -228,9 +229,32 @@ class WireSession:
                     return PAUSE
             if sql.subscriptions:
                 pushes.let_begin(self, sql)
+                pushes.beat(self, sql)
         if self._idle is None:
             self._watch_idle(sql)
         return None
+
+    def beat_at(self, due_s: float, delay_s: float) -> None:
+        """Look at heartbeats at `due_s`, which is `delay_s` from now, unless that is to be sooner."""
+        if self._beat is not None:
+            if self._beat[0] <= due_s:
+                return
+            self._beat[1].cancel()
+
+        def look() -> None:
+            self._beat = None
+            self.transport.schedule()
+
+        self._beat = (due_s, self.transport.call_later(delay_s, look))
+
+    @property
+    def silence(self) -> str:
+        """See `sessions.session_registry.Connected`."""
+        if self.sql is not None and self.sql.status != "I":
+            return "its session is in a transaction block"
+        if self._flow is not None or self.flow_is_extended or self.decoder.buffered:
+            return "its session runs a statement"
+        return "its client does not read" if self.transport.unsent else ""
 
     def _stop_idling(self) -> None:
         if self._idle is not None:
