@@ -8,7 +8,7 @@ All methods are for the event loop and do no long work, except `get_cold` and `l
 a worker thread.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import count, islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from storage.cold import manifest
 from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
 from storage.cold.manifest import Manifest, Segment
 from storage.cold.point_read import Found, NotInMemoryError, SegmentReader
+from storage.cold.sight import Sight
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
@@ -292,6 +293,18 @@ class Tablet:
         tail = self._tail
         begun = manifest.incarnation
         return begun if tail is not None and tail.base <= begun else None
+
+    def sight(self, view: View, scan: Scan, changes: Mapping[bytes, Row | None]) -> Sight:
+        """What `scan` gave for the view, to be read in a thread. changes: see `Sight`."""
+        return Sight(
+            tablet=self.id,
+            view=view,
+            layout=self.layout,
+            batches=[batch for _, batch in scan.batches],
+            readers=[self._reader(segment) for segment in scan.segments],
+            superseded=scan.superseded is not None,
+            changes=changes,
+        )
 
     def in_order(self, column_position: int) -> bool:
         """Whether the column was written in non-decreasing order by all rows of the tail.

@@ -41,6 +41,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
+from storage.cold.first_rows import Work
 from storage.layout import Value
 from storage.stream import StreamTablet
 from storage.tablet import Tablet
@@ -52,6 +53,7 @@ class Way(Enum):
     INDEX = "Tail Index Scan"
     NEWEST = "Newest Rows Scan"
     HOT = "Hot Rows Scan"
+    FIRST = "First Rows Scan"
     ENGINE = "Scan"
 
 
@@ -124,6 +126,7 @@ class Explainer:
         self._show = Shower(statement, verbose=verbose)
         self._ways: dict[int, Way] = {}
         self._sizes: dict[int, dict[int, int]] = {}
+        self._works: dict[int, Work] = {}
         self._inputs: dict[int, tuple[Emitted, tuple[TableInput, ...]]] = {}
         self.ran = False
 
@@ -196,7 +199,8 @@ class Explainer:
         if general.used if self.ran else way is Way.ENGINE:
             return (yield from self._select(general.plan))
         how = plan.indexed if way is Way.INDEX else None
-        ordered = way is Way.NEWEST or (how is not None and how.ordered)
+        ordered = way in (Way.NEWEST, Way.FIRST) or (how is not None and how.ordered)
+        work = self._works.get(id(plan)) if way is Way.FIRST else None
 
         def leaf(scan: TableScan) -> Node:
             node = Node(way.value, self._show.named(scan))
@@ -209,12 +213,26 @@ class Explainer:
                 node = node.with_details(Index_On=tuple(f"({n} = {v})" for n, v in pairs))
             if ordered and query.order_by:
                 node = node.with_details(Order=self._show.keys(query.order_by))
-            return node
+            return node if work is None else with_work(node, work)
 
         return self._show.query(query, leaf, ordered=ordered)
 
     def _way(self, plan: HotPlan) -> Steps[Way]:
         """How the plan would read the tablet now."""
+        way = yield from self._in_memory(plan)
+        tablet = self._x.tablet(plan.table)
+        if way is not Way.ENGINE or plan.first is None or not isinstance(tablet, Tablet):
+            return way
+        limit, offset = plan.bounds.values(self._x.context)
+        end = None if limit is None else limit + offset
+        work = yield from plan.first.work(self._x, tablet, end)
+        if work is None:
+            return way
+        self._works[id(plan)] = work
+        return Way.FIRST
+
+    def _in_memory(self, plan: HotPlan) -> Steps[Way]:
+        """How the plan would do without segments; ENGINE: not at all."""
         x = self._x
         tablet = x.tablet(plan.table)
         if tablet.id in x.transaction.changes:
@@ -339,6 +357,14 @@ class PointLeaf:
 def query_without_where(query: Select) -> Select:
     """The query as its scan leaves it: the WHERE is shown there."""
     return replace(query, where=None, order_by=())
+
+
+def with_work(node: Node, work: Work) -> Node:
+    """How many segments and row groups few rows were found in: all others were left out."""
+    if not work.segments:
+        return node
+    pruned = work.segments - work.opened
+    return node.with_details(Segments=f"{work.opened} ({pruned} pruned)", Row_Groups=work.groups)
 
 
 def with_input(node: Node, given: TableInput) -> Node:

@@ -12,6 +12,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
+from kalam_pg.query.first_rows import plan_first
 from kalam_pg.query.indexed import Along, Indexed, newest
 from kalam_pg.query.insert import plan_insert
 from kalam_pg.query.local.plan import LocalPlan
@@ -155,10 +156,11 @@ class Planner:
                 for at, value in equalities(query.where, scan.table, scan.relation)
             )
             indexed = _indexed(query, scan)
+            where = None if query.where is None else compile_expr(query.where, _column)
             return HotPlan(
                 query.columns,
                 scan.table,
-                None if query.where is None else compile_expr(query.where, _column),
+                where,
                 tuple(order_of(key, compile_expr(key.expr, _column)) for key in query.order_by),
                 targets,
                 bounds,
@@ -166,6 +168,7 @@ class Planner:
                 equals,
                 indexed,
                 newest(scan.table, query.columns, targets, bounds, equals, indexed),
+                plan_first(query, scan, where),
                 general,
             )
         except FeatureNotSupportedError:

@@ -93,6 +93,48 @@ def comparisons(
     return tuple((p[0], p[2]) for p in parts if p is not None and p[0] != "=" and p[1] == at)
 
 
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """`column operator value` that must hold where a conjunct does. whole: that is all it says.
+
+    column -1: nothing is known of what the conjunct needs.
+    """
+
+    column: int
+    operator: str
+    value: Expr
+    whole: bool
+
+
+def implied(where: Expr | None, table: Table, relation: int) -> tuple[Implied, ...]:
+    """What each conjunct of a WHERE implies, one for each.
+
+    `(a, b) < (c, d)`, which is `a < c OR (a = c AND b < d)`, implies `a <= c`: where a page begins.
+    """
+    return tuple(_implied(part, table, relation) for part in conjuncts(where))
+
+
+def _implied(part: Expr, table: Table, relation: int) -> Implied:
+    found = _comparison(part, table, relation)
+    if found is not None:
+        operator, column, value = found
+        return Implied(column, operator, value, whole=True)
+    if isinstance(part, BoolOp) and part.kind is BoolKind.OR and len(part.args) == 2:
+        beyond = _comparison(part.args[0], table, relation)
+        equal = _comparison(conjuncts(part.args[1])[0], table, relation)
+        if beyond is not None and equal is not None and equal == ("=", *beyond[1:]):
+            operator, column, value = beyond
+            return Implied(column, operator.rstrip("=") + "=", value, whole=False)
+    return Implied(-1, "", part, whole=False)
+
+
+def is_volatile(expr: Expr | None) -> bool:
+    """Whether an expression may have another value each time that it is evaluated."""
+    return expr is not None and any(
+        isinstance(part, Call) and part.overload.volatility.value == "v" for part in walk(expr)
+    )
+
+
 def _equality(part: Expr, table: Table, relation: int) -> tuple[int, Expr] | None:
     """(column, value) of `column = value`, where `=` compares exactly the encoded keys' equality."""
     found = _comparison(part, table, relation)

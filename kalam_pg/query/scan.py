@@ -109,7 +109,16 @@ def _overlay(scan: Scan, table: Table, changes: dict[bytes, NetChange]) -> Scan:
     layout = table.layout
     kinds = [layout.columns[at].kind for at in layout.key]
     names = key_columns(table)
-    keys = key_batch([decode_key(key, kinds) for key in changes], layout)
+    # Keys as the rows that they hide have them: 1.0 and 1.00 are one key, and two values.
+    keys = key_batch(
+        [
+            decode_key(key, kinds)
+            if change.base is None
+            else tuple([change.base[at] for at in layout.key])
+            for key, change in changes.items()
+        ],
+        layout,
+    )
     batches = [
         (next(_overlay_ids), kept)
         for _, batch in scan.batches

@@ -13,6 +13,7 @@ from typing import Protocol
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.first_rows import First
 from kalam_pg.query.indexed import (
     MISSES_MAX,
     Indexed,
@@ -137,6 +138,7 @@ class HotPlan:
     the tablet wrote that column in order, the scan stops at the LIMIT. -1: `_seq`; None: no such order.
     equals: (column, value) pairs among the WHERE's conditions that storage can test by itself.
     indexed: how an index on one of these answers, None without them. newest: when that is all there is to it.
+    first: how few row groups of segments answer, and uncommitted rows; None: not at all.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -149,6 +151,7 @@ class HotPlan:
     equals: tuple[tuple[int, Closure], ...]
     indexed: Indexed | None
     newest: Newest | None
+    first: First | None
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
@@ -156,13 +159,13 @@ class HotPlan:
         if messages is not None:
             data = b"".join(messages)
             return Result("SELECT", len(messages), self.columns, messages=data)
-        rows = yield from self._hot(x)
+        rows = yield from self._found(x)
         if rows is None:
             return (yield from self.general.run(x))
         return Result("SELECT", len(rows), self.columns, rows)
 
     def source(self, x: Execution) -> Steps[RowSource]:
-        rows = yield from self._hot(x)
+        rows = yield from self._found(x)
         return Whole(rows) if rows is not None else (yield from self.general.source(x))
 
     def _messages(self, x: Execution) -> Sequence[bytes] | None:
@@ -176,8 +179,21 @@ class HotPlan:
         assert isinstance(tablet, Tablet), "STREAM tables have no index"
         return newest.read(tablet, x.view, x.context, form.shape(newest.slots))
 
-    def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
+    def _found(self, x: Execution) -> Steps[Sequence[Row] | None]:
         """The answer, or None when this tablet needs an engine."""
+        found = yield from self._hot(x)
+        if found is not None or self.first is None:
+            return found
+        tablet = x.tablet(self.table)
+        if not isinstance(tablet, Tablet):
+            return None
+        limit, offset = self.bounds.values(x.context)
+        end = None if limit is None else limit + offset
+        rows = yield from self.first.find(x, tablet, end)
+        return None if rows is None else self._project(rows[offset:], x.context)
+
+    def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
+        """The answer, or None when it is not in memory or takes long."""
         tablet = x.tablet(self.table)
         context = x.context
         limit, offset = self.bounds.values(context)

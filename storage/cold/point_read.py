@@ -4,18 +4,17 @@ Row groups that were decoded lately stay in memory, so that a key read again cos
 """
 
 import hashlib
-import threading
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, to_rows, value_getter
 from storage.cold import keyfilter
+from storage.cold.decoded import DECODED
 from storage.cold.keyfilter import KeyFilter
 from storage.cold.manifest import Segment
 from storage.cold.segment import damaged, forget_verified, read_table, verify
@@ -24,6 +23,9 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Column, Layout, Row
+
+_KEYS = "keys"
+"""Part of a decoded row group: its key columns and `_seq`."""
 
 
 class Found(NamedTuple):
@@ -36,49 +38,6 @@ class Found(NamedTuple):
 
 class NotInMemoryError(Exception):
     """Only the file can tell: ask in a worker thread."""
-
-
-class RowGroups:
-    """Row groups that point reads have decoded lately, the least used going first."""
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._lock = threading.Lock()
-        self._tables: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
-        self._groups: dict[str, set[int]] = {}  # By path: many files go when a table is dropped.
-        self._bytes = 0
-
-    def get(self, path: str, group: int) -> pa.Table | None:
-        with self._lock:
-            table = self._tables.get((path, group))
-            if table is not None:
-                self._tables.move_to_end((path, group))
-            return table
-
-    def put(self, path: str, group: int, table: pa.Table) -> None:
-        with self._lock:
-            if (path, group) in self._tables:
-                return
-            self._tables[path, group] = table
-            self._groups.setdefault(path, set()).add(group)
-            self._bytes += table.nbytes
-            while self._bytes > self._bytes_max:
-                self._drop(*next(iter(self._tables)))
-
-    def forget(self, path: str) -> None:
-        with self._lock:
-            for group in tuple(self._groups.get(path, ())):
-                self._drop(path, group)
-
-    def _drop(self, path: str, group: int) -> None:
-        self._bytes -= self._tables.pop((path, group)).nbytes
-        groups = self._groups[path]
-        groups.remove(group)
-        if not groups:
-            del self._groups[path]
-
-
-_GROUPS = RowGroups(64 << 20)  # One for the process: some 40 row groups of messages.
 
 
 class SegmentReader:
@@ -117,13 +76,10 @@ class SegmentReader:
         group = key_filter.row_group(key)
         if group < 0 or not key_filter.may_hold(key):
             return None
-        table = _GROUPS.get(self.segment.path, group)
+        table: pa.Table | None = DECODED.get(self.segment.path, group)
         if table is None:
-            self.verify()
-            with self._fs.open_read(self._path) as stream:
-                file = pq.ParquetFile(stream, page_checksum_verification=True)
-                table = file.read_row_group(group).combine_chunks()
-            _GROUPS.put(self.segment.path, group, table)
+            table = self.read_group(group).combine_chunks()
+            DECODED.put(self.segment.path, group, table, table.nbytes)
         return _find(table, key, layout)
 
     def find_cached(self, key: bytes, layout: Layout) -> Found | None:
@@ -133,10 +89,46 @@ class SegmentReader:
         group = self._filter.row_group(key)
         if group < 0 or not self._filter.may_hold(key):
             return None
-        table = _GROUPS.get(self.segment.path, group)
+        table: pa.Table | None = DECODED.get(self.segment.path, group)
         if table is None:
             raise NotInMemoryError
         return _find(table, key, layout)
+
+    def seq_of(self, key: bytes, layout: Layout) -> int | None:
+        """The commit that wrote the version of a key, None when the segment lacks it.
+
+        Cheaper than `find`, for a key that is only asked whether it is newer than another.
+        """
+        key_filter = self.load_filter()
+        group = key_filter.row_group(key)
+        if group < 0 or not key_filter.may_hold(key):
+            return None
+        part = (group, _KEYS)
+        table: pa.Table | None = DECODED.get(self.segment.path, part)
+        if table is None:
+            names = [column_name(layout.columns[position]) for position in layout.key]
+            table = self.read_group(group, columns=[*names, SEQ]).combine_chunks()
+            DECODED.put(self.segment.path, part, table, table.nbytes)
+        at = _position(table, key, layout)
+        return None if at < 0 else cast("int", table.column(SEQ)[at].as_py())
+
+    def read_footer(self) -> pq.FileMetaData:
+        """What the file says of itself. Raises DataCorruptedError."""
+        self.verify()
+        with self._fs.open_read(self._path) as stream:
+            return pq.ParquetFile(stream).metadata
+
+    def read_group(
+        self,
+        group: int,
+        footer: pq.FileMetaData | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Some columns (None: all) of one row group. Raises DataCorruptedError."""
+        self.verify()
+        with self._fs.open_read(self._path) as stream:
+            file = pq.ParquetFile(stream, metadata=footer, page_checksum_verification=True)
+            return file.read_row_group(group, columns=columns, use_threads=columns is None)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All versions in the segment, verified; columns that it lacks are left out."""
@@ -157,22 +149,28 @@ class SegmentReader:
 def forget_file(path: Path) -> None:
     """A segment's file was removed."""
     forget_verified(path)
-    _GROUPS.forget(str(path))
+    DECODED.forget(str(path))
 
 
 def _find(table: pa.Table, key: bytes, layout: Layout) -> Found | None:
-    """The row of a sorted row group that has the key.
-
-    The last one, should a tombstone stand beside it under another spelling of the same key.
-    """
-    keys = _Keys(table, [layout.columns[position] for position in layout.key])
-    at = bisect_right(keys, key) - 1
-    if at < 0 or keys[at] != key:
+    """The row of a sorted row group that has the key."""
+    at = _position(table, key, layout)
+    if at < 0:
         return None
     row = table.slice(at, 1)
     return Found(
         row.column(SEQ)[0].as_py(), row.column(DELETED)[0].as_py(), to_rows(row, layout)[0]
     )
+
+
+def _position(table: pa.Table, key: bytes, layout: Layout) -> int:
+    """Where in a sorted row group the key stands, -1 when it does not.
+
+    The last one, should a tombstone stand beside it under another spelling of the same key.
+    """
+    keys = _Keys(table, [layout.columns[position] for position in layout.key])
+    at = bisect_right(keys, key) - 1
+    return at if at >= 0 and keys[at] == key else -1
 
 
 class _Keys(Sequence[bytes]):

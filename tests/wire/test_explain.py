@@ -178,6 +178,26 @@ def test_a_transactions_own_rows_are_looked_at_one_by_one(root):
         assert explained(root, "SELECT id FROM m WHERE conv = 3").startswith("Hot Rows Scan")
 
 
+def test_first_rows_of_segments_tell_how_few_of_them_were_read(root):
+    root.execute("CREATE TABLE x.cold (id bigint PRIMARY KEY, n int, at timestamp)")
+    try:
+        for start in (0, 100, 200):
+            root.execute(
+                "INSERT INTO x.cold SELECT g, g % 10, timestamp '2020-01-01' + g * interval '1 s'"
+                f" FROM generate_series({start + 1}, {start + 100}) g"
+            )
+            root.execute("STORAGE FLUSH TABLE x.cold")
+        root.execute("UPDATE x.cold SET n = 11 WHERE id = 1")  # So that no tail has it all.
+        plan = explained(root, "SELECT id FROM x.cold ORDER BY at LIMIT 5 OFFSET 1")
+    finally:
+        root.execute("DROP TABLE x.cold")
+    assert plan == (
+        "Limit\n  Limit: 5\n  Offset: 1\n"
+        "  ->  First Rows Scan on cold\n"
+        "        Order: at\n        Segments: 1 (2 pruned)\n        Row Groups: 1"
+    )
+
+
 def test_the_answer_is_one_column_and_its_tag_explain(root):
     cursor = root.execute("EXPLAIN SELECT * FROM m WHERE id = %s", (5,))
     assert [(c.name, c.type_code) for c in cursor.description] == [("QUERY PLAN", 25)]

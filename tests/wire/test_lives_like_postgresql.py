@@ -42,7 +42,8 @@ class Life:
         random = self.random
         values = [random.choice(KEYS[kind]) for kind in self.kinds]
         where = self.where(values)
-        row = f"{', '.join(values)}, {random.choice(('$$x$$', LARGE))}, {random.randint(0, 9)}"
+        n = random.choice((*range(10), "NULL"))
+        row = f"{', '.join(values)}, {random.choice(('$$x$$', LARGE))}, {n}"
         insert = f"INSERT INTO lived VALUES ({row})"
         return random.choice(
             (
@@ -62,8 +63,30 @@ class Life:
         return " AND ".join(f"k{at} = {value}::{self.kinds[at]}" for at, value in enumerate(values))
 
     def questions(self) -> list[str]:
-        values = [self.random.choice(KEYS[kind]) for kind in self.kinds]
-        return self.random.sample(
+        random = self.random
+        values = [random.choice(KEYS[kind]) for kind in self.kinds]
+        up, down = random.choice(((">", ""), ("<", "DESC"), (">=", ""), ("<=", "DESC")))
+        keyset = ", ".join(
+            f"{value}::{kind}" for value, kind in zip(values, self.kinds, strict=True)
+        )
+        along = ", ".join(f"k{at} {down}" for at in range(len(self.kinds)))
+        nulls = random.choice(("", "NULLS FIRST", "NULLS LAST"))
+        n, limit = random.randint(0, 9), random.choice((1, 3, 10))
+        rows = f"SELECT {self.shown}, n, length(v) FROM lived"
+        first = [
+            f"{rows} ORDER BY {along} LIMIT {limit}",
+            f"{rows} WHERE ({self.key}) {up} ({keyset}) ORDER BY {along} LIMIT {limit}",
+            f"{rows} WHERE ({self.key}) {up} ({keyset}) ORDER BY {along}",
+            f"{rows} WHERE k0 {up} {values[0]}::{self.kinds[0]} ORDER BY {along} LIMIT {limit}",
+            f"{rows} ORDER BY n {down} {nulls}, {along} LIMIT {limit} OFFSET 1",
+            f"{rows} WHERE n = {n} ORDER BY {along} LIMIT {limit}",
+            f"{rows} WHERE n = {n} AND v LIKE 'y%' ORDER BY {along}",
+            f"{rows} WHERE n {up} {n} ORDER BY n {down}, {along} LIMIT {limit}",
+            f"SELECT n FROM lived WHERE n {up} {n} ORDER BY n {down} LIMIT {limit}",
+            f"SELECT count(*) FROM lived WHERE n = {n}",
+            f"SELECT count(*) FROM lived WHERE n {up} {n} AND k0 {up} {values[0]}::{self.kinds[0]}",
+        ]
+        return random.sample(first, 2) + random.sample(
             [
                 "SELECT count(*), sum(n), count(v) FROM lived",
                 f"SELECT {self.shown}, n, length(v) FROM lived",
@@ -76,12 +99,63 @@ class Life:
 
 
 def told(connection: psycopg.Connection[Any], statement: str) -> object:
-    """Rows in no order, how many rows were changed, or a SQLSTATE."""
+    """Rows, in their order if it is asked for, how many rows were changed, or a SQLSTATE."""
     try:
         cursor = connection.execute(statement)
     except psycopg.Error as exc:
         return exc.sqlstate
-    return sorted(map(str, cursor.fetchall())) if cursor.description else cursor.rowcount
+    if cursor.description is None:
+        return cursor.rowcount
+    rows = list(map(str, cursor.fetchall()))
+    return rows if "ORDER BY" in statement else sorted(rows)
+
+
+class Beside:
+    """The same said to both, now and then in a transaction block."""
+
+    def __init__(
+        self, life: Life, ours: psycopg.Connection[Any], theirs: psycopg.Connection[Any]
+    ) -> None:
+        self.life = life
+        self.ours, self.theirs = ours, theirs
+        self.said: list[str] = []
+        self.in_block = False
+
+    def both(self, statement: str) -> None:
+        for connection in (self.ours, self.theirs):
+            connection.execute(statement)
+
+    def step(self) -> None:
+        """One change, and some questions after it."""
+        change = self.life.change()
+        if self.life.random.random() < 0.15:
+            self.end() if self.in_block else self.begin()
+        if change == FLUSH:
+            self.end()
+            self.ours.execute(FLUSH)
+            self.said.append(change)
+        else:
+            self.same(change)
+        if self.theirs.info.transaction_status is psycopg.pq.TransactionStatus.INERROR:
+            self.end("ROLLBACK")
+        for question in self.life.questions():
+            self.same(question)
+
+    def same(self, statement: str) -> None:
+        self.said.append(statement)
+        wanted = told(self.theirs, statement)
+        assert told(self.ours, statement) == wanted, (self.life.create(), self.said)
+
+    def begin(self) -> None:
+        self.in_block = True
+        self.said.append("BEGIN")
+        self.both("BEGIN")
+
+    def end(self, how: str = "") -> None:
+        if self.in_block:
+            self.in_block = False
+            self.said.append(how or self.life.random.choice(("COMMIT", "ROLLBACK")))
+            self.both(self.said[-1])
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -90,23 +164,13 @@ def test_a_table_that_is_flushed_at_any_time_answers_as_in_postgresql(servers, s
     random = Random(seed)
     with server.root() as ours, psycopg.connect(theirs, autocommit=True) as postgres:
         for _ in range(4):
-            life = Life(random)
-            for connection in (ours, postgres):
-                connection.execute("DROP TABLE IF EXISTS lived")
-                connection.execute(life.create())
-            before: list[str] = []
+            beside = Beside(Life(random), ours, postgres)
+            beside.both("DROP TABLE IF EXISTS lived")
+            beside.both(beside.life.create())
             for _ in range(random.randint(10, 40)):
-                change = life.change()
-                before.append(change)
-                if change == FLUSH:
-                    ours.execute(FLUSH)
-                else:
-                    assert told(ours, change) == told(postgres, change), (life.create(), before)
-                for question in life.questions():
-                    wanted = told(postgres, question)
-                    assert told(ours, question) == wanted, (life.create(), before, question)
-        for connection in (ours, postgres):
-            connection.execute("DROP TABLE lived")
+                beside.step()
+            beside.end()
+        beside.both("DROP TABLE lived")
 
 
 def test_what_is_no_number_is_found_cold_where_all_others_are_alike(servers):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from storage.arrow import schema_of, to_batch, to_rows
 from storage.cold.encoder import encode
 from storage.cold.flush import flush
-from storage.cold.point_read import RowGroups, SegmentReader
+from storage.cold.point_read import SegmentReader
 from storage.cold.segment import encode_segments, read_table
 from storage.errors import DataCorruptedError
 from storage.fs import OS
@@ -267,18 +267,6 @@ def test_a_key_read_again_needs_no_file(tmp_path):
     assert tablet.get(view, near) == found
     assert tablet.get(view, encode_key([42], ["int"])).row[0] == 42, "of the same row group"
     assert tablet.get(view, far) is COLD_NEEDED
-
-
-def test_decoded_row_groups_are_kept_up_to_a_size():
-    groups = RowGroups(bytes_max=100)
-    table = pa.table({"a": pa.array([1, 2, 3, 4, 5], pa.int64())})
-    for number in range(3):
-        groups.put("path", number, table)
-    assert [groups.get("path", number) is table for number in range(3)] == [False, True, True]
-    groups.put("path", 3, table)
-    assert groups.get("path", 1) is None
-    groups.forget("path")
-    assert groups.get("path", 3) is None
 
 
 SPELLINGS = [

@@ -1,0 +1,259 @@
+"""The first rows of a tablet in an order, reading no more row groups than can hold one of them.
+
+What is in memory is looked at first. Then come segments and row groups, always the one whose statistics
+promise the earliest row, until none can hold one that comes before the last of those that were found. Of
+a row group the narrow columns are read first: those of the conditions and the order; the others only
+where one of its rows is in the answer.
+"""
+
+from bisect import insort
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.cold.extents import Condition, MaybeExtent, SortKey
+from storage.cold.sight import ColdSegment, Piece, Sight
+from storage.layout import Row
+
+_CHUNK = 64
+"""Rows of a piece that are looked at one by one, before it is asked whether more are needed."""
+
+
+class TooMuchError(Exception):
+    """It would take more than was allowed: an engine does it better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one read may take. groups: row groups read; looked_at: rows that are tested one by one."""
+
+    groups: int = 512
+    looked_at: int = 10_000
+
+
+@dataclass(slots=True)
+class Work:
+    """What a read has taken so far. segments: how many were there, and how many were opened."""
+
+    limits: Limits
+    segments: int = 0
+    opened: int = 0
+    groups: int = 0
+    looked_at: int = 0
+
+    def read_group(self) -> None:
+        """One more row group. Raises TooMuchError."""
+        self.groups += 1
+        if self.groups > self.limits.groups:
+            raise TooMuchError
+
+    def look_at(self, rows: int) -> None:
+        """So many more rows. Raises TooMuchError."""
+        self.looked_at += rows
+        if self.looked_at > self.limits.looked_at:
+            raise TooMuchError
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which rows are wanted. The first column of `order` is `comparable`, or the key's first.
+
+    wanted: at most so many; more than that is no error but where `every`: then all are wanted, and more
+    are too much. where: what a row must pass beyond the conditions, seeing the columns at `examined`; None:
+    nothing. given: the columns of the answer's rows, all others are NULL there.
+    """
+
+    conditions: tuple[Condition, ...]
+    order: tuple[SortKey, ...]
+    wanted: int
+    every: bool
+    where: Callable[[Row], bool] | None
+    examined: frozenset[int]
+    given: frozenset[int]
+
+
+@dataclass(order=True, slots=True)
+class _Found:
+    """A row of the answer so far: where it is, and what was read of it."""
+
+    rank: bytes
+    piece: Piece = field(compare=False)
+    at: int = field(compare=False)
+    row: Row = field(compare=False)
+
+
+def first_rows(
+    sight: Sight, question: Question, work: Work, breathe: Callable[[], None]
+) -> list[Row]:
+    """The rows with their system columns, in order.
+
+    Args:
+        sight: Where to look.
+        question: What for.
+        work: Counts what it takes.
+        breathe: Called between two row groups; may raise to end the read.
+
+    Raises:
+        TooMuchError: It takes more than `work` allows.
+        DataCorruptedError: A segment is not what was written.
+    """
+    if not question.wanted:
+        return []
+    best = _Best(question, sight.layout.key[0], work)
+    for piece in sight.hot():
+        best.take(piece)
+    for group in _promising(sight, question, work, best):
+        breathe()
+        best.take(group)
+    return best.rows()
+
+
+def may_meet(conditions: Iterable[Condition], extent: Callable[[int], MaybeExtent]) -> bool:
+    """Whether some rows, of which the columns' extents are known, may meet all conditions."""
+    return all(condition.may_hold(extent(condition.position)) for condition in conditions)
+
+
+def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> Iterable[Piece]:
+    """Row groups, the most promising first, as long as one can better what was found."""
+    conditions, first = question.conditions, question.order[0] if question.order else None
+
+    def edge(extent: Callable[[int], MaybeExtent]) -> bytes:
+        return b"" if first is None else first.least_rank(extent(first.position))
+
+    segments = sight.segments()
+    work.segments = len(segments)
+    # (least rank, a number that is unlike all others, segment, row group or -1 for the whole segment)
+    heap: list[tuple[bytes, int, ColdSegment, int]] = []
+    for number, segment in enumerate(reversed(segments)):
+        extent = segment.groups.extent
+        if may_meet(conditions, extent):
+            heap.append((edge(extent), number, segment, -1))
+    heapify(heap)
+    number = len(segments)
+    while heap:
+        least, _, segment, group = heappop(heap)
+        if best.surpass(least):
+            return
+        if group >= 0:
+            work.read_group()
+            yield segment.piece(group)
+            continue
+        work.opened += 1
+        groups = segment.groups
+        for at in range(groups.count):
+
+            def extent_in(position: int, at: int = at) -> MaybeExtent:
+                return groups.extent_in(at, position)  # noqa: B023 -- used before the next turn
+
+            if may_meet(conditions, extent_in):
+                heappush(heap, (edge(extent_in), number, segment, at))
+                number += 1
+
+
+class _Best:
+    """The first rows among all that were looked at so far."""
+
+    def __init__(self, question: Question, leading: int, work: Work) -> None:
+        """leading: position of the key's first column."""
+        self._question = question
+        self._order = question.order
+        self._leading = leading
+        self._work = work
+        self._found: list[_Found] = []
+        self._examined = question.examined | {key.position for key in question.order}
+
+    @property
+    def _full(self) -> bool:
+        return len(self._found) >= self._question.wanted
+
+    def surpass(self, least: bytes) -> bool:
+        """Whether no row whose rank begins with this one or comes behind it is needed any more."""
+        if self._question.every:
+            return False
+        return self._full and least >= self._found[-1].rank
+
+    def take(self, piece: Piece) -> None:
+        """Look at the rows of one more piece."""
+        at = self._positions(piece)
+        question = self._question
+        if (
+            question.every
+            and question.where is None
+            and len(at) + len(self._found) > question.wanted
+        ):
+            raise TooMuchError
+        examined = sorted(self._examined.union(() if piece.is_seen is None else piece.identity))
+        for start in range(0, len(at), _CHUNK):
+            chunk = pa.array(at[start : start + _CHUNK], pa.int64())
+            if not self._look_at(piece, chunk, examined):
+                return
+
+    def rows(self) -> list[Row]:
+        """All of them, with the columns that were asked for."""
+        found, given = self._found, self._question.given
+        if given <= self._examined:
+            return [one.row for one in found]
+        rows: list[Row] = [()] * len(found)
+        places: dict[int, list[int]] = {}
+        for place, one in enumerate(found):
+            places.setdefault(id(one.piece), []).append(place)
+        positions = sorted(given)
+        for some in places.values():
+            at = pa.array([found[place].at for place in some], pa.int64())
+            for place, row in zip(some, found[some[0]].piece.rows(at, positions), strict=True):
+                rows[place] = row
+        return rows
+
+    def _positions(self, piece: Piece) -> Sequence[int] | pa.Array:
+        """The rows of a piece that meet the conditions, what comes first before all else."""
+        mask = self._better(piece, piece.matching(self._question.conditions))
+        at: pa.Array | None = None if mask is None else pc.indices_nonzero(mask)
+        first = self._order[0] if self._order else None
+        if first is None or (first.position == self._leading and piece.in_key_order):
+            every = range(piece.count) if at is None else at
+            return every[::-1] if first is not None and first.descending else every
+        values = piece.column(first.position)
+        return first.sorted(values) if at is None else at.take(first.sorted(values.take(at)))
+
+    def _better(self, piece: Piece, mask: pa.BooleanArray | None) -> pa.BooleanArray | None:
+        """Without the rows of which the first sort key alone tells that they come too late."""
+        if self._question.every or not self._full or not self._order:
+            return mask
+        first = self._order[0]
+        value = self._found[-1].row[first.position]
+        if value is None or (first.position == self._leading and piece.in_key_order):
+            return mask
+        column = piece.column(first.position)
+        condition = Condition(first.position, first.kind, ">=" if first.descending else "<=", value)
+        better = pc.fill_null(condition.test(column), first.nulls_first)
+        return better if mask is None else pc.and_(mask, better)
+
+    def _look_at(self, piece: Piece, at: pa.Array, examined: Sequence[int]) -> bool:
+        """Take in the first rows of a part of a piece; False when all behind them come too late."""
+        question, found, order = self._question, self._found, self._order
+        where, is_seen = question.where, piece.is_seen
+        self._work.look_at(len(at))
+        for place, row in enumerate(piece.rows(at, examined)):
+            rank = b"".join([key.rank(row[key.position]) for key in order])
+            if self._full and not question.every and rank >= found[-1].rank:
+                if self._too_late(row):
+                    return False
+                continue
+            # A row that is hidden must not be tested: the WHERE might fail of it.
+            if (is_seen is None or is_seen(row)) and (where is None or where(row)):
+                insort(found, _Found(rank, piece, at[place].as_py(), row))
+                if len(found) > question.wanted:
+                    if question.every:
+                        raise TooMuchError
+                    found.pop()
+        return True
+
+    def _too_late(self, row: Row) -> bool:
+        """Whether this row, and all behind it in its piece, come behind all that are wanted."""
+        if not self._order:
+            return True
+        first = self._order[0]
+        return first.rank(row[first.position]) >= self._found[-1].rank

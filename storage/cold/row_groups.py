@@ -1,0 +1,164 @@
+"""A segment's row groups one by one: what their statistics tell, and columns of them decoded.
+
+Columns stay in memory for a while (`storage.cold.decoded`), each by itself: which rows have a value is
+seen in one narrow column, and only the row groups that have some are read further.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.arrow import SEQ, column_name, to_array
+from storage.cold.decoded import DECODED
+from storage.cold.extents import Extent, MaybeExtent, of_missing, of_stats
+from storage.cold.manifest import Segment
+from storage.cold.point_read import SegmentReader
+from storage.keys import decode_key
+from storage.layout import Column, Layout, Value
+
+_FOOTER = "footer"
+_FOOTER_GROWTH = 6
+"""Measured: memory of a footer that was read, for each of its bytes."""
+
+
+class RowGroups:
+    """One segment, for rows of `layout`. It reads files: for a worker thread."""
+
+    def __init__(self, reader: SegmentReader, layout: Layout) -> None:
+        self.segment: Segment = reader.segment
+        self._reader = reader
+        self.layout = layout
+        self._footer: pq.FileMetaData | None = None
+        self._index: dict[str, int] = {}
+
+    @property
+    def count(self) -> int:
+        """How many row groups it has."""
+        return int(self._known().num_row_groups)
+
+    def rows(self, group: int) -> int:
+        """How many rows, tombstones too, a row group has."""
+        return int(self._known().row_group(group).num_rows)
+
+    def extent(self, position: int) -> MaybeExtent:
+        """What the manifest tells of a column in the whole segment: no file is read."""
+        segment, layout = self.segment, self.layout
+        if position == len(layout.columns):
+            return Extent(segment.min_seq, segment.max_seq, nulls=False)
+        if position == layout.key[0]:
+            return Extent(
+                self._leading(segment.min_key), self._leading(segment.max_key), nulls=False
+            )
+        column = layout.columns[position]
+        name = column_name(column)
+        if name not in segment.columns:
+            return of_missing(column)
+        return of_stats(segment.columns[name], segment.rows)
+
+    def extent_in(self, group: int, position: int) -> MaybeExtent:
+        """What the file's footer tells of a column in one row group."""
+        layout = self.layout
+        if position == len(layout.columns):
+            return self._footer_extent(group, SEQ, "int")
+        if position == layout.key[0]:
+            return self._key_extent(group)
+        column = layout.columns[position]
+        if column_name(column) not in self.segment.columns:
+            return of_missing(column)
+        return self._footer_extent(group, column_name(column), column.kind)
+
+    def columns(self, group: int, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns of a row group, by name.
+
+        Raises:
+            DataCorruptedError: The segment is not what was written.
+        """
+        path = self.segment.path
+        self._known()
+        found: dict[str, pa.Array] = {}
+        lacking: list[str] = []
+        for name in names:
+            values = DECODED.get(path, (group, name))
+            if values is not None:
+                found[name] = values
+            elif name in self._index:
+                lacking.append(name)
+            else:
+                found[name] = self._missing(group, name)
+        if lacking:
+            table = self._reader.read_group(group, self._known(), lacking)
+            for name in lacking:
+                values = found[name] = table.column(name).combine_chunks()
+                DECODED.put(path, (group, name), values, values.nbytes)
+        return found
+
+    def _known(self) -> pq.FileMetaData:
+        """The footer."""
+        footer = self._footer
+        if footer is None:
+            path = self.segment.path
+            footer = DECODED.get(path, _FOOTER)
+            if footer is None:
+                footer = self._reader.read_footer()
+                DECODED.put(path, _FOOTER, footer, footer.serialized_size * _FOOTER_GROWTH)
+            self._footer = footer
+            schema = footer.schema
+            # Names of leaves: a nested column has others, and no statistics are asked of it.
+            self._index = {schema.column(at).path.split(".")[0]: at for at in range(len(schema))}
+        return footer
+
+    def _leading(self, key: bytes) -> Value:
+        """The first column's value of an encoded key."""
+        return decode_key(key, [self.layout.columns[at].kind for at in self.layout.key])[0]
+
+    def _key_extent(self, group: int) -> Extent:
+        """Of the key's first column, by which all row groups are in order."""
+        first_keys = self._reader.load_filter().first_keys
+        last = first_keys[group + 1] if group + 1 < len(first_keys) else self.segment.max_key
+        return Extent(self._leading(first_keys[group]), self._leading(last), nulls=False)
+
+    def _footer_extent(self, group: int, name: str, kind: str) -> MaybeExtent:
+        statistics = self._known().row_group(group).column(self._index[name]).statistics
+        bounds = _BOUNDS.get(kind)
+        if statistics is None or bounds is None or not statistics.has_null_count:
+            return None
+        if not statistics.has_min_max:
+            whole = statistics.null_count == self.rows(group)
+            return Extent(None, None, nulls=True) if whole else None
+        low, high = bounds(statistics)
+        return Extent(low, high, statistics.null_count > 0)
+
+    def _missing(self, group: int, name: str) -> pa.Array:
+        """A column that the segment was written without."""
+        column = next(c for c in self.layout.columns if column_name(c) == name)
+        return missing_values(column, self.rows(group))
+
+
+def missing_values(column: Column, rows: int) -> pa.Array:
+    """A column of rows that were written without it."""
+    if column.missing is None:
+        return pa.nulls(rows, column.arrow)
+    if pa.types.is_nested(column.arrow):
+        return to_array([column.missing] * rows, column.arrow)
+    return pa.repeat(to_array([column.missing], column.arrow)[0], rows)
+
+
+def _raw(statistics: pq.Statistics) -> tuple[Value, Value]:
+    """As they lie in the file: times are integers, for Python has no infinite ones."""
+    return statistics.min_raw, statistics.max_raw
+
+
+def _text(statistics: pq.Statistics) -> tuple[Value, Value]:
+    return cast("bytes", statistics.min_raw).decode(), cast("bytes", statistics.max_raw).decode()
+
+
+_BOUNDS: dict[str, Callable[[pq.Statistics], tuple[Value, Value]]] = {
+    "bool": _raw,
+    "int": _raw,
+    "float": _raw,
+    "text": _text,
+    "uuid": _raw,
+}
+"""Kinds whose order in Parquet's statistics is that of their keys."""
