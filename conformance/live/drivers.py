@@ -43,5 +43,6 @@ DRIVERS: Final = {
         _python("psycopg"),
         _python("asyncpg"),
         _node("node-postgres", "pg"),
+        _node("postgres-js", "postgres"),
     )
 }

@@ -26,6 +26,8 @@ class Link:
         self.cuts = 0
         self._flowing = threading.Event()
         self._flowing.set()
+        self._held = threading.Event()
+        self._holds = False
         self._lock = threading.Lock()
         self._open: set[_Connection] = set()
         self._left: int | None = None
@@ -38,21 +40,34 @@ class Link:
         reset: RST instead of FIN, which throws away what the client has not read.
         """
         with self._lock:
-            self._left, self._reset = after, reset
+            self._left, self._reset, self._holds = after, reset, False
             if after == 0 and self._open:
                 self._cut_all()
 
+    def hold(self, after: int) -> None:
+        """Stall when so many more bytes came from the server, in the middle of a message or not."""
+        with self._lock:
+            self._left, self._holds = after, True
+
     @property
     def waits_to_cut(self) -> bool:
-        """Whether the last cut has not come to pass."""
+        """Whether the last cut, or hold, has not come to pass."""
         return self._left is not None
+
+    def wait_held(self, within_s: float) -> bool:
+        """Whether the last hold came to pass meanwhile."""
+        return self._held.wait(within_s)
 
     def stall(self) -> None:
         """Hand nothing on until `flow`."""
         self._flowing.clear()
 
     def flow(self) -> None:
-        """Hand on again."""
+        """Hand on again, and forget a hold that did not come to pass."""
+        with self._lock:
+            if self._holds:
+                self._left, self._holds = None, False
+        self._held.clear()
         self._flowing.set()
 
     def mend(self) -> None:
@@ -109,22 +124,29 @@ class Link:
         with suppress(OSError):
             while piece := source.recv(PIECE):
                 self._flowing.wait()
-                allowed, is_cut = self._allow(len(piece)) if is_down else (len(piece), False)
+                allowed = self._allow(len(piece)) if is_down else len(piece)
                 target.sendall(piece[:allowed])
-                if is_cut:
+                if allowed < len(piece):
                     with self._lock:
-                        self._cut_all()
-                    return
+                        if not self._holds:
+                            self._cut_all()
+                            return
+                        self._left, self._holds = None, False
+                        self._flowing.clear()
+                        self._held.set()
+                    self._flowing.wait()
+                    target.sendall(piece[allowed:])
         connection.end(reset=False)
 
-    def _allow(self, size: int) -> tuple[int, bool]:
-        """How many of the next bytes go through, and whether that is the end."""
+    def _allow(self, size: int) -> int:
+        """How many of the next bytes go through; not all of them at a cut or hold."""
         with self._lock:
-            if self._left is None or size < self._left:
-                if self._left is not None:
-                    self._left -= size
-                return size, False
-            return self._left, True
+            if self._left is None:
+                return size
+            if size <= self._left:
+                self._left -= size
+                return size
+            return self._left
 
     def _cut_all(self) -> None:
         self._left = None

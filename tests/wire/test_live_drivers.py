@@ -1,5 +1,6 @@
 """A slice of `conformance.live`: real drivers agree with the table, whatever became of their links."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from conformance.live.run import Run
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 SEED = 13
-FAULTS = 25
+FAULTS = 15
 
 
 @pytest.mark.slow
@@ -26,5 +27,5 @@ def test_a_how_to_page_shows_the_program_that_is_tried(driver):
     page = (HOW_TO / f"follow-a-table-with-{driver}.md").read_text()
     (program,) = PROGRAMS.glob(f"{driver.replace('-', '_')}_follow.*")
     code = page.partition("```")[2].partition("\n")[2].partition("\n```")[0]
-    assert "SUBSCRIBE" in code
+    assert re.search(r"SUBSCRIBE|listen", code)
     assert code.strip() in program.read_text()

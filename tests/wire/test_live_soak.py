@@ -5,17 +5,17 @@ import pytest
 from conformance.soak.ledger import Outcome
 from conformance.soak.live.chronicle import Chronicle, Value
 from conformance.soak.live.reading import WRONG, Reading, passes
-from conformance.soak.live.run import LiveSoak
+from conformance.soak.live.run import SUBJECTS, LiveSoak
 
 SEED = 20261128
-KILLS = 30
+KILLS = 20
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_or_told_twice_or_out_of_order_whatever_is_killed(tmp_path):
-    soak = LiveSoak(tmp_path, SEED)
+    soak = LiveSoak(tmp_path, SEED, SUBJECTS[::4])
     assert soak.run(KILLS), "what it saw is printed above"
-    assert all(reading.counts["transactions told"] > 10 for reading in soak.readings)
+    assert all(reading.counts["transactions told"] > 5 for reading in soak.readings)
 
 
 # Transactions of author 1: its keys are 1000 to 1999, and 1000 is the mark.

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import psycopg
 
 from tests.wire.server import PASSWORD
 
-AGAIN_S: Final = 0.05
+AGAIN_S: Final = 0.1
 CONNECT_TIMEOUT_S: Final = 20
 
 # What a server that ends, or begins, says.
@@ -116,14 +117,46 @@ def by_notifications(
         journal.write("snapshot", rows=[row[:3] for row in rows])
     yield
     for notification in connection.notifies():
-        change = json.loads(notification.payload)
-        if change["op"] == "error":
-            if change["code"] != TOO_OLD:
-                journal.write("refused", text=notification.payload)
-            raise TooOldError
-        journal.change(change)
+        _change(journal, json.loads(notification.payload))
         yield
 
 
+def by_listen(
+    connection: psycopg.Connection[Any], subject: Subject, journal: Journal
+) -> Iterator[None]:
+    """LISTEN on the table's channel: rows and changes alike as notifications."""
+    options = [f"where={quote(subject.where)}"] if subject.where else []
+    if not journal.token:
+        options.append("snapshot=true")
+    name = subject.table + ("?" + "&".join(options) if options else "")
+    since = f" SINCE '{journal.token}'" if journal.token else ""
+    connection.execute(f'LISTEN "{name}"{since}')
+    yield
+    rows: list[tuple[int, int, str | None]] | None = None
+    for notification in connection.notifies():
+        told = json.loads(notification.payload)
+        match told["op"]:
+            case "reset":
+                rows = []
+            case "ready" if rows is not None:
+                journal.write("snapshot", rows=rows)
+                rows = None
+            case "insert" if rows is not None:
+                row = told["row"]
+                rows.append((int(row["id"]), row["n"], row["body"]))
+            case _:
+                _change(journal, told)
+        yield
+
+
+def _change(journal: Journal, change: dict[str, Any]) -> None:
+    """Of forms 1 and 4. Raises TooOldError."""
+    if change["op"] == "error":
+        if change["code"] != TOO_OLD:
+            journal.write("refused", text=json.dumps(change))
+        raise TooOldError
+    journal.change(change)
+
+
 Read = Callable[[psycopg.Connection[Any], Subject, Journal], Iterator[None]]
-FORMS: Final[dict[str, Read]] = {"notifications": by_notifications}
+FORMS: Final[dict[str, Read]] = {"SUBSCRIBE": by_notifications, "LISTEN": by_listen}

@@ -20,6 +20,9 @@ APART_S: Final = (0.02, 0.25)
 LINE_BYTES_MAX: Final = 1 << 20
 """Of a record, a snapshot's too."""
 
+HELD_S: Final = 0.3
+"""How long enough bytes for a hold are waited for."""
+
 CUT_BYTES: Final = (60, 600, 6000, 60_000)
 """A cut falls within so many bytes: of the start-up, of a change, of a snapshot, of much."""
 
@@ -66,7 +69,8 @@ class Kills(Faults):
         self.kills = kills
         self.weights: dict[Callable[[], None], int] = {
             self.cut_link: 60,
-            self.kill_client: 30,
+            self.kill_client: 15,
+            self.kill_held_client: 15,
             self.kill_server: 2,
             self.stop_server: 1,
             self.kill_server_in_flush: 5,
@@ -110,6 +114,18 @@ class Kills(Faults):
         where = one.kill()
         one.start()
         self.killed(f"client {where}")
+
+    def kill_held_client(self) -> None:
+        """kill -9 while it waits for the rest of a message."""
+        one = self.random.choice(self.followed)
+        one.link.hold(self.random.randrange(self.random.choice(CUT_BYTES)))
+        if one.link.wait_held(HELD_S):
+            where = one.kill()
+            one.link.flow()
+            one.start()
+            self.killed(f"client {where}")
+        else:
+            one.link.flow()
 
     def kill_server(self) -> None:
         super().kill_server()

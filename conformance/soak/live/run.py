@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -49,9 +50,9 @@ TABLES: Final = (
 
 
 class LiveSoak:
-    """One soak of live changes."""
+    """One soak of live changes. subjects: each is followed by every form."""
 
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(self, directory: Path, seed: int, subjects: Sequence[Subject] = SUBJECTS) -> None:
         self.world = World(directory, seed)
         self.chronicles = {number: Chronicle(f"author {number}") for number in AUTHORS}
         self.followed: list[Followed] = []
@@ -59,7 +60,7 @@ class LiveSoak:
         self._read: list[int] = []
         self._log_read = 0
         for form in FORMS:
-            for subject in SUBJECTS:
+            for subject in subjects:
                 self._follow(subject, form)
 
     def _follow(self, subject: Subject, form: str) -> None:

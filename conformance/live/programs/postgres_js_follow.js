@@ -1,0 +1,49 @@
+// A table in a Map, by postgres.js.
+const postgres = require('postgres')
+
+// Keep the rows of `table` by key, as long as the program runs; `show` them after every commit.
+function follow(table, show) {
+  const sql = postgres({ backoff: (retries) => Math.min(0.05 * retries, 1) })
+  const rows = new Map()
+  let complete = false
+
+  function hear(payload) {
+    const change = JSON.parse(payload)
+    switch (change.op) {
+      case 'reset': // a first or a new LISTEN: the rows follow …
+        rows.clear()
+        complete = false
+        return
+      case 'ready': // … and these were all
+        complete = true
+        return show(rows)
+      case 'error': // 72000: too slow for too long; begin anew
+        return listening.then(({ unlisten }) => unlisten()).then(listen)
+    }
+    const [key] = change.key
+    if (change.op === 'delete') rows.delete(key)
+    else rows.set(key, change.row)
+    if (complete && change.last) show(rows)
+  }
+
+  let listening
+  function listen() {
+    // The options are in the channel's name, since LISTEN and a name is all that sql.listen() sends; it sends
+    // the same again whenever the link was lost, and has the rows again. Only the first time it also rejects.
+    listening = sql.listen(`${table}?snapshot=true`, hear)
+    listening.catch((error) => {
+      if (error.name === 'PostgresError' && !error.code.startsWith('57')) throw error
+    })
+  }
+  listen()
+}
+
+// For the runner: the end is a row 0.
+function show(rows) {
+  if (rows.has('0')) {
+    console.log(JSON.stringify(Object.fromEntries(rows)))
+    process.exit(0)
+  }
+}
+
+follow(process.argv[2], show)
