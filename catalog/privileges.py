@@ -105,7 +105,7 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
         return _granted(user, "CREATE", target)
     if isinstance(target, Table) and target.kind is not TableKind.SHARED:
         # Their own tablets of a USER table; a table they were granted to create.
-        if action is Action.FLUSH:
+        if action in {Action.FLUSH, Action.COMPACT}:
             return target.kind is TableKind.USER
         return action is Action.ALTER_TABLE and target.owner == user.id
     return False

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from storage.cold.manifest import ColumnStats
-from storage.cold.segment import PIECE_BYTES, SegmentFacts
+from storage.cold.segment_builder import PIECE_BYTES, SegmentFacts
 from storage.tail.entries import Chunk
 
 _HEADER = struct.Struct("<BQ")
@@ -38,6 +38,7 @@ class FlushFrame(IntEnum):
     TAKEN = 8  # Answer
     SEGMENT = 9  # Facts, then `size` bytes
     ERROR = 10  # engines.protocol.Failure
+    MERGE_JOB = 11  # MergeJob
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
@@ -54,7 +55,7 @@ class _Stats(NamedTuple):
 
 
 class Facts(msgspec.Struct, frozen=True, array_like=True):
-    """`storage.cold.segment.SegmentFacts` as they travel."""
+    """`storage.cold.segment_builder.SegmentFacts` as they travel."""
 
     key_filter: bytes
     rows: int

@@ -37,9 +37,10 @@ from kalam_pg.jobs.flush_frames import (
     decode_facts,
     encode,
 )
-from storage.cold.encoder import Answers, Encoded, Job, LogJob
+from storage.cold.encoder import Answers, Encoded, Job
 from storage.cold.encoder import encode as encode_here
-from storage.cold.segment import EncodedSegment
+from storage.cold.merge import MergeJob
+from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.tail.frozen import FrozenTail
 
@@ -74,12 +75,20 @@ class _Running:
 class FlushProcess:
     """At most one process, and whose turn it is. `encode` is for threads, the rest for any.
 
-    check: called five times a second while a thread waits; what it raises ends the flush (and the
-    process, which nobody could talk to any more).
+    check: called five times a second while a thread waits; what it raises ends the work (and the
+    process, which nobody could talk to any more). work: what messages call it.
     """
 
-    def __init__(self, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        check: Callable[[], None] = lambda: None,
+        *,
+        work: str = "flush",
+        niceness: int = NICENESS,
+    ) -> None:
         self._check = check
+        self._work = work
+        self._niceness = niceness
         self._turn = threading.Lock()
         self._running: _Running | None = None
         self._last_used = 0.0
@@ -97,7 +106,9 @@ class FlushProcess:
         Raises:
             KalamError: The process was lost; the next call starts another.
         """
-        if len(jobs) <= FEW_TABLETS and all(isinstance(j, LogJob) and j.small for j in jobs):
+        if len(jobs) <= FEW_TABLETS and all(
+            not isinstance(job, FrozenTail) and job.small for job in jobs
+        ):
             yield from encode_here(jobs)
             return
         with self._take_turn() as running, closing(self._ask(running.link, jobs)) as answers:
@@ -157,7 +168,9 @@ class FlushProcess:
 
     def _send_job(self, link: Link, job: Job) -> KalamError | None:
         """Send what a job has to encode; the error if the log cannot be read."""
-        if isinstance(job, FrozenTail):
+        if isinstance(job, MergeJob):
+            link.send(FlushFrame.MERGE_JOB, pickle.dumps(job))
+        elif isinstance(job, FrozenTail):
             link.send(FlushFrame.BATCH_JOB, pickle.dumps(job.layout))
             for batch in job.versions():
                 for piece in _streams(batch):
@@ -203,20 +216,20 @@ class FlushProcess:
     def _start(self) -> _Running:
         """A new process. Raises InsufficientResourcesError."""
         if self._closed:
-            raise AdminShutdownError("the flush was given up: the server is shutting down")
+            raise AdminShutdownError(f"the {self._work} was given up: the server is shutting down")
         try:
             with ExitStack() as undo:
                 running = self._spawn(undo)
                 # From here, for it is while it starts that it would take most from the sessions.
                 # Never a higher one than the server's: that would be refused.
-                niceness = max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0))
+                niceness = max(self._niceness, os.getpriority(os.PRIO_PROCESS, 0))
                 os.setpriority(os.PRIO_PROCESS, running.process.pid, niceness)
                 undo.pop_all()
                 return running
         except OSError as exc:
             raise InsufficientResourcesError(
-                f"could not start the process that encodes a flush: {exc.strerror}",
-                hint="Nothing was changed. The next flush tries it again.",
+                f"could not start the process that encodes a {self._work}: {exc.strerror}",
+                hint=f"Nothing was changed. The next {self._work} tries it again.",
             ) from exc
 
     def _spawn(self, undo: ExitStack) -> _Running:
@@ -229,7 +242,7 @@ class FlushProcess:
             process = subprocess.Popen(  # noqa: S603
                 [
                     *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.jobs.flush_worker"),
-                    str(theirs.fileno()),
+                    *(str(theirs.fileno()), self._work),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -254,8 +267,8 @@ class FlushProcess:
         self._end()
         how = f"by signal {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
         error = SystemFailureError(
-            f"the flush was given up: the process that encodes its rows ended {how}",
-            hint="Nothing was changed. The next flush begins again, with another process.",
+            f"the {self._work} was given up: the process that encodes its rows ended {how}",
+            hint=f"Nothing was changed. The next {self._work} begins again, with another process.",
         )
         if words:
             error.add_note(last_words(words))

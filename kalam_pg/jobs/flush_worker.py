@@ -1,8 +1,9 @@
-"""The flush process: `python -m kalam_pg.jobs.flush_worker FD` encodes what comes over socket FD.
+"""The flush process: `python -m kalam_pg.jobs.flush_worker FD WORK` encodes what comes over socket FD.
 
 It decodes log entries, sorts them and makes Parquet of them, so that the server's interpreter need not.
-It opens no file and holds nothing that is not in the log, so it may be lost at any time. Its parent gives
-it a low priority; it ends when its parent closes the socket, also in the middle of its work.
+It writes no file, and reads none but the segments that a compaction names, so it may be lost at any
+time. Its parent gives it a low priority; it ends when its parent closes the socket, also in the middle of
+its work. There is one for flushes and one for compactions; WORK says which, for who looks at processes.
 """
 
 import os
@@ -30,7 +31,9 @@ from kalam_pg.jobs.flush_frames import (
     encode_facts,
 )
 from storage.cold.encoder import Taken, take_log
+from storage.cold.merge import MergeJob, merge
 from storage.cold.segment import encode_segments
+from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.layout import Layout
 from storage.tail.entries import Chunk
@@ -71,7 +74,7 @@ class Worker:
 
     def answer(self) -> None:
         """Take jobs up to GO and answer them. Raises LinkLostError."""
-        taken: list[tuple[Taken, Layout] | KalamError] = []
+        taken: list[tuple[Taken, Layout] | MergeJob | KalamError] = []
         while (frame := self._link.receive())[0] is not FlushFrame.GO:
             kind, body = frame
             try:
@@ -85,10 +88,14 @@ class Worker:
         self._link.flush()
         pa.default_memory_pool().release_unused()
 
-    def _take(self, kind: FlushFrame, body: bytes) -> tuple[Taken, Layout] | KalamError:
+    def _take(self, kind: FlushFrame, body: bytes) -> tuple[Taken, Layout] | MergeJob | KalamError:
         job = pickle.loads(body)  # noqa: S301 - the parent is trusted, see flush_frames
         chunks = self._chunks()
         try:
+            if isinstance(job, MergeJob):
+                for _ in chunks:
+                    pass  # Its files say the rest.
+                return job
             if kind is FlushFrame.LOG_JOB:
                 return take_log(job, chunks), job.layouts[-1]
             return Taken(list(self._batches()), 0, ()), job
@@ -116,23 +123,31 @@ class Worker:
                 raise _DroppedError
             yield frame[1]
 
-    def _tell(self, answer: tuple[Taken, Layout] | KalamError) -> None:
+    def _tell(self, answer: tuple[Taken, Layout] | MergeJob | KalamError) -> None:
         link = self._link
         if isinstance(answer, KalamError):
             link.send(FlushFrame.ERROR, encode_report(to_failure(answer)))
             return
-        taken, layout = answer
+        segments: Iterator[EncodedSegment]
+        if isinstance(answer, MergeJob):
+            told, segments = Answer(0, ()), merge(answer)
+        else:
+            taken, layout = answer
+            told = Answer(taken.superseded, taken.truncations)
+            segments = encode_segments(taken.batches, layout) if taken.batches else iter(())
+            del taken
         del answer
         try:
-            link.send(FlushFrame.TAKEN, encode(Answer(taken.superseded, taken.truncations)))
-            if taken.batches:
-                for segment in encode_segments(taken.batches, layout):
-                    link.send(FlushFrame.SEGMENT, encode_facts(segment.facts))
-                    for piece in segment.pieces:
-                        link.send_bytes(memoryview(piece))
+            link.send(FlushFrame.TAKEN, encode(told))
+            for segment in segments:
+                link.send(FlushFrame.SEGMENT, encode_facts(segment.facts))
+                for piece in segment.pieces:
+                    link.send_bytes(memoryview(piece))
             link.send(FlushFrame.END)
         except LinkLostError:
             raise
+        except KalamError as exc:
+            link.send(FlushFrame.ERROR, encode_report(to_failure(exc)))
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
             link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
 

@@ -7,22 +7,22 @@ not grow for ever.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
 import trio
 
 from catalog.model import Table, TableKind
-from kalam_pg.failures import known, report
-from kalam_pg.jobs.host import FlushHost
+from kalam_pg.failures import report
+from kalam_pg.jobs.compacting import note_flushed
+from kalam_pg.jobs.host import FlushHost, open_tablets, together_or_each
 from kalam_pg.jobs.job_list import Job, Jobs
+from kalam_pg.jobs.pauses import Pauses
 from kalam_pg.query.database import Database
-from kalam_pg.supervision import Backoff, Supervisor, ending_of
+from kalam_pg.supervision import Supervisor
 from storage.cold.flush import FlushResult, flush_together
 from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
-from storage.tablet import Tablet
 
 TICK_S = 1.0
 MEMORY_S = 10.0
@@ -121,41 +121,14 @@ async def _flush_group(
     database: Database, jobs: Jobs, table: Table, group: Sequence[TabletId]
 ) -> list[tuple[TabletId, FlushResult | KalamError]]:
     """Flush some tablets; what became of each."""
-    answers: list[tuple[TabletId, FlushResult | KalamError]] = []
-    tablets: list[Tablet] = []
-    for tablet_id in group:
-        try:
-            tablet = database.tablet_of_anyone(table, tablet_id)
-        except Exception as exc:  # noqa: BLE001 -- the other tablets are other people's
-            answers.append((tablet_id, _told(exc, tablet_id)))
-            continue
-        assert isinstance(tablet, Tablet)
-        tablets.append(tablet)
-        await trio.lowlevel.checkpoint()  # Opening one reads its directory.
-    host = FlushHost(database)
-    call = partial(flush_together, host, encoder=jobs.flush_process.encode)
-    if len(tablets) > 1:
-        try:
-            found = await trio.to_thread.run_sync(call, tablets)
-        except BaseException as exc:
-            if ending_of(exc) is not None:
-                raise
-        else:
-            return [*answers, *zip((tablet.id for tablet in tablets), found, strict=True)]
-    # Perhaps only one of them has trouble: each by itself.
-    for tablet in tablets:
-        try:
-            (answer,) = await trio.to_thread.run_sync(call, [tablet])
-        except BaseException as exc:
-            if ending_of(exc) is not None:
-                raise
-            answer = _told(exc, tablet.id)
-        answers.append((tablet.id, answer))
-    return answers
-
-
-def _told(exc: BaseException, tablet: TabletId) -> KalamError:
-    return known(exc, user=tablet.user, table=tablet.table)
+    tablets, answers = await open_tablets(database, table, group)
+    call = partial(flush_together, FlushHost(database), encoder=jobs.flush_process.encode)
+    results: list[tuple[TabletId, FlushResult | KalamError]] = [*answers]
+    for tablet, answer in await together_or_each(call, tablets):
+        results.append((tablet.id, answer))
+        if isinstance(answer, FlushResult):
+            note_flushed(database, jobs, table, tablet)
+    return results
 
 
 def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
@@ -169,7 +142,7 @@ class Policies:
     def __init__(self, database: Database, jobs: Jobs) -> None:
         self._database = database
         self._jobs = jobs
-        self._pauses: dict[TabletId, _Pause] = {}
+        self._pauses = Pauses()
 
     async def flush_due(self, now_s: float | None = None) -> None:
         """Flush what is due, table by table; what fails is told by its job.
@@ -189,36 +162,30 @@ class Policies:
             ) -> None:
                 left.discard(tablet)
                 if isinstance(answer, KalamError):
-                    self._pause(tablet)
+                    self._pauses.failed(tablet)
                 else:
-                    self._pauses.pop(tablet, None)
+                    self._pauses.succeeded(tablet)
 
             try:
                 await flush_table(database, self._jobs, table, tablets, tell)
             except KalamError as exc:
                 # The log is as it was. Who killed the job does not want it back at once, either.
                 for tablet in left:
-                    self._pause(tablet)
+                    self._pauses.failed(tablet)
                 report("flush failed", exc, table=table.id)
-
-    def _pause(self, tablet: TabletId) -> None:
-        pause = self._pauses.setdefault(tablet, _Pause())
-        pause.until_s = time.monotonic() + pause.backoff.failed()
 
     async def _due(self, now_s: float) -> dict[int, list[TabletId]]:
         """By table id, the tablets whose policy asks for a flush at `now_s`, and that do not pause."""
         due: dict[int, list[TabletId]] = {}
         dirty_tablets = dict(self._database.engine.dirty_tablets())
-        for gone in self._pauses.keys() - dirty_tablets.keys():
-            del self._pauses[gone]
+        self._pauses.keep(dirty_tablets)
         for number, (tablet_id, dirty) in enumerate(dirty_tablets.items()):
             if number % _LOOKS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
             table = self._database.catalog.table_by_id(tablet_id.table)
             if table is None or table.kind is TableKind.STREAM:
                 continue
-            pause = self._pauses.get(tablet_id)
-            if pause is not None and now_s < pause.until_s:
+            if self._pauses.has(tablet_id, now_s):
                 continue
             options = table.options
             rows, interval_s = options.flush_rows, options.flush_interval_s
@@ -229,14 +196,6 @@ class Policies:
             ):
                 due.setdefault(tablet_id.table, []).append(tablet_id)
         return due
-
-
-@dataclass(slots=True)
-class _Pause:
-    """A tablet that is not flushed by policy before `until_s` (`time.monotonic`)."""
-
-    backoff: Backoff = field(default_factory=Backoff)
-    until_s: float = 0.0
 
 
 def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:

@@ -1,16 +1,19 @@
-"""What flush, trim and collect need of a database: the event loop, intents, the committer's turn."""
+"""What flush, compaction, trim and collect need of a database: its tablets, the event loop, the log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import trio
 
+from catalog.model import Table
+from kalam_pg.failures import known
 from kalam_pg.query.database import Database
-from kalam_pg.supervision import guarded
+from kalam_pg.supervision import ending_of, guarded
 from storage.cold.flush import Flushed
 from storage.cold.kept_manifests import Reads
 from storage.cold.trim import RETAINED, Cut
 from storage.engine import WriteSet
+from storage.errors import KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
@@ -19,6 +22,56 @@ from storage.log.view import View
 from storage.tablet import Tablet
 
 T = TypeVar("T")
+
+
+async def open_tablets(
+    database: Database, table: Table, tablets: Iterable[TabletId]
+) -> tuple[list[Tablet], list[tuple[TabletId, KalamError]]]:
+    """Tablets of a table, whoever they belong to, and what ails those that cannot be opened."""
+    opened: list[Tablet] = []
+    failed: list[tuple[TabletId, KalamError]] = []
+    for tablet_id in tablets:
+        try:
+            tablet = database.tablet_of_anyone(table, tablet_id)
+        except Exception as exc:  # noqa: BLE001 -- the other tablets are other people's
+            failed.append((tablet_id, _told(exc, tablet_id)))
+            continue
+        assert isinstance(tablet, Tablet)
+        opened.append(tablet)
+        await trio.lowlevel.checkpoint()  # Opening one reads its directory.
+    return opened, failed
+
+
+async def together_or_each(
+    call: Callable[[Sequence[Tablet]], Sequence[T | KalamError]], tablets: Sequence[Tablet]
+) -> list[tuple[Tablet, T | KalamError]]:
+    """Do something for tablets together, in a thread; what became of each.
+
+    When that raises, perhaps only one of them has trouble: then each by itself.
+    """
+    if len(tablets) > 1:
+        try:
+            found = await trio.to_thread.run_sync(call, tablets)
+        except BaseException as exc:
+            if ending_of(exc) is not None:
+                raise
+        else:
+            return list(zip(tablets, found, strict=True))
+    answers: list[tuple[Tablet, T | KalamError]] = []
+    for tablet in tablets:
+        answer: T | KalamError
+        try:
+            (answer,) = await trio.to_thread.run_sync(call, [tablet])
+        except BaseException as exc:
+            if ending_of(exc) is not None:
+                raise
+            answer = _told(exc, tablet.id)
+        answers.append((tablet, answer))
+    return answers
+
+
+def _told(exc: BaseException, tablet: TabletId) -> KalamError:
+    return known(exc, user=tablet.user, table=tablet.table)
 
 
 class FlushHost:

@@ -16,12 +16,16 @@ from kalam_pg.failures import known
 from kalam_pg.jobs.flush_process import FlushProcess
 from kalam_pg.supervision import Periodic, ending_of, failure_of
 from storage.errors import KalamError
+from storage.ids import TabletId
 from storage.wall_clock import now_us
 
 T = TypeVar("T")
 Work = Callable[["Job"], Awaitable[T]]
 
 JOBS_KEPT = 1000
+
+COMPACTION_NICENESS = 10
+"""Sessions and flushes come first: a compaction may take as long as it likes."""
 
 
 @dataclass(slots=True)
@@ -61,8 +65,9 @@ class Job:
 class Jobs:
     """Every job that runs, and those that ran lately.
 
-    flush_process: encodes what large flushes write. cleanup: erases what was dropped, None where
-    nothing runs in the background.
+    flush_process: encodes what large flushes write, and compaction_process what compactions do.
+    crowded: tablets to compact. cleanup: erases what was dropped, None where nothing runs in the
+    background.
     """
 
     def __init__(self) -> None:
@@ -70,10 +75,19 @@ class Jobs:
         self._numbers = count(1)
         self._epoch = now_us() // 1_000_000
         self.flush_process = FlushProcess(trio.from_thread.check_cancelled)
+        self.compaction_process = FlushProcess(
+            trio.from_thread.check_cancelled, work="compaction", niceness=COMPACTION_NICENESS
+        )
+        self.crowded: set[TabletId] = set()
         self.cleanup: Periodic | None = None
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
+
+    def close_processes(self) -> None:
+        """End them, for good: who waits for one has an error."""
+        self.flush_process.close()
+        self.compaction_process.close()
 
     def find(self, job_id: str) -> Job | None:
         """A job by its id."""

@@ -15,6 +15,7 @@ from catalog.store import Store
 from kalam_pg.config import Config
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
+from kalam_pg.jobs.compacting import start_compactions
 from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.retention import start_retention
@@ -77,6 +78,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
             services = build_services(config, database)
             async with Supervisor() as supervisor:
                 start_policies(database, services.jobs, supervisor)
+                start_compactions(database, services.jobs, supervisor)
                 start_retention(database, services.jobs, supervisor)
                 try:
                     yield ServerServices(services)
@@ -84,7 +86,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                     # A job that waits for its commit can end only if somebody still calls.
                     database.committer.detach()
                     supervisor.cancel()
-                    services.jobs.flush_process.close()
+                    services.jobs.close_processes()
     finally:
         engine.close()
 

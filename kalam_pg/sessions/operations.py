@@ -1,11 +1,10 @@
-"""Operations in SQL: STORAGE FLUSH, SHOW STATS, SHOW MANIFEST, SHOW JOBS, KILL."""
+"""Operations in SQL: STORAGE FLUSH and COMPACT, SHOW STATS, SHOW MANIFEST, SHOW JOBS, KILL."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import trio
 
 from catalog.errors import (
-    FeatureNotSupportedError,
     QueryCanceledError,
     UndefinedObjectError,
     UndefinedTableError,
@@ -14,7 +13,7 @@ from catalog.errors import (
 from catalog.model import Role, Table, TableKind
 from catalog.privileges import Action, require, table_allows
 from catalog.types.registry import FLOAT8, INT8, TEXT, TIMESTAMPTZ
-from kalam_pg.jobs import flushing
+from kalam_pg.jobs import compacting, flushing
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions.sql_session import SqlSession
@@ -22,6 +21,7 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement, TableName
 from kalam_pg.sql.statements_live import KillLiveQuery
 from kalam_pg.sql.tree import OutputColumn
+from storage.cold.tiering import everything
 from storage.ids import TabletId
 from storage.layout import Row
 from storage.stream import StreamTablet
@@ -33,6 +33,7 @@ STATEMENTS = (
     st.ShowStats,
     st.ShowManifest,
     st.CompactTable,
+    st.CompactAll,
     st.KillJob,
     KillLiveQuery,
 )
@@ -83,10 +84,17 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             return Result("STORAGE FLUSH")
         case st.FlushAll(namespace):
             require(sql.user, Action.FLUSH)
-            for table in list(sql.snapshot.tables.values()):
-                if (not namespace or table.namespace == namespace) and _flushable(table):
-                    yield from _flush(sql, table)
+            for table in _flushable_in(sql, namespace):
+                yield from _flush(sql, table)
             return Result("STORAGE FLUSH")
+        case st.CompactTable(name):
+            yield from _compact(sql, find_table(sql, name))
+            return Result("STORAGE COMPACT")
+        case st.CompactAll(namespace):
+            require(sql.user, Action.COMPACT)
+            for table in _flushable_in(sql, namespace):
+                yield from _compact(sql, table)
+            return Result("STORAGE COMPACT")
         case st.ShowStats(name):
             row = yield from _stats(sql, find_table(sql, name))
             return Result("SHOW", None, _STATS, [row])
@@ -104,7 +112,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             _kill_live_query(sql, number)
             return Result("KILL LIVE QUERY")
         case _:
-            raise FeatureNotSupportedError("STORAGE COMPACT is not supported yet")
+            raise AssertionError(statement)
 
 
 def _kill_live_query(sql: SqlSession, number: str) -> None:
@@ -133,24 +141,52 @@ def _flushable(table: Table) -> bool:
     return table.kind is not TableKind.STREAM
 
 
+def _flushable_in(sql: SqlSession, namespace: str) -> list[Table]:
+    """The tables with files in a namespace, or, of "", in all."""
+    tables = sql.snapshot.tables.values()
+    return [
+        table
+        for table in tables
+        if (not namespace or table.namespace == namespace) and _flushable(table)
+    ]
+
+
 def _flush(sql: SqlSession, table: Table) -> Steps[None]:
     """Flush every tablet of a table, or, for role user, their own."""
-    require(sql.user, Action.FLUSH, table)
+    wanted = _tablets(sql, table, Action.FLUSH)
+    database, jobs = sql.database, sql.jobs
+    tablets = [tablet for tablet in flushing.dirty_tablets(database, table) if wanted(tablet)]
+    yield from run_async(lambda: flushing.flush_table(database, jobs, table, tablets))
+
+
+def _compact(sql: SqlSession, table: Table) -> Steps[None]:
+    """Compact every tablet of a table, or, for role user, their own."""
+    wanted = _tablets(sql, table, Action.COMPACT)
+    database, jobs = sql.database, sql.jobs
+
+    async def compact() -> None:
+        tablets = await compacting.find_tablets(database, everything, wanted)
+        await compacting.compact_table(database, jobs, table, tablets, everything)
+
+    yield from run_async(compact)
+
+
+def _tablets(sql: SqlSession, table: Table, action: Action) -> Callable[[TabletId], bool]:
+    """Whether a tablet is one of the table's that this user may work on.
+
+    Raises:
+        InsufficientPrivilegeError: None is.
+        WrongObjectTypeError: A STREAM table.
+    """
+    require(sql.user, action, table)
     if not _flushable(table):
         raise WrongObjectTypeError(
             f'"{table.name}" is a STREAM table', detail="STREAM tables live in memory only."
         )
-    tablets = list(_tablets(sql, table))
-    database, jobs = sql.database, sql.jobs
-    yield from run_async(lambda: flushing.flush_table(database, jobs, table, tablets))
-
-
-def _tablets(sql: SqlSession, table: Table) -> Iterable[TabletId]:
-    dirty = flushing.dirty_tablets(sql.database, table)
     if sql.user.role is Role.USER and table.per_user:
         own = sql.database.tablet(table, sql.user).id
-        return [tablet for tablet in dirty if tablet == own]
-    return dirty
+        return own.__eq__
+    return lambda tablet: tablet.table == table.id
 
 
 def _stats(sql: SqlSession, table: Table) -> Steps[Row]:

@@ -3,6 +3,7 @@
 from kalam_pg.sql.parse_session import setting_to_name
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
+    CompactAll,
     CompactTable,
     DescribeTable,
     ExecuteAsUser,
@@ -64,14 +65,13 @@ def use(reader: StatementReader) -> UseNamespace:
 
 
 def storage(reader: StatementReader) -> Statement:
-    """STORAGE FLUSH | COMPACT | CHECK …."""
+    """STORAGE FLUSH | COMPACT (as FLUSH) | CHECK …."""
     reader.advance()
     if reader.at("flush"):
         return flush(reader)
     if reader.accept("compact"):
         if reader.accept("all"):
-            reader.skip_rest()
-            return Unsupported("STORAGE COMPACT ALL")
+            return CompactAll(_namespace(reader))
         reader.accept("table")
         return CompactTable(reader.table_name())
     if reader.accept("check"):
@@ -85,12 +85,17 @@ def flush(reader: StatementReader) -> Statement:
     """[STORAGE] FLUSH TABLE name, [STORAGE] FLUSH ALL [IN namespace]."""
     reader.advance()
     if reader.accept("all"):
-        if reader.accept("in"):
-            reader.accept("namespace")
-            return FlushAll(reader.column_name())
-        return FlushAll()
+        return FlushAll(_namespace(reader))
     reader.expect("table")
     return FlushTable(reader.table_name())
+
+
+def _namespace(reader: StatementReader) -> str:
+    """[IN [NAMESPACE] name], "" for all of them."""
+    if not reader.accept("in"):
+        return ""
+    reader.accept("namespace")
+    return reader.column_name()
 
 
 def execute(reader: StatementReader) -> Statement:

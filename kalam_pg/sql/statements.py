@@ -401,6 +401,11 @@ class CompactTable:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactAll:
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class KillJob:
     id: str
 
@@ -463,6 +468,7 @@ Statement: TypeAlias = (
     | FlushTable
     | FlushAll
     | CompactTable
+    | CompactAll
     | KillJob
     | Unsupported
 )

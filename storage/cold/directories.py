@@ -60,6 +60,7 @@ class _Place:
 
     section: threading.Lock = field(default_factory=threading.Lock)
     flushing: threading.Lock = field(default_factory=threading.Lock)
+    compacting: threading.Lock = field(default_factory=threading.Lock)
     writers: int = 0
     names: set[str] = field(default_factory=set)
     users: int = 0
@@ -96,10 +97,19 @@ class Directories:
         """
         with ExitStack() as stack:
             for tablet in sorted(set(tablets)):
-                lock = stack.enter_context(self._place(tablet)).flushing
-                while not lock.acquire(timeout=CHECK_S):
-                    check()
-                stack.callback(lock.release)
+                place = stack.enter_context(self._place(tablet))
+                stack.enter_context(_held(place.flushing, check))
+            yield
+
+    @contextmanager
+    def compacting(
+        self, *tablets: TabletId, check: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
+        """One compaction of a tablet at a time. A flush may go on beside it."""
+        with ExitStack() as stack:
+            for tablet in sorted(set(tablets)):
+                place = stack.enter_context(self._place(tablet))
+                stack.enter_context(_held(place.compacting, check))
             yield
 
     @contextmanager
@@ -175,6 +185,16 @@ class Directories:
                     del self._places[tablet]
 
 
+@contextmanager
+def _held(lock: threading.Lock, check: Callable[[], object]) -> Iterator[None]:
+    while not lock.acquire(timeout=CHECK_S):
+        check()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Writer:
     """One piece of work that makes files in a tablet's directory. For one thread.
 
@@ -191,10 +211,14 @@ class Writer:
     def name(self, name: str) -> str:
         """Say that a file of this name, and its temporary one, will be written; returns the latter."""
         temporary = f"{TEMPORARY}{name}"
-        self.names |= {name, temporary}
-        with self._directories._mutex:  # noqa: SLF001 -- one class in two parts
-            self._place.names |= {name, temporary}
+        self.keep(name, temporary)
         return temporary
+
+    def keep(self, *names: str) -> None:
+        """Say that files are needed, also those that are there: none of them is collected."""
+        self.names |= set(names)
+        with self._directories._mutex:  # noqa: SLF001 -- one class in two parts
+            self._place.names |= set(names)
 
     def make_directory(self, fs: FileSystem, directory: Path) -> None:
         """Make the tablet's directory, if it is not there; its name is not durable yet."""

@@ -1,4 +1,4 @@
-"""What a flush encodes and what comes of it: from log entries or a frozen tail to segments.
+"""What a flush or compaction encodes and what comes of it: segments.
 
 Pure functions over bytes and batches, so that a process of its own can do this work: decoding and
 sorting a million rows takes seconds of the interpreter.
@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from storage.cold.segment import EncodedSegment, encode_segments
+from storage.cold.merge import MergeJob, merge
+from storage.cold.segment import encode_segments
+from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.layout import Layout
@@ -41,7 +43,8 @@ class LogJob:
     small: bool = False
 
 
-Job = LogJob | FrozenTail
+Job = LogJob | FrozenTail | MergeJob
+"""What to encode: a part of the log, a tail, or runs of segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Encoded:
     """Answer to a job. segments: must be taken before the next job's answer is asked for.
 
     superseded: live rows up to `after` that these versions replace. truncations: seqs of the
-    TRUNCATEs met, of which the newest begins what is in the segments.
+    TRUNCATEs met, of which the newest begins what is in the segments. Of a merge neither is told,
+    and its segments are made as they are taken, which may raise what `merge` raises.
     """
 
     superseded: int
@@ -76,6 +80,9 @@ def encode(
 ) -> Answers:
     """The `Encoder` that works where it is called. encode_batches: tests make segments small."""
     for job in jobs:
+        if isinstance(job, MergeJob):
+            yield Encoded(0, (), merge(job))
+            continue
         try:
             if isinstance(job, FrozenTail):
                 layout = job.layout

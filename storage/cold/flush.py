@@ -8,9 +8,8 @@ Tablets flushed together share what costs most of a small one's flush, the waits
 step is done for all of them, and made durable for all of them, before the next begins.
 """
 
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -20,7 +19,8 @@ from storage import failpoints
 from storage.cold.directories import TEMPORARY, Writer
 from storage.cold.encoder import Encoded, Encoder, Job, LogJob, LogRange, encode
 from storage.cold.manifest import Manifest, Segment
-from storage.cold.publication import NewFile, PublicationHost, adopt, name_files, publish
+from storage.cold.new_run import NewRun
+from storage.cold.publication import PublicationHost, adopt, name_files, publish
 from storage.errors import IoError, KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
@@ -150,8 +150,8 @@ class _Part:
     exists: bool = True
     entries: int = 0
     error: KalamError | None = None
-    files: list[NewFile] = field(default_factory=list)
-    segments: list[Segment] = field(default_factory=list)
+    run: NewRun = field(init=False)
+    segments: Sequence[Segment] = ()
     upto: int = 0
     schema_version: int = 0
     linked: bool = False
@@ -159,6 +159,7 @@ class _Part:
 
     def __post_init__(self) -> None:
         self.base = self.tablet.manifest
+        self.run = NewRun(self.directory, self.writer, "flush.file_written")
 
     @property
     def directory(self) -> Path:
@@ -259,24 +260,13 @@ class _Flush:
         superseded = answer.superseded if cold.segments else 0
         if not part.base.version:
             part.writer.make_directory(fs, directory)
-        for segment in answer.segments:
-            facts = segment.facts
-            stem = f"segment-{facts.min_seq}-{secrets.token_hex(8)}"
-            contents = ((f"{stem}.parquet", segment.pieces), (f"{stem}.keys", [facts.key_filter]))
-            for name, pieces in contents:
-                temporary = directory / part.writer.name(name)
-                checked = facts if pieces is segment.pieces else None
-                part.files.append(NewFile(temporary, directory / name, checked))
-                fs.write_pieces(temporary, pieces)
-                failpoints.hit("flush.file_written")
-            path = directory / f"{stem}.parquet"
-            part.segments.append(facts.named(path, f"{stem}.keys", superseded))
-            superseded = 0  # Counted for the first of them.
+        part.run.write(fs, answer.segments)
+        part.segments = part.run.segments(superseded)
 
     def _publish(self, parts: Sequence[_Part]) -> None:
         """Name the files and publish the manifests; then the flushes have ended."""
         new = {path for part in parts if not part.base.version for path in _above(part.directory)}
-        name_files(self._fs, [file for part in parts for file in part.files], new)
+        name_files(self._fs, [file for part in parts for file in part.run.files], new)
         publish(self._host, parts)
         flushed = [
             Flushed(part.tablet.id, part.published, part.entries)
@@ -301,10 +291,7 @@ def _discard(fs: FileSystem, parts: Sequence[_Part]) -> None:
     """Remove the files of parts that no manifest names or will name."""
     for part in parts:
         if not part.linked:
-            for file in part.files:
-                for path in (file.temporary, file.target):
-                    with suppress(FileNotFoundError, KalamError):  # `collect` tries again.
-                        fs.unlink(path)
+            part.run.discard(fs)
 
 
 @contextmanager

@@ -18,9 +18,12 @@ import msgspec
 from rbloom import Bloom
 
 from storage.errors import DataCorruptedError
+from storage.fs import Buffer
 
 FORMAT = 1
 """Format number of the side files written here."""
+
+_DIGEST_BYTES = 16
 
 _FALSE_POSITIVES = 0.01
 """10 bits a key: one needless file read in a hundred absent keys."""
@@ -30,7 +33,7 @@ _FALSE_POSITIVES = 0.01
 class KeyFilter:
     """The side file of one segment, in memory.
 
-    first_keys: encoded key of the first row of each row group; group_rows: rows of each but the last.
+    first_keys: encoded key of the first row of each row group; group_rows: rows of each at most.
     """
 
     bloom: Bloom
@@ -55,10 +58,16 @@ def build(keys: Sequence[bytes], group_rows: int) -> KeyFilter:
 
 def encode(key_filter: KeyFilter) -> bytes:
     """The side file."""
-    body = msgspec.msgpack.encode(
-        (key_filter.bloom.save_bytes(), key_filter.group_rows, key_filter.first_keys)
-    )
-    return bytes([FORMAT]) + zlib.crc32(body).to_bytes(4, "big") + body
+    return _encode(key_filter.bloom, key_filter.group_rows, key_filter.first_keys)
+
+
+def encode_hashed(digests: Buffer, group_rows: int, first_keys: Sequence[bytes]) -> bytes:
+    """The side file of keys of which only the `digest`s are left, one after the other."""
+    hashes = memoryview(digests)
+    count = len(hashes) // _DIGEST_BYTES
+    bloom = Bloom(max(1, count), _FALSE_POSITIVES, _number)
+    bloom.update(hashes[at : at + _DIGEST_BYTES] for at in range(0, len(hashes), _DIGEST_BYTES))
+    return _encode(bloom, group_rows, first_keys)
 
 
 def decode(data: bytes) -> KeyFilter:
@@ -76,5 +85,19 @@ def decode(data: bytes) -> KeyFilter:
         raise DataCorruptedError("key filter is damaged") from exc
 
 
+def digest(key: bytes) -> bytes:
+    """What the filter knows of a key: 16 bytes."""
+    return hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
+
+
+def _encode(bloom: Bloom, group_rows: int, first_keys: Sequence[bytes]) -> bytes:
+    body = msgspec.msgpack.encode((bloom.save_bytes(), group_rows, first_keys))
+    return bytes([FORMAT]) + zlib.crc32(body).to_bytes(4, "big") + body
+
+
 def _hash(key: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(key, digest_size=16).digest(), "big", signed=True)
+    return _number(digest(key))
+
+
+def _number(hashed: Buffer) -> int:
+    return int.from_bytes(hashed, "big", signed=True)

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,10 @@ class Segment:
     """One Parquet file of a tablet, sorted by primary key.
 
     path: absolute. rows: versions in it, of which `deleted` are tombstones. superseded: how many
-    live rows of older segments its rows hide. size: bytes. min_key, max_key: encoded keys of its
-    first and last row. columns: by column name. filter_file: name of its key filter.
+    live rows of older segments its run hides, told of the first of a run. size: bytes. min_key,
+    max_key: encoded keys of its first and last row. columns: by column name. filter_file: name of
+    its key filter. continues: it is of the same run as the segment before it: what one flush or
+    compaction wrote, in the order of keys.
     """
 
     path: str
@@ -62,6 +64,7 @@ class Segment:
     deleted: int
     superseded: int
     filter_file: str
+    continues: bool = False
     columns: Mapping[str, ColumnStats] = field(default_factory=dict, compare=False)
 
     @property
@@ -107,16 +110,22 @@ class Manifest:
 def superseding(segments: Sequence[Segment]) -> list[bool]:
     """For each of a manifest's segments whether it may hide a row of an older one.
 
-    What a flush hides is counted for the first of its segments. The others follow it in key order, so
-    a segment that begins no earlier than one that may hide rows ends may be of the same flush: at the
-    very key, too, of which one has the tombstone of an old spelling and the other the row.
+    What a run hides is counted for the first of its segments.
     """
     found: list[bool] = []
-    end: bytes | None = None
     for segment in segments:
-        may = segment.superseded > 0 or (end is not None and segment.min_key >= end)
-        found.append(may)
-        end = segment.max_key if may else None
+        found.append(segment.superseded > 0 or (segment.continues and found[-1]))
+    return found
+
+
+def runs(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """A manifest's segments by the flush or compaction that wrote them, oldest first."""
+    found: list[list[Segment]] = []
+    for segment in segments:
+        if segment.continues:
+            found[-1].append(segment)
+        else:
+            found.append([segment])
     return found
 
 
@@ -157,7 +166,7 @@ def decode(data: bytes, directory: Path) -> Manifest:
             schema_version=document["schema_version"],
             incarnation=document["incarnation"],
             flushed_through=document["flushed_through"],
-            segments=tuple(_segment(item, directory) for item in document["segments"]),
+            segments=_segments(document["segments"], directory),
             previous=document["previous_sha256"],
             sha256=hashlib.sha256(data).hexdigest(),
         )
@@ -304,11 +313,25 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
         "deleted": segment.deleted,
         "superseded": segment.superseded,
         "key_filter": segment.filter_file,
+        "continues": segment.continues,
         "columns": {
             name: {"min": stats.minimum, "max": stats.maximum, "nulls": stats.nulls}
             for name, stats in segment.columns.items()
         },
     }
+
+
+def _segments(documents: Sequence[dict[str, Any]], directory: Path) -> tuple[Segment, ...]:
+    found: list[Segment] = []
+    for document in documents:
+        segment = _segment(document, directory)
+        if "continues" not in document and found:
+            # Of before runs were noted: what follows in key order may be of the same one.
+            segment = replace(segment, continues=segment.min_key >= found[-1].max_key)
+        found.append(segment)
+    if found and found[0].continues:
+        raise ValueError("a run begins with its first segment")
+    return tuple(found)
 
 
 def _segment(document: dict[str, Any], directory: Path) -> Segment:
@@ -324,6 +347,7 @@ def _segment(document: dict[str, Any], directory: Path) -> Segment:
         deleted=document["deleted"],
         superseded=document["superseded"],
         filter_file=document["key_filter"],
+        continues=document.get("continues", False),
         columns={
             name: ColumnStats(stats["min"], stats["max"], stats["nulls"])
             for name, stats in document["columns"].items()

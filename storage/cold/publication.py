@@ -33,7 +33,8 @@ from typing import Protocol, TypeVar
 from storage import failpoints
 from storage.cold.directories import Directories, Writer
 from storage.cold.manifest import Manifest, decode, encode, manifest_name, read
-from storage.cold.segment import SegmentFacts, sha256_of
+from storage.cold.segment import sha256_of
+from storage.cold.segment_builder import SegmentFacts
 from storage.errors import DataCorruptedError, IoError
 from storage.fs import FileSystem
 from storage.ids import TabletId

@@ -7,83 +7,32 @@ Parquet readers as a wrong answer. Point reads are in `storage.cold.point_read`.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.arrow import DELETED, SEQ, column_name, to_values
-from storage.cold import keyfilter
-from storage.cold.manifest import ColumnStats, Segment
+from storage.arrow import to_values
+from storage.cold.manifest import Segment
+from storage.cold.segment_builder import (
+    GROUP_ROWS,
+    PIECE_BYTES,
+    TINY_BYTES,
+    EncodedSegment,
+    SegmentBuilder,
+    has_nan,
+)
 from storage.errors import DataCorruptedError
-from storage.fs import Buffer, FileSystem
+from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
-from storage.layout import Column, Layout
+from storage.layout import Layout
 
 SEGMENT_BYTES_MAX = 128 << 20
 """A segment's Arrow bytes at most; its Parquet file is smaller."""
-
-PIECE_BYTES = 1 << 20
-"""Bytes of a segment that are handed on at a time."""
-
-_GROUP_ROWS = 16384
-"""Rows of a row group: a point read decodes one (some 2 ms), a scan prunes by them."""
-
-_TINY_BYTES = 8 << 10
-"""Arrow bytes of a segment that is not worth compressing."""
-
-_STAT_LENGTH_MAX = 64
-"""A longer text as minimum or maximum would bloat the manifest."""
-
-_STAT_KINDS = frozenset({"bool", "int", "float", "text"})
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentFacts:
-    """A segment not yet in a file. size: bytes of the Parquet file. key_filter: its side file."""
-
-    key_filter: bytes
-    rows: int
-    deleted: int
-    size: int
-    sha256: str
-    min_seq: int
-    max_seq: int
-    min_key: bytes
-    max_key: bytes
-    columns: dict[str, ColumnStats]
-
-    def named(self, path: Path, filter_file: str, superseded: int) -> Segment:
-        """Its entry in a manifest, once it lies at `path`."""
-        return Segment(
-            path=str(path),
-            rows=self.rows,
-            size=self.size,
-            sha256=self.sha256,
-            min_seq=self.min_seq,
-            max_seq=self.max_seq,
-            min_key=self.min_key,
-            max_key=self.max_key,
-            deleted=self.deleted,
-            superseded=superseded,
-            filter_file=filter_file,
-            columns=self.columns,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedSegment:
-    """A segment and its bytes, in pieces that come once."""
-
-    facts: SegmentFacts
-    pieces: Iterable[Buffer]
 
 
 def encode_segments(
@@ -91,7 +40,7 @@ def encode_segments(
     layout: Layout,
     *,
     bytes_max: int = SEGMENT_BYTES_MAX,
-    group_rows: int = _GROUP_ROWS,
+    group_rows: int = GROUP_ROWS,
 ) -> Iterator[EncodedSegment]:
     """Versions of distinct keys as segments with disjoint key ranges, in key order, one at a time.
 
@@ -99,7 +48,7 @@ def encode_segments(
         batches: With the schema of `layout`, in any order; at least one row in all.
         layout: The schema version to write.
         bytes_max: Arrow bytes of one segment at most.
-        group_rows: Rows of a row group.
+        group_rows: Rows of a row group at most.
     """
     table = pa.Table.from_batches(batches)
     columns = [to_values(table.column(position)) for position in layout.key]
@@ -114,8 +63,14 @@ def encode_segments(
         starts = range(0, len(keys), step)
         parts = ((order[start : start + step], table.slice(start, step)) for start in starts)
     for numbers, part in parts:
-        named = pa.Table.from_arrays(part.columns, schema=_file_schema(layout))
-        yield _encode(named, [keys[number] for number in numbers], layout, group_rows)
+        builder = SegmentBuilder(
+            layout,
+            group_rows=group_rows,
+            tiny=part.nbytes <= TINY_BYTES,
+            unbounded={name for name in part.column_names if has_nan(part.column(name))},
+        )
+        builder.add(part, [keys[number] for number in numbers])
+        yield builder.finish()
 
 
 def read_table(data: pa.Buffer, columns: Sequence[str] | None = None) -> pa.Table:
@@ -177,89 +132,6 @@ def _in_order(
             continue
         back = pa.array([place for one in places.values() for place in one], pa.int64())
         yield numbers, pa.Table.from_batches(taken).take(pc.sort_indices(back))
-
-
-def _encode(
-    table: pa.Table, keys: Sequence[bytes], layout: Layout, group_rows: int
-) -> EncodedSegment:
-    sink = pa.BufferOutputStream()
-    tiny = table.nbytes <= _TINY_BYTES
-    positions = [table.schema.get_field_index(column_name(layout.columns[p])) for p in layout.key]
-    pq.write_table(
-        table,
-        sink,
-        row_group_size=group_rows,
-        # To set up the compressor for each column takes twice as long as all the rest of a tiny
-        # file, which occupies a block of the disk anyway.
-        compression="none" if tiny else "zstd",
-        use_dictionary=not tiny,
-        write_statistics=[name for name in table.schema.names if not _has_nan(table.column(name))],
-        write_page_index=True,
-        write_page_checksum=True,
-        sorting_columns=[pq.SortingColumn(position) for position in positions],
-    )
-    data = sink.getvalue()
-    assert pq.read_metadata(pa.BufferReader(data)).num_rows == table.num_rows
-    seqs = pc.min_max(table.column(SEQ)).as_py()
-    facts = SegmentFacts(
-        key_filter=keyfilter.encode(keyfilter.build(keys, group_rows)),
-        rows=table.num_rows,
-        deleted=pc.sum(table.column(DELETED)).as_py(),
-        size=data.size,
-        sha256=hashlib.sha256(data).hexdigest(),
-        min_seq=seqs["min"],
-        max_seq=seqs["max"],
-        min_key=keys[0],
-        max_key=keys[-1],
-        columns={column_name(c): _stats(table.column(column_name(c)), c) for c in layout.columns},
-    )
-    whole = memoryview(data)
-    return EncodedSegment(
-        facts, (whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES))
-    )
-
-
-def _has_nan(values: pa.ChunkedArray) -> bool:
-    """Whether Parquet's bounds of the column would leave values out: readers trust them for all."""
-    return pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py() is True
-
-
-def _stats(values: pa.ChunkedArray, column: Column) -> ColumnStats:
-    if column.kind not in _STAT_KINDS or values.null_count == len(values):
-        return ColumnStats(None, None, values.null_count)
-    bounds = pc.min_max(values)
-    low, high = (to_values(pa.array([bounds[name]], values.type))[0] for name in ("min", "max"))
-    if any(isinstance(bound, str) and len(bound) > _STAT_LENGTH_MAX for bound in (low, high)):
-        low = high = None
-    if _has_nan(values):
-        low = high = None  # NaN is above all, and Arrow leaves it out.
-    return ColumnStats(
-        cast("bool | int | float | str | None", low),
-        cast("bool | int | float | str | None", high),
-        values.null_count,
-    )
-
-
-@lru_cache(maxsize=4096)
-def _file_schema(layout: Layout) -> pa.Schema:
-    """Fields carry the column's id (also as Parquet's own field id) and its name when written."""
-    fields = [
-        pa.field(
-            column_name(column),
-            column.arrow,
-            metadata={
-                "column_id": str(column.id),
-                "column_name": column.name,
-                "PARQUET:field_id": str(column.id),
-            },
-        )
-        for column in layout.columns
-    ]
-    fields += [
-        pa.field(SEQ, pa.int64(), nullable=False),
-        pa.field(DELETED, pa.bool_(), nullable=False),
-    ]
-    return pa.schema(fields, metadata={"schema_version": str(layout.version)})
 
 
 def sha256_of(fs: FileSystem, path: Path) -> str:

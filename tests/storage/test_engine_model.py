@@ -12,7 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage import failpoints
 from storage.arrow import to_rows
 from storage.check import check
+from storage.cold.collect import collect
+from storage.cold.compaction import compact_together
 from storage.cold.flush import flush, flush_together
+from storage.cold.manifest import runs
 from storage.cold.point_read import SegmentReader
 from storage.cold.trim import RETAINED, trim
 from storage.errors import KalamError, SerializationError
@@ -40,6 +43,7 @@ from tests.storage.merging import merge_segments
 KEYS = st.integers(0, 5)
 TABLETS = st.sampled_from([TABLET, OTHER])
 FLUSH_POINTS = ["flush.intent", "publish.renamed", "publish.manifest_linked", "publish.swapped"]
+COMPACT_POINTS = ["compact.file_written", "compact.merged", *FLUSH_POINTS[1:]]
 COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_publish"]
 
 
@@ -210,6 +214,34 @@ class EngineModel(RuleBasedStateMachine):
     def flush_both_together(self):
         answers = flush_together(Host(self.engine), list(self.tablets.values()))
         assert not any(isinstance(answer, KalamError) for answer in answers)
+
+    @rule(
+        tablet=TABLETS,
+        start=st.integers(0, 3),
+        length=st.integers(1, 4),
+        expired=st.booleans(),
+        point=st.sampled_from([None, *COMPACT_POINTS]),
+    )
+    def compact_a_tablet(self, tablet, start, length, expired, point):
+        """Some runs that lie side by side; perhaps the process ends meanwhile."""
+        before = self.engine.current.seq + 1 if expired else 0
+
+        def choose(segments, _before):
+            return [s for run in runs(segments)[start : start + length] for s in run]
+
+        with failpoints.armed(point or "never", "crash"):
+            try:
+                (answer,) = compact_together(
+                    Host(self.engine), [self.tablets[tablet]], choose, before
+                )
+            except failpoints.FailpointError:
+                self.crash()
+            else:
+                assert not isinstance(answer, KalamError), answer
+
+    @rule(tablet=TABLETS)
+    def collect_a_tablet(self, tablet):
+        collect(Host(self.engine), tablet, self.tablets[tablet].directory)
 
     @rule(tablet=TABLETS)
     def trim_a_tablet(self, tablet):

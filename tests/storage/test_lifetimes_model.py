@@ -14,11 +14,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from storage import failpoints
 from storage.check import check
 from storage.cold.collect import collect, erase
+from storage.cold.compaction import compact_together
 from storage.cold.directories import tablets_in
 from storage.cold.flush import flush_together
 from storage.cold.manifest import files_of, load
 from storage.cold.point_read import SegmentReader
-from storage.cold.publication import publish
+from storage.cold.tiering import everything
 from storage.cold.trim import trim, untrimmed
 from storage.engine import Engine
 from storage.errors import IoError, KalamError
@@ -43,6 +44,14 @@ from tests.storage.test_engine_model import Host, scan
 
 KEYS = st.sets(st.integers(0, 3), min_size=1)
 WHICH = st.integers(0, 1)  # One of the two tablets there are.
+COMPACTION_STEPS = [
+    "compact.chosen",
+    "compact.file_written",
+    "compact.merged",
+    "publish.files_durable",
+    "publish.renamed",
+    "publish.manifest_linked",
+]
 STEPS = [
     "flush.intent",
     "flush.file_written",
@@ -53,25 +62,6 @@ STEPS = [
     "publish.manifest_linked",
     "publish.manifest_durable",
 ]
-
-
-class Compaction:
-    """Copies of all segments under other names, published in their place."""
-
-    def __init__(self, tablet, writer, name):
-        self.tablet, self.writer, self.name = tablet, writer, name
-        self.linked, self.published = False, None
-
-    def next_version(self, base):
-        copies = []
-        for number, segment in enumerate(base.segments):
-            stem = f"segment-{number}-{self.name}"
-            path = self.tablet.directory / f"{stem}.parquet"
-            for name, source in ((path.name, segment.file), (f"{stem}.keys", segment.filter_file)):
-                self.writer.name(name)
-                shutil.copy(self.tablet.directory / source, self.tablet.directory / name)
-            copies.append(replace(segment, path=str(path), filter_file=f"{stem}.keys"))
-        return replace(base, version=base.version + 1, segments=tuple(copies), previous=base.sha256)
 
 
 class Lifetimes(RuleBasedStateMachine):
@@ -253,14 +243,32 @@ class Lifetimes(RuleBasedStateMachine):
         if running and len(self.held) < 3:
             self.hold_a_view(which, keys, running=True)
         tablet = self.open_tablet(self.tablet_at(which))
-        self.numbers += 1
-        with self.engine.directories.writer(tablet.id) as writer:
-            edit = Compaction(tablet, writer, self.numbers)
-            if tablet.manifest.version:
-                action = "eio" if fails else lambda: None
-                with failpoints.armed("publish.manifest_linked", action), suppress(IoError):
-                    publish(self.host, [edit])
+        action = "eio" if fails else lambda: None
+        with failpoints.armed("publish.manifest_linked", action), suppress(IoError):
+            (answer,) = compact_together(self.host, [tablet], everything, 0)
+            assert not isinstance(answer, KalamError), answer
         collect(self.host, tablet.id, tablet.directory)
+
+    @rule(which=WHICH, keys=KEYS, step=st.sampled_from(COMPACTION_STEPS), what=st.integers(0, 2))
+    def compact_while_its_rows_go(self, which, keys, step, what):
+        """They are dropped, or truncated, or more of them are flushed."""
+        self.change_and_flush(which, keys, together=False, trimmed=False)
+        self.change_and_flush(which, keys, together=False, trimmed=False)
+        tablet = self.tablet_at(which)
+
+        def goes():
+            if what == 0:
+                self.drop(tablet.table)
+                self.erase_what_was_dropped()
+            elif what == 1:
+                self.truncate(which)
+            if what and not step.startswith("publish.m") and step != "publish.names_durable":
+                self.flush(which, together=False)
+                self.collect_all()
+
+        with failpoints.armed(step, goes):
+            (answer,) = compact_together(self.host, [self.open_tablet(tablet)], everything, 2**62)
+        assert not isinstance(answer, KalamError), answer
 
     @rule(which=WHICH)
     def trim_and_collect_one(self, which):

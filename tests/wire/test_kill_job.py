@@ -55,17 +55,26 @@ def count(root: psycopg.Connection) -> int:
 
 def flush_process(server: KalamServer) -> int:
     """The process's id."""
+    found = encoding_process(server, b"flush")
+    assert found is not None, "there is no flush process"
+    return found
+
+
+def encoding_process(server: KalamServer, work: bytes) -> int | None:
+    """The id of the process that encodes flushes, or compactions."""
     for entry in Path("/proc").iterdir():
         try:
             parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+            command = (entry / "cmdline").read_bytes().split(b"\0")
             if (
-                b"flush_worker" in (entry / "cmdline").read_bytes()
+                b"kalam_pg.jobs.flush_worker" in command
+                and work in command
                 and int(parent) == server.process.pid
             ):
                 return int(entry.name)
         except (OSError, IndexError):
             continue
-    raise AssertionError("there is no flush process")
+    return None
 
 
 def flush(server: KalamServer) -> str | None:

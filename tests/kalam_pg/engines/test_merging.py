@@ -18,9 +18,11 @@ from kalam_pg.engines.keysets import Keys, KeySet
 from kalam_pg.engines.request import ArrowResult, BatchRef, EngineQuery, Limits, TableInput
 from kalam_pg.query.scan import segment_refs
 from storage.arrow import key_batch, to_rows
+from storage.cold.compaction import CompactionResult, compact_together
 from storage.cold.encoder import encode
 from storage.cold.flush import flush
-from storage.cold.manifest import superseding
+from storage.cold.manifest import runs, superseding
+from storage.cold.merge import MergeJob
 from storage.cold.segment import SEGMENT_BYTES_MAX, encode_segments
 from storage.engine import Write
 from storage.keys import encode_key
@@ -59,7 +61,9 @@ KEYS = [
 ]
 CHANGE = st.tuples(st.integers(0, 9), st.sampled_from([False, False, True]))
 CHANGES = st.lists(CHANGE, min_size=1, max_size=8)
-AFTER = st.sampled_from(["flush", "flush", "flush", "hold", "look", "truncate", "write"])
+AFTER = st.sampled_from(
+    ["flush", "flush", "flush", "flush_and_compact", "compact", "hold", "look", "truncate", "write"]
+)
 STEPS = st.lists(st.tuples(CHANGES, AFTER), min_size=4, max_size=15)
 """What is written, and what then happens (or more is written)."""
 
@@ -110,6 +114,29 @@ class Life:
     def flush(self):
         cut = partial(encode_segments, bytes_max=self.part)
         flush(Host(self.storage), self.tablet, encoder=partial(encode, encode_batches=cut))
+
+    def flush_and_compact(self):
+        self.flush()
+        self.compact()
+
+    def compact(self):
+        """Some runs that lie side by side, by the number of what was written; or all."""
+        found = runs(self.tablet.manifest.segments)
+        start = self.count % (len(found) + 1)
+        end = start + 1 + self.count // 7 % 4 if self.count % 3 else len(found)
+        chosen = [segment for run in found[start:end] for segment in run]
+        newest = self.tablet.manifest.flushed_through
+        before = (0, newest // 2, newest + 1)[self.count % 3]
+        small = partial(MergeJob, bytes_max=self.part)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("storage.cold.compaction.MergeJob", small)
+            patch.setattr("storage.cold.merge._READ_ROWS_MAX", 1 + self.count % 3)
+            patch.setattr("storage.cold.merge._READ_ROWS_MIN", 1)
+            (answer,) = compact_together(
+                Host(self.storage), [self.tablet], lambda *_: chosen, before
+            )
+        assert isinstance(answer, CompactionResult), answer
+        assert (answer.version > 0) == bool(chosen)
 
     def truncate(self):
         commit(self.storage, Write(TABLET, Op.TRUNCATE, b"", (), None, 1))

@@ -20,7 +20,12 @@ from storage.wall_clock import now_us
 from tests.storage.engine_fixtures import LAYOUT, commit, insert, open_engine
 
 TABLETS = [TabletId(user, 3) for user in range(5)]
-TABLE = SimpleNamespace(id=3, layout=LAYOUT, qualified_name="public.t")
+TABLE = SimpleNamespace(
+    id=3,
+    layout=LAYOUT,
+    qualified_name="public.t",
+    options=SimpleNamespace(deleted_retention_h=168),
+)
 
 
 @asynccontextmanager

@@ -23,7 +23,9 @@ from tests.storage.engine_fixtures import LAYOUT, commit, insert
 
 pytestmark = pytest.mark.slow  # Each opens a directory; pauses take their second.
 
-OPTIONS = SimpleNamespace(flush_rows=1, flush_interval_s=0, change_retention_h=1)
+OPTIONS = SimpleNamespace(
+    flush_rows=1, flush_interval_s=0, change_retention_h=1, deleted_retention_h=168
+)
 OTHER = TabletId(1, 4)
 
 

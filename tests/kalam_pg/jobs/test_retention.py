@@ -23,7 +23,11 @@ from storage.log.recovery import intent_key
 from storage.wall_clock import now_us
 from tests.storage.engine_fixtures import LAYOUT, OPTIONS, commit, insert
 
-TABLE = SimpleNamespace(id=3, layout=LAYOUT, options=SimpleNamespace(change_retention_h=0))
+TABLE = SimpleNamespace(
+    id=3,
+    layout=LAYOUT,
+    options=SimpleNamespace(change_retention_h=0, deleted_retention_h=168),
+)
 TABLETS = [TabletId(user, 3) for user in range(40)]
 
 

@@ -1,0 +1,258 @@
+"""One segment out of rows that come in key order, some at a time: never all of them in memory.
+
+What it holds is the Parquet file that grows, a row group's rows, and 16 bytes of every key.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.arrow import DELETED, SEQ, column_name, to_values
+from storage.cold import keyfilter
+from storage.cold.manifest import ColumnStats, Segment
+from storage.fs import Buffer
+from storage.layout import Column, Layout
+
+PIECE_BYTES = 1 << 20
+"""Bytes of a segment that are handed on at a time."""
+
+GROUP_ROWS = 16384
+"""Rows of a row group: a point read decodes one (some 2 ms), a scan prunes by them."""
+
+GROUP_BYTES = 16 << 20
+"""Arrow bytes of a row group: wide rows make fewer."""
+
+TINY_BYTES = 8 << 10
+"""Arrow bytes of a segment that is not worth compressing."""
+
+_STAT_LENGTH_MAX = 64
+"""A longer text as minimum or maximum would bloat the manifest."""
+
+_STAT_KINDS = frozenset({"bool", "int", "float", "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFacts:
+    """A segment not yet in a file. size: bytes of the Parquet file. key_filter: its side file."""
+
+    key_filter: bytes
+    rows: int
+    deleted: int
+    size: int
+    sha256: str
+    min_seq: int
+    max_seq: int
+    min_key: bytes
+    max_key: bytes
+    columns: dict[str, ColumnStats]
+
+    def named(self, path: Path, filter_file: str, superseded: int, *, continues: bool) -> Segment:
+        """Its entry in a manifest, once it lies at `path`."""
+        return Segment(
+            path=str(path),
+            rows=self.rows,
+            size=self.size,
+            sha256=self.sha256,
+            min_seq=self.min_seq,
+            max_seq=self.max_seq,
+            min_key=self.min_key,
+            max_key=self.max_key,
+            deleted=self.deleted,
+            superseded=superseded,
+            filter_file=filter_file,
+            continues=continues,
+            columns=self.columns,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedSegment:
+    """A segment and its bytes, in pieces that come once."""
+
+    facts: SegmentFacts
+    pieces: Iterable[Buffer]
+
+
+class SegmentBuilder:
+    """`add` rows, then `finish`. Versions of distinct keys, in key order."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        group_rows: int = GROUP_ROWS,
+        tiny: bool = False,
+        unbounded: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """An empty segment of a schema version.
+
+        Args:
+            layout: The schema version to write.
+            group_rows: Rows of a row group at most.
+            tiny: To set up the compressor for each column takes twice as long as all the rest of a
+                tiny file, which occupies a block of the disk anyway.
+            unbounded: Columns of whose values Parquet's bounds may leave some out (see `has_nan`).
+        """
+        self._group_rows = group_rows
+        self._schema = _file_schema(layout)
+        names = self._schema.names
+        self._sink = pa.BufferOutputStream()
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="none" if tiny else "zstd",
+            use_dictionary=not tiny,
+            write_statistics=[name for name in names if name not in unbounded],
+            write_page_index=True,
+            write_page_checksum=True,
+            sorting_columns=[
+                pq.SortingColumn(names.index(column_name(layout.columns[at]))) for at in layout.key
+            ],
+        )
+        self._waiting: list[pa.Table] = []
+        self._waiting_keys: list[bytes] = []
+        self._waiting_bytes = 0
+        self._first_keys: list[bytes] = []
+        self._last_key = b""
+        self._hashes = bytearray()
+        self._bounds = {column_name(c): _Bounds(c) for c in layout.columns}
+        self._deleted = 0
+        self._seqs: tuple[int, int] | None = None
+        self.rows = 0
+        self.arrow_bytes = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that the file takes as far as it is written: what still waits comes to less."""
+        return int(self._sink.tell()) + self._waiting_bytes
+
+    def add(self, table: pa.Table, keys: Sequence[bytes]) -> None:
+        """Add rows with the columns of the layout, `_seq` and `_deleted`. keys: encoded, in order."""
+        self._waiting.append(table)
+        self._waiting_keys += keys
+        self._waiting_bytes += table.nbytes
+        self.rows += len(keys)
+        self.arrow_bytes += table.nbytes
+        if len(self._waiting_keys) >= self._group_rows or self._waiting_bytes >= GROUP_BYTES:
+            self._write_groups()
+
+    def finish(self) -> EncodedSegment:
+        """The segment; at least one row was added."""
+        self._write_groups(all_of_them=True)
+        self._writer.close()
+        data = self._sink.getvalue()
+        assert pq.read_metadata(pa.BufferReader(data)).num_rows == self.rows
+        assert self._seqs is not None
+        facts = SegmentFacts(
+            key_filter=keyfilter.encode_hashed(
+                self._hashes, min(self.rows, self._group_rows), self._first_keys
+            ),
+            rows=self.rows,
+            deleted=self._deleted,
+            size=data.size,
+            sha256=hashlib.sha256(data).hexdigest(),
+            min_seq=self._seqs[0],
+            max_seq=self._seqs[1],
+            min_key=self._first_keys[0],
+            max_key=self._last_key,
+            columns={name: bounds.stats() for name, bounds in self._bounds.items()},
+        )
+        whole = memoryview(data)
+        return EncodedSegment(
+            facts, (whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES))
+        )
+
+    def _write_groups(self, *, all_of_them: bool = False) -> None:
+        """Write row groups of what waits; of the last rows only when no more will come."""
+        keys, table = self._waiting_keys, pa.concat_tables(self._waiting)
+        step = min(self._group_rows, max(1, len(keys) * GROUP_BYTES // max(1, table.nbytes)))
+        at = 0
+        while len(keys) - at >= (1 if all_of_them else step):
+            self._write_group(table.slice(at, step), keys[at : at + step])
+            at += step
+        left = table.slice(at)
+        self._waiting, self._waiting_keys = [left], keys[at:]
+        self._waiting_bytes = left.nbytes
+
+    def _write_group(self, table: pa.Table, keys: Sequence[bytes]) -> None:
+        named = pa.Table.from_arrays(table.columns, schema=self._schema)
+        self._writer.write_table(named, row_group_size=len(keys))
+        self._first_keys.append(keys[0])
+        self._last_key = keys[-1]
+        self._hashes += b"".join(map(keyfilter.digest, keys))
+        for name, bounds in self._bounds.items():
+            bounds.add(named.column(name))
+        self._deleted += pc.sum(named.column(DELETED)).as_py()
+        seqs = pc.min_max(named.column(SEQ)).as_py()
+        low, high = self._seqs or (seqs["min"], seqs["max"])
+        self._seqs = (min(low, seqs["min"]), max(high, seqs["max"]))
+
+
+def has_nan(values: pa.ChunkedArray) -> bool:
+    """Whether Parquet's bounds of the column would leave values out: readers trust them for all."""
+    return pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py() is True
+
+
+@dataclass(slots=True)
+class _Bounds:
+    """Of a column so far. known: no value is left out, and none is too long to be a bound."""
+
+    column: Column
+    low: bool | int | float | str | None = None
+    high: bool | int | float | str | None = None
+    nulls: int = 0
+    known: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.known = self.column.kind in _STAT_KINDS
+
+    def add(self, values: pa.ChunkedArray) -> None:
+        self.nulls += values.null_count
+        if not self.known or values.null_count == len(values):
+            return
+        bounds = pc.min_max(values)
+        low, high = (
+            cast("bool | int | float | str", to_values(pa.array([bounds[name]], values.type))[0])
+            for name in ("min", "max")
+        )
+        too_long = any(isinstance(b, str) and len(b) > _STAT_LENGTH_MAX for b in (low, high))
+        if too_long or has_nan(values):  # NaN is above all, and Arrow leaves it out.
+            self.known = False
+            return
+        self.low = low if self.low is None else min(self.low, low)
+        self.high = high if self.high is None else max(self.high, high)
+
+    def stats(self) -> ColumnStats:
+        if not self.known:
+            return ColumnStats(None, None, self.nulls)
+        return ColumnStats(self.low, self.high, self.nulls)
+
+
+@lru_cache(maxsize=4096)
+def _file_schema(layout: Layout) -> pa.Schema:
+    """Fields carry the column's id (also as Parquet's own field id) and its name when written."""
+    fields = [
+        pa.field(
+            column_name(column),
+            column.arrow,
+            metadata={
+                "column_id": str(column.id),
+                "column_name": column.name,
+                "PARQUET:field_id": str(column.id),
+            },
+        )
+        for column in layout.columns
+    ]
+    fields += [
+        pa.field(SEQ, pa.int64(), nullable=False),
+        pa.field(DELETED, pa.bool_(), nullable=False),
+    ]
+    return pa.schema(fields, metadata={"schema_version": str(layout.version)})
