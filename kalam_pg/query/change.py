@@ -143,7 +143,7 @@ class ChangePlan:
                 key = self.rules.key_of(row)
                 yield from lock_key(x, target, key, self.mode)
                 current = yield from newest(x, target, key)
-                if current.row is None:
+                if current.row is None or x.changed(target.id, key):
                     continue
                 if not is_newest(x, target, row, row[width], current):
                     return False
@@ -157,6 +157,8 @@ class ChangePlan:
     ) -> Steps[Found | None]:
         """The locked row as it is now, or None if it is gone or no longer wanted."""
         waited = yield from lock_key(x, target, key, self.mode)
+        if x.changed(target.id, key):
+            return None
         if self.key is not None and not waited and x.view is x.database.engine.current:
             return Found(row[:width], cast("int", row[width]))  # It was read at this very moment.
         current = yield from newest(x, target, key)

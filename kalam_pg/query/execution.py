@@ -10,11 +10,12 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.row_source import Gathered, RowSource
-from kalam_pg.query.transaction import READ_COMMITTED, Transaction
+from kalam_pg.query.transaction import READ_COMMITTED, NetChange, Transaction
 from kalam_pg.query.waits import Deadline, Steps
 from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
+from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.view import View
 from storage.stream import StreamTablet
@@ -99,6 +100,7 @@ class Execution:
         "_deadline",
         "_newer",
         "_owned",
+        "_seen",
         "_view",
         "context",
         "database",
@@ -126,6 +128,7 @@ class Execution:
         self._view: View | None = None
         self._newer: dict[int, View] = {}
         self._owned: list[Closable] = []
+        self._seen: dict[TabletId, dict[bytes, NetChange]] | None = None
 
     @property
     def statement_timeout_s(self) -> float:
@@ -164,6 +167,27 @@ class Execution:
             if older is not None:
                 older.release()
             self._newer[table.id] = self.database.engine.acquire()
+
+    def keep_seeing(self) -> None:
+        """From now on none of what the transaction changes is seen: it is this statement that does."""
+        changes = self.transaction.changes
+        self._seen = {tablet: dict(changed) for tablet, changed in changes.items()}
+
+    def own_changes(self, tablet: TabletId) -> dict[bytes, NetChange] | None:
+        """What the transaction has changed of a tablet, as far as this statement sees it."""
+        seen = self.transaction.changes if self._seen is None else self._seen
+        return seen.get(tablet)
+
+    def own_change(self, tablet: TabletId, key: bytes) -> NetChange | None:
+        """The transaction's change of a key, if this statement sees one."""
+        changes = self.own_changes(tablet)
+        return None if changes is None else changes.get(key)
+
+    def changed(self, tablet: TabletId, key: bytes) -> bool:
+        """Whether another part of this statement has changed a key already."""
+        if self._seen is None:
+            return False
+        return self.transaction.change_of(tablet, key) is not self.own_change(tablet, key)
 
     def ask(self, query: EngineQuery) -> EngineAnswer:
         """The answer of an engine, which is closed with this execution if not before."""

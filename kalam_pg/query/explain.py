@@ -137,7 +137,7 @@ class Explainer:
             return (yield from self._whole(plan, self._statement))
         node = yield from self._whole(plan.plan, plan.rest)
         for number, part in enumerate(plan.parts, 1):
-            shown = yield from self._select(part.plan)
+            shown = yield from self._whole(part.plan, part.statement)
             label = f"CTE {part.name}" if part.name else f"InitPlan {number}"
             label += f" (returns ${plan.params + number})"
             node = node.over(replace(shown, label=label))
@@ -235,7 +235,7 @@ class Explainer:
         """How the plan would do without segments; ENGINE: not at all."""
         x = self._x
         tablet = x.tablet(plan.table)
-        if tablet.id in x.transaction.changes:
+        if x.own_changes(tablet.id):
             return (yield from self._few(tablet))
         # These are constants and parameters, of which one that is NULL is equal to nothing.
         equals = [(at, closure((), x.context)) for at, closure in plan.equals]

@@ -119,7 +119,7 @@ class InsertPlan:
         assert conflict is not None
         assert there.row is not None
         key = self.rules.key_of(proposed)
-        if key in touched:
+        if key in touched or x.changed(target.id, key):
             raise CardinalityViolationError(
                 "ON CONFLICT DO UPDATE command cannot affect row a second time",
                 hint="Ensure that no rows proposed for insertion within the same command have "

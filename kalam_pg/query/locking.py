@@ -215,6 +215,8 @@ def _lock(x: Execution, lock: RowLock, target: Target, found: Row) -> Steps[Foun
                 f'could not obtain lock on row in relation "{lock.rules.table.name}"'
             )
         yield from lock_key(x, target, key, lock.mode)
+    if x.changed(target.id, key):
+        return None
     if lock.mode == FOR_KEY_SHARE:
         seq = found[lock.stop]
         assert isinstance(seq, int)

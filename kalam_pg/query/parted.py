@@ -1,5 +1,11 @@
-"""A statement of which something runs once and before the rest (`sql.parts`)."""
+"""A statement of which something runs once and before the rest (`sql.parts`).
 
+All of it sees the database as it was when the statement began: what a part changes, the rest knows only from
+its RETURNING, and a row that one part has changed no other changes again. So it matters which comes first:
+as in PostgreSQL the statement itself, before the changes that it asks nothing of.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -7,13 +13,14 @@ from catalog.errors import CardinalityViolationError
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import InsertPlan
-from kalam_pg.query.row_source import RowSource
+from kalam_pg.query.locking import LockingPlan
+from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps
 from kalam_pg.sql.parts import Form, value_of
 from kalam_pg.sql.tree import Dml, OutputColumn, Query
 from storage.errors import KeyTooLongError
-from storage.layout import Row
+from storage.layout import Row, Value
 
 ROWS_MAX = 20_000
 """Most rows of a part that the rest of its statement is given: they are all in memory."""
@@ -24,11 +31,12 @@ WholePlan: TypeAlias = SelectPlan | InsertPlan | ChangePlan
 
 @dataclass(frozen=True, slots=True)
 class PlannedPart:
-    """A part's plan, and what its rows become. name: of the WITH item, "" of a subquery."""
+    """The plan of a part, and what its rows become. name: of the WITH item, "" of a subquery."""
 
-    plan: SelectPlan
+    plan: WholePlan
     form: Form
     name: str
+    statement: Query | Dml
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,48 +53,86 @@ class PartedPlan:
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
+        """Of the rest's plan."""
         return self.plan.columns
 
     def run(self, x: Execution) -> Steps[Result]:
-        """As the rest's plan. Raises 21000 for a value of more than one row."""
-        yield from self._run_parts(x)
-        return (yield from self.plan.run(x))
+        """As the rest's plan. Raises 21000 for a value of more than one row, 54000."""
+        if not isinstance(self.plan, InsertPlan | ChangePlan):
+            return Result.of("SELECT", self.columns, (yield from self.source(x)))
+        given = yield from self._begin(x)
+        result = yield from self.plan.run(x)
+        yield from self._run_parts(x, self._unasked, given)
+        return result
 
     def source(self, x: Execution) -> Steps[RowSource]:
         """As `run`; only a query has one."""
         assert not isinstance(self.plan, InsertPlan | ChangePlan)
-        yield from self._run_parts(x)
-        return (yield from self.plan.source(x))
+        given = yield from self._begin(x)
+        source = yield from self.plan.source(x)
+        if self._unasked and isinstance(self.plan, LockingPlan):
+            # Which locks rows as they are taken.
+            kept = x.gathered()
+            while len(portion := (yield from source.take(STRIDE))):
+                for row in portion.rows():
+                    yield from kept.add(row)
+            source = yield from kept.source()
+        yield from self._run_parts(x, self._unasked, given)
+        return source
 
-    def _run_parts(self, x: Execution) -> Steps[None]:
+    @property
+    def _unasked(self) -> tuple[PlannedPart, ...]:
+        return tuple([part for part in self.parts if part.form is Form.NOTHING])
+
+    def _begin(self, x: Execution) -> Steps[tuple[Value, ...]]:
+        """What the statement needs to run: its parameters, and the parts that it asks for something."""
+        if any(isinstance(part.plan, InsertPlan | ChangePlan) for part in self.parts):
+            x.keep_seeing()
         given = tuple(x.context.params[: self.params])
-        for part in self.parts:
+        asked = [part for part in self.parts if part.form is not Form.NOTHING]
+        return (yield from self._run_parts(x, asked, given))
+
+    def _run_parts(
+        self, x: Execution, parts: Sequence[PlannedPart], given: tuple[Value, ...]
+    ) -> Steps[tuple[Value, ...]]:
+        """Run parts, which may ask for what is given; their values are given to whatever comes next."""
+        for part in parts:
             x.context = replace(x.context, params=given)
-            source = yield from part.plan.source(x)
+            source = yield from _run(part.plan, x)
             try:
                 rows = yield from _wanted(part.form, source)
             finally:
                 source.close()
             given = (*given, value_of(part.form, rows))
         x.context = replace(x.context, params=given)
+        return given
+
+
+def _run(plan: WholePlan, x: Execution) -> Steps[RowSource]:
+    if not isinstance(plan, InsertPlan | ChangePlan):
+        return (yield from plan.source(x))
+    result = yield from plan.run(x)
+    return Whole(result.rows) if result.source is None else result.source
 
 
 def _wanted(form: Form, source: RowSource) -> Steps[list[Row]]:
     """As many of a part's rows as count."""
+    if form is Form.NOTHING:
+        return []
     if form is Form.EXISTENCE:
         return list((yield from source.take(1)).rows())
-    if form is not Form.VALUE:
-        found: list[Row] = []
-        while len(portion := (yield from source.take(STRIDE))):
-            found += portion.rows()
-            if len(found) > ROWS_MAX:
-                raise KeyTooLongError(
-                    f"a subquery that locks rows can give at most {ROWS_MAX} of them"
-                )
-        return found
-    rows = list((yield from source.take(1)).rows())
-    if rows and len((yield from source.take(1))):
-        raise CardinalityViolationError(
-            "more than one row returned by a subquery used as an expression"
-        )
-    return rows
+    if form is Form.VALUE:
+        rows = list((yield from source.take(1)).rows())
+        if rows and len((yield from source.take(1))):
+            raise CardinalityViolationError(
+                "more than one row returned by a subquery used as an expression"
+            )
+        return rows
+    found: list[Row] = []
+    while len(portion := (yield from source.take(STRIDE))):
+        found += portion.rows()
+        if len(found) > ROWS_MAX:
+            raise KeyTooLongError(
+                f"a part of a statement can give the rest of it at most {ROWS_MAX} rows"
+            )
+    return found

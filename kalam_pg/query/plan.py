@@ -6,6 +6,7 @@ know, means the next one.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
@@ -62,30 +63,28 @@ class Planner:
 
     def plan(self, bound: Bound) -> Plan:
         """The plan of a bound statement. Raises 0A000 for what no plan can do."""
-        params = len(bound.param_types)
-        rest, parts = take_parts(bound.statement, params)
+        rest, parts = take_parts(bound)
         plan = self._whole(rest)
         if not parts:
             return plan
-        planned = tuple([PlannedPart(self._select(p.query), p.form, p.name) for p in parts])
-        return PartedPlan(params, planned, plan, rest)
+        planned = [
+            PlannedPart(self._whole(p.statement), p.form, p.name, p.statement) for p in parts
+        ]
+        return PartedPlan(len(bound.param_types), tuple(planned), plan, rest)
 
     def _whole(self, statement: Query | Dml) -> WholePlan:
         match statement:
             case Insert():
-                self._refuse_with(statement.with_)
+                if statement.with_ and not isinstance(statement.source, tuple):
+                    # What else could name its items has become a part of its own.
+                    with_ = (*statement.with_, *statement.source.with_)
+                    source = replace(statement.source, with_=with_)
+                    statement = replace(statement, source=source)
                 return plan_insert(statement, self._rules(statement.table), self._select)
             case Update() | Delete():
                 return plan_change(statement, self._rules(statement.table), self._select)
             case _:
                 return self._select(statement)
-
-    @staticmethod
-    def _refuse_with(with_: tuple[object, ...]) -> None:
-        if with_:
-            raise FeatureNotSupportedError(
-                "WITH before INSERT is not supported", hint="Write INSERT INTO ... WITH ... SELECT."
-            )
 
     def _select(self, query: Query) -> SelectPlan:
         constant = _constant_plan(query)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from catalog.errors import UndefinedParameterError
+from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
 from catalog.model import Table, User
 from catalog.privileges import Action, check_table
 from catalog.snapshot import Snapshot
@@ -31,7 +31,7 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.tree import Bound, ColumnRef, Dml, OutputColumn, Query, TableScan
+from kalam_pg.sql.tree import Bound, ColumnRef, Dml, Insert, OutputColumn, Query, TableScan
 from kalam_pg.sql.walk import walk
 
 K = TypeVar("K")
@@ -248,6 +248,8 @@ class StatementCache:
         """
         types = replace(types, now_us=now_us)
         bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
+        if bound.changes:
+            raise FeatureNotSupportedError("a subscription cannot change data")
         query = compile_query(bound.statement)
         rows = snapshot_query(bound.statement, last_rows, keyed=keyed)
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
@@ -260,7 +262,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         plan,
         bound.columns,
         bound.param_types,
-        _needs(bound, statement, plan),
+        _needs(bound, plan),
         statement.kind.upper(),
         any(isinstance(whole, InsertPlan | ChangePlan) for whole in _wholes(plan)),
         tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
@@ -283,20 +285,23 @@ def _locks(plan: WholePlan) -> tuple[tuple[int, Mode], ...]:
     return ()
 
 
-def _needs(bound: Bound, statement: QueryStatement, plan: Plan) -> tuple[tuple[Table, Action], ...]:
+def _needs(bound: Bound, plan: Plan) -> tuple[tuple[Table, Action], ...]:
     """What must be allowed: the statement's own action on its target, SELECT on what it reads."""
+    changes = [item.change for item in bound.changes]
+    if not isinstance(bound.statement, Query):
+        changes.append(bound.statement)
+    everything = (bound.statement, *[item.change for item in bound.changes])
     needs: list[tuple[Table, Action]] = []
-    target = getattr(bound.statement, "table", None)
-    for table in bound.tables:
-        if table is not target:
-            needs.append((table, Action.SELECT))
-            continue
-        needs.append((table, Action[statement.kind.upper()]))
-        if _reads_target(bound.statement, table):
-            needs.append((table, Action.SELECT))
-        conflict = getattr(bound.statement, "on_conflict", None)
-        if conflict is not None and conflict.assignments:
-            needs.append((table, Action.UPDATE))
+    for change in changes:
+        needs.append((change.table, Action[type(change).__name__.upper()]))
+        if isinstance(change, Insert) and change.on_conflict and change.on_conflict.assignments:
+            needs.append((change.table, Action.UPDATE))
+    targets = {change.table.id for change in changes}
+    needs += [
+        (table, Action.SELECT)
+        for table in bound.tables
+        if table.id not in targets or any(_reads(statement, table) for statement in everything)
+    ]
     for whole in _wholes(plan):
         # Who may not change a row may not keep others from changing it.
         if isinstance(whole, LockingPlan):
@@ -304,9 +309,11 @@ def _needs(bound: Bound, statement: QueryStatement, plan: Plan) -> tuple[tuple[T
     return tuple(needs)
 
 
-def _reads_target(statement: Query | Dml, table: Table) -> bool:
-    """Whether a data change also reads its table: in WHERE, SET, RETURNING, or once more by name."""
-    target = getattr(statement, "target", 0)
+def _reads(statement: Query | Dml, table: Table) -> bool:
+    """Whether a statement reads a table: by name, or as what it changes in WHERE, SET, RETURNING."""
+    target = -1
+    if not isinstance(statement, Query) and statement.table.id == table.id:
+        target = statement.target
     return any(
         (isinstance(node, ColumnRef) and node.relation == target)
         or (isinstance(node, TableScan) and node.table.id == table.id)

@@ -68,7 +68,7 @@ def committed(x: Execution, target: Target, key: bytes, view: View) -> Steps[Ver
 
 def visible(x: Execution, target: Target, key: bytes) -> Steps[Found]:
     """A key's row as this statement sees it: the transaction's own change, else the view's."""
-    own = x.transaction.change_of(target.id, key)
+    own = x.own_change(target.id, key)
     if own is not None:
         return Found(own.row, own.base_seq)
     version = yield from committed(x, target, key, x.view)

@@ -38,7 +38,7 @@ def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableIn
         tablet = x.tablet(table)
         if tablet.id not in scans:
             scan = yield from scan_tablet(x, tablet)
-            changes = x.transaction.changes.get(tablet.id)
+            changes = x.own_changes(tablet.id)
             scans[tablet.id] = _overlay(scan, table, changes) if changes else scan
         inputs.append(_input(need, scans[tablet.id]))
     return tuple(inputs)

@@ -174,7 +174,7 @@ class HotPlan:
         if form is None or newest is None:
             return None
         tablet = x.tablet(self.table)
-        if tablet.id in x.transaction.changes:
+        if x.own_changes(tablet.id):
             return None
         assert isinstance(tablet, Tablet), "STREAM tables have no index"
         return newest.read(tablet, x.view, x.context, form.shape(newest.slots))
@@ -200,7 +200,7 @@ class HotPlan:
         equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]
         if any(value is None for _, value in equals):
             return ()
-        if tablet.id in x.transaction.changes:
+        if x.own_changes(tablet.id):
             return (yield from self._few(x, tablet, limit, offset))
         view = x.view_of(self.table.id)
         if self.indexed is not None and isinstance(tablet, Tablet):

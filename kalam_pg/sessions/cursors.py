@@ -92,6 +92,10 @@ def _declare(
     query, name = statement.query, statement.name
     with counting_from(query):
         planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query, types))
+        if planned.writes:
+            raise FeatureNotSupportedError(
+                "DECLARE CURSOR must not contain data-modifying statements in WITH"
+            )
         if isinstance(planned.plan, LockingPlan):
             _check_read_only(statement, planned.plan)
         sql.portals.check_free(name)

@@ -144,7 +144,10 @@ def _describe(sql: SqlSession, query: QueryStatement) -> Sequence[OutputColumn]:
 
 def _reads(sql: SqlSession, query: QueryStatement) -> tuple[int, ...]:
     scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
-    return bind(query, scope).relations
+    bound = bind(query, scope)
+    if bound.changes:
+        raise FeatureNotSupportedError("views must not contain data-modifying statements in WITH")
+    return bound.relations
 
 
 def _verifier(password: str) -> str:

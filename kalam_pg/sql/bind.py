@@ -16,7 +16,7 @@ from catalog.types.table import PgType
 from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery, bind_values
 from kalam_pg.sql.bind_dml import bind_delete, bind_update
 from kalam_pg.sql.bind_expr import bind_expr
-from kalam_pg.sql.bind_from import BIND_VIEW, scan_table
+from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_VIEW, scan_table
 from kalam_pg.sql.bind_insert import bind_insert
 from kalam_pg.sql.bind_query import query_at
 from kalam_pg.sql.coerce import assign, settle, to_boolean
@@ -32,7 +32,7 @@ __all__ = ["BindScope", "RelationSource", "bind", "bind_expression"]
 _PARTS = (bind_aggregate, bind_predicate, bind_subquery, bind_values)
 
 _VIEWS_DEEP_MAX = 32
-_CHANGES: dict[type[exp.Expr], Callable[[Binding, exp.Expr], Dml]] = {
+_CHANGES: dict[type[exp.Expr], Callable[[Binding, exp.Expr, Level | None], Dml]] = {
     exp.Insert: bind_insert,
     exp.Update: bind_update,
     exp.Delete: bind_delete,
@@ -55,15 +55,25 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     )
     return Bound(
         bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
-        state.volatile, relations=tuple(state.relations),
+        state.volatile, relations=tuple(state.relations), changes=tuple(state.changes),
+        nested=state.nested,
     )  # fmt: skip
 
 
 def _statement(state: Binding, node: exp.Expr) -> Query | Dml:
     change = _CHANGES.get(type(node))
     if change is not None:
-        return change(state, node)
+        return change(state, node, None)
     return query_at(Level(state), node)
+
+
+def _nested_change(level: Level, node: exp.Expr) -> Dml:
+    """A data change in the WITH of a statement whose level is `level`."""
+    level.state.nested = True
+    return _CHANGES[type(node)](level.state, node, level)
+
+
+BIND_CHANGE.append(_nested_change)
 
 
 def parameters(state: Binding) -> tuple[PgType, ...]:

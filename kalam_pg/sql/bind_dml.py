@@ -106,10 +106,10 @@ def check_generated(
 # ------------------------------------------------------------------------------ UPDATE, DELETE
 
 
-def bind_update(state: Binding, node: exp.Expr) -> Update:
+def bind_update(state: Binding, node: exp.Expr, parent: Level | None = None) -> Update:
     """UPDATE [FROM]."""
     consumed(node, "this", "expressions", "from_", "joins", "where", "returning", "with_")
-    level = Level(state)
+    level = Level(state, parent)
     with_ = bind_with(level, node)
     table, alias = find_target(state, node.args["this"])
     scan, items = _target_and_from(level, table, alias, node, node.args.get("from_"))
@@ -121,10 +121,10 @@ def bind_update(state: Binding, node: exp.Expr) -> Update:
     )
 
 
-def bind_delete(state: Binding, node: exp.Expr) -> Delete:
+def bind_delete(state: Binding, node: exp.Expr, parent: Level | None = None) -> Delete:
     """DELETE [USING]."""
     consumed(node, "this", "from_", "joins", "where", "returning", "with_")
-    level = Level(state)
+    level = Level(state, parent)
     with_ = bind_with(level, node)
     table, alias = find_target(state, node.args["this"])
     scan, items = _target_and_from(level, table, alias, node, node.args.get("from_"))

@@ -32,7 +32,9 @@ from kalam_pg.sql.scope import (
 from kalam_pg.sql.tree import (
     Call,
     Const,
+    CteChange,
     CteScan,
+    Dml,
     Expr,
     FromItem,
     FunctionScan,
@@ -47,6 +49,7 @@ from kalam_pg.sql.walk import column_refs
 
 # Filled by `bind_query` and `bind`: a query below a level; a view's text, bound on its own.
 BIND_QUERY: list[Callable[..., Query]] = []  # (level, node, resolve=True)
+BIND_CHANGE: list[Callable[[Level, exp.Expr], Dml]] = []
 BIND_VIEW: list[Callable[[Binding, View], Query]] = []
 
 
@@ -198,6 +201,10 @@ def scan_table(
 
 
 def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: int) -> CteScan:
+    if isinstance(entry.cte, CteChange) and not entry.columns:
+        raise FeatureNotSupportedError(
+            f'WITH query "{entry.name}" does not have a RETURNING clause', position=at
+        )
     columns = _shown(entry.columns, alias, names)
     relation = level.state.relation(columns)
     level.add(Item(alias, relation, columns, names_of(columns)), at)

@@ -33,10 +33,10 @@ from kalam_pg.sql.walk import location
 Rows = tuple[tuple[Expr | None, ...], ...]
 
 
-def bind_insert(state: Binding, node: exp.Expr) -> Insert:
+def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> Insert:
     """INSERT, its source cast to the columns' types."""
     args = node.args
-    level = Level(state)
+    level = Level(state, parent)
     with_ = bind_with(level, node)
     this = args["this"]
     written: Sequence[exp.Expr] | None = None
@@ -44,7 +44,7 @@ def bind_insert(state: Binding, node: exp.Expr) -> Insert:
         written, this = this.expressions, this.args["this"]
     table, alias = find_target(state, this)
     columns = _insert_columns(table, written)
-    target = Level(state, ctes=level.ctes)
+    target = Level(state, parent, ctes=level.ctes)
     scan = scan_table(target, table, alias)
     level.hidden = target.items  # The table itself is out of reach of what is inserted.
     overriding = str(args.get("overriding") or "").lower()

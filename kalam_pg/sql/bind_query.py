@@ -43,6 +43,7 @@ from kalam_pg.sql.tree import (
 def bind_query(parent: Level, node: exp.Expr, *, resolve: bool = True) -> Query:
     """A query one level below `parent`. With `resolve`, columns without a type become text."""
     level = Level(parent.state, parent)
+    level.state.nested = True
     return query_at(level, node, resolve=resolve)
 
 

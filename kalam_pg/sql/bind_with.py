@@ -7,16 +7,17 @@ from sqlglot import exp
 from catalog.errors import (
     DatatypeMismatchError,
     DuplicateAliasError,
+    FeatureNotSupportedError,
     InvalidRecursionError,
 )
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_expr import consumed, unsupported
-from kalam_pg.sql.bind_from import BIND_QUERY, alias_of, check_alias_columns
+from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import CteEntry, Level, renamed
-from kalam_pg.sql.tree import Cte, Query, Select
+from kalam_pg.sql.tree import Cte, CteChange, Query, Select
 from kalam_pg.sql.walk import location
 
 _SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
@@ -39,10 +40,13 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
                 f'WITH query name "{name}" specified more than once', position=position(item)
             )
         query_node = item.args["this"]
-        if isinstance(query_node, _CHANGES):
-            raise unsupported("a data-modifying statement in WITH", item)
         number = level.state.ctes
         level.state.ctes += 1
+        if isinstance(query_node, _CHANGES):
+            change = _change(level, item, query_node, number, name, names)
+            level.ctes[name] = CteEntry(number, name, change.columns, change)
+            level.state.changes.append(change)
+            continue
         if with_.args.get("recursive") and _mentions(query_node, name):
             cte = _recursive(level, item, query_node, number, name, names)
         else:
@@ -53,6 +57,20 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
         level.ctes[name] = CteEntry(number, name, cte.columns, cte)
         found.append(cte)
     return tuple(found)
+
+
+def _change(
+    level: Level, item: exp.Expr, node: exp.Expr, number: int, name: str, names: list[str]
+) -> CteChange:
+    at = position(item)
+    if level.parent is not None:
+        raise FeatureNotSupportedError(
+            "WITH clause containing a data-modifying statement must be at the top level",
+            position=at,
+        )
+    change = BIND_CHANGE[0](level, node)
+    check_alias_columns(name, len(change.returning_columns), names, at)
+    return CteChange(number, name, change, renamed(change.returning_columns, names))
 
 
 def _mentions(query: exp.Expr, name: str) -> exp.Table | None:

@@ -1,4 +1,5 @@
-"""What of a statement must run once and by itself: subqueries and WITH items that lock rows.
+"""What of a statement runs once and before the rest: WITH items that change data, queries that lock rows, and
+subqueries where a data change computes values without a query of its own.
 
 Taken out of the tree, each leaves a parameter in its place: the value, whether there was a row, an array of
 values, or rows that a function in FROM gives back. So the rest of the statement is planned as if the
@@ -8,7 +9,7 @@ application had asked the part first: `WHERE id = (SELECT … FOR UPDATE SKIP LO
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
@@ -17,8 +18,10 @@ from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql.tree import (
     AnyAll,
     ArraySubquery,
+    Bound,
     Call,
     Cte,
+    CteChange,
     CteScan,
     Dml,
     Exists,
@@ -35,7 +38,10 @@ from kalam_pg.sql.tree import (
 from kalam_pg.sql.walk import Node, column_refs, map_children, walk
 from storage.layout import Row, Value
 
-S = TypeVar("S", bound=Query | Dml)
+N = TypeVar("N", bound=Node)
+
+_COMPUTED = ("source", "on_conflict", "returning")
+"""What of a data change is computed without a query."""
 
 
 class Form(Enum):
@@ -45,113 +51,165 @@ class Form(Enum):
     EXISTENCE = "whether there is a row"
     ARRAY = "every row's value"
     ROWS = "the rows"
+    NOTHING = "nothing: it only had to run"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A query that runs before the statement, and what its rows become. name: of the WITH item."""
+    """A query or data change that runs before the statement, and what its rows become.
 
-    query: Query
+    name: of the WITH item, "" of a subquery.
+    """
+
+    statement: Query | Dml
     form: Form
     name: str = ""
 
 
-def take_parts(statement: S, params: int) -> tuple[S, tuple[Part, ...]]:
+def take_parts(bound: Bound) -> tuple[Query | Dml, tuple[Part, ...]]:
     """The statement without its parts, and these in the order in which they must run.
 
-    The value of the n-th part is parameter `params` + n, counted from 0 as `Param.index` is; a part may
-    ask for the values of those before it. Raises 0A000 for a part that depends on the rows around it.
+    The value of the n-th part that has one is parameter `len(bound.param_types)` + n, counted from 0
+    as `Param.index` is; a part may ask for the values of those before it. Raises 0A000 for a part that
+    depends on the rows around it.
     """
-    if not any(isinstance(node, Select) and node.locking for node in walk(statement)):
-        return statement, ()
-    taking = _Taking(params)
-    return cast("S", taking.within(statement)), tuple(taking.parts)
+    if not bound.nested:
+        return bound.statement, ()
+    taking = _Taking(len(bound.param_types), bound)
+    rest = taking.whole(bound.statement, bound.changes)
+    return rest, tuple(taking.parts)
 
 
 class _Taking:
     """One statement's parts, taken from the inside out."""
 
-    def __init__(self, params: int) -> None:
+    def __init__(self, params: int, bound: Bound) -> None:
         self.parts: list[Part] = []
         self._params = params
+        self._scanned = {
+            node.cte
+            for statement in (bound.statement, *(item.change for item in bound.changes))
+            for node in walk(statement)
+            if isinstance(node, CteScan)
+        }
         self._items: dict[int, Param] = {}
         """WITH items that are parts, by number."""
         self._around: list[Cte] = []
         """WITH items that a part may name."""
+        self._computed = False
+        """Whether we are where no query computes."""
 
-    def within(self, statement: Node) -> Node:
-        """The query or data change without the parts that are in it."""
+    def whole(self, statement: N, changes: Sequence[CteChange] = ()) -> N:
+        """The query or data change without the parts that are in it. changes: what its WITH changes."""
         outside = len(self._around)
-        kept = [item for cte in statement.with_ if (item := self._item(statement, cte)) is not None]
+        for item in sorted([*statement.with_, *changes], key=lambda item: item.number):
+            self._item(item)
+        kept = tuple(self._around[outside:])
         bare = replace(statement, with_=()) if statement.with_ else statement
-        changed = map_children(bare, self._without)
+        changed = self._change(bare) if isinstance(bare, Dml) else map_children(bare, self._without)
         del self._around[outside:]
-        return replace(changed, with_=tuple(kept)) if kept else changed
+        return cast("N", replace(changed, with_=kept) if kept else changed)
 
-    def _item(self, statement: Node, cte: Cte) -> Cte | None:
-        """A WITH item that stays; None: it is a part, or nothing asks for it."""
-        if isinstance(cte.query, Select) and cte.query.locking:
-            if any(isinstance(n, CteScan) and n.cte == cte.number for n in walk(statement)):
-                self._items[cte.number] = self._take(
-                    cte.query, Form.ROWS, types.RECORD, 0, cte.name
-                )
-            return None
-        kept = replace(cte, query=self.within(cte.query))
-        self._around.append(kept)
-        return kept
+    def _item(self, item: Cte | CteChange) -> None:
+        """See to a WITH item: it is a part, or nothing asks for it, or it stays around."""
+        scanned = item.number in self._scanned
+        if isinstance(item, CteChange):
+            form = Form.ROWS if scanned else Form.NOTHING
+            taken = self._take(item.change, form, types.RECORD, name=item.name)
+        elif not _locks(item.query):
+            self._around.append(replace(item, query=self.whole(item.query)))
+            return
+        elif not scanned:
+            return
+        else:
+            taken = self._take(item.query, Form.ROWS, types.RECORD, name=item.name)
+        self._items[item.number] = taken
+
+    def _change(self, change: Dml) -> Dml:
+        """A data change without the parts that are in it."""
+        names = [name for name in _COMPUTED if hasattr(change, name)]
+        bare: dict[str, Any] = dict.fromkeys(names, ())
+        found = map_children(replace(change, **bare), self._without)
+        outside, self._computed = self._computed, True
+        computed: dict[str, Any] = {name: self._each(getattr(change, name)) for name in names}
+        self._computed = outside
+        return cast("Dml", replace(found, **computed))
+
+    def _each(self, value: Node) -> Node:
+        if isinstance(value, tuple):
+            return tuple([self._each(item) for item in value])
+        return None if value is None else self._without(value)
 
     def _without(self, node: Node) -> Node:
         """A node without the parts that are in it."""
         match node:
             case CteScan(cte=number) if number in self._items:
                 return _rows(node, self._items[number])
-            case SubqueryScan(query=Select(locking=locking) as query) if locking:
-                return _rows(node, self._take(query, Form.ROWS, types.RECORD, 0))
+            case SubqueryScan(query=query) if _locks(query):
+                return _rows(node, self._take(query, Form.ROWS, types.RECORD))
             case ScalarSubquery(query, kind) | ArraySubquery(query, kind) | Exists(query, kind) if (
-                _locks(query)
+                self._takes(query)
             ):
-                form = {ScalarSubquery: Form.VALUE, ArraySubquery: Form.ARRAY}
-                return self._take(
-                    query, form.get(type(node), Form.EXISTENCE), kind, node.typmod, at=node.position
-                )
-            case InSubquery() if _locks(node.query):
+                forms = {ScalarSubquery: Form.VALUE, ArraySubquery: Form.ARRAY}
+                form = forms.get(type(node), Form.EXISTENCE)
+                return self._take(query, form, kind, node.typmod, node.position)
+            case InSubquery() if self._takes(node.query):
                 return self._in(node)
             case _ if hasattr(node, "with_"):
-                return self.within(node)
+                outside, self._computed = self._computed, False
+                found = self.whole(node)
+                self._computed = outside
+                return found
             case _:
                 return map_children(node, self._without)
 
+    def _takes(self, query: Query) -> bool:
+        return _locks(query) or (self._computed and not _depends(query))
+
     def _in(self, node: InSubquery) -> Expr:
-        element = node.query.columns[0].type
-        array = types.array_of(element)
+        array = types.array_of(node.query.columns[0].type)
         if len(node.args) > 1 or array is None:
             raise FeatureNotSupportedError(
-                "row locking in a subquery of several columns is not supported",
-                position=node.position,
+                "a subquery of several columns is not supported here", position=node.position
             )
         values = self._take(node.query, Form.ARRAY, array, at=node.position)
-        (arg,) = (self._without(arg) for arg in node.args)
+        arg = self._without(node.args[0])
         return AnyAll(
             arg, values, node.operators[0], node.all, node.type, node.typmod, node.position
         )
 
     def _take(
-        self, query: Query, form: Form, kind: PgType, typmod: int = -1, name: str = "", at: int = 0
+        self,
+        statement: Query | Dml,
+        form: Form,
+        kind: PgType,
+        typmod: int = -1,
+        at: int = 0,
+        *,
+        name: str = "",
     ) -> Param:
-        if any(level >= 0 for level, _ in column_refs(query)):  # Its own are below.
+        if not isinstance(statement, Dml) and _depends(statement):
             raise FeatureNotSupportedError(
                 "row locking in a subquery that depends on the rows around it is not supported",
                 position=at,
             )
-        query = self.within(query)
-        named = {node.cte for node in walk(query) if isinstance(node, CteScan)}
-        around = tuple(cte for cte in self._around if named)
-        self.parts.append(Part(replace(query, with_=(*around, *query.with_)), form, name))
-        return Param(self._params + len(self.parts) - 1, kind, typmod, at)
+        outside, self._computed = self._computed, False
+        statement = self.whole(statement)
+        self._computed = outside
+        if any(isinstance(node, CteScan) for node in walk(statement)):
+            statement = replace(statement, with_=(*self._around, *statement.with_))
+        self.parts.append(Part(statement, form, name))
+        number = sum(part.form is not Form.NOTHING for part in self.parts)
+        return Param(self._params + number - 1, kind, typmod, at)
 
 
 def _locks(query: Query) -> bool:
     return isinstance(query, Select) and bool(query.locking)
+
+
+def _depends(query: Query) -> bool:
+    """Whether it asks for columns of the rows around it; its own are below."""
+    return any(level >= 0 for level, _ in column_refs(query))
 
 
 def _rows(scan: CteScan | SubqueryScan, rows: Param) -> FunctionScan:
@@ -184,3 +242,5 @@ def value_of(form: Form, rows: list[Row]) -> Value:
             return tuple([row[0] for row in rows])
         case Form.ROWS:
             return cast("Value", rows)
+        case Form.NOTHING:
+            return None

@@ -14,7 +14,7 @@ from catalog.errors import (
 from catalog.model import Relation, Table
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
-from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, Expr, IsNull, OutputColumn
+from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, CteChange, Expr, IsNull, OutputColumn
 from kalam_pg.sql.walk import raise_levels
 
 _TWICE, _TABLE_OID = -1, -2
@@ -56,7 +56,7 @@ class Binding:
     columns: output of each relation by number. pending: per parameter index, the positions of
     references that were bound before its type was known and not coerced since. views: those that are
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
-    text reads from.
+    text reads from. changes: WITH items that change data. nested: whether a query was bound in it.
     """
 
     scope: BindScope
@@ -69,6 +69,8 @@ class Binding:
     virtual: dict[tuple[str, str], None] = field(default_factory=dict)
     views: tuple[str, ...] = ()
     relations: dict[int, None] = field(default_factory=dict)
+    changes: list[CteChange] = field(default_factory=list)
+    nested: bool = False
     volatile: bool = False
 
     def relation(self, columns: tuple[OutputColumn, ...]) -> int:
@@ -123,7 +125,7 @@ class CteEntry:
     number: int
     name: str
     columns: tuple[OutputColumn, ...]
-    cte: Cte | None = None
+    cte: Cte | CteChange | None = None
 
 
 @dataclass(slots=True)

@@ -636,12 +636,26 @@ Dml: TypeAlias = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
+class CteChange:
+    """A WITH item that changes data: it runs once, whether anything scans it or not.
+
+    columns: of its RETURNING, () without one.
+    """
+
+    number: int
+    name: str
+    change: Dml
+    columns: tuple[OutputColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """What the binder returns for a query or data change.
 
     param_types: one per parameter. `tables`: every stored table the statement names (authorisation and
     cache dependencies); `virtual`: (schema, name) of catalogue relations. `columns`: the result's.
-    `relations`: ids of the tables and views that its own text reads from, each once.
+    `relations`: ids of the tables and views that its own text reads from, each once. `changes`: the
+    WITH items that change data. `nested`: whether there are queries in it.
     """
 
     statement: Query | Dml
@@ -652,3 +666,5 @@ class Bound:
     volatile: bool = False
     notices: tuple[str, ...] = field(default=())
     relations: tuple[int, ...] = ()
+    changes: tuple[CteChange, ...] = ()
+    nested: bool = False

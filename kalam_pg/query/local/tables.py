@@ -27,7 +27,7 @@ def live_rows(x: Execution, tablet: Tablet | StreamTablet, rows_max: int) -> Ste
             return None
         yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
     live = tablet.live_rows(view, rows_max)
-    changes = x.transaction.changes.get(tablet.id)
+    changes = x.own_changes(tablet.id)
     if live is None or not changes:
         return live
     if len(live) > OVERLAID_ROWS_MAX:
