@@ -159,6 +159,10 @@ class StreamTablet:
         batches = ((next(_batch_ids), batch),) if versions else ()
         return Scan(batches, (), None, overlapping=False, rows=len(versions))
 
+    def count(self, view: View) -> int:
+        """How many rows the view sees."""
+        return sum(1 for _ in self.newest(view))
+
     def live_rows(self, view: View, rows_max: int) -> LiveRows | None:
         """Everything that the view sees, in commit order; None when it may be more than `rows_max`."""
         if len(self._newest) > rows_max:

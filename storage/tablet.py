@@ -49,7 +49,6 @@ __all__ = [
     "Tablet",
     "TabletChange",
     "TabletStats",
-    "shrink_tails",
 ]
 
 _DELETE, _TRUNCATE = Op.DELETE, Op.TRUNCATE  # An enum's attribute costs more than a global.
@@ -285,6 +284,19 @@ class Tablet:
         self.last_used = next(_USES)
         return tail.live_rows(after, view.seq, rows_max)
 
+    def count(self, view: View) -> int | None:
+        """How many rows the view sees, hot and cold, exactly; None when the tail must be loaded first.
+
+        No row is read: the tail has its versions, and each segment counts what it hides of older ones.
+        """
+        manifest = self.manifest_at(view.seq)
+        after, tail = manifest.flushed_through, self._tail
+        if tail is None or tail.base > after:
+            return None
+        self.last_used = next(_USES)
+        hidden = tail.superseded_count(after, view.seq) if manifest.segments else 0
+        return tail.count(after, view.seq) + manifest.rows - hidden
+
     def _whole_above(self, view: View) -> int | None:
         """The seq above which all rows of the view lie that a tail has or will have; None: some do not."""
         manifest = self.manifest_at(view.seq)
@@ -465,16 +477,3 @@ class Tablet:
                 wanted = all(row[position] == value for position, value in equals)
                 if wanted and entry.op != Op.DELETE:
                     yield Version(seq, n, entry.op, row, self.layout.version, None)
-
-
-def shrink_tails(tablets: Iterable[Tablet], bytes_max: int) -> int:
-    """Drop the tails least lately used until all take at most `bytes_max`; returns bytes left."""
-    loaded = [(tablet.last_used, tablet.tail_bytes, tablet) for tablet in tablets]
-    total = sum(size for _, size, _ in loaded)
-    for _, size, tablet in sorted(loaded, key=lambda item: item[0]):
-        if total <= bytes_max:
-            break
-        if size:
-            tablet.drop_tail()
-            total -= size
-    return total

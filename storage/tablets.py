@@ -162,8 +162,6 @@ class TabletRegistry:
 
     def relieve_memory(self) -> None:
         """Drop the tails of the tablets used least recently, beyond the limit for all tails."""
-        from storage.tablet import shrink_tails  # noqa: PLC0415 -- needs Arrow
-
         shrink_tails(self.tablets(), self._tail_bytes_max)
 
     def forget_table(self, table: int) -> None:
@@ -189,3 +187,16 @@ class TabletRegistry:
                     stream.append(seq, changes, now_us)
                 except Exception as exc:  # noqa: BLE001 -- other tables' rows come all the same
                     self._on_failure(f"stream {tablet_id.user}/{tablet_id.table}", exc)
+
+
+def shrink_tails(tablets: Iterable["Tablet"], bytes_max: int) -> int:
+    """Drop the tails least lately used until all take at most `bytes_max`; returns bytes left."""
+    loaded = [(tablet.last_used, tablet.tail_bytes, tablet) for tablet in tablets]
+    total = sum(size for _, size, _ in loaded)
+    for _, size, tablet in sorted(loaded, key=lambda item: item[0]):
+        if total <= bytes_max:
+            break
+        if size:
+            tablet.drop_tail()
+            total -= size
+    return total

@@ -33,7 +33,7 @@ from catalog.types.registry import (
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals, numerics
 from kalam_pg.functions.clock import pack_interval, unpack_interval
-from kalam_pg.functions.comparison import comparer, three_way
+from kalam_pg.functions.comparison import compare_floats, comparer, three_way
 from kalam_pg.functions.define import Datum, aggregate
 from kalam_pg.functions.floats import overflow, to_real
 from kalam_pg.functions.integers import out_of_range
@@ -136,10 +136,13 @@ def divide_interval(value: bytes, by: float) -> bytes:
 def _extreme(pg_type: PgType, sign: int) -> Callable[[list[Datum]], Datum]:
     compare = comparer(pg_type)
 
+    of_floats = compare is compare_floats
     if compare is three_way:
         return max if sign > 0 else min  # The first of equal ones, too.
 
     def run(values: list[Datum]) -> Datum:
+        if of_floats and not any(map(math.isnan, values)):
+            return max(values) if sign > 0 else min(values)
         best = values[0]
         for value in values:
             if compare(value, best) * sign > 0:

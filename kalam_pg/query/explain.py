@@ -14,6 +14,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.engines.request import TableInput
 from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.counting import CountPlan
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain_node import Node
@@ -163,6 +164,8 @@ class Explainer:
                 return self._show.query(query_without_where(query), self._point(query.where))
             case HotPlan() if isinstance(query, Select):
                 return (yield from self._hot(plan, query))
+            case CountPlan():
+                return self._show.query(plan.query, self._count)
             case LocalPlan():
                 return (yield from self._local(plan))
             case LockingPlan():
@@ -186,6 +189,9 @@ class Explainer:
 
     def _plain(self, scan: TableScan) -> Node:
         return Node("Scan", self._show.named(scan))
+
+    def _count(self, scan: TableScan) -> Node:
+        return Node("Row Count", self._show.named(scan))
 
     def _point(self, where: Expr | None) -> "PointLeaf":
         return PointLeaf(self._show, where)

@@ -12,9 +12,10 @@ from typing import TypeAlias
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.query.change import plan_change
+from kalam_pg.query.counting import plan_count
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.first_rows import plan_first
-from kalam_pg.query.indexed import Along, Indexed, newest
+from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
 from kalam_pg.query.insert import plan_insert
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.local.program import compile_local
@@ -109,6 +110,9 @@ class Planner:
             return _local(query, TablelessPlan(query.columns, query, engine, here))
         for scan in stored:
             self._refuse_deleted(query, scan)
+        count = plan_count(query)
+        if count is not None:
+            return count
         if isinstance(query, Select):
             point = self._point_plan(query)
             if point is not None:
@@ -167,6 +171,7 @@ class Planner:
                 equals,
                 indexed,
                 newest(scan.table, query.columns, targets, bounds, equals, indexed),
+                plain_slots(targets, query.columns, len(scan.table.columns)),
                 plan_first(query, scan, where),
                 general,
             )

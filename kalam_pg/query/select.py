@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import Protocol
+from typing import Protocol, cast
 
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
@@ -27,8 +27,9 @@ from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import load, scan_tablet
-from kalam_pg.query.sorting import Bounds, Order, sort_rows
+from kalam_pg.query.sorting import Bounds, Order, sorted_places
 from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
@@ -36,6 +37,7 @@ from storage.layout import Row, Value
 from storage.log.view import View
 from storage.stream import StreamTablet
 from storage.tablet import Tablet
+from storage.tail.live_rows import LiveRows
 
 _NO_ROW: Row = ()
 
@@ -131,6 +133,36 @@ class PointPlan(_RowPlan):
 
 
 @dataclass(frozen=True, slots=True)
+class Few:
+    """Some of a few rows that are all in memory, in the order asked for. all: with system columns."""
+
+    live: LiveRows
+    all: Sequence[Row]
+    places: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def rows(self) -> Sequence[Row]:
+        """The rows."""
+        return [self.all[at] for at in self.places]
+
+    def messages(self, shape: Shape) -> Sequence[bytes] | None:
+        """The rows as DataRow messages, made of each row once; None: nothing of these rows is kept."""
+        live = self.live
+        if live.encodings is None or len(live.ordinals) < len(self.all):
+            return None
+        wanted = [live.ordinals[at] for at in self.places]
+        kept = list(map(live.encodings.of(shape).get, wanted))
+        if None not in kept:
+            return cast("list[bytes]", kept)
+        slots, encode = shape.slots, shape.encode
+        made = [encode(tuple([row[slot] for slot in slots])) for row in self.rows()]
+        live.encodings.put(shape, wanted, made)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
 class HotPlan:
     """Filter, sort and project one table's hot rows in Python, newest first.
 
@@ -138,6 +170,7 @@ class HotPlan:
     the tablet wrote that column in order, the scan stops at the LIMIT. -1: `_seq`; None: no such order.
     equals: (column, value) pairs among the WHERE's conditions that storage can test by itself.
     indexed: how an index on one of these answers, None without them. newest: when that is all there is to it.
+    slots: the columns asked for, None when anything else is too (`indexed.plain_slots`).
     first: how few row groups of segments answer, and uncommitted rows; None: not at all.
     """
 
@@ -151,6 +184,7 @@ class HotPlan:
     equals: tuple[tuple[int, Closure], ...]
     indexed: Indexed | None
     newest: Newest | None
+    slots: tuple[int, ...] | None
     first: First | None
     general: SelectPlan
 
@@ -159,14 +193,28 @@ class HotPlan:
         if messages is not None:
             data = b"".join(messages)
             return Result("SELECT", len(messages), self.columns, messages=data)
-        rows = yield from self._found(x)
-        if rows is None:
+        found = yield from self._found(x)
+        if found is None:
             return (yield from self.general.run(x))
-        return Result("SELECT", len(rows), self.columns, rows)
+        messages = None if x.form is None else self._encoded(found, x.form)
+        if messages is not None:
+            return Result("SELECT", len(messages), self.columns, messages=b"".join(messages))
+        return Result("SELECT", len(found), self.columns, self._rows_of(found, x))
 
     def source(self, x: Execution) -> Steps[RowSource]:
-        rows = yield from self._found(x)
-        return Whole(rows) if rows is not None else (yield from self.general.source(x))
+        found = yield from self._found(x)
+        if found is None:
+            return (yield from self.general.source(x))
+        return Whole(self._rows_of(found, x))
+
+    def _rows_of(self, found: "Sequence[Row] | Few", x: Execution) -> Sequence[Row]:
+        return self._project(found.rows(), x.context) if isinstance(found, Few) else found
+
+    def _encoded(self, found: "Sequence[Row] | Few", form: RowForm) -> Sequence[bytes] | None:
+        """The answer as DataRow messages, when these can be kept for the next time."""
+        if self.slots is None or not isinstance(found, Few):
+            return None
+        return found.messages(form.shape(self.slots))
 
     def _messages(self, x: Execution) -> Sequence[bytes] | None:
         """The answer as DataRow messages, None when it is not all in an index that is there."""
@@ -179,7 +227,7 @@ class HotPlan:
         assert isinstance(tablet, Tablet), "STREAM tables have no index"
         return newest.read(tablet, x.view, x.context, form.shape(newest.slots))
 
-    def _found(self, x: Execution) -> Steps[Sequence[Row] | None]:
+    def _found(self, x: Execution) -> "Steps[Sequence[Row] | Few | None]":
         """The answer, or None when this tablet needs an engine."""
         found = yield from self._hot(x)
         if found is not None or self.first is None:
@@ -192,7 +240,7 @@ class HotPlan:
         rows = yield from self.first.find(x, tablet, end)
         return None if rows is None else self._project(rows[offset:], x.context)
 
-    def _hot(self, x: Execution) -> Steps[Sequence[Row] | None]:
+    def _hot(self, x: Execution) -> "Steps[Sequence[Row] | Few | None]":
         """The answer, or None when it is not in memory or takes long."""
         tablet = x.tablet(self.table)
         context = x.context
@@ -222,18 +270,21 @@ class HotPlan:
 
     def _few(
         self, x: Execution, tablet: Tablet | StreamTablet, limit: int | None, offset: int
-    ) -> Steps[Sequence[Row] | None]:
+    ) -> "Steps[Few | None]":
         """By looking at all rows, which are in memory and few; None: they are not."""
         live = yield from live_rows(x, tablet, SMALL_SCAN_ROWS)
         if live is None:
             return None
         where, context = self.where, x.context
-        rows: list[Row] = [(*row, seq, False) for row, seq in live.whole(len(self.table.columns))]
+        rows = live.with_system(len(self.table.columns))
+        places: Sequence[int] = range(len(rows))
         if where is not None:
-            rows = [row for row in rows if where(row, context) is True]
+            places = [at for at in places if where(rows[at], context) is True]
         if self.order:
-            rows = sort_rows(rows, self.order, context)
-        return self._project(rows[offset : None if limit is None else offset + limit], context)
+            kept = [rows[at] for at in places]
+            columns = [[item.closure(row, context) for row in kept] for item in self.order]
+            places = [places[at] for at in sorted_places(columns, self.order)]
+        return Few(live, rows, places[offset : None if limit is None else offset + limit])
 
     def _by_index(
         self,

@@ -8,19 +8,22 @@ import pyarrow as pa
 
 from storage.arrow import SEQ, to_values
 from storage.layout import Row, Value
-from storage.tail.versions import lying_values
+from storage.tail.encodings import Encodings
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRows:
     """Rows in the order of their commits: those of `batches`, then `rows`.
 
-    batches: with the columns of the layout in their order. row_seqs: the commits of `rows`.
+    batches: with the columns of the layout in their order. row_seqs: the commits of `rows`. ordinals:
+    their numbers in a tail, of which `encodings` keeps what was made of rows; () and None without one.
     """
 
     batches: Sequence[pa.RecordBatch]
     rows: Sequence[Row]
     row_seqs: Sequence[int]
+    ordinals: Sequence[int] = ()
+    encodings: Encodings | None = None
 
     def __len__(self) -> int:
         count = len(self.rows)
@@ -32,9 +35,15 @@ class LiveRows:
         """The values of one column."""
         values: list[Value] = []
         for batch in self.batches:
-            values += decoded(batch.column(position))
+            values += to_values(batch.column(position))
         values += [row[position] for row in self.rows]
         return values
+
+    def is_full(self, position: int) -> bool:
+        """Whether no value of a column is NULL."""
+        return not any(batch.column(position).null_count for batch in self.batches) and not any(
+            row[position] is None for row in self.rows
+        )
 
     def whole(self, width: int) -> Iterable[tuple[Row, int]]:
         """(row, commit) of each; rows have `width` columns."""
@@ -43,27 +52,14 @@ class LiveRows:
         rows = zip(*[self.column(at) for at in range(width)], strict=True)
         return zip(rows, cast("list[int]", self.seqs()), strict=True)
 
+    def with_system(self, width: int) -> list[Row]:
+        """The rows with `_seq` and `_deleted` behind."""
+        return [(*row, seq, False) for row, seq in self.whole(width)]
+
     def seqs(self) -> list[Value]:
         """The commit of each row."""
         values: list[Value] = []
         for batch in self.batches:
-            values += decoded(batch.column(SEQ))
+            values += to_values(batch.column(SEQ))
         values += self.row_seqs
         return values
-
-
-def decoded(column: pa.Array) -> Sequence[Value]:
-    """The stored values of a column: those of fixed width a few nanoseconds each."""
-    lying = lying_values(column)
-    if lying is not None:
-        return lying.tolist()
-    if pa.types.is_string(column.type) and len(column) > _ALIKE_ROWS:
-        coded = column.dictionary_encode()
-        if len(coded.dictionary) * 4 < len(column):
-            words = [*coded.dictionary.to_pylist(), None]
-            return [words[at] for at in coded.indices.fill_null(len(words) - 1).to_pylist()]
-    return to_values(column)
-
-
-_ALIKE_ROWS = 256
-"""From here on it pays to look whether a column of texts has few different ones."""

@@ -164,6 +164,11 @@ class Tail:
         """Keys of live rows at or below `after` that versions in (after, upto] replaced."""
         return self._changes.keys(after, upto, self.layout)
 
+    def superseded_count(self, after: int, upto: int) -> int:
+        """How many keys `superseded` gives."""
+        found = self._changes.keys(after, upto, self.layout)
+        return 0 if found is None else int(found.num_rows)
+
     def newest(self, after: int, upto: int, equals: Equals = ()) -> Iterator[tuple[int, Row]]:
         """(seq, row) of the live rows that a view at `upto` sees, newest commit first, lazily.
 
@@ -193,6 +198,13 @@ class Tail:
             if batch.seqs[0] <= after:
                 return
 
+    def count(self, after: int, upto: int) -> int:
+        """How many live rows a view at `upto` sees, of versions newer than `after`."""
+        first, end = self._end_of(after), self._end_of(upto)
+        begin = max(first, self._sealed) - self._recent
+        sealed = sum(batch.count(after, upto) for batch in self._batches)
+        return sealed + len(self._live_places(begin, end - self._recent, upto))
+
     def live_rows(self, after: int, upto: int, rows_max: int) -> LiveRows | None:
         """All live rows that a view at `upto` sees, of versions newer than `after`, in commit order.
 
@@ -205,13 +217,21 @@ class Tail:
         batches = [] if decoded else self._sealed_live(after, upto)
         begin = max(first if decoded else self._sealed, first) - self._recent
         places = self._live_places(begin, end - self._recent, upto)
-        if isinstance(places, range):
-            part = slice(places.start, places.stop)
-            found = LiveRows(batches, self._rows[part], self._seqs[part])
-        else:
-            rows, seqs = self._rows, self._seqs
-            found = LiveRows(batches, [rows[at] for at in places], [seqs[at] for at in places])
+        rows, seqs, numbers = self._picked(places)
+        found = LiveRows(batches, rows, seqs, numbers, self.encodings)
         return found if len(found) <= rows_max else None
+
+    def _picked(self, places: Sequence[int]) -> tuple[Sequence[Row], Sequence[int], Sequence[int]]:
+        """(row, commit, ordinal) of rows kept as tuples, each in a list of its own."""
+        rows, seqs, recent = self._rows, self._seqs, self._recent
+        if isinstance(places, range):
+            start, stop = places.start, places.stop
+            return rows[start:stop], seqs[start:stop], range(recent + start, recent + stop)
+        return (
+            [rows[at] for at in places],
+            [seqs[at] for at in places],
+            [recent + at for at in places],
+        )
 
     def _sealed_live(self, after: int, upto: int) -> list[pa.RecordBatch]:
         found = (

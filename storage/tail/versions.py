@@ -57,13 +57,29 @@ class VersionBatch:
             self._cut = (low, high, deaths)
         return self._cut_result
 
+    def count(self, after: int, upto: int) -> int:
+        """How many rows `live` gives; where nothing was deleted nobody looks at them."""
+        if self.tombstones:
+            found = self.live(after, upto)
+            return 0 if found is None else int(found[1].num_rows)
+        low = 0 if self.seqs[0] > after else bisect_right(self.seqs, after)
+        high = self.batch.num_rows if self.seqs[-1] <= upto else bisect_right(self.seqs, upto)
+        if low >= high:
+            return 0
+        dead = self.dead
+        if dead and self.dead_at[-1] > upto:
+            dead = dead[: bisect_right(self.dead_at, upto)]
+        if low or high < self.batch.num_rows:
+            dead = [at for at in dead if low <= at < high]
+        return high - low - len(dead)
+
     def take(self, at: Sequence[int], positions: Sequence[int]) -> Iterator[tuple[int, Row]]:
         """(seq, values of the columns at `positions`) of the rows at `at`."""
         indices: pa.Array | None = None
         columns: list[Sequence[Value]] = []
         for position in positions:
             if position not in self._views:
-                self._views[position] = lying_values(self.batch.column(position))
+                self._views[position] = _view(self.batch.column(position))
             view = self._views[position]
             if view is not None:
                 columns.append([view[row] for row in at])
@@ -117,7 +133,7 @@ def _int64s(column: pa.Int64Array) -> "memoryview[int]":
     return _lying(column, "q")
 
 
-def lying_values(column: pa.Array) -> "memoryview[int] | memoryview[float] | None":
+def _view(column: pa.Array) -> "memoryview[int] | memoryview[float] | None":
     """The stored values of a column where they lie, None when they cannot be read so."""
     kind = column.type
     if column.null_count:

@@ -337,6 +337,11 @@ def scan(tablet, view):
         for (key, body), seq in zip(to_rows(table, LAYOUT), seqs, strict=True):
             assert key not in rows
             rows[key] = (seq, body)
+    assert tablet.count(view) == len(rows)
+    live = tablet.live_rows(view, 100)
+    if live is not None:
+        assert {key: (seq, body) for (key, body), seq in live.whole(2)} == rows
+    assert (live is not None) or found.segments
     return rows
 
 

@@ -17,7 +17,8 @@ from storage.fs import OS
 from storage.ids import TabletId
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
-from storage.tablet import COLD_NEEDED, Tablet, shrink_tails
+from storage.tablet import COLD_NEEDED, Tablet
+from storage.tablets import shrink_tails
 from tests.storage.fake_log import TABLET, FakeEngine, Write
 from tests.storage.merging import merge_segments
 
@@ -68,7 +69,7 @@ def scan(tablet, view):
             key = tuple(row[position] for position in tablet.layout.key)
             assert key not in rows
             rows[key] = (seq, row)
-    assert found.rows == len(rows)
+    assert found.rows == tablet.count(view) == len(rows)
     return rows
 
 

@@ -131,3 +131,43 @@ def test_long_texts_sort(alice):
     )
     rows = alice.execute("SELECT id FROM m ORDER BY body DESC").fetchall()
     assert rows == [(3,), (2,), (1,)]
+
+
+COUNT = "SELECT count(*), count(id) FROM m"
+
+
+def test_a_count_is_exact_hot_and_cold_in_any_view_and_reads_nothing(tables, alice):
+    def counted(connection, expected):
+        """By the counters, and by an engine that reads the rows."""
+        assert connection.execute(COUNT).fetchone() == (expected, expected)
+        assert connection.execute("SELECT count(*) FROM m WHERE id > -1").fetchone() == (expected,)
+
+    assert way(alice, COUNT) == "Aggregate"
+    assert alice.execute(f"EXPLAIN {COUNT}").fetchall()[1] == ("  ->  Row Count on m",)
+    counted(alice, 0)
+    fill(alice, messages=300)
+    alice.execute("DELETE FROM m WHERE id <= 10")
+    counted(alice, 290)
+    alice.execute("STORAGE FLUSH TABLE m")
+    counted(alice, 290)
+    alice.execute("UPDATE m SET body = 'new' WHERE id BETWEEN 100 AND 110")
+    alice.execute("DELETE FROM m WHERE id BETWEEN 11 AND 20")
+    alice.execute("INSERT INTO m SELECT g, 1, 'back' FROM generate_series(1, 15) g")
+    counted(alice, 295)
+    alice.execute("STORAGE FLUSH TABLE m")
+    alice.execute("DELETE FROM m WHERE id = 299")
+    counted(alice, 294)
+    with tables.connect("alice") as other, alice.transaction():
+        alice.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET search_path TO q")
+        counted(alice, 294)
+        other.execute("INSERT INTO q.m VALUES (1000, 1, 'x'); DELETE FROM q.m WHERE id = 5")
+        other.execute("INSERT INTO q.m VALUES (1001, 1, 'x')")
+        other.execute("STORAGE FLUSH TABLE q.m")
+        counted(alice, 294)
+        alice.execute(
+            "INSERT INTO m VALUES (2000, 1, 'x'), (2001, 1, 'x'); DELETE FROM m WHERE id = 6"
+        )
+        counted(alice, 295)
+    counted(alice, 296)
+    alice.execute("TRUNCATE m")
+    counted(alice, 0)

@@ -3,8 +3,10 @@
 An aggregate is what `functions.aggregates` says it is: it takes a group's arguments in input order.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from catalog.errors import FeatureNotSupportedError
@@ -17,6 +19,7 @@ from kalam_pg.query.local.running import STRIDE, Run
 from kalam_pg.query.local.values import Key, keys, over, values
 from kalam_pg.query.sorting import Order, order_of, sort_rows
 from kalam_pg.sql.closures import Run as Closure
+from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.datafusion_state import fingerprint
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.tree import (
@@ -149,7 +152,7 @@ class Computed:
 
     name: str
     function: Callable[..., Value]
-    by_values: Callable[[list[Value]], Value] | None
+    by_values: Callable[..., Value] | None
     args: Sequence[Closure]
     distinct: Sequence[Key]
     filter: Closure | None
@@ -161,7 +164,7 @@ class Computed:
             if not self.args:
                 return lambda places: len(relation) if places is None else len(places)
             if len(self.args) == 1:
-                return self._of_column(values(self.args[0], relation, run), run)
+                return self._of_column(self.args[0], relation, run)
         rows = relation.rows
 
         def compute(places: Places) -> Value:
@@ -171,17 +174,23 @@ class Computed:
 
         return compute
 
-    def _of_column(self, column: Sequence[Value], run: Run) -> "Callable[[Places], Value]":
+    def _of_column(self, arg: Closure, relation: Relation, run: Run) -> "Callable[[Places], Value]":
         """By the values of the only argument."""
-        function = self.function
+        column = values(arg, relation, run)
+        full = isinstance(arg, Slot) and relation.is_full(arg.index)
+        function, by_values = self.function, self.by_values
+
+        def known(places: Places) -> Sequence[Value]:
+            picked = _picked(column, places)
+            return picked if full else [value for value in picked if value is not None]
+
         if self.name == "count":
-            return lambda places: len([1 for value in _picked(column, places) if value is not None])
-        by_values = self.by_values
+            return lambda places: len(known(places))
         if by_values is None:
             return lambda places: function(run, [(v,) for v in _picked(column, places)])
 
         def compute(places: Places) -> Value:
-            found: list[Value] = [v for v in _picked(column, places) if v is not None]
+            found = known(places)
             return by_values(found) if found else None
 
         return compute
@@ -206,7 +215,9 @@ class Computed:
 
 
 def _picked(column: Sequence[Value], places: Places) -> Sequence[Value]:
-    return column if places is None else [column[at] for at in places]
+    if places is None:
+        return column
+    return itemgetter(*places)(column) if len(places) > 1 else (column[places[0]],)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,13 +260,9 @@ class Groups:
         if not members:
             return (None,)  # All rows, and though there are none.
         made = keys([columns[at] for at in members], [self.by[at] for at in members], nulls=True)
-        groups: dict[Value, list[int]] = {}
+        groups: defaultdict[Value, list[int]] = defaultdict(list)
         for at, key in enumerate(made):
-            found = groups.get(key)
-            if found is None:
-                groups[key] = [at]
-            else:
-                found.append(at)
+            groups[key].append(at)
         return list(groups.values())
 
 

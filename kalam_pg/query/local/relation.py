@@ -32,6 +32,10 @@ class Relation:
             found = self._columns[at] = [row[at] for row in self.rows]
         return found
 
+    def is_full(self, at: int) -> bool:
+        """Whether it is known that no value of a column is NULL."""
+        return False
+
 
 class StoredRows(Relation):
     """The rows of a table: its columns, then `_seq` and `_deleted`.
@@ -76,3 +80,6 @@ class StoredRows(Relation):
                 found = live.column(at)
             self._columns[at] = found
         return found
+
+    def is_full(self, at: int) -> bool:
+        return at >= self._own or self._live.is_full(at)
