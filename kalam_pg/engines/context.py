@@ -1,6 +1,6 @@
 """Making the DataFusion session of one query: it knows the tables that the query names, and no more."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,10 @@ def new_session(settings: EngineSettings, input_rows: int) -> SessionContext:
         .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
         .set("datafusion.execution.parquet.schema_force_view_types", "false")
         .set("datafusion.sql_parser.dialect", "PostgreSQL")
+        # Filters that min and max aggregates hand to files lose rows where a file has only NULLs.
+        .set("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", "false")
+        # What a statement may be is bounded on its tokens (`kalam_pg.sql.limits`).
+        .set("datafusion.sql_parser.recursion_limit", "1000")
     )
     runtime = RuntimeEnvBuilder().with_fair_spill_pool(settings.pool_bytes)
     if settings.spill_directory is None:
@@ -75,16 +79,20 @@ def register_batches(
     schema: pa.Schema,
     batches: Sequence[pa.RecordBatch],
     partitions: int = 1,
+    named: Mapping[str, str] | None = None,
 ) -> None:
     """A table of batches in memory, its columns those of `schema` (batches may have more).
 
-    The batches are dealt out to `partitions`, which spares DataFusion an exchange of its own.
+    named: what columns are called in the table, if otherwise. The batches are dealt out to `partitions`,
+    which spares DataFusion an exchange of its own.
     """
     names = schema.names
     # A table of no batches has no schema in DataFusion.
     chosen = [batch.select(names) for batch in batches] or [
         pa.RecordBatch.from_pylist([], schema=schema)
     ]
+    if named:
+        chosen = [batch.rename_columns([named[name] for name in names]) for batch in chosen]
     share = -(-len(chosen) // max(1, min(partitions, len(chosen))))
     parts = [chosen[start : start + share] for start in range(0, len(chosen), share)]
     session.register_record_batches(name, parts)

@@ -12,7 +12,13 @@ import pyarrow as pa
 from datafusion import RecordBatchStream, SessionContext, udaf, udf
 
 from kalam_pg.engines import inputs
-from kalam_pg.engines.context import EngineSettings, new_session, partitions_for, plan
+from kalam_pg.engines.context import (
+    EngineSettings,
+    new_session,
+    partitions_for,
+    plan,
+    register_batches,
+)
 from kalam_pg.engines.direct import direct_chunks
 from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.encoding import FIRST_BYTES, encoder, grown, slices
@@ -30,7 +36,7 @@ _MARK = "kalam-error#"
 class Execution:
     """One query. `chunks` may be iterated once; dropping the iterator stops DataFusion.
 
-    direct: see `request.EngineQuery`. encoded: where the rows of immutable batches are kept.
+    direct, steps: see `request.EngineQuery`. encoded: where the rows of immutable batches are kept.
     merges: where it is kept which cold rows are hidden.
     """
 
@@ -44,6 +50,7 @@ class Execution:
     direct: tuple[str, ...] = ()
     encoded: EncodedRows = field(default_factory=lambda: EncodedRows(0))
     merges: Merges = field(default_factory=Merges)
+    steps: tuple[tuple[str, str], ...] = ()
     _raised: list[KalamError] = field(default_factory=list)
 
     def chunks(self) -> "Generator[pa.Schema | pa.RecordBatch | WireChunk]":
@@ -75,6 +82,9 @@ class Execution:
             _register_function(session, spec, self.context, self._raised)
         for table in self.tables:
             inputs.register(session, table, self.verified, self.merges, partitions)
+        for name, sql in self.steps:
+            step = plan(session, sql)
+            register_batches(session, name, step.schema(), step.collect(), partitions)
         frame = plan(session, self.sql)
         return frame.execute_stream(), frame.schema()
 

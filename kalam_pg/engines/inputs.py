@@ -36,6 +36,7 @@ class Input:
     overlapping: bool
     missing: dict[str, object]
     hot_ids: tuple[int, ...] = ()
+    prefix: str = ""
 
     def rows(self) -> int:
         """How many rows a scan reads at most."""
@@ -50,13 +51,14 @@ def register(
     merges: Merges,
     partitions: int = 1,
 ) -> None:
-    """Make `table.name` known in `session`.
+    """Make `table.name` known in `session`, its columns with the table's prefix.
 
     Raises:
         DataCorruptedError, IoError: A segment is damaged or gone.
     """
     if not table.segments:
-        register_batches(session, table.name, table.schema, table.hot, partitions)
+        named = {column: table.prefix + column for column in table.schema.names}
+        register_batches(session, table.name, table.schema, table.hot, partitions, named)
         return
     footers = {segment.path: verified.open(segment) for segment in table.segments}
     merged = merges.merged(
@@ -67,6 +69,8 @@ def register(
         overlapping=table.overlapping,
     )
     sql = " UNION ALL ".join(_Parts(session, table, footers, partitions).build(merged))
+    columns = [f"{quote(c)} AS {quote(table.prefix + c)}" for c in table.schema.names]
+    sql = f"SELECT {', '.join(columns) or '*'} FROM ({sql})"  # noqa: S608
     session.register_view(table.name, session.sql(sql))
 
 

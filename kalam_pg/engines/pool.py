@@ -246,6 +246,7 @@ class Pool:
             _context(query.context),
             limits,
             query.direct,
+            query.steps,
         )
         worker.asked += 1
         await worker.send(WorkerFrame.QUERY, encode_query(body), descriptors)
@@ -265,6 +266,7 @@ class Pool:
             table.superseded,
             table.overlapping,
             table.missing,
+            table.prefix,
         )
 
     async def _batch(

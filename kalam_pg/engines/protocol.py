@@ -63,6 +63,7 @@ class TableBody:
     superseded: pa.RecordBatch | None
     overlapping: bool
     missing: dict[str, object]
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class QueryBody:
     context: dict[str, object]
     limits: Limits
     direct: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 class Failure(msgspec.Struct, frozen=True):

@@ -60,6 +60,8 @@ class TableInput:
         row with `_deleted` hides it).
     key_kinds: `storage.layout.Column.kind` of each key column; with it, equality of float and numeric
         keys is SQL's (-0 is 0, 1.50 is 1.5).
+    prefix: what the SQL puts before a column's name, so that no two tables of a statement have a column
+        of one name: DataFusion hands filters down through outer joins and into files by name alone.
     """
 
     name: str
@@ -71,6 +73,7 @@ class TableInput:
     overlapping: bool = False
     missing: dict[str, Any] = field(default_factory=dict)
     key_kinds: tuple[str, ...] = ()
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ class ArrowResult:
 class EngineQuery:
     """One query for a worker: SQL text out of the typed tree, and everything it may touch.
 
+    steps: queries that are computed first, once each and in order, as tables of those names.
+
     context: values that UDFs may need: user, now_us, settings, TypeContext … (picklable).
     direct: names of columns of the one table; not empty when the result is just these of every row, in
         any order of rows: where there are no segments a worker then needs no DataFusion.
@@ -103,6 +108,7 @@ class EngineQuery:
     result: WireResult | ArrowResult
     context: dict[str, Any] = field(default_factory=dict)
     direct: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

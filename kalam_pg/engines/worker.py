@@ -122,6 +122,7 @@ class Worker:
                 query.direct,
                 self._encoded,
                 self._merges,
+                query.steps,
             )
             chunks = execution.chunks()
             with contextlib.closing(chunks):
@@ -149,6 +150,7 @@ class Worker:
             table.overlapping,
             table.missing,
             tuple(number for pieces, number in batches for _ in pieces),
+            table.prefix,
         )
 
     def _batch(self, batch: SharedBatch | bytes) -> list[pa.RecordBatch]:

@@ -25,6 +25,7 @@ from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
 from catalog.types.registry import by_oid
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
+from kalam_pg.functions.by_column import BY_COLUMN
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.floats import overflow
@@ -56,6 +57,8 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
     types = tuple([_type(oid) for oid in spec.arg_oids])
     if spec.key.startswith("~"):
         name, _, rest = spec.key[1:].partition(":")
+        if name in BY_COLUMN:
+            return BY_COLUMN[name]
         strict = name not in _LENIENT
         return _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
     key, typmod = split_key(spec.key)
@@ -220,9 +223,11 @@ def _any_all(every: bool) -> Callable[..., Callable[..., Datum]]:
         test = bound_row(by_key(rest), (types[0], element), -1, context)
 
         def run(value: Datum, items: Datum) -> bool | None:
+            if items is None:
+                return None
             unknown = False
             for item in items:
-                if item is None:
+                if item is None or value is None:
                     unknown = True
                 elif bool(test(value, item)) is not every:
                     return not every
@@ -332,6 +337,16 @@ def _extreme(sign: int) -> Callable[..., Callable[..., Datum]]:
     return make
 
 
+def _null_if(_rest: str, types: tuple[PgType, ...], _context: EvalContext) -> Callable[..., Datum]:
+    compare = comparer(types[0])
+
+    def run(left: Datum, right: Datum) -> Datum:
+        equal = left is not None and right is not None and compare(left, right) == 0
+        return None if equal else left
+
+    return run
+
+
 def _set(ordinality: bool) -> Callable[..., Callable[..., Datum]]:
     def make(rest: str, types: tuple[PgType, ...], context: EvalContext) -> Callable[..., Datum]:
         overload = by_key(rest)
@@ -367,7 +382,8 @@ _HELPERS: dict[str, Callable[..., Callable[..., Datum]]] = {
     "aggd": _aggregate(distinct=True),
     "max": _extreme(1),
     "min": _extreme(-1),
+    "nullif": _null_if,
     "set": _set(ordinality=False),
     "seto": _set(ordinality=True),
 }
-_LENIENT = frozenset({"max", "min", "agg", "aggd", "set", "seto"})
+_LENIENT = frozenset({"any", "all", "max", "min", "nullif", "agg", "aggd", "set", "seto"})

@@ -67,6 +67,7 @@ def _request(
             "types": context.types,
         },
         direct=direct,
+        steps=emitted.steps,
     )
 
 

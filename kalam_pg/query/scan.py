@@ -77,6 +77,7 @@ def _input(need: ScanNeed, scan: Scan) -> TableInput:
         superseded=scan.superseded,
         overlapping=scan.overlapping,
         missing={f"c{c.id}": c.missing for c in table.layout.columns},
+        prefix=f"{need.name}_",
     )
 
 

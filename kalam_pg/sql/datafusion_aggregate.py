@@ -41,19 +41,29 @@ class Aggregates:
     """Translates the aggregates of one level."""
 
     def __init__(
-        self, state: Rendering, expressions: Expressions, parts: Parts, *, keep_order: bool
+        self,
+        state: Rendering,
+        expressions: Expressions,
+        parts: Parts,
+        order: Sequence[Sql],
+        *,
+        keep_order: bool,
     ) -> None:
-        """keep_order: others of the level sort their input, so what has no ORDER BY must ask for
-        the rows' own order.
+        """order: what the rows are in the order of, if it is told. keep_order: others of the level sort
+        their input, so what has no ORDER BY must ask for the rows' own order.
         """
         self._state = state
         self._expressions = expressions
         self._parts = parts
+        self._of_rows = order
         self._keep_order = keep_order
+        self._filter: Sql | None = None
 
     def emit(self, aggregate: Aggregate) -> Sql:
         """The aggregate's value, over results of the grouping level."""
         aggregate = with_json_rows(aggregate)
+        condition = aggregate.filter
+        self._filter = None if condition is None else self._expressions.emit(condition)
         native = None if aggregate.within_group else self._native(aggregate)
         return native if native is not None else self._gathered(aggregate)
 
@@ -87,7 +97,10 @@ class Aggregates:
         (arg,) = aggregate.args
         if not aggregate.distinct:
             return self._call("count", aggregate, self._arg(arg).text, INT64)
-        key = self._parts.input(self._expressions.sortable(arg))
+        if is_constant(arg) and self._expressions.is_null(arg):
+            # DataFusion counts a NULL that is a constant.
+            return Sql("arrow_cast(0, 'Int64')", INT64)
+        key = self._input(self._expressions.sortable(arg))
         return self._call("count", aggregate, f"DISTINCT {key.text}", INT64)
 
     def _exact_sum(self, aggregate: Aggregate) -> Sql | None:
@@ -127,6 +140,10 @@ class Aggregates:
     def _extreme(self, aggregate: Aggregate) -> Sql | None:
         (arg,) = aggregate.args
         value = self._arg(arg)
+        if arg.type in _FLOATS:
+            coded = float_code(self._state, self._expressions.emit(arg))
+            code = self._call(aggregate.overload.name, aggregate, self._input(coded).text, INT64)
+            return float_of_code(self._state, code, value.physical)
         if not ordered_in_arrow(arg.type) and not is_decimal(value.physical):
             return None
         return self._call(aggregate.overload.name, aggregate, value.text, value.physical)
@@ -173,27 +190,51 @@ class Aggregates:
 
     def _arg(self, expr: Expr, physical: pa.DataType | None = None) -> Sql:
         sql = self._expressions.emit(expr)
-        return self._parts.input(sql if physical is None else converted(sql, physical))
+        return self._input(sql if physical is None else converted(sql, physical))
+
+    def _input(self, sql: Sql) -> Sql:
+        """A value of each row; what may raise is computed only of the rows that FILTER lets pass."""
+        if self._filter is not None and sql.fallible:
+            text = f"CASE WHEN {self._filter.text} THEN {sql.text} END"
+            sql = Sql(text, sql.physical, fallible=True)
+        return self._parts.input(sql)
 
     def _order(self, keys: Sequence[SortKey]) -> str:
         if not keys:
+            if self._of_rows:
+                return f" ORDER BY {', '.join([self._parts.input(o).text for o in self._of_rows])}"
             if not self._keep_order:
                 return ""
             number = self._parts.input(Sql("row_number() OVER ()", pa.uint64()))
             return f" ORDER BY {number.text}"
-        terms = []
+        terms: dict[str, str] = {}
         for key in keys:
-            value = self._parts.input(self._expressions.sortable(key.expr))
+            value = self._input(self._expressions.sortable(key.expr))
             way = "DESC" if key.descending else "ASC"
-            terms.append(f"{value.text} {way} NULLS {'FIRST' if key.nulls_first else 'LAST'}")
-        return f" ORDER BY {', '.join(terms)}"
+            nulls = "FIRST" if key.nulls_first else "LAST"
+            # Only once: a second time changes nothing, but DataFusion then fails.
+            terms.setdefault(value.text, f"{value.text} {way} NULLS {nulls}")
+        return f" ORDER BY {', '.join(terms.values())}"
 
     def _call(self, name: str, aggregate: Aggregate, args: str, physical: pa.DataType) -> Sql:
         text = f"{name}({args})"
-        if aggregate.filter is not None:
-            condition = self._parts.input(self._expressions.emit(aggregate.filter))
+        if self._filter is not None:
+            condition = self._parts.input(self._filter)
             text += f" FILTER (WHERE {condition.text})"
         return self._parts.result(text, physical)
+
+
+def float_code(state: Rendering, value: Sql) -> Sql:
+    """A float as a bigint of the same order: DataFusion's min and max have no place for NaN."""
+    floats = converted(value, pa.float64())
+    made = state.call("~fcode", [floats], INT64, (types.FLOAT8,), types.INT8, fallible=False)
+    return Sql(made.text, INT64, value.fallible)
+
+
+def float_of_code(state: Rendering, code: Sql, physical: pa.DataType) -> Sql:
+    """The float of such a bigint."""
+    made = state.call("~fofcode", [code], pa.float64(), (types.INT8,), types.FLOAT8, fallible=False)
+    return converted(made, physical)
 
 
 def average(state: Rendering, total: Sql, count: Sql) -> Sql:

@@ -21,6 +21,7 @@ from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.closures import flatten
+from kalam_pg.sql.datafusion_choice import choice, first_not_null, same_form
 from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import (
@@ -31,7 +32,6 @@ from kalam_pg.sql.physical import (
     canonical,
     is_decimal,
     literal,
-    null,
     quote,
 )
 from kalam_pg.sql.three_valued import NOTHING, chain, kept_apart, one_of
@@ -93,6 +93,14 @@ def is_constant(expr: Expr, *, once: bool = False) -> bool:
     return True
 
 
+def is_volatile(node: object) -> bool:
+    """Whether anything in it may have another value each time that it is computed."""
+    return any(
+        isinstance(part, Call) and part.overload.volatility is Volatility.VOLATILE
+        for part in walk(node)
+    )
+
+
 class Expressions:
     """The expressions of one query level."""
 
@@ -126,15 +134,15 @@ class Expressions:
             case IsNull(arg, negated):
                 return self._suffix(self.emit(arg), "IS NOT NULL" if negated else "IS NULL")
             case IsTruth(arg, value, negated):
-                word = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}[value]
-                return self._suffix(self.emit(arg), f"IS {'NOT ' if negated else ''}{word}")
+                return self._is_truth(self.emit(arg), value, negated=negated)
             case IsDistinct(left, right, _, negated):
                 word = "IS NOT DISTINCT FROM" if negated else "IS DISTINCT FROM"
                 return self._infix(*self._comparable(left, right), word)
             case Case():
-                return self._case(expr)
-            case Coalesce(args):
-                return self._coalesce([self.emit(a) for a in args])
+                whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
+                return choice(whens, self.emit(expr.default), expr.type)
+            case Coalesce():
+                return first_not_null([self.emit(a) for a in _alternatives(expr)])
             case NullIf():
                 return self._null_if(expr)
             case MinMax():
@@ -164,6 +172,10 @@ class Expressions:
             case _:
                 assert_never(expr)
 
+    def is_null(self, expr: Expr) -> bool:
+        """Whether a constant expression is NULL."""
+        return evaluate(expr, self._state.context) is None
+
     def test(self, expr: Expr) -> Sql:
         """A condition in whose place NULL is as good as false, which DataFusion knows to use better."""
         if self._scope.node(expr) is not None or is_constant(expr, once=self._once):
@@ -173,6 +185,8 @@ class Expressions:
                 return self._logic(kind, [self.test(a) for a in args])
             case InList(negated=False):
                 return self._in_list(expr, null_is_false=True)
+            case IsTruth(arg, True, negated=False):
+                return self.test(arg)
             case _:
                 return self.emit(expr)
 
@@ -191,8 +205,9 @@ class Expressions:
     def comparable_form(self, sql: Sql, pg_type: PgType) -> Sql:
         """`sortable` of an expression that is already SQL."""
         if pg_type in {types.FLOAT4, types.FLOAT8}:
-            # -0 and 0 are one value, which sorting by bits would tell apart.
-            return Sql(f"({sql.text} + 0.0)", pa.float64(), sql.fallible)
+            # -0 and 0 are one value, and so are NaN and -NaN, which their bits would tell apart.
+            text = f"nanvl({sql.text} + 0.0, arrow_cast('NaN', 'Float64'))"
+            return Sql(text, pa.float64(), sql.fallible)
         if ordered_in_arrow(pg_type) or is_decimal(sql.physical):
             return sql
         key_function(pg_type)  # refuses types without an order
@@ -317,6 +332,14 @@ class Expressions:
     def _suffix(arg: Sql, test: str) -> Sql:
         return Sql(f"({arg.text} {test})", BOOLEAN, arg.fallible)
 
+    @staticmethod
+    def _is_truth(arg: Sql, value: bool | None, *, negated: bool) -> Sql:
+        """IS TRUE and its like: DataFusion's own fail where they are an aggregate's condition."""
+        if value is None:
+            return Expressions._suffix(arg, "IS NOT NULL" if negated else "IS NULL")
+        known = f"coalesce({arg.text}, {'false' if value else 'true'})"
+        return Sql(known if value != negated else f"(NOT {known})", BOOLEAN, arg.fallible)
+
     def _row_is_null(self, items: tuple[Expr, ...], *, negated: bool) -> Sql:
         test = "IS NOT NULL" if negated else "IS NULL"
         return self.conjunction([self._suffix(self.emit(i), test) for i in items])
@@ -350,39 +373,19 @@ class Expressions:
         """AND of at least one; what may raise is evaluated only where nothing before is false."""
         return chain(args, "AND", decided=0)
 
-    def _case(self, expr: Case) -> Sql:
-        whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
-        default = self.emit(expr.default)
-        values, physical = self._unified([v for _, v in whens] + [default], expr.type)
-        branches = " ".join(
-            [
-                f"WHEN {test.text} THEN {value.text}"
-                for (test, _), value in zip(whens, values, strict=False)
-            ]
-        )
-        fallible = any(v.fallible for v in values) or any(t.fallible for t, _ in whens)
-        return Sql(f"CASE {branches} ELSE {values[-1].text} END", physical, fallible)
-
-    def _unified(self, values: Sequence[Sql], pg_type: PgType) -> tuple[list[Sql], pa.DataType]:
-        """Values of one type in one physical form."""
-        return unified(values, pg_type)
-
-    def _coalesce(self, args: list[Sql]) -> Sql:
-        values, physical = _same_form(args)
-        fallible = any(v.fallible for v in values)
-        if not fallible:
-            return Sql(f"coalesce({', '.join([v.text for v in values])})", physical)
-        whens = " ".join([f"WHEN {v.text} IS NOT NULL THEN {v.text}" for v in values[:-1]])
-        return Sql(f"CASE {whens} ELSE {values[-1].text} END", physical, fallible)
-
     def _null_if(self, expr: NullIf) -> Sql:
-        left = self.emit(expr.left)
-        equal = self.emit(Call(expr.equals, (expr.left, expr.right), types.BOOL, -1, expr.position))
-        text = f"CASE WHEN {equal.text} THEN {null(left.physical)} ELSE {left.text} END"
-        return Sql(text, left.physical, equal.fallible)
+        left, right = self.emit(expr.left), self.emit(expr.right)
+        fallible = left.fallible or right.fallible
+        floats = expr.left.type in {types.FLOAT4, types.FLOAT8}
+        if left.physical == right.physical and ordered_in_arrow(expr.left.type) and not floats:
+            return Sql(f"nullif({left.text}, {right.text})", left.physical, fallible)
+        args = [self.canonical(expr.left), self.canonical(expr.right)]
+        kinds = (expr.left.type, expr.right.type)
+        made = self._state.call("~nullif", args, args[0].physical, kinds, expr.type, fallible=False)
+        return Sql(made.text, made.physical, fallible)
 
     def _min_max(self, expr: MinMax) -> Sql:
-        values, physical = _same_form([self.emit(a) for a in expr.args])
+        values, physical = same_form([self.emit(a) for a in expr.args])
         fallible = any(v.fallible for v in values)
         native = ordered_in_arrow(expr.type) and expr.type not in {types.FLOAT4, types.FLOAT8}
         if native or is_decimal(physical):
@@ -452,25 +455,17 @@ class Expressions:
         return Sql(arrow_cast(text, physical), physical, any(i.fallible for i in items))
 
 
+def _alternatives(expr: Coalesce) -> list[Expr]:
+    """The arguments of nested COALESCEs as those of one."""
+    return [
+        inner
+        for arg in expr.args
+        for inner in (_alternatives(arg) if isinstance(arg, Coalesce) else [arg])
+    ]
+
+
 def _all_integers(values: Sequence[Sql]) -> bool:
     return all(pa.types.is_integer(v.physical) for v in values)
-
-
-def unified(values: Sequence[Sql], pg_type: PgType) -> tuple[list[Sql], pa.DataType]:
-    """Values of one type in one physical form, the common one if they agree."""
-    if all(v.physical == values[0].physical for v in values):
-        return list(values), values[0].physical
-    if pg_type is types.NUMERIC:
-        common = numeric_sql.common(values)
-        if common is not None:
-            return [converted(v, common) for v in values], common
-    physical = canonical(pg_type)
-    return [converted(v, physical) for v in values], physical
-
-
-def _same_form(values: Sequence[Sql]) -> tuple[list[Sql], pa.DataType]:
-    """As `unified`; only numerics can differ."""
-    return unified(values, types.NUMERIC)
 
 
 def _relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:

@@ -9,7 +9,8 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from kalam_pg.functions.table import OverloadKind
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant, unified
+from kalam_pg.sql.datafusion_choice import unified
+from kalam_pg.sql.datafusion_expr import Expressions, is_constant, is_volatile
 from kalam_pg.sql.datafusion_lateral import (
     binding_condition,
     lateral_function,
@@ -18,23 +19,40 @@ from kalam_pg.sql.datafusion_lateral import (
     outer_columns,
     relations_of,
 )
-from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column
+from kalam_pg.sql.datafusion_state import (
+    ORDER,
+    Order,
+    Relation,
+    Rendering,
+    Scope,
+    column,
+    derived,
+    derived_column,
+)
 from kalam_pg.sql.physical import Sql, arrow_cast, canonical, literal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
+    ArraySubquery,
     Call,
     ColumnRef,
     CteScan,
+    Exists,
     Expr,
     FromItem,
     FunctionScan,
+    InSubquery,
     Join,
     OutputColumn,
+    Query,
+    ScalarSubquery,
+    Select,
     SubqueryScan,
     TableScan,
     ValuesScan,
     VirtualScan,
+    Window,
 )
+from kalam_pg.sql.walk import walk
 from storage.errors import KeyTooLongError
 from storage.layout import Value
 
@@ -49,10 +67,13 @@ _JOINS = {"inner": "INNER JOIN", "left": "LEFT JOIN", "right": "RIGHT JOIN", "fu
 class FromClause:
     """The FROM clause of one query; fills the scope as it goes."""
 
-    def __init__(self, state: Rendering, scope: Scope, emit_query: EmitQuery) -> None:
+    def __init__(
+        self, state: Rendering, scope: Scope, emit_query: EmitQuery, query: Select
+    ) -> None:
         self._state = state
         self._scope = scope
         self._emit_query = emit_query
+        self._query = query
 
     def emit(self, items: Iterable[FromItem], before: str = "") -> str:
         """The items, cross joined in order, after what already stands in the clause."""
@@ -71,14 +92,13 @@ class FromClause:
         match item:
             case TableScan():
                 return self._table(item)
-            case SubqueryScan(relation, query):
-                return self._derived(relation, self._emit_query(query, self._scope.parent))
+            case SubqueryScan():
+                return self._subquery(item)
             case CteScan(relation, cte):
-                physical = self._state.ctes.get(cte)
-                if physical is None:
+                common = self._state.ctes.get(cte)
+                if common is None:
                     raise FeatureNotSupportedError("this use of WITH is not supported")
-                self._bind(relation, physical)
-                return f"k{cte} AS r{relation}"
+                return self._derived(relation, common)
             case ValuesScan(relation, rows, columns):
                 emitted = values(self._state, self._scope, rows, columns)
                 return self._derived(relation, emitted)
@@ -92,6 +112,21 @@ class FromClause:
                 )
             case _:
                 assert_never(item)
+
+    def _subquery(self, item: SubqueryScan) -> str:
+        """A derived table; computed once where computing it again could be noticed."""
+        order = Order.COLUMN if self._is_alone(item.relation) else Order.ANY
+        emitted = self._emit_query(item.query, self._scope.parent, order=order)
+        if is_volatile(item.query) or (_picks(item.query) and _rereads(self._query)):
+            if outer_columns(item.query, relations_of(item.query)):
+                raise FeatureNotSupportedError("this form of correlated subquery is not supported")
+            emitted = self._state.step(emitted)
+        return self._derived(item.relation, emitted)
+
+    def _is_alone(self, relation: int) -> bool:
+        """Whether the query reads nothing else, so that its rows are in that relation's order."""
+        (first, *others) = self._query.from_
+        return not others and getattr(first, "relation", -1) == relation
 
     # -------------------------------------------------------------- items that depend on others
 
@@ -116,18 +151,21 @@ class FromClause:
         alias = f"r{item.relation}"
         on = binding_condition(self._scope, refs, alias)
         self._bind(item.relation, bound.physical)
-        return f"({bound.sql}) AS {alias}", on
+        return derived(bound.sql, alias, bound.names()), on
 
     def _bind(self, relation: int, physical: tuple[pa.DataType, ...]) -> None:
         """Columns c0, c1 … of a relation."""
         alias = f"r{relation}"
         for index, kind in enumerate(physical):
-            sql = column(alias, f"c{index}", kind)
+            sql = derived_column(alias, f"c{index}", kind)
             self._scope.add_column(relation, index, lambda sql=sql: sql)  # type: ignore[misc]
 
     def _derived(self, relation: int, emitted: Relation) -> str:
+        alias = f"r{relation}"
         self._bind(relation, emitted.physical)
-        return f"({emitted.sql}) AS r{relation}"
+        if emitted.order is not None and self._is_alone(relation):
+            self._scope.order = (derived_column(alias, ORDER, emitted.order),)
+        return derived(emitted.sql, alias, emitted.names())
 
     def _table(self, scan: TableScan) -> str:
         name, read = self._state.scan(scan)
@@ -142,7 +180,7 @@ class FromClause:
 
             def sql(stored: str = stored, physical: pa.DataType = physical) -> Sql:
                 read[stored] = None
-                return column(alias, stored, physical)
+                return column(alias, f"{name}_{stored}", physical)
 
             self._scope.add_column(scan.relation, index, sql)
         return f"{name} AS {alias}"
@@ -181,6 +219,26 @@ class FromClause:
         rows = set_rows(self._state, scan)
         physical = tuple([canonical(c.type) for c in scan.columns])
         return self._derived(scan.relation, inline(rows, scan.columns, physical))
+
+
+def _picks(query: Query) -> bool:
+    """Whether which rows it has may depend on their order, which nothing tells."""
+    return any(
+        getattr(node, "limit", None) is not None
+        or getattr(node, "offset", None) is not None
+        or getattr(node, "distinct_on", ())
+        or isinstance(node, Window)
+        for node in walk(query)
+    )
+
+
+def _rereads(query: Select) -> bool:
+    """Whether something in it is computed for each distinct row of its FROM clause."""
+    return any(
+        isinstance(node, ScalarSubquery | ArraySubquery | Exists | InSubquery)
+        or getattr(node, "lateral", False)
+        for node in walk(query)
+    )
 
 
 def values(

@@ -6,10 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from kalam_pg.sql.datafusion_aggregate import Aggregates, Parts
-from kalam_pg.sql.datafusion_expr import Expressions
+from kalam_pg.sql.datafusion_expr import Expressions, is_constant
 from kalam_pg.sql.datafusion_state import Rendering, Scope, column, fingerprint
 from kalam_pg.sql.physical import Sql, arrow_cast
 from kalam_pg.sql.tree import (
@@ -32,6 +31,7 @@ class Grouped:
     def __init__(self, state: Rendering, scope: Scope, query: Select) -> None:
         self._state = state
         self._query = query
+        self._order = scope.order
         self._expressions = Expressions(state, scope)
         self._keys = {fingerprint(e): i for i, e in enumerate(query.group_by)}
         self._aggregates: dict[Any, Aggregate] = {}
@@ -88,37 +88,47 @@ class Grouped:
             self._state,
             self._expressions,
             Parts(self._as_input, self._as_result),
+            self._order,
             keep_order=any(a.order_by or a.distinct for a in self._aggregates.values()),
         )
         for aggregate in self._aggregates.values():
             scope.add_node(aggregate, aggregates.emit(aggregate))
+        if not self._query.group_by and any(is_constant(t.expr) for t in self._query.targets):
+            scope.single = self._as_result("count(*)", pa.int64())
         for grouping in self._groupings.values():
             scope.add_node(grouping, self._grouping(grouping))
         return scope, self._relation(from_, where, keys)
 
     def _emit_keys(self, scope: Scope) -> list[str]:
         keys = []
-        for index, expr in enumerate(self._query.group_by):
-            value = self._expressions.emit(expr)
-            key = self._expressions.comparable_form(value, expr.type)
+        for expr in self._query.group_by:
+            value, key = self._key(expr)
             stored = self._as_input(key)
             keys.append(stored.text)
-            if key == value or expr.type in _FLOATS:
+            if key.physical == value.physical or expr.type in _FLOATS:
                 shown = self._as_result(stored.text, key.physical)
                 if key.physical != value.physical:
                     shown = Sql(arrow_cast(shown.text, value.physical), value.physical)
-            elif self._query.grouping_sets:
-                raise FeatureNotSupportedError(
-                    f"GROUPING SETS over {expr.type.sql_name} are not supported"
-                )
             else:
                 one = self._as_input(value)
                 shown = self._as_result(f"first_value({one.text})", value.physical)
+                if self._query.grouping_sets:
+                    away = self._as_result(f"grouping({stored.text})", pa.int32())
+                    shown = Sql(f"CASE WHEN {away.text} = 0 THEN {shown.text} END", value.physical)
             scope.add_node(expr, shown)
             if isinstance(expr, ColumnRef):
                 scope.add_column(expr.relation, expr.column, lambda shown=shown: shown)  # type: ignore[misc]
-            del index
         return keys
+
+    def _key(self, expr: Expr) -> tuple[Sql, Sql]:
+        """A grouping expression's value in each row, and what stands for it in the grouping."""
+        value = self._expressions.emit(expr)
+        key = self._expressions.comparable_form(value, expr.type)
+        if self._query.grouping_sets:
+            # What is constant below would be taken for constant in every set.
+            number = Sql("row_number() OVER ()", pa.uint64())
+            key = self._state.opaque(key, expr.type, (number, types.INT8))
+        return value, key
 
     def _relation(self, from_: str, where: Sql | None, keys: list[str]) -> str:
         items = [f"{sql.text} AS {name}" for name, (_, sql) in _named(self._input)]
@@ -131,7 +141,8 @@ class Grouped:
             sql += f" WHERE {where.text}"
         results = [f"{text} AS {name}" for text, (name, _) in self._results.items()]
         grouping = self._group_clause(keys)
-        selected = ", ".join(results) or "1 AS none"
+        # Without keys there is one row, which only an aggregate makes.
+        selected = ", ".join(results) or ("1 AS none" if grouping else "count(*) AS none")
         sql = f"SELECT {selected} FROM ({sql}) AS {self._rows}{grouping}"
         if self._forced:
             # No rows make no group: the one row of an ungrouped aggregate comes from outside.
@@ -164,7 +175,7 @@ class Grouped:
         bits = []
         for expr in grouping.args:
             index = self._keys[fingerprint(expr)]
-            key = self._as_input(self._expressions.sortable(self._query.group_by[index]))
+            key = self._as_input(self._key(self._query.group_by[index])[1])
             bits.append(self._as_result(f"grouping({key.text})", pa.int32()).text)
         total = bits[0]
         for bit in bits[1:]:

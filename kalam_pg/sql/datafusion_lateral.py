@@ -20,7 +20,14 @@ from kalam_pg.functions import lookup
 from kalam_pg.functions.lookup import key_of
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.datafusion_expr import Expressions
-from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted
+from kalam_pg.sql.datafusion_state import (
+    Relation,
+    Rendering,
+    Scope,
+    converted,
+    derived,
+    derived_column,
+)
 from kalam_pg.sql.physical import Sql, canonical, literal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
@@ -53,10 +60,22 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Rows per binding: SQL with columns d0, d1 and so on (the binding), m (true), c0, c1 and so on."""
+    """Rows per binding: SQL with columns d0, d1 and so on (the binding), m (true, if `marked`), c0, c1
+    and so on.
+    """
 
     sql: str
     physical: tuple[pa.DataType, ...]
+    bindings: int
+    marked: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        """The columns in order."""
+        return (
+            *[f"d{i}" for i in range(self.bindings)],
+            *(["m"] if self.marked else []),
+            *[f"c{i}" for i in range(len(self.physical))],
+        )
 
 
 def outer_columns(node: object, inside: frozenset[int] | set[int] = frozenset()) -> list[ColumnRef]:
@@ -94,15 +113,16 @@ def make_domain(state: Rendering, scope: Scope, base: str, refs: Sequence[Column
                 f'a reference to column "{ref.name}" from this depth is not supported'
             ) from None
         items.append(f"{outer.text} AS d{i}")
-        columns.append((ref, column(alias, f"d{i}", outer.physical)))
-    return Domain(f"(SELECT DISTINCT {', '.join(items)} FROM {base}) AS {alias}", tuple(columns))
+        columns.append((ref, derived_column(alias, f"d{i}", outer.physical)))
+    sql = f"SELECT DISTINCT {', '.join(items)} FROM {base}"
+    return Domain(derived(sql, alias, [f"d{i}" for i in range(len(items))]), tuple(columns))
 
 
 def binding_condition(scope: Scope, refs: Sequence[ColumnRef], alias: str) -> str:
     """The join condition between the outer rows and the rows per binding."""
     return " AND ".join(
         [
-            f"({scope.column(ref).text} IS NOT DISTINCT FROM {alias}.d{i})"
+            f"({scope.column(ref).text} IS NOT DISTINCT FROM {alias}.{alias}d{i})"
             for i, ref in enumerate(refs)
         ]
     )
@@ -114,19 +134,23 @@ def rows_per_binding(
     """A correlated query's rows for each binding, its LIMIT and OFFSET counted per binding."""
     if not isinstance(query, Select) or query.with_ or query.distinct_on or query.distinct:
         raise FeatureNotSupportedError("this form of correlated subquery is not supported")
-    if query.grouping_sets or query.locking:
+    one_row = query.grouped and not query.group_by
+    if query.grouping_sets or query.locking or (one_row and (query.limit or query.offset)):
         raise FeatureNotSupportedError("this form of correlated subquery is not supported")
     own = [Target(replace(ref, outer=0), "") for ref in refs]
     group_by = (*[t.expr for t in own], *query.group_by) if query.grouped else ()
+    query = _windows_per_binding(query, tuple([t.expr for t in own]))
     alias = state.alias()
     count, outputs = len(refs), len(query.targets)
     named = [f"{alias}.c{i} AS d{i}" for i in range(count)]
     named += ["true AS m", *[f"{alias}.c{count + i} AS c{i}" for i in range(outputs)]]
     targets = [*own, *query.targets]
     where = ""
-    if not (query.grouped and not query.group_by) and (
-        query.limit is not None or query.offset is not None
-    ):
+    if query.limit is not None or query.offset is not None:
+        if any(isinstance(n, Window) for k in query.order_by for n in _of_this_level(k.expr)):
+            raise FeatureNotSupportedError(
+                "LIMIT by a window function in a correlated subquery is not supported"
+            )
         number = Window(
             lookup.windows("row_number")[0], (), types.INT8,
             partition_by=tuple([t.expr for t in own]), order_by=query.order_by,
@@ -142,7 +166,25 @@ def rows_per_binding(
     )
     emitted = emit_query(changed, None, domain)
     sql = f"SELECT {', '.join(named)} FROM ({emitted.sql}) AS {alias}{where}"
-    return Bound(sql, emitted.physical[count : count + outputs])
+    return Bound(sql, emitted.physical[count : count + outputs], count, marked=True)
+
+
+def _windows_per_binding(query: Select, bindings: tuple[Expr, ...]) -> Select:
+    """A query whose windows see the rows of their own binding only."""
+
+    def change(node: Expr) -> Expr:
+        if isinstance(node, Select | SetOp | ValuesQuery):
+            return node
+        changed = map_children(node, change)
+        if isinstance(changed, Window):
+            changed = replace(changed, partition_by=(*bindings, *changed.partition_by))
+        return changed  # type: ignore[no-any-return]
+
+    return replace(
+        query,
+        targets=tuple([replace(t, expr=change(t.expr)) for t in query.targets]),
+        order_by=tuple([replace(k, expr=change(k.expr)) for k in query.order_by]),
+    )
 
 
 def over_no_rows(state: Rendering, scope: Scope, expr: Expr, having: Expr | None) -> Sql:
@@ -178,10 +220,13 @@ def lateral_query(
     items = [f"{known.text} AS d{i}" for i, (_, known) in enumerate(domain.columns)]
     for i, (target, physical) in enumerate(zip(query.targets, bound.physical, strict=True)):
         empty = converted(over_no_rows(state, scope, target.expr, None), physical)
-        items.append(f"CASE WHEN {alias}.m IS NULL THEN {empty.text} ELSE {alias}.c{i} END AS c{i}")
+        items.append(
+            f"CASE WHEN {alias}.{alias}m IS NULL THEN {empty.text} ELSE {alias}.{alias}c{i} END AS c{i}"
+        )
     on = binding_condition(scope, refs, alias)
-    sql = f"SELECT {', '.join(items)} FROM {domain.sql} LEFT JOIN ({bound.sql}) AS {alias} ON {on}"
-    return Bound(sql, bound.physical)
+    right = derived(bound.sql, alias, bound.names())
+    sql = f"SELECT {', '.join(items)} FROM {domain.sql} LEFT JOIN {right} ON {on}"
+    return Bound(sql, bound.physical, len(refs))
 
 
 def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bound:
@@ -200,7 +245,7 @@ def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bo
         items = ", ".join([*bindings, f"{value.text} AS c0"])
         if scan.ordinality:
             items += ", arrow_cast(1, 'Int64') AS c1"
-        return Bound(f"SELECT {items} FROM {domain.sql}", physical)
+        return Bound(f"SELECT {items} FROM {domain.sql}", physical, len(bindings))
     plain = len(physical) == 1
     fields = [(f"c{i}", p) for i, p in enumerate(physical)]
     item = physical[0] if plain else pa.struct(fields)
@@ -209,6 +254,11 @@ def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bo
     made = state.call(
         key, args, pa.list_(item), tuple([a.type for a in call.args]), scan.columns[0].type
     )
+    # DataFusion would take a binding for unique among the rows of its list.
+    bindings = [
+        f"{state.opaque(known, ref.type).text} AS d{i}"
+        for i, (ref, known) in enumerate(domain.columns)
+    ]
     a, b = state.alias(), state.alias()
     kept = ", ".join([f"{a}.d{i}" for i in range(len(bindings))])
     lists = f"SELECT {', '.join([*bindings, f'{made.text} AS l'])} FROM {domain.sql}"
@@ -221,7 +271,7 @@ def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bo
         kept = ", ".join([f"{b}.d{i}" for i in range(len(bindings))])
         columns = ", ".join([f"get_field({b}.u, 'c{i}') AS c{i}" for i in range(len(physical))])
         sql = f"SELECT {kept}, {columns} FROM ({sql}) AS {b}"
-    return Bound(sql, physical)
+    return Bound(sql, physical, len(bindings))
 
 
 def _of_this_level(node: object) -> Iterator[object]:

@@ -6,30 +6,49 @@ then targets and sort keys (c0 …, s0 …), then DISTINCT, then ORDER BY and LI
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, assert_never
 
 import pyarrow as pa
 
 from catalog.errors import FeatureNotSupportedError
+from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.sql.datafusion_expr import Expressions, unified
+from kalam_pg.sql.datafusion_expr import Expressions, is_constant, is_volatile
 from kalam_pg.sql.datafusion_from import FromClause, values
 from kalam_pg.sql.datafusion_group import Grouped
-from kalam_pg.sql.datafusion_lateral import Domain, expand_sets, limits
-from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted, fingerprint
+from kalam_pg.sql.datafusion_lateral import (
+    Domain,
+    expand_sets,
+    limits,
+    outer_columns,
+    relations_of,
+)
+from kalam_pg.sql.datafusion_setop import SetOperations, in_form
+from kalam_pg.sql.datafusion_state import (
+    ORDER,
+    WHOLE,
+    Order,
+    Relation,
+    Rendering,
+    Scope,
+    column,
+    fingerprint,
+)
 from kalam_pg.sql.datafusion_subquery import Subqueries
 from kalam_pg.sql.datafusion_window import add_windows
-from kalam_pg.sql.physical import Sql, canonical
+from kalam_pg.sql.physical import INT64, Sql, canonical
 from kalam_pg.sql.tree import (
     Cte,
+    CteScan,
     Expr,
-    OutputColumn,
     Query,
     Select,
     SetOp,
     SortKey,
     ValuesQuery,
 )
+from kalam_pg.sql.walk import walk
 
 
 class Queries:
@@ -39,64 +58,58 @@ class Queries:
         self._state = state
 
     def emit(
-        self, query: Query, parent: Scope | None = None, domain: Domain | None = None
+        self,
+        query: Query,
+        parent: Scope | None = None,
+        domain: Domain | None = None,
+        order: Order = Order.ANY,
     ) -> Relation:
         """The query as SQL whose columns are c0, c1 …; a domain is joined to its FROM clause."""
-        prefix = self._with(query.with_, parent)
+        for item in query.with_:
+            self._state.ctes[item.number] = self._common(item, query, parent)
         match query:
             case Select():
-                result = self._select(query, parent, domain)
+                return self._select(query, parent, domain, order)
             case SetOp():
-                result = self._set_operation(query, parent)
+                return self._set_operation(query, parent, order)
             case ValuesQuery(relation, rows, columns):
                 inner = values(self._state, Scope(parent), rows, columns)
-                result = self._ordered(inner, relation, columns, query, parent)
+                return self._of_finished(inner, (), relation, query, parent, order)
             case _:
                 assert_never(query)
-        return Relation(prefix + result.sql, result.physical)
 
     # -------------------------------------------------------------- WITH
 
-    def _with(self, items: Sequence[Cte], parent: Scope | None) -> str:
-        if not items:
-            return ""
-        parts = []
-        recursive = False
-        for item in items:
-            if item.recursive:
-                recursive = True
-                parts.append(self._recursive(item, parent))
-                continue
-            emitted = self.emit(item.query, parent)
-            self._state.ctes[item.number] = emitted.physical
-            parts.append(f"k{item.number} AS ({emitted.sql})")
-        return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(parts)} "
+    def _common(self, item: Cte, query: Query, parent: Scope | None) -> Relation:
+        """A WITH item: computed once if it is read more than once or if that could be noticed."""
+        if item.recursive:
+            return self._state.step(self._recursive(item, parent))
+        emitted = self.emit(item.query, parent, order=Order.COLUMN)
+        uses = sum(isinstance(n, CteScan) and n.cte == item.number for n in walk(query))
+        if uses < 2 and not is_volatile(item.query) and item.materialized is not True:
+            return emitted
+        if outer_columns(item.query, relations_of(item.query)):
+            raise FeatureNotSupportedError("this use of WITH in a subquery is not supported")
+        return self._state.step(emitted)
 
-    def _recursive(self, item: Cte, parent: Scope | None) -> str:
+    def _recursive(self, item: Cte, parent: Scope | None) -> Relation:
         query = item.query
         if not isinstance(query, SetOp) or query.kind != "union" or query.order_by or query.limit:
             raise FeatureNotSupportedError("this form of WITH RECURSIVE is not supported")
         # Both terms in canonical forms: the recursive one feeds itself.
         physical = tuple([canonical(c.type) for c in item.columns])
-        first = self._in_form(self.emit(query.left, parent), physical)
-        self._state.ctes[item.number] = physical
-        again = self._in_form(self.emit(query.right, parent), physical)
+        first = in_form(self._state, self.emit(query.left, parent), physical)
+        names = ", ".join([f"c{i}" for i in range(len(physical))])
+        name = f"w{item.number}"
+        self._state.ctes[item.number] = Relation(f"SELECT {names or '*'} FROM {name}", physical)
+        again = in_form(self._state, self.emit(query.right, parent), physical)
         if not query.all:
             self._require_plain([c.type for c in item.columns], physical)
         word = "UNION ALL" if query.all else "UNION"
-        names = ", ".join([f"c{i}" for i in range(len(physical))])
-        return f"k{item.number}({names}) AS ({first} {word} {again})"
-
-    def _in_form(self, relation: Relation, physical: tuple[pa.DataType, ...]) -> str:
-        """The relation with its columns converted."""
-        if relation.physical == physical:
-            return relation.sql
-        alias = self._state.alias()
-        items = [
-            f"{converted(column(alias, f'c{i}', have), want).text} AS c{i}"
-            for i, (have, want) in enumerate(zip(relation.physical, physical, strict=True))
-        ]
-        return f"SELECT {', '.join(items)} FROM ({relation.sql}) AS {alias}"
+        return Relation(
+            f"WITH RECURSIVE {name}({names}) AS ({first} {word} {again}) SELECT {names} FROM {name}",
+            physical,
+        )
 
     def _require_plain(self, kinds: Sequence[PgType], physical: Sequence[pa.DataType]) -> None:
         expressions = Expressions(self._state, Scope())
@@ -108,31 +121,46 @@ class Queries:
 
     # -------------------------------------------------------------- SELECT
 
-    def _select(self, query: Select, parent: Scope | None, domain: Domain | None) -> Relation:
+    def _select(
+        self, query: Select, parent: Scope | None, domain: Domain | None, order: Order
+    ) -> Relation:
         query = expand_sets(self._state, query)
         scope = Scope(parent)
         for ref, sql in domain.columns if domain is not None else ():
             scope.add_column(ref.relation, ref.column, lambda sql=sql: sql)  # type: ignore[misc]
-        clause = FromClause(self._state, scope, self.emit)
+        clause = FromClause(self._state, scope, self.emit, query)
         from_ = clause.emit(query.from_, domain.sql if domain is not None else "")
         before = Subqueries(self._state, scope, self.emit)
         if not query.grouped:
             from_ = before.attach(from_, query.where, _late(query))
-            return self._targets(query, scope, from_, before.condition(query.where))
+            where = before.condition(query.where)
+            return self._targets(query, scope, from_, where, order)
         grouped = Grouped(self._state, scope, query)
         from_ = before.attach(from_, query.where, [*query.group_by, *grouped.inputs()])
         scope, from_ = grouped.emit(from_, before.condition(query.where), parent)
         after = Subqueries(self._state, scope, self.emit)
         from_ = after.attach(from_, query.having, _late(query))
-        return self._targets(query, scope, from_, after.condition(query.having))
+        return self._targets(query, scope, from_, after.condition(query.having), order)
 
-    def _targets(self, query: Select, scope: Scope, from_: str, where: Sql | None) -> Relation:
+    def _targets(
+        self, query: Select, scope: Scope, from_: str, where: Sql | None, order: Order
+    ) -> Relation:
         expressions = Expressions(self._state, scope, once=not from_)
         add_windows(self._state, scope, expressions, _late(query))
         outputs = [expressions.emit(t.expr) for t in query.targets]
+        if scope.single is not None and order is not Order.ROWS:
+            # A condition on what is constant would be put below the aggregate, which has a row always.
+            row = (scope.single, types.INT8)
+            outputs = [
+                self._state.opaque(o, t.expr.type, row) if is_constant(t.expr) else o
+                for o, t in zip(outputs, query.targets, strict=True)
+            ]
         items = [f"{o.text} AS c{i}" for i, o in enumerate(outputs)]
-        order, hidden = self._sort_items(query, expressions)
+        terms, hidden = self._sort_items(query, expressions)
         distinct_on = [expressions.sortable(e) for e in query.distinct_on]
+        if not (query.order_by or query.distinct or distinct_on):
+            hidden = [(f"s{i}", key.text) for i, key in enumerate(scope.order)]
+            terms = [name for name, _ in hidden]
         items += [f"{text} AS {name}" for name, text in hidden]
         items += [f"{d.text} AS d{i}" for i, d in enumerate(distinct_on)]
         sql = f"SELECT {', '.join(items) or '1 AS none'}"
@@ -140,18 +168,35 @@ class Queries:
             sql += f" FROM {from_}"
         if where is not None:
             sql += f" WHERE {where.text}"
-        physical = tuple([o.physical for o in outputs])
-        kinds = [t.expr.type for t in query.targets]
+        inner = Relation(sql, tuple([o.physical for o in outputs]))
         if query.distinct_on:
-            sql = self._distinct_on(sql, len(outputs), len(distinct_on), order, hidden)
+            inner = self._distinct_on(inner, len(distinct_on), terms, hidden)
         elif query.distinct:
-            sql, order = self._distinct(sql, kinds, physical, query, order)
+            kinds = [t.expr.type for t in query.targets]
+            inner, terms = self._distinct(inner, kinds, query)
             hidden = []
-        limited = self._limits(query)
-        if order or hidden or query.distinct_on:
-            names = ", ".join([f"c{i}" for i in range(len(outputs))]) or "none"
-            sql = f"SELECT {names} FROM ({sql}) AS {self._state.alias()}{_order(order)}"
-        return Relation(sql + limited, physical)
+        plain = not (hidden or query.distinct_on or query.distinct)
+        return self._finished(inner, terms, self._limits(query), order, plain=plain)
+
+    def _finished(
+        self, inner: Relation, terms: Sequence[str], limited: str, order: Order, *, plain: bool
+    ) -> Relation:
+        """A level's rows in order, as many as are wanted. plain: it has its columns alone."""
+        if order is Order.ANY and not limited:
+            terms = ()
+        if plain and not terms:
+            return replace(inner, sql=inner.sql + limited)
+        names = list(inner.names())
+        by = _order(terms)
+        if order is not Order.COLUMN or not terms:
+            sql = f"SELECT {', '.join(names) or 'none'} FROM ({inner.sql}) AS {self._state.alias()}"
+            return replace(inner, sql=sql + by + limited)
+        if limited:
+            few = f"SELECT * FROM ({inner.sql}) AS {self._state.alias()}{by}{limited}"
+            inner = replace(inner, sql=few)
+        items = [*names, f"arrow_cast(row_number() OVER ({by[1:]} {WHOLE}), 'Int64') AS {ORDER}"]
+        sql = f"SELECT {', '.join(items)} FROM ({inner.sql}) AS {self._state.alias()}"
+        return Relation(sql, inner.physical, INT64)
 
     def _sort_items(
         self, query: Select, expressions: Expressions
@@ -172,26 +217,21 @@ class Queries:
         return order, hidden
 
     def _distinct(
-        self,
-        sql: str,
-        kinds: Sequence[PgType],
-        physical: Sequence[pa.DataType],
-        query: Select,
-        order: list[str],
-    ) -> tuple[str, list[str]]:
+        self, inner: Relation, kinds: Sequence[PgType], query: Select
+    ) -> tuple[Relation, list[str]]:
         """DISTINCT: by keys where Arrow's equality is not SQL's, showing one of the equal rows."""
         alias = self._state.alias()
         expressions = Expressions(self._state, Scope())
-        columns = [column(alias, f"c{i}", p) for i, p in enumerate(physical)]
+        columns = [column(alias, f"c{i}", p) for i, p in enumerate(inner.physical)]
         keys = [expressions.comparable_form(c, k) for c, k in zip(columns, kinds, strict=True)]
         targets = _places(query)
         # The binder has checked that ORDER BY names targets only.
         places = [targets[fingerprint(key.expr)] for key in query.order_by]
-        del order
         if all(k == c for k, c in zip(keys, columns, strict=True)):
             names = ", ".join([f"c{i}" for i in range(len(columns))])
             terms = [f"c{p}{direction(k)}" for p, k in zip(places, query.order_by, strict=True)]
-            return f"SELECT DISTINCT {names} FROM ({sql}) AS {alias}", terms
+            sql = f"SELECT DISTINCT {names or 'none'} FROM ({inner.sql}) AS {alias}"
+            return replace(inner, sql=sql), terms
         items = [
             f"{c.text} AS c{i}" if k == c else f"first_value({c.text}) AS c{i}"
             for i, (c, k) in enumerate(zip(columns, keys, strict=True))
@@ -199,139 +239,52 @@ class Queries:
         items += [f"{keys[p].text} AS o{n}" for n, p in enumerate(places)]
         grouped = ", ".join([k.text for k in keys])
         terms = [f"o{n}{direction(k)}" for n, k in enumerate(query.order_by)]
-        return f"SELECT {', '.join(items)} FROM ({sql}) AS {alias} GROUP BY {grouped}", terms
+        sql = f"SELECT {', '.join(items)} FROM ({inner.sql}) AS {alias} GROUP BY {grouped}"
+        return replace(inner, sql=sql), terms
 
     def _distinct_on(
-        self,
-        sql: str,
-        outputs: int,
-        keys: int,
-        order: list[str],
-        hidden: list[tuple[str, str]],
-    ) -> str:
+        self, inner: Relation, keys: int, order: list[str], hidden: list[tuple[str, str]]
+    ) -> Relation:
         alias = self._state.alias()
         partition = ", ".join([f"d{i}" for i in range(keys)])
-        names = [f"c{i}" for i in range(outputs)] + [name for name, _ in hidden]
+        names = [*inner.names(), *[name for name, _ in hidden]]
         ranked = (
-            f"SELECT *, row_number() OVER (PARTITION BY {partition}{_order(order)}) AS n"
-            f" FROM ({sql}) AS {alias}"
+            f"SELECT *, row_number() OVER (PARTITION BY {partition}{_order(order)} {WHOLE}) AS n"
+            f" FROM ({inner.sql}) AS {alias}"
         )
-        return f"SELECT {', '.join(names)} FROM ({ranked}) AS {self._state.alias()} WHERE n = 1"
+        sql = f"SELECT {', '.join(names)} FROM ({ranked}) AS {self._state.alias()} WHERE n = 1"
+        return replace(inner, sql=sql)
 
     def _limits(self, query: Query) -> str:
         limit, offset = limits(self._state, query)
         text = f" LIMIT {limit}" if limit is not None else ""
         return text + (f" OFFSET {offset}" if offset else "")
 
-    # -------------------------------------------------------------- set operations
+    # -------------------------------------------------------------- set operations and VALUES
 
-    def _set_operation(self, query: SetOp, parent: Scope | None) -> Relation:
-        left, right = self.emit(query.left, parent), self.emit(query.right, parent)
-        physical = tuple(
-            [
-                unified([Sql("l", a), Sql("r", b)], output.type)[1]
-                for a, b, output in zip(left.physical, right.physical, query.columns, strict=True)
-            ]
-        )
-        first, second = self._in_form(left, physical), self._in_form(right, physical)
-        names = [f"c{i}" for i in range(len(physical))]
-        kinds = [c.type for c in query.columns]
-        if query.kind == "union":
-            a, b = _nested(first, names, self._state, 0), _nested(second, names, self._state, 1)
-            sql = f"{a} UNION ALL {b}"
-            if not query.all:
-                sql = self._deduplicated(sql, kinds, physical)
-            else:
-                sql = f"SELECT {', '.join(names) or 'side'} FROM ({sql}) AS {self._state.alias()}"
-        else:
-            sql = self._counted(query, first, second, kinds, physical)
-        inner = Relation(sql, physical)
-        return self._ordered(inner, query.relation, query.columns, query, parent)
+    def _set_operation(self, query: SetOp, parent: Scope | None, order: Order) -> Relation:
+        inner, keys = SetOperations(self._state, self.emit).emit(query, parent)
+        return self._of_finished(inner, keys, query.relation, query, parent, order)
 
-    def _deduplicated(
-        self, sql: str, kinds: Sequence[PgType], physical: Sequence[pa.DataType]
-    ) -> str:
-        alias = self._state.alias()
-        items, keys = self._keyed(alias, kinds, physical)
-        if not keys:
-            return f"SELECT side FROM ({sql}) AS {alias} LIMIT 1"
-        return f"SELECT {', '.join(items)} FROM ({sql}) AS {alias} GROUP BY {', '.join(keys)}"
-
-    def _keyed(
-        self, alias: str, kinds: Sequence[PgType], physical: Sequence[pa.DataType]
-    ) -> tuple[list[str], list[str]]:
-        """Select items that show each column of a group, and the keys to group by."""
-        expressions = Expressions(self._state, Scope())
-        items, keys = [], []
-        for i, (kind, form) in enumerate(zip(kinds, physical, strict=True)):
-            plain = column(alias, f"c{i}", form)
-            key = expressions.comparable_form(plain, kind)
-            shown = (
-                plain.text if key == plain else f"first_value({plain.text} ORDER BY {alias}.side)"
-            )
-            items.append(f"{shown} AS c{i}")
-            keys.append(key.text)
-        return items, keys
-
-    def _counted(
-        self,
-        query: SetOp,
-        first: str,
-        second: str,
-        kinds: Sequence[PgType],
-        physical: Sequence[pa.DataType],
-    ) -> str:
-        """INTERSECT and EXCEPT [ALL], by numbering equal rows of both sides."""
-        names = [f"c{i}" for i in range(len(physical))]
-        listed = ", ".join(names)
-        alias = self._state.alias()
-        _, keys = self._keyed(alias, kinds, physical)
-        partition = ", ".join(keys)
-        a, b = self._state.alias(), self._state.alias()
-        union = (
-            f"SELECT {listed}, 0 AS side FROM ({first}) AS {a} UNION ALL"
-            f" SELECT {listed}, 1 AS side FROM ({second}) AS {b}"
-        )
-        numbered = (
-            f"SELECT {listed}, side, row_number() OVER (PARTITION BY {partition}, side) AS n,"
-            f" sum(side) OVER (PARTITION BY {partition}) AS others FROM ({union}) AS {alias}"
-        )
-        if query.kind == "intersect":
-            test = "n <= others" if query.all else "n = 1 AND others > 0"
-        else:
-            test = "n > others" if query.all else "n = 1 AND others = 0"
-        return (
-            f"SELECT {listed} FROM ({numbered}) AS {self._state.alias()} WHERE side = 0 AND {test}"
-        )
-
-    def _ordered(
+    def _of_finished(
         self,
         inner: Relation,
+        keys: Sequence[str],
         relation: int,
-        columns: Sequence[OutputColumn],
         query: SetOp | ValuesQuery,
         parent: Scope | None,
+        order: Order,
     ) -> Relation:
-        """ORDER BY and LIMIT over a finished relation."""
-        limited = self._limits(query)
-        if not query.order_by and not limited:
-            return inner
-        scope = Scope(parent)
-        alias = f"r{relation}"
-        for i, form in enumerate(inner.physical):
-            sql = column(alias, f"c{i}", form)
-            scope.add_column(relation, i, lambda sql=sql: sql)  # type: ignore[misc]
-        expressions = Expressions(self._state, scope)
-        terms = [expressions.sortable(k.expr).text + direction(k) for k in query.order_by]
-        names = ", ".join([f"{alias}.c{i} AS c{i}" for i in range(len(columns))])
-        return Relation(
-            f"SELECT {names} FROM ({inner.sql}) AS {alias}{_order(terms)}{limited}", inner.physical
-        )
-
-
-def _nested(sql: str, names: Sequence[str], state: Rendering, side: int) -> str:
-    """A branch of UNION, safe whatever ORDER BY, LIMIT or WITH it ends or begins with."""
-    return f"SELECT {', '.join([*names, f'{side} AS side'])} FROM ({sql}) AS {state.alias()}"
+        """ORDER BY and LIMIT over a finished relation. keys: columns with the order that it has."""
+        terms = list(keys)
+        if query.order_by:
+            scope = Scope(parent)
+            for i, form in enumerate(inner.physical):
+                sql = Sql(f"c{i}", form)
+                scope.add_column(relation, i, lambda sql=sql: sql)  # type: ignore[misc]
+            expressions = Expressions(self._state, scope)
+            terms = [expressions.sortable(k.expr).text + direction(k) for k in query.order_by]
+        return self._finished(inner, terms, self._limits(query), order, plain=not keys)
 
 
 def _late(query: Select) -> list[Expr]:

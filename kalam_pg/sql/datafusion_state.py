@@ -1,17 +1,35 @@
 """What one translation to DataFusion SQL gathers, and where expressions find their columns."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import Enum
 from typing import Any
 
 import pyarrow as pa
 
 from catalog.model import Table
 from catalog.types.table import PgType
-from kalam_pg.functions.table import EvalContext, Overload
+from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.sql.physical import Sql, arrow_cast, identifier
-from kalam_pg.sql.tree import ColumnRef, TableScan
+from kalam_pg.sql.tree import Call, ColumnRef, TableScan
+
+ORDER = "o"
+"""The column that tells the order of a relation's rows."""
+
+
+WHOLE = "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+"""A frame for what is computed over its partition: DataFusion's own is a RANGE, for few types only."""
+
+
+class Order(Enum):
+    """What a query's order of rows is to whoever reads it: nothing, how they come, or one more column
+    (`ORDER`), as nothing else keeps an order inside a statement.
+    """
+
+    ANY = "any"
+    ROWS = "rows"
+    COLUMN = "column"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +48,49 @@ class ScanNeed:
 class Emitted:
     """A query as DataFusion SQL, and everything it needs.
 
-    The result's columns are c0, c1 … in the query's order; `physical` are their Arrow types.
+    The result's columns are c0, c1 … in the query's order; `physical` are their Arrow types. steps:
+    queries to compute first, once each and in order, as tables of those names.
     """
 
     sql: str
     scans: tuple[ScanNeed, ...]
     udfs: tuple[UdfSpec, ...]
     physical: tuple[pa.DataType, ...] = ()
+    steps: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A query's output: its SQL, and the physical types of its columns (c0, c1 and so on)."""
+    """A query's output: its SQL, and the physical types of its columns (c0, c1 and so on).
+
+    order: one more column behind them, by which its rows are in the order that they were asked in.
+    """
 
     sql: str
     physical: tuple[pa.DataType, ...]
+    order: pa.DataType | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return (
+            *[f"c{i}" for i in range(len(self.physical))],
+            *([ORDER] if self.order is not None else []),
+        )
 
 
 class Scope:
-    """The columns that expressions of one query level can see, and nodes already computed there."""
+    """The columns that expressions of one query level can see, and nodes already computed there.
+
+    order: by what its rows are in the order of what they are read from, if that has one. single: a
+    column of the one row of an aggregate without keys.
+    """
 
     def __init__(self, parent: "Scope | None" = None) -> None:
         self._columns: dict[tuple[int, int], Callable[[], Sql]] = {}
         self._nodes: dict[Any, Sql] = {}
         self.parent = parent
+        self.order: tuple[Sql, ...] = ()
+        self.single: Sql | None = None
 
     def add_column(self, relation: int, column: int, sql: Callable[[], Sql]) -> None:
         """Make a relation's column known; `sql` is called when it is read."""
@@ -89,7 +126,8 @@ class Rendering:
     context: EvalContext
     _udfs: dict[tuple[Any, ...], UdfSpec] = field(default_factory=dict)
     _scans: list[tuple[str, TableScan, dict[str, None]]] = field(default_factory=list)
-    ctes: dict[int, tuple[pa.DataType, ...]] = field(default_factory=dict)
+    ctes: dict[int, Relation] = field(default_factory=dict)
+    _steps: list[tuple[str, str]] = field(default_factory=list)
     _aliases: int = 0
 
     def alias(self) -> str:
@@ -118,6 +156,11 @@ class Rendering:
             self._udfs[signature] = spec
         return Sql(f"{spec.name}({', '.join([a.text for a in args])})", result, fallible)
 
+    def opaque(self, value: Sql, kind: PgType, *others: tuple[Sql, PgType]) -> Sql:
+        """The value, of which DataFusion knows nothing more than that it comes from all of these."""
+        args, kinds = [value, *[o for o, _ in others]], (kind, *[k for _, k in others])
+        return self.call("~same", args, value.physical, kinds, kind, fallible=value.fallible)
+
     def scan(self, scan: TableScan) -> tuple[str, dict[str, None]]:
         """Register a table: its name in the SQL, and the set of columns to fill."""
         columns: dict[str, None] = {}
@@ -131,6 +174,17 @@ class Rendering:
             ScanNeed(name, scan, tuple(columns) or ("_seq",)) for name, scan, columns in self._scans
         )
 
+    def step(self, relation: Relation) -> Relation:
+        """The relation computed once, before the statement itself."""
+        name = f"k{len(self._steps)}"
+        self._steps.append((name, relation.sql))
+        listed = ", ".join(relation.names()) or "*"
+        return replace(relation, sql=f"SELECT {listed} FROM {name}")  # noqa: S608 - names of ours
+
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """What is computed before the statement."""
+        return tuple(self._steps)
+
     def functions(self) -> tuple[UdfSpec, ...]:
         """The functions used."""
         return tuple(self._udfs.values())
@@ -139,6 +193,21 @@ class Rendering:
 def column(alias: str, name: str, physical: pa.DataType) -> Sql:
     """A column of an aliased relation."""
     return Sql(f"{alias}.{identifier(name)}", physical)
+
+
+def derived(sql: str, alias: str, names: Sequence[str]) -> str:
+    """A relation as a FROM item, each of its columns with a name of its own in the statement.
+
+    DataFusion pushes filters below outer joins and into files by a column's name alone.
+    """
+    if not names:
+        return f"({sql}) AS {alias}"
+    return f"({sql}) AS {alias}({', '.join([alias + name for name in names])})"
+
+
+def derived_column(alias: str, name: str, physical: pa.DataType) -> Sql:
+    """A column of a `derived` item."""
+    return Sql(f"{alias}.{alias}{name}", physical)
 
 
 def converted(sql: Sql, physical: pa.DataType) -> Sql:
@@ -156,6 +225,9 @@ def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hash
         return (ColumnRef, node.relation, node.column)
     if isinstance(node, Overload | PgType | Table):
         return id(node)
+    if isinstance(node, Call) and node.overload.volatility is Volatility.VOLATILE:
+        # Two calls have two values.
+        return (Call, id(node.overload), fingerprint(node.args), node.position)
     if is_dataclass(node):
         return (
             type(node),

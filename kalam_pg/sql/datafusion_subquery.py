@@ -17,7 +17,7 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload
-from kalam_pg.sql.datafusion_expr import Expressions
+from kalam_pg.sql.datafusion_expr import Expressions, is_constant, is_volatile
 from kalam_pg.sql.datafusion_lateral import (
     Bound,
     Domain,
@@ -30,7 +30,15 @@ from kalam_pg.sql.datafusion_lateral import (
     relations_of,
     rows_per_binding,
 )
-from kalam_pg.sql.datafusion_state import Relation, Rendering, Scope, column, converted
+from kalam_pg.sql.datafusion_state import (
+    Relation,
+    Rendering,
+    Scope,
+    column,
+    converted,
+    derived,
+    derived_column,
+)
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, canonical, literal
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -44,8 +52,10 @@ from kalam_pg.sql.tree import (
     Const,
     Exists,
     Expr,
+    FromItem,
     InSubquery,
     IsTruth,
+    Join,
     OutputColumn,
     Query,
     ScalarSubquery,
@@ -53,6 +63,7 @@ from kalam_pg.sql.tree import (
     SetOp,
     SortKey,
     SubqueryScan,
+    TableScan,
     Target,
     ValuesQuery,
     Window,
@@ -79,10 +90,23 @@ class Subqueries:
         alone = [c for c in conjuncts(where) if not self._stays(c)]
         base = from_
         for expr in (*alone, *exprs):
-            for node in _subqueries(expr):
+            for node in self._subqueries(expr):
                 if self._scope.node(node) is None:
                     from_ = self._join(base, from_, node)
         return from_
+
+    def _subqueries(self, node: Any) -> Iterator[Subquery]:  # noqa: ANN401 # any node
+        """The subqueries of an expression, not those inside them or in what is computed already."""
+        if node is None or self._scope.node(node) is not None:
+            return
+        if isinstance(node, _SUBQUERIES):
+            yield node
+            if isinstance(node, InSubquery):
+                for arg in node.args:
+                    yield from self._subqueries(arg)
+            return
+        for child in children(node):
+            yield from self._subqueries(child)
 
     def condition(self, where: Expr | None) -> Sql | None:
         """WHERE or HAVING as one condition."""
@@ -103,12 +127,14 @@ class Subqueries:
         node, negated = _without_not(conjunct)
         match node:
             case Exists(query):
-                return (_is_plain(query) and not _has_lateral(query)) or not self._outer(query)
+                return _is_plain(query) and _reads_tables(query) and bool(self._outer(query))
             case InSubquery(args, query, operators, every):
                 name = "<>" if every else "="
                 return (
                     len(args) == 1
                     and not negated
+                    # DataFusion takes NOT IN of what is no column for an anti-join without NULLs.
+                    and not is_constant(args[0])
                     and operators[0].name == name
                     and not self._outer(query)
                 )
@@ -148,23 +174,29 @@ class Subqueries:
         from_ = from_ or f"(SELECT 1 AS u) AS {self._state.alias()}"
         if not refs:
             emitted = self._one_row(query)
-            self._scope.add_node(node, column(alias, "c0", emitted.physical[0]))
-            return f"{from_} LEFT JOIN ({emitted.sql}) AS {alias} ON true"
+            if is_volatile(query):
+                emitted = self._state.step(emitted)
+            self._scope.add_node(node, derived_column(alias, "c0", emitted.physical[0]))
+            return f"{from_} LEFT JOIN {derived(emitted.sql, alias, ['c0'])} ON true"
+        if is_volatile(query):
+            raise FeatureNotSupportedError(
+                "a volatile function in a correlated subquery is not supported"
+            )
         domain = make_domain(self._state, self._scope, base, refs)
         bound = self._one_per_binding(query, refs, domain)
-        value = column(alias, "c0", bound.physical[0])
+        value = derived_column(alias, "c0", bound.physical[0])
         if default is not None:
             assert isinstance(query, Select)
             empty = over_no_rows(self._state, self._scope, default, query.having)
             if empty.text != literal(None, query.columns[0].type).text:
                 empty = converted(empty, value.physical)
                 value = Sql(
-                    f"CASE WHEN {alias}.m IS NULL THEN {empty.text} ELSE {value.text} END",
+                    f"CASE WHEN {alias}.{alias}m IS NULL THEN {empty.text} ELSE {value.text} END",
                     value.physical,
                 )
         self._scope.add_node(node, value)
         on = binding_condition(self._scope, refs, alias)
-        return f"{from_} LEFT JOIN ({bound.sql}) AS {alias} ON {on}"
+        return f"{from_} LEFT JOIN {derived(bound.sql, alias, bound.names())} ON {on}"
 
     def _one_per_binding(self, query: Query, refs: Sequence[ColumnRef], domain: Domain) -> Bound:
         """The query's value for each binding; several values for one are 21000."""
@@ -181,7 +213,7 @@ class Subqueries:
             f"SELECT {', '.join(items)}, first_value({alias}.c0) AS c0"
             f" FROM ({bound.sql}) AS {alias} GROUP BY {', '.join(keys)} HAVING {one.text}"
         )
-        return Bound(sql, bound.physical)
+        return Bound(sql, bound.physical, len(refs), marked=True)
 
     def _one_row(self, query: Query) -> Relation:
         """An uncorrelated query as at most one row; more are 21000."""
@@ -207,10 +239,11 @@ class Subqueries:
         match node:
             case ScalarSubquery(query):
                 if isinstance(query, Select) and query.grouped and not query.group_by:
+                    query = _always_one_row(query)
                     return query, query.targets[0].expr
                 return query, None
             case Exists(query):
-                inner = self._countable(query)
+                inner = self._countable(query) if self._outer(query) else self._first_row(query)
                 target: Expr = Call(
                     _operator(">", types.INT8), (_count(), Const(0, types.INT8)), types.BOOL
                 )
@@ -240,6 +273,12 @@ class Subqueries:
             ]
         )
         return Select(targets, query.columns, (scan,))
+
+    def _first_row(self, query: Query) -> Select:
+        """A query's first row, of any."""
+        if query.limit is None and query.offset is None and not query.order_by:
+            query = replace(query, limit=Const(1, types.INT8))
+        return self._wrapped(query)
 
     def _array(self, node: ArraySubquery, query: Query) -> tuple[Query, Expr]:
         keys: tuple[SortKey, ...] = ()
@@ -275,20 +314,6 @@ def _without_not(expr: Expr) -> tuple[Expr, bool]:
     return expr, False
 
 
-def _subqueries(node: Any) -> Iterator[Subquery]:  # noqa: ANN401 # any node
-    """The subqueries of an expression, not those inside them."""
-    if node is None:
-        return
-    if isinstance(node, _SUBQUERIES):
-        yield node
-        if isinstance(node, InSubquery):
-            for arg in node.args:
-                yield from _subqueries(arg)
-        return
-    for child in children(node):
-        yield from _subqueries(child)
-
-
 def _is_plain(query: Query) -> bool:
     """A SELECT whose rows are its FROM clause's, filtered (DISTINCT and ORDER BY aside)."""
     return (
@@ -302,14 +327,34 @@ def _is_plain(query: Query) -> bool:
     )
 
 
-def _has_lateral(query: Query) -> bool:
-    """Whether a FROM item may depend on others, or on an outer query."""
-    return any(getattr(node, "lateral", False) for node in walk(query))
+def _reads_tables(query: Query) -> bool:
+    """Whether its FROM clause has but tables: DataFusion loses conditions over what is computed."""
+    return isinstance(query, Select) and all(
+        isinstance(node, TableScan | Join)
+        for item in query.from_
+        for node in (item, *_joined(item))
+    )
+
+
+def _joined(item: FromItem) -> Iterator[FromItem]:
+    if isinstance(item, Join):
+        for side in (item.left, item.right):
+            yield side
+            yield from _joined(side)
 
 
 def _aggregated(query: Select, target: Expr) -> Select:
     output = OutputColumn("value", target.type)
     return replace(query, targets=(Target(target, "value"),), columns=(output,), grouped=True)
+
+
+def _always_one_row(query: Select) -> Select:
+    """An aggregate query whose value is NULL where HAVING leaves no row."""
+    if query.having is None:
+        return query
+    ((value, name),) = [(t.expr, t.name) for t in query.targets]
+    kept = Case(((query.having, value),), Const(None, value.type), value.type, value.typmod)
+    return replace(query, targets=(Target(kept, name),), having=None)
 
 
 def _operator(symbol: str, kind: PgType) -> Overload:

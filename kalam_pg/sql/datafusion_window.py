@@ -13,15 +13,18 @@ from catalog.errors import (
 from catalog.types import registry as types
 from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.functions.table import OverloadKind
-from kalam_pg.sql.datafusion_aggregate import average
+from kalam_pg.sql.datafusion_aggregate import average, float_code, float_of_code
 from kalam_pg.sql.datafusion_expr import Expressions, is_constant
-from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
+from kalam_pg.sql.datafusion_state import WHOLE, Rendering, Scope, converted
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import Expr, Frame, Select, SetOp, ValuesQuery, Window
 from kalam_pg.sql.walk import children
 
 _RANKS = frozenset({"row_number", "rank", "dense_rank"})
+_BY_PLACE = frozenset(
+    {"row_number", "lag", "lead", "ntile", "first_value", "last_value", "nth_value"}
+)
 _SHARES = frozenset({"percent_rank", "cume_dist"})
 _INTEGERS = (types.INT2, types.INT4, types.INT8)
 
@@ -30,7 +33,7 @@ def add_windows(
     state: Rendering, scope: Scope, expressions: Expressions, exprs: Iterable[Expr]
 ) -> None:
     """Compute every window of `exprs` and say so in the scope."""
-    emitter = _Windows(state, expressions)
+    emitter = _Windows(state, expressions, scope.order)
     for expr in exprs:
         for window in _windows(expr):
             if scope.node(window) is None:
@@ -51,12 +54,20 @@ def _only_grows(window: Window) -> bool:
     return window.frame is None or window.frame.start == "unbounded preceding"
 
 
+def _is_framed(window: Window) -> bool:
+    """Whether it is computed over its frame, not over its partition."""
+    values = {"first_value", "last_value", "nth_value"}
+    return window.overload.kind is OverloadKind.AGGREGATE or window.overload.name in values
+
+
 class _Windows:
     """Translates windows of one level."""
 
-    def __init__(self, state: Rendering, expressions: Expressions) -> None:
+    def __init__(self, state: Rendering, expressions: Expressions, order: Sequence[Sql]) -> None:
+        """order: what the rows are in the order of, if it is told."""
         self._state = state
         self._expressions = expressions
+        self._order = order
 
     def emit(self, window: Window) -> Sql:
         """The window's value in the current row."""
@@ -115,6 +126,11 @@ class _Windows:
             return Sql(f"count({inner}){test} {over}", INT64)
         value = self._expressions.emit(window.args[0])
         kind = window.args[0].type
+        if name in {"min", "max"} and kind in {types.FLOAT4, types.FLOAT8}:
+            code = float_code(self._state, value)
+            return float_of_code(
+                self._state, Sql(f"{name}({code.text}){test} {over}", INT64), value.physical
+            )
         if name in {"min", "max"} and (ordered_in_arrow(kind) or is_decimal(value.physical)):
             return Sql(f"{name}({value.text}){test} {over}", value.physical)
         if name in {"bool_and", "bool_or", "every"}:
@@ -165,14 +181,14 @@ class _Windows:
             parts.append(f"PARTITION BY {', '.join(keys)}")
         if window.order_by:
             parts.append(f"ORDER BY {', '.join(self._terms(window))}")
+        elif self._order and window.overload.name in _BY_PLACE:
+            parts.append(f"ORDER BY {', '.join([o.text for o in self._order])}")
         if window.frame is not None:
             parts.append(self._frame(window, window.frame))
-        elif window.overload.kind is OverloadKind.AGGREGATE or window.overload.name in {
-            "first_value", "last_value", "nth_value",
-        }:  # fmt: skip
-            end = "CURRENT ROW" if window.order_by else "UNBOUNDED FOLLOWING"
-            mode = "RANGE" if window.order_by else "ROWS"
-            parts.append(f"{mode} BETWEEN UNBOUNDED PRECEDING AND {end}")
+        elif window.order_by and _is_framed(window):
+            parts.append("GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW")
+        else:
+            parts.append(WHOLE)
         return f"OVER ({' '.join(parts)})"
 
     def _terms(self, window: Window) -> Sequence[str]:
@@ -189,11 +205,13 @@ class _Windows:
         offsets = [o for o in (frame.start_offset, frame.end_offset) if o is not None]
         if frame.mode == "range" and offsets:
             raise FeatureNotSupportedError("RANGE with an offset is not supported")
-        if frame.mode == "range" and not window.order_by:
-            return "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
+        if not window.order_by and (frame.mode == "range" or not _is_framed(window)):
+            return WHOLE
+        # Without an offset RANGE is GROUPS, which DataFusion has for every type.
+        mode = "groups" if frame.mode == "range" else frame.mode
         start = self._bound(frame.start, frame.start_offset)
         end = self._bound(frame.end, frame.end_offset)
-        return f"{frame.mode.upper()} BETWEEN {start} AND {end}"
+        return f"{mode.upper()} BETWEEN {start} AND {end}"
 
     def _bound(self, bound: str, offset: Expr | None) -> str:
         if offset is None:

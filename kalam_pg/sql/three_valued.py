@@ -36,12 +36,16 @@ def chain(args: Sequence[Sql], word: str, *, decided: int) -> Sql:
     DataFusion rewrites CASE over booleans into AND and OR and may then run on into what raises, so
     the CASE is one of integers.
     """
-    result = args[0]
-    for arg in args[1:]:
-        text = f"({result.text} {word} {arg.text})"
-        if arg.fallible:
-            when = result.text if decided else f"NOT {result.text}"
-            number = f"arrow_cast({text}, 'Int32')"
-            text = f"(CASE WHEN {when} THEN arrow_cast({decided}, 'Int32') ELSE {number} END = 1)"
-        result = Sql(text, BOOLEAN, result.fallible or arg.fallible)
-    return result
+    fallible = any(arg.fallible for arg in args)
+    every = f" {word} ".join([arg.text for arg in args])
+    if not any(arg.fallible for arg in args[1:]):
+        return Sql(f"({every})" if len(args) > 1 else every, BOOLEAN, fallible)
+    # Nor may all its values be constants: then it is taken apart as well.
+    stops = " ".join(
+        [
+            f"WHEN {arg.text if decided else f'NOT {arg.text}'} THEN arrow_cast({decided}, 'Int32')"
+            for arg in args[:-1]
+        ]
+    )
+    text = f"(CASE {stops} ELSE arrow_cast(({every}), 'Int32') END = 1)"
+    return Sql(text, BOOLEAN, fallible)

@@ -9,7 +9,7 @@ with 0A000.
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.sql.datafusion_query import Queries
-from kalam_pg.sql.datafusion_state import Emitted, Rendering, ScanNeed
+from kalam_pg.sql.datafusion_state import Emitted, Order, Rendering, ScanNeed
 from kalam_pg.sql.tree import Query
 
 __all__ = ["Emitted", "ScanNeed", "UdfSpec", "emit"]
@@ -30,5 +30,5 @@ def emit(query: Query, context: EvalContext) -> Emitted:
         KalamError: A constant expression failed (division by zero, a bad cast …).
     """
     state = Rendering(context)
-    relation = Queries(state).emit(query)
-    return Emitted(relation.sql, state.needs(), state.functions(), relation.physical)
+    relation = Queries(state).emit(query, order=Order.ROWS)
+    return Emitted(relation.sql, state.needs(), state.functions(), relation.physical, state.steps())

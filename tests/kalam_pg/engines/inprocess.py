@@ -53,6 +53,7 @@ class InProcess:
             self._verified,
             query.direct,
             merges=self._merges,
+            steps=query.steps,
         )
         return ThreadStream(execution.chunks(), limits.timeout_s)
 
@@ -124,4 +125,5 @@ def _input(table: TableInput) -> Input:
         table.superseded,
         table.overlapping,
         table.missing,
+        prefix=table.prefix,
     )

@@ -101,8 +101,9 @@ class Database:
         inputs = tuple(self._input(need) for need in emitted.scans)
         surroundings = {"now_us": context.now_us, "user": context.user, "types": context.types}
         run = Execution(
-            emitted.sql, inputs, emitted.udfs, None, surroundings, EngineSettings(1), self.verified
-        )
+            emitted.sql, inputs, emitted.udfs, None, surroundings, EngineSettings(1), self.verified,
+            steps=emitted.steps,
+        )  # fmt: skip
         _, *batches = list(run.chunks())
         rows: list[Any] = []
         for batch in batches:
@@ -127,7 +128,9 @@ class Database:
     def _input(self, need: Any) -> Input:
         batch = self.batches[need.scan.table.id]
         schema = pa.schema([batch.schema.field(name) for name in need.columns])
-        return Input(need.name, schema, (batch,), (), ("c1",), ("int",), None, False, {})
+        return Input(
+            need.name, schema, (batch,), (), ("c1",), ("int",), None, False, {}, prefix=f"{need.name}_",
+        )  # fmt: skip
 
 
 def make_context() -> EvalContext:

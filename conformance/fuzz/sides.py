@@ -1,0 +1,115 @@
+"""A server as the comparison sees it: statements in every form, answers as data."""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import pq
+
+from conformance.fuzz.pieces import Parameter, Rendered
+
+_TIMEOUT = "SET statement_timeout = '20s'"
+_BINARY = {
+    "smallint": lambda text: struct.pack(">h", int(text)),
+    "integer": lambda text: struct.pack(">i", int(text)),
+    "bigint": lambda text: struct.pack(">q", int(text)),
+    "real": lambda text: struct.pack(">f", float(text)),
+    "double precision": lambda text: struct.pack(">d", float(text)),
+    "boolean": lambda text: b"\1" if text == "true" else b"\0",
+    "text": str.encode,
+    "uuid": lambda text: bytes.fromhex(text.replace("-", "")),
+    "bytea": lambda text: bytes.fromhex(text[2:]),
+}
+FORMS = ("simple", "text", "binary")
+"""How a statement is sent: the simple protocol, or with parameters and rows in text or binary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client is told. rows: None when there are none to tell; error: (SQLSTATE, message)."""
+
+    tag: str = ""
+    columns: tuple[tuple[str, int, int], ...] = ()
+    rows: tuple[tuple[bytes | None, ...], ...] | None = None
+    error: tuple[str, str] | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.error[0]} {self.error[1]}"
+        if self.rows is None:
+            return self.tag
+        shown = [
+            tuple([None if v is None else v.decode("utf-8", "replace") for v in row])
+            for row in self.rows[:12]
+        ]
+        return f"{len(self.rows)} rows {shown}"
+
+
+class Side:
+    """One of the two servers."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._open()
+
+    def _open(self) -> None:
+        self.connection = psycopg.connect(self._dsn, autocommit=True)
+        self.run("SET TIME ZONE 'UTC'")
+        self.run(_TIMEOUT)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def run(self, text: str) -> Answer:
+        """A statement by the simple protocol."""
+        return self.ask(Rendered(text), "simple")
+
+    def ask(self, statement: Rendered, form: str) -> Answer:
+        """A statement in one of FORMS."""
+        pgconn = self.connection.pgconn
+        if form == "simple":
+            result = pgconn.exec_(statement.text.encode())
+        else:
+            binary = form == "binary"
+            values, formats = [], []
+            for parameter in statement.parameters:
+                value, is_binary = _sent(parameter, binary=binary)
+                values.append(value)
+                formats.append(1 if is_binary else 0)
+            result = pgconn.exec_params(
+                statement.text.encode(), values, None, formats, 1 if binary else 0
+            )
+        return self._answer(result)
+
+    def _answer(self, result: Any) -> Answer:
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            count = range(result.nfields)
+            columns = tuple(
+                [
+                    ((result.fname(i) or b"").decode(), result.ftype(i), result.fmod(i))
+                    for i in count
+                ]
+            )
+            rows = tuple(
+                [tuple([result.get_value(r, c) for c in count]) for r in range(result.ntuples)]
+            )
+            return Answer((result.command_status or b"").decode(), columns, rows)
+        if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY):
+            return Answer((result.command_status or b"").decode())
+        state = result.error_field(pq.DiagnosticField.SQLSTATE)
+        if state is None:
+            lost = str(result.error_message, "utf-8", "replace")
+            self._open()
+            return Answer(error=("LOST", lost))
+        message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
+        return Answer(error=(state.decode(), message.decode()))
+
+
+def _sent(parameter: Parameter, *, binary: bool) -> tuple[bytes | None, bool]:
+    if parameter.text is None:
+        return None, False
+    make = _BINARY.get(parameter.type)
+    if binary and make is not None:
+        return make(parameter.text), True
+    return parameter.text.encode(), False
