@@ -126,6 +126,12 @@ def test_one_place_says_which_tablet_a_user_means():
     assert asking == {"kalam_pg/query/database.py"}
 
 
+def test_one_place_says_which_of_its_own_changes_a_statement_sees():
+    """`Execution.own_changes`; `query.rows` asks for the newest, which another part may have made."""
+    found = {name_of(p) for p in MODULES if "x.transaction.change" in p.read_text(encoding="utf-8")}
+    assert found == {"kalam_pg/query/rows.py"}
+
+
 def test_every_module_is_needed_by_the_product():
     modules = {dotted(path): path for path in MODULES}
     # The function table names its modules; every other import is one, or a module's whole name.

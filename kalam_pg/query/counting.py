@@ -50,7 +50,7 @@ class CountPlan:
                 yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
         count = tablet.count(view)
         assert count is not None, "it is warm"
-        for change in x.transaction.changes.get(tablet.id, {}).values():
+        for change in (x.own_changes(tablet.id) or {}).values():
             count += (change.row is not None) - (change.base is not None)
         return [(count,) * len(self.columns)]
 

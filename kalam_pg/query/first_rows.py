@@ -160,7 +160,7 @@ def values_of(compared: Sequence[Compared], context: EvalContext) -> tuple[Condi
 
 def sight_of(x: Execution, tablet: Tablet) -> Steps[Sight | None]:
     """What the statement sees of a tablet; None when its transaction has changed too much of it."""
-    own = x.transaction.changes.get(tablet.id, {})
+    own = x.own_changes(tablet.id) or {}
     if len(own) > CHANGES_MAX:
         return None
     view = x.view_of(tablet.id.table)

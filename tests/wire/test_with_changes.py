@@ -97,9 +97,12 @@ SCRIPTS = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "then", ["", "STORAGE FLUSH TABLE t\nSTORAGE FLUSH TABLE u"], ids=["hot", "cold"]
+)
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
-def test_a_statement_of_several_parts_does_what_postgresqls_does(servers, script):
-    assert differences(servers, script) == ""
+def test_a_statement_of_several_parts_does_what_postgresqls_does(servers, script, then):
+    assert differences(servers, script, then=then) == ""
 
 
 RIGHTS = {
