@@ -44,6 +44,11 @@ class Position(NamedTuple):
         """As clients have it."""
         return str(self.seq) if self.n == END else f"{self.seq}.{self.n}"
 
+    @property
+    def whole_seq(self) -> int:
+        """The newest commit that is wholly before it."""
+        return self.seq if self.n == END else self.seq - 1
+
 
 class RowChange(NamedTuple):
     """One change of one key, as the log has it. n: its place in its transaction."""
@@ -176,7 +181,7 @@ class Subscriber:
         if position is None:
             return 0
         if self._behind or self._outbox:
-            return position.seq if position.n == END else position.seq - 1
+            return position.whole_seq
         return max(position.seq, self._hub.through)
 
     def waiting(self) -> tuple[int, int]:

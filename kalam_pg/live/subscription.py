@@ -135,7 +135,7 @@ class Subscription:
         """
         told: list[str] = []
         position = self.subscriber.position
-        seq = 0 if position is None else position.seq  # The last that was told.
+        seq = 0 if position is None else position.whole_seq  # The last that was told.
         try:
             for item in self.subscriber.take(bytes_max):
                 if isinstance(item, Gap):
@@ -144,13 +144,21 @@ class Subscription:
                     told += self._told(item)
                     seq = item.seq
         except KalamError as exc:
-            told.append(payload.error(exc.sqlstate, exc.message, seq))
-            self.ended = True
+            told.append(self._end(exc, seq))
         if self._flushed and not self.subscriber.waits:
             told.append(payload.flush(self._encoder.table, self._flushed))
             self._flushed = 0
         self.delivered += len(told)
         return told
+
+    def end(self, error: KalamError) -> str:
+        """Its last object, whatever it has not told yet."""
+        position = self.subscriber.position
+        return self._end(error, 0 if position is None else position.whole_seq)
+
+    def _end(self, error: KalamError, seq: int) -> str:
+        self.ended = True
+        return payload.error(error.sqlstate, error.message, seq)
 
     def progress(self) -> str:
         """How far everything has been told."""

@@ -31,7 +31,7 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.tree import Bound, ColumnRef, Dml, Insert, OutputColumn, Query, TableScan
+from kalam_pg.sql.tree import Bound, ColumnRef, Dml, Insert, OutputColumn, Query, Select, TableScan
 from kalam_pg.sql.walk import walk
 
 K = TypeVar("K")
@@ -126,6 +126,15 @@ class PlannedSubscription:
     plan: Plan
     columns: tuple[OutputColumn, ...]
     param_types: tuple[PgType, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedSubscription:
+    """What EXPLAIN shows of a subscription. rows: the query of its snapshot."""
+
+    planned: PlannedSubscription
+    rows: Select
+    queries: Queries
 
 
 class StatementCache:
@@ -246,15 +255,44 @@ class StatementCache:
 
         now_us: what 'now' means in a literal. last_rows, keyed: see `snapshot_query`.
         """
-        types = replace(types, now_us=now_us)
-        bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
-        if bound.changes:
-            raise FeatureNotSupportedError("a subscription cannot change data")
-        query = compile_query(bound.statement)
-        rows = snapshot_query(bound.statement, last_rows, keyed=keyed)
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
-        plan = planner.plan(replace(bound, statement=rows, columns=rows.columns))
-        return PlannedSubscription(query, plan, rows.columns, bound.param_types)
+        scope = self.scope(snapshot, search_path, replace(types, now_us=now_us), param_types)
+        return _subscription(statement, scope, planner, last_rows, keyed=keyed)[0]
+
+    def explained_subscription(
+        self,
+        statement: QueryStatement,
+        snapshot: Snapshot,
+        search_path: tuple[str, ...],
+        types: TypeContext,
+        param_types: Sequence[PgType | None] = (),
+        *,
+        now_us: int,
+        last_rows: int | None = None,
+    ) -> ExplainedSubscription:
+        """As `subscription`, with what it was made of."""
+        planner = ExplainingPlanner(lambda table: self.rules(table, snapshot), self._run_catalog)
+        scope = self.scope(snapshot, search_path, replace(types, now_us=now_us), param_types)
+        planned, rows = _subscription(statement, scope, planner, last_rows, keyed=False)
+        return ExplainedSubscription(planned, rows, planner.queries)
+
+
+def _subscription(
+    statement: QueryStatement,
+    scope: BindScope,
+    planner: Planner,
+    last_rows: int | None,
+    *,
+    keyed: bool,
+) -> tuple[PlannedSubscription, Select]:
+    """A subscription, and the query of its snapshot."""
+    bound = bind(statement, scope)
+    if bound.changes:
+        raise FeatureNotSupportedError("a subscription cannot change data")
+    query = compile_query(bound.statement)
+    rows = snapshot_query(bound.statement, last_rows, keyed=keyed)
+    plan = planner.plan(replace(bound, statement=rows, columns=rows.columns))
+    return PlannedSubscription(query, plan, rows.columns, bound.param_types), rows
 
 
 def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:

@@ -387,8 +387,11 @@ class Connection(Channel):
         """See `Transport`."""
         if self.closed or self.ending:
             return
+        session, idle = self.session, self.work is None and not self.in_turn
         self._stop_work()
-        out = self._early if self.session is None else self.session.outbox
+        if session is not None and idle:
+            session.farewell(error)
+        out = self._early if session is None else session.outbox
         out += error_bytes(error, "FATAL")
         # The client said nothing that could be unread, and may not look for hours.
         self._linger = False

@@ -17,10 +17,11 @@ from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.parted import PartedPlan
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import STRIDE, Steps
-from kalam_pg.sessions import long_texts, table_locks
+from kalam_pg.sessions import explaining_live, long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import Bound, OutputColumn
 from storage.layout import Row, Value
 
@@ -73,9 +74,13 @@ def prepare(
     sql: SqlSession, statement: st.Explain, declared: Sequence[PgType | None]
 ) -> tuple[tuple[PgType, ...], tuple[OutputColumn, ...]]:
     """Types of the parameters, and the result's one column. Raises what binding raises."""
+    columns = _JSON if options(statement).json else _TEXT
+    if isinstance(statement.statement, Subscribe):
+        live = explaining_live.explained(sql, statement.statement, declared)
+        return live.planned.param_types, columns
     with counting_from(_inner(statement)):
         planned = sql.plan(_inner(statement), declared)
-    return planned.param_types, _JSON if options(statement).json else _TEXT
+    return planned.param_types, columns
 
 
 def run(
@@ -86,6 +91,12 @@ def run(
     transaction = sql.begin_implicit()
     transaction.check_usable()
     started = time.perf_counter()
+    if isinstance(statement.statement, Subscribe):
+        if asked.analyze:  # It has no end whose time could be told.
+            raise FeatureNotSupportedError("EXPLAIN ANALYZE does not support SUBSCRIBE")
+        live = explaining_live.node(sql, statement.statement, params, types, verbose=asked.verbose)
+        node = yield from live
+        return _answer(asked, node, time.perf_counter() - started, None)
     with counting_from(_inner(statement)):
         inner = _inner(statement)
         planned, bound, queries = yield from long_texts.in_turn(

@@ -144,9 +144,7 @@ def tell_rows(sql: "SqlSession", stream: TableStream, tell: Tell) -> Steps[None]
         yield from _tell_all(stream, result, tell)
         yield from tell([payload.ready(seq)])
     except Exception as exc:  # noqa: BLE001 -- it costs this stream
-        error = known(exc)
-        stream.ended = True
-        yield from tell([payload.error(error.sqlstate, error.message, 0)])
+        yield from tell([stream.end(known(exc))])
     finally:
         x.close()
         outcome.rollback(database, transaction)

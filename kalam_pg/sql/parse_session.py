@@ -4,6 +4,7 @@ import re
 
 from catalog.errors import InvalidParameterValueError, SqlSyntaxError
 from kalam_pg.sql.keywords import RESERVED, TYPE_OR_FUNCTION
+from kalam_pg.sql.parse_live import subscribe
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     Begin,
@@ -310,9 +311,13 @@ def explain(reader: StatementReader) -> Explain:
             if reader.accept(word) or (word == "analyze" and reader.accept("analyse")):
                 options.append((word, "true"))
     token = reader.token
-    statement = reader.nested_statement()
-    if not isinstance(statement, QueryStatement):
-        reader.fail(token)
+    statement: Statement
+    if reader.at("subscribe"):
+        statement = subscribe(reader)
+    else:
+        statement = reader.nested_statement()
+        if not isinstance(statement, QueryStatement):
+            reader.fail(token)
     for name, value in options:
         if name != "format" and value not in _BOOLEANS:
             raise SqlSyntaxError(f"{name} requires a Boolean value")

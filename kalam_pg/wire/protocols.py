@@ -164,6 +164,11 @@ class ServedSession(Protocol):
         that only the peer could want (a stream without end) may be cancelled now.
         """
 
+    def farewell(self, error: KalamError) -> None:
+        """The connection is about to be ended with `error`: last words go to `outbox`, before it. Never
+        while Work runs.
+        """
+
     def disconnected(self) -> None:
         """The connection is gone: release everything. The last call, and it comes exactly once."""
 

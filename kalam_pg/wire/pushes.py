@@ -15,6 +15,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import streams, table_channels
 from kalam_pg.sessions.table_channels import TableStream
 from kalam_pg.wire.results import UNSENT_BYTES_MAX
+from storage.errors import KalamError
 
 if TYPE_CHECKING:
     from kalam_pg.live.subscription import Subscription
@@ -27,6 +28,10 @@ PUSHED_BYTES: Final = 65_536
 FRESH_S: Final = 0.05
 """How long a LISTEN on a table is told nothing: asyncpg drops what comes in one piece with the answer to its
 LISTEN, because it notes down who listens only then."""
+
+
+UNREAD: Final = "its client does not read"
+"""Why a session is told nothing that could be told it."""
 
 
 def has_heard(sql: "SqlSession") -> bool:
@@ -95,6 +100,13 @@ def let_begin(session: "WireSession", sql: "SqlSession") -> None:
             session.transport.schedule()
 
         session.fresh = session.transport.call_later(FRESH_S, begin)
+
+
+def end_all(session: "WireSession", sql: "SqlSession", error: KalamError) -> None:
+    """The session is about to be ended: the last object of every stream is the reason."""
+    for stream in tuple(sql.subscriptions.values()):
+        _queue(session, stream, (stream.end(error),))
+        streams.forget(sql, stream)
 
 
 def beat(session: "WireSession", sql: "SqlSession") -> None:

@@ -139,6 +139,11 @@ class WireSession:
         if self._wait is not None:
             self._wait.cancel()
 
+    def farewell(self, error: KalamError) -> None:
+        """Tell the streams why they end, if the client may be told anything."""
+        if self.sql is not None and self.silence in ("", pushes.UNREAD):
+            pushes.end_all(self, self.sql, error)
+
     def disconnected(self) -> None:
         """Release everything."""
         self.closing = True
@@ -254,7 +259,7 @@ class WireSession:
             return "its session is in a transaction block"
         if self._flow is not None or self.flow_is_extended or self.decoder.buffered:
             return "its session runs a statement"
-        return "its client does not read" if self.transport.unsent else ""
+        return pushes.UNREAD if self.transport.unsent else ""
 
     def _stop_idling(self) -> None:
         if self._idle is not None:

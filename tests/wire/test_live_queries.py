@@ -236,3 +236,56 @@ def test_nothing_is_listed_of_sessions_that_have_gone(server, table, writer):
         client.close()
     while live(writer, table):
         writer.execute("SELECT 1")
+
+
+# ------------------------------------------------------------------ EXPLAIN SUBSCRIBE
+
+
+def explained(connection, statement, params=None):
+    return [line for (line,) in connection.execute(f"EXPLAIN {statement}", params)]
+
+
+def test_explain_says_whose_changes_and_which(server, alice, table, chat):
+    name = table.partition(".")[2]
+    assert explained(
+        alice, f"SUBSCRIBE TO {table} WHERE room = %s OPTIONS (last_rows = 5, channel = 'x')", [1]
+    )[:6] == [
+        f"Subscribe on {name}",
+        "  Channel: x",
+        "  Changes: alice's own, in the log",
+        "  Filter: (room = $1)",
+        "  Key: id",
+        "  Begins: with the newest 5",
+    ]
+    assert explained(alice, f"SUBSCRIBE TO {chat}.notes OPTIONS (snapshot = false)") == [
+        "Subscribe on notes",
+        f"  Channel: {chat}.notes",
+        "  Changes: everybody's, in the log",
+        "  Key: id",
+        "  Begins: now",
+    ]
+    moving = f"SUBSCRIBE TO {chat}.conversations WHERE created_at > NOW() - INTERVAL '1 h'"
+    assert any(line.startswith("  Filter Depends On:") for line in explained(alice, moving))
+    assert live(alice, table) == []  # It has begun nothing.
+
+
+@pytest.mark.parametrize(
+    ("statement", "state"),
+    [
+        ("EXPLAIN ANALYZE SUBSCRIBE TO {m}", "0A000"),
+        ("EXPLAIN SUBSCRIBE TO {m} WHERE nope = 1", "42703"),
+        ("EXPLAIN SUBSCRIBE TO {m} OPTIONS (nope = 1)", "42601"),
+        ("EXPLAIN LISTEN x", "42601"),
+        ("EXPLAIN SUBSCRIBE TO {chat}.secret", "42501"),
+    ],
+)
+def test_explain_refuses_what_subscribe_does(server, alice, table, statement, state):
+    chat = table.partition(".")[0]
+    with server.root() as root:
+        root.execute(
+            f"CREATE TABLE {chat}.secret (id int PRIMARY KEY)"
+            " WITH (TYPE = 'SHARED', ACCESS_LEVEL = 'RESTRICTED')"
+        )
+    with pytest.raises(psycopg.Error) as raised:
+        alice.execute(statement.format(m=table, chat=chat))
+    assert raised.value.sqlstate == state

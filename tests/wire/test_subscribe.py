@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from tests.wire.raw import SYNC, RawClient, bind, execute, parse, query
-from tests.wire.server import KalamServer
+from tests.wire.server import PASSWORD, KalamServer
 
 HEARD_S = 20.0
 
@@ -295,6 +295,13 @@ def test_a_client_goes_on_where_it_was_whatever_happened_meanwhile(tmp_path):
             root.execute(f"LISTEN \"public.t\" SINCE '{update['token']}'")
             told = [json.loads(n.payload) for n in root.notifies(timeout=HEARD_S, stop_after=3)]
             assert ops(told) == [("delete", "2", ""), ("insert", "3", ""), ("insert", "4", "")]
+        with RawClient(server) as idle, RawClient(server) as busy:
+            for client in (idle, busy):
+                client.simple("SUBSCRIBE TO public.t")
+            busy.simple("BEGIN")  # It may be told nothing: its error says it all.
+            server.stop()
+            assert last_words(idle)[0]["public.t"]["code"] == "57P01"
+            assert last_words(busy)[0] == {}
     finally:
         server.stop()
 
@@ -399,15 +406,28 @@ def test_another_role_ends_it_with_the_reason(server, table):
         assert ended(carol) == "42501"
 
 
+def last_words(client):
+    """The last objects that a client is told, by channel, and the error that ends its connection."""
+    last = {}
+    while True:
+        kind, body = client.receive()
+        if kind == "E":
+            return last, body
+        channel, payload = body[4:].split(b"\0")[:2]
+        last[channel.decode()] = json.loads(payload)
+
+
 def test_a_dropped_user_is_disconnected_with_the_reason(server, table):
     with server.root() as root:
-        root.execute("CREATE USER gone WITH PASSWORD 'a password'")
-        connection = server.connect("gone")
-        Follower(connection, f"SUBSCRIBE TO {table}")
-        root.execute("DROP USER gone")
-        with pytest.raises(psycopg.errors.AdminShutdown):
-            connection.execute("SELECT 1")
-        connection.close()
+        root.execute(f"CREATE USER gone WITH PASSWORD '{PASSWORD}'")
+        with RawClient(server, "gone") as client:
+            client.simple(f'SUBSCRIBE TO {table}; LISTEN "{table}?snapshot=on"; LISTEN plain')
+            root.execute("DROP USER gone")
+            last, body = last_words(client)
+            assert set(last) == {table, f"{table}?snapshot=on"}
+            assert {(one["op"], one["code"]) for one in last.values()} == {("error", "57P01")}
+            assert b"57P01" in body
+            assert client.closed_by_server()
 
 
 def test_what_a_filter_cannot_compute_ends_it_with_the_error(alice, writer, table):

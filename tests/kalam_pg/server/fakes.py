@@ -38,6 +38,7 @@ from kalam_pg.pgwire.startup import StartupMessage
 from kalam_pg.server.loop import Loop
 from kalam_pg.server.shutdown import Mode
 from kalam_pg.wire.protocols import PAUSE, Peer, Resume, Spawn, Transport, Work
+from storage.errors import KalamError
 from tests import frontend
 
 COLUMNS = encode.row_description([FieldDescription("?column?", 23, 4)])
@@ -140,6 +141,9 @@ class FakeSession:
 
     def eof(self) -> None:
         self.saw_eof = True
+
+    def farewell(self, error: KalamError) -> None:
+        """It has nothing to say."""
 
     def disconnected(self) -> None:
         self.ended += 1
