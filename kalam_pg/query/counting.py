@@ -65,12 +65,12 @@ def plan_count(query: Query) -> CountPlan | None:
     plain = Select(query.targets, query.columns, query.from_, grouped=True)
     if query != plain or not query.targets:
         return None
-    if not all(_counts_rows(target.expr, scan) for target in query.targets):
+    if not all(counts_rows(target.expr, scan) for target in query.targets):
         return None
     return CountPlan(query.columns, query, scan.table)
 
 
-def _counts_rows(expr: Expr, scan: TableScan) -> bool:
+def counts_rows(expr: Expr, scan: TableScan) -> bool:
     """Whether it is count(*), or the count of what is never NULL."""
     if not isinstance(expr, Aggregate) or expr.overload.name != "count":
         return False

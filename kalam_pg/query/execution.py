@@ -135,6 +135,11 @@ class Execution:
         """What is left of the statement's time in seconds; 0: there is no limit."""
         return 0.0 if self._deadline is None else self._deadline.left_s
 
+    @property
+    def in_process(self) -> bool:
+        """Whether this process may answer questions that an engine could (a setting of the session)."""
+        return self.context.setting("kalam.in_process_queries") != "off"
+
     def patience(self) -> Patience:
         """How long to wait for a lock."""
         lock_timeout_ms = float(self.context.setting("lock_timeout_ms") or 0)

@@ -19,6 +19,7 @@ from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, Tabl
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain_node import Node
 from kalam_pg.query.explain_query import Shower
+from kalam_pg.query.filtered_count import FilteredCountPlan
 from kalam_pg.query.indexed import Indexed, NoIndexError, Wanted, indexed_rows
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.local.plan import LocalPlan
@@ -55,6 +56,7 @@ class Way(Enum):
     NEWEST = "Newest Rows Scan"
     HOT = "Hot Rows Scan"
     FIRST = "First Rows Scan"
+    COUNT = "Count Scan"
     ENGINE = "Scan"
 
 
@@ -94,7 +96,7 @@ class ExplainingPlanner(Planner):
 
     def _select(self, query: Query) -> SelectPlan:
         plan = super()._select(query)
-        if isinstance(plan, HotPlan):
+        if isinstance(plan, HotPlan | FilteredCountPlan):
             general = plan.general
             if isinstance(general, LocalPlan):
                 general = replace(general, general=Probe(general.general))
@@ -166,6 +168,8 @@ class Explainer:
                 return (yield from self._hot(plan, query))
             case CountPlan():
                 return self._show.query(plan.query, self._count)
+            case FilteredCountPlan():
+                return (yield from self._counted(plan))
             case LocalPlan():
                 return (yield from self._local(plan))
             case LockingPlan():
@@ -259,6 +263,20 @@ class Explainer:
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
                 return Way.NEWEST
         return (yield from self._few(tablet))
+
+    def _counted(self, plan: FilteredCountPlan) -> Steps[Node]:
+        general = plan.general
+        assert isinstance(general, Probe)
+        if id(plan) not in self._works and not self.ran:
+            counted = yield from plan.count(self._x)
+            if counted is not None:
+                self._works[id(plan)] = counted[1]
+        work = self._works.get(id(plan))
+        if work is None or general.used:
+            return (yield from self._select(general.plan))
+        return self._show.query(
+            plan.query, lambda scan: with_work(Node(Way.COUNT.value, self._show.named(scan)), work)
+        )
 
     def _few(self, tablet: Tablet | StreamTablet) -> Steps[Way]:
         live = yield from live_rows(self._x, tablet, SMALL_SCAN_ROWS)

@@ -21,7 +21,6 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import ColumnRef, Select, TableScan
 from kalam_pg.sql.walk import walk
-from storage.cold.counting import count_rows
 from storage.cold.extents import Condition, SortKey, is_comparable
 from storage.cold.first_rows import Limits, Question, TooMuchError, Work, first_rows
 from storage.cold.sight import Sight
@@ -108,7 +107,7 @@ class First:
     def _fits(self, x: Execution, tablet: Tablet, end: int | None) -> bool:
         """Whether few rows are wanted, of a tablet that has some in segments alone."""
         few = bool(self.conditions) if end is None else end <= ROWS_MAX
-        return few and not tablet.is_hot(x.view_of(tablet.id.table))
+        return few and reads_few(x, tablet)
 
     @staticmethod
     def _ask(
@@ -125,26 +124,9 @@ class First:
         return rows, work
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """How the rows of a query's table are counted that meet conditions, which are all it says."""
-
-    conditions: tuple[Compared, ...]
-
-    def count(self, x: Execution, tablet: Tablet) -> Steps[tuple[int, Work] | None]:
-        """How many; None: an engine does it better."""
-        conditions = values_of(self.conditions, x.context)
-        work = Work(Limits())
-        if conditions is None:
-            return 0, work
-        sight = yield from sight_of(x, tablet)
-        if sight is None:
-            return None
-        try:
-            found = yield from in_thread(x, partial(count_rows, sight, conditions, work))
-        except TooMuchError:
-            return None
-        return found, work
+def reads_few(x: Execution, tablet: Tablet) -> bool:
+    """Whether a thread may read a tablet, of which some rows are in segments alone."""
+    return x.in_process and not tablet.is_hot(x.view_of(tablet.id.table))
 
 
 def values_of(compared: Sequence[Compared], context: EvalContext) -> tuple[Condition, ...] | None:

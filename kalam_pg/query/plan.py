@@ -14,6 +14,7 @@ from catalog.model import Table
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.counting import plan_count
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
+from kalam_pg.query.filtered_count import plan_filtered_count
 from kalam_pg.query.first_rows import plan_first
 from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
 from kalam_pg.query.insert import plan_insert
@@ -118,7 +119,7 @@ class Planner:
             if point is not None:
                 return point
             general = _local(query, engine)
-            return self._hot_plan(query, general) or general
+            return self._hot_plan(query, general) or plan_filtered_count(query, general) or general
         return _local(query, engine)
 
     @staticmethod

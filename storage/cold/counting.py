@@ -41,7 +41,7 @@ def _count(piece: Piece, conditions: Sequence[Condition], work: Work) -> int:
     mask = piece.matching(conditions)
     is_seen = piece.is_seen
     if is_seen is None:
-        return piece.count if mask is None else pc.sum(mask).as_py() or 0
+        return piece.count if mask is None else mask.true_count
     at = range(piece.count) if mask is None else pc.indices_nonzero(mask)
     work.look_at(len(at))
     found = 0

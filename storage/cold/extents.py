@@ -78,6 +78,7 @@ class SortKey:
         return indices
 
 
+_INT64 = pa.int64()
 _FLIPPED = bytes(range(255, -1, -1))
 
 _TESTS: dict[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {
@@ -123,9 +124,7 @@ class Condition:
         """For each value whether the condition holds: NULL for NULL."""
         given = comparable(values, self.kind)
         if self.kind == "int":
-            wanted = pa.scalar(
-                self.value, pa.int64()
-            )  # It may be more than the column has room for.
+            wanted = pa.scalar(self.value, _INT64)  # It may be more than the column has room for.
         else:
             wanted = comparable(to_array([self.value], values.type), self.kind)[0]
         return _TESTS[self.operator](given, wanted)
@@ -142,19 +141,17 @@ def comparable(values: pa.Array, kind: str) -> pa.Array:
     """Values in a form that Arrow sorts as SQL does, equal ones alike."""
     of = values.type
     if kind == "int":
+        if of.equals(_INT64):
+            return values
         if pa.types.is_date32(of):
             values = values.view(pa.int32())
-        return (
-            values.view(pa.int64())
-            if not pa.types.is_integer(values.type)
-            else values.cast("int64")
-        )
+        return values.cast(_INT64) if pa.types.is_integer(values.type) else values.view(_INT64)
     if kind == "float":
         # -0 is 0, one NaN is above all: as integers, of which the negative ones are turned round.
-        bits = pc.add(values.cast(pa.float64()), 0.0).view(pa.int64())
+        bits = pc.add(values.cast(pa.float64()), 0.0).view(_INT64)
         turned = pc.bit_wise_xor(bits, (1 << 63) - 1)
         bits = pc.if_else(pc.less(bits, 0), turned, bits)
-        return pc.if_else(pc.is_nan(values), pa.scalar((1 << 63) - 1, pa.int64()), bits)
+        return pc.if_else(pc.is_nan(values), pa.scalar((1 << 63) - 1, _INT64), bits)
     if pa.types.is_fixed_size_binary(of) and not pa.types.is_decimal(of):
         return values.cast(pa.binary())
     return values

@@ -5,6 +5,7 @@ seen in one narrow column, and only the row groups that have some are read furth
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import cast
 
 import pyarrow as pa
@@ -19,8 +20,41 @@ from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
 
 _FOOTER = "footer"
-_FOOTER_GROWTH = 6
-"""Measured: memory of a footer that was read, for each of its bytes."""
+_FOOTER_GROWTH = 10
+"""Memory of a footer and its extents for each byte of it, roughly."""
+
+
+class Footer:
+    """What a file says of its row groups. rows: of each, tombstones too. index: of a column by its name."""
+
+    def __init__(self, metadata: pq.FileMetaData) -> None:
+        self.metadata = metadata
+        self.rows: list[int] = [
+            metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)
+        ]
+        schema = metadata.schema
+        # Names of leaves: a nested column has others, and no statistics are asked of it.
+        self.index = {schema.column(at).path.split(".")[0]: at for at in range(len(schema))}
+        self._extents: dict[str, list[MaybeExtent]] = {}  # Two threads may make the same.
+
+    def extents(self, name: str, kind: str) -> list[MaybeExtent]:
+        """What statistics tell of a column in each row group."""
+        found = self._extents.get(name)
+        if found is None:
+            groups = range(len(self.rows))
+            found = self._extents[name] = [self._extent(at, name, kind) for at in groups]
+        return found
+
+    def _extent(self, group: int, name: str, kind: str) -> MaybeExtent:
+        statistics = self.metadata.row_group(group).column(self.index[name]).statistics
+        bounds = _BOUNDS.get(kind)
+        if statistics is None or bounds is None or not statistics.has_null_count:
+            return None
+        if not statistics.has_min_max:
+            whole = statistics.null_count == self.rows[group]
+            return Extent(None, None, nulls=True) if whole else None
+        low, high = bounds(statistics)
+        return Extent(low, high, statistics.null_count > 0)
 
 
 class RowGroups:
@@ -28,19 +62,17 @@ class RowGroups:
 
     def __init__(self, reader: SegmentReader, layout: Layout) -> None:
         self.segment: Segment = reader.segment
-        self._reader = reader
         self.layout = layout
-        self._footer: pq.FileMetaData | None = None
-        self._index: dict[str, int] = {}
+        self._reader = reader
 
     @property
     def count(self) -> int:
         """How many row groups it has."""
-        return int(self._known().num_row_groups)
+        return len(self._footer.rows)
 
     def rows(self, group: int) -> int:
         """How many rows, tombstones too, a row group has."""
-        return int(self._known().row_group(group).num_rows)
+        return self._footer.rows[group]
 
     def extent(self, position: int) -> MaybeExtent:
         """What the manifest tells of a column in the whole segment: no file is read."""
@@ -61,13 +93,13 @@ class RowGroups:
         """What the file's footer tells of a column in one row group."""
         layout = self.layout
         if position == len(layout.columns):
-            return self._footer_extent(group, SEQ, "int")
+            return self._footer.extents(SEQ, "int")[group]
         if position == layout.key[0]:
             return self._key_extent(group)
         column = layout.columns[position]
         if column_name(column) not in self.segment.columns:
             return of_missing(column)
-        return self._footer_extent(group, column_name(column), column.kind)
+        return self._footer.extents(column_name(column), column.kind)[group]
 
     def columns(self, group: int, names: Sequence[str]) -> dict[str, pa.Array]:
         """Columns of a row group, by name.
@@ -76,37 +108,31 @@ class RowGroups:
             DataCorruptedError: The segment is not what was written.
         """
         path = self.segment.path
-        self._known()
         found: dict[str, pa.Array] = {}
         lacking: list[str] = []
         for name in names:
             values = DECODED.get(path, (group, name))
             if values is not None:
                 found[name] = values
-            elif name in self._index:
+            elif name in self._footer.index:
                 lacking.append(name)
             else:
                 found[name] = self._missing(group, name)
         if lacking:
-            table = self._reader.read_group(group, self._known(), lacking)
+            table = self._reader.read_group(group, self._footer.metadata, lacking)
             for name in lacking:
                 values = found[name] = table.column(name).combine_chunks()
                 DECODED.put(path, (group, name), values, values.nbytes)
         return found
 
-    def _known(self) -> pq.FileMetaData:
-        """The footer."""
-        footer = self._footer
+    @cached_property
+    def _footer(self) -> Footer:
+        path = self.segment.path
+        footer: Footer | None = DECODED.get(path, _FOOTER)
         if footer is None:
-            path = self.segment.path
-            footer = DECODED.get(path, _FOOTER)
-            if footer is None:
-                footer = self._reader.read_footer()
-                DECODED.put(path, _FOOTER, footer, footer.serialized_size * _FOOTER_GROWTH)
-            self._footer = footer
-            schema = footer.schema
-            # Names of leaves: a nested column has others, and no statistics are asked of it.
-            self._index = {schema.column(at).path.split(".")[0]: at for at in range(len(schema))}
+            metadata = self._reader.read_footer()
+            footer = Footer(metadata)
+            DECODED.put(path, _FOOTER, footer, metadata.serialized_size * _FOOTER_GROWTH)
         return footer
 
     def _leading(self, key: bytes) -> Value:
@@ -118,17 +144,6 @@ class RowGroups:
         first_keys = self._reader.load_filter().first_keys
         last = first_keys[group + 1] if group + 1 < len(first_keys) else self.segment.max_key
         return Extent(self._leading(first_keys[group]), self._leading(last), nulls=False)
-
-    def _footer_extent(self, group: int, name: str, kind: str) -> MaybeExtent:
-        statistics = self._known().row_group(group).column(self._index[name]).statistics
-        bounds = _BOUNDS.get(kind)
-        if statistics is None or bounds is None or not statistics.has_null_count:
-            return None
-        if not statistics.has_min_max:
-            whole = statistics.null_count == self.rows(group)
-            return Extent(None, None, nulls=True) if whole else None
-        low, high = bounds(statistics)
-        return Extent(low, high, statistics.null_count > 0)
 
     def _missing(self, group: int, name: str) -> pa.Array:
         """A column that the segment was written without."""

@@ -189,12 +189,17 @@ def test_first_rows_of_segments_tell_how_few_of_them_were_read(root):
             root.execute("STORAGE FLUSH TABLE x.cold")
         root.execute("UPDATE x.cold SET n = 11 WHERE id = 1")  # So that no tail has it all.
         plan = explained(root, "SELECT id FROM x.cold ORDER BY at LIMIT 5 OFFSET 1")
+        count = explained(root, "SELECT count(*) FROM x.cold WHERE id > 150 AND n = 7")
     finally:
         root.execute("DROP TABLE x.cold")
     assert plan == (
         "Limit\n  Limit: 5\n  Offset: 1\n"
         "  ->  First Rows Scan on cold\n"
         "        Order: at\n        Segments: 1 (2 pruned)\n        Row Groups: 1"
+    )
+    assert count == (
+        "Aggregate\n  ->  Count Scan on cold\n        Segments: 2 (1 pruned)\n"
+        "        Row Groups: 2\n        Filter: ((id > 150) AND (n = 7))"
     )
 
 

@@ -140,6 +140,10 @@ class Beside:
             self.end("ROLLBACK")
         for question in self.life.questions():
             self.same(question)
+        if not self.in_block and self.life.random.random() < 0.2:
+            self.ours.execute("SET kalam.in_process_queries = off")
+            self.same(question)
+            self.ours.execute("RESET kalam.in_process_queries")
 
     def same(self, statement: str) -> None:
         self.said.append(statement)

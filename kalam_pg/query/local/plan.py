@@ -22,9 +22,6 @@ from storage.ids import TabletId
 from storage.layout import Row
 from storage.tail.live_rows import LiveRows
 
-SETTING = "kalam.in_process_queries"
-"""The session's setting that leaves everything to the engines."""
-
 BUDGET_S = 0.01
 """The event loop is held no longer."""
 
@@ -104,7 +101,7 @@ class LocalPlan:
 
     def tables(self, x: Execution) -> Steps[dict[int, Relation] | None]:
         """All rows of the tables that are read, by relation; None: not in memory, or too many."""
-        if x.context.setting(SETTING) == "off" or not self._is_answerable(x):
+        if not x.in_process or not self._is_answerable(x):
             return None
         found: dict[TabletId, LiveRows] = {}
         tables: dict[int, Relation] = {}
