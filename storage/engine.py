@@ -26,7 +26,7 @@ from storage.log.log import Log
 from storage.log.recovery import INCARNATION
 from storage.log.view import View
 from storage.log.writes import Group, Write, WriteSet
-from storage.stream import StreamTablet
+from storage.streams import StreamRegistry
 from storage.tablets import Dirty, TabletFactory, TabletRegistry
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Engine:
 
     on_publish: called on the event loop with each group that became visible. on_failure: told what a
     tail, a stream or such a hook raised at that, and where; raises it again until somebody logs it.
-    epochs: the times that the directory was opened, this one last.
+    epochs: the times that the directory was opened, this one last. streams: the tablets of STREAM tables.
     """
 
     def __init__(
@@ -87,9 +87,11 @@ class Engine:
         self.epochs = (*opened.epochs, self._log.epoch)
         self._current = self._begin(opened)
         self._views[id(self._current)] = self._current
+        self.streams = StreamRegistry(clock.now_us, self._current.seq)
         self._tablets = TabletRegistry(
             tablet_factory or self._open_tablet,
             opened.unflushed,
+            self.streams,
             now_us=clock.now_us(),
             tablets_max=options.tablets_max,
             tail_bytes_max=options.tail_bytes_max,
@@ -243,16 +245,6 @@ class Engine:
     def open_tablets(self) -> Iterator["Tablet"]:
         """Every tablet in use."""
         return iter(self._tablets.tablets())
-
-    def stream(
-        self, tablet_id: TabletId, layout: Layout, ttl_us: int, max_buffer: int
-    ) -> StreamTablet:
-        """A STREAM table's tablet, in memory alone."""
-        return self._tablets.stream(tablet_id, layout, ttl_us, max_buffer)
-
-    def open_streams(self) -> Iterator[StreamTablet]:
-        """Every STREAM tablet that holds rows."""
-        return iter(self._tablets.streams())
 
     def relieve_memory(self) -> None:
         """Drop tails beyond their limit; commits do that too, reads alone do not."""

@@ -1,13 +1,18 @@
-"""STREAM tables: a tablet's rows in memory, until their time to live or the buffer's end.
+"""A STREAM table's tablet: its rows, and the newest changes that made them, in memory for a while.
 
-Rows come at publish with their transaction's seq and never touch the disk. Reads are cut at the
-view's seq, but eviction may take rows that an old view would still show.
+Changes come at publish with their transaction's seq and never touch the disk. A row is there until its
+time to live is over, counted from its last change, or more rows than the buffer holds have come or changed
+after it. A change that has no row to show (a superseded version, a deletion) is kept a while longer for
+those who follow the table and are late; there are never many more of these than rows.
+
+Reads are cut at the view's seq, but what has gone is gone for older views too.
 """
 
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Final
 
 from storage.answers import Scan, TabletChange, TabletStats
 from storage.arrow import projector, to_batch
@@ -16,127 +21,212 @@ from storage.layout import Layout, Row, Value
 from storage.log.log_entry import Op
 from storage.log.view import Version, View
 from storage.tail.live_rows import LiveRows
-from storage.wall_clock import now_us
+
+HISTORY_MIN: Final = 1024
+"""Changes without a row that are kept however few rows there are."""
+
+EVICTED_AT_ONCE: Final = 5000
+"""Changes that one look at the time drops: some 3 ms."""
+
+NEVER: Final = 1 << 62
+"""Later than every time."""
+
+END: Final = (1 << 32) - 1
+"""The place behind every change of a transaction."""
+
+_HOLE_MIN = 1024
 
 _batch_ids = count(-1_000_000_000, -1)
 """Below every other batch id: a stream's batches are made for one statement each."""
 
+Place = tuple[int, int]
+"""(seq, n): a change's transaction, and its place among those of it in this tablet."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """What a STREAM table's definition says of each of its tablets.
+
+    ttl_us: how long a row lives, 0 for ever. max_buffer: rows that are kept, 0 for no limit.
+    """
+
+    layout: Layout
+    ttl_us: int
+    max_buffer: int
+
 
 @dataclass(slots=True)
-class _Event:
-    """One version. at_us: when it was published."""
+class StreamChange:
+    """One change of one key; row and old as in `log_entry.Entry`. at_us: when it was published."""
 
     seq: int
+    n: int
     op: Op
     key: bytes
     row: Row
+    old: Row | None
     at_us: int
 
 
 class StreamTablet:
-    """The same reads as `storage.tablet.Tablet`; for the event loop. Its length is its versions.
+    """The same reads as `storage.tablet.Tablet`; for the event loop. Its length is its changes.
 
-    evicted: versions that have outlived their time or the buffer so far.
+    forgotten: of a change up to here nothing may be known any more; of all later ones everything is.
     """
 
     def __init__(
         self,
         tablet: TabletId,
-        layout: Layout,
-        ttl_us: int,
-        max_buffer: int,
-        now_us: Callable[[], int] = now_us,
+        limits: StreamLimits,
+        now_us: Callable[[], int],
+        forgotten: Place = (0, 0),
     ) -> None:
-        """An empty tablet.
-
-        Args:
-            tablet: Whose rows of which table.
-            layout: The newest schema version.
-            ttl_us: How long a row is seen, 0 for ever.
-            max_buffer: How many versions are kept, 0 for no limit.
-            now_us: The time, in µs since 1970.
-        """
+        """An empty tablet. now_us: the time, in µs since 1970."""
         self.id = tablet
-        self.layout = layout
-        self.evicted = 0
-        self._ttl_us = ttl_us
-        self._max_buffer = max_buffer
+        self.limits = limits
+        self.forgotten = forgotten
         self._now_us = now_us
-        self._events: deque[_Event] = deque()
-        self._newest: dict[bytes, _Event] = {}
+        # Those before `_begin` are None: a list finds by bisection, which a deque does not.
+        self._changes: list[StreamChange | None] = []
+        self._begin = 0
+        self._newest: dict[bytes, StreamChange] = {}
+        self._rows = 0
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._changes) - self._begin
 
     def __bool__(self) -> bool:
         return True
 
-    def configure(self, layout: Layout, ttl_us: int, max_buffer: int) -> None:
-        """The table's definition may have changed: these hold from now on."""
-        self._ttl_us, self._max_buffer = ttl_us, max_buffer
-        if layout.version > self.layout.version:
-            move = projector(self.layout, layout)
-            if move is not None:
-                for event in self._events:
-                    event.row = move(event.row)
-            self.layout = layout
+    @property
+    def layout(self) -> Layout:
+        """The newest schema version."""
+        return self.limits.layout
+
+    @property
+    def due_us(self) -> int:
+        """When its oldest change is too old."""
+        if not len(self) or not self.limits.ttl_us:
+            return NEVER
+        oldest = self._changes[self._begin]
+        assert oldest is not None
+        return oldest.at_us + self.limits.ttl_us
+
+    def configure(self, limits: StreamLimits) -> None:
+        """The table's definition has changed."""
+        move = projector(self.layout, limits.layout)
+        self.limits = limits
+        if move is not None:
+            for change in self._kept():
+                change.row = move(change.row)
+                change.old = None if change.old is None else move(change.old)
+
+    # ------------------------------------------------------------------ what comes and goes
 
     def append(self, seq: int, writes: Sequence[TabletChange], now_us: int) -> None:
         """Take in a published commit's changes, in commit order."""
-        events = self._events
-        if events:
-            now_us = max(now_us, events[-1].at_us)  # The clock may step back; expiry is in order.
-        for write in writes:
-            if write.op is Op.TRUNCATE:
-                events.clear()
-                self._newest.clear()
-                continue
-            event = _Event(seq, write.op, write.key, write.row, now_us)
-            events.append(event)
-            self._newest[write.key] = event
-        self.evict(now_us)
+        if len(self):
+            # The clock may step back; what is too old is always at the front.
+            newest = self._changes[-1]
+            assert newest is not None
+            now_us = max(now_us, newest.at_us)
+        for n, write in enumerate(writes):
+            self._add(StreamChange(seq, n, write.op, write.key, write.row, write.old, now_us))
+        if self.limits.max_buffer:
+            while self._rows > self.limits.max_buffer:
+                self._drop_oldest()
+        history = len(self) - self._rows
+        if history > 2 * max(HISTORY_MIN, self._rows):
+            self._thin(history // 2)
 
-    def evict(self, now_us: int) -> int:
-        """Drop what has outlived its time or the buffer; returns how many versions went."""
-        events = self._events
-        before = len(events)
-        expired_us = self._expired_us(now_us)
-        while events and (
-            events[0].at_us <= expired_us or (self._max_buffer and len(events) > self._max_buffer)
-        ):
-            event = events.popleft()
-            if self._newest.get(event.key) is event:
-                del self._newest[event.key]
-        gone = before - len(events)
-        self.evicted += gone
-        return gone
+    def _add(self, change: StreamChange) -> None:
+        if change.op is Op.TRUNCATE:
+            while len(self):
+                self._drop_oldest()
+        else:
+            before = self._newest.get(change.key)
+            self._rows += (change.op is not Op.DELETE) - (
+                before is not None and before.op is not Op.DELETE
+            )
+            self._newest[change.key] = change
+        self._changes.append(change)
+
+    def evict(self, now_us: int) -> bool:
+        """Drop some of what is too old; whether there is more."""
+        for _ in range(EVICTED_AT_ONCE):
+            if self.due_us > now_us:
+                return False
+            self._drop_oldest()
+        return self.due_us <= now_us
+
+    def _drop_oldest(self) -> None:
+        change = self._changes[self._begin]
+        assert change is not None
+        self._changes[self._begin] = None
+        self._begin += 1
+        if self._begin > _HOLE_MIN and 2 * self._begin > len(self._changes):
+            # Another list: somebody may be reading this one.
+            self._changes, self._begin = self._changes[self._begin :], 0
+        self.forgotten = max(self.forgotten, (change.seq, change.n))
+        if self._newest.get(change.key) is change:
+            del self._newest[change.key]
+            self._rows -= change.op is not Op.DELETE
+
+    def _thin(self, excess: int) -> None:
+        """Drop the oldest changes that have no row to show, so many of them."""
+        kept: list[StreamChange | None] = []
+        for change in self._kept():
+            is_newest = self._newest.get(change.key) is change
+            if not excess or (is_newest and change.op is not Op.DELETE):
+                kept.append(change)
+                continue
+            excess -= 1
+            if is_newest:
+                del self._newest[change.key]
+            self.forgotten = max(self.forgotten, (change.seq, change.n))
+        self._changes, self._begin = kept, 0
+
+    # ------------------------------------------------------------------ what followers read
+
+    def after(self, place: Place, through: int, most: int) -> list[StreamChange]:
+        """The changes behind a place, up to commit `through`, oldest first: about so many, whole commits."""
+        begin, end = self._behind(place), self._behind((through, END))
+        if begin + most < end:
+            last = self._changes[begin + most - 1]
+            assert last is not None
+            end = self._behind((last.seq, END))
+        return [change for change in self._changes[begin:end] if change is not None]
+
+    def count_after(self, place: Place, through: int) -> int:
+        """How many changes are there behind a place, up to commit `through`."""
+        return max(0, self._behind((through, END)) - self._behind(place))
+
+    def _behind(self, place: Place) -> int:
+        return bisect_right(self._changes, place, lo=self._begin, key=_place)
+
+    # ------------------------------------------------------------------ what statements read
 
     def get(self, view: View, key: bytes) -> Version | None:
         """The live row of a key."""
-        event = self._newest.get(key)
-        if event is not None and event.seq > view.seq:
-            older = (e for e in reversed(self._events) if e.key == key and e.seq <= view.seq)
-            event = next(older, None)
-        if (
-            event is None
-            or event.op is Op.DELETE
-            or event.at_us <= self._expired_us(self._now_us())
-        ):
+        change = self._newest.get(key)
+        if change is not None and change.seq > view.seq:
+            change = next((c for c in self._seen(view) if c.key == key), None)
+        if change is None or change.op is Op.DELETE or change.at_us <= self._expired_us():
             return None
-        return self._version(event)
+        return self._version(change)
 
     def newest(self, view: View, equals: Sequence[tuple[int, Value]] = ()) -> Iterator[Version]:
         """Live versions with these values at these positions, newest commit first."""
-        expired_us = self._expired_us(self._now_us())
+        expired_us = self._expired_us()
         seen: set[bytes] = set()
-        for event in reversed(self._events):
-            if event.at_us <= expired_us:
+        for change in self._seen(view):
+            if change.at_us <= expired_us:
                 return
-            if event.seq <= view.seq and event.key not in seen:
-                seen.add(event.key)
-                row = event.row
-                if event.op is not Op.DELETE and all(row[at] == value for at, value in equals):
-                    yield self._version(event)
+            if change.key not in seen and change.op is not Op.TRUNCATE:
+                seen.add(change.key)
+                row = change.row
+                if change.op is not Op.DELETE and all(row[at] == value for at, value in equals):
+                    yield self._version(change)
 
     def newest_floor(self, view: View) -> int:
         """0: `newest` gives every row there is."""
@@ -176,12 +266,31 @@ class StreamTablet:
         return len(self._newest)
 
     def stats(self, view: View) -> TabletStats:
-        """Counts for SHOW STATS; bytes are not known."""
-        return TabletStats(sum(1 for _ in self.newest(view)), 0, 0, 0, 0)
+        """Counts for SHOW STATS. Bytes are those of the rows as columns."""
+        batches = [batch for _, batch in self.scan(view).batches]
+        rows, size = sum(b.num_rows for b in batches), sum(b.nbytes for b in batches)
+        return TabletStats(rows, size, 0, 0, 0)
 
-    def _expired_us(self, now_us: int) -> int:
+    def _kept(self) -> Iterator[StreamChange]:
+        return (change for change in self._changes if change is not None)
+
+    def _seen(self, view: View) -> Iterator[StreamChange]:
+        """What a view sees, newest first, as long as it is there."""
+        changes = self._changes
+        for at in range(self._behind((view.seq, END)) - 1, self._begin - 1, -1):
+            change = changes[at]
+            if change is None:
+                return
+            yield change
+
+    def _expired_us(self) -> int:
         """What was published at this time or before is seen no more."""
-        return now_us - self._ttl_us if self._ttl_us else -1
+        return self._now_us() - self.limits.ttl_us if self.limits.ttl_us else -1
 
-    def _version(self, event: _Event) -> Version:
-        return Version(event.seq, 0, event.op, event.row, self.layout.version, None)
+    def _version(self, change: StreamChange) -> Version:
+        return Version(change.seq, 0, change.op, change.row, self.layout.version, None)
+
+
+def _place(change: StreamChange | None) -> Place:
+    assert change is not None
+    return change.seq, change.n

@@ -11,7 +11,7 @@ from storage.ids import TabletId
 from storage.layout import Layout
 from storage.log.recovery import Unflushed
 from storage.log.writes import Write, WriteSet, by_tablet
-from storage.stream import StreamTablet
+from storage.streams import StreamRegistry
 
 if TYPE_CHECKING:
     from storage.tablet import Tablet
@@ -34,13 +34,14 @@ class TabletRegistry:
     """Tablets by id: one object each, as long as anybody uses it.
 
     The least recently used are let go beyond `tablets_max`, and lose their tails beyond
-    `tail_bytes_max`. STREAM tablets that hold rows stay: their rows are nowhere else.
+    `tail_bytes_max`. streams: those of STREAM tables, which take part in publishing.
     """
 
     def __init__(
         self,
         factory: TabletFactory,
         unflushed: Mapping[TabletId, Unflushed],
+        streams: StreamRegistry,
         *,
         now_us: int,
         tablets_max: int,
@@ -53,9 +54,7 @@ class TabletRegistry:
         self._tail_bytes_max = tail_bytes_max
         self._tablets: WeakValueDictionary[TabletId, Tablet] = WeakValueDictionary()
         self._recent: OrderedDict[TabletId, Tablet] = OrderedDict()
-        self._streams: WeakValueDictionary[TabletId, StreamTablet] = WeakValueDictionary()
-        self._filled_streams: dict[TabletId, StreamTablet] = {}
-        self._stream_options: dict[int, tuple[Layout, int, int]] = {}  # By table, as last given.
+        self.streams = streams
         self._commits = 0
         now_s = time.monotonic()
         self.dirty = {
@@ -79,18 +78,6 @@ class TabletRegistry:
                 recent.popitem(last=False)
         return tablet
 
-    def stream(
-        self, tablet_id: TabletId, layout: Layout, ttl_us: int, max_buffer: int
-    ) -> StreamTablet:
-        """The STREAM table's tablet, with these limits from now on."""
-        self._stream_options[tablet_id.table] = (layout, ttl_us, max_buffer)
-        stream = self._streams.get(tablet_id)
-        if stream is None:
-            stream = self._streams[tablet_id] = StreamTablet(tablet_id, layout, ttl_us, max_buffer)
-        else:
-            stream.configure(layout, ttl_us, max_buffer)
-        return stream
-
     def opened(self, tablet_id: TabletId) -> "Tablet | None":
         """The tablet, if anybody uses it."""
         return self._tablets.get(tablet_id)
@@ -98,12 +85,6 @@ class TabletRegistry:
     def tablets(self) -> list["Tablet"]:
         """Every open tablet."""
         return list(self._tablets.values())
-
-    def streams(self) -> list[StreamTablet]:
-        """Every STREAM tablet that holds rows; one that holds none is let go of."""
-        for tablet_id in [t for t, stream in self._filled_streams.items() if not len(stream)]:
-            del self._filled_streams[tablet_id]
-        return list(self._filled_streams.values())
 
     def append(self, sets: Sequence[WriteSet], now_us: int) -> None:
         """Take in the commits that are being published; what cannot be taken in, is dropped."""
@@ -115,7 +96,8 @@ class TabletRegistry:
                 for tablet_id, changes in by_tablet(writes).items():
                     self._append(tablet_id, write_set.seq, changes)
             if write_set.streams:
-                self._append_streams(write_set.seq, write_set.streams, now_us)
+                for exc in self.streams.append(write_set.seq, write_set.streams, now_us):
+                    self._on_failure("stream", exc)
         before, self._commits = self._commits, self._commits + len(sets)
         if before // _MEMORY_CHECK_COMMITS != self._commits // _MEMORY_CHECK_COMMITS:
             try:
@@ -166,27 +148,10 @@ class TabletRegistry:
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""
-        for registry in (
-            self._tablets,
-            self._recent,
-            self._streams,
-            self._filled_streams,
-            self.dirty,
-        ):
+        for registry in (self._tablets, self._recent, self.dirty):
             for tablet_id in [found for found in registry if found.table == table]:
                 registry.pop(tablet_id, None)
-        self._stream_options.pop(table, None)
-
-    def _append_streams(self, seq: int, writes: list[Write], now_us: int) -> None:
-        for tablet_id, changes in by_tablet(writes).items():
-            options = self._stream_options.get(tablet_id.table)
-            if options is not None:  # None: the table was dropped meanwhile.
-                try:
-                    stream = self.stream(tablet_id, *options)
-                    self._filled_streams[tablet_id] = stream
-                    stream.append(seq, changes, now_us)
-                except Exception as exc:  # noqa: BLE001 -- other tables' rows come all the same
-                    self._on_failure(f"stream {tablet_id.user}/{tablet_id.table}", exc)
+        self.streams.forget_table(table)
 
 
 def shrink_tails(tablets: Iterable["Tablet"], bytes_max: int) -> int:

@@ -204,9 +204,8 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
     process = jobs.flush_process
 
     async def evict_streams() -> None:
-        now_us = database.now_us()
-        for stream in engine.open_streams():
-            stream.evict(now_us)
+        while engine.streams.evict():
+            await trio.lowlevel.checkpoint()
 
     async def sync_slots() -> None:
         await trio.to_thread.run_sync(engine.sync_slots)

@@ -2,8 +2,9 @@
 
 A commit costs O(subscribers of its tablets); without any it costs nothing. What a subscriber raises costs
 that subscriber, never the commit. It has a *position* in the commits and an outbox of those it has not
-taken; when the outbox is full only the position is kept, and it reads on in the log when it comes back. A
-STREAM table has no log: what does not fit is counted, and told as a gap. What the log has no more is 72000.
+taken; when the outbox is full only the position is kept, and it reads on in the log when it comes back.
+What the log has no more is 72000. A STREAM table has no log but its buffer, which forgets: what a subscriber
+missed of it is counted, and told as a gap.
 
 A commit that is not durable yet is held back with all that follow, so that nobody is told of what a crash
 would take; the hub asks for a sync when somebody waits for one.
@@ -88,19 +89,32 @@ class Feed(Protocol):
         """
 
 
+class Buffer(Feed, Protocol):
+    """The changes that STREAM tables still have; `after` gives those and raises nothing."""
+
+    def check(self, tablet: TabletId, position: Position) -> None:
+        """Raise SnapshotTooOldError unless everything behind a position is there."""
+
+    def kept_from(self, tablet: TabletId) -> Position:
+        """Everything behind this position is there."""
+
+    def count(self, tablet: TabletId, position: Position, through: int) -> int:
+        """How many changes are there behind a position, up to commit `through`."""
+
+
 class Subscriber:
     """One reader of one tablet. `Hub.subscribe` makes it, and `start` or `resume` sets it going.
 
     wake: there may be something to take. position: behind the last that was taken. delivered: changes
     taken. reason: why it was ended, None while it lives. since: what was published until this commit
-    was not told to it.
+    was not told to it. stream: it is a STREAM table's tablet.
     """
 
     __slots__ = (
         "_behind",
         "_bytes",
-        "_dropped",
         "_hub",
+        "_missed",
         "_outbox",
         "_stalled",
         "bytes_max",
@@ -132,7 +146,7 @@ class Subscriber:
         self._hub = hub
         self._outbox: deque[Commit] | None = None  # An empty deque takes 600 bytes.
         self._bytes = 0
-        self._dropped = 0
+        self._missed = 0  # Of a stream's changes, those to be read in its buffer.
         self._behind = False
         self._stalled = False  # All that may be told was read, and more will be durable soon.
         self.since = hub.published
@@ -150,6 +164,9 @@ class Subscriber:
         self._outbox = None
         self._bytes = 0
         self._behind = True
+        if self.stream:
+            heard = max(self.since, self._hub.through)
+            self._missed = self._hub.buffer.count(self.tablet, position, heard)
         self._hub.await_durable(self)
 
     def stop(self) -> None:
@@ -189,19 +206,20 @@ class Subscriber:
         commit, 0 for none.
         """
         commits: Sequence[Commit] = list(self._outbox or ())
-        if self._behind and self.position is not None:
+        more = self._missed if commits else 0  # A stream's outbox stays when it falls behind.
+        if self._behind and self.position is not None and not commits:
             try:
-                commits = self._hub.read(self.tablet, self.position)
+                commits = self._hub.read(self, self.position)
             except KalamError:
                 commits = ()  # It is told when it takes them.
-        return sum(len(each.changes) for each in commits), commits[0].seq if commits else 0
+        return sum(len(each.changes) for each in commits) + more, commits[0].seq if commits else 0
 
     @property
     def waits(self) -> bool:
         """Whether `take` may have something."""
         if self.position is None:
             return False
-        if self._outbox or self._dropped or self.reason is not None:
+        if self._outbox or self.reason is not None:
             return True
         return self._behind and (self.is_shown or not self._stalled)
 
@@ -214,22 +232,42 @@ class Subscriber:
         """
         if self.position is None:
             return ()
-        taken: list[Commit | Gap] = list(self._from_outbox(bytes_max))
+        taken = self._from_outbox(bytes_max)
         if taken:
             return taken
-        if self._dropped:
-            dropped, self._dropped = self._dropped, 0
-            return [Gap(dropped)]
         if self.reason is not None:
             raise self.reason
         if self._behind:
-            found = self._hub.read(self.tablet, self.position)
+            if self.stream:
+                if not self.is_shown:
+                    self._stalled = True
+                    return ()
+                lost = self._lost()
+                if lost:
+                    return [Gap(lost)]
+            found = self._hub.read(self, self.position)
             if found:
                 self._passed(found)
+                self._missed -= sum(len(commit.changes) for commit in found)
                 return found
             # Once it has all that was published when it began, everything more comes by `hear`.
             self._behind = self._stalled = not self.is_shown
+            if not self._behind:
+                self._missed = 0
         return ()
+
+    def _lost(self) -> int:
+        """Go on where a stream's buffer begins now; how many changes are lost by that."""
+        buffer, through = self._hub.buffer, self._hub.through
+        # What may not be told yet is counted when it may, even if it is forgotten by then.
+        kept_from = min(buffer.kept_from(self.tablet), Position(through))
+        assert self.position is not None
+        if kept_from <= self.position:
+            return 0
+        self.position = kept_from
+        left = buffer.count(self.tablet, kept_from, through)
+        lost, self._missed = max(0, self._missed - left), left
+        return lost
 
     def _from_outbox(self, bytes_max: int) -> list[Commit]:
         outbox = self._outbox
@@ -251,13 +289,15 @@ class Subscriber:
     def hear(self, commit: Commit) -> None:
         """For `Hub`: a commit of the tablet is published and durable."""
         if self._behind or self.reason is not None:
+            if commit.seq > self.since:
+                self._missed += len(commit.changes)
             self._stalled = False
             self.wake()
             return
         if self.position is not None and commit.seq <= self.position.seq:
             return  # It was not durable when the snapshot was read, which has it.
         size = _size(commit)
-        if self._dropped or (self._bytes and self._bytes + size > self.bytes_max):
+        if self._bytes and self._bytes + size > self.bytes_max:
             self._overflow(commit)
         else:
             if self._outbox is None:
@@ -267,24 +307,26 @@ class Subscriber:
         self.wake()
 
     def _overflow(self, commit: Commit) -> None:
-        if self.stream:
-            self._dropped += len(commit.changes)
-            return
         self._behind = True
-        self._outbox = None
-        self._bytes = 0
+        if self.stream:
+            self._missed = len(commit.changes)  # What it has may be nowhere else.
+        else:
+            self._outbox = None
+            self._bytes = 0
 
 
 class Hub:
     """Every subscriber, by tablet. Used from the event loop alone.
 
     published: the newest commit that is visible. through: everything up to this one was told.
+    buffer: what STREAM tables have.
     """
 
-    def __init__(self, feed: Feed, want_sync: Callable[[], None]) -> None:
+    def __init__(self, feed: Feed, buffer: Buffer, want_sync: Callable[[], None]) -> None:
         """want_sync: called when a subscriber waits for a commit that is not durable."""
         self.published = self.through = 0
         self._feed = feed
+        self.buffer = buffer
         self._want_sync = want_sync
         self._subscribers: dict[TabletId, dict[Subscriber, None]] = {}
         self._held: deque[tuple[int, Told]] = deque()
@@ -377,20 +419,33 @@ class Hub:
             self._waiting[subscriber] = None
             self._want_sync()
 
-    def read(self, tablet: TabletId, position: Position) -> Sequence[Commit]:
-        """What the log has behind a position. Raises SnapshotTooOldError."""
-        return self._feed.after(tablet, position, self.through, READ_CHANGES)
+    def check(self, subscriber: Subscriber, position: Position) -> None:
+        """Raise SnapshotTooOldError unless all that is behind a position can be told."""
+        if subscriber.stream:
+            self.buffer.check(subscriber.tablet, position)
+        else:
+            self.read(subscriber, position)
+
+    def read(self, subscriber: Subscriber, position: Position) -> Sequence[Commit]:
+        """What the log, or a stream's buffer, has behind a position. Raises SnapshotTooOldError."""
+        feed = self.buffer if subscriber.stream else self._feed
+        return feed.after(subscriber.tablet, position, self.through, READ_CHANGES)
 
     def _wanted(self, write_set: WriteSet) -> Iterable[tuple[TabletId, Commit]]:
-        """What somebody follows of a commit. An entry's n counts over all its tablets, as in the log."""
-        for writes in (write_set.writes, write_set.streams):
-            changes: dict[TabletId, list[RowChange]] = {}
-            for n, write in enumerate(writes):
-                if write.tablet in self._subscribers:
-                    change = RowChange(n, write.op, write.row, write.old)
-                    changes.setdefault(write.tablet, []).append(change)
-            for tablet, found in changes.items():
-                yield tablet, Commit(write_set.seq, tuple(found))
+        """What somebody follows of a commit. An entry's n counts over all its tablets, as in the log;
+        a stream's over its own, as in its buffer.
+        """
+        changes: dict[TabletId, list[RowChange]] = {}
+        for n, write in enumerate(write_set.writes):
+            if write.tablet in self._subscribers:
+                change = RowChange(n, write.op, write.row, write.old)
+                changes.setdefault(write.tablet, []).append(change)
+        for write in write_set.streams:
+            if write.tablet in self._subscribers:
+                found = changes.setdefault(write.tablet, [])
+                found.append(RowChange(len(found), write.op, write.row, write.old))
+        for tablet, told in changes.items():
+            yield tablet, Commit(write_set.seq, tuple(told))
 
     def _tell(self, seq: int, told: Told) -> None:
         self.through = max(self.through, seq)

@@ -18,10 +18,11 @@ from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.log_feed import LogFeed, SyncSoon
 from kalam_pg.query.row_store import Spills
+from kalam_pg.query.stream_feed import StreamFeed
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group, WriteSet
 from storage.ids import NO_USER, TabletId
-from storage.stream import StreamTablet
+from storage.stream import StreamLimits, StreamTablet
 from storage.tablet import Tablet
 
 
@@ -42,7 +43,7 @@ class Database:
         self.locks = LockTable()
         self.channels = Channels()
         self.live_queries = LiveQueries()
-        self.hub = Hub(LogFeed(engine), SyncSoon(self.committer))
+        self.hub = Hub(LogFeed(engine), StreamFeed(engine.streams), SyncSoon(self.committer))
         self.hub.published = self.hub.through = engine.current.seq
         self.committer.after_publish.append(self._tell_subscribers)
         self.catalog: Snapshot = store.load()
@@ -109,10 +110,9 @@ class Database:
     def tablet_of_anyone(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
         """A tablet whoever it belongs to: for jobs, never for a user's statement."""
         if table.kind is TableKind.STREAM:
-            options = table.options
-            return self.engine.stream(
-                tablet_id, table.layout, int(options.ttl_s * 1_000_000), options.max_buffer
-            )
+            ttl_us = int(table.options.ttl_s * 1_000_000)
+            limits = StreamLimits(table.layout, ttl_us, table.options.max_buffer)
+            return self.engine.streams.tablet(tablet_id, limits)
         return self.engine.tablet(tablet_id, table.layout)
 
 

@@ -117,8 +117,6 @@ def join(
     check_table(sql.user, Action.SELECT, query.table)
     if sql.ears is None:
         raise FeatureNotSupportedError("a subscription needs a client that can be told")
-    if query.table.kind is TableKind.STREAM:
-        raise FeatureNotSupportedError("SUBSCRIBE to a STREAM table is not supported yet")
     encoder = _encoder(sql, query, options)
     database = sql.database
     return {
@@ -126,7 +124,9 @@ def join(
         "context": replace(sql.context(params), params=tuple(params)),
         "encoder": encoder,
         "subscriber": database.hub.subscribe(
-            database.tablet(query.table, sql.user).id, sql.ears.wake
+            database.tablet(query.table, sql.user).id,
+            sql.ears.wake,
+            stream=query.table.kind is TableKind.STREAM,
         ),
         "listed": database.live_queries,
         "progress_s": options.progress_ms / 1000.0,
@@ -187,10 +187,11 @@ def _resume(sql: "SqlSession", subscriber: Subscriber, token: str) -> None:
     """Go on from a position of before."""
     seq, n = position(token)
     hub = sql.database.hub
+    sql.database.engine.check_token(seq)
     if seq > hub.published:
         raise InvalidParameterValueError(f'position "{token}" is in the future')
     at = Position(seq, END if n is None else n)
-    hub.read(subscriber.tablet, at)
+    hub.check(subscriber, at)
     subscriber.resume(at)
 
 
@@ -209,6 +210,7 @@ def read(
     if seq >= subscriber.since:
         subscriber.start(seq)
     else:  # REPEATABLE READ saw less than what was published when it subscribed.
+        database.hub.check(subscriber, Position(seq))
         subscriber.resume(Position(seq))
     if database.engine.durable_seq < seq:
         yield from run_async(

@@ -1,18 +1,24 @@
-"""A STREAM table's tablet is a tablet that forgets."""
+"""A STREAM table's tablet is a tablet that forgets, and knows what it has forgotten."""
+
+import gc
+import weakref
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from storage.arrow import to_rows
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
-from storage.stream import StreamTablet
+from storage.stream import END, EVICTED_AT_ONCE, HISTORY_MIN, StreamLimits, StreamTablet
+from storage.streams import StreamRegistry
 from tests.storage.engine_fixtures import (
     LAYOUT,
     OTHER,
     TABLET,
+    ManualClock,
     commit,
     delete,
     insert,
@@ -21,6 +27,9 @@ from tests.storage.engine_fixtures import (
     truncate,
     update,
 )
+
+FOREVER = StreamLimits(LAYOUT, 0, 0)
+ALL = 2**62
 
 
 class View:
@@ -36,14 +45,15 @@ class Timed:
     def __init__(self, *, ttl_us=0, max_buffer=0):
         self.now_us = 1000
         self.seq = 0
-        self.stream = StreamTablet(TABLET, LAYOUT, ttl_us, max_buffer, lambda: self.now_us)
+        limits = StreamLimits(LAYOUT, ttl_us, max_buffer)
+        self.stream = StreamTablet(TABLET, limits, lambda: self.now_us)
 
     def put(self, *writes):
         self.seq += 1
         self.stream.append(self.seq, writes, self.now_us)
         return self.seq
 
-    def shown(self, seq=2**62):
+    def shown(self, seq=ALL):
         return [version.row for version in self.stream.newest(View(seq))]
 
 
@@ -78,9 +88,18 @@ def test_a_row_is_seen_no_more_when_its_time_is_over_and_then_goes():
     assert timed.shown() == [(2, "b")]
     assert timed.stream.get(View(9), key_of(1)) is None
     assert len(timed.stream) == 2
-    assert timed.stream.evict(timed.now_us) == 1
+    assert timed.stream.evict(timed.now_us) is False
     assert len(timed.stream) == 1
-    assert timed.stream.evicted == 1
+
+
+def test_a_changed_row_lives_from_its_last_change():
+    timed = Timed(ttl_us=100)
+    timed.put(insert(1, "a"))
+    timed.now_us += 60
+    timed.put(update(1, "b", "a"))
+    timed.now_us += 60
+    timed.stream.evict(timed.now_us)
+    assert timed.shown() == [(1, "b")]
 
 
 def test_a_clock_that_steps_back_keeps_rows_no_longer():
@@ -90,44 +109,52 @@ def test_a_clock_that_steps_back_keeps_rows_no_longer():
     timed.put(insert(2, "b"))
     timed.now_us += 600
     assert timed.shown() == []
-    assert timed.stream.evict(timed.now_us) == 2
+    timed.stream.evict(timed.now_us)
+    assert len(timed.stream) == 0
 
 
-def test_a_full_buffer_drops_the_oldest():
+def test_a_full_buffer_drops_the_row_that_was_changed_longest_ago():
     timed = Timed(max_buffer=2)
     timed.put(insert(1, "a"), insert(2, "b"), insert(3, "c"))
     assert timed.shown() == [(3, "c"), (2, "b")]
     assert timed.stream.get(View(9), key_of(1)) is None
+    timed.put(update(2, "B", "b"))
+    timed.put(insert(4, "d"))
+    assert timed.shown() == [(4, "d"), (2, "B")]
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(Op), st.integers(0, 40)), max_size=30),
-    st.integers(0, 5),
-)
-def test_a_stream_is_the_end_of_its_history(steps, max_buffer):
-    timed = Timed(ttl_us=100, max_buffer=max_buffer)
-    history = []
-    for number, op, passed_us in steps:
-        timed.now_us += passed_us
-        if op is Op.TRUNCATE:
-            timed.put(truncate())
-            history.clear()
-        else:
-            body = f"v{len(history)}"
-            write = delete(number, body) if op is Op.DELETE else update(number, body, "")
-            timed.put(write)
-            history.append((timed.now_us, write))
-    if max_buffer:
-        history = history[-max_buffer:]
-    alive, seen = [], set()
-    for at_us, write in reversed(history):
-        if at_us > timed.now_us - 100 and write.key not in seen:
-            seen.add(write.key)
-            if write.op is not Op.DELETE:
-                alive.append(write.row)
-    assert timed.shown() == alive
-    batches = timed.stream.scan(View(2**62)).batches
-    assert [row for _, batch in batches for row in to_rows(batch, LAYOUT)] == alive[::-1]
+def test_rows_count_however_often_they_change():
+    """Those present tell so again and again, and nobody of them is pushed out by that."""
+    timed = Timed(max_buffer=3)
+    timed.put(insert(1, "quiet"))
+    timed.put(insert(2, ""))
+    for beat in range(10 * HISTORY_MIN):
+        timed.put(update(2, str(beat), ""))
+    assert timed.shown() == [(2, str(beat)), (1, "quiet")]
+    assert len(timed.stream) <= 2 * HISTORY_MIN + 3
+
+
+def test_much_that_is_too_old_goes_piece_by_piece():
+    timed = Timed(ttl_us=10)
+    timed.put(*[insert(number) for number in range(EVICTED_AT_ONCE + 5)])
+    timed.now_us += 10
+    assert timed.shown() == []
+    assert timed.stream.evict(timed.now_us) is True
+    assert len(timed.stream) == 5
+    assert timed.stream.evict(timed.now_us) is False
+    assert len(timed.stream) == 0
+
+
+def test_who_reads_while_rows_go_reads_no_row_twice_and_none_that_is_not_there():
+    timed = Timed(max_buffer=5000)
+    for number in range(5000):
+        timed.put(insert(number))
+    reader = timed.stream.newest(View(timed.seq))
+    read = [next(reader).row[0] for _ in range(10)]
+    for number in range(5000, 8000):
+        timed.put(insert(number))
+    read += [version.row[0] for version in reader]
+    assert read == list(range(4999, 2999, -1))
 
 
 def test_a_scan_is_shaped_as_a_tablets():
@@ -140,18 +167,193 @@ def test_a_scan_is_shaped_as_a_tablets():
     assert batch.column("_deleted").to_pylist() == [False, False]
     assert (scan.segments, scan.superseded, scan.overlapping, scan.rows) == ((), None, False, 2)
     assert timed.stream.scan(View(0)).batches == ()
-    assert timed.stream.stats(View(seq)).hot_rows == 2
+    stats = timed.stream.stats(View(seq))
+    assert stats.hot_rows == 2
+    assert stats.hot_bytes > 0
 
 
 def test_rows_follow_a_new_column():
     timed = Timed()
     timed.put(insert(1, "a"))
+    timed.put(update(1, "b", "a"))
     wider = Layout(2, (*LAYOUT.columns, Column(3, "mood", "text", pa.string(), "calm")), (0,))
-    timed.stream.configure(wider, 0, 0)
-    assert timed.shown() == [(1, "a", "calm")]
+    timed.stream.configure(StreamLimits(wider, 0, 0))
+    assert timed.shown() == [(1, "b", "calm")]
+    assert timed.stream.after((1, END), ALL, 9)[0].old == (1, "a", "calm")
 
 
-# In the engine.
+class AnyLife(RuleBasedStateMachine):
+    """Any changes at any times, against a list of all of them."""
+
+    @initialize(max_buffer=st.integers(0, 5))
+    def begin(self, max_buffer):
+        self.timed = Timed(ttl_us=100, max_buffer=max_buffer)
+        self.max_buffer = max_buffer
+        self.history = []  # (place, at_us, write), nothing forgotten
+        self.rows = {}  # key to (at_us, row), least recently changed first
+
+    @rule(
+        writes=st.lists(
+            st.tuples(st.integers(0, 9), st.sampled_from([Op.INSERT, Op.UPDATE, Op.DELETE])),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def put(self, writes):
+        made = []
+        for number, op in writes:
+            body = f"v{len(self.history) + len(made)}"
+            made.append(delete(number, body) if op is Op.DELETE else update(number, body, ""))
+        self.note(made)
+
+    @rule()
+    def truncate(self):
+        self.note([truncate()])
+
+    def note(self, writes):
+        timed = self.timed
+        seq = timed.put(*writes)
+        for n, write in enumerate(writes):
+            self.history.append(((seq, n), timed.now_us, write))
+            if write.op is Op.TRUNCATE:
+                self.rows.clear()
+                continue
+            self.rows.pop(write.key, None)
+            if write.op is not Op.DELETE:
+                self.rows[write.key] = timed.now_us, write.row
+        while self.max_buffer and len(self.rows) > self.max_buffer:
+            del self.rows[next(iter(self.rows))]
+
+    @rule(passed_us=st.integers(0, 60), evict=st.booleans())
+    def wait(self, passed_us, evict):
+        timed = self.timed
+        timed.now_us += passed_us
+        for key in [k for k, (at, _) in self.rows.items() if at <= timed.now_us - 100]:
+            del self.rows[key]
+        if evict:
+            timed.stream.evict(timed.now_us)
+            assert timed.stream.due_us > timed.now_us
+
+    @invariant()
+    def its_rows_are_those_that_live(self):
+        alive = [row for _, row in self.rows.values()]
+        assert self.timed.shown() == alive[::-1]
+        batches = self.timed.stream.scan(View(ALL)).batches
+        assert [row for _, batch in batches for row in to_rows(batch, LAYOUT)] == alive
+
+    @invariant()
+    def it_has_every_change_that_it_has_not_forgotten(self):
+        stream = self.timed.stream
+        behind = [(place, w.row) for place, _, w in self.history if place > stream.forgotten]
+        found = stream.after(stream.forgotten, ALL, 10**6)
+        assert [((change.seq, change.n), change.row) for change in found] == behind
+        assert stream.count_after(stream.forgotten, ALL) == len(behind)
+        for place, _ in behind[:3]:
+            assert stream.count_after(place, place[0]) == len(
+                [other for other, _ in behind if place < other <= (place[0], END)]
+            )
+        part = stream.after(stream.forgotten, ALL, 2)
+        assert part == found[: len(part)]
+        assert len(found) == len(part) or found[len(part)].seq > part[-1].seq
+
+
+TestAnyLife = AnyLife.TestCase
+TestAnyLife.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
+
+# ------------------------------------------------------------------ all of them
+
+
+class Registry:
+    """A registry whose time is told."""
+
+    def __init__(self, ttl_us=100):
+        self.clock = ManualClock(1000)
+        self.streams = StreamRegistry(self.clock.now_us, 50)
+        self.limits = StreamLimits(LAYOUT, ttl_us, 0)
+        self.seq = 50
+
+    def put(self, *writes):
+        self.seq += 1
+        for write in writes:
+            self.streams.tablet(write.tablet, self.limits)
+        assert self.streams.append(self.seq, writes, self.clock.us) == []
+        return self.seq
+
+    def pass_time(self, us):
+        self.clock.us += us
+        while self.streams.evict():
+            pass
+
+
+def tablet(user):
+    return TABLET._replace(user=user)
+
+
+def test_what_is_too_old_goes_without_anybody_touching_it_and_an_empty_tablet_takes_nothing():
+    registry = Registry()
+    for user in range(600):
+        registry.put(insert(1, tablet=tablet(user)))
+    registry.pass_time(99)
+    assert len(registry.streams) == 600
+    found = weakref.ref(registry.streams.find(tablet(7)))
+    registry.put(insert(2, tablet=tablet(8)))
+    registry.pass_time(1)
+    assert len(registry.streams) == 1
+    gc.collect()
+    assert found() is None
+    registry.pass_time(99)
+    assert (len(registry.streams), registry.streams._due) == (0, [])
+
+
+def test_a_look_at_the_time_costs_what_is_due():
+    registry = Registry(ttl_us=1000)
+    for user in range(100):
+        registry.put(insert(1, tablet=tablet(user)))
+        registry.clock.us += 1
+    asked = []
+    evict = StreamTablet.evict
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            StreamTablet, "evict", lambda s, now: asked.append(s.id.user) or evict(s, now)
+        )
+        registry.pass_time(900)
+        assert asked == [0]
+        registry.pass_time(2)
+        assert asked == [0, 1, 2]
+
+
+def test_new_limits_hold_for_rows_that_are_there():
+    registry = Registry()
+    registry.put(insert(1))
+    registry.limits = StreamLimits(LAYOUT, 1000, 0)
+    registry.put(insert(1, tablet=OTHER))
+    registry.pass_time(500)
+    assert len(registry.streams) == 2
+    registry.limits = StreamLimits(LAYOUT, 600, 0)
+    found = registry.streams.tablet(TABLET, registry.limits)
+    registry.clock.us += 100
+    assert list(found.newest(View(ALL))) == []
+
+
+def test_who_follows_an_emptied_tablet_is_known_to_have_all_of_it(monkeypatch):
+    monkeypatch.setattr("storage.streams.EMPTIED_MAX", 10)
+    registry = Registry()
+    assert registry.streams.forgotten(TABLET) == (50, END)
+    seq = registry.put(insert(1))
+    registry.put(insert(1, tablet=OTHER))
+    registry.pass_time(100)
+    gc.collect()
+    assert len(registry.streams) == 0
+    assert registry.streams.forgotten(TABLET) == (seq, 0)
+    for user in range(100, 110):
+        registry.put(insert(1, tablet=tablet(user)))
+    last = registry.seq
+    registry.pass_time(100)
+    gc.collect()
+    assert registry.streams.forgotten(TABLET) >= (seq, 0)
+    assert registry.streams.forgotten(tablet(109)) == (last, 0)
+    assert len(registry.streams._emptied) == 10
 
 
 @pytest.fixture
@@ -162,7 +364,7 @@ def engine(tmp_path):
 
 
 def test_a_streams_rows_appear_with_the_transactions_others(engine):
-    stream = engine.stream(TABLET, LAYOUT, 0, 0)
+    stream = engine.streams.tablet(TABLET, FOREVER)
     seq = commit(engine, insert(1, "kept", tablet=OTHER), streams=[insert(1, "typing")])
     assert stream.get(engine.current, key_of(1)).seq == seq
     assert engine.current.log_length(TABLET) == 0
@@ -170,29 +372,31 @@ def test_a_streams_rows_appear_with_the_transactions_others(engine):
 
 
 def test_a_stream_that_nobody_holds_keeps_its_rows(engine):
-    engine.stream(TABLET, LAYOUT, 0, 0)
+    engine.streams.tablet(TABLET, FOREVER)
     commit(engine, streams=[insert(1, "a")])
-    found = engine.stream(TABLET, LAYOUT, 0, 0)
+    found = engine.streams.tablet(TABLET, FOREVER)
     assert found.get(engine.current, key_of(1)).row == (1, "a")
-    assert list(engine.open_streams()) == [found]
-
-
-def test_an_empty_stream_is_let_go_of_and_comes_back(engine):
-    engine.stream(TABLET, LAYOUT, 10, 0)
-    commit(engine, streams=[insert(1, "a")])
-    for stream in engine.open_streams():
-        assert stream.evict(2**62) == 1
-    del stream
-    assert list(engine.open_streams()) == []
-    commit(engine, streams=[insert(2, "b")])
-    (stream,) = engine.open_streams()
-    assert len(stream) == 1
+    assert len(engine.streams) == 1
 
 
 def test_a_dropped_tables_streams_are_gone(engine):
-    engine.stream(TABLET, LAYOUT, 0, 0)
+    engine.streams.tablet(TABLET, FOREVER)
     commit(engine, streams=[insert(1, "a")])
     engine.forget_table(TABLET.table)
-    assert list(engine.open_streams()) == []
+    assert len(engine.streams) == 0
     commit(engine, streams=[insert(2, "b")])
-    assert list(engine.open_streams()) == []
+    assert len(engine.streams) == 0
+    assert engine.streams.evict() is False
+
+
+def test_rows_live_by_the_engines_clock(tmp_path):
+    clock = ManualClock()
+    with_clock = open_engine(tmp_path / "data", clock=clock)
+    stream = with_clock.streams.tablet(TABLET, StreamLimits(LAYOUT, 1_000_000, 0))
+    commit(with_clock, streams=[insert(1, "a")])
+    assert stream.get(with_clock.current, key_of(1)) is not None
+    clock.us += 1_000_000
+    assert stream.get(with_clock.current, key_of(1)) is None
+    with_clock.streams.evict()
+    assert len(with_clock.streams) == 0
+    with_clock.close()

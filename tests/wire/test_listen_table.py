@@ -200,7 +200,6 @@ REFUSED = [
     ("{chat}.secret", "42501"),
     ("{chat}.secret?last_rows=5", "42501"),
     ("{chat}.secret?bad=%", "42501"),
-    ("{chat}.typing_events", "0A000"),
 ]
 
 

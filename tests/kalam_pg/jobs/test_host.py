@@ -11,6 +11,7 @@ import trio
 from kalam_pg.jobs import flushing
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.job_list import Jobs
+from kalam_pg.live.subscription import LiveQueries
 from kalam_pg.query.committer import Committer
 from storage import failpoints
 from storage.cold.trim import trim
@@ -37,6 +38,7 @@ async def database(path):
     found = SimpleNamespace(
         engine=engine,
         committer=committer,
+        live_queries=LiveQueries(),
         catalog=SimpleNamespace(table_by_id={TABLE.id: TABLE}.get),
         now_us=now_us,
         tablet_of_anyone=lambda table, tablet: engine.tablet(tablet, table.layout),

@@ -170,12 +170,13 @@ async def test_every_kind_of_housekeeping_fails_alone(autojump_clock, monkeypatc
 
         return call
 
-    names = ("open_streams", "sync_slots", "relieve_memory", "keep_room")
-    for bad in (*names, "dirty_tablets", "end_idle"):
+    names = ("sync_slots", "relieve_memory", "keep_room")
+    for bad in (*names, "dirty_tablets", "evict", "end_idle"):
         calls.clear()
         engine = SimpleNamespace(**{name: noted(name, fails=name == bad) for name in names})
         engine.broken = False
         dirty = noted("dirty_tablets", fails=bad == "dirty_tablets")
+        engine.streams = SimpleNamespace(evict=noted("evict", fails=bad == "evict"))
         engine.dirty_tablets = lambda dirty=dirty: dict(dirty())
         jobs = Jobs()
         jobs.flush_process = SimpleNamespace(

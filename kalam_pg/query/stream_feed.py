@@ -1,0 +1,46 @@
+"""The buffers of STREAM tables as subscriptions read on in them (`live.hub.Buffer`)."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from kalam_pg.live.hub import Commit, Position, RowChange
+from storage.errors import SnapshotTooOldError
+from storage.ids import TabletId
+from storage.streams import StreamRegistry
+
+
+class StreamFeed:
+    """See `live.hub.Buffer`."""
+
+    def __init__(self, streams: StreamRegistry) -> None:
+        self._streams = streams
+
+    def after(
+        self, tablet: TabletId, position: Position, through: int, changes: int
+    ) -> Sequence[Commit]:
+        """See `Buffer`."""
+        found = self._streams.find(tablet)
+        if found is None:
+            return ()
+        return [
+            Commit(seq, tuple([RowChange(c.n, c.op, c.row, c.old) for c in commit]))
+            for seq, commit in groupby(found.after(position, through, changes), lambda c: c.seq)
+        ]
+
+    def check(self, tablet: TabletId, position: Position) -> None:
+        """See `Buffer`. Raises SnapshotTooOldError."""
+        if position < self.kept_from(tablet):
+            raise SnapshotTooOldError(
+                "snapshot too old",
+                detail=f"The changes after {position.seq} are not in the buffer any more.",
+                hint="Subscribe anew, with a snapshot.",
+            )
+
+    def kept_from(self, tablet: TabletId) -> Position:
+        """See `Buffer`."""
+        return Position(*self._streams.forgotten(tablet))
+
+    def count(self, tablet: TabletId, position: Position, through: int) -> int:
+        """See `Buffer`."""
+        found = self._streams.find(tablet)
+        return 0 if found is None else found.count_after(position, through)
