@@ -5,6 +5,7 @@ The channel's name is all that many drivers can send, so everything is tried thr
 
 import asyncio
 import json
+from random import Random
 from urllib.parse import quote
 
 import asyncpg
@@ -431,6 +432,73 @@ def test_a_blocks_own_changes_are_told_and_not_shown(alice, writer, table, level
     keys -= {one["key"][0] for _, one in told if one["op"] == "delete"}
     assert keys == {"2", "4"}
     hears_nothing_more(alice)
+
+
+class Held:
+    """What a session listens to by PostgreSQL's rules: a block's wishes count when it is committed."""
+
+    def __init__(self):
+        self.now, self.block, self.savepoints = set(), None, []
+
+    @property
+    def asked(self):
+        return self.now if self.block is None else self.block
+
+    def run(self, step, channel, choose):
+        """The statement of a step, done here too; "" where it would mean nothing."""
+        match step:
+            case "LISTEN" | "SUBSCRIBE":
+                self.asked.add(channel)
+            case "UNLISTEN":
+                self.asked.discard(channel)
+            case "UNLISTEN *":
+                self.asked.clear()
+            case "BEGIN" if self.block is None:
+                self.block, self.savepoints = set(self.now), []
+            case "COMMIT" if self.block is not None:
+                self.now, self.block = self.block, None
+            case "ROLLBACK" if self.block is not None:
+                self.block = None
+            case "SAVEPOINT" if self.block is not None:
+                self.savepoints.append(set(self.block))
+                return f"SAVEPOINT s{len(self.savepoints) - 1}"
+            case "ROLLBACK TO" if self.block is not None and self.savepoints:
+                at = choose(range(len(self.savepoints)))
+                self.block = set(self.savepoints[at])
+                del self.savepoints[at + 1 :]
+                return f"ROLLBACK TO s{at}"
+            case _:
+                return ""
+        return step
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_is_asked_of_channels_in_blocks_counts_as_in_postgresql(
+    server, alice, table, seed
+):
+    random = Random(seed)
+    channels = [table, f"{table}?where=room=1", "plain"]
+    steps = ["LISTEN", "SUBSCRIBE", "UNLISTEN", "BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT"]
+    steps += ["ROLLBACK TO", "UNLISTEN *", "BEGIN"]
+    held = Held()
+    for _ in range(100):
+        step, channel = random.choice(steps), random.choice(channels)
+        statement = held.run(step, channel, random.choice)
+        if step == "SUBSCRIBE":
+            alice.execute(f"SUBSCRIBE TO {table} OPTIONS (channel = '{channel}')")
+        elif step in ("LISTEN", "UNLISTEN"):
+            alice.execute(f'{step} "{channel}"')
+        elif statement:
+            alice.execute(statement)
+        if held.block is None:
+            found = alice.execute("SELECT pg_listening_channels()").fetchall()
+            assert {name for (name,) in found} == held.now
+    alice.execute("ROLLBACK" if held.block is not None else "SELECT 1")
+    open_now = alice.execute(
+        "SELECT count(*) FROM system.live_queries WHERE pid = pg_backend_pid()"
+    ).fetchone()
+    assert open_now[0] in (len(held.now), len(held.now - {"plain"}))
 
 
 def test_a_table_that_the_block_made_can_be_followed(server, chat):
