@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 
 PASSWORD = "a password"
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
+"""Long beside a start, also on a machine that has much else to do."""
 
 
 class KalamServer:
