@@ -41,11 +41,6 @@ class Position(NamedTuple):
     n: int = END
 
     @property
-    def token(self) -> str:
-        """As clients have it."""
-        return str(self.seq) if self.n == END else f"{self.seq}.{self.n}"
-
-    @property
     def whole_seq(self) -> int:
         """The newest commit that is wholly before it."""
         return self.seq if self.n == END else self.seq - 1
@@ -146,7 +141,7 @@ class Subscriber:
         self._hub = hub
         self._outbox: deque[Commit] | None = None  # An empty deque takes 600 bytes.
         self._bytes = 0
-        self._missed = 0  # Of a stream's changes, those to be read in its buffer.
+        self._missed = 0  # Changes that are to be read in the log, or in a stream's buffer.
         self._behind = False
         self._stalled = False  # All that may be told was read, and more will be durable soon.
         self.since = hub.published
@@ -176,8 +171,7 @@ class Subscriber:
     def reread(self) -> None:
         """For `Hub`: go on in the log, behind the last that was taken."""
         if not self.stream:
-            self._outbox = None
-            self._bytes = 0
+            self._drop_outbox()
             self._behind = True
             self._stalled = False
 
@@ -202,17 +196,19 @@ class Subscriber:
         return max(position.seq, self._hub.through)
 
     def waiting(self) -> tuple[int, int]:
-        """How many changes may be taken, counted in the log up to about `READ_CHANGES`; and the first's
-        commit, 0 for none.
+        """How many changes may be taken, and the commit of the first; (0, 0) for none.
+
+        Of what was there when it resumed only the first commit is counted: the rest has not been read.
         """
-        commits: Sequence[Commit] = list(self._outbox or ())
-        more = self._missed if commits else 0  # A stream's outbox stays when it falls behind.
-        if self._behind and self.position is not None and not commits:
-            try:
-                commits = self._hub.read(self, self.position)
-            except KalamError:
-                commits = ()  # It is told when it takes them.
-        return sum(len(each.changes) for each in commits) + more, commits[0].seq if commits else 0
+        if self._outbox:
+            return _count(self._outbox) + self._missed, self._outbox[0].seq
+        if not self._behind or self.position is None:
+            return 0, 0
+        try:
+            first = self._hub.read(self, self.position, changes=1)
+        except KalamError:
+            return self._missed, 0  # It is told when it takes them.
+        return (max(self._missed, _count(first)), first[0].seq) if first else (0, 0)
 
     @property
     def waits(self) -> bool:
@@ -248,7 +244,7 @@ class Subscriber:
             found = self._hub.read(self, self.position)
             if found:
                 self._passed(found)
-                self._missed -= sum(len(commit.changes) for commit in found)
+                self._missed -= _count(c for c in found if self.stream or c.seq > self.since)
                 return found
             # Once it has all that was published when it began, everything more comes by `hear`.
             self._behind = self._stalled = not self.is_shown
@@ -284,7 +280,7 @@ class Subscriber:
 
     def _passed(self, commits: Sequence[Commit]) -> None:
         self.position = Position(commits[-1].seq)
-        self.delivered += sum(len(commit.changes) for commit in commits)
+        self.delivered += _count(commits)
 
     def hear(self, commit: Commit) -> None:
         """For `Hub`: a commit of the tablet is published and durable."""
@@ -308,11 +304,15 @@ class Subscriber:
 
     def _overflow(self, commit: Commit) -> None:
         self._behind = True
-        if self.stream:
-            self._missed = len(commit.changes)  # What it has may be nowhere else.
-        else:
-            self._outbox = None
-            self._bytes = 0
+        self._missed = len(commit.changes)
+        if not self.stream:  # What a stream's has may be nowhere else.
+            self._drop_outbox()
+
+    def _drop_outbox(self) -> None:
+        """What it has is to be read in the log."""
+        self._missed += _count(self._outbox or ())
+        self._outbox = None
+        self._bytes = 0
 
 
 class Hub:
@@ -426,10 +426,12 @@ class Hub:
         else:
             self.read(subscriber, position)
 
-    def read(self, subscriber: Subscriber, position: Position) -> Sequence[Commit]:
+    def read(
+        self, subscriber: Subscriber, position: Position, changes: int = READ_CHANGES
+    ) -> Sequence[Commit]:
         """What the log, or a stream's buffer, has behind a position. Raises SnapshotTooOldError."""
         feed = self.buffer if subscriber.stream else self._feed
-        return feed.after(subscriber.tablet, position, self.through, READ_CHANGES)
+        return feed.after(subscriber.tablet, position, self.through, changes)
 
     def _wanted(self, write_set: WriteSet) -> Iterable[tuple[TabletId, Commit]]:
         """What somebody follows of a commit. An entry's n counts over all its tablets, as in the log;
@@ -459,6 +461,10 @@ class Hub:
         except Exception as exc:  # noqa: BLE001 -- it costs this subscriber, never the commit
             report("a subscriber could not be told", exc)
             self.stop(subscriber)
+
+
+def _count(commits: Iterable[Commit]) -> int:
+    return sum([len(commit.changes) for commit in commits])
 
 
 def _size(commit: Commit) -> int:

@@ -9,6 +9,7 @@ from catalog.model import Role, TableKind
 from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
 from catalog.system import LiveRows
+from kalam_pg.live.hub import END, Position
 from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.settings import SETTINGS, display
@@ -117,13 +118,18 @@ def _live_queries(services: "Services", visible: Visible) -> Iterator[Mapping[st
             "query": about.text,
             "form": about.form,
             "channel": live.channel or None,
-            "position": None if position is None else position.token,
+            "position": None if position is None else _token(position),
             "lag_rows": rows,
             "lag_ms": max(0, database.now_us() - us_of(first)) // 1000 if first else 0,
             "delivered": live.delivered,
             "last_reason": held_up or live.silence or None,
             "created_at": about.since_us,
         }
+
+
+def _token(position: Position) -> str:
+    """As clients have it."""
+    return str(position.seq) if position.n == END else f"{position.seq}.{position.n}"
 
 
 def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:

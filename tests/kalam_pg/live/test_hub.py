@@ -240,6 +240,28 @@ def test_a_slow_subscriber_of_a_stream_reads_on_in_its_buffer():
     assert drained(slow) == ["new"]
 
 
+@pytest.mark.parametrize("tablet", [A, STREAM])
+@pytest.mark.parametrize("bytes_max", [1, 900, 1 << 20])
+def test_what_waits_for_a_subscriber_is_known_without_reading_it(tablet, bytes_max):
+    lab = Lab()
+    slow = lab.follow(tablet, stream=tablet == STREAM, bytes_max=bytes_max)
+    assert slow.waiting() == (0, 0)
+    seqs = [lab.commit((tablet, f"{number}"), (tablet, f"{number}b")) for number in range(600)]
+    taken = 0
+    while left := len(seqs) * 2 - taken:
+        assert slow.waiting() == (left, seqs[taken // 2])
+        assert (slow.told_through < seqs[-1]) == (left > 0)
+        taken += len(texts(slow.take()))
+    assert slow.waiting() == (0, 0)
+    assert slow.told_through == seqs[-1]
+    again = lab.hub.subscribe(tablet, lambda: None, stream=tablet == STREAM)
+    again.resume(Position(seqs[0]))
+    rows, first = again.waiting()
+    assert (0 < rows <= 1198, first) == (True, seqs[1])
+    assert len(drained(again)) == 1198
+    assert again.waiting() == (0, 0)
+
+
 def test_what_a_streams_buffer_has_forgotten_is_a_gap_where_it_is_missing():
     lab = Lab()
     slow = lab.follow(STREAM, stream=True, bytes_max=900)
