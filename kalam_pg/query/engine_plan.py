@@ -8,7 +8,7 @@ from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireR
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.row_source import EngineRows, RowSource
-from kalam_pg.query.scan import table_inputs
+from kalam_pg.query.scan import given_inputs, table_inputs
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
@@ -32,13 +32,13 @@ class EnginePlan:
             return Result("SELECT", None, self.columns, source=(yield from self.source(x)))
         wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
         emitted = emit(self.query, x.context)
-        inputs = yield from table_inputs(x, emitted.scans)
+        inputs = (yield from table_inputs(x, emitted.scans)) + given_inputs(emitted.given)
         query = _request(emitted, inputs, wire, x.context, _direct(self.query))
         return Result("SELECT", None, self.columns, stream=x.ask(query))
 
     def source(self, x: Execution) -> Steps[RowSource]:
         emitted = emit(self.query, x.context)
-        inputs = yield from table_inputs(x, emitted.scans)
+        inputs = (yield from table_inputs(x, emitted.scans)) + given_inputs(emitted.given)
         query = _request(emitted, inputs, ArrowResult(), x.context)
         types = tuple([column.type for column in self.columns])
         return EngineRows(x.ask(query), types, lambda: x.statement_timeout_s)

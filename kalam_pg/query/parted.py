@@ -22,7 +22,7 @@ from kalam_pg.sql.tree import Dml, OutputColumn, Query
 from storage.errors import KeyTooLongError
 from storage.layout import Row, Value
 
-ROWS_MAX = 20_000
+ROWS_MAX = 100_000
 """Most rows of a part that the rest of its statement is given: they are all in memory."""
 
 WholePlan: TypeAlias = SelectPlan | InsertPlan | ChangePlan

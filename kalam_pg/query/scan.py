@@ -44,6 +44,14 @@ def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableIn
     return tuple(inputs)
 
 
+def given_inputs(given: Sequence[tuple[str, pa.RecordBatch]]) -> tuple[TableInput, ...]:
+    """Rows that a statement brings with it, as tables of these names."""
+    return tuple(
+        TableInput(name, batch.schema, (BatchRef(next(_overlay_ids), batch),), prefix=f"{name}_")
+        for name, batch in given
+    )
+
+
 def scan_tablet(x: Execution, tablet: Tablet | StreamTablet) -> Steps[Scan]:
     """What the statement's view sees of a tablet, loading its tail first if that is needed."""
     view = x.view_of(tablet.id.table)

@@ -19,6 +19,7 @@ from kalam_pg.sql.datafusion_lateral import (
     outer_columns,
     relations_of,
 )
+from kalam_pg.sql.datafusion_rows import SPELLED_ROWS_MAX, computed_rows
 from kalam_pg.sql.datafusion_state import (
     ORDER,
     Order,
@@ -29,7 +30,7 @@ from kalam_pg.sql.datafusion_state import (
     derived,
     derived_column,
 )
-from kalam_pg.sql.physical import Sql, arrow_cast, canonical, literal
+from kalam_pg.sql.physical import Sql, arrow_cast, canonical
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     ArraySubquery,
@@ -58,8 +59,8 @@ from storage.layout import Value
 
 EmitQuery = Callable[..., Relation]
 
-# A set that is computed here becomes rows of the SQL text.
-_INLINE_ROWS = 20_000
+# Most rows of a set that is computed here, in the memory of all.
+_INLINE_ROWS = 100_000
 _HIDDEN = ("_seq", "_deleted")
 _JOINS = {"inner": "INNER JOIN", "left": "LEFT JOIN", "right": "RIGHT JOIN", "full": "FULL JOIN"}
 
@@ -218,7 +219,8 @@ class FromClause:
             )
         rows = set_rows(self._state, scan)
         physical = tuple([canonical(c.type) for c in scan.columns])
-        return self._derived(scan.relation, inline(rows, scan.columns, physical))
+        emitted = computed_rows(self._state, rows, scan.columns, physical)
+        return self._derived(scan.relation, emitted)
 
 
 def _picks(query: Query) -> bool:
@@ -248,6 +250,9 @@ def values(
     columns: tuple[OutputColumn, ...],
 ) -> Relation:
     """VALUES as a relation."""
+    if len(rows) > SPELLED_ROWS_MAX and all(is_constant(item) for row in rows for item in row):
+        computed = [tuple([evaluate(item, state.context) for item in row]) for row in rows]
+        return computed_rows(state, computed, columns, tuple([canonical(c.type) for c in columns]))
     expressions = Expressions(state, scope)
     emitted = [[expressions.emit(item) for item in row] for row in rows]
     physical = []
@@ -259,43 +264,6 @@ def values(
     names = ", ".join([f"c{i}" for i in range(len(columns))])
     text = ", ".join(["(" + ", ".join([item.text for item in row]) + ")" for row in emitted])
     return Relation(f"SELECT {names} FROM (VALUES {text}) AS v({names})", tuple(physical))
-
-
-def inline(
-    rows: list[tuple[Value, ...]],
-    columns: tuple[OutputColumn, ...],
-    physical: tuple[pa.DataType, ...],
-) -> Relation:
-    """Rows that are already computed."""
-    if len(rows) > _INLINE_ROWS:
-        raise KeyTooLongError(f"a function in FROM may return at most {_INLINE_ROWS} rows here")
-    names = [f"c{i}" for i in range(len(columns))]
-    if not rows:
-        nulls = ", ".join(
-            [f"{arrow_cast('NULL', p)} AS {n}" for n, p in zip(names, physical, strict=True)]
-        )
-        return Relation(f"SELECT {nulls} WHERE false", physical)
-    text = ", ".join(
-        [
-            "("
-            + ", ".join(
-                [
-                    converted_literal(value, output, kind)
-                    for value, output, kind in zip(row, columns, physical, strict=True)
-                ]
-            )
-            + ")"
-            for row in rows
-        ]
-    )
-    listed = ", ".join(names)
-    return Relation(f"SELECT {listed} FROM (VALUES {text}) AS v({listed})", physical)
-
-
-def converted_literal(value: Value, output: OutputColumn, physical: pa.DataType) -> str:
-    """A literal in a given form."""
-    sql = literal(value, output.type)
-    return sql.text if sql.physical == physical else arrow_cast(sql.text, physical)
 
 
 def is_constant_set(call: Expr) -> bool:

@@ -49,7 +49,8 @@ class Emitted:
     """A query as DataFusion SQL, and everything it needs.
 
     The result's columns are c0, c1 … in the query's order; `physical` are their Arrow types. steps:
-    queries to compute first, once each and in order, as tables of those names.
+    queries to compute first, once each and in order, as tables of those names. given: rows that are known
+    already, as tables of those names, whose columns the SQL puts that name and _ before.
     """
 
     sql: str
@@ -57,6 +58,7 @@ class Emitted:
     udfs: tuple[UdfSpec, ...]
     physical: tuple[pa.DataType, ...] = ()
     steps: tuple[tuple[str, str], ...] = ()
+    given: tuple[tuple[str, pa.RecordBatch], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Rendering:
     _scans: list[tuple[str, TableScan, dict[str, None]]] = field(default_factory=list)
     ctes: dict[int, Relation] = field(default_factory=dict)
     _steps: list[tuple[str, str]] = field(default_factory=list)
+    _given: list[tuple[str, pa.RecordBatch]] = field(default_factory=list)
     _aliases: int = 0
 
     def alias(self) -> str:
@@ -180,6 +183,16 @@ class Rendering:
         self._steps.append((name, relation.sql))
         listed = ", ".join(relation.names()) or "*"
         return replace(relation, sql=f"SELECT {listed} FROM {name}")  # noqa: S608 - names of ours
+
+    def given(self, batch: pa.RecordBatch) -> str:
+        """The name of a table of rows that are known already."""
+        name = f"g{len(self._given)}"
+        self._given.append((name, batch))
+        return name
+
+    def given_rows(self) -> tuple[tuple[str, pa.RecordBatch], ...]:
+        """The tables of rows that are known."""
+        return tuple(self._given)
 
     def steps(self) -> tuple[tuple[str, str], ...]:
         """What is computed before the statement."""

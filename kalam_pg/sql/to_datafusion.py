@@ -31,4 +31,7 @@ def emit(query: Query, context: EvalContext) -> Emitted:
     """
     state = Rendering(context)
     relation = Queries(state).emit(query, order=Order.ROWS)
-    return Emitted(relation.sql, state.needs(), state.functions(), relation.physical, state.steps())
+    return Emitted(
+        relation.sql, state.needs(), state.functions(), relation.physical, state.steps(),
+        state.given_rows(),
+    )  # fmt: skip

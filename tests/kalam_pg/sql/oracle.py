@@ -99,6 +99,11 @@ class Database:
         context = context or make_context()
         bound, emitted = self.emit(sql, context)
         inputs = tuple(self._input(need) for need in emitted.scans)
+        for name, batch in emitted.given:
+            rows_given = Input(
+                name, batch.schema, (batch,), (), (), (), None, False, {}, prefix=f"{name}_"
+            )
+            inputs += (rows_given,)
         surroundings = {"now_us": context.now_us, "user": context.user, "types": context.types}
         run = Execution(
             emitted.sql, inputs, emitted.udfs, None, surroundings, EngineSettings(1), self.verified,
