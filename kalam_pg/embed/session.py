@@ -14,6 +14,7 @@ from catalog.types.table import PgType
 from kalam_pg.embed.result import QueryResult, parameter_text
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.query.execution import Result
+from kalam_pg.query.live_rows import LiveRows
 from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions.run_text import run_text
@@ -195,6 +196,10 @@ class _Client:
         if result.copy is not None:
             raise FeatureNotSupportedError(
                 "COPY ... TO STDOUT needs a client of the protocol", hint="Use the query itself."
+            )
+        if isinstance(result.source, LiveRows):
+            raise FeatureNotSupportedError(
+                "an endless result needs a client of the protocol", hint="Use DECLARE and FETCH."
             )
         self.result, self.has_rows = result, has_rows
         if result.source is None:

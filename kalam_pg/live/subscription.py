@@ -46,6 +46,9 @@ class Live(Protocol):
     def silence(self) -> str:
         """Why it has told nothing of what it could take; "" for no reason of its own."""
 
+    def flushed(self, through: int) -> None:
+        """The table's changes up to this commit are in segments."""
+
 
 class Subscription:
     """A client's, on one channel.
@@ -203,7 +206,7 @@ class LiveQueries:
     def __init__(self) -> None:
         self._open: dict[int, Live] = {}
         self._newest = 0
-        self._flushes: dict[TabletId, dict[Subscription, None]] = {}
+        self._flushes: dict[TabletId, dict[Live, None]] = {}
 
     def add(self, live: Live) -> int:
         """For who makes one: the number that it has."""
@@ -215,19 +218,19 @@ class LiveQueries:
         """For who ends it. Again is no error."""
         self._open.pop(live.number, None)
         followers = self._flushes.get(live.subscriber.tablet)
-        if followers is not None and isinstance(live, Subscription):
+        if followers is not None:
             followers.pop(live, None)
             if not followers:
                 del self._flushes[live.subscriber.tablet]
 
-    def follow_flushes(self, subscription: Subscription) -> None:
-        """For `Subscription`."""
-        self._flushes.setdefault(subscription.subscriber.tablet, {})[subscription] = None
+    def follow_flushes(self, live: Live) -> None:
+        """For who makes one: it is told of flushes."""
+        self._flushes.setdefault(live.subscriber.tablet, {})[live] = None
 
     def flushed(self, tablet: TabletId, through: int) -> None:
         """A tablet's changes up to this commit are in segments."""
-        for subscription in self._flushes.get(tablet, ()):
-            subscription.flushed(through)
+        for live in self._flushes.get(tablet, ()):
+            live.flushed(through)
 
     def find(self, number: int) -> Live | None:
         """The one of that number."""

@@ -77,6 +77,8 @@ class Result:
 
     def close(self) -> None:
         """Nobody reads on. Again is no error."""
+        if self.source is not None:
+            self.source.close()
         if self.execution is not None:
             self.execution.close()
 

@@ -25,6 +25,11 @@ class RowSource:
 
     __slots__ = ("_at", "_rest", "there")
 
+    @property
+    def patient(self) -> bool:
+        """Whether its client may read when it likes: it holds nothing that others need."""
+        return False
+
     def __init__(self, there: Sequence[Row] | None = None) -> None:
         self.there = there
         self._rest: Portion = NO_ROWS

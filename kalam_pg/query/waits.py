@@ -8,7 +8,7 @@ on the server's loop, `drive` in process) starts the wait and goes on when it en
 
 from collections.abc import Awaitable, Callable, Generator
 from time import monotonic
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import trio
 
@@ -20,9 +20,15 @@ Spawn: TypeAlias = Callable[[Callable[[], Awaitable[None]]], None]
 
 
 class Wait:
-    """Something to wait for. After `resume` either `error` is set or `value` is the answer."""
+    """Something to wait for. After `resume` either `error` is set or `value` is the answer.
+
+    patient: it may last for ever. What was answered is sent before, and the client may read it when it
+    likes.
+    """
 
     __slots__ = ("error", "value")
+
+    patient: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.value: Any = None
@@ -68,7 +74,8 @@ class Await(Wait):
                         # It has not begun, and would not notice before it waits for something.
                         await trio.lowlevel.checkpoint()
                     self.value = await self._function()
-                if scope.cancelled_caught:
+                if scope.cancel_called:
+                    # Also when it was done all the same, in a thread: who asked is not asked to ask again.
                     self.error = self._error
             except Exception as exc:  # noqa: BLE001 -- handed to the statement, which knows what to say
                 self.error = exc
@@ -80,6 +87,14 @@ class Await(Wait):
         if self._scope is not None:
             self._error = error or QueryCanceledError("canceling statement due to user request")
             self._scope.cancel()
+
+
+class PatientAwait(Await):
+    """The same, for as long as it takes (`Wait.patient`)."""
+
+    __slots__ = ()
+
+    patient = True
 
 
 class Deadline:

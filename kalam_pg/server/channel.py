@@ -26,6 +26,7 @@ class Channel(ABC):
         "_early",
         "_epoll",
         "_mask",
+        "_patient",
         "closed",
         "ending",
         "fd",
@@ -48,6 +49,7 @@ class Channel(ABC):
         self._mask = EPOLLIN
         self._early = bytearray()  # The outbox of a connection that has no session.
         self._drained: trio.Event | None = None
+        self._patient = False  # Who waits for `_drained` does so for as long as it takes.
 
     @abstractmethod
     def wants_input(self) -> bool:
@@ -76,8 +78,9 @@ class Channel(ABC):
         """Whether the operating system took less than there was to send."""
         return self._blocked
 
-    async def drain(self) -> None:
+    async def drain(self, *, patient: bool = False) -> None:
         """See `Transport`."""
+        self._patient = patient
         await trio.lowlevel.checkpoint()
         if not self._blocked:
             self.flush()

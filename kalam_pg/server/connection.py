@@ -68,6 +68,7 @@ class Connection(Channel):
         "_refusal",
         "_released",
         "_timers",
+        "canceled",
         "eof",
         "held_work",
         "in_turn",
@@ -95,6 +96,7 @@ class Connection(Channel):
         self.read_ahead = 0
         self.in_turn = False
         self.queued = False
+        self.canceled = False
         self.eof = False
         self._opening = loop.opening(peer)
         self._refusal = refusal
@@ -180,6 +182,8 @@ class Connection(Channel):
         self.in_turn = False
         if self.closed:
             return
+        if work is None:
+            self.canceled = False  # There is nothing to cancel any more.
         if work is None and (session.closing or self.eof):
             self.end()
         elif session.outbox:
@@ -204,6 +208,9 @@ class Connection(Channel):
         self.work = work
         self.waiting_for = resume
         work.start(resume, self.spawn)
+        if self.canceled:
+            self.canceled = False
+            work.cancel()
         return self.work is not None
 
     def spawn(self, function: Callable[[], Awaitable[None]]) -> None:
@@ -219,9 +226,11 @@ class Connection(Channel):
         self.loop.blocked.add(self)
 
     def cancel_work(self) -> None:
-        """CancelRequest: stop the Work, if any."""
+        """CancelRequest: stop the Work, if any, or the next one of a statement that goes on just now."""
         if self.work is not None:
             self.work.cancel()
+        else:
+            self.canceled = self.queued
 
     def want_turn(self) -> None:
         """Have `turn` called soon."""
@@ -307,7 +316,9 @@ class Connection(Channel):
     @property
     def awaited(self) -> bool:
         """Whether something waits until the peer has read."""
-        return self.work is not None or self.queued or self.ending or self._drained is not None
+        if self.queued or self.ending or (self._drained is not None and not self._patient):
+            return True
+        return self.work is not None and not self.work.patient
 
     def write(self, data: bytes | memoryview) -> None:
         """See `Transport`."""

@@ -76,7 +76,7 @@ def _user_settled(sql: "SqlSession", was: User, user: User | None, *, is_author:
         sql.acted_for[user.name] = user
         sql.login_user = sql.acted_for[sql.login_user.name]
         derive(sql)
-        if sql.subscriptions:
+        if sql.subscriptions or sql.following:
             streams.recheck(sql, sql.database.catalog)
     if user is None or user.deleted_at_us is not None or not user.can_login:
         if acting and not is_author:

@@ -10,6 +10,7 @@ from catalog.errors import (
     InvalidColumnReferenceError,
     InvalidSchemaNameError,
     UndefinedColumnError,
+    UndefinedParameterError,
     UndefinedTableError,
     WrongObjectTypeError,
 )
@@ -19,7 +20,7 @@ from kalam_pg.query.execution import Result
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copying import CopyWriter
-from kalam_pg.sessions import long_texts, table_locks
+from kalam_pg.sessions import following, long_texts, subscribing, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.copy_options import CopyFormat, copy_format
@@ -47,7 +48,7 @@ def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
         query = _query_of_table(sql, statement)
     form = copy_format(statement.options)
     if isinstance(query, Subscribe):
-        raise FeatureNotSupportedError("COPY (SUBSCRIBE ...) is not supported yet")
+        return (yield from _subscribe(sql, query, form, statement))
     if query.kind != "select" and not query.tree.args.get("returning"):
         raise FeatureNotSupportedError("COPY query must have a RETURNING clause")
     with counting_from(query):
@@ -56,10 +57,24 @@ def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
         if planned.locks and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query))
         result = yield from sql.run_planned(planned)
-    return written(sql, result, form, planned.columns)
+    return _written(sql, result, form, planned.columns)
 
 
-def written(
+def _subscribe(
+    sql: SqlSession, query: Subscribe, form: CopyFormat, statement: CopyTo
+) -> Steps[Result]:
+    """COPY (SUBSCRIBE …), which has no end."""
+    following.check_options(query.options, "COPY")
+    planned = subscribing.prepare(sql, query, ())
+    if planned.param_types:
+        raise UndefinedParameterError("there is no parameter $1")
+    columns = following.columns(query.options, planned)
+    _check_force_quote(sql, statement, form, columns)
+    source = yield from following.open_rows(sql, query, planned, (), form="copy", in_parts=False)
+    return _written(sql, Result("COPY", source=source), form, columns)
+
+
+def _written(
     sql: SqlSession, result: Result, form: CopyFormat, columns: tuple[OutputColumn, ...]
 ) -> Result:
     """A query's answer as that of COPY."""

@@ -6,6 +6,7 @@ forward keeps nothing.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from catalog.errors import ObjectNotInPrerequisiteStateError
 from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
@@ -23,6 +24,9 @@ class CursorRows:
     """
 
     __slots__ = ("_behind", "_over", "_source", "_store", "at", "broken")
+
+    endless: ClassVar[bool] = False
+    """There are always more rows, though perhaps not yet."""
 
     def __init__(self, source: RowSource, store: RowStore | None) -> None:
         """store: where what was passed is kept, None of a cursor that only goes forward."""

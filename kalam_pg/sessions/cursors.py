@@ -1,15 +1,16 @@
 """Cursors in SQL: DECLARE, FETCH, MOVE, CLOSE; and how a portal's statement is begun, whoever asks."""
 
 from collections.abc import Sequence
+from math import inf
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.row_source import Stored
 from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import dispatch, long_texts, table_locks
+from kalam_pg.sessions import dispatch, following, long_texts, subscribing, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.portals import Options, Portal
 from kalam_pg.sessions.prepared import PreparedStatement
@@ -17,6 +18,7 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
@@ -27,6 +29,8 @@ def prepare(
     sql: SqlSession, statement: DeclareCursor, declared: Sequence[PgType | None]
 ) -> tuple[PgType, ...]:
     """Types of the parameters of a cursor's query. Raises what binding raises."""
+    if isinstance(statement.query, Subscribe):
+        return subscribing.prepare(sql, statement.query, declared).param_types
     with counting_from(statement.query):
         return sql.plan(statement.query, declared).param_types
 
@@ -71,7 +75,7 @@ def begin(sql: SqlSession, portal: Portal, form: RowForm | None) -> Steps[Result
     has_rows = bool(result.columns) or dispatch.returns_rows(statement)
     portal.counts = result.count is not None or result.open
     if form is None and has_rows:
-        if result.source is not None and not isinstance(statement, QueryStatement):
+        if result.source is not None and not isinstance(statement, QueryStatement | Subscribe):
             # FETCH, EXECUTE: done as a whole, then read in parts.
             try:
                 store = yield from result.source.keep(sql.database.spills)
@@ -87,9 +91,11 @@ def begin(sql: SqlSession, portal: Portal, form: RowForm | None) -> Steps[Result
 def _declare(
     sql: SqlSession, statement: DeclareCursor, params: Sequence[Value], types: Sequence[PgType]
 ) -> Steps[Result]:
+    query, name = statement.query, statement.name
+    if isinstance(query, Subscribe):
+        return (yield from _declare_live(sql, statement, query, params, types))
     if not statement.hold:
         sql.require_block("DECLARE CURSOR")
-    query, name = statement.query, statement.name
     with counting_from(query):
         planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query, types))
         if planned.writes:
@@ -124,6 +130,39 @@ def _declare(
     return Result("DECLARE CURSOR")
 
 
+def _declare_live(
+    sql: SqlSession,
+    statement: DeclareCursor,
+    query: Subscribe,
+    params: Sequence[Value],
+    types: Sequence[PgType],
+) -> Steps[Result]:
+    """A cursor over a subscription: outside a block it lives as long as the session."""
+    following.check_options(query.options, "a cursor")
+    planned = subscribing.prepare(sql, query, types)
+    if len(params) < len(planned.param_types):
+        raise UndefinedParameterError(f"there is no parameter ${len(params) + 1}")
+    sql.portals.check_free(statement.name)
+    in_block = sql.begin_implicit().block
+    source = yield from following.open_rows(
+        sql, query, planned, params, form="cursor", in_parts=True
+    )
+    columns = following.columns(query.options, planned)
+    portal = Portal(
+        statement.name,
+        PreparedStatement(query, planned.param_types, columns, text=sql.text),
+        tuple(params),
+        (0,) * len(columns),
+        sql.database.now_us(),
+        sql.savepoints_deep,
+        Options(hold=statement.hold or not in_block, part_max=query.options.batch_size),
+    )
+    portal.counts = True
+    portal.open_rows(Result("SUBSCRIBE", None, columns, source=source), sql.database.spills)
+    sql.portals.add(portal)
+    return Result("DECLARE CURSOR")
+
+
 def _check_read_only(statement: DeclareCursor, plan: LockingPlan) -> None:
     """Raise 0A000 for kinds of cursors that lock no rows."""
     for refused, option, kind in (
@@ -140,10 +179,15 @@ def _check_read_only(statement: DeclareCursor, plan: LockingPlan) -> None:
 def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:
     portal = sql.portals.find(statement.name)
     portal.check_runnable()
-    if portal.result is None:
+    is_new = portal.result is None
+    if is_new:
         yield from begin(sql, portal, None)
-    else:
-        portal.go_on(int(sql.settings["statement_timeout"]) / 1000.0)
+    rows, timeout_ms = portal.rows_left(), statement.timeout_ms
+    if timeout_ms is not None and not rows.endless:
+        raise FeatureNotSupportedError("FETCH WITH (timeout) needs a cursor over a subscription")
+    if rows.endless or not is_new:
+        wait_s = inf if timeout_ms is None else timeout_ms / 1000.0
+        portal.go_on(int(sql.settings["statement_timeout"]) / 1000.0, wait_s)
     portal.check_runnable()
     source = yield from portal.rows_left().fetch(statement.direction, statement.count)
     if not statement.move:

@@ -79,7 +79,8 @@ def prepare(
         return PreparedStatement(statement, cursors.prepare(sql, statement, declared), ())
     if isinstance(statement, Subscribe):
         subscribed = subscribing.prepare(sql, statement, declared)
-        return PreparedStatement(statement, subscribed.param_types, subscribed.columns)
+        columns = subscribing.columns(statement, subscribed)
+        return PreparedStatement(statement, subscribed.param_types, columns)
     if declared:
         raise UndefinedParameterError("there is no parameter $1")
     return PreparedStatement(statement, (), _columns(sql, statement))

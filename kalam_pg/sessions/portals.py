@@ -7,6 +7,7 @@ way in which a portal ends leads over `Portals.drop`.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from catalog.errors import (
     ConfigurationLimitExceededError,
@@ -15,10 +16,12 @@ from catalog.errors import (
     ObjectNotInPrerequisiteStateError,
 )
 from kalam_pg.query.execution import Result
+from kalam_pg.query.live_rows import LiveRows
 from kalam_pg.query.row_source import Whole
 from kalam_pg.query.row_store import Spills
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions.cursor_rows import CursorRows
+from kalam_pg.sessions.live_cursors import LiveCursor
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
@@ -26,11 +29,16 @@ from storage.layout import Row, Value
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What DECLARE says of a cursor. scroll: it may go back."""
+    """What DECLARE says of a cursor. scroll: it may go back.
+
+    hold: it stays when its transaction commits. part_max: rows of a subscription that are given at once, 0
+    is no limit.
+    """
 
     scroll: bool = False
     hold: bool = False
     binary: bool = False
+    part_max: int = 0
 
 
 FORWARD = Options()
@@ -89,7 +97,10 @@ class Portal:
         """Its statement has been run: the rows of the answer, none of them read."""
         self.result = result
         source = result.source or Whole(result.rows)
-        self.rows = CursorRows(source, spills.store() if self.options.scroll else None)
+        if isinstance(source, LiveRows):
+            self.rows = LiveCursor(source, spills, self.options.part_max)
+        else:
+            self.rows = CursorRows(source, spills.store() if self.options.scroll else None)
         return self.rows
 
     def rows_left(self) -> CursorRows:
@@ -98,13 +109,17 @@ class Portal:
             self.rows = CursorRows(Whole(()), None)
         return self.rows
 
-    def go_on(self, statement_timeout_s: float) -> None:
-        """Another statement reads on, in a time of its own."""
-        if self.result is not None and self.result.execution is not None:
+    def go_on(self, statement_timeout_s: float, wait_s: float = inf) -> None:
+        """Another statement reads on, in a time of its own. wait_s: how long it waits for a row at most."""
+        if isinstance(self.rows, LiveCursor):
+            self.rows.allow(wait_s, statement_timeout_s)
+        elif self.result is not None and self.result.execution is not None:
             self.result.execution.go_on(statement_timeout_s)
 
     def keep(self, spills: Spills) -> Steps[None]:
         """Have all its rows, before its transaction ends. Raises what its query does, and 53100."""
+        if isinstance(self.rows, LiveCursor):
+            return  # They are of no transaction.
         if self.rows is not None:
             yield from self.rows.keep(spills)
         if self.result is not None:

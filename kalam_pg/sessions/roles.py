@@ -23,6 +23,8 @@ from kalam_pg.sessions import acting, dispatch, transactions
 from kalam_pg.sessions.acting import may_act_for
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements_copy import CopyTo
+from kalam_pg.sql.statements_cursor import DeclareCursor
 from kalam_pg.sql.statements_live import Listen, Subscribe, Unlisten, Unsubscribe
 from kalam_pg.sql.tree import OutputColumn
 
@@ -85,7 +87,9 @@ def columns(sql: SqlSession, statement: st.ExecuteAsUser) -> tuple[OutputColumn,
 def run_as(sql: SqlSession, statement: st.ExecuteAsUser, form: RowForm | None) -> Steps[Result]:
     """EXECUTE AS USER 'name' ( statement ): in that user's context, in this transaction."""
     inner = statement.statement
-    if isinstance(inner, _NOT_INSIDE):
+    if isinstance(inner, _NOT_INSIDE) or (
+        isinstance(inner, CopyTo | DeclareCursor) and isinstance(inner.query, Subscribe)
+    ):
         raise FeatureNotSupportedError(
             "EXECUTE AS USER runs queries, data changes, definitions and NOTIFY only",
             hint="Transactions, roles, prepared statements, LISTEN and SUBSCRIBE belong to the session.",

@@ -108,7 +108,9 @@ def _live_queries(services: "Services", visible: Visible) -> Iterator[Mapping[st
         position = subscriber.position
         rows, first = subscriber.waiting()
         session = services.registry.get(about.process)
-        held_up = session.silence if session is not None and (rows or position is None) else ""
+        # Rows are told when they are asked for, notifications when the session is idle.
+        waits = bool(live.channel) and (rows > 0 or position is None)
+        held_up = session.silence if session is not None and waits else ""
         yield {
             "live_id": str(live.number),
             "pid": about.process,

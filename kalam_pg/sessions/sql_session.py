@@ -23,6 +23,7 @@ from kalam_pg.pgwire.notices import Notice
 from kalam_pg.query import outcome
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.live_rows import LiveRows
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
 from kalam_pg.query.locks.state import CATALOGUE
 from kalam_pg.query.locks.waits import Patience, take
@@ -30,7 +31,7 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import acting, listening, streams
+from kalam_pg.sessions import acting, following, listening, streams
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.session_functions import session_functions
@@ -83,6 +84,8 @@ class SqlSession:
         self.listener: Listener | None = None
         self.subscriptions: dict[str, Subscription] = {}
         """By channel."""
+        self.following: dict[LiveRows, None] = {}
+        """Subscriptions that are read as rows."""
         self.acted_for = {user.name: user}
         self.end: Callable[[str], None] = lambda _reason: None
         self._savepoints: list[tuple[str, int]] = []
@@ -373,7 +376,7 @@ class SqlSession:
             else:
                 self.settings.rollback()
             acting.derive(self)
-        if transaction.channels is not None or self.subscriptions:
+        if transaction.channels is not None or self.subscriptions or self.following:
             streams.ended(self, transaction, committed=committed)
         if committed:
             listening.ended(self, transaction, committed=True)
@@ -433,4 +436,5 @@ class SqlSession:
         self.rollback()
         listening.close(self)
         streams.close(self)
+        following.close(self)
         self.ears = None

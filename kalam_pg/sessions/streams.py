@@ -12,6 +12,7 @@ from catalog.privileges import Action, table_allows
 from catalog.snapshot import Snapshot
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.database import Database
+from kalam_pg.query.live_rows import LiveRows
 from storage.errors import KalamError
 
 if TYPE_CHECKING:
@@ -58,19 +59,22 @@ def close(sql: "SqlSession") -> None:
 def catalog_changed(database: Database, catalog: Snapshot) -> None:
     """Definitions have been committed: what may not go on ends."""
     for session in list(database.sessions):
-        if session.subscriptions:
+        if session.subscriptions or session.following:
             recheck(session, catalog)
 
 
 def recheck(sql: "SqlSession", catalog: Snapshot) -> None:
     """The catalogue, the user or its rights may be others: end what may not go on, with the reason."""
-    for one in tuple(sql.subscriptions.values()):
+    open_: list[Subscription | LiveRows] = [*sql.subscriptions.values(), *sql.following]
+    for one in open_:
         error = _reason(sql, one, catalog)
         if error is not None:
             sql.database.hub.end(one.subscriber, error)
 
 
-def _reason(sql: "SqlSession", one: Subscription, catalog: Snapshot) -> KalamError | None:
+def _reason(
+    sql: "SqlSession", one: Subscription | LiveRows, catalog: Snapshot
+) -> KalamError | None:
     table = one.query.table
     found = catalog.table_by_id(table.id)
     if found is None:

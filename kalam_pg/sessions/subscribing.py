@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
-from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
+from catalog.errors import FeatureNotSupportedError
 from catalog.model import TableKind
 from catalog.privileges import Action, check_table
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.filter import LiveQuery
-from kalam_pg.live.hub import END, Position, Subscriber
+from kalam_pg.live.hub import Position, Subscriber
 from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
 from kalam_pg.query.execution import Execution, Result
@@ -23,10 +23,11 @@ from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm
+from kalam_pg.sessions import following
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
-from kalam_pg.sql.subscribe_options import position
+from kalam_pg.sql.tree import OutputColumn
 from storage.engine import WriteSet
 from storage.layout import Value
 
@@ -52,6 +53,13 @@ def prepare(
         )
 
 
+def columns(statement: Subscribe, planned: PlannedSubscription) -> tuple[OutputColumn, ...]:
+    """Of the rows that SUBSCRIBE answers with."""
+    if statement.options.stream:
+        return following.columns(statement.options, planned)
+    return planned.columns
+
+
 def run(
     sql: "SqlSession",
     statement: Subscribe,
@@ -61,13 +69,16 @@ def run(
 ) -> Steps[Result]:
     """SUBSCRIBE: the rows of the snapshot, none for `from_seq` and `snapshot = false`.
 
-    Raises 0A000, 25001, 42501, 72000, and what the query raises.
+    With `stream` every change follows in the same result. Raises 0A000, 42501, 72000, and what the query
+    raises.
     """
     options = statement.options
-    transaction = sql.begin_implicit()
     planned = prepare(sql, statement, prepared.param_types)
-    if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
+    if [c.type for c in columns(statement, planned)] != [c.type for c in prepared.columns]:
         raise FeatureNotSupportedError("cached plan must not change result type")
+    if options.stream:
+        return (yield from following.run(sql, statement, planned, params, in_parts=form is None))
+    transaction = sql.begin_implicit()
     table = planned.query.table
     channel = options.channel or f"{table.namespace}.{table.name}"
     about = about_it(sql, "subscribe", statement.query.text)
@@ -146,7 +157,7 @@ def begin(sql: "SqlSession", made: Subscription, options: SubscribeOptions) -> b
     Raises 72000 if the log has not all that follows, 22023.
     """
     if options.from_seq:
-        _resume(sql, made.subscriber, options.from_seq)
+        following.resume(sql, made.subscriber, options.from_seq)
     elif not options.snapshot:
         made.subscriber.start(sql.database.engine.current.seq)
     else:
@@ -178,21 +189,9 @@ def _encoder(sql: "SqlSession", query: LiveQuery, options: SubscribeOptions) -> 
         [(column.name, column.type) for column in query.columns],
         [table.columns[at].type for at in query.key],
         sql.settings.types,
-        bigint_numbers=options.bigint_numbers,
+        bigint_numbers=options.bigint == "number",
         old=options.old,
     )
-
-
-def _resume(sql: "SqlSession", subscriber: Subscriber, token: str) -> None:
-    """Go on from a position of before."""
-    seq, n = position(token)
-    hub = sql.database.hub
-    sql.database.engine.check_token(seq)
-    if seq > hub.published:
-        raise InvalidParameterValueError(f'position "{token}" is in the future')
-    at = Position(seq, END if n is None else n)
-    hub.check(subscriber, at)
-    subscriber.resume(at)
 
 
 def read(

@@ -1,8 +1,15 @@
 """DECLARE, FETCH, MOVE, CLOSE."""
 
-from catalog.errors import InvalidCursorDefinitionError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidCursorDefinitionError,
+    InvalidParameterValueError,
+)
 from kalam_pg.sql.reader import StatementReader
+from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_live import Subscribe
+from kalam_pg.sql.subscribe_options import duration_ms
 
 
 def declare(reader: StatementReader) -> DeclareCursor:
@@ -25,20 +32,47 @@ def declare(reader: StatementReader) -> DeclareCursor:
     if not hold:
         reader.accept("without", "hold")
     reader.expect("for")
-    query = reader.nested_query()
+    subscribes = reader.at("subscribe")
+    query = reader.nested_statement() if subscribes else reader.nested_query()
+    assert isinstance(query, QueryStatement | Subscribe)
     if contradicts:
         raise InvalidCursorDefinitionError("cannot specify both SCROLL and NO SCROLL")
+    if subscribes and scroll:
+        raise FeatureNotSupportedError("DECLARE SCROLL CURSOR ... SUBSCRIBE is not supported")
     return DeclareCursor(name, query, scroll, hold)
 
 
 def fetch(reader: StatementReader) -> FetchCursor:
-    """FETCH | MOVE [direction] [FROM | IN] name."""
+    """FETCH | MOVE [direction] [FROM | IN] name [WITH (timeout = '5s')]."""
     move = reader.advance().key == "move"
     direction, count = _direction(reader)
     if not reader.accept("from"):
         reader.accept("in")
-    return FetchCursor(reader.column_name(), direction, count, move)
+    name = reader.column_name()
+    timeout_ms = _timeout_ms(reader) if reader.accept("with") else None
+    return FetchCursor(name, direction, count, move, timeout_ms)
 
+
+def _timeout_ms(reader: StatementReader) -> int:
+    """(timeout = duration), the one option."""
+    reader.expect("(")
+    if reader.label() != "timeout":
+        reader.unrecognized("FETCH option", reader.tokens[reader.index - 1].value)
+    reader.expect("=")
+    token = reader.token
+    if token.kind not in ("string", "number"):
+        reader.fail()
+    value = reader.advance().value
+    reader.expect(")")
+    try:
+        return duration_ms(value, *TIMEOUT_MS)
+    except ValueError:
+        raise InvalidParameterValueError(
+            f'invalid value for FETCH option "timeout": "{value}"', position=reader.position(token)
+        ) from None
+
+
+TIMEOUT_MS = (0, 86_400_000)
 
 _PLACES = {
     "next": ("forward", 1),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kalam_pg.sql.statements import QueryStatement
+    from kalam_pg.sql.statements_live import Subscribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class DeclareCursor:
     """scroll: SCROLL, NO SCROLL, or None where neither was said. hold: WITH HOLD."""
 
     name: str
-    query: "QueryStatement"
+    query: "QueryStatement | Subscribe"
     scroll: bool | None = None
     hold: bool = False
 
@@ -21,13 +22,15 @@ class DeclareCursor:
 class FetchCursor:
     """FETCH, or MOVE where `move`. direction: forward | backward | absolute | relative.
 
-    count: of rows, or the place; None is ALL.
+    count: of rows, or the place; None is ALL. timeout_ms: how long to wait for a row of a subscription at
+    most; None is for ever.
     """
 
     name: str
     direction: str
     count: int | None
     move: bool = False
+    timeout_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

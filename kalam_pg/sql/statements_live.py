@@ -5,7 +5,7 @@ A channel's name arrives whole, however long: what is too long depends on what i
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from kalam_pg.sql.statements import QueryStatement
@@ -16,7 +16,8 @@ class SubscribeOptions:
     """OPTIONS of a subscription; `sql.subscribe_options` reads them.
 
     last_rows: of the snapshot, None is all. from_seq: a seq or a token, "" for none. progress_ms: 0 is
-    never. bigint_numbers: int8 and numeric values are JSON numbers. old: previous rows are told.
+    never. bigint: how int8 and numeric values are told: string, number, or "" as is usual where
+    they are told. old: previous rows are told.
     batch_size: rows of the snapshot at a time, 0 as the server likes.
     """
 
@@ -27,7 +28,7 @@ class SubscribeOptions:
     stream: bool = False
     progress_ms: int = 0
     batch_size: int = 0
-    bigint_numbers: bool = False
+    bigint: Literal["", "string", "number"] = ""
     old: bool = True
     flush: bool = False
 

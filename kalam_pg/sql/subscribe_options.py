@@ -50,19 +50,22 @@ def _count(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def _duration_ms(text: str) -> int:
+def duration_ms(text: str, low: int, high: int) -> int:
+    """A time as people write it: 5s, 500 ms, 2 min; without a unit it is of seconds. Raises ValueError."""
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None:
         raise ValueError(text)
     unit = found[2] or "s"
     ms = round(float(found[1]) * _UNITS_MS["ms" if unit == "ms" else unit[0]])
-    if not _PROGRESS_MS[0] <= ms <= _PROGRESS_MS[1]:
+    if not low <= ms <= high:
         raise ValueError(text)
     return ms
 
 
-def _numbers(text: str) -> bool:
-    return ("string", "number").index(text.lower()) == 1
+def _bigint(text: str) -> str:
+    if text.lower() not in ("string", "number"):
+        raise ValueError(text)
+    return text.lower()
 
 
 def _name(text: str) -> str:
@@ -77,9 +80,9 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "snapshot": ("snapshot", _boolean),
     "channel": ("channel", _name),
     "stream": ("stream", _boolean),
-    "progress": ("progress_ms", _duration_ms),
+    "progress": ("progress_ms", lambda text: duration_ms(text, *_PROGRESS_MS)),
     "batch_size": ("batch_size", _count(1, BATCH_ROWS_MAX)),
-    "bigint": ("bigint_numbers", _numbers),
+    "bigint": ("bigint", _bigint),
     "old": ("old", _boolean),
     "flush": ("flush", _boolean),
 }

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from kalam_pg.pgwire.encode import COPY_DONE
 from kalam_pg.query.execution import Result
 from kalam_pg.query.row_source import Whole
-from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.wire.results import ROWS_PER_STEP, UNSENT_BYTES_MAX
+from kalam_pg.query.waits import Steps
+from kalam_pg.wire.results import ROWS_PER_STEP, let_read
 
 if TYPE_CHECKING:
     from kalam_pg.wire.session import WireSession
@@ -22,7 +22,6 @@ def send_copy(session: "WireSession", result: Result) -> Steps[int]:
     while len(portion := (yield from source.take(ROWS_PER_STEP))):
         session.send(writer.rows(portion.rows()))
         count += len(portion)
-        if len(session.outbox) > UNSENT_BYTES_MAX:
-            yield from run_async(session.transport.drain)
+        yield from let_read(session, patient=source.patient)
     session.send(writer.end + COPY_DONE)
     return count

@@ -27,6 +27,7 @@ from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, described
 from kalam_pg.sessions import cursors, dispatch, long_texts
+from kalam_pg.sessions.live_cursors import LiveCursor
 from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_cursor import FetchCursor
@@ -166,6 +167,9 @@ def _send_part(session: "WireSession", portal: Portal, form: RowForm, max_rows: 
     """Send the next rows of a portal (0: all that are left)."""
     rows, result = portal.rows_left(), portal.result
     assert result is not None
+    if isinstance(rows, LiveCursor):
+        yield from _send_live(session, rows, form, max_rows)
+        return
     count, enough = yield from send_some(session, rows.forward, form, max_rows)
     if enough:
         # That there is no more is said by the next Execute, as PostgreSQL does.
@@ -174,6 +178,18 @@ def _send_part(session: "WireSession", portal: Portal, form: RowForm, max_rows: 
     # The tag counts the rows of this Execute.
     tag = Result(result.tag, count).command_tag if portal.counts else result.tag
     session.send(command_complete(tag))
+
+
+def _send_live(
+    session: "WireSession", rows: LiveCursor, form: RowForm, max_rows: int
+) -> Steps[None]:
+    """Send what is there of an endless result, at least one row (pgjdbc takes none for the end).
+
+    max_rows 0: every row as it comes, until it is cancelled.
+    """
+    take = rows.part(max_rows).take if max_rows else rows.forward
+    yield from send_some(session, take, form, 0, rows.source)
+    session.send(PORTAL_SUSPENDED)
 
 
 def close(session: "WireSession", message: m.Close) -> Steps[None]:

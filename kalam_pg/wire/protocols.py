@@ -48,6 +48,10 @@ class Peer:
 class Work(Protocol):
     """Something a session has to wait for: a commit, a worker, a lock, a timer."""
 
+    @property
+    def patient(self) -> bool:
+        """Whether the peer may leave unread what it likes meanwhile, for as long as it likes."""
+
     def start(self, resume: Resume, spawn: Spawn) -> None:
         """Begin. `resume()` makes the loop call `ServedSession.advance` again.
 
@@ -86,11 +90,11 @@ class Transport(Protocol):
         what was not asked for (a notification, a notice) at a time when the protocol allows it.
         """
 
-    async def drain(self) -> None:
+    async def drain(self, *, patient: bool = False) -> None:
         """Wait until less than the high-water mark (256 KiB) is unsent.
 
         Raises:
-            ConnectionLostError: the connection ended, or the peer read nothing for 60 s.
+            ConnectionLostError: the connection ended, or (unless `patient`) the peer read nothing for 60 s.
         """
 
     @property
@@ -185,6 +189,8 @@ class Pause:
 
     __slots__ = ()
 
+    patient = False
+
     def start(self, resume: Resume, spawn: Spawn) -> None:
         resume()
 
@@ -203,6 +209,8 @@ class Pending:
     """
 
     __slots__ = ()
+
+    patient = False
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
         """It is running."""

@@ -1,12 +1,14 @@
 """Sending answers that may be long, no faster than the client reads."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kalam_pg.engines.request import ResultStream
 from kalam_pg.query.execution import Result
 from kalam_pg.query.portion import Portion
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.row_source import RowSource
+from kalam_pg.query.waits import PatientAwait, Steps, run_async, wait
 from kalam_pg.rows.form import RowForm
 
 if TYPE_CHECKING:
@@ -24,21 +26,27 @@ def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int
     if result.stream is not None:
         return (yield from _forward(session, result))
     if result.source is not None:
-        count, _ = yield from send_some(session, result.source.take, form, 0)
+        count, _ = yield from send_some(session, result.source.take, form, 0, result.source)
         return count if result.count is None else None
     if result.messages is not None:
         session.send(result.messages)
     elif result.rows:
         session.send(b"".join(map(form.encode, result.rows)))
-    if len(session.outbox) > UNSENT_BYTES_MAX:
-        yield from run_async(session.transport.drain)  # A pipeline may ask for much more.
+    yield from let_read(session)  # A pipeline may ask for much more.
     return None
 
 
 def send_some(
-    session: "WireSession", take: Callable[[int], Steps[Portion]], form: RowForm, limit: int
+    session: "WireSession",
+    take: Callable[[int], Steps[Portion]],
+    form: RowForm,
+    limit: int,
+    source: RowSource | None = None,
 ) -> Steps[tuple[int, bool]]:
-    """Send rows as `take` gives them, at most `limit` (0: all). How many, and whether that was the limit."""
+    """Send rows as `take` gives them, at most `limit` (0: all). How many, and whether that was the limit.
+
+    source: where they come from, if that can be patient.
+    """
     count = 0
     while not limit or count < limit:
         wanted = min(limit - count, ROWS_PER_STEP) if limit else ROWS_PER_STEP
@@ -47,9 +55,18 @@ def send_some(
             return count, False
         session.send(portion.messages(form))
         count += len(portion)
-        if len(session.outbox) > UNSENT_BYTES_MAX:
-            yield from run_async(session.transport.drain)
+        yield from let_read(session, patient=source is not None and source.patient)
     return count, True
+
+
+def let_read(session: "WireSession", *, patient: bool = False) -> Steps[None]:
+    """Wait until the client has read most of what it was sent. patient: however long it takes."""
+    if len(session.outbox) > UNSENT_BYTES_MAX:
+        drain = session.transport.drain
+        if patient:
+            yield from wait(PatientAwait(partial(drain, patient=True)))
+        else:
+            yield from run_async(drain)
 
 
 def _forward(session: "WireSession", result: Result) -> Steps[int]:

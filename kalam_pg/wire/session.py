@@ -343,6 +343,9 @@ class WireSession:
             self._fail(known(exc, process=self.transport.process_id))
             return None
         self._wait = wait
+        if wait.patient:
+            self.release()
+            self.transport.write(b"")  # What was answered is sent now, whatever comes next.
         return wait
 
     def _fail(self, error: KalamError) -> None:
@@ -402,6 +405,8 @@ class WireSession:
         if not self._has_idle_timeouts:
             return
         in_block = sql.status != "I"
+        if in_block and sql.following:
+            return  # A subscription is waited for, and holds nothing that others need.
         name = "idle_in_transaction_session_timeout" if in_block else "idle_session_timeout"
         timeout_ms = int(sql.settings[name])
         if not timeout_ms:

@@ -58,6 +58,7 @@ class Wait:
     resume: Callable[[], None] = lambda: None
     spawn: Spawn = lambda function: None
     cancelled: int = 0
+    patient: bool = False
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
         self.resume, self.spawn = resume, spawn
@@ -73,6 +74,7 @@ class Run:
 
     function: Callable[[], Awaitable[None]] | None = None
     cancelled: bool = False
+    patient: bool = False
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
         if self.function is None:
@@ -257,6 +259,15 @@ class FakeSession:
                         await self.transport.drain()
 
                 return Run(stream)
+            case "patient":
+                self._after = DONE + READY
+
+                async def patient() -> None:
+                    for _ in range(int(rest)):
+                        self.transport.write(CHUNK)
+                        await self.transport.drain(patient=True)
+
+                return Run(patient, patient=True)
             case "rows":
                 self.outbox += CHUNK * int(rest) + DONE + READY
                 return None

@@ -218,6 +218,18 @@ async def test_a_reader_without_end_of_patience_is_ended():
         await alive(served)
 
 
+async def test_a_reader_may_take_its_time_where_nothing_waits_for_it():
+    options = LoopOptions(reader_patience_s=0.05)
+    async with serving(options=options) as served:
+        client, impatient = await served.connect(), await served.connect()
+        await client.send(Query("patient 200"))
+        await impatient.send(Query("stream 200"))
+        patient, other = served.services.sessions
+        await settled(lambda: other.ended == 1)
+        assert patient.ended == 0
+        await client.until_ready()
+
+
 async def test_only_so_much_is_read_ahead_of_work():
     async with serving() as served:
         client = await served.connect()

@@ -115,7 +115,7 @@ def test_half_a_statement_is_a_syntax_error_where_it_ends(text, near, at):
                 "channel": "x",
                 "progress_ms": 5000,
                 "old": False,
-                "bigint_numbers": True,
+                "bigint": "number",
                 "flush": True,
                 "batch_size": 10,
             },
