@@ -1,7 +1,8 @@
 """INSERT: rows from VALUES or a query, defaults, constraints, ON CONFLICT, RETURNING."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from catalog.errors import (
     CardinalityViolationError,
@@ -21,6 +22,21 @@ from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn,
 from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
+
+
+class ParamRows(tuple[Value, ...]):
+    """The parameters of an INSERT of one row that is to be run for several: the first row's, and `rows`.
+
+    All of them are one statement.
+    """
+
+    rows: Sequence[tuple[Value, ...]]
+
+    def __new__(cls, rows: Sequence[tuple[Value, ...]]) -> Self:
+        """rows: at least one."""
+        made = super().__new__(cls, rows[0])
+        made.rows = rows
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +73,14 @@ class InsertPlan:
         touched: set[bytes] = set()
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
-            for builders in self.literal_rows:
-                row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+            for number, row in enumerate(self._literal(context), 1):
                 kept = yield from self._put(x, target, row, touched)
                 if kept is not None:
                     count += 1
                     if answers is not None:
                         yield from answers.add(tuple([c(kept, context) for c in self.returning]))
+                if number % STRIDE == 0:
+                    yield from breathe()
         else:
             source = yield from self.source.source(x)
             while len(portion := (yield from source.take(STRIDE))):
@@ -81,6 +98,18 @@ class InsertPlan:
         if answers is None:
             return Result("INSERT", count)
         return Result.of("INSERT", self.columns, (yield from answers.source()), count)
+
+    def _literal(self, context: EvalContext) -> Iterator[Row]:
+        """The rows of VALUES, or the one there is with each row of parameters."""
+        params = context.params
+        if isinstance(params, ParamRows):
+            (builders,) = self.literal_rows
+            for given in params.rows:
+                context.params = given
+                yield tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+        else:
+            for builders in self.literal_rows:
+                yield tuple([None if b is None else b(_NO_ROW, context) for b in builders])
 
     def _from_source(self, given: Row, context: EvalContext) -> Row:
         values: list[Value] = []

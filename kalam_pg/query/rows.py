@@ -106,8 +106,11 @@ def still_there(x: Execution, target: Target, found: Found) -> Steps[Found]:
 
 def _now(x: Execution, target: Target, key: bytes) -> Steps[Found]:
     """A key's row as it has been committed, whatever this transaction sees."""
-    with x.database.engine.acquire() as view:
-        version = yield from committed(x, target, key, view)
+    # Between here and the answer nobody else has a turn: the view needs not be held.
+    version = target.tablet.get(x.database.engine.current, key)
+    if isinstance(version, ColdNeeded):
+        with x.database.engine.acquire() as view:
+            version = yield from committed(x, target, key, view)
     return Found(None, 0) if version is None else Found(version.row, version.seq)
 
 

@@ -33,6 +33,7 @@ from kalam_pg.sql.statements_copy import CopyTo
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
+from storage.errors import KalamError
 from storage.layout import Value
 
 _REVALIDATE = ("plancache.c", "730", "RevalidateCachedQuery")
@@ -125,6 +126,24 @@ def run(
 
     told: whether the client knows the types of the result's columns already.
     """
+    if prepared.given is None:
+        return (yield from _run(sql, statement, params, prepared, form, told=told))
+    try:
+        return (yield from _run(sql, statement, prepared.given.params, prepared, form, told=told))
+    except KalamError as exc:
+        exc.position = 0  # It would count in the text with parameters, which the client never saw.
+        raise
+
+
+def _run(
+    sql: SqlSession,
+    statement: Statement,
+    params: Sequence[Value],
+    prepared: PreparedStatement,
+    form: RowForm | None,
+    *,
+    told: bool,
+) -> Steps[Result]:
     if isinstance(statement, QueryStatement):
         return (yield from _run_query(sql, statement, params, prepared, form, told=told))
     if isinstance(statement, st.Explain):
@@ -135,6 +154,8 @@ def run(
         return (yield from subscribing.run(sql, statement, params, prepared, form))
     if isinstance(statement, CopyTo):
         return (yield from copying.run(sql, statement))
+    if isinstance(statement, st.ExecuteAsUser):
+        return (yield from roles.run_as(sql, statement, prepared.given, form))
     return (yield from _run_other(sql, statement, form))
 
 
@@ -169,7 +190,8 @@ def _current_plan(
     planned = prepared.current(sql)
     if planned is None:
         # The values were read as these types, whatever the columns have become.
-        planned = sql.plan(statement, prepared.param_types)
+        given = prepared.given
+        planned = sql.plan(statement, prepared.param_types if given is None else given.types)
         if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
             if told:
                 raise FeatureNotSupportedError(
@@ -191,8 +213,6 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
     if isinstance(statement, listening.STATEMENTS):
         return listening.run(sql, statement)
     match statement:
-        case st.ExecuteAsUser():
-            return (yield from roles.run_as(sql, statement, form))
         case st.SetRole():
             return roles.set_role(sql, statement)
         case st.Prepare():

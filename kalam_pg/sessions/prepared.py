@@ -1,6 +1,6 @@
 """A prepared statement, made by the protocol's Parse and by PREPARE alike."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,18 @@ from kalam_pg.query.prepare import Planned, cost
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn
-from storage.layout import Row
+from storage.layout import Row, Value
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Literals that were taken out of a statement's text: their types, and their values."""
+
+    types: tuple[PgType, ...]
+    params: Sequence[Value]
 
 
 @dataclass(slots=True)
@@ -22,7 +30,8 @@ class PreparedStatement:
 
     columns: of its result, () when it returns none. planned: the plan of a query or data change, as long
     as `validity` holds. text: all that it was sent in. from_sql: by
-    PREPARE, at `prepared_us`. quick: what the wire's quick
+    PREPARE, at `prepared_us`. given: what it runs with, when that stood in its text: it has no parameters
+    then for whoever sent it. quick: what the wire's quick
     way keeps of it (`wire.quick.QuickStatement`), which no conversation looks into.
     """
 
@@ -34,6 +43,7 @@ class PreparedStatement:
     text: str = ""
     from_sql: bool = False
     prepared_us: int = 0
+    given: Given | None = None
     quick: Any = None
 
     def current(self, sql: "SqlSession") -> Planned | None:

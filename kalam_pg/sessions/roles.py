@@ -4,7 +4,7 @@ Allowed downwards only, and by the rights of who authenticated, never by those o
 service for users, dba for services and users, system for all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,11 +16,13 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.model import Role, User
+from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import acting, dispatch, transactions
 from kalam_pg.sessions.acting import may_act_for
+from kalam_pg.sessions.prepared import Given, PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements_copy import CopyTo
@@ -84,8 +86,27 @@ def columns(sql: SqlSession, statement: st.ExecuteAsUser) -> tuple[OutputColumn,
         return dispatch.prepare(sql, statement.statement, ()).columns
 
 
-def run_as(sql: SqlSession, statement: st.ExecuteAsUser, form: RowForm | None) -> Steps[Result]:
-    """EXECUTE AS USER 'name' ( statement ): in that user's context, in this transaction."""
+def prepare_as(
+    sql: SqlSession, statement: st.ExecuteAsUser, declared: Sequence[PgType | None]
+) -> PreparedStatement | None:
+    """The query inside, with parameters of these types; None: it is not to be run, and why is told then.
+
+    Raises what binding raises.
+    """
+    user = sql.database.store.user_by_name(statement.user)
+    if user is None or user.deleted_at_us is not None or not may_act_for(sql.login_user, user):
+        return None
+    with _as(sql, statement):
+        return dispatch.prepare(sql, statement.statement, declared)
+
+
+def run_as(
+    sql: SqlSession, statement: st.ExecuteAsUser, given: Given | None, form: RowForm | None
+) -> Steps[Result]:
+    """EXECUTE AS USER 'name' ( statement ): in that user's context, in this transaction.
+
+    given: literals that were taken out of the statement inside.
+    """
     inner = statement.statement
     if isinstance(inner, _NOT_INSIDE) or (
         isinstance(inner, CopyTo | DeclareCursor) and isinstance(inner.query, Subscribe)
@@ -96,12 +117,14 @@ def run_as(sql: SqlSession, statement: st.ExecuteAsUser, form: RowForm | None) -
         )
     with _as(sql, statement) as user:
         log.info("acting for another user", actor=sql.login_user.id, user=user.id)
-        prepared = yield from dispatch.prepare_in_turn(sql, inner, ())
+        types = () if given is None else given.types
+        prepared = yield from dispatch.prepare_in_turn(sql, inner, types)
+        params = () if given is None else given.params
         if form is None or not form.names_objects:
-            return (yield from dispatch.run(sql, inner, (), prepared, form))
+            return (yield from dispatch.run(sql, inner, params, prepared, form))
         # Names are those that this user sees: what shows them is written before the session's own is back.
         form = sql.row_form(form.columns, form.formats)
-        result = yield from dispatch.run(sql, inner, (), prepared, form)
+        result = yield from dispatch.run(sql, inner, params, prepared, form)
         messages = b"".join(map(form.encode, result.rows))
         return replace(result, rows=(), messages=messages)
 

@@ -101,7 +101,7 @@ def _shape(pieces: list[str], literals: list[str], taken: tuple[bool, ...]) -> S
         if not taken[at]:
             pieces[2 * at + 1] = literal
         else:
-            letter, value = _classified(literal)
+            letter, value = classified(literal)
             pieces[2 * at + 1] = "\0" + letter
             classes.append(letter)
             values.append(value)
@@ -133,7 +133,8 @@ def _is_value(before: str, after: str, depth: int) -> bool:
     return _COMPARISON.search(before) is not None and _AFTER_COMPARISON.match(after) is not None
 
 
-def _classified(literal: str) -> tuple[str, str]:
+def classified(literal: str) -> tuple[str, str]:
+    """The class of a literal, as `Shape.classes` has it, and its value."""
     if literal[0] == "'":
         return "s", literal[1:-1].replace("''", "'")
     digits = literal.lstrip("-")

@@ -56,18 +56,28 @@ def parse(session: "WireSession", message: m.Parse) -> Steps[None]:
         )
     if not message.statement:
         sql.prepared.drop("")
+    shaped = None
+    if not message.statement and not message.parameter_types:
+        shaped = session.shapes.taken_out(sql, message.query)  # A new text of a form that is known.
+    if shaped is not None and shaped.statement is not None:
+        dispatch.check_allowed(sql, shaped.statement)
+        prepared = shaped
+    else:
+        prepared = yield from _read(sql, message)
+    prepared.text, prepared.prepared_us = message.query, sql.database.now_us()
+    sql.prepared[message.statement] = prepared
+    session.send(PARSE_COMPLETE)
+
+
+def _read(sql: "SqlSession", message: m.Parse) -> Steps[PreparedStatement]:
     statements = yield from long_texts.statements(sql, message.query)
     if len(statements) > 1:
         raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
     declared = portals.parameter_types(message.parameter_types)
     if not statements:
-        prepared = PreparedStatement(None, (), ())
-    else:
-        dispatch.check_allowed(sql, statements[0])
-        prepared = yield from dispatch.prepare_in_turn(sql, statements[0], declared)
-    prepared.text, prepared.prepared_us = message.query, sql.database.now_us()
-    sql.prepared[message.statement] = prepared
-    session.send(PARSE_COMPLETE)
+        return PreparedStatement(None, (), ())
+    dispatch.check_allowed(sql, statements[0])
+    return (yield from dispatch.prepare_in_turn(sql, statements[0], declared))
 
 
 def bind(session: "WireSession", message: m.Bind) -> Steps[None]:

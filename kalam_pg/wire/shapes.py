@@ -12,13 +12,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from catalog.memo import kept
-from catalog.types.registry import INT4, INT8, NUMERIC, TEXT, VARCHAR
+from catalog.types.registry import BOOL, INT4, INT8, NUMERIC, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.query.insert import ParamRows
 from kalam_pg.query.prepare import Lru, cost
-from kalam_pg.sessions import dispatch
-from kalam_pg.sessions.prepared import PreparedStatement
-from kalam_pg.sql.literals import literal_shape
-from kalam_pg.sql.statements import QueryStatement
+from kalam_pg.sessions import dispatch, roles
+from kalam_pg.sessions.prepared import Given, PreparedStatement
+from kalam_pg.sql.literal_rows import rows_shape
+from kalam_pg.sql.literals import Shape, literal_shape
+from kalam_pg.sql.statements import ExecuteAsUser, QueryStatement
 from kalam_pg.wire.portals import moving
 from storage.errors import KalamError
 from storage.layout import Value
@@ -32,7 +34,7 @@ SHAPES_MAX = 256
 SHAPES_BYTES_MAX = 8 << 20
 """About what they may hold in memory (`prepare.cost`)."""
 
-_DECLARED: dict[str, PgType | None] = {"i": INT4, "I": INT8, "n": NUMERIC, "s": None}
+_DECLARED: dict[str, PgType | None] = {"i": INT4, "I": INT8, "n": NUMERIC, "b": BOOL, "s": None}
 
 Shaped = tuple[PreparedStatement, tuple[Value, ...]]
 
@@ -41,7 +43,9 @@ class Shapes:
     """One session's prepared statements by shape. A None among them: a shape that cannot be prepared."""
 
     def __init__(self) -> None:
-        self._known: Lru[str, PreparedStatement | str] = Lru(SHAPES_MAX, SHAPES_BYTES_MAX)
+        self._known: Lru[str, PreparedStatement | QueryStatement | str] = Lru(
+            SHAPES_MAX, SHAPES_BYTES_MAX
+        )
         self._templates: dict[str, _Template] = {}
 
     def again(self, sql: "SqlSession", text: str) -> Shaped | None:
@@ -67,9 +71,13 @@ class Shapes:
         """
         if sql.cache.knows(text):
             return None
-        shape = literal_shape(text)
-        if shape is None or not shape.values:
+        acting = _AS_USER.fullmatch(text)
+        if acting is not None:
+            return self._acting(sql, acting[1].replace("''", "'"), acting[2].strip())
+        literals = _Literals.of(text)
+        if literals is None:
             return None
+        shape = literals.shape
         prepared = self._known.get(shape.key)
         again = prepared is not None
         if isinstance(prepared, PreparedStatement) and prepared.current(sql) is None:
@@ -77,22 +85,97 @@ class Shapes:
         if prepared is None:
             prepared = _prepare(sql, shape.text, shape.classes) or _UNFIT
             self._known.put(shape.key, prepared, cost(shape.text))
-        if isinstance(prepared, str):
+        if not isinstance(prepared, PreparedStatement):
             return None
-        types = prepared.param_types
         try:
-            readers = _readers(shape.classes, types, sql.settings.types)
-            if again and len(shape.key) <= _TEMPLATE_CHARS_MAX:
+            readers = _readers(shape.classes, prepared.param_types, sql.settings.types)
+            if again and literals.rows is None and len(shape.key) <= _TEMPLATE_CHARS_MAX:
                 self._remember(text, _Template(prepared, _pattern(shape.key), readers))
-            values = _values(readers, shape.values)
+            return prepared, literals.params(readers)
         except (KalamError, _MovingError):
             return None
-        return prepared, values
+
+    def taken_out(self, sql: "SqlSession", text: str) -> PreparedStatement | None:
+        """As `find`, as a statement that has its values with it and no parameters."""
+        found = self.find(sql, text)
+        if found is None:
+            return None
+        prepared, values = found
+        return (
+            prepared
+            if prepared.given is not None
+            else PreparedStatement(
+                prepared.statement,
+                (),
+                prepared.columns,
+                prepared.planned,
+                prepared.validity,
+                given=Given(prepared.param_types, values),
+            )
+        )
+
+    def _acting(self, sql: "SqlSession", user: str, text: str) -> Shaped | None:
+        """EXECUTE AS USER 'user' (text). It is prepared as that user, who may be another each time."""
+        literals = _Literals.of(text)
+        if literals is None:
+            return None
+        shape = literals.shape
+        inner = self._known.get(_ACTING + shape.key)
+        if inner is None:
+            inner = _statement(sql, shape.text) or _UNFIT
+            self._known.put(_ACTING + shape.key, inner, cost(shape.text))
+        if not isinstance(inner, QueryStatement):
+            return None
+        statement = ExecuteAsUser(user, inner)
+        try:
+            prepared = roles.prepare_as(sql, statement, [_DECLARED[c] for c in shape.classes])
+            if prepared is None or len(prepared.param_types) != len(shape.classes):
+                return None
+            types = prepared.param_types
+            params = literals.params(_readers(shape.classes, types, sql.settings.types))
+        except (KalamError, _MovingError):
+            return None
+        return PreparedStatement(statement, (), prepared.columns, given=Given(types, params)), ()
 
     def _remember(self, text: str, template: "_Template") -> None:
         if len(self._templates) >= SHAPES_MAX:
             self._templates.clear()
         self._templates[text[:_BEGINNING]] = template
+
+
+_ACTING = "execute as "
+"""Before the keys of what is run for another user: such a statement is planned each time."""
+
+_AS_USER = re.compile(
+    r"\s*execute\s+as\s+user\s+'((?:[^']|'')+)'\s*\((.*)\)\s*;?\s*", re.IGNORECASE | re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Literals:
+    """A text's shape, with the values of one statement, or of each row of an INSERT."""
+
+    shape: Shape
+    rows: Sequence[tuple[str | None, ...]] | None
+
+    @classmethod
+    def of(cls, text: str) -> "_Literals | None":
+        """Those of one statement; None when it has none that can be taken out."""
+        rows = rows_shape(text)
+        if rows is not None:
+            return cls(rows.shape, rows.rows)
+        shape = literal_shape(text)
+        return None if shape is None or not shape.values else cls(shape, None)
+
+    def params(self, readers: "Sequence[_Read]") -> tuple[Value, ...]:
+        """The values as they are stored. Raises what reading them raises."""
+        if self.rows is None:
+            return _values(readers, self.shape.values)
+        columns = [
+            [None if literal is None else read(literal) for literal in column]
+            for read, column in zip(readers, zip(*self.rows, strict=True), strict=True)
+        ]
+        return ParamRows(list(zip(*columns, strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +218,23 @@ _UNFIT = "unfit"
 
 
 def _prepare(sql: "SqlSession", text: str, classes: Sequence[str]) -> PreparedStatement | None:
+    statement = _statement(sql, text)
+    if statement is None:
+        return None
     try:
-        statements = sql.cache.statements(text)
-        if len(statements) != 1 or not isinstance(statements[0], QueryStatement):
-            return None
-        prepared = dispatch.prepare(sql, statements[0], [_DECLARED[c] for c in classes])
+        prepared = dispatch.prepare(sql, statement, [_DECLARED[c] for c in classes])
     except KalamError:
         return None
     return prepared if len(prepared.param_types) == len(classes) else None
+
+
+def _statement(sql: "SqlSession", text: str) -> QueryStatement | None:
+    try:
+        statements = sql.cache.statements(text)
+    except KalamError:
+        return None
+    only = statements[0] if len(statements) == 1 else None
+    return only if isinstance(only, QueryStatement) else None
 
 
 class _MovingError(Exception):
@@ -160,6 +252,8 @@ def _readers(classes: str, types: tuple[PgType, ...], context: TypeContext) -> t
 def _reader(letter: str, type_: PgType, context: TypeContext) -> _Read:
     if letter in "iI":
         return int
+    if letter == "b":
+        return _is_true
     if type_ in (TEXT, VARCHAR):
         return _same
     read = type_.input
@@ -172,6 +266,10 @@ def _reader(letter: str, type_: PgType, context: TypeContext) -> _Read:
         return read(literal, -1, context)
 
     return date
+
+
+def _is_true(literal: str) -> Value:
+    return literal == "true"
 
 
 def _same(literal: str) -> Value:

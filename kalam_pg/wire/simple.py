@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from catalog.types.table import PgType
 from kalam_pg.pgwire.encode import EMPTY_QUERY, command_complete
 from kalam_pg.query.execution import Result
+from kalam_pg.query.insert import ParamRows
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions.prepared import PreparedStatement
@@ -44,7 +45,7 @@ def _run_shaped(
 ) -> Steps[None]:
     """Run the one statement of a text, its literals taken out."""
     assert prepared.statement is not None
-    if session.may_be_quick(sql):
+    if prepared.given is None and not isinstance(params, ParamRows) and session.may_be_quick(sql):
         # This Query has been taken from the decoder already: nothing more is, when it is done.
         done = quick.run_simple(session, sql, prepared, params, 0)
         if done is quick.ANSWERED:

@@ -77,7 +77,8 @@ async def asking(tmp_path, engine: Engine) -> AsyncIterator[tuple[Server, Client
         yield server, client
 
 
-COUNT = "SELECT count(*) FROM shop.t"
+COUNT = "SELECT count(*) OVER () FROM shop.t"
+"""What no other plan answers."""
 STATEMENTS = [
     (Query(COUNT),),
     (Parse("", COUNT, ()), Bind("", "", (), (), ()), Execute("", 0), Sync()),
