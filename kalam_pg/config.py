@@ -226,6 +226,13 @@ class Config:
         2**24, _size(2**20, 2**32), "bytes", "LevelDB's memory table."
     )
     block_cache_bytes: int = _setting(2**27, _size(0, 2**40), "bytes", "LevelDB's block cache.")
+    log_bytes_max: int = _setting(
+        2**33,
+        _size(0, 2**50),
+        "bytes",
+        "When the log is larger, the largest logs that nobody follows lose what is in segments before "
+        "`CHANGE_RETENTION_HOURS` have passed; 0: never.",
+    )
     tablets_max: int = _setting(
         10_000, _integer(1, 1_000_000), "tablets", "Tablets kept open when nobody uses them."
     )

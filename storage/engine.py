@@ -294,6 +294,17 @@ class Engine:
         """
         self._log.sync_slots()
 
+    def log_bytes(self, tablet: TabletId | None = None) -> int:
+        """About how many bytes of the disk the log takes, or one tablet's. From any thread.
+
+        What was written last is in memory, and not counted.
+        """
+        return self._log.size(tablet)
+
+    def give_back(self, tablet: TabletId) -> None:
+        """Give the disk back what was deleted of a tablet's log, as far as no view sees it; slow."""
+        self._log.give_back(tablet)
+
     def keep_room(self) -> None:
         """See that the reserve is on the disk if there is room for it. From any thread."""
         self._log.keep_room()

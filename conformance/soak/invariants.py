@@ -131,8 +131,9 @@ def _unrest(world: World, first: Held | None) -> tuple[list[str], Held]:
     if now.deleted:
         wrong.append(f"{len(now.deleted)} deleted files are open: {now.deleted[:3]}")
     if first is not None:
-        # The flush process stays for a minute after it was needed; killed, the socket to it does.
-        if now.sockets > first.sockets - first.flush_processes + 1:
+        # The processes of flushes and compactions stay for a minute after they were needed; killed,
+        # the sockets to them do.
+        if now.sockets > first.sockets - first.flush_processes + 2:
             wrong.append(f"{now.sockets} sockets, {first.sockets} at the first rest")
         if now.memory_mb > first.memory_mb + GROWTH_MB:
             wrong.append(f"{now.memory_mb} MB, {first.memory_mb} at the first rest")

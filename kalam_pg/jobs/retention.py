@@ -81,7 +81,9 @@ async def retain(database: Database, jobs: Jobs) -> None:
 
     async def work(job: Job) -> None:
         errors: list[KalamError] = []
-        entries = await _trim_all(database, errors)
+        crowding = await _crowding(database)
+        entries = await _trim_all(database, crowding, errors)
+        await _give_back(database, crowding)
         files = await _collect_all(database, errors)
         job.result = f"{entries} entries, {files} files"
         if errors:
@@ -91,11 +93,51 @@ async def retain(database: Database, jobs: Jobs) -> None:
     await jobs.run("retention", {}, work)
 
 
-async def _trim_all(database: Database, errors: list[KalamError]) -> int:
+async def _crowding(database: Database) -> frozenset[TabletId]:
+    """Whose log is trimmed before its time: the largest that nobody follows, if all take too much."""
+    engine = database.engine
+    followed = {live.subscriber.tablet for live in database.live_queries}
+
+    def find() -> frozenset[TabletId]:
+        excess = engine.log_bytes() - database.log_bytes_max
+        if excess <= 0:
+            return frozenset()
+        sizes = [
+            (engine.log_bytes(one.tablet), one.tablet)
+            for one in untrimmed(view)
+            if one.tablet not in followed
+        ]
+        found = set[TabletId]()
+        for size, tablet in sorted(sizes, reverse=True):
+            if excess <= 0:
+                break
+            found.add(tablet)
+            excess -= size
+        return frozenset(found)
+
+    if not database.log_bytes_max:
+        return frozenset()
+    with engine.acquire() as view:
+        return await _in_thread(find)
+
+
+async def _give_back(database: Database, tablets: Iterable[TabletId]) -> None:
+    """Give the disk the room of logs that were trimmed for its sake."""
+    for tablet in tablets:
+        await _in_thread(partial(database.engine.give_back, tablet))
+
+
+async def _trim_all(
+    database: Database, crowding: frozenset[TabletId], errors: list[KalamError]
+) -> int:
     host = FlushHost(database)
 
     def trim_some(found: Sequence[Untrimmed]) -> int:
-        due = [due for one in found if (due := _due(database, one)) is not None]
+        due = [
+            due
+            for one in found
+            if (due := _due(database, one, early=one.tablet in crowding)) is not None
+        ]
         if not due:
             return 0
         answers: list[TrimResult | KalamError] = []
@@ -114,13 +156,15 @@ async def _trim_all(database: Database, errors: list[KalamError]) -> int:
         return await _for_some(untrimmed(view), trim_some, errors)
 
 
-def _due(database: Database, found: Untrimmed) -> ToTrim | None:
-    """The log to trim, if anything in it is old enough."""
+def _due(database: Database, found: Untrimmed, *, early: bool) -> ToTrim | None:
+    """The log to trim, if anything in it is old enough. early: all that is in segments is."""
     table = database.catalog.table_by_id(found.tablet.table)
     if table is None:
         return None
     retention_us = table.options.change_retention_h * 3_600_000_000
     retained_from = seq_at(database.now_us() - retention_us)
+    if early:
+        retained_from = found.through + 1
     if found.oldest >= retained_from:
         return None
     return ToTrim(found.tablet, Schema(found.tablet, table.layout), retained_from)

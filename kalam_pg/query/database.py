@@ -30,7 +30,8 @@ class Database:
     """One open data directory. Used from the event loop alone.
 
     catalog: the committed snapshot that new statements bind against. catalogue: its virtual relations,
-    None until they are set up. now_us: the time, by the engine's clock. worker_memory_bytes: what one
+    None until they are set up. now_us: the time, by the engine's clock. log_bytes_max: more of the log is
+    trimmed before its time, 0: none. worker_memory_bytes: what one
     query may make a worker grow by.
     """
 
@@ -51,6 +52,7 @@ class Database:
         self.now_us = engine.clock.now_us
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
+        self.log_bytes_max = 0
         self.spills = Spills(engine.fs, engine.directory / "spill")
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
         engine.on_failure = _publishing_failed

@@ -113,11 +113,6 @@ def _refuse_unkept(options: TableOptions) -> None:
     """Raise 0A000 for options that no job keeps yet."""
     if options.hot_row_limit:
         raise FeatureNotSupportedError("HOT_ROW_LIMIT is not supported yet")
-    if options.deleted_retention_h != TableOptions().deleted_retention_h:
-        raise FeatureNotSupportedError(
-            "DELETED_RETENTION_HOURS is not supported yet",
-            detail="Deleted rows are kept until compaction, which is not built yet.",
-        )
 
 
 def _skipped(context: DdlContext, name: str) -> CatalogChange:

@@ -119,6 +119,7 @@ def build_services(config: Config, database: Database) -> Services:
     )
     database.catalogue = catalogue
     database.worker_memory_bytes = config.worker_memory_bytes
+    database.log_bytes_max = config.log_bytes_max
     cache = StatementCache(catalogue.answer, config.statement_cache_entries)
     services = Services(
         config=config,

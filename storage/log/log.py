@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from storage import failpoints
 from storage.errors import DiskFullError, IoError, KalamError, OutcomeUnknownError
 from storage.ids import TabletId
-from storage.keys import index_key, log_key
+from storage.keys import index_key, log_key, log_range, tablet_ranges
 from storage.log import recovery
 from storage.log.absent_keys import AbsentKeys
 from storage.log.clock import Clock, HybridClock, Reservation
@@ -136,6 +136,16 @@ class Log:
         """See `Engine.sync_slots`. From any one thread."""
         self._opened.last_file.sync()
         self._reservation.extend_early(max(self._sequence.last, self._snowflakes.last))
+
+    def size(self, tablet: TabletId | None = None) -> int:
+        """See `Engine.log_bytes`."""
+        start, stop = log_range() if tablet is None else tablet_ranges(tablet)[0]
+        return self.store.size(start, stop)
+
+    def give_back(self, tablet: TabletId) -> None:
+        """See `Engine.give_back`."""
+        for start, stop in tablet_ranges(tablet)[:2]:
+            self.store.compact(start, stop)
 
     def keep_room(self) -> None:
         """See `Engine.keep_room`."""

@@ -123,6 +123,19 @@ def test_users_compact_what_is_theirs_and_services_what_is_everybodys(server, ro
     assert counts() == [1, 1]
 
 
+@pytest.mark.parametrize(("hours", "left"), [(0, 6), (1, 10)])
+def test_deleted_rows_leave_the_segments_when_their_time_has_come(root, hours, left):
+    root.execute("DROP TABLE t")
+    root.execute(f"CREATE TABLE t (id INT PRIMARY KEY) WITH (DELETED_RETENTION_HOURS = {hours})")
+    root.execute("INSERT INTO t SELECT g FROM generate_series(1, 10) g")
+    root.execute("STORAGE FLUSH TABLE t")
+    root.execute("DELETE FROM t WHERE id <= 4")
+    root.execute("STORAGE FLUSH TABLE t")
+    root.execute("STORAGE COMPACT TABLE t")
+    assert [row[3] for row in root.execute("SHOW MANIFEST FOR t").fetchall()] == [left]
+    assert root.execute("SELECT count(*), min(id) FROM t").fetchone() == (6, 5)
+
+
 @pytest.mark.parametrize(
     ("statement", "error"),
     [

@@ -1,4 +1,4 @@
-"""Random lives of a table, flushed at any time, beside PostgreSQL 15: every answer is the same."""
+"""Random lives of a table, flushed and compacted at any time, beside PostgreSQL 15: answers are the same."""
 
 from random import Random
 from typing import Any
@@ -20,6 +20,7 @@ KEYS = {
 """Values of key columns; some are one key in two spellings."""
 
 FLUSH = "STORAGE FLUSH TABLE lived"
+COMPACT = "STORAGE COMPACT TABLE lived"
 LARGE = "repeat('y', 5000)"
 """A segment with it is no small file."""
 
@@ -55,6 +56,7 @@ class Life:
                 f"DELETE FROM lived WHERE {where}",
                 "DELETE FROM lived WHERE n = 3",
                 *(FLUSH,) * 4,
+                COMPACT,
                 random.choice(("TRUNCATE lived", *(FLUSH,) * 9)),
             )
         )
@@ -130,9 +132,9 @@ class Beside:
         change = self.life.change()
         if self.life.random.random() < 0.15:
             self.end() if self.in_block else self.begin()
-        if change == FLUSH:
+        if change in {FLUSH, COMPACT}:
             self.end()
-            self.ours.execute(FLUSH)
+            self.ours.execute(change)
             self.said.append(change)
         else:
             self.same(change)

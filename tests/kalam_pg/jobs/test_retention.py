@@ -12,6 +12,7 @@ from catalog import codec
 from kalam_pg.jobs import retention
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.job_list import Jobs
+from kalam_pg.live.subscription import LiveQueries
 from kalam_pg.query.committer import Committer
 from storage.cold.directories import tablets_in
 from storage.cold.flush import flush_together
@@ -43,6 +44,8 @@ async def database(path, *, tablets_max=2):
         committer=committer,
         catalog=SimpleNamespace(tables=tables, table_by_id=tables.get),
         now_us=now_us,
+        log_bytes_max=0,
+        live_queries=LiveQueries(),
     )
     try:
         yield found
@@ -226,3 +229,33 @@ async def test_tables_are_flushed_collected_trimmed_and_dropped_all_at_once(tmp_
         assert on_disk(db) == (set(), set())
         assert {job.status for job in jobs} == {"completed"}
         assert not db.engine.directories._places
+
+
+@pytest.mark.slow
+async def test_a_log_that_is_too_large_loses_what_is_in_segments_and_nobody_follows(
+    tmp_path, monkeypatch
+):
+    large, followed, small = TABLETS[:3]
+    async with database(tmp_path) as db:
+        live = SimpleNamespace(subscriber=SimpleNamespace(tablet=followed))
+        db.live_queries.add(live)
+        monkeypatch.setattr(TABLE.options, "change_retention_h", 24)
+        for tablet, rows in ((large, 600), (followed, 600), (small, 3)):
+            for number in range(rows):
+                commit(db.engine, insert(number, f"{number}" * 700, tablet=tablet))
+        await flush(db, [large, followed, small])
+        commit(db.engine, insert(999, "not flushed", tablet=large))
+        await trio.to_thread.run_sync(db.engine.give_back, small)  # Out of LevelDB's memory.
+        before = db.engine.log_bytes()
+        assert before > 1_000_000
+        for limit, left in ((0, 601), (before + 1, 601), (before - 100_000, 1)):
+            db.log_bytes_max = limit
+            await retention.retain(db, Jobs())
+            assert db.engine.current.log_length(large) == left
+        assert db.engine.current.log_length(followed) == 600
+        assert db.engine.current.log_length(small) == 3
+        assert db.engine.log_bytes() < before - 100_000
+        db.log_bytes_max = 1
+        await retention.retain(db, Jobs())
+        assert db.engine.current.log_length(followed) == 600
+        assert db.engine.current.log_length(small) == 0
