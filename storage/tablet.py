@@ -39,6 +39,7 @@ from storage.tail.entries import fill
 from storage.tail.frozen import FrozenTail
 from storage.tail.live_rows import LiveRows
 from storage.tail.ranked import Ranked
+from storage.tail.reach import beginning
 from storage.tail.tail import Tail
 
 __all__ = [
@@ -54,6 +55,8 @@ __all__ = [
 _DELETE, _TRUNCATE = Op.DELETE, Op.TRUNCATE  # An enum's attribute costs more than a global.
 _INLINE_ROWS = 256
 """A tail of up to this many log entries is built on the event loop: about 1 ms."""
+_REACH_ROWS = 2048
+"""So many older entries are taken into a long tail that is loaded: some 10 ms of a thread."""
 
 
 _USES = count(1)
@@ -308,15 +311,10 @@ class Tablet:
 
     def sight(self, view: View, scan: Scan, changes: Mapping[bytes, Row | None]) -> Sight:
         """What `scan` gave for the view, to be read in a thread. changes: see `Sight`."""
-        return Sight(
-            tablet=self.id,
-            view=view,
-            layout=self.layout,
-            batches=[batch for _, batch in scan.batches],
-            readers=[self._reader(segment) for segment in scan.segments],
-            superseded=scan.superseded is not None,
-            changes=changes,
-        )
+        batches = [batch for _, batch in scan.batches]
+        readers = [self._reader(segment) for segment in scan.segments]
+        hidden = scan.superseded is not None
+        return Sight(self.id, view, self.layout, batches, readers, hidden, changes)
 
     def in_order(self, column_position: int) -> bool:
         """Whether the column was written in non-decreasing order by all rows of the tail.
@@ -340,10 +338,10 @@ class Tablet:
 
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
-        after = self.manifest_at(view.seq).flushed_through
+        base = beginning(view, self.id, self.manifest_at(view.seq).flushed_through, _REACH_ROWS)
         schema = self._schema
-        tail = Tail(schema.layout, after)
-        truncations = fill(tail, schema, view.log(self.id, after))
+        tail = Tail(schema.layout, base)
+        truncations = fill(tail, schema, view.log(self.id, base))
         return Loaded(tail, view.seq, tuple(truncations))
 
     def install(self, loaded: Loaded) -> None:
@@ -449,11 +447,13 @@ class Tablet:
     def _small_tail(self, after: int) -> Tail | None:
         """A tail built at once when the log above `after` is short, None when it is long."""
         with self._current() as now:
-            entries = list(islice(now.log(self.id, after), _INLINE_ROWS + 1))
-        if len(entries) > _INLINE_ROWS:
-            return None
-        tail = Tail(self.layout, after)
-        self.learn_truncations(fill(tail, self._schema, entries))
+            needed = sum(1 for _ in islice(now.log(self.id, after), _INLINE_ROWS + 1))
+            if needed > _INLINE_ROWS:
+                return None
+            base = beginning(now, self.id, after, _INLINE_ROWS - needed)
+            tail = Tail(self.layout, base)
+            truncations = fill(tail, self._schema, now.log(self.id, base))
+        self.learn_truncations(truncations)
         self._tail = tail
         return tail
 

@@ -11,13 +11,14 @@ from kalam_pg.query.database import Database
 from kalam_pg.supervision import ending_of, guarded
 from storage.cold.flush import Flushed
 from storage.cold.kept_manifests import Reads
-from storage.cold.trim import RETAINED, Cut
+from storage.cold.trim import Cut
 from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.recovery import intent_key
+from storage.log.retained import RETAINED
 from storage.log.view import View
 from storage.tablet import Tablet
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from kalam_pg.live.hub import END, Commit, Position, RowChange
 from kalam_pg.query.committer import Committer
-from storage.cold.trim import RETAINED, unpack_retained
 from storage.engine import Engine, WriteSet
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.log_entry import decode_entry
+from storage.log.retained import RETAINED, unpack_retained
 from storage.log.view import View
 
 

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from struct import Struct
 from typing import NamedTuple, Protocol
 
 from storage import failpoints
@@ -26,30 +25,12 @@ from storage.errors import DataCorruptedError, KalamError
 from storage.ids import TabletId
 from storage.keys import meta_key, meta_range, split_index_key
 from storage.log.log_entry import Op, decode_entry
+from storage.log.retained import RETAINED, Retained, unpack_retained
 from storage.log.view import View
 from storage.schema import Schema
 
 _BATCH_ENTRIES = 500
 """Entries deleted in one batch: some 4 ms for a commit that waits behind it."""
-
-RETAINED = "retained_from"
-"""Name of the meta record of trim: two commits, 8 bytes each (`Retained`)."""
-
-_RETAINED = Struct(">QQ")
-
-
-class Retained(NamedTuple):
-    """What trim has left of a log.
-
-    complete_from: every entry from this commit on is there. oldest: no entry is older than this.
-    """
-
-    complete_from: int
-    oldest: int
-
-    def pack(self) -> bytes:
-        """As a meta record."""
-        return _RETAINED.pack(*self)
 
 
 class Untrimmed(NamedTuple):
@@ -140,13 +121,6 @@ def untrimmed(view: View) -> Iterator[Untrimmed]:
         yield Untrimmed(*through, oldest)
 
 
-def unpack_retained(data: bytes) -> Retained:
-    """What a meta record of trim says. Raises DataCorruptedError."""
-    if len(data) != _RETAINED.size:
-        raise DataCorruptedError("a record of what the log retains cannot be read")
-    return Retained(*_RETAINED.unpack(data))
-
-
 def trim(host: TrimHost, tablet: TabletId, schema: Schema, *, retained_from: int) -> TrimResult:
     """Delete the log's entries that every open view reads from cold. For a worker thread.
 
@@ -232,8 +206,11 @@ class _Trim:
 def _cuts(view: View, tablet: TabletId, schema: Schema, through: int) -> Iterator[Cut]:
     """What to delete of a tablet, piece by piece."""
     noted = view.system_get(meta_key(tablet, RETAINED))
-    # LevelDB is slow to pass by what was deleted before.
-    start = 0 if noted is None else unpack_retained(noted).oldest - 1
+    start = 0
+    if noted is not None:
+        before = unpack_retained(noted)
+        start = before.oldest - 1  # LevelDB is slow to pass by what was deleted before.
+        through = max(through, before.complete_from - 1)  # What is gone does not come back.
     log = _entries(view, tablet, schema, max(0, start), through)
     entries = list(islice(log, _BATCH_ENTRIES))
     while following := list(islice(log, _BATCH_ENTRIES)):

@@ -140,10 +140,19 @@ class View:
         return decode_entry(data)
 
     def log(
-        self, tablet: TabletId, after: int = 0, *, reverse: bool = False
+        self,
+        tablet: TabletId,
+        after: int = 0,
+        *,
+        upto: int | None = None,
+        reverse: bool = False,
     ) -> Iterator[tuple[int, int, bytes]]:
-        """(seq, n, entry) with after < seq <= self.seq, oldest first or newest first, lazily."""
-        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, self.seq + 1, 0)
+        """(seq, n, entry) with after < seq <= self.seq, oldest first or newest first, lazily.
+
+        upto: not those behind this commit.
+        """
+        last = self.seq if upto is None else min(upto, self.seq)
+        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, last + 1, 0)
         for key, data in self._snapshot.scan(start, stop, reverse=reverse):
             _, seq, n = split_log_key(key)
             yield seq, n, data

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 
 from storage.cold.directories import Directories
 from storage.cold.kept_manifests import Reads
-from storage.cold.trim import RETAINED
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import log_key, meta_key
 from storage.layout import Row
 from storage.log.log_entry import Op, decode_entry, encode_entry
+from storage.log.retained import RETAINED
 from storage.log.view import Version
 
 TABLET = TabletId(7, 3)
@@ -63,10 +63,11 @@ class FakeView:
             if start <= key < stop:
                 yield key, data
 
-    def log(self, tablet, after=0, *, reverse=False):
+    def log(self, tablet, after=0, *, upto=None, reverse=False):
         assert tablet == TABLET
+        last = self.seq if upto is None else min(upto, self.seq)
         for (seq, n), data in sorted(self._entries.items(), reverse=reverse):
-            if after < seq <= self.seq:
+            if after < seq <= last:
                 yield seq, n, data
 
 

@@ -17,12 +17,13 @@ from storage.cold.compaction import compact_together
 from storage.cold.flush import flush, flush_together
 from storage.cold.manifest import runs
 from storage.cold.point_read import SegmentReader
-from storage.cold.trim import RETAINED, trim
+from storage.cold.trim import trim
 from storage.errors import KalamError, SerializationError
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.log_entry import Op, decode_entry
 from storage.log.recovery import intent_key
+from storage.log.retained import RETAINED
 from storage.tablet import ColdNeeded
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (

@@ -13,13 +13,14 @@ from storage.cold.directories import tablets_in
 from storage.cold.flush import flush
 from storage.cold.manifest import Manifest
 from storage.cold.publication import publish
-from storage.cold.trim import RETAINED, Retained, trim, untrimmed
+from storage.cold.trim import trim, untrimmed
 from storage.engine import Engine
 from storage.errors import DiskFullError, IoError
 from storage.fs import OS
 from storage.ids import TabletId
 from storage.keys import meta_key, tablet_ranges
 from storage.log.recovery import intent_key
+from storage.log.retained import RETAINED, Retained
 from storage.schema import Schema
 from storage.tablet import ColdNeeded
 from tests.storage.crashing_fs import CrashError, CrashingFs

@@ -267,7 +267,8 @@ def test_rows_of_an_older_schema_are_read_in_the_newest_one_hot_and_cold(tmp_pat
     assert {key[0]: found for key, (_, found) in scan(tablet, view).items()} == expected
     for number in range(4):
         assert get(tablet, view, tablet.key_of((number, 0, "")))[1] == expected[number]
-    assert [version.row for version in tablet.newest(view)] == [expected[3], expected[2]]
+    newest = [version.row for version in tablet.newest(view)]
+    assert newest == [expected[number] for number in (3, 2, 1, 0)]
     flush(engine, tablet)
     assert {key[0]: row for key, (_, row) in scan(tablet, engine.view()).items()} == expected
 
@@ -343,3 +344,56 @@ def test_a_dropped_tablet_leaves_no_file(tmp_path):
     erase(OS, engine.directories, [(TabletId(7, 4), other)])
     assert not OS.exists(other.parent)
     assert OS.exists(other.parent.parent)
+
+
+def commit_some(engine, tablet, numbers):
+    """One commit of new rows."""
+    rows = [(number, f"v{number}", number) for number in numbers]
+    engine.commit(*[Write(Op.INSERT, tablet.key_of(row), row, None) for row in rows])
+
+
+def test_a_tail_that_is_made_anew_begins_with_what_was_flushed_and_is_in_the_log(tmp_path):
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path)
+    commit_some(engine, tablet, range(3))
+    commit_some(engine, tablet, range(3, 5))
+    flush(engine, tablet)
+    commit_some(engine, tablet, [5])
+    tablet = open_tablet(engine, tmp_path)
+    view = engine.view()
+    assert tablet.warm(view)
+    assert tablet.is_hot(view)
+    assert tablet.newest_floor(view) == 0
+    assert [version.row[0] for version in tablet.newest(view)] == [5, 4, 3, 2, 1, 0]
+    assert sorted(scan(tablet, view)) == [(number,) for number in range(6)]
+
+
+def test_a_tail_reaches_back_by_whole_commits_and_so_many_rows(tmp_path, monkeypatch):
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path)
+    for first in range(0, 9, 3):
+        commit_some(engine, tablet, range(first, first + 3))
+    flush(engine, tablet)
+    for most, reached in ((9, 0), (8, 1), (5, 2), (3, 2), (2, 3), (0, 3)):
+        monkeypatch.setattr("storage.tablet._INLINE_ROWS", most)
+        tablet = open_tablet(engine, tmp_path)
+        view = engine.view()
+        assert tablet.warm(view)
+        assert tablet.newest_floor(view) == reached
+        newest = [version.row[0] for version in tablet.newest(view)]
+        assert newest == list(range(8, 3 * reached - 1, -1))
+
+
+def test_a_tail_reaches_back_no_further_than_the_log(tmp_path):
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path)
+    for first in range(0, 9, 3):
+        commit_some(engine, tablet, range(first, first + 3))
+    flush(engine, tablet)
+    trim(engine, TABLET, tablet.schema, retained_from=3)
+    tablet = open_tablet(engine, tmp_path)
+    view = engine.view()
+    assert tablet.warm(view)
+    assert not tablet.is_hot(view)
+    assert [version.row[0] for version in tablet.newest(view)] == [8, 7, 6]
+    assert sorted(scan(tablet, view)) == [(number,) for number in range(9)]

@@ -19,6 +19,20 @@ KEYS = {
 }
 """Values of key columns; some are one key in two spellings."""
 
+MANY = 300
+"""Rows of one commit that no tail reaches back over: what was flushed with them is read from segments."""
+
+MORE_KEYS = {
+    "int": "{}",
+    "numeric": "{}.50",
+    "text": "'r{}'",
+    "uuid": "'00000000-0000-0000-0001-{:012d}'",
+    "timestamp": "timestamp '2023-01-01' + {} * interval '1 s'",
+    "interval": "'{} sec'",
+    "float8": "{}.25",
+}
+"""More values of key columns, by number."""
+
 FLUSH = "STORAGE FLUSH TABLE lived"
 COMPACT = "STORAGE COMPACT TABLE lived"
 LARGE = "repeat('y', 5000)"
@@ -38,6 +52,16 @@ class Life:
     def create(self) -> str:
         columns = ", ".join(f"k{at} {kind}" for at, kind in enumerate(self.kinds))
         return f"CREATE TABLE lived ({columns}, v TEXT, n INT, PRIMARY KEY ({self.key}))"
+
+    def many(self) -> str:
+        """An INSERT of many rows, whose keys come nowhere else."""
+        others = [self.random.choice(KEYS[kind]) for kind in self.kinds[1:]]
+        first = MORE_KEYS[self.kinds[0]]
+        rows = (
+            f"({', '.join([first.format(number), *others])}, 'y', {number % 11})"
+            for number in range(100, 100 + MANY)
+        )
+        return f"INSERT INTO lived VALUES {', '.join(rows)}"
 
     def change(self) -> str:
         random = self.random
@@ -173,6 +197,9 @@ def test_a_table_that_is_flushed_at_any_time_answers_as_in_postgresql(servers, s
             beside = Beside(Life(random), ours, postgres)
             beside.both("DROP TABLE IF EXISTS lived")
             beside.both(beside.life.create())
+            if random.random() < 0.6:
+                beside.both(beside.life.many())
+                ours.execute(FLUSH)
             for _ in range(random.randint(10, 40)):
                 beside.step()
             beside.end()

@@ -55,7 +55,11 @@ class Chat:
             self.rows[number] = (number, number % 3, at, body)
 
     def make_cold(self):
-        """In a segment, and in no tail: that of a server that starts has only what is in none."""
+        """In a segment, and in no tail: that of a server that starts reaches back by 256 rows."""
+        self.connection.execute(
+            "INSERT INTO chat.messages"
+            " SELECT 1000000 + g, 99, g, 'of another room' FROM generate_series(1, 300) g"
+        )
         self.connection.execute("STORAGE FLUSH TABLE chat.messages")
         self.connection.close()
         self.server.stop()

@@ -4,12 +4,12 @@ import pytest
 
 from kalam_pg.live.hub import Position
 from kalam_pg.query.log_feed import LogFeed
-from storage.cold.trim import RETAINED, Retained
 from storage.engine import Engine, Write, WriteSet
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.log_entry import Op
+from storage.log.retained import RETAINED, Retained
 
 A, B = TabletId(1, 1), TabletId(2, 1)
 

@@ -1,0 +1,32 @@
+"""What trim has left of a tablet's log, as a meta record says."""
+
+from struct import Struct
+from typing import NamedTuple
+
+from storage.errors import DataCorruptedError
+
+RETAINED = "retained_from"
+"""Name of the meta record: two commits, 8 bytes each (`Retained`)."""
+
+_RETAINED = Struct(">QQ")
+
+
+class Retained(NamedTuple):
+    """What trim has left of a log.
+
+    complete_from: every entry from this commit on is there. oldest: no entry is older than this.
+    """
+
+    complete_from: int
+    oldest: int
+
+    def pack(self) -> bytes:
+        """As a meta record."""
+        return _RETAINED.pack(*self)
+
+
+def unpack_retained(data: bytes) -> Retained:
+    """What a meta record of trim says. Raises DataCorruptedError."""
+    if len(data) != _RETAINED.size:
+        raise DataCorruptedError("a record of what the log retains cannot be read")
+    return Retained(*_RETAINED.unpack(data))

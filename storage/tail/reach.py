@@ -1,0 +1,27 @@
+"""How far back a new tail reaches: over what segments have already and the log still holds.
+
+A tail that was there when rows were flushed keeps them. One that is made anew, after a start or when
+memory was short, begins with some of them too: the newest rows are asked for most, and those of a small
+tablet are all.
+"""
+
+from storage.ids import TabletId
+from storage.keys import meta_key
+from storage.log.retained import RETAINED, unpack_retained
+from storage.log.view import View
+
+
+def beginning(view: View, tablet: TabletId, flushed_through: int, entries_max: int) -> int:
+    """The seq that a tail may begin behind: the log has every entry from there to `flushed_through`.
+
+    These are at most `entries_max` entries, of whole commits.
+    """
+    noted = view.system_get(meta_key(tablet, RETAINED))
+    least = 0 if noted is None else max(0, unpack_retained(noted).complete_from - 1)
+    if least >= flushed_through:
+        return flushed_through
+    older = view.log(tablet, least, upto=flushed_through, reverse=True)
+    for number, (seq, _, _) in enumerate(older):
+        if number == entries_max:
+            return seq  # Of this commit some entries may be further back.
+    return least
