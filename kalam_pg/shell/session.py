@@ -73,19 +73,20 @@ class Session:
         return connection
 
     def run(self, text: str) -> None:
-        """One statement: its answer, or its error."""
+        """One statement: its answer, or its error. Raises KeyboardInterrupt when it was canceled."""
         began = time.monotonic()
         try:
             if _COPY.match(text):
                 self._copy(text)
             else:
                 with self.connection.cursor() as cursor:
-                    cursor.execute(text.encode())
+                    cursor.execute(_bytes(text))
                     self._show(cursor)
             self._hear()
         except KeyboardInterrupt:
             self.failed = True
             self._output.error("canceled")
+            raise
         except psycopg.Error as exc:
             self.failed = True
             self._output.error(error_text(exc, text))
@@ -125,7 +126,7 @@ class Session:
     def _copy(self, text: str) -> None:
         if _FROM_STDIN.search(text):
             raise psycopg.NotSupportedError("COPY FROM STDIN is not understood here: use psql")
-        with self.connection.cursor() as cursor, cursor.copy(text.encode()) as copy:
+        with self.connection.cursor() as cursor, cursor.copy(_bytes(text)) as copy:
             for block in copy:
                 self._output.bytes(bytes(block))
 
@@ -146,6 +147,13 @@ class Session:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _bytes(text: str) -> bytes:
+    """A statement as it is sent: bytes that are no UTF-8 are for the server to refuse."""
+    if "\0" in text:  # libpq would send what stands before it.
+        raise psycopg.DataError("a statement cannot have a NUL character in it")
+    return text.encode(errors="surrogateescape")
 
 
 def laid_out(cursor: psycopg.Cursor[Any], *, is_expanded: bool = False) -> str:

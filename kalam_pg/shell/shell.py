@@ -1,5 +1,6 @@
 """The loop: what is typed, or comes through a pipe, is a command or statements; each is answered."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -105,7 +106,7 @@ class Shell:
         except psycopg.Error as exc:
             self._wrong(error_text(exc, rest))
         except OSError as exc:
-            self._wrong(str(exc))
+            self._wrong(f"{exc.filename}: {exc.strerror}")
 
     def _wrong(self, text: str) -> None:
         self.session.failed = True
@@ -136,7 +137,11 @@ class Shell:
         self.output.line(f"Timing is {'on' if self.session.is_timed else 'off'}.")
 
     def _include(self, name: str) -> None:
-        with Path(name).expanduser().open(encoding="utf-8") as file:
+        if not name:
+            self._wrong("\\i needs the name of a file")
+            return
+        path = Path(name).expanduser()
+        with path.open(encoding="utf-8", errors="surrogateescape") as file:
             self.lines(file)
 
     def _conninfo(self, _: str) -> None:
@@ -153,7 +158,10 @@ class Shell:
             return
         # A connection of its own: nothing that is told is mixed with what is asked here.
         with closing(self.session.another()) as connection:
-            live.follow(connection, query, self.output)
+            try:
+                live.follow(connection, query, self.output)
+            except psycopg.Error as exc:
+                self._wrong(error_text(exc, live.statement(query)))
 
     def _list(self, name: str) -> Callable[[str], None]:
         what, query = listings.LISTINGS[name]
@@ -215,6 +223,10 @@ def run(parameters: dict[str, Any], command: str | None) -> int:
                 terminal.close()
             return 0
         else:
+            if isinstance(
+                sys.stdin, io.TextIOWrapper
+            ):  # Bytes that are no UTF-8 are refused by the server.
+                sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
             shell.lines(sys.stdin)
     finally:
         session.close()

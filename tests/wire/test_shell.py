@@ -132,6 +132,23 @@ def test_errors_say_where_and_the_script_goes_on(server):
 
 
 @pytest.mark.slow
+def test_what_cannot_be_a_statement_is_told_and_the_script_goes_on(server, tmp_path):
+    script = tmp_path / "script.sql"
+    script.write_bytes(b"SELECT '\xff';\nSELECT \x00 1;\n")
+    text = f"\\i {script}\n\\i\n\\i /no/such\n\\subscribe\n\\subscribe nope\n;;\nSELECT 7"
+    out, err, status = piped(server, text)
+    assert (" 7\n" in out, status) == (True, 1)
+    assert err.splitlines() == [
+        'ERROR:  invalid byte sequence for encoding "UTF8": 0xff',
+        "a statement cannot have a NUL character in it",
+        "\\i needs the name of a file",
+        "/no/such: No such file or directory",
+        "\\subscribe needs a table or a query: \\subscribe chat.messages",
+        *('ERROR:  relation "nope" does not exist', "LINE 1: SUBSCRIBE TO nope", " " * 21 + "^"),
+    ]
+
+
+@pytest.mark.slow
 def test_listings_show_what_there_is(server, chat):
     text = f"CREATE VIEW {chat}.titles AS SELECT id, title FROM {chat}.conversations;\n"
     listings = (
