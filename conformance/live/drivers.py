@@ -37,12 +37,24 @@ def _node(name: str, package: str) -> Driver:
     return Driver(name, (node or "node", str(program)), missing)
 
 
+def _java(name: str, jar: str) -> Driver:
+    java = shutil.which("java")
+    missing = "" if java else "default-jdk-headless"
+    if not Path(jar).is_file():
+        missing = "libpostgresql-jdbc-java"
+    program = PROGRAMS / f"{name}_follow.java"
+    return Driver(name, (java or "java", "-cp", jar, str(program)), missing)
+
+
 DRIVERS: Final = {
     driver.name: driver
     for driver in (
         _python("psycopg"),
         _python("asyncpg"),
+        _python("pg8000"),
+        _python("psql"),
         _node("node-postgres", "pg"),
         _node("postgres-js", "postgres"),
+        _java("pgjdbc", "/usr/share/java/postgresql.jar"),
     )
 }

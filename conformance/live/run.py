@@ -196,7 +196,7 @@ class Run:
     def _strike(self) -> None:
         """One fault: of a link, of a program, or of the server with all links."""
         program = self.random.choice(self._programs)
-        kind = self.random.choices(("cut", "stall", "kill", "server"), (40, 8, 4, 1))[0]
+        kind = self.random.choices(("cut", "stall", "kill", "server", "stop"), (40, 8, 4, 1, 1))[0]
         for one in self._programs:
             one.check_alive()
         match kind:
@@ -213,6 +213,9 @@ class Run:
                 program.kill()
             case "server":
                 self.server.kill()
+                self.server.start()
+            case "stop":
+                self.server.stop()
                 self.server.start()
             case _:
                 return

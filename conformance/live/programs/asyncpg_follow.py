@@ -34,7 +34,8 @@ async def follow(table, show):
             while (payload := await heard.get()) is not connection:
                 change = json.loads(payload)
                 if change["op"] == "error":
-                    token = None  # 72000: too long away; begin anew, with a snapshot
+                    if change["code"] == "72000":
+                        token = None  # too long away; begin anew, with a snapshot
                     break
                 (key,) = change["key"]
                 if change["op"] == "delete":

@@ -24,7 +24,7 @@ async function follow(table, show) {
       for await (const [{ payload }] of changes) {
         const change = JSON.parse(payload)
         if (change.op === 'error') {
-          token = null // 72000: too long away; begin anew, with a snapshot
+          if (change.code === '72000') token = null // too long away; begin anew, with a snapshot
           break
         }
         const [key] = change.key

@@ -17,8 +17,10 @@ function follow(table, show) {
       case 'ready': // … and these were all
         complete = true
         return show(rows)
-      case 'error': // 72000: too slow for too long; begin anew
-        return listening.then(({ unlisten }) => unlisten()).then(listen)
+      case 'error':
+        // Too slow for too long: begin anew. After 57P01 the link is lost, and the driver does so by itself.
+        if (change.code === '72000') listening.then(({ unlisten }) => unlisten()).then(listen)
+        return
     }
     const [key] = change.key
     if (change.op === 'delete') rows.delete(key)

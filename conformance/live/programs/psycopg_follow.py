@@ -26,7 +26,8 @@ def follow(table, show):
                 for notification in connection.notifies():
                     change = json.loads(notification.payload)
                     if change["op"] == "error":
-                        token = None  # 72000: too long away; begin anew, with a snapshot
+                        if change["code"] == "72000":
+                            token = None  # too long away; begin anew, with a snapshot
                         break
                     (key,) = change["key"]
                     if change["op"] == "delete":

@@ -1,4 +1,4 @@
-"""python -m conformance.soak.live --seed N --kills M [--keep]"""
+"""python -m conformance.soak.live --seed N --kills M | --subscribes N [--keep]"""
 
 import argparse
 import secrets
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conformance.soak.live.run import LiveSoak
+from conformance.soak.live.run import SUBSCRIBERS, LiveSoak
 
 
 def main() -> int:
@@ -15,12 +15,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.soak.live", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--subscribes", type=int, help="no kills, but so many SUBSCRIBEs")
     parser.add_argument("--keep", action="store_true", help="keep the data directory")
     given = parser.parse_args()
     directory = Path(tempfile.mkdtemp(prefix="kalam-live-"))
-    print(f"seed {given.seed}, {given.kills} kills, in {directory}", flush=True)
+    what = f"{given.subscribes} SUBSCRIBEs" if given.subscribes else f"{given.kills} kills"
+    print(f"seed {given.seed}, {what}, in {directory}", flush=True)
     try:
-        good = LiveSoak(directory, given.seed).run(given.kills)
+        if given.subscribes:
+            good = LiveSoak(directory, given.seed, SUBSCRIBERS).subscribe(given.subscribes)
+        else:
+            good = LiveSoak(directory, given.seed).run(given.kills)
     finally:
         if not given.keep:
             shutil.rmtree(directory, ignore_errors=True)

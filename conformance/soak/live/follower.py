@@ -6,8 +6,9 @@ A record of the journal is a line of JSON: a snapshot, a change with its token, 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -22,6 +23,12 @@ CONNECT_TIMEOUT_S: Final = 20
 # What a server that ends, or begins, says.
 LOST_STATES: Final = frozenset(("57P01", "57P02", "57P03", None))
 TOO_OLD: Final = "72000"
+
+HEAR_S: Final = 0.02
+"""How long a subscription that is only there for its snapshot waits for a change."""
+
+PROGRESS: Final = "500ms"
+"""How long a silence may be in the forms that give rows: then one says that a transaction was whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,10 @@ class TooOldError(Exception):
     """The log has the token no more."""
 
 
+class EndedError(psycopg.OperationalError):
+    """The server says that it ends."""
+
+
 class Journal:
     """The file. Whatever is written survives the process."""
 
@@ -54,8 +65,8 @@ class Journal:
         self.token = ""
         for line in reversed(whole.splitlines()):
             record = json.loads(line)
-            if record["what"] in ("change", "forgotten", "snapshot"):
-                self.token = record["change"]["token"] if record["what"] == "change" else ""
+            if record["what"] in ("change", "row", "forgotten", "snapshot"):
+                self.token = record.get("token", "")
                 break
         self.in_transaction = False
 
@@ -65,9 +76,19 @@ class Journal:
 
     def change(self, change: dict[str, Any]) -> None:
         """It is told, and where to go on from: in one."""
-        self.write("change", change=change)
+        self.write("change", token=change["token"], change=change)
         self.token = change["token"]
         self.in_transaction = not change["last"]
+
+    def row(self, row: Sequence[str | None]) -> None:
+        """A change of the forms that give rows: _seq, _op, _token, id, n, body, all as text."""
+        self.write("row", token=row[2], row=row)
+        self.token = row[2] or ""
+
+    def snapshot(self, rows: Sequence[tuple[int, int, str | None]], token: str = "") -> None:
+        """All rows as of one commit. token: where to go on, if they said so."""
+        self.write("snapshot", token=token, rows=rows)
+        self.token = token
 
     def forget(self) -> None:
         """From here on with a snapshot."""
@@ -93,17 +114,20 @@ def follow(subject: Subject, port: int, path: Path, form: str) -> None:
                 for _ in read(connection, subject, journal):
                     phase = "transaction" if journal.in_transaction else "rest"
         except TooOldError:
-            if not subject.may_forget:
-                journal.write("refused", text=f"72000 for {journal.token}")
-            journal.forget()
-        except psycopg.OperationalError as exc:
-            if exc.sqlstate not in LOST_STATES:
+            _too_old(subject, journal)
+        except psycopg.Error as exc:
+            if exc.sqlstate == TOO_OLD:
+                _too_old(subject, journal)
+            elif exc.sqlstate not in LOST_STATES:
                 journal.write("refused", text=f"{exc.sqlstate}: {exc}")
             journal.write(f"lost in {phase}")
             time.sleep(AGAIN_S)
-        except psycopg.Error as exc:
-            journal.write("refused", text=f"{exc.sqlstate}: {exc}")
-            time.sleep(AGAIN_S)
+
+
+def _too_old(subject: Subject, journal: Journal) -> None:
+    if not subject.may_forget:
+        journal.write("refused", text=f"72000 for {journal.token}")
+    journal.forget()
 
 
 def by_notifications(
@@ -114,7 +138,7 @@ def by_notifications(
     options = f" OPTIONS (from_seq = '{journal.token}')" if journal.token else ""
     rows = connection.execute(f"SUBSCRIBE TO {subject.table}{where}{options}").fetchall()
     if not journal.token:
-        journal.write("snapshot", rows=[row[:3] for row in rows])
+        journal.snapshot([row[:3] for row in rows])
     yield
     for notification in connection.notifies():
         _change(journal, json.loads(notification.payload))
@@ -139,7 +163,7 @@ def by_listen(
             case "reset":
                 rows = []
             case "ready" if rows is not None:
-                journal.write("snapshot", rows=rows)
+                journal.snapshot(rows)
                 rows = None
             case "insert" if rows is not None:
                 row = told["row"]
@@ -150,13 +174,100 @@ def by_listen(
 
 
 def _change(journal: Journal, change: dict[str, Any]) -> None:
-    """Of forms 1 and 4. Raises TooOldError."""
+    """Of forms 1 and 4. Raises TooOldError, EndedError."""
     if change["op"] == "error":
+        if change["code"] in LOST_STATES:
+            raise EndedError
         if change["code"] != TOO_OLD:
             journal.write("refused", text=json.dumps(change))
         raise TooOldError
     journal.change(change)
 
 
+def by_subscribing_again(
+    connection: psycopg.Connection[Any], subject: Subject, journal: Journal
+) -> Iterator[None]:
+    """SUBSCRIBE, a change or two, and SUBSCRIBE again: as many snapshots as possible."""
+    where = f" WHERE {subject.where}" if subject.where else ""
+    for channel in map("again{}".format, count()):
+        text = f"SUBSCRIBE TO {subject.table}{where} OPTIONS (channel = '{channel}')"
+        journal.snapshot([row[:3] for row in connection.execute(text).fetchall()])
+        yield
+        for notification in connection.notifies(timeout=HEAR_S, stop_after=1):
+            if notification.channel == channel:
+                _change(journal, json.loads(notification.payload))
+        connection.execute(f"UNSUBSCRIBE {channel}")
+
+
+Texts = Sequence[str | None]
+
+
+def by_copy(
+    connection: psycopg.Connection[Any], subject: Subject, journal: Journal
+) -> Iterator[None]:
+    """COPY (SUBSCRIBE …) TO STDOUT."""
+    statement = f"COPY ({_subscribe(subject, journal)}) TO STDOUT"
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        yield from _rows(copy.rows(), journal)
+
+
+def by_fetch(
+    connection: psycopg.Connection[Any], subject: Subject, journal: Journal
+) -> Iterator[None]:
+    """A cursor for SUBSCRIBE."""
+    connection.execute(f"DECLARE c CURSOR FOR {_subscribe(subject, journal)}".encode())
+
+    def fetched() -> Iterator[Texts]:
+        while True:
+            cursor = connection.execute("FETCH 50 FROM c WITH (timeout = '1s')")
+            yield from map(_texts, cursor)
+
+    yield from _rows(fetched(), journal)
+
+
+def by_result(
+    connection: psycopg.Connection[Any], subject: Subject, journal: Journal
+) -> Iterator[None]:
+    """A result set without an end."""
+    statement = _subscribe(subject, journal, "stream = true")
+    with connection.cursor() as cursor:
+        yield from _rows(map(_texts, cursor.stream(statement.encode())), journal)
+
+
+def _subscribe(subject: Subject, journal: Journal, *options: str) -> str:
+    where = f" WHERE {subject.where}" if subject.where else ""
+    given = [*options, f"progress = '{PROGRESS}'"]
+    if journal.token:
+        given.append(f"from_seq = '{journal.token}'")
+    return f"SUBSCRIBE TO {subject.table}{where} OPTIONS ({', '.join(given)})"
+
+
+def _texts(row: Sequence[object]) -> Texts:
+    return [None if value is None else str(value) for value in row]
+
+
+def _rows(rows: Iterable[Texts], journal: Journal) -> Iterator[None]:
+    """Rows up to the first progress are the snapshot, if it was asked for; then changes."""
+    snapshot: list[tuple[int, int, str | None]] | None = None if journal.token else []
+    yield
+    for row in rows:
+        _, op, token, id_, n, body = row
+        if snapshot is None:
+            journal.row(row)
+        elif op == "progress":
+            journal.snapshot(snapshot, token or "")
+            snapshot = None
+        else:
+            snapshot.append((int(id_ or 0), int(n or 0), body))
+        yield
+
+
 Read = Callable[[psycopg.Connection[Any], Subject, Journal], Iterator[None]]
-FORMS: Final[dict[str, Read]] = {"SUBSCRIBE": by_notifications, "LISTEN": by_listen}
+FORMS: Final[dict[str, Read]] = {
+    "SUBSCRIBE": by_notifications,
+    "LISTEN": by_listen,
+    "COPY": by_copy,
+    "FETCH": by_fetch,
+    "stream": by_result,
+    "again": by_subscribing_again,
+}

@@ -60,6 +60,29 @@ class Followed:
         return "before its snapshot" if record.get("what") == "forgotten" else "at rest"
 
 
+class Flushes:
+    """Nothing is killed: rows are moved to segments again and again, so many times."""
+
+    name = "flushes"
+
+    def __init__(self, world: World, flushes: int) -> None:
+        self.world = world
+        self.flushes = flushes
+
+    def run(self) -> None:
+        """The round."""
+        try:
+            with self.world.server.root() as root:
+                for _ in range(self.flushes):
+                    for table in ("story", "board"):
+                        root.execute(f"STORAGE FLUSH TABLE soak.{table}")
+                        self.world.count("flushes")
+        except Exception as exc:  # noqa: BLE001 - it ends the soak
+            self.world.fail(self.name, f"{type(exc).__name__}: {exc}")
+        finally:
+            self.world.round_over.set()
+
+
 class Kills(Faults):
     """So many kills, one after the other; then the round is over."""
 

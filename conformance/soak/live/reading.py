@@ -69,6 +69,8 @@ class Reading:
                 self._snapshot(record["rows"])
             case "change":
                 self._change(record["change"])
+            case "row":
+                self._row(*record["row"])
             case "refused":
                 self._is_wrong("refused", record["text"])
             case what:
@@ -100,25 +102,40 @@ class Reading:
             return rows
         return {key: value for key, value in rows.items() if passes(key, value)}
 
+    def _row(
+        self, seq: str, op: str, token: str, key: str, n: str | None, body: str | None
+    ) -> None:
+        """A change as a row. Its transaction is whole when another one, or a silence, follows."""
+        if self._open and (op == "progress" or self._open[0]["seq"] != seq):
+            told, self._open = frozenset(map(_told, self._open)), []
+            self._transaction(told, with_old=False)
+        if op != "progress":
+            row = {"n": n, "body": body}
+            self._hear({"op": op, "seq": seq, "token": token, "key": [key], "row": row, "old": row})
+
     def _change(self, change: dict[str, Any]) -> None:
+        """A change of a notification, which says whether it is its transaction's last."""
+        if self._hear(change) and change["last"]:
+            told, self._open = frozenset(map(_told, self._open)), []
+            self._transaction(told)
+
+    def _hear(self, change: dict[str, Any]) -> bool:
+        """Whether it is new, and in its place."""
         seq, _, n = change["token"].partition(".")
         token = (int(seq), int(n))
         if token <= self._newest:
             what = "twice" if token == self._newest else "out of order"
             self._is_wrong(what, f"{token} after {self._newest}")
-            return
+            return False
         if self._open and self._open[0]["seq"] != change["seq"]:
             self._is_wrong("lost", f"the end of transaction {self._open[0]['seq']}")
             self._open.clear()
         self._newest = token
         self._open.append(change)
-        if change["last"]:
-            told = frozenset(map(_told, self._open))
-            self._open.clear()
-            self._transaction(told)
+        return True
 
-    def _transaction(self, told: Transaction) -> None:
-        """All changes of one transaction were told."""
+    def _transaction(self, told: Transaction, *, with_old: bool = True) -> None:
+        """All changes of one transaction were told. with_old: an update said what was before."""
         marks = [change for change in told if change.key % SLOTS == MARK]
         if len(marks) != 1 or marks[0].new is None:
             self._is_wrong("wrong rows", f"no transaction has such changes: {told}")
@@ -139,6 +156,8 @@ class Reading:
         wanted = chronicle.transactions[at]
         if self.filtered:
             wanted = frozenset(filter(None, map(_through_filter, wanted)))
+        if not with_old:
+            told, wanted = (frozenset(map(_without_old, changes)) for changes in (told, wanted))
         place.forward(chronicle.transactions[at])
         self.counts["transactions told"] += 1
         self.counts["changes told"] += len(told)
@@ -160,6 +179,14 @@ def _told(change: dict[str, Any]) -> Change:
     elif change["op"] == "insert":
         old = None
     return Change(int(key), old, new)
+
+
+def _without_old(change: Change) -> tuple[int, str, Value | None]:
+    """A change as a row has it: what it is, and the row it is about."""
+    key, old, new = change
+    return (
+        (key, "delete", old) if new is None else (key, "insert" if old is None else "update", new)
+    )
 
 
 def _value(row: Mapping[str, Any]) -> Value:

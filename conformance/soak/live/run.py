@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -13,14 +13,15 @@ from conformance.soak.client import BUSY, LATE_S, STATEMENT_TIMEOUT_S
 from conformance.soak.ledger import Violation
 from conformance.soak.live.authors import Author
 from conformance.soak.live.chronicle import Chronicle
-from conformance.soak.live.follower import FORMS, Subject
-from conformance.soak.live.kills import Followed, Kills
+from conformance.soak.live.follower import Subject
+from conformance.soak.live.kills import Flushes, Followed, Kills
 from conformance.soak.live.reading import FILTER, WRONG, Reading
 from conformance.soak.waiting import until
 from conformance.soak.world import World
 from tests.wire.server import PASSWORD
 
 ROUND_KILLS: Final = 50
+ROUND_FLUSHES: Final = 50
 CAUGHT_UP_S: Final = 60.0
 """How soon after the last kill every follower must have been told everything."""
 
@@ -32,13 +33,24 @@ AUTHORS: Final = {
 }
 
 # Of the story all changes are retained, of the board none longer than a flush leaves them.
-SUBJECTS: Final = (
-    Subject("ann", "soak.story"),
-    Subject("ann", "soak.story", FILTER),
-    Subject("ann", "soak.story", anew=True),
-    Subject("ben", "soak.board", may_forget=True),
-    Subject("ann", "soak.board", FILTER, may_forget=True),
+STORY: Final = Subject("ann", "soak.story")
+SOME: Final = Subject("ann", "soak.story", FILTER)
+ANEW: Final = Subject("ann", "soak.story", anew=True)
+BOARD: Final = Subject("ben", "soak.board", may_forget=True)
+SOME_BOARD: Final = Subject("ann", "soak.board", FILTER, may_forget=True)
+
+FOLLOWERS: Final = (
+    *(("SUBSCRIBE", subject) for subject in (STORY, SOME, ANEW, BOARD)),
+    *(("LISTEN", subject) for subject in (SOME, SOME_BOARD)),
+    *(("COPY", subject) for subject in (STORY, BOARD)),
+    *(("FETCH", subject) for subject in (SOME, ANEW)),
+    *(("stream", subject) for subject in (STORY, SOME_BOARD)),
 )
+"""By which form, and what."""
+
+SUBSCRIBERS: Final = tuple(("again", subject) for subject in (STORY, SOME, BOARD, SOME_BOARD))
+"""Those who only want snapshots."""
+
 TABLES: Final = (
     "CREATE TABLE soak.story (id bigint PRIMARY KEY, n int NOT NULL, body text)"
     " WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:1500')",
@@ -50,18 +62,19 @@ TABLES: Final = (
 
 
 class LiveSoak:
-    """One soak of live changes. subjects: each is followed by every form."""
+    """One soak of live changes."""
 
-    def __init__(self, directory: Path, seed: int, subjects: Sequence[Subject] = SUBJECTS) -> None:
+    def __init__(
+        self, directory: Path, seed: int, followers: Sequence[tuple[str, Subject]] = FOLLOWERS
+    ) -> None:
         self.world = World(directory, seed)
         self.chronicles = {number: Chronicle(f"author {number}") for number in AUTHORS}
         self.followed: list[Followed] = []
         self.readings: list[Reading] = []
         self._read: list[int] = []
         self._log_read = 0
-        for form in FORMS:
-            for subject in subjects:
-                self._follow(subject, form)
+        for form, subject in followers:
+            self._follow(subject, form)
 
     def _follow(self, subject: Subject, form: str) -> None:
         server = self.world.server
@@ -73,15 +86,32 @@ class LiveSoak:
 
     def run(self, kills: int) -> bool:
         """Whether nothing was lost, told twice or out of order, and no other promise broken."""
+        counts = self.world.counts
+        return self._run(
+            lambda: counts["kills"] >= kills,
+            lambda: Kills(self.world, self.followed, min(ROUND_KILLS, kills - counts["kills"])),
+        )
+
+    def subscribe(self, subscribes: int) -> bool:
+        """The same, of so many SUBSCRIBEs while flushes run."""
+
+        def are_enough() -> bool:
+            return sum(reading.counts["snapshots"] for reading in self.readings) >= subscribes
+
+        return self._run(are_enough, lambda: Flushes(self.world, ROUND_FLUSHES))
+
+    def _run(
+        self, is_done: Callable[[], bool], what_befalls: Callable[[], Kills | Flushes]
+    ) -> bool:
         world = self.world
         try:
             world.start()
             self._set_up()
             for one in self.followed:
                 one.start()
-            while not world.failed.is_set() and world.counts["kills"] < kills:
+            while not world.failed.is_set() and not is_done():
                 world.counts["rounds"] += 1
-                self._round(min(ROUND_KILLS, kills - world.counts["kills"]))
+                self._round(what_befalls())
                 if not world.failed.is_set():
                     self._rest()
         except Violation as exc:
@@ -116,7 +146,7 @@ class LiveSoak:
             client.ask(text)
         client.close()
 
-    def _round(self, kills: int) -> None:
+    def _round(self, befalls: Kills | Flushes) -> None:
         world = self.world
         world.round_over.clear()
         authors = [
@@ -124,8 +154,7 @@ class LiveSoak:
             for number, (user, table) in AUTHORS.items()
         ]
         threads = [
-            Thread(target=one.run, name=one.name, daemon=True)
-            for one in (*authors, Kills(world, self.followed, kills))
+            Thread(target=one.run, name=one.name, daemon=True) for one in (*authors, befalls)
         ]
         for thread in threads:
             thread.start()
