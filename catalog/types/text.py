@@ -97,6 +97,8 @@ def _read_name(text: str, _typmod: int, _context: TypeContext) -> str:
 
 def _read_char(text: str, _typmod: int, _context: TypeContext) -> str:
     # One byte in PostgreSQL. A lead byte alone is not UTF-8, so the whole character stands for it.
+    if len(text) == 4 and text[0] == "\\" and set(text[1:]) <= set("01234567") and text[1] < "2":
+        return chr(int(text[1:], 8)) if text != "\\000" else ""
     return text[:1]
 
 

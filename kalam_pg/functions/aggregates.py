@@ -5,7 +5,7 @@ DISTINCT, FILTER and ORDER BY are the caller's: it gives the rows that count, in
 
 import math
 from collections.abc import Callable, Iterable
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from operator import and_, or_, xor
 
 from catalog.types.registry import (
@@ -31,7 +31,7 @@ from catalog.types.registry import (
     TIMESTAMPTZ,
 )
 from catalog.types.table import PgType
-from kalam_pg.functions import decimals, numerics
+from kalam_pg.functions import decimals
 from kalam_pg.functions.clock import pack_interval, unpack_interval
 from kalam_pg.functions.comparison import compare_floats, comparer, three_way
 from kalam_pg.functions.define import Datum, aggregate
@@ -226,10 +226,14 @@ def _numeric_variance(sample: bool, root: bool) -> Callable[[list[Datum]], str |
         if top <= 0:
             return "0"
         bottom = Decimal(count * (count - 1) if sample else count * count)
-        result = decimals.to_text(
-            decimals.quotient(top, bottom, decimals.division_scale(top, bottom))
-        )
-        return numerics.sqrt(result) if root else result
+        scale = decimals.division_scale(top, bottom)
+        result = decimals.quotient(top, bottom, scale)
+        if root:
+            # With as many places as the variance has, which is rounded already.
+            digits = decimals.EXACT.scaleb(result, 2 * scale + 4)
+            half = Decimal(math.isqrt(int(digits))).scaleb(-scale - 2)
+            result = half.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, decimals.EXACT)
+        return decimals.to_text(result)
 
     return run
 

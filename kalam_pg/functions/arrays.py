@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from catalog.errors import (
     ArraySubscriptError,
+    FeatureNotSupportedError,
     InvalidParameterValueError,
     NullValueNotAllowedError,
 )
@@ -105,7 +106,16 @@ def _prepend(item: Datum, array: Array | None) -> Array:
 def _cat(a: Array | None, b: Array | None) -> Array | None:
     if a is None or b is None:
         return b if a is None else a
-    return (*a, *b)
+    if not a or not b:
+        return a or b
+    left, right = _shape(a), _shape(b)
+    if left[1:] == right[1:]:
+        return (*a, *b)
+    if left[1:] == right:
+        return (*a, b)
+    if right[1:] == left:
+        return (a, *b)
+    raise ArraySubscriptError("cannot concatenate incompatible arrays")
 
 
 def _position(
@@ -113,6 +123,7 @@ def _position(
 ) -> int | None:
     if array is None or start is None:
         return None
+    _require_one_dimension(array, "searching for elements in")
     compare = comparer(types[1])
     for number, found in enumerate(array, 1):
         if number < start:
@@ -125,9 +136,15 @@ def _position(
     return None
 
 
+def _require_one_dimension(array: Array, what: str) -> None:
+    if len(_shape(array)) > 1:
+        raise FeatureNotSupportedError(f"{what} multidimensional arrays is not supported")
+
+
 def _remove(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Array | None:
     if array is None:
         return None
+    _require_one_dimension(array, "removing elements from")
     compare = comparer(types[1])
     return tuple(
         found
@@ -148,6 +165,7 @@ def _replace(
 def _positions(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Array | None:
     if array is None:
         return None
+    _require_one_dimension(array, "searching for elements in")
     same_as = _equality(types[0])
     return tuple(n for n, found in enumerate(array, 1) if same_as(found, item))
 

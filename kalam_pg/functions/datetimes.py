@@ -44,7 +44,7 @@ from kalam_pg.functions.clock import (
 )
 from kalam_pg.functions.define import Datum, function, operator, stable
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
-from kalam_pg.functions.zones import zone_of
+from kalam_pg.functions.zones import offset_of, zone_of
 
 
 def check_date(days: int) -> int:
@@ -188,8 +188,7 @@ def _age(a: int, b: int) -> bytes:
         micros += DAY_US
         days -= 1
     while days < 0:
-        # Days are borrowed from the month of the earlier date (or the later, when it is negative).
-        days += month_length(y2, m2) if sign > 0 else month_length(y1, m1)
+        days += month_length(y2, m2)  # Borrowed from the month of the earlier one.
         months -= 1
     return pack_interval(sign * months, sign * days, sign * micros)
 
@@ -274,7 +273,7 @@ def _make_timestamp(year: int, month: int, day: int, hour: int, minute: int, sec
 
 
 def _make_timestamptz(context: EvalContext, *args: Datum) -> int:
-    zone = zone_of(args[6]) if len(args) == 7 else context.types.timezone
+    zone = context.types.timezone if len(args) < 7 else offset_of(args[6]) or zone_of(args[6])
     return local_to_utc(_make_timestamp(*args[:6]), zone)
 
 
@@ -287,6 +286,10 @@ def _to_timestamp(seconds: float) -> int:
 
 
 # ------------------------------------------------------------------ time zones
+
+
+def _moved(value: int, offset_us: int) -> int:
+    return check_timestamp(value + offset_us) if is_finite(value) else value
 
 
 def _at_zone(zone: str, value: int) -> int:
@@ -373,8 +376,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("isfinite", (_I,), BOOL, lambda _a: True),
     function("timezone", (TEXT, _TZ), _TS, _at_zone),
     function("timezone", (TEXT, _TS), _TZ, _from_zone),
-    function("timezone", (_I, _TZ), _TS, lambda i, v: check_timestamp(v + _offset(i))),
-    function("timezone", (_I, _TS), _TZ, lambda i, v: check_timestamp(v - _offset(i))),
+    function("timezone", (_I, _TZ), _TS, lambda i, v: _moved(v, _offset(i))),
+    function("timezone", (_I, _TS), _TZ, lambda i, v: _moved(v, -_offset(i))),
     function("date_bin", (_I, _TS, _TS), _TS, _date_bin),
     function("date_bin", (_I, _TZ, _TZ), _TZ, _date_bin),
 )  # fmt: skip

@@ -127,7 +127,7 @@ _FIELDS = (
     "B.C.", "A.D.", "bc", "ad", "b.c.", "a.d.", "A.M.", "P.M.", "a.m.", "p.m.", "AM", "PM", "am",
     "pm", "DAY", "Day", "day", "IDDD", "DDD", "DD", "DY", "Dy", "dy", "ID", "D", "FF1", "FF2", "FF3",
     "FF4", "FF5", "FF6", "HH", "IW", "IYY", "IY", "I", "J", "MI", "MM", "MON", "Mon", "mon", "MS",
-    "OF", "Q", "RM", "rm", "SS", "TZH", "TZM", "TZ", "tz", "US", "WW", "W", "YYY", "YY", "Y", "CC",
+    "OF", "of", "Q", "RM", "rm", "SS", "TZH", "TZM", "TZ", "tz", "US", "WW", "W", "YYY", "YY", "Y", "CC",
 )  # fmt: skip
 _TOKENS = re.compile(
     r'"((?:[^"\\]|\\.)*)"?|\\(.)|(FM|fm|TM|FX|fx)|('
@@ -216,7 +216,8 @@ class _Moment:
         if word is not None:
             return word
         number, width = self._number(name)
-        text = str(number) if fill else str(number).rjust(width, "0")
+        sign = "-" if number < 0 else ""
+        text = str(number) if fill else sign + str(abs(number)).rjust(width, "0")
         return text + _ordinal(number, suffix) if suffix else text
 
     def _word(self, name: str, fill: bool) -> str | None:  # one line per field
@@ -245,7 +246,7 @@ class _Moment:
                 return f"{self.year // 1000},{self.year % 1000:03d}"
             case "TZ":
                 return _like(self.zone, name)
-            case "OF":
+            case "OF" | "of":
                 hours, minutes = divmod(abs(self.offset_s) // 60, 60)
                 sign = "-" if self.offset_s < 0 else "+"
                 return f"{sign}{hours:02d}" + (f":{minutes:02d}" if minutes else "")
@@ -301,8 +302,9 @@ class _Moment:
             case "J":
                 return self.days + 2_440_588, 0
             case "CC":
-                century = (self.civil + 99) // 100 if self.civil > 0 else self.civil // 100 - 1
-                return century, 2
+                if self.civil > 0:
+                    return (self.civil + 99) // 100, 2
+                return -(-self.civil // 100) - 1, 2
             case "TZM":
                 return abs(self.offset_s) % 3600 // 60, 2
             case _:
@@ -418,6 +420,8 @@ def _number_char(value: Decimal, pattern: str) -> str:
         if fill and not overflow:
             keep = fraction.rfind("0") + 1
             decimals = decimals[:keep] + decimals[keep:].rstrip("0")
+        if fill and slots and not rounded and not decimals and not re.search("[0-9]", shown):
+            shown = "0"  # of nothing but zeros one is shown
         shown += "." + decimals
     return _signed(shown, negative=value < 0 and (bool(rounded) or not overflow) and value != 0,
                    fill=fill, before=before, after=after)  # fmt: skip

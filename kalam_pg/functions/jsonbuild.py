@@ -92,7 +92,9 @@ def _key(value: Datum, pg_type: PgType, context: TypeContext) -> str:
         raise InvalidParameterValueError("argument %d: key must not be null")
     if pg_type is BOOL:
         return "true" if value else "false"
-    return pg_type.output(value, context)
+    return (
+        _iso(value, pg_type, context) if pg_type.oid in _TIMES else pg_type.output(value, context)
+    )
 
 
 def _pairs(context: EvalContext, types: Types, values: Sequence[Datum]) -> list[tuple[str, str]]:

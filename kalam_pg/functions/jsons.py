@@ -39,6 +39,8 @@ def _member(document: str, key: str) -> Datum:
 
 def _element(document: str, index: int) -> Datum:
     value = parse_cached(document)
+    if not isinstance(value, dict | list):
+        value = [value]  # A scalar is stored as an array of one.
     if not isinstance(value, list) or not -len(value) <= index < len(value):
         return _MISSING
     return value[index]

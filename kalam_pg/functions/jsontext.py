@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined] # public in CPython's json.decoder
 
-from catalog.errors import InvalidTextRepresentationError
+from catalog.errors import InvalidTextRepresentationError, UntranslatableCharacterError
 
 _BLANKS = " \t\n\r"
 _DECODER = json.JSONDecoder()
@@ -99,11 +99,26 @@ def element(text: str, index: int) -> str | None:
     return items[place] if 0 <= place < len(items) else None
 
 
+def check_characters(text: str) -> None:
+    """Refuse what a text cannot hold: a zero byte (22P05), half of a pair (22P02)."""
+    if "\0" in text:
+        raise UntranslatableCharacterError(
+            "unsupported Unicode escape sequence", detail="\\u0000 cannot be converted to text."
+        )
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidTextRepresentationError(
+            "invalid input syntax for type json",
+            detail="Unicode low surrogate must follow a high surrogate.",
+        )
+
+
 def unquoted(text: str | None) -> str | None:
     """A value as ->> gives it: strings without quotes, null as NULL."""
     if text is None:
         return None
     text = text.strip(_BLANKS)
     if text.startswith('"'):
-        return str(scanstring(text, 1)[0])
+        found = str(scanstring(text, 1)[0])
+        check_characters(found)
+        return found
     return None if text == "null" else text

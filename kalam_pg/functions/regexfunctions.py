@@ -7,6 +7,7 @@ could differ in that (`a|ab`) is refused here, never answered differently.
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +52,87 @@ def _named(pattern: str, *, ignore_case: bool) -> tuple[str, int]:
             continue
         parts.append(character)
         at += 1
+    _check_greediness(body)
     return f"{flags}(?P<{_WHOLE}>{''.join(parts)})", groups
+
+
+_QUANTIFIER = re.compile(
+    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?:?|((?:[*+?]|\{\d+(?:,\d*)?\}))(\??)", re.DOTALL
+)
+
+
+def _unnamed(body: str) -> str:
+    """A pattern of `_named` with its own groups without names, the whole being none."""
+    return re.sub(r"\(\?P<k\d+>", "(", body[len(f"(?P<{_WHOLE}>") : -1])
+
+
+def _check_greediness(body: str) -> None:
+    """PostgreSQL's first quantifier decides for the whole pattern, RE2's each for itself."""
+    found = [m for m in _QUANTIFIER.finditer(body) if m[1] and not re.fullmatch(r"\{\d+\}", m[1])]
+    if len({bool(m[2]) for m in found}) > 1:
+        raise FeatureNotSupportedError(
+            "a regular expression with greedy and non-greedy quantifiers is not supported"
+        )
+
+
+@dataclass(slots=True)
+class _Group:
+    """A capturing group. optional: it may take no part in a match."""
+
+    start: int
+    optional: bool = False
+    end: int = 0
+
+
+@kept(512, 1000)
+def _absent(body: str) -> tuple[bool | None, ...]:
+    """For each group what an empty text of it says: True that it took no part, False that it took
+    part and is empty, None that this cannot be told.
+    """
+    groups: list[_Group] = []
+    every: list[_Group] = []
+    stack: list[_Group] = []
+    branched: list[_Group] = []
+    for token in _TOKEN.finditer(body):
+        text = token[0]
+        if text.startswith("("):
+            group = _Group(token.end())
+            every.append(group)
+            stack.append(group)
+            if text == "(":
+                groups.append(group)
+        elif text == ")" and stack:
+            group = stack.pop()
+            group.end = token.start()
+            after = body[token.end() : token.end() + 3]
+            group.optional = after[:1] in {"?", "*"} or after[:2] == "{0"
+        elif text == "|":
+            branched.append(stack[-1] if stack else _Group(-1, end=len(body)))
+    answers: list[bool | None] = []
+    for group in groups:
+        around = [g for g in every if g.start <= group.start and group.end <= g.end]
+        within = any(g.start < group.start and group.end <= g.end for g in branched)
+        if not within and not any(g.optional for g in around):
+            answers.append(False)
+        else:
+            inner = f"^(?:{body[group.start : group.end]})$"
+            can_be_empty = pc.match_substring_regex(pa.scalar(""), inner).as_py()
+            answers.append(None if can_be_empty else True)
+    return tuple(answers)
+
+
+_TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?::|[a-z]+\))|\(|\)|\|", re.DOTALL)
+
+
+def _part(text: str, absent: bool | None) -> str | None:
+    """A group's text, which RE2 gives as empty for one that took no part."""
+    if text or absent is False:
+        return text
+    if absent is None:
+        raise FeatureNotSupportedError(
+            "a group that may be empty or take no part in a match is not supported"
+        )
+    return None
 
 
 _WORDS = re.compile(r"[\w\s,;:/@#%&=<>!~'\"-]*")
@@ -98,6 +179,7 @@ def _find(
     body, groups = _named(pattern, ignore_case=ignore_case)
     flags = body[: body.index(")") + 1]
     rest = body[len(flags) :]
+    empty = _absent(_unnamed(rest))
     start, work = 0, 0
     while start <= len(text):
         # The character before stays in front, so that ^, \\b and their like see that there is one.
@@ -112,7 +194,11 @@ def _find(
         begin = kept + len(found["before"])
         whole = found[_WHOLE]
         end = begin + len(whole)
-        yield begin, end, tuple([found[f"k{i}"] for i in range(1, groups + 1)]) or (whole,)
+        parts = [
+            _part(found[f"k{i}"], absent)
+            for i, absent in zip(range(1, groups + 1), empty, strict=True)
+        ]
+        yield begin, end, tuple(parts) or (whole,)
         if not every:
             return
         start = end + 1 if end == begin else end

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 
 from catalog.errors import (
+    CharacterNotInRepertoireError,
     InvalidParameterValueError,
     SubstringError,
 )
@@ -27,6 +28,13 @@ from storage.errors import KeyTooLongError
 
 # The longest string a function may make: PostgreSQL's own limit is 1 GB, but a worker holds many.
 LONGEST = 64 << 20
+
+
+def _convert_from(value: bytes, _encoding: str) -> str:
+    text = value.decode("utf-8")
+    if "\0" in text:
+        raise CharacterNotInRepertoireError('invalid byte sequence for encoding "UTF8": 0x00')
+    return text
 
 
 def too_long() -> KeyTooLongError:
@@ -354,7 +362,7 @@ OVERLOADS: tuple[Overload, ...] = (
     function("decode", (_T, _T), _B, _from_base),
     function("get_byte", (_B, INT4), INT4, _get_byte),
     function("set_byte", (_B, INT4, INT4), _B, _set_byte),
-    function("convert_from", (_B, NAME), _T, lambda a, _e: a.decode("utf-8")),
+    function("convert_from", (_B, NAME), _T, _convert_from),
     function("convert_to", (_T, NAME), _B, lambda a, _e: a.encode("utf-8")),
     function("quote_literal", (_T,), _T, quote_literal),
     function("quote_nullable", (_T,), _T, _quote_nullable, strict=False),

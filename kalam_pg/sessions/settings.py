@@ -56,7 +56,7 @@ def _invalid(name: str, value: str, hint: str = "") -> InvalidParameterValueErro
     return InvalidParameterValueError(f'invalid value for parameter "{name}": "{value}"', hint=hint)
 
 
-_SHOWN_OFFSET = re.compile(r"<([+-]\d\d)>[+-]\d\d")
+_SHOWN_OFFSET = re.compile(r"<([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?>[+-]\d\d[:\d]*")
 """How a zone given as an offset is shown: in POSIX form, where the second sign is the other one."""
 
 
@@ -66,7 +66,9 @@ def timezone_of(name: str) -> tuple[str, tzinfo]:
     text = name.strip().strip("'")
     shown = _SHOWN_OFFSET.fullmatch(text)
     if shown is not None:
-        return text, timezone(timedelta(hours=int(shown[1])))
+        parts = [int(part or 0) for part in shown.group(2, 3, 4)]
+        offset = timedelta(hours=parts[0], minutes=parts[1], seconds=parts[2])
+        return text, timezone(-offset if shown[1] == "-" else offset)
     if text.upper() in ("UTC", "GMT", "ETC/UTC", "Z", "ZULU"):
         return ("UTC" if text.upper() in ("Z", "ZULU") else text.upper().replace("ETC", "Etc"), UTC)
     try:
@@ -77,7 +79,13 @@ def timezone_of(name: str) -> tuple[str, tzinfo]:
         if not abs(hours) <= 15:  # so that NaN fails too
             raise _invalid("TimeZone", name)
         sign = "-" if hours < 0 else "+"
-        whole = f"<{sign}{abs(int(hours)):02d}>{'+' if hours < 0 else '-'}{abs(int(hours)):02d}"
+        seconds = round(abs(hours) * 3600)
+        shown_as = f"{seconds // 3600:02d}"
+        if seconds % 3600:
+            shown_as += f":{seconds % 3600 // 60:02d}"
+        if seconds % 60:
+            shown_as += f":{seconds % 60:02d}"
+        whole = f"<{sign}{shown_as}>{'+' if hours < 0 else '-'}{shown_as}"
         return whole, timezone(timedelta(hours=hours))
     try:
         zone = ZoneInfo(text)

@@ -183,12 +183,15 @@ def _column(level: Level, node: exp.Column) -> Expr:
     return resolve_qualified(level, path, name, at)
 
 
-def whole_row(level: Level, path: tuple[str, ...], at: int) -> RowExpr | None:
-    """A relation's name used as a value: the row of its visible columns."""
+def whole_row(level: Level, path: tuple[str, ...], at: int) -> Expr | None:
+    """A relation's name used as a value: the row of its visible columns, or a function's value."""
     found = find_item(level, path, at)
     if found is None:
         return None
     up, item = found
+    if item.single:
+        value = item.ref(0, at)
+        return raise_levels(value, up) if up else value
     shown = [i for i, c in enumerate(item.columns) if not c.hidden]
     items = tuple(raise_levels(item.ref(i, at), up) if up else item.ref(i, at) for i in shown)
     names = tuple(item.columns[i].name for i in shown)

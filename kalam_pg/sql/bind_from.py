@@ -271,7 +271,8 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
     shown = _shown(columns, alias or name, names)
     relation = level.state.relation(shown)
-    level.add(Item(alias or name, relation, shown, names_of(shown)), at)
+    item = Item(alias or name, relation, shown, names_of(shown), single=len(shown) == 1)
+    level.add(item, at)
     lateral = any(up >= 0 for up, _ in column_refs(bound))
     return FunctionScan(relation, bound, shown, alias, ordinality, lateral)
 

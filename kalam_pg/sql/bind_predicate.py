@@ -113,7 +113,9 @@ def _compare_rows(level: Level, symbol: str, left: RowExpr, right: RowExpr, at: 
     result = apply_operator(level, symbol, pairs[-1], at)
     for pair in reversed(pairs[:-1]):
         here = apply_operator(level, symbol[0], pair, at)
-        equal = apply_operator(level, "=", pair, at)
+        assert isinstance(here, Call)
+        # Of the same operands: each is coerced once, and a parameter has one type.
+        equal = apply_operator(level, "=", here.args, at)
         rest = _combine(BoolKind.AND, (equal, result), at)
         result = _combine(BoolKind.OR, (here, rest), at)
     return result

@@ -53,7 +53,7 @@ from kalam_pg.sql.tree import (
     VirtualScan,
     Window,
 )
-from kalam_pg.sql.walk import walk
+from kalam_pg.sql.walk import conjuncts, walk
 from storage.errors import KeyTooLongError
 from storage.layout import Value
 
@@ -61,6 +61,7 @@ EmitQuery = Callable[..., Relation]
 
 # Most rows of a set that is computed here, in the memory of all.
 _INLINE_ROWS = 100_000
+_SUBQUERIES = (ScalarSubquery, ArraySubquery, Exists, InSubquery)
 _HIDDEN = ("_seq", "_deleted")
 _JOINS = {"inner": "INNER JOIN", "left": "LEFT JOIN", "right": "RIGHT JOIN", "full": "FULL JOIN"}
 
@@ -143,7 +144,7 @@ class FromClause:
 
     def _lateral(self, item: FromItem, base: str, refs: list[ColumnRef]) -> tuple[str, str]:
         """The item's rows per binding as a FROM item, and the condition that joins them."""
-        domain = make_domain(self._state, self._scope, base, refs)
+        domain = make_domain(self._state, self._scope, self._kept(base), refs)
         if isinstance(item, SubqueryScan):
             bound = lateral_query(self._state, self._emit_query, item.query, refs, domain)
         else:
@@ -153,6 +154,21 @@ class FromClause:
         on = binding_condition(self._scope, refs, alias)
         self._bind(item.relation, bound.physical)
         return derived(bound.sql, alias, bound.names()), on
+
+    def _kept(self, base: str) -> str:
+        """The rows of a FROM clause that WHERE keeps, as far as it can be told from them alone.
+
+        What depends on the others is not computed (and does not raise) of any other row.
+        """
+        expressions = Expressions(self._state, self._scope)
+        tests = []
+        for term in conjuncts(self._query.where):
+            parts = list(walk(term))
+            refs = [part for part in parts if isinstance(part, ColumnRef)]
+            plain = not any(isinstance(part, _SUBQUERIES) for part in parts)
+            if refs and plain and not is_volatile(term) and all(map(self._scope.knows, refs)):
+                tests.append(expressions.test(term))
+        return f"{base} WHERE {expressions.conjunction(tests).text}" if tests else base
 
     def _bind(self, relation: int, physical: tuple[pa.DataType, ...]) -> None:
         """Columns c0, c1 … of a relation."""
@@ -237,9 +253,7 @@ def _picks(query: Query) -> bool:
 def _rereads(query: Select) -> bool:
     """Whether something in it is computed for each distinct row of its FROM clause."""
     return any(
-        isinstance(node, ScalarSubquery | ArraySubquery | Exists | InSubquery)
-        or getattr(node, "lateral", False)
-        for node in walk(query)
+        isinstance(node, _SUBQUERIES) or getattr(node, "lateral", False) for node in walk(query)
     )
 
 

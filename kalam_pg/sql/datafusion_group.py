@@ -93,7 +93,8 @@ class Grouped:
         )
         for aggregate in self._aggregates.values():
             scope.add_node(aggregate, aggregates.emit(aggregate))
-        if not self._query.group_by and any(is_constant(t.expr) for t in self._query.targets):
+        whole = not self._query.group_by or () in self._query.grouping_sets
+        if whole and any(is_constant(t.expr) for t in self._query.targets):
             scope.single = self._as_result("count(*)", pa.int64())
         for grouping in self._groupings.values():
             scope.add_node(grouping, self._grouping(grouping))

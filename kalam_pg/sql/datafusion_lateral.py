@@ -263,10 +263,9 @@ def lateral_function(state: Rendering, scan: FunctionScan, domain: Domain) -> Bo
     kept = ", ".join([f"{a}.d{i}" for i in range(len(bindings))])
     lists = f"SELECT {', '.join([*bindings, f'{made.text} AS l'])} FROM {domain.sql}"
     name = "c0" if plain else "u"
-    # An empty list has no rows; DataFusion would keep one for a list that is NULL.
-    sql = (
-        f"SELECT {kept}, unnest({a}.l) AS {name} FROM ({lists}) AS {a} WHERE cardinality({a}.l) > 0"
-    )
+    # No list is NULL (of which DataFusion would keep a row), and an empty one has no rows. So there is
+    # no condition on the lists: it would be computed together with those that guard them.
+    sql = f"SELECT {kept}, unnest({a}.l) AS {name} FROM ({lists}) AS {a}"
     if not plain:
         kept = ", ".join([f"{b}.d{i}" for i in range(len(bindings))])
         columns = ", ".join([f"get_field({b}.u, 'c{i}') AS c{i}" for i in range(len(physical))])

@@ -176,27 +176,48 @@ class Queries:
             inner, terms = self._distinct(inner, kinds, query)
             hidden = []
         plain = not (hidden or query.distinct_on or query.distinct)
-        return self._finished(inner, terms, self._limits(query), order, plain=plain)
+        return self._finished(inner, terms, query, order, plain=plain)
 
     def _finished(
-        self, inner: Relation, terms: Sequence[str], limited: str, order: Order, *, plain: bool
+        self, inner: Relation, terms: Sequence[str], query: Query, order: Order, *, plain: bool
     ) -> Relation:
         """A level's rows in order, as many as are wanted. plain: it has its columns alone."""
-        if order is Order.ANY and not limited:
-            terms = ()
-        if plain and not terms:
-            return replace(inner, sql=inner.sql + limited)
+        limit, offset = limits(self._state, query)
+        limited = f" LIMIT {limit}" if limit is not None else ""
         names = list(inner.names())
-        by = _order(terms)
-        if order is not Order.COLUMN or not terms:
-            sql = f"SELECT {', '.join(names) or 'none'} FROM ({inner.sql}) AS {self._state.alias()}"
-            return replace(inner, sql=sql + by + limited)
+        listed = ", ".join(names) or "none"
+        if order is Order.ROWS:
+            if offset:
+                limited += f" OFFSET {offset}"
+            if plain and not terms:
+                return replace(inner, sql=inner.sql + limited)
+            sql = f"SELECT {listed} FROM ({inner.sql}) AS {self._state.alias()}"
+            return replace(inner, sql=sql + _order(terms) + limited)
+        if order is Order.ANY and not limited and not offset:
+            terms = ()
+        if plain and not terms and not offset:
+            return replace(inner, sql=inner.sql + limited)
         if limited:
-            few = f"SELECT * FROM ({inner.sql}) AS {self._state.alias()}{by}{limited}"
+            # An OFFSET in here would be lost where the rows are sorted once more.
+            limited = f" LIMIT {(limit or 0) + offset}"
+            few = f"SELECT * FROM ({inner.sql}) AS {self._state.alias()}{_order(terms)}{limited}"
             inner = replace(inner, sql=few)
-        items = [*names, f"arrow_cast(row_number() OVER ({by[1:]} {WHOLE}), 'Int64') AS {ORDER}"]
+        if not offset and (order is Order.ANY or not terms):
+            sql = f"SELECT {listed} FROM ({inner.sql}) AS {self._state.alias()}"
+            return replace(inner, sql=sql)
+        items = [
+            *names,
+            f"arrow_cast(row_number() OVER ({_order(terms)} {WHOLE}), 'Int64') AS {ORDER}",
+        ]
         sql = f"SELECT {', '.join(items)} FROM ({inner.sql}) AS {self._state.alias()}"
-        return Relation(sql, inner.physical, INT64)
+        shown = [*names, ORDER] if order is Order.COLUMN and terms else names
+        if offset:
+            sql = (
+                f"SELECT {', '.join(shown) or '1 AS none'} FROM ({sql}) AS {self._state.alias()}"
+                f" WHERE {ORDER} > {offset}"
+            )
+        has = INT64 if order is Order.COLUMN and terms else None
+        return Relation(sql, inner.physical, has)
 
     def _sort_items(
         self, query: Select, expressions: Expressions
@@ -255,11 +276,6 @@ class Queries:
         sql = f"SELECT {', '.join(names)} FROM ({ranked}) AS {self._state.alias()} WHERE n = 1"
         return replace(inner, sql=sql)
 
-    def _limits(self, query: Query) -> str:
-        limit, offset = limits(self._state, query)
-        text = f" LIMIT {limit}" if limit is not None else ""
-        return text + (f" OFFSET {offset}" if offset else "")
-
     # -------------------------------------------------------------- set operations and VALUES
 
     def _set_operation(self, query: SetOp, parent: Scope | None, order: Order) -> Relation:
@@ -284,7 +300,7 @@ class Queries:
                 scope.add_column(relation, i, lambda sql=sql: sql)  # type: ignore[misc]
             expressions = Expressions(self._state, scope)
             terms = [expressions.sortable(k.expr).text + direction(k) for k in query.order_by]
-        return self._finished(inner, terms, self._limits(query), order, plain=not keys)
+        return self._finished(inner, terms, query, order, plain=not keys)
 
 
 def _late(query: Select) -> list[Expr]:

@@ -84,7 +84,7 @@ class Scope:
     """The columns that expressions of one query level can see, and nodes already computed there.
 
     order: by what its rows are in the order of what they are read from, if that has one. single: a
-    column of the one row of an aggregate without keys.
+    column of what an aggregate makes of all rows, where it makes a row of none.
     """
 
     def __init__(self, parent: "Scope | None" = None) -> None:

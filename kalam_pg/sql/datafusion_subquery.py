@@ -68,7 +68,7 @@ from kalam_pg.sql.tree import (
     ValuesQuery,
     Window,
 )
-from kalam_pg.sql.walk import children, walk
+from kalam_pg.sql.walk import children, conjuncts, walk
 
 EmitQuery = Callable[..., Relation]
 Subquery = ScalarSubquery | ArraySubquery | Exists | InSubquery
@@ -297,15 +297,6 @@ class Subqueries:
     def _outer(query: Query) -> list[ColumnRef]:
         """The columns of this level (or further out) that a query reads, each once."""
         return outer_columns(query, relations_of(query))
-
-
-def conjuncts(expr: Expr | None) -> list[Expr]:
-    """The terms of a conjunction."""
-    if expr is None:
-        return []
-    if isinstance(expr, BoolOp) and expr.kind is BoolKind.AND:
-        return [term for arg in expr.args for term in conjuncts(arg)]
-    return [expr]
 
 
 def _without_not(expr: Expr) -> tuple[Expr, bool]:

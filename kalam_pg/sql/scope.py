@@ -85,8 +85,9 @@ class Item:
 
     names: column name to index, -1 where two columns share it. exprs: what the columns stand for
     when they are not simply columns of `relation` (JOIN USING). `table_name` and `schema` allow
-    `schema.table.column`; "" when an alias hides them. An item with `reachable` False is in FROM but
-    may not be referenced from here; it serves the error message only.
+    `schema.table.column`; "" when an alias hides them. single: its rows are values, not rows, so that
+    its name alone means the value (a function that returns a scalar). An item with `reachable` False
+    is in FROM but may not be referenced from here; it serves the error message only.
     """
 
     alias: str
@@ -98,6 +99,7 @@ class Item:
     rel_visible: bool = True
     cols_visible: bool = True
     table: Table | None = None
+    single: bool = False
 
     def ref(self, index: int, position: int) -> Expr:
         """The expression for one column."""

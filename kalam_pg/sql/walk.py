@@ -61,6 +61,15 @@ def map_children(node: Node, change: Callable[[Node], Node]) -> Node:
     return replace(node, **changed) if changed else node
 
 
+def conjuncts(expr: Expr | None) -> list[Expr]:
+    """The terms of a conjunction."""
+    if expr is None:
+        return []
+    if isinstance(expr, tree.BoolOp) and expr.kind is tree.BoolKind.AND:
+        return [term for arg in expr.args for term in conjuncts(arg)]
+    return [expr]
+
+
 def location(node: Node) -> int:
     """The leftmost known position in an expression, 0 when none is known (exprLocation)."""
     best: int = getattr(node, "position", 0)

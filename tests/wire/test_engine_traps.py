@@ -58,6 +58,12 @@ TRAPS = {
         WITH s AS (SELECT id FROM m ORDER BY id DESC) SELECT id, row_number() OVER () FROM s
         SELECT id * 2 FROM (SELECT id FROM (SELECT id FROM m ORDER BY id DESC LIMIT 3) s WHERE id <> 3) s
         """,
+    "OFFSET below the top": """
+        SELECT * FROM (SELECT k, array_agg(a ORDER BY id) AS l FROM m GROUP BY k ORDER BY 1 DESC NULLS LAST, 2 LIMIT 2 OFFSET 1) s
+        SELECT id FROM (SELECT id, d FROM m ORDER BY d, id LIMIT 2 OFFSET 1) s ORDER BY d, id
+        SELECT count(*) FROM (SELECT id FROM m OFFSET 1) s
+        SELECT id FROM m WHERE id IN (SELECT id FROM m ORDER BY id LIMIT 2 OFFSET 1) ORDER BY id
+        """,
     "rows of UNION ALL": """
         SELECT 3 UNION ALL SELECT 1 UNION ALL SELECT 2
         (SELECT id FROM m ORDER BY id DESC) UNION ALL (SELECT id FROM r ORDER BY id) LIMIT 5
@@ -97,6 +103,7 @@ TRAPS = {
         SELECT a, d, count(*), grouping(a) FROM m GROUP BY CUBE (a, d) ORDER BY 1, 2, 3, 4
         """,
     "unique after unnest": """
+        SELECT id, e FROM m, jsonb_array_elements(j) e WHERE jsonb_typeof(j) = 'array' ORDER BY 1, 2
         SELECT s.id, (SELECT count(*) FROM jsonb_array_elements(s.d)) FROM (SELECT id, '[1, 2]'::jsonb AS d FROM m) s ORDER BY 1
         SELECT count(*) FROM m, LATERAL unnest(ARRAY[m.id, m.id]) e
         """,

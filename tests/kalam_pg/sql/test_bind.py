@@ -171,6 +171,18 @@ def test_a_parameter_takes_the_type_it_meets_and_keeps_it():
     assert result.statement.targets[1].expr == Param(0, T.INT4)
 
 
+@pytest.mark.parametrize("symbol", ["<", "<=", ">", ">=", "="])
+def test_parameters_compared_with_a_row_have_its_fields_types(symbol):
+    result = bound(f"SELECT id FROM t WHERE (id, name) {symbol} ($1, $2)")
+    assert result.param_types == (T.INT4, T.TEXT)
+
+
+def test_a_function_s_name_alone_is_its_value():
+    (target,) = bound("SELECT e FROM jsonb_array_elements('[1]') e").statement.targets
+    assert isinstance(target.expr, ColumnRef)
+    assert target.expr.type is T.JSONB
+
+
 def test_a_type_given_by_parse_is_kept():
     assert bound("SELECT $1", T.DATE).param_types == (T.DATE,)
     assert bound("SELECT $1 + 1", T.INT8).columns[0].type is T.INT8
