@@ -98,7 +98,8 @@ def _ping_pong(server: Server, seconds: float) -> float:
         other.socket.close()
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """What a process has in memory."""
     fields = Path(f"/proc/{pid}/statm").read_text().split()
     return int(fields[1]) * resource.getpagesize()
 
@@ -128,9 +129,9 @@ def main() -> None:
 
 
 def _line(server: Server, count: int, seconds: float) -> None:
-    before = _resident_bytes(server.pid)
+    before = resident_bytes(server.pid)
     with _listeners(server, count):
-        kilobytes = (_resident_bytes(server.pid) - before) / count / 1000 if count else 0.0
+        kilobytes = (resident_bytes(server.pid) - before) / count / 1000 if count else 0.0
         rate = _ping_pong(server, seconds)
     shown = f"{kilobytes:.1f}" if count and server.is_kalam else "-"
     print(f"| {count} | {server.name} | {rate:,.0f} | {shown} |", flush=True)

@@ -34,7 +34,7 @@ from kalam_pg.sql.tree import (
     Target,
 )
 from kalam_pg.sql.walk import location, walk
-from storage.layout import Row
+from storage.layout import Row, Value
 from storage.log.clock import us_of
 from storage.log.log_entry import Op
 
@@ -63,7 +63,8 @@ class LiveQuery:
     """A subscription's query, compiled. Rows are the table's, in the order of its columns.
 
     where: None shows every row. moves: whether its answer depends on more than the row. key: positions
-    of the primary key's columns, in key order.
+    of the primary key's columns, in key order. tree: the bound query, None if what it shows of a row may
+    depend on more than that (who asks, the time): two with one tree show the same.
     """
 
     table: Table
@@ -72,6 +73,7 @@ class LiveQuery:
     moves: bool
     key: tuple[int, ...]
     _project: Project
+    tree: Select | None = None
 
     def see(self, op: Op, row: Row, old: Row | None, seq: int, context: EvalContext) -> Seen | None:
         """What a change of one row is to the subscription; None: nothing.
@@ -142,7 +144,9 @@ def compile_query(query: Query | Dml) -> LiveQuery:
         for node in walk(query.where)
     )
     targets = [compile_expr(target.expr, _slot) for target in query.targets]
-    return LiveQuery(table, query.columns, where, moves, table.layout.key, _projection(targets))
+    tree = None if any(map(_is_its_own, walk(query))) else query
+    projection = _projection(targets)
+    return LiveQuery(table, query.columns, where, moves, table.layout.key, projection, tree)
 
 
 def snapshot_query(query: Query | Dml, last_rows: int | None, *, keyed: bool = False) -> Select:
@@ -203,6 +207,20 @@ def _check_call(call: Call) -> None:
     if overload.volatility is Volatility.VOLATILE or overload.server_only:
         # Asked twice of one row it would answer twice.
         raise _refused(f"function {overload.name} in its query", call)
+
+
+def _is_its_own(node: object) -> bool:
+    """Whether queries that compare equal with this in them may show something else."""
+    if isinstance(node, Call):
+        return node.overload.volatility is not Volatility.IMMUTABLE
+    return isinstance(node, Const) and not is_exact(node.value)
+
+
+def is_exact(value: Value) -> bool:
+    """Whether a value that compares equal is the same: 0.0 and -0.0 do."""
+    if isinstance(value, tuple):
+        return all(map(is_exact, value))
+    return not isinstance(value, float)
 
 
 def _slot(reference: ColumnRef) -> int:

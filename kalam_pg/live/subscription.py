@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live import payload
+from kalam_pg.live.alike import Alike, Kinds
 from kalam_pg.live.filter import LiveQuery, Seen
 from kalam_pg.live.hub import Commit, Gap, Subscriber
 from kalam_pg.live.payload import ChangeEncoder
@@ -60,6 +61,7 @@ class Subscription:
     """
 
     __slots__ = (
+        "_alike",
         "_encoder",
         "_flushed",
         "_listed",
@@ -83,6 +85,7 @@ class Subscription:
         query: LiveQuery,
         context: EvalContext,
         encoder: ChangeEncoder,
+        alike: Alike,
         subscriber: Subscriber,
         listed: "LiveQueries",
         *,
@@ -100,6 +103,7 @@ class Subscription:
         self.progress_s = progress_s
         self.silent_until = 0.0
         self._encoder = encoder
+        self._alike = alike
         self._skipped = 0  # Changes that it does not show, since the last that it does.
         self._flushed = 0  # To be told once everything before is: later ones take its place.
         self._listed = listed
@@ -144,7 +148,9 @@ class Subscription:
                 if isinstance(item, Gap):
                     told.append(payload.gap(item.dropped))
                 else:
-                    told += self._told(item)
+                    objects = self._alike.told(item, self._told)
+                    self._skipped = 0 if objects else self._skipped + len(item.changes)
+                    told += objects
                     seq = item.seq
         except KalamError as exc:
             told.append(self._end(exc, seq))
@@ -186,7 +192,6 @@ class Subscription:
             one = self.query.see(change.op, change.row, change.old, commit.seq, self.context)
             if one is not None:
                 seen.append((change.n, one))
-        self._skipped = 0 if seen else self._skipped + len(commit.changes)
         for at, (n, one) in enumerate(seen, 1):
             yield self._encoder.change(
                 one.op,
@@ -201,9 +206,13 @@ class Subscription:
 
 
 class LiveQueries:
-    """Every subscription that is open, by number; and who wants to know of flushes."""
+    """Every subscription that is open, by number; and who wants to know of flushes.
+
+    kinds: what equal ones share.
+    """
 
     def __init__(self) -> None:
+        self.kinds = Kinds()
         self._open: dict[int, Live] = {}
         self._newest = 0
         self._flushes: dict[TabletId, dict[Live, None]] = {}

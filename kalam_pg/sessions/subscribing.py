@@ -14,7 +14,8 @@ from catalog.model import TableKind
 from catalog.privileges import Action, check_table
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.live.filter import LiveQuery
+from kalam_pg.live.alike import Alike
+from kalam_pg.live.filter import LiveQuery, is_exact
 from kalam_pg.live.hub import Position, Subscriber
 from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
@@ -109,6 +110,7 @@ class Parts(TypedDict):
     query: LiveQuery
     context: EvalContext
     encoder: ChangeEncoder
+    alike: Alike
     subscriber: Subscriber
     listed: LiveQueries
     progress_s: float
@@ -130,14 +132,20 @@ def join(
         raise FeatureNotSupportedError("a subscription needs a client that can be told")
     encoder = _encoder(sql, query, options)
     database = sql.database
+    tablet = database.tablet(query.table, sql.user).id
+    form = (sql.settings.types, options.bigint, options.old)
+    may_share = query.tree is not None and all(map(is_exact, params))
+    kind = (tablet, query.tree, tuple(params), form) if may_share else None
+    alike = database.live_queries.kinds.of(kind)
+    if alike.query is None:
+        alike.query = query
     return {
-        "query": query,
+        "query": alike.query,
         "context": replace(sql.context(params), params=tuple(params)),
         "encoder": encoder,
+        "alike": alike,
         "subscriber": database.hub.subscribe(
-            database.tablet(query.table, sql.user).id,
-            sql.ears.wake,
-            stream=query.table.kind is TableKind.STREAM,
+            tablet, sql.ears.wake, stream=query.table.kind is TableKind.STREAM
         ),
         "listed": database.live_queries,
         "progress_s": options.progress_ms / 1000.0,

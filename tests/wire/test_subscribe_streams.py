@@ -193,3 +193,38 @@ def test_a_client_that_does_not_read_is_told_how_much_it_has_missed(server, pres
         assert len(told) + dropped == commits * each + 1
         places = [tuple(map(int, name.split("."))) for name in told[:-1]]
         assert places == sorted(places)
+
+
+def test_subscriptions_that_are_equal_and_those_that_only_look_so_are_told_their_own(server, chat):
+    """Told by one and the same commit, whatever they share."""
+    with server.root() as root, server.connect("alice") as alice, server.connect("bob") as bob:
+        root.execute(f"CREATE TABLE {chat}.board (id bigint PRIMARY KEY, who text, at timestamptz)")
+        asked = {
+            "plain": (f"SUBSCRIBE TO {chat}.board", None, ""),
+            "mine": (f"SUBSCRIBE TO {chat}.board WHERE who = CURRENT_USER", None, ""),
+            "numbers": (f"SUBSCRIBE TO {chat}.board", None, "bigint = 'number', "),
+            "first": (f"SUBSCRIBE TO SELECT id FROM {chat}.board WHERE id = %s", [1], ""),
+            "second": (f"SUBSCRIBE TO SELECT id FROM {chat}.board WHERE id = %s", [2], ""),
+            "minus": (f"SUBSCRIBE TO SELECT id, %s::float8 AS z FROM {chat}.board", [-0.0], ""),
+            "zero": (f"SUBSCRIBE TO SELECT id, %s::float8 AS z FROM {chat}.board", [0.0], ""),
+        }
+        bob.execute("SET TimeZone = 'Asia/Tokyo'")
+        for each in (alice, bob):
+            for channel, (text, params, options) in asked.items():
+                each.execute(f"{text} OPTIONS ({options}channel = '{channel}')", params)
+        with root.transaction():
+            root.execute(f"INSERT INTO {chat}.board VALUES (1, 'alice', '2026-01-01 00:00Z')")
+            root.execute(f"INSERT INTO {chat}.board VALUES (2, 'bob', '2026-01-01 00:00Z')")
+        seen = {}
+        for name, each, mine in (("alice", alice, 1), ("bob", bob, 2)):
+            told = {channel: [] for channel in asked}
+            for one in each.notifies(timeout=HEARD_S, stop_after=13):
+                told[one.channel].append(json.loads(one.payload)["row"])
+                if one.channel in ("minus", "zero"):  # A minus sign is lost in Python's int.
+                    assert ('"z":-0' in one.payload) == (one.channel == "minus")
+            assert [row["id"] for row in told["plain"]] == ["1", "2"]
+            assert [row["id"] for row in told["mine"]] == [str(mine)]
+            assert [row["id"] for row in told["numbers"]] == [1, 2]
+            assert [told["first"], told["second"]] == [[{"id": "1"}], [{"id": "2"}]]
+            seen[name] = told["plain"][0]["at"]
+        assert seen["alice"] != seen["bob"], "each in its own time zone"

@@ -1,0 +1,70 @@
+"""What equal subscriptions tell of a commit is made once, by the first that comes to it, for all of them.
+
+A thousand clients that follow one SHARED table with one query are told the same objects. Two subscriptions
+are equal when their tablet, bound query, parameters, settings and options are; a query whose answer depends
+on more than the row (who asks, what time it is) is equal to none.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final
+from weakref import WeakValueDictionary
+
+from kalam_pg.live.filter import LiveQuery
+from kalam_pg.live.hub import Commit
+
+KEPT_CHARACTERS: Final = 128 << 10
+"""Of objects that one kind of subscriptions keeps for those of them that have not come to it yet."""
+
+KEPT_COMMITS: Final = 256
+
+
+class Alike:
+    """The newest objects that subscriptions of one kind were told, by commit.
+
+    query: compiled, the first one's for all of them.
+    """
+
+    __slots__ = ("__weakref__", "_characters", "_made", "is_shared", "query")
+
+    def __init__(self) -> None:
+        self.query: LiveQuery | None = None
+        self.is_shared = False
+        self._made: dict[tuple[int, int, int], tuple[str, ...]] = {}
+        self._characters = 0
+
+    def told(self, commit: Commit, make: Callable[[Commit], Iterable[str]]) -> tuple[str, ...]:
+        """The objects of a commit (or, after a token in its middle, of the rest of it)."""
+        if not self.is_shared:
+            return tuple(make(commit))
+        changes = commit.changes
+        key = commit.seq, changes[0].n, len(changes)
+        made = self._made.get(key)
+        if made is None:
+            made = tuple(make(commit))
+            self._keep(key, made)
+        return made
+
+    def _keep(self, key: tuple[int, int, int], made: tuple[str, ...]) -> None:
+        kept = self._made
+        kept[key] = made
+        self._characters += sum(map(len, made))
+        while self._characters > KEPT_CHARACTERS or len(kept) > KEPT_COMMITS:
+            self._characters -= sum(map(len, kept.pop(next(iter(kept)))))
+
+
+class Kinds:
+    """What is shared by the subscriptions that are open."""
+
+    def __init__(self) -> None:
+        self._kinds: WeakValueDictionary[Hashable, Alike] = WeakValueDictionary()
+
+    def of(self, key: Hashable) -> Alike:
+        """What subscriptions of this key share; None: nobody's but its own."""
+        found = None if key is None else self._kinds.get(key)
+        if found is not None:
+            found.is_shared = True
+            return found
+        made = Alike()
+        if key is not None:
+            self._kinds[key] = made
+        return made
