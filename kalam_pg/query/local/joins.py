@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import STRIDE, Run
+from kalam_pg.query.local.running import Run, spans
 from kalam_pg.query.local.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
 from storage.layout import Row
@@ -61,10 +61,9 @@ class HashJoin:
         rest, nulls = self.rest, (None,) * self.right_width
         rows: list[Row] = []
         mine = self._made(left, "left", run)
-        for start in range(0, len(mine), STRIDE):
+        for part in spans(len(mine)):
             run.budget.check()
-            stop = start + STRIDE
-            for key, row in zip(mine[start:stop], left.rows[start:stop], strict=True):
+            for key, row in zip(mine[part], left.rows[part], strict=True):
                 matches = found(key)
                 if matches is not None:
                     if len(matches) > _MANY:

@@ -18,6 +18,7 @@ from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import emit
 from kalam_pg.sql.tree import OutputColumn, Query
+from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.layout import Row
 from storage.tail.live_rows import LiveRows
@@ -130,5 +131,7 @@ class LocalPlan:
                     emit(self.query, x.context)
                 except FeatureNotSupportedError:
                     known = False
+                except KalamError:
+                    pass  # Of a value, or a constant: whoever comes to it says so.
             self.experience.answerable = known
         return known

@@ -17,7 +17,7 @@ from kalam_pg.query.local.grouping import Grouped, Groups
 from kalam_pg.query.local.joins import Source
 from kalam_pg.query.local.level import Level
 from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import STRIDE, Run
+from kalam_pg.query.local.running import Run, spans
 from kalam_pg.query.local.values import Key, kept, row_keys, values
 from kalam_pg.query.sorting import Bounds, Order, order_of, sorted_places
 from kalam_pg.sql.closures import Run as Closure
@@ -206,12 +206,9 @@ class SelectProgram:
         if len(output) == 1:
             return [(value,) for value in values(output[0], relation, run)]
         rows, found = relation.rows, list[Row]()
-        for start in range(0, len(rows), STRIDE):
+        for part in spans(len(rows)):
             run.budget.check()
-            found += [
-                tuple([closure(row, run) for closure in output])
-                for row in rows[start : start + STRIDE]
-            ]
+            found += [tuple([closure(row, run) for closure in output]) for row in rows[part]]
         return found
 
 

@@ -1,5 +1,6 @@
 """One run of a program: what it reads, what it has worked out so far, and how long it may go on."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from time import thread_time
 from typing import Any
@@ -9,13 +10,25 @@ from kalam_pg.query.local.relation import Relation
 from storage.layout import Row
 
 STRIDE = 256
-"""Rows between two looks at the clock: some 50 µs."""
+"""Rows between two looks at the clock, at most: some 50 µs."""
+
+_FIRST = 16
+"""Rows before the first look: what one costs is not known yet."""
 
 _SURROUNDINGS = tuple([field.name for field in fields(EvalContext)])
 
 
 class TooLargeError(Exception):
     """It takes longer than the event loop may be held: an engine should answer."""
+
+
+def spans(count: int) -> Iterator[slice]:
+    """So many rows in pieces that grow, with a look at the clock before each."""
+    start, size = 0, _FIRST
+    while start < count:
+        yield slice(start, start + size)
+        start += size
+        size = min(2 * size, STRIDE)
 
 
 class Budget:

@@ -9,7 +9,7 @@ from kalam_pg.functions.define import Datum
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import STRIDE, Run
+from kalam_pg.query.local.running import Run, spans
 from kalam_pg.query.rules import Closure
 from kalam_pg.sql.closures import Constant, Slot
 from storage.layout import Row, Value
@@ -30,18 +30,18 @@ def values(closure: Closure, relation: Relation, run: Run) -> Sequence[Value]:
 def over(closure: Closure, rows: Sequence[Row], run: Run) -> list[Value]:
     """The closure's value for each of some rows."""
     found: list[Value] = []
-    for start in range(0, len(rows), STRIDE):
+    for part in spans(len(rows)):
         run.budget.check()
-        found += [closure(row, run) for row in rows[start : start + STRIDE]]
+        found += [closure(row, run) for row in rows[part]]
     return found
 
 
 def kept(rows: Sequence[Row], test: Closure, run: Run) -> list[Row]:
     """The rows of which the test is true."""
     found: list[Row] = []
-    for start in range(0, len(rows), STRIDE):
+    for part in spans(len(rows)):
         run.budget.check()
-        found += [row for row in rows[start : start + STRIDE] if test(row, run) is True]
+        found += [row for row in rows[part] if test(row, run) is True]
     return found
 
 

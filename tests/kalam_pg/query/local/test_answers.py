@@ -13,7 +13,7 @@ from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.query.local.program import compile_local
-from kalam_pg.query.local.running import TooLargeError
+from kalam_pg.query.local.running import TooLargeError, spans
 from kalam_pg.sql.tree import Bound
 from storage.errors import KalamError
 from storage.tail.live_rows import LiveRows
@@ -307,6 +307,13 @@ def test_a_run_ends_when_its_time_is_up():
     bound = ENGINE.bind("SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g, t h, t i")
     with pytest.raises(TooLargeError):
         run(bound, ROWS, seconds=0.01)
+
+
+def test_the_clock_is_looked_at_before_many_rows_can_have_cost_much():
+    pieces = list(spans(1000))
+    assert [piece.stop - piece.start for piece in pieces[:4]] == [16, 32, 64, 128]
+    assert [at for piece in pieces for at in range(1000)[piece]] == list(range(1000))
+    assert list(spans(0)) == []
 
 
 def test_a_recursion_that_never_ends_ends_with_its_time():
