@@ -4,6 +4,7 @@ A record of the journal is a line of JSON: a snapshot, a change with its token, 
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -99,6 +100,8 @@ class Journal:
 
 def follow(subject: Subject, port: int, path: Path, form: str) -> None:
     """Never ends by itself."""
+    # It warns when it cannot cancel what it was reading from a server that is gone: that is tried here.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     journal = Journal(path)
     read = FORMS[form]
     while True:
