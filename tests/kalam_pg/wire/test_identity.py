@@ -43,17 +43,13 @@ WAYS = {
 
 def tables_in_memory(server: Server) -> set[int]:
     """Every table that the engine keeps something of."""
-    registry = server.services.database.engine._tablets
-    kept = {*registry._stream_options}
-    for tablets in (
-        registry._tablets,
-        registry._recent,
-        registry._streams,
-        registry._filled_streams,
-    ):
+    engine = server.services.database.engine
+    registry, streams = engine._tablets, engine.streams
+    kept = {*streams._limits}
+    for tablets in (registry._tablets, registry._recent, streams._open, streams._filled):
         kept |= {tablet.table for tablet in tablets}
     kept |= {tablet.table for tablet in registry.dirty}
-    kept |= {t.table for t in server.services.database.engine._log._absent._filters}
+    kept |= {t.table for t in engine._log._absent._filters}
     return kept
 
 
