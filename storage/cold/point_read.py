@@ -66,6 +66,12 @@ class SegmentReader:
                 raise damaged(self.segment, self._tablet, "has a damaged key filter") from exc
         return self._filter
 
+    def kept_filter(self) -> KeyFilter:
+        """The key filter, once it was loaded. Raises NotInMemoryError."""
+        if self._filter is None:
+            raise NotInMemoryError
+        return self._filter
+
     def find(self, key: bytes, layout: Layout) -> Found | None:
         """The version of a key, None when the segment lacks it.
 
@@ -84,10 +90,9 @@ class SegmentReader:
 
     def find_cached(self, key: bytes, layout: Layout) -> Found | None:
         """As `find`, out of memory. Raises NotInMemoryError when that cannot tell."""
-        if self._filter is None:
-            raise NotInMemoryError
-        group = self._filter.row_group(key)
-        if group < 0 or not self._filter.may_hold(key):
+        key_filter = self.kept_filter()
+        group = key_filter.row_group(key)
+        if group < 0 or not key_filter.may_hold(key):
             return None
         table: pa.Table | None = DECODED.get(self.segment.path, group)
         if table is None:

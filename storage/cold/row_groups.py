@@ -15,7 +15,7 @@ from storage.arrow import SEQ, column_name, to_array
 from storage.cold.decoded import DECODED
 from storage.cold.extents import Extent, MaybeExtent, of_missing, of_stats
 from storage.cold.manifest import Segment
-from storage.cold.point_read import SegmentReader
+from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
 
@@ -58,12 +58,17 @@ class Footer:
 
 
 class RowGroups:
-    """One segment, for rows of `layout`. It reads files: for a worker thread."""
+    """One segment, for rows of `layout`.
 
-    def __init__(self, reader: SegmentReader, layout: Layout) -> None:
+    It reads files, so it is for a worker thread; or, with `in_memory`, none: what is not kept of them
+    raises NotInMemoryError.
+    """
+
+    def __init__(self, reader: SegmentReader, layout: Layout, *, in_memory: bool = False) -> None:
         self.segment: Segment = reader.segment
         self.layout = layout
         self._reader = reader
+        self._in_memory = in_memory
 
     @property
     def count(self) -> int:
@@ -119,6 +124,8 @@ class RowGroups:
             else:
                 found[name] = self._missing(group, name)
         if lacking:
+            if self._in_memory:
+                raise NotInMemoryError
             table = self._reader.read_group(group, self._footer.metadata, lacking)
             for name in lacking:
                 values = found[name] = table.column(name).combine_chunks()
@@ -130,6 +137,8 @@ class RowGroups:
         path = self.segment.path
         footer: Footer | None = DECODED.get(path, _FOOTER)
         if footer is None:
+            if self._in_memory:
+                raise NotInMemoryError
             metadata = self._reader.read_footer()
             footer = Footer(metadata)
             DECODED.put(path, _FOOTER, footer, metadata.serialized_size * _FOOTER_GROWTH)
@@ -141,7 +150,9 @@ class RowGroups:
 
     def _key_extent(self, group: int) -> Extent:
         """Of the key's first column, by which all row groups are in order."""
-        first_keys = self._reader.load_filter().first_keys
+        reader = self._reader
+        key_filter = reader.kept_filter() if self._in_memory else reader.load_filter()
+        first_keys = key_filter.first_keys
         last = first_keys[group + 1] if group + 1 < len(first_keys) else self.segment.max_key
         return Extent(self._leading(first_keys[group]), self._leading(last), nulls=False)
 

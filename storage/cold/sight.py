@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from storage.arrow import DELETED, SEQ, column_name, to_batches, to_values
 from storage.cold.extents import Condition
 from storage.cold.manifest import Segment, superseding
-from storage.cold.point_read import SegmentReader
+from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.row_groups import RowGroups, missing_values
 from storage.ids import TabletId
 from storage.keys import key_maker
@@ -28,6 +28,7 @@ class Sight:
 
     batches: hot live rows. readers: of the view's segments, oldest first. superseded: whether a hot
     version may hide a row of theirs. changes: what the transaction has made of a key, None: no row.
+    in_memory: no file is read, NotInMemoryError is raised instead.
     """
 
     tablet: TabletId
@@ -37,6 +38,7 @@ class Sight:
     readers: Sequence[SegmentReader]
     superseded: bool
     changes: Mapping[bytes, Row | None]
+    in_memory: bool = False
 
     def hot(self) -> "list[Piece]":
         """The rows in memory."""
@@ -56,7 +58,10 @@ class Sight:
         segments = [reader.segment for reader in self.readers]
         newer = superseding(segments)
         return [
-            ColdSegment(RowGroups(reader, self.layout), self._hides(number, newer))
+            ColdSegment(
+                RowGroups(reader, self.layout, in_memory=self.in_memory),
+                self._hides(number, newer),
+            )
             for number, reader in enumerate(self.readers)
         ]
 
@@ -70,6 +75,8 @@ class Sight:
         ]
         if not others and not self.superseded and not self.changes:
             return None
+        if others and self.in_memory:
+            raise NotInMemoryError  # Which of their key columns are kept nobody asks.
         changes, layout = self.changes, self.layout
 
         def hides(key: bytes, seq: int) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 import random
+from dataclasses import replace
 from functools import cmp_to_key
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from storage.cold.counting import count_rows
 from storage.cold.extents import Condition, SortKey
 from storage.cold.first_rows import Limits, Question, Work, first_rows
 from storage.cold.flush import flush
+from storage.cold.point_read import NotInMemoryError
 from storage.cold.segment import encode_segments
 from storage.fs import OS
 from storage.keys import encode_sort_key
@@ -92,6 +94,7 @@ class Life:
         self.tablet = self.open(directory)
         self.directory = directory
         self.rows = {}
+        self.left_to_files = 0
 
     def open(self, directory):
         tablet = Tablet(
@@ -177,11 +180,23 @@ class Life:
         given = frozenset(randomly.sample(range(width), 3)) | {0}
         return Question(conditions, order, wanted, every, where, examined, given)
 
+    def from_memory(self, sight, question):
+        """The same where nothing has to be read; None: something has."""
+        try:
+            return first_rows(
+                replace(sight, in_memory=True), question, Work(Limits()), lambda: None
+            )
+        except NotInMemoryError:
+            self.left_to_files += 1
+            return None
+
     def check(self):
         changes, rows = self.own_changes()
         question = self.question()
         sight = self.sight(changes)
         found = first_rows(sight, question, Work(Limits()), lambda: None)
+        again = self.from_memory(sight, question)
+        assert again is None or [repr(row) for row in again] == [repr(row) for row in found]
         meeting = [row for row in rows if meets(row, question.conditions)]
         assert count_rows(sight, question.conditions, Work(Limits()), lambda: None) == len(meeting)
         wanted = [row for row in meeting if question.where is None or question.where(row)]
@@ -230,8 +245,11 @@ def ranked(key, row):
 @pytest.mark.slow
 def test_the_first_rows_are_those_of_all_rows_sorted(tmp_path, monkeypatch):
     monkeypatch.setitem(encode_segments.__kwdefaults__, "group_rows", 3)
+    left = 0
     for seed in range(12):
         life = Life(seed, tmp_path / str(seed))
         life.live()
         for _ in range(50):
             life.check()
+        left += life.left_to_files
+    assert 0 < left < 500, "much of what was read just now is in memory"
