@@ -34,6 +34,7 @@ from kalam_pg.sql.tree import (
     Expr,
     OutputColumn,
     Query,
+    RowExpr,
     Select,
     Target,
     ValuesQuery,
@@ -130,6 +131,8 @@ def _values(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     consumed(node, "with_", "expressions", "order", "limit", "offset")
     rows = bind_rows(level, node.expressions)
     state = level.state
+    if any(type(item) is RowExpr for row in rows for item in row):
+        raise unsupported("a row value as output column", node)
     width = len(rows[0])
     columns: list[OutputColumn] = []
     cast: list[tuple[Expr, ...]] = []

@@ -22,6 +22,7 @@ from kalam_pg.sql.tree import (
 )
 from kalam_pg.sql.walk import children
 
+_ALL_ROWS = 1 << 62
 _FLOATS = (types.FLOAT4, types.FLOAT8)
 
 
@@ -145,6 +146,9 @@ class Grouped:
         # Without keys there is one row, which only an aggregate makes.
         selected = ", ".join(results) or ("1 AS none" if grouping else "count(*) AS none")
         sql = f"SELECT {selected} FROM ({sql}) AS {self._rows}{grouping}"
+        if not self._query.group_by or () in self._query.grouping_sets:
+            # It has a row of no rows: no condition may be put below it, and none goes below a LIMIT.
+            sql += f" LIMIT {_ALL_ROWS}"
         if self._forced:
             # No rows make no group: the one row of an ungrouped aggregate comes from outside.
             one, groups = self._state.alias(), self._state.alias()

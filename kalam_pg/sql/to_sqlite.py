@@ -140,6 +140,8 @@ class _Emitter(SourceEmitter):
         ]
         if not found:
             return []
+        if any(len(node.overload.out_names) > 1 for node in found):
+            raise FeatureNotSupportedError("a row value as output column is not supported")
         if q.grouped:
             raise FeatureNotSupportedError(
                 "set-returning functions are not implemented here in catalogue queries"

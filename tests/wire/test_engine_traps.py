@@ -97,7 +97,10 @@ TRAPS = {
         SELECT id FROM m WHERE EXISTS (SELECT 1 FROM r WHERE r.id = m.k) ORDER BY id
         SELECT id FROM m WHERE NOT EXISTS (SELECT 1 FROM r OFFSET 3) ORDER BY id
         """,
-    "conditions below aggregates": "SELECT 1 FROM (SELECT 1 AS c, count(*) FROM m) s WHERE s.c > 2",
+    "conditions below aggregates": """
+        SELECT 1 FROM (SELECT 1 AS c, count(*) FROM m) s WHERE s.c > 2
+        SELECT n FROM (SELECT 1 AS c, n FROM (SELECT k, count(*) AS n FROM m GROUP BY ROLLUP (k)) s) u WHERE c > 2
+        """,
     "constants in grouping sets": """
         SELECT c, count(*) FROM (SELECT 'a' AS c FROM m) s GROUP BY GROUPING SETS ((c), ()) ORDER BY 2, 1 NULLS FIRST
         SELECT a, d, count(*), grouping(a) FROM m GROUP BY CUBE (a, d) ORDER BY 1, 2, 3, 4
