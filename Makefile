@@ -41,8 +41,9 @@ format: setup
 	.venv/bin/ruff check --fix-only --quiet .
 	.venv/bin/ruff format .
 
+# A file of tests stays with one process: what its tests share is made once.
 test: lint
-	.venv/bin/pytest
+	.venv/bin/pytest -n 2 --dist loadfile
 
 quick: setup
 	.venv/bin/pytest -m 'not slow'
