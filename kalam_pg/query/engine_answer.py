@@ -80,7 +80,8 @@ class EngineAnswer:
                         if stream is None:
                             stream = await self._engine.run(self._query, self._limits)
                         use.value = await use.function(stream)
-                        use.done = True
+                        # Who asked it to stop is not asked to ask again, though it was done by then.
+                        use.done = not use.scope.cancel_called
                 except Exception as exc:  # noqa: BLE001 -- handed to the statement, which knows what to say
                     use.error = exc
                 if use.last or not use.done:

@@ -230,7 +230,8 @@ class Connection(Channel):
         if self.work is not None:
             self.work.cancel()
         else:
-            self.canceled = self.queued
+            # One that waits for its turn, or until the peer has read.
+            self.canceled = self.queued or self._blocked
 
     def want_turn(self) -> None:
         """Have `turn` called soon."""

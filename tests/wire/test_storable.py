@@ -133,8 +133,8 @@ MADE = [
     ("text", r"U&'\d83d\de42'", "🙂"),
     ("text", r"U&'\D800'", "42601"),
     ("text", "chr(55296)", "54000"),
-    ("text", """'["\\ud800"]'::json ->> 0""", "22021"),
-    ("text[]", """ARRAY['["\\ud800"]'::json ->> 0]""", "22021"),
+    ("text", """'["\\ud800"]'::json ->> 0""", "22P02"),
+    ("text[]", """ARRAY['["\\ud800"]'::json ->> 0]""", "22P02"),
 ]
 
 
@@ -160,10 +160,10 @@ def test_one_clients_bad_text_fails_no_others_commit(server):
         root.execute("CREATE TABLE made (id INT PRIMARY KEY, v text) WITH (TYPE = 'USER')")
         root.execute("BEGIN")
         root.execute("INSERT INTO made VALUES (1, 'good')")
-        root.execute("""INSERT INTO made SELECT 2, '["\\ud800"]'::json ->> 0""")
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+            root.execute("""INSERT INTO made SELECT 2, '["\\ud800"]'::json ->> 0""")
         other.execute("INSERT INTO made VALUES (3, 'good')")
-        with pytest.raises(psycopg.errors.CharacterNotInRepertoire):
-            root.execute("COMMIT")
+        root.execute("COMMIT")
         assert root.execute("SELECT id FROM made").fetchall() == [(3,)]
         root.execute("DROP TABLE made")
 

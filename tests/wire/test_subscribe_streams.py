@@ -218,7 +218,7 @@ def test_subscriptions_that_are_equal_and_those_that_only_look_so_are_told_their
         seen = {}
         for name, each, mine in (("alice", alice, 1), ("bob", bob, 2)):
             told = {channel: [] for channel in asked}
-            for one in each.notifies(timeout=HEARD_S, stop_after=13):
+            for one in each.notifies(timeout=HEARD_S, stop_after=11):
                 told[one.channel].append(json.loads(one.payload)["row"])
                 if one.channel in ("minus", "zero"):  # A minus sign is lost in Python's int.
                     assert ('"z":-0' in one.payload) == (one.channel == "minus")

@@ -278,7 +278,6 @@ OPTIONS (last_rows=1)""",
         """SUBSCRIBE TO iot.sensor_data
 WHERE temperature > 80.0 OR humidity > 95.0""",
         "Subscribe",
-        "live subscriptions",
     ),
     Example(
         1,
@@ -400,7 +399,6 @@ VALUES (1, 'ai_model', 'cancelled')""",
         3,
         "SUBSCRIBE SELECT * FROM chat.typing_events WHERE conversation_id = 1 OPTIONS (last_rows=50)",
         "Subscribe",
-        "live subscriptions",
     ),
     Example(
         3,
