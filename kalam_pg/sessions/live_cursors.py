@@ -29,8 +29,8 @@ class LiveCursor(CursorRows):
         self._part_max = part_max
         self._given: RowStore | None = None
         """What the newest FETCH has taken, until it has ended."""
-        self._again: Stored | None = None
-        """What a FETCH had taken that was cancelled."""
+        self._again: list[Stored] = []
+        """What FETCHes had taken that were cancelled, the last of them first."""
 
     def allow(self, wait_s: float, statement_s: float) -> None:
         """See `LiveRows.allow`."""
@@ -63,9 +63,9 @@ class LiveCursor(CursorRows):
     def close(self) -> None:
         self.source.close()
         self._put_back()
-        if self._again is not None:
-            self._again.close()
-            self._again = None
+        for rows in self._again:
+            rows.close()
+        self._again.clear()
 
     def _limit(self, count: int | None) -> int:
         most = self._part_max or (1 << 62)
@@ -77,13 +77,17 @@ class LiveCursor(CursorRows):
         """The newest FETCH was cancelled, if it has not ended."""
         given, self._given = self._given, None
         if given is not None:
-            self._again = Stored(given)
+            # In front of what it has not come to of those before it.
+            self._again.insert(0, Stored(given))
 
     def again(self, limit: int) -> Steps[Portion]:
         """Rows that were taken and not given."""
-        if self._again is None:
-            return NO_ROWS
-        return (yield from self._again.take(limit))
+        while self._again:
+            portion = yield from self._again[0].take(limit)
+            if len(portion):
+                return portion
+            self._again.pop(0).close()
+        return NO_ROWS
 
     def note(self, portion: Portion) -> Steps[None]:
         """They are being given."""
