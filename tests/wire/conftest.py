@@ -1,9 +1,12 @@
-"""Servers: one with users for a module of tests, one beside PostgreSQL for all that compare locks."""
+"""Servers: one with users for a module of tests, one beside PostgreSQL for all that compare locks; and the
+table and the connections of most tests of subscriptions."""
 
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from tests.wire import postgresql
@@ -75,3 +78,27 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalamSer
             assert root.execute("SELECT * FROM pg_locks").fetchall() == []
     finally:
         server.stop()
+
+
+@pytest.fixture
+def table(server: KalamServer, chat: str) -> str:
+    """A USER table, its rows alice's and bob's own."""
+    with server.root() as root:
+        root.execute(
+            f"CREATE TABLE {chat}.m (id int PRIMARY KEY, room int, body text) WITH (TYPE = 'USER')"
+        )
+    return f"{chat}.m"
+
+
+@pytest.fixture
+def alice(server: KalamServer) -> Iterator[psycopg.Connection[Any]]:
+    """Who follows what is written."""
+    with server.connect("alice") as connection:
+        yield connection
+
+
+@pytest.fixture
+def writer(server: KalamServer) -> Iterator[psycopg.Connection[Any]]:
+    """alice again, in a session of its own."""
+    with server.connect("alice") as connection:
+        yield connection

@@ -10,28 +10,6 @@ from tests.wire.raw import RawClient
 HEARD_S = 20.0
 
 
-@pytest.fixture
-def table(server, chat):
-    """A USER table, its rows alice's and bob's own."""
-    with server.root() as root:
-        root.execute(
-            f"CREATE TABLE {chat}.m (id int PRIMARY KEY, room int, body text) WITH (TYPE = 'USER')"
-        )
-    return f"{chat}.m"
-
-
-@pytest.fixture
-def alice(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
-@pytest.fixture
-def writer(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
 def hear(connection, count):
     told = connection.notifies(timeout=HEARD_S, stop_after=count)
     found = [json.loads(one.payload) for one in told]

@@ -59,28 +59,6 @@ class Follower:
             self.hear(1)
 
 
-@pytest.fixture
-def table(server, chat):
-    """A USER table, its rows alice's and bob's own."""
-    with server.root() as root:
-        root.execute(
-            f"CREATE TABLE {chat}.m (id int PRIMARY KEY, room int, body text) WITH (TYPE = 'USER')"
-        )
-    return f"{chat}.m"
-
-
-@pytest.fixture
-def alice(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
-@pytest.fixture
-def writer(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
 def ops(objects):
     return [(one["op"], one["key"][0], one.get("why", "")) for one in objects]
 

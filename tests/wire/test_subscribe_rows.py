@@ -7,22 +7,6 @@ from tests.wire.followers import FORMS, ByCopy, ByFetch, ByFetchInABlock, EndedE
 each_form = pytest.mark.parametrize("form", FORMS)
 
 
-@pytest.fixture
-def table(server, chat):
-    """A USER table, its rows alice's and bob's own."""
-    with server.root() as root:
-        root.execute(
-            f"CREATE TABLE {chat}.m (id int PRIMARY KEY, room int, body text) WITH (TYPE = 'USER')"
-        )
-    return f"{chat}.m"
-
-
-@pytest.fixture
-def writer(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
 def shown(rows):
     """Without `_seq` and `_token`."""
     return [(op, *values) for _, op, _, *values in rows]

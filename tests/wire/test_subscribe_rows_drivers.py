@@ -24,12 +24,6 @@ def table(server, chat):
     return f"{chat}.m"
 
 
-@pytest.fixture
-def writer(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
 def change(writer, table):
     with writer.transaction():
         writer.execute(f"INSERT INTO {table} VALUES (3, 'c', NULL)")

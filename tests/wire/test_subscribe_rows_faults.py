@@ -28,12 +28,6 @@ def table(server, chat):
     return f"{chat}.m"
 
 
-@pytest.fixture
-def writer(server):
-    with server.connect("alice") as connection:
-        yield connection
-
-
 @pytest.mark.parametrize("form", [ByCopy, ByResult, ByExecute])
 def test_it_is_cancelled_and_the_session_goes_on(server, table, form):
     with form(server, "alice", table, progress="100ms") as follower:

@@ -19,6 +19,8 @@ import psycopg
 from tests.wire.server import PASSWORD
 
 AGAIN_S: Final = 0.1
+"""Before it connects again: a server that is down can only be asked, and asking is not what is tried."""
+
 CONNECT_TIMEOUT_S: Final = 20
 
 # What a server that ends, or begins, says.
