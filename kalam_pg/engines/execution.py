@@ -6,6 +6,7 @@
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +25,8 @@ from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.encoding import FIRST_BYTES, encoder, grown, slices
 from kalam_pg.engines.errors import from_datafusion
 from kalam_pg.engines.merging import Merges
-from kalam_pg.engines.request import UdfSpec, WireChunk, WireResult
+from kalam_pg.engines.programs import program_chunks
+from kalam_pg.engines.request import Program, UdfSpec, WireChunk, WireResult
 from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.functions import arrow_udf
 from storage.errors import KalamError
@@ -36,7 +38,7 @@ _MARK = "kalam-error#"
 class Execution:
     """One query. `chunks` may be iterated once; dropping the iterator stops DataFusion.
 
-    direct, steps: see `request.EngineQuery`. encoded: where the rows of immutable batches are kept.
+    direct, steps, program: see `request.EngineQuery`. encoded: where the rows of immutable batches are kept.
     merges: where it is kept which cold rows are hidden.
     """
 
@@ -51,6 +53,7 @@ class Execution:
     encoded: EncodedRows = field(default_factory=lambda: EncodedRows(0))
     merges: Merges = field(default_factory=Merges)
     steps: tuple[tuple[str, str], ...] = ()
+    program: Program | None = None
     _raised: list[KalamError] = field(default_factory=list)
 
     def chunks(self) -> "Generator[pa.Schema | pa.RecordBatch | WireChunk]":
@@ -63,7 +66,13 @@ class Execution:
             if self.result is not None and self.direct and not self.tables[0].segments:
                 yield from direct_chunks(self.tables[0], self.direct, self.result, self.encoded)
                 return
-            stream, schema = self._start()
+            session = self._session()
+            if self.program is not None:
+                context = arrow_udf.evaluation_context(self.context)
+                read = partial(plan, session)
+                yield from program_chunks(self.program, read, self.result, context)
+                return
+            stream, schema = self._start(session)
             if self.result is None:
                 yield schema
                 yield from _regrouped(stream)
@@ -74,7 +83,8 @@ class Execution:
         except BaseException as exc:
             raise self._translate(exc) from exc
 
-    def _start(self) -> tuple[RecordBatchStream, pa.Schema]:
+    def _session(self) -> SessionContext:
+        """A session that knows the query's tables and functions."""
         rows = sum(table.rows() for table in self.tables)
         session = new_session(self.settings, rows)
         partitions = partitions_for(self.settings, rows)
@@ -82,6 +92,10 @@ class Execution:
             _register_function(session, spec, self.context, self._raised)
         for table in self.tables:
             inputs.register(session, table, self.verified, self.merges, partitions)
+        return session
+
+    def _start(self, session: SessionContext) -> tuple[RecordBatchStream, pa.Schema]:
+        partitions = partitions_for(self.settings, sum(table.rows() for table in self.tables))
         for name, sql in self.steps:
             step = plan(session, sql)
             register_batches(session, name, step.schema(), step.collect(), partitions)

@@ -247,6 +247,7 @@ class Pool:
             limits,
             query.direct,
             query.steps,
+            query.program,
         )
         worker.asked += 1
         await worker.send(WorkerFrame.QUERY, encode_query(body), descriptors)

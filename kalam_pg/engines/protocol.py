@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from kalam_pg.engines.request import Limits, SegmentRef, UdfSpec, WireResult
+from kalam_pg.engines.request import Limits, Program, SegmentRef, UdfSpec, WireResult
 
 FRAME_BYTES_MAX = 1 << 30
 """No frame is longer: a row has at most 1 GiB in PostgreSQL too (MaxAllocSize)."""
@@ -78,6 +78,7 @@ class QueryBody:
     limits: Limits
     direct: tuple[str, ...] = ()
     steps: tuple[tuple[str, str], ...] = ()
+    program: Program | None = None
 
 
 class Failure(msgspec.Struct, frozen=True):

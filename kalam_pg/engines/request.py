@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from catalog.types.table import TypeContext
 from kalam_pg.functions.udf import UdfSpec
+from storage.layout import Row
 
 __all__ = [
-    "ArrowResult", "BatchRef", "Engine", "EngineQuery", "Limits", "ResultStream", "SegmentRef",
+    "ArrowResult", "BatchRef", "Engine", "EngineQuery", "Limits", "Program", "ResultStream", "SegmentRef",
     "TableInput", "UdfSpec", "WireChunk", "WireResult",
 ]  # fmt: skip
 
@@ -92,6 +93,20 @@ class ArrowResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A query to be run as a program over rows (`kalam_pg.interpreter`).
+
+    query: the typed tree, as `interpreter.shipping` packs it. reads: for each stored table the SQL of its
+    rows, by relation number, whose columns are those that the program reads, in their order. rows: those
+    of other relations, by number. In Arrow the answer comes as `programs.ROWS_SCHEMA` says.
+    """
+
+    query: bytes
+    reads: tuple[tuple[int, str], ...]
+    rows: tuple[tuple[int, tuple[Row, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class EngineQuery:
     """One query for a worker: SQL text out of the typed tree, and everything it may touch.
 
@@ -100,6 +115,7 @@ class EngineQuery:
     context: values that UDFs may need: user, now_us, settings, TypeContext … (picklable).
     direct: names of columns of the one table; not empty when the result is just these of every row, in
         any order of rows: where there are no segments a worker then needs no DataFusion.
+    program: what is run instead of `sql`; its reads are of `tables`.
     """
 
     sql: str
@@ -109,6 +125,7 @@ class EngineQuery:
     context: dict[str, Any] = field(default_factory=dict)
     direct: tuple[str, ...] = ()
     steps: tuple[tuple[str, str], ...] = ()
+    program: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)

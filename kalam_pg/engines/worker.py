@@ -123,6 +123,7 @@ class Worker:
                 self._encoded,
                 self._merges,
                 query.steps,
+                query.program,
             )
             chunks = execution.chunks()
             with contextlib.closing(chunks):

@@ -6,28 +6,36 @@ tells it what to do next, and whoever owns the `EngineAnswer` (see `Execution.ow
 `close`, at any time.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import trio
 
-from catalog.errors import QueryCanceledError
-from kalam_pg.engines.request import Engine, EngineQuery, Limits, ResultStream
+from catalog.errors import FeatureNotSupportedError, QueryCanceledError
+from kalam_pg.engines.request import Engine, EngineQuery, Limits, ResultStream, WireChunk
 from kalam_pg.query.waits import Resume, Spawn, Steps, Wait, wait
 
 T = TypeVar("T")
+
+Reserve: TypeAlias = Callable[[], EngineQuery | None]
+"""What to ask when the engine cannot run a query; None: there is nothing."""
 
 
 class EngineAnswer:
     """The answer to one query: asked for at its first use, over when a use fails or is the last."""
 
-    __slots__ = ("_closed", "_engine", "_limits", "_query", "_running", "_scope", "_use", "_wake")
+    __slots__ = (
+        "_closed", "_engine", "_limits", "_query", "_reserve", "_running", "_scope", "_use", "_wake",
+    )  # fmt: skip
 
-    def __init__(self, engine: Engine, query: EngineQuery, limits: Limits) -> None:
+    def __init__(
+        self, engine: Engine, query: EngineQuery, limits: Limits, reserve: Reserve | None = None
+    ) -> None:
         self._engine = engine
         self._query = query
         self._limits = limits
+        self._reserve = reserve
         self._closed = False
         self._running = False
         self._scope = trio.CancelScope()
@@ -78,7 +86,7 @@ class EngineAnswer:
                 try:
                     with use.scope:
                         if stream is None:
-                            stream = await self._engine.run(self._query, self._limits)
+                            stream = await self._ask()
                         use.value = await use.function(stream)
                         # Who asked it to stop is not asked to ask again, though it was done by then.
                         use.done = not use.scope.cancel_called
@@ -93,6 +101,57 @@ class EngineAnswer:
             if stream is not None:
                 with trio.CancelScope(shield=True):
                     await stream.aclose()
+
+    async def _ask(self) -> ResultStream:
+        stream = await self._engine.run(self._query, self._limits)
+        if self._reserve is None:
+            return stream
+        return _WithReserve(stream, self._reserve, lambda q: self._engine.run(q, self._limits))
+
+
+class _WithReserve:
+    """An answer that begins again as that of another query, if the engine cannot run the first."""
+
+    def __init__(
+        self,
+        stream: ResultStream,
+        reserve: Reserve,
+        run: Callable[[EngineQuery], Awaitable[ResultStream]],
+    ) -> None:
+        self._stream = stream
+        self._chunks = aiter(stream)
+        self._reserve: Reserve | None = reserve
+        self._run = run
+        self._lends = False
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    def lend(self) -> AsyncIterator[WireChunk]:
+        """See `request.ResultStream`."""
+        self._lends = True
+        self._chunks = self._stream.lend()
+        return self
+
+    async def __anext__(self) -> Any:  # noqa: ANN401 -- as the query's result is
+        try:
+            chunk = await anext(self._chunks)
+        except FeatureNotSupportedError:
+            query = None if self._reserve is None else self._reserve()
+            if query is None:
+                raise
+        else:
+            self._reserve = None
+            return chunk
+        self._reserve = None
+        await self._stream.aclose()
+        self._stream = await self._run(query)
+        self._chunks = self._stream.lend() if self._lends else aiter(self._stream)
+        return await anext(self._chunks)
+
+    async def aclose(self) -> None:
+        """Stop whichever query runs."""
+        await self._stream.aclose()
 
 
 class _Use(Wait):

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireResult
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.engine_answer import Reserve
+from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.row_source import EngineRows, RowSource
+from kalam_pg.query.portion import ArrowPortion
+from kalam_pg.query.program_plan import ProgramPlan, rows_portion
+from kalam_pg.query.row_source import BatchRows, RowSource
 from kalam_pg.query.scan import given_inputs, table_inputs
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import Emitted, emit
@@ -19,29 +23,53 @@ RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
 
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
-    """Any query over stored tables."""
+    """Any query over stored tables. program: what answers it where DataFusion would not do so right."""
 
     columns: tuple[OutputColumn, ...]
     query: Query
+    program: ProgramPlan | None = None
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
+        try:
+            emitted = emit(self.query, x.context)
+        except FeatureNotSupportedError:
+            if self.program is None:
+                raise
+            return (yield from self.program.run(x))
         form = x.form
         if form is None or form.names_objects:
             # A worker knows no names of objects: those of regclass and its like are put in here.
-            return Result("SELECT", None, self.columns, source=(yield from self.source(x)))
+            return Result("SELECT", None, self.columns, source=(yield from self._rows(emitted, x)))
         wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
-        emitted = emit(self.query, x.context)
         inputs = (yield from table_inputs(x, emitted.scans)) + given_inputs(emitted.given)
         query = _request(emitted, inputs, wire, x.context, _direct(self.query))
-        return Result("SELECT", None, self.columns, stream=x.ask(query))
+        return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))
+
+    def _reserve(self, x: Execution, result: WireResult | ArrowResult) -> Reserve | None:
+        """What to ask when DataFusion finds only then that it cannot."""
+        program = self.program
+        return None if program is None else lambda: program.request_nowait(x, result)
 
     def source(self, x: Execution) -> Steps[RowSource]:
-        emitted = emit(self.query, x.context)
+        """As stored values."""
+        try:
+            emitted = emit(self.query, x.context)
+        except FeatureNotSupportedError:
+            if self.program is None:
+                raise
+            return (yield from self.program.source(x))
+        return (yield from self._rows(emitted, x))
+
+    def _rows(self, emitted: Emitted, x: Execution) -> Steps[RowSource]:
         inputs = (yield from table_inputs(x, emitted.scans)) + given_inputs(emitted.given)
         query = _request(emitted, inputs, ArrowResult(), x.context)
         types = tuple([column.type for column in self.columns])
-        return EngineRows(x.ask(query), types, lambda: x.statement_timeout_s)
+        return BatchRows(
+            x.ask(query, self._reserve(x, ArrowResult())),
+            lambda batch: rows_portion(batch) or ArrowPortion(batch, types),
+            lambda: x.statement_timeout_s,
+        )
 
 
 def _request(
@@ -57,15 +85,7 @@ def _request(
         tables=inputs,
         udfs=emitted.udfs,
         result=result,
-        context={
-            "now_us": context.now_us,
-            "statement_us": context.statement_us,
-            "user": context.user,
-            "session_user": context.session_user,
-            "database": context.database,
-            "search_path": context.search_path,
-            "types": context.types,
-        },
+        context=engine_context(context),
         direct=direct,
         steps=emitted.steps,
     )
@@ -128,5 +148,7 @@ class TablelessPlan:
         try:
             emit(self.query, x.context)
         except FeatureNotSupportedError:
-            return self.here
+            program = self.worker.program
+            if program is None or not program.crosses(x):
+                return self.here
         return self.worker

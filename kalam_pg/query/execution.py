@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from catalog.model import Table, User
 from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query.engine_answer import EngineAnswer
+from kalam_pg.query.engine_answer import EngineAnswer, Reserve
 from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.transaction import READ_COMMITTED, NetChange, Transaction
@@ -196,11 +196,14 @@ class Execution:
             return False
         return self.transaction.change_of(tablet, key) is not self.own_change(tablet, key)
 
-    def ask(self, query: EngineQuery) -> EngineAnswer:
-        """The answer of an engine, which is closed with this execution if not before."""
+    def ask(self, query: EngineQuery, reserve: Reserve | None = None) -> EngineAnswer:
+        """The answer of an engine, which is closed with this execution if not before.
+
+        reserve: what to ask if the engine finds that it cannot run the query.
+        """
         # Without a limit of its own: the time of a statement is up while it waits, not while it does not.
         limits = Limits(0.0, self.database.worker_memory_bytes)
-        return self.own(EngineAnswer(self.database.query_engine, query, limits))
+        return self.own(EngineAnswer(self.database.query_engine, query, limits, reserve))
 
     def own(self, thing: C) -> C:
         """Close it with this execution, whatever becomes of the statement."""

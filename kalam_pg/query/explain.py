@@ -184,7 +184,9 @@ class Explainer:
                 try:
                     emit(plan.query, self._x.context)
                 except FeatureNotSupportedError:
-                    return (yield from self._select(plan.here))
+                    program = plan.worker.program
+                    if program is None or not program.crosses(self._x):
+                        return (yield from self._select(plan.here))
                 return (yield from self._select(plan.worker))
             case EnginePlan():
                 return (yield from self._engine(plan))
@@ -318,7 +320,13 @@ class Explainer:
     def _engine(self, plan: EnginePlan) -> Steps[Node]:
         known = self._inputs.get(id(plan))
         if known is None:
-            emitted = emit(plan.query, self._x.context)
+            try:
+                emitted = emit(plan.query, self._x.context)
+            except FeatureNotSupportedError:
+                if plan.program is None:
+                    raise
+                inner = self._show.query(plan.query, self._plain)
+                return Node("Row Program", children=(inner,))
             inputs = yield from table_inputs(self._x, emitted.scans)
             known = self._inputs[id(plan)] = (emitted, inputs)
         emitted, inputs = known

@@ -9,8 +9,8 @@ from typing import cast
 
 from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.interpreter.sorting import Bounds, Order, sort_rows
 from kalam_pg.query.rules import Closure
-from kalam_pg.query.sorting import Bounds, Order, sort_rows
 from kalam_pg.rows.form import Shape, names_objects
 from kalam_pg.sql.closures import Slot, is_given
 from kalam_pg.sql.tree import OutputColumn

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from catalog.errors import FeatureNotSupportedError, LockNotAvailableError
 from catalog.types.registry import BOOL
+from kalam_pg.interpreter.sorting import Bounds
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.locks.modes import (
@@ -27,7 +28,6 @@ from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, still_there
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.sorting import Bounds
 from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (

@@ -11,6 +11,8 @@ from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
+from kalam_pg.interpreter.program import compiled
+from kalam_pg.interpreter.sorting import Bounds, order_of
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.counting import plan_count
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
@@ -19,7 +21,6 @@ from kalam_pg.query.first_rows import plan_first
 from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
 from kalam_pg.query.insert import plan_insert
 from kalam_pg.query.local.plan import LocalPlan
-from kalam_pg.query.local.program import compile_local
 from kalam_pg.query.locking import plan_locking
 from kalam_pg.query.parted import PartedPlan, PlannedPart, WholePlan
 from kalam_pg.query.predicates import (
@@ -30,9 +31,9 @@ from kalam_pg.query.predicates import (
     key_lookup,
     references,
 )
+from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
-from kalam_pg.query.sorting import Bounds, order_of
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -103,24 +104,34 @@ class Planner:
             return plan_locking(
                 query, lambda scan: self._rules(scan.table), self._select, _bounds(query)
             )
-        engine = EnginePlan(query.columns, query)
-        if not stored:
-            here = CatalogPlan(query.columns, query, self._run_catalog)
-            if virtual:
-                return here
-            return _local(query, TablelessPlan(query.columns, query, engine, here))
+        if virtual:
+            return CatalogPlan(query.columns, query, self._run_catalog)
         for scan in stored:
             self._refuse_deleted(query, scan)
-        count = plan_count(query)
-        if count is not None:
-            return count
-        if isinstance(query, Select):
-            point = self._point_plan(query)
+        if stored:
+            counted = plan_count(query)
+            if counted is not None:
+                return counted
+            point = self._point_plan(query) if isinstance(query, Select) else None
             if point is not None:
                 return point
-            general = _local(query, engine)
+        general = self._general(query, stored=bool(stored))
+        if stored and isinstance(query, Select):
             return self._hot_plan(query, general) or plan_filtered_count(query, general) or general
-        return _local(query, engine)
+        return general
+
+    def _general(self, query: Query, *, stored: bool) -> SelectPlan:
+        """By an engine, or by a program: in this process where rows are few. stored: it reads tables."""
+        columns = query.columns
+        program = compiled(query)
+        engine = EnginePlan(
+            columns, query, None if program is None else ProgramPlan(columns, query, program)
+        )
+        plan: SelectPlan = engine
+        if not stored:
+            here = CatalogPlan(columns, query, self._run_catalog)
+            plan = TablelessPlan(columns, query, engine, here)
+        return plan if program is None else LocalPlan(columns, query, program, plan)
 
     @staticmethod
     def _refuse_deleted(query: Query, scan: TableScan) -> None:
@@ -178,12 +189,6 @@ class Planner:
             )
         except FeatureNotSupportedError:
             return None
-
-
-def _local(query: Query, general: SelectPlan) -> SelectPlan:
-    """The query as a program for this process where it can be one; `general` is for many rows."""
-    program = compile_local(query)
-    return general if program is None else LocalPlan(query.columns, query, program, general)
 
 
 def _column(reference: ColumnRef) -> int:

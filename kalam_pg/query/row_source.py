@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
-from catalog.types.table import PgType
 from kalam_pg.engines.request import ResultStream
 from kalam_pg.query.engine_answer import EngineAnswer
-from kalam_pg.query.portion import NO_ROWS, ArrowPortion, Portion, RowPortion
+from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
 from kalam_pg.query.row_store import RowStore, Spills
 from kalam_pg.query.waits import STRIDE, Steps
 from storage.layout import Row
@@ -109,17 +108,22 @@ class Stored(RowSource):
         self._store.close()
 
 
-class EngineRows(RowSource):
-    """An engine's answer in Arrow. time_left_s: what a statement may still wait, 0 without a limit."""
+class BatchRows(RowSource):
+    """An engine's answer in Arrow. portion: the rows of a batch. time_left_s: what a statement may still
+    wait, 0 without a limit.
+    """
 
-    __slots__ = ("_answer", "_over", "_time_left_s", "_types")
+    __slots__ = ("_answer", "_over", "_portion", "_time_left_s")
 
     def __init__(
-        self, answer: EngineAnswer, types: Sequence[PgType], time_left_s: Callable[[], float]
+        self,
+        answer: EngineAnswer,
+        portion: Callable[[pa.RecordBatch], Portion],
+        time_left_s: Callable[[], float],
     ) -> None:
         super().__init__()
         self._answer = answer
-        self._types = types
+        self._portion = portion
         self._time_left_s = time_left_s
         self._over = False
 
@@ -130,7 +134,7 @@ class EngineRows(RowSource):
                 self._over = True
                 self._answer.close()
             elif batch.num_rows:
-                return ArrowPortion(batch, self._types)
+                return self._portion(batch)
         return None
 
     def close(self) -> None:

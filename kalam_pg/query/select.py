@@ -12,6 +12,7 @@ from typing import Protocol, cast
 
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.interpreter.sorting import Bounds, Order, sorted_places
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.first_rows import First
 from kalam_pg.query.indexed import (
@@ -27,7 +28,6 @@ from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import load, scan_tablet
-from kalam_pg.query.sorting import Bounds, Order, sorted_places
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.closures import Slot

@@ -1,1 +1,1 @@
-"""Small questions, answered in this process: an executor over the typed tree and rows as tuples."""
+"""Small questions, answered in this process by a program of `kalam_pg.interpreter`."""

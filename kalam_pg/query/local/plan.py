@@ -6,19 +6,19 @@ What would take longer than the event loop may be held is an engine's, as is wha
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from catalog.errors import FeatureNotSupportedError
+from kalam_pg.interpreter.program import CompiledQuery
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import TooLargeError
+from kalam_pg.interpreter.shipping import packed, settled
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.local.program import LocalProgram
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import TooLargeError
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import Steps
-from kalam_pg.sql.to_datafusion import emit
 from kalam_pg.sql.tree import OutputColumn, Query
-from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.layout import Row
 from storage.tail.live_rows import LiveRows
@@ -43,7 +43,7 @@ RETRY_AFTER = 64
 class _Experience:
     """What a plan has learned. rows: as many were too much lately. skip: for so many runs more.
 
-    answerable: whether an engine can answer it at all, None: nobody has asked.
+    answerable: whether a worker can answer it at all, None: nobody has asked.
     """
 
     rows: int = 0
@@ -68,7 +68,7 @@ class LocalPlan:
 
     columns: tuple[OutputColumn, ...]
     query: Query
-    program: LocalProgram
+    program: CompiledQuery
     general: SelectPlan
     experience: _Experience = field(default_factory=_Experience, compare=False)
 
@@ -122,16 +122,14 @@ class LocalPlan:
         return tables
 
     def _is_answerable(self, x: Execution) -> bool:
-        """Whether an engine would answer it too: what it refuses is not answered when rows are few."""
+        """Whether a worker would answer it too: what it refuses is not answered when rows are few."""
         known = self.experience.answerable
         if known is None:
             known = True
             if self.program.uses:
                 try:
-                    emit(self.query, x.context)
+                    packed(cast("Query", settled(self.query, x.context)))
                 except FeatureNotSupportedError:
                     known = False
-                except KalamError:
-                    pass  # Of a value, or a constant: whoever comes to it says so.
             self.experience.answerable = known
         return known

@@ -54,6 +54,7 @@ class InProcess:
             query.direct,
             merges=self._merges,
             steps=query.steps,
+            program=query.program,
         )
         return ThreadStream(execution.chunks(), limits.timeout_s)
 

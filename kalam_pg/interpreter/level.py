@@ -6,7 +6,7 @@ from typing import Any
 
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query.local.running import Run
+from kalam_pg.interpreter.running import Run
 from kalam_pg.sql.tree import ColumnRef
 from storage.layout import Row, Value
 

@@ -12,12 +12,12 @@ from typing import Any
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.aggregates import OfValues
 from kalam_pg.functions.pythonkey import python_key
-from kalam_pg.query.local.expressions import CompileQuery, Expressions
-from kalam_pg.query.local.level import Level
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import STRIDE, Run
-from kalam_pg.query.local.values import Key, keys, over, values
-from kalam_pg.query.sorting import Order, order_of, sort_rows
+from kalam_pg.interpreter.expressions import CompileQuery, Expressions
+from kalam_pg.interpreter.level import Level
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import STRIDE, Run
+from kalam_pg.interpreter.sorting import Order, order_of, sort_rows
+from kalam_pg.interpreter.values import Key, keys, over, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.datafusion_state import fingerprint

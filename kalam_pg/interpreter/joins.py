@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import Run, spans
-from kalam_pg.query.local.values import Key, keys, values
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import Run, spans
+from kalam_pg.interpreter.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
 from storage.layout import Row
 

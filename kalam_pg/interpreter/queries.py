@@ -11,15 +11,15 @@ from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.pythonkey import python_key
-from kalam_pg.query.local.expressions import Expressions, Program
-from kalam_pg.query.local.from_clause import FromClause
-from kalam_pg.query.local.grouping import Grouped, Groups
-from kalam_pg.query.local.joins import Source
-from kalam_pg.query.local.level import Level
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import Run, spans
-from kalam_pg.query.local.values import Key, kept, row_keys, values
-from kalam_pg.query.sorting import Bounds, Order, order_of, sorted_places
+from kalam_pg.interpreter.expressions import Expressions, Program
+from kalam_pg.interpreter.from_clause import FromClause
+from kalam_pg.interpreter.grouping import Grouped, Groups
+from kalam_pg.interpreter.joins import Source
+from kalam_pg.interpreter.level import Level
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import Run, spans
+from kalam_pg.interpreter.sorting import Bounds, Order, order_of, sorted_places
+from kalam_pg.interpreter.values import Key, kept, row_keys, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from kalam_pg.query.local.expressions import Program
-from kalam_pg.query.local.joins import Source, hashed
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import STRIDE, Run
-from kalam_pg.query.local.values import Key, keys, values
+from kalam_pg.interpreter.expressions import Program
+from kalam_pg.interpreter.joins import Source, hashed
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import STRIDE, Run
+from kalam_pg.interpreter.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.tree import Call
 from storage.layout import Row

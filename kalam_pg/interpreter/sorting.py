@@ -10,8 +10,8 @@ from catalog.errors import (
 )
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query.rules import Closure
 from kalam_pg.sql.closures import Constant
+from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.tree import SortKey
 from storage.layout import Row, Value
 

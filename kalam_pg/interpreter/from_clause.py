@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.table import OverloadKind, Volatility
-from kalam_pg.query.local.expressions import CompileQuery, Expressions
-from kalam_pg.query.local.joins import HashJoin, JoinKey, Source
-from kalam_pg.query.local.level import Level
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import Run
-from kalam_pg.query.local.scans import (
+from kalam_pg.interpreter.expressions import CompileQuery, Expressions
+from kalam_pg.interpreter.joins import HashJoin, JoinKey, Source
+from kalam_pg.interpreter.level import Level
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import Run
+from kalam_pg.interpreter.scans import (
     CteRows,
     Derived,
     FunctionRows,
@@ -23,8 +23,7 @@ from kalam_pg.query.local.scans import (
     Selection,
     SelectionBy,
 )
-from kalam_pg.query.local.values import equality_key, kept
-from kalam_pg.query.predicates import conjuncts
+from kalam_pg.interpreter.values import equality_key, kept
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import both
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
@@ -41,7 +40,7 @@ from kalam_pg.sql.tree import (
     ValuesScan,
     VirtualScan,
 )
-from kalam_pg.sql.walk import walk
+from kalam_pg.sql.walk import conjuncts, walk
 
 
 @dataclass(frozen=True, slots=True)

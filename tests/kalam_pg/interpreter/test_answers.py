@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.functions.pythonkey import python_key
-from kalam_pg.query.local.program import compile_local
-from kalam_pg.query.local.running import TooLargeError, spans
+from kalam_pg.interpreter.program import compiled
+from kalam_pg.interpreter.running import TooLargeError, spans
 from kalam_pg.sql.tree import Bound
 from storage.errors import KalamError
 from storage.tail.live_rows import LiveRows
@@ -32,7 +32,7 @@ FOR_THE_ENGINE = 40
 
 def run(bound: Bound, rows: dict[int, list[Any]], seconds: float = 10) -> list[tuple[Any, ...]]:
     """The program's answer; TooLargeError stands for none."""
-    program = compile_local(bound.statement)  # type: ignore[arg-type]
+    program = compiled(bound.statement)  # type: ignore[arg-type]
     if program is None:
         raise TooLargeError
     tables = {

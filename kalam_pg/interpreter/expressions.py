@@ -11,9 +11,9 @@ from typing import Any
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query.local.level import Level
-from kalam_pg.query.local.running import Run
-from kalam_pg.query.local.values import Key, equality_key, keys
+from kalam_pg.interpreter.level import Level
+from kalam_pg.interpreter.running import Run
+from kalam_pg.interpreter.values import Key, equality_key, keys
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of

@@ -83,3 +83,34 @@ class StoredRows(Relation):
 
     def is_full(self, at: int) -> bool:
         return at >= self._own or self._live.is_full(at)
+
+
+class Columns(Relation):
+    """Rows that come column by column; those that nobody reads are not there."""
+
+    __slots__ = ("_count", "_width")
+
+    def __init__(self, columns: dict[int, Sequence[Value]], width: int, count: int) -> None:
+        """width: how many columns its rows have here, with those that are not there."""
+        super().__init__(())
+        self._rows = None
+        self._columns = columns
+        self._width = width
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        rows = self._rows
+        if rows is None:
+            columns = [
+                self._columns.get(at) or repeat(None, self._count) for at in range(self._width)
+            ]
+            rows = self._rows = list(zip(*columns, strict=True)) if columns else [()] * self._count
+        return rows
+
+    def is_full(self, at: int) -> bool:
+        column = self._columns.get(at)
+        return column is not None and None not in column

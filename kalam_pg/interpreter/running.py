@@ -6,7 +6,7 @@ from time import thread_time
 from typing import Any
 
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query.local.relation import Relation
+from kalam_pg.interpreter.relation import Relation
 from storage.layout import Row
 
 STRIDE = 256

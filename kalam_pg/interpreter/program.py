@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from catalog.errors import FeatureNotSupportedError, UndefinedFunctionError
 from catalog.model import Table
 from catalog.types.registry import NUMERIC
+from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext, Volatility
-from kalam_pg.query.local.expressions import Program
-from kalam_pg.query.local.queries import Queries
-from kalam_pg.query.local.relation import Relation, StoredRows
-from kalam_pg.query.local.running import Budget, Run
+from kalam_pg.interpreter.expressions import Program
+from kalam_pg.interpreter.queries import Queries
+from kalam_pg.interpreter.relation import Relation, StoredRows
+from kalam_pg.interpreter.running import Budget, Run
 from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, Param, Query, TableScan
 from kalam_pg.sql.walk import walk
 from storage.layout import Row
@@ -21,9 +22,23 @@ from storage.tail.live_rows import LiveRows
 class Use:
     """A table that is read. columns: positions of those of which any value is looked at."""
 
-    relation: int
-    table: Table
+    scan: TableScan
     columns: frozenset[int]
+
+    @property
+    def relation(self) -> int:
+        """Its number in the statement."""
+        return self.scan.relation
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+        return self.scan.table
+
+    @property
+    def types(self) -> list[PgType]:
+        """Of all its columns, the hidden ones behind."""
+        return [column.type for column in self.scan.columns]
 
     @property
     def width(self) -> int:
@@ -37,7 +52,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalProgram:
+class CompiledQuery:
     """A query that can be run here. row_cost_us: about the time that a row of any table takes."""
 
     uses: Sequence[Use]
@@ -74,7 +89,7 @@ def _changes_something(call: Call) -> bool:
     return call.overload.server_only and call.overload.volatility is Volatility.VOLATILE
 
 
-def compile_local(query: Query) -> LocalProgram | None:
+def compiled(query: Query) -> CompiledQuery | None:
     """The query as a program, None when it needs an engine.
 
     What changes anything (pg_notify, set_config) is never part of one: a run may be given up.
@@ -91,13 +106,11 @@ def compile_local(query: Query) -> LocalProgram | None:
             cost_us += _node_cost_us(node)
             if isinstance(node, Call) and _changes_something(node):
                 return None
-    uses = [
-        Use(scan.relation, scan.table, frozenset(read.get(scan.relation, ()))) for scan in scans
-    ]
+    uses = [Use(scan, frozenset(read.get(scan.relation, ()))) for scan in scans]
     queries = Queries({use.relation: use.width for use in uses})
     try:
         program = queries.compile(query)
     except (FeatureNotSupportedError, UndefinedFunctionError):
         return None
     row_cost_us = _ROW_US + cost_us / max(1, len(scans))
-    return LocalProgram(uses, row_cost_us, program, queries.ctes, queries.depth)
+    return CompiledQuery(uses, row_cost_us, program, queries.ctes, queries.depth)

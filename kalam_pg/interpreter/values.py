@@ -8,10 +8,10 @@ from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.functions.table import Overload, OverloadKind
-from kalam_pg.query.local.relation import Relation
-from kalam_pg.query.local.running import Run, spans
-from kalam_pg.query.rules import Closure
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import Run, spans
 from kalam_pg.sql.closures import Constant, Slot
+from kalam_pg.sql.closures import Run as Closure
 from storage.layout import Row, Value
 
 Key = Callable[[Datum], Datum] | None

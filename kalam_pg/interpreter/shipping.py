@@ -1,0 +1,99 @@
+"""Bound queries as bytes, for a worker that runs them as programs.
+
+A tree names what every process has one of, types and overloads, by what they are called everywhere.
+"""
+
+import io
+import pickle
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.types.registry import (
+    REGCLASS,
+    REGNAMESPACE,
+    REGPROC,
+    REGROLE,
+    REGTYPE,
+    by_oid,
+)
+from catalog.types.table import PgType
+from kalam_pg.functions.lookup import by_key, key_of
+from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
+from kalam_pg.sql.to_python import evaluate
+from kalam_pg.sql.tree import (
+    Aggregate,
+    ArraySubquery,
+    Call,
+    ColumnRef,
+    Const,
+    Exists,
+    Expr,
+    Grouping,
+    InSubquery,
+    Query,
+    ScalarSubquery,
+    Window,
+)
+from kalam_pg.sql.walk import Node, map_children, walk
+from storage.errors import KalamError
+
+_OF_ROWS = (
+    ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
+)  # fmt: skip
+_NAMES = frozenset({REGCLASS, REGTYPE, REGPROC, REGNAMESPACE, REGROLE})
+
+
+def packed(query: Query) -> bytes:
+    """The query as bytes. Raises FeatureNotSupportedError: it asks what only the server can answer."""
+    for node in walk(query):
+        if isinstance(node, Call) and at_home(node):
+            raise FeatureNotSupportedError(
+                f"{node.overload.name} over rows of tables is not supported"
+            )
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = {
+        Overload: lambda overload: (by_key, (key_of(overload),)),
+        PgType: lambda pg_type: (by_oid, (pg_type.oid,)),
+    }
+    pickler.dump(query)
+    return buffer.getvalue()
+
+
+def unpacked(data: bytes) -> Query:
+    """What `packed` was given; only ever called in a worker, on its parent's bytes."""
+    query: Query = pickle.loads(data)  # noqa: S301 -- the parent is trusted
+    return query
+
+
+def settled(node: Node, context: EvalContext) -> Node:
+    """The same with the values of what only the server can answer and no row changes."""
+    if isinstance(node, Call) and at_home(node) and _is_constant(node):
+        try:
+            return Const(evaluate(node, context), node.type, node.typmod, node.position)
+        except KalamError:
+            return node  # To be raised, or refused, by whoever comes to it.
+    return map_children(node, lambda child: settled(child, context))
+
+
+def at_home(call: Call) -> bool:
+    """Whether only the server can answer it: it asks the session or the catalogue."""
+    overload = call.overload
+    if overload.server_only:
+        return True
+    if overload.kind is not OverloadKind.CAST:
+        return False
+    return bool(_NAMES & {call.type, *[arg.type for arg in call.args]})
+
+
+def _is_constant(expr: Expr) -> bool:
+    return not any(
+        isinstance(node, _OF_ROWS)
+        or (
+            isinstance(node, Call)
+            and (
+                node.overload.volatility is Volatility.VOLATILE
+                or node.overload.kind is OverloadKind.SET
+            )
+        )
+        for node in walk(expr)
+    )

@@ -1,0 +1,141 @@
+"""SELECT as a program over rows in a worker: what DataFusion is not known to answer right.
+
+A worker has DataFusion read the tables, as far as conditions that cannot fail let their rows pass, and runs
+the program over them (`kalam_pg.interpreter`): right for every query that compiles, and slower.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import pyarrow as pa
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.types.registry import BOOL
+from kalam_pg.engines.programs import ROWS_SCHEMA, rows_of
+from kalam_pg.engines.request import ArrowResult, EngineQuery, Program, WireResult
+from kalam_pg.interpreter.program import CompiledQuery, Use
+from kalam_pg.interpreter.shipping import packed, settled
+from kalam_pg.query.engine_context import engine_context
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.portion import RowPortion
+from kalam_pg.query.predicates import implied
+from kalam_pg.query.row_source import BatchRows, RowSource
+from kalam_pg.query.scan import given_inputs, table_inputs
+from kalam_pg.query.waits import Steps
+from kalam_pg.sql.to_datafusion import emit_reads
+from kalam_pg.sql.tree import (
+    BoolKind,
+    BoolOp,
+    ColumnRef,
+    Const,
+    Expr,
+    FromItem,
+    Join,
+    OutputColumn,
+    Param,
+    Query,
+    Select,
+    TableScan,
+    Target,
+)
+from kalam_pg.sql.walk import conjuncts, walk
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramPlan:
+    """A query over stored tables as a program."""
+
+    columns: tuple[OutputColumn, ...]
+    query: Query
+    compiled: CompiledQuery
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """DataRow messages when the client's formats are known, else rows."""
+        form = x.form
+        if form is None or form.names_objects:
+            # A worker knows no names of objects: those of regclass and its like are put in here.
+            return Result("SELECT", None, self.columns, source=(yield from self.source(x)))
+        wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
+        return Result(
+            "SELECT", None, self.columns, stream=x.ask((yield from self._request(x, wire)))
+        )
+
+    def source(self, x: Execution) -> Steps[RowSource]:
+        """As stored values."""
+        request = yield from self._request(x, ArrowResult())
+        return BatchRows(
+            x.ask(request), lambda batch: RowPortion(rows_of(batch)), lambda: x.statement_timeout_s
+        )
+
+    def crosses(self, x: Execution) -> bool:
+        """Whether a worker can do it: it asks nothing that only the server knows."""
+        try:
+            packed(cast("Query", settled(self.query, x.context)))
+        except FeatureNotSupportedError:
+            return False
+        return True
+
+    def request_nowait(self, x: Execution, result: WireResult | ArrowResult) -> EngineQuery | None:
+        """What a worker is asked; None: a table's rows would have to be waited for, or it cannot be."""
+        steps = self._request(x, result)
+        try:
+            next(steps)
+        except StopIteration as made:
+            found: EngineQuery = made.value
+            return found
+        except FeatureNotSupportedError:
+            return None
+        steps.close()
+        return None
+
+    def _request(self, x: Execution, result: WireResult | ArrowResult) -> Steps[EngineQuery]:
+        query = packed(cast("Query", settled(self.query, x.context)))
+        uses = self.compiled.uses
+        found, emitted = emit_reads([_rows_of(use, self.query) for use in uses], x.context)
+        inputs = yield from table_inputs(x, emitted.scans)
+        reads = tuple([(use.relation, sql) for use, sql in zip(uses, found, strict=True)])
+        return EngineQuery(
+            sql="",
+            tables=inputs + given_inputs(emitted.given),
+            udfs=emitted.udfs,
+            result=result,
+            context=engine_context(x.context) | {"params": tuple(x.context.params)},
+            program=Program(query, reads),
+        )
+
+
+def rows_portion(batch: pa.RecordBatch) -> RowPortion | None:
+    """A program's rows in Arrow; None: the batch is of DataFusion's making."""
+    return RowPortion(rows_of(batch)) if batch.schema.equals(ROWS_SCHEMA) else None
+
+
+def _rows_of(use: Use, query: Query) -> Select:
+    """The rows of a table that a query reads, but for those that a simple condition sorts out."""
+    scan = use.scan
+    read = [(at, scan.columns[at]) for at in sorted(use.columns)]
+    targets = [
+        Target(ColumnRef(scan.relation, at, c.name, c.type, c.typmod), c.name) for at, c in read
+    ]
+    tests = tuple(_conditions(query, scan))
+    where = BoolOp(BoolKind.AND, tests, BOOL) if len(tests) > 1 else next(iter(tests), None)
+    return Select(tuple(targets), tuple([column for _, column in read]), (scan,), where)
+
+
+def _conditions(query: Query, scan: TableScan) -> Iterator[Expr]:
+    """Comparisons of a table's columns with constants that all rows of it must pass to be of any use."""
+    for node in walk(query):
+        if isinstance(node, Select) and any(scan is item for item in _joined(node.from_)):
+            found = implied(node.where, scan.table, scan.relation)
+            for test, what in zip(conjuncts(node.where), found, strict=True):
+                if what.whole and isinstance(what.value, Const | Param):
+                    yield test
+
+
+def _joined(items: Sequence[FromItem]) -> Iterator[FromItem]:
+    """The items of a FROM clause whose rows are in the result only where they pass WHERE."""
+    for item in items:
+        if isinstance(item, Join) and item.kind in {"inner", "cross"}:
+            yield from _joined((item.left, item.right))
+        else:
+            yield item
