@@ -25,6 +25,7 @@ from storage.keys import (
 from storage.log.hot import HotSnapshot
 from storage.log.log_entry import Op, decode_entry
 from storage.log.recovery import open_directory
+from storage.log.unflushed import find_unflushed
 from storage.log.view import View
 
 
@@ -66,6 +67,9 @@ def check(
         # The log need not know of each: a crash may come before its hint.
         cold = {t: directory_of(path / "cold", t) for t in sorted(tablets_in(fs, path / "cold"))}
         yield from _check_log(snapshot, opened.last, _trimmed(snapshot) | cold.keys())
+        for tablet, _ in find_unflushed(snapshot):
+            if tablet not in opened.unflushed:
+                yield Problem(_name(tablet), "no flush would find what it has in no segment")
         view = View(opened.last, snapshot)
         yield from _check_cold(fs, cold, view, cold_check or check_manifest)
     except DataCorruptedError as exc:

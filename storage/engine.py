@@ -24,6 +24,7 @@ from storage.log.clock import Clock, SystemClock
 from storage.log.hot import HotOptions, Put
 from storage.log.log import Log
 from storage.log.recovery import INCARNATION
+from storage.log.unflushed import count_entries
 from storage.log.view import View
 from storage.log.writes import Group, Write, WriteSet
 from storage.streams import StreamRegistry
@@ -86,6 +87,7 @@ class Engine:
         )
         self.epochs = (*opened.epochs, self._log.epoch)
         self._current = self._begin(opened)
+        self._opened_at = self._current.seq
         self._views[id(self._current)] = self._current
         self.streams = StreamRegistry(clock.now_us, self._current.seq)
         self._tablets = TabletRegistry(
@@ -154,6 +156,17 @@ class Engine:
         For a `validate` callback: what earlier sets of the group write counts.
         """
         return self._log.newest_commit(tablet)
+
+    def flushed_put(self, tablet: TabletId, through: int) -> Put:
+        """What a flush that has ended does to the list of tablets with something unflushed.
+
+        For a `validate` callback: what earlier sets of the group write counts.
+        """
+        return self._log.flushed_put(tablet, through)
+
+    def unlist(self, tablets: Iterable[TabletId]) -> None:
+        """Nobody writes to these any more, and their records on that list go. For a `validate` callback."""
+        self._log.unlist(tablets)
 
     def sync_log(self) -> None:
         """Make every batch written so far durable."""
@@ -266,6 +279,18 @@ class Engine:
         """How many log entries of a tablet no segment holds, up to the published view."""
         dirty = self._tablets.dirty.get(tablet_id)
         return dirty.rows if dirty is not None else 0
+
+    def uncounted(self) -> Mapping[TabletId, Dirty]:
+        """Those of `dirty_tablets` that the start found, and of which only new entries are counted yet."""
+        return self._tablets.uncounted
+
+    def count_unflushed(self, view: View, tablet_id: TabletId) -> int:
+        """How many entries the start found of such a tablet. For a worker thread."""
+        return count_entries(view, tablet_id, self._opened_at)
+
+    def counted(self, tablet_id: TabletId, dirty: Dirty, entries: int) -> None:
+        """So many were found of a tablet; dirty: its `uncounted`, before they were."""
+        self._tablets.counted(tablet_id, dirty, entries)
 
     def flushed(self, tablet_id: TabletId, entries: int) -> None:
         """A flush has ended that began with so many `unflushed`: only later ones are dirty.

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from storage.ids import TabletId
 from storage.layout import Layout
-from storage.log.recovery import Unflushed
+from storage.log.clock import us_of
 from storage.log.writes import Write, WriteSet, by_tablet
 from storage.streams import StreamRegistry
 
@@ -24,7 +24,11 @@ _MEMORY_CHECK_COMMITS = 1024
 
 @dataclass(slots=True)
 class Dirty:
-    """What of a tablet is in no segment. since_s: of the oldest, in `time.monotonic` seconds."""
+    """What of a tablet is in no segment.
+
+    rows: entries; as long as they are not counted, at least so many. since_s: of the oldest, or before, in
+    `time.monotonic` seconds.
+    """
 
     rows: int
     since_s: float
@@ -40,7 +44,7 @@ class TabletRegistry:
     def __init__(
         self,
         factory: TabletFactory,
-        unflushed: Mapping[TabletId, Unflushed],
+        unflushed: Mapping[TabletId, int],
         streams: StreamRegistry,
         *,
         now_us: int,
@@ -58,9 +62,10 @@ class TabletRegistry:
         self._commits = 0
         now_s = time.monotonic()
         self.dirty = {
-            tablet: Dirty(found.rows, now_s - max(0, now_us - found.since_us) / 1e6)
-            for tablet, found in unflushed.items()
+            tablet: Dirty(1, now_s - max(0, now_us - us_of(oldest)) / 1e6)
+            for tablet, oldest in unflushed.items()
         }
+        self.uncounted = dict(self.dirty)
 
     def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout]) -> "Tablet":
         """The tablet, opened at its first use. A newer layout replaces the one that it has."""
@@ -135,8 +140,16 @@ class TabletRegistry:
                 tablet.drop_tail()
                 self._on_failure(f"tail of tablet {tablet_id.user}/{tablet_id.table}", exc)
 
+    def counted(self, tablet_id: TabletId, dirty: Dirty, entries: int) -> None:
+        """So many entries were found of what the start knew of, which may be flushed meanwhile."""
+        if self.uncounted.get(tablet_id) is dirty:
+            del self.uncounted[tablet_id]
+            # A flush that found nothing has to end, too: what looks like one entry is one.
+            dirty.rows += max(entries, 1) - 1
+
     def flushed(self, tablet_id: TabletId, left: int, oldest_s: float) -> None:
         """A flush has ended: `left` entries came after it, the first at `oldest_s` (monotonic)."""
+        self.uncounted.pop(tablet_id, None)
         if left:
             self.dirty[tablet_id] = Dirty(left, oldest_s)
         else:
@@ -148,7 +161,7 @@ class TabletRegistry:
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""
-        for registry in (self._tablets, self._recent, self.dirty):
+        for registry in (self._tablets, self._recent, self.dirty, self.uncounted):
             for tablet_id in [found for found in registry if found.table == table]:
                 registry.pop(tablet_id, None)
         self.streams.forget_table(table)

@@ -19,6 +19,9 @@ RULES = {
     "newest_manifest": "a view reads the newest manifest, however far it reaches",
     "views_hold": "collect what the newest manifest does not name, whoever reads it",
     "names_announced": "collect what no manifest names, whoever is writing it",
+    "noted_with_entry": "note that a tablet has something unflushed after it was committed, not with it",
+    "note_outlives": "a flush that ends takes the note away, whatever was committed meanwhile",
+    "note_forgotten": "who writes does not learn that the note was taken away",
 }
 """What a world does that leaves a rule out."""
 
@@ -89,6 +92,8 @@ class World:
         self.disk = [Manifest()]
         self.kept = [Manifest()]
         self.views: list[View] = []
+        self.noted = False  # On disk: the tablet is on the list of those with something unflushed.
+        self.sure = False  # The committer knows of the note.
         self.flushing: Work | None = None
         self.compacting: list[Work] = []  # Two at a time: even that must change nothing.
 
@@ -165,7 +170,22 @@ class World:
             return
         before = {k for k, (_, v) in self._cold(after).items() if v is not None}
         work.written = self._run(rows, len(before & rows.keys()))
-        work.step = lambda: self._publish(work, self._flushed)
+        work.step = lambda: self._flush_publish(work)
+
+    def _flush_publish(self, work: Work) -> None:
+        self._publish(work, self._flushed)
+        work.done = False
+        work.step = lambda: self._flush_end(work)
+
+    def _flush_end(self, work: Work) -> None:
+        """In the committer's turn: the note goes, unless there is something that came later."""
+        self._adopt()
+        work.done = True
+        newest = self.log[-1][0] if self.log else 0
+        if newest <= self.kept[-1].through or "note_outlives" not in self.rules:
+            self.noted = False
+            if "note_forgotten" in self.rules:
+                self.sure = False
 
     def _flushed(self, work: Work, newest: Manifest) -> Manifest | None:
         if any(changes is None and seq > work.upto for seq, changes in self.history):
@@ -308,6 +328,7 @@ class World:
     def crash(self) -> None:
         """What is on the disk is all that the next process finds."""
         self.flushing, self.compacting, self.views = None, [], []
+        self.sure = False
         self.kept = self.disk[-1:]
 
     # How it is read.
@@ -323,6 +344,8 @@ class World:
         feed = [entry for entry in self.log if entry[0] >= retained]
         if feed != [entry for entry in self.history if entry[0] >= retained]:
             raise WrongError("the feed lacks changes that it retains")
+        if not self.noted and self.log and self.log[-1][0] > self.disk[-1].through:
+            raise WrongError("the tablet has something unflushed, and is not on the list")
 
     def _look(self, view: View) -> None:
         manifest = self._manifest_at(view.seq)
@@ -406,6 +429,8 @@ class World:
 
     def _commit(self, changes: dict[int, int | None] | None) -> None:
         self.seq += 1
+        if not self.sure and "noted_with_entry" in self.rules:
+            self.noted = self.sure = True
         self.history.append((self.seq, changes))
         self.log.append((self.seq, changes))
 

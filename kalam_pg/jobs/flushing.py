@@ -20,9 +20,10 @@ from kalam_pg.jobs.pauses import Pauses
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor
 from storage.cold.flush import FlushResult, flush_together
-from storage.engine import WriteSet
+from storage.engine import Engine, WriteSet
 from storage.errors import KalamError
 from storage.ids import TabletId
+from storage.log.view import View
 
 TICK_S = 1.0
 MEMORY_S = 10.0
@@ -38,6 +39,9 @@ within a second."""
 
 _LOOKS_AT_ONCE = 500
 """Dirty tablets that are asked whether they are due before others have their turn: 0.5 ms."""
+
+_COUNTED_TOGETHER = 256
+"""Tablets counted in one go of the worker thread."""
 
 LARGE_ROWS = 4096
 """A tablet with more unflushed entries is flushed by itself."""
@@ -71,6 +75,7 @@ async def flush_table(
     todo = list(tablets)
 
     async def work(job: Job) -> int:
+        await count_unflushed(database, todo)
         left = _groups(database, todo)
         errors: list[KalamError] = []
         done = rows = 0
@@ -136,6 +141,24 @@ def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
     return [t for t in database.engine.dirty_tablets() if t.table == table.id]
 
 
+async def count_unflushed(database: Database, tablets: Iterable[TabletId] | None = None) -> None:
+    """Count the entries of those tablets, or all, that the start found and nobody has counted yet."""
+    engine = database.engine
+    uncounted = engine.uncounted()
+    wanted = [t for t in (uncounted if tablets is None else tablets) if t in uncounted]
+    for at in range(0, len(wanted), _COUNTED_TOGETHER):
+        some = [(t, uncounted[t]) for t in wanted[at : at + _COUNTED_TOGETHER] if t in uncounted]
+        with engine.acquire() as view:
+            count = partial(_count, engine, view, [tablet for tablet, _ in some])
+            entries = await trio.to_thread.run_sync(count)
+        for (tablet, dirty), found in zip(some, entries, strict=True):
+            engine.counted(tablet, dirty, found)
+
+
+def _count(engine: Engine, view: View, tablets: Sequence[TabletId]) -> list[int]:
+    return [engine.count_unflushed(view, tablet) for tablet in tablets]
+
+
 class Policies:
     """Flushes what each table's policy asks for. A tablet that fails is tried again ever more seldom."""
 
@@ -149,8 +172,9 @@ class Policies:
 
         now_s: the time by `time.monotonic`.
         """
-        now_s = time.monotonic() if now_s is None else now_s
         database = self._database
+        await count_unflushed(database)
+        now_s = time.monotonic() if now_s is None else now_s
         for table_id, tablets in (await self._due(now_s)).items():
             table = database.catalog.table_by_id(table_id)
             if table is None:

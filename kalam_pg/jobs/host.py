@@ -121,8 +121,13 @@ class FlushHost:
         for tablet, manifest, _ in flushed:
             through = manifest.flushed_through.to_bytes(8, "big")
             puts += ((intent_key(tablet), None), (meta_key(tablet), through))
-        self._write(puts)
         engine, live_queries = self._database.engine, self._database.live_queries
+
+        def settle_list(_seq: int) -> None:
+            for tablet, manifest, _ in flushed:
+                puts.append(engine.flushed_put(tablet, manifest.flushed_through))
+
+        self._write(puts, settle_list)
 
         def settle() -> None:
             for tablet, manifest, entries in flushed:
@@ -173,5 +178,8 @@ class FlushHost:
         if opened is not None:
             opened.trimmed(through)
 
-    def _write(self, puts: list[tuple[bytes, bytes | None]]) -> None:
-        trio.from_thread.run(self._database.committer.commit, WriteSet([], [], puts, sync=True))
+    def _write(
+        self, puts: list[tuple[bytes, bytes | None]], validate: Callable[[int], None] | None = None
+    ) -> None:
+        write_set = WriteSet([], [], puts, sync=True, validate=validate)
+        trio.from_thread.run(self._database.committer.commit, write_set)

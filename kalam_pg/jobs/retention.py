@@ -28,6 +28,7 @@ from storage.ids import TabletId
 from storage.keys import tablet_ranges
 from storage.log.clock import seq_at
 from storage.log.recovery import intent_key
+from storage.log.unflushed import note_key
 from storage.log.view import View
 from storage.schema import Schema
 
@@ -286,16 +287,21 @@ async def _erase(database: Database, tablets: Sequence[TabletId]) -> None:
         keys = _keys_of(view, tablets)
         while part := await _in_thread(lambda: list(islice(keys, ERASE_KEYS))):
             puts: list[tuple[bytes, bytes | None]] = [(key, None) for key in part]
-            await database.committer.commit(WriteSet([], [], puts, sync=False))
+            unlist = partial(_unlist, engine, tablets)
+            await database.committer.commit(WriteSet([], [], puts, sync=False, validate=unlist))
+
+
+def _unlist(engine: Engine, tablets: Iterable[TabletId], _seq: int) -> None:
+    engine.unlist(tablets)
 
 
 def _keys_of(view: View, tablets: Iterable[TabletId]) -> Iterator[bytes]:
     for tablet in tablets:
         for start, stop in tablet_ranges(tablet):
             yield from view.scan_keys(start, stop)
-        intent = intent_key(tablet)
-        if view.system_get(intent) is not None:
-            yield intent
+        for key in (intent_key(tablet), note_key(tablet)):
+            if view.system_get(key) is not None:
+                yield key
 
 
 async def _in_thread(call: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ Everything here is for the committer's thread, but for what says otherwise.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from storage import failpoints
@@ -16,6 +16,7 @@ from storage.log.absent_keys import AbsentKeys
 from storage.log.clock import Clock, HybridClock, Reservation
 from storage.log.hot import HotOptions, Put
 from storage.log.recovery import Epoch, Opened
+from storage.log.unflushed import Noted, make_list
 from storage.log.view import View
 from storage.log.writes import Group, GroupWriter, WriteSet
 
@@ -44,6 +45,7 @@ class Log:
     ) -> None:
         self.store = opened.store
         self._absent = AbsentKeys(self.store)
+        self._noted = Noted()
         self.durable_seq = opened.last
         self._opened = opened
         self._room = opened.room
@@ -86,7 +88,7 @@ class Log:
     def _gather(self, sets: Sequence[WriteSet]) -> GroupWriter:
         """The sets that may be written, as one batch; the others have their error."""
         while True:
-            group = self._group = GroupWriter(self.store, self._sequence, self._absent)
+            group = self._group = GroupWriter(self.store, self._sequence, self._absent, self._noted)
             for write_set in sets:
                 if write_set.error is not None:
                     continue
@@ -98,12 +100,15 @@ class Log:
                     error = KalamError("internal error")
                     error.__cause__ = exc
                     write_set.error = error
+                    self._noted.forget_all()
                     break  # It may be half in the batch: the others' batch is made anew.
             else:
                 return group
 
     def begin(self, puts: Sequence[Put]) -> View:
         """Write system records that belong to no commit, synced; mint the first view."""
+        if not self._opened.listed:
+            puts = [*puts, *make_list(self._opened.unflushed)]
         self.store.write([recovery.epoch_record(self.epoch), *puts], sync=True)
         return self._mint(self._written)
 
@@ -125,6 +130,15 @@ class Log:
         """See `Engine.newest_commit`."""
         assert self._group is not None
         return self._group.newest_commit(tablet)
+
+    def flushed_put(self, tablet: TabletId, through: int) -> Put:
+        """See `Engine.flushed_put`."""
+        assert self._group is not None
+        return self._noted.settle(tablet, self._group.newest_commit(tablet), through)
+
+    def unlist(self, tablets: Iterable[TabletId]) -> None:
+        """See `Engine.unlist`."""
+        self._noted.tablets.difference_update(tablets)
 
     def sync(self) -> None:
         """Make every batch written so far durable."""
@@ -201,6 +215,7 @@ class Log:
 
     def _after_failure(self, group: GroupWriter, error: KalamError) -> Group:
         """The batch failed: open the log again, and answer from what it holds."""
+        self._noted.forget_all()
         try:
             if isinstance(error, DiskFullError):
                 self._room.give_back()

@@ -30,19 +30,11 @@ from storage.errors import (
 )
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keys import (
-    log_key,
-    log_prefix,
-    log_range,
-    meta_key,
-    split_log_key,
-    successor,
-    system_key,
-)
-from storage.log.clock import us_of
+from storage.keys import successor, system_key
 from storage.log.disk_room import Room
 from storage.log.hot import HotOptions, HotSnapshot, HotStore
 from storage.log.slot_file import SlotFile
+from storage.log.unflushed import COMPLETE, find_unflushed, read_list, tablet_of
 
 LAST = system_key("last")
 """System record: the seq of the batch that it was written in, 8 bytes."""
@@ -55,7 +47,6 @@ RESERVE = "reserve"
 
 _EPOCH = Struct(">BQQ")
 _EPOCH_FORMAT = 1
-_INTENT_ID_BYTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +58,13 @@ class Epoch:
     first: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unflushed:
-    """A tablet's log entries above its flush hint: how many, and when the oldest was committed."""
-
-    rows: int
-    since_us: int
-
-
 @dataclass(slots=True)
 class Opened:
     """An open directory.
 
     last: the newest commit in the log. reserved: sequence numbers up to here may have been given.
-    unflushed: tablets with entries that no segment holds. intents: flushes that did not end, with
+    unflushed: tablets with entries that no segment holds, with the oldest one's seq or a lower one; listed:
+    whether the log has them as a list (`storage.log.unflushed`). intents: flushes that did not end, with
     the commit that they were to reach.
     """
 
@@ -90,7 +74,8 @@ class Opened:
     last: int
     reserved: int
     epochs: tuple[Epoch, ...]
-    unflushed: Mapping[TabletId, Unflushed]
+    unflushed: Mapping[TabletId, int]
+    listed: bool
     intents: Mapping[TabletId, int]
     last_file: SlotFile
     reserved_file: SlotFile
@@ -153,7 +138,8 @@ def open_directory(
         snapshot = store.snapshot()
         try:
             epochs = _read_epochs(snapshot)
-            unflushed = find_unflushed(snapshot)
+            listed = snapshot.get(COMPLETE) is not None
+            unflushed = read_list(snapshot) if listed else dict(find_unflushed(snapshot))
             intents = _read_intents(snapshot)
         finally:
             snapshot.close()
@@ -170,6 +156,7 @@ def open_directory(
             reserved=max(reserved_file.value, last),
             epochs=epochs,
             unflushed=unflushed,
+            listed=listed,
             intents=intents,
             last_file=last_file,
             reserved_file=reserved_file,
@@ -208,24 +195,6 @@ def recovered_last(store: HotStore, recorded: int) -> int:
     return last
 
 
-def find_unflushed(snapshot: HotSnapshot) -> dict[TabletId, Unflushed]:
-    """Tablets whose log goes beyond their flush hint: some seeks a tablet, and its entries' keys."""
-    found: dict[TabletId, Unflushed] = {}
-    start, stop = log_range()
-    while (key := next(snapshot.scan_keys(start, stop), None)) is not None:
-        tablet, _, _ = split_log_key(key)
-        start = successor(log_prefix(tablet))
-        hint = snapshot.get(meta_key(tablet))
-        after = int.from_bytes(hint[:8]) if hint is not None else 0
-        rows, oldest = 0, b""
-        for entry in snapshot.scan_keys(log_key(tablet, after + 1, 0), start):
-            oldest = oldest or entry
-            rows += 1
-        if rows:
-            found[tablet] = Unflushed(rows, us_of(split_log_key(oldest)[1]))
-    return found
-
-
 def epoch_record(epoch: Epoch) -> tuple[bytes, bytes]:
     """The system record of an epoch."""
     value = _EPOCH.pack(_EPOCH_FORMAT, epoch.recovered, epoch.first)
@@ -258,13 +227,8 @@ def _read_epochs(snapshot: HotSnapshot) -> tuple[Epoch, ...]:
 
 def _read_intents(snapshot: HotSnapshot) -> dict[TabletId, int]:
     prefix = system_key("intent")
-    offset = 1 << 63  # As `system_key` writes ints: a tag byte, then 8 bytes offset by this.
-    intents = {}
-    for key, value in snapshot.scan(prefix, successor(prefix)):
-        user = int.from_bytes(key[-17:-9]) - offset
-        table = int.from_bytes(key[-8:]) - offset
-        intents[TabletId(user, table)] = int.from_bytes(value[:8])
-    return intents
+    scanned = snapshot.scan(prefix, successor(prefix))
+    return {tablet_of(key): int.from_bytes(value[:8]) for key, value in scanned}
 
 
 _HINT = "Files are missing or damaged. Restore them, or a backup; do not delete what is left."

@@ -23,6 +23,7 @@ from storage.log.clock import HybridClock
 from storage.log.hot import HotStore, Put
 from storage.log.log_entry import Op, encode_entry
 from storage.log.recovery import INCARNATION, LAST
+from storage.log.unflushed import Noted, note_key
 from storage.log.view import View
 
 _TRUNCATE = Op.TRUNCATE  # An enum's attribute costs more than a global.
@@ -84,10 +85,13 @@ class GroupWriter:
     one's sequence number, 0 before the first. system_seq: of the newest that has system records.
     """
 
-    def __init__(self, store: HotStore, sequence: HybridClock, absent: AbsentKeys) -> None:
+    def __init__(
+        self, store: HotStore, sequence: HybridClock, absent: AbsentKeys, noted: Noted
+    ) -> None:
         self._store = store
         self._sequence = sequence
         self._absent = absent
+        self._noted = noted.tablets
         self._newest: dict[bytes, tuple[int, int, int]] = {}
         self._truncated: dict[TabletId, int] = {}
         self.puts: list[Put] = []
@@ -142,6 +146,9 @@ class GroupWriter:
 
     def _put(self, seq: int, n: int, write: Write, key: bytes, entry: bytes) -> None:
         tablet, op = write.tablet, write.op
+        if tablet not in self._noted:
+            self._noted.add(tablet)
+            self.puts.append((note_key(tablet), seq.to_bytes(8)))
         if op is _TRUNCATE:
             self._truncated[tablet] = seq
             entry_key = meta_key(tablet, INCARNATION)

@@ -6,10 +6,11 @@ import pyarrow as pa
 
 from storage.engine import Engine, StorageOptions, Write, WriteSet
 from storage.ids import TabletId
-from storage.keys import encode_key
+from storage.keys import encode_key, meta_key
 from storage.layout import Column, Layout
 from storage.log.hot import HotOptions
 from storage.log.log_entry import Op
+from storage.log.recovery import intent_key
 
 TABLET = TabletId(7, 3)
 OTHER = TabletId(8, 3)
@@ -87,6 +88,14 @@ def commit(engine, *writes, **how):
     if one.error is not None:
         raise one.error
     return one.seq
+
+
+def end_flush(engine, tablet, through, *others):
+    """What the end of a flush commits, with `others` after it in one group."""
+    system = [(intent_key(tablet), None), (meta_key(tablet), through.to_bytes(8))]
+    one = write_set(system=system)
+    one.validate = lambda _seq: one.system.append(engine.flushed_put(tablet, through))
+    engine.publish(engine.write_group([one, *others]))
 
 
 def read(engine_or_view, number, *, tablet=TABLET):

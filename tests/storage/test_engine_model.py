@@ -32,6 +32,7 @@ from tests.storage.engine_fixtures import (
     TABLET,
     commit,
     delete,
+    end_flush,
     insert,
     key_of,
     open_engine,
@@ -88,8 +89,7 @@ class Host:
 
     def end_flush(self, flushed):
         for tablet, manifest, entries in flushed:
-            through = manifest.flushed_through.to_bytes(8)
-            commit(self.engine, system=[(intent_key(tablet), None), (meta_key(tablet), through)])
+            end_flush(self.engine, tablet, manifest.flushed_through)
             self.engine.flushed(tablet, entries)
 
     def cancel_flush(self, tablets):
@@ -133,6 +133,13 @@ class EngineModel(RuleBasedStateMachine):
     def open(self):
         self.engine = open_engine(self.path / str(self.lives), tablet_factory=None)
         self.tablets = {tablet: self.engine.tablet(tablet, LAYOUT) for tablet in self.rows}
+        with self.engine.acquire() as view:
+            for tablet, dirty in list(self.engine.uncounted().items()):
+                found = self.engine.count_unflushed(view, tablet)
+                self.engine.counted(tablet, dirty, found)
+                assert self.engine.unflushed(tablet) == max(1, found)
+            for tablet in self.rows.keys() - self.engine.dirty_tablets().keys():
+                assert not self.engine.count_unflushed(view, tablet), "the list lacks it"
 
     def teardown(self):
         if hasattr(self, "engine"):

@@ -178,6 +178,7 @@ async def test_every_kind_of_housekeeping_fails_alone(autojump_clock, monkeypatc
         dirty = noted("dirty_tablets", fails=bad == "dirty_tablets")
         engine.streams = SimpleNamespace(evict=noted("evict", fails=bad == "evict"))
         engine.dirty_tablets = lambda dirty=dirty: dict(dirty())
+        engine.uncounted = dict
         jobs = Jobs()
         jobs.flush_process = SimpleNamespace(
             idle=True, end_idle=noted("end_idle", fails=bad == "end_idle")

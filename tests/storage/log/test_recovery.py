@@ -8,16 +8,12 @@ import pytest
 from storage import failpoints
 from storage.errors import DataCorruptedError, DirectoryInUseError, SnapshotTooOldError
 from storage.fs import OS
-from storage.keys import meta_key
-from storage.log.clock import us_of
-from storage.log.recovery import intent_key, open_directory
+from storage.log.recovery import intent_key
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
     LAYOUT,
-    OPTIONS,
     OTHER,
     TABLET,
-    ManualClock,
     commit,
     insert,
     open_engine,
@@ -130,23 +126,6 @@ def test_a_position_among_lost_commits_is_too_old(tmp_path):
     with pytest.raises(SnapshotTooOldError):
         engine.check_token(lost)
     engine.close()
-
-
-def test_a_start_finds_what_no_segment_holds_and_since_when(tmp_path):
-    clock = ManualClock()
-    engine = open_engine(tmp_path, clock=clock)
-    flushed = commit(engine, insert(1), insert(2))
-    commit(engine, insert(1, tablet=OTHER))
-    clock.us += 60_000_000
-    seq = commit(engine, insert(3), insert(4))
-    commit(engine, system=[(meta_key(TABLET), flushed.to_bytes(8))])
-    commit(engine, system=[(meta_key(OTHER), seq.to_bytes(8))])
-    engine.close()
-    opened = open_directory(tmp_path, OS, hot=OPTIONS.hot)
-    assert {t: (u.rows, u.since_us) for t, u in opened.unflushed.items()} == {
-        TABLET: (2, us_of(seq))
-    }
-    opened.close()
 
 
 def test_an_interrupted_flush_is_cleaned_up(tmp_path):
