@@ -82,8 +82,10 @@ def check(
 def check_manifest(
     fs: FileSystem, directory: Path, tablet: TabletId, view: View
 ) -> Iterator[Problem]:
-    """The tablet's newest manifest and the checksums of all its segments."""
-    from storage.cold import manifest, segment  # noqa: PLC0415 -- need Arrow, which the log does not
+    """The tablet's newest manifest and the checksums of all its segments and their side files."""
+    # Imported here: they need Arrow, which the log does not.
+    from storage.cold import manifest, segment  # noqa: PLC0415
+    from storage.cold.point_read import SegmentReader  # noqa: PLC0415
 
     newest = manifest.load(fs, directory, tablet)
     if newest.flushed_through > view.seq:
@@ -94,6 +96,7 @@ def check_manifest(
     for one in newest.segments:
         try:
             segment.verify(fs, one, tablet)
+            SegmentReader(fs, one, tablet).check_pieces()
         except KalamError as exc:
             yield Problem(_name(tablet), exc.message)
 

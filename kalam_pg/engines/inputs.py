@@ -15,7 +15,7 @@ from datafusion import SessionContext, udf
 
 from kalam_pg.engines.context import register_batches
 from kalam_pg.engines.keysets import Keys, KeySet
-from kalam_pg.engines.merging import DELETED, Large, Merged, Merges
+from kalam_pg.engines.merging import DELETED, SEQ, Large, Merged, Merges
 from kalam_pg.engines.request import SegmentRef
 from kalam_pg.engines.segments import Footer, VerifiedSegments
 
@@ -60,7 +60,8 @@ def register(
         named = {column: table.prefix + column for column in table.schema.names}
         register_batches(session, table.name, table.schema, table.hot, partitions, named)
         return
-    footers = {segment.path: verified.open(segment) for segment in table.segments}
+    read = {*table.schema.names, *table.key_columns, SEQ, DELETED}
+    footers = {segment.path: verified.open(segment, read) for segment in table.segments}
     merged = merges.merged(
         table.segments,
         footers,

@@ -32,7 +32,8 @@ class SegmentRef:
 
     min_key, max_key: encoded primary keys (order-preserving bytes) of its first and last row.
     deleted: how many of its rows are tombstones, -1 when that is not known. supersedes: whether any of
-    its rows may hide one of an older segment.
+    its rows may hide one of an older segment. key_filter: name of its side file, which tells what its pieces
+    must be; without one the whole file is verified.
     """
 
     path: str
@@ -45,6 +46,7 @@ class SegmentRef:
     max_seq: int
     deleted: int = -1
     supersedes: bool = True
+    key_filter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

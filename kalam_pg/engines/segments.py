@@ -1,14 +1,18 @@
-"""Cold segments in a worker: verified before their first read, then described by their footers."""
+"""Cold segments in a worker: verified before they are read, then described by their footers."""
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from io import SEEK_END
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kalam_pg.engines.request import SegmentRef
+from storage.cold.checked import CheckedFile, PieceDamagedError, Pieces, check_columns
+from storage.cold.keyfilter import read_head
 from storage.errors import DataCorruptedError, IoError
 
 KNOWN_MAX = 4096
@@ -32,13 +36,26 @@ class Footer:
 
 
 @dataclass(slots=True)
+class _Known:
+    """A file that was opened. columns: those that were verified; without `pieces` all of it was."""
+
+    footer: Footer
+    pieces: Pieces | None = None
+    columns: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class VerifiedSegments:
-    """The segments that this process has verified, by path and by inode, size and mtime."""
+    """What this process has verified of segments, by path and by inode, size and mtime.
 
-    _footers: "OrderedDict[tuple[str, int, int, int], Footer]" = field(default_factory=OrderedDict)
+    Of a file whose pieces are known these are the footer and the columns that queries have read; of
+    others, and of small files, which are read whole, it is everything.
+    """
 
-    def open(self, segment: SegmentRef) -> Footer:
-        """Verify `segment` unless this process did so already.
+    _files: "OrderedDict[tuple[str, int, int, int], _Known]" = field(default_factory=OrderedDict)
+
+    def open(self, segment: SegmentRef, columns: AbstractSet[str]) -> Footer:
+        """Verify what a query may read of `segment`, unless this process did so already.
 
         Raises:
             DataCorruptedError: Its bytes are not those that were written.
@@ -48,25 +65,65 @@ class VerifiedSegments:
         try:
             stat = path.stat()
             key = (segment.path, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-            footer = self._footers.get(key)
-            if footer is None:
-                _verify(path, segment, stat.st_size)
-                footer = self._footers[key] = _read_footer(path)
+            known = self._files.get(key)
+            if known is None:
+                known = self._files[key] = _open(path, segment, stat.st_size)
+            if known.pieces is not None and not columns <= known.columns:
+                _check_columns(path, known.pieces, columns - known.columns)
+                known.columns |= columns
         except OSError as exc:
             raise IoError(f"could not read segment {path.name}: {exc.strerror}") from exc
-        self._footers.move_to_end(key)
-        if len(self._footers) > KNOWN_MAX:
-            self._footers.popitem(last=False)
-        return footer
+        self._files.move_to_end(key)
+        if len(self._files) > KNOWN_MAX:
+            self._files.popitem(last=False)
+        return known.footer
+
+
+def _open(path: Path, segment: SegmentRef, size: int) -> _Known:
+    """A file whose footer is verified; all of it, when it is small or nothing is known of its pieces."""
+    pieces = _pieces(path, segment) if segment.key_filter and size > SMALL_BYTES else None
+    if pieces is None or pieces.size != size:
+        _verify(path, segment, size)
+        return _Known(_read_footer(path))
+    with path.open("rb") as file:
+        checked = CheckedFile(file, pieces)
+        checked.seek(-1, SEEK_END)
+        try:
+            checked.read(1)
+        except PieceDamagedError as exc:
+            raise _damaged(path) from exc
+    return _Known(_read_footer(path), pieces)
+
+
+def _pieces(path: Path, segment: SegmentRef) -> Pieces | None:
+    """What the side file says of the segment's pieces; None when it is of another, or damaged."""
+    try:
+        with path.with_name(segment.key_filter).open("rb") as file:
+            head = read_head(file)
+    except (FileNotFoundError, DataCorruptedError):
+        return None
+    return head.pieces if head.sha256 == segment.sha256 else None
+
+
+def _check_columns(path: Path, pieces: Pieces, columns: AbstractSet[str]) -> None:
+    with path.open("rb") as file:
+        try:
+            check_columns(file, pieces, pq.read_metadata(path), columns)
+        except PieceDamagedError as exc:
+            raise _damaged(path) from exc
 
 
 def _verify(path: Path, segment: SegmentRef, size: int) -> None:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if size != segment.size or digest != segment.sha256:
-        raise DataCorruptedError(
-            f"segment {path.name} is damaged", detail="Its checksum is not the one in the manifest."
-        )
+        raise _damaged(path)
+
+
+def _damaged(path: Path) -> DataCorruptedError:
+    return DataCorruptedError(
+        f"segment {path.name} is damaged", detail="Its checksum is not the one in the manifest."
+    )
 
 
 def _read_footer(path: Path) -> Footer:

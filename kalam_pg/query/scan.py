@@ -103,6 +103,7 @@ def segment_refs(segments: Sequence[Segment]) -> tuple[SegmentRef, ...]:
             max_seq=s.max_seq,
             deleted=s.deleted,
             supersedes=supersedes,
+            key_filter=s.filter_file,
         )
         for s, supersedes in zip(segments, superseding(segments), strict=True)
     )

@@ -1,11 +1,13 @@
 """How many rows of a tablet meet some conditions: from the columns of these conditions alone."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from storage.cold.extents import Condition, MaybeExtent
+from storage.arrow import column_name
+from storage.cold.extents import Condition
 from storage.cold.first_rows import Work, may_meet
 from storage.cold.sight import Piece, Sight
 
@@ -20,20 +22,23 @@ def count_rows(
     found = sum(_count(piece, conditions, work) for piece in sight.hot())
     segments = sight.segments()
     work.segments = len(segments)
+    columns = sight.layout.columns
+    names = sorted({column_name(columns[one.position]) for one in conditions})
     for segment in segments:
         groups = segment.groups
         if not may_meet(conditions, groups.extent):
             continue
         work.opened += 1
-        for at in range(groups.count):
-
-            def extent(position: int, at: int = at) -> MaybeExtent:
-                return groups.extent_in(at, position)  # noqa: B023 -- used before the next turn
-
-            if may_meet(conditions, extent):
-                breathe()
-                work.read_group()
-                found += _count(segment.piece(at), conditions, work)
+        asked = [
+            at for at in range(groups.count) if may_meet(conditions, partial(groups.extent_in, at))
+        ]
+        breathe()
+        for _ in asked:
+            work.read_group()
+        groups.load(asked, names)
+        for at in asked:
+            breathe()
+            found += _count(segment.piece(at), conditions, work)
     return found
 
 

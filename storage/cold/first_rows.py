@@ -9,17 +9,26 @@ where one of its rows is in the answer.
 from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
+from functools import partial
+from heapq import heapify, heappop, heappush, nsmallest
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storage.arrow import SEQ, column_name
 from storage.cold.extents import Condition, MaybeExtent, SortKey
-from storage.cold.sight import ColdSegment, Piece, Sight
-from storage.layout import Row
+from storage.cold.sight import ColdSegment, Piece, Sight, load_together
+from storage.layout import Layout, Row
 
 _CHUNK = 64
 """Rows of a piece that are looked at one by one, before it is asked whether more are needed."""
+
+
+_AHEAD_MAX = 8
+"""Row groups of which narrow columns are decoded together."""
+
+_Promise = tuple[bytes, int, ColdSegment, int]
+"""Least rank, a number that is unlike all others, segment, row group or -1 for the whole segment."""
 
 
 class TooMuchError(Exception):
@@ -125,8 +134,8 @@ def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> I
 
     segments = sight.segments()
     work.segments = len(segments)
-    # (least rank, a number that is unlike all others, segment, row group or -1 for the whole segment)
-    heap: list[tuple[bytes, int, ColdSegment, int]] = []
+    heap: list[_Promise] = []
+    ahead = _Ahead(sight.layout, question)
     for number, segment in enumerate(reversed(segments)):
         extent = segment.groups.extent
         if may_meet(conditions, extent):
@@ -139,18 +148,42 @@ def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> I
             return
         if group >= 0:
             work.read_group()
+            ahead.before(segment, group, heap)
             yield segment.piece(group)
             continue
         work.opened += 1
         groups = segment.groups
         for at in range(groups.count):
-
-            def extent_in(position: int, at: int = at) -> MaybeExtent:
-                return groups.extent_in(at, position)  # noqa: B023 -- used before the next turn
-
+            extent_in = partial(groups.extent_in, at)
             if may_meet(conditions, extent_in):
                 heappush(heap, (edge(extent_in), number, segment, at))
                 number += 1
+
+
+class _Ahead:
+    """Decodes the narrow columns of row groups before their turn, ever more of them at once.
+
+    One row group at a time costs its own share of a call; many at the beginning would mostly be for
+    nothing.
+    """
+
+    def __init__(self, layout: Layout, question: Question) -> None:
+        positions = {one.position for one in question.conditions}
+        positions.update(key.position for key in question.order[:1])
+        columns = layout.columns
+        self._names = sorted(
+            SEQ if position == len(columns) else column_name(columns[position])
+            for position in positions
+        )
+        self._count = 1
+
+    def before(self, segment: ColdSegment, group: int, heap: "list[_Promise]") -> None:
+        """A row group is read now; those in `heap` may follow."""
+        if self._count > 1:
+            following = nsmallest(self._count - 1, heap)
+            groups = [group, *(p[3] for p in following if p[2] is segment and p[3] >= 0)]
+            segment.groups.load(sorted(groups), self._names)
+        self._count = min(2 * self._count, _AHEAD_MAX)
 
 
 class _Best:
@@ -201,6 +234,12 @@ class _Best:
         for place, one in enumerate(found):
             places.setdefault(id(one.piece), []).append(place)
         positions = sorted(given)
+        together: dict[int, list[Piece]] = {}
+        for some in places.values():
+            piece = found[some[0]].piece
+            together.setdefault(id(piece.segment), []).append(piece)
+        for pieces in together.values():
+            load_together(pieces, positions)
         for some in places.values():
             at = pa.array([found[place].at for place in some], pa.int64())
             for place, row in zip(some, found[some[0]].piece.rows(at, positions), strict=True):

@@ -1,21 +1,24 @@
 """Point reads of a segment: key filter, row group, then bisection by encoded key.
 
-Row groups that were decoded lately stay in memory, so that a key read again costs no file.
+Row groups that were decoded lately stay in memory, so that a key read again costs no file. What is read
+is checked piece by piece (`storage.cold.checked`), so the first answer does not wait for all of the file.
 """
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, to_rows, value_getter
 from storage.cold import keyfilter
+from storage.cold.checked import CheckedFile, PieceDamagedError, damaged_piece
 from storage.cold.decoded import DECODED
-from storage.cold.keyfilter import KeyFilter
+from storage.cold.keyfilter import Head, KeyFilter
 from storage.cold.manifest import Segment
 from storage.cold.segment import damaged, forget_verified, read_table, verify
 from storage.errors import DataCorruptedError
@@ -23,6 +26,8 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Column, Layout, Row
+
+T = TypeVar("T")
 
 _KEYS = "keys"
 """Part of a decoded row group: its key columns and `_seq`."""
@@ -52,18 +57,29 @@ class SegmentReader:
         self._fs = fs
         self._path = Path(segment.path)
         self._tablet = tablet
+        self._head: Head | None = None
         self._filter: KeyFilter | None = None
+
+    def load_head(self) -> Head:
+        """What the side file says of row groups and pieces, read once. Raises DataCorruptedError."""
+        if self._head is None:
+            head = self._side_file(self._read_head)
+            self._check_belongs(head)
+            self._head = head
+        return self._head
+
+    def kept_head(self) -> Head:
+        """The same, once it was loaded. Raises NotInMemoryError."""
+        if self._head is None:
+            raise NotInMemoryError
+        return self._head
 
     def load_filter(self) -> KeyFilter:
         """The key filter, read at the first call. Raises DataCorruptedError."""
         if self._filter is None:
-            path = self._path.with_name(self.segment.filter_file)
-            try:
-                self._filter = keyfilter.decode(self._fs.read_bytes(path))
-            except FileNotFoundError as exc:
-                raise damaged(self.segment, self._tablet, "has no key filter") from exc
-            except DataCorruptedError as exc:
-                raise damaged(self.segment, self._tablet, "has a damaged key filter") from exc
+            found = self._side_file(lambda path: keyfilter.decode(self._fs.read_bytes(path)))
+            self._check_belongs(found.head)
+            self._filter, self._head = found, found.head
         return self._filter
 
     def kept_filter(self) -> KeyFilter:
@@ -71,6 +87,22 @@ class SegmentReader:
         if self._filter is None:
             raise NotInMemoryError
         return self._filter
+
+    def _read_head(self, path: Path) -> Head:
+        with self._fs.open_read(path) as stream:
+            return keyfilter.read_head(stream)
+
+    def _check_belongs(self, head: Head) -> None:
+        if head.pieces is not None and head.sha256 != self.segment.sha256:
+            raise damaged(self.segment, self._tablet, "has the key filter of another")
+
+    def _side_file(self, read: Callable[[Path], T]) -> T:
+        try:
+            return read(self._path.with_name(self.segment.filter_file))
+        except FileNotFoundError as exc:
+            raise damaged(self.segment, self._tablet, "has no key filter") from exc
+        except DataCorruptedError as exc:
+            raise damaged(self.segment, self._tablet, "has a damaged key filter") from exc
 
     def find(self, key: bytes, layout: Layout) -> Found | None:
         """The version of a key, None when the segment lacks it.
@@ -119,9 +151,13 @@ class SegmentReader:
 
     def read_footer(self) -> pq.FileMetaData:
         """What the file says of itself. Raises DataCorruptedError."""
-        self.verify()
-        with self._fs.open_read(self._path) as stream:
-            return pq.ParquetFile(stream).metadata
+        with self._opened() as stream:
+            pieces = self.load_head().pieces
+            if pieces is None or len(pieces.ends) == 1:
+                return pq.read_metadata(stream)
+            # The last piece is all that is needed; of a whole file 64 kB would be read, and checked.
+            stream.seek(pieces.ends[-2])
+            return pq.read_metadata(pa.BufferReader(stream.read()))
 
     def read_group(
         self,
@@ -130,10 +166,52 @@ class SegmentReader:
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
         """Some columns (None: all) of one row group. Raises DataCorruptedError."""
-        self.verify()
-        with self._fs.open_read(self._path) as stream:
-            file = pq.ParquetFile(stream, metadata=footer, page_checksum_verification=True)
-            return file.read_row_group(group, columns=columns, use_threads=columns is None)
+        return self.read_groups([group], footer, columns)
+
+    def read_groups(
+        self,
+        groups: Sequence[int],
+        footer: pq.FileMetaData | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """As `read_group`, of several, one behind the other.
+
+        In this thread alone: each thread that takes part would have memory of its own to touch first.
+        """
+        with self._opened() as stream:
+            file = pq.ParquetFile(
+                stream, metadata=footer, pre_buffer=False, page_checksum_verification=True
+            )
+            return file.read_row_groups(groups, columns=columns, use_threads=False)
+
+    def check_pieces(self) -> None:
+        """Read the whole side file, and whether it knows the segment's pieces right.
+
+        Raises:
+            DataCorruptedError: One of them is not what was written.
+        """
+        pieces = self.load_filter().head.pieces
+        if pieces is not None:
+            with self._fs.open_read(self._path) as stream:
+                if damaged_piece(stream, pieces):
+                    raise damaged(self.segment, self._tablet, "is not what its key filter says")
+
+    @contextmanager
+    def _opened(self) -> Iterator[BinaryIO]:
+        """The file, of which nothing is read that was not checked. What it raises is translated."""
+        pieces = self.load_head().pieces
+        if pieces is None:
+            verify(self._fs, self.segment, self._tablet)
+        try:
+            with self._fs.open_read(self._path) as stream:
+                if pieces is None:
+                    yield stream
+                else:
+                    yield cast("BinaryIO", CheckedFile(stream, pieces))
+        except FileNotFoundError as exc:
+            raise damaged(self.segment, self._tablet, "is missing") from exc
+        except PieceDamagedError as exc:
+            raise damaged(self.segment, self._tablet, "is not what was written") from exc
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All versions in the segment, verified; columns that it lacks are left out."""
@@ -141,14 +219,6 @@ class SegmentReader:
         if hashlib.sha256(data).hexdigest() != self.segment.sha256:
             raise damaged(self.segment, self._tablet, "is not what was written")
         return read_table(pa.py_buffer(data), columns)
-
-    def verify(self) -> None:
-        """Check the sha256, unless this very file was found right before in this process.
-
-        Raises:
-            DataCorruptedError: The file is missing or is not what was written.
-        """
-        verify(self._fs, self.segment, self._tablet)
 
 
 def forget_file(path: Path) -> None:

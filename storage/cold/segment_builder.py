@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, to_values
 from storage.cold import keyfilter
+from storage.cold.checked import pieces_of
 from storage.cold.manifest import ColumnStats, Segment
 from storage.fs import Buffer
 from storage.layout import Column, Layout
@@ -102,6 +103,7 @@ class SegmentBuilder:
             unbounded: Columns of whose values Parquet's bounds may leave some out (see `has_nan`).
         """
         self._group_rows = group_rows
+        self._tiny = tiny
         self._schema = _file_schema(layout)
         names = self._schema.names
         self._sink = pa.BufferOutputStream()
@@ -149,16 +151,20 @@ class SegmentBuilder:
         self._write_groups(all_of_them=True)
         self._writer.close()
         data = self._sink.getvalue()
-        assert pq.read_metadata(pa.BufferReader(data)).num_rows == self.rows
+        metadata = pq.read_metadata(pa.BufferReader(data))
+        assert metadata.num_rows == self.rows
         assert self._seqs is not None
+        sha256 = hashlib.sha256(data).hexdigest()
+        # A tiny file is read whole anyway.
+        pieces = pieces_of(data, None if self._tiny else metadata)
+        group_rows = min(self.rows, self._group_rows)
+        head = keyfilter.Head(group_rows, tuple(self._first_keys), pieces, sha256)
         facts = SegmentFacts(
-            key_filter=keyfilter.encode_hashed(
-                self._hashes, min(self.rows, self._group_rows), self._first_keys
-            ),
+            key_filter=keyfilter.encode_hashed(self._hashes, head),
             rows=self.rows,
             deleted=self._deleted,
             size=data.size,
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=sha256,
             min_seq=self._seqs[0],
             max_seq=self._seqs[1],
             min_key=self._first_keys[0],

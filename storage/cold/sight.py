@@ -127,7 +127,16 @@ class ColdSegment:
             *(layout, groups.rows(group), column, self._hides),
             deleted=deleted,
             in_key_order=True,
+            segment=groups,
+            group=group,
         )
+
+
+def load_together(pieces: "Sequence[Piece]", positions: Sequence[int]) -> None:
+    """Decode some columns of several pieces of one segment; of pieces in memory nothing is to be done."""
+    segment = pieces[0].segment
+    if segment is not None:
+        segment.load(sorted(p.group for p in pieces), [pieces[0].name(at) for at in positions])
 
 
 class Piece:
@@ -142,9 +151,16 @@ class Piece:
         *,
         deleted: bool = False,
         in_key_order: bool = False,
+        segment: RowGroups | None = None,
+        group: int = 0,
     ) -> None:
-        """columns: gives some by their names. deleted: whether some rows may be tombstones."""
+        """columns: gives some by their names. deleted: whether some rows may be tombstones.
+
+        segment, group: where in a file the rows are, if they are.
+        """
         self.count = count
+        self.segment = segment
+        self.group = group
         self.in_key_order = in_key_order
         self._layout = layout
         self._columns = columns

@@ -42,6 +42,7 @@ def test_another_process_reads_the_same_filter():
 @given(st.binary(max_size=30))
 @example(b"")
 @example(b"\x01\0\0\0\0")  # An empty body has this checksum.
+@example(b"\x02\0\0\0\0\0\0\0\0")
 def test_garbage_is_damage_and_nothing_else(data):
     with pytest.raises(DataCorruptedError):
         decode(data)
