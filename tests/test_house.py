@@ -23,7 +23,6 @@ LINES_MAX = 480
 LONG_MODULES = {
     "catalog/errors.py": "one class for each SQLSTATE, and nothing else",
     "catalog/pg_catalog/relation_data.py": "a table of columns as PostgreSQL has them",
-    "kalam_pg/functions/formatting.py": "to_char and its inverses: one grammar of templates",
     "kalam_pg/sql/tree.py": "one class for each node of the tree, and nothing else",
 }
 

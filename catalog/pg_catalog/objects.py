@@ -41,7 +41,9 @@ class CatalogObjects:
             case "regclass":
                 return self._class_oid(parts)
             case "regtype":
-                found = registry.by_sql_name(name.lower()) or registry.by_name(parts[-1])
+                found = registry.by_sql_name(name.lower())
+                if found is None and parts[:-1] in ((), ("pg_catalog",)):
+                    found = registry.by_name(parts[-1])
                 return found.oid if found else None
             case "regnamespace":
                 return self._visible.namespace_oids.get(parts[-1])

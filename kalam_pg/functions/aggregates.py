@@ -11,7 +11,6 @@ from operator import and_, or_, xor
 from catalog.types.registry import (
     ANY,
     ANYARRAY,
-    ANYELEMENT,
     ANYNONARRAY,
     BOOL,
     BPCHAR,
@@ -258,50 +257,6 @@ def _spread() -> list[Overload]:
     return rows
 
 
-# ------------------------------------------------------------------ ordered sets
-# The direct argument comes first in every row, then the value; rows arrive sorted.
-
-
-def _percentile_disc(rows: Group) -> Datum:
-    ordered = [row for row in rows if row[1] is not None]
-    if not ordered or ordered[0][0] is None:
-        return None
-    fraction = _fraction(ordered[0][0])
-    place = max(1, math.ceil(fraction * len(ordered)))
-    return ordered[place - 1][1]
-
-
-def _percentile_cont(rows: Group) -> Datum:
-    ordered = [row for row in rows if row[1] is not None]
-    if not ordered or ordered[0][0] is None:
-        return None
-    place = _fraction(ordered[0][0]) * (len(ordered) - 1)
-    low, high = math.floor(place), math.ceil(place)
-    first, second = float(ordered[low][1]), float(ordered[high][1])
-    return first + (place - low) * (second - first) if low != high else first
-
-
-def _fraction(value: float) -> float:
-    if not 0 <= value <= 1:
-        from catalog.errors import NumericValueOutOfRangeError  # noqa: PLC0415
-
-        raise NumericValueOutOfRangeError(f"percentile value {value:g} is not between 0 and 1")
-    return value
-
-
-def _mode(types: tuple[PgType, ...], rows: Group) -> Datum:
-    compare = comparer(types[0])
-    best, best_count, current, count = None, 0, None, 0
-    for (value,) in rows:
-        if value is None:
-            continue
-        count = count + 1 if count and compare(value, current) == 0 else 1
-        current = value
-        if count > best_count:
-            best, best_count = value, count
-    return best
-
-
 _ORDERED = (
     INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC, TEXT, BPCHAR, OID,
     DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL,
@@ -342,7 +297,4 @@ OVERLOADS: tuple[Overload, ...] = (
         for t in (INT2, INT4, INT8)
     ),
     *_spread(),
-    aggregate("percentile_disc", (FLOAT8, ANYELEMENT), ANYELEMENT, _percentile_disc),
-    aggregate("percentile_cont", (FLOAT8, FLOAT8), FLOAT8, _percentile_cont),
-    aggregate("mode", (ANYELEMENT,), ANYELEMENT, _mode, needs_types=True),
 )

@@ -233,6 +233,33 @@ def _subscripts(
     return reversed(indexes) if reverse else indexes
 
 
+def _dims(types: tuple[PgType, ...], array: Array) -> str | None:
+    first = _first_index(types)
+    return "".join([f"[{first}:{size - 1 + first}]" for size in _shape(array)]) or None
+
+
+def _bucket(types: tuple[PgType, ...], operand: Datum, thresholds: Array) -> int:
+    """width_bucket by lower bounds: how many of the sorted thresholds are not above the operand."""
+    if len(_shape(thresholds)) > 1:
+        raise ArraySubscriptError("thresholds must be one-dimensional array")
+    if None in thresholds:
+        raise NullValueNotAllowedError("thresholds array must not contain NULLs")
+    assert types[1].element is not None
+    compare = comparer(types[1].element)
+    low, high = 0, len(thresholds)
+    while low < high:
+        middle = (low + high) // 2
+        if compare(operand, thresholds[middle]) < 0:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _to_table(text: str | None, separator: str | None, null: str | None = None) -> Array:
+    return _from_string(text, separator, null) or ()
+
+
 _ARRAYS = ANYCOMPATIBLEARRAY
 _TEXT_ARRAY = t.array_of(TEXT) or TEXT
 _INT2_ARRAY = t.array_of(t.INT2) or TEXT
@@ -244,6 +271,12 @@ OVERLOADS: tuple[Overload, ...] = (
     function("array_upper", (ANYARRAY, INT4), INT4, _upper, needs_types=True),
     function("array_lower", (ANYARRAY, INT4), INT4, _lower, needs_types=True),
     function("array_ndims", (ANYARRAY,), INT4, lambda a: len(_shape(a)) or None),
+    function("array_dims", (ANYARRAY,), TEXT, _dims, needs_types=True),
+    function("width_bucket", (ANYCOMPATIBLE, _ARRAYS), INT4, _bucket, needs_types=True),
+    *(
+        returns_set("string_to_table", (TEXT,) * count, TEXT, _to_table, strict=False)
+        for count in (2, 3)
+    ),
     function("cardinality", (ANYARRAY,), INT4, _cardinality),
     *(
         function(

@@ -7,7 +7,11 @@ exponent, so sums and products get PostgreSQL's scale for nothing; quotients and
 
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 
-from catalog.errors import DivisionByZeroError, NumericValueOutOfRangeError
+from catalog.errors import (
+    DivisionByZeroError,
+    FeatureNotSupportedError,
+    NumericValueOutOfRangeError,
+)
 
 # Room for the 131072 digits before and 16383 after the point that PostgreSQL allows. No traps:
 # NaN and the infinities take part as values.
@@ -229,7 +233,7 @@ def to_integer(a: str, low: int, high: int, name: str) -> int:
     value = Decimal(a)
     if not value.is_finite():
         what = "NaN" if value.is_nan() else "infinity"
-        raise NumericValueOutOfRangeError(f"cannot convert {what} to {name}")
+        raise FeatureNotSupportedError(f"cannot convert {what} to {name}")
     result = int(round_to(value, 0))
     if not low <= result <= high:
         raise NumericValueOutOfRangeError(f"{name} out of range")

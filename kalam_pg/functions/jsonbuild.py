@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from catalog.errors import InvalidParameterValueError, NullValueNotAllowedError
 from catalog.types.registry import (
     ANY,
+    ANYARRAY,
     ANYELEMENT,
     BOOL,
     DATE,
@@ -43,7 +44,8 @@ def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str 
         return str(value)
     if pg_type.element is not None:
         element = pg_type if value and isinstance(value[0], tuple) else pg_type.element
-        return "[" + separator.join([to_json(v, element, context) for v in value]) + "]"
+        inner = [to_json(v, element, context) for v in value]
+        return "[" + separator.join(inner) + "]"
     text = pg_type.output(value, context)
     if pg_type.oid in _NUMBERS:
         return text if text.lstrip("-")[:1].isdigit() else quote(text)  # NaN and Infinity
@@ -81,6 +83,10 @@ def _row(context: EvalContext, types: Types, *pairs: Datum) -> str:
 
 def _to_json(context: EvalContext, types: Types, value: Datum) -> str:
     return to_json(value, types[0], context.types)
+
+
+def _array_lines(context: EvalContext, types: Types, value: Datum, lines: Datum) -> str:
+    return to_json(value, types[0], context.types, ",\n " if lines else ",")
 
 
 def _to_jsonb(context: EvalContext, types: Types, value: Datum) -> str:
@@ -221,7 +227,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("row_to_json", (RECORD,), JSON, same),
     function("to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
     function("to_jsonb", (ANYELEMENT,), JSONB, _to_jsonb, **_TYPED),
-    function("array_to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
+    function("array_to_json", (ANYARRAY,), JSON, _to_json, **_TYPED),
+    function("array_to_json", (ANYARRAY, BOOL), JSON, _array_lines, **_TYPED),
     *_variadic("json_build_object", JSON, _build_object),
     *_variadic("jsonb_build_object", JSONB, _build_object_b),
     *_variadic("json_build_array", JSON, _build_array),

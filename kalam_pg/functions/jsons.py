@@ -81,7 +81,8 @@ def _as_text(value: Datum) -> str | None:
     return None if value is _MISSING else scalar_text(value)
 
 
-def _json_path(document: str, path: tuple[str | None, ...]) -> str | None:
+def json_path(document: str, path: tuple[str | None, ...]) -> str | None:
+    """What json's #> finds, None where the path leads nowhere."""
     value: str | None = document
     for word in path:
         if value is None or word is None:
@@ -159,7 +160,9 @@ def _without_index(document: str, index: int) -> str:
     return dump(value)
 
 
-def _without_path(document: str, path: tuple[str | None, ...]) -> str:
+def without_path(document: str, path: tuple[str | None, ...]) -> str:
+    """The document without what a path leads to."""
+    """jsonb #- path."""
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot delete path in scalar")
@@ -188,7 +191,9 @@ def _check_index(value: Datum, word: str | None, position: int) -> None:
         )
 
 
-def _set(document: str, path: tuple[str | None, ...], new: str, create: Datum = True) -> str:
+def set_path(document: str, path: tuple[str | None, ...], new: str, create: Datum = True) -> str:
+    """The document with another value where a path leads."""
+    """jsonb_set."""
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot set path in scalar")
@@ -365,8 +370,8 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("->", (JSON, INT4), JSON, jsontext.element),
     operator("->>", (JSON, TEXT), TEXT, lambda d, k: jsontext.unquoted(jsontext.member(d, k))),
     operator("->>", (JSON, INT4), TEXT, lambda d, i: jsontext.unquoted(jsontext.element(d, i))),
-    operator("#>", (JSON, _TEXTS), JSON, _json_path),
-    operator("#>>", (JSON, _TEXTS), TEXT, lambda d, p: jsontext.unquoted(_json_path(d, p))),
+    operator("#>", (JSON, _TEXTS), JSON, json_path),
+    operator("#>>", (JSON, _TEXTS), TEXT, lambda d, p: jsontext.unquoted(json_path(d, p))),
     operator("@>", (JSONB, JSONB), BOOL, _contains),
     operator("<@", (JSONB, JSONB), BOOL, lambda a, b: _contains(b, a)),
     operator("?", (JSONB, TEXT), BOOL, _exists),
@@ -376,7 +381,7 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("-", (JSONB, TEXT), JSONB, _without_key),
     operator("-", (JSONB, _TEXTS), JSONB, _without_keys),
     operator("-", (JSONB, INT4), JSONB, _without_index),
-    operator("#-", (JSONB, _TEXTS), JSONB, _without_path),
+    operator("#-", (JSONB, _TEXTS), JSONB, without_path),
     function(
         "jsonb_extract_path", (JSONB, _TEXTS), JSONB,
         lambda d, *p: _as_json(_follow(d, p)), variadic=True,
@@ -385,7 +390,7 @@ OVERLOADS: tuple[Overload, ...] = (
         "jsonb_extract_path_text", (JSONB, _TEXTS), TEXT,
         lambda d, *p: _as_text(_follow(d, p)), variadic=True,
     ),
-    function("jsonb_set", (JSONB, _TEXTS, JSONB, BOOL), JSONB, _set, defaults=1),
+    function("jsonb_set", (JSONB, _TEXTS, JSONB, BOOL), JSONB, set_path, defaults=1),
     function("jsonb_insert", (JSONB, _TEXTS, JSONB, BOOL), JSONB, _insert, defaults=1),
     function("jsonb_strip_nulls", (JSONB,), JSONB, lambda d: dump(_strip_nulls(parse(d)))),
     function("jsonb_pretty", (JSONB,), TEXT, lambda d: _pretty(parse_cached(d))),

@@ -1,22 +1,23 @@
 """The function table: overloads by name, casts by their types, and keys that a worker understands."""
 
 from collections import defaultdict
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 
 from catalog.types.registry import TYPES
 from catalog.types.table import PgType
 from kalam_pg.functions import casts as cast_rows
-from kalam_pg.functions.define import cast_name
+from kalam_pg.functions.define import Datum, cast_name
 from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
-    "aggregates", "arrays", "casts", "comparison", "current", "datetimes", "fields", "floats",
-    "formatting",
-    "identifiers", "integers", "jsonbuild", "jsons", "miscellany", "numerics", "overlaps", "patterns",
-    "regex", "regexfunctions", "sets", "strings", "sysinfo",
-    "windows",
+    "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current", "datetimes",
+    "degrees", "fields", "floats", "formatting", "identifiers", "integers", "jsonbuild",
+    "jsonnames", "jsons", "miscellany", "moment_input", "moment_output", "number_input",
+    "number_output", "numerics", "ordered_sets", "overlaps", "patterns", "regex", "regexfunctions",
+    "regressions", "sets", "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 
@@ -95,6 +96,8 @@ def by_key(key: str) -> Overload:
     found = _BY_KEY.get(key)
     if found is None and key.startswith("c:"):
         found = _made(key[2 : key.index("(")])
+    if found is None and key.startswith(_SPREAD):
+        found = spread(by_key("f:" + key.removeprefix(_SPREAD).removesuffix(")") + "...)"))
     if found is None:
         raise KeyError(key)
     return found
@@ -110,6 +113,35 @@ def _made(name: str) -> Overload | None:
     if source == target:
         return length_cast(types[source], explicit=explicit)
     return cast(types[source], types[target])
+
+
+_SPREAD = "f:VARIADIC "
+
+
+@lru_cache(maxsize=64)
+def spread(overload: Overload) -> Overload:
+    """A variadic function that takes its last arguments as one array: f(…, VARIADIC array)."""
+    row = overload.row
+    assert row is not None
+    before = int(overload.needs_context)
+    fixed = len(overload.args) - 1
+
+    def run(*given: Datum) -> Datum:
+        surroundings = list(given[:before])
+        *first, array = given[before:]
+        if array is None and overload.name != "format":
+            return None
+        items = array or ()
+        if overload.needs_types:
+            types = first.pop(0)
+            element = types[fixed].element or types[fixed]
+            surroundings.append((*types[:fixed], *[element] * len(items)))
+        return row(*surroundings, *first, *items)
+
+    return replace(
+        overload, name=f"VARIADIC {overload.name}", row=run, variadic=False, native=None, arrow=None,
+        sqlite=None,
+    )  # fmt: skip
 
 
 def known_elsewhere(name: str) -> bool:

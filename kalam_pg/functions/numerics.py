@@ -1,7 +1,7 @@
 """Operators and functions on numeric; `decimals` has the arithmetic."""
 
 from decimal import Context, Decimal
-from math import factorial, isqrt
+from math import factorial, gcd, isqrt
 
 from catalog.errors import (
     DivisionByZeroError,
@@ -181,6 +181,27 @@ def _width_bucket(operand: str, low: str, high: str, count: int) -> int:
     return width_bucket(Decimal(operand), Decimal(low), Decimal(high), count)
 
 
+def _gcd(a: str, b: str) -> str:
+    """The greatest common divisor, with the larger scale of the two."""
+    x, y = Decimal(a), Decimal(b)
+    if not (x.is_finite() and y.is_finite()):
+        return "NaN"
+    scale = max(decimals.scale_of(a), decimals.scale_of(b))
+    whole = gcd(int(decimals.EXACT.scaleb(x, scale)), int(decimals.EXACT.scaleb(y, scale)))
+    return decimals.to_text(decimals.round_to(decimals.EXACT.scaleb(Decimal(whole), -scale), scale))
+
+
+def _lcm(a: str, b: str) -> str:
+    if not (Decimal(a).is_finite() and Decimal(b).is_finite()):
+        return "NaN"
+    scale = max(decimals.scale_of(a), decimals.scale_of(b))
+    if Decimal(a) == 0 or Decimal(b) == 0:
+        return decimals.round_text("0", scale)
+    times = decimals.EXACT.divide(Decimal(a), Decimal(_gcd(a, b)))
+    product = decimals.EXACT.multiply(times, Decimal(b))
+    return decimals.to_text(decimals.round_to(abs(product), scale))
+
+
 OVERLOADS: tuple[Overload, ...] = (
     operator("+", (_N, _N), _N, decimals.add),
     operator("-", (_N, _N), _N, decimals.subtract),
@@ -214,6 +235,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("min_scale", (_N,), INT4, _min_scale),
     function("trim_scale", (_N,), _N, trim_scale),
     function("factorial", (INT8,), _N, _factorial),
+    function("gcd", (_N, _N), _N, _gcd),
+    function("lcm", (_N, _N), _N, _lcm),
     function("width_bucket", (_N, _N, _N, INT4), INT4, _width_bucket),
     function("width_bucket", (FLOAT8, FLOAT8, FLOAT8, INT4), INT4, width_bucket),
 )

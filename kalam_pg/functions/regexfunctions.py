@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.memo import kept
 from catalog.types.registry import BOOL, INT4, TEXT, array_of
+from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum, function, returns_set
 from kalam_pg.functions.regex import matches, matches_any_case, translate
 from kalam_pg.functions.strings import too_long
@@ -153,16 +154,22 @@ def _check_alternatives(body: str) -> None:
             )
 
 
-def _flags(flags: str, allowed: str) -> tuple[bool, bool]:
-    """(global, ignore case) of a flags argument."""
+def _flags(flags: str, function_name: str, *, every: bool = False) -> tuple[bool, bool]:
+    """(global, ignore case) of a flags argument.
+
+    every: whether `g` may be asked for.
+    """
     for flag in flags:
-        if flag not in "gics":
-            raise FeatureNotSupportedError(f'regular expression option "{flag}" is not supported')
-        if flag == "g" and "g" not in allowed:
+        if flag not in "gicsmnpqtwxbe":
+            raise InvalidParameterValueError(f'invalid regular expression option: "{flag}"')
+        if flag == "g" and not every:
+            hint = "Use the regexp_matches function instead."
             raise InvalidParameterValueError(
-                'regexp_match() does not support the "global" option',
-                hint="Use the regexp_matches function instead.",
+                f'{function_name}() does not support the "global" option',
+                hint=hint if function_name == "regexp_match" else "",
             )
+        if flag not in "gicst":
+            raise FeatureNotSupportedError(f'regular expression option "{flag}" is not supported')
     return "g" in flags, flags.rfind("i") > flags.rfind("c")
 
 
@@ -173,14 +180,17 @@ nothing can interrupt it."""
 
 
 def _find(
-    text: str, pattern: str, *, ignore_case: bool, every: bool
+    text: str, pattern: str, *, ignore_case: bool, every: bool, start: int = 0, spans: bool = False
 ) -> Iterator[tuple[int, int, tuple[str | None, ...]]]:
-    """(start, end, groups) of each match; without groups the whole match is the one group."""
+    """(start, end, groups) of each match; without groups the whole match is the one group.
+
+    start: characters to pass over first. spans: without groups, give none.
+    """
     body, groups = _named(pattern, ignore_case=ignore_case)
     flags = body[: body.index(")") + 1]
     rest = body[len(flags) :]
     empty = _absent(_unnamed(rest))
-    start, work = 0, 0
+    work = 0
     while start <= len(text):
         # The character before stays in front, so that ^, \\b and their like see that there is one.
         kept = max(start - 1, 0)
@@ -198,21 +208,21 @@ def _find(
             _part(found[f"k{i}"], absent)
             for i, absent in zip(range(1, groups + 1), empty, strict=True)
         ]
-        yield begin, end, tuple(parts) or (whole,)
+        yield begin, end, tuple(parts) if parts or spans else (whole,)
         if not every:
             return
         start = end + 1 if end == begin else end
 
 
 def _match(text: str, pattern: str, flags: str = "") -> Datum:
-    _, ignore_case = _flags(flags, "")
+    _, ignore_case = _flags(flags, "regexp_match")
     for _, _, groups in _find(text, pattern, ignore_case=ignore_case, every=False):
         return groups
     return None
 
 
 def _matches(text: str, pattern: str, flags: str = "") -> Iterator[Datum]:
-    every, ignore_case = _flags(flags, "g")
+    every, ignore_case = _flags(flags, "regexp_matches", every=True)
     for _, _, groups in _find(text, pattern, ignore_case=ignore_case, every=every):
         yield groups
 
@@ -221,13 +231,46 @@ _REFERENCE = re.compile(r"\\(.)", re.DOTALL)
 
 
 def _replace(text: str, pattern: str, replacement: str, flags: str = "") -> str:
-    every, ignore_case = _flags(flags, "g")
+    if flags[:1].isdigit():
+        raise InvalidParameterValueError(
+            f'invalid regular expression option: "{flags[:1]}"',
+            hint="If you meant to use regexp_replace() with a start parameter, cast the fourth "
+            "argument to integer explicitly.",
+        )
+    every, ignore_case = _flags(flags, "regexp_replace", every=True)
+    found = _find(text, pattern, ignore_case=ignore_case, every=every, spans=True)
+    return _replaced(text, found, replacement, 0 if every else 1)
+
+
+def _replace_from(
+    text: str, pattern: str, replacement: str, start: int, nth: int = 1, flags: str = ""
+) -> str:
+    """From a place on; nth: which match, 0 for all."""
+    _at_least("start", start, 1)
+    _at_least("n", nth, 0)
+    every, ignore_case = _flags(flags, "regexp_replace", every=True)
+    found = _find(text, pattern, ignore_case=ignore_case, every=True, start=start - 1, spans=True)
+    return _replaced(text, found, replacement, 0 if every and "g" in flags and nth == 0 else nth)
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise InvalidParameterValueError(f'invalid value for parameter "{name}": {value}')
+
+
+def _replaced(
+    text: str, found: Iterator[tuple[int, int, tuple[str | None, ...]]], new: str, nth: int
+) -> str:
+    """The text with one match replaced, or (0) all of them."""
     parts: list[str] = []
     at = 0
-    for begin, end, groups in _find(text, pattern, ignore_case=ignore_case, every=every):
-        whole = text[begin:end]
-        parts += [text[at:begin], _expand(replacement, whole, groups)]
+    for number, (begin, end, groups) in enumerate(found, 1):
+        if nth and number < nth:
+            continue
+        parts += [text[at:begin], _expand(new, text[begin:end], groups)]
         at = end
+        if nth:
+            break
     return "".join([*parts, text[at:]])
 
 
@@ -243,8 +286,8 @@ def _expand(replacement: str, whole: str, groups: tuple[str | None, ...]) -> str
     return _REFERENCE.sub(one, replacement)
 
 
-def _split(text: str, pattern: str, flags: str = "") -> Iterator[str]:
-    _, ignore_case = _flags(flags, "")
+def _split(function_name: str, text: str, pattern: str, flags: str = "") -> Iterator[str]:
+    _, ignore_case = _flags(flags, function_name)
     at = 0
     for begin, end, _ in _find(text, pattern, ignore_case=ignore_case, every=True):
         # An empty match splits between characters, never at the ends or right after a match.
@@ -261,16 +304,72 @@ def _substring(text: str, pattern: str) -> str | None:
     return None
 
 
-def _count(text: str, pattern: str) -> int:
-    return sum(1 for _ in _find(text, pattern, ignore_case=False, every=True))
+def _count(text: str, pattern: str, start: int = 1, flags: str = "") -> int:
+    _at_least("start", start, 1)
+    _, ignore_case = _flags(flags, "regexp_count")
+    found = _find(text, pattern, ignore_case=ignore_case, every=True, start=start - 1)
+    return sum(1 for _ in found)
+
+
+def _nth(
+    function_name: str, text: str, pattern: str, start: int, nth: int, flags: str, part: int
+) -> tuple[int, int, tuple[str | None, ...]] | None:
+    """The n-th match from a place on."""
+    _at_least("start", start, 1)
+    _at_least("n", nth, 1)
+    _, ignore_case = _flags(flags, function_name)
+    _at_least("subexpr", part, 0)
+    found = _find(text, pattern, ignore_case=ignore_case, every=True, start=start - 1, spans=True)
+    for number, match in enumerate(found, 1):
+        if number == nth:
+            return match
+    return None
+
+
+def _substr(
+    text: str, pattern: str, start: int = 1, nth: int = 1, flags: str = "", part: int = 0
+) -> str | None:
+    match = _nth("regexp_substr", text, pattern, start, nth, flags, part)
+    if match is None or part > len(match[2]):
+        return None
+    return match[2][part - 1] if part else text[match[0] : match[1]]
+
+
+def _instr(
+    text: str, pattern: str, start: int = 1, nth: int = 1, end: int = 0, flags: str = "",
+    part: int = 0,
+) -> int:  # fmt: skip
+    _at_least("start", start, 1)
+    _at_least("n", nth, 1)
+    if end not in (0, 1):
+        raise InvalidParameterValueError(f'invalid value for parameter "endoption": {end}')
+    match = _nth("regexp_instr", text, pattern, start, nth, flags, part)
+    if match is None:
+        return 0
+    if not part:
+        return (match[1] if end else match[0]) + 1
+    if part > len(match[2]) or match[2][part - 1] is None:
+        return 0
+    raise FeatureNotSupportedError("regexp_instr of a subexpression is not supported")
 
 
 def _like(text: str, pattern: str, flags: str = "") -> bool:
-    _, ignore_case = _flags(flags, "")
+    _, ignore_case = _flags(flags, "regexp_like")
     return matches_any_case(text, pattern) if ignore_case else matches(text, pattern)
 
 
+def _names(*counts: tuple[PgType, ...]) -> tuple[tuple[PgType, ...], ...]:
+    """(text, text) and each longer list of arguments."""
+    return tuple([(TEXT, TEXT, *more) for more in counts])
+
+
 _T = TEXT
+_COUNTED = _names((), (INT4,), (INT4, _T))
+_PARTS = _names((), (INT4,), (INT4, INT4), (INT4, INT4, _T), (INT4, INT4, _T, INT4))
+_PLACES = _names(
+    (), (INT4,), (INT4,) * 2, (INT4,) * 3, (INT4, INT4, INT4, _T), (INT4, INT4, INT4, _T, INT4)
+)
+_FROM = ((_T, _T, _T, INT4), (_T, _T, _T, INT4, INT4), (_T, _T, _T, INT4, INT4, _T))
 
 OVERLOADS: tuple[Overload, ...] = (
     *(
@@ -281,14 +380,24 @@ OVERLOADS: tuple[Overload, ...] = (
             returns_set("regexp_matches", (_T, _T, *more), _TEXTS, _matches),
             function("regexp_replace", (_T, _T, _T, *more), _T, _replace),
             function(
-                "regexp_split_to_array", (_T, _T, *more), _TEXTS, lambda *a: tuple(_split(*a))
+                "regexp_split_to_array",
+                (_T, _T, *more),
+                _TEXTS,
+                lambda *a: tuple(_split("regexp_split_to_array", *a)),
             ),
-            returns_set("regexp_split_to_table", (_T, _T, *more), _T, _split),
+            returns_set(
+                "regexp_split_to_table",
+                (_T, _T, *more),
+                _T,
+                lambda *a: _split("regexp_split_to_table", *a),
+            ),
         )
     ),
     function("substring", (_T, _T), _T, _substring),
-    function("regexp_substr", (_T, _T), _T, _substring),
-    function("regexp_count", (_T, _T), INT4, _count),
+    *(function("regexp_replace", args, _T, _replace_from) for args in _FROM),
+    *(function("regexp_count", args, INT4, _count) for args in _COUNTED),
+    *(function("regexp_substr", args, _T, _substr) for args in _PARTS),
+    *(function("regexp_instr", args, INT4, _instr) for args in _PLACES),
     function("regexp_like", (_T, _T), BOOL, _like),
     function("regexp_like", (_T, _T, _T), BOOL, _like),
-)
+)  # fmt: skip

@@ -4,13 +4,15 @@ What they need of the catalogue is in `EvalContext.services` (`query.virtual` pu
 asking role may see it), by function name; where it is not, in a worker for one, they are 0A000.
 """
 
+import re
 from collections.abc import Callable, Iterable
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.types import registry as t
 from catalog.types.registry import (
     BOOL,
     FLOAT8,
+    INT2,
     INT4,
     INT8,
     NAME,
@@ -22,12 +24,15 @@ from catalog.types.registry import (
     REGROLE,
     REGTYPE,
     TEXT,
+    TIMESTAMPTZ,
     VOID,
     format_type,
 )
 from catalog.types.table import PgType
+from kalam_pg.functions import decimals
 from kalam_pg.functions.define import Datum, function, returns_set, stable
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
+from storage.wall_clock import now_us
 
 SERVER_VERSION = "15.0 (kalam_pg)"
 """The setting server_version: drivers read the number before the blank."""
@@ -117,8 +122,37 @@ def _size_pretty(size: int | str) -> str:
     return f"{amount} PB"
 
 
+_SIZE = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]*)\s*", re.ASCII)
+_SIZES = {"": 0, "bytes": 0, "kb": 10, "mb": 20, "gb": 30, "tb": 40, "pb": 50}
+
+
+def _size_bytes(text: str) -> int:
+    """pg_size_bytes: a number and a unit."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise InvalidParameterValueError(f'invalid size: "{text}"')
+    unit = found[2].lower()
+    if unit not in _SIZES:
+        raise InvalidParameterValueError(
+            f'invalid size: "{text}"',
+            detail=f'Invalid size unit: "{found[2]}".',
+            hint='Valid units are "bytes", "kB", "MB", "GB", "TB", and "PB".',
+        )
+    return decimals.to_integer(
+        decimals.multiply(decimals.round_text(found[1], 20), str(1 << _SIZES[unit])),
+        -(2**63), 2**63 - 1, "bigint",
+    )  # fmt: skip
+
+
 def _ancestors(relation: int) -> Iterable[int]:
     return (relation,)  # Nothing is partitioned.
+
+
+_STARTED_US = now_us()
+
+
+def _started_at(_context: EvalContext) -> int:
+    return _STARTED_US
 
 
 _VISIBLE = ("function", "operator", "opclass", "collation", "conversion", "ts_config", "ts_dict")
@@ -170,6 +204,7 @@ OVERLOADS: tuple[Overload, ...] = (
         "pg_listening_channels", (), TEXT, _service("pg_listening_channels"),
         needs_context=True, volatility=Volatility.STABLE, server_only=True,
     ),
+    function("pg_size_bytes", (TEXT,), INT8, _size_bytes),
     function("pg_size_pretty", (INT8,), TEXT, _size_pretty),
     function("pg_size_pretty", (NUMERIC,), TEXT, _size_pretty),
     function("pg_encoding_to_char", (INT4,), NAME, lambda n: _ENCODINGS.get(n, "")),
@@ -219,4 +254,27 @@ OVERLOADS: tuple[Overload, ...] = (
     *_always("pg_database_size", INT8, 0, (OID,), (NAME,)),
     *_always("pg_tablespace_size", INT8, 0, (OID,), (NAME,)),
     *_privileges(),
+    _asked("txid_current", (), INT8),
+    _asked("txid_current_if_assigned", (), INT8),
+    stable("pg_postmaster_start_time", (), TIMESTAMPTZ, _started_at),
+    stable("pg_conf_load_time", (), TIMESTAMPTZ, _started_at),
+    *_always("pg_trigger_depth", INT4, 0, ()),
+    *_always("pg_jit_available", BOOL, False, ()),
+    *_always("pg_encoding_max_length", INT4, 4, (INT4,)),
+    *_always("inet_client_port", INT4, None, ()),
+    *_always("inet_server_port", INT4, None, ()),
+    *_always("pg_blocking_pids", t.by_name("_int4") or INT4, (), (INT4,)),
+    *_always("pg_current_logfile", TEXT, None, (), (TEXT,)),
+    *_always("pg_is_wal_replay_paused", BOOL, False, ()),
+    *_always("pg_last_xact_replay_timestamp", TIMESTAMPTZ, None, ()),
+    *_always("pg_relation_filenode", OID, None, (REGCLASS,)),
+    *_always("pg_relation_filepath", TEXT, None, (REGCLASS,)),
+    *_always("pg_column_is_updatable", BOOL, True, (REGCLASS, INT2, BOOL)),
+    *_always("pg_relation_is_updatable", INT4, 28, (REGCLASS, BOOL)),
+    *_always("pg_opfamily_is_visible", BOOL, True, (OID,)),
+    *_always("pg_statistics_obj_is_visible", BOOL, True, (OID,)),
+    *_always("pg_get_partition_constraintdef", TEXT, None, (OID,)),
+    *_always("pg_get_statisticsobjdef", TEXT, None, (OID,)),
+    *_always("pg_get_function_sqlbody", TEXT, None, (OID,)),
+    *_always("pg_get_function_arg_default", TEXT, None, (OID, INT4)),
 )  # fmt: skip

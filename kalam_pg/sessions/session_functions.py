@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from catalog.errors import UndefinedTableError
 from catalog.model import Table
+from catalog.pg_catalog.relations import relation
 from catalog.privileges import Action, table_allows
+from catalog.system import SYSTEM_RELATIONS
 from kalam_pg.sessions import listening
 from kalam_pg.sessions.prepared import described_statements
 from storage.layout import Value
@@ -34,7 +36,25 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         assert isinstance(privileges, str)
         return _has_privilege(sql, of, privileges)
 
+    last_of: tuple[int, int] | None = None
+    last_id = 0
+
+    def txid_current() -> int:
+        """A number of the transaction's own, larger than those of the session's earlier ones."""
+        nonlocal last_of, last_id
+        transaction = sql.begin_implicit()
+        mark = (id(transaction), transaction.started_us)
+        if mark != last_of:
+            last_of, last_id = mark, sql.database.engine.next_snowflake()
+        return last_id
+
+    def txid_current_if_assigned() -> int | None:
+        transaction = sql.begin_implicit()
+        return last_id if (id(transaction), transaction.started_us) == last_of else None
+
     return {
+        "txid_current": txid_current,
+        "txid_current_if_assigned": txid_current_if_assigned,
         "set_config": set_config,
         "has_table_privilege": has_table_privilege,
         "pg_catalog.pg_cursors": lambda: tuple(sql.portals.described()),
@@ -52,12 +72,19 @@ def _has_privilege(sql: "SqlSession", of: Value, privileges: str) -> bool:
     return any(action is not None and table_allows(sql.user, action, table) for action in asked)
 
 
+def _is_virtual(schema: str, name: str) -> bool:
+    """Whether a catalogue has a relation of that name."""
+    if schema == "system":
+        return any(found.name == name for found in SYSTEM_RELATIONS)
+    return relation(schema or "pg_catalog", name) is not None
+
+
 def _find(sql: "SqlSession", of: Value) -> object:
     if isinstance(of, int):
         return sql.snapshot.table_by_id(of)
     assert isinstance(of, str)
     schema, _, name = of.replace('"', "").rpartition(".")
     found = sql.snapshot.find(schema, name, sql.search_path)
-    if found is None and schema not in ("", "pg_catalog", "information_schema", "system"):
+    if found is None and not _is_virtual(schema, name):
         raise UndefinedTableError(f'relation "{of}" does not exist')
     return found

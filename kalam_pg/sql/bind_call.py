@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from catalog.errors import (
     AmbiguousFunctionError,
+    DatatypeMismatchError,
     FeatureNotSupportedError,
     SqlSyntaxError,
     UndefinedFunctionError,
@@ -16,6 +17,7 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
+from kalam_pg.sql.bind_arguments import in_order, is_named
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
 from kalam_pg.sql.coerce import argument, coerce, unify
 from kalam_pg.sql.overloads import (
@@ -38,6 +40,7 @@ from kalam_pg.sql.tree import (
     NullIf,
     Param,
 )
+from kalam_pg.sql.walk import location
 
 # Clauses in which a set-returning function may stand.
 _SETS_ALLOWED = frozenset(("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FROM"))
@@ -59,6 +62,10 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
     if lookup.windows(name) and not lookup.functions(name):
         raise WrongObjectTypeError(f"window function {name} requires an OVER clause", position=at)
     _plain_call_only(name, node)
+    if is_named(node):
+        return call_function(level, name, in_order(level, name, node), at)
+    if node.args.get("variadic"):
+        return _call_spread(level, name, node)
     operands = _without_void(arguments(level, node))
     call = call_function(level, name, operands, at)
     if operands and node.meta.get("keyword") and isinstance(operands[0], Const):
@@ -97,7 +104,7 @@ def arguments(level: Level, node: exp.Anonymous) -> tuple[Expr, ...]:
         if type(item) is exp.Star:
             break
         if type(item) is exp.Kwarg:
-            raise unsupported("a named argument", item)
+            raise unsupported("a named argument here", item)
         bound.append(bind_expr(level, item))
     if node.args.get("variadic"):
         last = bound.pop()
@@ -109,6 +116,37 @@ def arguments(level: Level, node: exp.Anonymous) -> tuple[Expr, ...]:
         else:
             raise unsupported("VARIADIC of an array that is not written out", node)
     return tuple(bound)
+
+
+def _call_spread(level: Level, name: str, node: exp.Anonymous) -> Expr:
+    """f(…, VARIADIC array): the elements are the last arguments, however many there are."""
+    operands = tuple([bind_expr(level, item) for item in node.expressions])
+    at = position(node)
+    array = operands[-1].type
+    if array is types.UNKNOWN and not _takes_any(name):
+        array = types.array_of(types.TEXT) or types.TEXT
+    if array.element is None:
+        raise DatatypeMismatchError(
+            "VARIADIC argument must be an array", position=location(operands[-1]) or at
+        )
+    kinds = (*[e.type for e in operands[:-1]], array.element)
+    try:
+        found = resolve_function(name, kinds)
+    except (Ambiguous, NotBuilt):
+        found = None
+    if found is None or not found.overload.variadic or len(found.overload.args) != len(kinds):
+        raise no_function(name, operands, at)
+    item = found.args[-1]
+    wanted = array if item is types.ANY else types.array_of(item) or array
+    cast = [argument(level.state, e, d) for e, d in zip(operands, found.args[:-1], strict=False)]
+    last = coerce(level.state, operands[-1], wanted, "i")
+    assert last is not None  # an array of what resolution took its elements for
+    cast.append(last)
+    return Call(lookup.spread(found.overload), tuple(cast), found.result, -1, at)
+
+
+def _takes_any(name: str) -> bool:
+    return any(o.variadic and o.args[-1] is types.ANY for o in lookup.functions(name))
 
 
 def _without_void(operands: tuple[Expr, ...]) -> tuple[Expr, ...]:

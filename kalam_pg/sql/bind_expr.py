@@ -235,6 +235,8 @@ COMPARE_ROWS: list[Callable[[Level, str, RowExpr, RowExpr, int], Expr]] = []
 @handles(exp.Neg)
 def _negative(level: Level, node: exp.Neg) -> Expr:
     inner = node.args["this"]
+    if (twice := _negated_twice(inner)) is not None:
+        return twice
     if type(inner) is exp.Literal and not inner.args["is_string"]:
         constant = number(inner.args["this"], position(node))
         value = constant.value
@@ -245,6 +247,18 @@ def _negative(level: Level, node: exp.Neg) -> Expr:
         if inner.args["this"] == "9223372036854775808":
             return Const(-(2**63), types.INT8, -1, constant.position)
     return apply_operator(level, "-", (bind_expr(level, inner),), position(node))
+
+
+def _negated_twice(inner: exp.Expr) -> Const | None:
+    """The constant of `- - 5`: its sign belongs to the number as it is written (gram.y's doNegate)."""
+    if type(inner) is not exp.Neg:
+        return None
+    operand = inner.args["this"]
+    if type(operand) is exp.Neg:
+        return None
+    if type(operand) is exp.Literal and not operand.args["is_string"]:
+        return number(operand.args["this"], position(operand))
+    return None
 
 
 def apply_operator(level: Level, symbol: str, operands: tuple[Expr, ...], at: int) -> Expr:

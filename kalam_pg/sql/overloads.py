@@ -54,16 +54,6 @@ class NotBuilt(Exception):  # noqa: N818 - likewise
 # choice, or a call that means them would silently get another function.
 _UNBUILT = {
     "substring": ("text text", "text text text"),
-    "overlay": ("bytea bytea int4 int4", "bytea bytea int4"),
-    "to_timestamp": ("text text",),
-    "ltrim": ("bytea bytea",),
-    "rtrim": ("bytea bytea",),
-    "gcd": ("numeric numeric",),
-    "lcm": ("numeric numeric",),
-    "percentile_cont": ("float8 interval", "_float8 float8", "_float8 interval"),
-    "percentile_disc": ("_float8 anyelement",),
-    "array_to_json": ("anyarray", "anyarray bool"),
-    "width_bucket": ("anycompatible anycompatiblearray",),
 }
 
 

@@ -46,6 +46,35 @@ SCRIPTS = {
         SELECT id FROM spans WHERE (a, b) OVERLAPS (timestamp '2020-01-03', timestamp '2020-01-05') ORDER BY id
         SELECT count(*) FROM spans x JOIN spans y ON (x.a, x.b) OVERLAPS (y.a, y.b)
         """,
+    "aggregates of pairs and of ordered sets": """
+        CREATE TABLE pairs (id int PRIMARY KEY, g int, x float8, y float8, i interval, d date)
+        INSERT INTO pairs SELECT n, n % 3, n * 1.5 + (n % 7), n * n * 0.25 - (n % 5) * 3, n * interval '1 hour' + (n % 4) * interval '1 month', date '2020-01-01' + n FROM generate_series(1, 40) n
+        INSERT INTO pairs VALUES (100, 1, NULL, 5), (101, 2, 5, NULL), (102, 7, 1, 1), (103, 8, 'NaN', 1), (104, 8, 2, 3), (105, 9, 'inf', 1), (106, 9, 2, 3), (107, 10, NULL, NULL)
+        SELECT g, corr(y,x), covar_pop(y,x), covar_samp(y,x), regr_count(y,x), regr_sxx(y,x), regr_syy(y,x), regr_sxy(y,x), regr_avgx(y,x), regr_avgy(y,x), regr_r2(y,x), regr_slope(y,x), regr_intercept(y,x) FROM pairs GROUP BY g ORDER BY g
+        SELECT corr(y, x) FILTER (WHERE id < 20), regr_slope(y, x), corr(id, g) FROM pairs WHERE id < 90
+        SELECT corr(DISTINCT y, x) FROM pairs WHERE id < 50
+        SELECT corr(1e308, 1), covar_pop(1e200, 1e200) FROM generate_series(1, 3)
+        SELECT regr_sxx(x, y) FROM (VALUES (1e200::float8, 1e200::float8), (-1e200, -1e200)) v(x, y)
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x), percentile_cont(ARRAY[0, 0.25, NULL, 1]) WITHIN GROUP (ORDER BY x), percentile_disc(ARRAY[0.5, 0.1]) WITHIN GROUP (ORDER BY id) FROM pairs WHERE id < 90
+        SELECT g, percentile_cont(0.3) WITHIN GROUP (ORDER BY i), percentile_cont(ARRAY[0.3, 0.9]) WITHIN GROUP (ORDER BY i), percentile_disc(0.4) WITHIN GROUP (ORDER BY d DESC), mode() WITHIN GROUP (ORDER BY d) FROM pairs WHERE id < 90 GROUP BY g ORDER BY g
+        SELECT percentile_cont(1.5) WITHIN GROUP (ORDER BY x) FROM pairs
+        SELECT percentile_disc(ARRAY[0.5, -1]) WITHIN GROUP (ORDER BY x) FROM pairs
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM pairs WHERE false
+        SELECT id FROM pairs WHERE to_char(d, 'YYYY-MM') = '2020-02' ORDER BY id LIMIT 3
+        SELECT id, to_char(x, 'S999.99'), to_date(to_char(d, 'DD Mon YYYY'), 'DD Mon YYYY') = d FROM pairs WHERE id < 4 ORDER BY id
+        """,
+    "arguments by name and VARIADIC arrays": """
+        SELECT make_interval(days => id, secs => x) FROM pairs WHERE id < 3 ORDER BY id
+        SELECT * FROM jsonb_array_elements(from_json => '[1, 2]')
+        SELECT concat(VARIADIC a), concat_ws('-', VARIADIC a), json_build_array(VARIADIC a) FROM (VALUES (ARRAY['x', 'y', NULL]), (NULL), ('{}')) v(a)
+        SELECT format('%s %s', VARIADIC a), jsonb_extract_path_text('{"x": {"y": 5}}', VARIADIC a) FROM (VALUES (ARRAY['x', 'y'])) v(a)
+        SELECT make_interval(days => 3, 4)
+        SELECT make_interval(days => 3, days => 4)
+        SELECT concat(VARIADIC 5)
+        SELECT * FROM string_to_table('xx^^yy^^zz', '^^', 'yy') WITH ORDINALITY
+        SELECT string_to_table('a,b,,c', ','), string_to_table('abc', NULL)
+        SELECT txid_current() = txid_current(), txid_current_if_assigned() IS NOT NULL
+        """,
     "SET ROLE NONE": """
         SET ROLE NONE
         SET LOCAL ROLE NONE
