@@ -403,6 +403,12 @@ class InvalidBinaryRepresentationError(KalamError):
     sqlstate = "22P03"
 
 
+class BadCopyFileFormatError(KalamError):
+    """bad_copy_file_format: what a client sends for COPY FROM is not in the format it names."""
+
+    sqlstate = "22P04"
+
+
 class UntranslatableCharacterError(KalamError):
     """untranslatable_character: the character has no equivalent in the other encoding."""
 

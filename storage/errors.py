@@ -12,7 +12,8 @@ class KalamError(Exception):
 
     `position` is the 1-based character of the statement at fault, 0 when there is none. The names
     (`schema` … `constraint`) are ErrorResponse's fields of the same name, "" when they do not apply.
-    `source`: file, line and routine of PostgreSQL's that raise it, where clients decide by them.
+    `context`: where in what was read it happened (a line of COPY's). `source`: file, line and routine of
+    PostgreSQL's that raise it, where clients decide by them.
     """
 
     sqlstate: ClassVar[str] = "XX000"
@@ -30,6 +31,7 @@ class KalamError(Exception):
         column: str = "",
         datatype: str = "",
         constraint: str = "",
+        context: str = "",
         source: tuple[str, str, str] | None = None,
     ) -> None:
         super().__init__(message)
@@ -42,6 +44,7 @@ class KalamError(Exception):
         self.column = column
         self.datatype = datatype
         self.constraint = constraint
+        self.context = context
         self.source = source
 
 

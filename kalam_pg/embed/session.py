@@ -197,6 +197,10 @@ class _Client:
             raise FeatureNotSupportedError(
                 "COPY ... TO STDOUT needs a client of the protocol", hint="Use the query itself."
             )
+        if result.copy_in is not None:
+            raise FeatureNotSupportedError(
+                "COPY ... FROM STDIN needs a client of the protocol", hint="Use INSERT."
+            )
         if isinstance(result.source, LiveRows):
             raise FeatureNotSupportedError(
                 "an endless result needs a client of the protocol", hint="Use DECLARE and FETCH."

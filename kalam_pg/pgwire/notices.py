@@ -18,7 +18,7 @@ class Notice:
 
 
 def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]:
-    """S V C M always, then D H P s t c d n F L R where the error has them.
+    """S V C M always, then D H P W s t c d n F L R where the error has them.
 
     severity: "FATAL" when the connection ends with it; "" takes the error's own.
     """
@@ -28,6 +28,7 @@ def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]
         ("D", error.detail),
         ("H", error.hint),
         ("P", str(error.position) if error.position else ""),
+        ("W", error.context),
         ("s", error.schema),
         ("t", error.table),
         ("c", error.column),

@@ -22,6 +22,7 @@ from storage.stream import StreamTablet
 from storage.tablet import Tablet
 
 if TYPE_CHECKING:
+    from kalam_pg.query.copy_in import CopyIn
     from kalam_pg.query.database import Database
 
 
@@ -43,7 +44,8 @@ class Result:
     execution says how (`form`). tag: the command tag without its count. count: rows returned or changed;
     None: as many as are pulled, or the tag is bare. execution: what must stay open until the answer has
     been read, None when all of it is here; whoever reads it calls `close`. copy: how the rows are
-    written where they are those of COPY TO, which is no result with columns.
+    written where they are those of COPY TO, which is no result with columns. copy_in: where the rows go
+    that the client is to send (COPY FROM).
     """
 
     tag: str
@@ -55,6 +57,7 @@ class Result:
     messages: bytes | None = None
     execution: "Execution | None" = None
     copy: CopyWriter | None = None
+    copy_in: "CopyIn | None" = None
 
     @classmethod
     def of(
@@ -73,7 +76,7 @@ class Result:
     @property
     def open(self) -> bool:
         """Whether its rows are yet to come."""
-        return self.source is not None or self.stream is not None
+        return self.source is not None or self.stream is not None or self.copy_in is not None
 
     def close(self) -> None:
         """Nobody reads on. Again is no error."""

@@ -107,7 +107,7 @@ def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
     relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
     if isinstance(relation, Table):
         known = [column.name for column in relation.columns if column.name != "_rowid"]
-        _check_names([column for column, _ in statement.columns], known, relation.name)
+        check_names([column for column, _ in statement.columns], known, relation.name)
     elif relation is not None:
         raise WrongObjectTypeError(
             f'cannot copy from view "{relation.name}"',
@@ -133,9 +133,9 @@ def _check_force_quote(
     name = statement.table
     relation = name and sql.snapshot.find(name.schema, name.name, sql.search_path)
     if isinstance(relation, Table):
-        _check_names(named, [column.name for column in relation.columns], relation.name)
+        check_names(named, [column.name for column in relation.columns], relation.name)
     else:
-        _check_names(named, written)
+        check_names(named, written)
     for column in named:
         if column not in written:
             raise InvalidColumnReferenceError(
@@ -143,7 +143,7 @@ def _check_force_quote(
             )
 
 
-def _check_names(names: Sequence[str], known: Sequence[str], table: str = "") -> None:
+def check_names(names: Sequence[str], known: Sequence[str], table: str = "") -> None:
     """Raise 42703 or 42701. table: whose columns they are, of a query's none."""
     of = f' of relation "{table}"' if table else ""
     for at, name in enumerate(names):

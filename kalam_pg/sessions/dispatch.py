@@ -10,6 +10,7 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     copying,
+    copying_in,
     cursors,
     definitions,
     explaining,
@@ -29,7 +30,7 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.statements_copy import CopyTo
+from kalam_pg.sql.statements_copy import CopyFrom, CopyTo
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
@@ -154,6 +155,8 @@ def _run(
         return (yield from subscribing.run(sql, statement, params, prepared, form))
     if isinstance(statement, CopyTo):
         return (yield from copying.run(sql, statement))
+    if isinstance(statement, CopyFrom):
+        return (yield from copying_in.run(sql, statement))
     if isinstance(statement, st.ExecuteAsUser):
         return (yield from roles.run_as(sql, statement, prepared.given, form))
     return (yield from _run_other(sql, statement, form))

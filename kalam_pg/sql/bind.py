@@ -89,6 +89,10 @@ def parameters(state: Binding) -> tuple[PgType, ...]:
     return tuple(found)
 
 
+_CONDITIONS = {"check constraints": "CHECK", "COPY FROM WHERE conditions": "WHERE"}
+"""What an error calls a condition that is not boolean, by where it stands."""
+
+
 def bind_expression(
     text: str,
     scope: BindScope,
@@ -111,7 +115,7 @@ def bind_expression(
     try:
         expr = bind_expr(level, parse_expression(text))
         if expected is types.BOOL:
-            expr = to_boolean(state, expr, what)
+            expr = to_boolean(state, expr, _CONDITIONS.get(what, what))
         elif expected is not None:
             expr = assign(state, expr, expected, typmod, "?column?")
         else:

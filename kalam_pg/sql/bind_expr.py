@@ -50,6 +50,7 @@ STORED = {
     "check constraints": "check constraint",
     "column generation expressions": "column generation expression",
     "EXECUTE parameters": "EXECUTE parameter",
+    "COPY FROM WHERE conditions": "COPY FROM WHERE condition",
 }
 
 Handler = Callable[[Level, Any], Expr]

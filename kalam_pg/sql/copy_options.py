@@ -1,4 +1,4 @@
-"""The options of COPY TO, checked as PostgreSQL checks them, and in its order."""
+"""The options of COPY, checked as PostgreSQL checks them, and in its order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,11 +46,12 @@ _OTHER_ENCODINGS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CopyFormat:
-    """How rows are written. format: text | csv | binary.
+    """How rows are written, or read. format: text | csv | binary.
 
     delimiter, quote, escape: one ASCII character each, `quote` and `escape` of csv. null: what stands for
     NULL. force_quote: columns that are quoted always, None is all of them. codec: Python's name of the
-    encoding, and `encoding` as it was given.
+    encoding, and `encoding` as it was given. match: the header must have the columns' names. force_not_null:
+    columns of which nothing is NULL; force_null: columns where NULL may be quoted. freeze: it was asked for.
     """
 
     format: str = "text"
@@ -62,10 +63,14 @@ class CopyFormat:
     force_quote: tuple[str, ...] | None = ()
     codec: str = "utf-8"
     encoding: str = "UTF8"
+    match: bool = False
+    force_not_null: tuple[str, ...] = ()
+    force_null: tuple[str, ...] = ()
+    freeze: bool = False
 
 
-def copy_format(options: Sequence[CopyOption]) -> CopyFormat:
-    """What the options of a COPY TO say together. Raises 42601, 22023, 0A000."""
+def copy_format(options: Sequence[CopyOption], *, reading: bool = False) -> CopyFormat:
+    """What the options of a COPY say together. Raises 42601, 22023, 0A000. reading: it is COPY FROM."""
     given: dict[str, CopyOption] = {}
     for option in options:
         read = _READERS.get(option.name)
@@ -74,8 +79,10 @@ def copy_format(options: Sequence[CopyOption]) -> CopyFormat:
         if option.name in given:
             raise SqlSyntaxError("conflicting or redundant options", position=option.position)
         read(option)
+        if option.name == "header" and not reading and _is_match(option):
+            raise FeatureNotSupportedError('cannot use "match" with HEADER in COPY TO')
         given[option.name] = option
-    return _together(given)
+    return _together(given, reading=reading)
 
 
 def _text(option: CopyOption) -> str:
@@ -95,11 +102,13 @@ def _boolean(option: CopyOption) -> bool:
     raise SqlSyntaxError(f"{option.name} requires a Boolean value")
 
 
+def _is_match(option: CopyOption) -> bool:
+    return option.kind in ("word", "string") and option.value.lower() == "match"
+
+
 def _header(option: CopyOption) -> bool:
-    if option.kind in ("word", "string") and option.value.lower() == "match":
-        raise FeatureNotSupportedError('cannot use "match" with HEADER in COPY TO')
     try:
-        return _boolean(option)
+        return _is_match(option) or _boolean(option)
     except SqlSyntaxError:
         raise SqlSyntaxError('header requires a Boolean value or "match"') from None
 
@@ -155,9 +164,12 @@ _READERS: dict[str, Callable[[CopyOption], object]] = {
 }
 
 
-def _together(given: dict[str, CopyOption]) -> CopyFormat:
+def _together(given: dict[str, CopyOption], *, reading: bool) -> CopyFormat:
     def text(name: str, otherwise: str) -> str:
         return _text(given[name]) if name in given else otherwise
+
+    def columns(name: str) -> tuple[str, ...]:
+        return _columns(given[name]) if name in given else ()
 
     kind = _format(given["format"]) if "format" in given else "text"
     csv = kind == "csv"
@@ -178,7 +190,7 @@ def _together(given: dict[str, CopyOption]) -> CopyFormat:
         if delimiter == quote:
             raise InvalidParameterValueError("COPY delimiter and quote must be different")
         _check_one_byte(escape, "escape")
-    _check_only_from(given)
+    _check_forced(given, csv=csv, reading=reading)
     if delimiter in null:
         raise FeatureNotSupportedError("COPY delimiter must not appear in the NULL specification")
     if csv and quote in null:
@@ -195,6 +207,10 @@ def _together(given: dict[str, CopyOption]) -> CopyFormat:
         _columns_or_all(given["force_quote"]) if "force_quote" in given else (),
         _codec(given["encoding"]) if "encoding" in given else "utf-8",
         text("encoding", "UTF8").upper(),
+        "header" in given and _is_match(given["header"]),
+        columns("force_not_null"),
+        columns("force_null"),
+        "freeze" in given and _boolean(given["freeze"]),
     )
 
 
@@ -221,13 +237,13 @@ def _check_csv(given: dict[str, CopyOption], *, csv: bool) -> None:
             raise FeatureNotSupportedError(f"COPY {name} available only in CSV mode")
 
 
-def _check_only_from(given: dict[str, CopyOption]) -> None:
-    csv = "format" in given and given["format"].value == "csv"
+def _check_forced(given: dict[str, CopyOption], *, csv: bool, reading: bool) -> None:
     for name in ("force_quote", "force_not_null", "force_null"):
         words = name.replace("_", " ")
         if name not in given:
             continue
         if not csv:
             raise FeatureNotSupportedError(f"COPY {words} available only in CSV mode")
-        if name != "force_quote":
-            raise FeatureNotSupportedError(f"COPY {words} only available using COPY FROM")
+        if reading is (name == "force_quote"):
+            way = "TO" if reading else "FROM"
+            raise FeatureNotSupportedError(f"COPY {words} only available using COPY {way}")

@@ -1,16 +1,17 @@
-"""COPY … TO, with the options of today and those of before PostgreSQL 9 and 7.3."""
+"""COPY … TO and COPY … FROM, with the options of today and those of before PostgreSQL 9 and 7.3."""
 
+from dataclasses import replace
 from typing import Literal
 
 from kalam_pg.sql.keywords import RESERVED
 from kalam_pg.sql.reader import StatementReader
-from kalam_pg.sql.statements import QueryStatement, Statement, Unsupported
-from kalam_pg.sql.statements_copy import CopyOption, CopyTo
+from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_copy import CopyFrom, CopyOption, CopyTo
 from kalam_pg.sql.statements_live import Subscribe
 
 
 def copy(reader: StatementReader) -> Statement:
-    """COPY {table [(columns)] | (query)} TO {STDOUT | 'file' | PROGRAM 'command'} [options]."""
+    """COPY {table [(columns)] | (query)} TO … [options], COPY table [(columns)] FROM … [options] [WHERE]."""
     reader.advance()
     if reader.at("("):
         return _copy_query(reader)
@@ -21,18 +22,21 @@ def copy(reader: StatementReader) -> Statement:
     table = reader.table_name()
     columns = tuple(reader.parenthesised(lambda: _column(reader))) if reader.at("(") else ()
     if reader.accept("from"):
-        if reader.at_end():
-            reader.fail()
-        reader.skip_rest()
-        return Unsupported("COPY FROM")
+        source = _source(reader)
+        options += _delimiters(reader) + _options(reader)
+        return _copy_from(reader, CopyFrom(table, columns, tuple(options), source=source))
     reader.expect("to")
     target = _target(reader)
-    if reader.at("using", "delimiters"):
-        reader.accept("using")
-        position = reader.position(reader.expect("delimiters"))
-        options.append(CopyOption("delimiter", "string", reader.string(), position=position))
-    options += _options(reader)
+    options += _delimiters(reader) + _options(reader)
     return CopyTo(table, columns, None, tuple(options), target)
+
+
+def _copy_from(reader: StatementReader, read: CopyFrom) -> CopyFrom:
+    """COPY FROM, with its WHERE if it has one."""
+    if not reader.accept("where"):
+        return read
+    where_at = reader.offset + reader.token.start
+    return replace(read, where=reader.expression_text(), where_at=where_at)
 
 
 def _copy_query(reader: StatementReader) -> CopyTo:
@@ -63,12 +67,26 @@ def _target(reader: StatementReader) -> Literal["stdout", "file", "program"]:
     return "file"
 
 
+def _source(reader: StatementReader) -> Literal["stdin", "file", "program"]:
+    target = _target(reader)
+    return "stdin" if target == "stdout" else target
+
+
+def _delimiters(reader: StatementReader) -> list[CopyOption]:
+    """[USING] DELIMITERS 'character', of before PostgreSQL 7.3."""
+    if not reader.at("using", "delimiters"):
+        return []
+    reader.accept("using")
+    position = reader.position(reader.expect("delimiters"))
+    return [CopyOption("delimiter", "string", reader.string(), position=position)]
+
+
 def _options(reader: StatementReader) -> list[CopyOption]:
     reader.accept("with")
     if reader.at("("):
         return reader.parenthesised(lambda: _option(reader))
     found = []
-    while not reader.at_end():
+    while not reader.at_end() and not reader.at("where"):
         found.append(_old_option(reader))
     return found
 

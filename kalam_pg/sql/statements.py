@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from kalam_pg.sql.statements_copy import CopyTo
+from kalam_pg.sql.statements_copy import CopyFrom, CopyTo
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_live import LiveStatement
 
@@ -456,6 +456,7 @@ Statement: TypeAlias = (
     | ExecutePrepared
     | Deallocate
     | Explain
+    | CopyFrom
     | CopyTo
     | DeclareCursor
     | FetchCursor

@@ -1,4 +1,4 @@
-"""What COPY … TO says. As `statements`, of which it is a part."""
+"""What COPY says. As `statements`, of which it is a part."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -36,3 +36,20 @@ class CopyTo:
     query: "QueryStatement | Subscribe | None"
     options: tuple[CopyOption, ...] = ()
     target: Literal["stdout", "file", "program"] = "stdout"
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFrom:
+    """COPY table FROM: rows that the client sends.
+
+    columns: (name, position) of those that are sent, () for all. where: the text of an expression that
+    rows must satisfy, "" for none, which begins at the character `where_at` of the message (from 0).
+    source: where from; only stdin is built.
+    """
+
+    table: "TableName"
+    columns: tuple[tuple[str, int], ...]
+    options: tuple[CopyOption, ...] = ()
+    where: str = ""
+    where_at: int = 0
+    source: Literal["stdin", "file", "program"] = "stdin"

@@ -32,6 +32,7 @@ from kalam_pg.sessions.portals import Portal
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_cursor import FetchCursor
 from kalam_pg.wire import portals
+from kalam_pg.wire.copy_in import receive_copy
 from kalam_pg.wire.copying import send_copy
 from kalam_pg.wire.results import send_all, send_some
 
@@ -163,6 +164,8 @@ def _send_whole(
     try:
         if result.copy is not None:
             count = yield from send_copy(session, result)
+        elif result.copy_in is not None:
+            count = yield from receive_copy(session, result.copy_in)
         elif portal.can_run:
             count = yield from send_all(session, result, form)
     except BaseException:

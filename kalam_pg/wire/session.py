@@ -338,6 +338,13 @@ class WireSession:
         except StopIteration:
             self._flow = None
             return None
+        except ProtocolViolationError as exc:
+            self._flow = None
+            if exc.fatal:
+                self._protocol_error(exc)
+            else:
+                self._fail(exc)
+            return None
         except Exception as exc:  # noqa: BLE001 -- this statement's alone
             self._flow = None
             self._fail(known(exc, process=self.transport.process_id))

@@ -13,6 +13,7 @@ from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.run_text import run_prepared, run_text
 from kalam_pg.sql.tree import OutputColumn
 from kalam_pg.wire import quick
+from kalam_pg.wire.copy_in import receive_copy
 from kalam_pg.wire.copying import send_copy
 from kalam_pg.wire.results import send_all
 from storage.errors import KalamError
@@ -88,6 +89,8 @@ class _Client:
         session = self._session
         if result.copy is not None:
             return (yield from send_copy(session, result))
+        if result.copy_in is not None:
+            return (yield from receive_copy(session, result.copy_in))
         if not has_rows:
             return None
         assert form is not None

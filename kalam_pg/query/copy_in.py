@@ -1,0 +1,103 @@
+"""COPY FROM: rows that a client sends, put as an INSERT puts them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from catalog.errors import UniqueViolationError
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.insert import open_target
+from kalam_pg.query.rows import Target, duplicate_key, insert
+from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.waits import STRIDE, Steps, breathe
+from kalam_pg.rows.copy_reading import CopyReader, Values, add_context
+from storage.errors import KalamError
+from storage.layout import Row, Value
+
+_NO_ROW: Row = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPlan:
+    """A compiled COPY FROM. sent: for each column of the table its place among what is sent, or None.
+
+    where: what a row must satisfy to be put, over the row.
+    """
+
+    rules: RowRules
+    sent: tuple[int | None, ...]
+    where: Closure | None
+    reader: CopyReader
+
+    def run(self, x: Execution) -> Steps[Result]:
+        """Open the table; the rows come with `Result.copy_in`."""
+        return Result("COPY", copy_in=CopyIn(self, x))
+        yield
+
+
+class CopyIn:
+    """The rows of one COPY FROM on their way into its table.
+
+    response: what asks the client for them.
+    """
+
+    __slots__ = ("_count", "_plan", "_since", "_target", "_x", "response")
+
+    def __init__(self, plan: CopyPlan, x: Execution) -> None:
+        self.response = plan.reader.response
+        self._plan = plan
+        self._x = x
+        self._target: Target = open_target(x, plan.rules)
+        self._count = 0
+        self._since = 0
+        """Rows that were read since others had their turn."""
+
+    @property
+    def statement_timeout_s(self) -> float:
+        """What is left of the statement's time in seconds; 0: there is no limit."""
+        return self._x.statement_timeout_s
+
+    def take(self, data: bytes) -> Steps[None]:
+        """Put the rows that are whole with these bytes. Raises what reading and putting them raise."""
+        yield from self._put_all(self._plan.reader.rows(data))
+
+    def finish(self) -> Steps[int]:
+        """Put what is left; how many rows were put."""
+        yield from self._put_all(self._plan.reader.end())
+        return self._count
+
+    def _put_all(self, rows: Iterator[Values]) -> Steps[None]:
+        for values in rows:
+            try:
+                row = self._row(values)
+                if row is not None:
+                    yield from self._put(row)
+                    self._count += 1
+            except KalamError as exc:
+                # What a key collides with is found for many rows at once, and their lines are not shown.
+                line = not isinstance(exc, UniqueViolationError)
+                add_context(exc, self._plan.reader.where(line=line))
+                exc.position = 0
+                raise
+            self._since += 1
+            if self._since >= STRIDE:
+                self._since = 0
+                yield from breathe()
+
+    def _row(self, values: Values) -> Row | None:
+        """The row that is to be put; None: it is not to be."""
+        plan, context = self._plan, self._x.context
+        row: list[Value] = []
+        for at, default in zip(plan.sent, plan.rules.defaults, strict=True):
+            if at is not None:
+                row.append(values[at])
+            else:
+                row.append(None if default is None else default(_NO_ROW, context))
+        made = tuple(row)
+        if plan.where is not None and plan.where(made, context) is not True:
+            return None
+        plan.rules.check(made, context)
+        return made
+
+    def _put(self, row: Row) -> Steps[None]:
+        if (yield from insert(self._x, self._target, row)) is not None:
+            raise duplicate_key(self._x, self._target, row)
