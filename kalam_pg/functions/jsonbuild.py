@@ -164,16 +164,23 @@ def _object_pairs(keys: tuple[Datum, ...], values: tuple[Datum, ...]) -> str:
 def _agg(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:
     if not rows:
         return None
-    # Arrays and rows begin on lines of their own.
-    separator = ", " if types[0].element is None else ", \n "
-    return "[" + separator.join([to_json(v, types[0], context.types) for (v,) in rows]) + "]"
+    items = [None if v is None else to_json(v, types[0], context.types) for (v,) in rows]
+    return _listed(items, in_lines=types[0].element is not None)
+
+
+def _listed(items: Sequence[str | None], *, in_lines: bool) -> str:
+    """A json array; with `in_lines`, arrays and rows begin on lines of their own, unlike null."""
+    line = ", \n " if in_lines else ", "
+    parts = [("null", ", ") if item is None else (item, line) for item in items]
+    text = "".join([before + item for item, before in parts])
+    return "[" + text.removeprefix(parts[0][1]) + "]"
 
 
 def _agg_rows(rows: list[tuple[Datum, ...]]) -> str | None:
     """json_agg of rows, which have become json objects."""
     if not rows:
         return None
-    return "[" + ", \n ".join(["null" if v is None else v for (v,) in rows]) + "]"
+    return _listed([v for (v,) in rows], in_lines=True)
 
 
 def _agg_b(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> str | None:

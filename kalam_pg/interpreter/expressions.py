@@ -6,9 +6,10 @@ around it, else for each row.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
+from catalog.types.registry import FLOAT4, FLOAT8
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.level import Level
@@ -16,6 +17,7 @@ from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.values import Key, equality_key, keys
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
+from kalam_pg.sql.datafusion_expr import is_volatile
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.datafusion_state import fingerprint
 from kalam_pg.sql.to_python import Compiler, comparison
@@ -34,16 +36,24 @@ from storage.layout import Row, Value
 Program = Callable[[Run], Sequence[Row]]
 """A query that can be run: its rows, in their order."""
 
-CompileQuery = Callable[[Query, Level | None], Program]
+
+class QueryCompiler(Protocol):
+    """Who compiles the queries of a statement (`interpreter.queries`)."""
+
+    def compile(self, query: Query, parent: Level | None = None) -> Program:
+        """The query as a program. Raises FeatureNotSupportedError."""
+
+    def reads_changing(self, query: object) -> bool:
+        """Whether it scans a WITH item of a query around it whose rows are not the same all the time."""
 
 
 class Expressions(Compiler):
     """Compiles the expressions of one level."""
 
-    def __init__(self, level: Level, compile_query: CompileQuery) -> None:
+    def __init__(self, level: Level, queries: QueryCompiler) -> None:
         super().__init__(_no_slot)
         self._level = level
-        self._compile_query = compile_query
+        self._queries = queries
 
     def compile(self, expr: Expr) -> Closure:
         """As in `to_python`, and what it refuses."""
@@ -69,9 +79,20 @@ class Expressions(Compiler):
                 return super().compile(expr)
 
     def _subquery(self, query: Query) -> "Subquery":
-        program = self._compile_query(query, self._level)
+        program = self._queries.compile(query, self._level)
         free = outer_columns(query, relations_of(query))
-        return Subquery(program, self._level.depth if free else -1)
+        if self._queries.reads_changing(query) or (free and is_volatile(query)):
+            return Subquery(program, self._level.depth, None)
+        if not free:
+            return Subquery(program, -1, None)
+        return Subquery(program, self._level.depth, [self.binding(ref) for ref in free])
+
+    def binding(self, ref: ColumnRef) -> Closure:
+        """A column as what tells its values apart, -0 and 0 too."""
+        value = self.compile(ref)
+        if ref.type in {FLOAT4, FLOAT8}:
+            return lambda row, run: repr(value(row, run))
+        return value
 
     def _membership(self, expr: InSubquery) -> Closure:
         subquery = self._subquery(expr.query)
@@ -103,13 +124,17 @@ def _bare(query: Query) -> Query:
 
 
 class Subquery:
-    """A query inside an expression. depth: of the query whose rows it depends on; -1: of no rows."""
+    """A query inside an expression. depth: of the query whose rows it depends on; -1: of no rows.
 
-    __slots__ = ("_depth", "_program")
+    by: what of these tells its rows; None: it runs for each row, as it may find others each time.
+    """
 
-    def __init__(self, program: Program, depth: int) -> None:
+    __slots__ = ("_by", "_depth", "_program")
+
+    def __init__(self, program: Program, depth: int, by: Sequence[Closure] | None) -> None:
         self._program = program
         self._depth = depth
+        self._by = by
 
     @property
     def fixed(self) -> bool:
@@ -120,8 +145,17 @@ class Subquery:
         """Its rows, for this row of the query around it."""
         assert isinstance(run, Run)
         if self._depth >= 0:
-            run.outer[self._depth] = row
-            return self._program(run)
+            if self._by is None:
+                run.outer[self._depth] = row
+                return self._program(run)
+            binding = tuple([value(row, run) for value in self._by])
+            remembered = run.remembered(self)
+            known: Sequence[Row] | None = remembered.get(binding)
+            if known is None:
+                run.outer[self._depth] = row
+                known = self._program(run)
+                remembered.put(binding, known)
+            return known
         found: Sequence[Row] | None = run.kept.get(self)
         if found is None:
             found = run.kept[self] = self._program(run)

@@ -6,28 +6,31 @@ joins to those before it, which waits. Outer joins stay where they are.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError
-from kalam_pg.functions.table import OverloadKind, Volatility
-from kalam_pg.interpreter.expressions import CompileQuery, Expressions
-from kalam_pg.interpreter.joins import HashJoin, JoinKey, Source
+from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
+from kalam_pg.interpreter.joins import DependentJoin, HashJoin, JoinKey, Source
 from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.scans import (
     CteRows,
     Derived,
-    FunctionRows,
     Listed,
     Scan,
     Selection,
     SelectionBy,
 )
+from kalam_pg.interpreter.sets import FunctionRows, function_of
 from kalam_pg.interpreter.values import equality_key, kept
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import both
+from kalam_pg.sql.datafusion_expr import is_volatile
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.tree import (
+    BoolKind,
+    BoolOp,
     Call,
     ColumnRef,
     CteScan,
@@ -35,12 +38,23 @@ from kalam_pg.sql.tree import (
     FromItem,
     FunctionScan,
     Join,
+    RowsFrom,
     SubqueryScan,
     TableScan,
     ValuesScan,
     VirtualScan,
 )
 from kalam_pg.sql.walk import conjuncts, walk
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An item that is still to be joined. needs: the relations that it reads; part: where these are none."""
+
+    item: FromItem
+    conditions: Sequence[Expr]
+    needs: frozenset[int]
+    part: "Part | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +77,10 @@ class FromClause:
     level: of the query, without its own columns. widths: how many columns a table's rows have.
     """
 
-    def __init__(
-        self, level: Level, compile_query: CompileQuery, widths: Mapping[int, int]
-    ) -> None:
+    def __init__(self, level: Level, queries: QueryCompiler, widths: Mapping[int, int]) -> None:
         self._level = level
         self._widths = widths
-        self._compile_query = compile_query
+        self._queries = queries
         self._own: frozenset[int] = frozenset()
 
     def compile(self, items: Sequence[FromItem], where: Expr | None) -> Part:
@@ -77,7 +89,7 @@ class FromClause:
         conditions = conjuncts(where)
         if not items:
             return self._filtered(Part(_no_tables, {}, 0), conditions)
-        once = [c for c in conditions if not self._of(c) and not _is_volatile(c)]
+        once = [c for c in conditions if not self._of(c) and not is_volatile(c)]
         part = self._inner(items, [c for c in conditions if not any(c is one for one in once)])
         test = self._all(once, {})
         return part if test is None else Part(_gate(part.source, test), part.offsets, part.width)
@@ -87,21 +99,65 @@ class FromClause:
     def _inner(self, items: Sequence[FromItem], conditions: Sequence[Expr]) -> Part:
         items, conditions = _flattened(items, conditions)
         left = list(conditions)
-        waiting: list[Part] = []
+        waiting: list[_Waiting] = []
         for item in items:
             mine = frozenset(_leaves(item))
             own = [c for c in left if self._of(c) and self._of(c) <= mine]
             left = [c for c in left if not any(c is one for one in own)]
-            waiting.append(self._item(item, own))
-        part = waiting.pop(0)
+            needs = self._needs(item)
+            waiting.append(_Waiting(item, own, needs, None if needs else self._item(item, own)))
+        first = waiting.pop(0)
+        part = self._item(first.item, first.conditions) if first.part is None else first.part
         while waiting:
-            at = next((i for i, other in enumerate(waiting) if self._joins(left, part, other)), 0)
+            ready = [i for i, other in enumerate(waiting) if other.needs <= part.relations]
+            if not ready:
+                raise FeatureNotSupportedError("LATERAL of this form is not supported")
+            at = next((i for i in ready if self._joins(left, part, waiting[i].part)), ready[0])
             other = waiting.pop(at)
-            both_sides = part.relations | other.relations
+            both_sides = part.relations | frozenset(_leaves(other.item))
             here = [c for c in left if self._of(c) and self._of(c) <= both_sides]
             left = [c for c in left if not any(c is one for one in here)]
-            part = self._joined(part, other, here)
+            if other.part is not None:
+                part = self._joined(part, other.part, here)
+            else:
+                part = self._dependent(part, other.item, other.conditions, here, keep_left=False)
         return self._filtered(part, left)
+
+    # ------------------------------------------------------------------ LATERAL
+
+    def _needs(self, item: FromItem) -> frozenset[int]:
+        """Which other relations of this FROM clause an item reads."""
+        free = outer_columns(item, relations_of(item))
+        return frozenset(ref.relation for ref in free if ref.relation in self._own)
+
+    def _dependent(
+        self,
+        left: Part,
+        item: FromItem,
+        conditions: Sequence[Expr],
+        on: Sequence[Expr],
+        *,
+        keep_left: bool,
+    ) -> Part:
+        """A join with an item that is evaluated for each row of the left side.
+
+        It is compiled as if it stood in a query inside this one: its own level is one further in.
+        """
+        depth = self._level.depth
+        around = Level(depth, self._level.parent, left.offsets)
+        within = Level(depth + 1, around)
+        inside = FromClause(within, self._queries, self._widths)
+        right = inside.compile((item,), None if not conditions else _conjunction(conditions))
+        offsets = left.offsets | {n: left.width + at for n, at in right.offsets.items()}
+        free = outer_columns(item, relations_of(item))
+        by: list[Closure] | None = None
+        if not (is_volatile(item) or self._queries.reads_changing(item)):
+            expressions = Expressions(around, self._queries)
+            by = [expressions.binding(ref) for ref in free]
+        join = DependentJoin(
+            left.source, right.source, depth, by, self._all(on, offsets), right.width, keep_left
+        )
+        return Part(join, offsets, left.width + right.width)
 
     def _item(self, item: FromItem, conditions: Sequence[Expr]) -> Part:
         """One item of FROM, filtered."""
@@ -131,9 +187,11 @@ class FromClause:
         on_parts = conjuncts(on)
         inside = [c for c in on_parts if self._of(c) and self._of(c) <= added]
         on_parts = [c for c in on_parts if not any(c is one for one in inside)]
-        joined = self._joined(
-            self._item(left, before), self._item(right, inside), on_parts, keep_left=True
-        )
+        kept_part = self._item(left, before)
+        if self._needs(right) & kept:
+            joined = self._dependent(kept_part, right, inside, on_parts, keep_left=True)
+        else:
+            joined = self._joined(kept_part, self._item(right, inside), on_parts, keep_left=True)
         return self._filtered(joined, after)
 
     def _joined(
@@ -166,8 +224,10 @@ class FromClause:
         )
         return Part(join, offsets, left.width + right.width)
 
-    def _joins(self, conditions: Sequence[Expr], left: Part, right: Part) -> bool:
-        return any(self._key(condition, left, right) is not None for condition in conditions)
+    def _joins(self, conditions: Sequence[Expr], left: Part, right: Part | None) -> bool:
+        return right is not None and any(
+            self._key(condition, left, right) is not None for condition in conditions
+        )
 
     def _key(self, condition: Expr, left: Part, right: Part) -> JoinKey | None:
         """The condition as an equality of something of either side."""
@@ -201,29 +261,27 @@ class FromClause:
         return self._filtered(Part(selection, part.offsets, part.width), rest)
 
     def _rows(self, item: FromItem) -> Source:
+        expressions = self._expressions({})
         match item:
-            case TableScan(relation):
+            case TableScan(relation) | VirtualScan(relation):
                 return Scan(relation)
             case CteScan(_, cte):
                 return CteRows(cte)
             case SubqueryScan(_, query):
                 free = outer_columns(query, relations_of(query))
-                if any(ref.relation in self._own for ref in free):
-                    raise FeatureNotSupportedError("LATERAL needs an engine")
-                return Derived(self._compile_query(query, self._level), fixed=not free)
+                changing = bool(free) or self._queries.reads_changing(query)
+                return Derived(self._queries.compile(query, self._level), fixed=not changing)
             case ValuesScan(_, rows):
-                expressions = self._expressions({})
                 return Listed([[expressions.compile(e) for e in line] for line in rows])
             case FunctionScan(_, call, ordinality=ordinality):
-                if outer_columns(call):
-                    raise FeatureNotSupportedError("LATERAL needs an engine")
-                if not isinstance(call, Call) or call.overload.kind is not OverloadKind.SET:
-                    raise FeatureNotSupportedError("such a function in FROM needs an engine")
-                expressions = self._expressions({})
-                args = [expressions.compile(arg) for arg in call.args]
-                return FunctionRows(call, args, ordinality=ordinality)
-            case VirtualScan() | Join():
-                raise FeatureNotSupportedError("such an item of FROM needs an engine")
+                return FunctionRows([function_of(call, expressions)], ordinality=ordinality)
+            case RowsFrom(_, calls, ordinality=ordinality):
+                made = [function_of(call, expressions) for call in calls]
+                return FunctionRows(made, ordinality=ordinality)
+            case Join():
+                raise AssertionError("a join is no leaf")
+            case _:
+                assert_never(item)
 
     def _selection(
         self, condition: Expr, part: Part, item: FromItem
@@ -232,7 +290,11 @@ class FromClause:
 
         Only where the rows are the same all the time: then a hash of them is made once in a run.
         """
-        if not isinstance(item, TableScan | CteScan) or not isinstance(condition, Call):
+        if not isinstance(item, TableScan | VirtualScan | CteScan) or not isinstance(
+            condition, Call
+        ):
+            return None
+        if self._queries.reads_changing(item):
             return None
         if condition.overload.name != "=" or len(condition.args) != 2:
             return None
@@ -266,7 +328,7 @@ class FromClause:
 
     def _expressions(self, offsets: dict[int, int]) -> Expressions:
         level = Level(self._level.depth, self._level.parent, offsets)
-        return Expressions(level, self._compile_query)
+        return Expressions(level, self._queries)
 
     def _all(self, conditions: Sequence[Expr], offsets: dict[int, int]) -> Closure | None:
         if not conditions:
@@ -290,11 +352,10 @@ def _gate(source: Source, test: Closure) -> Source:
     return lambda run: source(run) if test((), run) is True else Relation(())
 
 
-def _is_volatile(expr: Expr) -> bool:
-    return any(
-        isinstance(node, Call) and node.overload.volatility is Volatility.VOLATILE
-        for node in walk(expr)
-    )
+def _conjunction(conditions: Sequence[Expr]) -> Expr:
+    if len(conditions) == 1:
+        return conditions[0]
+    return BoolOp(BoolKind.AND, tuple(conditions), conditions[0].type)
 
 
 _ONE_ROW = Relation(((),))

@@ -109,6 +109,49 @@ class HashJoin:
         return hashed(self._made(right, "right", run), things)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DependentJoin:
+    """Rows of the left side with those that the right one has for each: LATERAL.
+
+    depth: of the query whose row the left one is to the right side. by: what of it tells the right rows,
+    None: they may be others each time. rest, right_width, keep_left: as of `HashJoin`.
+    """
+
+    left: Source
+    right: Source
+    depth: int
+    by: Sequence[Closure] | None
+    rest: Closure | None
+    right_width: int
+    keep_left: bool
+
+    def __call__(self, run: Run) -> Relation:
+        rest, nulls = self.rest, (None,) * self.right_width
+        rows: list[Row] = []
+        for row in self.left(run).rows:
+            run.budget.check()
+            made = [row + match for match in self._matches(row, run)]
+            if rest is not None:
+                made = [one for one in made if rest(one, run) is True]
+            rows += made
+            if self.keep_left and not made:
+                rows.append(row + nulls)
+        return Relation(rows)
+
+    def _matches(self, row: Row, run: Run) -> Sequence[Row]:
+        if self.by is None:
+            run.outer[self.depth] = row
+            return self.right(run).rows
+        binding = tuple([value(row, run) for value in self.by])
+        remembered = run.remembered(self)
+        known = remembered.get(binding)
+        if known is None:
+            run.outer[self.depth] = row
+            known = self.right(run).rows
+            remembered.put(binding, known)
+        return known
+
+
 def hashed(made: Sequence[Any], things: Sequence[Any]) -> dict[Any, list[Any]]:
     """`things` by their keys; without those whose key is None."""
     table: dict[Any, list[Any]] = {}

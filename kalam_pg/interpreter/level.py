@@ -17,7 +17,7 @@ class Level:
 
     depth: how many queries are around it. offsets: where a relation's columns begin. columns: where
     single columns stand, by relation and position. nodes: where the values of expressions stand that an
-    earlier stage has computed, by fingerprint.
+    earlier stage has computed, by fingerprint. width: how many columns the rows have.
     """
 
     depth: int
@@ -25,6 +25,7 @@ class Level:
     offsets: Mapping[int, int] = field(default_factory=dict)
     columns: Mapping[tuple[int, int], int] = field(default_factory=dict)
     nodes: Mapping[Any, int] = field(default_factory=dict)
+    width: int = 0
 
     def slot(self, ref: ColumnRef) -> int | None:
         """Where a column of this query stands, None when it is another one's."""

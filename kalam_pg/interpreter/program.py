@@ -12,7 +12,24 @@ from kalam_pg.interpreter.expressions import Program
 from kalam_pg.interpreter.queries import Queries
 from kalam_pg.interpreter.relation import Relation, StoredRows
 from kalam_pg.interpreter.running import Budget, Run
-from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, Param, Query, TableScan
+from kalam_pg.sql.tree import (
+    Call,
+    ColumnRef,
+    Const,
+    Cte,
+    Expr,
+    FunctionScan,
+    Join,
+    Param,
+    Query,
+    RowsFrom,
+    Select,
+    SetOp,
+    SubqueryScan,
+    TableScan,
+    ValuesQuery,
+    ValuesScan,
+)
 from kalam_pg.sql.walk import walk
 from storage.layout import Row
 from storage.tail.live_rows import LiveRows
@@ -70,6 +87,9 @@ class CompiledQuery:
         return self._program(run)
 
 
+_DEEPER = (Select, SetOp, ValuesQuery, SubqueryScan, FunctionScan, RowsFrom, ValuesScan, Join, Cte)
+"""What may have a level of its own."""
+
 _LEAVES = (ColumnRef, Const, Param)
 
 _ROW_US = 0.1
@@ -96,8 +116,9 @@ def compiled(query: Query) -> CompiledQuery | None:
     """
     scans: list[TableScan] = []
     read: dict[int, set[int]] = {}
-    cost_us = 0.0
+    cost_us, depth = 0.0, 1
     for node in walk(query):
+        depth += isinstance(node, _DEEPER)
         if isinstance(node, TableScan):
             scans.append(node)
         elif isinstance(node, ColumnRef):
@@ -113,4 +134,4 @@ def compiled(query: Query) -> CompiledQuery | None:
     except (FeatureNotSupportedError, UndefinedFunctionError):
         return None
     row_cost_us = _ROW_US + cost_us / max(1, len(scans))
-    return CompiledQuery(uses, row_cost_us, program, queries.ctes, queries.depth)
+    return CompiledQuery(uses, row_cost_us, program, queries.ctes, depth)

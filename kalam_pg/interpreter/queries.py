@@ -9,27 +9,30 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import assert_never
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import FeatureNotSupportedError, InvalidRowCountInLimitClauseError
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.interpreter.expressions import Expressions, Program
 from kalam_pg.interpreter.from_clause import FromClause
-from kalam_pg.interpreter.grouping import Grouped, Groups
+from kalam_pg.interpreter.grouping import Grouped, Groups, after_grouping
 from kalam_pg.interpreter.joins import Source
 from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run, spans
+from kalam_pg.interpreter.sets import Expansion, compile_expansion, set_calls
 from kalam_pg.interpreter.sorting import Bounds, Order, order_of, sorted_places
-from kalam_pg.interpreter.values import Key, kept, row_keys, values
+from kalam_pg.interpreter.values import Key, kept, keys, row_keys, values
+from kalam_pg.interpreter.windows import Windows, compile_windows, window_nodes
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.datafusion_state import fingerprint
-from kalam_pg.sql.tree import Cte, Query, Select, SetOp, ValuesQuery
-from storage.layout import Row
+from kalam_pg.sql.tree import Cte, CteScan, Query, Select, SetOp, ValuesQuery, WithTies
+from kalam_pg.sql.walk import walk
+from storage.layout import Row, Value
 
 
 class Queries:
-    """Compiles the queries of one statement. ctes: its WITH items. depth: how deep queries lie in it.
+    """Compiles the queries of one statement. ctes: its WITH items.
 
     widths: how many columns the rows of each table have, by relation.
     """
@@ -37,14 +40,25 @@ class Queries:
     def __init__(self, widths: Mapping[int, int]) -> None:
         self._widths = widths
         self.ctes: dict[int, Program] = {}
-        self.depth = 0
+        self._changing: set[int] = set()
 
     def compile(self, query: Query, parent: Level | None = None) -> Program:
         """The query as a program. Raises FeatureNotSupportedError."""
         level = Level(0 if parent is None else parent.depth + 1, parent)
-        self.depth = max(self.depth, level.depth + 1)
-        for item in query.with_:
-            self._with(item, level)
+        programs = {item.number: self._with(item, level) for item in query.with_}
+        program = self._body(query, level)
+        again = {number: made for number, made in programs.items() if number in self._changing}
+        return WithItems(program, again) if again else program
+
+    def reads_changing(self, query: object) -> bool:
+        """See `QueryCompiler`."""
+        own = {item.number for node in walk(query) for item in getattr(node, "with_", ())}
+        return any(
+            isinstance(node, CteScan) and node.cte in self._changing and node.cte not in own
+            for node in walk(query)
+        )
+
+    def _body(self, query: Query, level: Level) -> Program:
         match query:
             case Select():
                 return self._select(query, level)
@@ -54,49 +68,78 @@ class Queries:
                 made: Source = SetOperation(query.kind, query.all, left, right, by)
                 return self._finished(query, made, level)
             case ValuesQuery(rows=rows):
-                expressions = Expressions(level, self.compile)
+                expressions = Expressions(level, self)
                 lines = [[expressions.compile(e) for e in line] for line in rows]
                 return self._finished(query, Lines(lines), level)
             case _:
                 assert_never(query)
 
-    def _with(self, item: Cte, level: Level) -> None:
+    def _with(self, item: Cte, level: Level) -> Program:
+        """A WITH item. It is changing if what it reads changes: rows around it, or such an item."""
         query = item.query
-        if outer_columns(query, relations_of(query)):
-            raise FeatureNotSupportedError("WITH that depends on a query around it needs an engine")
-        if not item.recursive:
-            self.ctes[item.number] = self.compile(query, level)
-            return
+        changing = bool(outer_columns(query, relations_of(query))) or self.reads_changing(query)
+        if changing:
+            self._changing.add(item.number)
+        made = self._recursive(item, level) if item.recursive else self.compile(query, level)
+        self.ctes[item.number] = made
+        return made
+
+    def _recursive(self, item: Cte, level: Level) -> Program:
+        query = item.query
         if not isinstance(query, SetOp) or query.kind != "union":
-            raise FeatureNotSupportedError("this form of WITH RECURSIVE needs an engine")
+            raise FeatureNotSupportedError("this form of WITH RECURSIVE is not supported")
         inner = Level(level.depth + 1, level)
-        self.depth = max(self.depth, inner.depth + 1)
-        self.ctes[item.number] = Recursion(
-            item.number,
-            self.compile(query.left, inner),
-            self.compile(query.right, inner),
-            () if query.all else [python_key(c.type) for c in item.columns],
-            distinct=not query.all,
-        )
+        first = self.compile(query.left, inner)
+        changing = item.number in self._changing
+        self._changing.add(item.number)  # From turn to turn.
+        again = self.compile(query.right, inner)
+        if not changing:
+            self._changing.discard(item.number)
+        by = () if query.all else [python_key(c.type) for c in item.columns]
+        return Recursion(item.number, first, again, by, distinct=not query.all)
 
     # ------------------------------------------------------------------ SELECT
 
     def _select(self, query: Select, level: Level) -> Program:
         if query.locking:
             raise FeatureNotSupportedError("row locks need another plan")
-        part = FromClause(level, self.compile, self._widths).compile(query.from_, query.where)
-        level = Level(level.depth, level.parent, part.offsets)
+        part = FromClause(level, self, self._widths).compile(query.from_, query.where)
+        level = Level(level.depth, level.parent, part.offsets, width=part.width)
         groups: Groups | None = None
+        source = part.source
+        if stages := set_calls(query.group_by):
+            expansion, level = compile_expansion(stages, level, self)
+            source = expansion.over(source)
         if query.grouped:
-            groups, level = Grouped(query, level, self.compile).compile()
-        expressions = Expressions(level, self.compile)
+            groups, level = Grouped(query, level, self).compile()
+        having: Closure | None = None
+        if query.having is not None:
+            having = Expressions(level, self).compile(query.having)
+        windows: Windows | None = None
+        nodes = window_nodes(after_grouping(query))
+        if nodes:
+            windows, level = compile_windows(nodes, level, self)
+        plain = level
+        stages = set_calls([target.expr for target in query.targets], level.nodes)
+        sets: Expansion | None = None
+        if stages:
+            sets, level = compile_expansion(stages, level, self)
+        expressions = Expressions(level, self)
+        # What gives sets is computed of sorted rows, unless they are sorted by it.
+        early = bool(set_calls([k.expr for k in query.order_by], plain.nodes)) or bool(
+            query.distinct_on
+        )
+        sorting = expressions if early else Expressions(plain, self)
         output = tuple([expressions.compile(target.expr) for target in query.targets])
         return SelectProgram(
-            part.source,
+            source,
             groups,
-            None if query.having is None else expressions.compile(query.having),
+            having,
+            windows,
+            sets,
+            early,
             output,
-            tuple([order_of(key, expressions.compile(key.expr)) for key in query.order_by]),
+            tuple([order_of(key, sorting.compile(key.expr)) for key in query.order_by]),
             self._distinct(query, expressions),
             self._bounds(query, level),
         )
@@ -112,17 +155,20 @@ class Queries:
         places = tuple([targets.index(fingerprint(key.expr)) for key in query.order_by])
         return Distinct(tuple([python_key(t.expr.type) for t in query.targets]), (), places)
 
-    def _bounds(self, query: Query, level: Level) -> Bounds:
-        expressions = Expressions(Level(level.depth, level.parent), self.compile)
-        return Bounds(
-            None if query.limit is None else expressions.compile(query.limit),
+    def _bounds(self, query: Query, level: Level) -> "Cut":
+        expressions = Expressions(Level(level.depth, level.parent), self)
+        ties = isinstance(query.limit, WithTies)
+        limit = query.limit.count if isinstance(query.limit, WithTies) else query.limit
+        bounds = Bounds(
+            None if limit is None else expressions.compile(limit),
             None if query.offset is None else expressions.compile(query.offset),
         )
+        return Cut(bounds, ties)
 
     def _finished(self, query: SetOp | ValuesQuery, source: Source, level: Level) -> Program:
         """ORDER BY and LIMIT over rows that are the result already."""
         level = Level(level.depth, level.parent, {query.relation: 0})
-        expressions = Expressions(level, self.compile)
+        expressions = Expressions(level, self)
         order = tuple([order_of(key, expressions.compile(key.expr)) for key in query.order_by])
         return Finished(source, order, self._bounds(query, level))
 
@@ -147,38 +193,64 @@ class Distinct:
 
 
 @dataclass(frozen=True, slots=True)
+class WithItems:
+    """A query of which some WITH items have other rows each time that it runs."""
+
+    program: Program
+    items: Mapping[int, Program]
+
+    def __call__(self, run: Run) -> Sequence[Row]:
+        run.ctes.update(self.items)
+        return self.program(run)
+
+
+@dataclass(frozen=True, slots=True)
 class SelectProgram:
-    """One SELECT."""
+    """One SELECT. sets: functions of the select list that give sets; early: before the rows are sorted."""
 
     source: Source
     groups: Groups | None
     having: Closure | None
+    windows: Windows | None
+    sets: Expansion | None
+    early: bool
     output: Sequence[Closure]
     order: Sequence[Order]
     distinct: Distinct | None
-    bounds: Bounds
+    bounds: "Cut"
 
     def __call__(self, run: Run) -> Sequence[Row]:
-        limit, offset = self.bounds.values(run)
+        bounds = self.bounds.values(run)
         relation = self.source(run)
         if self.groups is not None:
             relation = Relation(self.groups(relation, run))
             if self.having is not None:
                 relation = Relation(kept(relation.rows, self.having, run))
+        if self.windows is not None:
+            relation = self.windows(relation, run)
+        if self.sets is not None and (self.early or not self.order):
+            relation = Relation(self.sets(relation.rows, run))
         distinct = self.distinct
         if distinct is not None and not distinct.on:
-            return self._every_once(distinct, relation, run, limit, offset)
+            return self._every_once(distinct, relation, run, bounds)
         rows: Sequence[Row] | None = None
         if self.order:
             rows = _sorted(relation, self.order, run)
+            if self.sets is not None and not self.early:
+                rows = self.sets(rows, run)
         if distinct is not None:
             rows = self._first_of_each(distinct, relation.rows if rows is None else rows, run)
-        if offset or limit is not None:
-            rows = _cut(relation.rows if rows is None else rows, limit, offset)
+        if not bounds.all:
+            rows = relation.rows if rows is None else rows
+            if bounds.ties:
+                columns = [values(item.closure, Relation(rows), run) for item in self.order]
+                rows = bounds.with_ties(rows, columns, self.order)
+            else:
+                rows = bounds.cut(rows)
         return self._projected(relation if rows is None else Relation(rows), run)
 
     def _every_once(
-        self, distinct: Distinct, relation: Relation, run: Run, limit: int | None, offset: int
+        self, distinct: Distinct, relation: Relation, run: Run, bounds: "Kept"
     ) -> Sequence[Row]:
         rows = self._projected(relation, run)
         run.budget.check()
@@ -186,7 +258,10 @@ class SelectProgram:
         if self.order:
             columns = [[row[at] for row in rows] for at in distinct.order]
             rows = [rows[at] for at in sorted_places(columns, self.order)]
-        return _cut(rows, limit, offset)
+        if bounds.ties:
+            columns = [[row[at] for row in rows] for at in distinct.order]
+            return bounds.with_ties(rows, columns, self.order)
+        return bounds.cut(rows)
 
     def _first_of_each(self, distinct: Distinct, rows: Sequence[Row], run: Run) -> Sequence[Row]:
         relation = Relation(rows)
@@ -218,13 +293,16 @@ class Finished:
 
     source: Source
     order: Sequence[Order]
-    bounds: Bounds
+    bounds: "Cut"
 
     def __call__(self, run: Run) -> Sequence[Row]:
-        limit, offset = self.bounds.values(run)
+        bounds = self.bounds.values(run)
         relation = self.source(run)
         rows = _sorted(relation, self.order, run) if self.order else relation.rows
-        return _cut(rows, limit, offset)
+        if bounds.ties:
+            columns = [values(item.closure, Relation(rows), run) for item in self.order]
+            return bounds.with_ties(rows, columns, self.order)
+        return bounds.cut(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +367,7 @@ class Recursion:
             run.budget.check()
             found += working
             run.ctes[self.number] = Relation(working)
-            run.kept.clear()  # What was worked out from the rows of the turn before.
             working = self._fresh(self.again(run), seen)
-        run.kept.clear()
         return found
 
     def _fresh(self, rows: Sequence[Row], seen: set[Row]) -> Sequence[Row]:
@@ -324,7 +400,50 @@ def _sorted(relation: Relation, order: Sequence[Order], run: Run) -> list[Row]:
     return [rows[at] for at in places]
 
 
-def _cut(rows: Sequence[Row], limit: int | None, offset: int) -> Sequence[Row]:
-    if limit is None:
-        return rows[offset:] if offset else rows
-    return rows[offset : offset + limit]
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """LIMIT and OFFSET. ties: what ties with the last row comes too."""
+
+    bounds: Bounds
+    ties: bool
+
+    def values(self, run: Run) -> "Kept":
+        """The rows that are wanted. Raises 2201W, 2201X."""
+        limit, offset = self.bounds.values(run)
+        if self.ties and limit is None:
+            raise InvalidRowCountInLimitClauseError(
+                "row count cannot be null in FETCH FIRST ... WITH TIES clause"
+            )
+        return Kept(limit, offset, ties=self.ties)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which rows of a sorted answer are wanted."""
+
+    limit: int | None
+    offset: int
+    ties: bool
+
+    @property
+    def all(self) -> bool:
+        """Whether all are."""
+        return self.limit is None and not self.offset
+
+    def cut(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """These rows."""
+        if self.limit is None:
+            return rows[self.offset :] if self.offset else rows
+        return rows[self.offset : self.offset + self.limit]
+
+    def with_ties(
+        self, rows: Sequence[Row], columns: Sequence[Sequence[Value]], order: Sequence[Order]
+    ) -> Sequence[Row]:
+        """These rows, and those behind that are equal to the last one by its sort keys."""
+        assert self.limit is not None
+        end = self.offset + self.limit
+        if self.limit and end < len(rows):
+            made = keys(columns, [item.key for item in order], nulls=True)
+            while end < len(rows) and made[end] == made[end - 1]:
+                end += 1
+        return rows[self.offset : end]

@@ -1,6 +1,6 @@
 """One run of a program: what it reads, what it has worked out so far, and how long it may go on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from time import thread_time
 from typing import Any
@@ -11,6 +11,9 @@ from storage.layout import Row
 
 STRIDE = 256
 """Rows between two looks at the clock, at most: some 50 µs."""
+
+REMEMBERED_ROWS_MAX = 50_000
+"""Rows, and bindings that have any or none, of one subquery that are kept in a run."""
 
 _FIRST = 16
 """Rows before the first look: what one costs is not known yet."""
@@ -45,6 +48,28 @@ class Budget:
             raise TooLargeError
 
 
+class Remembered:
+    """Rows of a subquery by what they depend on, as many as there is room for."""
+
+    __slots__ = ("_left", "_rows")
+
+    def __init__(self) -> None:
+        self._rows: dict[Row, Sequence[Row]] = {}
+        self._left = REMEMBERED_ROWS_MAX
+
+    def get(self, binding: Row) -> Sequence[Row] | None:
+        """The rows, if they are known."""
+        return self._rows.get(binding)
+
+    def put(self, binding: Row, rows: Sequence[Row]) -> None:
+        """Remember the rows; all others are forgotten when there is no more room."""
+        self._left -= 1 + len(rows)
+        if self._left < 0:
+            self._rows.clear()
+            self._left = REMEMBERED_ROWS_MAX
+        self._rows[binding] = rows
+
+
 class Run(EvalContext):
     """The surroundings of a statement's expressions, and the state of its one run.
 
@@ -53,7 +78,7 @@ class Run(EvalContext):
     (rows of a subquery, a hash of its values), by whose it is.
     """
 
-    __slots__ = ("budget", "ctes", "kept", "outer", "tables")
+    __slots__ = ("_remembered", "budget", "ctes", "kept", "outer", "tables")
 
     def __init__(
         self, context: EvalContext, tables: dict[int, Relation], budget: Budget, depth: int
@@ -64,3 +89,11 @@ class Run(EvalContext):
         self.outer: list[Row] = [()] * depth
         self.ctes: dict[int, Any] = {}
         self.kept: dict[Any, Any] = {}
+        self._remembered: dict[Any, Remembered] = {}
+
+    def remembered(self, whose: object) -> Remembered:
+        """What has been worked out so far for some rows of the queries around."""
+        found = self._remembered.get(whose)
+        if found is None:
+            found = self._remembered[whose] = Remembered()
+        return found

@@ -1,17 +1,15 @@
-"""The leaves of a FROM clause: tables, WITH items, derived tables, VALUES, functions."""
+"""The leaves of a FROM clause: tables, WITH items, derived tables, VALUES."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from kalam_pg.interpreter.expressions import Program
 from kalam_pg.interpreter.joins import Source, hashed
 from kalam_pg.interpreter.relation import Relation
-from kalam_pg.interpreter.running import STRIDE, Run
+from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
-from kalam_pg.sql.tree import Call
 from storage.layout import Row
 
 _NO_ROW: Row = ()
@@ -66,33 +64,6 @@ class Listed:
 
     def __call__(self, run: Run) -> Relation:
         return Relation([tuple([c(_NO_ROW, run) for c in line]) for line in self.lines])
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionRows:
-    """A set-returning function in FROM."""
-
-    call: Call
-    args: Sequence[Closure]
-    ordinality: bool
-
-    def __call__(self, run: Run) -> Relation:
-        overload, given = self.call.overload, [arg(_NO_ROW, run) for arg in self.args]
-        if overload.strict and None in given:
-            return Relation(())
-        assert overload.row is not None
-        before: list[Any] = [run] if overload.needs_context else []
-        if overload.needs_types:
-            before.append(tuple([arg.type for arg in self.call.args]))
-        source = iter(overload.row(*before, *given))
-        several = len(overload.out_names) > 1
-        rows: list[Row] = []
-        while part := list(islice(source, STRIDE)):
-            run.budget.check()
-            rows += part if several else [(item,) for item in part]
-        if self.ordinality:
-            rows = [(*row, number) for number, row in enumerate(rows, 1)]
-        return Relation(rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from kalam_pg.sql.tree import (
     Join,
     OutputColumn,
     Query,
+    RowsFrom,
     Select,
     SubqueryScan,
     TableScan,
@@ -243,7 +244,9 @@ def _all_of(parts: Sequence[Expr]) -> Expr:
     return BoolOp(BoolKind.AND, tuple(parts), parts[0].type)
 
 
-Leaf: TypeAlias = TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | ValuesScan
+Leaf: TypeAlias = (
+    TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | RowsFrom | ValuesScan
+)
 
 
 class _Slots:

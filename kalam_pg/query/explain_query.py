@@ -45,7 +45,7 @@ class Shower:
             case tree.CteScan():
                 name = node.alias or self._ctes.get(node.cte, "")
                 self._columns[node.relation] = (name, node.columns)
-            case tree.SubqueryScan() | tree.FunctionScan() | tree.ValuesScan():
+            case tree.SubqueryScan() | tree.FunctionScan() | tree.RowsFrom() | tree.ValuesScan():
                 self._columns[node.relation] = (node.alias or "*VALUES*", node.columns)
             case _:
                 pass
@@ -189,6 +189,10 @@ class Shower:
             case tree.FunctionScan():
                 node = Node("Function Scan", quote_identifier(item.alias) if item.alias else "")
                 return self.below(node.with_details(Function_Call=self.text(item.call)))
+            case tree.RowsFrom():
+                node = Node("Function Scan", quote_identifier(item.alias) if item.alias else "")
+                calls = ", ".join(self.texts(item.calls))
+                return self.below(node.with_details(Function_Call=calls))
             case tree.ValuesScan():
                 return Node("Values Scan", '"*VALUES*"', {"Rows": len(item.rows)})
             case tree.Join():

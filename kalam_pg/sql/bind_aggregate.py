@@ -5,6 +5,7 @@ from typing import Any
 from sqlglot import exp
 
 from catalog.errors import (
+    FeatureNotSupportedError,
     GroupingError,
     InvalidColumnReferenceError,
     UndefinedObjectError,
@@ -75,7 +76,9 @@ def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
     at = position(node)
     if over is not None:
         if within is not None:
-            raise unsupported("OVER for an ordered-set aggregate", node)
+            raise FeatureNotSupportedError(
+                f"OVER is not supported for ordered-set aggregate {name}", position=at
+            )
         return _window(level, node, name, condition, over)
     if not lookup.aggregates(name):
         what = "FILTER" if condition is not None else "WITHIN GROUP"
@@ -217,7 +220,9 @@ def _window(
         raise WindowingError(f"window functions are not allowed in {place}", position=at)
     for flag, word in (("distinct", "DISTINCT"), ("order", "aggregate ORDER BY")):
         if node.args.get(flag):
-            raise unsupported(f"{word} for window functions", node)
+            raise FeatureNotSupportedError(
+                f"{word} is not implemented for window functions", position=at
+            )
     is_aggregate = bool(lookup.aggregates(name)) and not lookup.windows(name)
     before, level.inside = level.inside, "window"
     operands = _operands(level, node, name) if is_aggregate else arguments(level, node)
@@ -235,7 +240,9 @@ def _window(
             )
         raise no_function(name, operands, at)
     if condition is not None and not is_aggregate:
-        raise unsupported("FILTER for non-aggregate window functions", node)
+        raise FeatureNotSupportedError(
+            "FILTER is not implemented for non-aggregate window functions", position=at
+        )
     filter_ = None if condition is None else _condition(level, condition)
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
     parts = _definition(level, over)

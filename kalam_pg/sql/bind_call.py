@@ -189,17 +189,34 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     return Call(overload, cast, found.result, -1, at)
 
 
+def no_sets(level: Level, before: int, construct: str) -> None:
+    """0A000 for a function that gives a set in what may not be computed at all.
+
+    before: how many such calls there were when its binding began (`Binding.sets`).
+    """
+    sets = level.state.sets
+    if len(sets) > before:
+        raise FeatureNotSupportedError(
+            f"set-returning functions are not allowed in {construct}",
+            hint="You might be able to move the set-returning function into a LATERAL FROM item.",
+            position=sets[before],
+        )
+
+
 def _check_set(level: Level, at: int) -> None:
     if level.inside:
         what = "aggregate" if level.inside == "aggregate" else "window"
         raise FeatureNotSupportedError(
-            f"{what} function calls cannot contain set-returning function calls", position=at
+            f"{what} function calls cannot contain set-returning function calls",
+            hint="You might be able to move the set-returning function into a LATERAL FROM item.",
+            position=at,
         )
     if level.clause not in _SETS_ALLOWED:
         place = "JOIN conditions" if level.clause == "JOIN/ON" else level.clause
         raise FeatureNotSupportedError(
             f"set-returning functions are not allowed in {place}", position=at
         )
+    level.state.sets.append(at)
 
 
 def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | None:
@@ -248,7 +265,9 @@ def ambiguous_call(name: str, operands: tuple[Expr, ...], at: int) -> AmbiguousF
 
 
 def _coalesce(level: Level, node: exp.Anonymous) -> Expr:
+    before = len(level.state.sets)
     operands = _some(level, node, "COALESCE")
+    no_sets(level, before, "COALESCE")
     kind, typmod, cast = unify(level.state, operands, "COALESCE")
     return Coalesce(cast, kind, typmod, position(node))
 

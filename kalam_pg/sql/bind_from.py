@@ -41,6 +41,7 @@ from kalam_pg.sql.tree import (
     Join,
     OutputColumn,
     Query,
+    RowsFrom,
     SubqueryScan,
     TableScan,
     VirtualScan,
@@ -94,9 +95,9 @@ def _item(level: Level, node: exp.Expr) -> FromItem:
     """Bind one item and add what it makes visible to `level.items`."""
     kind = type(node)
     if kind is exp.Table:
-        if type(node.args["this"]) is exp.Anonymous:
-            return _function(level, node.args["this"], node)
-        return _relation(level, node)
+        if isinstance(node.args["this"], exp.Identifier):
+            return _relation(level, node)
+        return _function(level, node.args["this"], node)
     if kind is exp.Subquery:
         return _subquery(level, node.args["this"], node, lateral=False)
     if kind is exp.Lateral:
@@ -258,14 +259,19 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     at = position(node) or position(call)
     if definitions:
         raise unsupported("a column definition list", node)
+    calls = _side_by_side(call)
     here, hidden, clause = level.items, level.hidden, level.clause
     level.items, level.hidden, level.clause = hidden + here, [], "FROM"
     try:
-        bound = settle(level.state, bind_expr(level, call))
+        bound = [settle(level.state, bind_expr(level, one)) for one in calls]
     finally:
         level.items, level.hidden, level.clause = here, hidden, clause
-    name = call_name(call)[0] if type(call) is exp.Anonymous else "column"
-    columns = _function_columns(bound, alias or name)
+    name = _function_name(calls[0])
+    columns: tuple[OutputColumn, ...] = ()
+    for one, made in zip(calls, bound, strict=True):
+        # Only a single function's column is called as its alias.
+        called = alias if alias and len(calls) == 1 else _function_name(one)
+        columns += _function_columns(made, called)
     ordinality = bool(node.args.get("ordinality"))
     if ordinality:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
@@ -273,8 +279,28 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     relation = level.state.relation(shown)
     item = Item(alias or name, relation, shown, names_of(shown), single=len(shown) == 1)
     level.add(item, at)
-    lateral = any(up >= 0 for up, _ in column_refs(bound))
-    return FunctionScan(relation, bound, shown, alias, ordinality, lateral)
+    if len(bound) > 1:
+        return RowsFrom(relation, tuple(bound), shown, alias, ordinality)
+    lateral = any(up >= 0 for up, _ in column_refs(bound[0]))
+    return FunctionScan(relation, bound[0], shown, alias, ordinality, lateral)
+
+
+def _side_by_side(call: exp.Expr) -> list[exp.Expr]:
+    """The functions of ROWS FROM; `unnest` of several arrays is one for each."""
+    if type(call) is exp.Tuple:
+        return [one for item in call.expressions for one in _side_by_side(item)]
+    if type(call) is exp.Anonymous and call.name == "unnest" and len(call.expressions) > 1:
+        parts: list[exp.Expr] = []
+        for array in call.expressions:
+            part = call.copy()
+            part.set("expressions", [array.copy()])
+            parts.append(part)
+        return parts
+    return [call]
+
+
+def _function_name(call: exp.Expr) -> str:
+    return call_name(call)[0] if type(call) is exp.Anonymous else "column"
 
 
 def _function_columns(bound: Expr, name: str) -> tuple[OutputColumn, ...]:

@@ -16,6 +16,7 @@ from kalam_pg.sql.tree import (
     FunctionScan,
     Join,
     LockClause,
+    RowsFrom,
     SubqueryScan,
     TableScan,
     Target,
@@ -90,7 +91,7 @@ def _check_query(
             raise FeatureNotSupportedError(f"{strength} is not allowed with {what}", position=at)
 
 
-Leaf = TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | ValuesScan
+Leaf = TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | RowsFrom | ValuesScan
 Leaves = dict[int, tuple[Leaf, bool]]
 
 
@@ -131,7 +132,9 @@ def _named(level: Level, leaves: Leaves, name: exp.Expr, strength: str) -> int:
 
 
 def _check_lockable(leaf: Leaf, strength: str, *, nullable: bool, at: int) -> None:
-    what = {FunctionScan: "a function", CteScan: "a WITH query"}.get(type(leaf))
+    what = {FunctionScan: "a function", RowsFrom: "a function", CteScan: "a WITH query"}.get(
+        type(leaf)
+    )
     if what is None and nullable:
         what = "the nullable side of an outer join"
     if what is not None:

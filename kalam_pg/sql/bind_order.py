@@ -17,7 +17,7 @@ from kalam_pg.sql.bind_expr import bind_expr, consumed
 from kalam_pg.sql.coerce import settle, to_bigint
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level, resolve_column
-from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Target, Window
+from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Target, Window, WithTies
 from kalam_pg.sql.walk import column_refs, location, walk
 
 
@@ -39,8 +39,19 @@ def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr
                 raise InvalidColumnReferenceError(
                     f"argument of {name} must not contain variables", position=ref.position
                 )
+        if clause.meta.get("ties"):
+            _check_ties(args, clause)
+            bound = WithTies(bound, bound.type, bound.typmod, bound.position)
         found.append(bound)
     return found[0], found[1]
+
+
+def _check_ties(args: dict[str, object], clause: exp.Expr) -> None:
+    if args.get("order") is None:
+        raise SqlSyntaxError("WITH TIES cannot be specified without ORDER BY clause")
+    locks = args.get("locks")
+    if isinstance(locks, list) and any(lock.args.get("wait") is False for lock in locks):
+        raise SqlSyntaxError("SKIP LOCKED and WITH TIES options cannot be used together")
 
 
 def order_keys(level: Level, order: exp.Order, targets: list[Target]) -> tuple[SortKey, ...]:

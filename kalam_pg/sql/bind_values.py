@@ -14,7 +14,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.sql.bind_call import call_function
+from kalam_pg.sql.bind_call import call_function, no_sets
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
@@ -91,6 +91,7 @@ def _at_time_zone(level: Level, node: exp.AtTimeZone) -> Expr:
 def _case(level: Level, node: exp.Case) -> Expr:
     state, args = level.state, node.args
     operand = args.get("this")
+    before = len(state.sets)
     conditions: list[Expr] = []
     results: list[Expr] = []
     for branch in args["ifs"]:
@@ -104,6 +105,7 @@ def _case(level: Level, node: exp.Case) -> Expr:
         results.append(bind_expr(level, branch.args["true"]))
     default = args.get("default")
     last = Const(None, types.UNKNOWN) if default is None else bind_expr(level, default)
+    no_sets(level, before, "CASE")
     # PostgreSQL looks at ELSE first when it chooses the common type.
     kind, typmod, cast = unify(state, [last, *results], "CASE")
     whens = tuple(zip(conditions, cast[1:], strict=True))

@@ -24,8 +24,9 @@ def bind_frame(level: Level, spec: exp.WindowSpec, keys: tuple[SortKey, ...]) ->
     """A frame clause; 42P20 for one that PostgreSQL does not accept."""
     args = spec.args
     mode: str = str(args["kind"]).lower()
-    start, start_offset = _bound(level, args, "start", mode, keys)
-    end, end_offset = _bound(level, args, "end", mode, keys)
+    window_at = spec.meta["window"] + 1
+    start, start_offset = _bound(level, args, "start", mode, keys, window_at)
+    end, end_offset = _bound(level, args, "end", mode, keys, window_at)
     at = position(spec)
     if start == "unbounded following":
         raise WindowingError("frame start cannot be UNBOUNDED FOLLOWING", position=at)
@@ -40,14 +41,19 @@ def bind_frame(level: Level, spec: exp.WindowSpec, keys: tuple[SortKey, ...]) ->
             "frame starting from following row cannot have preceding rows", position=at
         )
     if mode == "groups" and not keys:
-        raise WindowingError("GROUPS mode requires an ORDER BY clause", position=at)
+        raise WindowingError("GROUPS mode requires an ORDER BY clause", position=window_at)
     exclude = args.get("exclude")
     words = "" if exclude is None else str(exclude.name).lower()
     return Frame(mode, start, start_offset, end, end_offset, "" if words == "no others" else words)
 
 
 def _bound(
-    level: Level, args: dict[str, object], which: str, mode: str, keys: tuple[SortKey, ...]
+    level: Level,
+    args: dict[str, object],
+    which: str,
+    mode: str,
+    keys: tuple[SortKey, ...],
+    window_at: int,
 ) -> tuple[str, Expr | None]:
     bound = args.get(which)
     side = str(args.get(f"{which}_side") or "").lower()
@@ -62,7 +68,7 @@ def _bound(
         if len(keys) != 1:
             raise WindowingError(
                 "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column",
-                position=position(bound),
+                position=window_at,
             )
         kind = keys[0].expr.type
         if kind not in _RANGE_OFFSETS:

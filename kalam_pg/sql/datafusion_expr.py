@@ -63,6 +63,7 @@ from kalam_pg.sql.tree import (
     ScalarSubquery,
     Subscript,
     Window,
+    WithTies,
 )
 from kalam_pg.sql.walk import walk
 
@@ -167,6 +168,8 @@ class Expressions:
                 raise FeatureNotSupportedError("aggregate functions are not supported here")
             case Window():
                 raise FeatureNotSupportedError("window functions are not supported here")
+            case WithTies():
+                raise FeatureNotSupportedError("WITH TIES is not supported here")
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():
                 raise FeatureNotSupportedError("a subquery is not supported here")
             case _:

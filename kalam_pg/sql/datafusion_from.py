@@ -45,6 +45,7 @@ from kalam_pg.sql.tree import (
     Join,
     OutputColumn,
     Query,
+    RowsFrom,
     ScalarSubquery,
     Select,
     SubqueryScan,
@@ -106,6 +107,8 @@ class FromClause:
                 return self._derived(relation, emitted)
             case FunctionScan():
                 return self._function(item)
+            case RowsFrom():
+                raise FeatureNotSupportedError("functions side by side are not supported here")
             case Join():
                 return self._join(item, before)
             case VirtualScan(_, schema, name):

@@ -8,7 +8,6 @@ from catalog.errors import (
     FeatureNotSupportedError,
     InvalidArgumentForNthValueFunctionError,
     InvalidArgumentForNtileFunctionError,
-    InvalidPrecedingOrFollowingSizeError,
 )
 from catalog.types import registry as types
 from kalam_pg.functions.sortkey import ordered_in_arrow
@@ -218,6 +217,5 @@ class _Windows:
             return bound.upper()
         rows = evaluate(offset, self._state.context)
         if not isinstance(rows, int) or rows < 0:
-            which = "negative" if rows is not None else "null"
-            raise InvalidPrecedingOrFollowingSizeError(f"frame starting offset must not be {which}")
+            raise FeatureNotSupportedError("this frame offset is not supported here")
         return f"{rows} {bound.upper()}"

@@ -97,7 +97,7 @@ class CallGrammar(SpecialGrammar):
 
     def window_definition(self, window: exp.Window) -> None:
         """( [name] [PARTITION BY …] [ORDER BY …] [frame] ), put into `window`."""
-        self.expect("(")
+        opening = self.expect("(")
         if self.is_name() and not self.at("partition", *_FRAMES):
             window.set("alias", self.identifier())
         if self.accept("partition", "by"):
@@ -106,7 +106,9 @@ class CallGrammar(SpecialGrammar):
         if order is not None:
             window.set("order", order)
         if self.at(*_FRAMES):
-            window.set("spec", self._frame())
+            spec = self._frame()
+            spec.meta["window"] = opening.start
+            window.set("spec", spec)
         self.expect(")")
 
     def _frame(self) -> exp.WindowSpec:

@@ -118,7 +118,9 @@ class FromGrammar(ExpressionGrammar):
                 self.fail()
             return self._aliased(self._join_in_parentheses())
         if self.at("rows") and self.peek().key == "from":
-            self.unsupported("ROWS FROM")
+            self.expect("rows", "from")
+            calls = mark(exp.Tuple(expressions=self.parenthesised(self._rows_from)), token.start)
+            return self._aliased_function(calls, lateral=lateral, start=token.start)
         function = self._function()
         if function is not None:
             return self._aliased_function(function, lateral=lateral, start=token.start)
@@ -145,6 +147,15 @@ class FromGrammar(ExpressionGrammar):
         if self.token.kind == "word" and not self.is_name():
             return self.special_operand()
         return self.special_operand() if self.peek().key == "(" else None
+
+    def _rows_from(self) -> exp.Expr:
+        """One function of ROWS FROM."""
+        function = self._function()
+        if function is None:
+            self.fail()
+        if self.at("as"):
+            self.unsupported("a column definition list")
+        return function
 
     def _aliased_function(self, call: exp.Expr, *, lateral: bool, start: int) -> exp.Expr:
         item: exp.Expr = exp.Lateral(this=call) if lateral else exp.Table(this=call)

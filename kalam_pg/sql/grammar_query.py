@@ -324,10 +324,12 @@ class QueryGrammar(FromGrammar):
             count = self._prefix(restricted=True)
         if not (self.accept("row") or self.accept("rows")):
             self.fail()
-        if self.at("with"):
-            self.unsupported("FETCH FIRST WITH TIES")
-        self.expect("only")
-        return mark(exp.Limit(expression=count), token.start)
+        limit = mark(exp.Limit(expression=count), token.start)
+        if self.accept("with", "ties"):
+            limit.meta["ties"] = True
+        else:
+            self.expect("only")
+        return limit
 
     def _offset(self) -> exp.Offset:
         token = self.advance()

@@ -57,6 +57,7 @@ class Binding:
     references that were bound before its type was known and not coerced since. views: those that are
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
     text reads from. changes: WITH items that change data. nested: whether a query was bound in it.
+    sets: positions of the calls that give sets.
     """
 
     scope: BindScope
@@ -71,6 +72,7 @@ class Binding:
     relations: dict[int, None] = field(default_factory=dict)
     changes: list[CteChange] = field(default_factory=list)
     nested: bool = False
+    sets: list[int] = field(default_factory=list)
     volatile: bool = False
 
     def relation(self, columns: tuple[OutputColumn, ...]) -> int:

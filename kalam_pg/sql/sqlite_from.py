@@ -60,6 +60,8 @@ class SourceEmitter(ExpressionEmitter):
             case Join():
                 sql = self._join(item)
                 return sql if first else f"({sql})"
+            case tree.RowsFrom():
+                raise FeatureNotSupportedError("ROWS FROM is not implemented for catalogue queries")
             case tree.TableScan():
                 raise FeatureNotSupportedError(
                     "a query over catalogue relations and tables together is not implemented"

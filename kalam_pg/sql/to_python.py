@@ -45,6 +45,7 @@ from kalam_pg.sql.tree import (
     ScalarSubquery,
     Subscript,
     Window,
+    WithTies,
 )
 from storage.errors import KalamError
 from storage.layout import Row, Value
@@ -131,6 +132,8 @@ class Compiler:
                 raise FeatureNotSupportedError("an aggregate function cannot be used here")
             case Window():
                 raise FeatureNotSupportedError("a window function cannot be used here")
+            case WithTies():
+                raise FeatureNotSupportedError("WITH TIES cannot be used here")
             case _:
                 assert_never(expr)
 

@@ -274,6 +274,16 @@ class InSubquery:
 
 
 @dataclass(frozen=True, slots=True)
+class WithTies:
+    """The count of a LIMIT behind which come the rows that tie with the last one by ORDER BY."""
+
+    count: "Expr"
+    type: PgType
+    typmod: int = -1
+    position: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SortKey:
     """One ORDER BY item. PostgreSQL's default (NULLS LAST ascending) is already spelled out."""
 
@@ -361,6 +371,7 @@ Expr: TypeAlias = (
     | Aggregate
     | Grouping
     | Window
+    | WithTies
 )
 
 # --------------------------------------------------------------------------- queries
@@ -445,6 +456,19 @@ class FunctionScan:
 
 
 @dataclass(frozen=True, slots=True)
+class RowsFrom:
+    """Several functions in FROM side by side (ROWS FROM, unnest of several arrays): what has fewer rows
+    is NULL for the rest. The ordinality column comes last.
+    """
+
+    relation: int
+    calls: tuple[Expr, ...]
+    columns: tuple[OutputColumn, ...]
+    alias: str = ""
+    ordinality: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ValuesScan:
     """VALUES in FROM."""
 
@@ -469,7 +493,7 @@ class Join:
 
 
 FromItem: TypeAlias = (
-    TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | ValuesScan | Join
+    TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | RowsFrom | ValuesScan | Join
 )
 
 
@@ -492,7 +516,8 @@ class Select:
     group_by: grouping expressions; grouping_sets: tuples of indexes into it, () when there is just
     the plain GROUP BY. `grouped` is true when the query aggregates (also without GROUP BY).
     order_by: keys are full expressions (output names and ordinals are resolved).
-    limit, offset: bigint expressions without columns. locking: FOR UPDATE and its kin.
+    limit, offset: bigint expressions without columns (limit may be a `WithTies`).
+    locking: FOR UPDATE and its kin.
     """
 
     targets: tuple[Target, ...]
