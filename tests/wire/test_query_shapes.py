@@ -188,7 +188,6 @@ SCRIPTS = {
         SELECT * FROM ROWS FROM (unnest(ARRAY[1,2]), upper('a'), generate_series(1,3)) x
         SELECT x FROM ROWS FROM (generate_series(1,2)) x
         SELECT count(*) FROM t, unnest(t.a, t.a, ARRAY[1]) AS z(a, b, c)
-        SELECT unnest(ARRAY[1,2], ARRAY[3])
         """,
     "rows that tie": """
         SELECT id, n FROM t ORDER BY n NULLS FIRST FETCH FIRST 4 ROWS WITH TIES
