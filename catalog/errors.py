@@ -367,6 +367,12 @@ class InvalidArgumentForLogarithmError(KalamError):
     sqlstate = "2201E"
 
 
+class InvalidArgumentForWidthBucketFunctionError(KalamError):
+    """invalid_argument_for_width_bucket_function: no buckets, or none of a finite width."""
+
+    sqlstate = "2201G"
+
+
 class InvalidArgumentForPowerFunctionError(KalamError):
     """invalid_argument_for_power_function: a power with no real result."""
 

@@ -96,10 +96,18 @@ def _read_name(text: str, _typmod: int, _context: TypeContext) -> str:
 
 
 def _read_char(text: str, _typmod: int, _context: TypeContext) -> str:
-    # One byte in PostgreSQL. A lead byte alone is not UTF-8, so the whole character stands for it.
-    if len(text) == 4 and text[0] == "\\" and set(text[1:]) <= set("01234567") and text[1] < "2":
-        return chr(int(text[1:], 8)) if text != "\\000" else ""
-    return text[:1]
+    # One byte in PostgreSQL; one from 0x80 on is stored as the character of that number.
+    if len(text) == 4 and text[0] == "\\" and set(text[1:]) <= set("01234567"):
+        byte = int(text[1:], 8) & 0xFF
+    else:
+        byte = text[:1].encode()[0] if text else 0
+    return chr(byte) if byte else ""
+
+
+def char_output(value: Value, _context: TypeContext) -> str:
+    """Return a "char" as PostgreSQL writes it: what is not ASCII by its octal number."""
+    text = cast("str", value)
+    return text if text < "\x80" else f"\\{ord(text):03o}"
 
 
 def text_output(value: Value, _context: TypeContext) -> str:
@@ -132,11 +140,11 @@ def _receive_name(data: bytes, _typmod: int) -> str:
 def _receive_char(data: bytes, _typmod: int) -> str:
     if len(data) != 1:
         raise bad_binary()
-    return "" if data == b"\0" else decode_utf8(data)
+    return "" if data == b"\0" else data.decode("latin-1")
 
 
 def _send_char(value: Value) -> bytes:
-    return cast("str", value).encode()[:1] or b"\0"
+    return cast("str", value).encode("latin-1") or b"\0"
 
 
 def text_like(
@@ -148,6 +156,7 @@ def text_like(
     length: int = -1,
     *,
     read: Callable[[str, int, TypeContext], Value] = _read_text,
+    write: Callable[[Value, TypeContext], str] = text_output,
     receive: Callable[[bytes, int], Value] = receive_text,
     send: Callable[[Value], bytes] = send_text,
     key_kind: str = "text",
@@ -168,7 +177,7 @@ def text_like(
         key_kind=key_kind,
         arrow=fixed(pa.string()),
         input=read,
-        output=text_output,
+        output=write,
         receive=receive,
         send=send,
         collatable=collatable,
@@ -208,7 +217,8 @@ NAME = text_like(
     "name", "name", 19, 1003, length=64, read=_read_name, receive=_receive_name, collatable=True
 )
 CHAR = text_like(
-    "char", '"char"', 18, 1002, "Z", 1, read=_read_char, receive=_receive_char, send=_send_char
-)
+    "char", '"char"', 18, 1002, "Z", 1,
+    read=_read_char, write=char_output, receive=_receive_char, send=_send_char,
+)  # fmt: skip
 UNKNOWN = text_like("unknown", "unknown", 705, 0, "X", -2)
 CSTRING = text_like("cstring", "cstring", 2275, 1263, "P", -2, pseudo=True)

@@ -230,7 +230,7 @@ def _numeric_variance(sample: bool, root: bool) -> Callable[[list[Datum]], str |
         if root:
             # With as many places as the variance has, which is rounded already.
             digits = decimals.EXACT.scaleb(result, 2 * scale + 4)
-            half = Decimal(math.isqrt(int(digits))).scaleb(-scale - 2)
+            half = Decimal(math.isqrt(int(digits))).scaleb(-scale - 2, context=decimals.EXACT)
             result = half.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, decimals.EXACT)
         return decimals.to_text(result)
 

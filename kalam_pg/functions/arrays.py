@@ -9,6 +9,7 @@ from catalog.errors import (
     NullValueNotAllowedError,
 )
 from catalog.types import registry as t
+from catalog.types.array_input import DIMENSIONS_MAX, too_many_dimensions
 from catalog.types.registry import (
     ANYARRAY,
     ANYCOMPATIBLE,
@@ -30,7 +31,7 @@ from kalam_pg.functions.table import EvalContext, Overload, Volatility
 Array = tuple[Datum, ...]
 
 
-def _shape(array: Datum) -> list[int]:
+def array_shape(array: Datum) -> list[int]:
     """Length of each dimension; [] for an empty array."""
     shape: list[int] = []
     while isinstance(array, tuple) and array:
@@ -45,7 +46,7 @@ def _first_index(types: tuple[PgType, ...]) -> int:
 
 
 def _length(array: Array, dimension: int) -> int | None:
-    shape = _shape(array)
+    shape = array_shape(array)
     return shape[dimension - 1] if 0 < dimension <= len(shape) else None
 
 
@@ -59,13 +60,14 @@ def _lower(types: tuple[PgType, ...], array: Array, dimension: int) -> int | Non
 
 
 def _cardinality(array: Array) -> int:
-    return sum(1 for _ in _elements(array))
+    return sum(1 for _ in elements(array))
 
 
-def _elements(array: Array) -> Iterator[Datum]:
+def elements(array: Array) -> Iterator[Datum]:
+    """The elements of all dimensions, in order."""
     for item in array:
         if isinstance(item, tuple):
-            yield from _elements(item)
+            yield from elements(item)
         else:
             yield item
 
@@ -79,7 +81,7 @@ def _to_string(
     element = types[0].element
     assert element is not None
     words = [
-        null if item is None else element.output(item, context.types) for item in _elements(array)
+        null if item is None else element.output(item, context.types) for item in elements(array)
     ]
     return separator.join(word for word in words if word is not None)
 
@@ -108,7 +110,7 @@ def _cat(a: Array | None, b: Array | None) -> Array | None:
         return b if a is None else a
     if not a or not b:
         return a or b
-    left, right = _shape(a), _shape(b)
+    left, right = array_shape(a), array_shape(b)
     if left[1:] == right[1:]:
         return (*a, *b)
     if left[1:] == right:
@@ -137,7 +139,7 @@ def _position(
 
 
 def _require_one_dimension(array: Array, what: str) -> None:
-    if len(_shape(array)) > 1:
+    if len(array_shape(array)) > 1:
         raise FeatureNotSupportedError(f"{what} multidimensional arrays is not supported")
 
 
@@ -189,14 +191,27 @@ def _overlap(types: tuple[PgType, ...], a: Array, b: Array) -> bool:
 def _found_in(types: tuple[PgType, ...], some: Array, others: Array, *, every: bool) -> bool:
     assert types[0].element is not None
     compare = comparer(types[0].element)
-    known = [x for x in _elements(others) if x is not None]
-    found = (x is not None and any(compare(x, y) == 0 for y in known) for x in _elements(some))
+    known = [x for x in elements(others) if x is not None]
+    found = (x is not None and any(compare(x, y) == 0 for y in known) for x in elements(some))
     return all(found) if every else any(found)
 
 
-def _fill(value: Datum, sizes: Array | None) -> Array:
-    if sizes is None or None in sizes:
+def _fill(value: Datum, sizes: Array | None, *lowest: Datum) -> Array:
+    first = lowest[0] if lowest else (1,) * len(sizes or ())
+    if sizes is None or first is None:
         raise NullValueNotAllowedError("dimension array or low bound array cannot be null")
+    if len(array_shape(sizes)) > 1:
+        raise ArraySubscriptError(
+            "wrong number of array subscripts", detail="Dimension array must be one dimensional."
+        )
+    if len(array_shape(first)) > 1 or len(first) != len(sizes):
+        raise ArraySubscriptError("wrong number of array subscripts")
+    if len(sizes) > DIMENSIONS_MAX:
+        raise too_many_dimensions(len(sizes))
+    if None in sizes or None in first:
+        raise NullValueNotAllowedError("dimension values cannot be null")
+    if any(index != 1 for index in first):
+        raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported")
     total = 1
     for size in sizes:
         total *= max(0, size)
@@ -215,7 +230,7 @@ def _trim(array: Array, count: int) -> Array:
 
 
 def _unnest(array: Array) -> Iterable[Datum]:
-    return _elements(array)
+    return elements(array)
 
 
 def _series(start: int, stop: int, step: int = 1) -> Iterable[int]:
@@ -235,12 +250,12 @@ def _subscripts(
 
 def _dims(types: tuple[PgType, ...], array: Array) -> str | None:
     first = _first_index(types)
-    return "".join([f"[{first}:{size - 1 + first}]" for size in _shape(array)]) or None
+    return "".join([f"[{first}:{size - 1 + first}]" for size in array_shape(array)]) or None
 
 
 def _bucket(types: tuple[PgType, ...], operand: Datum, thresholds: Array) -> int:
     """width_bucket by lower bounds: how many of the sorted thresholds are not above the operand."""
-    if len(_shape(thresholds)) > 1:
+    if len(array_shape(thresholds)) > 1:
         raise ArraySubscriptError("thresholds must be one-dimensional array")
     if None in thresholds:
         raise NullValueNotAllowedError("thresholds array must not contain NULLs")
@@ -262,6 +277,7 @@ def _to_table(text: str | None, separator: str | None, null: str | None = None) 
 
 _ARRAYS = ANYCOMPATIBLEARRAY
 _TEXT_ARRAY = t.array_of(TEXT) or TEXT
+_INT4_ARRAY = t.array_of(INT4) or TEXT
 _INT2_ARRAY = t.array_of(t.INT2) or TEXT
 _OID_ARRAY = t.array_of(t.OID) or TEXT
 _STABLE = Volatility.STABLE
@@ -270,7 +286,7 @@ OVERLOADS: tuple[Overload, ...] = (
     function("array_length", (ANYARRAY, INT4), INT4, _length),
     function("array_upper", (ANYARRAY, INT4), INT4, _upper, needs_types=True),
     function("array_lower", (ANYARRAY, INT4), INT4, _lower, needs_types=True),
-    function("array_ndims", (ANYARRAY,), INT4, lambda a: len(_shape(a)) or None),
+    function("array_ndims", (ANYARRAY,), INT4, lambda a: len(array_shape(a)) or None),
     function("array_dims", (ANYARRAY,), TEXT, _dims, needs_types=True),
     function("width_bucket", (ANYCOMPATIBLE, _ARRAYS), INT4, _bucket, needs_types=True),
     *(
@@ -311,7 +327,10 @@ OVERLOADS: tuple[Overload, ...] = (
         "array_positions", (_ARRAYS, ANYCOMPATIBLE), t.array_of(INT4) or TEXT, _positions,
         strict=False, needs_types=True,
     ),
-    function("array_fill", (ANYELEMENT, t.array_of(INT4) or TEXT), ANYARRAY, _fill, strict=False),
+    *(
+        function("array_fill", (ANYELEMENT, *(_INT4_ARRAY,) * n), ANYARRAY, _fill, strict=False)
+        for n in (1, 2)
+    ),
     function("trim_array", (ANYARRAY, INT4), ANYARRAY, _trim),
     operator("||", (_ARRAYS, ANYCOMPATIBLE), _ARRAYS, _append, strict=False),
     operator("||", (ANYCOMPATIBLE, _ARRAYS), _ARRAYS, _prepend, strict=False),

@@ -32,6 +32,7 @@ def _same(column: Datum, *_: Datum) -> Datum:
 
 BY_COLUMN: dict[str, Callable[..., Datum]] = {
     "same": _same,
+    "anew": _same,
     "fcode": _float_code,
     "fofcode": _float_of_code,
 }

@@ -44,7 +44,7 @@ from catalog.types.registry import (
     UNKNOWN,
     VARCHAR,
 )
-from catalog.types.table import PgType
+from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions import decimals, jsonvalues
 from kalam_pg.functions.clock import (
     DAY_US,
@@ -192,15 +192,22 @@ def _strings() -> list[Overload]:
         cast(TEXT, NAME, "i", _to_name),
         cast(VARCHAR, NAME, "i", _to_name),
         cast(BPCHAR, NAME, "i", lambda v: _to_name(v.rstrip(" "))),
-        cast(CHAR, TEXT, "i", same),
-        cast(CHAR, VARCHAR, "a", same),
-        cast(CHAR, BPCHAR, "a", same),
-        *(cast(t, CHAR, "a", lambda v: v[:1]) for t in (TEXT, VARCHAR, BPCHAR)),
-        cast(CHAR, INT4, "e", lambda v: ord(v) if v else 0),
+        cast(CHAR, TEXT, "i", _from_char),
+        cast(CHAR, VARCHAR, "a", _from_char),
+        cast(CHAR, BPCHAR, "a", _from_char),
+        *(
+            cast(t, CHAR, "a", lambda v: CHAR.input(v, -1, DEFAULT_CONTEXT))
+            for t in (TEXT, VARCHAR, BPCHAR)
+        ),
+        cast(CHAR, INT4, "e", lambda v: (ord(v or "\0") ^ 0x80) - 0x80),
         cast(INT4, CHAR, "e", _to_char),
         *(cast(BOOL, t, "a", _bool_text) for t in (TEXT, VARCHAR, BPCHAR)),
         cast(PG_NODE_TREE, TEXT, "i", same),
     ]
+
+
+def _from_char(value: str) -> str:
+    return CHAR.output(value, DEFAULT_CONTEXT)
 
 
 def _to_char(value: int) -> str:

@@ -261,11 +261,15 @@ def _make_date(year: int, month: int, day: int) -> int:
 
 
 def _make_time(hour: int, minute: int, second: float) -> int:
+    bad = DatetimeFieldOverflowError(
+        f"time field value out of range: {hour}:{minute:02}:{second:02g}"
+    )
     if not (0 <= hour <= 24 and 0 <= minute <= 59 and 0 <= second <= 60):
-        raise DatetimeFieldOverflowError(
-            f"time field value out of range: {hour}:{minute:02}:{second:02g}"
-        )
-    return (hour * 60 + minute) * 60_000_000 + round(second * 1e6)
+        raise bad
+    time = (hour * 60 + minute) * 60_000_000 + round(second * 1e6)
+    if time > DAY_US:
+        raise bad
+    return time
 
 
 def _make_timestamp(year: int, month: int, day: int, hour: int, minute: int, second: float) -> int:

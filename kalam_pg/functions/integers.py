@@ -2,11 +2,11 @@
 
 import operator as py
 from collections.abc import Callable
-from math import gcd
+from math import floor, gcd, inf
 
 from catalog.errors import (
     DivisionByZeroError,
-    InvalidParameterValueError,
+    InvalidArgumentForWidthBucketFunctionError,
     NumericValueOutOfRangeError,
 )
 from catalog.types.registry import INT2, INT4, INT8, OID
@@ -136,18 +136,31 @@ def to_hex(pg_type: PgType) -> Callable[[int], str]:
 
 
 def width_bucket(operand: Datum, low: Datum, high: Datum, count: int) -> int:
-    """Which of `count` equal buckets between low and high; 0 and count + 1 lie outside."""
+    """Which of `count` equal buckets between low and high; 0 and count + 1 lie outside.
+
+    Raises:
+        InvalidArgumentForWidthBucketFunctionError: There are no such buckets.
+    """
     if count <= 0:
-        raise InvalidParameterValueError("count must be greater than zero")
+        raise InvalidArgumentForWidthBucketFunctionError("count must be greater than zero")
+    if operand != operand or low != low or high != high:  # noqa: PLR0124 - NaN
+        raise InvalidArgumentForWidthBucketFunctionError(
+            "operand, lower bound, and upper bound cannot be NaN"
+        )
+    if abs(low) == inf or abs(high) == inf:
+        raise InvalidArgumentForWidthBucketFunctionError("lower and upper bounds must be finite")
     if low == high:
-        raise InvalidParameterValueError("lower bound cannot equal upper bound")
-    if low < high:
-        if operand < low:
-            return 0
-        return count + 1 if operand >= high else int((operand - low) * count // (high - low)) + 1
-    if operand > low:
+        raise InvalidArgumentForWidthBucketFunctionError("lower bound cannot equal upper bound")
+    if (operand < low) if low < high else (operand > low):
         return 0
-    return count + 1 if operand <= high else int((low - operand) * count // (low - high)) + 1
+    if (operand >= high) if low < high else (operand <= high):
+        if count == RANGES[INT4.oid][1]:
+            raise out_of_range(INT4)
+        return count + 1
+    if abs(count * (high - low)) == inf:  # only of floats
+        low, high, operand = low / count / 2, high / count / 2, operand / count / 2
+    before: int = floor(count * (operand - low) / (high - low))
+    return before + 1
 
 
 OVERLOADS: tuple[Overload, ...] = (

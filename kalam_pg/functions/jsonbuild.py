@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from catalog.errors import InvalidParameterValueError, NullValueNotAllowedError
+from catalog.errors import (
+    ArraySubscriptError,
+    InvalidParameterValueError,
+    NullValueNotAllowedError,
+)
 from catalog.types.registry import (
     ANY,
     ANYARRAY,
@@ -24,6 +28,7 @@ from catalog.types.registry import (
     array_of,
 )
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.functions.arrays import array_shape
 from kalam_pg.functions.define import Datum, aggregate, function, same
 from kalam_pg.functions.jsonvalues import dump, parse, quote
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -94,8 +99,8 @@ def _to_jsonb(context: EvalContext, types: Types, value: Datum) -> str:
 
 
 def _key(value: Datum, pg_type: PgType, context: TypeContext) -> str:
-    if value is None:
-        raise InvalidParameterValueError("argument %d: key must not be null")
+    if pg_type.element is not None or pg_type in {JSON, JSONB, RECORD}:
+        raise InvalidParameterValueError("key value must be scalar, not array, composite, or json")
     if pg_type is BOOL:
         return "true" if value else "false"
     return (
@@ -103,7 +108,13 @@ def _key(value: Datum, pg_type: PgType, context: TypeContext) -> str:
     )
 
 
-def _pairs(context: EvalContext, types: Types, values: Sequence[Datum]) -> list[tuple[str, str]]:
+def _pairs(
+    context: EvalContext,
+    types: Types,
+    values: Sequence[Datum],
+    no_key: str,
+) -> list[tuple[str, str]]:
+    """Keys and values as text; no_key: what is said of argument %d that is a NULL key."""
     if len(values) % 2:
         raise InvalidParameterValueError(
             "argument list must have even number of elements",
@@ -112,19 +123,20 @@ def _pairs(context: EvalContext, types: Types, values: Sequence[Datum]) -> list[
     found = []
     for at in range(0, len(values), 2):
         if values[at] is None:
-            raise NullValueNotAllowedError(f"argument {at + 1} cannot be null")
+            raise InvalidParameterValueError(no_key % (at + 1))
         key = _key(values[at], types[at], context.types)
         found.append((key, to_json(values[at + 1], types[at + 1], context.types)))
     return found
 
 
 def _build_object(context: EvalContext, types: Types, *values: Datum) -> str:
-    pairs = _pairs(context, types, values)
+    pairs = _pairs(context, types, values, "argument %d cannot be null")
     return "{" + ", ".join([f"{quote(k)} : {v}" for k, v in pairs]) + "}"
 
 
 def _build_object_b(context: EvalContext, types: Types, *values: Datum) -> str:
-    return dump({k: parse(v) for k, v in _pairs(context, types, values)})
+    pairs = _pairs(context, types, values, "argument %d: key must not be null")
+    return dump({k: parse(v) for k, v in pairs})
 
 
 def _build_array(context: EvalContext, types: Types, *values: Datum) -> str:
@@ -137,10 +149,17 @@ def _build_array_b(context: EvalContext, types: Types, *values: Datum) -> str:
 
 
 def _object_of(texts: tuple[Datum, ...]) -> list[tuple[str, str | None]]:
-    flat = [item for row in texts for item in (row if isinstance(row, tuple) else (row,))]
-    if len(flat) % 2:
-        raise InvalidParameterValueError("array must have even number of elements")
-    return list(zip(flat[::2], flat[1::2], strict=True))
+    """Pairs of an array, one behind the other or each a row of two."""
+    shape = array_shape(texts)
+    if len(shape) > 2:
+        raise ArraySubscriptError("wrong number of array subscripts")
+    if len(shape) == 2:
+        if shape[1] != 2:
+            raise ArraySubscriptError("array must have two columns")
+        return [(key, value) for key, value in texts]
+    if len(texts) % 2:
+        raise ArraySubscriptError("array must have even number of elements")
+    return list(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _object_text(pairs: Sequence[tuple[str | None, str | None]]) -> str:
@@ -153,8 +172,10 @@ def _object_text(pairs: Sequence[tuple[str | None, str | None]]) -> str:
 
 
 def _object_pairs(keys: tuple[Datum, ...], values: tuple[Datum, ...]) -> str:
+    if max(len(array_shape(keys)), len(array_shape(values))) > 1:
+        raise ArraySubscriptError("wrong number of array subscripts")
     if len(keys) != len(values):
-        raise InvalidParameterValueError("mismatched array dimensions")
+        raise ArraySubscriptError("mismatched array dimensions")
     return _object_text(list(zip(keys, values, strict=True)))
 
 

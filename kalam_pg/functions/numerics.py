@@ -1,6 +1,7 @@
 """Operators and functions on numeric; `decimals` has the arithmetic."""
 
 from decimal import Context, Decimal
+from fractions import Fraction
 from math import factorial, gcd, isqrt
 
 from catalog.errors import (
@@ -61,31 +62,39 @@ def sqrt(text: str) -> str:
     scale = min(scale, 1000)
     shifted = int(value.scaleb(2 * scale + 2, context=decimals.EXACT))
     root = isqrt(shifted)  # one digit more than asked
-    return decimals.to_text(decimals.round_to(Decimal(root).scaleb(-scale - 1), scale))
+    return decimals.to_text(
+        decimals.round_to(Decimal(root).scaleb(-scale - 1, context=decimals.EXACT), scale)
+    )
 
 
 def _power(a: str, b: str) -> str:
     x, y = Decimal(a), Decimal(b)
-    if not x.is_finite() or not y.is_finite():
-        return _special_power(x, y)
+    if x.is_nan() or y.is_nan():
+        return "1" if y == 0 or x == 1 else "NaN"
     if not x and y < 0:
         raise InvalidArgumentForPowerFunctionError("zero raised to a negative power is undefined")
-    whole = y == y.to_integral_value()
+    whole = y.is_infinite() or y == y.to_integral_value()
     if x < 0 and not whole:
         raise InvalidArgumentForPowerFunctionError(
             "a negative number raised to a non-integer power yields a complex result"
         )
+    if x.is_infinite() or y.is_infinite():
+        return _infinite_power(x, y)
     if not y:
         return "1.0000000000000000"
     return power_finite(x, y, whole=whole)
 
 
-def _special_power(x: Decimal, y: Decimal) -> str:
-    if x.is_nan():
-        return "1" if y == 0 else "NaN"
-    if y.is_nan():
-        return "1" if x == 1 else "NaN"
-    return decimals.to_text(decimals.EXACT.power(x, y))
+def _infinite_power(x: Decimal, y: Decimal) -> str:
+    """With an infinity on either side, as POSIX has it for pow(); numeric has no -0."""
+    size = x.copy_abs()
+    if size == 1 or not y:
+        return "1"
+    if y.is_infinite():
+        return "Infinity" if (size > 1) == (y > 0) else "0"
+    if y < 0:
+        return "0"
+    return "-Infinity" if x < 0 and int(y) % 2 else "Infinity"
 
 
 def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
@@ -94,8 +103,9 @@ def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
     base_scale = decimals.scale_of(format(x, "f"))
     if not x:
         return decimals.to_text(decimals.round_to(Decimal(0), max(scale, 16)))
-    work = Context(prec=60, Emax=999_999, Emin=-999_999, traps=[])
-    estimate = work.multiply(work.log10(abs(x)), y)
+    # The logarithm of what is near 1 is in the base's last digits.
+    work = Context(prec=60 + len(x.as_tuple().digits), Emax=999_999, Emin=-999_999, traps=[])
+    estimate = work.multiply(work.log10(x.copy_abs()), y)
     if estimate > 131_072:
         raise NumericValueOutOfRangeError("value overflows numeric format")
     digits = int(estimate)
@@ -104,7 +114,7 @@ def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
     work = Context(
         prec=max(60, rscale + max(0, digits) + 30), Emax=999_999, Emin=-999_999, traps=[]
     )
-    result = work.power(abs(x), y)
+    result = work.power(x.copy_abs(), y)
     if x < 0 and whole and int(y) % 2:
         result = result.copy_negate()
     return decimals.to_text(decimals.round_to(result, rscale))
@@ -113,7 +123,7 @@ def power_finite(x: Decimal, y: Decimal, *, whole: bool) -> str:
 def _estimate_ln(x: Decimal) -> int:
     """Weight in decimal digits of ln(x), as estimate_ln_dweight guesses it."""
     if Decimal("0.9") <= x <= Decimal("1.1"):
-        y = abs(x - 1)
+        y = decimals.EXACT.subtract(x, Decimal(1))
         return y.adjusted() if y else 0
     work = Context(prec=20, Emax=999_999, Emin=-999_999, traps=[])
     value = abs(work.ln(x))
@@ -178,7 +188,12 @@ def exp(text: str) -> str:
 
 
 def _width_bucket(operand: str, low: str, high: str, count: int) -> int:
-    return width_bucket(Decimal(operand), Decimal(low), Decimal(high), count)
+    """By fractions, which are exact; what is not finite stays what it is."""
+    a, b, c = [
+        Fraction(value) if value.is_finite() else float(value)
+        for value in (Decimal(operand), Decimal(low), Decimal(high))
+    ]
+    return width_bucket(a, b, c, count)
 
 
 def _gcd(a: str, b: str) -> str:

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
+import sys
 import unicodedata
 from collections.abc import Callable
 
 from catalog.errors import (
-    CharacterNotInRepertoireError,
     InvalidParameterValueError,
+    SqlSyntaxError,
     SubstringError,
 )
 from catalog.types.registry import (
@@ -21,6 +22,7 @@ from catalog.types.registry import (
     TEXT,
 )
 from kalam_pg.functions.define import Datum, function, operator
+from kalam_pg.functions.encodings import convert_from, convert_to
 from kalam_pg.functions.integers import to_hex
 from kalam_pg.functions.output import to_text
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -28,13 +30,6 @@ from storage.errors import KeyTooLongError
 
 # The longest string a function may make: PostgreSQL's own limit is 1 GB, but a worker holds many.
 LONGEST = 64 << 20
-
-
-def _convert_from(value: bytes, _encoding: str) -> str:
-    text = value.decode("utf-8")
-    if "\0" in text:
-        raise CharacterNotInRepertoireError('invalid byte sequence for encoding "UTF8": 0x00')
-    return text
 
 
 def too_long() -> KeyTooLongError:
@@ -261,14 +256,35 @@ def _check_index(data: bytes, index: int) -> None:
         raise ArraySubscriptError(f"index {index} out of valid range, 0..{len(data) - 1}")
 
 
-def _unistr(text: str) -> str:
-    def one(match: re.Match[str]) -> str:
-        if match[0] == "\\\\":
-            return "\\"
-        return chr(int(match[1] or match[2] or match[3] or match[4], 16))
+_UNISTR = re.compile(
+    r"\\(?:(\\)|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|)"
+)
 
-    pattern = r"\\(?:\\|([0-9A-Fa-f]{4})|\+([0-9A-Fa-f]{6})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8}))"
-    return re.sub(pattern, one, text)
+
+def _unistr(text: str) -> str:
+    """Each escape as its character; surrogates come in pairs.
+
+    Raises:
+        SqlSyntaxError: An escape is none, or stands for no character.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        if match[1]:
+            return "\\"
+        digits = match[2] or match[3] or match[4] or match[5]
+        if digits is None:
+            raise SqlSyntaxError(
+                "invalid Unicode escape",
+                hint="Unicode escapes must be \\XXXX, \\+XXXXXX, \\uXXXX, or \\UXXXXXXXX.",
+            )
+        if not 0 < int(digits, 16) <= sys.maxunicode:
+            raise InvalidParameterValueError(f"invalid Unicode code point: {digits}")
+        return chr(int(digits, 16))
+
+    try:
+        return _UNISTR.sub(one, text).encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise SqlSyntaxError("invalid Unicode surrogate pair") from None
 
 
 def _strip_bytes(data: bytes, characters: bytes) -> bytes:
@@ -362,8 +378,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("decode", (_T, _T), _B, _from_base),
     function("get_byte", (_B, INT4), INT4, _get_byte),
     function("set_byte", (_B, INT4, INT4), _B, _set_byte),
-    function("convert_from", (_B, NAME), _T, _convert_from),
-    function("convert_to", (_T, NAME), _B, lambda a, _e: a.encode("utf-8")),
+    function("convert_from", (_B, NAME), _T, convert_from),
+    function("convert_to", (_T, NAME), _B, convert_to),
     function("quote_literal", (_T,), _T, quote_literal),
     function("quote_nullable", (_T,), _T, _quote_nullable, strict=False),
     function("normalize", (_T,), _T, _normalize),

@@ -1,5 +1,7 @@
 """Binding of aggregates and window functions, and where each may stand."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -8,12 +10,15 @@ from catalog.errors import (
     FeatureNotSupportedError,
     GroupingError,
     InvalidColumnReferenceError,
+    SqlSyntaxError,
     UndefinedObjectError,
     WindowingError,
     WrongObjectTypeError,
 )
+from catalog.types import registry as types
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Volatility
+from kalam_pg.sql.alike import known
 from kalam_pg.sql.bind_call import (
     AGGREGATE,
     ambiguous_call,
@@ -34,6 +39,7 @@ from kalam_pg.sql.walk import column_refs, location
 _AGGREGATES_ALLOWED = frozenset(
     ("SELECT", "HAVING", "ORDER BY", "DISTINCT ON", "window definitions")
 )
+_ORDERED_SETS = frozenset(("percentile_cont", "percentile_disc", "mode"))
 _WINDOWS_ALLOWED = frozenset(("SELECT", "ORDER BY", "DISTINCT ON"))
 _PLACES = {"JOIN/ON": "JOIN conditions", "FROM": "functions in FROM"}
 
@@ -118,6 +124,7 @@ def _aggregate(
     level.inside = before
     distinct = bool(node.args.get("distinct"))
     found = _resolve(name, operands, keys if within is not None else (), at)
+    _check_ordered_set(name, node, within=within is not None)
     overload, state = found.overload, level.state
     if overload.volatility is Volatility.VOLATILE:
         state.volatile = True
@@ -133,19 +140,42 @@ def _aggregate(
     elif distinct:
         for arg in cast:
             ordering(arg.type, at)
-        for key in keys:
-            if key.expr not in cast:
-                raise InvalidColumnReferenceError(
-                    "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument "
-                    "list",
-                    position=location(key.expr),
-                )
+        keys = tuple([_among_arguments(key, operands, cast) for key in keys])
     result = Aggregate(
         overload, cast, found.result, -1, at, distinct, filter_, keys, within is not None
     )
     _own_level(level, result, place, at)
     level.has_aggregates = True
     return result
+
+
+def _among_arguments(key: SortKey, operands: Sequence[Expr], cast: Sequence[Expr]) -> SortKey:
+    """A sort key of an aggregate with DISTINCT: an argument as written, and sorted as it is passed."""
+    expr = known(key.expr, operands)
+    for written, passed in zip(operands, cast, strict=True):
+        if expr == (passed if written.type is types.UNKNOWN else written):
+            return replace(key, expr=passed)
+    raise InvalidColumnReferenceError(
+        "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list",
+        position=location(key.expr),
+    )
+
+
+def _check_ordered_set(name: str, node: exp.Anonymous, *, within: bool) -> None:
+    """Only ordered-set aggregates have WITHIN GROUP, and they have no other order."""
+    at = position(node)
+    if within and name not in _ORDERED_SETS:
+        raise WrongObjectTypeError(
+            f"{name} is not an ordered-set aggregate, so it cannot have WITHIN GROUP", position=at
+        )
+    if not within and name in _ORDERED_SETS:
+        raise WrongObjectTypeError(
+            f"WITHIN GROUP is required for ordered-set aggregate {name}", position=at
+        )
+    if within and node.args.get("distinct"):
+        raise SqlSyntaxError("cannot use DISTINCT with WITHIN GROUP", position=at)
+    if within and node.args.get("order") is not None:
+        raise SqlSyntaxError("cannot use multiple ORDER BY clauses with WITHIN GROUP", position=at)
 
 
 def _operands(level: Level, node: exp.Anonymous, name: str) -> tuple[Expr, ...]:

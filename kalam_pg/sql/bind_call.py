@@ -61,13 +61,17 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
     at = position(node)
     if lookup.windows(name) and not lookup.functions(name):
         raise WrongObjectTypeError(f"window function {name} requires an OVER clause", position=at)
-    _plain_call_only(name, node)
     if is_named(node):
-        return call_function(level, name, in_order(level, name, node), at)
+        call = call_function(level, name, in_order(level, name, node), at)
+        _plain_call_only(name, node)
+        return call
     if node.args.get("variadic"):
-        return _call_spread(level, name, node)
+        call = _call_spread(level, name, node)
+        _plain_call_only(name, node)
+        return call
     operands = _without_void(arguments(level, node))
     call = call_function(level, name, operands, at)
+    _plain_call_only(name, node)
     if operands and node.meta.get("keyword") and isinstance(operands[0], Const):
         # CURRENT_TIMESTAMP(3) has the typmod of timestamptz(3).
         digits = operands[0].value

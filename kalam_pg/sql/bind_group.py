@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from catalog.errors import GroupingError, StatementTooComplexError
 from catalog.model import Table
+from kalam_pg.sql.alike import known
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
@@ -37,7 +38,7 @@ def bind_group(
     exprs: list[Expr] = []
 
     def index_of(node: exp.Expr) -> int:
-        bound = bind_item(node)
+        bound = known(bind_item(node), exprs)
         if bound not in exprs:
             exprs.append(bound)
         return exprs.index(bound)

@@ -12,6 +12,7 @@ from catalog.errors import (
     WindowingError,
 )
 from catalog.types import registry as types
+from kalam_pg.sql.alike import known
 from kalam_pg.sql.bind_call import equality, ordering
 from kalam_pg.sql.bind_expr import bind_expr, consumed
 from kalam_pg.sql.coerce import settle, to_bigint
@@ -64,6 +65,7 @@ def order_keys(level: Level, order: exp.Order, targets: list[Target]) -> tuple[S
         if expr is None:
             before, level.clause = level.clause, "ORDER BY"
             expr = settle(level.state, bind_expr(level, node))
+            expr = known(expr, [target.expr for target in targets])
             level.clause = before
         ordering(expr.type, position(node))
         keys.append(SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
@@ -153,6 +155,7 @@ def distinct_exprs(
         if expr is None:
             before, level.clause = level.clause, "DISTINCT ON"
             expr = settle(level.state, bind_expr(level, node))
+            expr = known(expr, [*[t.expr for t in targets], *[k.expr for k in keys]])
             level.clause = before
         ordering(expr.type, position(node))
         if expr not in exprs:

@@ -10,6 +10,7 @@ from catalog.errors import (
     WindowingError,
 )
 from catalog.types import registry as types
+from kalam_pg.sql.alike import with_known
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, bind_from
 from kalam_pg.sql.bind_group import bind_group, check_grouped
@@ -95,6 +96,9 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     if group is not None:
         consumed(group, "expressions", "distinct")
         group_by, sets = bind_group(group, lambda item: group_item(level, item, targets))
+        targets = [Target(with_known(t.expr, group_by), t.name) for t in targets]
+        kept = None if kept is None else with_known(kept, group_by)
+        keys = tuple([replace(k, expr=with_known(k.expr, group_by)) for k in keys])
     distinct = args.get("distinct")
     distinct_on = () if distinct is None else distinct_exprs(level, distinct, targets, keys)
     if distinct is not None:

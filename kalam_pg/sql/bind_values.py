@@ -13,6 +13,7 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.types import registry as types
+from catalog.types.array_input import DIMENSIONS_MAX, too_many_dimensions
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import call_function, no_sets
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, consumed, handles, unsupported
@@ -200,6 +201,8 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
             f"cannot subscript type {arg.type.sql_name} because it does not support subscripting",
             position=position(base),
         )
+    if len(written) > DIMENSIONS_MAX:
+        raise too_many_dimensions(len(written))
     indexes = tuple(_array_index(level, index) for index in written)
     return Subscript(arg, indexes, element, arg.typmod, position(node))
 

@@ -146,7 +146,7 @@ class Queries:
         self, query: Select, scope: Scope, from_: str, where: Sql | None, order: Order
     ) -> Relation:
         expressions = Expressions(self._state, scope, once=not from_)
-        add_windows(self._state, scope, expressions, _late(query))
+        add_windows(self._state, scope, expressions, _late(query), query.from_)
         outputs = [expressions.emit(t.expr) for t in query.targets]
         if scope.single is not None and order is not Order.ROWS:
             # A condition on what is constant would be put below the aggregate, which has a row always.

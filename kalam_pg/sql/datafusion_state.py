@@ -164,6 +164,10 @@ class Rendering:
         args, kinds = [value, *[o for o, _ in others]], (kind, *[k for _, k in others])
         return self.call("~same", args, value.physical, kinds, kind, fallible=value.fallible)
 
+    def unforeseen(self, value: Sql, kind: PgType) -> Sql:
+        """The value, which DataFusion takes for another one in each row, also if it is constant."""
+        return self.call("~anew", [value], value.physical, (kind,), kind, fallible=value.fallible)
+
     def scan(self, scan: TableScan) -> tuple[str, dict[str, None]]:
         """Register a table: its name in the SQL, and the set of columns to fill."""
         columns: dict[str, None] = {}

@@ -17,7 +17,18 @@ from kalam_pg.sql.datafusion_expr import Expressions, is_constant
 from kalam_pg.sql.datafusion_state import WHOLE, Rendering, Scope, converted
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.to_python import evaluate
-from kalam_pg.sql.tree import Expr, Frame, Select, SetOp, ValuesQuery, Window
+from kalam_pg.sql.tree import (
+    ColumnRef,
+    Expr,
+    Frame,
+    FromItem,
+    Join,
+    Select,
+    SetOp,
+    SubqueryScan,
+    ValuesQuery,
+    Window,
+)
 from kalam_pg.sql.walk import children
 
 _RANKS = frozenset({"row_number", "rank", "dense_rank"})
@@ -29,10 +40,14 @@ _INTEGERS = (types.INT2, types.INT4, types.INT8)
 
 
 def add_windows(
-    state: Rendering, scope: Scope, expressions: Expressions, exprs: Iterable[Expr]
+    state: Rendering,
+    scope: Scope,
+    expressions: Expressions,
+    exprs: Iterable[Expr],
+    from_: Sequence[FromItem],
 ) -> None:
-    """Compute every window of `exprs` and say so in the scope."""
-    emitter = _Windows(state, expressions, scope.order)
+    """Compute every window of `exprs`, over the rows of `from_`, and say so in the scope."""
+    emitter = _Windows(state, expressions, scope.order, from_)
     for expr in exprs:
         for window in _windows(expr):
             if scope.node(window) is None:
@@ -59,11 +74,35 @@ def _is_framed(window: Window) -> bool:
     return window.overload.kind is OverloadKind.AGGREGATE or window.overload.name in values
 
 
+def _constant_below(items: Sequence[FromItem], ref: ColumnRef) -> bool:
+    """Whether a column is a constant of a derived table."""
+    for item in items:
+        if isinstance(item, Join) and _constant_below((item.left, item.right), ref):
+            return True
+        if (
+            isinstance(item, SubqueryScan)
+            and item.relation == ref.relation
+            and isinstance(item.query, Select)
+        ):
+            expr = item.query.targets[ref.column].expr
+            return is_constant(expr) or (
+                isinstance(expr, ColumnRef) and _constant_below(item.query.from_, expr)
+            )
+    return False
+
+
 class _Windows:
     """Translates windows of one level."""
 
-    def __init__(self, state: Rendering, expressions: Expressions, order: Sequence[Sql]) -> None:
+    def __init__(
+        self,
+        state: Rendering,
+        expressions: Expressions,
+        order: Sequence[Sql],
+        from_: Sequence[FromItem],
+    ) -> None:
         """order: what the rows are in the order of, if it is told."""
+        self._from = from_
         self._state = state
         self._expressions = expressions
         self._order = order
@@ -176,7 +215,7 @@ class _Windows:
     def _over(self, window: Window) -> str:
         parts = []
         if window.partition_by:
-            keys = [self._expressions.sortable(e).text for e in window.partition_by]
+            keys = [self._key(e).text for e in window.partition_by]
             parts.append(f"PARTITION BY {', '.join(keys)}")
         if window.order_by:
             parts.append(f"ORDER BY {', '.join(self._terms(window))}")
@@ -195,8 +234,22 @@ class _Windows:
         for key in window.order_by:
             way = "DESC" if key.descending else "ASC"
             nulls = "FIRST" if key.nulls_first else "LAST"
-            terms.append(f"{self._expressions.sortable(key.expr).text} {way} NULLS {nulls}")
+            terms.append(f"{self._key(key.expr).text} {way} NULLS {nulls}")
         return terms
+
+    def _key(self, expr: Expr) -> Sql:
+        """What a window is partitioned or sorted by, so that the optimizer finds it in its own sort.
+
+        It drops a sort by what is constant below, and cannot tell that rows are in the order of what
+        falls where a function rises (`-abs(x)`). Said twice, a key becomes a column below the window.
+        """
+        value = self._expressions.sortable(expr)
+        if isinstance(expr, ColumnRef):
+            if _constant_below(self._from, expr):
+                return self._state.unforeseen(value, expr.type)
+            return value
+        text = f"CASE WHEN {value.text} IS NOT NULL THEN {value.text} END"
+        return Sql(text, value.physical, value.fallible)
 
     def _frame(self, window: Window, frame: Frame) -> str:
         if frame.exclude:

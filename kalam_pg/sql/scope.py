@@ -153,7 +153,7 @@ class Level:
 
     def add(self, item: Item, position: int = 0) -> None:
         """Put an item into FROM; its alias must be new there."""
-        if item.alias:
+        if item.alias and item.rel_visible:
             for other in self.items:
                 if (
                     other.alias == item.alias

@@ -120,6 +120,14 @@ TRAPS = {
         SELECT 'x' FROM m HAVING 2 < 1
         """,
     "windows of correlated subqueries": "SELECT r.id, ARRAY(SELECT rank() OVER (ORDER BY m.id) FROM m WHERE m.k = r.b) FROM r ORDER BY 1",
+    "constants below windows": """
+        SELECT l.id, rank() OVER (ORDER BY s.c DESC) FROM l RIGHT JOIN (SELECT (SELECT count(*) FROM m), id, 1::bigint AS c FROM r) s ON s.id = l.id ORDER BY 1
+        SELECT m.id, sum(m.k) OVER (PARTITION BY s.c ORDER BY abs(s.c) <= 1) FROM m, (SELECT count(*)::int AS c FROM r) s ORDER BY 1
+        """,
+    "computed window keys": """
+        SELECT id, rank() OVER (ORDER BY -abs(k)), row_number() OVER (PARTITION BY -abs(k) ORDER BY abs(id) <= 2, id) FROM m ORDER BY id
+        SELECT k, rank() OVER (ORDER BY -abs(sum(id))) FROM m GROUP BY k ORDER BY k
+        """,
     "RANGE frames": """
         SELECT id, rank() OVER (ORDER BY u), lag(id) OVER (ORDER BY d), sum(id) OVER (ORDER BY a), first_value(id) OVER (ORDER BY j DESC) FROM m ORDER BY id
         SELECT id, sum(id) OVER (ORDER BY d RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) FROM m ORDER BY id

@@ -1,0 +1,30 @@
+-- Queries whose shapes were once answered otherwise.
+create table t (id int primary key, x int);
+insert into t values (1, 1), (2, 1), (3, 2);
+
+-- Subqueries that are written alike are one expression.
+select distinct on ((select max(id) from t)) (select max(id) from t), id from t order by 1, 2;
+select (select max(id) from t) + 1, count(*) from t group by (select max(id) from t) having (select max(id) from t) > 1 order by (select max(id) from t);
+select (select max(u.id) from t u where u.x = t.x) + 1, count(*) from t group by (select max(u.id) from t u where u.x = t.x) order by 1;
+select distinct (select max(u.id) from t u where u.x = t.x) from t order by (select max(u.id) from t u where u.x = t.x);
+select distinct (select max(u.id) from t u where u.x = t.x) from t order by (select min(u.id) from t u where u.x = t.x);
+select array_agg(distinct (select max(id) from t) order by (select max(id) from t)) from t;
+
+-- An alias of a join hides the names within.
+select * from t x join (t x cross join (values (1)) y (v)) j on v = 1 order by 1, 3;
+select * from t x join (t x cross join t y) j (a, b, c, d) on x.id = a and b = d order by 1, 3, 5;
+select * from t x join (t x cross join t y) j on x.id = y.id;
+
+-- What windows are sorted by.
+create table wt(id int primary key, x int, y int, f float8, n numeric(8,2), s text, b bool);
+insert into wt select g, g % 7 - 3, g % 3, g / 7.0, g % 11, 'x' || g % 5, g % 4 = 0 from generate_series(1, 300) g;
+SELECT id, rank() OVER (ORDER BY -abs(x)), rank() OVER (PARTITION BY -abs(y) ORDER BY -length(x::text), abs(x) <= 1), rank() over (order by 1), rank() over (order by x::float8*-1) FROM wt where id < 20 order by id;
+SELECT y, rank() OVER (ORDER BY -abs(sum(x))), sum(sum(x)) over (order by abs(sum(x)) <= 1) FROM wt GROUP BY y order by 1;
+SELECT count(*) from (select row_number() OVER (ORDER BY random()), row_number() over (order by -random()) FROM wt) s;
+SELECT x, count(*) over (PARTITION BY s.c ORDER BY abs(s.c) <= 1) FROM wt, (SELECT count(*)::int AS c FROM wt) s where id < 5 order by 1, 2;
+select id, sum(x) over (partition by upper(s) <= 'X2', b order by -f, id) from wt where id < 30 order by id;
+select id, ntile(3) over (order by upper(s) <= 'X2', id desc), lag(id) over (order by -n, id) from wt where id < 30 order by id;
+select id, row_number() over (order by (select max(y) from wt) - abs(x), id), rank() over (order by s || 'x' desc), rank() over (order by case when b then 1 else -abs(x) end) from wt where id < 30 order by id;
+select array_agg(id order by -abs(x), id), string_agg(s, ',' order by upper(s) <= 'X2', id) from wt where id < 20;
+select distinct on (-abs(x)) -abs(x), id from wt order by -abs(x), id desc;
+select id from wt order by -abs(x), upper(s) <= 'X2', id limit 5;
