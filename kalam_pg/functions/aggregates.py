@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from operator import and_, or_, xor
 
+from catalog.errors import ArraySubscriptError, NullValueNotAllowedError
 from catalog.types.registry import (
     ANY,
     ANYARRAY,
@@ -31,6 +32,7 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
+from kalam_pg.functions.arrays import array_shape
 from kalam_pg.functions.clock import pack_interval, unpack_interval
 from kalam_pg.functions.comparison import compare_floats, comparer, three_way
 from kalam_pg.functions.define import Datum, aggregate
@@ -176,6 +178,20 @@ def _array_agg(rows: Group) -> Datum:
     return tuple([row[0] for row in rows]) if rows else None
 
 
+def _array_of_arrays(rows: Group) -> Datum:
+    """Arrays of one shape, none of them NULL or empty, as one of one dimension more."""
+    shapes = set()
+    for (array,) in rows:
+        if array is None:
+            raise NullValueNotAllowedError("cannot accumulate null arrays")
+        if not array:
+            raise ArraySubscriptError("cannot accumulate empty arrays")
+        shapes.add(tuple(array_shape(array)))
+        if len(shapes) > 1:
+            raise ArraySubscriptError("cannot accumulate arrays of different dimensionality")
+    return _array_agg(rows)
+
+
 def _bits(combine: Callable[[int, int], int]) -> Callable[[list[int]], int]:
     def run(values: list[int]) -> int:
         result = values[0]
@@ -290,7 +306,7 @@ OVERLOADS: tuple[Overload, ...] = (
     aggregate("string_agg", (TEXT, TEXT), TEXT, _string_agg),
     aggregate("string_agg", (BYTEA, BYTEA), BYTEA, _string_agg),
     aggregate("array_agg", (ANYNONARRAY,), ANYARRAY, _array_agg),
-    aggregate("array_agg", (ANYARRAY,), ANYARRAY, _array_agg),
+    aggregate("array_agg", (ANYARRAY,), ANYARRAY, _array_of_arrays),
     *(
         aggregate(name, (t,), t, OfValues(_bits(combine)))
         for name, combine in (("bit_and", and_), ("bit_or", or_), ("bit_xor", xor))

@@ -289,7 +289,7 @@ class Subqueries:
         else:
             raise FeatureNotSupportedError("this form of ARRAY(subquery) is not supported")
         value = inner.targets[0].expr
-        gathered = Aggregate(_array_agg(), (value,), node.type, order_by=keys)
+        gathered = Aggregate(_array_agg(value.type), (value,), node.type, order_by=keys)
         target = Coalesce((gathered, Const((), node.type)), node.type)
         return _aggregated(inner, target), target
 
@@ -358,8 +358,9 @@ def _count(arg: Expr | None = None) -> Aggregate:
     return Aggregate(overload, args, types.INT8)
 
 
-def _array_agg() -> Overload:
-    return lookup.aggregates("array_agg")[0]
+def _array_agg(kind: PgType) -> Overload:
+    plain, of_arrays = lookup.aggregates("array_agg")
+    return plain if kind.element is None else of_arrays
 
 
 def _quantified(
