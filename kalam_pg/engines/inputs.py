@@ -16,8 +16,9 @@ from datafusion import SessionContext, udf
 from kalam_pg.engines.context import register_batches
 from kalam_pg.engines.keysets import Keys, KeySet
 from kalam_pg.engines.merging import DELETED, SEQ, Large, Merged, Merges
-from kalam_pg.engines.request import SegmentRef
+from kalam_pg.engines.request import DeletedRows, SegmentRef
 from kalam_pg.engines.segments import Footer, VerifiedSegments
+from kalam_pg.engines.tombstones import Wanted, deleted_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Input:
     missing: dict[str, object]
     hot_ids: tuple[int, ...] = ()
     prefix: str = ""
+    deleted: DeletedRows | None = None
 
     def rows(self) -> int:
         """How many rows a scan reads at most."""
@@ -58,7 +60,8 @@ def register(
     """
     if not table.segments:
         named = {column: table.prefix + column for column in table.schema.names}
-        register_batches(session, table.name, table.schema, table.hot, partitions, named)
+        hot = table.hot if table.deleted is None else (*table.hot, *table.deleted.hot)
+        register_batches(session, table.name, table.schema, hot, partitions, named)
         return
     read = {*table.schema.names, *table.key_columns, SEQ, DELETED}
     footers = {segment.path: verified.open(segment, read) for segment in table.segments}
@@ -100,7 +103,26 @@ class _Parts:
             parts.insert(0, self._in_memory("small", small))
         if table.hot or not parts:
             parts.insert(0, self._in_memory("hot", table.hot))
+        if table.deleted is not None:
+            parts += self._deleted(table.deleted)
         return parts
+
+    def _deleted(self, deleted: DeletedRows) -> list[str]:
+        """The deleted rows that were asked for, of memory and of segments."""
+        table = self._table
+        wanted = Wanted(
+            *(table.schema, table.key_columns, table.key_kinds),
+            since=deleted.since,
+            hot_keys=(*table.hot, *deleted.hot),
+        )
+
+        def fill(name: str, rows: int) -> pa.Array:
+            value = _array(table.missing.get(name), table.schema.field(name).type)
+            return value.take(pa.repeat(0, rows))
+
+        cold = deleted_rows(wanted, table.segments, fill)
+        parts = [("gone", deleted.hot), ("cold gone", cold)]
+        return [self._in_memory(what, rows) for what, rows in parts if rows]
 
     def _in_memory(self, what: str, batches: Sequence[pa.RecordBatch]) -> str:
         name = f"{self._table.name}#{what}"

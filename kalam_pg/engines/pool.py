@@ -268,6 +268,7 @@ class Pool:
             table.overlapping,
             table.missing,
             table.prefix,
+            table.deleted,
         )
 
     async def _batch(

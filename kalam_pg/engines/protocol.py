@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from kalam_pg.engines.request import Limits, Program, SegmentRef, UdfSpec, WireResult
+from kalam_pg.engines.request import DeletedRows, Limits, Program, SegmentRef, UdfSpec, WireResult
 
 FRAME_BYTES_MAX = 1 << 30
 """No frame is longer: a row has at most 1 GiB in PostgreSQL too (MaxAllocSize)."""
@@ -64,6 +64,7 @@ class TableBody:
     overlapping: bool
     missing: dict[str, object]
     prefix: str = ""
+    deleted: DeletedRows | None = None
 
 
 @dataclass(frozen=True, slots=True)

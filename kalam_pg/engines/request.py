@@ -11,8 +11,8 @@ from kalam_pg.functions.udf import UdfSpec
 from storage.layout import Row
 
 __all__ = [
-    "ArrowResult", "BatchRef", "Engine", "EngineQuery", "Limits", "Program", "ResultStream", "SegmentRef",
-    "TableInput", "UdfSpec", "WireChunk", "WireResult",
+    "ArrowResult", "BatchRef", "DeletedRows", "Engine", "EngineQuery", "Limits", "Program",
+    "ResultStream", "SegmentRef", "TableInput", "UdfSpec", "WireChunk", "WireResult",
 ]  # fmt: skip
 
 
@@ -50,6 +50,14 @@ class SegmentRef:
 
 
 @dataclass(frozen=True, slots=True)
+class DeletedRows:
+    """Deleted rows are asked for too, those of commits since `since`. hot: what is in memory of them."""
+
+    hot: tuple[pa.RecordBatch, ...]
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableInput:
     """One tablet, as one view sees it, under the name that the SQL uses.
 
@@ -65,6 +73,7 @@ class TableInput:
         keys is SQL's (-0 is 0, 1.50 is 1.5).
     prefix: what the SQL puts before a column's name, so that no two tables of a statement have a column
         of one name: DataFusion hands filters down through outer joins and into files by name alone.
+    deleted: which deleted rows are among the table's; None: none.
     """
 
     name: str
@@ -77,6 +86,7 @@ class TableInput:
     missing: dict[str, Any] = field(default_factory=dict)
     key_kinds: tuple[str, ...] = ()
     prefix: str = ""
+    deleted: DeletedRows | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,7 @@ class Worker:
             table.missing,
             tuple(number for pieces, number in batches for _ in pieces),
             table.prefix,
+            table.deleted,
         )
 
     def _batch(self, batch: SharedBatch | bytes) -> list[pa.RecordBatch]:

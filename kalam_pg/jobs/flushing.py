@@ -1,8 +1,8 @@
 """Flushing as jobs: on demand, by each table's FLUSH_POLICY, and STREAM eviction beside it.
 
-Every second: `rows:N` flushes a tablet with N unflushed entries, `interval:S` one whose oldest unflushed
-entry is S seconds old. A table without a policy is flushed when it has a great many, so that the log does
-not grow for ever.
+Every second: `rows:N` flushes a tablet with N unflushed entries, as HOT_ROW_LIMIT does, `interval:S` one
+whose oldest unflushed entry is S seconds old. A table without a policy is flushed when it has a great many,
+so that the log does not grow for ever.
 """
 
 import time
@@ -213,7 +213,10 @@ class Policies:
                 continue
             options = table.options
             rows, interval_s = options.flush_rows, options.flush_interval_s
-            if not rows and not interval_s:
+            if options.hot_row_limit:
+                # What is flushed stays in the log, too, up to the limit: trim keeps the newest rows.
+                rows = min(rows or options.hot_row_limit, options.hot_row_limit)
+            elif not rows and not interval_s:
                 rows = DEFAULT_FLUSH_ROWS
             if (rows and dirty.rows >= rows) or (
                 interval_s and now_s - dirty.since_s >= interval_s

@@ -168,7 +168,8 @@ def _due(database: Database, found: Untrimmed, *, early: bool) -> ToTrim | None:
         retained_from = found.through + 1
     if found.oldest >= retained_from:
         return None
-    return ToTrim(found.tablet, Schema(found.tablet, table.layout), retained_from)
+    keep_rows = 0 if early else table.options.hot_row_limit
+    return ToTrim(found.tablet, Schema(found.tablet, table.layout), retained_from, keep_rows)
 
 
 async def _collect_all(database: Database, errors: list[KalamError]) -> int:

@@ -13,7 +13,7 @@ from catalog.errors import (
     SqlSyntaxError,
     WrongObjectTypeError,
 )
-from catalog.model import Column, Namespace, Relation, Table, TableKind, TableOptions, View
+from catalog.model import Column, Namespace, Relation, Table, TableKind, View
 from catalog.options import parse_options
 from catalog.privileges import Action, require
 from catalog.types.registry import BOOL, TEXT
@@ -83,7 +83,6 @@ def _(statement: st.RenameNamespace, context: DdlContext) -> DdlPlan:
 def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     namespace = creation_namespace(context, statement.name)
     kind, options = parse_options(statement.options, storages=context.storages)
-    _refuse_unkept(options)
     shared = kind is TableKind.SHARED or options.scope == "SHARED"
     action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
     require(context.user, action, namespace)
@@ -107,12 +106,6 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     assert isinstance(table, Table)
     _check_expressions(table, context)
     return DdlPlan(change, "CREATE TABLE")
-
-
-def _refuse_unkept(options: TableOptions) -> None:
-    """Raise 0A000 for options that no job keeps yet."""
-    if options.hot_row_limit:
-        raise FeatureNotSupportedError("HOT_ROW_LIMIT is not supported yet")
 
 
 def _skipped(context: DdlContext, name: str) -> CatalogChange:

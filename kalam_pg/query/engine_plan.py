@@ -23,11 +23,15 @@ RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
 
 @dataclass(frozen=True, slots=True)
 class EnginePlan:
-    """Any query over stored tables. program: what answers it where DataFusion would not do so right."""
+    """Any query over stored tables. program: what answers it where DataFusion would not do so right.
+
+    deleted: the tables, by their relation, of which deleted rows are read too.
+    """
 
     columns: tuple[OutputColumn, ...]
     query: Query
     program: ProgramPlan | None = None
+    deleted: frozenset[int] = frozenset()
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
@@ -42,7 +46,7 @@ class EnginePlan:
             # A worker knows no names of objects: those of regclass and its like are put in here.
             return Result("SELECT", None, self.columns, source=(yield from self._rows(emitted, x)))
         wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
-        inputs = (yield from table_inputs(x, emitted.scans)) + given_inputs(emitted.given)
+        inputs = yield from self.inputs(emitted, x)
         query = _request(emitted, inputs, wire, x.context, _direct(self.query))
         return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))
 
@@ -61,8 +65,13 @@ class EnginePlan:
             return (yield from self.program.source(x))
         return (yield from self._rows(emitted, x))
 
+    def inputs(self, emitted: Emitted, x: Execution) -> Steps[tuple[TableInput, ...]]:
+        """The tables that the SQL names."""
+        stored = yield from table_inputs(x, emitted.scans, self.deleted)
+        return stored + given_inputs(emitted.given)
+
     def _rows(self, emitted: Emitted, x: Execution) -> Steps[RowSource]:
-        inputs = (yield from table_inputs(x, emitted.scans)) + given_inputs(emitted.given)
+        inputs = yield from self.inputs(emitted, x)
         query = _request(emitted, inputs, ArrowResult(), x.context)
         types = tuple([column.type for column in self.columns])
         return BatchRows(

@@ -30,7 +30,7 @@ from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rules import RowRules
-from kalam_pg.query.scan import load, scan_tablet, table_inputs
+from kalam_pg.query.scan import load, scan_tablet
 from kalam_pg.query.select import (
     IN_ORDER_ROWS_MAX,
     SMALL_SCAN_ROWS,
@@ -327,7 +327,7 @@ class Explainer:
                     raise
                 inner = self._show.query(plan.query, self._plain)
                 return Node("Row Program", children=(inner,))
-            inputs = yield from table_inputs(self._x, emitted.scans)
+            inputs = (yield from plan.inputs(emitted, self._x))[: len(emitted.scans)]
             known = self._inputs[id(plan)] = (emitted, inputs)
         emitted, inputs = known
         found = {

@@ -15,6 +15,7 @@ from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.sorting import Bounds, order_of
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.counting import plan_count
+from kalam_pg.query.deleted_rows import deleted_relations
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
 from kalam_pg.query.filtered_count import plan_filtered_count
 from kalam_pg.query.first_rows import plan_first
@@ -29,7 +30,6 @@ from kalam_pg.query.predicates import (
     equalities,
     is_constant,
     key_lookup,
-    references,
 )
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.rules import Closure, RowRules
@@ -85,6 +85,8 @@ class Planner:
                     statement = replace(statement, source=source)
                 return plan_insert(statement, self._rules(statement.table), self._select)
             case Update() | Delete():
+                if deleted_relations(walk(statement)) & _changed(statement):
+                    raise FeatureNotSupportedError("deleted rows cannot be changed")
                 return plan_change(statement, self._rules(statement.table), self._select)
             case _:
                 return self._select(statement)
@@ -101,13 +103,16 @@ class Planner:
                 "a query cannot read both stored tables and the system catalogs yet"
             )
         if isinstance(query, Select) and query.locking and stored:
+            if deleted_relations(scans):
+                raise FeatureNotSupportedError("deleted rows cannot be locked")
             return plan_locking(
                 query, lambda scan: self._rules(scan.table), self._select, _bounds(query)
             )
         if virtual:
             return CatalogPlan(query.columns, query, self._run_catalog)
-        for scan in stored:
-            self._refuse_deleted(query, scan)
+        deleted = deleted_relations(scans)
+        if deleted:
+            return EnginePlan(query.columns, query, deleted=deleted)
         if stored:
             counted = plan_count(query)
             if counted is not None:
@@ -132,12 +137,6 @@ class Planner:
             here = CatalogPlan(columns, query, self._run_catalog)
             plan = TablelessPlan(columns, query, engine, here)
         return plan if program is None else LocalPlan(columns, query, program, plan)
-
-    @staticmethod
-    def _refuse_deleted(query: Query, scan: TableScan) -> None:
-        width = len(scan.table.columns)
-        if references(query, scan.relation, width + 1):
-            raise FeatureNotSupportedError("reading deleted rows is not supported yet")
 
     def _point_plan(self, query: Select) -> SelectPlan | None:
         scan = _only_table(query)
@@ -189,6 +188,13 @@ class Planner:
             )
         except FeatureNotSupportedError:
             return None
+
+
+def _changed(statement: Update | Delete) -> set[int]:
+    """The relations that a data change reads beside each other: its target, and those of FROM or USING."""
+    items = statement.from_ if isinstance(statement, Update) else statement.using
+    scans = (node for item in items for node in walk(item) if isinstance(node, TableScan))
+    return {statement.target, *(scan.relation for scan in scans)}
 
 
 def _column(reference: ColumnRef) -> int:

@@ -184,11 +184,3 @@ def _bare(expr: Expr) -> Expr:
     if isinstance(expr, Call) and expr.overload.name == "varchar->text":
         return expr.args[0]
     return expr
-
-
-def references(node: object, relation: int, from_column: int) -> bool:
-    """Whether a query or expression reads a column of `relation` at or beyond `from_column`."""
-    return any(
-        isinstance(part, ColumnRef) and part.relation == relation and part.column >= from_column
-        for part in walk(node)
-    )

@@ -5,32 +5,30 @@ transaction's own uncommitted rows are laid over what the view shows.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import count
 
 import pyarrow as pa
 import trio
 
 from catalog.model import Table
 from kalam_pg.engines.request import BatchRef, SegmentRef, TableInput
+from kalam_pg.query.deleted_rows import deleted_rows
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.transaction import NetChange
+from kalam_pg.query.overlay import OVERLAY_IDS, overlay
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.to_datafusion import ScanNeed
-from storage.arrow import key_batch, to_batch
 from storage.cold.manifest import Segment, superseding
 from storage.ids import TabletId
-from storage.keys import decode_key
 from storage.log.view import View
 from storage.stream import StreamTablet
 from storage.tablet import Scan, Tablet
 
-_overlay_ids = count(-1, -1)
-"""Ids of batches made for one statement: below zero, so that they never meet a tablet's."""
 
-
-def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableInput, ...]]:
-    """One input per scan of the statement, in order."""
+def table_inputs(
+    x: Execution, needs: Sequence[ScanNeed], deleted: frozenset[int] = frozenset()
+) -> Steps[tuple[TableInput, ...]]:
+    """One input per scan of the statement, in order. deleted: relations whose deleted rows count too."""
     inputs: list[TableInput] = []
     scans: dict[TabletId, Scan] = {}
     for need in needs:
@@ -39,15 +37,18 @@ def table_inputs(x: Execution, needs: Sequence[ScanNeed]) -> Steps[tuple[TableIn
         if tablet.id not in scans:
             scan = yield from scan_tablet(x, tablet)
             changes = x.own_changes(tablet.id)
-            scans[tablet.id] = _overlay(scan, table, changes) if changes else scan
-        inputs.append(_input(need, scans[tablet.id]))
+            scans[tablet.id] = overlay(scan, table.layout, changes) if changes else scan
+        given = _input(need, scans[tablet.id])
+        if need.scan.relation in deleted and isinstance(tablet, Tablet):
+            given = replace(given, deleted=deleted_rows(x, tablet, table))
+        inputs.append(given)
     return tuple(inputs)
 
 
 def given_inputs(given: Sequence[tuple[str, pa.RecordBatch]]) -> tuple[TableInput, ...]:
     """Rows that a statement brings with it, as tables of these names."""
     return tuple(
-        TableInput(name, batch.schema, (BatchRef(next(_overlay_ids), batch),), prefix=f"{name}_")
+        TableInput(name, batch.schema, (BatchRef(next(OVERLAY_IDS), batch),), prefix=f"{name}_")
         for name, batch in given
     )
 
@@ -112,54 +113,6 @@ def segment_refs(segments: Sequence[Segment]) -> tuple[SegmentRef, ...]:
 def key_columns(table: Table) -> tuple[str, ...]:
     """Names of the primary key's columns in Arrow, in key order."""
     return tuple(f"c{table.layout.columns[at].id}" for at in table.layout.key)
-
-
-def _overlay(scan: Scan, table: Table, changes: dict[bytes, NetChange]) -> Scan:
-    """The scan with a transaction's own changes in place of what they replace."""
-    layout = table.layout
-    kinds = [layout.columns[at].kind for at in layout.key]
-    names = key_columns(table)
-    # Keys as the rows that they hide have them: 1.0 and 1.00 are one key, and two values.
-    keys = key_batch(
-        [
-            decode_key(key, kinds)
-            if change.base is None
-            else tuple([change.base[at] for at in layout.key])
-            for key, change in changes.items()
-        ],
-        layout,
-    )
-    batches = [
-        (next(_overlay_ids), kept)
-        for _, batch in scan.batches
-        if (kept := _without(batch, keys, names)).num_rows
-    ]
-    live = [change.row for change in changes.values() if change.row is not None]
-    if live:
-        batches.append(
-            (next(_overlay_ids), to_batch(live, layout, [0] * len(live), [False] * len(live)))
-        )
-    superseded = keys
-    if scan.superseded is not None and scan.superseded.num_rows:
-        superseded = pa.Table.from_batches([scan.superseded, keys]).combine_chunks().to_batches()[0]
-    return Scan(
-        batches=tuple(batches),
-        segments=scan.segments,
-        superseded=superseded if scan.segments else None,
-        overlapping=scan.overlapping,
-        rows=None,
-    )
-
-
-def _without(batch: pa.RecordBatch, keys: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    """The rows of a batch whose key is not among `keys`."""
-    numbered = pa.Table.from_batches([batch.select(list(names))]).append_column(
-        "row", pa.array(range(batch.num_rows), pa.int64())
-    )
-    kept = numbered.join(
-        pa.Table.from_batches([keys]), keys=list(names), join_type="left anti", use_threads=False
-    )
-    return batch.take(kept.column("row").combine_chunks().sort())
 
 
 __all__ = ["key_columns", "load", "scan_tablet", "segment_refs", "table_inputs"]

@@ -64,12 +64,13 @@ class ToTrim(NamedTuple):
     """A tablet to trim; it need not be open.
 
     schema: the versions that its entries may have. retained_from: first seq that the change feed
-    must still find.
+    must still find. keep_rows: so many of the newest entries stay, however old they are.
     """
 
     tablet: TabletId
     schema: Schema
     retained_from: int
+    keep_rows: int = 0
 
 
 class TrimHost(PublicationHost, Protocol):
@@ -182,7 +183,8 @@ class _Trim:
             answers.append(result)
             if through >= 0:
                 try:
-                    for cut in _cuts(self._view, one.tablet, one.schema, through):
+                    result.through = _before_kept(self._view, one, through)
+                    for cut in _cuts(self._view, one.tablet, one.schema, result.through):
                         result.entries += len(cut.entries)
                         self._add(cut)
                 except DataCorruptedError as exc:
@@ -201,6 +203,15 @@ class _Trim:
             batch, self._batch, self._size = self._batch, [], 0
             self._host.delete_entries(batch)
             failpoints.hit("trim.batch")
+
+
+def _before_kept(view: View, one: ToTrim, through: int) -> int:
+    """Up to where the log may go so that the newest entries stay, whole commits of them."""
+    if not one.keep_rows or not through:
+        return through
+    newest = view.log(one.tablet, reverse=True)
+    oldest_kept = next(islice(newest, one.keep_rows - 1, None), None)
+    return 0 if oldest_kept is None else min(through, oldest_kept[0] - 1)
 
 
 def _cuts(view: View, tablet: TabletId, schema: Schema, through: int) -> Iterator[Cut]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.arrow import to_batch, to_values
+from storage.arrow import DELETED, to_batch, to_values
 from storage.layout import Layout, Row, Value
 from storage.tail.superseded import Replaced, has_spellings
 from storage.tail.versions import VersionBatch
@@ -40,6 +40,17 @@ class FrozenTail:
     def superseded(self) -> int:
         """How many live rows at or below `after` these versions replace."""
         return sum(1 for _ in self.replaced.superseded(self.after, self.upto))
+
+    def tombstones(self, since: int) -> Iterator[pa.RecordBatch]:
+        """The newest versions that are deletes, by this commit or later ones."""
+        for part in self.parts:
+            if not part.tombstones or part.seqs[-1] < since:
+                continue
+            batch = part.newest(max(self.after, since - 1), self.upto)
+            if batch is not None:
+                gone = batch.filter(batch.column(DELETED))
+                if gone.num_rows:
+                    yield gone
 
     def _newest(self) -> Iterator[pa.RecordBatch]:
         for part in self.parts:

@@ -82,12 +82,6 @@ def test_names_of_objects_are_printed_as_names(server: KalamServer):
     assert printed == "pg_class|integer|integer\n"
 
 
-def test_options_that_nothing_keeps_yet_are_refused(server: KalamServer):
-    with server.root() as root:
-        refused = "CREATE TABLE kept (id INT) WITH (HOT_ROW_LIMIT = 10)"
-        assert sqlstate(root, refused) == "0A000"
-
-
 def test_select_for_update_locks_what_it_shows(server: KalamServer):
     with server.root() as one, server.root() as two:
         one.execute("CREATE TABLE jobs (id INT PRIMARY KEY, state TEXT) WITH (TYPE = 'USER')")

@@ -127,4 +127,5 @@ def _input(table: TableInput) -> Input:
         table.overlapping,
         table.missing,
         prefix=table.prefix,
+        deleted=table.deleted,
     )

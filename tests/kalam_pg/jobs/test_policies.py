@@ -24,7 +24,11 @@ from tests.storage.engine_fixtures import LAYOUT, commit, insert
 pytestmark = pytest.mark.slow  # Each opens a directory; pauses take their second.
 
 OPTIONS = SimpleNamespace(
-    flush_rows=1, flush_interval_s=0, change_retention_h=1, deleted_retention_h=168
+    flush_rows=1,
+    flush_interval_s=0,
+    hot_row_limit=0,
+    change_retention_h=1,
+    deleted_retention_h=168,
 )
 OTHER = TabletId(1, 4)
 
@@ -93,6 +97,27 @@ async def test_a_tablet_whose_flush_raises_is_the_jobs_failure_and_nobody_elses(
         broken.tablets.clear()
         await rounds.flush_due(math.inf)
         assert not db.engine.dirty_tablets()
+
+
+async def test_a_tablet_is_flushed_when_it_has_as_many_rows_as_may_be_hot(tmp_path):
+    async with policies(tmp_path) as (db, jobs):
+        for rows, interval_s in ((0, 0), (0, 3600), (100, 0)):
+            db.catalog.table_by_id(3).options = SimpleNamespace(
+                **{
+                    **vars(OPTIONS),
+                    "flush_rows": rows,
+                    "flush_interval_s": interval_s,
+                    "hot_row_limit": 5,
+                }
+            )
+            for number in range(2, 6):
+                await Policies(db, jobs).flush_due(0.0)
+                assert TABLETS[0] in db.engine.dirty_tablets()
+                commit(db.engine, insert(number + 10 * rows + interval_s, tablet=TABLETS[0]))
+            await Policies(db, jobs).flush_due(0.0)
+            assert TABLETS[0] not in db.engine.dirty_tablets()
+            assert TABLETS[1] in db.engine.dirty_tablets()
+            commit(db.engine, insert(10_000 + rows + interval_s, tablet=TABLETS[0]))
 
 
 async def test_a_tablet_that_fails_is_tried_ever_more_seldom(tmp_path, broken, monkeypatch, lines):

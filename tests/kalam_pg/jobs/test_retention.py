@@ -27,7 +27,7 @@ from tests.storage.engine_fixtures import LAYOUT, OPTIONS, commit, insert
 TABLE = SimpleNamespace(
     id=3,
     layout=LAYOUT,
-    options=SimpleNamespace(change_retention_h=0, deleted_retention_h=168),
+    options=SimpleNamespace(change_retention_h=0, deleted_retention_h=168, hot_row_limit=0),
 )
 TABLETS = [TabletId(user, 3) for user in range(40)]
 
