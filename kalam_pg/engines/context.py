@@ -1,7 +1,14 @@
-"""Making the DataFusion session of one query: it knows the tables that the query names, and no more."""
+"""The DataFusion sessions of a worker: each knows the tables of the query that runs, and no more.
 
-from collections.abc import Mapping, Sequence
+To make a session with its memory pool and its directory to spill into takes longer than many a query. So
+a worker keeps one for small queries and one for large ones, and what a query has registered is gone before
+the next one begins; after an error, or a query that was not read to its end, the whole session is.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +19,7 @@ from datafusion import (
     SessionContext,
     SQLOptions,
 )
+from datafusion.user_defined import AggregateUDF, ScalarUDF
 
 SMALL_ROWS = 100_000
 """Up to this many input rows one partition is faster: splitting work costs about 0.2 ms."""
@@ -38,9 +46,90 @@ class EngineSettings:
     spill_directory: Path | None = None
 
 
-def new_session(settings: EngineSettings, input_rows: int) -> SessionContext:
-    """An empty session. input_rows: about how many rows the query reads."""
-    partitions = partitions_for(settings, input_rows)
+class Session(SessionContext):
+    """A session that can be emptied: it notes what is registered."""
+
+    def __init__(self, config: SessionConfig, runtime: RuntimeEnvBuilder, partitions: int) -> None:
+        super().__init__(config, runtime)
+        self.partitions = partitions
+        self._tables: set[str] = set()
+        self._functions: set[str] = set()
+        self._aggregates: set[str] = set()
+
+    def register_record_batches(self, name: str, partitions: list[list[pa.RecordBatch]]) -> None:
+        """A table of batches in memory."""
+        self._tables.add(name)
+        super().register_record_batches(name, partitions)
+
+    def register_view(self, name: str, df: DataFrame) -> None:
+        """A table that is a query."""
+        self._tables.add(name)
+        super().register_view(name, df)
+
+    def register_file(self, name: str, path: str) -> None:
+        """A Parquet file as a table."""
+        self._tables.add(name)
+        self.register_parquet(name, path)
+
+    def register_udf(self, udf: ScalarUDF) -> None:
+        """A function."""
+        self._functions.add(udf.name)
+        super().register_udf(udf)
+
+    def register_udaf(self, udaf: AggregateUDF) -> None:
+        """An aggregate."""
+        self._aggregates.add(udaf.name)
+        super().register_udaf(udaf)
+
+    def empty(self) -> bool:
+        """Forget all that was registered; False when the session is no longer as it was made.
+
+        A function in the place of a built-in one cannot be taken away without it.
+        """
+        if self._functions & _built_in_functions() or self._aggregates & _built_in_aggregates():
+            return False
+        for name in self._tables:
+            self.deregister_table(name)
+        for name in self._functions:
+            self.deregister_udf(name)
+        for name in self._aggregates:
+            self.deregister_udaf(name)
+        for names in (self._tables, self._functions, self._aggregates):
+            names.clear()
+        return not self.catalog().schema().names()
+
+
+@cache
+def _built_in_functions() -> frozenset[str]:
+    return frozenset(SessionContext().udfs())
+
+
+@cache
+def _built_in_aggregates() -> frozenset[str]:
+    session = SessionContext()
+    return frozenset({*session.udafs(), *session.udwfs()})
+
+
+class Sessions:
+    """The sessions of a process that answers one query at a time, by how many partitions they have."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._kept: dict[int, Session] = {}
+
+    @contextmanager
+    def session(self, input_rows: int) -> Iterator[Session]:
+        """An empty one, for one query. input_rows: about how many rows the query reads."""
+        partitions = partitions_for(self._settings, input_rows)
+        session = self._kept.pop(partitions, None) or new_session(self._settings, partitions)
+        # Anything but a good end, and it is not used again.
+        yield session
+        if session.empty():
+            self._kept[partitions] = session
+
+
+def new_session(settings: EngineSettings, partitions: int) -> Session:
+    """An empty session."""
     config = (
         SessionConfig()
         .with_target_partitions(partitions)
@@ -60,7 +149,7 @@ def new_session(settings: EngineSettings, input_rows: int) -> SessionContext:
         runtime = runtime.with_disk_manager_disabled()
     else:
         runtime = runtime.with_disk_manager_specified(settings.spill_directory)
-    return SessionContext(config, runtime)
+    return Session(config, runtime, partitions)
 
 
 def partitions_for(settings: EngineSettings, input_rows: int) -> int:

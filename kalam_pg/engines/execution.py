@@ -10,16 +10,10 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from datafusion import RecordBatchStream, SessionContext, udaf, udf
+from datafusion import RecordBatchStream, udaf, udf
 
 from kalam_pg.engines import inputs
-from kalam_pg.engines.context import (
-    EngineSettings,
-    new_session,
-    partitions_for,
-    plan,
-    register_batches,
-)
+from kalam_pg.engines.context import Session, Sessions, plan, register_batches
 from kalam_pg.engines.direct import direct_chunks
 from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.encoding import FIRST_BYTES, encoder, grown, slices
@@ -47,7 +41,7 @@ class Execution:
     udfs: tuple[UdfSpec, ...]
     result: WireResult | None
     context: dict[str, Any]
-    settings: EngineSettings
+    sessions: Sessions
     verified: VerifiedSegments
     direct: tuple[str, ...] = ()
     encoded: EncodedRows = field(default_factory=lambda: EncodedRows(0))
@@ -66,36 +60,31 @@ class Execution:
             if self.result is not None and self.direct and not self.tables[0].segments:
                 yield from direct_chunks(self.tables[0], self.direct, self.result, self.encoded)
                 return
-            session = self._session()
-            if self.program is not None:
-                context = arrow_udf.evaluation_context(self.context)
-                read = partial(plan, session)
-                yield from program_chunks(self.program, read, self.result, context)
-                return
-            stream, schema = self._start(session)
-            if self.result is None:
-                yield schema
-                yield from _regrouped(stream)
-            else:
-                yield from map(encoder(self.result), _regrouped(stream))
+            with self.sessions.session(sum(table.rows() for table in self.tables)) as session:
+                yield from self._answer(session)
         except GeneratorExit:
             raise
         except BaseException as exc:
             raise self._translate(exc) from exc
 
-    def _session(self) -> SessionContext:
-        """A session that knows the query's tables and functions."""
-        rows = sum(table.rows() for table in self.tables)
-        session = new_session(self.settings, rows)
-        partitions = partitions_for(self.settings, rows)
+    def _answer(self, session: Session) -> "Iterator[pa.Schema | pa.RecordBatch | WireChunk]":
         for spec in self.udfs:
             _register_function(session, spec, self.context, self._raised)
         for table in self.tables:
-            inputs.register(session, table, self.verified, self.merges, partitions)
-        return session
+            inputs.register(session, table, self.verified, self.merges, session.partitions)
+        if self.program is not None:
+            context = arrow_udf.evaluation_context(self.context)
+            yield from program_chunks(self.program, partial(plan, session), self.result, context)
+            return
+        stream, schema = self._start(session)
+        if self.result is None:
+            yield schema
+            yield from _regrouped(stream)
+        else:
+            yield from map(encoder(self.result), _regrouped(stream))
 
-    def _start(self, session: SessionContext) -> tuple[RecordBatchStream, pa.Schema]:
-        partitions = partitions_for(self.settings, sum(table.rows() for table in self.tables))
+    def _start(self, session: Session) -> tuple[RecordBatchStream, pa.Schema]:
+        partitions = session.partitions
         for name, sql in self.steps:
             step = plan(session, sql)
             register_batches(session, name, step.schema(), step.collect(), partitions)
@@ -143,7 +132,7 @@ def _whole(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _register_function(
-    session: SessionContext, spec: UdfSpec, context: dict[str, Any], raised: list[KalamError]
+    session: Session, spec: UdfSpec, context: dict[str, Any], raised: list[KalamError]
 ) -> None:
     if spec.aggregate:
         accumulator, state = arrow_udf.make_udaf(spec, context)

@@ -11,9 +11,9 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from datafusion import SessionContext, udf
+from datafusion import udf
 
-from kalam_pg.engines.context import register_batches
+from kalam_pg.engines.context import Session, register_batches
 from kalam_pg.engines.keysets import Keys, KeySet
 from kalam_pg.engines.merging import DELETED, SEQ, Large, Merged, Merges
 from kalam_pg.engines.request import DeletedRows, SegmentRef
@@ -47,7 +47,7 @@ class Input:
 
 
 def register(
-    session: SessionContext,
+    session: Session,
     table: Input,
     verified: VerifiedSegments,
     merges: Merges,
@@ -82,7 +82,7 @@ class _Parts:
     """The SELECTs whose union is the tablet, over helper tables named after it."""
 
     def __init__(
-        self, session: SessionContext, table: Input, footers: dict[str, Footer], partitions: int
+        self, session: Session, table: Input, footers: dict[str, Footer], partitions: int
     ) -> None:
         self._session = session
         self._table = table
@@ -209,7 +209,7 @@ class _Parts:
     def _file(self, segment: SegmentRef) -> str:
         """The quoted name under which the segment's file is registered."""
         name = self._helper()
-        self._session.register_parquet(name, segment.path)
+        self._session.register_file(name, segment.path)
         return quote(name)
 
     def _is_superseded(self, segment: SegmentRef) -> bool:

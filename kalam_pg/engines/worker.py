@@ -19,7 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from kalam_pg.engines.area import PIECE_BYTES_MAX, PIECE_BYTES_MIN, Area
-from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.context import EngineSettings, Sessions
 from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.errors import from_datafusion, to_failure
 from kalam_pg.engines.execution import Execution
@@ -80,7 +80,7 @@ class Worker:
         self._link = link
         self._area = area
         self._encoded = EncodedRows()
-        self._settings = settings
+        self._sessions = Sessions(settings)
         self._reader = FrameReader()
         self._frames: deque[tuple[WorkerFrame, bytes]] = deque()
         self._descriptors: deque[int] = deque()
@@ -101,7 +101,7 @@ class Worker:
 
     def _warm_up(self) -> None:
         """The first query of a process is ten times slower; let it not be a user's."""
-        first = Execution("SELECT 1 AS a", (), (), None, {}, self._settings, self._verified)
+        first = Execution("SELECT 1 AS a", (), (), None, {}, self._sessions, self._verified)
         for _ in first.chunks():
             pass
 
@@ -117,7 +117,7 @@ class Worker:
                 query.udfs,
                 query.result,
                 query.context,
-                self._settings,
+                self._sessions,
                 self._verified,
                 query.direct,
                 self._encoded,

@@ -12,7 +12,7 @@ from typing import Self
 import pyarrow as pa
 import trio
 
-from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.context import EngineSettings, Sessions
 from kalam_pg.engines.errors import canceled
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
@@ -49,7 +49,7 @@ class InProcess:
             query.udfs,
             query.result if isinstance(query.result, WireResult) else None,
             query.context,
-            self._settings,
+            Sessions(self._settings),
             self._verified,
             query.direct,
             merges=self._merges,

@@ -12,7 +12,7 @@ from catalog.model import Column, Namespace, Table, TableKind, TableOptions
 from catalog.snapshot import Snapshot
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT
-from kalam_pg.engines.context import EngineSettings
+from kalam_pg.engines.context import EngineSettings, Sessions
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
 from kalam_pg.engines.segments import VerifiedSegments
@@ -106,7 +106,7 @@ class Database:
             inputs += (rows_given,)
         surroundings = {"now_us": context.now_us, "user": context.user, "types": context.types}
         run = Execution(
-            emitted.sql, inputs, emitted.udfs, None, surroundings, EngineSettings(1), self.verified,
+            emitted.sql, inputs, emitted.udfs, None, surroundings, Sessions(EngineSettings(1)), self.verified,
             steps=emitted.steps,
         )  # fmt: skip
         _, *batches = list(run.chunks())
