@@ -137,8 +137,13 @@ def check(file: Path | None, **flags: str | None) -> None:
     if not config.data_directory.is_dir():
         _fail(f"{config.data_directory}: no such directory")
     checker = importlib.import_module("storage.check")
+    codec = importlib.import_module("catalog.codec")
     try:
-        problems = [str(problem) for problem in checker.check(config.data_directory)]
+        found = checker.check(
+            config.data_directory,
+            exists=lambda log, table: log.get(codec.table_key(table)) is not None,
+        )
+        problems = [str(problem) for problem in found]
     except KalamError as exc:
         _fail(exc.message)
     except OSError as exc:

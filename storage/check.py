@@ -17,6 +17,7 @@ from storage.keys import (
     index_range,
     log_key,
     log_range,
+    meta_key,
     meta_range,
     split_index_key,
     split_log_key,
@@ -24,7 +25,8 @@ from storage.keys import (
 )
 from storage.log.hot import HotSnapshot
 from storage.log.log_entry import Op, decode_entry
-from storage.log.recovery import open_directory
+from storage.log.manifest_note import unpack_note
+from storage.log.recovery import Opened, open_directory
 from storage.log.unflushed import find_unflushed
 from storage.log.view import View
 
@@ -44,8 +46,16 @@ ColdCheck = Callable[[FileSystem, Path, TabletId, View], Iterator[Problem]]
 """Checks a tablet's directory of segments and manifests, against its log in the view."""
 
 
+TableExists = Callable[[HotSnapshot, int], bool]
+"""Whether the catalog, which is in the log, has a table of this id."""
+
+
 def check(
-    path: Path, *, fs: FileSystem = OS, cold_check: ColdCheck | None = None
+    path: Path,
+    *,
+    fs: FileSystem = OS,
+    cold_check: ColdCheck | None = None,
+    exists: TableExists = lambda _log, _table: True,
 ) -> Iterator[Problem]:
     """Everything wrong with a data directory, as it is found.
 
@@ -53,6 +63,7 @@ def check(
         path: The directory; nothing in it is changed, but LevelDB tidies its own files.
         fs: Where files are.
         cold_check: Checks one tablet's cold files; by default `check_manifest`.
+        exists: What is left of a table that was dropped may be incomplete.
 
     Raises:
         DirectoryInUseError: A server has it open.
@@ -64,9 +75,12 @@ def check(
         return
     snapshot = opened.store.snapshot()
     try:
-        # The log need not know of each: a crash may come before its hint.
-        cold = {t: directory_of(path / "cold", t) for t in sorted(tablets_in(fs, path / "cold"))}
-        yield from _check_log(snapshot, opened.last, _trimmed(snapshot) | cold.keys())
+        yield from _check_slots(path, opened)
+        # The log need not know of each: a crash may come before its note. Nor need the disk have each.
+        trimmed = _trimmed(snapshot)
+        tablets = sorted(t for t in {*tablets_in(fs, path / "cold"), *trimmed})
+        cold = {t: directory_of(path / "cold", t) for t in tablets if exists(snapshot, t.table)}
+        yield from _check_log(snapshot, opened.last, trimmed | cold.keys())
         for tablet, _ in find_unflushed(snapshot):
             if tablet not in opened.unflushed:
                 yield Problem(_name(tablet), "no flush would find what it has in no segment")
@@ -82,12 +96,17 @@ def check(
 def check_manifest(
     fs: FileSystem, directory: Path, tablet: TabletId, view: View
 ) -> Iterator[Problem]:
-    """The tablet's newest manifest and the checksums of all its segments and their side files."""
+    """The tablet's manifests and the checksums of all segments and side files of the newest."""
     # Imported here: they need Arrow, which the log does not.
     from storage.cold import manifest, segment  # noqa: PLC0415
     from storage.cold.point_read import SegmentReader  # noqa: PLC0415
 
-    newest = manifest.load(fs, directory, tablet)
+    newest = manifest.load(fs, directory, tablet, unpack_note(view.system_get(meta_key(tablet))))
+    for version in manifest.versions_of(fs, directory):
+        try:
+            manifest.read(fs, directory, version, tablet)
+        except DataCorruptedError as exc:
+            yield Problem(_name(tablet), f"manifest {version}: {exc.message}")
     if newest.flushed_through > view.seq:
         yield Problem(
             _name(tablet),
@@ -99,6 +118,13 @@ def check_manifest(
             SegmentReader(fs, one, tablet).check_pieces()
         except KalamError as exc:
             yield Problem(_name(tablet), exc.message)
+
+
+def _check_slots(path: Path, opened: Opened) -> Iterator[Problem]:
+    """The two numbers that are kept outside of the log."""
+    for name, file in (("last.seq", opened.last_file), ("reserved.seq", opened.reserved_file)):
+        if file.damaged:
+            yield Problem(str(path / name), "one of its slots is not what was written")
 
 
 @dataclass(slots=True)

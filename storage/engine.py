@@ -23,6 +23,7 @@ from storage.log import recovery
 from storage.log.clock import Clock, SystemClock
 from storage.log.hot import HotOptions, Put
 from storage.log.log import Log
+from storage.log.manifest_note import ManifestNote, unpack_note
 from storage.log.recovery import INCARNATION
 from storage.log.unflushed import count_entries
 from storage.log.view import View
@@ -225,14 +226,20 @@ class Engine:
         # The one that nobody but the engine holds is read by those only that come next.
         held = [view for view in self._views.values() if view is not current or view.shared]
         manifests = [m for view in held for m in list(view.reads.get(tablet_id, {}).values())]
-        return Reads((*(view.seq for view in held), current.seq), tuple(manifests))
+        seqs = (*(view.seq for view in held), current.seq)
+        return Reads(seqs, tuple(manifests), self.noted_manifest(tablet_id))
 
     def flushed_through(self, tablets: Iterable[TabletId]) -> list[int]:
         """For each tablet the newest commit that is durably in segments for every open view."""
         views = [view for view in self._views.values() if not view.ended]
         oldest = min(views, key=lambda view: view.seq, default=self._current)
-        hints = [oldest.system_get(meta_key(tablet)) for tablet in tablets]
-        return [0 if hint is None else int.from_bytes(hint[:8]) for hint in hints]
+        return [
+            unpack_note(oldest.system_get(meta_key(tablet))).flushed_through for tablet in tablets
+        ]
+
+    def noted_manifest(self, tablet: TabletId) -> ManifestNote:
+        """What the published log knows of a tablet's newest manifest. Raises DataCorruptedError."""
+        return unpack_note(self._current.system_get(meta_key(tablet)))
 
     def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout] = ()) -> "Tablet":
         """The open tablet; opened with these older layouts at its first use.

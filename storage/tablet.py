@@ -85,10 +85,10 @@ class Tablet:
             directory: The tablet's own directory for segments and manifests.
             current: Gives the published view, reference counted (`Engine.acquire`).
             layouts: Older schema versions that log entries may still have.
-            reads: What open views read of it, from when it was open before.
+            reads: What open views read of it, from when it was open before, and what the log knows.
 
         Raises:
-            DataCorruptedError: Its newest manifest is damaged.
+            DataCorruptedError: Its newest manifest is damaged or lost.
         """
         self.id = tablet
         self.directory = directory
@@ -97,7 +97,7 @@ class Tablet:
         self._schema = Schema(tablet, layout, self.layouts)
         self._fs = fs
         self._current = current
-        self.kept = KeptManifests(manifest.load_for(fs, directory, tablet, reads.seqs))
+        self.kept = KeptManifests(manifest.load_for(fs, directory, tablet, reads.seqs, reads.note))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
         self.sent = SentRows()

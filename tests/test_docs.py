@@ -25,6 +25,7 @@ from storage.keys import (
     unpack_position,
 )
 from storage.log.log_entry import Entry, Op, decode_entry
+from storage.log.manifest_note import unpack_note
 from tests.wire.server import KalamServer
 
 ROOT = Path(__file__).parents[1]
@@ -135,12 +136,13 @@ def test_the_bytes_of_the_file_formats_are_what_the_code_reads():
     assert index[0] == index_key(tablet, encode_key((7,), ("int",)))
     newest = split_log_key(update[0])
     assert unpack_position(index[1]) == (*newest[1:], Op.UPDATE)
-    assert meta == (meta_key(tablet), newest[1].to_bytes(8, "big"))
+    assert meta[0] == meta_key(tablet)
     assert system == (user_name_key("root"), codec.encode(tablet.user))
     manifest = re.search(r"^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert manifest
-    read = decode_manifest(manifest[1].encode(), Path("/cold"))
+    read = decode_manifest(manifest[1].rstrip().encode(), Path("/cold"))
     assert (read.tablet, read.flushed_through, read.rows) == (tablet, newest[1], 1)
+    assert unpack_note(meta[1]) == read.note
 
 
 def test_decisions_are_numbered_once_and_say_what_a_decision_says():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from conformance.model.world import KEYS, RULES, World, WrongError
+from conformance.model.world import KEYS, RULES, ToldError, World, WrongError
 
 Step = tuple[str, tuple[int, ...]]
 
@@ -21,11 +21,16 @@ STEPS: dict[str, tuple[float, tuple[int, ...]]] = {
     "trim": (1, ()),
     "collect": (1.5, ()),
     "crash": (0.4, ()),
+    "keep_copy": (0.2, ()),
+    "lose": (0.2, (3,)),
 }
 """How often a step is taken, and below what its numbers are."""
 
 _WHOLE = {"flush": 3, "compact": 3}
 """Steps that are often taken one after the other: a whole flush, a whole compaction."""
+
+_LOSS = ("expire", "trim", "lose", "crash")
+"""Damage is seen when the log cannot make up for it, by the next process."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +48,16 @@ def schedule(random: Random, length: int) -> list[Step]:
     steps: list[Step] = []
     while len(steps) < length:
         (name,) = random.choices(names, weights)
-        numbers = tuple(random.randrange(below) for below in STEPS[name][1])
-        times = _WHOLE.get(name, 1) if random.random() < 0.6 else 1
-        steps += [(name, numbers)] * times
+        often = random.random() < 0.6
+        if name == "lose" and often:
+            steps += [_numbered(random, one) for one in _LOSS]
+        else:
+            steps += [_numbered(random, name)] * (_WHOLE.get(name, 1) if often else 1)
     return steps
+
+
+def _numbered(random: Random, name: str) -> Step:
+    return name, tuple(random.randrange(below) for below in STEPS[name][1])
 
 
 def run(steps: list[Step], rules: frozenset[str], seed: int) -> tuple[int, str] | None:
@@ -58,6 +69,8 @@ def run(steps: list[Step], rules: frozenset[str], seed: int) -> tuple[int, str] 
             world.check()
         except WrongError as exc:
             return number, str(exc)
+        except ToldError as exc:
+            return None if world.damaged else (number, str(exc))
     return None
 
 

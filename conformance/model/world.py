@@ -1,4 +1,4 @@
-"""One tablet: commits, views, flush, compaction, trim, collect and crashes, in any order."""
+"""One tablet: commits, views, flush, compaction, trim, collect, crashes and damage, in any order."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,12 +22,19 @@ RULES = {
     "noted_with_entry": "note that a tablet has something unflushed after it was committed, not with it",
     "note_outlives": "a flush that ends takes the note away, whatever was committed meanwhile",
     "note_forgotten": "who writes does not learn that the note was taken away",
+    "newest_noted": "open the newest manifest that there is, whatever the log knows of it",
+    "noted_first": "publish a version though the log does not know the one before it",
+    "trim_by_note": "trim what is in a manifest that the log does not know yet",
 }
 """What a world does that leaves a rule out."""
 
 
 class WrongError(Exception):
     """Somebody sees what they should not."""
+
+
+class ToldError(Exception):
+    """The tablet is told to be damaged: nobody is answered. Right only when it was."""
 
 
 Row = tuple[int, int | None]
@@ -47,10 +54,14 @@ class Segment:
 
 @dataclass(frozen=True)
 class Manifest:
+    """name: as good as its hash; previous: the name of the one that it follows."""
+
     number: int = 0
     through: int = 0
     began: int = 0
     segments: tuple[Segment, ...] = ()
+    name: int = 0
+    previous: int = 0
 
     @property
     def rows(self) -> int:
@@ -84,13 +95,16 @@ class World:
     def __init__(self, rules: frozenset[str], seed: int) -> None:
         self.rules = rules
         self.random = Random(seed)
-        self.seq = self.value = self.files_made = 0
+        self.seq = self.value = self.files_made = self.manifests_made = 0
         self.history: list[tuple[int, dict[int, int | None] | None]] = []  # None: TRUNCATE.
         self.log: list[tuple[int, dict[int, int | None] | None]] = []
         self.complete_from = self.retained_from = self.tombstones_from = 1
         self.files: dict[int, dict[int, Row]] = {}
         self.disk = [Manifest()]
         self.kept = [Manifest()]
+        self.known = Manifest()  # What the log notes as the newest, durably.
+        self.copy: tuple[list[Manifest], dict[int, dict[int, Row]]] = ([], {})
+        self.damaged = False
         self.views: list[View] = []
         self.noted = False  # On disk: the tablet is on the list of those with something unflushed.
         self.sure = False  # The committer knows of the note.
@@ -181,6 +195,7 @@ class World:
         """In the committer's turn: the note goes, unless there is something that came later."""
         self._adopt()
         work.done = True
+        self.known = self.kept[-1]
         newest = self.log[-1][0] if self.log else 0
         if newest <= self.kept[-1].through or "note_outlives" not in self.rules:
             self.noted = False
@@ -278,14 +293,20 @@ class World:
         """The commit point. It may fail just after it: then whoever comes next takes it up."""
         self._adopt()
         work.done = True
-        following = follow(work, self.kept[-1])
+        base = self.kept[-1]
+        following = follow(work, base)
         if following is not None:
-            self.disk.append(following)
+            if "noted_first" in self.rules:
+                self.known = base
+            self.manifests_made += 1
+            self.disk.append(replace(following, name=self.manifests_made, previous=base.name))
             if self.random.random() < 0.8:
                 self._adopt()
+                if self.random.random() < 0.8:
+                    self.known = self.kept[-1]
 
     def _adopt(self) -> None:
-        if self.disk[-1].number > self.kept[-1].number:
+        if self.disk and self.disk[-1].number > self.kept[-1].number:
             self.kept.append(self.disk[-1])
 
     def fail(self, which: int) -> None:
@@ -306,13 +327,15 @@ class World:
         """Delete of the log what every view reads from segments, and no feed may ask for."""
         oldest = min([view.seq for view in self.views], default=self.seq)
         through = min(self._manifest_at(oldest).through, self.retained_from - 1)
+        if "trim_by_note" in self.rules:
+            through = min(through, self.known.through)
         self.log = [entry for entry in self.log if entry[0] > through]
         self.complete_from = max(self.complete_from, through + 1)
 
     def collect(self) -> None:
         """Remove the files that nobody reads or writes, whatever left them."""
         self._adopt()
-        manifests = [self.disk[-1]]
+        manifests = [self._newest_on_disk()]
         if "views_hold" in self.rules:
             for view in self.views:
                 manifests += [m for m in self.disk if m.through <= view.seq][-1:]
@@ -323,18 +346,47 @@ class World:
             named |= {s.file for work in at_work for s in (*work.written, *work.inputs)}
         self.files = {file: rows for file, rows in self.files.items() if file in named}
         self.disk = [m for m in self.disk if m in manifests]
-        self.kept = [m for m in self.kept if m in manifests]
+        self.kept = [m for m in self.kept if m in manifests or m is self.kept[-1]]
 
     def crash(self) -> None:
         """What is on the disk is all that the next process finds."""
         self.flushing, self.compacting, self.views = None, [], []
         self.sure = False
-        self.kept = self.disk[-1:]
+        self.kept = [self._newest_on_disk()]
+        for segment in self.kept[0].segments:
+            self._open(segment)
+
+    def _newest_on_disk(self) -> Manifest:
+        newest = self.disk[-1] if self.disk else Manifest()
+        right = self.known.name in (newest.name, newest.previous)
+        if "newest_noted" in self.rules and not right:
+            raise ToldError("the newest manifest neither is what the log knows nor follows it")
+        return newest
+
+    # What befalls the disk.
+
+    def keep_copy(self) -> None:
+        """Somebody copies the tablet's directory."""
+        self.copy = (list(self.disk), dict(self.files))
+
+    def lose(self, what: int) -> None:
+        """The newest manifest, or all of the directory, or all that came since it was copied."""
+        self.damaged = True
+        if what == 0:
+            self.disk = self.disk[:-1]
+        else:
+            disk, files = self.copy if what == 1 else ([], {})
+            self.disk, self.files = list(disk), dict(files)
 
     # How it is read.
 
     def check(self) -> None:
-        """Everybody who looks sees what they should; called after every step."""
+        """Everybody who looks sees what they should; called after every step.
+
+        Raises:
+            WrongError: They do not.
+            ToldError: They are told that the tablet is damaged.
+        """
         self._look(View(self.seq, self.state(self.seq)))
         newest = self.kept[-1]
         live = [v for _, v in self.state(newest.through).values() if v is not None]
@@ -344,7 +396,7 @@ class World:
         feed = [entry for entry in self.log if entry[0] >= retained]
         if feed != [entry for entry in self.history if entry[0] >= retained]:
             raise WrongError("the feed lacks changes that it retains")
-        if not self.noted and self.log and self.log[-1][0] > self.disk[-1].through:
+        if not self.noted and self.log and self.log[-1][0] > newest.through:
             raise WrongError("the tablet has something unflushed, and is not on the list")
 
     def _look(self, view: View) -> None:
@@ -424,7 +476,7 @@ class World:
 
     def _open(self, segment: Segment) -> dict[int, Row]:
         if segment.file not in self.files:
-            raise WrongError(f"file {segment.file} is gone under a reader")
+            raise ToldError(f"file {segment.file} is gone under a reader")
         return self.files[segment.file]
 
     def _commit(self, changes: dict[int, int | None] | None) -> None:

@@ -11,12 +11,14 @@ from kalam_pg.query.database import Database
 from kalam_pg.supervision import ending_of, guarded
 from storage.cold.flush import Flushed
 from storage.cold.kept_manifests import Reads
+from storage.cold.manifest import Manifest
 from storage.cold.trim import Cut
 from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
+from storage.log.manifest_note import ManifestNote
 from storage.log.recovery import intent_key
 from storage.log.retained import RETAINED
 from storage.log.view import View
@@ -32,6 +34,8 @@ async def open_tablets(
     opened: list[Tablet] = []
     failed: list[tuple[TabletId, KalamError]] = []
     for tablet_id in tablets:
+        if database.catalog.table_by_id(tablet_id.table) is None:
+            continue  # It was dropped: its files go, and nobody misses them.
         try:
             tablet = database.tablet_of_anyone(table, tablet_id)
         except Exception as exc:  # noqa: BLE001 -- the other tablets are other people's
@@ -115,19 +119,26 @@ class FlushHost:
         """Make the high-water mark durable."""
         self._database.engine.sync_slots()
 
-    def end_flush(self, flushed: Sequence[Flushed]) -> None:
-        """Remove the intents; hint where the logs go on; what is flushed is dirty no more."""
-        puts: list[tuple[bytes, bytes | None]] = []
-        for tablet, manifest, _ in flushed:
-            through = manifest.flushed_through.to_bytes(8, "big")
-            puts += ((intent_key(tablet), None), (meta_key(tablet), through))
-        engine, live_queries = self._database.engine, self._database.live_queries
+    def noted(self, tablet: TabletId) -> ManifestNote:
+        """What the published log knows of a tablet's newest manifest; on the loop."""
+        return self._database.engine.noted_manifest(tablet)
+
+    def note(self, manifests: Sequence[Manifest], ended: Sequence[TabletId]) -> None:
+        """Write which manifests are the newest, and that some flushes have ended; synced."""
+        puts: list[tuple[bytes, bytes | None]] = [(intent_key(tablet), None) for tablet in ended]
+        puts += [(meta_key(manifest.tablet), manifest.note.pack()) for manifest in manifests]
+        engine = self._database.engine
 
         def settle_list(_seq: int) -> None:
-            for tablet, manifest, _ in flushed:
-                puts.append(engine.flushed_put(tablet, manifest.flushed_through))
+            for manifest in manifests:
+                if manifest.tablet in ended:
+                    puts.append(engine.flushed_put(manifest.tablet, manifest.flushed_through))
 
         self._write(puts, settle_list)
+
+    def end_flush(self, flushed: Sequence[Flushed]) -> None:
+        """What is flushed is dirty no more."""
+        engine, live_queries = self._database.engine, self._database.live_queries
 
         def settle() -> None:
             for tablet, manifest, entries in flushed:

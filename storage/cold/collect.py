@@ -18,7 +18,14 @@ from typing import Protocol
 from storage import failpoints
 from storage.cold.directories import TEMPORARY, Directories
 from storage.cold.kept_manifests import Reads
-from storage.cold.manifest import files_of, read, read_by, versions_among
+from storage.cold.manifest import (
+    Manifest,
+    check_noted,
+    files_of,
+    read,
+    read_by,
+    versions_among,
+)
 from storage.cold.point_read import forget_file
 from storage.cold.publication import PublicationHost, adopt
 from storage.fs import FileSystem
@@ -49,7 +56,7 @@ def collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
     An empty directory goes too.
 
     Raises:
-        DataCorruptedError: A manifest cannot be read: what it names is not known.
+        DataCorruptedError: A manifest cannot be read, or is lost: what it names is not known.
         IoError: The disk refuses.
     """
     if _is_tidy(host.fs, tablet, directory):
@@ -103,8 +110,12 @@ def _named(
     """The files that a manifest names which somebody reads, or will."""
     versions = versions_among(names)
     if not versions:
+        check_noted(Manifest(tablet), reads.note)
         return files_of(reads.manifests)
     newest = read(fs, directory, versions[-1], tablet)
+    check_noted(
+        newest, reads.note
+    )  # Files of a newer one that is lost may be all that is left of it.
     older = read_by(fs, directory, newest, versions, reads.seqs)
     return files_of([*reads.manifests, *older, newest])
 

@@ -89,6 +89,7 @@ class _Part:
     error: KalamError | None = None
     linked: bool = False
     published: Manifest | None = None
+    ends_flush: bool = False
 
     def __post_init__(self) -> None:
         self.run = NewRun(self.tablet.directory, self.writer, "compact.file_written")

@@ -50,7 +50,7 @@ class FlushHost(PublicationHost, Protocol):
         ...
 
     def end_flush(self, flushed: "Sequence[Flushed]") -> None:
-        """Remove the intents; note what is durably flushed; nothing up to there is dirty."""
+        """These were published and noted: nothing up to there is dirty."""
         ...
 
     def cancel_flush(self, tablets: Sequence[TabletId]) -> None:
@@ -156,6 +156,7 @@ class _Part:
     schema_version: int = 0
     linked: bool = False
     published: Manifest | None = None
+    ends_flush: bool = True
 
     def __post_init__(self) -> None:
         self.base = self.tablet.manifest
@@ -227,9 +228,13 @@ class _Flush:
         """Do what flushes that got no further than their manifests have left to do."""
         if parts:
             # One may have failed before its manifest's name was durable.
-            for part in parts:
-                if part.base.version:
-                    self._fs.sync_directory(part.directory)
+            ids = [part.tablet.id for part in parts]
+            with self._host.directories.section(*ids):
+                for part in parts:
+                    if part.base.version:
+                        self._fs.sync_directory(part.directory)
+                # Whoever published after them has noted that.
+                self._host.note([part.tablet.manifest for part in parts], ids)
             self._host.end_flush([Flushed(p.tablet.id, p.base, p.entries) for p in parts])
 
     def _job(self, part: _Part) -> Job | None:

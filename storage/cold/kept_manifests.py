@@ -4,17 +4,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from storage.cold.manifest import Manifest
+from storage.log.manifest_note import NO_MANIFEST, ManifestNote
 
 
 class Reads(NamedTuple):
     """What the open views may read of one tablet. For the one moment that it was asked for.
 
     seqs: of the views. manifests: those that one of them has chosen for files that it may still
-    open, whichever it would choose now.
+    open, whichever it would choose now. note: what the log knows of the newest.
     """
 
     seqs: tuple[int, ...] = ()
     manifests: tuple[Manifest, ...] = ()
+    note: ManifestNote = NO_MANIFEST
 
 
 NO_READS = Reads()

@@ -1,9 +1,10 @@
 """Manifests: which segments a tablet's cold part consists of, as immutable numbered versions.
 
-A manifest file is JSON with its format number first; it names its predecessor's hash, so that a
-lost or altered version shows. It is published under a name that no other may hold (link, or rename
-without replacing, then the directory is fsynced): that is the commit point of a flush. This module
-holds the values and their text; `storage.tablet` decides which version a view reads.
+A manifest file is JSON with its format number first and the sha256 of all before it last; it names its
+predecessor's, and the log that of the newest (`storage.log.manifest_note`), so that an altered version
+shows, and a lost one, and an older one in its place. It is published under a name that no other may
+hold (link, or rename without replacing, then the directory is fsynced): that is the commit point of a
+flush. This module holds the values and their text; `storage.tablet` decides which version a view reads.
 """
 
 import hashlib
@@ -19,11 +20,17 @@ import msgspec
 from storage.errors import DataCorruptedError
 from storage.fs import FileSystem
 from storage.ids import TabletId
+from storage.log.manifest_note import NO_MANIFEST, ManifestNote
 
-FORMAT = 1
-"""Format number of the manifests written here; readers refuse a greater one."""
+FORMAT = 2
+"""Format number of the manifests written here; readers refuse a greater one.
+
+Format 1 had no sha256 of its own.
+"""
 
 _NAME = re.compile(r"manifest-(\d+)\.json")
+_HASH = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n}')
+_HASH_BYTES = len(b',\n "sha256": ""\n}') + 64
 
 
 Bound = bool | int | float | str | None
@@ -79,7 +86,7 @@ class Manifest:
 
     version: 0 is the empty one that no file holds. incarnation: seq of the TRUNCATE that began
     this life of the tablet, 0 for the first. flushed_through: the log up to here is in
-    `segments`. previous: sha256 of the file of version - 1, "" when there was none.
+    `segments`. previous: the sha256 of version - 1, "" when there was none. sha256: of its text.
     """
 
     tablet: TabletId
@@ -95,6 +102,11 @@ class Manifest:
     def rows(self) -> int:
         """Live rows in cold: exact, since every segment counts what it hides."""
         return sum(s.rows - s.deleted - s.superseded for s in self.segments)
+
+    @property
+    def note(self) -> ManifestNote:
+        """What the log is to know of it, once it is published."""
+        return ManifestNote(self.flushed_through, self.version, self.sha256)
 
     @property
     def size(self) -> int:
@@ -135,7 +147,7 @@ def manifest_name(version: int) -> str:
 
 
 def encode(manifest: Manifest) -> bytes:
-    """The manifest's file: JSON, its format number first."""
+    """The manifest's file: JSON, its format number first and its sha256 last."""
     document = {
         "format": FORMAT,
         "user": str(
@@ -149,14 +161,15 @@ def encode(manifest: Manifest) -> bytes:
         "previous_sha256": manifest.previous,
         "segments": [_segment_document(segment) for segment in manifest.segments],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=1)
+    text = msgspec.json.format(msgspec.json.encode(document), indent=1).removesuffix(b"\n}")
+    return text + b',\n "sha256": "%s"\n}' % hashlib.sha256(text).hexdigest().encode()
 
 
 def decode(data: bytes, directory: Path) -> Manifest:
     """The manifest in a file of `directory`. Raises DataCorruptedError for anything else."""
     try:
         document = msgspec.json.decode(data)
-        if document["format"] != FORMAT:
+        if document["format"] > FORMAT:
             raise DataCorruptedError(
                 f"manifest in {directory} has format {document['format']}, not {FORMAT}"
             )
@@ -168,25 +181,45 @@ def decode(data: bytes, directory: Path) -> Manifest:
             flushed_through=document["flushed_through"],
             segments=_segments(document["segments"], directory),
             previous=document["previous_sha256"],
-            sha256=hashlib.sha256(data).hexdigest(),
+            sha256=_own_hash(data, document, directory),
         )
     except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError) as exc:
         raise DataCorruptedError(f"manifest in {directory} cannot be read") from exc
 
 
-def load(fs: FileSystem, directory: Path, tablet: TabletId) -> Manifest:
+def _own_hash(data: bytes, document: Mapping[str, Any], directory: Path) -> str:
+    """The sha256 of a manifest's text, which is what the text says it is. Raises DataCorruptedError."""
+    if document["format"] == 1 and "sha256" not in document:
+        return hashlib.sha256(data).hexdigest()
+    said = _HASH.fullmatch(data[-_HASH_BYTES:])
+    found = hashlib.sha256(data[:-_HASH_BYTES]).hexdigest()
+    if document["format"] != FORMAT or said is None or said[1] != found.encode():
+        raise DataCorruptedError(f"manifest in {directory} is not what was written")
+    return found
+
+
+def load(
+    fs: FileSystem, directory: Path, tablet: TabletId, note: ManifestNote = NO_MANIFEST
+) -> Manifest:
     """The newest version whose hash chain and files check out; the empty one when none was written.
+
+    note: what the log knows of the newest, read before this is called.
 
     Raises:
         DataCorruptedError: The newest version is damaged, or an older one that is still there, or
-            a file that it names is missing or has another size. No older version is taken in its
-            place: trim may have deleted what that one expects in the log.
+            a file that it names is missing or has another size; or it is not the one that is noted,
+            nor follows it. No older version is taken in its place: trim may have deleted what that
+            one expects in the log.
     """
-    return load_for(fs, directory, tablet, ())[-1]
+    return load_for(fs, directory, tablet, (), note)[-1]
 
 
 def load_for(
-    fs: FileSystem, directory: Path, tablet: TabletId, seqs: Iterable[int]
+    fs: FileSystem,
+    directory: Path,
+    tablet: TabletId,
+    seqs: Iterable[int],
+    note: ManifestNote = NO_MANIFEST,
 ) -> tuple[Manifest, ...]:
     """As `load`, and before it, oldest first, the versions that views at `seqs` read.
 
@@ -196,13 +229,35 @@ def load_for(
     while versions := versions_of(fs, directory):
         newest = _checked(fs, directory, tablet, versions)
         if newest is not None:
+            check_noted(newest, note)
             return (*read_by(fs, directory, newest, versions, seqs), newest)
         if versions == before:
             raise DataCorruptedError(
                 f"manifest {versions[-1]} of tablet {tablet.user}/{tablet.table} cannot be opened"
             )
         before = versions
+    check_noted(Manifest(tablet), note)
     return (Manifest(tablet),)
+
+
+def check_noted(newest: Manifest, note: ManifestNote) -> None:
+    """The newest manifest on disk is the one that the log knows, or the one that follows it.
+
+    Raises:
+        DataCorruptedError: It is not: a newer one is lost, or another was put in its place.
+    """
+    if note.version:
+        name = (newest.version, newest.sha256)
+        follows = (newest.version, newest.previous) == (note.version + 1, note.sha256)
+        right = follows or name == (note.version, note.sha256)
+    else:  # Nothing is noted, or by a server that noted no more than this.
+        right = newest.flushed_through >= note.flushed_through
+    if not right:
+        raise DataCorruptedError(
+            f"tablet {newest.tablet.user}/{newest.tablet.table} has lost its newest manifest",
+            detail=f"The log knows of version {note.version}, flushed through commit "
+            f"{note.flushed_through}; the newest there is is version {newest.version}.",
+        )
 
 
 def _checked(

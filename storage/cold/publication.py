@@ -17,6 +17,8 @@ is taken up by the next flush. What they share is here:
    d. **The commit point:** the text is linked under its number. Unlike a rename that can replace no
       other version. Then the name is made durable.
    e. On the event loop the version becomes the newest; a lower one never replaces a higher.
+   f. The log is told of it (`storage.log.manifest_note`), durably. Had that failed the last time, it
+      is told before c: at a start the newest version is the one that is noted, or the one after it.
 4. The writer leaves. Views that chose an older version hold its files (`storage.cold.collect`).
 
 A crash before d changes nothing; from d on the version is found at the next start, or by whoever
@@ -38,6 +40,7 @@ from storage.cold.segment_builder import SegmentFacts
 from storage.errors import DataCorruptedError, IoError
 from storage.fs import FileSystem
 from storage.ids import TabletId
+from storage.log.manifest_note import ManifestNote
 from storage.tablet import Tablet
 
 T = TypeVar("T")
@@ -65,16 +68,25 @@ class PublicationHost(Protocol):
         """Make the high-water mark durable: no manifest may name a commit that recovery misses."""
         ...
 
+    def noted(self, tablet: TabletId) -> ManifestNote:
+        """What the published log knows of its newest manifest (on the loop)."""
+        ...
+
+    def note(self, manifests: "Sequence[Manifest]", ended: Sequence[TabletId]) -> None:
+        """Write, synced, which manifests are the newest, and that the flushes of some have ended."""
+        ...
+
 
 class Edit(Protocol):
     """One tablet's next version, and the writer of its files.
 
     linked: set before the version gets its name; from then on its files are not the writer's.
-    published: the version, once it is the newest.
+    published: the version, once it is the newest. ends_flush: with it a flush that is announced ends.
     """
 
     tablet: Tablet
     writer: Writer
+    ends_flush: bool
     linked: bool
     published: Manifest | None
 
@@ -127,15 +139,26 @@ def publish(host: PublicationHost, edits: Sequence[Edit]) -> None:
     """
     with host.directories.section(*(edit.tablet.id for edit in edits)):
         there = host.run_on_loop(lambda: [host.exists(edit.tablet.id) for edit in edits])
-        versions = []
+        versions: list[_Version] = []
+        stale: list[Manifest] = []
         for edit, exists in zip(edits, there, strict=True):
             adopt(host, edit.tablet)
             manifest = edit.next_version(edit.tablet.manifest) if exists else None
             if manifest is not None:
+                stale += _stale(host, edit.tablet)
                 temporary = edit.tablet.directory / edit.writer.name(secrets.token_hex(8))
                 versions.append(_Version(edit, manifest.version, encode(manifest), temporary))
+        if stale:
+            host.note(stale, [])
         if versions:
             _link(host, versions)
+
+
+def _stale(host: PublicationHost, tablet: Tablet) -> list[Manifest]:
+    """The newest manifest, if the log does not know it yet."""
+    newest = tablet.manifest
+    known = host.run_on_loop(lambda: host.noted(tablet.id))
+    return [newest] if newest.version > known.version else []
 
 
 def adopt(host: PublicationHost, tablet: Tablet) -> None:
@@ -184,6 +207,9 @@ def _link(host: PublicationHost, versions: Sequence[_Version]) -> None:
     manifests = [decode(version.data, version.directory) for version in versions]
     host.run_on_loop(lambda: _swap(versions, manifests))
     failpoints.hit("publish.swapped")
+    ended = [version.edit.tablet.id for version in versions if version.edit.ends_flush]
+    host.note(manifests, ended)
+    failpoints.hit("publish.noted")
     for version in versions:
         with suppress(IoError, FileNotFoundError):  # It is published; `collect` removes the name.
             fs.unlink(version.temporary)

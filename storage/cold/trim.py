@@ -25,6 +25,7 @@ from storage.errors import DataCorruptedError, KalamError
 from storage.ids import TabletId
 from storage.keys import meta_key, meta_range, split_index_key
 from storage.log.log_entry import Op, decode_entry
+from storage.log.manifest_note import unpack_note
 from storage.log.retained import RETAINED, Retained, unpack_retained
 from storage.log.view import View
 from storage.schema import Schema
@@ -115,7 +116,7 @@ def untrimmed(view: View) -> Iterator[Untrimmed]:
         if name == b"":
             if through is not None and oldest <= through[1]:
                 yield Untrimmed(*through, oldest)
-            through, oldest = (tablet, int.from_bytes(value[:8])), 0
+            through, oldest = (tablet, unpack_note(value).flushed_through), 0
         elif name == RETAINED.encode() and through is not None and through[0] == tablet:
             oldest = unpack_retained(value).oldest
     if through is not None and oldest <= through[1]:
@@ -238,9 +239,8 @@ def _retained(view: View, tablet: TabletId, through: int) -> Retained:
     following = next(view.log(tablet, through), None)
     if following is not None:
         return Retained(through + 1, following[0])
-    hint = view.system_get(meta_key(tablet))
     # The next entry will come after what is flushed: until the next flush there is no work.
-    flushed = 0 if hint is None else int.from_bytes(hint[:8])
+    flushed = unpack_note(view.system_get(meta_key(tablet))).flushed_through
     return Retained(through + 1, flushed + 1)
 
 

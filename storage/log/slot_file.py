@@ -38,6 +38,10 @@ class SlotFile:
             self._file.close()
             raise DataCorruptedError(f'file "{path.name}" is damaged')
         self.value = max(known, default=0)
+        self.damaged = any(
+            number is None and any(data) for number, data in zip(found, raw, strict=True)
+        )
+        """Whether a slot is neither what was written nor as it was made: torn, perhaps, by a crash."""
         self._next = 1 if found[0] == self.value else 0
 
     def record(self, number: int) -> None:

@@ -24,6 +24,7 @@ from storage.keys import (
     system_key,
 )
 from storage.log.hot import HotSnapshot, Put
+from storage.log.manifest_note import unpack_note
 from storage.log.view import View
 
 _NAME = "unflushed"
@@ -64,8 +65,7 @@ def find_unflushed(snapshot: HotSnapshot) -> Iterator[tuple[TabletId, int]]:
     while (key := next(snapshot.scan_keys(start, stop), None)) is not None:
         tablet, _, _ = split_log_key(key)
         start = successor(log_prefix(tablet))
-        hint = snapshot.get(meta_key(tablet))
-        after = int.from_bytes(hint[:8]) if hint is not None else 0
+        after = unpack_note(snapshot.get(meta_key(tablet))).flushed_through
         oldest = next(snapshot.scan_keys(log_key(tablet, after + 1, 0), start), None)
         if oldest is not None:
             yield tablet, split_log_key(oldest)[1]
@@ -73,8 +73,7 @@ def find_unflushed(snapshot: HotSnapshot) -> Iterator[tuple[TabletId, int]]:
 
 def count_entries(view: View, tablet: TabletId, upto: int) -> int:
     """How many entries up to a commit a tablet's log has beyond its flush hint. For any thread."""
-    hint = view.system_get(meta_key(tablet))
-    after = int.from_bytes(hint[:8]) if hint is not None else 0
+    after = unpack_note(view.system_get(meta_key(tablet))).flushed_through
     keys = view.scan_keys(log_key(tablet, after + 1, 0), log_key(tablet, upto + 1, 0))
     return sum(1 for _ in keys)
 

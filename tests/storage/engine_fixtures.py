@@ -90,11 +90,11 @@ def commit(engine, *writes, **how):
     return one.seq
 
 
-def end_flush(engine, tablet, through, *others):
+def end_flush(engine, tablet, note, *others):
     """What the end of a flush commits, with `others` after it in one group."""
-    system = [(intent_key(tablet), None), (meta_key(tablet), through.to_bytes(8))]
+    system = [(intent_key(tablet), None), (meta_key(tablet), note.pack())]
     one = write_set(system=system)
-    one.validate = lambda _seq: one.system.append(engine.flushed_put(tablet, through))
+    one.validate = lambda _seq: one.system.append(engine.flushed_put(tablet, note.flushed_through))
     engine.publish(engine.write_group([one, *others]))
 
 

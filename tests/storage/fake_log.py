@@ -9,6 +9,7 @@ from storage.ids import TabletId
 from storage.keys import log_key, meta_key
 from storage.layout import Row
 from storage.log.log_entry import Op, decode_entry, encode_entry
+from storage.log.manifest_note import unpack_note
 from storage.log.retained import RETAINED
 from storage.log.view import Version
 
@@ -121,12 +122,18 @@ class FakeEngine:
     def before_manifest(self):
         pass
 
-    def end_flush(self, flushed):
-        for tablet, manifest, _ in flushed:
+    def noted(self, tablet):
+        return unpack_note(self.system.get(meta_key(tablet)))
+
+    def note(self, manifests, ended):
+        for tablet in ended:
             self.intents.pop(tablet, None)
-            through = manifest.flushed_through
-            self.system[meta_key(tablet)] = through.to_bytes(8)
-            self.hints.append(through)
+        for manifest in manifests:
+            self.system[meta_key(manifest.tablet)] = manifest.note.pack()
+            self.hints.append(manifest.flushed_through)
+
+    def end_flush(self, flushed):
+        pass
 
     def cancel_flush(self, tablets):
         for tablet in tablets:
@@ -139,7 +146,7 @@ class FakeEngine:
         return self.tablet
 
     def reads(self, tablet):
-        return Reads((*self.views, self.seq))
+        return Reads((*self.views, self.seq), (), self.noted(tablet))
 
     def flushed_through(self, tablets):
         oldest = min([*self.views, self.seq])

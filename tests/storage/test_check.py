@@ -1,5 +1,7 @@
 """`check` finds nothing in a directory that is right, and every kind of thing that is not."""
 
+import shutil
+
 import pytest
 
 from storage import failpoints
@@ -143,3 +145,40 @@ def test_an_open_directory_is_not_checked(tmp_path):
     with pytest.raises(DirectoryInUseError):
         list(check(tmp_path))
     engine.close()
+
+
+def cold_files(path, pattern):
+    return sorted((path / "cold").rglob(pattern))
+
+
+@pytest.mark.parametrize("pattern", ["manifest-*", "*.keys", "*.parquet"])
+def test_any_changed_byte_of_a_cold_file_is_found(tmp_path, pattern):
+    made(tmp_path, flushed=True, trimmed=True)
+    (file,) = cold_files(tmp_path, pattern)
+    data = file.read_bytes()
+    for part in (0, 0.3, 0.6, 0.99):
+        changed = bytearray(data)
+        changed[int(len(data) * part)] ^= 1
+        file.write_bytes(changed)
+        assert any("tablet 7/3" in text for text in problems(tmp_path)), part
+    file.write_bytes(data)
+    assert problems(tmp_path) == []
+
+
+def test_a_lost_newest_manifest_and_a_lost_directory_are_found(tmp_path):
+    made(tmp_path, flushed=True, trimmed=True)
+    (manifest,) = cold_files(tmp_path, "manifest-*")
+    manifest.unlink()
+    assert ["has lost its newest manifest" in text for text in problems(tmp_path)] == [True]
+    shutil.rmtree(tmp_path / "cold")
+    assert ["has lost its newest manifest" in text for text in problems(tmp_path)] == [True]
+    assert [str(p) for p in check(tmp_path, exists=lambda _log, _table: False)] == []
+
+
+def test_a_damaged_slot_is_found_though_the_other_one_serves(tmp_path):
+    made(tmp_path)
+    file = tmp_path / "last.seq"
+    data = bytearray(file.read_bytes())
+    data[4096 + 3] ^= 1
+    file.write_bytes(data)
+    assert any("last.seq: one of its slots" in text for text in problems(tmp_path))

@@ -67,6 +67,7 @@ class Host:
         self.reads = engine.reads
         self.flushed_through = engine.flushed_through
         self.before_manifest = engine.sync_slots
+        self.noted = engine.noted_manifest
         self.dropped = set()
 
     def exists(self, tablet):
@@ -87,9 +88,15 @@ class Host:
     def begin_flush(self, tablets, seq):
         commit(self.engine, system=[(intent_key(tablet), seq.to_bytes(8)) for tablet in tablets])
 
+    def note(self, manifests, ended):
+        for manifest in manifests:
+            if manifest.tablet in ended:
+                end_flush(self.engine, manifest.tablet, manifest.note)
+            else:
+                commit(self.engine, system=[(meta_key(manifest.tablet), manifest.note.pack())])
+
     def end_flush(self, flushed):
-        for tablet, manifest, entries in flushed:
-            end_flush(self.engine, tablet, manifest.flushed_through)
+        for tablet, _, entries in flushed:
             self.engine.flushed(tablet, entries)
 
     def cancel_flush(self, tablets):

@@ -131,12 +131,15 @@ def test_many_share_their_waits(tmp_path):
 
     street.use(Counting())
     commits = []
-    begin, end = street.host.begin_flush, street.host.end_flush
+    begin, note = street.host.begin_flush, street.host.note
     street.host.begin_flush = lambda tablets, seq: (
         commits.append(len(tablets)),
         begin(tablets, seq),
     )
-    street.host.end_flush = lambda flushed: (commits.append(len(flushed)), end(flushed))
+    street.host.note = lambda manifests, ended: (
+        commits.append(len(manifests)),
+        note(manifests, ended),
+    )
     assert [answer.segments for answer in street.flush()] == [1] * 12
     assert len(syncs) == 3
     assert min(syncs) == 12

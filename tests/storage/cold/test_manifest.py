@@ -1,5 +1,6 @@
 """Manifests: what is read is what was written, or damage."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from storage.cold.manifest import (
 from storage.errors import DataCorruptedError
 from storage.fs import OS
 from storage.ids import TabletId
+from storage.log.manifest_note import NO_MANIFEST, ManifestNote, unpack_note
 
 TABLET = TabletId(2**64 - 1, 3)
 SEGMENT = Segment(
@@ -44,7 +46,7 @@ def write(directory, manifest):
 
 def test_a_manifest_is_json_with_its_format_first_and_reads_back():
     data = encode(MANIFEST)
-    assert data.startswith(b'{\n "format": 1,')
+    assert data.startswith(b'{\n "format": 2,')
     again = decode(data, Path("/data"))
     assert again == MANIFEST
     assert dict(again.segments[0].columns) == dict(SEGMENT.columns)
@@ -97,9 +99,46 @@ def test_any_cut_or_newer_format_is_damage():
         with pytest.raises(DataCorruptedError):
             decode(data[:end], Path("/data"))
     with pytest.raises(DataCorruptedError, match="format 9"):
-        decode(data.replace(b'"format": 1', b'"format": 9'), Path("/data"))
+        decode(data.replace(b'"format": 2', b'"format": 9'), Path("/data"))
     with pytest.raises(DataCorruptedError):
         decode(b"[]", Path("/data"))
+
+
+def test_any_changed_byte_is_damage():
+    data = encode(MANIFEST)
+    for at in range(len(data)):
+        for flipped in (1, 2, 0x20):
+            changed = bytearray(data)
+            changed[at] ^= flipped
+            with pytest.raises(DataCorruptedError):
+                decode(bytes(changed), Path("/data"))
+
+
+def test_a_manifest_of_before_they_had_a_hash_of_their_own_is_read_still():
+    lines = encode(MANIFEST).replace(b'"format": 2', b'"format": 1').splitlines()
+    old = b"\n".join([*lines[:-3], b" ]", b"}"])
+    again = decode(old, Path("/data"))
+    assert again == MANIFEST
+    assert again.sha256 == sha256(old).hexdigest()
+
+
+def test_the_newest_manifest_is_the_one_that_the_log_knows_or_the_one_that_follows_it(tmp_path):
+    first = write(tmp_path, Manifest(TABLET, 1, flushed_through=5))
+    second = write(tmp_path, Manifest(TABLET, 2, flushed_through=9, previous=first.sha256))
+    other = decode(encode(Manifest(TABLET, 2, flushed_through=8)), tmp_path)
+    third = decode(encode(Manifest(TABLET, 3, previous=second.sha256)), tmp_path)
+    for note in (NO_MANIFEST, ManifestNote(5), ManifestNote(9), first.note, second.note):
+        assert load(OS, tmp_path, TABLET, note) == second
+        assert unpack_note(note.pack()) == note
+    for note in (ManifestNote(10), other.note, third.note):
+        with pytest.raises(DataCorruptedError, match="lost its newest manifest"):
+            load(OS, tmp_path, TABLET, note)
+    for note in (first.note, ManifestNote(1)):
+        with pytest.raises(DataCorruptedError, match="lost its newest manifest"):
+            load(OS, tmp_path / "nothing", TABLET, note)
+    assert unpack_note((7).to_bytes(8)) == ManifestNote(7)
+    with pytest.raises(DataCorruptedError):
+        unpack_note(b"nonsense!")
 
 
 def test_a_segment_of_another_size_is_damage(tmp_path):

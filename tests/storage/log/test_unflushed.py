@@ -5,6 +5,7 @@ import pytest
 from storage.fs import OS
 from storage.keys import successor, system_key
 from storage.log import recovery
+from storage.log.manifest_note import ManifestNote
 from storage.log.recovery import open_directory
 from storage.log.unflushed import COMPLETE, note_key
 from tests.storage.crash_image import crash_image
@@ -46,21 +47,21 @@ def test_a_tablet_is_listed_from_its_first_unflushed_commit_on(engine, tmp_path)
 
 def test_what_is_flushed_is_not_listed_any_more(engine, tmp_path):
     through = commit(engine, insert(1), insert(1, tablet=OTHER))
-    end_flush(engine, TABLET, through)
+    end_flush(engine, TABLET, ManifestNote(through))
     assert listed(engine, tmp_path) == {OTHER: through}
 
 
 def test_what_was_committed_while_it_was_flushed_is(engine, tmp_path):
     through = commit(engine, insert(1))
     commit(engine, insert(2))
-    end_flush(engine, TABLET, through)
+    end_flush(engine, TABLET, ManifestNote(through))
     assert listed(engine, tmp_path) == {TABLET: through + 1}
 
 
 def test_so_is_what_is_committed_after_it_in_the_same_group(engine, tmp_path):
     through = commit(engine, insert(1))
     late = write_set(insert(2))
-    end_flush(engine, TABLET, through, late)
+    end_flush(engine, TABLET, ManifestNote(through), late)
     assert listed(engine, tmp_path) == {TABLET: late.seq}
 
 
@@ -79,7 +80,7 @@ def test_a_directory_of_before_there_was_a_list_is_given_one_and_no_start_looks_
     engine = open_engine(tmp_path / "data")
     first = commit(engine, insert(1), insert(1, tablet=OTHER))
     second = commit(engine, insert(2))
-    end_flush(engine, OTHER, first)
+    end_flush(engine, OTHER, ManifestNote(first))
     prefix = system_key("unflushed")
     notes = engine.current.scan(prefix, successor(prefix))
     commit(engine, system=[(COMPLETE, None), *((key, None) for key, _ in notes)])
@@ -108,7 +109,7 @@ def test_entries_that_the_start_found_are_counted_once_whatever_comes_meanwhile(
     with engine.acquire() as view:
         found = {tablet: engine.count_unflushed(view, tablet) for tablet in before}
     assert found == {TABLET: 3, OTHER: 1}
-    end_flush(engine, OTHER, through)
+    end_flush(engine, OTHER, ManifestNote(through))
     engine.flushed(OTHER, engine.unflushed(OTHER))
     for tablet, dirty in before.items():
         engine.counted(tablet, dirty, found[tablet])
