@@ -21,12 +21,14 @@ KEPT_COMMITS: Final = 256
 class Alike:
     """The newest objects that subscriptions of one kind were told, by commit.
 
-    query: compiled, the first one's for all of them.
+    key: what tells that they are of one kind, None for one that is like no other. query: compiled, the
+    first one's for all of them.
     """
 
-    __slots__ = ("__weakref__", "_characters", "_made", "is_shared", "query")
+    __slots__ = ("__weakref__", "_characters", "_made", "is_shared", "key", "query")
 
-    def __init__(self) -> None:
+    def __init__(self, key: Hashable = None) -> None:
+        self.key = key
         self.query: LiveQuery | None = None
         self.is_shared = False
         self._made: dict[tuple[int, int, int], tuple[str, ...]] = {}
@@ -64,7 +66,7 @@ class Kinds:
         if found is not None:
             found.is_shared = True
             return found
-        made = Alike()
+        made = Alike(key)
         if key is not None:
             self._kinds[key] = made
         return made

@@ -58,6 +58,24 @@ class Seen(NamedTuple):
     old: Row | None
 
 
+class Tree:
+    """A bound query that is compared with others often: it is walked once for its hash."""
+
+    __slots__ = ("_hash", "_query")
+
+    def __init__(self, query: Select) -> None:
+        self._query = query
+        self._hash = hash(query)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Tree) or self._hash != other._hash:
+            return False
+        return self is other or self._query == other._query
+
+
 @dataclass(frozen=True, slots=True)
 class LiveQuery:
     """A subscription's query, compiled. Rows are the table's, in the order of its columns.
@@ -73,7 +91,7 @@ class LiveQuery:
     moves: bool
     key: tuple[int, ...]
     _project: Project
-    tree: Select | None = None
+    tree: Tree | None = None
 
     def see(self, op: Op, row: Row, old: Row | None, seq: int, context: EvalContext) -> Seen | None:
         """What a change of one row is to the subscription; None: nothing.
@@ -144,7 +162,7 @@ def compile_query(query: Query | Dml) -> LiveQuery:
         for node in walk(query.where)
     )
     targets = [compile_expr(target.expr, _slot) for target in query.targets]
-    tree = None if any(map(_is_its_own, walk(query))) else query
+    tree = None if any(map(_is_its_own, walk(query))) else Tree(query)
     projection = _projection(targets)
     return LiveQuery(table, query.columns, where, moves, table.layout.key, projection, tree)
 

@@ -1,6 +1,6 @@
 """One subscription: what its query shows of the commits of its tablet, as the objects that a client gets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from kalam_pg.functions.table import EvalContext
@@ -115,6 +115,11 @@ class Subscription:
         """Nobody wants it any more. Again is no error."""
         self._listed.remove(self)
         self.subscriber.stop()
+
+    @property
+    def kind(self) -> Hashable:
+        """What equal subscriptions have in common; None: nothing."""
+        return self._alike.key
 
     @property
     def waits(self) -> bool:

@@ -6,13 +6,12 @@ hides of older ones, and a transaction what it has changed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from catalog.model import Table
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.row_source import RowSource, Whole
-from kalam_pg.query.scan import load
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.tail_loads import load
+from kalam_pg.query.waits import Steps
 from kalam_pg.sql.tree import (
     Aggregate,
     ColumnRef,
@@ -47,7 +46,7 @@ class CountPlan:
         view = x.view_of(self.table.id)
         if isinstance(tablet, Tablet):
             while not tablet.warm(view):
-                yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
+                yield from load(x, tablet, view)
         count = tablet.count(view)
         assert count is not None, "it is warm"
         for change in (x.own_changes(tablet.id) or {}).values():

@@ -18,7 +18,9 @@ from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.log_feed import LogFeed, SyncSoon
 from kalam_pg.query.row_store import Spills
+from kalam_pg.query.shared_reads import SharedReads
 from kalam_pg.query.stream_feed import StreamFeed
+from kalam_pg.query.tail_loads import TailLoads
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group, WriteSet
 from storage.ids import NO_USER, TabletId
@@ -53,7 +55,10 @@ class Database:
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
         self.log_bytes_max = 0
+        self.tail_loads = TailLoads()
         self.spills = Spills(engine.fs, engine.directory / "spill")
+        self.shared_reads = SharedReads(self.spills)
+        self.committer.after_publish.append(self.shared_reads.published)
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
         engine.on_failure = _publishing_failed
         self.sessions: WeakSet[Any] = WeakSet()
@@ -65,6 +70,7 @@ class Database:
     def install_catalog(self, snapshot: Snapshot) -> None:
         """A definition was committed: later statements see it."""
         self.catalog = snapshot
+        self.shared_reads.forget_all()  # A dropped table's rows are not kept, for one.
         for hook in self.on_catalog_change:
             try:
                 hook(snapshot)
@@ -82,6 +88,7 @@ class Database:
         self.store.forget_all()
         self.install_catalog(self.store.load())
         self.hub.reread()
+        self.shared_reads.forget_all()
 
     def differences(self) -> list[str]:
         """What memory says of the catalogue and the disk does not, for tests and checks; none is right.

@@ -10,6 +10,7 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer, Reserve
 from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.row_source import Gathered, RowSource
+from kalam_pg.query.shared_reads import Taker
 from kalam_pg.query.transaction import READ_COMMITTED, NetChange, Transaction
 from kalam_pg.query.waits import Deadline, Steps
 from kalam_pg.rows.copying import CopyWriter
@@ -40,11 +41,11 @@ C = TypeVar("C", bound=Closable)
 class Result:
     """A statement's answer. Few rows are in `rows`, or as DataRow messages in `messages`.
 
-    What may be long is pulled: rows from `source`, messages from `stream`. Messages only when the
-    execution says how (`form`). tag: the command tag without its count. count: rows returned or changed;
-    None: as many as are pulled, or the tag is bare. execution: what must stay open until the answer has
-    been read, None when all of it is here; whoever reads it calls `close`. copy: how the rows are
-    written where they are those of COPY TO, which is no result with columns. copy_in: where the rows go
+    What may be long is pulled: rows from `source`, messages from `stream` or, with others, from `shared`.
+    Messages only when the execution says how (`form`). tag: the command tag without its count. count: rows
+    returned or changed; None: as many as are pulled, or the tag is bare. execution: what must stay open until
+    the answer has been read, None when all of it is here; whoever reads it calls `close`. copy: how the rows
+    are written where they are those of COPY TO, which is no result with columns. copy_in: where the rows go
     that the client is to send (COPY FROM).
     """
 
@@ -54,6 +55,7 @@ class Result:
     rows: Sequence[Row] = ()
     source: RowSource | None = None
     stream: EngineAnswer | None = None
+    shared: Taker | None = None
     messages: bytes | None = None
     execution: "Execution | None" = None
     copy: CopyWriter | None = None
@@ -76,7 +78,8 @@ class Result:
     @property
     def open(self) -> bool:
         """Whether its rows are yet to come."""
-        return self.source is not None or self.stream is not None or self.copy_in is not None
+        yet_to_come = (self.source, self.stream, self.shared, self.copy_in)
+        return any(one is not None for one in yet_to_come)
 
     def close(self) -> None:
         """Nobody reads on. Again is no error."""

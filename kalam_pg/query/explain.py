@@ -8,7 +8,6 @@ without evaluating anything that the statement says about its rows.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import Enum
-from functools import partial
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
@@ -30,7 +29,7 @@ from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rules import RowRules
-from kalam_pg.query.scan import load, scan_tablet
+from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.select import (
     IN_ORDER_ROWS_MAX,
     SMALL_SCAN_ROWS,
@@ -39,7 +38,8 @@ from kalam_pg.query.select import (
     PointPlan,
     SelectPlan,
 )
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.tail_loads import load
+from kalam_pg.query.waits import Steps
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
@@ -290,7 +290,7 @@ class Explainer:
         """By an index, if there is one; as if every row that it finds passed the WHERE."""
         x = self._x
         if not tablet.warm(x.view):
-            yield from run_async(partial(load, tablet, x.view))
+            yield from load(x, tablet, x.view)
         limit, offset = plan.bounds.values(x.context)
         end = None if limit is None else limit + offset
         try:

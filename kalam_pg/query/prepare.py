@@ -145,6 +145,7 @@ class StatementCache:
         self._run_catalog = run_catalog
         self._parsed: Lru[str, tuple[Statement, ...]] = Lru(entries, CACHE_BYTES_MAX)
         self._plans: Lru[object, Planned] = Lru(entries, CACHE_BYTES_MAX)
+        self._subscriptions: Lru[object, PlannedSubscription] = Lru(entries, CACHE_BYTES_MAX)
         self._rules: dict[int, RowRules] = {}
         self._rules_of: Snapshot | None = None
 
@@ -178,14 +179,7 @@ class StatementCache:
         """
         if _MOVING_LITERAL.search(statement.text):
             cached, types = False, replace(types, now_us=now_us)
-        key = (
-            statement.text,
-            snapshot.version,
-            search_path,
-            types.timezone_name,
-            types.date_order,
-            tuple([None if t is None else t.oid for t in param_types]),
-        )
+        key = _key(statement, snapshot, search_path, types, param_types)
         found = self._plans.get(key) if cached else None
         if found is None:
             found = self._make(statement, snapshot, search_path, types, param_types)
@@ -248,16 +242,25 @@ class StatementCache:
         param_types: Sequence[PgType | None] = (),
         *,
         now_us: int,
+        cached: bool = True,
         last_rows: int | None = None,
         keyed: bool = False,
     ) -> PlannedSubscription:
         """A subscription's query, compiled and planned. Raises what binding and `compile_query` raise.
 
-        now_us: what 'now' means in a literal. last_rows, keyed: see `snapshot_query`.
+        cached, now_us: see `plan`. last_rows, keyed: see `snapshot_query`.
         """
-        planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
-        scope = self.scope(snapshot, search_path, replace(types, now_us=now_us), param_types)
-        return _subscription(statement, scope, planner, last_rows, keyed=keyed)[0]
+        cached = cached and _MOVING_LITERAL.search(statement.text) is None
+        names = _key(statement, snapshot, search_path, types, param_types)
+        key = (*names, last_rows, keyed)
+        found = self._subscriptions.get(key) if cached else None
+        if found is None:
+            planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
+            scope = self.scope(snapshot, search_path, replace(types, now_us=now_us), param_types)
+            found = _subscription(statement, scope, planner, last_rows, keyed=keyed)[0]
+            if cached and len(statement.text) <= CACHED_TEXT_BYTES_MAX:
+                self._subscriptions.put(key, found, cost(statement.text))
+        return found
 
     def explained_subscription(
         self,
@@ -275,6 +278,24 @@ class StatementCache:
         scope = self.scope(snapshot, search_path, replace(types, now_us=now_us), param_types)
         planned, rows = _subscription(statement, scope, planner, last_rows, keyed=False)
         return ExplainedSubscription(planned, rows, planner.queries)
+
+
+def _key(
+    statement: QueryStatement,
+    snapshot: Snapshot,
+    search_path: tuple[str, ...],
+    types: TypeContext,
+    param_types: Sequence[PgType | None],
+) -> tuple[object, ...]:
+    """What a plan depends on."""
+    return (
+        statement.text,
+        snapshot.version,
+        search_path,
+        types.timezone_name,
+        types.date_order,
+        tuple([None if t is None else t.oid for t in param_types]),
+    )
 
 
 def _subscription(

@@ -6,21 +6,19 @@ transaction's own uncommitted rows are laid over what the view shows.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import pyarrow as pa
-import trio
 
 from catalog.model import Table
 from kalam_pg.engines.request import BatchRef, SegmentRef, TableInput
 from kalam_pg.query.deleted_rows import deleted_rows
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.overlay import OVERLAY_IDS, overlay
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.tail_loads import load
+from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import ScanNeed
 from storage.cold.manifest import Segment, superseding
 from storage.ids import TabletId
-from storage.log.view import View
 from storage.stream import StreamTablet
 from storage.tablet import Scan, Tablet
 
@@ -60,15 +58,9 @@ def scan_tablet(x: Execution, tablet: Tablet | StreamTablet) -> Steps[Scan]:
         return tablet.scan(view)
     scan = tablet.scan(view)
     while scan is None:
-        yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
+        yield from load(x, tablet, view)
         scan = tablet.scan(view)
     return scan
-
-
-async def load(tablet: Tablet, view: View) -> None:
-    """Build a tablet's tail from its log in a thread, and install it."""
-    loaded = await trio.to_thread.run_sync(tablet.load, view)
-    tablet.install(loaded)
 
 
 def _input(need: ScanNeed, scan: Scan) -> TableInput:
@@ -115,4 +107,4 @@ def key_columns(table: Table) -> tuple[str, ...]:
     return tuple(f"c{table.layout.columns[at].id}" for at in table.layout.key)
 
 
-__all__ = ["key_columns", "load", "scan_tablet", "segment_refs", "table_inputs"]
+__all__ = ["key_columns", "scan_tablet", "segment_refs", "table_inputs"]

@@ -6,7 +6,6 @@ that finds at run time that it cannot (segments, uncommitted rows of its own) ha
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from operator import itemgetter
 from typing import Protocol, cast
 
@@ -27,8 +26,9 @@ from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Target, visible
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.scan import load, scan_tablet
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.scan import scan_tablet
+from kalam_pg.query.tail_loads import load
+from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
@@ -253,7 +253,7 @@ class HotPlan:
         view = x.view_of(self.table.id)
         if self.indexed is not None and isinstance(tablet, Tablet):
             if not tablet.warm(view):
-                yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
+                yield from load(x, tablet, view)
             try:
                 found = self._by_index(tablet, view, equals, (limit, offset), context)
             except NoIndexError:

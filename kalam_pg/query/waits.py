@@ -142,15 +142,21 @@ def breathe() -> Steps[None]:
     yield from run_async(trio.lowlevel.checkpoint)
 
 
-async def drive(steps: Steps[T]) -> T:
-    """Run a generator of steps to its end inside trio, for code that has no session."""
+async def drive(steps: Steps[T], first: Wait | None = None) -> T:
+    """Run a generator of steps to its end inside trio, for code that has no session.
+
+    first: the wait that it has yielded already, if it has.
+    """
+    step = first
     async with trio.open_nursery() as nursery:
         while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                value: T = stop.value
-                return value
+            if step is None:
+                try:
+                    step = next(steps)
+                except StopIteration as stop:
+                    value: T = stop.value
+                    return value
             ended = trio.Event()
             step.start(ended.set, nursery.start_soon)
             await ended.wait()
+            step = None

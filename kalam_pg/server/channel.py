@@ -5,6 +5,7 @@
 
 import socket
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from select import EPOLLIN, EPOLLOUT, epoll
 from typing import Final
 
@@ -17,6 +18,20 @@ from kalam_pg.wire.protocols import ServedSession
 HIGH_WATER_BYTES: Final = 262_144
 
 
+LENT_BYTES: Final = 65_536
+"""Of what is lent so much is encrypted at a time: all of it would be a copy for each peer."""
+
+
+class Lent:
+    """Bytes that are sent from where they are. done: called when the operating system has taken them all."""
+
+    __slots__ = ("done", "rest")
+
+    def __init__(self, data: bytes | memoryview, done: Callable[[], None]) -> None:
+        self.rest = memoryview(data)
+        self.done = done
+
+
 class Channel(ABC):
     """Bytes on their way to one peer. `session` is None before the first and after the last."""
 
@@ -25,6 +40,7 @@ class Channel(ABC):
         "_drained",
         "_early",
         "_epoll",
+        "_lent",
         "_mask",
         "_patient",
         "closed",
@@ -48,6 +64,7 @@ class Channel(ABC):
         self._blocked = False
         self._mask = EPOLLIN
         self._early = bytearray()  # The outbox of a connection that has no session.
+        self._lent: Lent | None = None
         self._drained: trio.Event | None = None
         self._patient = False  # Who waits for `_drained` does so for as long as it takes.
 
@@ -111,7 +128,8 @@ class Channel(ABC):
                 return
             if sent == len(out):
                 out.clear()
-                if self._mask == EPOLLIN and self._drained is None and not self.ending:
+                awaited = self._drained is not None or self._lent is not None
+                if self._mask == EPOLLIN and not awaited and not self.ending:
                     return  # As nearly always: nothing waits for this, and nothing changes.
                 self._blocked = False
             else:
@@ -123,6 +141,8 @@ class Channel(ABC):
                     self.became_blocked()
         else:
             self._blocked = False
+        if self._lent is not None and not self._blocked:
+            self._send_lent(self._lent)
         if self._drained is not None and self.unsent <= HIGH_WATER_BYTES:
             self._drained.set()
             self._drained = None
@@ -130,6 +150,50 @@ class Channel(ABC):
             self.sent_all()
         else:
             self.watch()
+
+    def lend(self, data: bytes | memoryview, done: Callable[[], None]) -> None:
+        """See `Transport`."""
+        assert self._lent is None, "one at a time"
+        self._lent = Lent(data, done)
+        if not self._blocked:
+            self.flush()
+
+    def take_back(self) -> None:
+        """See `Transport`."""
+        lent, self._lent = self._lent, None
+        if lent is not None and self.session is not None:
+            self.session.outbox += lent.rest
+
+    def _send_lent(self, lent: Lent) -> None:
+        """Send of what is lent as much as the operating system takes now."""
+        tls = self.tls
+        while lent.rest:
+            if tls is None:
+                data: bytearray | memoryview = lent.rest
+            else:
+                tls.write(lent.rest[:LENT_BYTES])
+                lent.rest = lent.rest[LENT_BYTES:]
+                data = tls.outbox
+            try:
+                sent = self.sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.lost()
+                return
+            if isinstance(data, bytearray):
+                whole = sent == len(data)
+                del data[:sent]
+            else:
+                whole = sent == len(data)
+                lent.rest = data[sent:]
+            if not whole:
+                self.progress_at = trio.current_time()
+                self._blocked = True
+                self.became_blocked()
+                return
+        self._lent = None
+        lent.done()
 
     def watch(self) -> None:
         """Tell the operating system what is waited for now."""

@@ -84,7 +84,7 @@ class TlsStream:
         finally:
             self._collect()
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt `data` into the outbox. Only after the handshake."""
         view = memoryview(data)
         while view:

@@ -201,7 +201,6 @@ class SqlSession:
         """The plan of a query or data change, as this session's names and settings make it."""
         types = self.settings.types
         transaction = self.transaction
-        own = transaction is not None and transaction.definitions is not None
         started_us = transaction.started_us if transaction is not None else self.database.now_us()
         return self.cache.plan(
             statement,
@@ -210,8 +209,13 @@ class SqlSession:
             types,
             param_types,
             now_us=started_us,
-            cached=not own,
+            cached=not self.has_definitions,
         )
+
+    @property
+    def has_definitions(self) -> bool:
+        """Whether the transaction has defined something: it has names of its own."""
+        return self.transaction is not None and self.transaction.definitions is not None
 
     def run_planned(
         self, planned: Planned, params: Sequence[Value] = (), *, form: RowForm | None = None

@@ -24,7 +24,7 @@ from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import following
+from kalam_pg.sessions import following, snapshots
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
@@ -50,6 +50,7 @@ def prepare(
             sql.settings.types,
             declared,
             now_us=now_us,
+            cached=not sql.has_definitions,
             last_rows=statement.options.last_rows,
         )
 
@@ -90,10 +91,14 @@ def run(
     told_later(sql, channel)
     if begin(sql, made, options):
         return Result("SUBSCRIBE", 0, planned.columns)
-    x = _committed(sql, made, params, None if options.last_rows is not None else form)
-    result = yield from x.answer(
-        read(x, planned, made.subscriber, newest_first=options.last_rows is not None)
-    )
+    last_rows = options.last_rows
+    if form is not None and snapshots.may_be_shared(sql, planned, form):
+        x = sql.execution(params, form)
+        steps = snapshots.read(x, planned, made, form, last_rows)
+    else:
+        x = _committed(sql, made, params, None if last_rows is not None else form)
+        steps = read(x, planned, made.subscriber, newest_first=last_rows is not None)
+    result = yield from x.answer(steps)
     if result.open:
         transaction.reading.add(x)
     return result

@@ -118,6 +118,7 @@ def _planned(sql: "SqlSession", query: ChannelQuery) -> PlannedSubscription:
         sql.search_path,
         sql.settings.types,
         now_us=sql.begin_implicit().started_us,
+        cached=not sql.has_definitions,
         last_rows=query.options.last_rows,
         keyed=True,
     )

@@ -97,6 +97,14 @@ class Transport(Protocol):
             ConnectionLostError: the connection ended, or (unless `patient`) the peer read nothing for 60 s.
         """
 
+    def lend(self, data: bytes | memoryview, done: Callable[[], None]) -> None:
+        """Send bytes behind the outbox without copying them, one piece at a time. For Work, which writes
+        nothing else before `done`: the operating system has taken them all.
+        """
+
+    def take_back(self) -> None:
+        """What is left of the bytes that were lent goes to the outbox: nobody waits for `done` any more."""
+
     @property
     def unsent(self) -> int:
         """Bytes queued and not yet taken by the operating system, the outbox included."""

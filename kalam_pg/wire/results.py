@@ -4,12 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from catalog.errors import QueryCanceledError
 from kalam_pg.engines.request import ResultStream
-from kalam_pg.query.execution import Result
+from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.portion import Portion
 from kalam_pg.query.row_source import RowSource
-from kalam_pg.query.waits import PatientAwait, Steps, run_async, wait
+from kalam_pg.query.shared_reads import Taker
+from kalam_pg.query.waits import PatientAwait, Resume, Spawn, Steps, Wait, run_async, wait
 from kalam_pg.rows.form import RowForm
+from kalam_pg.wire.protocols import Transport
 
 if TYPE_CHECKING:
     from kalam_pg.wire.session import WireSession
@@ -25,6 +28,8 @@ def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int
     """Send the rows of an answer. How many there were where only reading it tells, else None."""
     if result.stream is not None:
         return (yield from _forward(session, result))
+    if result.shared is not None:
+        return (yield from _send_shared(session, result.shared, result.execution))
     if result.source is not None:
         count, _ = yield from send_some(session, result.source.take, form, 0, result.source)
         return count if result.count is None else None
@@ -67,6 +72,40 @@ def let_read(session: "WireSession", *, patient: bool = False) -> Steps[None]:
             yield from wait(PatientAwait(partial(drain, patient=True)))
         else:
             yield from run_async(drain)
+
+
+def _send_shared(session: "WireSession", taker: Taker, execution: Execution | None) -> Steps[int]:
+    """Send every piece of what is read for several: nothing of it is copied for this client."""
+    assert execution is not None
+    count = 0
+    session.release()
+    while (piece := (yield from taker.next(execution.statement_timeout_s))) is not None:
+        yield from wait(Lent(session.transport, piece.data))
+        count += piece.rows
+    return count
+
+
+class Lent(Wait):
+    """Wait until the operating system has taken bytes that are not copied."""
+
+    __slots__ = ("_data", "_resume", "_transport")
+
+    def __init__(self, transport: Transport, data: bytes | memoryview) -> None:
+        super().__init__()
+        self._transport = transport
+        self._data = data
+        self._resume: Resume | None = None
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        self._resume = resume
+        self._transport.lend(self._data, resume)
+
+    def cancel(self, error: BaseException | None = None) -> None:
+        # What the client has begun to read is sent to its end: a message comes as a whole.
+        self._transport.take_back()
+        self.error = error or QueryCanceledError("canceling statement due to user request")
+        if self._resume is not None:
+            self._resume()
 
 
 def _forward(session: "WireSession", result: Result) -> Steps[int]:

@@ -1,11 +1,9 @@
 """The rows of a tablet as a statement sees them, when they are all in memory."""
 
-from functools import partial
-
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.scan import load
+from kalam_pg.query.tail_loads import load
 from kalam_pg.query.transaction import NetChange
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.waits import Steps
 from storage.keys import key_maker
 from storage.layout import Layout, Row
 from storage.stream import StreamTablet
@@ -25,7 +23,7 @@ def live_rows(x: Execution, tablet: Tablet | StreamTablet, rows_max: int) -> Ste
     if isinstance(tablet, Tablet) and not tablet.warm(view):
         if not tablet.is_hot(view):
             return None
-        yield from run_async(partial(load, tablet, view), timeout_s=x.statement_timeout_s)
+        yield from load(x, tablet, view)
     live = tablet.live_rows(view, rows_max)
     changes = x.own_changes(tablet.id)
     if live is None or not changes:

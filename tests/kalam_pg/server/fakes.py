@@ -6,6 +6,7 @@ What a Query asks the fake for:
     stream N     N chunks of 64 KiB by Work that drains                 pause  PAUSE between two rows
     rows N       N chunks of 64 KiB in the outbox                       later  a row after a timer
     boom         an exception   boom work  one in spawned Work          die    FATAL, closing
+    lend N       one piece of N chunks of 64 KiB that is lent; cancelled, the rest is taken back
 """
 
 import socket
@@ -93,12 +94,35 @@ class Run:
 
 
 @dataclass
+class Lending:
+    """Work that has bytes sent from where they are."""
+
+    transport: Transport
+    data: bytes
+    done: int = 0
+    patient: bool = False
+
+    def start(self, resume: Resume, spawn: Spawn) -> None:
+        def done() -> None:
+            self.done += 1
+            resume()
+
+        self.resume = resume
+        self.transport.lend(self.data, done)
+
+    def cancel(self) -> None:
+        self.transport.take_back()
+        self.resume()
+
+
+@dataclass
 class FakeServices:
     """What the sessions of one test share, and what they noted."""
 
     scram: bool = False
     sessions: list["FakeSession"] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
+    lent: list[Lending] = field(default_factory=list)
     modes: list[Mode] = field(default_factory=list)
 
     def session_factory(self, transport: Transport, peer: Peer) -> "FakeSession":
@@ -259,6 +283,10 @@ class FakeSession:
                         await self.transport.drain()
 
                 return Run(stream)
+            case "lend":
+                self._after = DONE + READY
+                self.services.lent.append(Lending(self.transport, CHUNK * int(rest)))
+                return self.services.lent[-1]
             case "patient":
                 self._after = DONE + READY
 

@@ -174,6 +174,56 @@ async def test_a_stream_is_paced_by_its_reader():
         assert sum(isinstance(message, DataRow) for message in messages) == 200
 
 
+def rows_of(messages):
+    return sum(isinstance(message, DataRow) for message in messages)
+
+
+async def test_what_is_lent_is_sent_as_it_is_read_and_never_copied():
+    async with serving() as served:
+        client = await served.connect()
+        await client.send(Query("SELECT 1"), Query("lend 200"), Query("SELECT 1"))
+        connection = served.services.sessions[0].transport
+        await settled(lambda: connection.is_blocked)
+        await trio.testing.wait_all_tasks_blocked()
+        assert (connection.unsent, served.services.lent[0].done) == (0, 0)
+        await alive(served)
+        assert [rows_of(await client.until_ready()) for _ in range(3)] == [1, 200, 1]
+        assert served.services.lent[0].done == 1
+
+
+async def test_what_is_lent_comes_to_the_end_of_its_message_when_it_is_cancelled():
+    async with serving() as served:
+        client = await served.connect()
+        await client.send(Query("lend 200"))
+        connection = served.services.sessions[0].transport
+        await settled(lambda: connection.is_blocked)
+        served.loop.cancel(connection.process_id)
+        await client.send(Query("SELECT 1"))
+        assert [rows_of(await client.until_ready()) for _ in range(2)] == [200, 1]
+        assert served.services.lent[0].done == 0
+
+
+async def test_who_is_lent_something_and_does_not_read_is_ended():
+    async with serving(options=LoopOptions(reader_patience_s=0.05)) as served:
+        client = await served.connect()
+        await client.send(Query("lend 200"))
+        await settled(lambda: served.services.sessions[0].ended == 1)
+        await alive(served)
+        await client.stream.aclose()
+
+
+async def test_who_ends_while_something_is_lent_reads_it_to_its_end():
+    async with serving() as served:
+        client = await served.connect()
+        await client.send(Query("lend 200"))
+        connection = served.services.sessions[0].transport
+        await settled(lambda: connection.is_blocked)
+        served.loop.terminate(connection.process_id, AdminShutdownError("the end"))
+        messages = await client.until_end()
+        assert rows_of(messages) == 200
+        assert type(messages[-1]) is ErrorResponse
+
+
 async def test_an_answer_goes_on_when_the_last_of_it_is_sent_by_a_turn():
     async with serving() as served:
         client = await served.connect()
