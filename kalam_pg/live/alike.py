@@ -5,17 +5,31 @@ are equal when their tablet, bound query, parameters, settings and options are; 
 on more than the row (who asks, what time it is) is equal to none.
 """
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import Final
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
+from kalam_pg.live.commits import Commit
 from kalam_pg.live.filter import LiveQuery
-from kalam_pg.live.hub import Commit
+from kalam_pg.pgwire.encode import notification_body
 
 KEPT_CHARACTERS: Final = 128 << 10
 """Of objects that one kind of subscriptions keeps for those of them that have not come to it yet."""
 
 KEPT_COMMITS: Final = 256
+
+
+class Telling(NamedTuple):
+    """What a commit is to subscriptions of one kind, on channels of one name.
+
+    changes: of the commit. objects: how many are told. bodies: of their NotificationResponses, behind the
+    number of the process.
+    """
+
+    commit: Commit
+    channel: str
+    objects: int
+    bodies: Sequence[bytes]
 
 
 class Alike:
@@ -25,12 +39,13 @@ class Alike:
     first one's for all of them.
     """
 
-    __slots__ = ("__weakref__", "_characters", "_made", "is_shared", "key", "query")
+    __slots__ = ("__weakref__", "_characters", "_made", "_telling", "is_shared", "key", "query")
 
     def __init__(self, key: Hashable = None) -> None:
         self.key = key
         self.query: LiveQuery | None = None
         self.is_shared = False
+        self._telling: Telling | None = None
         self._made: dict[tuple[int, int, int], tuple[str, ...]] = {}
         self._characters = 0
 
@@ -44,6 +59,20 @@ class Alike:
         if made is None:
             made = tuple(make(commit))
             self._keep(key, made)
+        return made
+
+    def telling(
+        self, commit: Commit, channel: str, make: Callable[[Commit], Iterable[str]]
+    ) -> Telling:
+        """The same, as it is sent: of the newest commit it is kept."""
+        newest = self._telling
+        if newest is not None and newest.commit is commit and newest.channel == channel:
+            return newest
+        objects = self.told(commit, make)
+        bodies = [notification_body(channel, one) for one in objects]
+        made = Telling(commit, channel, len(objects), bodies)
+        if self.is_shared:
+            self._telling = made if sum(map(len, bodies)) <= KEPT_CHARACTERS else None
         return made
 
     def _keep(self, key: tuple[int, int, int], made: tuple[str, ...]) -> None:

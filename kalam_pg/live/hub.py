@@ -12,14 +12,12 @@ would take; the hub asks for a sync when somebody waits for one.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from kalam_pg.failures import report
+from kalam_pg.live.commits import Buffer, Commit, Feed, Gap, Position, RowChange, Told
 from storage.errors import KalamError
 from storage.ids import TabletId
-from storage.layout import Row
-from storage.log.log_entry import Op
 from storage.log.writes import WriteSet
 
 OUTBOX_BYTES_MAX: Final = 256 << 10
@@ -28,81 +26,15 @@ OUTBOX_BYTES_MAX: Final = 256 << 10
 READ_CHANGES: Final = 500
 """About how many changes are read from the log at a time: 5 ms."""
 
-END: Final = (1 << 32) - 1
-"""The place behind every change of a transaction."""
-
 _CHANGE_BYTES = 200
-
-
-class Position(NamedTuple):
-    """A place in the commits: behind change `n` of commit `seq`."""
-
-    seq: int
-    n: int = END
-
-    @property
-    def whole_seq(self) -> int:
-        """The newest commit that is wholly before it."""
-        return self.seq if self.n == END else self.seq - 1
-
-
-class RowChange(NamedTuple):
-    """One change of one key, as the log has it. n: its place in its transaction."""
-
-    n: int
-    op: Op
-    row: Row
-    old: Row | None
-
-
-class Commit(NamedTuple):
-    """What one transaction changed in one tablet, or (after a token in its middle) the rest of it."""
-
-    seq: int
-    changes: tuple[RowChange, ...]
-
-
-Told = tuple[tuple[TabletId, Commit], ...]
-"""What followers of each tablet are told of one transaction."""
-
-
-class Gap(NamedTuple):
-    """So many changes of a STREAM table are lost to this subscriber."""
-
-    dropped: int
-
-
-class Feed(Protocol):
-    """The retained log."""
-
-    def after(
-        self, tablet: TabletId, position: Position, through: int, changes: int
-    ) -> Sequence[Commit]:
-        """Commits behind a position, up to commit `through`: about so many changes, whole commits.
-
-        None only if there are none. Raises SnapshotTooOldError when some are there no more.
-        """
-
-
-class Buffer(Feed, Protocol):
-    """The changes that STREAM tables still have; `after` gives those and raises nothing."""
-
-    def check(self, tablet: TabletId, position: Position) -> None:
-        """Raise SnapshotTooOldError unless everything behind a position is there."""
-
-    def kept_from(self, tablet: TabletId) -> Position:
-        """Everything behind this position is there."""
-
-    def count(self, tablet: TabletId, position: Position, through: int) -> int:
-        """How many changes are there behind a position, up to commit `through`."""
 
 
 class Subscriber:
     """One reader of one tablet. `Hub.subscribe` makes it, and `start` or `resume` sets it going.
 
-    wake: there may be something to take. position: behind the last that was taken. delivered: changes
-    taken. reason: why it was ended, None while it lives. since: what was published until this commit
-    was not told to it. stream: it is a STREAM table's tablet.
+    wake: there may be something to take. tell: takes a commit at once, if it can; whether it has. position:
+    behind the last that was taken. delivered: changes taken. reason: why it was ended, None while it lives.
+    since: what was published until this commit was not told to it. stream: it is a STREAM table's tablet.
     """
 
     __slots__ = (
@@ -119,6 +51,7 @@ class Subscriber:
         "since",
         "stream",
         "tablet",
+        "tell",
         "wake",
     )
 
@@ -134,6 +67,7 @@ class Subscriber:
         self.tablet = tablet
         self.stream = stream
         self.wake = wake
+        self.tell: Callable[[Commit], bool] | None = None
         self.bytes_max = bytes_max
         self.position: Position | None = None
         self.delivered = 0
@@ -276,14 +210,15 @@ class Subscriber:
             taken.append(commit)
         if taken:
             self._passed(taken)
+            self._outbox = outbox or None
         return taken
 
     def _passed(self, commits: Sequence[Commit]) -> None:
         self.position = Position(commits[-1].seq)
         self.delivered += _count(commits)
 
-    def hear(self, commit: Commit) -> None:
-        """For `Hub`: a commit of the tablet is published and durable."""
+    def hear(self, commit: Commit, behind: Position) -> None:
+        """For `Hub`: a commit of the tablet is published and durable. behind: the place behind it."""
         if self._behind or self.reason is not None:
             if commit.seq > self.since:
                 self._missed += len(commit.changes)
@@ -292,6 +227,11 @@ class Subscriber:
             return
         if self.position is not None and commit.seq <= self.position.seq:
             return  # It was not durable when the snapshot was read, which has it.
+        tell = None if self._outbox or self.position is None else self.tell
+        if tell is not None and tell(commit):
+            self.position = behind
+            self.delivered += len(commit.changes)
+            return
         size = _size(commit)
         if self._bytes and self._bytes + size > self.bytes_max:
             self._overflow(commit)
@@ -451,16 +391,23 @@ class Hub:
 
     def _tell(self, seq: int, told: Told) -> None:
         self.through = max(self.through, seq)
+        behind = Position(seq)
         for tablet, commit in told:
             for subscriber in tuple(self._subscribers.get(tablet, ())):
-                self._guarded(subscriber, partial(subscriber.hear, commit))
+                try:
+                    subscriber.hear(commit, behind)
+                except Exception as exc:  # noqa: BLE001 -- as in `_guarded`, which costs more
+                    self._failed(subscriber, exc)
 
     def _guarded(self, subscriber: Subscriber, call: Callable[[], None]) -> None:
         try:
             call()
         except Exception as exc:  # noqa: BLE001 -- it costs this subscriber, never the commit
-            report("a subscriber could not be told", exc)
-            self.stop(subscriber)
+            self._failed(subscriber, exc)
+
+    def _failed(self, subscriber: Subscriber, exc: Exception) -> None:
+        report("a subscriber could not be told", exc)
+        self.stop(subscriber)
 
 
 def _count(commits: Iterable[Commit]) -> int:

@@ -1,13 +1,14 @@
 """One subscription: what its query shows of the commits of its tablet, as the objects that a client gets."""
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live import payload
 from kalam_pg.live.alike import Alike, Kinds
+from kalam_pg.live.commits import Commit, Gap
 from kalam_pg.live.filter import LiveQuery, Seen
-from kalam_pg.live.hub import Commit, Gap, Subscriber
+from kalam_pg.live.hub import Subscriber
 from kalam_pg.live.payload import ChangeEncoder
 from storage.errors import KalamError
 from storage.ids import TabletId
@@ -65,6 +66,7 @@ class Subscription:
         "_encoder",
         "_flushed",
         "_listed",
+        "_push",
         "_skipped",
         "about",
         "channel",
@@ -88,11 +90,15 @@ class Subscription:
         alike: Alike,
         subscriber: Subscriber,
         listed: "LiveQueries",
+        push: Callable[[Sequence[bytes]], bool],
         *,
         progress_s: float = 0.0,
         flush: bool = False,
     ) -> None:
-        """flush: it tells which of its changes are in segments."""
+        """push: sends bodies of notifications to a client that may be told something now; whether it did.
+
+        flush: it tells which of its changes are in segments.
+        """
         self.channel = channel
         self.about = about
         self.query = query
@@ -104,6 +110,8 @@ class Subscription:
         self.silent_until = 0.0
         self._encoder = encoder
         self._alike = alike
+        self._push = push
+        subscriber.tell = self.tell
         self._skipped = 0  # Changes that it does not show, since the last that it does.
         self._flushed = 0  # To be told once everything before is: later ones take its place.
         self._listed = listed
@@ -139,6 +147,23 @@ class Subscription:
         """The table's changes up to this commit are in segments."""
         self._flushed = through
         self.subscriber.wake()
+
+    def tell(self, commit: Commit) -> bool:
+        """For `Subscriber.tell`: tell it now, if the client may be told; whether that is done."""
+        if self._flushed or self.progress_s or self.ended:
+            return False  # In its turn, with what else there is to tell.
+        try:
+            telling = self._alike.telling(commit, self.channel, self._told)
+        except KalamError:
+            return False  # It is told in its turn, as the last.
+        if telling.objects:
+            if not self._push(telling.bodies):
+                return False
+            self._skipped = 0
+            self.delivered += telling.objects
+        else:
+            self._skipped += len(commit.changes)
+        return True
 
     def take(self, bytes_max: int) -> list[str]:
         """The next objects, of whole commits; the last one is the error that ended it, if one did.

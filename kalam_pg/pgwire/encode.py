@@ -53,6 +53,7 @@ _READY: Final[dict[str, bytes]] = {
 _COUNT = struct.Struct(">H").pack
 _INT32 = struct.Struct(">i").pack
 _HEADER = struct.Struct(">ci").pack
+_NOTIFICATION = struct.Struct(">cii").pack
 _ROW = struct.Struct(">ciH").pack
 _COLUMN = struct.Struct(">IhIhih").pack
 _NULL = b"\xff\xff\xff\xff"
@@ -129,6 +130,16 @@ def notice_response(fields: Iterable[tuple[str, str]]) -> bytes:
 def notification(process_id: int, channel: str, payload: str) -> bytes:
     """'A'."""
     return _message(b"A", _INT32(process_id) + _string(channel) + _string(payload))
+
+
+def notification_body(channel: str, payload: str) -> bytes:
+    """What is the same of an 'A' whoever is told it: `notification_head` comes before."""
+    return _string(channel) + _string(payload)
+
+
+def notification_head(process_id: int, body: bytes) -> bytes:
+    """'A', up to the body."""
+    return _NOTIFICATION(b"A", len(body) + 8, process_id)
 
 
 def parameter_status(name: str, value: str) -> bytes:

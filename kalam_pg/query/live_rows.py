@@ -18,8 +18,9 @@ from catalog.errors import QueryCanceledError
 from catalog.types.registry import INT8, NUMERIC, TEXT, by_oid
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.live.commits import Commit, Gap
 from kalam_pg.live.filter import LiveQuery, Seen
-from kalam_pg.live.hub import OUTBOX_BYTES_MAX, Commit, Gap, Hub, Subscriber
+from kalam_pg.live.hub import OUTBOX_BYTES_MAX, Hub, Subscriber
 from kalam_pg.live.subscription import About, LiveQueries
 from kalam_pg.query.portion import Portion, RowPortion
 from kalam_pg.query.row_source import RowSource

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from kalam_pg.live.hub import END, Commit, Position, RowChange
+from kalam_pg.live.commits import END, Commit, Position, RowChange
 from kalam_pg.query.committer import Committer
 from storage.engine import Engine, WriteSet
 from storage.errors import SnapshotTooOldError

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from kalam_pg.live.hub import Commit, Position, RowChange
+from kalam_pg.live.commits import Commit, Position, RowChange
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.streams import StreamRegistry

@@ -16,6 +16,7 @@ import structlog
 from kalam_pg.pgwire.notices import error_bytes
 from kalam_pg.server.channel import Channel
 from kalam_pg.server.opening import OpeningRefusedError
+from kalam_pg.server.resume import Resume
 from kalam_pg.server.timers import Entry
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, ServedSession, Work
 from storage.errors import KalamError
@@ -38,24 +39,6 @@ GOODBYE_S: Final = 2.0
 a reset, which makes the peer forget the error message it has not read yet."""
 
 log = structlog.get_logger("kalam_pg.server")
-
-
-class Resume:
-    """What one start of Work was given; only the first call counts, and only while it is due."""
-
-    __slots__ = ("connection",)
-
-    def __init__(self, connection: "Connection") -> None:
-        self.connection = connection
-
-    def __call__(self) -> None:
-        connection = self.connection
-        if connection.waiting_for is self:
-            connection.waiting_for = None
-            connection.work = None
-            connection.read_ahead = 0
-            if not connection.in_turn:
-                connection.want_turn()
 
 
 class Connection(Channel):
@@ -388,6 +371,18 @@ class Connection(Channel):
         """See `Transport`."""
         if not self.closed and not self.in_turn:
             self.want_turn()
+
+    @property
+    def idles(self) -> bool:
+        """See `Transport`."""
+        return not (self._blocked or self.in_turn or self.ending) and self.work is None
+
+    def push(self) -> None:
+        """See `Transport`."""
+        if self.unsent < WRITE_BYTES_MIN:
+            self.loop.send_later(self)
+        else:
+            self.flush()  # It would be kept for all who are told the same until the round ends.
 
     def run_sync_soon(self, callback: Callable[[], None]) -> None:
         """See `Transport`."""

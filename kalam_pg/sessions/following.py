@@ -16,7 +16,8 @@ from catalog.errors import (
 )
 from catalog.model import TableKind
 from catalog.privileges import Action, check_table
-from kalam_pg.live.hub import END, Position, Subscriber
+from kalam_pg.live.commits import END, Position
+from kalam_pg.live.hub import Subscriber
 from kalam_pg.live.subscription import About
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows, Shown, live_columns

@@ -4,7 +4,7 @@ A channel belongs to the user that the session is (`live.channels`). What a tran
 when it is committed, in commit order, whatever has become of its client; ROLLBACK takes it back.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from catalog.errors import FeatureNotSupportedError, InsufficientPrivilegeError
@@ -30,6 +30,9 @@ class Ears(Protocol):
 
     def wake(self) -> None:
         """Something has come for the session, which may be asleep."""
+
+    def push(self, bodies: Sequence[bytes]) -> bool:
+        """Send these bodies of notifications now, if the client may be told anything; whether it did."""
 
     def overflow(self) -> None:
         """More has come than is kept for it: end it."""

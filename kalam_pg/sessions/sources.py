@@ -9,7 +9,7 @@ from catalog.model import Role, TableKind
 from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
 from catalog.system import LiveRows
-from kalam_pg.live.hub import END, Position
+from kalam_pg.live.commits import END, Position
 from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.settings import SETTINGS, display

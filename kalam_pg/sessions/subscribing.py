@@ -5,7 +5,7 @@ missed; it is told from the end of its transaction on (`sessions.streams`). The 
 committed: what the transaction itself has written is told when it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
@@ -15,8 +15,9 @@ from catalog.privileges import Action, check_table
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.alike import Alike
+from kalam_pg.live.commits import Position
 from kalam_pg.live.filter import LiveQuery, is_exact
-from kalam_pg.live.hub import Position, Subscriber
+from kalam_pg.live.hub import Subscriber
 from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
 from kalam_pg.query.execution import Execution, Result
@@ -118,6 +119,7 @@ class Parts(TypedDict):
     alike: Alike
     subscriber: Subscriber
     listed: LiveQueries
+    push: Callable[[Sequence[bytes]], bool]
     progress_s: float
     flush: bool
 
@@ -153,6 +155,7 @@ def join(
             tablet, sql.ears.wake, stream=query.table.kind is TableKind.STREAM
         ),
         "listed": database.live_queries,
+        "push": sql.ears.push,
         "progress_s": options.progress_ms / 1000.0,
         "flush": options.flush,
     }

@@ -17,6 +17,7 @@ from catalog.model import Table
 from catalog.privileges import Action, check_table
 from kalam_pg.failures import known
 from kalam_pg.live import payload
+from kalam_pg.live.commits import Commit
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query import outcome
 from kalam_pg.query.execution import Execution, Result
@@ -50,6 +51,9 @@ class TableStream(Subscription):
     fresh: bool
     newest: bool
     rows: PlannedSubscription | None
+
+    def tell(self, commit: Commit) -> bool:
+        return not self.fresh and self.rows is None and super().tell(commit)
 
     @property
     def waits(self) -> bool:

@@ -136,6 +136,13 @@ class Transport(Protocol):
         Does nothing while Work runs: advance comes after it anyway.
         """
 
+    @property
+    def idles(self) -> bool:
+        """Whether no turn and no Work runs, and the peer has read all that it was sent."""
+
+    def push(self) -> None:
+        """Send what was put into the outbox while it `idles`."""
+
     def finished(self) -> None:
         """What the session returned `PENDING` for has ended: from the loop's thread, never from inside
         `advance`.

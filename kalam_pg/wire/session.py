@@ -5,7 +5,7 @@
 else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from catalog.errors import (
     AdminShutdownError,
@@ -17,7 +17,7 @@ from catalog.errors import (
 from kalam_pg.failures import known
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
-from kalam_pg.pgwire.encode import parameter_status, ready_for_query
+from kalam_pg.pgwire.encode import notification_head, parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
@@ -210,6 +210,27 @@ class WireSession:
     def wake(self) -> None:
         """See `sessions.listening.Ears`."""
         self.transport.schedule()
+
+    def push(self, bodies: Sequence[bytes]) -> bool:
+        """See `sessions.listening.Ears`."""
+        sql = self.sql
+        if (
+            self._flow is not None
+            or self.flow_is_extended
+            or self.closing
+            or sql is None
+            or sql.transaction is not None
+            or self.decoder.buffered
+            or len(self.outbox) > pushes.PUSHED_BYTES
+            or not self.transport.idles
+        ):
+            return False
+        process_id = self.process_id
+        for body in bodies:
+            self.outbox += notification_head(process_id, body)
+            self.outbox += body
+        self.transport.push()
+        return True
 
     def overflow(self) -> None:
         """See `sessions.listening.Ears`."""

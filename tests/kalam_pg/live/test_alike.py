@@ -5,8 +5,8 @@ import gc
 import pytest
 
 from kalam_pg.live.alike import KEPT_CHARACTERS, KEPT_COMMITS, Kinds
+from kalam_pg.live.commits import Commit, RowChange
 from kalam_pg.live.filter import is_exact
-from kalam_pg.live.hub import Commit, RowChange
 from storage.log.log_entry import Op
 
 
@@ -36,6 +36,18 @@ def test_equal_ones_share_what_the_first_of_them_has_made():
     assert len(make.made) == 5
     # After a token in its middle the rest of a commit is something else.
     assert [text.strip() for text in two.told(commit(3, 1), make)] == ["3.1"]
+
+
+def test_what_is_sent_is_made_once_for_channels_of_one_name():
+    kinds, make = Kinds(), Maker()
+    one, _two = kinds.of("kind"), kinds.of("kind")
+    first = commit(1, 0, 1)
+    told = one.telling(first, "news", make)
+    assert (told.objects, told.bodies[0]) == (2, b"news\0" + b"1.0".ljust(10) + b"\0")
+    assert one.telling(first, "news", make) is told
+    assert one.telling(first, "mine", make).bodies[1].startswith(b"mine\0001.1")
+    assert one.telling(commit(2, 0), "news", make).bodies[0].startswith(b"news\0002.0")
+    assert len(make.made) == 2
 
 
 @pytest.mark.parametrize("key", [None, "other"])

@@ -5,7 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
 
-from kalam_pg.live.hub import END, Commit, Gap, Hub, Position, RowChange, Subscriber
+from kalam_pg.live.commits import END, Commit, Gap, Position, RowChange
+from kalam_pg.live.hub import Hub, Subscriber
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.log.log_entry import Op
@@ -124,6 +125,51 @@ def drained(subscriber: Subscriber) -> list[str]:
     while part := subscriber.take(300):
         found += texts(part)
     return found
+
+
+def test_a_commit_is_taken_at_once_where_nothing_waits_before_it():
+    lab, woken, told = Lab(), [], []
+    may = True
+
+    def tell(commit):
+        if may:
+            told.append(commit.seq)
+        return may
+
+    reader = lab.hub.subscribe(A, lambda: woken.append(1))
+    reader.tell = tell
+    before = lab.commit((A, "before it begins"))
+    assert not told
+    reader.start(0)
+    assert [commit.seq for commit in reader.take()] == [before]
+    first = lab.commit((A, "a"))
+    assert (told, reader.waits, reader.position) == ([first], False, Position(first))
+    may = False
+    second = lab.commit((A, "b"))
+    may = True
+    third = lab.commit((A, "c"))  # Not before the second.
+    assert told == [first]
+    assert [commit.seq for commit in reader.take()] == [second, third]
+    fourth = lab.commit((A, "d"), synced=False)
+    assert told == [first]
+    lab.sync()
+    assert told == [first, fourth]
+    assert reader.delivered == 5
+    assert len(woken) == 3
+
+
+def test_one_that_cannot_be_told_at_once_costs_nobody_else_anything():
+    lab, told = Lab(), []
+
+    def fails(_commit):
+        raise RuntimeError("a bug")
+
+    broken, reader = (lab.hub.subscribe(A, lambda: None) for _ in range(2))
+    broken.tell, reader.tell = fails, lambda commit: told.append(commit.seq) or True
+    broken.start(0)
+    reader.start(0)
+    assert [lab.commit((A, "a")), lab.commit((A, "b"))] == told
+    assert len(lab.hub) == 1
 
 
 def test_a_commit_is_told_to_the_subscribers_of_its_tablets_and_to_nobody_else():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kalam_pg.live.hub import Position
+from kalam_pg.live.commits import Position
 from kalam_pg.query.log_feed import LogFeed
 from storage.engine import Engine, Write, WriteSet
 from storage.errors import SnapshotTooOldError

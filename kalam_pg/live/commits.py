@@ -1,0 +1,74 @@
+"""What is told of commits: what they changed in one tablet, where one stands among them, and who has them."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
+
+from storage.ids import TabletId
+from storage.layout import Row
+from storage.log.log_entry import Op
+
+END: Final = (1 << 32) - 1
+"""The place behind every change of a transaction."""
+
+
+class Position(NamedTuple):
+    """A place in the commits: behind change `n` of commit `seq`."""
+
+    seq: int
+    n: int = END
+
+    @property
+    def whole_seq(self) -> int:
+        """The newest commit that is wholly before it."""
+        return self.seq if self.n == END else self.seq - 1
+
+
+class RowChange(NamedTuple):
+    """One change of one key, as the log has it. n: its place in its transaction."""
+
+    n: int
+    op: Op
+    row: Row
+    old: Row | None
+
+
+class Commit(NamedTuple):
+    """What one transaction changed in one tablet, or (after a token in its middle) the rest of it."""
+
+    seq: int
+    changes: tuple[RowChange, ...]
+
+
+Told = tuple[tuple[TabletId, Commit], ...]
+"""What followers of each tablet are told of one transaction."""
+
+
+class Gap(NamedTuple):
+    """So many changes of a STREAM table are lost to this subscriber."""
+
+    dropped: int
+
+
+class Feed(Protocol):
+    """The retained log."""
+
+    def after(
+        self, tablet: TabletId, position: Position, through: int, changes: int
+    ) -> Sequence[Commit]:
+        """Commits behind a position, up to commit `through`: about so many changes, whole commits.
+
+        None only if there are none. Raises SnapshotTooOldError when some are there no more.
+        """
+
+
+class Buffer(Feed, Protocol):
+    """The changes that STREAM tables still have; `after` gives those and raises nothing."""
+
+    def check(self, tablet: TabletId, position: Position) -> None:
+        """Raise SnapshotTooOldError unless everything behind a position is there."""
+
+    def kept_from(self, tablet: TabletId) -> Position:
+        """Everything behind this position is there."""
+
+    def count(self, tablet: TabletId, position: Position, through: int) -> int:
+        """How many changes are there behind a position, up to commit `through`."""
