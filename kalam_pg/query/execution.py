@@ -78,8 +78,12 @@ class Result:
     @property
     def open(self) -> bool:
         """Whether its rows are yet to come."""
-        yet_to_come = (self.source, self.stream, self.shared, self.copy_in)
-        return any(one is not None for one in yet_to_come)
+        return (
+            self.source is not None
+            or self.stream is not None
+            or self.shared is not None
+            or self.copy_in is not None
+        )
 
     def close(self) -> None:
         """Nobody reads on. Again is no error."""
