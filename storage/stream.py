@@ -91,6 +91,7 @@ class StreamTablet:
         self._begin = 0
         self._newest: dict[bytes, StreamChange] = {}
         self._rows = 0
+        self._begun = 0  # The commit of the newest TRUNCATE.
 
     def __len__(self) -> int:
         return len(self._changes) - self._begin
@@ -141,8 +142,7 @@ class StreamTablet:
 
     def _add(self, change: StreamChange) -> None:
         if change.op is Op.TRUNCATE:
-            while len(self):
-                self._drop_oldest()
+            self._empty(change.seq)
         else:
             before = self._newest.get(change.key)
             self._rows += (change.op is not Op.DELETE) - (
@@ -171,6 +171,17 @@ class StreamTablet:
         if self._newest.get(change.key) is change:
             del self._newest[change.key]
             self._rows -= change.op is not Op.DELETE
+
+    def _empty(self, seq: int) -> None:
+        """Let all rows go. Of the changes that made them the newest stay, for those who are late."""
+        self._newest = {}
+        self._rows = 0
+        self._begun = seq
+        if len(self) > HISTORY_MIN:
+            last = self._changes[-HISTORY_MIN - 1]
+            assert last is not None
+            self.forgotten = max(self.forgotten, (last.seq, last.n))
+            self._changes, self._begin = self._changes[-HISTORY_MIN:], 0
 
     def _thin(self, excess: int) -> None:
         """Drop the oldest changes that have no row to show, so many of them."""
@@ -209,7 +220,7 @@ class StreamTablet:
     def get(self, view: View, key: bytes) -> Version | None:
         """The live row of a key."""
         change = self._newest.get(key)
-        if change is not None and change.seq > view.seq:
+        if view.seq < (self._begun if change is None else change.seq):
             change = next((c for c in self._seen(view) if c.key == key), None)
         if change is None or change.op is Op.DELETE or change.at_us <= self._expired_us():
             return None
@@ -222,7 +233,7 @@ class StreamTablet:
         for change in self._seen(view):
             if change.at_us <= expired_us:
                 return
-            if change.key not in seen and change.op is not Op.TRUNCATE:
+            if change.key not in seen:
                 seen.add(change.key)
                 row = change.row
                 if change.op is not Op.DELETE and all(row[at] == value for at, value in equals):
@@ -275,11 +286,11 @@ class StreamTablet:
         return (change for change in self._changes if change is not None)
 
     def _seen(self, view: View) -> Iterator[StreamChange]:
-        """What a view sees, newest first, as long as it is there."""
+        """What a view sees, newest first, as long as it is there: nothing from before a TRUNCATE."""
         changes = self._changes
         for at in range(self._behind((view.seq, END)) - 1, self._begin - 1, -1):
             change = changes[at]
-            if change is None:
+            if change is None or change.op is Op.TRUNCATE:
                 return
             yield change
 
@@ -289,6 +300,11 @@ class StreamTablet:
 
     def _version(self, change: StreamChange) -> Version:
         return Version(change.seq, 0, change.op, change.row, self.layout.version, None)
+
+
+def empty(tablet: TabletId, layout: Layout) -> StreamTablet:
+    """What is read of a tablet, whatever its table's kind, when it is known to have no rows."""
+    return StreamTablet(tablet, StreamLimits(layout, 0, 0), lambda: 0)
 
 
 def _place(change: StreamChange | None) -> Place:

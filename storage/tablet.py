@@ -176,7 +176,7 @@ class Tablet:
         find: Callable[[SegmentReader, bytes, Layout], Found | None],
         manifest: Manifest,
     ) -> Version | None:
-        newest = manifest.incarnation
+        newest = manifest.hidden_through
         version = view.find(self.id, key)
         if version is not None and version.seq > newest:
             if version.op != Op.DELETE:
@@ -220,7 +220,7 @@ class Tablet:
             return 0
         tail = self._tail
         if tail is not None and tail.base <= manifest.flushed_through:
-            return max(tail.base, manifest.incarnation)
+            return max(tail.base, manifest.hidden_through)
         return manifest.flushed_through
 
     def ranked(self, view: View, equal: int, value: Value, by: int | None) -> Ranked | None:
@@ -237,7 +237,7 @@ class Tablet:
         if index is None:
             return None
         self.last_used = next(_USES)
-        after = max(tail.base, manifest.incarnation)
+        after = max(tail.base, manifest.hidden_through)
         cold = [s for s in manifest.segments if s.min_seq <= after] if manifest.segments else ()
         return Ranked(tail, index, value, tail.cut(after, view.seq), cold)
 
@@ -306,7 +306,7 @@ class Tablet:
         if not manifest.segments:
             return manifest.flushed_through
         tail = self._tail
-        begun = manifest.incarnation
+        begun = manifest.hidden_through
         return begun if tail is not None and tail.base <= begun else None
 
     def sight(self, view: View, scan: Scan, changes: Mapping[bytes, Row | None]) -> Sight:
@@ -396,7 +396,8 @@ class Tablet:
         manifest = self.manifest_at(view.seq)
         entries, size = self._count.at(view, self.id, manifest.flushed_through)
         return TabletStats(
-            hot_rows=entries,
+            # A TRUNCATE is an entry without a row.
+            hot_rows=entries - (manifest.incarnation > manifest.flushed_through),
             hot_bytes=size,
             cold_rows=manifest.rows,
             cold_bytes=manifest.size,
@@ -459,7 +460,7 @@ class Tablet:
 
     def _newest_of_tail(self, tail: Tail, view: View, equals: Equals) -> Iterator[Version]:
         version = self.layout.version
-        floor = max(tail.base, self.manifest_at(view.seq).incarnation)
+        floor = max(tail.base, self.manifest_at(view.seq).hidden_through)
         for seq, row in tail.newest(floor, view.seq, equals):
             yield Version(seq, 0, Op.INSERT, row, version, None)
 

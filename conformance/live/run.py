@@ -172,6 +172,8 @@ class Run:
             with suppress(psycopg.OperationalError), self.server.connect("alice") as connection:
                 while not self._over.is_set():
                     with connection.transaction():
+                        if random.random() < 0.02:
+                            connection.execute(f"TRUNCATE {TABLE}")
                         for _ in range(random.choice((1, 1, 2, 3, 20))):
                             # Keys of its own: two writers do not wait for each other.
                             key = random.randint(1, KEYS) * WRITERS + number

@@ -10,7 +10,7 @@ Step = tuple[str, tuple[int, ...]]
 
 STEPS: dict[str, tuple[float, tuple[int, ...]]] = {
     "write": (8, (KEYS, KEYS)),
-    "truncate": (0.3, ()),
+    "truncate": (0.3, (3,)),
     "hold": (1.5, ()),
     "read": (2, (3,)),
     "release": (0.8, (3,)),

@@ -25,6 +25,7 @@ RULES = {
     "newest_noted": "open the newest manifest that there is, whatever the log knows of it",
     "noted_first": "publish a version though the log does not know the one before it",
     "trim_by_note": "trim what is in a manifest that the log does not know yet",
+    "truncate_first": "a commit that truncates hides what it writes itself",
 }
 """What a world does that leaves a rule out."""
 
@@ -39,6 +40,14 @@ class ToldError(Exception):
 
 Row = tuple[int, int | None]
 """(seq, value) of a version; None is a tombstone."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one commit changes: None deletes. truncates: everything that was there goes first."""
+
+    changes: dict[int, int | None]
+    truncates: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,8 +105,8 @@ class World:
         self.rules = rules
         self.random = Random(seed)
         self.seq = self.value = self.files_made = self.manifests_made = 0
-        self.history: list[tuple[int, dict[int, int | None] | None]] = []  # None: TRUNCATE.
-        self.log: list[tuple[int, dict[int, int | None] | None]] = []
+        self.history: list[tuple[int, Commit]] = []
+        self.log: list[tuple[int, Commit]] = []
         self.complete_from = self.retained_from = self.tombstones_from = 1
         self.files: dict[int, dict[int, Row]] = {}
         self.disk = [Manifest()]
@@ -116,13 +125,12 @@ class World:
     def state(self, seq: int) -> dict[int, Row]:
         """The newest version of every key, tombstones too, since the last TRUNCATE."""
         found: dict[int, Row] = {}
-        for at, changes in self.history:
+        for at, commit in self.history:
             if at > seq:
                 break
-            if changes is None:
+            if commit.truncates:
                 found = {}
-                continue
-            for key, value in changes.items():
+            for key, value in commit.changes.items():
                 if value is not None or key in found:
                     found[key] = (at, value)
         return found
@@ -137,10 +145,12 @@ class World:
             self.value += 1
             gone = number in live and (first + second) % 3 == 0
             changes[number] = None if gone else self.value
-        self._commit(changes)
+        self._commit(Commit(changes))
 
-    def truncate(self) -> None:
-        self._commit(None)
+    def truncate(self, rows: int) -> None:
+        """Commit a TRUNCATE, and perhaps rows that come after it."""
+        self.value += rows
+        self._commit(Commit({key: self.value - key for key in range(rows)}, truncates=True))
 
     def hold(self) -> None:
         """A view begins, and reads."""
@@ -178,7 +188,7 @@ class World:
         work = self.flushing
         assert work is not None
         after = self._manifest_at(work.upto)
-        rows = self._hot(max(after.through, after.began), work.upto)
+        rows = self._hot(max(after.through, self._before(after.began)), work.upto)
         if not rows:
             work.done = True
             return
@@ -203,7 +213,7 @@ class World:
                 self.sure = False
 
     def _flushed(self, work: Work, newest: Manifest) -> Manifest | None:
-        if any(changes is None and seq > work.upto for seq, changes in self.history):
+        if any(commit.truncates and seq > work.upto for seq, commit in self.history):
             return None  # A TRUNCATE has hidden all of it.
         cold = self._manifest_at(work.upto)
         segments = (*cold.segments, *work.written)
@@ -447,21 +457,24 @@ class World:
             fitting = self.kept
         found = fitting[-1] if fitting else Manifest()
         begun = max(
-            (at for at, changes in self.history if changes is None and at <= seq), default=0
+            (at for at, commit in self.history if commit.truncates and at <= seq), default=0
         )
         if begun > found.began:
-            return Manifest(found.number, begun, begun)
+            return Manifest(found.number, self._before(begun), begun)
         return found
+
+    def _before(self, began: int) -> int:
+        """The newest commit that is hidden from who sees a TRUNCATE."""
+        return began - 1 if "truncate_first" in self.rules and began else began
 
     def _hot(self, after: int, upto: int) -> dict[int, Row]:
         """The newest version of each key in a part of the log."""
         found: dict[int, Row] = {}
-        for seq, changes in self.log:
+        for seq, commit in self.log:
             if after < seq <= upto:
-                if changes is None:
+                if commit.truncates:
                     found = {}
-                    continue
-                for key, value in changes.items():
+                for key, value in commit.changes.items():
                     found[key] = (seq, value)
         return found
 
@@ -479,12 +492,12 @@ class World:
             raise ToldError(f"file {segment.file} is gone under a reader")
         return self.files[segment.file]
 
-    def _commit(self, changes: dict[int, int | None] | None) -> None:
+    def _commit(self, commit: Commit) -> None:
         self.seq += 1
         if not self.sure and "noted_with_entry" in self.rules:
             self.noted = self.sure = True
-        self.history.append((self.seq, changes))
-        self.log.append((self.seq, changes))
+        self.history.append((self.seq, commit))
+        self.log.append((self.seq, commit))
 
     def _nothing(self) -> None:
         """A step that is not known yet."""

@@ -96,9 +96,12 @@ class ChangeEncoder:
         )
 
 
-def truncate(table: str, seq: int) -> str:
-    """All rows are gone."""
-    return f'{{"op":"truncate","table":{quote(table)},"seq":"{seq}"}}'
+def truncate(table: str, seq: int, n: int, *, last: bool) -> str:
+    """All rows are gone. n, last: as of a change."""
+    return (
+        f'{{"op":"truncate","table":{quote(table)},"seq":"{seq}"'
+        f',"token":"{seq}.{n}","last":{_bool(last)}}}'
+    )
 
 
 def progress(seq: int) -> str:

@@ -214,24 +214,29 @@ class Subscription:
 
     def _told(self, commit: Commit) -> Iterator[str]:
         """The objects of one commit; the last of them says so."""
-        seen: list[tuple[int, Seen]] = []
+        seen: list[tuple[int, Seen | None]] = []  # None: the table was truncated.
         for change in commit.changes:
             if change.op is Op.TRUNCATE:
-                yield payload.truncate(self._encoder.table, commit.seq)
+                seen.append((change.n, None))
                 continue
             one = self.query.see(change.op, change.row, change.old, commit.seq, self.context)
             if one is not None:
                 seen.append((change.n, one))
-        for at, (n, one) in enumerate(seen, 1):
-            yield self._encoder.change(
-                one.op,
+        encoder = self._encoder
+        for at, (n, shown) in enumerate(seen, 1):
+            last = at == len(seen)
+            if shown is None:
+                yield payload.truncate(encoder.table, commit.seq, n, last=last)
+                continue
+            yield encoder.change(
+                shown.op,
                 commit.seq,
                 n,
-                one.key,
-                last=at == len(seen),
-                row=one.row,
-                old=one.old,
-                why=one.why,
+                shown.key,
+                last=last,
+                row=shown.row,
+                old=shown.old,
+                why=shown.why,
             )
 
 

@@ -75,8 +75,13 @@ def creation_namespace(context: DdlContext, name: st.TableName) -> Namespace:
 
 def find_relation(context: DdlContext, name: st.TableName) -> Relation:
     """The table or view of that name. Raises 42P01."""
+    return relation_in(context.snapshot, context.search_path, name)
+
+
+def relation_in(snapshot: Snapshot, search_path: Sequence[str], name: st.TableName) -> Relation:
+    """As `find_relation`, for who defines nothing."""
     changes.require_not_system(name.schema)
-    relation = context.snapshot.find(name.schema, name.name, context.search_path)
+    relation = snapshot.find(name.schema, name.name, search_path)
     if relation is None:
         raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
     return relation

@@ -19,7 +19,7 @@ from kalam_pg.sql.tree import OutputColumn
 from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.view import View
-from storage.stream import StreamTablet
+from storage.stream import StreamTablet, empty
 from storage.tablet import Tablet
 
 if TYPE_CHECKING:
@@ -260,5 +260,7 @@ class Execution:
             self._view = None
 
     def tablet(self, table: Table) -> Tablet | StreamTablet:
-        """The tablet that this user's name for the table means."""
-        return self.database.tablet(table, self.user)
+        """The tablet that this user's name for the table means, empty once the transaction truncated it."""
+        tablet = self.database.tablet(table, self.user)
+        emptied = self.transaction.emptied
+        return empty(tablet.id, table.layout) if emptied and tablet.id in emptied else tablet

@@ -25,7 +25,7 @@ from kalam_pg.query.locks.modes import (
 )
 from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
 from kalam_pg.query.row_source import RowSource, Whole
-from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, still_there
+from kalam_pg.query.rows import Found, Target, enter, is_newest, lock_key, newest, still_there
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps, breathe
@@ -207,6 +207,8 @@ def _lock(x: Execution, lock: RowLock, target: Target, found: Row) -> Steps[Foun
     was = found[lock.start : lock.stop]
     key = lock.rules.key_of(was)
     locks, name = x.database.locks, (target.id, key)
+    if locks.is_guarded(target.id):
+        yield from enter(x, target.id)  # Also with SKIP LOCKED and NOWAIT, as for a table.
     if not locks.lock_nowait(x.transaction, name, lock.mode):
         if lock.wait == "SKIP LOCKED":
             return None

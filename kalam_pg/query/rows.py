@@ -11,7 +11,7 @@ import trio
 
 from catalog.errors import UniqueViolationError
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.locks.modes import FOR_UPDATE, Mode
+from kalam_pg.query.locks.modes import FOR_UPDATE, ROW_EXCLUSIVE, Mode
 from kalam_pg.query.locks.waits import take
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
@@ -47,9 +47,15 @@ def lock_key(x: Execution, target: Target, key: bytes, mode: Mode = FOR_UPDATE) 
     """Lock a key of a tablet, existing or not. True if it had to wait. Raises 40P01, 55P03, 57014."""
     name = (target.id, key)
     locks, transaction = x.database.locks, x.transaction
+    waited = locks.is_guarded(target.id) and (yield from enter(x, target.id))
     if locks.lock_nowait(transaction, name, mode):
-        return False
+        return waited
     return (yield from take(locks, transaction, name, mode, x.patience()))
+
+
+def enter(x: Execution, tablet: TabletId) -> Steps[bool]:
+    """Lock a guarded tablet for what is done to its rows. True if it had to wait."""
+    return (yield from take(x.database.locks, x.transaction, tablet, ROW_EXCLUSIVE, x.patience()))
 
 
 def committed(x: Execution, target: Target, key: bytes, view: View) -> Steps[Version | None]:
@@ -145,6 +151,8 @@ def insert(x: Execution, target: Target, row: Row, *, seen: bool = False) -> Ste
     """
     key = target.rules.key_of(row)
     transaction, locks = x.transaction, x.database.locks
+    if locks.is_guarded(target.id):
+        yield from enter(x, target.id)
     mark = len(transaction.held)
     if not locks.lock_nowait(transaction, (target.id, key), FOR_UPDATE):
         if not _changes(x, target, key):

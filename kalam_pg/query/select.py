@@ -222,9 +222,8 @@ class HotPlan:
         if form is None or newest is None:
             return None
         tablet = x.tablet(self.table)
-        if x.own_changes(tablet.id):
+        if x.own_changes(tablet.id) or not isinstance(tablet, Tablet):
             return None
-        assert isinstance(tablet, Tablet), "STREAM tables have no index"
         return newest.read(tablet, x.view, x.context, form.shape(newest.slots))
 
     def _found(self, x: Execution) -> "Steps[Sequence[Row] | Few | None]":

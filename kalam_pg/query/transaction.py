@@ -6,7 +6,8 @@ them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK j
 
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from catalog import codec
 from catalog.changes import stored
@@ -43,6 +44,13 @@ class NetChange:
     stream: bool
 
 
+class Emptied(NamedTuple):
+    """A tablet that the transaction has truncated. version: of the table. stream: it is a STREAM table's."""
+
+    version: int
+    stream: bool
+
+
 READ_COMMITTED = "read committed"
 REPEATABLE_READ = "repeatable read"
 SERIALIZABLE = "serializable"
@@ -59,6 +67,7 @@ class Transaction(LockOwner):
         "changes",
         "channels",
         "definitions",
+        "emptied",
         "ending",
         "failed",
         "isolation",
@@ -84,6 +93,8 @@ class Transaction(LockOwner):
         self.reading: set[Execution] = set()
         """What is open for answers that are still being read."""
         self.changes: dict[TabletId, dict[bytes, NetChange]] = {}
+        self.emptied: dict[TabletId, Emptied] = {}
+        """What it has truncated: `changes` of these came after that."""
         self.channels: Pending | None = None
         """What it has asked of LISTEN, NOTIFY and SUBSCRIBE; None: nothing."""
         self.definitions: Difference | None = None
@@ -96,9 +107,7 @@ class Transaction(LockOwner):
         with what the catalogue then is."""
         self._own: tuple[Snapshot, Difference, Snapshot] | None = None
         """The last answer of `snapshot_over`, behind what it was asked for."""
-        self._undo: list[
-            tuple[TabletId, bytes, NetChange | None] | tuple[Difference | None, int]
-        ] = []
+        self._undo: list[tuple[TabletId, bytes, NetChange | None] | Callable[[], None]] = []
         self._savepoints: list[tuple[str, int, int, Mark]] = []
         """Name, how long `_undo` and `held` were, and how much was asked of channels."""
 
@@ -107,7 +116,12 @@ class Transaction(LockOwner):
         """Whether COMMIT would have nothing to write."""
         if self.channels is not None and self.channels.notified:
             return False  # What it sends has its place among the commits.
-        return not self.changes and not self.puts
+        return not self.has_changed and not self.puts
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether it has changed rows."""
+        return bool(self.changes or self.emptied)
 
     def asking(self) -> Pending:
         """What it has asked of channels, to ask more."""
@@ -164,6 +178,24 @@ class Transaction(LockOwner):
             base, base_seq = earlier.base, earlier.base_seq
         changes[key] = NetChange(base, base_seq, row, version, stream)
 
+    def truncate(self, tablet: TabletId, emptied: Emptied) -> None:
+        """Record that a tablet has no rows any more. What the transaction wrote to it is not written."""
+        self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))
+        self.emptied[tablet] = emptied
+
+    def _forget(self, tablet: TabletId) -> tuple[dict[bytes, NetChange] | None, Emptied | None]:
+        """Drop what it has done to a tablet; for `_restore`."""
+        return self.changes.pop(tablet, None), self.emptied.pop(tablet, None)
+
+    def _restore(
+        self, tablet: TabletId, changes: dict[bytes, NetChange] | None, emptied: Emptied | None
+    ) -> None:
+        self._forget(tablet)
+        if changes is not None:
+            self.changes[tablet] = changes
+        if emptied is not None:
+            self.emptied[tablet] = emptied
+
     def define(
         self,
         made: Difference,
@@ -174,14 +206,17 @@ class Transaction(LockOwner):
 
         dropped: tables that are no more, so that what the transaction wrote to them is not written.
         """
-        for tablet in [tablet for tablet in self.changes if tablet.table in dropped]:
-            for key, change in self.changes.pop(tablet).items():
-                self._undo.append((tablet, key, change))
-        self._undo.append((self.definitions, len(self.puts)))
+        for tablet in [one for one in {**self.changes, **self.emptied} if one.table in dropped]:
+            self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))
+        self._undo.append(partial(self._undefine, self.definitions, len(self.puts)))
         if made:
             earlier = self.definitions
             self.definitions = made if earlier is None else earlier.then(made)
         self.puts += [put for put in puts if put[0] != codec.CATALOG_KEY]  # `settle` says that last
+
+    def _undefine(self, made: Difference | None, puts: int) -> None:
+        self.definitions = made
+        del self.puts[puts:]
 
     def snapshot_over(self, catalog: Snapshot) -> Snapshot:
         """A committed catalog with this transaction's own definitions over it."""
@@ -216,9 +251,8 @@ class Transaction(LockOwner):
             self.channels.back_to(asked)
         while len(self._undo) > mark:
             entry = self._undo.pop()
-            if len(entry) == 2:
-                self.definitions = entry[0]
-                del self.puts[entry[1] :]
+            if not isinstance(entry, tuple):
+                entry()
                 continue
             tablet, key, earlier = entry
             if earlier is None:
@@ -244,7 +278,11 @@ class Transaction(LockOwner):
         """Everything written, for the committer."""
         writes: list[Write] = []
         streams: list[Write] = []
+        for tablet, (version, stream) in self.emptied.items():
+            write = Write(tablet, Op.TRUNCATE, b"", (), None, version)
+            (streams if stream else writes).append(write)
         for tablet, changes in self.changes.items():
+            emptied = tablet in self.emptied
             for key, change in changes.items():
                 base, row = change.base, change.row
                 if row is None:
@@ -255,7 +293,8 @@ class Transaction(LockOwner):
                     )
                 else:
                     op = Op.INSERT if base is None else Op.UPDATE
-                    write = Write(tablet, op, key, row, base, change.version, change.base_seq)
+                    assumed = None if emptied else change.base_seq
+                    write = Write(tablet, op, key, row, base, change.version, assumed)
                 (streams if change.stream else writes).append(write)
         # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
         told = self.channels is not None and bool(self.channels.notified)

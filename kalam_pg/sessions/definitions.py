@@ -10,7 +10,7 @@ from functools import partial
 
 from catalog.changes import CatalogChange
 from catalog.difference import difference
-from catalog.errors import FeatureNotSupportedError, WrongObjectTypeError
+from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
@@ -18,15 +18,13 @@ from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
 from kalam_pg.query.database import Database
 from kalam_pg.query.ddl import DdlContext, plan_ddl
-from kalam_pg.query.ddl_context import DdlPlan, find_relation
+from kalam_pg.query.ddl_context import DdlPlan
 from kalam_pg.query.execution import Result
-from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import acting, definition_locks, table_locks
+from kalam_pg.sessions import acting, definition_locks, table_locks, truncating
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
-from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import OutputColumn
@@ -51,7 +49,7 @@ STATEMENTS = (
 def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     """Run one of `STATEMENTS`. Raises what `plan_ddl` raises, 55P03, 40P01."""
     if isinstance(statement, st.Truncate):
-        return (yield from _truncate(sql, statement))
+        return (yield from truncating.run(sql, statement))
     if isinstance(statement, st.DropUser) and statement.purge:
         raise FeatureNotSupportedError("DROP USER ... PURGE is not supported yet")
     transaction = sql.transaction
@@ -155,28 +153,3 @@ def _verifier(password: str) -> str:
     if parse_verifier(password) is not None:
         return password
     return str(make_verifier(password))
-
-
-def _truncate(sql: SqlSession, statement: st.Truncate) -> Steps[Result]:
-    """TRUNCATE: every row that the caller sees, as one DELETE without a WHERE."""
-    for name in statement.names:
-        planned = yield from table_locks.wait(sql, partial(_deletion, sql, name))
-        yield from sql.run_planned(planned)
-    return Result("TRUNCATE TABLE")
-
-
-def _deletion(sql: SqlSession, name: st.TableName) -> Planned:
-    """The plan that deletes every row of a table. Raises 42P01, 42809."""
-    table = find_relation(_begun(sql), name)
-    if not isinstance(table, Table):
-        raise WrongObjectTypeError(f'"{table.name}" is not a table')
-    quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (table.namespace, table.name))
-    (delete,) = parse("DELETE FROM " + quoted)  # noqa: S608 -- quoted identifiers, no user text
-    assert isinstance(delete, QueryStatement)
-    return sql.plan(delete)
-
-
-def _begun(sql: SqlSession) -> DdlContext:
-    if sql.transaction is None:
-        sql.transaction = sql.new_transaction()
-    return _context(sql)

@@ -281,7 +281,7 @@ class SqlSession:
         if transaction is None:
             self._isolate(Transaction(0), isolation)  # only to say now what is not supported
             return
-        if transaction.view is not None or transaction.changes:
+        if transaction.view is not None or transaction.has_changed:
             raise ActiveSqlTransactionError(
                 "SET TRANSACTION ISOLATION LEVEL must be called before any query"
             )

@@ -190,7 +190,7 @@ def _committed(
     """
     x = sql.execution(params, form)
     own = x.transaction
-    if made.subscriber.tablet in own.changes:
+    if made.subscriber.tablet in own.changes or made.subscriber.tablet in own.emptied:
         x.transaction = Transaction(own.started_us, isolation=own.isolation)
         if own.isolation != READ_COMMITTED:
             own.view = own.view or sql.database.engine.acquire()

@@ -106,5 +106,5 @@ def take_log(part: LogRange, chunks: Iterable[Chunk]) -> Taken:
     layout = part.layouts[-1]
     tail = Tail(layout, part.after)
     truncations = tuple(fill(tail, Schema(part.tablet, layout, part.layouts), split(chunks)))
-    frozen = tail.frozen(max((part.after, *truncations)), part.upto)
+    frozen = tail.frozen(max((part.after, *[seq - 1 for seq in truncations])), part.upto)
     return Taken(list(frozen.versions()), frozen.superseded(), truncations)

@@ -44,7 +44,7 @@ class KeptManifests:
     def at(self, seq: int) -> Manifest:
         """The manifest for a view at `seq`: the newest with flushed_through <= seq.
 
-        A TRUNCATE in between makes it an empty one that begins at that commit.
+        A TRUNCATE in between makes it an empty one that begins with that commit.
         """
         newest = self.newest
         if newest.flushed_through > seq:
@@ -52,7 +52,7 @@ class KeptManifests:
         if self._truncations:
             begun = max((t for t in self._truncations if t <= seq), default=0)
             if begun > newest.incarnation:
-                return Manifest(newest.tablet, incarnation=begun, flushed_through=begun)
+                return Manifest(newest.tablet, incarnation=begun, flushed_through=begun - 1)
         return newest
 
     def learn_truncations(self, seqs: Sequence[int]) -> None:

@@ -84,8 +84,8 @@ class Segment:
 class Manifest:
     """One version of a tablet's cold part.
 
-    version: 0 is the empty one that no file holds. incarnation: seq of the TRUNCATE that began
-    this life of the tablet, 0 for the first. flushed_through: the log up to here is in
+    version: 0 is the empty one that no file holds. incarnation: seq of the commit whose TRUNCATE
+    began this life of the tablet, 0 for the first. flushed_through: the log up to here is in
     `segments`. previous: the sha256 of version - 1, "" when there was none. sha256: of its text.
     """
 
@@ -97,6 +97,14 @@ class Manifest:
     segments: tuple[Segment, ...] = ()
     previous: str = ""
     sha256: str = field(default="", compare=False)
+
+    @property
+    def hidden_through(self) -> int:
+        """Versions of commits up to this one are of an earlier life.
+
+        The commit that truncates may go on to write: what it wrote before that, it does not log.
+        """
+        return max(0, self.incarnation - 1)
 
     @property
     def rows(self) -> int:

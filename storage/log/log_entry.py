@@ -28,8 +28,8 @@ ENTRY_BYTES_MAX = 1 << 30
 class Op(IntEnum):
     """What happened to a key. Stored: DO NOT CHANGE THESE VALUES.
 
-    DELETE keeps the deleted row. TRUNCATE begins a new incarnation of its tablet and has no key;
-    LOAD names a segment that was loaded as a whole.
+    DELETE keeps the deleted row. TRUNCATE begins a new incarnation of its tablet and has no key: of
+    its commit it is the tablet's first entry. LOAD names a segment that was loaded as a whole.
     """
 
     INSERT = 1

@@ -36,8 +36,8 @@ class Write(msgspec.Struct, gc=False):
     row. version: schema version of both. assumed: `_seq` of the version this replaces, a
     tombstone's too, 0 when there was no row, None to skip the check.
 
-    TRUNCATE begins a new incarnation of the tablet: no key, no rows, the only write to the
-    tablet in its set.
+    TRUNCATE begins a new incarnation of the tablet: no key, no rows, the first write to the
+    tablet in its set. Those that follow it assume nothing: what they would is hidden by it.
     """
 
     tablet: TabletId
@@ -199,7 +199,7 @@ class GroupWriter:
         seq, _, op = position
         if seq == write.assumed or (op == Op.DELETE and not write.assumed):
             return
-        if not write.assumed and seq <= self._truncated_at(write.tablet):
+        if not write.assumed and seq < self._truncated_at(write.tablet):
             return
         raise SerializationError(
             "could not serialize access due to concurrent update",

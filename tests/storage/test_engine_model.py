@@ -216,10 +216,12 @@ class EngineModel(RuleBasedStateMachine):
         with pytest.raises(SerializationError):
             commit(self.engine, update(key, "wrong", "?", tablet=tablet, assumed=seq + 1))
 
-    @rule(tablet=TABLETS)
-    def truncate_a_tablet(self, tablet):
-        commit(self.engine, truncate(tablet=tablet))
-        self.rows[tablet].clear()
+    @rule(tablet=TABLETS, keys=st.sets(KEYS, max_size=3))
+    def truncate_a_tablet(self, tablet, keys):
+        """And perhaps write to it in the same transaction."""
+        fresh = [insert(key, "fresh", tablet=tablet, assumed=None) for key in sorted(keys)]
+        seq = commit(self.engine, truncate(tablet=tablet), *fresh)
+        self.rows[tablet] = dict.fromkeys(keys, (seq, "fresh"))
 
     @rule(tablet=TABLETS)
     def flush_a_tablet(self, tablet):

@@ -153,15 +153,20 @@ class Lifetimes(RuleBasedStateMachine):
             else:
                 rows[key] = (seq, new)
 
-    @rule(which=WHICH, keys=KEYS)
-    def truncate_and_fill(self, which, keys):
-        self.truncate(which)
-        self.change(which, keys)
+    @rule(which=WHICH, keys=KEYS, together=st.booleans())
+    def truncate_and_fill(self, which, keys, together):
+        if together:
+            self.truncate(which, keys)
+        else:
+            self.truncate(which)
+            self.change(which, keys)
 
-    def truncate(self, which):
+    def truncate(self, which, keys=()):
+        """In one transaction: the tablet's rows go, and these come."""
         tablet = self.tablet_at(which)
-        commit(self.engine, truncate(tablet=tablet))
-        self.rows[tablet].clear()
+        fresh = [insert(key, "fresh", tablet=tablet, assumed=None) for key in sorted(keys)]
+        seq = commit(self.engine, truncate(tablet=tablet), *fresh)
+        self.rows[tablet] = dict.fromkeys(keys, (seq, "fresh"))
 
     @rule(which=WHICH, keys=KEYS)
     def fill_and_drop(self, which, keys):

@@ -40,7 +40,7 @@ def rows_of(told):
     rows = {}
     for _, one in told:
         match one["op"]:
-            case "reset":
+            case "reset" | "truncate":
                 rows.clear()
             case "insert" | "update":
                 rows[one["key"][0]] = one["row"]

@@ -27,9 +27,9 @@ async function follow(table, show) {
           if (change.code === '72000') token = null // too long away; begin anew, with a snapshot
           break
         }
-        const [key] = change.key
-        if (change.op === 'delete') rows.delete(key)
-        else rows.set(key, change.row)
+        if (change.op === 'truncate') rows.clear()
+        else if (change.op === 'delete') rows.delete(change.key[0])
+        else rows.set(change.key[0], change.row)
         token = change.token
         if (change.last) show(rows)
       }

@@ -32,7 +32,9 @@ def follow(table, show, **server):
                 names = [column["name"] for column in connection.columns[3:]]
                 for _seq, op, position, *values in changes:
                     key = str(values[0])  # the primary key comes first in this table
-                    if op == "delete":
+                    if op == "truncate":
+                        rows.clear()
+                    elif op == "delete":
                         rows.pop(key, None)
                     else:
                         rows[key] = dict(zip(names, values))

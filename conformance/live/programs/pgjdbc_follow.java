@@ -23,7 +23,9 @@ class Follow {
                     Object[] row = new Object[columns - 3];
                     for (int i = 0; i < row.length; i++) row[i] = changes.getObject(i + 4);
                     String key = String.valueOf(row[0]); // the primary key comes first in this table
-                    if (changes.getString("_op").equals("delete")) rows.remove(key);
+                    String op = changes.getString("_op");
+                    if (op.equals("truncate")) rows.clear();
+                    else if (op.equals("delete")) rows.remove(key);
                     else rows.put(key, row);
                     String position = changes.getString("_token");
                     if (position != null) token = position; // of a snapshot only the last row has one

@@ -22,9 +22,9 @@ function follow(table, show) {
         if (change.code === '72000') listening.then(({ unlisten }) => unlisten()).then(listen)
         return
     }
-    const [key] = change.key
-    if (change.op === 'delete') rows.delete(key)
-    else rows.set(key, change.row)
+    if (change.op === 'truncate') rows.clear()
+    else if (change.op === 'delete') rows.delete(change.key[0])
+    else rows.set(change.key[0], change.row)
     if (complete && change.last) show(rows)
   }
 

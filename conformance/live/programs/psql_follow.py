@@ -33,7 +33,9 @@ def follow(table, show):
                 if not line.endswith("\n"):
                     break  # the link was cut within it
                 _seq, op, position, *values = map(value, line[:-1].split("\t"))
-                if op == "delete":
+                if op == "truncate":
+                    rows.clear()
+                elif op == "delete":
                     rows.pop(values[0], None)
                 else:
                     rows[values[0]] = values

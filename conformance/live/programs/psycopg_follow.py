@@ -29,11 +29,12 @@ def follow(table, show):
                         if change["code"] == "72000":
                             token = None  # too long away; begin anew, with a snapshot
                         break
-                    (key,) = change["key"]
-                    if change["op"] == "delete":
-                        rows.pop(key, None)
+                    if change["op"] == "truncate":
+                        rows.clear()
+                    elif change["op"] == "delete":
+                        rows.pop(change["key"][0], None)
                     else:
-                        rows[key] = change["row"]
+                        rows[change["key"][0]] = change["row"]
                     token = change["token"]
                     if change["last"]:
                         show(rows)

@@ -20,10 +20,17 @@ def subject(name: Name) -> tuple[str, int | None]:
     match name:
         case int():
             return "relation", name
+        case TabletId(table=table):
+            return "relation", table
         case (TabletId(table=table), _):
             return "tuple", table
         case _:
             return "object", None
+
+
+def is_row_of(tablet: TabletId, name: object) -> bool:
+    """Whether a lock of that name is on a row of the tablet."""
+    return name.__class__ is tuple and name[0] == tablet
 
 
 class Hold:
@@ -72,14 +79,17 @@ class LockOwner:
 
 
 class RowOwner:
-    """One that has no more than one row at a time, and waits for none (`LockTable.lock_row_nowait`)."""
+    """One that has no more than one row at a time, and waits for none (`LockTable.lock_row_nowait`).
+
+    name, table: of the row that it has.
+    """
 
     __slots__ = ("hold", "name", "process", "table")
 
     def __init__(self, process: int = 0) -> None:
         self.hold = Hold(self, FOR_UPDATE)
         self.process = process
-        self.name: Name = None
+        self.name: tuple[TabletId, bytes]
         self.table = 0
 
 

@@ -5,6 +5,7 @@ An owner (a transaction) asks for a lock by name and mode. Names are hashable va
 
     table id                     a table (an int)
     (tablet, key)                a row, existing or not, by its primary key
+    tablet id                    all rows of a tablet; see `guard`
     ("catalog",) and its like    anything else that one transaction at a time may change
 
 A lock that is free is granted; else the request queues. Queues are fair: a request is granted when no
@@ -41,8 +42,10 @@ from kalam_pg.query.locks.state import (
     Request,
     RowOwner,
     holders_of,
+    is_row_of,
     subject,
 )
+from storage.ids import TabletId
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class LockTable:
 
     def __init__(self) -> None:
         self._locks: dict[Name, Hold | set[Owner] | Lock] = {}
+        self._guarded: set[TabletId] = set()
 
     # ------------------------------------------------------------------ asking
 
@@ -129,6 +133,35 @@ class LockTable:
         lock.queue.remove(request)
         self._settle(lock)
 
+    # ------------------------------------------------------------------ all rows of a tablet
+
+    def guard(self, tablet: TabletId) -> None:
+        """Make all who have locked rows of a tablet, or wait for one, holders of its own lock.
+
+        As long as anybody has that, nobody locks a row of the tablet without it (`is_guarded`). Else it
+        costs nothing: PostgreSQL likewise makes its fast-path locks whole before somebody asks for a
+        strong one (lock.c, `FastPathTransferRelationLocks`).
+        """
+        self._guarded = {one for one in self._guarded if one in self._locks}
+        self._guarded.add(tablet)
+        if tablet in self._locks:
+            return
+        owners: dict[Owner, None] = {}
+        for name, there in self._locks.items():
+            if is_row_of(tablet, name):
+                owners.update(dict.fromkeys(holders_of(there)))
+                if isinstance(there, Lock):
+                    owners.update(dict.fromkeys([request.owner for request in there.queue]))
+        for owner in owners:
+            if isinstance(owner, LockOwner):
+                owner.held.append(tablet)
+        if owners:
+            self._locks[tablet] = Lock(tablet, dict.fromkeys(owners, ROW_EXCLUSIVE))
+
+    def is_guarded(self, tablet: TabletId) -> bool:
+        """Whether its own lock (ROW EXCLUSIVE) comes before those of its rows."""
+        return bool(self._guarded) and tablet in self._guarded and tablet in self._locks
+
     # ------------------------------------------------------------------ giving back
 
     def release_all(self, owner: LockOwner) -> None:
@@ -145,12 +178,16 @@ class LockTable:
         if owner.waiting is not None:
             self.withdraw(owner.waiting)
         held = owner.held
+        kept: list[Name | Raised] = []
         while len(held) > mark:
             entry = held.pop()
             if isinstance(entry, Raised):
                 self._release(owner, entry.name, entry.before)
+            elif isinstance(entry, TabletId) and any(is_row_of(entry, row) for row in held[:mark]):
+                kept.append(entry)  # `guard` gave it: these rows are locked still.
             else:
                 self._release(owner, entry, 0)
+        held += kept
 
     def _release(self, owner: Owner, name: Name, left: Modes) -> None:
         """Let the owner keep only `left` of a lock that it holds."""
@@ -174,9 +211,11 @@ class LockTable:
 
     # ------------------------------------------------------------------ one row, at once
 
-    def lock_row_nowait(self, owner: RowOwner, table: int, name: Name) -> bool:
+    def lock_row_nowait(self, owner: RowOwner, table: int, name: tuple[TabletId, bytes]) -> bool:
         """ROW EXCLUSIVE on a table and a row FOR UPDATE, for one who has neither; or neither."""
         locks, hold = self._locks, owner.hold
+        if self._guarded and self.is_guarded(name[0]):
+            return False
         if locks.setdefault(name, hold) is not hold:
             return False
         writers = locks.get(table)
@@ -202,6 +241,8 @@ class LockTable:
         if there is not owner.hold:
             locks[name] = there
             self._release(owner, name, 0)
+        if self._guarded and owner in self.holders(name[0]):
+            self._release(owner, name[0], 0)
         writers = locks[table]
         if isinstance(writers, set):
             writers.remove(owner)

@@ -134,7 +134,10 @@ def test_a_row_too_large_for_drivers_is_told_by_its_key():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        (payload.truncate("a.b", 7), {"op": "truncate", "table": "a.b", "seq": "7"}),
+        (
+            payload.truncate("a.b", 7, 2, last=True),
+            {"op": "truncate", "table": "a.b", "seq": "7", "token": "7.2", "last": True},
+        ),
         (payload.progress(7), {"op": "progress", "seq": "7"}),
         (payload.flush("a.b", 7), {"op": "flush", "table": "a.b", "seq": "7"}),
         (payload.reset(7), {"op": "reset", "seq": "7"}),

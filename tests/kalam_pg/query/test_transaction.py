@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from catalog.difference import Difference
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
 from kalam_pg.live.channels import Pending
-from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.transaction import Emptied, Transaction
 from storage.ids import TabletId
 from storage.log.log_entry import Op
 
@@ -45,6 +45,8 @@ def test_changes_of_one_key_become_one_write(rows, base, written):
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.integers(0, 3), st.one_of(st.none(), st.integers(0, 9))),
+        st.tuples(st.just("truncate")),
+        st.tuples(st.just("drop")),
         st.tuples(st.just("savepoint"), st.sampled_from("ab")),
         st.tuples(st.just("rollback_to"), st.sampled_from("ab")),
         st.tuples(st.just("release"), st.sampled_from("ab")),
@@ -58,15 +60,24 @@ def test_savepoints_agree_with_a_stack_of_copies(steps):
     transaction = Transaction(0)
     transaction.block = True
     rows: dict[int, int | None] = {}
-    stack: list[tuple[str, dict[int, int | None]]] = []
+    stack: list[tuple[str, dict[int, int | None], bool]] = []
+    emptied = False
     for step in steps:
         if step[0] == "put":
             rows[step[1]] = step[2]
             put(transaction, bytes([step[1]]), None if step[2] is None else (step[2],))
             continue
-        names = [name for name, _ in stack]
+        if step[0] == "truncate":
+            rows, emptied = {}, True
+            transaction.truncate(TABLET, Emptied(1, stream=False))
+            continue
+        if step[0] == "drop":
+            rows, emptied = {}, False
+            transaction.define(Difference({}, {}, {}), [(b"t", None)], dropped=[TABLET.table])
+            continue
+        names = [name for name, *_ in stack]
         if step[0] == "savepoint":
-            stack.append((step[1], dict(rows)))
+            stack.append((step[1], dict(rows), emptied))
             transaction.savepoint(step[1])
         elif step[1] not in names:
             with pytest.raises(InvalidSavepointSpecificationError):
@@ -75,7 +86,7 @@ def test_savepoints_agree_with_a_stack_of_copies(steps):
             at = len(names) - 1 - names[::-1].index(step[1])
             getattr(transaction, step[0])(step[1])
             if step[0] == "rollback_to":
-                rows = dict(stack[at][1])
+                rows, emptied = dict(stack[at][1]), stack[at][2]
                 del stack[at + 1 :]
             else:
                 del stack[at:]
@@ -84,6 +95,12 @@ def test_savepoints_agree_with_a_stack_of_copies(steps):
         for key, change in transaction.changes.get(TABLET, {}).items()
     }
     assert kept == rows
+    assert (TABLET in transaction.emptied) == emptied
+    writes = transaction.write_set(sync=False).writes
+    assert [write.op for write in writes].count(Op.TRUNCATE) == emptied
+    if emptied:
+        assert writes[0].op is Op.TRUNCATE
+        assert {write.assumed for write in writes} == {None}
 
 
 def test_what_was_written_to_a_table_that_is_dropped_comes_back_with_the_table():

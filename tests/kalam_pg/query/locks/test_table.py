@@ -326,3 +326,80 @@ def test_a_long_queue_is_searched_for_a_circle_in_a_time_that_grows_with_its_len
         table.release_all(owner)
     table.release_all(holder)
     assert table.statistics() == LockStatistics(0, 0, 0)
+
+
+# ------------------------------------------------------------------ all rows of a tablet
+
+TABLET = ROWS[0][0]
+
+
+def test_who_has_rows_of_a_guarded_tablet_or_waits_for_one_has_its_lock():
+    table = LockTable()
+    holder, waiting, other, truncating = owners(4)
+    elsewhere = (TabletId(2, 7), b"a")
+    assert table.lock_nowait(holder, ROWS[0])
+    assert table.request(waiting, ROWS[0]) is not None
+    assert table.lock_nowait(other, elsewhere)
+    assert not table.is_guarded(TABLET)
+    table.guard(TABLET)
+    assert table.holders(TABLET) == {holder: ROW_EXCLUSIVE, waiting: ROW_EXCLUSIVE}
+    alone = table.request(truncating, TABLET, ACCESS_EXCLUSIVE)
+    assert alone is not None
+    assert table.is_guarded(TABLET)
+    assert table.lock_nowait(holder, TABLET, ROW_EXCLUSIVE), "it goes on"
+    assert not table.lock_nowait(other, TABLET, ROW_EXCLUSIVE), "it comes later"
+    table.check()
+    table.release_all(holder)
+    assert not alone.granted
+    table.release_all(waiting)
+    assert alone.granted
+    table.check()
+    table.release_all(truncating)
+    table.release_all(other)
+    assert not table.is_guarded(TABLET)
+    assert table.statistics() == LockStatistics(0, 0, 0)
+
+
+def test_a_quick_row_is_waited_for_and_none_is_taken_while_its_tablet_is_guarded():
+    table = LockTable()
+    quick = RowOwner()
+    (truncating,) = owners(1)
+    assert table.lock_row_nowait(quick, 7, ROWS[0])
+    table.guard(TABLET)
+    alone = table.request(truncating, TABLET, ACCESS_EXCLUSIVE)
+    assert alone is not None
+    assert not table.lock_row_nowait(RowOwner(), 7, ROWS[1])
+    table.release_row(quick)
+    assert alone.granted
+    assert not table.lock_row_nowait(RowOwner(), 7, ROWS[1])
+    table.release_all(truncating)
+    assert table.lock_row_nowait(quick, 7, ROWS[1])
+    table.release_row(quick)
+    assert table.statistics() == LockStatistics(0, 0, 0)
+
+
+def test_a_savepoint_that_is_undone_keeps_the_tablet_for_the_rows_from_before_it():
+    table = LockTable()
+    one, truncating = owners(2)
+    assert table.lock_nowait(one, ROWS[0])
+    mark = len(one.held)
+    table.guard(TABLET)
+    assert table.lock_nowait(one, TABLET, ACCESS_EXCLUSIVE)
+    alone = table.request(truncating, TABLET, ACCESS_EXCLUSIVE)
+    assert alone is not None
+    for _ in range(2):
+        table.release_to(one, mark)
+        assert table.holders(TABLET) == {one: ROW_EXCLUSIVE}
+        table.check()
+    table.release_all(one)
+    assert alone.granted
+
+
+def test_what_was_guarded_and_is_held_no_more_takes_nothing():
+    table = LockTable()
+    (one,) = owners(1)
+    for user in range(100):
+        table.guard(TabletId(user, 7))
+        assert table.lock_nowait(one, TabletId(user, 7), ACCESS_EXCLUSIVE)
+        table.release_all(one)
+    assert len(table._guarded) == 1
