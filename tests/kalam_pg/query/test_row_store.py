@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import trio
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.types.registry import INT8, TEXT
@@ -44,6 +44,7 @@ async def everything(store, at: int = 0) -> list:
     return rows
 
 
+@settings(deadline=None)  # It writes files.
 @given(portions=st.lists(ROWS, max_size=8), memory=st.sampled_from([0, 100, MEMORY_BYTES_MAX]))
 def test_a_store_gives_back_what_was_added_wherever_it_is_read(tmp_path_factory, portions, memory):
     model = [row for rows in portions for row in rows]

@@ -1,7 +1,7 @@
 """A transaction's write set is net per key; savepoints take back exactly what came after them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.difference import Difference
@@ -55,6 +55,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_savepoints_agree_with_a_stack_of_copies(steps):
     transaction = Transaction(0)
