@@ -26,6 +26,7 @@ from kalam_pg.query.ddl_context import (
     grantee_or_role,
     plan,
 )
+from kalam_pg.query.ddl_derived import copied
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
@@ -89,16 +90,8 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     name = statement.name.name
     if statement.if_not_exists and context.snapshot.find(namespace.name, name, ()) is not None:
         return DdlPlan(_skipped(context, name), "CREATE TABLE")
-    if statement.as_query is not None:
-        raise FeatureNotSupportedError("CREATE TABLE AS is not supported yet")
-    new = NewTable(
-        namespace.name,
-        name,
-        kind,
-        tuple(new_column(column) for column in statement.columns),
-        _constraints(statement),
-        options,
-    )
+    columns, constraints = _elements(statement, context)
+    new = NewTable(namespace.name, name, kind, columns, constraints, options)
     change = changes_table.create_table(
         context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
     )
@@ -106,6 +99,19 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     assert isinstance(table, Table)
     _check_expressions(table, context)
     return DdlPlan(change, "CREATE TABLE")
+
+
+def _elements(
+    statement: st.CreateTable, context: DdlContext
+) -> tuple[tuple[NewColumn, ...], tuple[NewConstraint, ...]]:
+    """The columns and constraints that are written, and those of LIKE among them."""
+    columns = [new_column(column) for column in statement.columns]
+    constraints = [*_constraints(statement)]
+    for like in reversed(statement.likes):
+        more, of_it = copied(like, context)
+        columns[like.place : like.place] = more
+        constraints[:0] = of_it
+    return tuple(columns), tuple(constraints)
 
 
 def _skipped(context: DdlContext, name: str) -> CatalogChange:

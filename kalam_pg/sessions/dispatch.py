@@ -11,6 +11,7 @@ from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     copying,
     copying_in,
+    creating,
     cursors,
     definitions,
     explaining,
@@ -20,6 +21,7 @@ from kalam_pg.sessions import (
     prepared_sql,
     roles,
     subscribing,
+    table_locking,
     table_locks,
     transactions,
     utility,
@@ -32,6 +34,7 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_copy import CopyFrom, CopyTo
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_derived import CreateTableAs, LockTable
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
@@ -222,6 +225,10 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
             return (yield from prepared_sql.prepare(sql, statement))
         case st.ExecutePrepared():
             return (yield from prepared_sql.execute(sql, statement, form))
+        case CreateTableAs():
+            return (yield from creating.run(sql, statement))
+        case LockTable():
+            return (yield from table_locking.run(sql, statement))
         case st.Deallocate():
             return prepared_sql.deallocate(sql, statement)
         case st.Unsupported():

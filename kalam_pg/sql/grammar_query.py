@@ -8,7 +8,7 @@ from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.grammar_from import FromGrammar
 from kalam_pg.sql.keywords import NEEDS_AS
 from kalam_pg.sql.lexer import Token
-from kalam_pg.sql.positions import mark
+from kalam_pg.sql.positions import mark, position
 
 _SET_OPERATIONS: dict[str, tuple[type[exp.SetOperation], int]] = {
     "union": (exp.Union, 1),
@@ -31,6 +31,9 @@ _ONCE = {"order": "ORDER BY", "limit": "LIMIT", "offset": "OFFSET", "with_": "WI
 
 class QueryGrammar(FromGrammar):
     """Reads SELECT, VALUES, TABLE and what combines them."""
+
+    into: exp.Table | None = None
+    """What the INTO of a SELECT names, once one was read."""
 
     @abstractmethod
     def data_change(self) -> exp.Expr:
@@ -152,7 +155,7 @@ class QueryGrammar(FromGrammar):
             self.accept("all")
         select.set("expressions", self._targets())
         if self.at("into"):
-            self.unsupported("SELECT INTO")
+            select.set("into", self._into())
         if self.accept("from"):
             self.from_list(select)
         where = self.where()
@@ -166,6 +169,21 @@ class QueryGrammar(FromGrammar):
         if self.accept("window"):
             select.set("windows", self.many(self._named_window))
         return mark(select, token.start)
+
+    def _into(self) -> exp.Table:
+        """INTO of SELECT: where it may stand is told by who has read the whole statement."""
+        token = self.advance()
+        if self.at("temporary", "temp", "unlogged", "local", "global"):
+            self.unsupported(f"SELECT INTO {self.token.key.upper()}")
+        self.accept("table")
+        table = self.relation()
+        if self.into is not None and position(self.into) != position(
+            table
+        ):  # It may be read again.
+            message = "SELECT ... INTO is not allowed here"
+            raise SqlSyntaxError(message, position=self.position(token))
+        self.into = table
+        return table
 
     def _distinct(self) -> exp.Distinct:
         token = self.advance()

@@ -17,6 +17,7 @@ from kalam_pg.sql import (
     parse_copy,
     parse_cursors,
     parse_ddl,
+    parse_derived,
     parse_live,
     parse_session,
     parse_tables,
@@ -121,7 +122,8 @@ def _statement(reader: StatementReader) -> Statement:
     word = reader.token.key
     if word in _QUERIES:
         kind, tree = reader.query_statement()
-        return QueryStatement(kind, tree, reader.text, reader.offset)
+        query = QueryStatement(kind, tree, reader.text, reader.offset)
+        return query if reader.into is None else parse_derived.select_into(reader, query)
     read = _READERS.get(word)
     if read is not None:
         return read(reader)
@@ -165,6 +167,7 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "move": parse_cursors.fetch,
     "close": parse_cursors.close,
     "copy": parse_copy.copy,
+    "lock": parse_derived.lock,
     "use": kalam.use,
     "describe": kalam.describe,
     "desc": kalam.describe,
@@ -187,7 +190,7 @@ _COMPLETE = frozenset(("analyse", "analyze", "checkpoint", "cluster", "vacuum"))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    analyse analyze call checkpoint cluster do import load lock merge
+    analyse analyze call checkpoint cluster do import load merge
     reassign refresh reindex security vacuum
     """.split()  # noqa: SIM905 - a table of words
 )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from catalog.errors import UndefinedObjectError
+from kalam_pg.sql import parse_derived
 from kalam_pg.sql.keywords import NOT_A_NAME
 from kalam_pg.sql.parse_columns import collation, column_definition, table_constraint
 from kalam_pg.sql.reader import StatementReader
@@ -11,12 +12,12 @@ from kalam_pg.sql.statements import (
     AlterTable,
     ColumnDefinition,
     CreateTable,
-    QueryStatement,
     Statement,
     TableConstraint,
     TableName,
     Truncate,
 )
+from kalam_pg.sql.statements_derived import CreateTableAs, LikeTable
 
 _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -29,6 +30,7 @@ class _Table:
     columns: list[ColumnDefinition] = field(default_factory=list)
     constraints: list[TableConstraint] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
+    likes: list[LikeTable] = field(default_factory=list)
 
     def option(self, name: str, value: str) -> None:
         """Note an option. The two halves of a flush policy are joined."""
@@ -40,13 +42,12 @@ class _Table:
         self.options.append((name, value))
 
 
-def create_table(reader: StatementReader, kind: str) -> CreateTable:
+def create_table(reader: StatementReader, kind: str) -> CreateTable | CreateTableAs:
     """Behind CREATE [USER | SHARED | STREAM] TABLE; `kind` is that word in upper case or ""."""
     if_not_exists = reader.if_not_exists()
     table = _Table(reader.table_name())
     if kind:
         table.option("TYPE", kind)
-    query: QueryStatement | None = None
     names: tuple[str, ...] = ()
     if reader.at("(") and not _elements_are_names(reader):
         _elements(reader, table)
@@ -58,8 +59,10 @@ def create_table(reader: StatementReader, kind: str) -> CreateTable:
         reader.fail()
     _suffixes(reader, table)
     if reader.accept("as"):
-        query = reader.nested_query()
-    elif names or not (table.columns or table.constraints):
+        query, with_data = parse_derived.query_of_table(reader)
+        options = tuple(table.options)
+        return CreateTableAs(table.name, query, names, options, if_not_exists, with_data)
+    if names or not (table.columns or table.constraints or table.likes):
         # Only CREATE TABLE () may have no columns, or names without types.
         _require_elements(reader, names)
     return CreateTable(
@@ -68,7 +71,7 @@ def create_table(reader: StatementReader, kind: str) -> CreateTable:
         tuple(table.constraints),
         tuple(table.options),
         if_not_exists,
-        query,
+        tuple(table.likes),
     )
 
 
@@ -97,7 +100,7 @@ def _element(reader: StatementReader, table: _Table) -> None:
     if reader.at("constraint", "primary", "unique", "check", "foreign", "exclude"):
         table.constraints.append(table_constraint(reader))
     elif reader.at("like"):
-        reader.unsupported("CREATE TABLE … LIKE")
+        table.likes.append(parse_derived.like(reader, len(table.columns)))
     else:
         column, constraints = column_definition(reader, table.name.name)
         table.columns.append(column)

@@ -6,11 +6,12 @@ Names arrive folded as PostgreSQL folds them. A `TableName` keeps the schema "" 
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from kalam_pg.sql.statements_copy import CopyFrom, CopyTo
+from kalam_pg.sql.statements_copy import CopyStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
 from kalam_pg.sql.statements_live import LiveStatement
 
 
@@ -128,7 +129,7 @@ class CreateTable:
     constraints: tuple[TableConstraint, ...]
     options: tuple[tuple[str, str], ...]
     if_not_exists: bool = False
-    as_query: "QueryStatement | None" = None
+    likes: tuple[LikeTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,12 +415,11 @@ class KillJob:
 class Unsupported:
     """A statement that PostgreSQL or KalamDB knows and this server does not have yet (0A000).
 
-    what: how the refusal names it, e.g. "COPY FROM".
+    what: how the refusal names it, e.g. "MERGE".
     """
 
     what: str
     hint: str = ""
-    fields: dict[str, Any] = field(default_factory=dict)
 
 
 Statement: TypeAlias = (
@@ -456,8 +456,8 @@ Statement: TypeAlias = (
     | ExecutePrepared
     | Deallocate
     | Explain
-    | CopyFrom
-    | CopyTo
+    | CopyStatement
+    | DerivedStatement
     | DeclareCursor
     | FetchCursor
     | CloseCursor

@@ -1,7 +1,7 @@
 """What COPY says. As `statements`, of which it is a part."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from kalam_pg.sql.statements import QueryStatement, TableName
@@ -53,3 +53,6 @@ class CopyFrom:
     where: str = ""
     where_at: int = 0
     source: Literal["stdin", "file", "program"] = "stdin"
+
+
+CopyStatement: TypeAlias = CopyFrom | CopyTo

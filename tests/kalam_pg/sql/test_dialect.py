@@ -419,9 +419,6 @@ def test_syntax_errors_are_postgresqls(text, message, at):
     "text",
     [
         "SELECT * FROM t TABLESAMPLE SYSTEM (1)",
-        "SELECT 1 INTO t",
-        "SELECT * FROM ROWS FROM (f(1)) x",
-        "SELECT 1 FETCH FIRST 1 ROW WITH TIES",
         "UPDATE t SET a[1] = 2",
         "DELETE FROM t WHERE CURRENT OF c",
         "SELECT xmlelement(name a)",

@@ -92,7 +92,6 @@ def test_what_is_not_understood_is_a_syntax_error_where_postgresql_points(text, 
 UNSUPPORTED = [
     ("VACUUM", "VACUUM"),
     ("ANALYZE t", "ANALYZE"),
-    ("LOCK TABLE t", "LOCK"),
     ("MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE", "MERGE"),
     ("CREATE UNIQUE INDEX i ON t (a)", "CREATE UNIQUE INDEX"),
     ("CREATE INDEX ON t (a)", "CREATE INDEX"),
@@ -166,7 +165,6 @@ def test_options_keep_their_text_and_older_suffixes_join_them():
     [
         ("CREATE TABLE t (a int) USING brin", UndefinedObjectError, 'access method "brin"'),
         ("CREATE TABLE t (a int REFERENCES u)", FeatureNotSupportedError, "REFERENCES"),
-        ("CREATE TABLE t (LIKE u)", FeatureNotSupportedError, "LIKE"),
         ("CREATE TABLE t (a int) TABLESPACE x", FeatureNotSupportedError, "TABLESPACE"),
         ("CREATE TABLE t (a text COLLATE \"de_DE\")", UndefinedObjectError, "de_DE"),
         ("CREATE TABLE t (a int NULL NOT NULL)", SqlSyntaxError,

@@ -1,0 +1,77 @@
+"""Tables made of what is there: CREATE TABLE AS, SELECT INTO, and LIKE among the columns of another."""
+
+from dataclasses import replace
+
+from catalog import changes_table
+from catalog.changes import CatalogChange
+from catalog.changes_table import NewColumn, NewConstraint, NewTable
+from catalog.errors import SqlSyntaxError
+from catalog.model import Table, TableKind
+from catalog.options import parse_options
+from catalog.privileges import Action, check_table, require
+from catalog.types.registry import TEXT
+from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, find_relation, plan
+from kalam_pg.sql.statements_derived import CreateTableAs, LikeTable
+
+
+@plan.register
+def _(statement: CreateTableAs, context: DdlContext) -> DdlPlan:
+    """The table, without its rows. The tag is CREATE TABLE AS where none is made."""
+    namespace = creation_namespace(context, statement.name)
+    kind, options = parse_options(statement.options, storages=context.storages)
+    shared = kind is TableKind.SHARED or options.scope == "SHARED"
+    action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
+    require(context.user, action, namespace)
+    name = statement.name.name
+    if statement.if_not_exists and context.snapshot.find(namespace.name, name, ()) is not None:
+        notice = f'relation "{name}" already exists, skipping'
+        return DdlPlan(CatalogChange(context.snapshot, notices=(notice,)), "CREATE TABLE AS")
+    new = NewTable(namespace.name, name, kind, _columns(statement, context), (), options)
+    change = changes_table.create_table(
+        context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
+    )
+    return DdlPlan(change, "SELECT" if statement.with_data else "CREATE TABLE AS")
+
+
+def _columns(statement: CreateTableAs, context: DdlContext) -> tuple[NewColumn, ...]:
+    given = context.describe(statement.query)
+    if len(statement.columns) > len(given):
+        raise SqlSyntaxError("too many column names were specified")
+    names = [*statement.columns, *[column.name for column in given[len(statement.columns) :]]]
+    return tuple(
+        NewColumn(name, TEXT if column.type.name == "unknown" else column.type, column.typmod)
+        for name, column in zip(names, given, strict=True)
+    )
+
+
+def copied(like: LikeTable, context: DdlContext) -> tuple[list[NewColumn], list[NewConstraint]]:
+    """What LIKE takes of a table or view. Raises 42P01, 42501."""
+    relation = find_relation(context, like.name)
+    including = like.including
+    columns: list[NewColumn] = []
+    constraints: list[NewConstraint] = []
+    if isinstance(relation, Table):
+        check_table(context.user, Action.SELECT, relation)
+        constraints = _constraints(relation, including)
+    for column in relation.columns:
+        if isinstance(relation, Table) and relation.hidden_key and column.name == "_rowid":
+            continue
+        made = NewColumn(column.name, column.type, column.typmod, column.not_null)
+        if column.identity in ("a", "d") and "identity" in including:
+            made = replace(made, identity=column.identity)
+        elif "defaults" in including and column.identity not in ("a", "d"):
+            made = replace(made, default=column.default)
+        columns.append(made)
+    return columns, constraints
+
+
+def _constraints(table: Table, including: frozenset[str]) -> list[NewConstraint]:
+    names = {column.id: column.name for column in table.columns}
+    found = []
+    for constraint in table.constraints:
+        columns = tuple([names[column] for column in constraint.columns])
+        if constraint.kind == "c" and "constraints" in including:
+            found.append(NewConstraint("c", constraint.name, columns, constraint.check))
+        elif constraint.kind == "p" and "indexes" in including:
+            found.append(NewConstraint("p", "", columns))  # An index gets a name of its own.
+    return found
