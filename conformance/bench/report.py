@@ -70,11 +70,15 @@ def facts(rounds: int, seconds: float) -> str:
 def write(measured: Sequence[Measured], rounds: int, seconds: float) -> Path:
     """Put the table into the reference, between its marks; returns the file."""
     table = "\n".join([HEAD, *map(line, measured)])
-    generated = f"{BEGIN}\n{facts(rounds, seconds)}\n\n{table}\n{END}"
+    return put(BEGIN, END, f"{facts(rounds, seconds)}\n\n{table}")
+
+
+def put(begin: str, end: str, generated: str) -> Path:
+    """Put a text between two marks of the reference; returns the file."""
     text = REFERENCE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    REFERENCE.write_text(before + generated + after, encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    REFERENCE.write_text(f"{before}{begin}\n{generated}\n{end}{after}", encoding="utf-8")
     return REFERENCE
 
 

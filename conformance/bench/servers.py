@@ -36,6 +36,8 @@ class Server:
     host: str = "127.0.0.1"
     user: str = USER
     database: str = "postgres"
+    owner: str = ""
+    """PostgreSQL's superuser, who may come by the Unix socket; ours is root."""
 
     @property
     def is_kalam(self) -> bool:
@@ -116,7 +118,8 @@ def postgres(connections: int = 200) -> Iterator[Server]:
             admin.execute(f"GRANT ALL ON DATABASE postgres TO {USER}")
             admin.execute((Path(__file__).parent / "sql" / "postgres.sql").read_bytes())
         pid = _first_child(process.pid, bool(as_owner))
-        yield Server("PostgreSQL", port, password, pid, directory / f".s.PGSQL.{port}")
+        unix_path = directory / f".s.PGSQL.{port}"
+        yield Server("PostgreSQL", port, password, pid, unix_path, owner=owner)
     finally:
         _stop(process, signal.SIGINT)
         shutil.rmtree(directory, ignore_errors=True)
