@@ -7,6 +7,8 @@ Offsets are seconds east of Greenwich. The tz database itself is `zoneinfo`'s, w
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
+from io import BytesIO
+from struct import Struct
 from zoneinfo import ZoneInfo, available_timezones
 
 from catalog.types.calendar import US_PER_SECOND, days_of
@@ -17,7 +19,12 @@ _CYCLE_S = 146097 * 86400  # 400 years
 _FIRST_S = days_of(1, 1, 3) * 86400  # a margin of a day or two keeps local times in range
 _LAST_S = days_of(9999, 12, 30) * 86400
 _DAY_S = 86400
-_POSIX = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]+>)([+-]?)(\d{1,2})(?::(\d\d))?(?::(\d\d))?")
+_POSIX = re.compile(
+    r"(?P<name>[^\d,+-]*|<[^<>]+>)(?P<sign>[+-]?)(?P<h>\d{1,3})(?::(?P<m>\d\d))?(?::(?P<s>\d\d))?"
+    r"(?P<summer>(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)(?:[+-]?\d{1,3}(?::\d\d){0,2})?(?P<rule>,.+)?)?",
+    re.ASCII,
+)
+_USUAL_RULE = ",M3.2.0,M11.1.0"
 
 # The abbreviations of PostgreSQL's timezonesets/Default: fixed offsets, and those whose offset
 # depends on the date, by zone.
@@ -171,19 +178,67 @@ def find_zone(name: str) -> tuple[tzinfo, str] | None:
     """Return the zone of an IANA name (any case) or POSIX form (`UTC+3`), and its canonical name."""
     folded = name.lower()
     if folded in {"utc", "gmt", "etc/utc", "z", "zulu"}:
-        return UTC, {"z": "UTC", "zulu": "Zulu", "etc/utc": "Etc/UTC"}.get(folded, name.upper())
+        return UTC, {"z": "UTC", "zulu": "Zulu", "etc/utc": "Etc/UTC"}.get(folded, folded.upper())
     canonical = _names().get(folded)
     if canonical is not None:
         return _zone(canonical), canonical
-    match = _POSIX.fullmatch(name)
+    zone = _posix_zone(name)
+    return None if zone is None else (zone, name)
+
+
+@lru_cache(maxsize=256)
+def _posix_zone(text: str) -> tzinfo | None:
+    """The zone of a POSIX rule: `UTC+3`, `<+02>-2`, `EST5EDT,M3.2.0,M11.1.0`; west is positive."""
+    match = _POSIX.fullmatch(text)
     if match is None:
         return None
-    sign, hours, minutes, seconds = match.groups()
-    offset = int(hours) * 3600 + int(minutes or 0) * 60 + int(seconds or 0)
+    offset = int(match["h"]) * 3600 + int(match["m"] or 0) * 60 + int(match["s"] or 0)
     if offset >= _DAY_S:
         return None
-    # In POSIX, west is positive.
-    return fixed_zone(offset if sign == "-" else -offset), name
+    if match["summer"] is None:
+        return fixed_zone(offset if match["sign"] == "-" else -offset)
+    try:
+        return RuleZone(text if match["rule"] else text + _USUAL_RULE)
+    except ValueError:
+        return None
+
+
+class RuleZone(tzinfo):
+    """A zone whose summer time follows a POSIX rule. It crosses to workers, which `ZoneInfo` of a
+    rule does not.
+    """
+
+    def __init__(self, rule: str) -> None:
+        self.rule = rule
+        # zoneinfo reads rules at the end of its files alone: this is a file of nothing else.
+        empty = b"TZif2" + bytes(15) + Struct(">6L").pack(0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+        self._zone = ZoneInfo.from_file(BytesIO(empty * 2 + b"\n" + rule.encode() + b"\n"))
+
+    def __reduce__(self) -> tuple[type["RuleZone"], tuple[str]]:
+        return RuleZone, (self.rule,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RuleZone) and other.rule == self.rule
+
+    def __hash__(self) -> int:
+        return hash(self.rule)
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """As tzinfo says."""
+        return self._zone.utcoffset(dt)
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        """As tzinfo says."""
+        return self._zone.dst(dt)
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        """As tzinfo says."""
+        return self._zone.tzname(dt)
+
+    def fromutc(self, dt: datetime) -> datetime:
+        """As tzinfo says."""
+        local = self._zone.fromutc(dt.replace(tzinfo=self._zone))
+        return local.replace(tzinfo=self)
 
 
 def find_abbreviation(word: str) -> tuple[tzinfo, bool] | None:

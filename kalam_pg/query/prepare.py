@@ -294,6 +294,7 @@ def _key(
         search_path,
         types.timezone_name,
         types.date_order,
+        types.interval_style,
         tuple([None if t is None else t.oid for t in param_types]),
     )
 

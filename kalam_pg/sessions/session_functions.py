@@ -57,6 +57,7 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         "txid_current_if_assigned": txid_current_if_assigned,
         "set_config": set_config,
         "has_table_privilege": has_table_privilege,
+        "pg_catalog.pg_settings": lambda: tuple(sql.settings.described()),
         "pg_catalog.pg_cursors": lambda: tuple(sql.portals.described()),
         "pg_catalog.pg_prepared_statements": lambda: tuple(described_statements(sql.prepared)),
         **listening.functions(sql),

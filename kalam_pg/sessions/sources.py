@@ -12,7 +12,8 @@ from catalog.system import LiveRows
 from kalam_pg.live.commits import END, Position
 from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
-from kalam_pg.sessions.settings import SETTINGS, display
+from kalam_pg.sessions.setting import display
+from kalam_pg.sessions.settings_table import SETTINGS
 from storage.layout import Value
 from storage.log.clock import us_of
 from storage.tablet import Tablet
@@ -34,7 +35,6 @@ def row_sources(services: "Services") -> dict[str, LiveRows]:
         "segments": lambda visible: _segments(services, visible),
         "manifests": lambda visible: _manifests(services, visible),
         "stats": lambda visible: _stats(services, visible),
-        "pg_settings": lambda _visible: _pg_settings(),
         "pg_locks": lambda visible: _locks(services, visible),
         "pg_stat_activity": lambda visible: _activity(services, visible),
     }
@@ -190,21 +190,6 @@ def _settings() -> Rows:
             "unit": setting.unit or None,
             "context": "internal" if setting.internal else "user",
             "description": setting.description or None,
-        }
-
-
-def _pg_settings() -> Rows:
-    for setting in sorted(SETTINGS.values(), key=lambda s: s.name.lower()):
-        yield {
-            "name": setting.name,
-            "setting": setting.default,
-            "unit": setting.unit or None,
-            "context": "internal" if setting.internal else "user",
-            "vartype": setting.kind,
-            "source": "default",
-            "enumvals": setting.values or None,
-            "boot_val": setting.default,
-            "reset_val": setting.default,
         }
 
 

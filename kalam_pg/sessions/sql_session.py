@@ -35,7 +35,8 @@ from kalam_pg.sessions import acting, following, listening, streams
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.session_functions import session_functions
-from kalam_pg.sessions.settings import Settings, check_isolation
+from kalam_pg.sessions.settings import Settings
+from kalam_pg.sessions.settings_table import check_isolation
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement

@@ -11,7 +11,9 @@ from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.sessions import acting, listening, operations
-from kalam_pg.sessions.settings import SETTINGS, Settings, canonical
+from kalam_pg.sessions.setting import canonical
+from kalam_pg.sessions.settings import Settings
+from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement

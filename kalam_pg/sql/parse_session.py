@@ -3,6 +3,9 @@
 import re
 
 from catalog.errors import InvalidParameterValueError, SqlSyntaxError
+from catalog.types import registry as types
+from catalog.types.interval import unpack_interval
+from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.sql.keywords import RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.parse_live import subscribe
 from kalam_pg.sql.reader import StatementReader
@@ -189,9 +192,7 @@ def _time_zone(reader: StatementReader) -> str | None:
     if reader.accept("local") or reader.accept("default"):
         return None
     if reader.accept("interval"):
-        value = reader.string()
-        reader.interval_fields()
-        return value
+        return _zone_interval(reader)
     token = reader.token
     if token.kind == "number" or reader.at("-", "+"):
         return reader.signed_number()
@@ -201,6 +202,30 @@ def _time_zone(reader: StatementReader) -> str | None:
     value = reader.text[token.start : token.end] if token.kind == "word" else token.value
     reader.column_name()
     return value
+
+
+def _zone_interval(reader: StatementReader) -> str:
+    """INTERVAL 'x' [HOUR [TO MINUTE]]: the hours east as a number."""
+    text = reader.string()
+    unit = ""
+    if reader.accept("hour"):
+        unit = "minutes" if reader.accept("to", "minute") else "hours"
+    elif not reader.at_end():
+        raise SqlSyntaxError(
+            "time zone interval must be HOUR or HOUR TO MINUTE",
+            position=reader.offset + reader.token.start + 1,
+        )
+    plain = text.strip().lstrip("+-").isdigit()
+    value = types.INTERVAL.input(f"{text} {unit}" if plain else text, -1, DEFAULT_CONTEXT)
+    assert isinstance(value, bytes)
+    months, days, us = unpack_interval(value)
+    if months or days:
+        shown = types.INTERVAL.output(value, DEFAULT_CONTEXT)
+        raise InvalidParameterValueError(
+            f'invalid value for parameter "TimeZone": "INTERVAL \'{shown}\'"',
+            detail=f"Cannot specify {'months' if months else 'days'} in time zone interval.",
+        )
+    return repr(us / 3_600_000_000)
 
 
 def _setting(reader: StatementReader, *, local: bool) -> Statement:

@@ -32,7 +32,8 @@ from kalam_pg.pgwire.scram import (
 )
 from kalam_pg.pgwire.startup import StartupMessage, negotiation, supported
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions.settings import SETTINGS, Settings
+from kalam_pg.sessions.settings import Settings
+from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
 
 if TYPE_CHECKING:

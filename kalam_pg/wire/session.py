@@ -22,7 +22,7 @@ from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.notices import error_bytes, notice_bytes
 from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.sessions.services import Services
-from kalam_pg.sessions.settings import SETTINGS
+from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.wire import extended, pushes, quick, simple
 from kalam_pg.wire.authentication import Authentication

@@ -63,6 +63,223 @@ SCRIPTS = {
         SELECT id FROM pairs WHERE to_char(d, 'YYYY-MM') = '2020-02' ORDER BY id LIMIT 3
         SELECT id, to_char(x, 'S999.99'), to_date(to_char(d, 'DD Mon YYYY'), 'DD Mon YYYY') = d FROM pairs WHERE id < 4 ORDER BY id
         """,
+    "TimeZone in every form": """
+        SET TIME ZONE '+02:00'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET TIME ZONE INTERVAL '-08:00' HOUR TO MINUTE
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET TIME ZONE INTERVAL '+05:30'
+        SHOW timezone
+        SET TIME ZONE INTERVAL '1 month'
+        SET TIME ZONE INTERVAL '3' HOUR
+        SHOW timezone
+        SET TIME ZONE INTERVAL '1 day'
+        SHOW timezone
+        SET TIME ZONE -7
+        SHOW timezone
+        SET TIME ZONE 5.5
+        SHOW timezone
+        SET TIME ZONE '5.5'
+        SHOW timezone
+        SET TIME ZONE LOCAL
+        SET TIME ZONE DEFAULT
+        SET TIME ZONE 'EST5EDT'
+        SHOW timezone
+        SET TIME ZONE 'EST5EDT,M3.2.0,M11.1.0'
+        SHOW timezone
+        SET TIME ZONE 'FOO5'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET TIME ZONE '<+03>-3'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET TIME ZONE 'UTC+3'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET TIME ZONE 'europe/paris'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET TIME ZONE 'nosuch'
+        SET timezone TO 'America/New_York'
+        SHOW TIME ZONE
+        SET timezone = 'PST8PDT'
+        SHOW timezone
+        SET timezone = '-3'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET timezone = '-03:30'
+        SHOW timezone
+        SELECT (timestamptz '2020-06-01 12:00+00')::text
+        SET timezone = 'UTC'
+        SET TIME ZONE 200
+        SET TIME ZONE 'Z'
+        SET TIME ZONE 'utc'
+        SHOW timezone
+        SET TIME ZONE 'zulu'
+        SHOW timezone
+        SET timezone = 'UTC'
+        """,
+    "styles of dates, intervals, floats and bytea": """
+        SET datestyle = 'SQL'
+        SHOW datestyle
+        SELECT (date '2020-03-04')::text, (timestamp '2020-03-04 05:06:07.5')::text, (timestamptz '2020-03-04 05:06:07.5+00')::text
+        SET datestyle = 'DMY'
+        SHOW datestyle
+        SELECT (date '2020-03-04')::text, (timestamp '2020-03-04 05:06:07.5')::text, (timestamptz '2020-03-04 05:06:07.5+00')::text, ('01/02/2003'::date)::text
+        SET datestyle = 'German'
+        SHOW datestyle
+        SELECT (date '2020-03-04')::text, (timestamp '2020-03-04 05:06:07.5')::text, (timestamptz '2020-03-04 05:06:07.5+00')::text
+        SET datestyle TO postgres, mdy
+        SHOW datestyle
+        SELECT (date '2020-03-04')::text, (timestamp '2020-03-04 05:06:07.5')::text, (timestamptz '2020-03-04 05:06:07.5+00')::text, (timestamp '0044-03-15 BC')::text, ('infinity'::date)::text
+        SET datestyle TO 'postgres, dmy'
+        SELECT (date '2020-03-04')::text, (timestamp '2020-03-04 05:06:07.5')::text, (timestamptz '2020-03-04 05:06:07.5+00')::text
+        SET datestyle = 'ISO, SQL'
+        SET datestyle = 'MDY, DMY'
+        SET datestyle = 'foo'
+        SET datestyle = ''
+        SHOW datestyle
+        SET datestyle = 'YMD'
+        SHOW datestyle
+        SET datestyle = DEFAULT
+        SHOW datestyle
+        SET datestyle = 'iso, ymd'
+        SHOW datestyle
+        RESET datestyle
+        SET intervalstyle = 'postgres_verbose'
+        SHOW intervalstyle
+        SELECT (interval '1 year 2 mons -3 days 04:05:06.7')::text, (interval '0')::text, (interval '-1 day')::text
+        SET intervalstyle = 'sql_standard'
+        SELECT (interval '1 year 2 mons -3 days 04:05:06.7')::text, (interval '0')::text, (interval '-1 day')::text, (interval '-1 2:03:04')::text
+        SET intervalstyle = iso_8601
+        SELECT (interval '1 year 2 mons -3 days 04:05:06.7')::text, (interval '0')::text, (interval '-1 day')::text
+        SET intervalstyle = foo
+        RESET intervalstyle
+        SET bytea_output = escape
+        SELECT '\x00415c'::bytea
+        SET bytea_output = foo
+        RESET bytea_output
+        SET extra_float_digits = 0
+        SELECT 0.1::float8 + 0.2::float8, 1.1::float4
+        SET extra_float_digits = -5
+        SELECT 0.1::float8 + 0.2::float8, pi(), 1.1::float4
+        SET extra_float_digits = 3
+        SELECT 0.1::float8 + 0.2::float8
+        SET extra_float_digits = 4
+        RESET extra_float_digits
+        RESET ALL
+        """,
+    "settings that change no answer": """
+        SET enable_seqscan off
+        SHOW enable_seqscan
+        SET enable_hashjoin = 0
+        SHOW enable_hashjoin
+        SET enable_sort = tr
+        SHOW enable_sort
+        SET enable_sort = o
+        SHOW enable_sort
+        SET enable_sort = maybe
+        SHOW enable_sort
+        SET random_page_cost = 1.1
+        SHOW random_page_cost
+        SET random_page_cost = -1
+        SHOW random_page_cost
+        SET random_page_cost = abc
+        SHOW random_page_cost
+        SET work_mem = '64MB'
+        SHOW work_mem
+        SET work_mem = '64mb'
+        SHOW work_mem
+        SET work_mem = '1.5GB'
+        SHOW work_mem
+        SET work_mem = 10
+        SHOW work_mem
+        SET work_mem = '32kB'
+        SHOW work_mem
+        SET effective_cache_size = '4GB'
+        SHOW effective_cache_size
+        SET effective_cache_size='100 MB'
+        SHOW effective_cache_size
+        SET maintenance_work_mem = '1TB'
+        SHOW maintenance_work_mem
+        SET maintenance_work_mem='10TB'
+        SHOW maintenance_work_mem
+        SET join_collapse_limit = 1
+        SHOW join_collapse_limit
+        SET join_collapse_limit = 0
+        SHOW join_collapse_limit
+        SET plan_cache_mode = force_generic_plan
+        SHOW plan_cache_mode
+        SET plan_cache_mode = x
+        SHOW plan_cache_mode
+        SET geqo_seed = 0.5
+        SHOW geqo_seed
+        SET geqo_seed = 2
+        SHOW geqo_seed
+        SET constraint_exclusion = partition
+        SHOW constraint_exclusion
+        SET constraint_exclusion = 'ON'
+        SHOW constraint_exclusion
+        SET default_statistics_target = 500
+        SHOW default_statistics_target
+        SET shared_buffers = 5
+        SET max_connections = 5
+        SET autovacuum = off
+        SET log_connections = on
+        SET block_size = 5
+        SHOW block_size
+        SET cpu_tuple_cost = 1e-3
+        SHOW cpu_tuple_cost
+        SET jit_above_cost = -1
+        SHOW jit_above_cost
+        SET jit_above_cost = 1e6
+        SHOW jit_above_cost
+        SET max_parallel_workers_per_gather = 0
+        SET cursor_tuple_fraction = 0.05
+        SHOW cursor_tuple_fraction
+        SET hash_mem_multiplier = 0.5
+        SHOW hash_mem_multiplier
+        SET hash_mem_multiplier=3.25
+        SHOW hash_mem_multiplier
+        SET statement_timeout = '1.5s'
+        SHOW statement_timeout
+        SET statement_timeout = '10 parsecs'
+        SHOW statement_timeout
+        SET statement_timeout = '1d'
+        SHOW statement_timeout
+        SHOW statement_timeout
+        SET vacuum_cost_delay = '1.5ms'
+        SHOW vacuum_cost_delay
+        SET vacuum_cost_delay = 0.5
+        SHOW vacuum_cost_delay
+        SET seq_page_cost = 0
+        SHOW seq_page_cost
+        SET min_parallel_table_scan_size = '16MB'
+        SHOW min_parallel_table_scan_size
+        SET min_parallel_table_scan_size = 10
+        SHOW min_parallel_table_scan_size
+        SET temp_buffers=100
+        SHOW temp_buffers
+        SET wal_sender_timeout='1min'
+        SHOW wal_sender_timeout
+        SET nosuch = 1
+        SET statement_timeout = 99999999999
+        SHOW statement_timeout
+        SET gin_pending_list_limit = 128
+        SHOW gin_pending_list_limit
+        SHOW random_page_cost
+        SET LOCAL enable_seqscan = off
+        SHOW enable_seqscan
+        SHOW enable_seqscan
+        SHOW nosuch
+        SET search_path TO public
+        SELECT current_setting('enable_hashjoin'), current_setting('random_page_cost')
+        SELECT name, setting, unit, category, context, vartype, min_val, max_val, enumvals, boot_val, reset_val FROM pg_settings WHERE name IN ('enable_hashjoin', 'random_page_cost', 'work_mem', 'plan_cache_mode', 'geqo_seed') ORDER BY name
+        RESET ALL
+        SHOW random_page_cost
+        """,
     "arguments by name and VARIADIC arrays": """
         SELECT make_interval(days => id, secs => x) FROM pairs WHERE id < 3 ORDER BY id
         SELECT * FROM jsonb_array_elements(from_json => '[1, 2]')

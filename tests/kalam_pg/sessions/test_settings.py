@@ -5,6 +5,7 @@ import pytest
 from catalog.errors import (
     CantChangeRuntimeParamError,
     FeatureNotSupportedError,
+    InsufficientPrivilegeError,
     InvalidParameterValueError,
     UndefinedObjectError,
 )
@@ -29,6 +30,18 @@ SHOWN = [  # what is SET, what SHOW prints; PostgreSQL 15 prints the same
     ("client_encoding", "utf-8", "UTF8"),
     ("synchronous_commit", "false", "off"),
     ("my.own", "anything", "anything"),
+    ("DateStyle", "German", "German, DMY"),
+    ("DateStyle", "postgres, ymd", "Postgres, YMD"),
+    ("TimeZone", "+02:00", "+02:00"),
+    ("TimeZone", "FOO5", "FOO5"),
+    ("TimeZone", "EST5EDT,M3.2.0,M11.1.0", "EST5EDT,M3.2.0,M11.1.0"),
+    ("IntervalStyle", "ISO_8601", "iso_8601"),
+    ("work_mem", "1.5GB", "1536MB"),
+    ("min_parallel_table_scan_size", "10", "80kB"),
+    ("vacuum_cost_delay", "1500us", "1500us"),
+    ("enable_hashjoin", "f", "off"),
+    ("random_page_cost", "1.10", "1.1"),
+    ("plan_cache_mode", "force_generic_plan", "force_generic_plan"),
 ]
 
 
@@ -50,7 +63,15 @@ REFUSED = [
     ("server_version", "16", CantChangeRuntimeParamError),
     ("client_encoding", "LATIN1", FeatureNotSupportedError),
     ("standard_conforming_strings", "off", FeatureNotSupportedError),
-    ("DateStyle", "German", FeatureNotSupportedError),
+    ("DateStyle", "SQL, ISO", InvalidParameterValueError),
+    ("log_statement", "all", InsufficientPrivilegeError),
+    ("shared_buffers", "1GB", CantChangeRuntimeParamError),
+    ("work_mem", "64mb", InvalidParameterValueError),
+    ("work_mem", "10", InvalidParameterValueError),
+    ("random_page_cost", "-1", InvalidParameterValueError),
+    ("transform_null_equals", "on", FeatureNotSupportedError),
+    ("TimeZone", "200", InvalidParameterValueError),
+    ("TimeZone", "EST5EDT,M33", InvalidParameterValueError),
     ("DateStyle", "nonsense", InvalidParameterValueError),
 ]
 
