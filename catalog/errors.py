@@ -349,6 +349,48 @@ class InvalidParameterValueError(KalamError):
     sqlstate = "22023"
 
 
+class SqlJsonSubscriptError(KalamError):
+    """invalid_sql_json_subscript: a subscript of a jsonpath is no index of the array."""
+
+    sqlstate = "22033"
+
+
+class NonNumericSqlJsonItemError(KalamError):
+    """non_numeric_sql_json_item: a method of numbers meets something else."""
+
+    sqlstate = "22036"
+
+
+class SingletonSqlJsonItemError(KalamError):
+    """singleton_sql_json_item_required: one item is needed, and there are none or several."""
+
+    sqlstate = "22038"
+
+
+class SqlJsonArrayNotFoundError(KalamError):
+    """sql_json_array_not_found: an accessor of arrays meets something else."""
+
+    sqlstate = "22039"
+
+
+class SqlJsonMemberNotFoundError(KalamError):
+    """sql_json_member_not_found: an object has no member of that name."""
+
+    sqlstate = "2203A"
+
+
+class SqlJsonNumberNotFoundError(KalamError):
+    """sql_json_number_not_found: a sign stands before what is no number."""
+
+    sqlstate = "2203B"
+
+
+class SqlJsonObjectNotFoundError(KalamError):
+    """sql_json_object_not_found: an accessor of objects meets something else."""
+
+    sqlstate = "2203C"
+
+
 class InvalidEscapeSequenceError(KalamError):
     """invalid_escape_sequence: a pattern or string ends in an escape or has an unknown one."""
 

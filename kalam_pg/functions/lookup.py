@@ -16,9 +16,9 @@ from kalam_pg.functions.table import Overload, OverloadKind
 _MODULES = (
     "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current", "datetimes",
     "degrees", "fields", "floats", "formatting", "identifiers", "integers", "jsonbuild",
-    "jsonnames", "jsons", "miscellany", "moment_input", "moment_output", "number_input",
-    "number_output", "numerics", "ordered_sets", "overlaps", "patterns", "regex", "regexfunctions",
-    "regressions", "sets", "strings", "sysinfo", "windows",
+    "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
+    "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns", "regex",
+    "regexfunctions", "regressions", "sets", "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 

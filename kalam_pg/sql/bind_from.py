@@ -16,9 +16,10 @@ from catalog.types import registry as types
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_call import call_name
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
+from kalam_pg.sql.bind_records import record_query
 from kalam_pg.sql.bind_using import natural, using_condition
 from kalam_pg.sql.coerce import settle
-from kalam_pg.sql.positions import position
+from kalam_pg.sql.positions import mark, position
 from kalam_pg.sql.scope import (
     Binding,
     CteEntry,
@@ -257,6 +258,14 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     consumed(node, "this", "alias", "ordinality")
     alias, names, definitions = alias_of(node)
     at = position(node) or position(call)
+    records = record_query(level, call, definitions)
+    if records is not None and not node.args.get("ordinality"):
+        if not alias:
+            alias = call_name(call)[0] if type(call) is exp.Anonymous else ""
+        named = exp.TableAlias(this=exp.Identifier(this=alias, quoted=True))
+        if not definitions:
+            named.set("columns", [exp.Identifier(this=n, quoted=True) for n in names])
+        return _subquery(level, records, mark(exp.Subquery(alias=named), at), lateral=True)
     if definitions:
         raise unsupported("a column definition list", node)
     calls = _side_by_side(call)

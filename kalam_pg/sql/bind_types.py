@@ -15,7 +15,7 @@ _NOT_BUILT = frozenset(
     bit varbit inet cidr macaddr macaddr8 money xml point lseg path box polygon line circle timetz
     tsvector tsquery int4range int8range numrange tsrange tstzrange daterange int4multirange
     int8multirange nummultirange tsmultirange tstzmultirange datemultirange pg_lsn txid_snapshot
-    pg_snapshot jsonpath xid8 refcursor regconfig regdictionary regcollation
+    pg_snapshot xid8 refcursor regconfig regdictionary regcollation
     """.split()  # noqa: SIM905 - forty quoted words read worse
 )
 

@@ -63,6 +63,51 @@ SCRIPTS = {
         SELECT id FROM pairs WHERE to_char(d, 'YYYY-MM') = '2020-02' ORDER BY id LIMIT 3
         SELECT id, to_char(x, 'S999.99'), to_date(to_char(d, 'DD Mon YYYY'), 'DD Mon YYYY') = d FROM pairs WHERE id < 4 ORDER BY id
         """,
+    "records of json": """
+        SELECT * FROM jsonb_to_recordset('[{"a":1,"b":"x"},{"a":"2"},{"b":null,"c":5}]') AS t(a int, b text)
+        SELECT * FROM json_to_recordset('[{"a":1,"b":{"x": 1}},{"a":2,"b":[1, 2]}]') AS t(a int, b json)
+        SELECT * FROM json_to_recordset('[{"a":1,"b":{"x": 1}},{"a":2,"b":[1, 2]}]') t(a int, b text)
+        SELECT * FROM jsonb_to_record('{"a":1,"b":[1,2,null],"c":{"d":5},"e":"2020-01-02","f":true}') AS x(a numeric(5,2), b int[], c jsonb, e date, f bool, g text)
+        SELECT x.a + 1 FROM json_to_record('{"a": 5}') AS x(a int)
+        SELECT * FROM json_to_record('[1]') AS x(a int)
+        SELECT * FROM json_to_record('1') AS x(a int)
+        SELECT * FROM json_to_recordset('{"a":1}') AS x(a int)
+        SELECT * FROM json_to_recordset('1') AS x(a int)
+        SELECT * FROM json_to_recordset('[1]') AS x(a int)
+        SELECT * FROM jsonb_to_record('[1]') AS x(a int)
+        SELECT * FROM jsonb_to_record('1') AS x(a int)
+        SELECT * FROM jsonb_to_recordset('{"a":1}') AS x(a int)
+        SELECT * FROM jsonb_to_recordset('1') AS x(a int)
+        SELECT * FROM jsonb_to_recordset('[1]') AS x(a int)
+        SELECT * FROM jsonb_to_record('{"a":"x"}') AS x(a int)
+        SELECT * FROM jsonb_to_record('{"a":5}') AS x(a int[])
+        SELECT * FROM jsonb_to_record('{"a":"{1,2}"}') AS x(a int[])
+        SELECT * FROM json_to_record(NULL) AS x(a int)
+        SELECT * FROM jsonb_to_recordset(NULL) AS x(a int)
+        SELECT * FROM jsonb_to_recordset('[]') AS x(a int)
+        SELECT * FROM jsonb_to_recordset('[]')
+        CREATE TABLE tt (id int PRIMARY KEY, v text, n numeric(6,2), tags text[], j jsonb)
+        INSERT INTO tt SELECT * FROM jsonb_populate_recordset(NULL::tt, '[{"id":1,"v":"a","n":1.234,"tags":["x","y z"],"j":{"k":[1]}},{"id":2}]')
+        SELECT * FROM tt ORDER BY id
+        SELECT * FROM json_populate_record(NULL::tt, '{"id":7,"v":"q","x":1}')
+        SELECT t.id, r.* FROM tt t, jsonb_to_record(t.j) AS r(k jsonb) ORDER BY 1
+        SELECT t.id, r.* FROM tt t LEFT JOIN LATERAL jsonb_to_recordset(jsonb_build_array(t.j)) AS r(k int[]) ON true ORDER BY 1
+        SELECT count(*) FROM jsonb_to_recordset((SELECT jsonb_agg(to_jsonb(t)) FROM tt t)) AS r(id int, v text) WHERE r.id > 0
+        SELECT * FROM jsonb_to_recordset('[{"a":1}]') AS (a int)
+        SELECT "A b" FROM json_to_record('{"A b": 5}') AS x("A b" int)
+        SELECT * FROM json_to_record('{"a":"abcdef"}') AS x(a varchar(3))
+        SELECT * FROM json_to_record('{"a":"ab ", "b":"x", "n": 1.555}') AS x(a varchar(2), b char(3), n numeric(3,1))
+        """,
+    "jsonpath over rows": """
+        SELECT * FROM jsonb_path_query('[1,2,3]', '$[*] ? (@ > 1)')
+        SELECT jsonb_path_query('[1,2,3]', '$[*] ? (@ > 1)'), 1
+        CREATE TABLE paths (id int PRIMARY KEY, j jsonb, p jsonpath)
+        INSERT INTO paths SELECT n, jsonb_build_object('a', n, 'b', jsonb_build_array(n, n*2)), ('$.a ? (@ > ' || n % 3 || ')')::jsonpath FROM generate_series(1,10) n
+        SELECT id FROM paths WHERE j @? '$.b[*] ? (@ > 10)' ORDER BY id
+        SELECT id, p, j @? p, jsonb_path_query_array(j, p) FROM paths ORDER BY id
+        SELECT id FROM paths WHERE j @@ '$.a > 7' ORDER BY id
+        SELECT id, q FROM paths, jsonb_path_query(j, '$.b[*]') q ORDER BY id, q
+        """,
     "TimeZone in every form": """
         SET TIME ZONE '+02:00'
         SHOW timezone

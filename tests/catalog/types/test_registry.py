@@ -69,6 +69,7 @@ PG_TYPE = [
     (3802, "jsonb", -1, "U", False, 3807),
     (3831, "anyrange", -1, "P", False, 0),
     (3838, "event_trigger", 4, "P", False, 0),
+    (4072, "jsonpath", -1, "U", False, 4073),
     (4089, "regnamespace", 4, "N", False, 4090),
     (4096, "regrole", 4, "N", False, 4097),
     (5077, "anycompatible", 4, "P", False, 0),
