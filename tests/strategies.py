@@ -94,6 +94,7 @@ SCALARS: dict[PgType, st.SearchStrategy[Value]] = {
     registry.UUID: UUID,
     registry.JSON: JSON_TEXT,
     registry.JSONB: JSON_TEXT,
+    registry.JSONPATH: st.sampled_from(("$", 'strict $."a"[*]', '$?(@."b" > 1.5 && exists (@.*))')),
     registry.VECTOR: VECTOR,
     registry.TID: st.builds("({},{})".format, UINT32, st.integers(0, (1 << 16) - 1)),
 }
