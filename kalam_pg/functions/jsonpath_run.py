@@ -4,17 +4,12 @@ Items are `jsonvalues`' Python values. A predicate is True, False or None, which
 """
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from catalog.errors import (
     FeatureNotSupportedError,
-    NonNumericSqlJsonItemError,
     SingletonSqlJsonItemError,
     SqlJsonArrayNotFoundError,
     SqlJsonMemberNotFoundError,
@@ -23,7 +18,6 @@ from catalog.errors import (
     SqlJsonSubscriptError,
     UndefinedObjectError,
 )
-from catalog.types.float import parse_float8
 from catalog.types.jsonpath_nodes import (
     LAST_LEVEL,
     Accessor,
@@ -47,17 +41,11 @@ from catalog.types.jsonpath_nodes import (
 )
 from kalam_pg.functions import decimals
 from kalam_pg.functions.define import Datum
+from kalam_pg.functions.jsonpath_methods import double, is_number, matcher, rounded
 from kalam_pg.functions.jsonvalues import key_order, number
-from kalam_pg.functions.regex import translate
 from storage.errors import KalamError
 
 Truth = bool | None
-_NUMBERS = (int, Decimal)
-
-
-def is_number(item: Datum) -> bool:
-    """Whether an item is a number; true and false are none."""
-    return isinstance(item, _NUMBERS) and not isinstance(item, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,19 +351,6 @@ def _compared(operator: str, a: Datum, b: Datum) -> Truth:
     return None
 
 
-def matcher(pattern: str, flags: str) -> Callable[[str], bool]:
-    """like_regex: XQuery's flags over PostgreSQL's regular expressions."""
-    if "q" in flags:
-        body = re.escape(pattern)
-    else:
-        translated = translate(pattern, ignore_case="i" in flags)
-        body = translated[translated.index(")") + 1 :]
-    options = ("s" if "s" in flags or "q" in flags else "") + ("i" if "i" in flags else "")
-    options += "m" if "m" in flags and "q" not in flags else ""
-    whole = f"(?{options}){body}" if options else body
-    return lambda text: bool(pc.match_substring_regex(pa.scalar(text), whole).as_py())
-
-
 # ------------------------------------------------------------------ arithmetic and methods
 
 _ARITHMETIC: dict[str, Callable[[str, str], str]] = {
@@ -431,47 +406,7 @@ def _method(name: str, item: Datum, frame: _Frame) -> Iterator[Datum]:
         yield from _key_values(item, frame)
     else:
         for one in _unwrapped(item, frame):
-            yield _double(one) if name == "double" else _rounded(name, one)
-
-
-def _double(item: Datum) -> Decimal:
-    if is_number(item):
-        value = parse_float8(number(item))
-        if not math.isfinite(value):
-            raise NonNumericSqlJsonItemError(
-                "numeric argument of jsonpath item method .double() is out of range for type "
-                "double precision"
-            )
-        return Decimal(repr(value)).normalize() if value else Decimal(0)
-    if isinstance(item, str):
-        try:
-            value = parse_float8(item)
-        except KalamError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise NonNumericSqlJsonItemError(
-                "string argument of jsonpath item method .double() is not a valid representation "
-                "of a double precision number"
-            )
-        return Decimal(decimals.from_float(value, 15))
-    raise NonNumericSqlJsonItemError(
-        "jsonpath item method .double() can only be applied to a string or numeric value"
-    )
-
-
-_ROUNDED: dict[str, Callable[[str], str]] = {
-    "abs": decimals.absolute,
-    "floor": decimals.floor,
-    "ceiling": decimals.ceiling,
-}
-
-
-def _rounded(name: str, item: Datum) -> Decimal:
-    if not is_number(item):
-        raise NonNumericSqlJsonItemError(
-            f"jsonpath item method .{name}() can only be applied to a numeric value"
-        )
-    return Decimal(_ROUNDED[name](number(item)))
+            yield double(one) if name == "double" else rounded(name, one)
 
 
 def _key_values(item: Datum, frame: _Frame) -> Iterator[Datum]:

@@ -65,6 +65,7 @@ EXTREMES = {
     "uuid": ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
     "json": ('"\\u0000"', "{}", '"\\ud800"', NESTED_FAR, '{"a": 1, "a": 2}', "1e400"),
     "jsonb": ("{}", NESTED_FAR, '{"b": 1, "a": 2}', "1e400", '"é🙂"', "null"),
+    "jsonpath": ("$", 'strict $."é"[*] ? (@ like_regex "^a")', "1e3"),
     "vector": ("[1,2,3]", "[0]", "[1e-45,-0]", "[3.4028235e38,3.4028235e38]"),
     "int2vector": ("", "1 2 -3"),
     "oidvector": ("", "1 4294967295"),
