@@ -18,7 +18,7 @@ _MODULES = (
     "degrees", "fields", "floats", "formatting", "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns", "regex",
-    "regexfunctions", "regressions", "sets", "strings", "sysinfo", "windows",
+    "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ from kalam_pg.query.predicates import (
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.sleeping import SleepingPlan, sleeps
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -300,11 +301,10 @@ def _constant_plan(query: Query) -> SelectPlan | None:
             return None
         if query.distinct or query.distinct_on or query.having is not None:
             return None
-        return ConstantPlan(
-            query.columns,
-            (tuple(compile_expr(item.expr, _column) for item in query.targets),),
-            None if query.where is None else compile_expr(query.where, _column),
-            _bounds(query),
-        )
+        targets = tuple(compile_expr(item.expr, _column) for item in query.targets)
+        where = None if query.where is None else compile_expr(query.where, _column)
+        if any(sleeps(item.expr) for item in query.targets):
+            return SleepingPlan(query.columns, targets, where, _bounds(query))
+        return ConstantPlan(query.columns, (targets,), where, _bounds(query))
     except FeatureNotSupportedError:
         return None

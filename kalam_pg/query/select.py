@@ -61,7 +61,7 @@ class SelectPlan(Protocol):
         """Answer as stored values, for a cursor or another statement. `x` owns what it holds."""
 
 
-class _RowPlan:
+class RowPlan:
     """A plan whose rows are all there at once."""
 
     __slots__ = ()
@@ -79,7 +79,7 @@ class _RowPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class ConstantPlan(_RowPlan):
+class ConstantPlan(RowPlan):
     """SELECT or VALUES of expressions that read no table."""
 
     columns: tuple[OutputColumn, ...]
@@ -98,7 +98,7 @@ class ConstantPlan(_RowPlan):
 
 
 @dataclass(frozen=True, slots=True)
-class PointPlan(_RowPlan):
+class PointPlan(RowPlan):
     """One row of one table by its whole primary key.
 
     key: one closure per key column. system: whether a closure reads `_seq` or `_deleted`.

@@ -63,6 +63,20 @@ SCRIPTS = {
         SELECT id FROM pairs WHERE to_char(d, 'YYYY-MM') = '2020-02' ORDER BY id LIMIT 3
         SELECT id, to_char(x, 'S999.99'), to_date(to_char(d, 'DD Mon YYYY'), 'DD Mon YYYY') = d FROM pairs WHERE id < 4 ORDER BY id
         """,
+    "sleeping": """
+        SELECT pg_sleep(0.05)
+        SELECT pg_sleep_for('10 milliseconds'), pg_sleep_until(clock_timestamp() + interval '20 ms')
+        SELECT clock_timestamp() - now() < interval '0.05 s', pg_sleep(0.1), clock_timestamp() - now() >= interval '0.1 s'
+        SELECT pg_sleep(NULL), pg_sleep(-1), pg_sleep(0)
+        SELECT CASE WHEN false THEN pg_sleep(5) END
+        SET statement_timeout = '50ms'
+        SELECT pg_sleep(10)
+        SET statement_timeout = 0
+        SELECT pg_sleep(10) LIMIT 0
+        BEGIN
+        SELECT pg_sleep(0.01)
+        ROLLBACK
+        """,
     "records of json": """
         SELECT * FROM jsonb_to_recordset('[{"a":1,"b":"x"},{"a":"2"},{"b":null,"c":5}]') AS t(a int, b text)
         SELECT * FROM json_to_recordset('[{"a":1,"b":{"x": 1}},{"a":2,"b":[1, 2]}]') AS t(a int, b json)
