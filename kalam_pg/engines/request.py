@@ -125,8 +125,8 @@ class EngineQuery:
     steps: queries that are computed first, once each and in order, as tables of those names.
 
     context: values that UDFs may need: user, now_us, settings, TypeContext … (picklable).
-    direct: names of columns of the one table; not empty when the result is just these of every row, in
-        any order of rows: where there are no segments a worker then needs no DataFusion.
+    direct: names of columns of the one table; not empty when the result is just these of every row,
+        in the order of `hot`: where there are no segments a worker then needs no DataFusion.
     program: what is run instead of `sql`; its reads are of `tables`.
     """
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.errors import FeatureNotSupportedError
+from catalog.model import Table
 from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import Reserve
@@ -16,6 +17,7 @@ from kalam_pg.query.scan import given_inputs, table_inputs
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
+from storage.tablet import Tablet
 
 RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
 """Answers a query over catalogue relations alone (`query.virtual`)."""
@@ -47,8 +49,29 @@ class EnginePlan:
             return Result("SELECT", None, self.columns, source=(yield from self._rows(emitted, x)))
         wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
         inputs = yield from self.inputs(emitted, x)
-        query = _request(emitted, inputs, wire, x.context, _direct(self.query))
+        query = _request(emitted, inputs, wire, x.context, self._direct(x))
         return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))
+
+    def _direct(self, x: Execution) -> tuple[str, ...]:
+        """The stored columns that the query is of every row of one table, in commit order if in any."""
+        query = self.query
+        if not isinstance(query, Select) or len(query.from_) != 1:
+            return ()
+        (scan,) = query.from_
+        if not isinstance(scan, TableScan):
+            return ()
+        seq = len(scan.table.columns)
+        if query.order_by:
+            # A tail has its rows in this order; a transaction's own are of no commit yet.
+            (*others, key) = query.order_by
+            ref = key.expr
+            sequential = isinstance(ref, ColumnRef) and ref.column == seq and not ref.outer
+            tablet = x.tablet(scan.table)
+            in_order = isinstance(tablet, Tablet) and not x.own_changes(tablet.id)
+            if others or not sequential or key.descending or not in_order:
+                return ()
+        plain = Select(query.targets, query.columns, query.from_, order_by=query.order_by)
+        return _columns(query, scan.table, seq) if query == plain else ()
 
     def _reserve(self, x: Execution, result: WireResult | ArrowResult) -> Reserve | None:
         """What to ask when DataFusion finds only then that it cannot."""
@@ -100,21 +123,14 @@ def _request(
     )
 
 
-def _direct(query: Query) -> tuple[str, ...]:
-    """The stored columns that a query is, when it is nothing else: every row of one table."""
-    if not isinstance(query, Select) or len(query.from_) != 1:
-        return ()
-    (scan,) = query.from_
-    plain = Select(query.targets, query.columns, query.from_)
-    if not isinstance(scan, TableScan) or query != plain:
-        return ()
-    own = scan.table.columns
+def _columns(query: Select, table: Table, seq: int) -> tuple[str, ...]:
+    """The names of a query's columns in a tablet's batches; none if it is anything but such columns."""
     names = []
     for target in query.targets:
         ref = target.expr
-        if not isinstance(ref, ColumnRef) or ref.outer or ref.column >= len(own):
+        if not isinstance(ref, ColumnRef) or ref.outer or ref.column > seq:
             return ()
-        names.append(f"c{own[ref.column].id}")
+        names.append("_seq" if ref.column == seq else f"c{table.columns[ref.column].id}")
     return tuple(names)
 
 

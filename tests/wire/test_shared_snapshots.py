@@ -264,3 +264,20 @@ def test_one_that_does_not_read_keeps_nobody_waiting(server, clients, chat):
     for _ in range(2):
         assert len(reading.simple(text).rows) == 800
     assert len(stopped.answer().rows) == 800
+
+
+def test_rows_in_commit_order_are_those_that_a_sort_would_give(server, alice, table):
+    fill(alice, table, "0, 'a'")
+    alice.execute(f"UPDATE {table} SET body = 'b' WHERE id % 7 = 0")
+    alice.execute(f"DELETE FROM {table} WHERE id % 11 = 0")
+
+    def rows(order):
+        return alice.execute(f"SELECT id, body, _seq FROM {table} ORDER BY {order}").fetchall()
+
+    assert sorted(rows("_seq")) == sorted(rows("_seq + 0"))
+    assert [row[2] for row in rows("_seq")] == [row[2] for row in rows("_seq + 0")]
+    with alice.transaction():
+        alice.execute(f"INSERT INTO {table} VALUES (-1, 0, 'mine')")
+        alice.execute(f"UPDATE {table} SET body = 'mine' WHERE id = 1")
+        assert {row[1] for row in rows("_seq")[:2]} == {"mine"}
+        assert [row[2] for row in rows("_seq")] == [row[2] for row in rows("_seq + 0")]
