@@ -5,58 +5,16 @@ its queue in every session that listens to anything; here only the listeners of 
 """
 
 import argparse
-import resource
-import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from conformance.bench import servers
+from conformance.bench.followers import Session, allow_sockets, resident_bytes
 from conformance.bench.servers import Server
 
 POSTGRESQL_MAX = 1000
 """Idle listeners that PostgreSQL is asked for; each is a process."""
-
-
-class Session:
-    """A connection by the Unix socket, nearly without a client's own cost."""
-
-    def __init__(self, server: Server) -> None:
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(server.unix_path))
-        user = "root" if server.is_kalam else server.user
-        body = b"\0\3\0\0user\0%b\0database\0%b\0\0" % (user.encode(), server.database.encode())
-        self.socket.sendall(struct.pack("!i", len(body) + 4) + body)
-        self._received = b""
-        self.wait(b"Z")
-
-    def wait(self, kind: bytes) -> None:
-        """Until a message of this kind has come."""
-        while True:
-            while len(self._received) >= 5:
-                size = 1 + struct.unpack_from("!i", self._received, 1)[0]
-                if len(self._received) < size:
-                    break
-                found, self._received = self._received[:1], self._received[size:]
-                if found == b"E":
-                    raise RuntimeError("the server refused")
-                if found == kind:
-                    return
-            data = self.socket.recv(65536)
-            if not data:
-                raise RuntimeError("the server has closed the connection")
-            self._received += data
-
-    def run(self, text: str) -> None:
-        """A text, and its answer up to ReadyForQuery."""
-        self.send(text)
-        self.wait(b"Z")
-
-    def send(self, text: str) -> None:
-        """A text whose answer is waited for later."""
-        self.socket.sendall(b"Q" + struct.pack("!i", len(text) + 5) + text.encode() + b"\0")
 
 
 @contextmanager
@@ -98,12 +56,6 @@ def _ping_pong(server: Server, seconds: float) -> float:
         other.socket.close()
 
 
-def resident_bytes(pid: int) -> int:
-    """What a process has in memory."""
-    fields = Path(f"/proc/{pid}/statm").read_text().split()
-    return int(fields[1]) * resource.getpagesize()
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -113,8 +65,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
     options = parser.parse_args()
     counts = [int(part) for part in options.idle.split(",")]
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    allow_sockets(max(counts))
     with ExitStack() as stack:
         both = (
             stack.enter_context(servers.postgres(POSTGRESQL_MAX + 100)),

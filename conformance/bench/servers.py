@@ -126,8 +126,8 @@ def postgres(connections: int = 200) -> Iterator[Server]:
 
 
 @contextmanager
-def kalam(connections: int = 10_000) -> Iterator[Server]:
-    """This server, from the source tree that this file is in."""
+def kalam(connections: int = 10_000, *, tls: bool = False) -> Iterator[Server]:
+    """This server, from the source tree that this file is in. tls: it offers that, too."""
     directory = Path(tempfile.mkdtemp(prefix="bench-kalam-"))
     port, password = free_port(), secrets.token_hex(8)
     data = directory / "data"
@@ -137,7 +137,11 @@ def kalam(connections: int = 10_000) -> Iterator[Server]:
             *("serve", "--data", data, "--port", str(port)),
         ],
         cwd=os.environ.get("BENCH_SOURCE", REPOSITORY),
-        env={**os.environ, "KALAM_MAX_CONNECTIONS": str(connections)},
+        env={
+            **os.environ,
+            "KALAM_MAX_CONNECTIONS": str(connections),
+            **({"KALAM_TLS": "on", "KALAM_TLS_SELF_SIGNED": "on"} if tls else {}),
+        },
         stdout=subprocess.DEVNULL,
         stderr=(directory / "log").open("w"),
     )

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from kalam_pg.live.commits import Commit
 from kalam_pg.live.filter import LiveQuery
+from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.pgwire.encode import notification_body
 
 KEPT_CHARACTERS: Final = 128 << 10
@@ -88,6 +89,16 @@ class Kinds:
 
     def __init__(self) -> None:
         self._kinds: WeakValueDictionary[Hashable, Alike] = WeakValueDictionary()
+        self._encoders: WeakValueDictionary[Hashable, ChangeEncoder] = WeakValueDictionary()
+
+    def encoder(self, key: Hashable, make: Callable[[], ChangeEncoder]) -> ChangeEncoder:
+        """What writes the changes of a query, whosever rows they are; key None: nobody else's."""
+        found = None if key is None else self._encoders.get(key)
+        if found is None:
+            found = make()
+            if key is not None:
+                self._encoders[key] = found
+        return found
 
     def of(self, key: Hashable) -> Alike:
         """What subscriptions of this key share; None: nobody's but its own."""

@@ -26,7 +26,7 @@ class ChangeEncoder:
     key's columns, in key order.
     """
 
-    __slots__ = ("_columns", "_key", "_old", "_table", "table")
+    __slots__ = ("__weakref__", "_columns", "_key", "_old", "_table", "table")
 
     def __init__(
         self,

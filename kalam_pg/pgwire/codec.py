@@ -10,6 +10,7 @@ hold both to the same table of (bytes, message) cases.
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from kalam_pg.pgwire.byte_reader import ByteReader, text
@@ -389,8 +390,9 @@ _FREQUENT: Final[dict[bytes, FrontendMessage]] = {
 }
 
 
+@lru_cache(maxsize=8)
 def _caps(max_message_bytes: int) -> tuple[int, ...]:
-    """The largest length field of each type byte; 0 refuses the type."""
+    """The largest length field of each type byte; 0 refuses the type. One for all sessions."""
     caps = [0] * 256
     for kind in _SMALL:
         caps[kind] = SMALL_BYTES_MAX

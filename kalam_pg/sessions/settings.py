@@ -4,6 +4,7 @@ SET is transactional as in PostgreSQL: ROLLBACK takes back what the transaction 
 the transaction either way.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator
 
 from catalog.errors import (
@@ -41,12 +42,14 @@ def _reset_with_all(setting: Setting) -> bool:
     return settable and not setting.name.startswith("transaction_")
 
 
+_DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
+
+
 class Settings:
     """One session's settings, with the undo that transactions need."""
 
     def __init__(self, defaults: dict[str, str] | None = None) -> None:
-        self._defaults = {name: s.default for name, s in SETTINGS.items()}
-        self._defaults.update(defaults or {})
+        self._defaults = ChainMap(dict(defaults or {}), _DEFAULTS)
         self._values = dict(self._defaults)
         self._undo: list[tuple[str, str | None, bool]] = []
         self._set_chars = 0

@@ -137,10 +137,11 @@ def join(
     check_table(sql.user, Action.SELECT, query.table)
     if sql.ears is None:
         raise FeatureNotSupportedError("a subscription needs a client that can be told")
-    encoder = _encoder(sql, query, options)
     database = sql.database
     tablet = database.tablet(query.table, sql.user).id
     form = (sql.settings.types, options.bigint, options.old)
+    written = None if query.tree is None else (query.tree, form)
+    encoder = database.live_queries.kinds.encoder(written, lambda: _encoder(sql, query, options))
     may_share = query.tree is not None and all(map(is_exact, params))
     kind = (tablet, query.tree, tuple(params), form) if may_share else None
     alike = database.live_queries.kinds.of(kind)

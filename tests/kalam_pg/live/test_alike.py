@@ -4,9 +4,12 @@ import gc
 
 import pytest
 
+from catalog.types.registry import INT8
+from catalog.types.table import TypeContext
 from kalam_pg.live.alike import KEPT_CHARACTERS, KEPT_COMMITS, Kinds
 from kalam_pg.live.commits import Commit, RowChange
 from kalam_pg.live.filter import is_exact
+from kalam_pg.live.payload import ChangeEncoder
 from storage.log.log_entry import Op
 
 
@@ -48,6 +51,21 @@ def test_what_is_sent_is_made_once_for_channels_of_one_name():
     assert one.telling(first, "mine", make).bodies[1].startswith(b"mine\0001.1")
     assert one.telling(commit(2, 0), "news", make).bodies[0].startswith(b"news\0002.0")
     assert len(make.made) == 2
+
+
+def test_what_writes_a_query_s_changes_is_one_for_all_whose_rows_they_are():
+    kinds = Kinds()
+
+    def make():
+        return ChangeEncoder("s.t", [("a", INT8)], [INT8], TypeContext())
+
+    first = kinds.encoder("query", make)
+    assert kinds.encoder("query", make) is first
+    assert kinds.encoder("other", make) is not first
+    assert kinds.encoder(None, make) is not kinds.encoder(None, make)
+    del first
+    gc.collect()
+    assert not kinds._encoders
 
 
 @pytest.mark.parametrize("key", [None, "other"])
