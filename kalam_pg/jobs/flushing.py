@@ -17,6 +17,7 @@ from kalam_pg.jobs.compacting import note_flushed
 from kalam_pg.jobs.host import FlushHost, open_tablets, together_or_each
 from kalam_pg.jobs.job_list import Job, Jobs
 from kalam_pg.jobs.pauses import Pauses
+from kalam_pg.jobs.pressure import due_rows, late_rows, pause_s, press
 from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor
 from storage.cold.flush import FlushResult, flush_together
@@ -203,26 +204,34 @@ class Policies:
         due: dict[int, list[TabletId]] = {}
         dirty_tablets = dict(self._database.engine.dirty_tablets())
         self._pauses.keep(dirty_tablets)
+        late = 0
         for number, (tablet_id, dirty) in enumerate(dirty_tablets.items()):
             if number % _LOOKS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
             table = self._database.catalog.table_by_id(tablet_id.table)
             if table is None or table.kind is TableKind.STREAM:
                 continue
+            options = table.options
+            interval_s = options.flush_interval_s
+            # What HOT_ROW_LIMIT flushes stays in the log, too, up to the limit: trim keeps the newest.
+            by_rows = options.flush_rows or options.hot_row_limit or not interval_s
+            rows = due_rows(table, DEFAULT_FLUSH_ROWS)
+            late += late_rows(dirty.rows, rows)
             if self._pauses.has(tablet_id, now_s):
                 continue
-            options = table.options
-            rows, interval_s = options.flush_rows, options.flush_interval_s
-            if options.hot_row_limit:
-                # What is flushed stays in the log, too, up to the limit: trim keeps the newest rows.
-                rows = min(rows or options.hot_row_limit, options.hot_row_limit)
-            elif not rows and not interval_s:
-                rows = DEFAULT_FLUSH_ROWS
-            if (rows and dirty.rows >= rows) or (
+            if (by_rows and dirty.rows >= rows) or (
                 interval_s and now_s - dirty.since_s >= interval_s
             ):
                 due.setdefault(tablet_id.table, []).append(tablet_id)
+        self._press(late)
         return due
+
+    def _press(self, late: int) -> None:
+        """Have writers wait, or no more. late: rows that should have been flushed long ago."""
+        engine = self._database.engine
+        found = (engine.opened(tablet) for tablet in self._jobs.crowded)
+        crowded = [tablet for tablet in found if tablet is not None]
+        press(self._database.committer, pause_s(late, crowded))
 
 
 def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:

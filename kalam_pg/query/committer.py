@@ -3,7 +3,8 @@
 Sessions submit write sets on the event loop. At the end of the loop's round all that wait become a
 group: the engine checks, numbers and writes it as one batch (`Engine.write_group`), it becomes visible,
 and its submitters are told. There is one group at a time, so commit order, `_seq` order and publication
-order are one order, and group commit and back-pressure need no further code.
+order are one order, and group commit needs no further code. When flush or compaction has fallen far
+behind, groups are written further apart (`pause_s`): who writes waits for them.
 
 What a commit means is done here, by what its submitter left as `done`, whatever has become of the
 submitter's client (decision 0020). Every member of a group is told, once, whatever another one's `done`
@@ -79,10 +80,16 @@ class Committer:
     visible to every later view (or with `error` set, when it was left out of the group).
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.perf_counter) -> None:
-        """clock: seconds, to tell how long writes take."""
+    def __init__(
+        self,
+        engine: Engine,
+        clock: Callable[[], float] = time.perf_counter,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """clock: seconds, to tell how long writes take. sleep: in the committer's thread."""
         self._engine = engine
         self._clock = clock
+        self._sleep = sleep
         self._waiting: list[Member] = []
         self._changes = 0  # Of those that wait, together; `_sync`: one of them waits for the disk.
         self._sync = False
@@ -96,6 +103,8 @@ class Committer:
         self._stalled_until = 0.0
         self._sync_s = 2 * QUICK_SYNC_S  # Until the thread has seen how long it takes.
         self._idle = trio.Event()
+        self.pause_s = 0.0
+        """Before each group: how long writers are to wait for flush and compaction (`jobs.pressure`)."""
         self.after_publish: list[Callable[[Group], None]] = []
         """Called on the event loop after each group is visible and before its submitters hear of it."""
 
@@ -171,7 +180,7 @@ class Committer:
 
     def _is_quick(self) -> bool:
         """Whether the group that waits is best written on the event loop."""
-        if self._definitions or self._changes > INLINE_WRITES_MAX:
+        if self._definitions or self._changes > INLINE_WRITES_MAX or self.pause_s:
             return False
         if self._sync and self._sync_s > QUICK_SYNC_S:
             return False
@@ -197,6 +206,8 @@ class Committer:
             if queued is None:
                 return
             changes, members = queued
+            if self.pause_s:
+                self._sleep(self.pause_s)
             group = self._write([write_set for write_set, _ in members], changes)
             self._written.append((group, members))
             loop = self._loop

@@ -22,7 +22,7 @@ from storage.cold.keyfilter import Head, KeyFilter
 from storage.cold.manifest import Segment
 from storage.cold.segment import damaged, forget_verified, read_table, verify
 from storage.errors import DataCorruptedError
-from storage.fs import FileSystem
+from storage.fs import FileSystem, translated
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Column, Layout, Row
@@ -89,7 +89,7 @@ class SegmentReader:
         return self._filter
 
     def _read_head(self, path: Path) -> Head:
-        with self._fs.open_read(path) as stream:
+        with translated(path), self._fs.open_read(path) as stream:
             return keyfilter.read_head(stream)
 
     def _check_belongs(self, head: Head) -> None:
@@ -192,7 +192,7 @@ class SegmentReader:
         """
         pieces = self.load_filter().head.pieces
         if pieces is not None:
-            with self._fs.open_read(self._path) as stream:
+            with translated(self._path), self._fs.open_read(self._path) as stream:
                 if damaged_piece(stream, pieces):
                     raise damaged(self.segment, self._tablet, "is not what its key filter says")
 
@@ -203,7 +203,7 @@ class SegmentReader:
         if pieces is None:
             verify(self._fs, self.segment, self._tablet)
         try:
-            with self._fs.open_read(self._path) as stream:
+            with translated(self._path), self._fs.open_read(self._path) as stream:
                 if pieces is None:
                     yield stream
                 else:

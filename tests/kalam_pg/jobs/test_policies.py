@@ -209,7 +209,10 @@ async def test_every_kind_of_housekeeping_fails_alone(autojump_clock, monkeypatc
             idle=True, end_idle=noted("end_idle", fails=bad == "end_idle")
         )
         async with Supervisor() as supervisor:
-            start_policies(SimpleNamespace(engine=engine, now_us=int), jobs, supervisor)
+            database = SimpleNamespace(
+                engine=engine, now_us=int, committer=SimpleNamespace(pause_s=0.0)
+            )
+            start_policies(database, jobs, supervisor)
             await trio.sleep(30)
         assert all(1 <= count < 10 for name, count in calls.items() if name == bad)
         others = {name: count for name, count in calls.items() if name != bad}

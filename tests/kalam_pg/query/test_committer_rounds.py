@@ -73,6 +73,24 @@ async def running(path):
         engine.close()
 
 
+async def test_while_writers_are_to_wait_the_thread_pauses_before_each_group(tmp_path):
+    pauses: list[float] = []
+    engine = Engine.open(tmp_path)
+    committer = Committer(engine, sleep=pauses.append)
+    committer.start()
+    test = Running(SlowEngine(engine), committer)
+    assert await test.commit(insert(1))
+    committer.pause_s = 0.02
+    assert not await test.commit(insert(2))
+    assert not await test.commit(insert(3))
+    assert pauses == [0.02, 0.02]
+    committer.pause_s = 0.0
+    assert await test.commit(insert(4))
+    assert pauses == [0.02, 0.02]
+    await committer.stop()
+    engine.close()
+
+
 async def test_what_a_round_submits_is_one_group_written_at_its_end(tmp_path):
     async with running(tmp_path) as test:
         told: list[int] = []

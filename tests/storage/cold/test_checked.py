@@ -1,5 +1,6 @@
 """Segments are read piece by piece, each checked: what is not read is not hashed, and damage is told."""
 
+import errno
 import io
 import zlib
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.arrow import to_batch
@@ -24,7 +25,7 @@ from storage.cold.flush import flush
 from storage.cold.keyfilter import read_head
 from storage.cold.point_read import SegmentReader, forget_file
 from storage.cold.segment import encode_segments
-from storage.errors import DataCorruptedError
+from storage.errors import DataCorruptedError, IoError
 from storage.fs import OS
 from storage.keys import encode_key
 from storage.layout import Column, Layout
@@ -76,6 +77,7 @@ def test_every_byte_of_a_segment_is_in_one_piece():
     assert not damaged_piece(io.BytesIO(DATA), PIECES)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(DATA)), st.integers(-1, len(DATA)), st.integers(1, 50))
 def test_what_is_read_is_what_is_there(at, size, parts):
     data = DATA[: PIECES.size]
@@ -90,6 +92,7 @@ def test_what_is_read_is_what_is_there(at, size, parts):
     assert file.seek(-min(9, len(data)), io.SEEK_END) == plain.seek(-min(9, len(data)), 2)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, len(DATA) - 1))
 def test_one_flipped_bit_anywhere_is_told_by_the_piece_that_has_it_and_no_other(at):
     data = flipped(at)
@@ -167,6 +170,46 @@ def test_the_first_read_of_a_segment_reads_only_what_it_needs(tmp_path):
     footer = reader.read_footer()
     assert reader.read_group(2, footer, ["_seq"]).num_rows == 40_000 - 2 * 16384
     assert fs.bytes < segment.size / 4
+
+
+class Refusing:
+    """A file system whose disk refuses to read from the n-th read on."""
+
+    def __init__(self, reads):
+        self.reads = reads
+
+    def __getattr__(self, name):
+        return getattr(OS, name)
+
+    def open_read(self, path):
+        stream = OS.open_read(path)
+        refusing = self
+
+        class Stream(io.RawIOBase):
+            def read(self, size=-1):
+                if not refusing.reads:
+                    raise OSError(errno.EIO, "Input/output error")
+                refusing.reads -= 1
+                return stream.read(size)
+
+            def seek(self, at, whence=0):
+                return stream.seek(at, whence)
+
+            def close(self):
+                stream.close()
+
+        return Stream()
+
+
+@pytest.mark.parametrize("reads", range(4))
+def test_a_disk_that_refuses_to_read_is_told_as_that_and_not_as_damage(tmp_path, reads):
+    _, segment, _ = big_tablet(tmp_path, 20_000)
+    reader = SegmentReader(Refusing(reads), segment, TABLET)
+    with pytest.raises(IoError) as caught:
+        reader.read_group(1, reader.read_footer(), ["c1", "c2"])
+    assert caught.value.sqlstate == "58030"
+    reader = SegmentReader(Refusing(reads + 100), segment, TABLET)
+    assert reader.read_group(1, reader.read_footer(), ["c1", "c2"]).num_rows == 20_000 - 16384
 
 
 def test_check_tells_a_side_file_that_is_not_the_segments(tmp_path):
