@@ -14,6 +14,7 @@ from catalog.errors import (
 )
 from catalog.types.registry import FLOAT4, FLOAT8
 from catalog.types.table import PgType
+from kalam_pg.functions import vectors
 from kalam_pg.functions.define import Datum, function, operator
 from kalam_pg.functions.table import Overload, Volatility
 
@@ -80,12 +81,19 @@ def _in_real(compute: Callable[[float, float], float]) -> Callable[[float, float
 
 
 def _arithmetic() -> list[Overload]:
-    table: list[tuple[str, Callable[[float, float], float]]] = [
-        ("+", _add), ("-", _subtract), ("*", _multiply), ("/", _divide),
+    table: list[tuple[str, Callable[[float, float], float], str]] = [
+        ("+", _add, "add"), ("-", _subtract, "subtract"),
+        ("*", _multiply, "multiply"), ("/", _divide, "divide"),
     ]  # fmt: skip
     return [
-        operator(symbol, (a, b), FLOAT4 if real else FLOAT8, _in_real(compute) if real else compute)
-        for symbol, compute in table
+        operator(
+            symbol,
+            (a, b),
+            FLOAT4 if real else FLOAT8,
+            _in_real(compute) if real else compute,
+            arrow=vectors.floating(kernel, real=real),
+        )
+        for symbol, compute, kernel in table
         for a in (FLOAT4, FLOAT8)
         for b in (FLOAT4, FLOAT8)
         for real in (a is FLOAT4 and b is FLOAT4,)

@@ -118,10 +118,10 @@ def _sign_and_modulo(t: PgType) -> list[Overload]:
     return [
         operator("+", (t,), t, py.pos, native="{0}"),
         operator("-", (t,), t, checked(t, py.neg), arrow=vectors.integer("negate", t.oid)),
-        operator("@", (t,), t, absolute),
-        operator("%", (t, t), t, remainder),
-        function("mod", (t, t), t, remainder),
-        function("abs", (t,), t, absolute),
+        operator("@", (t,), t, absolute, arrow=vectors.integer("abs", t.oid)),
+        operator("%", (t, t), t, remainder, arrow=vectors.remainder),
+        function("mod", (t, t), t, remainder, arrow=vectors.remainder),
+        function("abs", (t,), t, absolute, arrow=vectors.integer("abs", t.oid)),
     ]
 
 

@@ -61,3 +61,49 @@ def integer(kernel: str, result_oid: int) -> Callable[..., Datum]:
             raise NumericValueOutOfRangeError(f"{_NAMES[target]} out of range") from None
 
     return run
+
+
+def remainder(left: Datum, right: Datum) -> Datum:
+    """The remainder of integers of one type, with the sign of the left ones."""
+    # By -1 it is 0, and the quotient of the least integer would overflow.
+    divisor = pc.if_else(pc.equal(right, -1), pa.scalar(1, right.type), right)
+    try:
+        return pc.subtract(left, pc.multiply(pc.divide_checked(left, divisor), divisor))
+    except pa.ArrowInvalid:
+        raise DivisionByZeroError("division by zero") from None
+
+
+def floating(kernel: str, *, real: bool) -> Callable[[Datum, Datum], Datum | None]:
+    """Arithmetic of floats ("add", "subtract", "multiply", "divide"); real: with a result of 32 bits.
+
+    None where a result is infinite, or zero of what is not, or a divisor is zero: the rows know the error.
+    """
+    compute = getattr(pc, kernel)
+
+    def run(left: Datum, right: Datum) -> Datum | None:
+        a, b = left.cast(pa.float64()), right.cast(pa.float64())
+        if kernel == "divide" and _any(pc.equal(b, 0.0)):
+            return None
+        exact = compute(a, b)
+        result = exact.cast(pa.float32(), safe=False) if real else exact
+        if _any(pc.is_inf(result)):
+            return None
+        zero = pc.equal(result, 0.0)
+        if real and _any(pc.and_(zero, pc.not_equal(exact, 0.0))):
+            return None
+        if kernel in _MAY_VANISH:
+            vanished = pc.and_(zero, pc.not_equal(a, 0.0))
+            if kernel == "multiply":
+                vanished = pc.and_(vanished, pc.not_equal(b, 0.0))
+            if _any(vanished):
+                return None
+        return result
+
+    return run
+
+
+_MAY_VANISH = frozenset({"multiply", "divide"})
+
+
+def _any(mask: Datum) -> bool:
+    return pc.any(mask).as_py() is True

@@ -1,5 +1,7 @@
 """Functions over Arrow columns give what their row implementations give."""
 
+import math
+
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from kalam_pg.functions.arrow_udf import make_udf_callable
 from kalam_pg.functions.lookup import by_key, everything, key_of
 from kalam_pg.functions.udf import UdfSpec
 from storage.arrow import to_array, to_values
+from storage.errors import KalamError
 
 INT64 = pa.int64()
 
@@ -68,6 +71,63 @@ def test_integer_kernels_check_what_the_rows_check(symbol, error):
 
 
 UNITS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade")
+
+
+INTEGERS = {types.INT2: 15, types.INT4: 31, types.INT8: 63}
+SMALL_REAL, LEAST_REAL = 1.401298464324817e-45, 1.1754943508222875e-38
+FLOATS = [0.0, -0.0, 1.0, -2.5, 1e30, 1e200, 1e308, 5e-324, 1e-200, SMALL_REAL, LEAST_REAL]
+FLOATS += [math.inf, -math.inf, math.nan]
+
+
+def outcome(call):
+    try:
+        return [repr(value) for value in call()]
+    except KalamError as exc:
+        return (exc.sqlstate, exc.message)
+
+
+def check_pairs(key, kinds, result, pairs):
+    """Each pair alone, and all that raise nothing together, with NULLs among them."""
+    column, row = make(key, kinds, result), by_key(key).row
+    good = []
+    for pair in pairs:
+        arrays = [to_array([v], t.arrow(-1)) for v, t in zip(pair, kinds, strict=True)]
+        stored = [to_values(array)[0] for array in arrays]  # A real has fewer bits.
+        expected = outcome(lambda stored=stored: [row(*stored)])
+        found = outcome(lambda arrays=arrays: to_values(column(*arrays)))
+        assert found == expected, (key, pair)
+        if isinstance(expected, list):
+            good.append(tuple(stored))
+    columns = list(zip(*[(None,) * len(kinds), *good], strict=True))
+    arrays = [to_array(list(c), t.arrow(-1)) for c, t in zip(columns, kinds, strict=True)]
+    together = outcome(lambda: to_values(column(*arrays)))
+    assert together == [repr(None), *(repr(row(*pair)) for pair in good)]
+
+
+@pytest.mark.parametrize("kind", INTEGERS, ids=lambda t: t.name)
+@pytest.mark.parametrize("name", ["o:%", "f:mod", "f:abs", "o:@"])
+def test_remainders_and_absolute_values_are_those_of_the_rows(kind, name):
+    top = 1 << INTEGERS[kind]
+    values = [0, 1, -1, 2, -2, 3, -3, 7, -7, top - 1, -top, 1 - top]
+    two = name in {"o:%", "f:mod"}
+    kinds = (kind,) * (2 if two else 1)
+    key = f"{name}({','.join(t.name for t in kinds)})"
+    pairs = [(a, b) for a in values for b in values] if two else [(a,) for a in values]
+    check_pairs(key, kinds, kind, pairs)
+
+
+@pytest.mark.parametrize("left", [types.FLOAT4, types.FLOAT8], ids=lambda t: t.name)
+@pytest.mark.parametrize("right", [types.FLOAT4, types.FLOAT8], ids=lambda t: t.name)
+@pytest.mark.parametrize("symbol", "+-*/")
+def test_arithmetic_of_floats_is_that_of_the_rows(left, right, symbol):
+    reals = left is right is types.FLOAT4
+    values = {
+        t: [v for v in FLOATS if t is types.FLOAT8 or not 4e38 < abs(v) < math.inf]
+        for t in (left, right)
+    }
+    pairs = [(a, b) for a in values[left] for b in values[right]]
+    key = f"o:{symbol}({left.name},{right.name})"
+    check_pairs(key, (left, right), types.FLOAT4 if reals else types.FLOAT8, pairs)
 
 
 @settings(max_examples=60, deadline=None)
