@@ -144,6 +144,10 @@ _unpack_position = _POSITION.unpack
 _TABLET_BYTES = _TABLET.size
 
 
+LAST_PLACE = (1 << 32) - 1
+"""An n that no entry has: the place behind all of a commit's."""
+
+
 def log_key(tablet: TabletId, seq: int, n: int) -> bytes:
     """Key of a log entry: the n-th write of the commit `seq`."""
     return _pack_entry(FORMAT, _LOG, tablet[0], tablet[1], seq, n)

@@ -200,12 +200,17 @@ class StreamTablet:
     # ------------------------------------------------------------------ what followers read
 
     def after(self, place: Place, through: int, most: int) -> list[StreamChange]:
-        """The changes behind a place, up to commit `through`, oldest first: about so many, whole commits."""
+        """The changes behind a place, up to commit `through`, oldest first: about so many.
+
+        At most twice as many: only a commit that has more is given in parts.
+        """
         begin, end = self._behind(place), self._behind((through, END))
         if begin + most < end:
             last = self._changes[begin + most - 1]
             assert last is not None
             end = self._behind((last.seq, END))
+            if end - begin > 2 * most:
+                end = begin + most
         return [change for change in self._changes[begin:end] if change is not None]
 
     def count_after(self, place: Place, through: int) -> int:

@@ -33,13 +33,29 @@ class RowChange(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """What one transaction changed in one tablet, or (after a token in its middle) the rest of it."""
+    """What one transaction changed in one tablet, or (after a token in its middle) the rest of it.
+
+    more: or a part of that, at least one change, and more follows.
+    """
 
     seq: int
     changes: tuple[RowChange, ...]
+    more: bool = False
+
+    @property
+    def end(self) -> Position:
+        """The place behind it."""
+        return Position(self.seq, self.changes[-1].n if self.more else END)
 
 
-Told = tuple[tuple[TabletId, Commit], ...]
+class Large(NamedTuple):
+    """A commit of so many changes in one tablet that nobody keeps them: they are read where they lie."""
+
+    seq: int
+    changes: int
+
+
+Told = tuple[tuple[TabletId, Commit | Large], ...]
 """What followers of each tablet are told of one transaction."""
 
 
@@ -55,9 +71,10 @@ class Feed(Protocol):
     def after(
         self, tablet: TabletId, position: Position, through: int, changes: int
     ) -> Sequence[Commit]:
-        """Commits behind a position, up to commit `through`: about so many changes, whole commits.
+        """Commits behind a position, up to commit `through`: about so many changes, at most twice as many.
 
-        None only if there are none. Raises SnapshotTooOldError when some are there no more.
+        Only one that has more is given in parts. None only if there are none. Raises
+        SnapshotTooOldError when some are there no more.
         """
 
 

@@ -3,6 +3,7 @@
 A commit costs O(subscribers of its tablets); without any it costs nothing. What a subscriber raises costs
 that subscriber, never the commit. It has a *position* in the commits and an outbox of those it has not
 taken; when the outbox is full only the position is kept, and it reads on in the log when it comes back.
+What is larger than an outbox it reads there too, in parts: nothing is kept whose size a commit decides.
 What the log has no more is 72000. A STREAM table has no log but its buffer, which forgets: what a subscriber
 missed of it is counted, and told as a gap.
 
@@ -10,12 +11,12 @@ A commit that is not durable yet is held back with all that follow, so that nobo
 would take; the hub asks for a sync when somebody waits for one.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from kalam_pg.failures import report
-from kalam_pg.live.commits import Buffer, Commit, Feed, Gap, Position, RowChange, Told
+from kalam_pg.live.commits import Buffer, Commit, Feed, Gap, Large, Position, RowChange, Told
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.log.writes import WriteSet
@@ -27,6 +28,7 @@ READ_CHANGES: Final = 500
 """About how many changes are read from the log at a time: 5 ms."""
 
 _CHANGE_BYTES = 200
+_LARGE_CHANGES = OUTBOX_BYTES_MAX // _CHANGE_BYTES  # So many are in no outbox.
 
 
 class Subscriber:
@@ -154,7 +156,7 @@ class Subscriber:
         return self._behind and (self.is_shown or not self._stalled)
 
     def take(self, bytes_max: int = OUTBOX_BYTES_MAX) -> Sequence[Commit | Gap]:
-        """The next commits, at least one if there is any; nothing when it has them all.
+        """The next commits, or the next part of one; at least one change if there is any.
 
         Raises:
             SnapshotTooOldError: The log has some of them no more; the subscription ends.
@@ -214,16 +216,13 @@ class Subscriber:
         return taken
 
     def _passed(self, commits: Sequence[Commit]) -> None:
-        self.position = Position(commits[-1].seq)
+        self.position = commits[-1].end
         self.delivered += _count(commits)
 
     def hear(self, commit: Commit, behind: Position) -> None:
         """For `Hub`: a commit of the tablet is published and durable. behind: the place behind it."""
         if self._behind or self.reason is not None:
-            if commit.seq > self.since:
-                self._missed += len(commit.changes)
-            self._stalled = False
-            self.wake()
+            self._passes_by(commit.seq, len(commit.changes))
             return
         if self.position is not None and commit.seq <= self.position.seq:
             return  # It was not durable when the snapshot was read, which has it.
@@ -233,8 +232,8 @@ class Subscriber:
             self.delivered += len(commit.changes)
             return
         size = _size(commit)
-        if self._bytes and self._bytes + size > self.bytes_max:
-            self._overflow(commit)
+        if self._bytes + size > self.bytes_max:
+            self._overflow(len(commit.changes))
         else:
             if self._outbox is None:
                 self._outbox = deque()
@@ -242,9 +241,23 @@ class Subscriber:
             self._bytes += size
         self.wake()
 
-    def _overflow(self, commit: Commit) -> None:
+    def hear_of(self, commit: Large) -> None:
+        """For `Hub`: the same of one that is to be read where it lies."""
+        if self._behind or self.reason is not None:
+            self._passes_by(commit.seq, commit.changes)
+        elif self.position is None or commit.seq > self.position.seq:
+            self._overflow(commit.changes)
+            self.wake()
+
+    def _passes_by(self, seq: int, count: int) -> None:
+        if seq > self.since:
+            self._missed += count
+        self._stalled = False
+        self.wake()
+
+    def _overflow(self, count: int) -> None:
         self._behind = True
-        self._missed = len(commit.changes)
+        self._missed = count
         if not self.stream:  # What a stream's has may be nowhere else.
             self._drop_outbox()
 
@@ -373,21 +386,37 @@ class Hub:
         feed = self.buffer if subscriber.stream else self._feed
         return feed.after(subscriber.tablet, position, self.through, changes)
 
-    def _wanted(self, write_set: WriteSet) -> Iterable[tuple[TabletId, Commit]]:
+    def _wanted(self, write_set: WriteSet) -> Iterable[tuple[TabletId, Commit | Large]]:
         """What somebody follows of a commit. An entry's n counts over all its tablets, as in the log;
         a stream's over its own, as in its buffer.
         """
+        large = self._large(write_set)
+        yield from large.items()
         changes: dict[TabletId, list[RowChange]] = {}
         for n, write in enumerate(write_set.writes):
-            if write.tablet in self._subscribers:
+            if write.tablet in self._subscribers and write.tablet not in large:
                 change = RowChange(n, write.op, write.row, write.old)
                 changes.setdefault(write.tablet, []).append(change)
         for write in write_set.streams:
-            if write.tablet in self._subscribers:
+            if write.tablet in self._subscribers and write.tablet not in large:
                 found = changes.setdefault(write.tablet, [])
                 found.append(RowChange(len(found), write.op, write.row, write.old))
         for tablet, told in changes.items():
-            yield tablet, Commit(write_set.seq, tuple(told))
+            commit = Commit(write_set.seq, tuple(told))
+            is_large = _size(commit) > OUTBOX_BYTES_MAX
+            yield tablet, Large(commit.seq, len(told)) if is_large else commit
+
+    def _large(self, write_set: WriteSet) -> dict[TabletId, Large]:
+        """The tablets that somebody follows and of which it has more changes than anybody keeps."""
+        writes, streams = write_set.writes, write_set.streams
+        if len(writes) + len(streams) <= _LARGE_CHANGES:
+            return {}
+        counts = Counter([write.tablet for write in (*writes, *streams)])
+        return {
+            tablet: Large(write_set.seq, count)
+            for tablet, count in counts.items()
+            if count > _LARGE_CHANGES and tablet in self._subscribers
+        }
 
     def _tell(self, seq: int, told: Told) -> None:
         self.through = max(self.through, seq)
@@ -395,7 +424,10 @@ class Hub:
         for tablet, commit in told:
             for subscriber in tuple(self._subscribers.get(tablet, ())):
                 try:
-                    subscriber.hear(commit, behind)
+                    if isinstance(commit, Large):
+                        subscriber.hear_of(commit)
+                    else:
+                        subscriber.hear(commit, behind)
                 except Exception as exc:  # noqa: BLE001 -- as in `_guarded`, which costs more
                     self._failed(subscriber, exc)
 

@@ -52,6 +52,10 @@ class Live(Protocol):
         """The table's changes up to this commit are in segments."""
 
 
+Shown = tuple[int, Seen | None]
+"""A change's place in its commit, and what it is to the subscription; None: the table was truncated."""
+
+
 class Subscription:
     """A client's, on one channel.
 
@@ -66,6 +70,7 @@ class Subscription:
         "_encoder",
         "_flushed",
         "_listed",
+        "_open",
         "_push",
         "_skipped",
         "about",
@@ -114,6 +119,8 @@ class Subscription:
         subscriber.tell = self.tell
         self._skipped = 0  # Changes that it does not show, since the last that it does.
         self._flushed = 0  # To be told once everything before is: later ones take its place.
+        self._open: Shown | None = None
+        """Of a commit that is told in parts, the last change that it shows so far: it may be its last."""
         self._listed = listed
         self.number = listed.add(self)
         if flush:
@@ -166,7 +173,7 @@ class Subscription:
         return True
 
     def take(self, bytes_max: int) -> list[str]:
-        """The next objects, of whole commits; the last one is the error that ended it, if one did.
+        """The next objects; the last one is the error that ended it, if one did.
 
         bytes_max: about how much of the commits to look at.
         """
@@ -176,13 +183,18 @@ class Subscription:
         try:
             for item in self.subscriber.take(bytes_max):
                 if isinstance(item, Gap):
+                    told += self._close(seq + 1)
                     told.append(payload.gap(item.dropped))
+                    continue
+                if item.more or self._open is not None:
+                    objects: Sequence[str] = self._part(item)
                 else:
                     objects = self._alike.told(item, self._told)
-                    self._skipped = 0 if objects else self._skipped + len(item.changes)
-                    told += objects
-                    seq = item.seq
+                self._skipped = 0 if objects or self._open else self._skipped + len(item.changes)
+                told += objects
+                seq = item.end.whole_seq
         except KalamError as exc:
+            told += self._close(seq + 1)
             told.append(self._end(exc, seq))
         if self._flushed and not self.subscriber.waits:
             told.append(payload.flush(self._encoder.table, self._flushed))
@@ -214,30 +226,45 @@ class Subscription:
 
     def _told(self, commit: Commit) -> Iterator[str]:
         """The objects of one commit; the last of them says so."""
-        seen: list[tuple[int, Seen | None]] = []  # None: the table was truncated.
+        shown = self._shown(commit)
+        for at, one in enumerate(shown, 1):
+            yield self._object(commit.seq, one, last=at == len(shown))
+
+    def _part(self, commit: Commit) -> list[str]:
+        """The objects of a part of a commit, but for one that may be its last: that comes with the next."""
+        shown = self._shown(commit)
+        if self._open is not None:
+            shown.insert(0, self._open)
+        self._open = shown.pop() if commit.more and shown else None
+        whole = not commit.more
+        return [
+            self._object(commit.seq, one, last=whole and at == len(shown))
+            for at, one in enumerate(shown, 1)
+        ]
+
+    def _close(self, seq: int) -> list[str]:
+        """What was held back of commit `seq`, of which the rest is not told."""
+        held, self._open = self._open, None
+        return [] if held is None else [self._object(seq, held, last=False)]
+
+    def _shown(self, commit: Commit) -> list[Shown]:
+        shown: list[Shown] = []
         for change in commit.changes:
             if change.op is Op.TRUNCATE:
-                seen.append((change.n, None))
+                shown.append((change.n, None))
                 continue
-            one = self.query.see(change.op, change.row, change.old, commit.seq, self.context)
-            if one is not None:
-                seen.append((change.n, one))
-        encoder = self._encoder
-        for at, (n, shown) in enumerate(seen, 1):
-            last = at == len(seen)
-            if shown is None:
-                yield payload.truncate(encoder.table, commit.seq, n, last=last)
-                continue
-            yield encoder.change(
-                shown.op,
-                commit.seq,
-                n,
-                shown.key,
-                last=last,
-                row=shown.row,
-                old=shown.old,
-                why=shown.why,
-            )
+            seen = self.query.see(change.op, change.row, change.old, commit.seq, self.context)
+            if seen is not None:
+                shown.append((change.n, seen))
+        return shown
+
+    def _object(self, seq: int, shown: Shown, *, last: bool) -> str:
+        encoder, (n, seen) = self._encoder, shown
+        if seen is None:
+            return payload.truncate(encoder.table, seq, n, last=last)
+        return encoder.change(
+            seen.op, seq, n, seen.key, last=last, row=seen.row, old=seen.old, why=seen.why
+        )
 
 
 class LiveQueries:

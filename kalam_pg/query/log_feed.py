@@ -1,6 +1,7 @@
-"""The log as subscriptions read on in it (`live.hub.Feed`): whole commits of one tablet, oldest first."""
+"""The log as subscriptions read on in it (`live.commits.Feed`): commits of one tablet, oldest first."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from kalam_pg.live.commits import END, Commit, Position, RowChange
 from kalam_pg.query.committer import Committer
@@ -12,9 +13,12 @@ from storage.log.log_entry import decode_entry
 from storage.log.retained import RETAINED, unpack_retained
 from storage.log.view import View
 
+READ_BYTES: Final = 1 << 20
+"""About so many bytes of entries are read at a time, or one entry."""
+
 
 class LogFeed:
-    """See `live.hub.Feed`. On the event loop, so it reads little at a time."""
+    """See `live.commits.Feed`. On the event loop, so it reads little at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -26,12 +30,23 @@ class LogFeed:
         view = self._engine.current
         self._check(view, tablet, position)
         found: list[Commit] = []
-        count = 0
-        for commit in _commits(view, tablet, position, through):
-            found.append(commit)
-            count += len(commit.changes)
-            if count >= changes:
-                break
+        part = _Part(changes)
+        whole = 0  # Bytes and changes of the commits before it.
+        size = 0
+        for seq, n, data in view.log(tablet, after=position.seq, after_n=position.n, upto=through):
+            if seq != part.seq:
+                if part.changes:
+                    found.append(part.commit())
+                    whole, size = whole + len(part.changes), size + part.size
+                    if whole >= changes or size >= READ_BYTES:
+                        return found
+                part = _Part(changes, seq)
+            elif part.is_full:
+                found.append(part.commit(more=True))
+                return found
+            part.add(n, data)
+        if part.changes:
+            found.append(part.commit())
         return found
 
     def _check(self, view: View, tablet: TabletId, position: Position) -> None:
@@ -47,21 +62,26 @@ class LogFeed:
             )
 
 
-def _commits(view: View, tablet: TabletId, position: Position, through: int) -> Iterator[Commit]:
-    seq, changes = 0, list[RowChange]()
-    for at, n, data in view.log(tablet, after=position.seq - 1):
-        if at > through:
-            break
-        if (at, n) <= position:
-            continue
-        if at != seq:
-            if changes:
-                yield Commit(seq, tuple(changes))
-            seq, changes = at, []
+class _Part:
+    """What is read of one commit. changes_max: it is given in parts if it has more, or READ_BYTES."""
+
+    def __init__(self, changes_max: int, seq: int = 0) -> None:
+        self.seq = seq
+        self.changes: list[RowChange] = []
+        self.size = 0
+        self._changes_max = changes_max
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.changes) >= self._changes_max or self.size >= READ_BYTES
+
+    def add(self, n: int, data: bytes) -> None:
         entry = decode_entry(data)
-        changes.append(RowChange(n, entry.op, entry.row, entry.old))
-    if changes:
-        yield Commit(seq, tuple(changes))
+        self.changes.append(RowChange(n, entry.op, entry.row, entry.old))
+        self.size += len(data)
+
+    def commit(self, *, more: bool = False) -> Commit:
+        return Commit(self.seq, tuple(self.changes), more)
 
 
 class SyncSoon:

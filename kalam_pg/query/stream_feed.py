@@ -1,4 +1,4 @@
-"""The buffers of STREAM tables as subscriptions read on in them (`live.hub.Buffer`)."""
+"""The buffers of STREAM tables as subscriptions read on in them (`live.commits.Buffer`)."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,7 +10,7 @@ from storage.streams import StreamRegistry
 
 
 class StreamFeed:
-    """See `live.hub.Buffer`."""
+    """See `live.commits.Buffer`."""
 
     def __init__(self, streams: StreamRegistry) -> None:
         self._streams = streams
@@ -22,10 +22,14 @@ class StreamFeed:
         found = self._streams.find(tablet)
         if found is None:
             return ()
-        return [
+        commits = [
             Commit(seq, tuple([RowChange(c.n, c.op, c.row, c.old) for c in commit]))
             for seq, commit in groupby(found.after(position, through, changes), lambda c: c.seq)
         ]
+        if commits:
+            seq, told, _ = commits[-1]
+            commits[-1] = Commit(seq, told, found.count_after((seq, told[-1].n), seq) > 0)
+        return commits
 
     def check(self, tablet: TabletId, position: Position) -> None:
         """See `Buffer`. Raises SnapshotTooOldError."""

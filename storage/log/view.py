@@ -13,6 +13,7 @@ import msgspec
 from storage.errors import DataCorruptedError
 from storage.ids import TabletId
 from storage.keys import (
+    LAST_PLACE,
     index_key,
     index_prefix,
     index_range,
@@ -144,15 +145,18 @@ class View:
         tablet: TabletId,
         after: int = 0,
         *,
+        after_n: int = LAST_PLACE,
         upto: int | None = None,
         reverse: bool = False,
     ) -> Iterator[tuple[int, int, bytes]]:
-        """(seq, n, entry) with after < seq <= self.seq, oldest first or newest first, lazily.
+        """(seq, n, entry) behind (after, after_n), oldest first or newest first, lazily.
 
-        upto: not those behind this commit.
+        after_n: by default all of commit `after` is passed by. upto: not those behind this commit.
         """
         last = self.seq if upto is None else min(upto, self.seq)
-        start, stop = log_key(tablet, after + 1, 0), log_key(tablet, last + 1, 0)
+        whole = after_n == LAST_PLACE
+        start = log_key(tablet, after + 1, 0) if whole else log_key(tablet, after, after_n + 1)
+        stop = log_key(tablet, last + 1, 0)
         for key, data in self._snapshot.scan(start, stop, reverse=reverse):
             _, seq, n = split_log_key(key)
             yield seq, n, data

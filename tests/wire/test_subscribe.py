@@ -518,3 +518,24 @@ def test_a_text_may_be_sent_by_the_simple_protocol(server, table):
         client.send(query(f"SUBSCRIBE TO {table}"))
         answer = client.answer()
         assert (answer.kinds, answer.tags) == ("TCZ", ["SUBSCRIBE 0"])
+
+
+def test_a_transaction_larger_than_any_buffer_is_told_whole_and_ends_once(alice, writer, table):
+    """Its last row that the condition shows is the last, though others follow that it does not show."""
+    follower = Follower(alice, f"SUBSCRIBE TO {table} WHERE room = 1")
+    writer.execute(
+        f"INSERT INTO {table} SELECT i, CASE WHEN i <= 2000 THEN 1 ELSE 2 END, 'x'"
+        " FROM generate_series(1, 5000) AS s(i)"
+    )
+    told = follower.hear(2000)
+    assert [int(one["key"][0]) for one in told] == list(range(1, 2001))
+    assert [one["last"] for one in told] == [False] * 1999 + [True]
+    assert len({one["seq"] for one in told}) == 1
+    writer.execute(f"DELETE FROM {table} WHERE room = 2")  # Nothing of it is shown.
+    writer.execute(f"INSERT INTO {table} VALUES (9999, 1, 'y')")
+    (after,) = follower.hear(1)
+    assert (after["key"], after["last"]) == (["9999"], True)
+    resumed = Follower(
+        alice, f"SUBSCRIBE TO {table} WHERE room = 1 OPTIONS (from_seq = '{told[700]['token']}')"
+    )
+    assert resumed.hear(1299 + 1) == [*told[701:], after]

@@ -166,3 +166,23 @@ def test_roles_and_rights_end_it(server, table, chat):
         ):
             root.simple("RESET ROLE")
             assert root.simple(f"EXECUTE AS USER 'bob' ({statement})").sqlstate == "0A000"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_transaction_larger_than_any_buffer_is_told_whole_and_resumed_within(
+    server, writer, table, form
+):
+    with form(server, "alice", table, progress="10s") as follower:
+        follower.next(1)
+        with writer.transaction():
+            writer.execute(
+                f"INSERT INTO {table} SELECT i, 'x' FROM generate_series(1, 3000) AS s(i)"
+            )
+            writer.execute(f"INSERT INTO {table} SELECT 3001, repeat('y', 3000000)")
+        writer.execute(f"INSERT INTO {table} VALUES (3002, 'z')")
+        rows = follower.next(3002)
+    assert [int(row[3]) for row in rows] == list(range(1, 3003))
+    (seq,) = {row[0] for row in rows[:-1]}
+    assert [row[2] for row in rows[:-1]] == [f"{seq}.{n}" for n in range(3001)]
+    with form(server, "alice", table, from_seq=rows[1234][2]) as resumed:
+        assert resumed.next(3002 - 1235) == rows[1235:]

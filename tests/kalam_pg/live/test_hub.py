@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
 
 from kalam_pg.live.commits import END, Commit, Gap, Position, RowChange
-from kalam_pg.live.hub import Hub, Subscriber
+from kalam_pg.live.hub import READ_CHANGES, Hub, Subscriber
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.log.log_entry import Op
@@ -21,6 +21,7 @@ class Buffer:
     def __init__(self) -> None:
         self.changes: list[tuple[Position, RowChange]] = []
         self.forgotten = Position(0)
+        self.part = READ_CHANGES
 
     def forget(self, count: int) -> None:
         for place, _ in self.changes[:count]:
@@ -44,7 +45,15 @@ class Buffer:
                 if place.seq not in found and sum(map(len, found.values())) >= changes:
                     break
                 found.setdefault(place.seq, []).append(change)
-        return [Commit(seq, tuple(told)) for seq, told in found.items()]
+        return in_parts([Commit(seq, tuple(told)) for seq, told in found.items()], self.part)
+
+
+def in_parts(commits: list[Commit], part: int) -> list[Commit]:
+    """Those before the first that has more changes than a part, or the first part of it alone."""
+    for at, commit in enumerate(commits):
+        if len(commit.changes) > part:
+            return commits[:at] or [Commit(commit.seq, commit.changes[:part], more=True)]
+    return commits
 
 
 class Log:
@@ -54,17 +63,18 @@ class Log:
         self.commits: dict[TabletId, list[Commit]] = {A: [], B: []}
         self.retained_from = {A: 0, B: 0}
         self.reads = 0
+        self.part = READ_CHANGES
 
     def after(self, tablet, position, through, changes):
         self.reads += 1
         if position.seq < self.retained_from[tablet]:
             raise SnapshotTooOldError("snapshot too old")
         found: list[Commit] = []
-        for seq, all_changes in self.commits[tablet]:
+        for seq, all_changes, _ in self.commits[tablet]:
             rest = tuple(c for c in all_changes if (seq, c.n) > position)
             if rest and seq <= through and sum(len(c.changes) for c in found) < changes:
                 found.append(Commit(seq, rest))
-        return found
+        return in_parts(found, self.part)
 
 
 def write_set(seq: int, *rows: tuple[TabletId, str]) -> WriteSet:
@@ -249,12 +259,31 @@ def test_a_slow_subscriber_keeps_its_position_and_reads_on_in_the_log():
     assert lab.log.reads == reads, "it has caught up"
 
 
-def test_one_commit_larger_than_an_outbox_is_told_whole():
+@pytest.mark.parametrize("tablet", [A, STREAM])
+@pytest.mark.parametrize(("count", "bytes_max"), [(50, 10), (3000, 1 << 40)])
+def test_a_commit_larger_than_an_outbox_is_not_kept_and_told_in_parts(tablet, count, bytes_max):
     lab = Lab()
-    follower = lab.follow(bytes_max=10)
-    lab.commit(*[(A, str(number)) for number in range(50)])
-    (commit,) = follower.take(1)
-    assert len(commit.changes) == 50
+    lab.log.part = lab.buffer.part = count // 5
+    follower = lab.follow(tablet, stream=tablet == STREAM, bytes_max=bytes_max)
+    seq = lab.commit(*[(tablet, str(number)) for number in range(count)])
+    later = lab.commit((tablet, "later"))
+    assert (follower._outbox, follower._bytes) == (None, 0)
+    told = []
+    for part in range(5):
+        assert follower.waiting() == (count + 1 - len(told), seq)
+        assert follower.told_through < seq
+        first, *rest = follower.take()
+        assert first.more == (part < 4)
+        told += texts([first, *rest])
+    told += drained(follower)
+    assert told == [*[str(number) for number in range(count)], "later"]
+    assert follower.position == Position(later)
+    assert follower.take() == ()
+    assert follower.told_through == later
+    # Another that comes back to a place within it, as a client with a token does.
+    again = lab.hub.subscribe(tablet, lambda: None, stream=tablet == STREAM)
+    again.resume(Position(seq, 7))
+    assert drained(again) == told[8:]
 
 
 def test_what_the_log_has_no_more_is_told_as_such():
@@ -422,6 +451,7 @@ class Interleavings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.lab = Lab()
+        self.lab.log.part = self.lab.buffer.part = 2
         self.open: list[Reader] = []
         self.streamed: list[Position] = []
 
@@ -430,7 +460,7 @@ class Interleavings(RuleBasedStateMachine):
             return [place for place in self.streamed if place > reader.after]
         return [
             (seq, change.n)
-            for seq, changes in self.lab.log.commits[reader.tablet]
+            for seq, changes, _ in self.lab.log.commits[reader.tablet]
             for change in changes
             if (seq, change.n) > reader.after
         ]
@@ -522,6 +552,7 @@ class Interleavings(RuleBasedStateMachine):
                 assert commit.seq <= self.lab.durable
             reader.told += [(commit.seq, change.n) for change in commit.changes]
         assert reader.told == expected[: len(reader.told)]
+        assert reader.subscriber._bytes <= reader.subscriber.bytes_max
         return bool(taken)
 
     def close(self, reader: Reader) -> None:

@@ -1,9 +1,9 @@
-"""A subscription that reads on in the log finds whole commits, or hears that they are gone."""
+"""A subscription that reads on in the log finds every change in order, or hears that they are gone."""
 
 import pytest
 
 from kalam_pg.live.commits import Position
-from kalam_pg.query.log_feed import LogFeed
+from kalam_pg.query.log_feed import READ_BYTES, LogFeed
 from storage.engine import Engine, Write, WriteSet
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
@@ -41,11 +41,37 @@ def test_commits_of_the_tablet_come_whole_and_in_order(engine):
     commit(engine, b"x", tablet=B)
     second, third = commit(engine, b"c"), commit(engine, b"d")
     assert found(engine, Position(0)) == [(first, ["a", "b"]), (second, ["c"]), (third, ["d"])]
-    assert found(engine, Position(0), changes=1) == [(first, ["a", "b"])]
+    assert found(engine, Position(0), changes=2) == [(first, ["a", "b"])]
     assert found(engine, Position(first)) == [(second, ["c"]), (third, ["d"])]
     assert found(engine, Position(first, 0))[0] == (first, ["b"])
     assert found(engine, Position(first), through=second) == [(second, ["c"])]
     assert found(engine, Position(third)) == []
+
+
+def test_a_commit_is_given_in_parts_only_if_it_is_larger_than_what_is_read_at_a_time(engine):
+    small = commit(engine, b"a", b"b")
+    large = commit(engine, *[b"%d" % number for number in range(10)])
+    feed, position, read = LogFeed(engine), Position(0), []
+    while part := feed.after(A, position, large, 4):
+        assert sum(len(one.changes) for one in part) <= 8
+        read += [(one.seq, [c.n for c in one.changes], one.more) for one in part]
+        position = part[-1].end
+    assert read == [
+        (small, [0, 1], False),
+        (large, [0, 1, 2, 3], True),
+        (large, [4, 5, 6, 7], True),
+        (large, [8, 9], False),
+    ]
+    assert position == Position(large)
+
+
+def test_large_rows_are_read_one_by_one(engine):
+    seq = commit(engine, *[bytes([65 + number]) * (READ_BYTES + 1) for number in range(3)])
+    position, counts = Position(0), []
+    while part := LogFeed(engine).after(A, position, seq, 100):
+        counts += [len(one.changes) for one in part]
+        position = part[-1].end
+    assert counts == [1, 1, 1]
 
 
 def test_what_trim_has_taken_is_too_old(engine):
