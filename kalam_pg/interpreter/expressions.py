@@ -17,7 +17,7 @@ from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.values import Key, equality_key, keys
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
-from kalam_pg.sql.datafusion_expr import is_volatile
+from kalam_pg.sql.constancy import is_volatile
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.datafusion_state import fingerprint
 from kalam_pg.sql.to_python import Compiler, comparison

@@ -26,7 +26,7 @@ from kalam_pg.interpreter.sets import FunctionRows, function_of
 from kalam_pg.interpreter.values import equality_key, kept
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import both
-from kalam_pg.sql.datafusion_expr import is_volatile
+from kalam_pg.sql.constancy import is_volatile
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.tree import (
     BoolKind,

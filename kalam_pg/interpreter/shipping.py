@@ -17,28 +17,17 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType
 from kalam_pg.functions.lookup import by_key, key_of
-from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
+from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
+from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
-    Aggregate,
-    ArraySubquery,
     Call,
-    ColumnRef,
     Const,
-    Exists,
-    Expr,
-    Grouping,
-    InSubquery,
     Query,
-    ScalarSubquery,
-    Window,
 )
 from kalam_pg.sql.walk import Node, map_children, walk
 from storage.errors import KalamError
 
-_OF_ROWS = (
-    ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
-)  # fmt: skip
 _NAMES = frozenset({REGCLASS, REGTYPE, REGPROC, REGNAMESPACE, REGROLE})
 
 
@@ -67,7 +56,7 @@ def unpacked(data: bytes) -> Query:
 
 def settled(node: Node, context: EvalContext) -> Node:
     """The same with the values of what only the server can answer and no row changes."""
-    if isinstance(node, Call) and at_home(node) and _is_constant(node):
+    if isinstance(node, Call) and at_home(node) and is_constant(node):
         try:
             return Const(evaluate(node, context), node.type, node.typmod, node.position)
         except KalamError:
@@ -83,17 +72,3 @@ def at_home(call: Call) -> bool:
     if overload.kind is not OverloadKind.CAST:
         return False
     return bool(_NAMES & {call.type, *[arg.type for arg in call.args]})
-
-
-def _is_constant(expr: Expr) -> bool:
-    return not any(
-        isinstance(node, _OF_ROWS)
-        or (
-            isinstance(node, Call)
-            and (
-                node.overload.volatility is Volatility.VOLATILE
-                or node.overload.kind is OverloadKind.SET
-            )
-        )
-        for node in walk(expr)
-    )

@@ -139,7 +139,7 @@ def _boolean(_level: Level, node: exp.Boolean) -> Expr:
 @handles(exp.Parameter)
 def _parameter(level: Level, node: exp.Parameter) -> Expr:
     state, at = level.state, position(node)
-    index = int(node.args["this"].args["this"]) - 1
+    index = int(node.args["this"]) - 1
     if not 0 <= index < PARAMETERS_MAX:
         raise UndefinedParameterError(f"there is no parameter ${index + 1}", position=at)
     params = state.params

@@ -11,6 +11,8 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.model import Table
+from catalog.types import registry as types
+from catalog.types.table import PgType
 from kalam_pg.sql.bind_dml import (
     bind_assignments,
     bind_returning,
@@ -19,7 +21,7 @@ from kalam_pg.sql.bind_dml import (
     find_target,
     is_default,
 )
-from kalam_pg.sql.bind_expr import bind_condition, bind_expr, unsupported
+from kalam_pg.sql.bind_expr import PARAMETERS_MAX, bind_condition, bind_expr, unsupported
 from kalam_pg.sql.bind_from import scan_table
 from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import assign_output
@@ -27,7 +29,7 @@ from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Binding, Item, Level, table_columns
-from kalam_pg.sql.tree import Expr, Insert, OnConflict, Query, Select
+from kalam_pg.sql.tree import Const, Expr, Insert, OnConflict, Param, Query, Select
 from kalam_pg.sql.walk import location
 
 Rows = tuple[tuple[Expr | None, ...], ...]
@@ -111,6 +113,7 @@ def _values(
     slots = [table.columns[i] for i in columns]
     state = level.state
     bound: list[tuple[Expr | None, ...]] = []
+    ordinary = {slot.name for slot in slots if not (slot.generated or slot.identity)}
     for row in rows:
         items = row.expressions
         if len(items) != width:
@@ -123,11 +126,41 @@ def _values(
             if is_default(item):
                 cells.append(None)
                 continue
+            plain = _plain(state, item, slot.type) if slot.typmod < 0 else None
+            if plain is not None and slot.name in ordinary:
+                cells.append(plain)
+                continue
             check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)
             expr = bind_expr(level, item)
             cells.append(assign(state, expr, slot.type, slot.typmod, slot.name, position(item)))
         bound.append(tuple(cells))
     return columns, tuple(bound)
+
+
+def _plain(state: Binding, item: exp.Expr, target: PgType) -> Expr | None:
+    """What `assign` makes of a parameter without a type, or of an integer; None: it must be asked."""
+    kind = type(item)
+    if kind is exp.Parameter:
+        index, params = int(item.args["this"]) - 1, state.params
+        if not 0 <= index < PARAMETERS_MAX:
+            return None
+        if index >= len(params):
+            params.extend([None] * (index + 1 - len(params)))
+        known = params[index]
+        if known is None and index not in state.pending:
+            params[index] = target
+        elif known is not target:
+            return None
+        return Param(index, target, -1, position(item))
+    if kind is exp.Literal and target in _INTEGERS and not item.args["is_string"]:
+        text = item.args["this"]
+        if len(text) <= _INTEGERS[target] and text.isdecimal():
+            return Const(int(text), target, -1, position(item))
+    return None
+
+
+_INTEGERS = {types.INT4: 9, types.INT8: 18}
+"""Digits of which every number is one of the type."""
 
 
 def _select(

@@ -14,7 +14,8 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions.lookup import key_of
 from kalam_pg.functions.sortkey import ordered_in_arrow
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant
+from kalam_pg.sql.constancy import is_constant
+from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_state import Rendering, converted
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import BOOLEAN, INT64, TEXT, Sql, arrow_cast, canonical, is_decimal

@@ -18,9 +18,10 @@ from kalam_pg.functions import patterns
 from kalam_pg.functions.define import same
 from kalam_pg.functions.lookup import key_of
 from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
-from kalam_pg.functions.table import Overload, OverloadKind, Volatility
+from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.closures import flatten
+from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.datafusion_choice import choice, first_not_null, same_form
 from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
 from kalam_pg.sql.json_rows import with_json_rows
@@ -65,41 +66,16 @@ from kalam_pg.sql.tree import (
     Window,
     WithTies,
 )
-from kalam_pg.sql.walk import walk
 
-_NEVER_CONSTANT = (
-    ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
-)  # fmt: skip
 # Their names are the catalogue's, which a worker does not have.
 _LOOKED_UP = {
     types.REGCLASS, types.REGTYPE, types.REGPROC, types.REGNAMESPACE, types.REGROLE,
 }  # fmt: skip
 _LIKES: dict[object, str] = {patterns.like: "LIKE", patterns.not_like: "NOT LIKE"}
+ITEMS_MAX = 1000
+"""Longer lists take DataFusion longer to plan than a program to look through."""
+
 _COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
-
-
-def is_constant(expr: Expr, *, once: bool = False) -> bool:
-    """Whether the expression has one value for the whole statement.
-
-    once: it is evaluated for one row only, so volatile functions have one value too.
-    """
-    for node in walk(expr):
-        if isinstance(node, _NEVER_CONSTANT):
-            return False
-        if isinstance(node, Call) and (
-            (node.overload.volatility is Volatility.VOLATILE and not once)
-            or node.overload.kind is OverloadKind.SET
-        ):
-            return False
-    return True
-
-
-def is_volatile(node: object) -> bool:
-    """Whether anything in it may have another value each time that it is computed."""
-    return any(
-        isinstance(part, Call) and part.overload.volatility is Volatility.VOLATILE
-        for part in walk(node)
-    )
 
 
 class Expressions:
@@ -164,12 +140,9 @@ class Expressions:
                 )  # fmt: skip
             case RowExpr():
                 raise FeatureNotSupportedError("row values are not supported here")
-            case Aggregate() | Grouping():
-                raise FeatureNotSupportedError("aggregate functions are not supported here")
-            case Window():
-                raise FeatureNotSupportedError("window functions are not supported here")
-            case WithTies():
-                raise FeatureNotSupportedError("WITH TIES is not supported here")
+            case Aggregate() | Grouping() | Window() | WithTies():
+                what = type(expr).__name__
+                raise FeatureNotSupportedError(f"this use of {what} is not supported here")
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():
                 raise FeatureNotSupportedError("a subquery is not supported here")
             case _:
@@ -407,6 +380,7 @@ class Expressions:
         self, overload: Overload, arg: Expr, items: Sequence[Expr], *, null_is_false: bool = False
     ) -> Sql:
         """`arg operator item` for any item; plain equality with constants becomes IN."""
+        _few(items)
         listed: list[tuple[Sql, Sql]] = []
         tests: list[Sql] = []
         for item in items:
@@ -428,6 +402,7 @@ class Expressions:
 
     def _every(self, overload: Overload, arg: Expr, items: Sequence[Expr]) -> Sql:
         """`arg operator item` for every item."""
+        _few(items)
         return self.conjunction([self._call(Call(overload, (arg, i), types.BOOL)) for i in items])
 
     def _any_all(self, expr: AnyAll) -> Sql:
@@ -438,13 +413,11 @@ class Expressions:
             if items is None:
                 return literal(None, types.BOOL)
             assert isinstance(items, tuple)
-            leaves = flatten(items)
-            if not leaves:
+            spelled = [Const(leaf, element) for leaf in flatten(items)]
+            if not spelled:
                 return literal(expr.all, types.BOOL)
-            if len(leaves) <= 1000:
-                spelled = [Const(leaf, element) for leaf in leaves]
-                make = self._every if expr.all else self._alternatives
-                return make(expr.operator, expr.arg, spelled)
+            make = self._every if expr.all else self._alternatives
+            return make(expr.operator, expr.arg, spelled)
         key = f"~{'all' if expr.all else 'any'}:{key_of(expr.operator)}"
         args = [self.canonical(expr.arg), self.canonical(expr.array)]
         return self._state.call(key, args, BOOLEAN, (expr.arg.type, expr.array.type), types.BOOL)
@@ -476,3 +449,8 @@ def _relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:
     if is_decimal(arg.physical) and target is types.NUMERIC:
         return arg
     return converted(converted(arg, canonical(source)), canonical(target))
+
+
+def _few(items: Sequence[Expr]) -> None:
+    if len(items) > ITEMS_MAX:
+        raise FeatureNotSupportedError("a list of so many values is not supported here")

@@ -9,8 +9,9 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from kalam_pg.functions.table import OverloadKind
+from kalam_pg.sql.constancy import is_constant, is_volatile
 from kalam_pg.sql.datafusion_choice import unified
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant, is_volatile
+from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_lateral import (
     binding_condition,
     lateral_function,

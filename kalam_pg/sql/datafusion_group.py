@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from catalog.types import registry as types
+from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.datafusion_aggregate import Aggregates, Parts
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant
+from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_state import Rendering, Scope, column, fingerprint
 from kalam_pg.sql.physical import Sql, arrow_cast
 from kalam_pg.sql.tree import (

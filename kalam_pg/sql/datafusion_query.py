@@ -14,7 +14,8 @@ import pyarrow as pa
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant, is_volatile
+from kalam_pg.sql.constancy import is_constant, is_volatile
+from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_from import FromClause, values
 from kalam_pg.sql.datafusion_group import Grouped
 from kalam_pg.sql.datafusion_lateral import (

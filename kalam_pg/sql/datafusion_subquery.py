@@ -17,7 +17,9 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant, is_volatile
+from kalam_pg.sql.closures import flatten
+from kalam_pg.sql.constancy import is_constant, is_volatile
+from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_lateral import (
     Bound,
     Domain,
@@ -40,8 +42,10 @@ from kalam_pg.sql.datafusion_state import (
     derived_column,
 )
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, canonical, literal
+from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Aggregate,
+    AnyAll,
     ArraySubquery,
     BoolKind,
     BoolOp,
@@ -53,6 +57,7 @@ from kalam_pg.sql.tree import (
     Exists,
     Expr,
     FromItem,
+    InList,
     InSubquery,
     IsTruth,
     Join,
@@ -69,6 +74,9 @@ from kalam_pg.sql.tree import (
     Window,
 )
 from kalam_pg.sql.walk import children, conjuncts, walk
+
+LISTED_MAX = 500
+"""A longer list of constants is joined: DataFusion plans each item of a list."""
 
 EmitQuery = Callable[..., Relation]
 Subquery = ScalarSubquery | ArraySubquery | Exists | InSubquery
@@ -87,7 +95,7 @@ class Subqueries:
 
     def attach(self, from_: str, where: Expr | None, exprs: Sequence[Expr | None]) -> str:
         """The FROM clause with a join for each subquery that needs one."""
-        alone = [c for c in conjuncts(where) if not self._stays(c)]
+        alone = [c for c in self._terms(where) if not self._stays(c)]
         base = from_
         for expr in (*alone, *exprs):
             for node in self._subqueries(expr):
@@ -112,13 +120,38 @@ class Subqueries:
         """WHERE or HAVING as one condition."""
         tests = [
             self._semi_join(c) if self._stays(c) else self._expressions.test(c)
-            for c in conjuncts(where)
+            for c in self._terms(where)
         ]
         if not tests:
             return None
         # What cannot raise goes first: it may become a join's condition, the rest waits for it.
         tests.sort(key=lambda t: t.fallible)
         return self._expressions.conjunction(tests)
+
+    def _terms(self, where: Expr | None) -> list[Expr]:
+        """The conjuncts; one of a long list of constants as one of the rows of VALUES."""
+        return [self._of_rows(c) for c in conjuncts(where)]
+
+    def _of_rows(self, conjunct: Expr) -> Expr:
+        match conjunct:
+            case InList(arg, items, equals, False) if len(items) > LISTED_MAX:
+                rows = [(item,) for item in items if is_constant(item)]
+                if len(rows) < len(items):
+                    return conjunct
+            case AnyAll(arg, array, equals, False) if equals.name == "=" and is_constant(array):
+                values = evaluate(array, self._state.context)
+                if not isinstance(values, tuple) or len(flatten(values)) <= LISTED_MAX:
+                    return conjunct
+                element = array.type.element
+                assert element is not None
+                rows = [(Const(value, element),) for value in flatten(values)]
+            case _:
+                return conjunct
+        if is_constant(arg):
+            return conjunct
+        output = OutputColumn("column1", rows[0][0].type)
+        query = ValuesQuery(own_relation(self._state), tuple(rows), (output,))
+        return InSubquery((arg,), query, (equals,), False, types.BOOL, -1, conjunct.position)
 
     # -------------------------------------------------------------- semi and anti joins
 

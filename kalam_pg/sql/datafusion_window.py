@@ -12,8 +12,9 @@ from catalog.errors import (
 from catalog.types import registry as types
 from kalam_pg.functions.sortkey import ordered_in_arrow
 from kalam_pg.functions.table import OverloadKind
+from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.datafusion_aggregate import average, float_code, float_of_code
-from kalam_pg.sql.datafusion_expr import Expressions, is_constant
+from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_state import WHOLE, Rendering, Scope, converted
 from kalam_pg.sql.physical import BOOLEAN, INT64, Sql, arrow_cast, canonical, is_decimal
 from kalam_pg.sql.to_python import evaluate

@@ -4,6 +4,8 @@ Binary operators are read by precedence climbing with PostgreSQL's own table (ma
 Precedence"). Comparisons, and LIKE with its kin, do not associate: `a < b < c` is a syntax error.
 """
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from catalog.errors import SqlSyntaxError
@@ -216,7 +218,12 @@ class ExpressionGrammar(CallGrammar):
         if self.query_ahead():
             node = exp.In(this=left, query=self.subquery())
         else:
-            node = exp.In(this=left, expressions=self.parenthesised(self.expression))
+            self.expect("(")
+            items: Sequence[exp.Expr] | None = self.leaves(")")
+            if items is None:
+                items = self.many(self.expression)
+                self.expect(")")
+            node = exp.In(this=left, expressions=items)
         node.set("negate", negate)
         return mark(node, token.start)
 
@@ -286,8 +293,7 @@ class ExpressionGrammar(CallGrammar):
                 return mark(exp.Literal(this=token.value, is_string=True), token.start)
             case "param":
                 self.advance()
-                number = exp.Literal(this=token.value, is_string=False)
-                return self._indirection(mark(exp.Parameter(this=number), token.start))
+                return self._indirection(mark(exp.Parameter(this=token.value), token.start))
             case "bits" | "hex":
                 self.advance()
                 kind = exp.BitString if token.kind == "bits" else exp.HexString
@@ -350,6 +356,9 @@ class ExpressionGrammar(CallGrammar):
 
     def _array_items(self, token: Token) -> exp.Expr:
         self.expect("[")
+        leaves = self.leaves("]")
+        if leaves is not None:
+            return mark(exp.Array(expressions=leaves), token.start)
         items: list[exp.Expr] = []
         if not self.at("]"):
             if self.at("["):

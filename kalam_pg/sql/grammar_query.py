@@ -7,6 +7,7 @@ from sqlglot import exp
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.grammar_from import FromGrammar
 from kalam_pg.sql.keywords import NEEDS_AS
+from kalam_pg.sql.leaves import row, row_of
 from kalam_pg.sql.lexer import Token
 from kalam_pg.sql.positions import mark, position
 
@@ -131,11 +132,19 @@ class QueryGrammar(FromGrammar):
     def _values(self) -> exp.Values:
         token = self.expect("values")
         rows = self.many(self._values_row)
-        return mark(exp.Values(expressions=rows), token.start)
+        # What has no subquery in it needs to know no parent (`leaves`).
+        leaves = all(type(row.args["expressions"]) is tuple for row in rows)
+        return mark(exp.Values(expressions=tuple(rows) if leaves else rows), token.start)
 
-    def _values_row(self) -> exp.Tuple:
-        token = self.token
-        items = self.parenthesised(self.value)
+    def _values_row(self) -> exp.Expr:
+        if self.token.kind == "row":
+            return row_of(self.advance())
+        token = self.expect("(")
+        leaves = self.leaves(")")
+        if leaves is not None:
+            return row(leaves, token.start)
+        items = self.many(self.value)
+        self.expect(")")
         return mark(exp.Tuple(expressions=items), token.start)
 
     def value(self) -> exp.Expr:

@@ -5,21 +5,23 @@ knows other dialects' quotes and comments, and reports no PostgreSQL error.
 """
 
 import re
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from catalog.errors import InvalidEscapeSequenceError, SqlSyntaxError
+
+LONG_CHARS = 16_384
+"""In longer texts a row of VALUES may be one token."""
 
 NAME_BYTES = 63
 """Longer names are cut, as PostgreSQL cuts them (NAMEDATALEN - 1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token.
 
-    kind: word | name (quoted) | string | number | junk | param | op | bits | hex | end. Junk is a
+    kind: word | name (quoted) | string | number | junk | param | op | bits | hex | row | end. Junk is a
         number with letters behind it: KalamDB's durations (`300s`); everywhere else an error.
+        A row (numbers and parameters in parentheses) comes in long texts only, behind VALUES.
     value: of a word the folded text, of a name or string what it stands for, of a number its text,
         of a param its number's text, of an op the symbol.
     key: what the grammar compares with: the folded word or the symbol, "" for everything else.
@@ -35,19 +37,26 @@ class Token:
 
 _TOKEN = re.compile(
     r"""
-    (?P<space>[ \t\n\r\f\v]+|--[^\n\r]*)
-  | (?P<comment>/\*)
+    (?:[ \t\n\r\f\v]+|--[^\n\r]*)*
+    (?:(?P<comment>/\*)
   | (?P<quoted>(?:[uU]&)?")
   | (?P<string>(?:[eEbBxXnN]|[uU]&)?')
   | (?P<word>[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]*)
   | (?P<number>(?:[0-9]+(?:\.(?!\.)[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)
-  | (?P<param>\$[0-9]+)
+  | (?P<param>\$[0-9]+)(?P<junk>[A-Za-z_\x80-\U0010ffff])?
   | (?P<dollar>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
   | (?P<mark>::|:=|\.\.|[,()\[\].;:])
   | (?P<operator>[-+*/<>=~!@\#%^&|`?]+)
+  | (?P<end>\Z)
+    )
     """,
     re.VERBOSE,
 )
+_ROW = re.compile(
+    r"[ \t\n\r]*(\([ \t\n\r]*(?:\$[0-9]+|[0-9]+)(?:[ \t\n\r]*,[ \t\n\r]*(?:\$[0-9]+|[0-9]+))*[ \t\n\r]*\))"
+    r"(?:[ \t\n\r]*(,)(?=[ \t\n\r]*\())?"
+)
+_SPACE = re.compile(r"(?:[ \t\n\r\f\v]+|--[^\n\r]*)*")
 _UPPER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _JOINED = re.compile(r"(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*)*'")
 _UESCAPE = re.compile(r"[ \t\n\r\f\v]*uescape[ \t\n\r\f\v]*'(.)'", re.IGNORECASE)
@@ -91,6 +100,9 @@ def whole_name(text: str, token: Token) -> str:
     return lexer.quoted_name(token.start, text[token.start : opening])
 
 
+_new = tuple.__new__  # What a NamedTuple's own constructor calls, at twice the cost.
+
+
 class _Lexer:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -98,33 +110,69 @@ class _Lexer:
         self.tokens: list[Token] = []
 
     def run(self) -> list[Token]:
-        text, match_at, tokens = self.text, _TOKEN.match, self.tokens
-        size = len(text)
+        text, size, tokens = self.text, len(self.text), self.tokens
+        long = size > LONG_CHARS
         while self.at < size:
-            start = self.at
-            match = match_at(text, start)
-            if match is None:
-                raise SqlSyntaxError(f'syntax error at or near "{text[start]}"', position=start + 1)
-            kind, end = match.lastgroup, match.end()
-            self.at = end
-            match kind:
-                case "space":
-                    continue
-                case "word":
-                    folded = fold(match[0])
-                    tokens.append(Token("word", folded, folded, start, end))
-                case "mark":
-                    tokens.append(Token("op", match[0], match[0], start, end))
-                case "number":
-                    self._number(start, end)
-                case "operator":
-                    self._operator(start, match[0])
-                case _:
-                    self._other(kind or "", start, match[0])
+            begun = self.at
+            for match in _TOKEN.finditer(text, begun):
+                start, end = match.span(match.lastgroup or 0)
+                if match.start() != self.at:
+                    raise self._no_token()
+                self.at = end
+                match match.lastgroup:
+                    case "mark":
+                        symbol = text[start:end]
+                        tokens.append(_new(Token, ("op", symbol, symbol, start, end)))
+                        if long and symbol == "(" and self._rows():
+                            break
+                    case "param":
+                        value = text[start + 1 : end]
+                        tokens.append(_new(Token, ("param", value, "", start, end)))
+                    case "word":
+                        folded = fold(text[start:end])
+                        tokens.append(_new(Token, ("word", folded, folded, start, end)))
+                    case kind:
+                        if self._other(kind or "", start, end):
+                            break
+            if self.at == begun:
+                raise self._no_token()
         return tokens
 
-    def _other(self, kind: str, start: int, opening: str) -> None:
+    def _rows(self) -> bool:
+        """Rows of VALUES that hold nothing but numbers and parameters, as a token each."""
+        tokens = self.tokens
+        if len(tokens) < 2 or tokens[-2].key != "values":
+            return False
+        opening = tokens.pop()
+        at, text = opening.start, self.text
+        while (row := _ROW.match(text, at)) is not None:
+            tokens.append(_new(Token, ("row", row[1], "", row.start(1), row.end(1))))
+            at = row.end()
+            if row[2] is None:
+                self.at = row.end(1)
+                return True
+            comma = row.start(2)
+            tokens.append(_new(Token, ("op", ",", ",", comma, comma + 1)))
+        self.at = at
+        if at == opening.start:
+            tokens.append(opening)
+            self.at = opening.end
+        return True
+
+    def _no_token(self) -> SqlSyntaxError:
+        """42601 at what begins no token, behind spaces and comments."""
+        match = _SPACE.match(self.text, self.at)
+        start = self.at if match is None else match.end()
+        return SqlSyntaxError(f'syntax error at or near "{self.text[start]}"', position=start + 1)
+
+    def _other(self, kind: str, start: int, end: int) -> bool:
+        """A token of another kind. Whether it ends elsewhere than at `end`."""
+        opening = self.text[start:end]
         match kind:
+            case "number":
+                self._number(start, end)
+            case "operator":
+                self._operator(start, opening)
             case "comment":
                 self._comment(start)
             case "quoted":
@@ -133,8 +181,14 @@ class _Lexer:
                 self._string(start, opening)
             case "dollar":
                 self._dollar(start, opening)
+            case "junk":
+                raise SqlSyntaxError(
+                    f'trailing junk after parameter at or near "{self._parameter(start)}"',
+                    position=self.text.rindex("$", 0, start) + 1,
+                )
             case _:
-                self._parameter(start)
+                pass  # The end of the text.
+        return self.at != end
 
     def _add(self, kind: str, value: str, start: int) -> None:
         self.tokens.append(Token(kind, value, "", start, self.at))
@@ -150,13 +204,9 @@ class _Lexer:
             return
         self.tokens.append(Token("number", self.text[start:end], "", start, end))
 
-    def _parameter(self, start: int) -> None:
-        if _JUNK.match(self.text, self.at):
-            near = self.text[start : self.at + 1]
-            raise SqlSyntaxError(
-                f'trailing junk after parameter at or near "{near}"', position=start + 1
-            )
-        self._add("param", self.text[start + 1 : self.at], start)
+    def _parameter(self, junk: int) -> str:
+        """A parameter up to the first character of the junk behind it."""
+        return self.text[self.text.rindex("$", 0, junk) : junk + 1]
 
     def _operator(self, start: int, symbol: str) -> None:
         """Cut a run of operator characters where a comment begins, and drop a trailing + or -

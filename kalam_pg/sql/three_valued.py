@@ -37,7 +37,7 @@ def chain(args: Sequence[Sql], word: str, *, decided: int) -> Sql:
     the CASE is one of integers.
     """
     fallible = any(arg.fallible for arg in args)
-    every = f" {word} ".join([arg.text for arg in args])
+    every = _balanced([arg.text for arg in args], word)
     if not any(arg.fallible for arg in args[1:]):
         return Sql(f"({every})" if len(args) > 1 else every, BOOLEAN, fallible)
     # Nor may all its values be constants: then it is taken apart as well.
@@ -49,3 +49,14 @@ def chain(args: Sequence[Sql], word: str, *, decided: int) -> Sql:
     )
     text = f"(CASE {stops} ELSE arrow_cast(({every}), 'Int32') END = 1)"
     return Sql(text, BOOLEAN, fallible)
+
+
+_FLAT_MAX = 16
+
+
+def _balanced(terms: Sequence[str], word: str) -> str:
+    """The terms in brackets that halve them: a chain of thousands is no deeper than a dozen levels."""
+    if len(terms) <= _FLAT_MAX:
+        return f" {word} ".join(terms)
+    half = len(terms) // 2
+    return f"({_balanced(terms[:half], word)}) {word} ({_balanced(terms[half:], word)})"

@@ -16,8 +16,9 @@ from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
-from kalam_pg.sql.closures import Constant, Parameter, Run, Slot
+from kalam_pg.sql.closures import Constant, Parameter, Run, Slot, is_given
 from kalam_pg.sql.json_rows import with_json_rows
+from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven
 from kalam_pg.sql.tree import (
     Aggregate,
     AnyAll,
@@ -117,8 +118,11 @@ class Compiler:
             case InList():
                 return self._in_list(expr)
             case AnyAll(arg, array, operator, every):
+                given = self.compile(array)
+                if is_given(given) and operator.row is (py.ne if every else py.eq):
+                    return AmongElements(self.compile(arg), given, negated=every)
                 test = _element_test(operator, arg, array)
-                return closures.any_all(self.compile(arg), self.compile(array), test, every=every)
+                return closures.any_all(self.compile(arg), given, test, every=every)
             case ArrayExpr(items):
                 return _array([self.compile(i) for i in items])
             case Subscript(arg, indexes):
@@ -208,6 +212,8 @@ class Compiler:
                 has_null=None in values,
                 negated=expr.negated,
             )
+        if expr.equals.row is py.eq and len(items) >= HASHED_MIN and all(map(is_given, items)):
+            return AmongGiven(arg, items, negated=expr.negated)
         test = _test(expr.equals, expr.arg, expr.items[0])
         return closures.member(arg, items, test, negated=expr.negated)
 

@@ -4,8 +4,11 @@ import re
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
+from sqlglot import exp
+
 from catalog.errors import FeatureNotSupportedError, SqlSyntaxError
 from kalam_pg.sql.keywords import NOT_A_FUNCTION, NOT_A_NAME, RESERVED
+from kalam_pg.sql.leaves import leaves
 from kalam_pg.sql.lexer import Token, end_token
 from kalam_pg.sql.statements import TableName
 
@@ -66,7 +69,12 @@ class TokenReader:
 
     def accept(self, *words: str) -> bool:
         """Take these words (or symbols) if all of them follow, else nothing."""
-        if self.token.key != words[0] or not self.at_words(*words):
+        if self.token.key != words[0]:
+            return False
+        if len(words) == 1:
+            self.advance()
+            return True
+        if not self.at_words(*words):
             return False
         self.index += len(words) - 1
         self.advance()
@@ -225,6 +233,15 @@ class TokenReader:
         items = self.many(item)
         self.expect(")")
         return items
+
+    def leaves(self, closing: str) -> tuple[exp.Expr, ...] | None:
+        """Literals and parameters up to the closing symbol, which is taken too; None: there are others."""
+        found = leaves(self.tokens, self.index, closing)
+        if found is None:
+            return None
+        items, at = found
+        self.back_to(at + 1)
+        return tuple(items)
 
     def source(self, begin: int, end: int | None = None) -> str:
         """The text of tokens `begin` up to but not including `end` (indexes)."""

@@ -13,20 +13,31 @@ Node: TypeAlias = Any
 
 # Field values that are never, and never hold, a node.
 _LEAVES = (str, int, float, bool, bytes, type(None))
+_CHILDLESS = frozenset((tree.Const, tree.Param, ColumnRef))
 _QUERIES = (tree.Select, tree.SetOp, tree.ValuesQuery)
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """The nodes directly in a node: expressions, queries, FROM items, sort keys, CTEs."""
-    for name in _node_fields(cast("Hashable", type(node))):
-        yield from _nodes(getattr(node, name))
+    kind = type(node)
+    if kind in _CHILDLESS:
+        return []
+    found: list[Node] = []
+    for name in _node_fields(cast("Hashable", kind)):
+        _collect(getattr(node, name), found)
+    return found
 
 
 def walk(node: Node) -> Iterator[Node]:
     """The node and everything in it, subqueries too, parents first."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        if type(here) not in _CHILDLESS:
+            inside = children(here)
+            inside.reverse()
+            waiting += inside
 
 
 def column_refs(node: Node, depth: int = 0) -> Iterator[tuple[int, ColumnRef]]:
@@ -89,12 +100,12 @@ def _node_fields(kind: Hashable) -> tuple[str, ...]:
     return tuple(f.name for f in fields(cast("type[Any]", kind)) if f.name not in skip)
 
 
-def _nodes(value: Node) -> Iterator[Node]:
+def _collect(value: Node, found: list[Node]) -> None:
     if isinstance(value, tuple):
         for item in value:
-            yield from _nodes(item)
+            _collect(item, found)
     elif not isinstance(value, _LEAVES) and is_dataclass(value):
-        yield value
+        found.append(value)
 
 
 def _mapped(value: Node, change: Callable[[Node], Node]) -> Node:

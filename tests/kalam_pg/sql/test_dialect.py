@@ -26,7 +26,7 @@ def shown(node) -> str:  # noqa: C901 -- one case a node
         case exp.Null() | exp.Boolean():
             return node.sql()
         case exp.Parameter():
-            return f"${node.this.this}"
+            return f"${node.this}"
         case exp.And() | exp.Or():
             return f"({shown(node.this)} {node.key.upper()} {shown(node.expression)})"
         case exp.Not():

@@ -3,7 +3,7 @@
 import pytest
 
 from catalog.errors import StatementTooComplexError
-from kalam_pg.sql.limits import BRACKETS_MAX, DEPTH_MAX, SET_OPERATIONS_MAX, TEXT_MAX
+from kalam_pg.sql.limits import BRACKETS_MAX, DEPTH_MAX, SET_OPERATIONS_MAX, TERMS_MAX, TEXT_MAX
 from kalam_pg.sql.parse import parse
 from storage.errors import KeyTooLongError
 
@@ -35,7 +35,8 @@ ALLOWED = [
     "SELECT " + "(" * BRACKETS_MAX + "1" + ")" * BRACKETS_MAX,
     "SELECT 1" + " UNION SELECT 1" * SET_OPERATIONS_MAX,
     "SELECT 1" + "+1" * (DEPTH_MAX - 1),
-    "SELECT 1 WHERE a = 1" + " OR a = 1 AND b = 2" * (DEPTH_MAX - 3),
+    "SELECT 1 WHERE a = 1" + " OR a = 1 AND b = 2" * 2000,
+    "SELECT 1 WHERE a = 1" + " OR a = 1" * TERMS_MAX,
     "INSERT INTO t VALUES (1, 'a' || 'b')" + ", (1, 'a' || 'b')" * 5000,
     "SELECT " + ", ".join(["a + 1"] * 1000),
     "SELECT a IN (" + ",".join(map(str, range(20_000))) + ")",

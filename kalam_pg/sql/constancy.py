@@ -1,0 +1,44 @@
+"""What has one value for a whole statement, and what another each time that it is computed."""
+
+from kalam_pg.functions.table import OverloadKind, Volatility
+from kalam_pg.sql.tree import (
+    Aggregate,
+    ArraySubquery,
+    Call,
+    ColumnRef,
+    Exists,
+    Expr,
+    Grouping,
+    InSubquery,
+    ScalarSubquery,
+    Window,
+)
+from kalam_pg.sql.walk import walk
+
+_NEVER_CONSTANT = (
+    ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
+)  # fmt: skip
+
+
+def is_constant(expr: Expr, *, once: bool = False) -> bool:
+    """Whether the expression has one value for the whole statement.
+
+    once: it is evaluated for one row only, so volatile functions have one value too.
+    """
+    for node in walk(expr):
+        if isinstance(node, _NEVER_CONSTANT):
+            return False
+        if isinstance(node, Call) and (
+            (node.overload.volatility is Volatility.VOLATILE and not once)
+            or node.overload.kind is OverloadKind.SET
+        ):
+            return False
+    return True
+
+
+def is_volatile(node: object) -> bool:
+    """Whether anything in it may have another value each time that it is computed."""
+    return any(
+        isinstance(part, Call) and part.overload.volatility is Volatility.VOLATILE
+        for part in walk(node)
+    )
