@@ -5,7 +5,8 @@ to it has a `SharedRead` made, and the others take its pieces. A read belongs to
 takes it any more, whoever asked first. It is as of one commit. When its tablet has a later one, who comes
 then has a read made of its own, and those that are under way go on.
 
-What cannot be shared waits in line: `AT_ONCE` reads are made at a time, the users taking turns.
+What needs no wait is made at once. Of all others `AT_ONCE` are made at a time; who waits in line is told
+nothing yet, and what a commit has changed meanwhile is looked at again.
 """
 
 from collections import OrderedDict, deque
@@ -38,6 +39,8 @@ JOINABLE_BYTES_MAX: Final = 16 << 20
 LEAD: Final = 4
 """Pieces that a larger read makes before the first of its takers has come so far."""
 
+_FOR_EVER: Final = 1 << 63
+
 Making = Generator[Wait, None, None]
 """Makes a read: `SharedRead.seen` before it reads anything, then `SharedRead.add` for each piece."""
 
@@ -45,7 +48,7 @@ Making = Generator[Wait, None, None]
 class SharedRead:
     """Rows of one tablet as of one commit, encoded, piece by piece.
 
-    user: who asked first, and has a turn for it. seq: the commit, None before it is looked at.
+    user: who asked first, and has a turn for it. over: it is all there, or has failed.
     """
 
     def __init__(
@@ -59,19 +62,25 @@ class SharedRead:
         self.key = key
         self.tablet = tablet
         self.user = user
-        self.seq: int | None = None
+        self.over = False
         self.pieces = Pieces(reads.memory)
         self._reads = reads
+        self._make: Callable[[SharedRead], Making] | None = make
+        self._seen: int | None = None
         self._making: Making | None = make(self)  # As far as it was not handed to a task.
         self._first: Wait | None = None  # The wait at which it was left.
         self._is_due = False
         self._spawn: Spawn | None = None
         self._takers: dict[Taker, None] = {}
-        self._over = False
         self._error: BaseException | None = None
         self._made_more = trio.Event()
         self._had_more = trio.Event()
         self._scope = trio.CancelScope()
+
+    @property
+    def seq(self) -> int | None:
+        """The commit that its rows are as of; None: that is not settled."""
+        return self._seen if self._is_due or self.over else None
 
     @property
     def joinable(self) -> bool:
@@ -82,7 +91,7 @@ class SharedRead:
 
     def seen(self, seq: int) -> None:
         """Its rows are those of commit `seq`: nothing later is in it."""
-        self.seq = seq
+        self._seen = seq
         self._tell()
 
     def add(self, data: bytes | memoryview, rows: int) -> Steps[None]:
@@ -105,7 +114,7 @@ class SharedRead:
     # ------------------------------------------------------------------ its course
 
     def begin(self) -> None:
-        """It is its turn, and nobody has waited: make it as far as that goes without a wait."""
+        """Make it as far as that goes without a wait."""
         making, self._making = self._making, None
         assert making is not None
         try:
@@ -116,11 +125,25 @@ class SharedRead:
             self._end(exc)
         else:
             self._making, self._first = making, first
-            self.go_on()
+
+    def changed(self, seq: int) -> None:
+        """Commit `seq` has changed its tablet."""
+        if self._seen is None or self._seen >= seq:
+            return
+        if self.seq is not None:
+            self.part()
+        elif self._making is not None and self._make is not None:
+            # It is in line: nobody has been told of what was made of it.
+            self._making.close()
+            self.pieces.close()
+            self.pieces = Pieces(self._reads.memory)
+            self._seen = self._first = None
+            self._making = self._make(self)
 
     def go_on(self) -> None:
         """It is its turn: have the rest made in a task, as soon as somebody lends the means."""
         self._is_due = True
+        self._tell()
         if self._spawn is not None:
             self.lend(self._spawn)
 
@@ -148,8 +171,8 @@ class SharedRead:
             self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        self._over = True
-        self._spawn = None  # A connection's, which may be gone while this is kept.
+        self.over = True
+        self._spawn = self._make = None  # A session's, which may be gone while this is kept.
         self._error = None if error is None else known(error)
         if error is not None:
             self.part()
@@ -181,7 +204,7 @@ class SharedRead:
         self.had_more()
         if self._takers:
             return
-        if not self._over:
+        if not self.over:
             self.part()
             self._stop()
         elif self.joinable:
@@ -210,7 +233,7 @@ class SharedRead:
         while number >= len(self.pieces):
             if self._error is not None:
                 raise self._error.with_traceback(None)
-            if self._over:
+            if self.over:
                 return None
             yield from run_async(self._made_more.wait, timeout_s=timeout_s)
         return (yield from self.pieces.get(number))
@@ -310,9 +333,12 @@ class SharedReads:
         read = self._joinable[key] = SharedRead(self, key, tablet, user, make)
         self._by_tablet.setdefault(tablet, {})[read] = None
         taker = read.join()
+        read.begin()
+        if read.over:
+            return taker
         if len(self._being_made) < AT_ONCE:
             self._being_made.add(read)
-            read.begin()
+            read.go_on()
         else:
             self._in_line.setdefault(user, deque()).append(read)
         return taker
@@ -373,11 +399,9 @@ class SharedReads:
             for write_set in group.sets:
                 for write in write_set.writes:
                     for read in tuple(self._by_tablet.get(write.tablet, ())):
-                        if read.seq is not None and read.seq < write_set.seq:
-                            read.part()
+                        read.changed(write_set.seq)
 
     def forget_all(self) -> None:
         """Nobody knows what has changed: who comes now has reads made anew."""
         for read in tuple(self._joinable.values()):
-            if read.seq is not None:
-                read.part()
+            read.changed(_FOR_EVER)

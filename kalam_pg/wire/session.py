@@ -132,6 +132,8 @@ class WireSession:
             work = self._step()
             if work is not None:
                 return work
+            if len(self.outbox) > OUTBOX_BYTES_MAX:
+                return PAUSE
         return PAUSE
 
     def eof(self) -> None:

@@ -205,8 +205,9 @@ async def test_so_many_are_made_at_a_time_and_the_users_take_turns(reads):
 
     def make(name, may):
         def steps(read):
-            order.append(name)
             read.seen(1)
+            yield from run_async(trio.lowlevel.checkpoint)
+            order.append(name)
             yield from run_async(may.wait)
             yield from read.add(name.encode(), 1)
 
@@ -220,7 +221,7 @@ async def test_so_many_are_made_at_a_time_and_the_users_take_turns(reads):
             taker = reads.ask(name, TabletId(user, 1), user, make(name, may))
             nursery.start_soon(lend, taker, nursery)
         await trio.testing.wait_all_tasks_blocked()
-        assert order == names[:AT_ONCE]
+        assert sorted(order) == names[:AT_ONCE]
         for name in names:
             tables[name].set()
             await trio.testing.wait_all_tasks_blocked()
@@ -230,7 +231,7 @@ async def test_so_many_are_made_at_a_time_and_the_users_take_turns(reads):
 
 async def test_one_in_line_whom_nobody_wants_is_never_made(reads):
     may = trio.Event()
-    unwanted = Table()
+    unwanted = Table(may=may)
     async with trio.open_nursery() as nursery:
         for n in range(AT_ONCE):
             taker = ask(reads, Table(may=may), key=n)
@@ -238,7 +239,44 @@ async def test_one_in_line_whom_nobody_wants_is_never_made(reads):
         await trio.testing.wait_all_tasks_blocked()
         ask(reads, unwanted, key="unwanted").close()
         may.set()
-    assert unwanted.made == 0
+        assert (unwanted.made, unwanted.ended) == (1, 1)
+    assert not reads._in_line
+
+
+async def test_one_that_needs_no_wait_does_not_wait_for_those_that_do(reads):
+    may = trio.Event()
+    async with trio.open_nursery() as nursery:
+        for n in range(AT_ONCE + 1):
+            nursery.start_soon(lend, ask(reads, Table(may=may), key=n), nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await everything(ask(reads, Table(), key="small")) == [b"one", b"two", b"three"]
+        may.set()
+
+
+async def test_one_in_line_whose_table_changes_is_as_it_is_at_its_turn(reads):
+    may = trio.Event()
+    table = Table(may=may)
+    found = []
+
+    async def take():
+        taker = ask(reads, table, key="in line")
+        seq = await drive(taker.begun(0.0))
+        found.append((seq, await rest(taker)))
+        taker.close()
+
+    async with trio.open_nursery() as nursery:
+        for n in range(AT_ONCE):
+            nursery.start_soon(lend, ask(reads, Table(may=may), key=n), nursery)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(take)
+        await trio.testing.wait_all_tasks_blocked()
+        reads.published(published((11, TABLET)))
+        table.seq, table.pieces = 11, [b"newer"]
+        nursery.start_soon(take)
+        await trio.testing.wait_all_tasks_blocked()
+        may.set()
+    assert found == [(11, [b"newer"])] * 2
+    assert table.made == 2
 
 
 async def test_what_it_raises_is_told_to_all_and_not_kept(reads):
