@@ -5,9 +5,11 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from storage.cold.manifest import Segment
+from storage.cold.manifest import Manifest, Segment
 from storage.layout import Row
+from storage.log.log_count import LogCount
 from storage.log.log_entry import Op
+from storage.log.view import View
 from storage.tail.tail import Tail
 
 
@@ -57,6 +59,19 @@ class TabletStats:
     cold_rows: int
     cold_bytes: int
     segments: int
+
+
+def stats_of(view: View, manifest: Manifest, count: LogCount) -> TabletStats:
+    """A tablet's counts; reads what the log has that was not counted before."""
+    entries, size = count.at(view, manifest.tablet, manifest.flushed_through)
+    return TabletStats(
+        # A TRUNCATE is an entry without a row.
+        hot_rows=entries - (manifest.incarnation > manifest.flushed_through),
+        hot_bytes=size,
+        cold_rows=manifest.rows,
+        cold_bytes=manifest.size,
+        segments=len(manifest.segments),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from storage.answers import (
     Scan,
     TabletChange,
     TabletStats,
+    stats_of,
 )
 from storage.cold import manifest
 from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
@@ -102,7 +103,7 @@ class Tablet:
         self._readers: dict[str, SegmentReader] = {}
         self.sent = SentRows()
         """What was made of rows in the newest layout; only for who reads the published view."""
-        self._count = LogCount()
+        self.log_count = LogCount()
         self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
 
     @property
@@ -393,16 +394,7 @@ class Tablet:
 
     def stats(self, view: View) -> TabletStats:
         """Counts for SHOW STATS; reads what the log has that was not counted before."""
-        manifest = self.manifest_at(view.seq)
-        entries, size = self._count.at(view, self.id, manifest.flushed_through)
-        return TabletStats(
-            # A TRUNCATE is an entry without a row.
-            hot_rows=entries - (manifest.incarnation > manifest.flushed_through),
-            hot_bytes=size,
-            cold_rows=manifest.rows,
-            cold_bytes=manifest.size,
-            segments=len(manifest.segments),
-        )
+        return stats_of(view, self.manifest_at(view.seq), self.log_count)
 
     def frozen(self, view: View) -> FrozenTail | None:
         """What a flush up to the view takes of the tail; None when no tail has it all."""

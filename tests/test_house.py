@@ -58,7 +58,6 @@ FOR_OTHERS = {
     "kalam_pg/embed/session.py: load_df_function": "Buena Vista calls it",
     "kalam_pg/query/database.py: differences": "the invariant of tests: memory is as the disk",
     "storage/cold/checked.py: seekable": "pyarrow asks it of a file",
-    "storage/keys.py: user_ranges": "what the key layout promises of one person, for tests",
     "storage/log/view.py: log_length": "tests count what trim has left",
 }
 """Names that only others use: embedders, Buena Vista, tests that look into what they check."""

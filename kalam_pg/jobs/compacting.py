@@ -21,7 +21,7 @@ from kalam_pg.query.database import Database
 from kalam_pg.supervision import Supervisor
 from storage.cold.compaction import Choice, CompactionResult, compact_together
 from storage.cold.directories import tablets_in
-from storage.cold.manifest import Manifest, read, versions_of
+from storage.cold.manifest import newest_on_disk
 from storage.cold.tiering import due, overdue
 from storage.errors import KalamError
 from storage.ids import TabletId
@@ -195,25 +195,14 @@ async def find_tablets(
 
 
 def _is_due(database: Database, tablet: TabletId, choose: Choice) -> bool:
-    table = database.catalog.table_by_id(tablet.table)
+    engine, table = database.engine, database.catalog.table_by_id(tablet.table)
     if table is None or table.kind is TableKind.STREAM:
         return False
     try:
-        manifest = _newest(database, tablet)
+        manifest = newest_on_disk(engine.fs, engine.tablet_directory(tablet), tablet)
     except KalamError:
         return True  # Who opens it will tell what is wrong with it.
     return bool(choose(manifest.segments, tombstones_before(database, table)))
-
-
-def _newest(database: Database, tablet: TabletId) -> Manifest:
-    """The newest manifest on disk. Raises DataCorruptedError, IoError."""
-    fs, directory = database.engine.fs, database.engine.tablet_directory(tablet)
-    while versions := versions_of(fs, directory):
-        try:
-            return read(fs, directory, versions[-1], tablet)
-        except FileNotFoundError:
-            continue  # A newer one has replaced it.
-    return Manifest(tablet)
 
 
 # ------------------------------------------------------------------ by itself

@@ -8,7 +8,7 @@ what it removes, nobody can see any more.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 import trio
@@ -234,15 +234,27 @@ async def erase_orphans(database: Database, jobs: Jobs) -> None:
 
 
 async def find_orphans(database: Database) -> list[TabletId]:
-    """Every tablet with log entries, index entries, meta records or files, but without a table."""
+    """Every tablet with log entries, index entries, meta records or files, but without a table.
+
+    All tablets are looked at, some at a time: whoever shuts the server down need not wait for the last.
+    """
     engine = database.engine
+    candidates: set[TabletId] = set()
+
+    def look(found: Sequence[TabletId]) -> int:
+        catalog = database.catalog
+        candidates.update(t for t in found if catalog.table_by_id(t.table) is None)
+        return 0
+
+    errors: list[KalamError] = []
     with engine.acquire() as view:
-        found = await _in_thread(
-            lambda: {*view.tablets(), *tablets_in(engine.fs, engine.cold_directory)}
-        )
+        found = chain(view.tablets(), tablets_in(engine.fs, engine.cold_directory))
+        await _for_some(found, look, errors)
+    if errors:
+        raise errors[0]
     # After the look: who has written before it has its table in the catalog now, or has lost it.
     catalog = database.catalog
-    missing = await _in_thread(lambda: [t for t in found if catalog.table_by_id(t.table) is None])
+    missing = [t for t in candidates if catalog.table_by_id(t.table) is None]
     # The disk has the last word: a definition may be committed and not yet installed.
     known = {table for table in {t.table for t in missing} if _is_stored(engine, table)}
     return sorted(tablet for tablet in missing if tablet.table not in known)

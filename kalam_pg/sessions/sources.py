@@ -1,6 +1,7 @@
 """Rows of `system.*` and pg_catalog relations about what runs: sessions, jobs, settings, segments."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +15,11 @@ from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.setting import display
 from kalam_pg.sessions.settings_table import SETTINGS
+from storage.errors import DataCorruptedError
+from storage.ids import NO_USER
 from storage.layout import Value
 from storage.log.clock import us_of
-from storage.tablet import Tablet
+from storage.looks import Look, look, tablets_of
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.services import Services
@@ -193,28 +196,33 @@ def _settings() -> Rows:
         }
 
 
-def _tablets(
-    services: "Services", visible: Visible
-) -> Iterator[tuple[Tablet, str, str, str | None]]:
-    """(tablet, namespace, table, owner's name) of every tablet in use that the role may see."""
-    database = services.database
-    for tablet in database.engine.open_tablets():
-        table = database.catalog.table_by_id(tablet.id.table)
-        if table is None or table.kind is TableKind.STREAM:
-            continue
-        if table.per_user and not (_sees_all(visible) or tablet.id.user == visible.user.id):
-            continue
-        owner = database.store.user_by_id(tablet.id.user) if table.per_user else None
-        yield tablet, table.namespace, table.name, owner.name if owner is not None else None
+def _tablets(services: "Services", visible: Visible) -> Iterator[tuple[Look, Mapping[str, Value]]]:
+    """Every tablet that the role may see, open or not, and what tells it from others.
+
+    One whose manifest is damaged is left out here: whoever uses it is told, and `kalam check`.
+    """
+    database, engine = services.database, services.database.engine
+    with engine.acquire() as view:
+        for user in (None,) if _sees_all(visible) else (visible.user.id, NO_USER):
+            for tablet_id in tablets_of(engine, view, user):
+                table = database.catalog.table_by_id(tablet_id.table)
+                if table is None or table.kind is TableKind.STREAM:
+                    continue
+                owner = database.store.read_user(tablet_id.user) if table.per_user else None
+                named = {
+                    "namespace": table.namespace,
+                    "table_name": table.name,
+                    "user_name": owner.name if owner is not None else None,
+                }
+                with suppress(DataCorruptedError):
+                    yield look(engine, view, tablet_id), named
 
 
 def _segments(services: "Services", visible: Visible) -> Rows:
-    for tablet, namespace, table, owner in _tablets(services, visible):
-        for segment in tablet.manifest.segments:
+    for seen, named in _tablets(services, visible):
+        for segment in seen.manifest.segments:
             yield {
-                "namespace": namespace,
-                "table_name": table,
-                "user_name": owner,
+                **named,
                 "file": segment.file,
                 "rows": segment.rows,
                 "bytes": segment.size,
@@ -225,13 +233,11 @@ def _segments(services: "Services", visible: Visible) -> Rows:
 
 
 def _manifests(services: "Services", visible: Visible) -> Rows:
-    for tablet, namespace, table, owner in _tablets(services, visible):
-        manifest = tablet.manifest
+    for seen, named in _tablets(services, visible):
+        manifest = seen.manifest
         if manifest.version:
             yield {
-                "namespace": namespace,
-                "table_name": table,
-                "user_name": owner,
+                **named,
                 "version": manifest.version,
                 "schema_version": manifest.schema_version,
                 "segments": len(manifest.segments),
@@ -242,16 +248,13 @@ def _manifests(services: "Services", visible: Visible) -> Rows:
 
 
 def _stats(services: "Services", visible: Visible) -> Rows:
-    with services.database.engine.acquire() as view:
-        for tablet, namespace, table, owner in _tablets(services, visible):
-            stats = tablet.stats(view)
-            yield {
-                "namespace": namespace,
-                "table_name": table,
-                "user_name": owner,
-                "hot_rows": stats.hot_rows,
-                "hot_bytes": stats.hot_bytes,
-                "cold_rows": stats.cold_rows,
-                "cold_bytes": stats.cold_bytes,
-                "segments": stats.segments,
-            }
+    for seen, named in _tablets(services, visible):
+        stats = seen.stats()
+        yield {
+            **named,
+            "hot_rows": stats.hot_rows,
+            "hot_bytes": stats.hot_bytes,
+            "cold_rows": stats.cold_rows,
+            "cold_bytes": stats.cold_bytes,
+            "segments": stats.segments,
+        }

@@ -179,7 +179,7 @@ class _Compaction:
             part.inputs = inputs
             part.older = segments[: segments.index(inputs[0])]
             held = (*part.older, *inputs)
-            part.writer.keep(*(s.file for s in held), *(s.filter_file for s in held))
+            part.writer.keep(*(name for segment in held for name in segment.files))
 
     def _merge(self, part: _Part) -> None:
         host, tablet = self._host, part.tablet

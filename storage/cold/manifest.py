@@ -9,6 +9,7 @@ flush. This module holds the values and their text; `storage.tablet` decides whi
 
 import hashlib
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,11 +23,14 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.log.manifest_note import NO_MANIFEST, ManifestNote
 
-FORMAT = 2
+FORMAT = 3
 """Format number of the manifests written here; readers refuse a greater one.
 
-Format 1 had no sha256 of its own.
+Format 1 had no sha256 of its own, format 2 no key filters in itself.
 """
+
+_HASHED = 2
+"""The first format with a sha256 of its own."""
 
 _NAME = re.compile(r"manifest-(\d+)\.json")
 _HASH = re.compile(rb',\n "sha256": "([0-9a-f]{64})"\n}')
@@ -56,8 +60,8 @@ class Segment:
     path: absolute. rows: versions in it, of which `deleted` are tombstones. superseded: how many
     live rows of older segments its run hides, told of the first of a run. size: bytes. min_key,
     max_key: encoded keys of its first and last row. columns: by column name. filter_file: name of
-    its key filter. continues: it is of the same run as the segment before it: what one flush or
-    compaction wrote, in the order of keys.
+    its key filter, "" for a small one, which stands here as `keys`. continues: it is of the same run
+    as the segment before it: what one flush or compaction wrote, in the order of keys.
     """
 
     path: str
@@ -71,6 +75,7 @@ class Segment:
     deleted: int
     superseded: int
     filter_file: str
+    keys: bytes = field(default=b"", repr=False, compare=False)
     continues: bool = False
     columns: Mapping[str, ColumnStats] = field(default_factory=dict, compare=False)
 
@@ -78,6 +83,16 @@ class Segment:
     def file(self) -> str:
         """Name of the file in the tablet's directory."""
         return Path(self.path).name
+
+    @property
+    def filter_path(self) -> Path:
+        """Where its key filter is, if it has a file."""
+        return Path(self.path).parent / self.filter_file
+
+    @property
+    def files(self) -> set[str]:
+        """Names of the files that belong to it."""
+        return {self.file, self.filter_file} if self.filter_file else {self.file}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +216,7 @@ def _own_hash(data: bytes, document: Mapping[str, Any], directory: Path) -> str:
         return hashlib.sha256(data).hexdigest()
     said = _HASH.fullmatch(data[-_HASH_BYTES:])
     found = hashlib.sha256(data[:-_HASH_BYTES]).hexdigest()
-    if document["format"] != FORMAT or said is None or said[1] != found.encode():
+    if document["format"] < _HASHED or said is None or said[1] != found.encode():
         raise DataCorruptedError(f"manifest in {directory} is not what was written")
     return found
 
@@ -354,12 +369,24 @@ def read(fs: FileSystem, directory: Path, version: int, tablet: TabletId) -> Man
     return manifest
 
 
+def newest_on_disk(fs: FileSystem, directory: Path, tablet: TabletId) -> Manifest:
+    """The newest version as its file tells, for who only looks: no other file is checked.
+
+    Raises:
+        DataCorruptedError: It is damaged.
+    """
+    while versions := versions_of(fs, directory):
+        with suppress(FileNotFoundError):  # Otherwise a newer one has replaced it.
+            return read(fs, directory, versions[-1], tablet)
+    return Manifest(tablet)
+
+
 def files_of(manifests: Sequence[Manifest]) -> set[str]:
     """Names of all files that these manifests need, their own included."""
     names = {manifest_name(manifest.version) for manifest in manifests}
     for manifest in manifests:
         for segment in manifest.segments:
-            names |= {segment.file, segment.filter_file}
+            names |= segment.files
     return names
 
 
@@ -376,6 +403,7 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
         "deleted": segment.deleted,
         "superseded": segment.superseded,
         "key_filter": segment.filter_file,
+        "keys": b64encode(segment.keys).decode(),
         "continues": segment.continues,
         "columns": {
             name: {"min": stats.minimum, "max": stats.maximum, "nulls": stats.nulls}
@@ -410,6 +438,7 @@ def _segment(document: dict[str, Any], directory: Path) -> Segment:
         deleted=document["deleted"],
         superseded=document["superseded"],
         filter_file=document["key_filter"],
+        keys=b64decode(document.get("keys", "")),
         continues=document.get("continues", False),
         columns={
             name: ColumnStats(stats["min"], stats["max"], stats["nulls"])

@@ -216,14 +216,13 @@ class _Older:
         )
 
     def _filter(self, segment: Segment) -> keyfilter.KeyFilter:
-        found = self._filters.get(segment.filter_file)
+        found = self._filters.get(segment.path)
         if found is None:
-            path = Path(segment.path).with_name(segment.filter_file)
             try:
-                found = keyfilter.decode(self._fs.read_bytes(path))
+                found = keyfilter.decode(segment.keys or self._fs.read_bytes(segment.filter_path))
             except (FileNotFoundError, DataCorruptedError) as exc:
                 raise damaged(segment, self._tablet, "has no good key filter") from exc
-            self._filters[segment.filter_file] = found
+            self._filters[segment.path] = found
         return found
 
 

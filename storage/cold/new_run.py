@@ -12,7 +12,11 @@ from storage.cold.manifest import Segment
 from storage.cold.publication import NewFile
 from storage.cold.segment_builder import EncodedSegment, SegmentFacts
 from storage.errors import KalamError
-from storage.fs import FileSystem
+from storage.fs import Buffer, FileSystem
+
+INLINE_BYTES = 1024
+"""A key filter up to this stands in the manifest: that of some hundred rows. A file takes a block of the disk
+and three entries of its journal, and there may be millions of tablets with a few rows."""
 
 
 @dataclass(slots=True)
@@ -33,7 +37,9 @@ class NewRun:
         for segment in segments:
             facts = segment.facts
             stem = f"segment-{facts.min_seq}-{secrets.token_hex(8)}"
-            contents = ((f"{stem}.parquet", segment.pieces), (f"{stem}.keys", [facts.key_filter]))
+            contents: list[tuple[str, Iterable[Buffer]]] = [(f"{stem}.parquet", segment.pieces)]
+            if not _is_inline(facts):
+                contents.append((f"{stem}.keys", [facts.key_filter]))
             for name, pieces in contents:
                 temporary = self.directory / self.writer.name(name)
                 checked = facts if pieces is segment.pieces else None
@@ -52,7 +58,7 @@ class NewRun:
         return [
             facts.named(
                 self.directory / f"{stem}.parquet",
-                f"{stem}.keys",
+                "" if _is_inline(facts) else f"{stem}.keys",
                 0 if number else superseded,
                 continues=number > 0,
             )
@@ -65,3 +71,7 @@ class NewRun:
             for path in (file.temporary, file.target):
                 with suppress(FileNotFoundError, KalamError):  # `collect` tries again.
                     fs.unlink(path)
+
+
+def _is_inline(facts: SegmentFacts) -> bool:
+    return len(facts.key_filter) <= INLINE_BYTES

@@ -8,6 +8,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar, cast
 
@@ -77,7 +78,7 @@ class SegmentReader:
     def load_filter(self) -> KeyFilter:
         """The key filter, read at the first call. Raises DataCorruptedError."""
         if self._filter is None:
-            found = self._side_file(lambda path: keyfilter.decode(self._fs.read_bytes(path)))
+            found = self._side_file(self._read_filter)
             self._check_belongs(found.head)
             self._filter, self._head = found, found.head
         return self._filter
@@ -88,7 +89,14 @@ class SegmentReader:
             raise NotInMemoryError
         return self._filter
 
-    def _read_head(self, path: Path) -> Head:
+    def _read_filter(self) -> KeyFilter:
+        keys = self.segment.keys
+        return keyfilter.decode(keys or self._fs.read_bytes(self.segment.filter_path))
+
+    def _read_head(self) -> Head:
+        if self.segment.keys:
+            return keyfilter.read_head(BytesIO(self.segment.keys))
+        path = self.segment.filter_path
         with translated(path), self._fs.open_read(path) as stream:
             return keyfilter.read_head(stream)
 
@@ -96,9 +104,9 @@ class SegmentReader:
         if head.pieces is not None and head.sha256 != self.segment.sha256:
             raise damaged(self.segment, self._tablet, "has the key filter of another")
 
-    def _side_file(self, read: Callable[[Path], T]) -> T:
+    def _side_file(self, read: Callable[[], T]) -> T:
         try:
-            return read(self._path.with_name(self.segment.filter_file))
+            return read()
         except FileNotFoundError as exc:
             raise damaged(self.segment, self._tablet, "has no key filter") from exc
         except DataCorruptedError as exc:

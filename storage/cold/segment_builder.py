@@ -56,7 +56,7 @@ class SegmentFacts:
     columns: dict[str, ColumnStats]
 
     def named(self, path: Path, filter_file: str, superseded: int, *, continues: bool) -> Segment:
-        """Its entry in a manifest, once it lies at `path`."""
+        """Its entry in a manifest, once it lies at `path`. filter_file: "" puts its key filter there, too."""
         return Segment(
             path=str(path),
             rows=self.rows,
@@ -69,6 +69,7 @@ class SegmentFacts:
             deleted=self.deleted,
             superseded=superseded,
             filter_file=filter_file,
+            keys=b"" if filter_file else self.key_filter,
             continues=continues,
             columns=self.columns,
         )

@@ -181,8 +181,8 @@ def test_files_of_a_held_view_stay_whether_or_not_its_tablet_is_open_and_go_afte
         assert collected(engine) == []
         assert files(engine) == before
         assert rows(engine, held) == {1: "a"}
-    assert len(collected(engine)) == 3
-    assert len(files(engine)) == 3
+    assert len(collected(engine)) == 2
+    assert len(files(engine)) == 2
     assert rows(engine, engine.current) == {2: "b"}
 
 
@@ -213,11 +213,9 @@ class Replacement:
         (segment,) = base.segments
         stem = "segment-1-merged"
         path = self.tablet.directory / f"{stem}.parquet"
-        for name, source in ((path.name, segment.file), (f"{stem}.keys", segment.filter_file)):
-            self.writer.name(name)
-            data = (self.tablet.directory / source).read_bytes()
-            (self.tablet.directory / name).write_bytes(data)
-        merged = replace(segment, path=str(path), filter_file=f"{stem}.keys")
+        self.writer.name(path.name)
+        path.write_bytes((self.tablet.directory / segment.file).read_bytes())
+        merged = replace(segment, path=str(path))
         return replace(base, version=base.version + 1, segments=(merged,), previous=base.sha256)
 
 
@@ -236,7 +234,7 @@ def test_a_running_statement_keeps_the_files_that_it_chose_when_others_replace_t
         assert rows(engine, running) == {1: "a"}
         (merged,) = tablet.manifest.segments
     assert chosen.file in collected(engine)
-    assert files(engine) == {"manifest-0000000002.json", merged.file, merged.filter_file}
+    assert files(engine) == {"manifest-0000000002.json", merged.file}
 
 
 def test_a_flush_publishes_upon_what_a_compaction_published_meanwhile(engine):
@@ -364,7 +362,7 @@ def test_a_truncate_at_any_step_of_a_flush_hides_what_it_writes(engine, step):
     to_cold(engine)
     collected(engine)
     assert rows(engine, engine.current) == {3: "c"}
-    assert len(files(engine)) == 3
+    assert len(files(engine)) == 2
 
 
 def test_a_flush_that_a_truncate_overtook_publishes_nothing(engine):
@@ -449,7 +447,7 @@ def test_a_file_that_appears_while_its_directory_is_listed_is_its_writers(engine
         assert collect(host, TABLET, directory) == []
         assert len(writer.names) >= 4
     assert len(collected(engine)) >= 2
-    assert len(files(engine)) == 3
+    assert len(files(engine)) == 2
 
 
 def test_what_vanishes_while_it_is_collected_is_done(engine, monkeypatch):
@@ -538,7 +536,7 @@ def test_collection_is_cut_off_at_any_file_operation_and_done_again(tmp_path, er
     fs = CrashingFs()
     collect_with(engine, fs)
     engine.close()
-    assert fs.changes == 9
+    assert fs.changes == 6
     for number in range(1, fs.changes + 1):
         engine = to_tidy(tmp_path / str(number))
         failing = CrashingFs(number, after=after, error=error)
@@ -550,7 +548,7 @@ def test_collection_is_cut_off_at_any_file_operation_and_done_again(tmp_path, er
         engine = Engine.open(tmp_path / str(number), options=ONE_OPEN)
         assert rows(engine, engine.current) == {4: "b"}
         collected(engine)
-        assert len(files(engine)) == 3
+        assert len(files(engine)) == 2
         engine.close()
         assert list(check(tmp_path / str(number))) == []
 
@@ -565,7 +563,7 @@ def test_erasure_is_cut_off_at_any_file_operation_and_done_again(tmp_path, error
     fs = CrashingFs()
     erase_with(engine, fs)
     engine.close()
-    assert fs.changes == 13
+    assert fs.changes == 9
     for number in range(1, fs.changes + 1):
         engine = to_tidy(tmp_path / str(number))
         failing = CrashingFs(number, after=after, error=error)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from storage.arrow import to_batch
 from storage.check import check_manifest
-from storage.cold import keyfilter
+from storage.cold import keyfilter, new_run
 from storage.cold.checked import (
     CheckedFile,
     PieceDamagedError,
@@ -43,6 +43,12 @@ LAYOUT = Layout(
     (0,),
 )
 ROWS = 700
+
+
+@pytest.fixture(autouse=True)
+def filters_have_files(monkeypatch):
+    """Those of few keys have none otherwise."""
+    monkeypatch.setattr(new_run, "INLINE_BYTES", 0)
 
 
 def encoded():

@@ -140,7 +140,7 @@ class House:
         collect(self.engine, self.tablet.id, self.tablet.directory)
         (segment,) = self.tablet.manifest.segments
         assert (segment.rows, segment.deleted, segment.superseded) == (len(self.rows), 0, 0)
-        assert len(OS.listdir(self.directory)) == 3
+        assert len(OS.listdir(self.directory)) == 2
         self.reopen()
         self.check()
 

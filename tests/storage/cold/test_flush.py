@@ -86,7 +86,7 @@ class House:
         assert self.engine.index == {}
         collect(self.engine, self.tablet.id, self.tablet.directory)
         self.check()
-        assert len(OS.listdir(self.directory)) == 1 + 2 * len(self.tablet.manifest.segments)
+        assert len(OS.listdir(self.directory)) == 1 + len(self.tablet.manifest.segments)
         self.reopen()
         self.check()
 
@@ -104,7 +104,7 @@ def changes_of_a_flush(tmp_path):
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_crash_at_any_file_operation_changes_no_row(tmp_path, after, power, loaded):
     count = changes_of_a_flush(tmp_path)
-    assert count > 8
+    assert count > 6
     for number in range(1, count + 1):
         house = House(tmp_path / str(number))
         if loaded:
@@ -261,7 +261,7 @@ def test_files_that_nothing_names_are_collected(tmp_path):
         (house.directory / name).write_bytes(b"x")
     removed = collect(house.engine, house.tablet.id, house.directory)
     assert {"segment-1-stray.parquet", "tmp-left", "manifest-0000000001.json.bak"} <= {*removed}
-    assert len(OS.listdir(house.directory)) == 1 + 2 * len(house.tablet.manifest.segments)
+    assert len(OS.listdir(house.directory)) == 1 + len(house.tablet.manifest.segments)
     house.check()
 
 

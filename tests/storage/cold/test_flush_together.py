@@ -83,7 +83,7 @@ def changes(tmp_path_factory):
 @pytest.mark.parametrize("power", [False, True], ids=["kill", "power loss"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_crash_at_any_file_operation_changes_no_row_of_anybody(tmp_path, changes, after, power):
-    assert changes > 20
+    assert changes > 15
     for number in range(1, changes + 1):
         street = Street(tmp_path / str(number))
         fs = CrashingFs(number, after=after)

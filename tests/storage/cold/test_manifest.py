@@ -46,7 +46,7 @@ def write(directory, manifest):
 
 def test_a_manifest_is_json_with_its_format_first_and_reads_back():
     data = encode(MANIFEST)
-    assert data.startswith(b'{\n "format": 2,')
+    assert data.startswith(b'{\n "format": 3,')
     again = decode(data, Path("/data"))
     assert again == MANIFEST
     assert dict(again.segments[0].columns) == dict(SEGMENT.columns)
@@ -99,7 +99,7 @@ def test_any_cut_or_newer_format_is_damage():
         with pytest.raises(DataCorruptedError):
             decode(data[:end], Path("/data"))
     with pytest.raises(DataCorruptedError, match="format 9"):
-        decode(data.replace(b'"format": 2', b'"format": 9'), Path("/data"))
+        decode(data.replace(b'"format": 3', b'"format": 9'), Path("/data"))
     with pytest.raises(DataCorruptedError):
         decode(b"[]", Path("/data"))
 
@@ -115,7 +115,7 @@ def test_any_changed_byte_is_damage():
 
 
 def test_a_manifest_of_before_they_had_a_hash_of_their_own_is_read_still():
-    lines = encode(MANIFEST).replace(b'"format": 2', b'"format": 1').splitlines()
+    lines = encode(MANIFEST).replace(b'"format": 3', b'"format": 1').splitlines()
     old = b"\n".join([*lines[:-3], b" ]", b"}"])
     again = decode(old, Path("/data"))
     assert again == MANIFEST

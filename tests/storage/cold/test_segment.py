@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.arrow import schema_of, to_batch, to_rows
+from storage.cold import new_run
 from storage.cold.encoder import encode
 from storage.cold.flush import flush
 from storage.cold.point_read import SegmentReader
@@ -69,6 +70,12 @@ KEYS = {  # Key columns, and eight keys in order.
         [(n, bytes([m]) * 16) for n in (-1, 5) for m in range(4)],
     ),
 }
+
+
+@pytest.fixture(autouse=True)
+def filters_have_files(monkeypatch):
+    """Those of few keys have none otherwise."""
+    monkeypatch.setattr(new_run, "INLINE_BYTES", 0)
 
 
 @pytest.mark.parametrize("name", KEYS)
