@@ -14,7 +14,7 @@ from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
-    "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current", "datetimes",
+    "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current", "datetimes",
     "degrees", "fields", "floats", "formatting", "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns", "regex",

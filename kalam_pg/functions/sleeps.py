@@ -1,4 +1,4 @@
-"""pg_sleep, pg_sleep_for, pg_sleep_until. `query.sleeping` waits for them; elsewhere they are refused."""
+"""pg_sleep, pg_sleep_for, pg_sleep_until. `query.waiting` waits for them; elsewhere they are refused."""
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import FLOAT8, INTERVAL, TIMESTAMPTZ, VOID

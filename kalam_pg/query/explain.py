@@ -38,8 +38,8 @@ from kalam_pg.query.select import (
     PointPlan,
     SelectPlan,
 )
-from kalam_pg.query.sleeping import SleepingPlan
 from kalam_pg.query.tail_loads import load
+from kalam_pg.query.waiting import WaitingPlan
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
@@ -161,7 +161,7 @@ class Explainer:
     def _select(self, plan: SelectPlan) -> Steps[Node]:
         query = self._queries[id(plan)][1] if id(plan) in self._queries else None
         match plan:
-            case ConstantPlan() | SleepingPlan() if query is not None:
+            case ConstantPlan() | WaitingPlan() if query is not None:
                 return self._show.query(query, self._plain)
             case PointPlan() if isinstance(query, Select):
                 return self._show.query(query_without_where(query), self._point(query.where))

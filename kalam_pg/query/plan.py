@@ -34,7 +34,7 @@ from kalam_pg.query.predicates import (
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
-from kalam_pg.query.sleeping import SleepingPlan, sleeps
+from kalam_pg.query.waiting import WaitingPlan, waits
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -303,8 +303,8 @@ def _constant_plan(query: Query) -> SelectPlan | None:
             return None
         targets = tuple(compile_expr(item.expr, _column) for item in query.targets)
         where = None if query.where is None else compile_expr(query.where, _column)
-        if any(sleeps(item.expr) for item in query.targets):
-            return SleepingPlan(query.columns, targets, where, _bounds(query))
+        if any(waits(item.expr) for item in query.targets):
+            return WaitingPlan(query.columns, targets, where, _bounds(query))
         return ConstantPlan(query.columns, (targets,), where, _bounds(query))
     except FeatureNotSupportedError:
         return None

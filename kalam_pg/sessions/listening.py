@@ -121,8 +121,6 @@ def functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         "pg_notify": pg_notify,
         "pg_listening_channels": pg_listening_channels,  # type: ignore[dict-item]  # a set of values
         "pg_notification_queue_usage": pg_notification_queue_usage,
-        # No statement takes an advisory lock yet, so that none is left.
-        "pg_advisory_unlock_all": lambda: "",
     }
 
 

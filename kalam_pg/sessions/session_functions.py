@@ -8,7 +8,7 @@ from catalog.model import Table
 from catalog.pg_catalog.relations import relation
 from catalog.privileges import Action, table_allows
 from catalog.system import SYSTEM_RELATIONS
-from kalam_pg.sessions import listening
+from kalam_pg.sessions import advisory, listening
 from kalam_pg.sessions.prepared import described_statements
 from storage.layout import Value
 
@@ -60,6 +60,7 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         "pg_catalog.pg_settings": lambda: tuple(sql.settings.described()),
         "pg_catalog.pg_cursors": lambda: tuple(sql.portals.described()),
         "pg_catalog.pg_prepared_statements": lambda: tuple(described_statements(sql.prepared)),
+        **advisory.functions(sql),
         **listening.functions(sql),
     }
 

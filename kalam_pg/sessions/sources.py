@@ -11,6 +11,7 @@ from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
 from catalog.system import LiveRows
 from kalam_pg.live.commits import END, Position
+from kalam_pg.query.locks.advisory import advisory_number
 from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
 from kalam_pg.query.locks.state import subject
 from kalam_pg.sessions.setting import display
@@ -168,6 +169,9 @@ def _locks(services: "Services", visible: Visible) -> Rows:
         if seen is not None and entry.owner.process not in seen:
             continue
         kind, relation = subject(entry.name)
+        number: Mapping[str, Value] = {}
+        if kind == "advisory":
+            number = advisory_number(entry.name)
         for mode, name in MODE_NAMES.items():
             if entry.modes & mode:
                 yield {
@@ -178,6 +182,7 @@ def _locks(services: "Services", visible: Visible) -> Rows:
                     "mode": name,
                     "granted": entry.granted,
                     "fastpath": False,
+                    **number,
                 }
 
 

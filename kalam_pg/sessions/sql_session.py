@@ -24,6 +24,7 @@ from kalam_pg.query import outcome
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows
+from kalam_pg.query.locks.advisory import AdvisoryLocks
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
 from kalam_pg.query.locks.state import CATALOGUE
 from kalam_pg.query.locks.waits import Patience, take
@@ -87,6 +88,8 @@ class SqlSession:
         """By channel."""
         self.following: dict[LiveRows, None] = {}
         """Subscriptions that are read as rows."""
+        self.advisory: AdvisoryLocks | None = None
+        """The advisory locks that it has; None: it has asked for none."""
         self.acted_for = {user.name: user}
         self.end: Callable[[str], None] = lambda _reason: None
         self._savepoints: list[tuple[str, int]] = []
@@ -246,6 +249,7 @@ class SqlSession:
         settings = self.settings
         transaction = Transaction(self.database.now_us())
         transaction.process = self.process
+        transaction.partner = self.advisory
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
             self._isolate(transaction, isolation)
@@ -370,6 +374,8 @@ class SqlSession:
         assert self.transaction is transaction, "a session has one at a time"
         self.transaction = None
         self._savepoints.clear()
+        if self.advisory is not None:
+            self.advisory.rollback()
         if self.portals:
             if committed:
                 self.portals.commit()
@@ -402,6 +408,8 @@ class SqlSession:
         while self._savepoints.pop()[0] != name:
             pass
         self.portals.release(len(self._savepoints) + 1)
+        if self.advisory is not None:
+            self.advisory.release(len(self._savepoints) + 1)
 
     def rollback_to(self, name: str) -> None:
         """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
@@ -411,6 +419,8 @@ class SqlSession:
         while self._savepoints[-1][0] != name:
             self._savepoints.pop()
         self.portals.rollback(len(self._savepoints))
+        if self.advisory is not None:
+            self.advisory.rollback(len(self._savepoints))
         self.settings.rollback(self._savepoints[-1][1])
         acting.derive(self)
 
@@ -424,6 +434,8 @@ class SqlSession:
             self.portals.fail(len(self._savepoints))
             # What can only be undone now keeps nobody waiting until the client has noticed.
             self.database.locks.release_to(transaction, transaction.locks_mark)
+            if self.advisory is not None:
+                self.advisory.rollback(len(self._savepoints))
         else:
             self.rollback()
 
@@ -439,6 +451,8 @@ class SqlSession:
         self.database.sessions.discard(self)
         self.portals.drop_all()
         self.rollback()
+        if self.advisory is not None:
+            self.advisory.close()
         listening.close(self)
         streams.close(self)
         following.close(self)

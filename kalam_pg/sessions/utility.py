@@ -123,6 +123,8 @@ def _discard(sql: SqlSession, what: str) -> Result:
         sql.prepared.clear()
         sql.portals.drop_all()
         listening.unlisten_all(sql)
+        if sql.advisory is not None:
+            sql.advisory.unlock_all()
         sql.settings.reset_all()
         acting.set_session_user(sql, sql.login_user)
     return Result(f"DISCARD {what.upper()}")

@@ -29,7 +29,13 @@ def circle(start: Request) -> list[Request]:
             continue
         if blocker is start.owner:
             return path
-        waiting = blocker.waiting if isinstance(blocker, LockOwner) else None
+        waiting = None
+        if isinstance(blocker, LockOwner):
+            waiting, partner = blocker.waiting, blocker.partner
+            if partner is not None:
+                if partner is start.owner:
+                    return path
+                waiting = waiting or partner.waiting
         if waiting is None:
             continue
         where = (waiting.lock, waiting.mode)

@@ -20,6 +20,8 @@ def subject(name: Name) -> tuple[str, int | None]:
     match name:
         case int():
             return "relation", name
+        case ("advisory", *_):
+            return "advisory", None
         case TabletId(table=table):
             return "relation", table
         case (TabletId(table=table), _):
@@ -56,15 +58,17 @@ class LockOwner:
 
     held: what it took, in order: names, and `Raised` for a further mode of a lock it had. Its length is
     a mark that `release_to` goes back to. waiting: the one request that is not granted yet. process: the
-    number of its session, by which a deadlock names it.
+    number of its session, by which a deadlock names it. partner: another owner that waits and goes on with
+    this one, of the same session.
     """
 
-    __slots__ = ("_holds", "held", "process", "waiting")
+    __slots__ = ("_holds", "held", "partner", "process", "waiting")
 
     def __init__(self) -> None:
         self.held: list[Name | Raised] = []
         self.waiting: Request | None = None
         self.process = 0
+        self.partner: LockOwner | None = None
         self._holds: dict[Modes, Hold] | None = None
 
     def hold(self, modes: Modes) -> Hold:

@@ -189,6 +189,14 @@ class LockTable:
                 self._release(owner, entry, 0)
         held += kept
 
+    def lower(self, owner: LockOwner, name: Name, left: Modes) -> None:
+        """Let an owner keep only `left` of one lock, whenever it was taken."""
+        others = (e.name if isinstance(e, Raised) else e for e in owner.held)
+        owner.held = [e for e, other in zip(owner.held, others, strict=True) if other != name]
+        if left:
+            owner.held.append(name)
+        self._release(owner, name, left)
+
     def _release(self, owner: Owner, name: Name, left: Modes) -> None:
         """Let the owner keep only `left` of a lock that it holds."""
         there = self._locks[name]

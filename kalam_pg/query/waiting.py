@@ -1,11 +1,12 @@
-"""pg_sleep and its kin: the statement waits, and nobody else does."""
+"""SELECT without tables that waits: for a while (pg_sleep), or for an advisory lock. Nobody else does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import trio
 
+from kalam_pg.functions.advisory import OVERLOADS as LOCKS
 from kalam_pg.functions.sleeps import SLEEPS
 from kalam_pg.interpreter.sorting import Bounds
 from kalam_pg.query.execution import Execution
@@ -17,16 +18,20 @@ from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
+_WAITING = SLEEPS | {overload.name for overload in LOCKS}
+
+Wanted = Callable[[Execution], Steps[None]]
+"""What a function that was called is to wait for."""
 
 
-def sleeps(expr: Expr) -> bool:
+def waits(expr: Expr) -> bool:
     """Whether an expression calls one of these functions."""
-    return any(isinstance(node, Call) and node.overload.name in SLEEPS for node in walk(expr))
+    return any(isinstance(node, Call) and node.overload.name in _WAITING for node in walk(expr))
 
 
 @dataclass(frozen=True, slots=True)
-class SleepingPlan(RowPlan):
-    """SELECT without tables, its expressions one after another; each waits where it sleeps."""
+class WaitingPlan(RowPlan):
+    """SELECT without tables, its expressions one after another; each waits for what it asked for."""
 
     columns: tuple[OutputColumn, ...]
     targets: tuple[Closure, ...]
@@ -34,13 +39,13 @@ class SleepingPlan(RowPlan):
     bounds: Bounds
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
-        asked: list[float] = []
+        asked: list[Wanted] = []
 
         def sleep(seconds: float) -> str:
-            asked.append(seconds)
+            asked.append(partial(_sleep, seconds))
             return ""
 
-        services = {**x.context.services, "pg_sleep": sleep}
+        services = {**x.context.services, "pg_sleep": sleep, "wait": asked.append}
         context = replace(x.context, services=services)
         if self.where is not None and self.where(_NO_ROW, context) is not True:
             return ()
@@ -50,8 +55,12 @@ class SleepingPlan(RowPlan):
         values: list[Value] = []
         for target in self.targets:
             values.append(target(_NO_ROW, context))
-            seconds, asked[:] = sum(asked), []
-            if seconds > 0:
-                nap = partial(trio.sleep, seconds)
-                yield from run_async(nap, timeout_s=x.statement_timeout_s)
+            wanted, asked[:] = list(asked), []
+            for each in wanted:
+                yield from each(x)
         return [tuple(values)]
+
+
+def _sleep(seconds: float, x: Execution) -> Steps[None]:
+    if seconds > 0:
+        yield from run_async(partial(trio.sleep, seconds), timeout_s=x.statement_timeout_s)
