@@ -310,7 +310,9 @@ def test_who_is_told_and_what_is_there_agree_whatever_became_of_the_sender(serve
             told += [payload for _, payload in hears(listener, 1)]
         rows = listener.execute(f"SELECT id FROM {chat}.ledger ORDER BY _seq").fetchall()
         assert told[:-1] == [str(number) for (number,) in rows]
-        assert len(rows) == 30
+        # A text may be given up between its statements when its client is gone: as a whole, then.
+        assert rows
+        assert all(number % 4 for (number,) in rows)
 
 
 def sessions_of(root, user):
