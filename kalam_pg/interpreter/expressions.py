@@ -27,10 +27,12 @@ from kalam_pg.sql.tree import (
     Exists,
     Expr,
     InSubquery,
+    OuterAggregate,
     Query,
     ScalarSubquery,
     Select,
 )
+from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
 Program = Callable[[Run], Sequence[Row]]
@@ -65,6 +67,8 @@ class Expressions(Compiler):
             case ColumnRef():
                 slot = self._level.slot(expr)
                 return self._level.outer(expr) if slot is None else Slot(slot)
+            case OuterAggregate(aggregate):
+                return self._level.computed_outside(fingerprint(aggregate))
             case ScalarSubquery(query):
                 return _scalar(self._subquery(query))
             case ArraySubquery(query):
@@ -81,7 +85,8 @@ class Expressions(Compiler):
     def _subquery(self, query: Query) -> "Subquery":
         program = self._queries.compile(query, self._level)
         free = outer_columns(query, relations_of(query))
-        if self._queries.reads_changing(query) or (free and is_volatile(query)):
+        aggregates = any(isinstance(node, OuterAggregate) for node in walk(query))
+        if aggregates or self._queries.reads_changing(query) or (free and is_volatile(query)):
             return Subquery(program, self._level.depth, None)
         if not free:
             return Subquery(program, -1, None)

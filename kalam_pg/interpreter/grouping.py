@@ -22,6 +22,7 @@ from kalam_pg.sql.tree import (
     ColumnRef,
     Expr,
     Grouping,
+    OuterAggregate,
     Select,
     SetOp,
     ValuesQuery,
@@ -46,16 +47,21 @@ class Grouped:
         self._aggregates: dict[Any, Aggregate] = {}
         self._groupings: dict[Any, Grouping] = {}
         for expr in after_grouping(query):
-            self._collect(expr, inner=False)
+            self._collect(expr, 0)
 
-    def _collect(self, node: Any, *, inner: bool) -> None:  # noqa: ANN401 -- any node
+    def _collect(self, node: Any, depth: int) -> None:  # noqa: ANN401 -- any node
+        """What is computed of a group. depth: in how many queries inside this one the node stands."""
         mark = fingerprint(node)
         if mark in self._keys:
             return
-        if isinstance(node, Aggregate) and not inner:
+        if isinstance(node, OuterAggregate):
+            if node.up == depth:
+                self._aggregates[fingerprint(node.aggregate)] = node.aggregate
+            return
+        if isinstance(node, Aggregate) and not depth:
             self._aggregates[mark] = node
             return
-        if isinstance(node, Grouping) and not inner:
+        if isinstance(node, Grouping) and not depth:
             self._groupings[mark] = node
             return
         if isinstance(node, ColumnRef):
@@ -63,9 +69,9 @@ class Grouped:
             if slot is not None:
                 self._dependent[node.relation, node.column] = slot
             return
-        inner = inner or isinstance(node, Select | SetOp | ValuesQuery)
+        depth += isinstance(node, Select | SetOp | ValuesQuery)
         for child in children(node):
-            self._collect(child, inner=inner)
+            self._collect(child, depth)
 
     def compile(self) -> tuple["Groups", Level]:
         """How the rows are grouped, and the level of the groups. Raises FeatureNotSupportedError."""

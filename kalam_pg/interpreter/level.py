@@ -44,6 +44,16 @@ class Level:
             level = level.parent
         raise FeatureNotSupportedError(f'column "{ref.name}" is not to be had here')
 
+    def computed_outside(self, mark: object) -> "OuterSlot":
+        """What a query around this one has computed. Raises FeatureNotSupportedError: none has."""
+        level = self.parent
+        while level is not None:
+            slot = level.nodes.get(mark)
+            if slot is not None:
+                return OuterSlot(level.depth, slot)
+            level = level.parent
+        raise FeatureNotSupportedError("this aggregate of a query around it is not supported")
+
 
 class OuterSlot:
     """A column of the row for which a subquery runs."""

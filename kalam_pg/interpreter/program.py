@@ -29,6 +29,7 @@ from kalam_pg.sql.tree import (
     TableScan,
     ValuesQuery,
     ValuesScan,
+    VirtualScan,
 )
 from kalam_pg.sql.walk import walk
 from storage.layout import Row
@@ -70,9 +71,13 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery:
-    """A query that can be run here. row_cost_us: about the time that a row of any table takes."""
+    """A query that can be run here. virtual: the catalogue relations that it reads.
+
+    row_cost_us: about the time that a row of any table takes.
+    """
 
     uses: Sequence[Use]
+    virtual: Sequence[VirtualScan]
     row_cost_us: float
     _program: Program
     _ctes: dict[int, Program]
@@ -115,12 +120,15 @@ def compiled(query: Query) -> CompiledQuery | None:
     What changes anything (pg_notify, set_config) is never part of one: a run may be given up.
     """
     scans: list[TableScan] = []
+    virtual: list[VirtualScan] = []
     read: dict[int, set[int]] = {}
     cost_us, depth = 0.0, 1
     for node in walk(query):
         depth += isinstance(node, _DEEPER)
         if isinstance(node, TableScan):
             scans.append(node)
+        elif isinstance(node, VirtualScan):
+            virtual.append(node)
         elif isinstance(node, ColumnRef):
             read.setdefault(node.relation, set()).add(node.column)
         elif isinstance(node, Expr) and not isinstance(node, _LEAVES):
@@ -134,4 +142,4 @@ def compiled(query: Query) -> CompiledQuery | None:
     except (FeatureNotSupportedError, UndefinedFunctionError):
         return None
     row_cost_us = _ROW_US + cost_us / max(1, len(scans))
-    return CompiledQuery(uses, row_cost_us, program, queries.ctes, depth)
+    return CompiledQuery(uses, virtual, row_cost_us, program, queries.ctes, depth)

@@ -1,6 +1,5 @@
 """SELECT by an engine: DataFusion in a worker for stored tables, sqlite for the catalogue."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.errors import FeatureNotSupportedError
@@ -11,16 +10,13 @@ from kalam_pg.query.engine_answer import Reserve
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.portion import ArrowPortion
-from kalam_pg.query.program_plan import ProgramPlan, rows_portion
+from kalam_pg.query.program_plan import ProgramPlan, RunCatalog, rows_portion
 from kalam_pg.query.row_source import BatchRows, RowSource
 from kalam_pg.query.scan import given_inputs, table_inputs
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
 from storage.tablet import Tablet
-
-RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
-"""Answers a query over catalogue relations alone (`query.virtual`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from catalog.model import Table
 from kalam_pg.engines.request import TableInput
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.counting import CountPlan
-from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
+from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, TablelessPlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain_node import Node
 from kalam_pg.query.explain_query import Shower
@@ -27,6 +27,7 @@ from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
+from kalam_pg.query.program_plan import RunCatalog
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.scan import scan_tablet

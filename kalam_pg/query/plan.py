@@ -16,7 +16,7 @@ from kalam_pg.interpreter.sorting import Bounds, order_of
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.counting import plan_count
 from kalam_pg.query.deleted_rows import deleted_relations
-from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, RunCatalog, TablelessPlan
+from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, TablelessPlan
 from kalam_pg.query.filtered_count import plan_filtered_count
 from kalam_pg.query.first_rows import plan_first
 from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
@@ -31,7 +31,7 @@ from kalam_pg.query.predicates import (
     is_constant,
     key_lookup,
 )
-from kalam_pg.query.program_plan import ProgramPlan
+from kalam_pg.query.program_plan import ProgramPlan, RunCatalog
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
 from kalam_pg.query.waiting import WaitingPlan, waits
@@ -100,9 +100,7 @@ class Planner:
         stored = [node for node in scans if isinstance(node, TableScan)]
         virtual = any(isinstance(node, VirtualScan) for node in scans)
         if virtual and stored:
-            raise FeatureNotSupportedError(
-                "a query cannot read both stored tables and the system catalogs yet"
-            )
+            return self._mixed(query)
         if isinstance(query, Select) and query.locking and stored:
             if deleted_relations(scans):
                 raise FeatureNotSupportedError("deleted rows cannot be locked")
@@ -126,12 +124,23 @@ class Planner:
             return self._hot_plan(query, general) or plan_filtered_count(query, general) or general
         return general
 
+    def _mixed(self, query: Query) -> SelectPlan:
+        """Stored tables and catalogue relations together."""
+        program = None if isinstance(query, Select) and query.locking else compiled(query)
+        if program is None:
+            raise FeatureNotSupportedError(
+                "a query of this form cannot read both stored tables and the system catalogs"
+            )
+        return ProgramPlan(query.columns, query, program, self._run_catalog)
+
     def _general(self, query: Query, *, stored: bool) -> SelectPlan:
         """By an engine, or by a program: in this process where rows are few. stored: it reads tables."""
         columns = query.columns
         program = compiled(query)
         engine = EnginePlan(
-            columns, query, None if program is None else ProgramPlan(columns, query, program)
+            columns,
+            query,
+            None if program is None else ProgramPlan(columns, query, program, self._run_catalog),
         )
         plan: SelectPlan = engine
         if not stored:

@@ -18,13 +18,13 @@ from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
 from kalam_pg.query.change import ChangePlan
-from kalam_pg.query.engine_plan import RunCatalog
 from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
 from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
+from kalam_pg.query.program_plan import RunCatalog
 from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import virtual_columns

@@ -4,7 +4,7 @@ A worker has DataFusion read the tables, as far as conditions that cannot fail l
 the program over them (`kalam_pg.interpreter`): right for every query that compiles, and slower.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -38,17 +38,22 @@ from kalam_pg.sql.tree import (
     Select,
     TableScan,
     Target,
+    VirtualScan,
 )
 from kalam_pg.sql.walk import conjuncts, walk
+
+RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
+"""Answers a query over catalogue relations alone (`query.virtual`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
-    """A query over stored tables as a program."""
+    """A query over stored tables as a program; over catalogue relations too, whose rows are brought."""
 
     columns: tuple[OutputColumn, ...]
     query: Query
     compiled: CompiledQuery
+    run_catalog: RunCatalog
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
@@ -95,19 +100,32 @@ class ProgramPlan:
         found, emitted = emit_reads([_rows_of(use, self.query) for use in uses], x.context)
         inputs = yield from table_inputs(x, emitted.scans)
         reads = tuple([(use.relation, sql) for use, sql in zip(uses, found, strict=True)])
+        rows = []
+        for scan in self.compiled.virtual:
+            source = yield from self.run_catalog(_all_of(scan), x)
+            rows.append((scan.relation, tuple((yield from source.every()))))
+            source.close()
         return EngineQuery(
             sql="",
             tables=inputs + given_inputs(emitted.given),
             udfs=emitted.udfs,
             result=result,
             context=engine_context(x.context) | {"params": tuple(x.context.params)},
-            program=Program(query, reads),
+            program=Program(query, reads, tuple(rows)),
         )
 
 
 def rows_portion(batch: pa.RecordBatch) -> RowPortion | None:
     """A program's rows in Arrow; None: the batch is of DataFusion's making."""
     return RowPortion(rows_of(batch)) if batch.schema.equals(ROWS_SCHEMA) else None
+
+
+def _all_of(scan: VirtualScan) -> Select:
+    """The rows of a catalogue relation."""
+    refs = [
+        ColumnRef(scan.relation, at, c.name, c.type, c.typmod) for at, c in enumerate(scan.columns)
+    ]
+    return Select(tuple([Target(ref, ref.name) for ref in refs]), scan.columns, (scan,))
 
 
 def _rows_of(use: Use, query: Query) -> Select:

@@ -33,7 +33,7 @@ from kalam_pg.sql.coerce import argument, settle, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, NotBuilt, Resolved, resolve_aggregate, resolve_window
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
-from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Window
+from kalam_pg.sql.tree import Aggregate, Expr, OuterAggregate, SortKey, Window
 from kalam_pg.sql.walk import column_refs, location
 
 _AGGREGATES_ALLOWED = frozenset(
@@ -144,9 +144,12 @@ def _aggregate(
     result = Aggregate(
         overload, cast, found.result, -1, at, distinct, filter_, keys, within is not None
     )
-    _own_level(level, result, place, at)
-    level.has_aggregates = True
-    return result
+    up = _levels_up(level, result, place, at)
+    if not up:
+        level.has_aggregates = True
+        return result
+    _outer_level(level, up, at).has_aggregates = True
+    return OuterAggregate(result, up, result.type, -1, at)
 
 
 def _among_arguments(key: SortKey, operands: Sequence[Expr], cast: Sequence[Expr]) -> SortKey:
@@ -203,15 +206,25 @@ def _resolve(name: str, operands: tuple[Expr, ...], keys: tuple[SortKey, ...], a
     return found
 
 
-def _own_level(level: Level, aggregate: Aggregate, place: str, at: int) -> None:
-    """An aggregate over columns of outer queries only belongs to the outer query: not built."""
+def _levels_up(level: Level, aggregate: Aggregate, place: str, at: int) -> int:
+    """How far out the query is that an aggregate belongs to: the innermost whose columns it reads."""
     if level.parent is None:
-        return
-    ups = [up for up, _ in column_refs(aggregate) if up >= 0]
-    if ups and min(ups) > 0:
-        raise unsupported("an aggregate of an outer query's columns")
-    if level.clause not in _AGGREGATES_ALLOWED:
+        return 0
+    up = min([up for up, _ in column_refs(aggregate) if up >= 0], default=0)
+    if not up and level.clause not in _AGGREGATES_ALLOWED:
         raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
+    return up
+
+
+def _outer_level(level: Level, up: int, at: int) -> Level:
+    """The level of that query. Raises 42803: no aggregate may stand there."""
+    outer = next(found for n, found in level.levels() if n == up)
+    if "aggregate" in (outer.inside, outer.suspended):
+        raise GroupingError("aggregate function calls cannot be nested", position=at)
+    if outer.clause not in _AGGREGATES_ALLOWED:
+        place = _PLACES.get(outer.clause, outer.clause)
+        raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
+    return outer
 
 
 def _condition(level: Level, node: exp.Expr) -> Expr:

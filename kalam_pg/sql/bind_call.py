@@ -196,9 +196,9 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
 def no_sets(level: Level, before: int, construct: str) -> None:
     """0A000 for a function that gives a set in what may not be computed at all.
 
-    before: how many such calls there were when its binding began (`Binding.sets`).
+    before: how many such calls there were when its binding began (`Level.sets`).
     """
-    sets = level.state.sets
+    sets = level.sets
     if len(sets) > before:
         raise FeatureNotSupportedError(
             f"set-returning functions are not allowed in {construct}",
@@ -220,7 +220,7 @@ def _check_set(level: Level, at: int) -> None:
         raise FeatureNotSupportedError(
             f"set-returning functions are not allowed in {place}", position=at
         )
-    level.state.sets.append(at)
+    level.sets.append(at)
 
 
 def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | None:
@@ -269,7 +269,7 @@ def ambiguous_call(name: str, operands: tuple[Expr, ...], at: int) -> AmbiguousF
 
 
 def _coalesce(level: Level, node: exp.Anonymous) -> Expr:
-    before = len(level.state.sets)
+    before = len(level.sets)
     operands = _some(level, node, "COALESCE")
     no_sets(level, before, "COALESCE")
     kind, typmod, cast = unify(level.state, operands, "COALESCE")

@@ -16,6 +16,7 @@ from kalam_pg.sql.tree import (
     Const,
     Expr,
     Grouping,
+    OuterAggregate,
     Select,
     SetOp,
     ValuesQuery,
@@ -111,6 +112,8 @@ def check_grouped(level: Level, exprs: Sequence[Expr], group_by: Sequence[Expr])
 
 def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tuple[ColumnRef, int]]:
     if depth == 0 and (isinstance(node, Const) or node in group_by):
+        return
+    if isinstance(node, OuterAggregate):
         return
     if isinstance(node, ColumnRef):
         if node.outer == depth and not (depth and _inner(node) in group_by):

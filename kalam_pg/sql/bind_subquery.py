@@ -40,9 +40,10 @@ def _inner(level: Level, node: exp.Expr) -> Query:
             f"cannot use subquery in {STORED[level.clause]}", position=position(node)
         )
     inside, level.inside = level.inside, ""
+    suspended, level.suspended = level.suspended, inside
     clause = level.clause
     result = bind_query(level, query)
-    level.inside, level.clause = inside, clause
+    level.inside, level.clause, level.suspended = inside, clause, suspended
     return result
 
 

@@ -92,7 +92,7 @@ def _at_time_zone(level: Level, node: exp.AtTimeZone) -> Expr:
 def _case(level: Level, node: exp.Case) -> Expr:
     state, args = level.state, node.args
     operand = args.get("this")
-    before = len(state.sets)
+    before = len(level.sets)
     conditions: list[Expr] = []
     results: list[Expr] = []
     for branch in args["ifs"]:
@@ -139,7 +139,7 @@ ARRAY_SUBQUERY: list[Callable[[Level, exp.Subquery, int], Expr]] = []
 
 
 def _is_subquery(node: exp.Array) -> bool:
-    return len(node.expressions) == 1 and type(node.expressions[0]) is exp.Subquery
+    return bool(node.meta.get("query"))
 
 
 def _array(level: Level, node: exp.Array, target: PgType | None) -> Expr:

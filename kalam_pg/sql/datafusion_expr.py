@@ -59,6 +59,7 @@ from kalam_pg.sql.tree import (
     IsTruth,
     MinMax,
     NullIf,
+    OuterAggregate,
     Param,
     RowExpr,
     ScalarSubquery,
@@ -140,7 +141,7 @@ class Expressions:
                 )  # fmt: skip
             case RowExpr():
                 raise FeatureNotSupportedError("row values are not supported here")
-            case Aggregate() | Grouping() | Window() | WithTies():
+            case Aggregate() | OuterAggregate() | Grouping() | Window() | WithTies():
                 what = type(expr).__name__
                 raise FeatureNotSupportedError(f"this use of {what} is not supported here")
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():

@@ -351,7 +351,9 @@ class ExpressionGrammar(CallGrammar):
     def _array(self) -> exp.Expr:
         token = self.advance()
         if self.at("("):
-            return mark(exp.Array(expressions=[self.subquery()]), token.start)
+            array = mark(exp.Array(expressions=[self.subquery()]), token.start)
+            array.meta["query"] = True
+            return array
         return self._array_items(token)
 
     def _array_items(self, token: Token) -> exp.Expr:

@@ -57,7 +57,6 @@ class Binding:
     references that were bound before its type was known and not coerced since. views: those that are
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
     text reads from. changes: WITH items that change data. nested: whether a query was bound in it.
-    sets: positions of the calls that give sets.
     """
 
     scope: BindScope
@@ -72,7 +71,6 @@ class Binding:
     relations: dict[int, None] = field(default_factory=dict)
     changes: list[CteChange] = field(default_factory=list)
     nested: bool = False
-    sets: list[int] = field(default_factory=list)
     volatile: bool = False
 
     def relation(self, columns: tuple[OutputColumn, ...]) -> int:
@@ -137,7 +135,7 @@ class Level:
     """One query level. `items` are what its expressions see; `hidden` is in FROM but out of reach.
 
     clause: where in the query we are, in the words of error messages ("WHERE", "JOIN conditions").
-    windows: named windows, as sqlglot nodes, by name.
+    windows: named windows, as sqlglot nodes, by name. sets: positions of the calls that give sets.
     """
 
     state: Binding
@@ -149,7 +147,9 @@ class Level:
     has_aggregates: bool = False
     has_windows: bool = False
     inside: str = ""  # "" | "aggregate" | "window": whose arguments are being bound
+    suspended: str = ""  # the same around the subquery that is being bound
     windows: dict[str, object] = field(default_factory=dict)
+    sets: list[int] = field(default_factory=list)
 
     def add(self, item: Item, position: int = 0) -> None:
         """Put an item into FROM; its alias must be new there."""

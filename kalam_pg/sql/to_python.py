@@ -41,6 +41,7 @@ from kalam_pg.sql.tree import (
     IsTruth,
     MinMax,
     NullIf,
+    OuterAggregate,
     Param,
     RowExpr,
     ScalarSubquery,
@@ -132,7 +133,7 @@ class Compiler:
                 return lambda row, context: tuple([f(row, context) for f in fields])
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():
                 raise FeatureNotSupportedError("a subquery cannot be used here")
-            case Aggregate() | Grouping():
+            case Aggregate() | OuterAggregate() | Grouping():
                 raise FeatureNotSupportedError("an aggregate function cannot be used here")
             case Window():
                 raise FeatureNotSupportedError("a window function cannot be used here")

@@ -308,6 +308,20 @@ class Aggregate:
 
 
 @dataclass(frozen=True, slots=True)
+class OuterAggregate:
+    """An aggregate that is written in a subquery and belongs to a query around it, whose rows it is of.
+
+    up: how many levels. Its columns are as the subquery sees them.
+    """
+
+    aggregate: Aggregate
+    up: int
+    type: PgType
+    typmod: int = -1
+    position: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Grouping:
     """GROUPING(...): which of the grouping expressions are aggregated away."""
 
@@ -369,6 +383,7 @@ Expr: TypeAlias = (
     | Exists
     | InSubquery
     | Aggregate
+    | OuterAggregate
     | Grouping
     | Window
     | WithTies

@@ -221,6 +221,36 @@ SCRIPTS = {
         SELECT id, EXISTS (WITH q AS (SELECT id FROM u WHERE u.k = t.k) SELECT 1 FROM q WHERE q.id > t.id) FROM t ORDER BY id
         WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 3), s AS (SELECT a.n, b.n AS m FROM r a, r b) SELECT count(*) FROM s
         """,
+    "aggregates of a query around": """
+        SELECT k, (SELECT sum(t.id)) FROM t GROUP BY k ORDER BY k
+        SELECT id, (SELECT sum(t.id) FROM u WHERE u.k = 1) FROM t ORDER BY id
+        SELECT k, (SELECT max(v) FROM u WHERE u.id = sum(t.id)) FROM t GROUP BY k ORDER BY k
+        SELECT (SELECT count(t.id) FROM u WHERE u.id = 1) FROM t
+        SELECT k FROM t GROUP BY k HAVING EXISTS (SELECT 1 FROM u WHERE u.id = max(t.id)) ORDER BY k
+        SELECT k, (SELECT count(*) + sum(t.id) FROM u WHERE u.k = t.k) FROM t GROUP BY k ORDER BY k
+        SELECT k, (SELECT (SELECT max(t.id) + count(u.id) FROM u z WHERE z.id = 1) FROM u) FROM t GROUP BY k ORDER BY k
+        SELECT k, ARRAY(SELECT v FROM u WHERE u.id <= count(t.id) ORDER BY v) FROM t GROUP BY k ORDER BY (SELECT min(t.id)) DESC
+        SELECT id FROM t WHERE id = (SELECT max(t.id) FROM u) ORDER BY id
+        SELECT sum((SELECT sum(t.id) FROM u)) FROM t
+        SELECT (SELECT sum(u.id) FILTER (WHERE t.b) FROM u WHERE u.k = t.k) FROM t ORDER BY 1
+        """,
+    "catalogue relations and tables": """
+        SELECT t.id, c.relname FROM t JOIN pg_class c ON c.relname = 't' WHERE t.id = 1
+        SELECT count(*) FROM t WHERE EXISTS (SELECT 1 FROM pg_type WHERE typname = 'int4')
+        SELECT c.relname, (SELECT count(*) FROM t) FROM pg_class c WHERE c.relname IN ('t', 'u') ORDER BY 1
+        SELECT x.id, y.typname FROM t x LEFT JOIN pg_type y ON y.oid = x.id + 20 ORDER BY 1
+        SELECT s FROM t UNION ALL SELECT nspname::text FROM pg_namespace WHERE nspname = 'public' ORDER BY 1
+        SELECT a.attname, a.attnum, max(t.id) FROM pg_attribute a, t WHERE a.attrelid = 't'::regclass AND a.attnum BETWEEN 1 AND 3 GROUP BY 1, 2 ORDER BY 2
+        SELECT t.id, (SELECT count(*) FROM information_schema.columns c WHERE c.table_name = 'u' AND c.ordinal_position <= t.id) FROM t ORDER BY 1
+        WITH q AS (SELECT attname FROM pg_attribute WHERE attrelid = 'u'::regclass AND attnum > 0) SELECT u.id, string_agg(q.attname::text, ',' ORDER BY q.attname) FROM u, q GROUP BY u.id ORDER BY u.id
+        """,
+    "subqueries in arrays and choices": """
+        SELECT ARRAY[(SELECT v FROM u WHERE false)] FROM t WHERE id < 3
+        SELECT ARRAY[(SELECT v FROM u ORDER BY v LIMIT 1)] FROM t WHERE id < 3
+        SELECT ARRAY[(SELECT v FROM u WHERE u.id = t.id + 3)] FROM t ORDER BY id
+        SELECT id, CASE WHEN EXISTS (SELECT 1 FROM unnest(t.a) z WHERE z = 2) THEN 1 END FROM t ORDER BY id
+        SELECT id, coalesce((SELECT max(g) FROM generate_series(1, t.k) g), 0) FROM t ORDER BY id
+        """,
 }
 
 
