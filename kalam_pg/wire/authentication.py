@@ -138,11 +138,23 @@ class Authentication:
         delay_s = session.transport.authenticating(self._name)
         if delay_s:
             yield from run_async(partial(trio.sleep, delay_s))
-        if final is None or self._user is None:
+        # Nothing waits from here on until the session is known to whoever changes a user.
+        user = self._user_now(session)
+        if final is None or user is None:
             session.transport.authentication_failed(self._name)
             raise InvalidPasswordError(password_failed(self._name))
         session.send(encode.authentication_sasl_final(final))
-        yield from self._welcome(session, self._user)
+        yield from self._welcome(session, user)
+
+    def _user_now(self, session: "WireSession") -> User | None:
+        """The user that the exchange began with as they now are; None: it would not have begun so."""
+        began = self._user
+        if began is None:
+            return None
+        now = session.services.database.store.user_by_name(self._name)
+        if now is None or now.id != began.id or now.verifier != began.verifier:
+            return None
+        return now if now.can_login and now.deleted_at_us is None else None
 
     def _welcome(self, session: "WireSession", user: User) -> Steps[None]:
         """Authenticated: settings, key data, ReadyForQuery."""

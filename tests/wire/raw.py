@@ -164,6 +164,14 @@ class RawClient:
 
     def authenticate(self, password: str) -> Answer:
         """Answer the server's SCRAM-SHA-256 demand, if it makes one (RFC 5802)."""
+        last = self.prove(password)
+        if isinstance(last, Answer):
+            return last
+        self.send(last)
+        return self.answer()
+
+    def prove(self, password: str) -> bytes | Answer:
+        """The exchange up to its last message, which is returned; or what ended it before."""
         kind, body = self.receive()
         code = struct.unpack("!i", body[:4])[0] if kind == "R" else -1
         if code != 10:
@@ -185,8 +193,7 @@ class RawClient:
         signed = f"{bare},{server_first},{final}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), signed, "sha256")
         proof = bytes(a ^ b for a, b in zip(client_key, signature, strict=True))
-        self.send(message(b"p", f"{final},p={base64.b64encode(proof).decode()}".encode()))
-        return self.answer()
+        return message(b"p", f"{final},p={base64.b64encode(proof).decode()}".encode())
 
     def simple(self, text: str) -> Answer:
         """Run a text by the simple protocol."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.wire.isolation import SCHEMA, House, assert_sees_only_own, canaries, furnished, own_rows
-from tests.wire.raw import RawClient
+from tests.wire.raw import RawClient, startup
 from tests.wire.server import PASSWORD, KalamServer
 
 pytestmark = pytest.mark.slow
@@ -350,6 +350,37 @@ def _login(server: KalamServer, user: str, password: str = PASSWORD) -> str | No
     with RawClient(server, user, login=False) as client:
         client.send(startup(user))
         return client.authenticate(password).sqlstate
+
+
+CHANGES_OF_A_LOGIN = [
+    "DROP USER {user}",
+    "ALTER USER {user} NOLOGIN",
+    "ALTER USER {user} PASSWORD 'Another123!'",
+    f"ALTER USER {{user}} PASSWORD '{PASSWORD}'",
+    "ALTER USER {user} SET ROLE 'user'",
+]
+
+
+@pytest.mark.parametrize("change", CHANGES_OF_A_LOGIN)
+def test_a_login_that_began_before_a_change_ends_as_if_it_had_begun_after(house: House, change):
+    root, user = house.clients["root"], f"slow{CHANGES_OF_A_LOGIN.index(change)}"
+    root.simple(f"CREATE USER {user} WITH PASSWORD '{PASSWORD}' ROLE 'dba'")
+    with RawClient(house.server, user, login=False) as client:
+        client.send(startup(user))
+        last = client.prove(PASSWORD)
+        assert isinstance(last, bytes), last
+        assert root.simple(change.format(user=user)).sqlstate is None
+        client.send(last)
+        answer = client.answer()
+        if "SET ROLE" not in change:
+            assert answer.sqlstate == "28P01"
+            assert client.closed_by_server()
+        else:
+            assert answer.sqlstate is None
+            assert client.simple("SHOW is_superuser").rows == [("off",)]
+            assert client.simple("CREATE USER worse").sqlstate == NOT_ALLOWED
+            assert client.simple("SET ROLE alice").sqlstate == NOT_ALLOWED
+    root.simple(f"DROP USER IF EXISTS {user}")
 
 
 def test_a_dropped_user_is_out_at_once_and_back_with_their_rows(house: House):
