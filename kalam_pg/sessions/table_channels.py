@@ -92,7 +92,12 @@ def listen(sql: "SqlSession", channel: str, table: Table, name: TableName, since
     try:
         _listen(sql, channel, table, name, since)
     except KalamError as error:
-        error.position = 0  # It would count in a text that the client has not written.
+        # It counts in a text that the client has not written.
+        position, error.position = error.position, 0
+        place = channel_names.place_in_where(table.namespace, table.name, name.options, position)
+        if place is not None and not error.detail:
+            where, at = place
+            error.detail = f"At character {at} of the channel's condition: {where}"
         raise
 
 

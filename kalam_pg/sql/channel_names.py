@@ -96,6 +96,25 @@ def read(schema: str, table: str, options: str | None, since: str) -> ChannelQue
     return ChannelQuery(_query(schema, table, where), reader.options(snapshot=False))
 
 
+def place_in_where(
+    schema: str, table: str, options: str | None, position: int
+) -> tuple[str, int] | None:
+    """Where in a name's `where` an error of its query is: that condition, and the character, from 1.
+
+    position: in the query that `read` has made. None: it is nowhere in there.
+    """
+    for name, _, value in (written.partition("=") for written in (options or "").split("&")):
+        where = unquote_to_bytes(value).decode(errors="replace")
+        at = position - len(_before_where(schema, table))
+        if name == WHERE and 1 <= at <= len(where) + 1:
+            return where, at
+    return None
+
+
+def _before_where(schema: str, table: str) -> str:
+    return f"{_ALL_OF}{quote_identifier(schema)}.{quote_identifier(table)} WHERE "
+
+
 def _pairs(options: str) -> Iterator[tuple[str, str]]:
     for written in options.split("&") if options else ():
         name, equals, value = written.partition("=")
@@ -117,11 +136,10 @@ def _decoded(text: str) -> str:
 
 
 def _query(schema: str, table: str, where: str | None) -> QueryStatement:
-    text = [_ALL_OF, quote_identifier(schema), ".", quote_identifier(table)]
-    if where is not None:
-        # What else may stand there than a condition no subscription can be, or it is no statement.
-        text += [" WHERE ", where]
-    statements = parse("".join(text))
+    text = _before_where(schema, table)
+    # What else may stand there than a condition no subscription can be, or it is no statement.
+    text = text.removesuffix(" WHERE ") if where is None else text + where
+    statements = parse(text)
     (query,) = statements if len(statements) == 1 else (None,)
     if not isinstance(query, QueryStatement):
         raise SqlSyntaxError(f'LISTEN option "where" is no condition: "{where}"')

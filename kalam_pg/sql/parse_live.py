@@ -122,9 +122,13 @@ def _options(reader: StatementReader) -> SubscribeOptions:
 
 
 def kill(reader: StatementReader) -> Statement:
-    """KILL JOB 'id', KILL LIVE QUERY 'id'."""
+    """KILL JOB 'id', KILL LIVE QUERY 'id'; a number may stand there as it is."""
     reader.advance()
     if reader.accept("job"):
-        return KillJob(reader.string())
+        return KillJob(_id(reader))
     reader.expect("live", "query")
-    return KillLiveQuery(reader.string())
+    return KillLiveQuery(_id(reader))
+
+
+def _id(reader: StatementReader) -> str:
+    return str(reader.integer()) if reader.token.kind == "number" else reader.string()

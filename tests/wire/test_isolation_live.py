@@ -9,6 +9,9 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
+from tests.wire.followers import FORMS, EndedError
+from tests.wire.server import PASSWORD
+
 HEARD_S = 20.0
 USERS = ("alice", "bob")
 
@@ -143,3 +146,84 @@ def test_a_service_that_acts_for_a_user_hears_only_that_users_rows(server, table
         assert [(one["op"], one["code"]) for one in ends] == [("error", "42501")] * 2
         carol.execute("LISTEN y; NOTIFY y, '1'")
         assert [one.channel for one in carol.notifies(timeout=HEARD_S, stop_after=1)] == ["y"]
+
+
+# ------------------------------------------------------------------ forms that give rows
+
+KINDS = {
+    "USER": "WITH (TYPE = 'USER')",
+    "STREAM": "WITH (TYPE = 'STREAM', TTL_SECONDS = 3600)",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_form_that_gives_rows_gives_a_users_own_and_no_others(server, chat, form, kind):
+    table = f"{chat}.rows"
+    with server.root() as root:
+        root.execute(
+            f"CREATE TABLE {table} (id int PRIMARY KEY, owner text, body text) {KINDS[kind]}"
+        )
+    hostile = f"SELECT id, owner, body FROM {table} WHERE owner <> current_user OR true"
+    with ExitStack() as opened:
+        writers = {user: opened.enter_context(server.connect(user)) for user in USERS}
+        carol = opened.enter_context(server.connect("carol"))
+        for user, writer in writers.items():
+            writer.execute(f"INSERT INTO {table} VALUES (1, '{user}', '{user}-canary')")
+        followers = {
+            user: opened.enter_context(form(server, user, hostile, flush="on", progress="100ms"))
+            for user in USERS
+        }
+        heard = {user: follower.next(1) for user, follower in followers.items()}
+        carol.execute(f"INSERT INTO {table} VALUES (2, 'carol', 'carol-canary')")
+        for user, writer in writers.items():
+            carol.execute(
+                f"EXECUTE AS USER '{user}'"
+                f" (INSERT INTO {table} VALUES (3, '{user}', '{user}-canary by carol'))"
+            )
+            writer.execute(f"UPDATE {table} SET body = body || ' again'")
+            writer.execute(f"TRUNCATE {table}")
+            writer.execute(f"INSERT INTO {table} VALUES (999, '{user}', '{user}-canary')")
+        ops = ["insert", "insert", "update", "update", "truncate", "insert"]
+        for user, follower in followers.items():
+            told = heard[user]
+            while told[-1][3] != "999":
+                told += [row for row in follower.next(1) if row[1] not in ("progress", "flush")]
+            assert [row[1] for row in told] == ops
+            assert {row[4] for row in told} == {user, None}
+            assert all(row[5] is None or row[5].startswith(f"{user}-canary") for row in told)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("befalls", "state"),
+    [
+        ("DROP USER {who}", "57P01"),
+        ("ALTER USER {who} SET ROLE 'user'", "42501"),
+        ("REVOKE SELECT ON {table} FROM {who}", "42501"),
+        ("DROP TABLE {table}", "42P01"),
+    ],
+)
+def test_who_may_read_no_more_is_told_nothing_more(server, chat, form, befalls, state):
+    """The rows that are committed after that are none of theirs."""
+    table, who = f"{chat}.s", f"{chat}_who"
+    with server.root() as root:
+        rank = "service" if "ALTER" in befalls else "user"
+        access = "PRIVATE" if "ALTER" in befalls else "RESTRICTED"
+        root.execute(
+            f"CREATE USER {who} WITH PASSWORD '{PASSWORD}' ROLE '{rank}';"
+            f"CREATE TABLE {table} (id int PRIMARY KEY, body text) WITH (ACCESS_LEVEL = '{access}');"
+            f"INSERT INTO {table} VALUES (1, 'before')"
+        )
+        if rank == "user":
+            root.execute(f"GRANT SELECT ON {table} TO {who}")
+        with form(server, who, table) as follower:
+            assert follower.next(1)[0][4] == "before"
+            root.execute(befalls.format(table=table, who=who))
+            if "TABLE" not in befalls:
+                root.execute(f"INSERT INTO {table} VALUES (2, 'after')")
+            with pytest.raises(EndedError) as ended:
+                follower.next(1)
+            assert ended.value.sqlstate == state
+        if "USER" in befalls:
+            root.execute(f"DROP USER IF EXISTS {who}")

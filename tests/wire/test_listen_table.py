@@ -5,7 +5,7 @@ The channel's name is all that many drivers can send, so everything is tried thr
 
 import asyncio
 import json
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import asyncpg
 import pg8000.native
@@ -134,6 +134,27 @@ REFUSED = [
     ("{chat}.secret?last_rows=5", "42501"),
     ("{chat}.secret?bad=%", "42501"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("where", "message", "at"),
+    [
+        ("room = = 1", 'syntax error at or near "="', 8),
+        ("room%20%3D%201%20AND", "syntax error at end of input", 13),
+        ("nope = 1", 'column "nope" does not exist', 1),
+        ("room = 1 AND body > 5", None, 19),
+        ("body = 'ä' AND nope(room)", None, 16),
+    ],
+)
+def test_a_bad_condition_is_pointed_at(alice, table, where, message, at):
+    with pytest.raises(psycopg.Error) as caught:
+        listen(alice, f"{table}?where={where}&last_rows=5")
+    diag = caught.value.diag
+    assert message is None or diag.message_primary == message
+    assert diag.statement_position is None
+    assert diag.message_detail == (
+        f"At character {at} of the channel's condition: {unquote(where)}"
+    )
 
 
 @pytest.mark.parametrize(("name", "state"), REFUSED, ids=lambda value: str(value)[:40])

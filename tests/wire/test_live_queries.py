@@ -193,7 +193,13 @@ def test_who_may_end_a_subscription(server, alice, table):
         for number in ("999999", "x", "9" * 5000, "-1"):
             with pytest.raises(psycopg.errors.UndefinedObject):
                 carol.execute(f"KILL LIVE QUERY '{number}'")
+        with pytest.raises(psycopg.errors.UndefinedObject):
+            carol.execute("KILL LIVE QUERY 999999")
+        with pytest.raises(psycopg.errors.SyntaxError):
+            carol.execute("KILL LIVE QUERY -1")
     assert len(live(alice, table)) == 1
+    alice.execute(f"KILL LIVE QUERY {one['live_id']}")
+    assert live(alice, table) == []
 
 
 def test_a_subscription_that_is_killed_in_a_block_is_told_so_after_it(server, alice, table):

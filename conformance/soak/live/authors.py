@@ -21,6 +21,7 @@ class Author(Owner):
     """Owns one range of keys; every statement writes the mark's row too, or is followed by one that does."""
 
     accident = 0.01
+    bulk = 0.0
 
     def __init__(
         self, world: World, number: int, user: str, table: str, chronicle: Chronicle
@@ -31,6 +32,7 @@ class Author(Owner):
         self._n = max((value.n for value in chronicle.possible[-1].values()), default=0)
 
     def step(self) -> None:
+        self.bulk = 1.0 if self.random.random() < 0.01 else 0.0
         super().step()
         self.world.round_over.wait(self.random.uniform(*PAUSE_S))
 
@@ -60,6 +62,8 @@ class Author(Owner):
         body = None
         if self.random.random() < 0.9:
             body = "".join(self.random.choices(PIECES, k=4)) * self.random.choice((1, 1, 1, 40))
+            if self.random.random() < self.bulk:
+                body = "bulk" * 3200  # Some of these are more than is read at a time.
         return Value(self._n, body)
 
     def read(self, client: Client) -> State:

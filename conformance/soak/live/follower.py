@@ -186,7 +186,10 @@ def _change(journal: Journal, change: dict[str, Any]) -> None:
         if change["code"] != TOO_OLD:
             journal.write("refused", text=json.dumps(change))
         raise TooOldError
-    journal.change(change)
+    if change["op"] == "gap":
+        journal.write("gap", dropped=change["dropped"])
+    else:
+        journal.change(change)
 
 
 def by_subscribing_again(
@@ -257,7 +260,9 @@ def _rows(rows: Iterable[Texts], journal: Journal) -> Iterator[None]:
     yield
     for row in rows:
         _, op, token, id_, n, body = row
-        if snapshot is None:
+        if op == "gap":
+            journal.write("gap", dropped=token)
+        elif snapshot is None:
             journal.row(row)
         elif op == "progress":
             journal.snapshot(snapshot, token or "")

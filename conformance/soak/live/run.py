@@ -10,12 +10,13 @@ from typing import Any, Final
 from conformance.live.link import Link
 from conformance.soak import invariants, report
 from conformance.soak.client import BUSY, LATE_S, STATEMENT_TIMEOUT_S
-from conformance.soak.ledger import Violation
+from conformance.soak.ledger import Outcome, Violation
 from conformance.soak.live.authors import Author
 from conformance.soak.live.chronicle import Chronicle
 from conformance.soak.live.follower import Subject
 from conformance.soak.live.kills import Flushes, Followed, Kills
 from conformance.soak.live.reading import FILTER, WRONG, Reading
+from conformance.soak.live.talk import Talk, Talker, TalkReading
 from conformance.soak.waiting import until
 from conformance.soak.world import World
 from tests.wire.server import PASSWORD
@@ -32,6 +33,8 @@ AUTHORS: Final = {
     4: ("ann", "soak.board"),
 }
 
+TALKERS: Final = {1: "ann", 2: "ben"}
+
 # Of the story all changes are retained, of the board none longer than a flush leaves them.
 STORY: Final = Subject("ann", "soak.story")
 SOME: Final = Subject("ann", "soak.story", FILTER)
@@ -39,12 +42,15 @@ ANEW: Final = Subject("ann", "soak.story", anew=True)
 BOARD: Final = Subject("ben", "soak.board", may_forget=True)
 SOME_BOARD: Final = Subject("ann", "soak.board", FILTER, may_forget=True)
 
+TALK: Final = Subject("ben", "soak.talk", may_forget=True)
+
 FOLLOWERS: Final = (
     *(("SUBSCRIBE", subject) for subject in (STORY, SOME, ANEW, BOARD)),
     *(("LISTEN", subject) for subject in (SOME, SOME_BOARD)),
     *(("COPY", subject) for subject in (STORY, BOARD)),
     *(("FETCH", subject) for subject in (SOME, ANEW)),
     *(("stream", subject) for subject in (STORY, SOME_BOARD)),
+    *((form, TALK) for form in ("stream", "LISTEN", "SUBSCRIBE", "COPY", "FETCH")),
 )
 """By which form, and what."""
 
@@ -56,6 +62,8 @@ TABLES: Final = (
     " WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:1500')",
     "CREATE TABLE soak.board (id bigint PRIMARY KEY, n int NOT NULL, body text)"
     " WITH (TYPE = 'SHARED', FLUSH_POLICY = 'rows:1500', CHANGE_RETENTION_HOURS = 0)",
+    "CREATE TABLE soak.talk (id bigint PRIMARY KEY, n int NOT NULL, body text)"
+    " WITH (TYPE = 'STREAM', SCOPE = 'SHARED', TTL_SECONDS = 60)",
     "CREATE TABLE soak.fences (who text PRIMARY KEY, n int) WITH (TYPE = 'SHARED')",
     "GRANT ALL ON soak.board, soak.fences TO PUBLIC",
 )
@@ -69,8 +77,9 @@ class LiveSoak:
     ) -> None:
         self.world = World(directory, seed)
         self.chronicles = {number: Chronicle(f"author {number}") for number in AUTHORS}
+        self.talks = {number: Talk(number) for number in TALKERS}
         self.followed: list[Followed] = []
-        self.readings: list[Reading] = []
+        self.readings: list[Reading | TalkReading] = []
         self._read: list[int] = []
         self._log_read = 0
         for form, subject in followers:
@@ -80,9 +89,12 @@ class LiveSoak:
         server = self.world.server
         journal = self.world.directory / f"journal {len(self.followed)}"
         self.followed.append(Followed(subject, form, journal, Link(lambda: server.port)))
+        self._read.append(0)
+        if subject is TALK:
+            self.readings.append(TalkReading(self.talks))
+            return
         written = {n: self.chronicles[n] for n, of in AUTHORS.items() if of[1] == subject.table}
         self.readings.append(Reading(written, filtered=bool(subject.where)))
-        self._read.append(0)
 
     def run(self, kills: int) -> bool:
         """Whether nothing was lost, told twice or out of order, and no other promise broken."""
@@ -153,8 +165,10 @@ class LiveSoak:
             Author(world, number, user, table, self.chronicles[number])
             for number, (user, table) in AUTHORS.items()
         ]
+        talkers = [Talker(world, user, self.talks[number]) for number, user in TALKERS.items()]
         threads = [
-            Thread(target=one.run, name=one.name, daemon=True) for one in (*authors, befalls)
+            Thread(target=one.run, name=one.name, daemon=True)
+            for one in (*authors, *talkers, befalls)
         ]
         for thread in threads:
             thread.start()
@@ -172,6 +186,7 @@ class LiveSoak:
         world.check_alive()
         for one in self.followed:
             one.link.mend()
+        self._last_words()
         until(self._unread, CAUGHT_UP_S)
         if wrong := [text for reading in self.readings for text in reading.wrong]:
             raise Violation("\n".join(wrong[:20]))
@@ -182,6 +197,15 @@ class LiveSoak:
             f"round {world.counts['rounds']}, life {world.life}:"
             f" {world.counts['kills']} kills, {told} transactions told, nothing wrong",
         )
+
+    def _last_words(self) -> None:
+        """Of every talk one more row: who has that has everything that is to be had."""
+        world = self.world
+        for number, user in TALKERS.items():
+            talk = self.talks[number]
+            text = talk.insert(talk.next(1)) + " ON CONFLICT DO NOTHING"
+            world.asked(user, world.diary(user), lambda client, text=text: client.ask(text), text)
+            talk.say(talk.next(1), Outcome.COMMITTED)
 
     def _unread(self) -> str:
         """Read on in the journals; who is behind."""
