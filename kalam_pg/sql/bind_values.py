@@ -22,7 +22,7 @@ from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level, resolve_column, resolve_item, resolve_qualified
-from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Subscript
+from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Slice, Subscript
 
 # ------------------------------------------------------------------------------------- casts
 
@@ -203,13 +203,27 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
         )
     if len(written) > DIMENSIONS_MAX:
         raise too_many_dimensions(len(written))
+    if any(type(index) is exp.Slice for index in written):
+        if arg.type.is_vector:
+            raise unsupported(f"a slice of {arg.type.sql_name}", node)
+        bounds = tuple([_slice(level, index) for index in written])
+        return Slice(arg, bounds, arg.type, arg.typmod, position(node))
     indexes = tuple(_array_index(level, index) for index in written)
     return Subscript(arg, indexes, element, arg.typmod, position(node))
 
 
+def _slice(level: Level, index: exp.Expr) -> tuple[Expr | None, Expr | None]:
+    """The bounds of one dimension; a single index beside slices is an upper one, from 1 on."""
+    if type(index) is not exp.Slice:
+        return Const(1, types.INT4), _array_index(level, index)
+    lower, upper = index.args.get("this"), index.args.get("expression")
+    return (
+        None if lower is None else _array_index(level, lower),
+        None if upper is None else _array_index(level, upper),
+    )
+
+
 def _array_index(level: Level, index: exp.Expr) -> Expr:
-    if type(index) is exp.Slice:
-        raise unsupported("an array slice", index)
     cast = coerce(level.state, bind_expr(level, index), types.INT4, "a")
     if cast is None:
         raise DatatypeMismatchError(

@@ -63,6 +63,7 @@ from kalam_pg.sql.tree import (
     Param,
     RowExpr,
     ScalarSubquery,
+    Slice,
     Subscript,
     Window,
     WithTies,
@@ -141,7 +142,7 @@ class Expressions:
                 )  # fmt: skip
             case RowExpr():
                 raise FeatureNotSupportedError("row values are not supported here")
-            case Aggregate() | OuterAggregate() | Grouping() | Window() | WithTies():
+            case Aggregate() | OuterAggregate() | Grouping() | Window() | WithTies() | Slice():
                 what = type(expr).__name__
                 raise FeatureNotSupportedError(f"this use of {what} is not supported here")
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():

@@ -16,6 +16,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
+from kalam_pg.sql.array_slices import array_slice
 from kalam_pg.sql.closures import Constant, Parameter, Run, Slot, is_given
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven
@@ -45,6 +46,7 @@ from kalam_pg.sql.tree import (
     Param,
     RowExpr,
     ScalarSubquery,
+    Slice,
     Subscript,
     Window,
     WithTies,
@@ -128,6 +130,9 @@ class Compiler:
                 return _array([self.compile(i) for i in items])
             case Subscript(arg, indexes):
                 return closures.subscript(self.compile(arg), [self.compile(i) for i in indexes])
+            case Slice(arg, bounds):
+                made = [(self._bound(lower), self._bound(upper)) for lower, upper in bounds]
+                return array_slice(self.compile(arg), made)
             case RowExpr(items):
                 fields = [self.compile(i) for i in items]
                 return lambda row, context: tuple([f(row, context) for f in fields])
@@ -141,6 +146,9 @@ class Compiler:
                 raise FeatureNotSupportedError("WITH TIES cannot be used here")
             case _:
                 assert_never(expr)
+
+    def _bound(self, bound: Expr | None) -> Run | None:
+        return None if bound is None else self.compile(bound)
 
     def _call(self, expr: Call) -> Run:
         expr = with_json_rows(expr)

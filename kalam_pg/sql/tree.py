@@ -217,6 +217,17 @@ class Subscript:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """`arg[lower:upper]…`, an array; a bound that is None is the dimension's own."""
+
+    arg: "Expr"
+    bounds: tuple[tuple["Expr | None", "Expr | None"], ...]
+    type: PgType
+    typmod: int = -1
+    position: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class RowExpr:
     """ROW(...), only as operand of IS NULL, comparison (expanded by the binder) or row_to_json."""
 
@@ -377,6 +388,7 @@ Expr: TypeAlias = (
     | AnyAll
     | ArrayExpr
     | Subscript
+    | Slice
     | RowExpr
     | ScalarSubquery
     | ArraySubquery

@@ -251,6 +251,16 @@ SCRIPTS = {
         SELECT id, CASE WHEN EXISTS (SELECT 1 FROM unnest(t.a) z WHERE z = 2) THEN 1 END FROM t ORDER BY id
         SELECT id, coalesce((SELECT max(g) FROM generate_series(1, t.k) g), 0) FROM t ORDER BY id
         """,
+    "slices of arrays": """
+        SELECT a[1:2], a[2:], a[:1], a[:] FROM t ORDER BY id
+        SELECT (ARRAY[1,2,3,4])[2:3], (ARRAY[[1,2],[3,4]])[1:1][2:2], (ARRAY[[1,2],[3,4]])[2:2], (ARRAY[[1,2],[3,4]])[1:2][1]
+        SELECT (ARRAY[1,2,3])[0:5], (ARRAY[1,2,3])[3:2], (ARRAY[1,2,3])[NULL:2], (ARRAY[1,2,3])[-1:1], (ARRAY[1,2,3])[7:9]
+        SELECT ('{{1,2},{3,4}}'::int[])[1:2][2:2], ('{{1,2},{3,4}}'::int[])[1:2][5:6], (ARRAY[1,2])[1:1][1:1]
+        SELECT id FROM t WHERE a[1:1] = ARRAY[2] ORDER BY id
+        SELECT id, a[id:k + 2], cardinality(a[2:]), array_length(a[:k], 1) FROM t ORDER BY id
+        SELECT a[1:'x'] FROM t
+        SELECT (s)[1:2] FROM t
+        """,
 }
 
 
