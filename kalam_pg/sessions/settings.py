@@ -5,7 +5,7 @@ the transaction either way.
 """
 
 from collections import ChainMap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from catalog.errors import (
     CantChangeRuntimeParamError,
@@ -45,12 +45,32 @@ def _reset_with_all(setting: Setting) -> bool:
 _DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
 
 
+class _Values(dict[str, str]):
+    """A session's values: what it has set, over its defaults. 341 strings each would be 7 kB."""
+
+    def __init__(self, defaults: Mapping[str, str]) -> None:
+        """defaults: where they are others than everybody's."""
+        super().__init__()
+        self._defaults = defaults
+
+    def __missing__(self, name: str) -> str:
+        found = self._defaults.get(name)
+        return _DEFAULTS[name] if found is None else found
+
+    def get(self, name: str) -> str | None:  # type: ignore[override]  # one form of it is used
+        return self[name] if name in self else self._defaults.get(name, _DEFAULTS.get(name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_DEFAULTS, **self._defaults, **dict(self.items())})
+
+
 class Settings:
     """One session's settings, with the undo that transactions need."""
 
     def __init__(self, defaults: dict[str, str] | None = None) -> None:
-        self._defaults = ChainMap(dict(defaults or {}), _DEFAULTS)
-        self._values = dict(self._defaults)
+        own = dict(defaults or {})
+        self._defaults = ChainMap(own, _DEFAULTS)
+        self._values = _Values(own)
         self._undo: list[tuple[str, str | None, bool]] = []
         self._set_chars = 0
         """Of all that was set since it was last counted."""
