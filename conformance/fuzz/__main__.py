@@ -1,10 +1,11 @@
 """Random tables, changes and queries beside PostgreSQL 15.
 
-Usage: python -m conformance.fuzz [--seed N] [--queries N] [--only ROUND]
+Usage: python -m conformance.fuzz [--seed N] [--queries N] [--only ROUND] [--workers]
                                   [--postgresql DSN --kalam DSN]
 
 Starts a PostgreSQL and a server of its own unless it is told of two. Prints every difference in its
-smallest form, then counts; ends with 1 if there was one.
+smallest form, then counts; ends with 1 if there was one. Small questions over hot rows are answered
+in the server itself; with --workers they all go to the engines.
 """
 
 import argparse
@@ -21,15 +22,20 @@ from tests.wire.server import KalamServer
 
 
 @contextmanager
-def servers(postgresql_dsn: str, kalam_dsn: str) -> Iterator[tuple[Side, Side]]:
-    """PostgreSQL's side and ours."""
+def servers(
+    postgresql_dsn: str, kalam_dsn: str, *, workers: bool = False
+) -> Iterator[tuple[Side, Side]]:
+    """PostgreSQL's side and ours. workers: no question is small enough for the server itself."""
     with ExitStack() as stack:
         if not postgresql_dsn or not kalam_dsn:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz")))
         if not postgresql_dsn:
             postgresql_dsn = stack.enter_context(postgresql.running(directory))
         if not kalam_dsn:
-            server = KalamServer(directory / "kalam").start()
+            server = KalamServer(directory / "kalam")
+            if workers:
+                server.within = (sys.executable, "-m", "conformance.fuzz.workers_only")
+            server.start()
             stack.callback(server.stop)
             kalam_dsn = f"host={server.directory} port={server.port} user=root dbname=kalam"
         theirs, ours = Side(postgresql_dsn), Side(kalam_dsn)
@@ -43,11 +49,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--queries", type=int, default=2000)
     parser.add_argument("--only", type=int, help="a single round, as a difference names it")
+    parser.add_argument("--workers", action="store_true", help="ask all questions of the workers")
     parser.add_argument("--postgresql", default="")
     parser.add_argument("--kalam", default="")
     arguments = parser.parse_args()
     totals = Totals()
-    with servers(arguments.postgresql, arguments.kalam) as (theirs, ours):
+    dsns = arguments.postgresql, arguments.kalam
+    with servers(*dsns, workers=arguments.workers) as (theirs, ours):
         number = arguments.only or 0
         while totals.statements < arguments.queries:
             run_round(arguments.seed, number, theirs, ours, totals, show=print)

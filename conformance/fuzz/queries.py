@@ -15,7 +15,15 @@ _FRAMES = (
     "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", "GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING",
     "RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING", "GROUPS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
     "ROWS BETWEEN 1 FOLLOWING AND 2 FOLLOWING", "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
-    "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING EXCLUDE CURRENT ROW",
+    "ROWS BETWEEN 2 PRECEDING AND 1 PRECEDING",
+)  # fmt: skip
+_EXCLUDED = ("",) * 8 + (
+    " EXCLUDE CURRENT ROW", " EXCLUDE GROUP", " EXCLUDE TIES", " EXCLUDE NO OTHERS",
+)  # fmt: skip
+_MEASURED = ("int2", "int4", "int8", "numeric", "num2", "float8")
+_RANGES = (
+    " RANGE BETWEEN 1 PRECEDING AND 2 FOLLOWING", " RANGE 2 PRECEDING",
+    " RANGE BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING", " RANGE BETWEEN 3 PRECEDING AND 1 PRECEDING",
 )  # fmt: skip
 _OF_ORDER = (
     ("row_number()", "int8"), ("lag({it})", ""), ("lead({it}, 2)", ""), ("first_value({it})", ""),
@@ -59,7 +67,7 @@ class Queries:
         self._aliases, self._ctes = 0, []
         if random.random() < 0.02:
             return Made(
-                piece(f"SELECT {random.choice(UNSOUND)} FROM {random.choice(self._tables).name}"),
+                piece(f"SELECT {random.choice(UNSOUND)} FROM (VALUES (1)) v"),
                 ("int4",),
                 True,
             )
@@ -299,7 +307,8 @@ class Queries:
             # Rows that differ only where there is no order are told apart by no window.
             return piece("count(*) OVER (", partition, ")"), "int8"
         total = "ORDER BY " + ", ".join(every)
-        one = f"ORDER BY {random.choice(every)}" + random.choice(("", " DESC", " DESC NULLS LAST"))
+        key = rows.of(random.choice(SORTED), 2) if random.random() < 0.4 else random.choice(every)
+        one = piece("ORDER BY ", key, random.choice(("", " DESC", " DESC NULLS LAST")))
         if random.random() < 0.5:
             # Which of equals comes first must not matter.
             template, result = random.choice(_OF_ORDER)
@@ -310,7 +319,12 @@ class Queries:
         template, result = random.choice(_OF_PEERS)
         made = Piece(rows.filled(template, "bool", 1).parts[1:-1])
         if "{" in template and random.random() < 0.5:
-            frame = optional(" " + random.choice(_FRAMES))
+            measured = [str(leaf.text) for leaf in leaves if leaf.kind in _MEASURED]
+            if measured and random.random() < 0.4:
+                one = piece("ORDER BY ", random.choice(measured), random.choice(("", " DESC")))
+                frame = optional(random.choice(_RANGES) + random.choice(_EXCLUDED))
+                return piece(made, " OVER (", optional(partition), one, frame, ")"), result
+            frame = optional(" " + random.choice(_FRAMES) + random.choice(_EXCLUDED))
             return piece(made, " OVER (", optional(partition), total, frame, ")"), result
         return piece(made, " OVER (", optional(partition), one, ")"), result
 
@@ -364,7 +378,8 @@ class Queries:
         random = self._random
         kinds = tuple(random.choices(SORTED, k=random.randint(1, 2)))
         parts: list[Part] = ["(", self._select(depth - 1, (), kinds).text, ")"]
-        for _ in range(random.choice((1, 1, 2, 3))):
+        many = random.random() < 0.04
+        for _ in range(random.randint(13, 18) if many else random.choice((1, 1, 2, 3))):
             word = random.choice(
                 (
                     "UNION",
@@ -376,7 +391,8 @@ class Queries:
                     "EXCEPT ALL",
                 )
             )
-            parts += [optional(f" {word} (", self._select(depth - 1, (), kinds).text, ")")]
+            made = self._select(0 if many else depth - 1, (), kinds).text
+            parts += [optional(f" {word} (", made, ")")]
         # A chain: INTERSECT binds tighter, which both sides know.
         return Made(Piece(tuple(parts)), kinds)
 

@@ -52,7 +52,8 @@ class Round:
         for table in self.tables:
             for side in (self.theirs, self.ours):
                 side.run(f"DROP TABLE IF EXISTS {table.name} CASCADE")
-            self._both(table.create())
+            users = " WITH (TYPE = 'USER')" if self.random.random() < 0.4 else ""
+            self._both(table.create(), table.create(users))
         self._fill()
         queries = Queries(self.random, self.tables)
         changes = Changes(self.random, self.tables)
@@ -61,12 +62,16 @@ class Round:
                 self._change(changes)
             made = queries.query()
             self._compare(made.text, made.ordered)
-        for table in self.tables:
-            self._compare(f"SELECT {table.names()} FROM {table.name}", ordered=False)
+        self._compare_tables()
 
-    def _both(self, text: str) -> None:
+    def _compare_tables(self) -> None:
+        for table in self.tables:
+            text = f"SELECT {table.names()} FROM {table.name}"
+            self._compare(text, ordered=False, form="simple")
+
+    def _both(self, text: str, ours_text: str = "") -> None:
         """What must be the same before anything can be compared."""
-        theirs, ours = self.theirs.run(text), self.ours.run(text)
+        theirs, ours = self.theirs.run(text), self.ours.run(ours_text or text)
         if theirs != ours:
             refused = ours.error is not None and ours.error[0] == "0A000"
             self.totals.verdicts[REFUSED if refused else "setup"] += 1
@@ -87,9 +92,11 @@ class Round:
                 self._both(changes.fill(table, self.random.randint(1, 4)))
 
     def _flush(self, table: Table) -> None:
-        answer = self.ours.run(f"STORAGE FLUSH TABLE {table.name}")
+        """Move what is hot into a segment; now and then the segments into one."""
+        job = "COMPACT" if self.random.random() < 0.15 else "FLUSH"
+        answer = self.ours.run(f"STORAGE {job} TABLE {table.name}")
         if answer.error is not None:
-            self._tell("flush", table.name, Answer(), answer)
+            self._tell(job.lower(), table.name, Answer(), answer)
 
     def _change(self, changes: Changes) -> None:
         """One change, or some in a transaction with a savepoint."""
@@ -111,11 +118,14 @@ class Round:
                 self._compare(step, ordered=False, shrink=False)
         if chance < 0.3:
             self._flush(self.random.choice(self.tables))
+        self._compare_tables()
 
     # -------------------------------------------------------------- comparing
 
-    def _compare(self, statement: Part, ordered: bool, *, shrink: bool = True) -> None:
-        form = self.random.choice(FORMS)
+    def _compare(
+        self, statement: Part, ordered: bool, *, shrink: bool = True, form: str = ""
+    ) -> None:
+        form = form or self.random.choice(FORMS)
         theirs, ours, found = self._ask(statement, form, ordered)
         self.totals.statements += 1
         self.totals.verdicts[found] += 1

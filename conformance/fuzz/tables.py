@@ -29,12 +29,13 @@ class Table:
     def key(self) -> str:
         return ", ".join([column.name for column in self.columns[: self.keys]])
 
-    def create(self) -> str:
-        """CREATE TABLE."""
+    def create(self, options: str = "") -> str:
+        """CREATE TABLE, with what only one of the two servers has."""
         columns = [f"{column.name} {KINDS[column.kind].sql}" for column in self.columns]
         if self.large:
             columns.append("pad text")
-        return f"CREATE TABLE {self.name} ({', '.join(columns)}, PRIMARY KEY ({self.key}))"
+        text = f"CREATE TABLE {self.name} ({', '.join(columns)}, PRIMARY KEY ({self.key}))"
+        return text + options
 
     def leaves(self, alias: str) -> list[Leaf]:
         """Its columns under an alias."""

@@ -13,6 +13,11 @@ group or a limit may show either."""
 _ANY_SPELLING = re.compile(r"\b(DISTINCT|GROUP BY|UNION|INTERSECT|EXCEPT|LIMIT|min|max|OVER)\b")
 
 
+_COMBINED = re.compile(r"\b(UNION|INTERSECT|EXCEPT)\b")
+_NANS = {b"\x7f\xc0\0\0", b"\xff\xc0\0\0", b"\x7f\xf8" + bytes(6), b"\xff\xf8" + bytes(6)}
+"""NaN in binary, whose sign is nobody's promise."""
+
+
 def verdict(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> str:
     """RIGHT, REFUSED …, or what is wrong."""
     if ours.error is not None and ours.error[0] in ("XX000", "LOST"):
@@ -35,10 +40,12 @@ def verdict(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> s
 def _of_rows(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> str:
     if [c[0] for c in ours.columns] != [c[0] for c in theirs.columns]:
         return "names"
-    if any(not _alike(a, b) for a, b in zip(theirs.columns, ours.columns, strict=True)):
-        return "types"
     assert ours.rows is not None
     assert theirs.rows is not None
+    combined = bool(_COMBINED.search(statement))
+    for at, (a, b) in enumerate(zip(theirs.columns, ours.columns, strict=True)):
+        if not _alike(a, b, folded=combined or all(row[at] is None for row in theirs.rows)):
+            return "types"
     if Counter(ours.rows) == Counter(theirs.rows):
         if ordered and ours.rows != theirs.rows:
             return "order"
@@ -46,20 +53,27 @@ def _of_rows(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> 
     plain = [
         Counter([tuple(map(_value, row)) for row in side.rows or ()]) for side in (ours, theirs)
     ]
+    if plain[0] == plain[1] and _NANS.intersection([v for row in ours.rows for v in row]):
+        return RIGHT
     if plain[0] == plain[1]:
         return SPELLED if _ANY_SPELLING.search(statement) else "spelling"
     return "wrong"
 
 
-def _alike(theirs: tuple[str, int, int], ours: tuple[str, int, int]) -> bool:
-    """One type. PostgreSQL may know more of its typmod: a constant's, once it has folded CASE."""
-    return theirs[1] == ours[1] and ours[2] in {theirs[2], -1}
+def _alike(theirs: tuple[str, int, int], ours: tuple[str, int, int], *, folded: bool) -> bool:
+    """One type. PostgreSQL may know more of its typmod: a constant's, once it has folded CASE.
+
+    folded: or less: a NULL that it has made of COALESCE and its like has no typmod any more.
+    """
+    return theirs[1] == ours[1] and (ours[2] in {theirs[2], -1} or (folded and theirs[2] == -1))
 
 
 def _value(field: bytes | None) -> object:
     """A number by its value."""
     if field is None:
         return None
+    if field in _NANS:
+        return "NaN"
     try:
         return Decimal(field.decode())
     except (InvalidOperation, UnicodeDecodeError):

@@ -145,5 +145,5 @@ def _subquery_name(query: exp.Expr) -> tuple[str, int]:
     first = items[0]
     if type(first) is exp.Alias:
         return first.args["alias"].args["this"], _STRONG
-    name, _ = _name(first)
-    return (name, _STRONG) if name != UNNAMED else (UNNAMED, _NONE)
+    # "?column?" too is the name that the subquery's column has.
+    return _name(first)[0], _STRONG

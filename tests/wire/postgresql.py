@@ -67,6 +67,7 @@ def running(directory: Path) -> Iterator[str]:
         "-E",
         "UTF8",
         "--locale=C",
+        "--lc-ctype=C.UTF-8",  # upper() and its like know all of Unicode, as ours do
         "-U",
         "postgres",
     )
