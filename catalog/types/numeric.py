@@ -249,7 +249,8 @@ def send_numeric(value: Value) -> bytes:
     text = cast("str", value)
     special = _SPECIAL_SIGNS.get(text)
     if special is not None:
-        return _HEADER.pack(0, 0, special, 0)
+        # PostgreSQL reads the display scale of an infinity out of the bits that mark it.
+        return _HEADER.pack(0, 0, special, 0 if text == "NaN" else 0x20)
     sign = _POSITIVE
     if text[0] == "-":
         sign, text = _NEGATIVE, text[1:]

@@ -28,7 +28,7 @@ from catalog.types.registry import (
     VOID,
     format_type,
 )
-from catalog.types.table import PgType
+from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions import decimals
 from kalam_pg.functions.define import Datum, function, returns_set, stable
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -138,10 +138,9 @@ def _size_bytes(text: str) -> int:
             detail=f'Invalid size unit: "{found[2]}".',
             hint='Valid units are "bytes", "kB", "MB", "GB", "TB", and "PB".',
         )
-    return decimals.to_integer(
-        decimals.multiply(decimals.round_text(found[1], 20), str(1 << _SIZES[unit])),
-        -(2**63), 2**63 - 1, "bigint",
-    )  # fmt: skip
+    number = decimals.round_text(str(NUMERIC.input(found[1], -1, DEFAULT_CONTEXT)), 20)
+    size = decimals.multiply(number, str(1 << _SIZES[unit]))
+    return decimals.to_integer(size, -(2**63), 2**63 - 1, "bigint")
 
 
 def _ancestors(relation: int) -> Iterable[int]:

@@ -119,27 +119,27 @@ def compiled(query: Query) -> CompiledQuery | None:
 
     What changes anything (pg_notify, set_config) is never part of one: a run may be given up.
     """
-    scans: list[TableScan] = []
-    virtual: list[VirtualScan] = []
+    scans: dict[int, TableScan] = {}  # ORDER BY 2 has the second column's subquery once more
+    virtual: dict[int, VirtualScan] = {}
     read: dict[int, set[int]] = {}
     cost_us, depth = 0.0, 1
     for node in walk(query):
         depth += isinstance(node, _DEEPER)
         if isinstance(node, TableScan):
-            scans.append(node)
+            scans[node.relation] = node
         elif isinstance(node, VirtualScan):
-            virtual.append(node)
+            virtual[node.relation] = node
         elif isinstance(node, ColumnRef):
             read.setdefault(node.relation, set()).add(node.column)
         elif isinstance(node, Expr) and not isinstance(node, _LEAVES):
             cost_us += _node_cost_us(node)
             if isinstance(node, Call) and _changes_something(node):
                 return None
-    uses = [Use(scan, frozenset(read.get(scan.relation, ()))) for scan in scans]
+    uses = [Use(scan, frozenset(read.get(scan.relation, ()))) for scan in scans.values()]
     queries = Queries({use.relation: use.width for use in uses})
     try:
         program = queries.compile(query)
     except (FeatureNotSupportedError, UndefinedFunctionError):
         return None
     row_cost_us = _ROW_US + cost_us / max(1, len(scans))
-    return CompiledQuery(uses, virtual, row_cost_us, program, queries.ctes, depth)
+    return CompiledQuery(uses, tuple(virtual.values()), row_cost_us, program, queries.ctes, depth)

@@ -124,6 +124,8 @@ def _aggregate(
     level.inside = before
     distinct = bool(node.args.get("distinct"))
     found = _resolve(name, operands, keys if within is not None else (), at)
+    if found.result.element is types.RECORD:
+        raise unsupported("an array of row values", node)
     _check_ordered_set(name, node, within=within is not None)
     overload, state = found.overload, level.state
     if overload.volatility is Volatility.VOLATILE:

@@ -2,7 +2,12 @@
 
 from sqlglot import exp
 
-from catalog.errors import DatatypeMismatchError, FeatureNotSupportedError, WindowingError
+from catalog.errors import (
+    DatatypeMismatchError,
+    FeatureNotSupportedError,
+    InvalidColumnReferenceError,
+    WindowingError,
+)
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_expr import bind_expr
@@ -10,6 +15,7 @@ from kalam_pg.sql.coerce import coerce
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import Expr, Frame, SortKey
+from kalam_pg.sql.walk import column_refs
 
 # What a RANGE offset is for each type that may be ordered by.
 _RANGE_OFFSETS: dict[PgType, PgType] = {
@@ -85,4 +91,9 @@ def _bound(
             f"{offset.type.sql_name}",
             position=position(bound),
         )
+    for up, ref in column_refs(cast):
+        if up == 0:
+            raise InvalidColumnReferenceError(
+                f"argument of {mode.upper()} must not contain variables", position=ref.position
+            )
     return side, cast

@@ -200,6 +200,10 @@ def unify(
     """
     first = exprs[0]
     kind = first.type
+    if construct != "VALUES" and any(e.type is types.RECORD for e in exprs):
+        raise FeatureNotSupportedError(
+            f"a row value in {construct} is not supported", position=location(first)
+        )
     if kind is not types.UNKNOWN and all(e.type is kind for e in exprs):
         return kind, common_typmod(exprs), tuple(exprs)
     target = common_type([e.type for e in exprs])

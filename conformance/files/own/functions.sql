@@ -82,3 +82,6 @@ insert into ct values (1,'é'),(2,'\377'),(3,'a'),(4,'');
 select id, c, c::text, c::int, c = '\377', length(c::text) from ct order by c, id;
 select min(c::text), max(c), array_agg(c order by c), to_json(c), c || 'x' from ct group by c, id order by id;
 select (-1)::"char", 200::"char";
+select pg_size_bytes('1.5 GB'), pg_size_bytes('1e3'), pg_size_bytes(' 1 MB ');
+select pg_size_bytes('1e1000000000000000000');
+select upper('é'), lower('É'), initcap('élan vital');

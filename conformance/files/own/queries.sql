@@ -28,3 +28,12 @@ select id, row_number() over (order by (select max(y) from wt) - abs(x), id), ra
 select array_agg(id order by -abs(x), id), string_agg(s, ',' order by upper(s) <= 'X2', id) from wt where id < 20;
 select distinct on (-abs(x)) -abs(x), id from wt order by -abs(x), id desc;
 select id from wt order by -abs(x), upper(s) <= 'X2', id limit 5;
+
+-- Frames without variables.
+select sum(id) over (rows between x preceding and current row) from t;
+select sum(id) over (order by id range between id preceding and current row) from t;
+select sum(id) over (order by id groups between 1 + 1 preceding and current row) from t;
+
+-- Names of subqueries, and one subquery in two places.
+select (select 1 + 1)::text, case when true then null else (select -x from t where id = 1) end, (select max(x) from t)::numeric from t order by 1;
+select id, array(select s.x from t s where s.id <> t.id group by s.x order by 1) from t order by 2 desc, 1;
