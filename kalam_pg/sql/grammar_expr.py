@@ -352,7 +352,7 @@ class ExpressionGrammar(CallGrammar):
         token = self.advance()
         if self.at("("):
             array = mark(exp.Array(expressions=[self.subquery()]), token.start)
-            array.meta["query"] = True
+            array.meta["query"] = True  # not ARRAY[(SELECT …)], which has one element
             return array
         return self._array_items(token)
 

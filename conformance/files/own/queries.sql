@@ -29,6 +29,11 @@ select array_agg(id order by -abs(x), id), string_agg(s, ',' order by upper(s) <
 select distinct on (-abs(x)) -abs(x), id from wt order by -abs(x), id desc;
 select id from wt order by -abs(x), upper(s) <= 'X2', id limit 5;
 
+-- ARRAY[(query)] has one element, ARRAY(query) as many as rows.
+select array[(select id from t where false)], array(select id from t where false), array[(select id from t where id = 1)];
+select array[(select id from t)];
+select id, array[(select u.x from t u where u.id = t.id + 1), 7], array[array[(select u.x from t u where u.id = t.id + 1)]] from t order by id;
+
 -- Frames without variables.
 select sum(id) over (rows between x preceding and current row) from t;
 select sum(id) over (order by id range between id preceding and current row) from t;
