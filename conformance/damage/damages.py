@@ -11,6 +11,10 @@ from random import Random
 Damage = Callable[[Path], None]
 
 
+class NothingToDamageError(Exception):
+    """The tablet has no such file: small ones have their key filters in the manifest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Aimed:
     """A damage to one tablet's directory. what: in words."""
@@ -79,7 +83,7 @@ def _fields(rehash: bool) -> Iterator[Aimed]:
             yield Aimed(f"{name} is changed{how}", _field((name,), rehash=rehash))
     segment = ("file", "rows", "bytes", "sha256", "min_seq", "max_seq", "min_key", "max_key")
     for number in (0, -1):
-        for name in (*segment, "deleted", "superseded", "key_filter", "continues"):
+        for name in (*segment, "deleted", "superseded", "key_filter", "keys", "continues"):
             where = ("segments", number, name)
             yield Aimed(f"{name} of segment {number} is changed{how}", _field(where, rehash=rehash))
         for name in ("min", "max", "nulls"):
@@ -142,7 +146,7 @@ def _whole_files() -> Iterator[Aimed]:
             def do(
                 directory: Path, kind: str = kind, change: Callable[[bytes], bytes | None] = change
             ) -> None:
-                path = max(p for p in directory.iterdir() if kind in p.name)
+                path = _files(directory, kind)[-1]
                 data = change(path.read_bytes())
                 path.unlink()
                 if data is not None:
@@ -161,6 +165,14 @@ _CHANGES: dict[str, Callable[[bytes], bytes | None]] = {
     "ends otherwise": lambda data: data[:-1] + bytes([data[-1] ^ 1]),
     "is lost": lambda _: None,
 }
+
+
+def _files(directory: Path, kind: str, least: int = 1) -> list[Path]:
+    """Those of a kind in order. Raises NothingToDamageError when there are fewer than `least`."""
+    found = sorted(path for path in directory.iterdir() if kind in path.name)
+    if len(found) < least:
+        raise NothingToDamageError
+    return found
 
 
 def _place_in(directory: Path, cold: Path) -> Path:
@@ -188,15 +200,15 @@ def _older_manifest(directory: Path, older: Path) -> None:
 
 
 def _swapped(directory: Path, kind: str) -> None:
-    first, *_, last = sorted(directory.glob(f"*{kind}"))
+    first, *_, last = _files(directory, kind, 2)
     one, other = first.read_bytes(), last.read_bytes()
     first.write_bytes(other)
     last.write_bytes(one)
 
 
 def _foreign(directory: Path, other: Path, kind: str) -> None:
-    theirs = min(other.glob(f"*{kind}"))
-    min(directory.glob(f"*{kind}")).write_bytes(theirs.read_bytes())
+    own, theirs = _files(directory, kind)[0], _files(other, kind)[0]
+    own.write_bytes(theirs.read_bytes())
 
 
 def _foreign_manifest(directory: Path, other: Path) -> None:

@@ -11,7 +11,7 @@ import psycopg
 
 from catalog import codec
 from conformance.damage.asking import TOLD, Answers, ask, wrong
-from conformance.damage.damages import Aimed, aimed, at_random
+from conformance.damage.damages import Aimed, NothingToDamageError, aimed, at_random
 from conformance.damage.template import USERS, Place, prepare
 from storage.check import check
 from tests.wire.server import KalamServer
@@ -98,13 +98,19 @@ def _round(directory: Path, template: Template, left: list[Aimed], random: Rando
     tally = Tally()
     damaged: dict[Place, str] = {}
     for place in random.sample(sorted(template.places), len(template.places) * 2 // 3):
+        path = directory / "cold" / template.places[place]
         if left and random.random() < 0.5:
             damage = left.pop()
-            tally.aimed += 1
+            try:
+                damage.do(path)
+                tally.aimed += 1
+            except NothingToDamageError:
+                left.insert(0, damage)
+                continue
         else:
             damage = at_random(random)
+            damage.do(path)
             tally.at_random += 1
-        damage.do(directory / "cold" / template.places[place])
         damaged[place] = damage.what
     _check(directory, template, damaged, tally)
     _ask_all(directory, template, damaged, tally)
