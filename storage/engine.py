@@ -90,7 +90,8 @@ class Engine:
         self._current = self._begin(opened)
         self._opened_at = self._current.seq
         self._views[id(self._current)] = self._current
-        self.streams = StreamRegistry(clock.now_us, self._current.seq)
+        # A commit to streams alone is not in the log: the last one may be newer than what was recovered.
+        self.streams = StreamRegistry(clock.now_us, self._log.epoch.first - 1)
         self._tablets = TabletRegistry(
             tablet_factory or self._open_tablet,
             opened.unflushed,

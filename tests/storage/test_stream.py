@@ -403,3 +403,14 @@ def test_rows_live_by_the_engines_clock(tmp_path):
     with_clock.streams.evict()
     assert len(with_clock.streams) == 0
     with_clock.close()
+
+
+def test_a_place_from_before_a_restart_is_forgotten_though_the_log_knows_of_none(tmp_path):
+    engine = open_engine(tmp_path)
+    commit(engine, insert(1, tablet=OTHER))
+    seq = commit(engine, streams=[insert(1)])
+    engine.close()
+    again = open_engine(tmp_path)
+    assert again.current.seq < seq
+    assert (seq, END) <= again.streams.forgotten(TABLET) < (commit(again, streams=[insert(1)]), 0)
+    again.close()
