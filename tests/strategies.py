@@ -1,5 +1,8 @@
 """Shared hypothesis strategies: stored values of every type (`catalog.types.table` has the forms)."""
 
+from dataclasses import replace
+from functools import partial
+
 from hypothesis import strategies as st
 
 from catalog.types import registry
@@ -16,6 +19,7 @@ from catalog.types.calendar import (
 )
 from catalog.types.interval import pack_interval
 from catalog.types.json import dump
+from catalog.types.network import Network, pack_network, unpack_network
 from catalog.types.numeric import SPECIAL
 from catalog.types.table import PgType
 from storage.layout import Value
@@ -68,6 +72,18 @@ VECTOR = st.lists(
     st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=4
 ).map(tuple)
 
+NETWORK = st.one_of(
+    st.builds(partial(Network, 1), st.integers(0, (1 << 32) - 1), st.integers(0, 32)),
+    st.builds(partial(Network, 2), st.integers(0, (1 << 128) - 1), st.integers(0, 128)),
+).map(pack_network)
+
+
+def within(value: bytes) -> bytes:
+    """Return the network that an address is in."""
+    network = unpack_network(value)
+    return pack_network(replace(network, address=network.address & network.mask))
+
+
 SCALARS: dict[PgType, st.SearchStrategy[Value]] = {
     registry.BOOL: st.booleans(),
     registry.INT2: st.integers(-(1 << 15), (1 << 15) - 1),
@@ -94,6 +110,10 @@ SCALARS: dict[PgType, st.SearchStrategy[Value]] = {
     registry.UUID: UUID,
     registry.JSON: JSON_TEXT,
     registry.JSONB: JSON_TEXT,
+    registry.INET: NETWORK,
+    registry.CIDR: NETWORK.map(within),
+    registry.MACADDR: st.binary(min_size=6, max_size=6),
+    registry.MACADDR8: st.binary(min_size=8, max_size=8),
     registry.JSONPATH: st.sampled_from(("$", 'strict $."a"[*]', '$?(@."b" > 1.5 && exists (@.*))')),
     registry.VECTOR: VECTOR,
     registry.TID: st.builds("({},{})".format, UINT32, st.integers(0, (1 << 16) - 1)),

@@ -19,7 +19,12 @@ _STORED = {
     "vector": "list of floating point numbers",
     "jsonb": "text, as PostgreSQL prints it",
 }
-_BY_KIND = {"int": "integer", "text": "text", "none": "text"}
+_BY_KIND = {
+    "int": "integer",
+    "text": "text",
+    "none": "text",
+    "bytes": "bytes that sort as the values do",
+}
 
 _INTRODUCTION = """\
 # Types

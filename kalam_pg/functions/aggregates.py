@@ -19,6 +19,7 @@ from catalog.types.registry import (
     DATE,
     FLOAT4,
     FLOAT8,
+    INET,
     INT2,
     INT4,
     INT8,
@@ -275,7 +276,7 @@ def _spread() -> list[Overload]:
 
 _ORDERED = (
     INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC, TEXT, BPCHAR, OID,
-    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL,
+    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET,
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

@@ -12,11 +12,14 @@ from catalog.types.registry import (
     DATE,
     FLOAT4,
     FLOAT8,
+    INET,
     INT2,
     INT4,
     INT8,
     INTERVAL,
     JSONB,
+    MACADDR,
+    MACADDR8,
     NAME,
     NUMERIC,
     OID,
@@ -174,7 +177,10 @@ def _zoned(left: PgType, right: PgType) -> list[Overload]:
 
 
 _INTEGERS = (INT2, INT4, INT8)
-_PLAIN = (BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID)
+_PLAIN = (
+    BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID, INET, MACADDR,
+    MACADDR8,
+)  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (
     *(o for a in _INTEGERS for b in _INTEGERS for o in _family(a, b, native=True)),

@@ -17,8 +17,8 @@ _MODULES = (
     "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current", "datetimes",
     "degrees", "fields", "floats", "formatting", "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
-    "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns", "regex",
-    "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",
+    "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
+    "regex", "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 

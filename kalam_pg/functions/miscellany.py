@@ -3,10 +3,12 @@
 import re
 
 from catalog.errors import InvalidParameterValueError
+from catalog.types.network import network_text
 from catalog.types.registry import (
     ANY,
     ANYNONARRAY,
     BOOL,
+    INET,
     INT4,
     REGTYPE,
     TEXT,
@@ -23,9 +25,11 @@ _PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([A-Za-z_\u0080-\uffff][\w$]*))\s*')
 
 
 def _text_of(value: Datum, pg_type: PgType, context: EvalContext) -> str:
-    # `||` casts to text: booleans are true and false there, not t and f.
+    # `||` casts to text: booleans are true and false there, not t and f; inet has its bits.
     if pg_type is BOOL:
         return "true" if value else "false"
+    if pg_type is INET:
+        return network_text(value)
     return to_text(value, pg_type, context.types)
 
 

@@ -12,7 +12,7 @@ _FULL_PRECISION = 0xFFFF
 # pg_type has them, this server does not: refused by name, not "does not exist".
 _NOT_BUILT = frozenset(
     """
-    bit varbit inet cidr macaddr macaddr8 money xml point lseg path box polygon line circle timetz
+    bit varbit money xml point lseg path box polygon line circle timetz
     tsvector tsquery int4range int8range numrange tsrange tstzrange daterange int4multirange
     int8multirange nummultirange tsmultirange tstzmultirange datemultirange pg_lsn txid_snapshot
     pg_snapshot xid8 refcursor regconfig regdictionary regcollation

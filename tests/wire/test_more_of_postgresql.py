@@ -77,6 +77,27 @@ SCRIPTS = {
         SELECT pg_sleep(0.01)
         ROLLBACK
         """,
+    "networks": """
+        CREATE TABLE hosts (ip inet PRIMARY KEY, net cidr, mac macaddr, m8 macaddr8, ips inet[])
+        INSERT INTO hosts SELECT ('10.0.' || n % 4 || '.' || n)::inet, ('10.' || n % 3 || '.0.0/16')::cidr, ('08:00:2b:01:02:' || lpad(to_hex(n), 2, '0'))::macaddr, NULL, ARRAY[('10.0.0.' || n)::inet, NULL, '::1'] FROM generate_series(1, 30) n
+        INSERT INTO hosts VALUES ('::1', '2001:db8::/32', '08:00:2b:01:02:03', '08:00:2b:01:02:03:04:05', '{}'), ('10.0.0.0/8', NULL, NULL, NULL, NULL), ('10.0.0.0/24', '10.0.0.0/8', NULL, NULL, NULL)
+        INSERT INTO hosts VALUES ('10.0.1.1')
+        SELECT * FROM hosts ORDER BY ip
+        SELECT net, count(*), min(ip), max(ip) FROM hosts GROUP BY net ORDER BY net
+        SELECT ip FROM hosts WHERE ip << '10.0.1.0/24' ORDER BY ip DESC
+        SELECT ip FROM hosts WHERE ip = '10.0.1.5'
+        SELECT ip FROM hosts WHERE ip >= '10.0.2.0' AND ip < '10.0.3.0' ORDER BY 1
+        SELECT count(DISTINCT net), count(DISTINCT mac) FROM hosts
+        SELECT a.ip, b.mac FROM hosts a JOIN hosts b ON a.net = b.net AND a.mac = b.mac WHERE host(a.ip) LIKE '10.0.0.%' ORDER BY 1, 2
+        SELECT ip FROM hosts WHERE net = '10.1.0.0/16' ORDER BY mac DESC LIMIT 3
+        UPDATE hosts SET net = set_masklen(net, 8) WHERE ip = '10.0.1.1'
+        SELECT ip, net, ips[1] FROM hosts WHERE ip IN ('10.0.1.1', '::1') ORDER BY ip
+        DELETE FROM hosts WHERE ip <<= '10.0.0.0/24'
+        SELECT count(*) FROM hosts
+        SELECT to_json(ip), json_agg(net) FROM hosts WHERE ip = '::1' GROUP BY ip
+        SELECT row_to_json(h) FROM hosts h WHERE ip = '::1'
+        SELECT pg_typeof(ip), ip::text || 'x', ip || 'x' FROM hosts WHERE ip = '::1'
+        """,
     "records of json": """
         SELECT * FROM jsonb_to_recordset('[{"a":1,"b":"x"},{"a":"2"},{"b":null,"c":5}]') AS t(a int, b text)
         SELECT * FROM json_to_recordset('[{"a":1,"b":{"x": 1}},{"a":2,"b":[1, 2]}]') AS t(a int, b json)
