@@ -50,6 +50,9 @@ KINDS = {
     "interval": _kind("interval", "1 day|2 hours|1 mon 3 days|-1 day|00:00:00|1 year"),
     "jsonb": _kind("jsonb", '{}|{"a": 1}|{"a": "x", "b": [1, 2]}|[1, 2, "x"]|"s"|1|null|[]|true'),
     "json": _kind("json", '{"a": 1, "a": 2}|[1, {"b": null}]|"s"|{}', sorts=False),
+    "inet": _kind("inet", "10.0.0.1|10.0.0.0/8|10.0.0.1/24|192.168.1.5|::1|2001:db8::/32"),
+    "cidr": _kind("cidr", "10.0.0.0/8|10.0.0.0/16|192.168.1.0/24|::/0"),
+    "macaddr": _kind("macaddr", "08:00:2b:01:02:03|00:00:00:00:00:00|ff:ff:ff:ff:ff:ff"),
     "ints": _kind("integer[]", "{}|{1}|{1,2,3}|{NULL,2}|{3,1}"),
     "texts": _kind("text[]", "{}|{a}|{a,b}|{NULL}|{b,a,b}"),
 }  # fmt: skip
@@ -69,8 +72,14 @@ bool:     ({int4}, {text}) = ({int4}, {text}) | ({int4}, {text}) < ({int4}, {tex
 bool:     ({int4}, {text}) IN (({int4}, {text}), ({int4}, {text})) | {int4} = ANY ({ints}) | {int4} <> ALL ({ints})
 bool:     {text} = ANY ({texts}) | {ints} @> {ints} | {ints} && {ints} | {jsonb} @> {jsonb} | {jsonb} ? 'a'
 bool:     starts_with({text}, 'a') | {date} < {timestamp} | {timestamptz} = {timestamptz} | {date} = {date}
+bool:     {inet} << {inet} | {inet} >>= {cidr} | {inet} && {inet} | {jsonb} @? '$.a' | {jsonb} @@ '$.a == 1' | jsonb_path_exists({jsonb}, '$[*] ? (@ > 1)', '{{}}', true)
+bool:     regexp_like({text}, '^A', 'i') | {inet} = {cidr} | {macaddr} < {macaddr}
 bool:     {int4} IN (1, 2, NULL) | {int4} NOT IN (3, NULL) | COALESCE({bool}, false) | {text} > 'a' COLLATE "C"
 bool:     CASE WHEN {bool} THEN {bool} ELSE {bool} END | CASE WHEN {int4} = 0 THEN false ELSE true END
+int4:     regexp_count({text}, '[ab]') | regexp_instr({text}, 'b') | masklen({inet}) | family({inet}) | width_bucket({int4}, ARRAY[1, 3, 5]) | gcd({int4}, 6)
+inet:     {inet} | COALESCE({inet}, {inet}) | broadcast({inet}) | netmask({inet}) | ~{inet} | CASE WHEN {bool} THEN {inet} ELSE {cidr} END | GREATEST({inet}, {inet})
+cidr:     {cidr} | network({inet}) | COALESCE({cidr}, {cidr})
+macaddr:  {macaddr} | trunc({macaddr}) | NULLIF({macaddr}, {macaddr})
 int2:     {int2} | COALESCE({int2}, {int2}) | GREATEST({int2}, {int2}) | CASE WHEN {bool} THEN {int2} END
 int4:     {int4} + {int4} | {int4} - {int4} | {int4} * {int2} | {int4} / 3 | {int4} % 5 | - {int4} | abs({int4})
 int4:     length({text}) | char_length({varchar}) | octet_length({bytea}) | position('b' in {text}) | {int2} + {int2}::int
@@ -93,6 +102,8 @@ text:     COALESCE({text}, {text}) | NULLIF({text}, {text}) | replace({text}, 'a
 text:     CASE WHEN {bool} THEN {text} ELSE {text} END | concat({text}, {int4}, {bool}) | repeat({text}, 2) | reverse({text}) | md5({text})
 text:     {numeric}::text | {num2}::text | {float8}::text | {uuid}::text | {timestamp}::text | {interval}::text | {jsonb}::text | {ints}::text
 text:     lpad({text}, 4, '*') | split_part({text}, 'b', 1) | {jsonb} ->> 'a' | {jsonb} #>> '{{b,0}}' | {json} ->> 'a' | GREATEST({text}, {text})
+text:     to_char({numeric}, 'S9G999D99') | to_char({int4}, 'FM000th') | to_char({timestamp}, 'Dy DD Mon YYYY HH12:MI:SS am') | to_char({interval}, 'HH24:MI:SS') | {inet}::text | host({inet}) | abbrev({cidr}) | {macaddr}::text
+text:     regexp_substr({text}, '[ab]+') | regexp_replace({text}, '[ab]', 'x', 1, 2) | json_extract_path_text({json}, 'a') | concat_ws('-', VARIADIC {texts})
 text:     initcap({text}) | regexp_replace({text}, '[ab]', '<&>') | to_char({int4}, 'FM999') | to_char({date}, 'YYYY-MM-DD') | array_to_string({texts}, ',')
 text:     {varchar}::text | {bpchar}::text | encode({bytea}, 'hex') | ({texts})[1] | format('%s-%s', {text}, {int4}) | jsonb_typeof({jsonb}) | {jsonb} ->> 0
 varchar:  {varchar} | COALESCE({varchar}, {varchar})
@@ -103,9 +114,9 @@ date:     {date} | {date} + {int2} | COALESCE({date}, {date}) | {timestamp}::dat
 time:     {time} | {timestamp}::time | COALESCE({time}, {time})
 timestamp: {timestamp} | {timestamp} + {interval} | {date} + {time} | COALESCE({timestamp}, {timestamp}) | date_trunc('month', {timestamp}) | {timestamptz} AT TIME ZONE 'UTC' | {date}::timestamp
 timestamptz: {timestamptz} | {timestamptz} - {interval} | {timestamptz} + interval '1 day' | date_trunc('day', {timestamptz}) | {timestamp} AT TIME ZONE 'Europe/Berlin' | COALESCE({timestamptz}, {timestamptz})
-interval: {interval} | {interval} + {interval} | {interval} * 2 | COALESCE({interval}, {interval}) | {time} - {time}
-jsonb:    {jsonb} | {jsonb} -> 'a' | {jsonb} -> 0 | {jsonb} -> 'b' | to_jsonb({int4}) | to_jsonb({text}) | jsonb_build_object('k', {int4}, 'v', {text}) | jsonb_build_array({int4}, {jsonb}) | COALESCE({jsonb}, {jsonb}) | to_jsonb({ints}) | {jsonb} #> '{{b}}'
-json:     {json} | {json} -> 'a' | row_to_json(ROW({int4}, {text})) | json_build_array({int4}, {date})
+interval: make_interval(days => {int4}, hours => {int2}) | {interval} | {interval} + {interval} | {interval} * 2 | COALESCE({interval}, {interval}) | {time} - {time}
+jsonb:    jsonb_path_query_array({jsonb}, '$.**') | jsonb_path_query_first({jsonb}, '$.b[*]') | jsonb_strip_nulls({jsonb}) | {jsonb} | {jsonb} -> 'a' | {jsonb} -> 0 | {jsonb} -> 'b' | to_jsonb({int4}) | to_jsonb({text}) | jsonb_build_object('k', {int4}, 'v', {text}) | jsonb_build_array({int4}, {jsonb}) | COALESCE({jsonb}, {jsonb}) | to_jsonb({ints}) | {jsonb} #> '{{b}}'
+json:     json_strip_nulls({json}) | {json} | {json} -> 'a' | row_to_json(ROW({int4}, {text})) | json_build_array({int4}, {date})
 ints:     {ints} | {ints} || {int4} | ARRAY[{int4}, {int4}] | array_append({ints}, {int4}) | COALESCE({ints}, {ints}) | array_remove({ints}, {int4}) | {ints} || {ints}
 texts:    {texts} | ARRAY[{text}] | string_to_array({text}, 'b') | COALESCE({texts}, {texts}) | {texts} || {text}
 """
@@ -113,6 +124,10 @@ texts:    {texts} | ARRAY[{text}] | string_to_array({text}, 'b') | COALESCE({tex
 _AGGREGATES = r"""
 int8:     count(*) | count({any}) | count(DISTINCT {sorted}) | sum({int4}) | sum({int2}) | sum(DISTINCT {int4})
 numeric:  sum({int8}) | avg({int4}) | sum({num2}) | sum({numeric}) | avg({numeric}) | avg({num2}) | avg({int8}) | stddev({int4}) | var_pop({int4}) | variance({num2})
+float8:   corr({int4}, {int2}) | regr_slope({int4}, {int2}) | covar_pop({int4}, {int2}) | percentile_cont(0.3) WITHIN GROUP (ORDER BY {int4})
+int4:     percentile_disc(0.4) WITHIN GROUP (ORDER BY {int4}) | mode() WITHIN GROUP (ORDER BY {int4})
+inet:     max({inet}) | min({inet})
+int8:     regr_count({int4}, {int8})
 float8:   max({float8}) | min({float8}) | avg({float4}) | sum({int4}::float8)
 bool:     bool_and({bool}) | bool_or({bool}) | every({bool})
 int4:     min({int4}) | max({int4}) | bit_or({int4}) | bit_and({int4})
