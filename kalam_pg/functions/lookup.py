@@ -14,8 +14,9 @@ from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
-    "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current", "datetimes",
-    "degrees", "fields", "floats", "formatting", "identifiers", "integers", "jsonbuild",
+    "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current",
+    "datetimes", "degrees", "elements", "fields", "floats", "formatting", "identifiers", "integers",
+    "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
     "regex", "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",

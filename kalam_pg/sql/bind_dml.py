@@ -13,6 +13,8 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.model import Table, View
+from kalam_pg.functions.elements import OVERLOADS as PARTS
+from kalam_pg.sql.bind_elements import parts_of, with_element
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import alias_of, bind_from, scan_table
 from kalam_pg.sql.bind_query import bind_query
@@ -24,6 +26,7 @@ from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Binding, Level, find_relation, table_columns
 from kalam_pg.sql.tree import (
     Assignment,
+    Call,
     Delete,
     Expr,
     FromItem,
@@ -173,7 +176,13 @@ def bind_assignments(
     for node in nodes:
         target, value = node.args["this"], node.args["expression"]
         several = type(target) is exp.Tuple
+        if type(target) is exp.Bracket:
+            _assign_element(level, table, node, found)
+            continue
         columns = target.expressions if several else [target]
+        for column in columns:
+            if type(column) is exp.Bracket:
+                raise unsupported("assignment to a part of a column among several", column)
         indexes = [column_index(table, c.args["this"].args["this"], position(c)) for c in columns]
         for index in indexes:
             if index in found or indexes.count(index) > 1:
@@ -187,6 +196,26 @@ def bind_assignments(
         found.update(zip(indexes, made, strict=True))
     level.clause = ""
     return tuple(found.values())
+
+
+def _assign_element(
+    level: Level, table: Table, node: exp.Expr, found: dict[int, Assignment]
+) -> None:
+    """SET a[1] = …: several parts of a column may be assigned to, one after another."""
+    target = node.args["this"]
+    column, _ = parts_of(target)
+    index = column_index(table, column.args["this"].args["this"], position(column))
+    slot = table.columns[index]
+    check_generated(slot.name, slot.generated, slot.identity, "", insert=False)
+    before = found.get(index)
+    if before is None:
+        now = level.items[0].ref(index, position(column))
+    elif isinstance(before.expr, Call) and before.expr.overload in PARTS:
+        now = before.expr
+    else:
+        raise SqlSyntaxError(f'multiple assignments to same column "{slot.name}"')
+    value = node.args["expression"]
+    found[index] = Assignment(index, with_element(level, slot, now, target, value))
 
 
 def _assignment(level: Level, table: Table, index: int, node: exp.Expr) -> Assignment:

@@ -190,7 +190,7 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
     if arg.type is types.JSONB:
         texts = types.array_of(types.TEXT)
         assert texts is not None
-        path = tuple(_json_step(level, step) for step in written)
+        path = tuple(json_step(level, step) for step in written)
         at = position(node)
         return apply_operator(level, "#>", (arg, _folded_array(path, texts, at)), at)
     element = arg.type.element
@@ -208,22 +208,23 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
             raise unsupported(f"a slice of {arg.type.sql_name}", node)
         bounds = tuple([_slice(level, index) for index in written])
         return Slice(arg, bounds, arg.type, arg.typmod, position(node))
-    indexes = tuple(_array_index(level, index) for index in written)
+    indexes = tuple(array_index(level, index) for index in written)
     return Subscript(arg, indexes, element, arg.typmod, position(node))
 
 
 def _slice(level: Level, index: exp.Expr) -> tuple[Expr | None, Expr | None]:
     """The bounds of one dimension; a single index beside slices is an upper one, from 1 on."""
     if type(index) is not exp.Slice:
-        return Const(1, types.INT4), _array_index(level, index)
+        return Const(1, types.INT4), array_index(level, index)
     lower, upper = index.args.get("this"), index.args.get("expression")
     return (
-        None if lower is None else _array_index(level, lower),
-        None if upper is None else _array_index(level, upper),
+        None if lower is None else array_index(level, lower),
+        None if upper is None else array_index(level, upper),
     )
 
 
-def _array_index(level: Level, index: exp.Expr) -> Expr:
+def array_index(level: Level, index: exp.Expr) -> Expr:
+    """A subscript of an array as integer."""
     cast = coerce(level.state, bind_expr(level, index), types.INT4, "a")
     if cast is None:
         raise DatatypeMismatchError(
@@ -232,7 +233,7 @@ def _array_index(level: Level, index: exp.Expr) -> Expr:
     return cast
 
 
-def _json_step(level: Level, step: exp.Expr) -> Expr:
+def json_step(level: Level, step: exp.Expr) -> Expr:
     """A key or a position as text, the way a path has it."""
     if type(step) is exp.Slice:
         raise DatatypeMismatchError(

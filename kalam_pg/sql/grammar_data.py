@@ -113,9 +113,19 @@ class Grammar(QueryGrammar):
             node.meta["row"] = True
         return node
 
-    def _target_column(self) -> exp.Column:
-        name = self._insert_column()
-        return mark(exp.Column(this=name), name.meta["start"])
+    def _target_column(self) -> exp.Expr:
+        name = self.identifier()
+        target: exp.Expr = mark(exp.Column(this=name), name.meta["start"])
+        while self.at("["):
+            token = self.advance()
+            index = self.expression()
+            if self.at(":"):
+                self.unsupported("assignment to a slice")
+            self.expect("]")
+            target = mark(exp.Bracket(this=target, expressions=[index]), token.start)
+        if self.at("."):
+            self.unsupported("assignment to a part of a column")
+        return target
 
     def _changed_table(self, *, before: str) -> exp.Table:
         """relation_expr_opt_alias; the word `before` begins what follows."""

@@ -98,6 +98,40 @@ SCRIPTS = {
         SELECT row_to_json(h) FROM hosts h WHERE ip = '::1'
         SELECT pg_typeof(ip), ip::text || 'x', ip || 'x' FROM hosts WHERE ip = '::1'
         """,
+    "assignment to elements": """
+        CREATE TABLE parts (id int PRIMARY KEY, a int[], t text[], j jsonb, n int, v varchar(3)[])
+        INSERT INTO parts VALUES (1, '{1,2,3}', '{x}', '{"k": [1, 2], "o": {"p": 1}}', 5, '{}'), (2, NULL, NULL, NULL, 6, NULL), (3, '{}', '{a,NULL}', '[1, 2]', 7, '{ab}')
+        UPDATE parts SET a[1] = 10, a[2] = a[1] + n WHERE id = 1 RETURNING *
+        UPDATE parts SET a[1] = n, t[1] = 'new' WHERE id = 2 RETURNING *
+        UPDATE parts SET a[6] = 6 WHERE id = 1 RETURNING a
+        UPDATE parts SET a[NULL] = 6 WHERE id = 1
+        UPDATE parts SET a['x'] = 6 WHERE id = 1
+        UPDATE parts SET a[1] = 'x' WHERE id = 1
+        UPDATE parts SET a[1] = NULL WHERE id = 1 RETURNING a
+        UPDATE parts SET a[1][1] = 5 WHERE id = 1
+        UPDATE parts SET t[2] = upper(t[1]) WHERE id = 3 RETURNING t
+        UPDATE parts SET n[1] = 5
+        UPDATE parts SET nosuch[1] = 5
+        UPDATE parts SET a = '{9}', a[1] = 5 WHERE id = 1
+        UPDATE parts SET a[1] = 5, a = '{9}' WHERE id = 1
+        UPDATE parts SET j['k'] = '"new"', j['z']['y'] = '{"q": 1}' WHERE id = 1 RETURNING j
+        UPDATE parts SET j['o']['p'] = to_jsonb(n) WHERE id = 1 RETURNING j
+        UPDATE parts SET j['a'] = '1' WHERE id = 2 RETURNING j
+        UPDATE parts SET j[4] = '5' WHERE id = 3 RETURNING j
+        UPDATE parts SET j[0]['a'] = '5' WHERE id = 3
+        UPDATE parts SET j[-1] = '"last"' WHERE id = 3 RETURNING j
+        UPDATE parts SET j[-9] = '"last"' WHERE id = 3
+        UPDATE parts SET j['x'] = '1' WHERE id = 3
+        UPDATE parts SET j['k'] = 5 WHERE id = 1
+        UPDATE parts SET j['k'] = NULL WHERE id = 1 RETURNING j
+        UPDATE parts SET j = NULL WHERE id = 2
+        UPDATE parts SET j[2]['a'][1] = '7' WHERE id = 2 RETURNING j
+        UPDATE parts SET v[1] = 'abcd' WHERE id = 3
+        UPDATE parts SET v[2] = 'abc' WHERE id = 3 RETURNING v
+        UPDATE parts p SET a[1] = q.n FROM parts q WHERE q.id = p.id AND p.id < 3 RETURNING p.id, p.a
+        INSERT INTO parts (id, a) VALUES (1, '{7}') ON CONFLICT (id) DO UPDATE SET a[1] = excluded.a[1], j['up'] = 'true' RETURNING a, j
+        SELECT * FROM parts ORDER BY id
+        """,
     "records of json": """
         SELECT * FROM jsonb_to_recordset('[{"a":1,"b":"x"},{"a":"2"},{"b":null,"c":5}]') AS t(a int, b text)
         SELECT * FROM json_to_recordset('[{"a":1,"b":{"x": 1}},{"a":2,"b":[1, 2]}]') AS t(a int, b json)
