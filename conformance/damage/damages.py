@@ -206,15 +206,24 @@ def _swapped(directory: Path, kind: str) -> None:
     last.write_bytes(one)
 
 
+def _check_another(directory: Path, other: Path) -> None:
+    """A tablet's own file in its own place is no damage."""
+    if directory.parts[-2:] == other.parts[-2:]:
+        raise NothingToDamageError
+
+
 def _foreign(directory: Path, other: Path, kind: str) -> None:
+    _check_another(directory, other)
     own, theirs = _files(directory, kind)[0], _files(other, kind)[0]
     own.write_bytes(theirs.read_bytes())
 
 
 def _foreign_manifest(directory: Path, other: Path) -> None:
+    _check_another(directory, other)
     newest_manifest(directory).write_bytes(newest_manifest(other).read_bytes())
 
 
 def _all_foreign(directory: Path, other: Path) -> None:
+    _check_another(directory, other)
     shutil.rmtree(directory)
     shutil.copytree(other, directory)

@@ -17,6 +17,9 @@ class Ears:
     def wake(self):
         self.woken += 1
 
+    def push(self, bodies):
+        return False
+
     def overflow(self):
         raise AssertionError
 

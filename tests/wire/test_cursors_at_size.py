@@ -84,7 +84,8 @@ def test_a_held_cursor_is_on_the_disk_and_goes_with_its_session(small: KalamServ
         assert root.execute("FETCH c").fetchone() == (ROWS, f"row number {ROWS}")
         assert memory_mb(small, "VmHWM") - before < ALLOWED_MB
         assert spilled(small) == 1
-        assert list((small.directory / "spill").iterdir()) == []
+        # It has no name; what has one are the workers' directories.
+        assert [path for path in (small.directory / "spill").rglob("*") if path.is_file()] == []
     with small.root() as root:
         root.execute("SELECT 1")
         assert spilled(small) == 0

@@ -156,7 +156,9 @@ def test_what_is_not_answered_here_is_an_engines(root, statement):
 
 
 def test_verbose_tells_output_schema_and_what_the_engine_is_asked(root):
-    text = explained(root, "VERBOSE SELECT conv, count(*) OVER () FROM m")
+    with root.transaction(force_rollback=True):
+        root.execute("SET LOCAL kalam.in_process_queries = off")
+        text = explained(root, "VERBOSE SELECT conv, count(*) OVER () FROM m")
     assert "SQL: SELECT " in text
     assert "Output: conv, count(*) OVER ()" in text
     assert "Engine Scan on x.m" in text

@@ -242,7 +242,6 @@ FILES = (
     "SELECT * FROM information_schema.df_settings",
     "SELECT * FROM sqlite_master",
     "SELECT sqlite_version()",
-    "LOCK TABLE hurt.t",
     "VACUUM",
     "ALTER SYSTEM SET x = 1",
 )
