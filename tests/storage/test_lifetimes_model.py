@@ -366,7 +366,7 @@ def compare(tablet, view, rows):
 
 
 Lifetimes.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -22,7 +22,8 @@ class PseudoTerminal:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *command],  # Ctrl-C reaches who has it as controlling terminal.
+            # Ctrl-C reaches who has it as controlling terminal, also when the tests run in the background.
+            ["setsid", "--ctty", "env", "--default-signal=INT", *command],
             stdin=slave, stdout=slave, stderr=slave,
             env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environment},
         )  # fmt: skip

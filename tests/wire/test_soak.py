@@ -4,7 +4,7 @@ import pytest
 
 from conformance.soak.run import Soak
 
-SECONDS = 25
+SECONDS = 15
 SEED = 20261128
 
 

@@ -190,7 +190,7 @@ class Life:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     key=st.sampled_from(KEYS),
     steps=STEPS,
