@@ -6,21 +6,18 @@ from dataclasses import replace
 from catalog.errors import (
     DuplicateColumnError,
     FeatureNotSupportedError,
-    InsufficientPrivilegeError,
     InvalidColumnReferenceError,
-    InvalidSchemaNameError,
     UndefinedColumnError,
     UndefinedParameterError,
-    UndefinedTableError,
     WrongObjectTypeError,
 )
-from catalog.model import Role, Table
-from catalog.snapshot import SYSTEM_SCHEMAS
+from catalog.model import Table
 from kalam_pg.query.execution import Result
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.sessions import following, long_texts, subscribing, table_locks
+from kalam_pg.sessions.copy_ends import check_client, not_there
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.copy_options import CopyFormat, copy_format
@@ -30,19 +27,13 @@ from kalam_pg.sql.statements_copy import CopyTo
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 
-_RIGHTS = {
-    "file": "must be superuser or have privileges of the pg_write_server_files role to COPY to a file",
-    "program": "must be superuser or have privileges of the pg_execute_server_program role to COPY to "
-    "or from an external program",
-}
-
 
 def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
     """The rows, to be written by `Result.copy`.
 
     Raises 42501, 42P01, 42703, 42809, what `copy_format` raises, 42P10, and what the query raises.
     """
-    _check_target(sql, statement)
+    check_client(sql, statement.target, reading=False)
     query = statement.query
     if query is None:
         query = _query_of_table(sql, statement)
@@ -84,22 +75,6 @@ def _written(
     )
 
 
-def _check_target(sql: SqlSession, statement: CopyTo) -> None:
-    """Raise 42501 or 0A000 for anything but STDOUT."""
-    target = statement.target
-    if target == "stdout":
-        return
-    if sql.user.role is not Role.SYSTEM:
-        raise InsufficientPrivilegeError(
-            _RIGHTS[target],
-            hint="Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
-        )
-    raise FeatureNotSupportedError(
-        f"COPY to a {target} of the server is not supported",
-        hint="Use COPY ... TO STDOUT, or psql's \\copy.",
-    )
-
-
 def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
     """The query of a table's rows. Raises 3F000, 42P01, 42809, 42703, 42701."""
     name = statement.table
@@ -114,10 +89,7 @@ def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
             hint="Try the COPY (SELECT ...) TO variant.",
         )
     elif virtual_columns(name.schema or "pg_catalog", name.name) is None:
-        schema = name.schema
-        if schema and schema not in SYSTEM_SCHEMAS and sql.snapshot.namespace(schema) is None:
-            raise InvalidSchemaNameError(f'schema "{schema}" does not exist')
-        raise UndefinedTableError(f'relation "{name}" does not exist')
+        raise not_there(sql, name)
     columns = ", ".join([_quoted(column) for column, _ in statement.columns]) or "*"
     table = ".".join([_quoted(part) for part in (name.schema, name.name) if part])
     (query,) = parse(f"SELECT {columns} FROM {table}")  # noqa: S608 -- quoted names

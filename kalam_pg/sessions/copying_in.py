@@ -3,16 +3,12 @@
 from dataclasses import replace
 
 from catalog.errors import (
-    FeatureNotSupportedError,
     InsufficientPrivilegeError,
     InvalidColumnReferenceError,
-    InvalidSchemaNameError,
-    UndefinedTableError,
     WrongObjectTypeError,
 )
-from catalog.model import Role, Table
+from catalog.model import Table
 from catalog.privileges import Action, check_table
-from catalog.snapshot import SYSTEM_SCHEMAS
 from catalog.types.registry import BOOL
 from kalam_pg.query.copy_in import CopyPlan
 from kalam_pg.query.execution import Result
@@ -22,6 +18,7 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_reading import CopyReader
 from kalam_pg.sessions import table_locks
+from kalam_pg.sessions.copy_ends import check_client, not_there
 from kalam_pg.sessions.copying import check_names
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.bind import bind_expression
@@ -30,19 +27,13 @@ from kalam_pg.sql.statements_copy import CopyFrom
 from kalam_pg.sql.to_python import compile_expr
 from storage.errors import KalamError
 
-_RIGHTS = {
-    "file": "must be superuser or have privileges of the pg_read_server_files role to COPY from a file",
-    "program": "must be superuser or have privileges of the pg_execute_server_program role to COPY to "
-    "or from an external program",
-}
-
 
 def run(sql: SqlSession, statement: CopyFrom) -> Steps[Result]:
     """The table is open for the rows, which the client is to send (`Result.copy_in`).
 
     Raises 42501, 42P01, 42703, 42809, 25006, what `copy_format` raises, 42P10, and what locks raise.
     """
-    _check_source(sql, statement)
+    check_client(sql, statement.source, reading=True)
     transaction = sql.begin_implicit()
     deadline = table_locks.statement_deadline(sql)
     while True:
@@ -76,22 +67,6 @@ def _plan(sql: SqlSession, statement: CopyFrom) -> CopyPlan:
     )
 
 
-def _check_source(sql: SqlSession, statement: CopyFrom) -> None:
-    """Raise 42501 or 0A000 for anything but STDIN."""
-    source = statement.source
-    if source == "stdin":
-        return
-    if sql.user.role is not Role.SYSTEM:
-        raise InsufficientPrivilegeError(
-            _RIGHTS[source],
-            hint="Anyone can COPY to stdout or from stdin. psql's \\copy command also works for anyone.",
-        )
-    raise FeatureNotSupportedError(
-        f"COPY from a {source} of the server is not supported",
-        hint="Use COPY ... FROM STDIN, or psql's \\copy.",
-    )
-
-
 def _table(sql: SqlSession, statement: CopyFrom) -> Table:
     """The table that is copied to. Raises 3F000, 42P01, 42809, 42501."""
     name = statement.table
@@ -105,10 +80,7 @@ def _table(sql: SqlSession, statement: CopyFrom) -> Table:
         )
     if virtual_columns(name.schema or "pg_catalog", name.name) is not None:
         raise InsufficientPrivilegeError(f"permission denied for table {name.name}")
-    schema = name.schema
-    if schema and schema not in SYSTEM_SCHEMAS and sql.snapshot.namespace(schema) is None:
-        raise InvalidSchemaNameError(f'schema "{schema}" does not exist')
-    raise UndefinedTableError(f'relation "{name}" does not exist')
+    raise not_there(sql, name)
 
 
 def _sent(table: Table, statement: CopyFrom) -> tuple[int, ...]:
