@@ -16,8 +16,8 @@ _SERIAL = {
 }
 
 
-def table_constraint(reader: StatementReader) -> TableConstraint:
-    """TableConstraint: a constraint among the columns."""
+def table_constraint(reader: StatementReader, *, added: bool = False) -> TableConstraint:
+    """TableConstraint: a constraint among the columns, or one that ALTER TABLE has `added`."""
     name = reader.column_name() if reader.accept("constraint") else ""
     if reader.accept("check"):
         constraint = TableConstraint("c", name, check=_check(reader))
@@ -32,6 +32,8 @@ def table_constraint(reader: StatementReader) -> TableConstraint:
         reader.unsupported("EXCLUDE")
     else:
         reader.fail()
+    if added and constraint.kind == "c" and reader.accept("not", "valid"):
+        constraint = replace(constraint, not_valid=True)
     _attributes(reader)
     return constraint
 

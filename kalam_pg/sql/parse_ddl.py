@@ -1,7 +1,7 @@
 """CREATE, DROP, ALTER and COMMENT by what they are about; namespaces and views."""
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql import parse_tables, parse_users
+from kalam_pg.sql import parse_alter, parse_tables, parse_users
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     CommentOn,
@@ -120,7 +120,7 @@ def alter(reader: StatementReader) -> Statement:
     if reader.at(*_KINDS) and reader.peek().key == "table":
         reader.advance()
     if reader.accept("table"):
-        return parse_tables.alter_table(reader)
+        return parse_alter.alter_table(reader)
     if reader.at(*_NAMESPACES):
         reader.advance()
         name = reader.column_name()
@@ -131,8 +131,8 @@ def alter(reader: StatementReader) -> Statement:
         return RenameNamespace(name, reader.column_name())
     if reader.at(*_ROLES):
         return parse_users.alter_user(reader)
-    if reader.at("view"):
-        return _whole(reader, "ALTER VIEW")
+    if reader.accept("view"):
+        return parse_alter.alter_relation(reader, "view")
     return _other(reader, "ALTER")
 
 

@@ -1,18 +1,14 @@
-"""CREATE TABLE in KalamDB's three generations, ALTER TABLE, TRUNCATE."""
+"""CREATE TABLE in KalamDB's three generations, TRUNCATE."""
 
 from dataclasses import dataclass, field
 
 from catalog.errors import UndefinedObjectError
 from kalam_pg.sql import parse_derived
-from kalam_pg.sql.keywords import NOT_A_NAME
-from kalam_pg.sql.parse_columns import collation, column_definition, table_constraint
+from kalam_pg.sql.parse_columns import column_definition, table_constraint
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
-    AlterAction,
-    AlterTable,
     ColumnDefinition,
     CreateTable,
-    Statement,
     TableConstraint,
     TableName,
     Truncate,
@@ -196,82 +192,7 @@ def _option(reader: StatementReader) -> tuple[str, str]:
     return name, reader.label()
 
 
-# ------------------------------------------------------------------ ALTER TABLE, TRUNCATE
-
-
-def alter_table(reader: StatementReader) -> Statement:
-    """Behind ALTER TABLE."""
-    if_exists = reader.if_exists()
-    reader.accept("only")
-    name = reader.table_name()
-    if reader.accept("rename"):
-        action = _rename(reader)
-        return AlterTable(name, (action,), if_exists)
-    actions = reader.many(lambda: _action(reader, name.name))
-    return AlterTable(name, tuple(actions), if_exists)
-
-
-def _rename(reader: StatementReader) -> AlterAction:
-    if reader.accept("to"):
-        return AlterAction("rename_to", new_name=reader.column_name())
-    if reader.at("constraint"):
-        reader.unsupported("RENAME CONSTRAINT")
-    reader.accept("column")
-    column = reader.column_name()
-    reader.expect("to")
-    return AlterAction("rename_column", column, reader.column_name())
-
-
-def _action(reader: StatementReader, table: str) -> AlterAction:
-    if reader.accept("add"):
-        if reader.at("constraint", "primary", "unique", "check", "foreign"):
-            reader.unsupported("ADD CONSTRAINT")
-        reader.accept("column")
-        if_not_exists = reader.if_not_exists()
-        definition, _ = column_definition(reader, table)
-        return AlterAction(
-            "add_column", definition.name, definition=definition, if_not_exists=if_not_exists
-        )
-    if reader.accept("drop"):
-        if reader.at("constraint"):
-            reader.unsupported("DROP CONSTRAINT")
-        reader.accept("column")
-        if_exists = reader.if_exists()
-        column = reader.column_name()
-        reader.cascade()
-        return AlterAction("drop_column", column, if_exists=if_exists)
-    if reader.accept("alter"):
-        reader.accept("column")
-        return _alter_column(reader)
-    if reader.accept("set"):
-        return AlterAction("set_options", options=tuple(option_list(reader)))
-    if reader.token.kind == "word" and reader.token.value not in NOT_A_NAME:
-        reader.unsupported(f"ALTER TABLE … {reader.token.value.upper()}")
-    return reader.fail()
-
-
-def _alter_column(reader: StatementReader) -> AlterAction:
-    column = reader.column_name()
-    if reader.accept("set", "default"):
-        return AlterAction("set_default", column, default=reader.expression_text())
-    if reader.accept("drop", "default"):
-        return AlterAction("drop_default", column)
-    if reader.accept("set", "not", "null"):
-        return AlterAction("set_not_null", column)
-    if reader.accept("drop", "not", "null"):
-        return AlterAction("drop_not_null", column)
-    if not reader.accept("set", "data"):
-        reader.accept("set")
-    if reader.accept("type"):
-        written = reader.type_name()
-        if reader.at("collate"):
-            collation(reader)
-        if reader.at("using"):
-            reader.unsupported("ALTER COLUMN TYPE … USING")
-        return AlterAction("set_type", column, type=written)
-    if reader.token.kind == "word":
-        reader.unsupported(f"ALTER COLUMN … {reader.token.value.upper()}")
-    return reader.fail()
+# ------------------------------------------------------------------ TRUNCATE
 
 
 def truncate(reader: StatementReader) -> Truncate:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from kalam_pg.sql.statements_alter import AlterTable
 from kalam_pg.sql.statements_copy import CopyStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
@@ -110,12 +111,16 @@ class ColumnDefinition:
 
 @dataclass(frozen=True, slots=True)
 class TableConstraint:
-    """kind: "p" | "u" | "c"; columns for the first two, check text for the last."""
+    """kind: "p" | "u" | "c"; columns for the first two, check text for the last.
+
+    not_valid: of one that is added: rows that are there may break it.
+    """
 
     kind: str
     name: str = ""
     columns: tuple[str, ...] = ()
     check: str = ""
+    not_valid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,32 +147,6 @@ class DropTable:
 @dataclass(frozen=True, slots=True)
 class Truncate:
     names: tuple[TableName, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AlterTable:
-    """actions: what to change, in order; see `AlterAction`."""
-
-    name: TableName
-    actions: tuple["AlterAction", ...]
-    if_exists: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AlterAction:
-    """kind: add_column | drop_column | rename_column | set_type | set_default | drop_default |
-    set_not_null | drop_not_null | rename_to | set_options. The other fields as the kind needs.
-    """
-
-    kind: str
-    column: str = ""
-    new_name: str = ""
-    definition: ColumnDefinition | None = None
-    type: TypeName | None = None
-    default: str = ""
-    options: tuple[tuple[str, str], ...] = ()
-    if_exists: bool = False
-    if_not_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from kalam_pg.sql import statements as s
+from kalam_pg.sql import statements_alter as a
 from kalam_pg.sql.parse import column_names, parse, parse_message
 from storage.errors import KalamError
 
@@ -189,15 +190,52 @@ def test_alter_table_is_a_list_of_actions():
         "ALTER b TYPE bigint, ALTER COLUMN b SET DEFAULT 1 + 1, ALTER b DROP NOT NULL, SET (TTL = 1)"
     )
     assert isinstance(alter, s.AlterTable)
-    assert [(a.kind, a.column) for a in alter.actions] == [
-        ("add_column", "x"), ("drop_column", "z"), ("set_type", "b"), ("set_default", "b"),
-        ("drop_not_null", "b"), ("set_options", ""),
-    ]  # fmt: skip
-    assert alter.actions[0].if_not_exists
-    assert alter.actions[3].default == "1 + 1"
-    renamed = one("ALTER TABLE t RENAME a TO b")
-    assert isinstance(renamed, s.AlterTable)
-    assert renamed.actions == (s.AlterAction("rename_column", "a", "b"),)
+    added, *others = alter.actions
+    assert isinstance(added, a.AddColumn)
+    assert (added.definition.name, added.definition.default, added.if_not_exists) == (
+        *("x", "'y'", True),
+    )
+    assert others == [
+        a.DropColumn("z"),
+        a.SetType("b", s.TypeName("int8", position=100)),
+        a.SetDefault("b", "1 + 1"),
+        a.SetNotNull("b", not_null=False),
+        a.SetOptions((("TTL", "1"),)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("RENAME a TO b", a.RenameColumn("a", "b")),
+        ("RENAME COLUMN a TO b", a.RenameColumn("a", "b")),
+        ("RENAME TO b", a.RenameTo("b")),
+        ("RENAME CONSTRAINT a TO b", a.RenameConstraint("a", "b")),
+        ("SET SCHEMA x", a.SetSchema("x")),
+        ("OWNER TO alice", a.OwnerTo("alice")),
+        ("DROP IF EXISTS a CASCADE", a.DropColumn("a", if_exists=True, cascade=True)),
+        ("DROP CONSTRAINT IF EXISTS c", a.DropConstraint("c", if_exists=True)),
+        ("VALIDATE CONSTRAINT c", a.ValidateConstraint("c")),
+        ("ALTER a SET NOT NULL", a.SetNotNull("a", not_null=True)),
+        ("ALTER a DROP DEFAULT", a.SetDefault("a")),
+        ("ALTER a SET DATA TYPE text USING b || 'x'",
+         a.SetType("a", s.TypeName("text", position=42), "b || 'x'")),
+        ("ADD CHECK (a > 1) NOT VALID",
+         a.AddConstraint(s.TableConstraint("c", check="a > 1", not_valid=True))),
+        ("ADD CONSTRAINT c UNIQUE (a)", a.AddConstraint(s.TableConstraint("u", "c", ("a",)))),
+        ("RESET (ttl_seconds)", a.SetOptions((("TTL_SECONDS", ""),), reset=True)),
+    ],
+)  # fmt: skip
+def test_what_alter_table_does(text, action):
+    altered = one(f"ALTER TABLE ONLY t {text}")
+    assert isinstance(altered, s.AlterTable)
+    assert altered.actions == (action,)
+
+
+def test_a_view_is_renamed_as_a_table_is():
+    assert one("ALTER VIEW IF EXISTS v RENAME TO w") == s.AlterTable(
+        s.TableName("", "v", 22), (a.RenameTo("w"),), if_exists=True, kind="view"
+    )
 
 
 def test_views_keep_their_query_as_it_stands():

@@ -1,0 +1,167 @@
+"""ALTER TABLE, and what ALTER VIEW, INDEX and SEQUENCE have in common with it."""
+
+from catalog.errors import SqlSyntaxError
+from kalam_pg.sql.keywords import NOT_A_NAME
+from kalam_pg.sql.parse_columns import collation, column_definition, table_constraint
+from kalam_pg.sql.parse_tables import option_list
+from kalam_pg.sql.reader import StatementReader
+from kalam_pg.sql.statements_alter import (
+    AddColumn,
+    AddConstraint,
+    AlterAction,
+    AlterTable,
+    DropColumn,
+    DropConstraint,
+    OwnerTo,
+    RenameColumn,
+    RenameConstraint,
+    RenameTo,
+    SetDefault,
+    SetNotNull,
+    SetOptions,
+    SetSchema,
+    SetType,
+    ValidateConstraint,
+)
+
+_CONSTRAINTS = ("constraint", "primary", "unique", "check", "foreign", "exclude")
+
+
+def alter_table(reader: StatementReader) -> AlterTable:
+    """Behind ALTER TABLE."""
+    if_exists = reader.if_exists()
+    only = reader.accept("only")
+    parenthesised = only and reader.accept("(")
+    name = reader.table_name()
+    if parenthesised:
+        reader.expect(")")
+    elif not only:
+        reader.accept("*")
+    alone = _alone(reader, "table")
+    if alone is not None:
+        return AlterTable(name, (alone,), if_exists)
+    actions = reader.many(lambda: _action(reader, name.name))
+    return AlterTable(name, tuple(actions), if_exists)
+
+
+def alter_relation(reader: StatementReader, kind: str) -> AlterTable:
+    """Behind ALTER VIEW | INDEX | SEQUENCE, as far as it is as ALTER TABLE; else 0A000."""
+    if_exists = reader.if_exists()
+    name = reader.table_name()
+    action = _alone(reader, kind)
+    if action is None and kind == "view" and reader.accept("alter"):
+        reader.accept("column")
+        action = _default(reader, reader.column_name())
+    if action is None and reader.accept("owner"):
+        action = _owner(reader)
+    if action is None:
+        reader.unsupported(f"ALTER {kind.upper()} … {reader.token.value.upper()}")
+    return AlterTable(name, (action,), if_exists, kind)
+
+
+def _alone(reader: StatementReader, kind: str) -> AlterAction | None:
+    """An action that no other may stand beside."""
+    if reader.at_words("set", "schema"):
+        reader.expect("set", "schema")
+        return SetSchema(reader.column_name())
+    if not reader.accept("rename"):
+        return None
+    if reader.accept("to"):
+        return RenameTo(reader.column_name())
+    if kind == "table" and reader.accept("constraint"):
+        constraint = reader.column_name()
+        reader.expect("to")
+        return RenameConstraint(constraint, reader.column_name())
+    if kind not in ("table", "view"):
+        reader.fail()
+    reader.accept("column")
+    column = reader.column_name()
+    reader.expect("to")
+    return RenameColumn(column, reader.column_name())
+
+
+def _action(reader: StatementReader, table: str) -> AlterAction:
+    if reader.accept("add"):
+        return _add(reader, table)
+    if reader.accept("drop"):
+        return _drop(reader)
+    if reader.accept("alter"):
+        if reader.at("constraint"):
+            reader.unsupported("ALTER CONSTRAINT")
+        reader.accept("column")
+        return _alter_column(reader)
+    if reader.accept("validate", "constraint"):
+        return ValidateConstraint(reader.column_name())
+    if reader.accept("owner"):
+        return _owner(reader)
+    if reader.at_words("set", "("):
+        reader.advance()
+        return SetOptions(tuple(option_list(reader)))
+    if reader.at_words("reset", "("):
+        reader.advance()
+        names = reader.parenthesised(reader.label)
+        return SetOptions(tuple([(name.upper(), "") for name in names]), reset=True)
+    if reader.token.kind == "word" and reader.token.value not in NOT_A_NAME:
+        what = reader.token.value.upper()
+        if what == "SET":
+            what += f" {reader.peek().value.upper()}"
+        reader.unsupported(f"ALTER TABLE … {what}")
+    return reader.fail()
+
+
+def _add(reader: StatementReader, table: str) -> AlterAction:
+    if reader.at(*_CONSTRAINTS):
+        return AddConstraint(table_constraint(reader, added=True))
+    reader.accept("column")
+    if_not_exists = reader.if_not_exists()
+    definition, constraints = column_definition(reader, table)
+    return AddColumn(definition, tuple(constraints), if_not_exists)
+
+
+def _drop(reader: StatementReader) -> AlterAction:
+    if reader.accept("constraint"):
+        if_exists = reader.if_exists()
+        name = reader.column_name()
+        return DropConstraint(name, if_exists, reader.cascade())
+    reader.accept("column")
+    if_exists = reader.if_exists()
+    column = reader.column_name()
+    return DropColumn(column, if_exists, reader.cascade())
+
+
+def _owner(reader: StatementReader) -> OwnerTo:
+    reader.expect("to")
+    return OwnerTo(reader.role_name())
+
+
+def _alter_column(reader: StatementReader) -> AlterAction:
+    column = reader.column_name()
+    default = _default(reader, column)
+    if default is not None:
+        return default
+    if reader.accept("set", "not", "null"):
+        return SetNotNull(column, not_null=True)
+    if reader.accept("drop", "not", "null"):
+        return SetNotNull(column, not_null=False)
+    if reader.at("add", "drop", "restart") or reader.at_words("set", "generated"):
+        reader.unsupported("ALTER COLUMN … IDENTITY")
+    if not reader.accept("set", "data"):
+        reader.accept("set")
+    if reader.accept("type"):
+        written = reader.type_name()
+        if reader.at("collate"):
+            collation(reader)
+        using = reader.expression_text() if reader.accept("using") else ""
+        return SetType(column, written, using)
+    if reader.token.kind == "word":
+        reader.unsupported(f"ALTER COLUMN … {reader.token.value.upper()}")
+    return reader.fail()
+
+
+def _default(reader: StatementReader, column: str) -> SetDefault | None:
+    if reader.accept("set", "default"):
+        text = reader.expression_text()
+        if not text:
+            raise SqlSyntaxError("syntax error at end of input")
+        return SetDefault(column, text)
+    return SetDefault(column) if reader.accept("drop", "default") else None
