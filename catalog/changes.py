@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from catalog import codec
 from catalog.errors import (
+    DuplicateObjectError,
     DuplicateSchemaError,
     DuplicateTableError,
     InsufficientPrivilegeError,
@@ -21,8 +22,9 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.ids import Ids
-from catalog.model import Column, Grant, Namespace, Relation, Table, User, View
+from catalog.model import Column, Grant, Namespace, Relation, Table, User, UserType, View
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
+from catalog.typed import with_current_types
 
 Puts = tuple[tuple[bytes, bytes | None], ...]
 
@@ -90,8 +92,22 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogCha
         else:
             view = views[relation.id] = replace(relation, namespace=new_name)
             puts.append((codec.view_key(view.id), codec.encode_view(view)))
-    changed = Snapshot(snapshot.version + 1, namespaces, tables, views)
-    return stored(changed, puts)
+    types = dict(snapshot.types)
+    for made in snapshot.types_in(name):
+        moved = types[made.id] = replace(
+            made,
+            definition=replace(made.definition, namespace=new_name),  # type: ignore[type-var]
+        )
+        puts.append((codec.type_key(moved.id), codec.encode_type(moved)))
+    changed = replace(
+        snapshot,
+        version=snapshot.version + 1,
+        namespaces=namespaces,
+        tables=tables,
+        views=views,
+        types=types,
+    )
+    return stored(with_current_types(changed), puts)
 
 
 # ------------------------------------------------------------------ views
@@ -119,6 +135,7 @@ def create_view(
     require_namespace(snapshot, namespace)
     existing = snapshot.find(namespace, name, ())
     view_id, comment = 0, ""
+    require_no_type(snapshot, namespace, name)
     if existing is not None:
         if not or_replace:
             raise DuplicateTableError(f'relation "{name}" already exists')
@@ -179,7 +196,7 @@ def comment_on_relation(
 
 def change_grants(
     snapshot: Snapshot,
-    target: Table | Namespace,
+    target: Table | Namespace | UserType,
     *,
     privileges: Sequence[str],
     grantees: Sequence[int | str],
@@ -187,6 +204,8 @@ def change_grants(
     grant: bool,
 ) -> CatalogChange:
     """GRANT or REVOKE on a table or namespace; what is (or is not) there already stays as it is."""
+    if isinstance(target, UserType):
+        return _put_type_grants(snapshot, target, grantees, grantor, grant=grant)
     named = {(grantee, privilege) for grantee in grantees for privilege in privileges}
     if grant:
         known = {(g.grantee, g.privilege) for g in target.grants}
@@ -199,6 +218,27 @@ def change_grants(
     namespace = replace(target, grants=grants)
     changed = with_namespaces(snapshot, {namespace.name: namespace})
     return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+
+
+def _put_type_grants(
+    snapshot: Snapshot, made: UserType, grantees: Sequence[int | str], grantor: int, *, grant: bool
+) -> CatalogChange:
+    """USAGE on a type, which everybody has until it is revoked from PUBLIC."""
+    public = grant if "PUBLIC" in grantees else made.public
+    others = [who for who in grantees if who != "PUBLIC"]
+    kept = tuple(g for g in made.grants if g.grantee not in others)
+    if grant:
+        kept += tuple(Grant(who, "USAGE", grantor) for who in dict.fromkeys(others))
+    return put_type(snapshot, replace(made, public=public, grants=kept))
+
+
+def put_type(snapshot: Snapshot, made: UserType) -> CatalogChange:
+    """The change that stores one new or changed type."""
+    changed = replace(
+        snapshot, version=snapshot.version + 1, types={**snapshot.types, made.id: made}
+    )
+    put = (codec.type_key(made.id), codec.encode_type(made))
+    return stored(with_current_types(changed), [put])
 
 
 # ------------------------------------------------------------------ what the above share
@@ -222,19 +262,19 @@ def put_relation(snapshot: Snapshot, relation: Relation) -> CatalogChange:
 def with_namespaces(snapshot: Snapshot, changed: Mapping[str, Namespace]) -> Snapshot:
     """The next snapshot, with these namespaces by name."""
     s = snapshot
-    return Snapshot(s.version + 1, {**s.namespaces, **changed}, s.tables, s.views)
+    return replace(s, version=s.version + 1, namespaces={**s.namespaces, **changed})
 
 
 def with_tables(snapshot: Snapshot, changed: Mapping[int, Table]) -> Snapshot:
     """The next snapshot, with these tables by id."""
     s = snapshot
-    return Snapshot(s.version + 1, s.namespaces, {**s.tables, **changed}, s.views)
+    return replace(s, version=s.version + 1, tables={**s.tables, **changed})
 
 
 def with_views(snapshot: Snapshot, changed: Mapping[int, View]) -> Snapshot:
     """The next snapshot, with these views by id."""
     s = snapshot
-    return Snapshot(s.version + 1, s.namespaces, s.tables, {**s.views, **changed})
+    return replace(s, version=s.version + 1, views={**s.views, **changed})
 
 
 def require_not_system(namespace: str) -> None:
@@ -250,6 +290,16 @@ def require_namespace(snapshot: Snapshot, name: str, position: int = 0) -> Names
     if namespace is None:
         raise InvalidSchemaNameError(f'schema "{name}" does not exist', position=position)
     return namespace
+
+
+def require_no_type(snapshot: Snapshot, namespace: str, name: str) -> None:
+    """Raise 42710 where a type has the name: a relation has a row type of its name, in PostgreSQL."""
+    if snapshot.find_type(namespace, name, ()) is not None:
+        raise DuplicateObjectError(
+            f'type "{name}" already exists',
+            hint="A relation has an associated type of the same name, so you must use a name that "
+            "doesn't conflict with any existing type.",
+        )
 
 
 def undefined_relation(kind: str, name: str) -> UndefinedTableError:

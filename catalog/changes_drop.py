@@ -11,16 +11,32 @@ from catalog import codec
 from catalog.changes import CatalogChange, require_not_system, stored
 from catalog.errors import (
     DependentObjectsStillExistError,
+    FeatureNotSupportedError,
     InvalidSchemaNameError,
     WrongObjectTypeError,
 )
-from catalog.model import Namespace, Relation, Table, View
+from catalog.model import Column, Namespace, Relation, Table, UserType, View
 from catalog.snapshot import Snapshot
+from catalog.types.definitions import quoted, user_types_of
 
 _REPORTED_MAX = 100
 """PostgreSQL's MAX_REPORTED_DEPS: so many dependent objects are named to the client."""
 
-Droppable = Namespace | Table | View
+
+@dataclass(frozen=True, slots=True)
+class TypedColumn:
+    """A column that depends on its type, which somebody made."""
+
+    table: Table
+    column: Column
+
+    @property
+    def id(self) -> int:
+        """The table's."""
+        return self.table.id
+
+
+Droppable = Namespace | Table | View | UserType | TypedColumn
 
 
 def drop_namespaces(
@@ -69,6 +85,19 @@ def drop_views(
 ) -> CatalogChange:
     """DROP VIEW of views that were found. Raises 42809 for a table, 2BP01."""
     named = _of_kind(relations, View, "view", "table")
+    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
+
+
+def drop_types(
+    snapshot: Snapshot,
+    types: Sequence[UserType],
+    notices: Sequence[str] = (),
+    *,
+    cascade: bool = False,
+    search_path: Sequence[str] = (),
+) -> CatalogChange:
+    """DROP TYPE of types that were found. Raises 2BP01, 0A000 where a column would go with one."""
+    named: dict[int, Droppable] = {one.id: one for one in types}
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
@@ -123,34 +152,54 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
 
     Depth first, the newest dependents first, and then from the end (`findDependentObjects`).
     """
-    readers: dict[int, list[View]] = {}
+    readers: dict[int, list[Droppable]] = {}
     for view in snapshot.views.values():
         for read in view.reads:
             readers.setdefault(read, []).append(view)
+    for table in snapshot.tables.values():
+        for column in table.columns:
+            for made in user_types_of(column.type):
+                readers.setdefault(made, []).append(TypedColumn(table, column))
     found: list[_Dependent] = []
-    seen: set[int] = set()
+    seen: set[tuple[int, int]] = set()
 
     def visit(at: _Dependent) -> None:
         one = at.object
-        if one.id in seen:
+        if _address(one) in seen:
             return  # Also a view that was replaced by one that reads itself.
-        seen.add(one.id)
-        below: Sequence[Droppable] = readers.get(one.id, ())
+        seen.add(_address(one))
+        below = [] if isinstance(one, TypedColumn) else readers.get(one.id, [])
         if isinstance(one, Namespace):
-            below = list(snapshot.relations_in(one.name))
-        for other in sorted(below, key=lambda d: -d.id):
+            below = [*snapshot.relations_in(one.name), *snapshot.types_in(one.name)]
+        for other in sorted(below, key=lambda d: (-d.id, _address(d)[1])):
             visit(_Dependent(other, one))
         found.append(at)
 
     for one in named:
         visit(_Dependent(one, one))
-    return found[::-1]
+    # A column goes with its table.
+    return [
+        d
+        for d in found[::-1]
+        if not isinstance(d.object, TypedColumn) or _address(d.object.table) not in seen
+    ]
+
+
+def _address(one: Droppable) -> tuple[int, int]:
+    """OID, and the number of a column: as pg_depend names objects."""
+    return one.id, one.column.id if isinstance(one, TypedColumn) else 0
 
 
 def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) -> str:
     """As PostgreSQL calls it: with its schema where the bare name would not find it."""
     if isinstance(one, Namespace):
         return f"schema {one.name}"
+    if isinstance(one, TypedColumn):
+        table = described(one.table, snapshot, search_path)
+        return f"column {one.column.name} of {table}"
+    if isinstance(one, UserType):
+        found = snapshot.find_type("", one.name, search_path) is one
+        return f"type {'' if found else one.namespace + '.'}{quoted(one.name)}"
     visible = snapshot.find("", one.name, search_path) is one
     name = one.name if visible else f"{one.namespace}.{one.name}"
     return f"{'table' if isinstance(one, Table) else 'view'} {name}"
@@ -170,9 +219,15 @@ def _still_used(
         what, them = name(named[0]), "it"
     return DependentObjectsStillExistError(
         f"cannot drop {what} because other objects depend on {them}",
-        detail=_listed([f"{name(d.object)} depends on {name(d.on)}" for d in others]),
+        detail=_listed([f"{name(d.object)} depends on {name(d.on)}{_array(d)}" for d in others]),
         hint="Use DROP ... CASCADE to drop the dependent objects too.",
     )
+
+
+def _array(dependent: _Dependent) -> str:
+    """What follows the type that a column depends on."""
+    column = dependent.object
+    return "[]" if isinstance(column, TypedColumn) and column.column.type.element else ""
 
 
 def _listed(lines: Sequence[str]) -> str:
@@ -188,18 +243,34 @@ def _listed(lines: Sequence[str]) -> str:
 
 def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
     namespaces = dict(snapshot.namespaces)
-    tables, views = dict(snapshot.tables), dict(snapshot.views)
+    tables, views, types = dict(snapshot.tables), dict(snapshot.views), dict(snapshot.types)
     puts: list[tuple[bytes, bytes | None]] = []
     dropped: list[Table] = []
     for one in sorted(going, key=lambda d: d.id):
+        if isinstance(one, TypedColumn):
+            raise FeatureNotSupportedError(
+                f"DROP ... CASCADE of column {one.column.name} of table {one.table.name} is not "
+                "supported yet",
+                hint="Drop the column, or change its type, first.",
+            )
         if isinstance(one, Namespace):
             del namespaces[one.name]
             puts.append((codec.namespace_key(one.id), None))
+        elif isinstance(one, UserType):
+            del types[one.id]
+            puts.append((codec.type_key(one.id), None))
         elif isinstance(one, Table):
             dropped.append(tables.pop(one.id))
             puts.append((codec.table_key(one.id), None))
         else:
             del views[one.id]
             puts.append((codec.view_key(one.id), None))
-    changed = Snapshot(snapshot.version + 1, namespaces, tables, views)
+    changed = replace(
+        snapshot,
+        version=snapshot.version + 1,
+        namespaces=namespaces,
+        tables=tables,
+        views=views,
+        types=types,
+    )
     return replace(stored(changed, puts), dropped=tuple(dropped))

@@ -8,6 +8,7 @@ from catalog.changes import (
     CatalogChange,
     put_relation,
     require_namespace,
+    require_no_type,
 )
 from catalog.errors import (
     DuplicateColumnError,
@@ -94,6 +95,7 @@ def create_table(
     require_namespace(snapshot, new.namespace)
     if snapshot.find(new.namespace, new.name, ()) is not None:
         raise DuplicateTableError(f'relation "{new.name}" already exists')
+    require_no_type(snapshot, new.namespace, new.name)
     table, notices = build_table(new, ids, owner=owner, now_us=now_us)
     change = put_relation(snapshot, table)
     return replace(change, notices=notices, created=(table,))

@@ -1,10 +1,12 @@
 """Catalog entries as bytes: a format byte, then MessagePack. And the system keys they lie under.
 
 S | "namespace" | id      S | "table" | id      S | "view" | id
+S | "type" | OID        (those that people make)
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
 S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -19,9 +21,13 @@ from catalog.model import (
     TableKind,
     TableOptions,
     User,
+    UserType,
     View,
 )
+from catalog.types.definitions import Definition
+from catalog.types.enum import EnumDefinition, EnumLabel
 from catalog.types.registry import by_oid
+from catalog.types.table import PgType
 from storage.errors import DataCorruptedError
 from storage.keys import system_key
 from storage.layout import Column as StoredColumn
@@ -46,6 +52,11 @@ def table_key(table_id: int) -> bytes:
 def view_key(view_id: int) -> bytes:
     """Where a view lies."""
     return system_key("view", view_id)
+
+
+def type_key(oid: int) -> bytes:
+    """Where a type that somebody made lies."""
+    return system_key("type", oid)
 
 
 def user_key(user_id: int) -> bytes:
@@ -91,6 +102,10 @@ def layout_of(columns: tuple[Column, ...], primary_key: tuple[int, ...], version
 # ------------------------------------------------------------------ each kind of entry
 
 
+Types = Callable[[int], PgType]
+"""The type of an OID; raises UndefinedObjectError."""
+
+
 def _columns(columns: tuple[Column, ...]) -> list[list[Any]]:
     return [
         [
@@ -101,9 +116,9 @@ def _columns(columns: tuple[Column, ...]) -> list[list[Any]]:
     ]
 
 
-def _read_columns(items: list[list[Any]]) -> tuple[Column, ...]:
+def _read_columns(items: list[list[Any]], types: Types) -> tuple[Column, ...]:
     return tuple(
-        Column(i[0], i[1], by_oid(i[2]), i[3], i[4], i[5], i[6], i[7], _value(i[8]), i[9])
+        Column(i[0], i[1], types(i[2]), i[3], i[4], i[5], i[6], i[7], _value(i[8]), i[9])
         for i in items
     )
 
@@ -163,10 +178,10 @@ def encode_table(table: Table) -> bytes:
     )
 
 
-def decode_table(data: bytes) -> Table:
+def decode_table(data: bytes, types: Types = by_oid) -> Table:
     """The inverse of `encode_table`."""
     i = decode(data)
-    columns = _read_columns(i["columns"])
+    columns = _read_columns(i["columns"], types)
     primary_key = tuple(i["primary_key"])
     return Table(
         id=i["id"],
@@ -201,11 +216,40 @@ def encode_view(view: View) -> bytes:
     )
 
 
-def decode_view(data: bytes) -> View:
+def decode_view(data: bytes, types: Types = by_oid) -> View:
     """The inverse of `encode_view`."""
     i = decode(data)
-    columns = _read_columns(i[4])
+    columns = _read_columns(i[4], types)
     return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), tuple(i[9]))
+
+
+def encode_type(made: UserType) -> bytes:
+    """A type that somebody made as bytes: what it is, and what every type has."""
+    t = made
+    kind, fields = _encode_definition(t.definition)
+    common = [t.owner, t.created_at_us, t.comment, t.public, _grants(t.grants)]
+    return encode([kind, t.id, t.definition.array_oid, t.namespace, t.name, fields, *common])
+
+
+def decode_type(data: bytes) -> UserType:
+    """The inverse of `encode_type`."""
+    i = decode(data)
+    definition = _DEFINITIONS[i[0]](*i[1:6])
+    return UserType(definition, i[6], i[7], i[8], i[9], _read_grants(i[10]))
+
+
+def _encode_definition(definition: Definition) -> tuple[str, object]:
+    """pg_type.typtype, and what this kind of type has."""
+    assert isinstance(definition, EnumDefinition)
+    return "e", [[label.oid, label.position, label.label] for label in definition.labels]
+
+
+def _enum(oid: int, array_oid: int, namespace: str, name: str, fields: Any) -> Definition:  # noqa: ANN401
+    labels = tuple([EnumLabel(*label) for label in fields])
+    return EnumDefinition(oid, array_oid, namespace, name, labels)
+
+
+_DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum}
 
 
 def encode_user(user: User) -> bytes:

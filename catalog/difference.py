@@ -5,12 +5,13 @@ of them has changed is kept as a difference, and laid over what is committed by 
 different transactions are different ones, since each has locked its own (`sessions.definition_locks`).
 """
 
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
-from catalog.model import Namespace, Table, View
+from catalog.model import Namespace, Table, UserType, View
 from catalog.snapshot import Snapshot
+from catalog.typed import retyped, with_current_types
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -18,23 +19,30 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Namespaces by name, tables and views by id: as they are afterwards, None for what is gone."""
+    """Namespaces by name, tables, views and types by id: as they are afterwards, None for what is gone.
+
+    A table or view is not among them if nothing is changed but what the types of its columns are by now.
+    """
 
     namespaces: Mapping[str, Namespace | None]
     tables: Mapping[int, Table | None]
     views: Mapping[int, View | None]
+    types: Mapping[int, UserType | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.namespaces or self.tables or self.views)
+        return bool(self.namespaces or self.tables or self.views or self.types)
 
     def over(self, snapshot: Snapshot) -> Snapshot:
         """The catalogue that this makes of another one, the next version of it."""
-        return Snapshot(
-            snapshot.version + 1,
-            _laid_over(snapshot.namespaces, self.namespaces),
-            _laid_over(snapshot.tables, self.tables),
-            _laid_over(snapshot.views, self.views),
+        made = replace(
+            snapshot,
+            version=snapshot.version + 1,
+            namespaces=_laid_over(snapshot.namespaces, self.namespaces),
+            tables=_laid_over(snapshot.tables, self.tables),
+            views=_laid_over(snapshot.views, self.views),
+            types=_laid_over(snapshot.types, self.types),
         )
+        return with_current_types(made) if made.types else made
 
     def then(self, later: "Difference") -> "Difference":
         """This one, and another one that was made in what it makes."""
@@ -42,6 +50,7 @@ class Difference:
             {**self.namespaces, **later.namespaces},
             {**self.tables, **later.tables},
             {**self.views, **later.views},
+            {**self.types, **later.types},
         )
 
 
@@ -49,16 +58,23 @@ def difference(before: Snapshot, after: Snapshot) -> Difference:
     """What makes one catalogue of another."""
     return Difference(
         _changed(before.namespaces, after.namespaces),
-        _changed(before.tables, after.tables),
-        _changed(before.views, after.views),
+        _changed(before.tables, after.tables, lambda relation: retyped(relation, after)),
+        _changed(before.views, after.views, lambda relation: retyped(relation, after)),
+        _changed(before.types, after.types),
     )
 
 
-def _changed(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, V | None]:
+def _changed(
+    before: Mapping[K, V], after: Mapping[K, V], now: Callable[[Any], object] = lambda value: value
+) -> dict[K, V | None]:
+    """now: what one of `before` is afterwards when nothing but its types was changed."""
     if before is after:
         return {}
     found: dict[K, V | None] = {
-        key: value for key, value in after.items() if before.get(key) is not value
+        key: value
+        for key, value in after.items()
+        if (old := before.get(key)) is not value
+        and (old is None or (current := now(old)) is old or current != value)
     }
     found.update({key: None for key in before if key not in after})
     return found

@@ -170,6 +170,12 @@ class InvalidColumnReferenceError(KalamError):
     sqlstate = "42P10"
 
 
+class InvalidNameError(KalamError):
+    """invalid_name: what is named may not be called so."""
+
+    sqlstate = "42602"
+
+
 class ReservedNameError(KalamError):
     """reserved_name: the name is reserved for the system."""
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from catalog.types.definitions import Definition
+from catalog.types.registry import of_definition
 from catalog.types.table import PgType
 from storage.layout import Layout, Value
 
@@ -120,7 +122,9 @@ class Grant:
     """One privilege on a table or namespace: grantee is a user id, a `Role.value`, or "PUBLIC"."""
 
     grantee: int | str
-    privilege: str  # SELECT | INSERT | UPDATE | DELETE; of a namespace CREATE | USAGE
+    privilege: (
+        str  # SELECT | INSERT | UPDATE | DELETE; of a namespace CREATE | USAGE; of a type USAGE
+    )
     grantor: int
 
 
@@ -184,3 +188,39 @@ class View:
 
 
 Relation = Table | View
+
+
+@dataclass(frozen=True, slots=True)
+class UserType:
+    """A type that somebody has defined, by CREATE TYPE or CREATE DOMAIN.
+
+    definition: what it is, its name and namespace too. public: whether everybody has USAGE on it, as of a
+    new type.
+    """
+
+    definition: Definition
+    owner: int
+    created_at_us: int = 0
+    comment: str = ""
+    public: bool = True
+    grants: tuple[Grant, ...] = ()
+
+    @property
+    def id(self) -> int:
+        """pg_type.oid."""
+        return self.definition.oid
+
+    @property
+    def namespace(self) -> str:
+        """Name of the schema that it is in."""
+        return self.definition.namespace
+
+    @property
+    def name(self) -> str:
+        """pg_type.typname."""
+        return self.definition.name
+
+    @property
+    def pg_type(self) -> PgType:
+        """The type itself."""
+        return of_definition(self.definition)

@@ -7,9 +7,9 @@ owner, the table's ACCESS_LEVEL) is looked up only below that role.
 from enum import Enum
 
 from catalog.errors import InsufficientPrivilegeError
-from catalog.model import Namespace, Role, Table, TableKind, User, View
+from catalog.model import Namespace, Role, Table, TableKind, User, UserType, View
 
-Object = Table | View | Namespace | User | None
+Object = Table | View | UserType | Namespace | User | None
 
 
 class Action(Enum):
@@ -28,6 +28,9 @@ class Action(Enum):
     DROP_TABLE = "drop tables"
     CREATE_VIEW = "create views"
     DROP_VIEW = "drop views"
+    CREATE_TYPE = "create types"
+    ALTER_TYPE = "alter types"
+    DROP_TYPE = "drop types"
     COMMENT = "comment on objects"
     GRANT = "grant privileges"
     CREATE_NAMESPACE = "create schema"
@@ -55,6 +58,9 @@ _FROM: dict[Action, int] = {
     Action.DROP_TABLE: _DBA,
     Action.CREATE_VIEW: _SERVICE,
     Action.DROP_VIEW: _DBA,
+    Action.CREATE_TYPE: _SERVICE,
+    Action.ALTER_TYPE: _DBA,
+    Action.DROP_TYPE: _DBA,
     Action.COMMENT: _DBA,
     Action.GRANT: _DBA,
     Action.CREATE_NAMESPACE: _DBA,
@@ -70,8 +76,8 @@ _FROM: dict[Action, int] = {
     Action.READ_ALL_USERS: _DBA,
 }
 _DATA = {Action.SELECT, Action.INSERT, Action.UPDATE, Action.DELETE, Action.TRUNCATE}
-_OWNED = {Action.DROP_VIEW, Action.COMMENT, Action.GRANT}
-_IN_NAMESPACE = {Action.CREATE_USER_TABLE, Action.CREATE_VIEW}
+_OWNED = {Action.DROP_VIEW, Action.COMMENT, Action.GRANT, Action.ALTER_TYPE, Action.DROP_TYPE}
+_IN_NAMESPACE = {Action.CREATE_USER_TABLE, Action.CREATE_VIEW, Action.CREATE_TYPE}
 
 
 def check(user: User, action: Action, target: Object = None) -> InsufficientPrivilegeError | None:
@@ -99,7 +105,7 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
         return not isinstance(target, Table) or table_allows(user, action, target)
     if rank >= _FROM[action]:
         return not isinstance(target, User) or rank >= target.role.rank
-    if action in _OWNED and isinstance(target, Table | View):
+    if action in _OWNED and isinstance(target, Table | View | UserType):
         return target.owner == user.id
     if action in _IN_NAMESPACE and isinstance(target, Namespace):
         return _granted(user, "CREATE", target)
@@ -109,6 +115,14 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
             return target.kind is TableKind.USER
         return action is Action.ALTER_TABLE and target.owner == user.id
     return False
+
+
+def check_usage(user: User, made: UserType) -> None:
+    """Raise 42501 unless `user` may use a type that somebody made in what they define."""
+    if made.public or user.role.rank >= _DBA or made.owner == user.id:
+        return
+    if not _granted(user, "USAGE", made):
+        raise InsufficientPrivilegeError(f"permission denied for type {made.name}")
 
 
 def table_allows(user: User, action: Action, table: Table) -> bool:
@@ -132,7 +146,7 @@ def _may_data(user: User, action: Action, table: Table) -> bool:
     return by_level or _granted(user, privilege, table)
 
 
-def _granted(user: User, privilege: str, target: Table | Namespace) -> bool:
+def _granted(user: User, privilege: str, target: Table | Namespace | UserType) -> bool:
     names = (user.id, user.role.value, "PUBLIC")
     return any(g.privilege == privilege and g.grantee in names for g in target.grants)
 
@@ -146,6 +160,8 @@ def _refusal(action: Action, target: Object) -> InsufficientPrivilegeError:
             return InsufficientPrivilegeError(f"must be owner of table {target.name}")
         case View():
             return InsufficientPrivilegeError(f"must be owner of view {target.name}")
+        case UserType():
+            return InsufficientPrivilegeError(f"must be owner of type {target.name}")
         case Namespace() if action in (Action.DROP_NAMESPACE, Action.ALTER_NAMESPACE):
             return InsufficientPrivilegeError(f"must be owner of schema {target.name}")
         case Namespace():

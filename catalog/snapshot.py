@@ -6,7 +6,9 @@ Users are not in it (there may be millions): `catalog.store` reads them one by o
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from catalog.model import Namespace, Relation, Table, View
+from catalog.model import Namespace, Relation, Table, UserType, View
+from catalog.types.registry import array_of, find_oid
+from catalog.types.table import PgType
 
 SYSTEM_SCHEMAS = ("system", "pg_catalog", "information_schema")
 """Namespaces that are made up of virtual relations; nobody creates anything in them."""
@@ -24,7 +26,14 @@ class Snapshot:
     namespaces: Mapping[str, Namespace]
     tables: Mapping[int, Table]
     views: Mapping[int, View]
+    types: Mapping[int, UserType] = field(default_factory=dict)
     _relations: dict[tuple[str, str], Relation] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _types: dict[tuple[str, str], UserType] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _pg_types: dict[int, PgType] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -34,6 +43,11 @@ class Snapshot:
             relations[table.namespace, table.name] = table
         for view in self.views.values():
             relations[view.namespace, view.name] = view
+        for made in self.types.values():
+            self._types[made.namespace, made.name] = made
+            pg_type = self._pg_types[made.id] = made.pg_type
+            if (array := array_of(pg_type)) is not None:
+                self._pg_types[array.oid] = array
 
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
         """The relation of that name; with schema "" the first one on the search path."""
@@ -44,6 +58,22 @@ class Snapshot:
             if found is not None:
                 return found
         return None
+
+    def find_type(self, schema: str, name: str, search_path: Sequence[str]) -> UserType | None:
+        """The type that somebody made of that name; with schema "" the first on the search path."""
+        if not self._types:
+            return None
+        path = (schema,) if schema else search_path
+        return next((t for s in path if (t := self._types.get((s, name))) is not None), None)
+
+    def types_in(self, namespace: str) -> Iterable[UserType]:
+        """The types that people made in a namespace, in order of their ids."""
+        found = [t for t in self.types.values() if t.namespace == namespace]
+        return sorted(found, key=lambda one: one.id)
+
+    def type_by_oid(self, oid: int) -> PgType | None:
+        """The type of that OID, PostgreSQL's own ones too."""
+        return find_oid(oid) or self._pg_types.get(oid)
 
     def table_by_id(self, table_id: int) -> Table | None:
         """The table with that id."""

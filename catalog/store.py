@@ -9,8 +9,9 @@ from catalog import codec
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.ids import FIRST_OID
-from catalog.model import Namespace, Role, Table, User, View
+from catalog.model import Namespace, Role, Table, User, UserType, View
 from catalog.snapshot import Snapshot
+from catalog.typed import found_in
 from storage.keys import system_key
 
 PUBLIC_ID = 2200
@@ -43,17 +44,22 @@ class Store:
         for _, data in scan(system_key("namespace")):
             namespace = codec.decode_namespace(data)
             namespaces[namespace.name] = namespace
+        types: dict[int, UserType] = {}
+        for _, data in scan(system_key("type")):
+            made = codec.decode_type(data)
+            types[made.id] = made
+        find = found_in(types)
         tables: dict[int, Table] = {}
         for _, data in scan(system_key("table")):
-            table = codec.decode_table(data)
+            table = codec.decode_table(data, find)
             tables[table.id] = table
         views: dict[int, View] = {}
         for _, data in scan(system_key("view")):
-            view = codec.decode_view(data)
+            view = codec.decode_view(data, find)
             views[view.id] = view
         data_or_none = self._engine.system_get(codec.CATALOG_KEY)
         (version,) = (0,) if data_or_none is None else codec.decode(data_or_none)
-        return Snapshot(version, namespaces, tables, views)
+        return Snapshot(version, namespaces, tables, views, types)
 
     def first_oid(self) -> int:
         """The first OID that was never given; the engine was just opened. Raises XX001 for bad bytes."""

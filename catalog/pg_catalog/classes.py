@@ -200,7 +200,7 @@ def operator_class(of: PgType) -> int:
     """pg_opclass.oid of the type's default btree class, 0 when it has none."""
     from catalog.pg_catalog.types import default_opclass  # noqa: PLC0415 - needed for keys only
 
-    return default_opclass(of.name)
+    return default_opclass("anyenum" if of.category == "E" else of.name)
 
 
 def pg_constraint(visible: Visible) -> Iterator[Values]:
@@ -229,6 +229,9 @@ def pg_description(visible: Visible) -> Iterator[Values]:
     for n in visible.all_namespaces:
         if n.comment:
             yield _description(oids.namespace_oid(n.name, n.id), 2615, 0, n.comment)
+    for made in visible.types:
+        if made.comment:
+            yield _description(made.id, 1247, 0, made.comment)
     for relation in visible.relations:
         oid = oids.table_oid(relation.id)
         if relation.comment:

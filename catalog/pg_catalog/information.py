@@ -10,6 +10,7 @@ from catalog.pg_catalog.text import check_definition, view_definition
 from catalog.pg_catalog.visible import Visible, constraints, keys
 from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
+from catalog.types.table import PgType
 from storage.layout import Value
 
 Values = Mapping[str, Value]
@@ -96,11 +97,10 @@ def _column_of(
         "ordinal_position": number,
         "column_default": column.default or None,
         "is_nullable": "NO" if column.not_null else "YES",
-        "data_type": "ARRAY" if base.element and not base.is_vector else base.sql_name,
+        "data_type": _data_type(base),
         **_size(column),
         "udt_catalog": visible.database,
-        "udt_schema": "pg_catalog",
-        "udt_name": base.name,
+        **_udt(base),
         "dtd_identifier": str(number),
         "is_self_referencing": "NO",
         "is_identity": "YES" if column.identity in {"a", "d"} else "NO",
@@ -109,6 +109,23 @@ def _column_of(
         "is_generated": "ALWAYS" if column.generated else "NEVER",
         "generation_expression": column.generated or None,
         "is_updatable": "NO",
+    }
+
+
+def _data_type(of: PgType) -> str:
+    if of.element and not of.is_vector:
+        return "ARRAY"
+    return of.sql_name if of.definition is None else "USER-DEFINED"
+
+
+def _udt(of: PgType) -> dict[str, Value]:
+    element = of.element or of
+    if element.definition is None:
+        return {"udt_schema": "pg_catalog", "udt_name": of.name}
+    name = element.definition.name
+    return {
+        "udt_schema": element.definition.namespace,
+        "udt_name": name if element is of else f"_{name}",
     }
 
 

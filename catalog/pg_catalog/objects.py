@@ -41,10 +41,7 @@ class CatalogObjects:
             case "regclass":
                 return self._class_oid(parts)
             case "regtype":
-                found = registry.by_sql_name(name.lower())
-                if found is None and parts[:-1] in ((), ("pg_catalog",)):
-                    found = registry.by_name(parts[-1])
-                return found.oid if found else None
+                return self._type_oid(name, parts)
             case "regnamespace":
                 return self._visible.namespace_oids.get(parts[-1])
             case "regrole":
@@ -64,8 +61,7 @@ class CatalogObjects:
             case "regclass":
                 return self._class_name(oid)
             case "regtype":
-                found = registry.find_oid(oid)
-                return found.sql_name if found else None
+                return self._type_name(oid)
             case "regnamespace":
                 names = {o: n for n, o in self._visible.namespace_oids.items()}
                 return quote_identifier(names[oid]) if oid in names else None
@@ -76,6 +72,39 @@ class CatalogObjects:
                 return function_names().get(oid)
             case _:
                 return None
+
+    def _type_oid(self, name: str, parts: tuple[str, ...]) -> int | None:
+        found = registry.by_sql_name(name.lower())
+        if found is None and parts[:-1] in ((), ("pg_catalog",)):
+            found = registry.by_name(parts[-1])
+        if found is None:
+            bare = parts[-1].removesuffix("[]")
+            found = self._visible.find_type("".join(parts[-2:-1]), bare)
+            if found is not None and bare != parts[-1]:
+                found = registry.array_of(found)
+        return found.oid if found else None
+
+    def _type_name(self, oid: int) -> str | None:
+        found = registry.find_oid(oid)
+        if found is not None:
+            return found.sql_name
+        made, pg_type = self._visible.types_by_oid.get(oid, (None, None))
+        if made is None or pg_type is None:
+            return None
+        name = quote_identifier(made.name)
+        if not self._is_type_visible(made.id):
+            name = qualified(made.namespace, made.name)
+        return name if pg_type.element is None else f"{name}[]"
+
+    def _is_type_visible(self, oid: int) -> bool | None:
+        """pg_type_is_visible: whether the bare name means this type."""
+        if registry.find_oid(oid) is not None:
+            return True
+        made, pg_type = self._visible.types_by_oid.get(oid, (None, None))
+        if made is None or pg_type is None:
+            return None
+        called = made.name if pg_type.element is None else f"_{made.name}"
+        return registry.by_name(called) is None and self._visible.find_type("", called) is pg_type
 
     @cached_property
     def _class_names(self) -> dict[int, tuple[str, str]]:
@@ -122,7 +151,7 @@ class CatalogObjects:
         """What catalogue functions call, by function name. Arguments and results are stored values."""
         return {
             "pg_table_is_visible": self.is_visible,
-            "pg_type_is_visible": lambda oid: True if registry.find_oid(oid) else None,
+            "pg_type_is_visible": self._is_type_visible,
             "pg_get_userbyid": self._user_by_id,
             "pg_get_constraintdef": self._constraint,
             "pg_get_indexdef": self._index,
@@ -165,6 +194,9 @@ class CatalogObjects:
         if catalog == _CLASS:
             found: Table | View | None = self._visible.relations_by_oid.get(oid)
             return (found.comment or None) if found else None
+        if catalog == "pg_type":
+            made, _ = self._visible.types_by_oid.get(oid, (None, None))
+            return (made.comment or None) if made else None
         if catalog == _NAMESPACE:
             for n in self._visible.all_namespaces:
                 if oids.namespace_oid(n.name, n.id) == oid:

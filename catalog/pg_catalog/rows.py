@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from catalog.pg_catalog import classes, information, roles, types
+from catalog.pg_catalog import classes, information, roles, types, user_types
 from catalog.pg_catalog.relations import relation
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Row, Value
@@ -38,6 +38,7 @@ _MAKERS = _makers(
     types.pg_opclass,
     types.pg_tablespace,
     types.pg_type,
+    user_types.pg_enum,
 ) | _makers(
     "information_schema",
     information.check_constraints,

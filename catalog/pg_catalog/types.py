@@ -8,6 +8,7 @@ from functools import cache
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.opclass_data import OPCLASSES
 from catalog.pg_catalog.type_data import TYPES
+from catalog.pg_catalog.user_types import FUNCTIONS, type_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.types import registry
 from catalog.types.table import PgType
@@ -21,8 +22,9 @@ _METHODS = (("heap", 2, "t"), ("btree", 403, "i"), ("hash", 405, "i"))
 _IO = ("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout")
 
 
-def pg_type(_visible: Visible) -> Iterator[Values]:
+def pg_type(visible: Visible) -> Iterator[Values]:
     yield from _known_types()
+    yield from type_rows(visible, _function_oids())
     for own in registry.TYPES:  # vector is not PostgreSQL's.
         if own.oid not in _known_oids():
             yield _own_type(own)
@@ -96,9 +98,8 @@ def _number(field: str) -> int:
 @cache
 def function_names() -> dict[int, str]:
     """Names of the types' own functions, by the OID that pg_type gives them here."""
-    names = sorted(
-        {name for line in TYPES.splitlines() for name in line.split(" ")[10:16] if name != "-"}
-    )
+    known = {name for line in TYPES.splitlines() for name in line.split(" ")[10:16] if name != "-"}
+    names = sorted(known.union(*FUNCTIONS.values()))
     return {oids.name_oid(12000, i): name for i, name in enumerate(names)}
 
 
@@ -146,10 +147,14 @@ def pg_opclass(_visible: Visible) -> Iterator[Values]:
     yield from _opclasses()
 
 
+_CLASS_OF = {"varchar": "text"}
+"""The type whose operator class another one has."""
+
+
 @cache
 def default_opclass(type_name: str) -> int:
     """pg_opclass.oid of a type's default btree class, 0 when it has none."""
-    name = "text" if type_name == "varchar" else type_name
+    name = _CLASS_OF.get(type_name, type_name)
     of = registry.by_name(name)
     for row in _opclasses():
         if (

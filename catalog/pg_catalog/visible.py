@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from catalog.model import Column, Constraint, Namespace, Role, Table, User, View
+from catalog.model import Column, Constraint, Namespace, Role, Table, User, UserType, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
+from catalog.types.registry import array_of
+from catalog.types.table import PgType
 
 NO_USERS: tuple[User, ...] = ()
 
@@ -37,6 +39,7 @@ class Visible:
     database: str = "kalam"
     version: int = 0
     system_relations: tuple[CatalogRelation, ...] = ()
+    types: tuple[UserType, ...] = ()
 
     @cached_property
     def all_namespaces(self) -> tuple[Namespace, ...]:
@@ -58,6 +61,22 @@ class Visible:
     def relations_by_oid(self) -> "dict[int, Table | View]":
         """Tables and views by pg_class.oid."""
         return {oids.table_oid(r.id): r for r in self.relations}
+
+    @cached_property
+    def types_by_oid(self) -> dict[int, tuple[UserType, PgType]]:
+        """The types that people made, and those of their arrays, by pg_type.oid."""
+        found = {made.id: (made, made.pg_type) for made in self.types}
+        arrays = [(made, array_of(made.pg_type)) for made in self.types]
+        return found | {array.oid: (made, array) for made, array in arrays if array is not None}
+
+    def find_type(self, schema: str, name: str) -> PgType | None:
+        """One that people made, by its name or its arrays'; with schema "" as the search path has it."""
+        for namespace in (schema,) if schema else self.search_path:
+            for made, pg_type in self.types_by_oid.values():
+                called = made.name if pg_type.element is None else f"_{made.name}"
+                if (made.namespace, called) == (namespace, name):
+                    return pg_type
+        return None
 
     @cached_property
     def keys_by_oid(self) -> dict[int, tuple[Table, Constraint]]:

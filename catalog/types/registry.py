@@ -1,10 +1,20 @@
-"""Every type, by OID, by pg_type name, by SQL name; and the names of the types as constants."""
+"""Every type, by OID, by pg_type name, by SQL name; and the names of the types as constants.
+
+These are PostgreSQL's own types. Those that people define are found in the catalogue
+(`catalog.snapshot`), which makes them with `of_definition`. A type is pickled as where it is found.
+"""
+
+import copyreg
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from catalog.errors import UndefinedObjectError
 from catalog.types.array import array_type
 from catalog.types.boolean import BOOL
 from catalog.types.bytea import BYTEA
 from catalog.types.datetime import DATE, TIME, TIMESTAMP, TIMESTAMPTZ
+from catalog.types.definitions import Definition
 from catalog.types.float import FLOAT4, FLOAT8
 from catalog.types.integer import CID, INT2, INT4, INT8, OID, XID
 from catalog.types.interval import INTERVAL
@@ -121,6 +131,7 @@ __all__ = [
     "format_type",
     "make_typmod",
     "numeric_typmod",
+    "of_definition",
 ]  # fmt: skip
 
 _SCALARS = (
@@ -187,4 +198,33 @@ def by_sql_name(name: str, *, kalam: bool = False) -> PgType | None:
 
 def array_of(element: PgType) -> PgType | None:
     """Return the type of arrays of `element`; None for an array or pseudo-type without one."""
-    return _ARRAYS.get(element)
+    found = _ARRAYS.get(element)
+    if found is None and element.definition is not None and element.array_oid:
+        return _array_of_defined(element)
+    return found
+
+
+_DEFINED_MAX = 65_536
+"""Definitions of types, old ones too, of which a process has the type; each takes some kB."""
+
+
+@lru_cache(_DEFINED_MAX)
+def of_definition(definition: Definition) -> PgType:
+    """Return the type that was defined so."""
+    return definition.make()
+
+
+@lru_cache(_DEFINED_MAX)
+def _array_of_defined(element: PgType) -> PgType:
+    return array_type(element)
+
+
+def _pickled(type_: PgType) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    if type_.definition is not None:
+        return of_definition, (type_.definition,)
+    if type_.element is not None and type_.element.definition is not None:
+        return array_of, (type_.element,)
+    return by_oid, (type_.oid,)
+
+
+copyreg.pickle(PgType, _pickled)

@@ -18,6 +18,7 @@ in rows, closures, parameters and constants. Forms:
     uuid                       bytes, 16
     array of T                 tuple of T's values or None, nested once per further dimension
     vector(n)                  tuple of n floats
+    enum                       int, the label's position (`catalog.types.enum`)
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from catalog.types.definitions import Definition
 from storage.layout import Value
 
 
@@ -78,6 +80,8 @@ def holds_all(_typmod: int) -> Storable | None:
 class PgType:
     """One PostgreSQL type. Compared by identity: each exists once.
 
+    definition: of a type that somebody has defined (`types.definitions`), None of PostgreSQL's own.
+    name: pg_type.typname; of a type that somebody defined with its schema, so that no two have one.
     input: text to stored value, typmod applied as a *column assignment or explicit cast from an
         unknown literal* would (varchar(3) of too long a text: 22001). Raises 22P02, 22003, 22007,
         22008 in PostgreSQL's words.
@@ -109,6 +113,7 @@ class PgType:
     pseudo: bool = False
     is_vector: bool = False
     names_objects: bool = False
+    definition: Definition | None = None
     aliases: tuple[str, ...] = field(default=())
 
     def __repr__(self) -> str:

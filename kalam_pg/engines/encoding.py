@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
-from catalog.types.registry import by_oid
 from kalam_pg.engines.request import WireChunk, WireResult
 from kalam_pg.rows import arrow_to_values, encode_batch, encode_rows
 
@@ -22,7 +21,7 @@ _GROWTH = 6
 
 def encoder(wire: WireResult) -> Callable[[pa.RecordBatch], WireChunk]:
     """What makes DataRow messages of a batch, whichever way is the faster."""
-    types = [by_oid(oid) for oid in wire.type_oids]
+    types = wire.types
 
     def encode(batch: pa.RecordBatch) -> WireChunk:
         count = batch.num_rows

@@ -12,7 +12,6 @@ import msgspec
 import pyarrow as pa
 from datafusion import DataFrame
 
-from catalog.types.registry import by_oid
 from kalam_pg.engines.request import Program, WireChunk, WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.program import CompiledQuery, compiled
@@ -60,8 +59,9 @@ def _table(query: CompiledQuery, number: int, frame: DataFrame) -> Relation:
 
 
 def _encoded(rows: Sequence[Row], wire: WireResult) -> WireChunk:
-    types = [by_oid(oid) for oid in wire.type_oids]
-    return WireChunk(encode_rows(rows, types, wire.typmods, wire.formats, wire.context), len(rows))
+    return WireChunk(
+        encode_rows(rows, wire.types, wire.typmods, wire.formats, wire.context), len(rows)
+    )
 
 
 def _packed(rows: Sequence[Row]) -> pa.RecordBatch:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from catalog.types.table import TypeContext
+from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.udf import UdfSpec
 from storage.layout import Row
 
@@ -93,7 +93,7 @@ class TableInput:
 class WireResult:
     """Ask for ready DataRow messages: types and formats (0 text, 1 binary) by column."""
 
-    type_oids: tuple[int, ...]
+    types: tuple[PgType, ...]
     typmods: tuple[int, ...]
     formats: tuple[int, ...]
     context: TypeContext

@@ -12,6 +12,7 @@ from catalog.errors import ArraySubscriptError, NullValueNotAllowedError
 from catalog.types.registry import (
     ANY,
     ANYARRAY,
+    ANYENUM,
     ANYNONARRAY,
     BOOL,
     BPCHAR,
@@ -276,7 +277,7 @@ def _spread() -> list[Overload]:
 
 _ORDERED = (
     INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC, TEXT, BPCHAR, OID,
-    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET,
+    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET, ANYENUM,
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

@@ -22,14 +22,14 @@ from itertools import islice
 import pyarrow as pa
 
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
-from catalog.types.registry import by_oid
+from catalog.types.definitions import user_types_of
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
 from kalam_pg.functions.by_column import BY_COLUMN
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.floats import overflow
-from kalam_pg.functions.lookup import by_key
+from kalam_pg.functions.lookup import by_key, cast
 from kalam_pg.functions.sortkey import key_function
 from kalam_pg.functions.strings import too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -54,7 +54,7 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
         KalamError: As the row implementation raises it.
     """
     surroundings = evaluation_context(context)
-    types = tuple([_type(oid) for oid in spec.arg_oids])
+    types = spec.pg_types
     if spec.key.startswith("~"):
         name, _, rest = spec.key[1:].partition(":")
         if name in BY_COLUMN:
@@ -62,7 +62,7 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
         strict = name not in _LENIENT
         return _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
     key, typmod = split_key(spec.key)
-    overload = by_key(key)
+    overload = _overload(spec, key)
     repeatable = overload.volatility is not Volatility.VOLATILE
     row = bound_row(overload, types, typmod, surroundings)
     if not overload.args and len(spec.arg_types) == 1:
@@ -84,7 +84,16 @@ def is_volatile(spec: UdfSpec) -> bool:
     """Whether two calls with the same arguments may differ."""
     if spec.key.startswith("~"):
         return spec.key == "~anew"
-    return by_key(split_key(spec.key)[0]).volatility is Volatility.VOLATILE
+    return _overload(spec, split_key(spec.key)[0]).volatility is Volatility.VOLATILE
+
+
+def _overload(spec: UdfSpec, key: str) -> Overload:
+    """What a spec calls. The casts of types that people made are known by their types alone."""
+    if key.startswith("c:") and user_types_of(spec.pg_result, *spec.pg_types):
+        found = cast(spec.pg_types[0], spec.pg_result)
+        assert found is not None, key
+        return found
+    return by_key(key)
 
 
 def split_key(key: str) -> tuple[str, int]:
@@ -130,12 +139,6 @@ def _by_columns(overload: Overload, context: EvalContext, otherwise: Udf) -> Udf
         return otherwise(*arrays) if result is None else result
 
     return run
-
-
-def _type(oid: int) -> PgType:
-    found = by_oid(oid)
-    assert found is not None, oid
-    return found
 
 
 def _by_values(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from catalog.types.registry import (
     ANYARRAY,
+    ANYENUM,
     BOOL,
     BPCHAR,
     BYTEA,
@@ -185,6 +186,7 @@ _PLAIN = (
 OVERLOADS: tuple[Overload, ...] = (
     *(o for a in _INTEGERS for b in _INTEGERS for o in _family(a, b, native=True)),
     *(o for t in _PLAIN for o in _family(t, t, native=True)),
+    *_family(ANYENUM, ANYENUM, native=True),
     *_family(NAME, TEXT, native=True),
     *_family(TEXT, NAME, native=True),
     *(o for t in (NUMERIC, INTERVAL, BPCHAR, JSONB) for o in _by_compare(t, comparer(t))),

@@ -15,7 +15,7 @@ from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
     "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current",
-    "datetimes", "degrees", "elements", "fields", "floats", "formatting", "identifiers", "integers",
+    "datetimes", "degrees", "elements", "enums", "fields", "floats", "formatting", "identifiers", "integers",
     "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",

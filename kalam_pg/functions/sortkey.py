@@ -28,7 +28,7 @@ _ALREADY_ORDERED = frozenset(
 
 def ordered_in_arrow(pg_type: PgType) -> bool:
     """Whether the canonical Arrow form compares, sorts and groups as SQL does."""
-    return pg_type.oid in _ALREADY_ORDERED
+    return pg_type.oid in _ALREADY_ORDERED or pg_type.category == "E"
 
 
 def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:

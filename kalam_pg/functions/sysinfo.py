@@ -68,12 +68,14 @@ def _always(
     return [stable(name, args, result, lambda _c, *_values: value) for args in signatures]
 
 
-def _format_type(oid: int | None, typmod: int | None) -> str | None:
+def _format_type(context: EvalContext, oid: int | None, typmod: int | None) -> str | None:
     if oid is None:
         return None
     found = t.find_oid(oid)
     if found is None:
-        return "-" if oid == 0 else "???"
+        objects = context.types.objects
+        made = objects.object_name("regtype", oid) if objects is not None else None
+        return made or ("-" if oid == 0 else "???")
     return format_type(found, -1 if typmod is None else typmod)
 
 
@@ -187,7 +189,7 @@ def _granted(name: str) -> Callable[..., Datum]:
 
 OVERLOADS: tuple[Overload, ...] = (
     stable("version", (), TEXT, lambda _c: VERSION),
-    function("format_type", (OID, INT4), TEXT, _format_type, strict=False),
+    stable("format_type", (OID, INT4), TEXT, _format_type, strict=False),
     stable("current_schema", (), NAME, _current_schema),
     stable("current_schemas", (BOOL,), t.by_name("_name") or TEXT, _current_schemas),
     stable("current_setting", (TEXT,), TEXT, _setting, server_only=True),

@@ -3,20 +3,21 @@
 A tree names what every process has one of, types and overloads, by what they are called everywhere.
 """
 
+import copyreg
 import io
 import pickle
+from collections.abc import Callable
 
 from catalog.errors import FeatureNotSupportedError
+from catalog.types.definitions import user_types_of
 from catalog.types.registry import (
     REGCLASS,
     REGNAMESPACE,
     REGPROC,
     REGROLE,
     REGTYPE,
-    by_oid,
 )
-from catalog.types.table import PgType
-from kalam_pg.functions.lookup import by_key, key_of
+from kalam_pg.functions.lookup import by_key, cast, key_of
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
 from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.to_python import evaluate
@@ -40,12 +41,16 @@ def packed(query: Query) -> bytes:
             )
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = {
-        Overload: lambda overload: (by_key, (key_of(overload),)),
-        PgType: lambda pg_type: (by_oid, (pg_type.oid,)),
-    }
+    pickler.dispatch_table = {**copyreg.dispatch_table, Overload: _named}
     pickler.dump(query)
     return buffer.getvalue()
+
+
+def _named(overload: Overload) -> tuple[Callable[..., object], tuple[object, ...]]:
+    """Where every process finds an overload; casts of types that people made by their types."""
+    if overload.kind is OverloadKind.CAST and user_types_of(overload.args[0], overload.result):
+        return cast, (overload.args[0], overload.result)
+    return by_key, (key_of(overload),)
 
 
 def unpacked(data: bytes) -> Query:

@@ -13,9 +13,10 @@ from catalog.errors import (
     SqlSyntaxError,
     WrongObjectTypeError,
 )
-from catalog.model import Column, Namespace, Relation, Table, TableKind, View
+from catalog.model import Column, Namespace, Relation, Table, TableKind, UserType, View
 from catalog.options import parse_options
-from catalog.privileges import Action, require
+from catalog.privileges import Action, check_usage, require
+from catalog.types.definitions import user_types_of
 from catalog.types.registry import BOOL, TEXT
 from kalam_pg.query.ddl_context import (
     DdlContext,
@@ -27,13 +28,14 @@ from kalam_pg.query.ddl_context import (
     plan,
 )
 from kalam_pg.query.ddl_derived import copied
+from kalam_pg.query.ddl_types import find_type
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
 from kalam_pg.sql.tree import OutputColumn
 
 _TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_NAMESPACE_PRIVILEGES = ("CREATE", "USAGE")
+_PRIVILEGES = {"table": _TABLE_PRIVILEGES, "namespace": ("CREATE", "USAGE"), "type": ("USAGE",)}
 
 
 # ------------------------------------------------------------------ namespaces
@@ -105,7 +107,7 @@ def _elements(
     statement: st.CreateTable, context: DdlContext
 ) -> tuple[tuple[NewColumn, ...], tuple[NewConstraint, ...]]:
     """The columns and constraints that are written, and those of LIKE among them."""
-    columns = [new_column(column) for column in statement.columns]
+    columns = [new_column(column, context) for column in statement.columns]
     constraints = [*_constraints(statement)]
     for like in reversed(statement.likes):
         more, of_it = copied(like, context)
@@ -118,11 +120,13 @@ def _skipped(context: DdlContext, name: str) -> CatalogChange:
     return CatalogChange(context.snapshot, notices=(f'relation "{name}" already exists, skipping',))
 
 
-def new_column(column: st.ColumnDefinition) -> NewColumn:
+def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
     """A column definition with its type resolved."""
     if column.generated:
         raise FeatureNotSupportedError("generated columns are not supported yet")
-    kind, typmod = resolve_type(column.type)
+    kind, typmod = resolve_type(column.type, context.snapshot, context.search_path)
+    for made in user_types_of(kind):
+        check_usage(context.user, context.snapshot.types[made])
     return NewColumn(
         column.name,
         kind,
@@ -286,6 +290,11 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         return DdlPlan(
             changes.comment_on_namespace(context.snapshot, namespace.name, comment), "COMMENT"
         )
+    if statement.kind == "type":
+        made = find_type(context, statement.name)
+        require(context.user, Action.COMMENT, made)
+        change = changes.put_type(context.snapshot, replace(made, comment=comment))
+        return DdlPlan(change, "COMMENT")
     relation = find_relation(context, statement.name)
     if statement.kind == "table" and isinstance(relation, View):
         raise WrongObjectTypeError(f'"{relation.name}" is not a table')
@@ -298,14 +307,11 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
-    on_table = statement.on == "table"
-    privileges = _privileges(
-        statement.privileges, statement.on, _TABLE_PRIVILEGES if on_table else _NAMESPACE_PRIVILEGES
-    )
+    privileges = _privileges(statement.privileges, statement.on, _PRIVILEGES[statement.on])
     grantees = [grantee_or_role(context, name) for name in statement.grantees]
     change = CatalogChange(context.snapshot)
     for name in statement.names:
-        target = _grant_target(name, replace(context, snapshot=change.snapshot), on_table=on_table)
+        target = _grant_target(name, replace(context, snapshot=change.snapshot), statement.on)
         require(context.user, Action.GRANT, target)
         step = changes.change_grants(
             change.snapshot,
@@ -324,13 +330,15 @@ def _privileges(written: Sequence[str], on: str, known: tuple[str, ...]) -> Sequ
         return known
     for privilege in written:
         if privilege not in known:
-            kind = "relation" if on == "table" else "schema"
+            kind = {"table": "relation", "namespace": "schema"}.get(on, on)
             raise InvalidGrantOperationError(f"invalid privilege type {privilege} for {kind}")
     return written
 
 
-def _grant_target(name: st.TableName, context: DdlContext, *, on_table: bool) -> Table | Namespace:
-    if not on_table:
+def _grant_target(name: st.TableName, context: DdlContext, on: str) -> Table | Namespace | UserType:
+    if on == "type":
+        return find_type(context, name)
+    if on == "namespace":
         return changes.require_namespace(context.snapshot, name.name)
     relation = find_relation(context, name)
     if isinstance(relation, View):

@@ -13,7 +13,7 @@ from catalog.errors import (
 from catalog.model import Role, User
 from catalog.privileges import Action, require
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
-from kalam_pg.sql import statements as st
+from kalam_pg.sql import statements_users as st
 
 _EMPTY = "empty string is not a valid password, clearing password"
 

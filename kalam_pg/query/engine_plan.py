@@ -43,7 +43,7 @@ class EnginePlan:
         if form is None or form.names_objects:
             # A worker knows no names of objects: those of regclass and its like are put in here.
             return Result("SELECT", None, self.columns, source=(yield from self._rows(emitted, x)))
-        wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
+        wire = WireResult(form.types, form.typmods, form.formats, form.context)
         inputs = yield from self.inputs(emitted, x)
         query = _request(emitted, inputs, wire, x.context, self._direct(x))
         return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))

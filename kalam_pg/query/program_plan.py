@@ -61,7 +61,7 @@ class ProgramPlan:
         if form is None or form.names_objects:
             # A worker knows no names of objects: those of regclass and its like are put in here.
             return Result("SELECT", None, self.columns, source=(yield from self.source(x)))
-        wire = WireResult(form.type_oids, form.typmods, form.formats, form.context)
+        wire = WireResult(form.types, form.typmods, form.formats, form.context)
         return Result(
             "SELECT", None, self.columns, stream=x.ask((yield from self._request(x, wire)))
         )

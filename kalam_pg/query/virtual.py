@@ -105,6 +105,7 @@ class Catalogue:
                 search_path,
                 version=snapshot.version,
                 system_relations=SYSTEM_RELATIONS,
+                types=tuple(_values(snapshot.types)),
             )
             found = Perspective(visible, self.sources)
             self._kept[user.id, search_path] = found

@@ -35,7 +35,7 @@ from catalog.types.registry import (
     UUID,
     VARCHAR,
 )
-from catalog.types.table import PgType, TypeContext
+from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from catalog.types.zones import utc_offset
 from kalam_pg.rows.arrow_values import arrow_to_values, plain
 
@@ -133,6 +133,8 @@ def _text_cells(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Arra
         return pc.if_else(array, pa.scalar("t"), pa.scalar("f"))
     if type_ is UUID:
         return _uuid_text(array)
+    if type_.category == "E":
+        return _labels(array, type_, context)
     if type_ is BYTEA and context.bytea_output == "hex":
         return _hex_text(array)
     if type_ is FLOAT8 or type_ is FLOAT4:
@@ -152,6 +154,12 @@ def _written(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Array:
     write = type_.output
     values = arrow_to_values(array, type_)
     return pa.array([None if v is None else write(v, context) for v in values], pa.string())
+
+
+def _labels(array: pa.Array, type_: PgType, context: TypeContext) -> pa.Array:
+    """An enum's labels: there are few."""
+    encoded = array.dictionary_encode()
+    return _written(encoded.dictionary, type_, context).take(encoded.indices)
 
 
 def _within(array: pa.Array, low: int, high: int) -> bool:
@@ -268,6 +276,8 @@ def _with_nulls_of(source: pa.Array, cells: pa.Array) -> pa.Array:
 def _binary_cells(array: pa.Array, type_: PgType) -> Fixed | Varying:
     if type_ in _TEXTS or type_ is BYTEA:
         return _varying(array)
+    if type_.category == "E":
+        return _varying(_labels(array, type_, DEFAULT_CONTEXT))
     if type_ is JSONB:
         return _varying(pc.binary_join_element_wise(b"\x01", array.cast(pa.binary()), b""))
     if type_ in _WIDTHS or type_ in {TIME, TIMESTAMP, TIMESTAMPTZ}:

@@ -13,8 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog.types.registry import by_oid
-from catalog.types.table import TypeContext
+from catalog.types.table import PgType, TypeContext
 from kalam_pg.rows.blocks import Block
 from kalam_pg.rows.cells import Fixed, Varying, cells_of
 
@@ -24,12 +23,12 @@ _HEADER_BYTES = 7
 
 
 class WireForm(Protocol):
-    """What rows shall look like (`kalam_pg.engines.request.WireResult` is one): by column, the type's
-    OID, its typmod and the format, 0 text or 1 binary; and the session's settings.
+    """What rows shall look like (`kalam_pg.engines.request.WireResult` is one): by column, the type,
+    its typmod and the format, 0 text or 1 binary; and the session's settings.
     """
 
     @property
-    def type_oids(self) -> tuple[int, ...]: ...
+    def types(self) -> tuple[PgType, ...]: ...
     @property
     def typmods(self) -> tuple[int, ...]: ...
     @property
@@ -56,8 +55,8 @@ def encode_batch(batch: pa.RecordBatch, form: WireForm) -> bytes | memoryview:
         parts = (batch.slice(0, half), batch.slice(half))
         return b"".join([encode_batch(part, form) for part in parts])
     columns = [
-        cells_of(column, by_oid(oid), format_, form.context)
-        for column, oid, format_ in zip(batch.columns, form.type_oids, form.formats, strict=True)
+        cells_of(column, type_, format_, form.context)
+        for column, type_, format_ in zip(batch.columns, form.types, form.formats, strict=True)
     ]
     return _assemble(columns, rows)
 

@@ -38,11 +38,6 @@ class RowForm:
         return tuple([column.type for column in self.columns])
 
     @property
-    def type_oids(self) -> tuple[int, ...]:
-        """By column."""
-        return tuple([column.type.oid for column in self.columns])
-
-    @property
     def typmods(self) -> tuple[int, ...]:
         """By column."""
         return tuple([column.typmod for column in self.columns])

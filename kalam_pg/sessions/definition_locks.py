@@ -2,11 +2,11 @@
 
 Transactions may define things side by side. Each locks what it makes, changes, drops, and what it relies
 on: the table that a view reads, the namespace that a table is made in, the role that is granted something.
-Whoever else wants one of these waits, and plans its definition anew then. Names of locks, beside tables'
-and views' own ids:
+Whoever else wants one of these waits, and plans its definition anew then. Names of locks, beside tables',
+views' and types' own ids:
 
     ("schema", name)               a namespace of that name, which need not exist
-    ("relation", namespace, name)  a relation that is to be of that name
+    ("relation", namespace, name)  a relation or type that is to be of that name
     ("role", name)                 a user
 """
 
@@ -14,8 +14,9 @@ from collections.abc import Iterator
 
 from catalog.changes import CatalogChange
 from catalog.difference import difference
-from catalog.model import Relation, View
+from catalog.model import Relation, Table, View
 from catalog.snapshot import Snapshot
+from catalog.types.definitions import user_types_of
 from kalam_pg.query.locks.modes import (
     ACCESS_EXCLUSIVE,
     ACCESS_SHARE,
@@ -34,6 +35,7 @@ def needed(statement: Statement, before: Snapshot, change: CatalogChange) -> lis
     return [
         *_roles(statement, change),
         *_namespaces(before, change),
+        *_types(before, change),
         *_relations(before, change),
     ]
 
@@ -57,6 +59,20 @@ def _namespaces(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
         yield ("schema", name), SHARE_UPDATE_EXCLUSIVE if changed else ACCESS_EXCLUSIVE
 
 
+def _types(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
+    """Types are called by names that relations have too, in PostgreSQL: the locks are the same."""
+    for type_id, after in difference(before, change.snapshot).types.items():
+        there = before.types.get(type_id)
+        if after is None:
+            yield type_id, ACCESS_EXCLUSIVE
+            continue
+        if there is None or (there.namespace, there.name) != (after.namespace, after.name):
+            yield ("schema", after.namespace), ACCESS_SHARE
+            yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
+        if there is not None:
+            yield type_id, SHARE_UPDATE_EXCLUSIVE
+
+
 def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
     changed = difference(before, change.snapshot)
     for relation_id, after in (*changed.tables.items(), *changed.views.items()):
@@ -67,6 +83,10 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
         if there is None or (there.namespace, there.name) != (after.namespace, after.name):
             yield ("schema", after.namespace), ACCESS_SHARE
             yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
+        if isinstance(after, Table) and (there is None or there.columns != after.columns):
+            for column in after.columns:
+                for made in user_types_of(column.type):
+                    yield made, ACCESS_SHARE
         if isinstance(after, View) and not _same_query(there, after):
             for read in after.reads:
                 yield read, ACCESS_SHARE

@@ -13,6 +13,7 @@ from catalog.difference import difference
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from catalog.snapshot import Snapshot
+from catalog.types.definitions import user_types_of
 from catalog.types.table import PgType
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
@@ -26,8 +27,11 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_types import AlterType, CreateType, DropType
+from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import OutputColumn
+from kalam_pg.sql.tree import Call, Const, OutputColumn
+from kalam_pg.sql.walk import walk
 
 STATEMENTS = (
     st.CreateNamespace,
@@ -39,9 +43,12 @@ STATEMENTS = (
     st.CreateView,
     st.DropView,
     st.CommentOn,
-    st.CreateUser,
-    st.AlterUser,
-    st.DropUser,
+    CreateUser,
+    AlterUser,
+    DropUser,
+    CreateType,
+    AlterType,
+    DropType,
     st.GrantRevoke,
 )
 
@@ -50,7 +57,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     """Run one of `STATEMENTS`. Raises what `plan_ddl` raises, 55P03, 40P01."""
     if isinstance(statement, st.Truncate):
         return (yield from truncating.run(sql, statement))
-    if isinstance(statement, st.DropUser) and statement.purge:
+    if isinstance(statement, DropUser) and statement.purge:
         raise FeatureNotSupportedError("DROP USER ... PURGE is not supported yet")
     transaction = sql.transaction
     if transaction is None:
@@ -145,7 +152,13 @@ def _reads(sql: SqlSession, query: QueryStatement) -> tuple[int, ...]:
     bound = bind(query, scope)
     if bound.changes:
         raise FeatureNotSupportedError("views must not contain data-modifying statements in WITH")
-    return bound.relations
+    named = {
+        made: None
+        for node in walk(bound.statement)
+        if isinstance(node, Const | Call)
+        for made in user_types_of(node.type)
+    }
+    return (*bound.relations, *named)
 
 
 def _verifier(password: str) -> str:

@@ -196,6 +196,7 @@ def _current_plan(
     planned = prepared.current(sql)
     if planned is None:
         # The values were read as these types, whatever the columns have become.
+        prepared.renew_types(sql.snapshot)
         given = prepared.given
         planned = sql.plan(statement, prepared.param_types if given is None else given.types)
         if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:

@@ -1,10 +1,12 @@
 """A prepared statement, made by the protocol's Parse and by PREPARE alike."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from catalog.errors import ConfigurationLimitExceededError
+from catalog.snapshot import Snapshot
+from catalog.typed import current_types
 from catalog.types.table import PgType
 from kalam_pg.query.prepare import Planned, cost
 from kalam_pg.sessions.validity import Validity
@@ -32,7 +34,8 @@ class PreparedStatement:
     as `validity` holds. text: all that it was sent in. from_sql: by
     PREPARE, at `prepared_us`. given: what it runs with, when that stood in its text: it has no parameters
     then for whoever sent it. quick: what the wire's quick
-    way keeps of it (`wire.quick.QuickStatement`), which no conversation looks into.
+    way keeps of it (`wire.quick.QuickStatement`), which no conversation looks into. snapshot: where its types
+    were looked up last.
     """
 
     statement: Statement | None
@@ -45,11 +48,28 @@ class PreparedStatement:
     prepared_us: int = 0
     given: Given | None = None
     quick: Any = None
+    snapshot: Snapshot | None = None
 
     def current(self, sql: "SqlSession") -> Planned | None:
         """The plan, if it is good now; None when it must be made (again)."""
         validity = self.validity
         return None if validity is None or not validity.holds(sql) else self.planned
+
+    def renew_types(self, snapshot: Snapshot) -> None:
+        """Have the types that people made as they are by now: the same, with other labels, say."""
+        if self.snapshot is snapshot:
+            return
+        self.snapshot = snapshot
+        if not snapshot.types:
+            return
+        self.param_types = current_types(self.param_types, snapshot)
+        kinds = tuple([column.type for column in self.columns])
+        if (current := current_types(kinds, snapshot)) is not kinds:
+            self.columns = tuple(
+                [replace(c, type=kind) for c, kind in zip(self.columns, current, strict=True)]
+            )
+        if self.given is not None:
+            self.given = replace(self.given, types=current_types(self.given.types, snapshot))
 
 
 PREPARED_BYTES_MAX = 256 << 20

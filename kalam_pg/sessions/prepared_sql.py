@@ -4,9 +4,7 @@ from catalog.errors import (
     DuplicatePreparedStatementError,
     InvalidSqlStatementNameError,
     SqlSyntaxError,
-    UndefinedObjectError,
 )
-from catalog.types.registry import array_of, by_sql_name
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
@@ -16,6 +14,7 @@ from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind_expression
+from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import ColumnRef, OutputColumn
 from storage.layout import Value
@@ -27,7 +26,7 @@ def prepare(sql: SqlSession, statement: st.Prepare) -> Steps[Result]:
         raise DuplicatePreparedStatementError(
             f'prepared statement "{statement.name}" already exists'
         )
-    declared = [_type(name) for name in statement.types]
+    declared = [resolve_type(name, sql.snapshot, sql.search_path)[0] for name in statement.types]
     inner = statement.statement
     prepared = yield from dispatch.prepare_in_turn(sql, inner, declared)
     prepared.text, prepared.from_sql, prepared.prepared_us = sql.text, True, sql.database.now_us()
@@ -71,14 +70,8 @@ def _find(sql: SqlSession, name: str) -> PreparedStatement:
     prepared = sql.prepared.get(name)
     if prepared is None or prepared.statement is None:
         raise InvalidSqlStatementNameError(f'prepared statement "{name}" does not exist')
+    prepared.renew_types(sql.snapshot)
     return prepared
-
-
-def _type(name: st.TypeName) -> PgType | None:
-    found = by_sql_name(name.name)
-    if found is None:
-        raise UndefinedObjectError(f'type "{name.name}" does not exist', position=name.position)
-    return array_of(found) if name.dimensions else found
 
 
 def _evaluate(sql: SqlSession, text: str, type_: PgType) -> Value:

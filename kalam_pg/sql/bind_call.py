@@ -228,6 +228,10 @@ def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | No
     if len(operands) != 1:
         return None
     target = types.by_name(name)
+    if target is None:
+        scope = level.state.scope
+        made = scope.snapshot.find_type("", name, scope.search_path)
+        target = None if made is None else made.pg_type
     if target is None or target.pseudo:
         return None
     source = operands[0].type

@@ -15,7 +15,7 @@ from kalam_pg.functions.jsonrecords import FIELD, RECORDS
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.dialect import type_name, type_node
 from kalam_pg.sql.positions import mark, position
-from kalam_pg.sql.scope import Level, find_relation
+from kalam_pg.sql.scope import BindScope, Level, find_relation
 from kalam_pg.sql.statements import TypeName
 
 _DEFINED = frozenset(
@@ -39,14 +39,14 @@ def record_query(
     name, arguments = call.args["this"], call.expressions
     if name in _DEFINED and len(arguments) == 1 and definitions:
         columns = [(d.args["this"].name, type_name(d.args["kind"])) for d in definitions]
-        return _query(name, arguments[0], columns, call)
+        return _query(level.state.scope, name, arguments[0], columns, call)
     if name in _DEFINED and not definitions:
         raise SqlSyntaxError(
             'a column definition list is required for functions returning "record"',
             position=position(call),
         )
     if name in _POPULATED and len(arguments) >= 2 and not definitions:
-        return _query(name, arguments[1], _of_table(level, arguments[0]), call)
+        return _query(level.state.scope, name, arguments[1], _of_table(level, arguments[0]), call)
     return None
 
 
@@ -69,20 +69,28 @@ def _of_table(level: Level, base: exp.Expr) -> list[tuple[str, TypeName]]:
 def _written(kind: PgType, typmod: int) -> TypeName:
     """A column's type as it would be written."""
     if kind.element is not None and not kind.is_vector:
-        return TypeName(kind.element.name, (), 1, 0, "pg_catalog")
+        return TypeName(kind.element.name, (), 1, 0, _schema(kind.element))
     modifiers: tuple[int, ...] = ()
     if typmod >= 0 and kind is types.NUMERIC:
         modifiers = precision_and_scale(typmod) or ()
     elif typmod >= 0 and kind in _LENGTHS:
         modifiers = (typmod - 4,)
-    return TypeName(kind.name, modifiers, 0, 0, "pg_catalog")
+    return TypeName(kind.name, modifiers, 0, 0, _schema(kind))
+
+
+def _schema(kind: PgType) -> str:
+    return "pg_catalog" if kind.definition is None else kind.definition.namespace
 
 
 _LENGTHS = (types.VARCHAR, types.BPCHAR)
 
 
 def _query(
-    name: str, document: exp.Expr, columns: list[tuple[str, TypeName]], call: exp.Expr
+    scope: BindScope,
+    name: str,
+    document: exp.Expr,
+    columns: list[tuple[str, TypeName]],
+    call: exp.Expr,
 ) -> exp.Select:
     at = call.meta.get("start", -1)
     rows = _call(RECORDS[name.partition("_")[0]], [document, _text(name, at)], at)
@@ -91,7 +99,7 @@ def _query(
     shown = []
     for column, kind in columns:
         value = mark(exp.Column(this=_name("value"), table=_name("record")), at)
-        member = _call(FIELD, [value, _text(column, at), _text(_kind(kind), at)], at)
+        member = _call(FIELD, [value, _text(column, at), _text(_kind(kind, scope), at)], at)
         cast = mark(exp.Cast(this=member, to=type_node(kind)), at)
         shown.append(mark(exp.Alias(this=cast, alias=_name(column)), at))
     select = exp.Select(expressions=shown)
@@ -99,8 +107,8 @@ def _query(
     return mark(select, at)
 
 
-def _kind(written: TypeName) -> str:
-    kind, _ = resolve_type(written)
+def _kind(written: TypeName, scope: BindScope) -> str:
+    kind, _ = resolve_type(written, scope.snapshot, scope.search_path)
     if kind in (types.JSON, types.JSONB):
         return "json"
     if kind in _LENGTHS and written.modifiers:

@@ -1,10 +1,12 @@
 """Type names as written, to the type and typmod they mean."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from catalog.errors import FeatureNotSupportedError, UndefinedObjectError
 from catalog.types import registry as types
 from catalog.types.table import PgType
+from kalam_pg.sql.scope import RelationSource
 from kalam_pg.sql.statements import TypeName
 from storage.errors import KalamError
 
@@ -20,29 +22,51 @@ _NOT_BUILT = frozenset(
 )
 
 
-@lru_cache(4096)
-def resolve_type(name: TypeName) -> tuple[PgType, int]:
+def resolve_type(
+    name: TypeName, snapshot: RelationSource, search_path: Sequence[str]
+) -> tuple[PgType, int]:
     """The type and its typmod (-1 when there is none).
+
+    PostgreSQL's own names come first, as pg_catalog does in a search path; then what people made; names
+    that are KalamDB's alone come last.
 
     Raises:
         UndefinedObjectError: `type "x" does not exist`.
         FeatureNotSupportedError: PostgreSQL has the type, this server has not.
     """
+    if name.schema == "pg_catalog" or (not name.schema and types.by_name(name.name)):
+        return _own(name)
+    made = snapshot.find_type(name.schema, name.name, search_path)
+    if made is not None:
+        return _finished(made.pg_type, name)
+    if name.schema:
+        written = f"{name.schema}.{name.name}"
+        raise UndefinedObjectError(f'type "{written}" does not exist', position=name.position)
+    return _own(name)
+
+
+@lru_cache(4096)
+def _own(name: TypeName) -> tuple[PgType, int]:
+    """As `resolve_type`, for the names that are there from the beginning."""
     base = name.name
-    written = f"{name.schema}.{base}" if name.schema else base
     found = types.by_name(base) or types.by_sql_name(base)
-    if name.schema not in ("", "pg_catalog"):
-        found = None
     if found is None:
-        if base in _NOT_BUILT and name.schema in ("", "pg_catalog"):
+        written = f"{name.schema}.{base}" if name.schema else base
+        if base in _NOT_BUILT:
             raise FeatureNotSupportedError(
                 f'type "{base}" is not supported', position=name.position
             )
         raise UndefinedObjectError(f'type "{written}" does not exist', position=name.position)
+    return _finished(found, name)
+
+
+def _finished(found: PgType, name: TypeName) -> tuple[PgType, int]:
+    """A type that was found, with its modifiers and as an array of itself."""
     typmod = _typmod(found, name.modifiers, name.position) if name.modifiers else -1
     if name.dimensions:
         array = types.array_of(found)
         if array is None:
+            written = f"{name.schema}.{name.name}" if name.schema else name.name
             raise UndefinedObjectError(f'type "{written}[]" does not exist', position=name.position)
         found = array
     return found, typmod

@@ -29,7 +29,8 @@ from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Slice, Subs
 
 @handles(exp.Cast)
 def _cast(level: Level, node: exp.Cast) -> Expr:
-    target, typmod = resolve_type(type_name(node.args["to"]))
+    scope = level.state.scope
+    target, typmod = resolve_type(type_name(node.args["to"]), scope.snapshot, scope.search_path)
     inner = node.args["this"]
     at = position(node)
     if type(inner) is exp.Array and target.element is not None and not _is_subquery(inner):

@@ -150,12 +150,11 @@ class Rendering:
     ) -> Sql:
         """A call of a function that DataFusion is given, registered once per signature."""
         physical = tuple([a.physical for a in args])
-        oids = tuple([t.oid for t in arg_types])
-        signature = (key, physical, result, oids, result_type.oid)
+        signature = (key, physical, result, arg_types, result_type)
         spec = self._udfs.get(signature)
         if spec is None:
             name = f"kalam_{len(self._udfs)}"
-            spec = UdfSpec(name, key, physical, result, oids, result_type.oid)
+            spec = UdfSpec(name, key, physical, result, arg_types, result_type)
             self._udfs[signature] = spec
         return Sql(f"{spec.name}({', '.join([a.text for a in args])})", result, fallible)
 

@@ -89,6 +89,8 @@ def can_coerce(source: PgType, target: PgType) -> bool:
     if source is target or source is types.UNKNOWN or target is types.ANY:
         return True
     if target.name in POLYMORPHIC:
+        if target is types.ANYENUM:
+            return source.category == "E"
         return target.name not in _ARRAYS or source.element is not None
     return find_cast(source, target, "i") is not None
 
@@ -282,6 +284,8 @@ def _bindings(
             item = a.element
         elif name in ("anynonarray", "anycompatiblenonarray") and a.element is not None:
             raise DatatypeMismatchError(f"type matched to {name} is an array type: {a.sql_name}")
+        elif d is types.ANYENUM and a.category != "E":
+            raise DatatypeMismatchError(f"type matched to {name} is not an enum type: {a.sql_name}")
         if name in COMPATIBLE_FAMILY:
             compatible.append(item)
         elif element is None:

@@ -1,7 +1,7 @@
 """CREATE, DROP, ALTER and COMMENT by what they are about; namespaces and views."""
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql import parse_alter, parse_tables, parse_users
+from kalam_pg.sql import parse_alter, parse_tables, parse_types, parse_users
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     CommentOn,
@@ -21,7 +21,7 @@ _ROLES = ("user", "role", "group")
 _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
-    *("storage", "index", "sequence", "type", "domain", "function", "procedure", "trigger"),
+    *("storage", "index", "sequence", "domain", "function", "procedure", "trigger"),
     *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
@@ -42,6 +42,8 @@ def create(reader: StatementReader) -> Statement:
             return parse_tables.create_table(reader, kind)
         if reader.accept("table"):
             return parse_tables.create_table(reader, "")
+        if reader.accept("type"):
+            return parse_types.create_type(reader)
         if reader.at(*_NAMESPACES):
             return _create_namespace(reader)
         if reader.at(*_ROLES):
@@ -100,6 +102,8 @@ def drop(reader: StatementReader) -> Statement:
         if_exists = reader.if_exists()
         names = reader.many(reader.table_name)
         return DropTable(tuple(names), if_exists, reader.cascade())
+    if reader.accept("type"):
+        return parse_types.drop_type(reader)
     if reader.accept("view"):
         if_exists = reader.if_exists()
         names = reader.many(reader.table_name)
@@ -121,6 +125,8 @@ def alter(reader: StatementReader) -> Statement:
         reader.advance()
     if reader.accept("table"):
         return parse_alter.alter_table(reader)
+    if reader.accept("type"):
+        return parse_types.alter_type(reader)
     if reader.at(*_NAMESPACES):
         reader.advance()
         name = reader.column_name()
@@ -142,7 +148,7 @@ def comment(reader: StatementReader) -> Statement:
     reader.expect("on")
     if reader.accept("column"):
         return _comment_on_column(reader)
-    if not reader.at("table", "view", *_NAMESPACES):
+    if not reader.at("table", "view", "type", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key
     if word in _NAMESPACES:

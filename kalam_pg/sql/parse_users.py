@@ -4,15 +4,8 @@ from dataclasses import dataclass
 
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.reader import StatementReader
-from kalam_pg.sql.statements import (
-    AlterUser,
-    CreateUser,
-    DropUser,
-    GrantRevoke,
-    Statement,
-    TableName,
-    Unsupported,
-)
+from kalam_pg.sql.statements import GrantRevoke, Statement, TableName, Unsupported
+from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
 
 _PRIVILEGES = ("select", "insert", "update", "delete", "create", "usage")
 _TABLE_ONLY = ("truncate", "references", "trigger", "connect", "temporary", "temp", "execute")
@@ -214,7 +207,10 @@ def _objects(reader: StatementReader) -> tuple[str, tuple[TableName, ...]]:
         return "namespace", tuple(reader.many(lambda: _namespace(reader)))
     if reader.at("all"):
         reader.unsupported("GRANT ON ALL …")
-    if reader.at("database", "sequence", "function", "type", "language", "large", "tablespace"):
+    if reader.at("type", "domain") and reader.peek().key not in (",", "to", "from", "."):
+        reader.advance()
+        return "type", tuple(reader.many(reader.table_name))
+    if reader.at("database", "sequence", "function", "language", "large", "tablespace"):
         reader.unsupported(f"GRANT ON {reader.token.key.upper()}")
     reader.accept("table")
     return "table", tuple(reader.many(reader.table_name))

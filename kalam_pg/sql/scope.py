@@ -11,7 +11,7 @@ from catalog.errors import (
     UndefinedColumnError,
     UndefinedTableError,
 )
-from catalog.model import Relation, Table
+from catalog.model import Relation, Table, UserType
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, CteChange, Expr, IsNull, OutputColumn
@@ -27,6 +27,10 @@ class RelationSource(Protocol):
     """The part of `catalog.snapshot.Snapshot` that names are looked up in."""
 
     def find(self, schema: str, name: str, search_path: Sequence[str], /) -> Relation | None: ...
+
+    def find_type(
+        self, schema: str, name: str, search_path: Sequence[str], /
+    ) -> UserType | None: ...
 
 
 def no_virtual(_schema: str, _name: str) -> tuple[OutputColumn, ...] | None:

@@ -14,6 +14,8 @@ from kalam_pg.sql.statements_copy import CopyStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
 from kalam_pg.sql.statements_live import LiveStatement
+from kalam_pg.sql.statements_types import TypeStatement
+from kalam_pg.sql.statements_users import UserStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class DropView:
 
 @dataclass(frozen=True, slots=True)
 class CommentOn:
-    """kind: schema | table | column | view; comment None removes it."""
+    """kind: schema | table | column | view | type; comment None removes it."""
 
     kind: str
     name: TableName
@@ -174,48 +176,12 @@ class CommentOn:
     comment: str | None
 
 
-# ------------------------------------------------------------------ users and privileges
-
-
-@dataclass(frozen=True, slots=True)
-class CreateUser:
-    """role "" means the default. login is false for CREATE ROLE without LOGIN."""
-
-    name: str
-    password: str | None = None
-    role: str = ""
-    email: str = ""
-    oauth_provider: str = ""
-    oauth_subject: str = ""
-    login: bool = True
-    if_not_exists: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class AlterUser:
-    """None fields are left alone. restore: ALTER USER … RESTORE. password None with
-    clear_password: PASSWORD NULL.
-    """
-
-    name: str
-    password: str | None = None
-    clear_password: bool = False
-    role: str | None = None
-    email: str | None = None
-    login: bool | None = None
-    restore: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DropUser:
-    names: tuple[str, ...]
-    if_exists: bool = False
-    purge: bool = False
+# ------------------------------------------------------------------ privileges, acting for others
 
 
 @dataclass(frozen=True, slots=True)
 class GrantRevoke:
-    """privileges: SELECT … or ALL. on: "table" | "namespace". grantees: names or PUBLIC."""
+    """privileges: SELECT … or ALL. on: table | namespace | type. grantees: names or PUBLIC."""
 
     grant: bool
     privileges: tuple[str, ...]
@@ -414,9 +380,7 @@ Statement: TypeAlias = (
     | CreateView
     | DropView
     | CommentOn
-    | CreateUser
-    | AlterUser
-    | DropUser
+    | UserStatement
     | GrantRevoke
     | ExecuteAsUser
     | Begin
@@ -441,6 +405,7 @@ Statement: TypeAlias = (
     | FetchCursor
     | CloseCursor
     | LiveStatement
+    | TypeStatement
     | ShowCatalog
     | DescribeTable
     | ShowStats

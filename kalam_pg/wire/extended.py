@@ -74,7 +74,7 @@ def _read(sql: "SqlSession", message: m.Parse) -> Steps[PreparedStatement]:
     statements = yield from long_texts.statements(sql, message.query)
     if len(statements) > 1:
         raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
-    declared = portals.parameter_types(message.parameter_types)
+    declared = portals.parameter_types(message.parameter_types, sql.snapshot)
     if not statements:
         return PreparedStatement(None, (), ())
     dispatch.check_allowed(sql, statements[0])
@@ -238,6 +238,7 @@ def _prepared(sql: "SqlSession", name: str) -> PreparedStatement:
         if name:
             raise InvalidSqlStatementNameError(f'prepared statement "{name}" does not exist')
         raise InvalidSqlStatementNameError("unnamed prepared statement does not exist")
+    prepared.renew_types(sql.snapshot)
     return prepared
 
 

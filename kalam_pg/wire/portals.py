@@ -8,26 +8,26 @@ from catalog.errors import (
     CharacterNotInRepertoireError,
     FeatureNotSupportedError,
     InvalidParameterValueError,
-    UndefinedObjectError,
 )
-from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR, by_oid
+from catalog.snapshot import Snapshot
+from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import Bind
 from storage.layout import Value
 
 
-def parameter_types(oids: Sequence[int]) -> tuple[PgType | None, ...]:
+def parameter_types(oids: Sequence[int], snapshot: Snapshot) -> tuple[PgType | None, ...]:
     """The types that Parse named, None where it left them open. Raises 0A000 for one not here."""
     found: list[PgType | None] = []
     for oid in oids:
         if oid in (0, 705):  # unspecified, or unknown: the binder infers it
             found.append(None)
             continue
-        try:
-            found.append(by_oid(oid))
-        except UndefinedObjectError:
-            raise FeatureNotSupportedError(f"type with OID {oid} is not supported") from None
+        of = snapshot.type_by_oid(oid)
+        if of is None:
+            raise FeatureNotSupportedError(f"type with OID {oid} is not supported")
+        found.append(of)
     return tuple(found)
 
 

@@ -68,7 +68,7 @@ CONTEXTS = [
 
 @dataclass(frozen=True)
 class Form:
-    type_oids: tuple[int, ...]
+    types: tuple[PgType, ...]
     typmods: tuple[int, ...]
     formats: tuple[int, ...]
     context: TypeContext = DEFAULT_CONTEXT
@@ -77,8 +77,7 @@ class Form:
 def form_of(
     types: list[PgType], formats: list[int], context: TypeContext = DEFAULT_CONTEXT
 ) -> Form:
-    oids = tuple(type_.oid for type_ in types)
-    return Form(oids, (-1,) * len(types), tuple(formats), context)
+    return Form(tuple(types), (-1,) * len(types), tuple(formats), context)
 
 
 def batch_of(arrays):

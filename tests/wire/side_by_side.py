@@ -37,7 +37,8 @@ class Side:
         else:
             told = (cursor.statusmessage,)
             if cursor.description is not None:
-                columns = [(column.name, column.type_code) for column in cursor.description]
+                # The numbers of types that a script made are each side's own.
+                columns = [(c.name, min(c.type_code, 16384)) for c in cursor.description]
                 told = (*told, columns, [tuple(map(str, row)) for row in cursor.fetchall()])
         return (*told, list(self._notices))
 

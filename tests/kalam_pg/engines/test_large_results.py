@@ -11,6 +11,7 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.types.registry import INT8, TEXT, TIMESTAMPTZ
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.engines import area
 from kalam_pg.engines.area import Area
@@ -30,7 +31,7 @@ from kalam_pg.engines.request import (
 from storage.errors import KalamError
 from tests.kalam_pg.engines.inprocess import InProcess
 
-WIRE = WireResult((25, 20, 1184), (-1, -1, -1), (0, 1, 0), DEFAULT_CONTEXT)
+WIRE = WireResult((TEXT, INT8, TIMESTAMPTZ), (-1, -1, -1), (0, 1, 0), DEFAULT_CONTEXT)
 SQL = "SELECT c2, c1, c3 FROM t"
 
 

@@ -25,7 +25,7 @@ FAILS = f"SELECT 1 / (value - {ROWS - 10}) AS x FROM range({ROWS})"
 
 
 def query(sql: str, *, wire: bool = False) -> EngineQuery:
-    form = WireResult((INT8.oid,), (-1,), (1,), TypeContext())
+    form = WireResult((INT8,), (-1,), (1,), TypeContext())
     return EngineQuery(sql, (), (), form if wire else ArrowResult())
 
 

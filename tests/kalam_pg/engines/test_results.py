@@ -23,7 +23,7 @@ from kalam_pg.rows import encode_rows
 from storage.errors import KalamError
 from tests.kalam_pg.engines.inprocess import InProcess
 
-WIRE = WireResult((20, 25), (-1, -1), (0, 1), DEFAULT_CONTEXT)
+WIRE = WireResult((INT8, TEXT), (-1, -1), (0, 1), DEFAULT_CONTEXT)
 
 
 @pytest.fixture(params=["pool", "in process"])
@@ -78,13 +78,13 @@ async def test_names_of_catalogue_objects_stay_in_the_server():
 def spec(symbol: str, name: str) -> UdfSpec:
     (overload,) = [o for o in lookup.operators(symbol) if o.args == (INT4, INT4)]
     int32 = pa.int32()
-    return UdfSpec(name, lookup.key_of(overload), (int32, int32), int32, (23, 23), 23)
+    return UdfSpec(name, lookup.key_of(overload), (int32, int32), int32, (INT4, INT4), INT4)
 
 
 async def numbers(engine: Engine, sql: str, *specs: UdfSpec) -> list[int | None]:
     batch = pa.record_batch({"c1": pa.array([1, None, 2_147_483_647], pa.int32())})
     asked = TableInput("t", batch.schema, (BatchRef(-1, batch),))
-    wire = WireResult((23,), (-1,), (0,), DEFAULT_CONTEXT)
+    wire = WireResult((INT4,), (-1,), (0,), DEFAULT_CONTEXT)
     chunks = [c async for c in await engine.run(EngineQuery(sql, (asked,), specs, wire), Limits())]
     messages = b"".join(chunk.data for chunk in chunks)
     found: list[int | None] = []

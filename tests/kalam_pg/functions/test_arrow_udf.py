@@ -20,9 +20,7 @@ INT64 = pa.int64()
 
 def make(key, arg_types, result_type, context=None):
     physical = tuple(t.arrow(-1) for t in arg_types)
-    spec = UdfSpec(
-        "f", key, physical, result_type.arrow(-1), tuple(t.oid for t in arg_types), result_type.oid
-    )
+    spec = UdfSpec("f", key, physical, result_type.arrow(-1), arg_types, result_type)
     return make_udf_callable(spec, context or {})
 
 
@@ -160,7 +158,7 @@ def test_repeated_arguments_are_asked_once_and_answered_each(values):
 
 
 def test_a_volatile_function_is_asked_for_every_row():
-    spec = UdfSpec("f", "f:gen_random_uuid()", (INT64,), pa.binary(16), (), types.UUID.oid)
+    spec = UdfSpec("f", "f:gen_random_uuid()", (INT64,), pa.binary(16), (), types.UUID)
     made = make_udf_callable(spec, {})(pa.array([1] * 100))
     assert len(set(made.to_pylist())) == 100
 

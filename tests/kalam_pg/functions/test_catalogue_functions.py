@@ -33,7 +33,7 @@ def test_a_size_is_shown_in_the_largest_unit_that_leaves_five_digits(size, shown
      (0, -1, "-"), (99999, -1, "???"), (None, 1, None)],
 )  # fmt: skip
 def test_format_type_names_types_as_sql_does(oid, typmod, shown):
-    assert row("format_type", OID, INT4)(oid, typmod) == shown
+    assert row("format_type", OID, INT4)(EvalContext(), oid, typmod) == shown
 
 
 def test_a_catalogue_function_asks_the_services_and_is_refused_where_there_are_none():

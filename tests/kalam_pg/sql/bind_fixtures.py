@@ -88,6 +88,9 @@ class FakeSnapshot:
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
         return RELATIONS.get(name) if (schema or search_path[0]) == "public" else None
 
+    def find_type(self, _schema: str, _name: str, _search_path: Sequence[str]) -> None:
+        """No types but PostgreSQL's."""
+
 
 def virtual(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
     if (schema, name) != ("pg_catalog", "pg_class"):

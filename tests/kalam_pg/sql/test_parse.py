@@ -12,7 +12,9 @@ from catalog.errors import (
 )
 from kalam_pg.sql import statements as s
 from kalam_pg.sql import statements_alter as a
+from kalam_pg.sql import statements_types as made
 from kalam_pg.sql.parse import column_names, parse, parse_message
+from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
 from storage.errors import KalamError
 
 
@@ -251,18 +253,29 @@ SIMPLE = [
     ("TRUNCATE a, ONLY b", s.Truncate((s.TableName("", "a", 10), s.TableName("", "b", 18)))),
     ("COMMENT ON COLUMN s.t.c IS NULL", s.CommentOn("column", s.TableName("s", "t", 19), "c", None)),
     ("COMMENT ON NAMESPACE a IS 'x'", s.CommentOn("schema", s.TableName("", "a", 22), "", "x")),
+    # Types
+    ("CREATE TYPE a.t AS ENUM ()", made.CreateType(s.TableName("a", "t", 13), ())),
+    ("CREATE TYPE t AS ENUM ('x', 'Y')", made.CreateType(s.TableName("", "t", 13), ("x", "Y"))),
+    ("ALTER TYPE t ADD VALUE IF NOT EXISTS 'x' AFTER 'y'",
+     made.AlterType(s.TableName("", "t", 12), made.AddLabel("x", "y", after=True, if_not_exists=True))),
+    ("ALTER TYPE t RENAME VALUE 'x' TO 'y'",
+     made.AlterType(s.TableName("", "t", 12), made.RenameLabel("x", "y"))),
+    ("ALTER TYPE t SET SCHEMA s",
+     made.AlterType(s.TableName("", "t", 12), made.MoveType(schema="s"))),
+    ("DROP TYPE IF EXISTS t, s.u CASCADE",
+     made.DropType((s.TableName("", "t", 21), s.TableName("s", "u", 24)), if_exists=True, cascade=True)),
     # Users
-    ("CREATE ROLE a", s.CreateUser("a", login=False)),
-    ("CREATE USER a", s.CreateUser("a")),
-    ("CREATE ROLE a LOGIN SUPERUSER INHERIT", s.CreateUser("a", role="dba")),
+    ("CREATE ROLE a", CreateUser("a", login=False)),
+    ("CREATE USER a", CreateUser("a")),
+    ("CREATE ROLE a LOGIN SUPERUSER INHERIT", CreateUser("a", role="dba")),
     ("CREATE USER IF NOT EXISTS 'A b' WITH ENCRYPTED PASSWORD 'x' EMAIL 'e' NOLOGIN",
-     s.CreateUser("A b", "x", email="e", login=False, if_not_exists=True)),
+     CreateUser("A b", "x", email="e", login=False, if_not_exists=True)),
     ("CREATE USER g WITH OAUTH PROVIDER 'p' SUBJECT 's' ROLE service",
-     s.CreateUser("g", role="service", oauth_provider="p", oauth_subject="s")),
-    ("ALTER USER a SET ROLE 'dba'", s.AlterUser("a", role="dba")),
-    ("ALTER ROLE a PASSWORD NULL", s.AlterUser("a", clear_password=True)),
-    ("ALTER USER a RESTORE", s.AlterUser("a", restore=True)),
-    ("DROP USER IF EXISTS 'a', b PURGE", s.DropUser(("a", "b"), if_exists=True, purge=True)),
+     CreateUser("g", role="service", oauth_provider="p", oauth_subject="s")),
+    ("ALTER USER a SET ROLE 'dba'", AlterUser("a", role="dba")),
+    ("ALTER ROLE a PASSWORD NULL", AlterUser("a", clear_password=True)),
+    ("ALTER USER a RESTORE", AlterUser("a", restore=True)),
+    ("DROP USER IF EXISTS 'a', b PURGE", DropUser(("a", "b"), if_exists=True, purge=True)),
     ("GRANT ALL PRIVILEGES ON t TO PUBLIC, \"public\"",
      s.GrantRevoke(True, ("ALL",), "table", (s.TableName("", "t", 25),), ("PUBLIC", "public"))),
     ("REVOKE CREATE ON SCHEMA a FROM GROUP b RESTRICT",

@@ -1,0 +1,109 @@
+"""Rows of the types that people made: in pg_type, and in pg_enum."""
+
+# ruff: noqa: D103 - a function makes the rows of the relation whose name it has.
+
+from collections.abc import Iterator, Mapping
+
+from catalog.model import UserType
+from catalog.pg_catalog.visible import Visible
+from catalog.types.enum import STEP, EnumDefinition
+from catalog.types.registry import array_of
+from catalog.types.table import PgType
+from storage.layout import Value
+
+Values = Mapping[str, Value]
+
+FUNCTIONS = {
+    "e": ("enum_in", "enum_out", "enum_recv", "enum_send"),
+    "array": ("array_in", "array_out", "array_recv", "array_send"),
+}
+"""The functions that pg_type names, by pg_type.typtype: input, output, receive, send."""
+
+_IO = ("typinput", "typoutput", "typreceive", "typsend")
+
+
+def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values]:
+    """Their rows of pg_type, and those of their arrays. functions: OIDs by name."""
+    for made in visible.types:
+        pg_type = made.pg_type
+        array = array_of(pg_type)
+        yield {
+            **_common(visible, made, pg_type),
+            "typname": made.name,
+            "typtype": kind_of(made),
+            "typcategory": pg_type.category,
+            "typarray": array.oid if array else 0,
+            "typbyval": True,
+            "typalign": "i",
+            "typstorage": "p",
+            **_io(functions, kind_of(made)),
+            "typacl": _access(visible, made),
+        }
+        if array is not None:
+            yield {
+                **_common(visible, made, array),
+                "typname": array_name(made),
+                "typtype": "b",
+                "typcategory": "A",
+                "typelem": pg_type.oid,
+                "typbyval": False,
+                "typalign": "i",
+                "typstorage": "x",
+                "typsubscript": functions.get("array_subscript_handler", 0),
+                **_io(functions, "array"),
+            }
+
+
+def kind_of(made: UserType) -> str:
+    """pg_type.typtype."""
+    assert isinstance(made.definition, EnumDefinition)
+    return "e"
+
+
+def array_name(made: UserType) -> str:
+    """pg_type.typname of the type of its arrays."""
+    return f"_{made.name}"[:63]
+
+
+def _common(visible: Visible, made: UserType, pg_type: PgType) -> dict[str, Value]:
+    return {
+        "oid": pg_type.oid,
+        "typnamespace": visible.namespace_oids.get(made.namespace, 0),
+        "typowner": visible.owner_oid(made.owner),
+        "typlen": pg_type.length,
+        "typispreferred": False,
+        "typisdefined": True,
+        "typdelim": ",",
+        "typtypmod": -1,
+    }
+
+
+def _io(functions: Mapping[str, int], kind: str) -> dict[str, Value]:
+    return {io: functions.get(name, 0) for io, name in zip(_IO, FUNCTIONS[kind], strict=True)}
+
+
+def _access(visible: Visible, made: UserType) -> Value:
+    """pg_type.typacl: NULL while everybody has what everybody has of a new type."""
+    if made.public and not made.grants:
+        return None
+    owner = visible.user_name(visible.owner_oid(made.owner)) or ""
+    items = [f"=U/{owner}"] if made.public else []
+    items.append(f"{owner}=U/{owner}")
+    for grant in made.grants:
+        user = visible.find_user(grant.grantee) if isinstance(grant.grantee, int) else None
+        name = user.name if user is not None else str(grant.grantee)
+        if user is None or visible.sees_users or user.id == visible.user.id:
+            items.append(f"{name}=U/{owner}")
+    return tuple(items)
+
+
+def pg_enum(visible: Visible) -> Iterator[Values]:
+    for made in visible.types:
+        if isinstance(made.definition, EnumDefinition):
+            for label in made.definition.labels:
+                yield {
+                    "oid": label.oid,
+                    "enumtypid": made.id,
+                    "enumsortorder": label.position / STEP,
+                    "enumlabel": label.label,
+                }

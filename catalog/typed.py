@@ -1,0 +1,65 @@
+"""The types of columns, as they are by now.
+
+A column's type is a `PgType`. When a type that people made is changed there is another one for it, and every
+table and view with a column of it becomes one with the new type: in memory, at once for all, and nothing is
+written or locked for it. What is stored of their rows does not change.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from operator import is_
+from typing import TypeVar
+
+from catalog.errors import UndefinedObjectError
+from catalog.model import Table, UserType, View
+from catalog.snapshot import Snapshot
+from catalog.types.registry import array_of, find_oid
+from catalog.types.table import PgType
+
+R = TypeVar("R", Table, View)
+
+
+def retyped(relation: R, snapshot: Snapshot) -> R:
+    """The relation with its columns' types as the snapshot has them; itself if they are the same."""
+    if not snapshot.types:
+        return relation
+    kinds = tuple([c.type for c in relation.columns])
+    current = current_types(kinds, snapshot)
+    if current is kinds:
+        return relation
+    typed = zip(relation.columns, current, strict=True)
+    return replace(relation, columns=tuple([replace(c, type=kind) for c, kind in typed]))
+
+
+def current_types(types: tuple[PgType, ...], snapshot: Snapshot) -> tuple[PgType, ...]:
+    """Types as the snapshot has them, what it does not have as it is; the same tuple if all are the same."""
+    current = tuple([snapshot.type_by_oid(old.oid) or old for old in types])
+    return types if all(map(is_, current, types)) else current
+
+
+def with_current_types(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with all its relations `retyped`."""
+    tables = {key: retyped(table, snapshot) for key, table in snapshot.tables.items()}
+    views = {key: retyped(view, snapshot) for key, view in snapshot.views.items()}
+    if all(map(is_, tables.values(), snapshot.tables.values())) and all(
+        map(is_, views.values(), snapshot.views.values())
+    ):
+        return snapshot
+    return replace(snapshot, tables=tables, views=views)
+
+
+def found_in(types: Mapping[int, UserType]) -> Callable[[int], PgType]:
+    """What finds a type by OID among PostgreSQL's and these, their arrays too; raises 42704."""
+    made: dict[int, PgType] = {}
+    for one in types.values():
+        pg_type = made[one.id] = one.pg_type
+        if (array := array_of(pg_type)) is not None:
+            made[array.oid] = array
+
+    def find(oid: int) -> PgType:
+        found = find_oid(oid) or made.get(oid)
+        if found is None:
+            raise UndefinedObjectError(f"type with OID {oid} does not exist")
+        return found
+
+    return find

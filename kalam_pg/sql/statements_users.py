@@ -1,0 +1,43 @@
+"""Users and roles: CREATE, ALTER and DROP USER. As `statements`."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUser:
+    """role "" means the default. login is false for CREATE ROLE without LOGIN."""
+
+    name: str
+    password: str | None = None
+    role: str = ""
+    email: str = ""
+    oauth_provider: str = ""
+    oauth_subject: str = ""
+    login: bool = True
+    if_not_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlterUser:
+    """None fields are left alone. restore: ALTER USER … RESTORE. password None with
+    clear_password: PASSWORD NULL.
+    """
+
+    name: str
+    password: str | None = None
+    clear_password: bool = False
+    role: str | None = None
+    email: str | None = None
+    login: bool | None = None
+    restore: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropUser:
+    names: tuple[str, ...]
+    if_exists: bool = False
+    purge: bool = False
+
+
+UserStatement: TypeAlias = CreateUser | AlterUser | DropUser
