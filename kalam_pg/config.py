@@ -233,6 +233,13 @@ class Config:
         "When the log is larger, the largest logs that nobody follows lose what is in segments before "
         "`CHANGE_RETENTION_HOURS` have passed; 0: never.",
     )
+    retention_interval_s: float = _setting(
+        60.0,
+        _duration,
+        "seconds",
+        "How often logs are trimmed and files that nobody reads are removed; less often where one "
+        "round takes long.",
+    )
     tablets_max: int = _setting(
         10_000, _integer(1, 1_000_000), "tablets", "Tablets kept open when nobody uses them."
     )

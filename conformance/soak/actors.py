@@ -266,10 +266,11 @@ class Owner(Actor):
     def resolve(self) -> None:
         """Wait until what was lost has ended for certain, and look what became of it."""
         assert self.client is not None
-        lost = {str(pid) for life, pid in self.lost_pids if life == self.world.life}
 
         def still_there() -> str:
+            life = self.world.life
             there = {pid for (pid,) in self.world.rows("SELECT pid FROM pg_stat_activity") if pid}
+            lost = {str(pid) for of, pid in self.lost_pids if of == life == self.world.life}
             return f"sessions {lost & there} of lost connections are there" if lost & there else ""
 
         until(still_there, GONE_S)

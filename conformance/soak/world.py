@@ -43,7 +43,8 @@ T = TypeVar("T")
 class World:
     """One soak: a server on a directory, and everybody who uses it."""
 
-    def __init__(self, directory: Path, seed: int) -> None:
+    def __init__(self, directory: Path, seed: int, **environment: str) -> None:
+        """environment: of the server, beside what every soak gives it."""
         self.seed = seed
         self.began = time.monotonic()
         self.directory = directory
@@ -53,8 +54,11 @@ class World:
             KALAM_TABLETS_MAX=str(TABLETS_MAX),
             KALAM_WORKERS=str(WORKERS),
             PYTHONFAULTHANDLER="1",
+            **environment,
         )
         self.life = 0
+        self.may_end = False
+        """Whether the server is to end by itself in this life."""
         self.up = threading.Event()
         self.failed = threading.Event()
         self.round_over = threading.Event()
@@ -107,18 +111,22 @@ class World:
         with self._lock:
             self.counts[what] += 1
 
-    def start(self) -> None:
-        """Begin a life of the server."""
+    def start(self, failpoint: str = "") -> None:
+        """Begin a life of the server. failpoint: where it is to kill itself (`storage.failpoints`)."""
         self.life += 1
-        self.note(f"server starts, life {self.life}")
+        self.note(
+            f"server starts, life {self.life}" + (f", to end at {failpoint}" if failpoint else "")
+        )
         self.trouble("server")
-        self.server.start()
+        self.may_end = bool(failpoint)
+        self.server.start(**({"KALAM_FAILPOINTS": f"{failpoint}:kill"} if failpoint else {}))
         self.up.set()
 
     def end(self, *, kill: bool) -> None:
         """End it: kill -9, or as an administrator does."""
         self.note("kill -9" if kill else "fast shutdown")
         self.up.clear()
+        self.may_end = False
         self.trouble("server")
         self.keys.clear()
         try:
@@ -134,7 +142,9 @@ class World:
     def check_alive(self) -> None:
         """Raises Violation when the server ended by itself."""
         process = self.server.process
-        if self.up.is_set() and process is not None and process.poll() is not None:
+        if self.may_end or not self.up.is_set():
+            return
+        if process is not None and process.poll() is not None:
             raise Violation(f"the server ended by itself, status {process.returncode}")
 
     def check_directory(self) -> None:

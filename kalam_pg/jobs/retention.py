@@ -34,7 +34,8 @@ from storage.schema import Schema
 
 T = TypeVar("T")
 
-TICK_S = 60.0
+INTERVAL_S = 60.0
+"""How often logs are trimmed and files collected, unless `Config` says otherwise."""
 
 CLEANUP_S = 3600.0
 """How often is looked for tablets without a table when nothing was dropped. What was, is at once."""
@@ -56,18 +57,21 @@ RETRY_S = 0.25
 """How often is looked whether the last reader or writer of dropped tables has gone."""
 
 
-def start_retention(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:
-    """Trim and collect, every minute; erase what was dropped, also by an earlier server."""
+def start_retention(
+    database: Database, jobs: Jobs, supervisor: Supervisor, interval_s: float = INTERVAL_S
+) -> None:
+    """Trim and collect, again and again; erase what was dropped, also by an earlier server."""
     jobs.cleanup = supervisor.every(
         "table cleanup", CLEANUP_S, partial(erase_orphans, database, jobs), at_once=True
     )
-    supervisor.every("retention", TICK_S, partial(_retain_and_rest, database, jobs))
+    rest = partial(_retain_and_rest, database, jobs, interval_s)
+    supervisor.every("retention", interval_s, rest)
 
 
-async def _retain_and_rest(database: Database, jobs: Jobs) -> None:
+async def _retain_and_rest(database: Database, jobs: Jobs, interval_s: float) -> None:
     began_s = trio.current_time()
     await retain(database, jobs)
-    await trio.sleep(max(0.0, SHARE * (trio.current_time() - began_s) - TICK_S))
+    await trio.sleep(max(0.0, SHARE * (trio.current_time() - began_s) - interval_s))
 
 
 # ------------------------------------------------------------------ trim and collect

@@ -13,277 +13,50 @@ would take; the hub asks for a sync when somebody waits for one.
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from kalam_pg.failures import report
-from kalam_pg.live.commits import Buffer, Commit, Feed, Gap, Large, Position, RowChange, Told
+from kalam_pg.live.commits import Buffer, Commit, Feed, Large, Position, RowChange, Told
+from kalam_pg.live.subscriber import CHANGE_BYTES, OUTBOX_BYTES_MAX, Subscriber, size_of
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.log.writes import WriteSet
 
-OUTBOX_BYTES_MAX: Final = 256 << 10
-"""What is kept for a subscriber that does not take it; the commits are shared by all who wait for them."""
-
 READ_CHANGES: Final = 500
 """About how many changes are read from the log at a time: 5 ms."""
 
-_CHANGE_BYTES = 200
-_LARGE_CHANGES = OUTBOX_BYTES_MAX // _CHANGE_BYTES  # So many are in no outbox.
+_LARGE_CHANGES = OUTBOX_BYTES_MAX // CHANGE_BYTES  # So many are in no outbox.
 
 
-class Subscriber:
-    """One reader of one tablet. `Hub.subscribe` makes it, and `start` or `resume` sets it going.
+class _Held(NamedTuple):
+    """A commit that is not durable yet. stored: the newest up to it that the log has."""
 
-    wake: there may be something to take. tell: takes a commit at once, if it can; whether it has. position:
-    behind the last that was taken. delivered: changes taken. reason: why it was ended, None while it lives.
-    since: what was published until this commit was not told to it. stream: it is a STREAM table's tablet.
-    """
-
-    __slots__ = (
-        "_behind",
-        "_bytes",
-        "_hub",
-        "_missed",
-        "_outbox",
-        "_stalled",
-        "bytes_max",
-        "delivered",
-        "position",
-        "reason",
-        "since",
-        "stream",
-        "tablet",
-        "tell",
-        "wake",
-    )
-
-    def __init__(
-        self,
-        hub: "Hub",
-        tablet: TabletId,
-        wake: Callable[[], None],
-        *,
-        stream: bool,
-        bytes_max: int,
-    ) -> None:
-        self.tablet = tablet
-        self.stream = stream
-        self.wake = wake
-        self.tell: Callable[[Commit], bool] | None = None
-        self.bytes_max = bytes_max
-        self.position: Position | None = None
-        self.delivered = 0
-        self.reason: KalamError | None = None
-        self._hub = hub
-        self._outbox: deque[Commit] | None = None  # An empty deque takes 600 bytes.
-        self._bytes = 0
-        self._missed = 0  # Changes that are to be read in the log, or in a stream's buffer.
-        self._behind = False
-        self._stalled = False  # All that may be told was read, and more will be durable soon.
-        self.since = hub.published
-
-    def start(self, seq: int) -> None:
-        """A snapshot of commit `seq`, at least that of `subscribe`, was read: go on behind it."""
-        self.position = Position(seq)
-        outbox = self._outbox
-        while outbox and outbox[0].seq <= seq:
-            self._bytes -= _size(outbox.popleft())
-
-    def resume(self, position: Position) -> None:
-        """Go on behind a position of before, as far as the log goes back."""
-        self.position = position
-        self._outbox = None
-        self._bytes = 0
-        self._behind = True
-        if self.stream:
-            heard = max(self.since, self._hub.through)
-            self._missed = self._hub.buffer.count(self.tablet, position, heard)
-        self._hub.await_durable(self)
-
-    def stop(self) -> None:
-        """It wants no more. Again is no error."""
-        self._hub.stop(self)
-
-    def reread(self) -> None:
-        """For `Hub`: go on in the log, behind the last that was taken."""
-        if not self.stream:
-            self._drop_outbox()
-            self._behind = True
-            self._stalled = False
-
-    def check(self) -> None:
-        """Raise the reason why it was ended, if it was."""
-        if self.reason is not None:
-            raise self.reason
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether all that was published when it subscribed may be told now."""
-        return self._hub.through >= self.since
-
-    @property
-    def told_through(self) -> int:
-        """All commits up to this one have been taken, or do not concern it; 0 before it goes."""
-        position = self.position
-        if position is None:
-            return 0
-        if self._behind or self._outbox:
-            return position.whole_seq
-        return max(position.seq, self._hub.through)
-
-    def waiting(self) -> tuple[int, int]:
-        """How many changes may be taken, and the commit of the first; (0, 0) for none.
-
-        Of what was there when it resumed only the first commit is counted: the rest has not been read.
-        """
-        if self._outbox:
-            return _count(self._outbox) + self._missed, self._outbox[0].seq
-        if not self._behind or self.position is None:
-            return 0, 0
-        try:
-            first = self._hub.read(self, self.position, changes=1)
-        except KalamError:
-            return self._missed, 0  # It is told when it takes them.
-        return (max(self._missed, _count(first)), first[0].seq) if first else (0, 0)
-
-    @property
-    def waits(self) -> bool:
-        """Whether `take` may have something."""
-        if self.position is None:
-            return False
-        if self._outbox or self.reason is not None:
-            return True
-        return self._behind and (self.is_shown or not self._stalled)
-
-    def take(self, bytes_max: int = OUTBOX_BYTES_MAX) -> Sequence[Commit | Gap]:
-        """The next commits, or the next part of one; at least one change if there is any.
-
-        Raises:
-            SnapshotTooOldError: The log has some of them no more; the subscription ends.
-            KalamError: What `Hub.end` gave, when all that came before it was taken.
-        """
-        if self.position is None:
-            return ()
-        taken = self._from_outbox(bytes_max)
-        if taken:
-            return taken
-        if self.reason is not None:
-            raise self.reason
-        if self._behind:
-            if self.stream:
-                if not self.is_shown:
-                    self._stalled = True
-                    return ()
-                lost = self._lost()
-                if lost:
-                    return [Gap(lost)]
-            found = self._hub.read(self, self.position)
-            if found:
-                self._passed(found)
-                self._missed -= _count(c for c in found if self.stream or c.seq > self.since)
-                return found
-            # Once it has all that was published when it began, everything more comes by `hear`.
-            self._behind = self._stalled = not self.is_shown
-            if not self._behind:
-                self._missed = 0
-        return ()
-
-    def _lost(self) -> int:
-        """Go on where a stream's buffer begins now; how many changes are lost by that."""
-        buffer, through = self._hub.buffer, self._hub.through
-        # What may not be told yet is counted when it may, even if it is forgotten by then.
-        kept_from = min(buffer.kept_from(self.tablet), Position(through))
-        assert self.position is not None
-        if kept_from <= self.position:
-            return 0
-        self.position = kept_from
-        left = buffer.count(self.tablet, kept_from, through)
-        lost, self._missed = max(0, self._missed - left), left
-        return lost
-
-    def _from_outbox(self, bytes_max: int) -> list[Commit]:
-        outbox = self._outbox
-        taken: list[Commit] = []
-        while outbox and bytes_max > 0:
-            commit = outbox.popleft()
-            size = _size(commit)
-            bytes_max -= size
-            self._bytes -= size
-            taken.append(commit)
-        if taken:
-            self._passed(taken)
-            self._outbox = outbox or None
-        return taken
-
-    def _passed(self, commits: Sequence[Commit]) -> None:
-        self.position = commits[-1].end
-        self.delivered += _count(commits)
-
-    def hear(self, commit: Commit, behind: Position) -> None:
-        """For `Hub`: a commit of the tablet is published and durable. behind: the place behind it."""
-        if self._behind or self.reason is not None:
-            self._passes_by(commit.seq, len(commit.changes))
-            return
-        if self.position is not None and commit.seq <= self.position.seq:
-            return  # It was not durable when the snapshot was read, which has it.
-        tell = None if self._outbox or self.position is None else self.tell
-        if tell is not None and tell(commit):
-            self.position = behind
-            self.delivered += len(commit.changes)
-            return
-        size = _size(commit)
-        if self._bytes + size > self.bytes_max:
-            self._overflow(len(commit.changes))
-        else:
-            if self._outbox is None:
-                self._outbox = deque()
-            self._outbox.append(commit)
-            self._bytes += size
-        self.wake()
-
-    def hear_of(self, commit: Large) -> None:
-        """For `Hub`: the same of one that is to be read where it lies."""
-        if self._behind or self.reason is not None:
-            self._passes_by(commit.seq, commit.changes)
-        elif self.position is None or commit.seq > self.position.seq:
-            self._overflow(commit.changes)
-            self.wake()
-
-    def _passes_by(self, seq: int, count: int) -> None:
-        if seq > self.since:
-            self._missed += count
-        self._stalled = False
-        self.wake()
-
-    def _overflow(self, count: int) -> None:
-        self._behind = True
-        self._missed = count
-        if not self.stream:  # What a stream's has may be nowhere else.
-            self._drop_outbox()
-
-    def _drop_outbox(self) -> None:
-        """What it has is to be read in the log."""
-        self._missed += _count(self._outbox or ())
-        self._outbox = None
-        self._bytes = 0
+    seq: int
+    stored: int
+    told: Told
 
 
 class Hub:
     """Every subscriber, by tablet. Used from the event loop alone.
 
-    published: the newest commit that is visible. through: everything up to this one was told.
-    buffer: what STREAM tables have.
+    published: the newest commit that is visible. through: everything up to this one was told. stored:
+    the newest up to there that the log has. buffer: what STREAM tables have.
     """
 
     def __init__(self, feed: Feed, buffer: Buffer, want_sync: Callable[[], None]) -> None:
         """want_sync: called when a subscriber waits for a commit that is not durable."""
-        self.published = self.through = 0
+        self.published = self.through = self.stored = 0
         self._feed = feed
         self.buffer = buffer
         self._want_sync = want_sync
         self._subscribers: dict[TabletId, dict[Subscriber, None]] = {}
-        self._held: deque[tuple[int, Told]] = deque()
+        self._held: deque[_Held] = deque()
         self._waiting: dict[Subscriber, None] = {}
+        self._newest_stored = 0
+
+    def begin(self, seq: int) -> None:
+        """Commits up to this one were there at the start."""
+        self.published = self.through = self.stored = self._newest_stored = seq
 
     def __len__(self) -> int:
         return sum(map(len, self._subscribers.values()))
@@ -327,33 +100,41 @@ class Hub:
         self.published = last = sets[-1].seq
         if not self._subscribers:
             self._held.clear()
+            for write_set in reversed(sets):
+                if write_set.writes or write_set.system:
+                    self._newest_stored = write_set.seq
+                    break
             if last <= durable_seq:
-                self.through = last
+                self.through, self.stored = last, self._newest_stored
             else:
-                self._held.append((last, ()))
+                self._hold(last, ())
             return
         for write_set in sets:
             told = tuple(self._wanted(write_set))
+            if write_set.writes or write_set.system:
+                self._newest_stored = write_set.seq
             if not self._held and not write_set.writes:
                 self._tell(write_set.seq, told)  # It has nothing that the disk could lose.
             else:
                 self._hold(write_set.seq, told)
         self.durable(durable_seq)
-        if any(told for _, told in self._held):
+        if any(held.told for held in self._held):
             self._want_sync()
 
     def _hold(self, seq: int, told: Told) -> None:
         """Keep a commit until it is durable; of those that nobody waits for only the newest's number."""
-        if not told and self._held and not self._held[-1][1]:
-            self._held[-1] = (seq, told)
-        else:
-            self._held.append((seq, told))
+        held = self._held
+        if not told and held and not held[-1].told:
+            held.pop()
+        held.append(_Held(seq, self._newest_stored, told))
 
     def durable(self, seq: int) -> None:
         """Everything up to commit `seq` is durable now: tell what was held back."""
         held = self._held
-        while held and held[0][0] <= seq:
-            self._tell(*held.popleft())
+        while held and held[0].seq <= seq:
+            next_one = held.popleft()
+            self.stored = next_one.stored
+            self._tell(next_one.seq, next_one.told)
         for subscriber in tuple(self._waiting):
             if subscriber.is_shown:
                 del self._waiting[subscriber]
@@ -403,7 +184,7 @@ class Hub:
                 found.append(RowChange(len(found), write.op, write.row, write.old))
         for tablet, told in changes.items():
             commit = Commit(write_set.seq, tuple(told))
-            is_large = _size(commit) > OUTBOX_BYTES_MAX
+            is_large = size_of(commit) > OUTBOX_BYTES_MAX
             yield tablet, Large(commit.seq, len(told)) if is_large else commit
 
     def _large(self, write_set: WriteSet) -> dict[TabletId, Large]:
@@ -440,20 +221,3 @@ class Hub:
     def _failed(self, subscriber: Subscriber, exc: Exception) -> None:
         report("a subscriber could not be told", exc)
         self.stop(subscriber)
-
-
-def _count(commits: Iterable[Commit]) -> int:
-    return sum([len(commit.changes) for commit in commits])
-
-
-def _size(commit: Commit) -> int:
-    """About how many bytes a commit takes."""
-    size = 0
-    for change in commit.changes:
-        size += _CHANGE_BYTES
-        for row in (change.row, change.old):
-            if row is not None:
-                for value in row:
-                    if value.__class__ is str or value.__class__ is bytes:
-                        size += len(value)
-    return size

@@ -8,8 +8,8 @@ from kalam_pg.live import payload
 from kalam_pg.live.alike import Alike, Kinds
 from kalam_pg.live.commits import Commit, Gap
 from kalam_pg.live.filter import LiveQuery, Seen
-from kalam_pg.live.hub import Subscriber
 from kalam_pg.live.payload import ChangeEncoder
+from kalam_pg.live.subscriber import Subscriber
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.layout import Row

@@ -47,7 +47,7 @@ class Database:
         self.channels = Channels()
         self.live_queries = LiveQueries()
         self.hub = Hub(LogFeed(engine), StreamFeed(engine.streams), SyncSoon(self.committer))
-        self.hub.published = self.hub.through = engine.current.seq
+        self.hub.begin(engine.current.seq)
         self.committer.after_publish.append(self._tell_subscribers)
         self.catalog: Snapshot = store.load()
         self.ids = Ids(store.first_oid(), engine.next_snowflake)

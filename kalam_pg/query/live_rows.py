@@ -20,7 +20,8 @@ from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.commits import Commit, Gap
 from kalam_pg.live.filter import LiveQuery, Seen
-from kalam_pg.live.hub import OUTBOX_BYTES_MAX, Hub, Subscriber
+from kalam_pg.live.hub import Hub
+from kalam_pg.live.subscriber import OUTBOX_BYTES_MAX, Subscriber
 from kalam_pg.live.subscription import About, LiveQueries
 from kalam_pg.query.portion import Portion, RowPortion
 from kalam_pg.query.row_source import RowSource

@@ -79,7 +79,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
             async with Supervisor() as supervisor:
                 start_policies(database, services.jobs, supervisor)
                 start_compactions(database, services.jobs, supervisor)
-                start_retention(database, services.jobs, supervisor)
+                start_retention(database, services.jobs, supervisor, config.retention_interval_s)
                 try:
                     yield ServerServices(services)
                 finally:

@@ -17,7 +17,7 @@ from catalog.errors import (
 from catalog.model import TableKind
 from catalog.privileges import Action, check_table
 from kalam_pg.live.commits import END, Position
-from kalam_pg.live.hub import Subscriber
+from kalam_pg.live.subscriber import Subscriber
 from kalam_pg.live.subscription import About
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows, Shown, live_columns
@@ -148,7 +148,7 @@ def _begin(
         made.begin(None, _nobody)
         return
     if not options.snapshot:
-        made.subscriber.start(sql.database.engine.current.seq)
+        made.subscriber.start(made.subscriber.seen(sql.database.engine.current))
         made.begin(None, _nobody)
         return
     # Of a transaction of its own: neither what this one sees nor what it has written counts.
@@ -174,7 +174,7 @@ def _read(
     x: Execution, made: LiveRows, options: SubscribeOptions, planned: PlannedSubscription
 ) -> Steps[RowSource]:
     """The rows as of one commit, which is durable; the subscriber goes on behind it."""
-    database, seq = x.database, x.view.seq
+    database, seq = x.database, made.subscriber.seen(x.view)
     made.subscriber.start(seq)
     if database.engine.durable_seq < seq:
         yield from run_async(

@@ -85,7 +85,7 @@ class _Snapshot:
         form = None if self.newest_first else self.form
         x = Execution(database, transaction, self.user, self.context, form=form)
         try:
-            seq = x.view.seq
+            seq = x.view.stored_seq
             shared.seen(seq)
             if database.engine.durable_seq < seq:
                 yield from run_async(

@@ -17,8 +17,8 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.alike import Alike
 from kalam_pg.live.commits import Position
 from kalam_pg.live.filter import LiveQuery, is_exact
-from kalam_pg.live.hub import Subscriber
 from kalam_pg.live.payload import ChangeEncoder
+from kalam_pg.live.subscriber import Subscriber
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import PlannedSubscription
@@ -176,7 +176,7 @@ def begin(sql: "SqlSession", made: Subscription, options: SubscribeOptions) -> b
     if options.from_seq:
         following.resume(sql, made.subscriber, options.from_seq)
     elif not options.snapshot:
-        made.subscriber.start(sql.database.engine.current.seq)
+        made.subscriber.start(made.subscriber.seen(sql.database.engine.current))
     else:
         return False
     return True
@@ -222,8 +222,8 @@ def read(
 
     newest_first: as the plan has them; oldest first is how they are told.
     """
-    database, seq = x.database, x.view.seq
-    if seq >= subscriber.since:
+    database, seq = x.database, subscriber.seen(x.view)
+    if x.view.seq >= subscriber.since:
         subscriber.start(seq)
     else:  # REPEATABLE READ saw less than what was published when it subscribed.
         database.hub.check(subscriber, Position(seq))

@@ -149,7 +149,7 @@ def tell_rows(sql: "SqlSession", stream: TableStream, tell: Tell) -> Steps[None]
         result = yield from x.answer(
             subscribing.read(x, planned, stream.subscriber, newest_first=stream.newest)
         )
-        seq = x.view.seq
+        seq = stream.subscriber.seen(x.view)
         yield from tell([payload.reset(seq)])
         yield from _tell_all(stream, result, tell)
         yield from tell([payload.ready(seq)])

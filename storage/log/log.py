@@ -258,7 +258,9 @@ class Log:
 
     def _mint(self, seq: int) -> View:
         snapshot = self.store.snapshot()
-        self.view = View(seq, snapshot, self._catalog_version, self._on_view_closed)
+        self.view = View(
+            seq, snapshot, self._catalog_version, self._on_view_closed, stored_seq=self._logged
+        )
         return self.view
 
     def _note_durable(self) -> None:

@@ -47,13 +47,23 @@ class Version(msgspec.Struct, gc=False):
 class View:
     """Everything committed up to `seq`, immutable. Any thread may read while somebody holds it.
 
-    catalog_version: the newest commit up to `seq` that changed system records. `acquire` and
+    catalog_version: the newest commit up to `seq` that changed system records. stored_seq: the newest
+    one that the log has; only STREAM tables have changed since, and no start knows of that. `acquire` and
     `release` are for the event loop. When the store is closed under a view, reads raise
     SerializationError. reads: manifests whose files its holders may still open, by tablet and
     version: the files stay as long as somebody holds the view.
     """
 
-    __slots__ = ("_get", "_on_close", "_references", "_snapshot", "catalog_version", "reads", "seq")
+    __slots__ = (
+        "_get",
+        "_on_close",
+        "_references",
+        "_snapshot",
+        "catalog_version",
+        "reads",
+        "seq",
+        "stored_seq",
+    )
 
     def __init__(
         self,
@@ -61,9 +71,11 @@ class View:
         snapshot: HotSnapshot,
         catalog_version: int = 0,
         on_close: "Callable[[View], None] | None" = None,
+        stored_seq: int | None = None,
     ) -> None:
         """A view with one holder. on_close: called when nobody holds it any more."""
         self.seq = seq
+        self.stored_seq = seq if stored_seq is None else stored_seq
         self.catalog_version = catalog_version
         self._snapshot = snapshot
         self._get = snapshot.get

@@ -142,6 +142,26 @@ def test_what_is_wrong_is_counted_by_its_kind(chronicle):
     assert found(chronicle, [{"what": "refused", "text": "XX000"}])[0] == {"refused": 1}
 
 
+def test_a_table_that_is_emptied_has_lost_all_its_rows(chronicle):
+    """As a truncate, and then inserts; which rows these leave out, the ledger knows."""
+    before = told(chronicle)
+    chronicle.settle(Outcome.COMMITTED, {1000: Value(7, None), 1003: Value(8, "d")})
+    inserts = [change for change in told(chronicle)[len(before) :] if "row" in change["change"]]
+    for n, record in enumerate(inserts, 1):
+        record["change"].update(op="insert", token=f"4.{n}", last=n == len(inserts))
+        record["change"].pop("old", None)
+    truncate = {"op": "truncate", "seq": "4", "token": "4.0", "last": False}
+    rows = [{"what": "change", "change": truncate}, *inserts]
+    truncated = {"what": "row", "row": ["4", "truncate", "4.0", None, None, None]}
+    as_texts = [*[*as_rows(before)][:-1], truncated, *as_rows(inserts)]
+    assert found(chronicle, before + rows) == found(chronicle, as_texts) == ({}, {})
+    assert found(chronicle, before + inserts)[0]["wrong rows"] == 1  # 1002 is not gone.
+    assert found(chronicle, before + rows[:2] + rows[3:])[0] == {}  # It may go on.
+    inserts[-1]["change"]["op"] = "update"
+    inserts[-1]["change"]["old"] = {"n": 5, "body": "c"}
+    assert found(chronicle, before + rows)[0]["wrong rows"]
+
+
 # ------------------------------------------------------------------ a STREAM table's journal
 
 

@@ -80,10 +80,21 @@ def test_a_client_goes_on_in_the_middle_of_a_transaction_after_kill_9(tmp_path):
                 root.execute("DELETE FROM t WHERE id = 2")
                 rows += follower.next(4)
             root.execute("STORAGE FLUSH TABLE t")
+            # The newest commit is one that no start knows of: no token may be its.
+            root.execute(
+                "CREATE TABLE typing (id int PRIMARY KEY) WITH (TYPE = 'STREAM', TTL_SECONDS = 60)"
+            )
+            root.execute("INSERT INTO typing VALUES (1)")
+            with ByCopy(server, "root", "t", progress="100ms") as idle:
+                *_, newest, silence = idle.next(4)
         server.kill()
         server.start()
         with server.root() as root:
             root.execute("INSERT INTO t VALUES (5, 'e')")
+            assert silence[1] == "progress"
+            for token in (newest[2], silence[2]):
+                with ByCopy(server, "root", "t", from_seq=token) as again:
+                    assert again.next(1)[0][3:] == ("5", "e")
             contents = {str(key): (str(key), v) for key, v in root.execute("SELECT id, v FROM t")}
             for at, form in zip(range(1, 6), FORMS, strict=False):
                 token = rows[at][2]

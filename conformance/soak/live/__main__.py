@@ -1,4 +1,4 @@
-"""python -m conformance.soak.live --seed N --kills M | --subscribes N [--keep]"""
+"""python -m conformance.soak.live --seed N --kills M [--minutes T] | --subscribes N [--keep]"""
 
 import argparse
 import secrets
@@ -15,6 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.soak.live", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="not longer than this")
     parser.add_argument("--subscribes", type=int, help="no kills, but so many SUBSCRIBEs")
     parser.add_argument("--keep", action="store_true", help="keep the data directory")
     given = parser.parse_args()
@@ -25,7 +26,7 @@ def main() -> int:
         if given.subscribes:
             good = LiveSoak(directory, given.seed, SUBSCRIBERS).subscribe(given.subscribes)
         else:
-            good = LiveSoak(directory, given.seed).run(given.kills)
+            good = LiveSoak(directory, given.seed).run(given.kills, given.minutes)
     finally:
         if not given.keep:
             shutil.rmtree(directory, ignore_errors=True)

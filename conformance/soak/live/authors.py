@@ -1,5 +1,6 @@
 """The actors that write what is followed: every transaction of theirs goes into their chronicle."""
 
+import threading
 from typing import Final
 
 from conformance.soak.actors import Owner, Step
@@ -72,3 +73,35 @@ class Author(Owner):
             f" WHERE id BETWEEN {self.low} AND {self.low + SLOTS - 1}"
         ).rows
         return {int(id_ or 0): Value(int(n or 0), body) for id_, n, body in rows}
+
+
+class Wiper(Author):
+    """An author who has a table alone, and empties it now and then, in a block with what it writes then.
+
+    truncates: set while it does that.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        user: str,
+        table: str,
+        chronicle: Chronicle,
+        truncates: threading.Event,
+    ) -> None:
+        super().__init__(world, number, user, table, chronicle)
+        self.truncates = truncates
+
+    def propose(self, state: State, *, block: bool) -> list[Step]:
+        if not block or self.random.random() < 0.6:
+            return super().propose(state, block=block)
+        self.truncates.set()
+        wipe = Step(f"TRUNCATE {self.table}", (), {}, "TRUNCATE TABLE")
+        return [wipe, self._write({}, self.random.sample(range(1, KEYS + 1), 3))]
+
+    def step(self) -> None:
+        try:
+            super().step()
+        finally:
+            self.truncates.clear()

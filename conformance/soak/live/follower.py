@@ -116,6 +116,7 @@ def follow(subject: Subject, port: int, path: Path, form: str) -> None:
                 dbname="kalam", autocommit=True, connect_timeout=CONNECT_TIMEOUT_S,
             ) as connection:  # fmt: skip
                 phase = "snapshot" if not journal.token else "resuming"
+                journal.write("asks", phase=phase)
                 for _ in read(connection, subject, journal):
                     phase = "transaction" if journal.in_transaction else "rest"
         except TooOldError:

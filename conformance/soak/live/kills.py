@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,8 +25,49 @@ LINE_BYTES_MAX: Final = 1 << 20
 HELD_S: Final = 0.3
 """How long enough bytes for a hold are waited for."""
 
+SNAPSHOT_BYTES: Final = (500, 20_000)
+"""A cut in a snapshot falls behind the log-in."""
+
+STORED: Final = ("soak.story", "soak.board", "soak.slate")
+"""The tables that are moved to segments."""
+
 CUT_BYTES: Final = (60, 600, 6000, 60_000)
 """A cut falls within so many bytes: of the start-up, of a change, of a snapshot, of much."""
+
+TRUNCATE_S: Final = 2.0
+"""How long is waited for one to begin."""
+
+ENDED_S: Final = 6.0
+"""How soon a server is to come to its failpoint."""
+
+FLUSHED, COMPACTED, RETAINED, COMMITTED = "flush", "compaction", "retention", "commit"
+
+FAILPOINTS: Final = {
+    FLUSHED: (
+        "flush.intent",
+        "flush.encoded",
+        "publish.files_durable",
+        "publish.renamed",
+        "publish.manifest_written",
+        "publish.names_durable",
+        "publish.manifest_linked",
+        "publish.manifest_durable",
+        "publish.swapped",
+        "publish.noted",
+        "flush.done",
+    ),
+    COMPACTED: ("compact.chosen", "compact.merged", "compact.done"),
+    RETAINED: ("trim.batch", "trim.batch@2", "collect.unlinked"),
+    COMMITTED: (
+        "commit.before_batch@9",
+        "commit.after_batch@9",
+        "commit.before_publish@9",
+    ),
+}
+"""Where a server kills itself, in the middle of what."""
+
+RETENTION_S: Final = 1.0
+"""How often the server trims and collects."""
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["conformance.soak.live.follower"])
@@ -55,9 +98,16 @@ class Followed:
             return "at its beginning"
         last = self.journal.read_bytes()[-LINE_BYTES_MAX:].splitlines()[-1:]
         record = json.loads(last[0]) if last else {}
-        if record.get("what") == "change":
-            return "at rest" if record["change"]["last"] else "in a transaction"
-        return "before its snapshot" if record.get("what") == "forgotten" else "at rest"
+        match record.get("what"):
+            case "change":
+                return "at rest" if record["change"]["last"] else "in a transaction"
+            case "row":
+                return "among rows"
+            case "asks":
+                return "in a snapshot" if record["phase"] == "snapshot" else "resuming"
+            case "snapshot":
+                return "at rest"
+        return "connecting"
 
 
 class Flushes:
@@ -74,8 +124,8 @@ class Flushes:
         try:
             with self.world.server.root() as root:
                 for _ in range(self.flushes):
-                    for table in ("story", "board"):
-                        root.execute(f"STORAGE FLUSH TABLE soak.{table}")
+                    for table in STORED:
+                        root.execute(f"STORAGE FLUSH TABLE {table}")
                         self.world.count("flushes")
         except Exception as exc:  # noqa: BLE001 - it ends the soak
             self.world.fail(self.name, f"{type(exc).__name__}: {exc}")
@@ -86,18 +136,27 @@ class Flushes:
 class Kills(Faults):
     """So many kills, one after the other; then the round is over."""
 
-    def __init__(self, world: World, followed: list[Followed], kills: int) -> None:
+    def __init__(
+        self, world: World, followed: list[Followed], kills: int, truncates: threading.Event
+    ) -> None:
+        """truncates: set while somebody empties a table."""
         super().__init__(world, frozenset())
         self.followed = followed
         self.kills = kills
+        self.truncates = truncates
         self.weights: dict[Callable[[], None], int] = {
-            self.cut_link: 60,
-            self.kill_client: 15,
-            self.kill_held_client: 15,
-            self.kill_server: 2,
-            self.stop_server: 1,
-            self.kill_server_in_flush: 5,
-            self.kill_flush_process: 2,
+            self.cut_link: 500,
+            self.cut_snapshot: 120,
+            self.kill_client: 100,
+            self.kill_held_client: 100,
+            self.kill_client_in_snapshot: 100,
+            # A server that begins costs everybody time: these are few.
+            self.kill_server: 6,
+            self.stop_server: 4,
+            self.kill_server_in_snapshot: 8,
+            self.kill_server_in_truncate: 10,
+            self.kill_server_at_failpoint: 30,
+            self.kill_flush_process: 12,
         }
 
     def run(self) -> None:
@@ -158,27 +217,72 @@ class Kills(Faults):
         super().stop_server()
         self.killed("server (shutdown)")
 
-    def kill_server_in_flush(self) -> None:
-        """kill -9 while it moves rows to segments."""
-        flushing = threading.Event()
-        done = threading.Event()
+    def cut_snapshot(self) -> None:
+        """A link is cut, and again in the middle of what it begins with then."""
+        one = self._who_begins_anew()
+        one.link.cut(0, reset=self.random.random() < 0.5)
+        one.link.cut(self.random.randrange(*SNAPSHOT_BYTES), reset=self.random.random() < 0.5)
+        self.killed("link in a start")
 
-        def flush() -> None:
-            with suppress(psycopg.Error), self.world.server.root() as root:
-                flushing.set()
-                for table in ("story", "board"):
-                    root.execute(f"STORAGE FLUSH TABLE soak.{table}")
-            flushing.set()
-            done.set()
+    def kill_client_in_snapshot(self) -> None:
+        """kill -9 while it waits for the rest of its snapshot."""
+        one = self._who_begins_anew()
+        one.link.cut(0, reset=True)
+        one.link.hold(self.random.randrange(*SNAPSHOT_BYTES))
+        if one.link.wait_held(2 * HELD_S):
+            where = one.kill()
+            one.link.flow()
+            one.start()
+            self.killed(f"client {where}")
+        else:
+            one.link.flow()
+            self.killed("link")
 
-        thread = threading.Thread(target=flush, daemon=True)
-        thread.start()
-        flushing.wait()
-        done.wait(self.random.uniform(0, 0.15))
-        is_within = not done.is_set()
+    def _who_begins_anew(self) -> Followed:
+        return self.random.choice([one for one in self.followed if one.subject.anew])
+
+    def kill_server_in_snapshot(self) -> None:
+        """kill -9 while somebody waits for the rest of a snapshot."""
+        one = self._who_begins_anew()
+        one.link.cut(0, reset=True)
+        one.link.hold(self.random.randrange(*SNAPSHOT_BYTES))
+        is_held = one.link.wait_held(2 * HELD_S)
         super().kill_server()
-        thread.join()
-        self.killed("server in a flush" if is_within else "server")
+        one.link.flow()
+        self.killed("server in a snapshot" if is_held else "server")
+
+    def kill_server_in_truncate(self) -> None:
+        """kill -9 while a table is emptied."""
+        is_within = self.truncates.wait(TRUNCATE_S)
+        self.world.round_over.wait(self.random.uniform(0, 0.02))
+        is_within = is_within and self.truncates.is_set()
+        super().kill_server()
+        self.killed("server in a truncate" if is_within else "server")
+
+    def kill_server_at_failpoint(self) -> None:
+        """A server that kills itself at one step of what it does, however short that is."""
+        world = self.world
+        world.check_alive()
+        during = self.random.choice([*FAILPOINTS])
+        world.end(kill=False)
+        world.start(self.random.choice(FAILPOINTS[during]))
+        process = world.server.process
+        assert process is not None
+        world.round_over.wait(self.random.uniform(0.2, 1.0))  # Authors and followers come.
+        with suppress(psycopg.Error):
+            if during != COMMITTED:
+                with world.server.root() as root:
+                    for what in ("FLUSH", "COMPACT") if during == COMPACTED else ("FLUSH",):
+                        for table in STORED:
+                            root.execute(f"STORAGE {what} TABLE {table}")
+        try:
+            process.wait(ENDED_S)
+            is_within = process.returncode == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            is_within = False
+        world.end(kill=True)
+        world.start()
+        self.killed(f"server in a {during}" if is_within else "server")
 
     def kill_flush_process(self) -> None:
         before = len(self.world.events)

@@ -107,7 +107,7 @@ class Reading:
     ) -> None:
         """A change as a row. Its transaction is whole when another one, or a silence, follows."""
         if self._open and (op == "progress" or self._open[0]["seq"] != seq):
-            told, self._open = frozenset(map(_told, self._open)), []
+            told, self._open = self._open, []
             self._transaction(told, with_old=False)
         if op != "progress":
             row = {"n": n, "body": body}
@@ -116,7 +116,7 @@ class Reading:
     def _change(self, change: dict[str, Any]) -> None:
         """A change of a notification, which says whether it is its transaction's last."""
         if self._hear(change) and change["last"]:
-            told, self._open = frozenset(map(_told, self._open)), []
+            told, self._open = self._open, []
             self._transaction(told)
 
     def _hear(self, change: dict[str, Any]) -> bool:
@@ -134,11 +134,13 @@ class Reading:
         self._open.append(change)
         return True
 
-    def _transaction(self, told: Transaction, *, with_old: bool = True) -> None:
+    def _transaction(self, changes: Sequence[dict[str, Any]], *, with_old: bool = True) -> None:
         """All changes of one transaction were told. with_old: an update said what was before."""
+        empties = changes[0]["op"] == "truncate"
+        told = frozenset(map(_told, changes[empties:]))
         marks = [change for change in told if change.key % SLOTS == MARK]
         if len(marks) != 1 or marks[0].new is None:
-            self._is_wrong("wrong rows", f"no transaction has such changes: {told}")
+            self._is_wrong("wrong rows", f"no transaction has such changes: {changes}")
             return
         number = marks[0].key // SLOTS
         place, chronicle = self._places[number], self.chronicles[number]
@@ -154,6 +156,11 @@ class Reading:
         while place.told < at:
             place.forward(chronicle.transactions[place.told])
         wanted = chronicle.transactions[at]
+        if empties:
+            self.counts["truncates told"] += 1
+            if any(change.old is not None for change in told):
+                self._is_wrong("wrong rows", f"nothing but inserts can follow a truncate: {told}")
+            told = _emptied(self._shown(place.rows), told)
         if self.filtered:
             wanted = frozenset(filter(None, map(_through_filter, wanted)))
         if not with_old:
@@ -172,6 +179,8 @@ class Reading:
 
 def _told(change: dict[str, Any]) -> Change:
     """A change as a client applies it."""
+    if change["op"] == "truncate":
+        return Change(-1, None, None)  # Behind another change: there is no such transaction.
     (key,) = change["key"]
     old, new = (None if (row := change.get(of)) is None else _value(row) for of in ("old", "row"))
     if change["op"] == "delete":
@@ -179,6 +188,13 @@ def _told(change: dict[str, Any]) -> Change:
     elif change["op"] == "insert":
         old = None
     return Change(int(key), old, new)
+
+
+def _emptied(rows: Mapping[int, Value], told: Transaction) -> Transaction:
+    """What a table that had these rows is told of: it is empty, and then these rows are inserted."""
+    made = {change.key: change.new for change in told}
+    keys = rows.keys() | made.keys()
+    return frozenset(Change(key, rows.get(key), made.get(key)) for key in keys)
 
 
 def _without_old(change: Change) -> tuple[int, str, Value | None]:

@@ -1,20 +1,22 @@
 """A live soak from beginning to end: rounds of kills, and after each everything that was told is compared."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from math import inf
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final
 
 from conformance.live.link import Link
 from conformance.soak import invariants, report
 from conformance.soak.client import BUSY, LATE_S, STATEMENT_TIMEOUT_S
 from conformance.soak.ledger import Outcome, Violation
-from conformance.soak.live.authors import Author
+from conformance.soak.live.authors import Author, Wiper
 from conformance.soak.live.chronicle import Chronicle
 from conformance.soak.live.follower import Subject
-from conformance.soak.live.kills import Flushes, Followed, Kills
+from conformance.soak.live.kills import RETENTION_S, Flushes, Followed, Kills
 from conformance.soak.live.reading import FILTER, WRONG, Reading
 from conformance.soak.live.talk import Talk, Talker, TalkReading
 from conformance.soak.waiting import until
@@ -26,11 +28,15 @@ ROUND_FLUSHES: Final = 50
 CAUGHT_UP_S: Final = 60.0
 """How soon after the last kill every follower must have been told everything."""
 
+SLATE_TABLE: Final = "soak.slate"
+"""Who writes it empties it now and then."""
+
 AUTHORS: Final = {
     1: ("ann", "soak.story"),
     2: ("ann", "soak.story"),
     3: ("ben", "soak.board"),
     4: ("ann", "soak.board"),
+    5: ("ben", SLATE_TABLE),
 }
 
 TALKERS: Final = {1: "ann", 2: "ben"}
@@ -41,6 +47,8 @@ SOME: Final = Subject("ann", "soak.story", FILTER)
 ANEW: Final = Subject("ann", "soak.story", anew=True)
 BOARD: Final = Subject("ben", "soak.board", may_forget=True)
 SOME_BOARD: Final = Subject("ann", "soak.board", FILTER, may_forget=True)
+SLATE: Final = Subject("ann", SLATE_TABLE)
+SOME_SLATE: Final = Subject("ben", SLATE_TABLE, FILTER)
 
 TALK: Final = Subject("ben", "soak.talk", may_forget=True)
 
@@ -50,6 +58,8 @@ FOLLOWERS: Final = (
     *(("COPY", subject) for subject in (STORY, BOARD)),
     *(("FETCH", subject) for subject in (SOME, ANEW)),
     *(("stream", subject) for subject in (STORY, SOME_BOARD)),
+    *((form, SLATE) for form in ("SUBSCRIBE", "stream")),
+    *((form, SOME_SLATE) for form in ("LISTEN", "COPY", "FETCH")),
     *((form, TALK) for form in ("stream", "LISTEN", "SUBSCRIBE", "COPY", "FETCH")),
 )
 """By which form, and what."""
@@ -62,10 +72,12 @@ TABLES: Final = (
     " WITH (TYPE = 'USER', FLUSH_POLICY = 'rows:1500')",
     "CREATE TABLE soak.board (id bigint PRIMARY KEY, n int NOT NULL, body text)"
     " WITH (TYPE = 'SHARED', FLUSH_POLICY = 'rows:1500', CHANGE_RETENTION_HOURS = 0)",
+    "CREATE TABLE soak.slate (id bigint PRIMARY KEY, n int NOT NULL, body text)"
+    " WITH (TYPE = 'SHARED', FLUSH_POLICY = 'rows:1500')",
     "CREATE TABLE soak.talk (id bigint PRIMARY KEY, n int NOT NULL, body text)"
     " WITH (TYPE = 'STREAM', SCOPE = 'SHARED', TTL_SECONDS = 60)",
     "CREATE TABLE soak.fences (who text PRIMARY KEY, n int) WITH (TYPE = 'SHARED')",
-    "GRANT ALL ON soak.board, soak.fences TO PUBLIC",
+    "GRANT ALL ON soak.board, soak.slate, soak.talk, soak.fences TO PUBLIC",
 )
 
 
@@ -75,7 +87,8 @@ class LiveSoak:
     def __init__(
         self, directory: Path, seed: int, followers: Sequence[tuple[str, Subject]] = FOLLOWERS
     ) -> None:
-        self.world = World(directory, seed)
+        self.world = World(directory, seed, KALAM_RETENTION_INTERVAL_S=str(RETENTION_S))
+        self.truncates = Event()
         self.chronicles = {number: Chronicle(f"author {number}") for number in AUTHORS}
         self.talks = {number: Talk(number) for number in TALKERS}
         self.followed: list[Followed] = []
@@ -96,12 +109,21 @@ class LiveSoak:
         written = {n: self.chronicles[n] for n, of in AUTHORS.items() if of[1] == subject.table}
         self.readings.append(Reading(written, filtered=bool(subject.where)))
 
-    def run(self, kills: int) -> bool:
-        """Whether nothing was lost, told twice or out of order, and no other promise broken."""
+    def run(self, kills: int, minutes: float = inf) -> bool:
+        """Whether nothing was lost, told twice or out of order, and no other promise broken.
+
+        minutes: after so many no round is begun.
+        """
         counts = self.world.counts
+        ends = time.monotonic() + 60 * minutes
         return self._run(
-            lambda: counts["kills"] >= kills,
-            lambda: Kills(self.world, self.followed, min(ROUND_KILLS, kills - counts["kills"])),
+            lambda: counts["kills"] >= kills or time.monotonic() > ends,
+            lambda: Kills(
+                self.world,
+                self.followed,
+                min(ROUND_KILLS, kills - counts["kills"]),
+                self.truncates,
+            ),
         )
 
     def subscribe(self, subscribes: int) -> bool:
@@ -161,10 +183,7 @@ class LiveSoak:
     def _round(self, befalls: Kills | Flushes) -> None:
         world = self.world
         world.round_over.clear()
-        authors = [
-            Author(world, number, user, table, self.chronicles[number])
-            for number, (user, table) in AUTHORS.items()
-        ]
+        authors = [self._author(number) for number in AUTHORS]
         talkers = [Talker(world, user, self.talks[number]) for number, user in TALKERS.items()]
         threads = [
             Thread(target=one.run, name=one.name, daemon=True)
@@ -179,6 +198,13 @@ class LiveSoak:
                 world.fail(thread.name, "does not come to its end")
         for author in authors:
             author.ledger.observe(world.asked(author.user, author.diary, author.read, author.name))
+
+    def _author(self, number: int) -> Author:
+        user, table = AUTHORS[number]
+        chronicle = self.chronicles[number]
+        if table == SLATE_TABLE:
+            return Wiper(self.world, number, user, table, chronicle, self.truncates)
+        return Author(self.world, number, user, table, chronicle)
 
     def _rest(self) -> None:
         """Nothing is written or killed: every follower is told everything, and it is right."""

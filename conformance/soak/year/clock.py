@@ -8,6 +8,7 @@ since 1970): so it goes on where it was when the server is started again. What t
 often, but not more than once in some seconds: it takes its own time.
 """
 
+import os
 import sys
 import time
 
@@ -30,8 +31,10 @@ def main(arguments: list[str]) -> None:
     from kalam_pg.jobs import compacting, retention  # noqa: PLC0415
     from storage.log import clock  # noqa: PLC0415
 
-    for module, name in ((retention, "TICK_S"), (retention, "CLEANUP_S"), (compacting, "LOOK_S")):
+    for module, name in ((retention, "CLEANUP_S"), (compacting, "LOOK_S")):
         setattr(module, name, max(_LOOK_S, getattr(module, name) / speed))
+    interval_s = max(_LOOK_S, retention.INTERVAL_S / speed)
+    os.environ["KALAM_RETENTION_INTERVAL_S"] = str(interval_s)
     clock.RESERVE_MS = int(clock.RESERVE_MS * speed)
     clock._EXTEND_MS = int(clock._EXTEND_MS * speed)  # noqa: SLF001
     cli(arguments[arguments.index("serve") :], prog_name="kalam")

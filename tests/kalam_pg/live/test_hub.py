@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, precondition, rule
 
 from kalam_pg.live.commits import END, Commit, Gap, Position, RowChange
-from kalam_pg.live.hub import READ_CHANGES, Hub, Subscriber
+from kalam_pg.live.hub import READ_CHANGES, Hub
+from kalam_pg.live.subscriber import Subscriber
 from storage.errors import SnapshotTooOldError
 from storage.ids import TabletId
 from storage.log.log_entry import Op
@@ -412,6 +413,25 @@ def test_what_nobody_follows_is_not_kept():
     lab.commit((B, "y"))
     assert (lab.hub.through, len(lab.hub._held)) == (lab.seq, 0)
     assert drained(follower) == ["y"]
+
+
+def test_a_place_to_go_on_from_is_one_that_the_log_has():
+    lab = Lab()
+    stored = lab.commit((A, "x"))
+    passed = lab.commit((STREAM, "nobody follows"))
+    follower, stream = lab.follow(), lab.follow(STREAM, stream=True)
+    follower.start(stored)
+    assert (follower.told_through, stream.told_through) == (stored, passed)
+    newest = lab.commit((STREAM, "a row"))
+    assert (follower.told_through, stream.told_through) == (stored, passed)
+    assert texts(stream.take()) == ["a row"]
+    assert (follower.told_through, stream.told_through) == (stored, newest)
+    stored = lab.commit((B, "y"), synced=False)
+    newest = lab.commit((STREAM, "told when the other is durable"), synced=False)
+    assert follower.told_through < stored
+    lab.sync()
+    assert follower.told_through == stored
+    assert (drained(stream), stream.told_through) == (["told when the other is durable"], newest)
 
 
 def test_commits_that_were_published_by_nobody_are_read_in_the_log():
