@@ -233,6 +233,13 @@ class Config:
         "When the log is larger, the largest logs that nobody follows lose what is in segments before "
         "`CHANGE_RETENTION_HOURS` have passed; 0: never.",
     )
+    stream_bytes_max: int = _setting(
+        2**30,
+        _size(0, 2**50),
+        "bytes",
+        "Memory of all STREAM tables. Beyond it the oldest rows of the largest tablet go, as those "
+        "beyond MAX_BUFFER do; 0: no limit.",
+    )
     retention_interval_s: float = _setting(
         60.0,
         _duration,

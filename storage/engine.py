@@ -45,7 +45,7 @@ class StorageOptions:
     reserve_bytes: size of the file that is freed when the disk is full, for the log to be opened:
     LevelDB makes tables of up to two write buffers then. low_water_bytes: writes
     are refused with 53100 while less is free. tablets_max: open tablets kept when nobody uses
-    them. tail_bytes_max: memory of all tablets' Arrow tails.
+    them. tail_bytes_max: memory of all tablets' Arrow tails. stream_bytes_max: of all STREAM tablets.
     """
 
     node: int = 0
@@ -53,6 +53,7 @@ class StorageOptions:
     low_water_bytes: int = 32 << 20
     tablets_max: int = 10_000
     tail_bytes_max: int = 1 << 30
+    stream_bytes_max: int = 1 << 30
     hot: HotOptions = field(default_factory=HotOptions)
 
 
@@ -92,6 +93,7 @@ class Engine:
         self._views[id(self._current)] = self._current
         # A commit to streams alone is not in the log: the last one may be newer than what was recovered.
         self.streams = StreamRegistry(clock.now_us, self._log.epoch.first - 1)
+        self.streams.bytes_max = options.stream_bytes_max
         self._tablets = TabletRegistry(
             tablet_factory or self._open_tablet,
             opened.unflushed,

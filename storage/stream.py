@@ -12,7 +12,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
+from weakref import ref
+
+import msgspec
 
 from storage.answers import Scan, TabletChange, TabletStats
 from storage.arrow import projector, to_batch
@@ -36,6 +39,12 @@ END: Final = (1 << 32) - 1
 
 _HOLE_MIN = 1024
 
+_CHANGE_BYTES: Final = 300
+"""That a change takes beside its values: itself, two tuples, its places in the list and by key."""
+
+_VALUE_BYTES: Final = 40
+"""That a value takes, beside the characters of a text."""
+
 _batch_ids = count(-1_000_000_000, -1)
 """Below every other batch id: a stream's batches are made for one statement each."""
 
@@ -55,9 +64,11 @@ class StreamLimits:
     max_buffer: int
 
 
-@dataclass(slots=True)
-class StreamChange:
-    """One change of one key; row and old as in `log_entry.Entry`. at_us: when it was published."""
+class StreamChange(msgspec.Struct, gc=False):
+    """One change of one key; row and old as in `log_entry.Entry`.
+
+    at_us: when it was published. size: about how many bytes it takes.
+    """
 
     seq: int
     n: int
@@ -66,12 +77,43 @@ class StreamChange:
     row: Row
     old: Row | None
     at_us: int
+    size: int
+
+
+class _Reading:
+    """Alive as long as somebody may go on in a list of changes."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Discarded(NamedTuple):
+    """Changes that a tablet has let go of as a whole: to free many takes long.
+
+    changes: in a list that nobody else has once all `readers` are gone. newest: of them, by key.
+    """
+
+    changes: list[StreamChange | None]
+    newest: dict[bytes, StreamChange]
+    readers: "tuple[ref[object], ...]"
+
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody may go on in them."""
+        return any(reader() is not None for reader in self.readers)
+
+    def free_some(self, count: int) -> bool:
+        """Free so many of them; whether there are more."""
+        for _ in range(min(count, len(self.newest))):
+            self.newest.popitem()
+        del self.changes[-count:]
+        return bool(self.newest or self.changes)
 
 
 class StreamTablet:
     """The same reads as `storage.tablet.Tablet`; for the event loop. Its length is its changes.
 
     forgotten: of a change up to here nothing may be known any more; of all later ones everything is.
+    size: about how many bytes its changes take. discarded: what is to be freed.
     """
 
     def __init__(
@@ -85,7 +127,10 @@ class StreamTablet:
         self.id = tablet
         self.limits = limits
         self.forgotten = forgotten
+        self.size = 0
+        self.discarded: list[Discarded] = []
         self._now_us = now_us
+        self._reading = _Reading()
         # Those before `_begin` are None: a list finds by bisection, which a deque does not.
         self._changes: list[StreamChange | None] = []
         self._begin = 0
@@ -132,7 +177,9 @@ class StreamTablet:
             assert newest is not None
             now_us = max(now_us, newest.at_us)
         for n, write in enumerate(writes):
-            self._add(StreamChange(seq, n, write.op, write.key, write.row, write.old, now_us))
+            key, row, old = write.key, write.row, write.old
+            size = _CHANGE_BYTES + len(key) + _size(row) + (0 if old is None else _size(old))
+            self._add(StreamChange(seq, n, write.op, key, row, old, now_us, size))
         if self.limits.max_buffer:
             while self._rows > self.limits.max_buffer:
                 self._drop_oldest()
@@ -150,6 +197,14 @@ class StreamTablet:
             )
             self._newest[change.key] = change
         self._changes.append(change)
+        self.size += change.size
+
+    def drop(self, count: int, bytes_max: int) -> None:
+        """Drop the oldest changes, at most so many, until they take no more than that."""
+        for _ in range(min(count, len(self))):
+            if self.size <= bytes_max:
+                break
+            self._drop_oldest()
 
     def evict(self, now_us: int) -> bool:
         """Drop some of what is too old; whether there is more."""
@@ -167,6 +222,7 @@ class StreamTablet:
         if self._begin > _HOLE_MIN and 2 * self._begin > len(self._changes):
             # Another list: somebody may be reading this one.
             self._changes, self._begin = self._changes[self._begin :], 0
+        self.size -= change.size
         self.forgotten = max(self.forgotten, (change.seq, change.n))
         if self._newest.get(change.key) is change:
             del self._newest[change.key]
@@ -174,14 +230,21 @@ class StreamTablet:
 
     def _empty(self, seq: int) -> None:
         """Let all rows go. Of the changes that made them the newest stay, for those who are late."""
-        self._newest = {}
+        newest, self._newest = self._newest, {}
         self._rows = 0
         self._begun = seq
         if len(self) > HISTORY_MIN:
-            last = self._changes[-HISTORY_MIN - 1]
+            changes = self._changes
+            last = changes[-HISTORY_MIN - 1]
             assert last is not None
             self.forgotten = max(self.forgotten, (last.seq, last.n))
-            self._changes, self._begin = self._changes[-HISTORY_MIN:], 0
+            self.discarded.append(Discarded(changes, newest, (ref(self._reading),)))
+            self._changes, self._begin, self._reading = changes[-HISTORY_MIN:], 0, _Reading()
+            self.size = sum([change.size for change in self._kept()])
+
+    def discard(self) -> Discarded:
+        """Its table is no more: everything, for when whoever reads it is gone, and it with them."""
+        return Discarded(self._changes, self._newest, (ref(self._reading), ref(self)))
 
     def _thin(self, excess: int) -> None:
         """Drop the oldest changes that have no row to show, so many of them."""
@@ -192,6 +255,7 @@ class StreamTablet:
                 kept.append(change)
                 continue
             excess -= 1
+            self.size -= change.size
             if is_newest:
                 del self._newest[change.key]
             self.forgotten = max(self.forgotten, (change.seq, change.n))
@@ -292,7 +356,7 @@ class StreamTablet:
 
     def _seen(self, view: View) -> Iterator[StreamChange]:
         """What a view sees, newest first, as long as it is there: nothing from before a TRUNCATE."""
-        changes = self._changes
+        changes, _reading = self._changes, self._reading
         for at in range(self._behind((view.seq, END)) - 1, self._begin - 1, -1):
             change = changes[at]
             if change is None or change.op is Op.TRUNCATE:
@@ -310,6 +374,15 @@ class StreamTablet:
 def empty(tablet: TabletId, layout: Layout) -> StreamTablet:
     """What is read of a tablet, whatever its table's kind, when it is known to have no rows."""
     return StreamTablet(tablet, StreamLimits(layout, 0, 0), lambda: 0)
+
+
+def _size(row: Row) -> int:
+    """About how many bytes a row takes."""
+    size = _VALUE_BYTES * len(row)
+    for value in row:
+        if value.__class__ is str or value.__class__ is bytes or value.__class__ is tuple:
+            size += len(value)
+    return size
 
 
 def _place(change: StreamChange | None) -> Place:

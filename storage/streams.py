@@ -12,17 +12,32 @@ from weakref import WeakValueDictionary
 
 from storage.ids import TabletId
 from storage.log.writes import Write, by_tablet
-from storage.stream import END, Place, StreamLimits, StreamTablet
+from storage.stream import (
+    END,
+    EVICTED_AT_ONCE,
+    Discarded,
+    Place,
+    StreamLimits,
+    StreamTablet,
+)
 
 EMPTIED_MAX: Final = 10_000
 """Tablets whose last change is remembered when it is gone, so that its followers are known to have all."""
+
+FREED_AT_ONCE: Final = 20_000
+"""Changes that are freed in one step: some 3 ms."""
 
 _LOOKS_AT_ONCE: Final = 500
 """Tablets that one look at the time asks: some 1 ms."""
 
 
 class StreamRegistry:
-    """Every STREAM tablet in use, one object each. For the event loop."""
+    """Every STREAM tablet in use, one object each. For the event loop.
+
+    size: about how many bytes they all take. bytes_max: where that is more, the oldest changes of the
+    largest go, as those beyond MAX_BUFFER do; 0 is no limit. on_excess: called when there is something for
+    `relieve` to do.
+    """
 
     def __init__(self, now_us: Callable[[], int], began: int) -> None:
         """began: the newest commit before this start; nothing is known of what came before."""
@@ -33,6 +48,13 @@ class StreamRegistry:
         self._due: list[tuple[int, TabletId]] = []  # One entry for each filled one.
         self._emptied: OrderedDict[TabletId, Place] = OrderedDict()
         self._forgotten: Place = (began, END)  # Of all that are neither open nor among those.
+        self.size = 0
+        self.bytes_max = 0
+        self.on_excess: Callable[[], object] = _do_nothing
+        self._by_size: dict[int, dict[TabletId, None]] = {}
+        """Those that hold anything, by the binary logarithm of their size."""
+        self._sizes: dict[TabletId, int] = {}
+        self._discarded: list[Discarded] = []
 
     def __len__(self) -> int:
         """How many hold anything."""
@@ -78,9 +100,50 @@ class StreamRegistry:
                     if tablet_id not in self._filled:
                         self._filled[tablet_id] = tablet
                         heappush(self._due, (tablet.due_us, tablet_id))
+                    self._weigh(tablet)
             except Exception as exc:  # noqa: BLE001 -- other tablets' rows come all the same
                 failures.append(exc)
         return failures
+
+    def _weigh(self, tablet: StreamTablet) -> None:
+        """A tablet has another size, perhaps none."""
+        tablet_id, size = tablet.id, tablet.size
+        before = self._sizes.get(tablet_id, 0)
+        if size:
+            self._sizes[tablet_id] = size
+        else:
+            self._sizes.pop(tablet_id, None)
+        self.size += size - before
+        was, now = before.bit_length(), size.bit_length()
+        if was != now:
+            if was:
+                del self._by_size[was][tablet_id]
+                if not self._by_size[was]:
+                    del self._by_size[was]
+            if now:
+                self._by_size.setdefault(now, {})[tablet_id] = None
+        if tablet.discarded:
+            self._discarded += tablet.discarded
+            tablet.discarded.clear()
+            self.on_excess()
+        elif self.bytes_max and self.size > self.bytes_max:
+            self.on_excess()
+
+    def relieve(self) -> bool:
+        """Free some of what was let go of, or let go of what all have too much; whether there is more."""
+        for at, discarded in enumerate(self._discarded):
+            if not discarded.is_read:
+                if not discarded.free_some(FREED_AT_ONCE):
+                    del self._discarded[at]
+                return True
+        excess = self.size - self.bytes_max
+        if not self.bytes_max or excess <= 0:
+            return False
+        tablet_id = next(iter(self._by_size[max(self._by_size)]))
+        tablet = self._filled[tablet_id]
+        tablet.drop(EVICTED_AT_ONCE, tablet.size - excess)
+        self._weigh(tablet)  # Where it has nothing now, it goes when its time in the heap has come.
+        return True
 
     def evict(self) -> bool:
         """Let go of some of what is too old; whether there is more."""
@@ -93,6 +156,7 @@ class StreamRegistry:
             if tablet is None or tablet_id not in self._filled:
                 continue
             more = tablet.evict(now_us)
+            self._weigh(tablet)
             if len(tablet):
                 heappush(due, (tablet.due_us, tablet_id))
             else:
@@ -112,6 +176,16 @@ class StreamRegistry:
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""
         self._limits.pop(table, None)
+        for tablet in [one for one in self._filled.values() if one.id.table == table]:
+            discarded = tablet.discard()
+            tablet.size = 0
+            self._weigh(tablet)
+            self._discarded.append(discarded)
+            self.on_excess()
         for found in (self._open, self._filled, self._emptied):
             for tablet_id in [one for one in found if one.table == table]:
                 found.pop(tablet_id, None)
+
+
+def _do_nothing() -> None:
+    """Nobody sees to it."""

@@ -240,7 +240,7 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
     process = jobs.flush_process
 
     async def evict_streams() -> None:
-        while engine.streams.evict():
+        while engine.streams.evict() or engine.streams.relieve():
             await trio.lowlevel.checkpoint()
 
     async def sync_slots() -> None:
@@ -260,7 +260,7 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
             await trio.to_thread.run_sync(process.end_idle)
 
     supervisor.every("flush policies", TICK_S, Policies(database, jobs).flush_due)
-    supervisor.every("stream eviction", TICK_S, evict_streams)
+    engine.streams.on_excess = supervisor.every("stream eviction", TICK_S, evict_streams).wake
     supervisor.every("high-water mark", TICK_S, sync_slots)
     supervisor.every("room on the disk", TICK_S, keep_room)
     supervisor.every("memory of tails", MEMORY_S, relieve_memory)

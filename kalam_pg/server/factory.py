@@ -142,6 +142,7 @@ def _storage_options(config: Config) -> StorageOptions:
         node=config.node_id,
         reserve_bytes=2 * config.write_buffer_bytes + OPENING_BYTES,
         tablets_max=config.tablets_max,
+        stream_bytes_max=config.stream_bytes_max,
         hot=hot,
     )
 

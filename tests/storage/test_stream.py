@@ -244,6 +244,7 @@ class AnyLife(RuleBasedStateMachine):
     @invariant()
     def it_has_every_change_that_it_has_not_forgotten(self):
         stream = self.timed.stream
+        assert stream.size == sum(change.size for change in stream._kept())
         behind = [(place, w.row) for place, _, w in self.history if place > stream.forgotten]
         found = stream.after(stream.forgotten, ALL, 10**6)
         assert [((change.seq, change.n), change.row) for change in found] == behind
@@ -414,3 +415,62 @@ def test_a_place_from_before_a_restart_is_forgotten_though_the_log_knows_of_none
     assert again.current.seq < seq
     assert (seq, END) <= again.streams.forgotten(TABLET) < (commit(again, streams=[insert(1)]), 0)
     again.close()
+
+
+def texts(registry, user, place=(0, END)):
+    """What a tablet still has of its changes."""
+    return [
+        change.row[1] for change in registry.streams.find(tablet(user)).after(place, ALL, 10**6)
+    ]
+
+
+def test_beyond_the_bytes_of_all_the_oldest_changes_of_the_largest_tablet_go():
+    registry = Registry(ttl_us=10**9)
+    streams, asked = registry.streams, []
+    streams.on_excess = lambda: asked.append(1)
+    for user in range(20):
+        registry.put(insert(1, "quiet", tablet=tablet(user)))
+    streams.bytes_max = streams.size + 50_000
+    for number in range(300):
+        registry.put(insert(number, f"{number}" + "x" * 1000, tablet=tablet(99)))
+    assert asked
+    while streams.relieve():
+        pass
+    assert streams.bytes_max - 2000 < streams.size <= streams.bytes_max
+    assert streams.size == sum(t.size for t in streams._filled.values())
+    assert all(texts(registry, user) == ["quiet"] for user in range(20))
+    left = texts(registry, 99)
+    assert left[-1].startswith("299x")
+    assert 30 < len(left) < 60
+    forgotten = streams.forgotten(tablet(99))
+    assert len(texts(registry, 99, forgotten)) == len(left)  # All that it does not admit.
+    streams.bytes_max = 1
+    while streams.relieve():
+        pass
+    assert streams.size == 0
+    assert streams._by_size == {}
+    registry.put(insert(1, "again", tablet=tablet(7)))
+    registry.pass_time(10**9)
+    assert (len(streams), streams._due, streams.size) == (0, [], 0)
+
+
+@pytest.mark.parametrize("how", ["truncated", "dropped"])
+def test_what_goes_as_a_whole_is_freed_in_parts_and_not_under_a_reader(how, monkeypatch):
+    monkeypatch.setattr("storage.streams.FREED_AT_ONCE", 500)
+    registry = Registry(ttl_us=10**9)
+    streams, count = registry.streams, HISTORY_MIN + 2000
+    registry.put(*[insert(number, "x") for number in range(count)])
+    reader = streams.find(TABLET).newest(View(ALL))
+    assert next(reader).row[0] == count - 1
+    if how == "truncated":
+        registry.put(truncate())
+    else:
+        streams.forget_table(TABLET.table)
+    assert not streams.relieve()  # It is being read.
+    assert sum(1 for _ in reader) == count - 1
+    del reader
+    parts = 0
+    while streams.relieve():
+        parts += 1
+    assert parts >= count / 500
+    assert streams._discarded == []
