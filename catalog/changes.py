@@ -254,9 +254,23 @@ def put_relation(snapshot: Snapshot, relation: Relation) -> CatalogChange:
     """The change that stores one new or changed relation."""
     if isinstance(relation, Table):
         changed = with_tables(snapshot, {relation.id: relation})
-        return stored(changed, [(codec.table_key(relation.id), codec.encode_table(relation))])
+        return stored(changed, table_puts(snapshot.tables.get(relation.id), relation))
     changed = with_views(snapshot, {relation.id: relation})
     return stored(changed, [(codec.view_key(relation.id), codec.encode_view(relation))])
+
+
+def table_puts(before: Table | None, after: Table | None) -> list[tuple[bytes, bytes | None]]:
+    """How a new, changed or dropped table is stored, and which ids of its indexes are in use."""
+    gone = set() if before is None else {index.id for index in before.indexes}
+    puts: list[tuple[bytes, bytes | None]] = []
+    if after is not None:
+        puts.append((codec.table_key(after.id), codec.encode_table(after)))
+        here = {index.id for index in after.indexes}
+        puts += [(codec.index_key(i), codec.encode(after.id)) for i in sorted(here - gone)]
+        gone -= here
+    elif before is not None:
+        puts.append((codec.table_key(before.id), None))
+    return [*puts, *[(codec.index_key(i), None) for i in sorted(gone)]]
 
 
 def with_namespaces(snapshot: Snapshot, changed: Mapping[str, Namespace]) -> Snapshot:

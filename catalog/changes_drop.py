@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from catalog import codec
-from catalog.changes import CatalogChange, require_not_system, stored
+from catalog.changes import CatalogChange, require_not_system, stored, table_puts
 from catalog.errors import (
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
@@ -261,7 +261,7 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
             puts.append((codec.type_key(one.id), None))
         elif isinstance(one, Table):
             dropped.append(tables.pop(one.id))
-            puts.append((codec.table_key(one.id), None))
+            puts += table_puts(one, None)
         else:
             del views[one.id]
             puts.append((codec.view_key(one.id), None))

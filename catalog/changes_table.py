@@ -21,6 +21,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.ids import Ids
+from catalog.indexes import constraint_index
 from catalog.model import Column, Constraint, Table, TableKind, TableOptions
 from catalog.names import constraint_name
 from catalog.snapshot import Snapshot
@@ -61,12 +62,15 @@ class NewConstraint:
     """A constraint as it is to be; name "" when PostgreSQL's rules are to name it.
 
     kind: "p" | "u" | "c". columns: of a key; of a check those that it mentions, for its name.
+    nulls_distinct: of "u", whether rows with a NULL in it are all different.
     """
 
     kind: str
     name: str = ""
     columns: tuple[str, ...] = ()
     check: str = ""
+    nulls_distinct: bool = True
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +97,23 @@ def create_table(
         TooManyColumnsError, UndefinedObjectError, DuplicateObjectError: what is wrong with it.
     """
     require_namespace(snapshot, new.namespace)
-    if snapshot.find(new.namespace, new.name, ()) is not None:
+    if snapshot.is_taken(new.namespace, new.name):
         raise DuplicateTableError(f'relation "{new.name}" already exists')
     require_no_type(snapshot, new.namespace, new.name)
-    table, notices = build_table(new, ids, owner=owner, now_us=now_us)
+    table, notices = build_table(new, ids, owner=owner, now_us=now_us, snapshot=snapshot)
     change = put_relation(snapshot, table)
     return replace(change, notices=notices, created=(table,))
 
 
 def build_table(
-    new: NewTable, ids: Ids, *, owner: int, now_us: int
+    new: NewTable, ids: Ids, *, owner: int, now_us: int, snapshot: Snapshot | None = None
 ) -> tuple[Table, tuple[str, ...]]:
-    """The table with ids, names and layout, and what is to be told about it. Raises as above."""
+    """The table with ids, names and layout, and what is to be told about it. Raises as above.
+
+    snapshot: where its indexes must have names of their own.
+    """
     _check_columns(new)
+    new = replace(new, constraints=_without_repeated_keys(new.constraints))
     columns, notices = _widened([_column(c, at) for at, c in enumerate(new.columns, 1)])
     key = _primary_key(new, columns)
     hidden = key is None
@@ -119,7 +127,7 @@ def build_table(
         primary = key
         columns = [replace(c, not_null=True) if c.id in primary else c for c in columns]
     table_id = ids.oids(1 + len(new.constraints))
-    constraints = _constraints(new, columns, table_id + 1)
+    constraints = _constraints(new, columns, table_id + 1, snapshot)
     table = Table(
         id=table_id,
         namespace=new.namespace,
@@ -134,6 +142,11 @@ def build_table(
         hidden_key=hidden,
         created_at_us=now_us,
         next_column=len(columns) + 1,
+        indexes=tuple(
+            constraint_index(made, tuple(columns), nulls_distinct=given.nulls_distinct)
+            for made, given in zip(constraints, new.constraints, strict=True)
+            if made.kind == "u"
+        ),
     )
     return table, notices
 
@@ -210,16 +223,42 @@ def _widened(columns: list[Column]) -> tuple[list[Column], tuple[str, ...]]:
 
 # ------------------------------------------------------------------ keys and constraints
 
+_KEYS = {"p": "primary key", "u": "unique"}
+"""The kinds of constraint that an index is behind."""
 
-def _key_ids(columns: Sequence[Column], names: Sequence[str], what: str) -> tuple[int, ...]:
+
+class _Names:
+    """The names that a constraint must not have; that of an index is a relation's, too."""
+
+    def __init__(
+        self, taken: set[str], indexed: set[str], namespace: str, snapshot: Snapshot | None
+    ) -> None:
+        self._taken = taken
+        self._indexed = indexed
+        self._namespace = namespace
+        self._snapshot = snapshot
+
+    def __contains__(self, name: object) -> bool:
+        if name in self._taken or name in self._indexed:
+            return True
+        snapshot = self._snapshot
+        return snapshot is not None and snapshot.is_taken(self._namespace, str(name))
+
+
+def _key_ids(columns: Sequence[Column], given: NewConstraint) -> tuple[int, ...]:
+    what, position = _KEYS[given.kind], given.position
     by_name = {c.name: c for c in columns}
     found: list[int] = []
-    for name in names:
+    for name in given.columns:
         column = by_name.get(name)
         if column is None:
-            raise UndefinedColumnError(f'column "{name}" named in key does not exist')
+            raise UndefinedColumnError(
+                f'column "{name}" named in key does not exist', position=position
+            )
         if column.id in found:
-            raise DuplicateColumnError(f'column "{name}" appears twice in {what} constraint')
+            raise DuplicateColumnError(
+                f'column "{name}" appears twice in {what} constraint', position=position
+            )
         if column.type.key_kind == "none":
             raise UndefinedObjectError(
                 f"data type {format_type(column.type)} has no default operator class for access "
@@ -231,30 +270,60 @@ def _key_ids(columns: Sequence[Column], names: Sequence[str], what: str) -> tupl
     return tuple(found)
 
 
+def _without_repeated_keys(given: Sequence[NewConstraint]) -> tuple[NewConstraint, ...]:
+    """Of keys of the same columns one, as PostgreSQL has it (`transformIndexConstraints`)."""
+    found: dict[tuple[object, ...], NewConstraint] = {}
+    keys = sorted((c for c in given if c.kind in _KEYS), key=lambda c: c.kind != "p")
+    for one in keys:
+        what = (one.columns, one.nulls_distinct)
+        there = found.get(what)
+        if there is None:
+            found[what] = one
+        elif there.kind == "p" == one.kind:
+            found[what, one.name] = one  # Two primary keys: an error, and not of this place.
+        elif not there.name:
+            found[what] = replace(there, name=one.name)
+    left = [c for c in given if c.kind not in _KEYS]
+    return (*found.values(), *left)
+
+
 def _primary_key(new: NewTable, columns: Sequence[Column]) -> tuple[int, ...] | None:
     keys = [c for c in new.constraints if c.kind == "p"]
     if len(keys) > 1:
         raise InvalidTableDefinitionError(
             f'multiple primary keys for table "{new.name}" are not allowed'
         )
-    return _key_ids(columns, keys[0].columns, "primary key") if keys else None
+    return _key_ids(columns, keys[0]) if keys else None
 
 
-def _constraints(new: NewTable, columns: Sequence[Column], first_id: int) -> tuple[Constraint, ...]:
-    """Named and numbered: the given names first, so that made ones avoid them."""
+def _constraints(
+    new: NewTable, columns: Sequence[Column], first_id: int, snapshot: Snapshot | None
+) -> tuple[Constraint, ...]:
+    """Named and numbered: given names first, so that made ones avoid them; but keys one by one."""
     taken: set[str] = set()
     for given in new.constraints:
-        if given.name:
-            if given.name in taken:
-                raise DuplicateObjectError(
-                    f'constraint "{given.name}" for relation "{new.name}" already exists'
-                )
-            taken.add(given.name)
+        if given.name and given.kind not in _KEYS:
+            _take(given.name, taken, new)
+    indexed: set[str] = {new.name}
     made = []
-    ids = {"p": "primary key", "u": "unique"}
     for at, given in enumerate(new.constraints):
-        name = given.name or constraint_name(new.name, given.kind, given.columns, taken)
-        taken.add(name)
-        on = _key_ids(columns, given.columns, ids[given.kind]) if given.kind in ids else ()
+        if given.kind in _KEYS:
+            avoided = _Names(taken, indexed, new.namespace, snapshot)
+            name = given.name or constraint_name(new.name, given.kind, given.columns, avoided)
+            if given.name in indexed or (snapshot and snapshot.is_taken(new.namespace, name)):
+                raise DuplicateTableError(f'relation "{name}" already exists')
+            indexed.add(name)
+            _take(name, taken, new)
+            on = _key_ids(columns, given)
+        else:
+            name = given.name or constraint_name(new.name, given.kind, given.columns, taken)
+            taken.add(name)
+            on = ()
         made.append(Constraint(first_id + at, name, given.kind, on, given.check))
     return tuple(made)
+
+
+def _take(name: str, taken: set[str], new: NewTable) -> None:
+    if name in taken:
+        raise DuplicateObjectError(f'constraint "{name}" for relation "{new.name}" already exists')
+    taken.add(name)

@@ -2,6 +2,7 @@
 
 S | "namespace" | id      S | "table" | id      S | "view" | id
 S | "type" | OID        (those that people make)
+S | "index" | id -> id of its table
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
 S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
@@ -15,6 +16,8 @@ from catalog.model import (
     Column,
     Constraint,
     Grant,
+    Index,
+    IndexKey,
     Namespace,
     Role,
     Table,
@@ -47,6 +50,11 @@ def namespace_key(namespace_id: int) -> bytes:
 def table_key(table_id: int) -> bytes:
     """Where a table lies."""
     return system_key("table", table_id)
+
+
+def index_key(index_id: int) -> bytes:
+    """Where the id of an index's table lies."""
+    return system_key("index", index_id)
 
 
 def view_key(view_id: int) -> bytes:
@@ -151,6 +159,20 @@ def decode_namespace(data: bytes) -> Namespace:
     return Namespace(i[0], i[1], i[2], i[3], i[4], _read_grants(i[5]))
 
 
+def _index(index: Index) -> list[Any]:
+    x = index
+    keys = [
+        [*(k.column, k.expression, k.type.oid, k.typmod, k.descending, k.nulls_first), k.opclass]
+        for k in x.keys
+    ]
+    return [x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include]
+
+
+def _read_index(i: list[Any], types: Types) -> Index:
+    keys = tuple(IndexKey(k[0], k[1], types(k[2]), *k[3:]) for k in i[2])
+    return Index(i[0], i[1], keys, i[3], i[4], i[5], tuple(i[6]))
+
+
 _OPTIONS = tuple(TableOptions.__dataclass_fields__)
 
 
@@ -174,6 +196,7 @@ def encode_table(table: Table) -> bytes:
             "created_at_us": t.created_at_us,
             "comment": t.comment,
             "next_column": t.next_column,
+            "indexes": [_index(index) for index in t.indexes],
         }
     )
 
@@ -202,6 +225,7 @@ def decode_table(data: bytes, types: Types = by_oid) -> Table:
         created_at_us=i["created_at_us"],
         comment=i["comment"],
         next_column=i["next_column"],
+        indexes=tuple(_read_index(index, types) for index in i.get("indexes", ())),
     )
 
 

@@ -98,6 +98,39 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexKey:
+    """What an index sorts by: the column with this id, or (column 0) an expression, as SQL text.
+
+    opclass: the operator class that was named, where it is not the type's default one.
+    """
+
+    column: int
+    expression: str
+    type: PgType
+    typmod: int = -1
+    descending: bool = False
+    nulls_first: bool = False
+    opclass: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One index beside that of the primary key.
+
+    id: an OID; that of its UNIQUE constraint if it has one. where: of a partial index, SQL text. include:
+    ids of further columns. Only a unique one has entries (`catalog.indexes`).
+    """
+
+    id: int
+    name: str
+    keys: tuple[IndexKey, ...]
+    unique: bool = False
+    nulls_distinct: bool = True
+    where: str = ""
+    include: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TableOptions:
     """WITH (...) options. None or 0 where the option was not given.
 
@@ -152,6 +185,7 @@ class Table:
     created_at_us: int = 0
     comment: str = ""
     next_column: int = 0
+    indexes: tuple[Index, ...] = ()
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property

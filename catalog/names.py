@@ -1,6 +1,7 @@
 """Names that PostgreSQL makes up for constraints: `t_pkey`, `t_col_key`, `t_col_check`."""
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Container, Sequence
 
 NAME_BYTES = 63
 """NAMEDATALEN - 1."""
@@ -8,7 +9,7 @@ NAME_BYTES = 63
 _LABELS = {"p": "pkey", "u": "key", "c": "check"}
 
 
-def constraint_name(table: str, kind: str, columns: Sequence[str], taken: Collection[str]) -> str:
+def constraint_name(table: str, kind: str, columns: Sequence[str], taken: Container[str]) -> str:
     """A name for a constraint of `kind` ("p" | "u" | "c") that is not in `taken`.
 
     The columns of a key all come in the name, of a check only if it mentions exactly one.
@@ -39,3 +40,9 @@ def object_name(first: str, middle: str, label: str) -> str:
             right = right[:-1]
     parts = (left.decode(errors="ignore"), right.decode(errors="ignore"), label)
     return "_".join(part for part in parts if part)
+
+
+def key_name(expression: str) -> str:
+    """What an index calls the column of an expression: the function that it calls, or `expr`."""
+    call = re.match(r"([a-z_][a-z0-9_]*)\(", expression)
+    return call[1] if call else "expr"

@@ -6,6 +6,7 @@ Users are not in it (there may be millions): `catalog.store` reads them one by o
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from catalog.indexes import entry_table
 from catalog.model import Namespace, Relation, Table, UserType, View
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
@@ -36,11 +37,22 @@ class Snapshot:
     _pg_types: dict[int, PgType] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _index_names: dict[tuple[str, str], Table] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _entries: dict[int, Table] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        relations = self._relations
+        relations, index_names = self._relations, self._index_names
         for table in self.tables.values():
             relations[table.namespace, table.name] = table
+            for constraint in table.constraints:
+                if constraint.kind == "p":
+                    index_names[table.namespace, constraint.name] = table
+            for index in table.indexes:
+                index_names[table.namespace, index.name] = table
+                if index.unique:
+                    self._entries[index.id] = entry_table(table, index)
         for view in self.views.values():
             relations[view.namespace, view.name] = view
         for made in self.types.values():
@@ -76,8 +88,12 @@ class Snapshot:
         return find_oid(oid) or self._pg_types.get(oid)
 
     def table_by_id(self, table_id: int) -> Table | None:
-        """The table with that id."""
-        return self.tables.get(table_id)
+        """The table with that id, which may be that of an index's entries."""
+        return self.tables.get(table_id) or self._entries.get(table_id)
+
+    def is_taken(self, namespace: str, name: str) -> bool:
+        """Whether a relation or an index has that name."""
+        return (namespace, name) in self._relations or (namespace, name) in self._index_names
 
     def namespace(self, name: str) -> Namespace | None:
         """The namespace of that name (not the system ones, which are virtual)."""

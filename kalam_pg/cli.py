@@ -141,7 +141,9 @@ def check(file: Path | None, **flags: str | None) -> None:
     try:
         found = checker.check(
             config.data_directory,
-            exists=lambda log, table: log.get(codec.table_key(table)) is not None,
+            exists=lambda log, table: any(
+                log.get(key) is not None for key in (codec.table_key(table), codec.index_key(table))
+            ),
         )
         problems = [str(problem) for problem in found]
     except KalamError as exc:

@@ -4,11 +4,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.model import Constraint, Table, View
+from catalog.indexes import indexes_of
+from catalog.model import Index, Table, View
+from catalog.names import key_name
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
-from catalog.pg_catalog.visible import Visible, columns, constraints, keys
+from catalog.pg_catalog.visible import Visible, columns, constraints
 from catalog.types.table import PgType
 from storage.layout import Value
 
@@ -30,20 +32,20 @@ def pg_class(visible: Visible) -> Iterator[Values]:
         yield _class_row(visible, table, "r") | {
             "relam": oids.HEAP,
             "relchecks": checks,
-            "relhasindex": len(declared) > checks,
+            "relhasindex": any(indexes_of(table)),
             "relrowsecurity": False,
         }
-        for key in keys(table):
+        for index, _ in indexes_of(table):
             yield {
-                "oid": oids.constraint_oid(table.id, key.id),
-                "relname": key.name,
+                "oid": oids.constraint_oid(table.id, index.id),
+                "relname": index.name,
                 "relnamespace": visible.namespace_oids.get(table.namespace, 0),
                 "relowner": visible.owner_oid(table.owner),
                 "relam": oids.BTREE,
                 "reltuples": -1.0,
                 "relkind": "i",
                 "relpersistence": "p",
-                "relnatts": len(key.columns),
+                "relnatts": len(index.keys) + len(index.include),
                 "relreplident": "n",
                 "relispopulated": True,
             }
@@ -89,8 +91,8 @@ def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str,
 def pg_attribute(visible: Visible) -> Iterator[Values]:
     for relation in visible.relations:
         yield from _relation_attributes(relation)
-    for oid, (table, key) in visible.keys_by_oid.items():
-        yield from _key_attributes(oid, table, key)
+    for oid, (table, index, _) in visible.indexes_by_oid.items():
+        yield from _index_attributes(oid, table, index)
     for system in visible.virtual_relations:
         yield from _virtual_attributes(system)
 
@@ -99,8 +101,8 @@ def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
     """The rows of pg_attribute that belong to one relation."""
     if relation := visible.relations_by_oid.get(oid):
         yield from _relation_attributes(relation)
-    if found := visible.keys_by_oid.get(oid):
-        yield from _key_attributes(oid, *found)
+    if found := visible.indexes_by_oid.get(oid):
+        yield from _index_attributes(oid, *found[:2])
     for system in visible.virtual_relations:
         if system.oid == oid:
             yield from _virtual_attributes(system)
@@ -117,11 +119,16 @@ def _relation_attributes(relation: Table | View) -> Iterator[Values]:
         }
 
 
-def _key_attributes(oid: int, table: Table, key: Constraint) -> Iterator[Values]:
-    if key.kind == "c":
-        return
+def _index_attributes(oid: int, table: Table, index: Index) -> Iterator[Values]:
     by_id = {c.id: c for c in table.columns}
-    for number, column_id in enumerate(key.columns, 1):
+    taken: set[str] = set()
+    for number, key in enumerate(index.keys, 1):
+        name = by_id[key.column].name if key.column else key_name(key.expression)
+        while name in taken:
+            name += "1"
+        taken.add(name)
+        yield _attribute(oid, number, name, key.type) | {"atttypmod": key.typmod}
+    for number, column_id in enumerate(index.include, 1 + len(index.keys)):
         column = by_id[column_id]
         yield _attribute(oid, number, column.name, column.type) | {"atttypmod": column.typmod}
 
@@ -174,26 +181,28 @@ def pg_attrdef(visible: Visible) -> Iterator[Values]:
 
 
 def pg_index(visible: Visible) -> Iterator[Values]:
-    for table in visible.tables:
-        by_id = {c.id: c for c in table.columns}
-        for key in keys(table):
-            width = len(key.columns)
-            yield {
-                "indexrelid": oids.constraint_oid(table.id, key.id),
-                "indrelid": oids.table_oid(table.id),
-                "indnatts": width,
-                "indnkeyatts": width,
-                "indisunique": True,
-                "indisprimary": key.kind == "p",
-                "indimmediate": True,
-                "indisvalid": True,
-                "indisready": True,
-                "indislive": True,
-                "indkey": key.columns,
-                "indcollation": tuple(_collation(by_id[c].type) for c in key.columns),
-                "indclass": tuple(operator_class(by_id[c].type) for c in key.columns),
-                "indoption": (0,) * width,
-            }
+    for oid, (table, index, kind) in visible.indexes_by_oid.items():
+        keys = index.keys
+        expressions = [key.expression for key in keys if key.expression]
+        yield {
+            "indexrelid": oid,
+            "indrelid": oids.table_oid(table.id),
+            "indnatts": len(keys) + len(index.include),
+            "indnkeyatts": len(keys),
+            "indisunique": index.unique,
+            "indnullsnotdistinct": not index.nulls_distinct,
+            "indisprimary": kind == "p",
+            "indimmediate": True,
+            "indisvalid": True,
+            "indisready": True,
+            "indislive": True,
+            "indkey": (*[key.column for key in keys], *index.include),
+            "indcollation": tuple(_collation(key.type) for key in keys),
+            "indclass": tuple(operator_class(key.type) for key in keys),
+            "indoption": tuple(key.descending + 2 * key.nulls_first for key in keys),
+            "indexprs": ", ".join(expressions) or None,
+            "indpred": index.where or None,
+        }
 
 
 def operator_class(of: PgType) -> int:
@@ -251,7 +260,7 @@ def pg_tables(visible: Visible) -> Iterator[Values]:
             "schemaname": table.namespace,
             "tablename": table.name,
             "tableowner": visible.user_name(visible.owner_oid(table.owner)),
-            "hasindexes": any(keys(table)),
+            "hasindexes": any(indexes_of(table)),
             "hasrules": False,
             "hastriggers": False,
             "rowsecurity": False,
@@ -269,11 +278,10 @@ def pg_views(visible: Visible) -> Iterator[Values]:
 
 
 def pg_indexes(visible: Visible) -> Iterator[Values]:
-    for table in visible.tables:
-        for key in keys(table):
-            yield {
-                "schemaname": table.namespace,
-                "tablename": table.name,
-                "indexname": key.name,
-                "indexdef": index_definition(table, key),
-            }
+    for table, index, _ in visible.indexes_by_oid.values():
+        yield {
+            "schemaname": table.namespace,
+            "tablename": table.name,
+            "indexname": index.name,
+            "indexdef": index_definition(table, index),
+        }

@@ -11,6 +11,7 @@ from catalog.model import Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.text import (
     constraint_definition,
+    index_column,
     index_definition,
     qualified,
     quote_identifier,
@@ -112,9 +113,8 @@ class CatalogObjects:
         found = {r.oid: (r.schema, r.name) for r in visible.virtual_relations}
         found |= {o: (r.namespace, r.name) for o, r in visible.relations_by_oid.items()}
         found |= {
-            o: (t.namespace, c.name)
-            for o, (t, c) in visible.keys_by_oid.items()
-            if c.kind in {"p", "u"}
+            o: (table.namespace, index.name)
+            for o, (table, index, _) in visible.indexes_by_oid.items()
         }
         return found
 
@@ -174,16 +174,13 @@ class CatalogObjects:
         return None if found is None else constraint_definition(*found, pretty=pretty)
 
     def _index(self, oid: int, column: int = 0, pretty: bool = False) -> str | None:
-        found = self._visible.keys_by_oid.get(oid)
-        if found is None or found[1].kind == "c":
+        found = self._visible.indexes_by_oid.get(oid)
+        if found is None:
             return None
-        table, key = found
+        table, index, _ = found
         if not column:
-            return index_definition(table, key, pretty=pretty)
-        if column > len(key.columns):
-            return ""
-        names = {c.id: c.name for c in table.columns}
-        return quote_identifier(names[key.columns[column - 1]])
+            return index_definition(table, index, pretty=pretty)
+        return index_column(table, index, column)
 
     def _view(self, relation: int | str, _pretty: bool | int = False) -> str | None:
         oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)

@@ -1,8 +1,13 @@
 """Catalogue objects as SQL text, as pg_get_constraintdef and its neighbours print them."""
 
 import re
+from collections.abc import Sequence
 
-from catalog.model import Constraint, Table, View
+from catalog.indexes import index_of
+from catalog.model import Constraint, Index, IndexKey, Table, View
+
+_CALL = re.compile(r"[a-z_][a-z0-9_]*\([^()]*\)\Z")
+"""An expression that an index has without parentheses around it: a call of a function."""
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 
@@ -43,7 +48,13 @@ def constraint_definition(table: Table, constraint: Constraint, *, pretty: bool 
     if constraint.kind == "c":
         return check_definition(constraint, pretty=pretty)
     word = {"p": "PRIMARY KEY", "u": "UNIQUE"}[constraint.kind]
-    return f"{word} ({_columns(table, constraint)})"
+    index = index_of(constraint, table)
+    if index is not None and not index.nulls_distinct:
+        word += " NULLS NOT DISTINCT"
+    included = (
+        "" if index is None or not index.include else f" INCLUDE ({_names(table, index.include)})"
+    )
+    return f"{word} ({_names(table, constraint.columns)}){included}"
 
 
 def check_definition(constraint: Constraint, *, pretty: bool = False) -> str:
@@ -51,13 +62,43 @@ def check_definition(constraint: Constraint, *, pretty: bool = False) -> str:
     return f"CHECK ({constraint.check})" if pretty else f"CHECK (({constraint.check}))"
 
 
-def index_definition(table: Table, key: Constraint, *, pretty: bool = False) -> str:
-    """pg_get_indexdef of the index behind a key. pretty leaves out the schema."""
+def index_definition(table: Table, index: Index, *, pretty: bool = False) -> str:
+    """pg_get_indexdef. pretty leaves out the schema, and the parentheses around the condition."""
     of = quote_identifier(table.name) if pretty else qualified(table.namespace, table.name)
-    return (
-        f"CREATE UNIQUE INDEX {quote_identifier(key.name)} ON {of}"
-        f" USING btree ({_columns(table, key)})"
-    )
+    unique = "UNIQUE " if index.unique else ""
+    keys = ", ".join(_index_key(table, key) for key in index.keys)
+    text = f"CREATE {unique}INDEX {quote_identifier(index.name)} ON {of} USING btree ({keys})"
+    if index.include:
+        text += f" INCLUDE ({_names(table, index.include)})"
+    if not index.nulls_distinct:
+        text += " NULLS NOT DISTINCT"
+    if index.where:
+        text += f" WHERE {index.where}" if pretty else f" WHERE ({index.where})"
+    return text
+
+
+def index_column(table: Table, index: Index, number: int) -> str:
+    """What the n-th column of an index is, without how it is sorted; "" when there is none."""
+    columns = [_key_text(table, key) for key in index.keys]
+    columns += [_names(table, (column,)) for column in index.include]
+    return columns[number - 1] if 0 < number <= len(columns) else ""
+
+
+def _index_key(table: Table, key: IndexKey) -> str:
+    text = _key_text(table, key)
+    if key.opclass:
+        text += f" {key.opclass}"
+    if key.descending:
+        text += " DESC"
+    if key.nulls_first != key.descending:
+        text += " NULLS FIRST" if key.nulls_first else " NULLS LAST"
+    return text
+
+
+def _key_text(table: Table, key: IndexKey) -> str:
+    if key.column:
+        return _names(table, (key.column,))
+    return key.expression if _CALL.match(key.expression) else f"({key.expression})"
 
 
 def view_definition(view: View) -> str:
@@ -65,6 +106,6 @@ def view_definition(view: View) -> str:
     return f" {view.query.strip().rstrip(';')};"
 
 
-def _columns(table: Table, constraint: Constraint) -> str:
+def _names(table: Table, columns: Sequence[int]) -> str:
     by_id = {c.id: c.name for c in table.columns}
-    return ", ".join(quote_identifier(by_id[c]) for c in constraint.columns)
+    return ", ".join(quote_identifier(by_id[c]) for c in columns)

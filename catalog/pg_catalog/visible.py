@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from catalog.model import Column, Constraint, Namespace, Role, Table, User, UserType, View
+from catalog.indexes import indexes_of
+from catalog.model import (
+    Column,
+    Constraint,
+    Index,
+    Namespace,
+    Role,
+    Table,
+    User,
+    UserType,
+    View,
+)
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
 from catalog.types.registry import array_of
@@ -80,11 +91,20 @@ class Visible:
 
     @cached_property
     def keys_by_oid(self) -> dict[int, tuple[Table, Constraint]]:
-        """Constraints by pg_constraint.oid; keys have their index under the same OID."""
+        """Constraints by pg_constraint.oid; those that an index is behind have its OID."""
         return {
             oids.constraint_oid(table.id, c.id): (table, c)
             for table in self.tables
             for c in constraints(table)
+        }
+
+    @cached_property
+    def indexes_by_oid(self) -> dict[int, tuple[Table, Index, str]]:
+        """Indexes by pg_class.oid, each with its table and the kind of its constraint."""
+        return {
+            oids.constraint_oid(table.id, index.id): (table, index, kind)
+            for table in self.tables
+            for index, kind in indexes_of(table)
         }
 
     @cached_property

@@ -265,7 +265,8 @@ async def find_orphans(database: Database) -> list[TabletId]:
 
 
 def _is_stored(engine: Engine, table: int) -> bool:
-    return engine.system_get(codec.table_key(table)) is not None
+    keys = (codec.table_key(table), codec.index_key(table))
+    return any(engine.system_get(key) is not None for key in keys)
 
 
 async def erase_tablets(database: Database, jobs: Jobs, tablets: Sequence[TabletId]) -> None:

@@ -17,8 +17,9 @@ from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
 from kalam_pg.query.predicates import key_lookup
+from kalam_pg.query.row_changes import remove, replace
 from kalam_pg.query.row_source import Gathered, RowSource, Whole
-from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, remove, replace, visible
+from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps, breathe
@@ -176,7 +177,7 @@ class ChangePlan:
         assert old is not None
         seen = (*old, current.seq, False, *extra)
         if self.assignments is None:
-            remove(x, target, old, current.seq)
+            yield from remove(x, target, old, current.seq)
             return seen
         changed = list(old)
         for at, closure in self.assignments:

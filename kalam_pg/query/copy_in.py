@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from catalog.errors import UniqueViolationError
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
-from kalam_pg.query.rows import Target, duplicate_key, insert
+from kalam_pg.query.row_changes import insert
+from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.rows.copy_reading import CopyReader, Values, add_context
@@ -70,7 +71,7 @@ class CopyIn:
             try:
                 row = self._row(values)
                 if row is not None:
-                    yield from self._put(row)
+                    yield from insert(self._x, self._target, row)
                     self._count += 1
             except KalamError as exc:
                 # What a key collides with is found for many rows at once, and their lines are not shown.
@@ -97,7 +98,3 @@ class CopyIn:
             return None
         plan.rules.check(made, context)
         return made
-
-    def _put(self, row: Row) -> Steps[None]:
-        if (yield from insert(self._x, self._target, row)) is not None:
-            raise duplicate_key(self._x, self._target, row)

@@ -6,6 +6,7 @@ from catalog import changes_table
 from catalog.changes import CatalogChange
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import SqlSyntaxError
+from catalog.indexes import index_of
 from catalog.model import Table, TableKind
 from catalog.options import parse_options
 from catalog.privileges import Action, check_table, require
@@ -74,4 +75,8 @@ def _constraints(table: Table, including: frozenset[str]) -> list[NewConstraint]
             found.append(NewConstraint("c", constraint.name, columns, constraint.check))
         elif constraint.kind == "p" and "indexes" in including:
             found.append(NewConstraint("p", "", columns))  # An index gets a name of its own.
+        elif constraint.kind == "u" and "indexes" in including:
+            index = index_of(constraint, table)
+            distinct = index is None or index.nulls_distinct
+            found.append(NewConstraint("u", "", columns, nulls_distinct=distinct))
     return found

@@ -140,29 +140,28 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
 
 
 def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
-    """Those of the columns first, each kind as the table's own.
-
-    Raises 0A000 for UNIQUE: a promise that no index keeps yet.
-    """
-    unique = any(column.unique and not column.primary_key for column in statement.columns)
-    if unique or any(constraint.kind == "u" for constraint in statement.constraints):
-        raise FeatureNotSupportedError(
-            "UNIQUE constraints are not supported yet",
-            hint="Make the columns the primary key, or check in the application.",
-        )
+    """Those of the columns first, each kind as the table's own."""
     names = [column.name for column in statement.columns]
     found: list[NewConstraint] = []
     for column in statement.columns:
-        if column.primary_key or column.unique:
-            kind = "p" if column.primary_key else "u"
-            found.append(NewConstraint(kind, column.constraint_name, (column.name,)))
+        if column.primary_key:
+            found.append(NewConstraint("p", column.constraint_name, (column.name,)))
         for name, check in column.checks:
             found.append(NewConstraint("c", name, _mentioned(check, names), check))
     for constraint in statement.constraints:
         columns = constraint.columns
         if constraint.kind == "c":
             columns = _mentioned(constraint.check, names)
-        found.append(NewConstraint(constraint.kind, constraint.name, columns, constraint.check))
+        found.append(
+            NewConstraint(
+                constraint.kind,
+                constraint.name,
+                columns,
+                constraint.check,
+                constraint.nulls_distinct,
+                constraint.position,
+            )
+        )
     return tuple(found)
 
 

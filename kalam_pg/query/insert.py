@@ -13,7 +13,8 @@ from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
-from kalam_pg.query.rows import Found, Target, duplicate_key, insert, lock_key, replace
+from kalam_pg.query.row_changes import in_the_way, insert, replace
+from kalam_pg.query.rows import Entries, Found, Target, lock_key
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps, breathe
@@ -41,10 +42,21 @@ class ParamRows(tuple[Value, ...]):
 
 @dataclass(frozen=True, slots=True)
 class ConflictRule:
-    """ON CONFLICT: assignments () is DO NOTHING. Closures see (row there ++ row proposed)."""
+    """ON CONFLICT: assignments () is DO NOTHING. Closures see (row there ++ row proposed).
+
+    arbiters: ids of the unique indexes that decide, 0 for the primary key; None: all of them do.
+    """
 
     assignments: tuple[tuple[int, Closure | None], ...]
     where: Closure | None
+    arbiters: tuple[int, ...] | None
+
+    def arbiters_of(self, target: Target) -> list[Entries | None]:
+        """Where to look, in the order in which an INSERT does; None is the primary key."""
+        everything = [None, *target.indexes]
+        if self.arbiters is None:
+            return everything
+        return [e for e in everything if (0 if e is None else e.rule.index.id) in self.arbiters]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,21 +137,27 @@ class InsertPlan:
     ) -> Steps[Row | None]:
         """Put one row; the row that now stands, or None when ON CONFLICT left it out."""
         self.rules.check(row, x.context)
-        if self.conflict is None:
-            if (yield from insert(x, target, row)) is not None:
-                raise duplicate_key(x, target, row)
-            return row
-        key = self.rules.key_of(row)
-        while True:
-            there = yield from insert(x, target, row, seen=True)
-            if there is None:
-                touched.add(key)
-                return row
-            if not self.conflict.assignments:
-                return None
-            if not (yield from lock_key(x, target, key, FOR_NO_KEY_UPDATE)):
-                break  # Else it may have changed, or gone: look again.
-        return (yield from self._on_conflict(x, target, row, there, touched))
+        conflict = self.conflict
+        if conflict is not None:
+            arbiters = conflict.arbiters_of(target)
+            while True:
+                current = x.database.engine.current
+                there = yield from in_the_way(x, target, row, arbiters)
+                if there is None:
+                    break
+                if not conflict.assignments:
+                    return None
+                if there.row is None:
+                    yield from breathe()
+                    continue  # It has gone just now.
+                key = self.rules.key_of(there.row)
+                waited = yield from lock_key(x, target, key, FOR_NO_KEY_UPDATE)
+                if not waited and x.database.engine.current is current:
+                    return (yield from self._on_conflict(x, target, row, there, touched))
+                # Else it may have changed, or gone: look again.
+            touched.add(self.rules.key_of(row))
+        yield from insert(x, target, row)
+        return row
 
     def _on_conflict(
         self, x: Execution, target: Target, proposed: Row, there: Found, touched: set[bytes]
@@ -147,7 +165,7 @@ class InsertPlan:
         conflict = self.conflict
         assert conflict is not None
         assert there.row is not None
-        key = self.rules.key_of(proposed)
+        key = self.rules.key_of(there.row)
         if key in touched or x.changed(target.id, key):
             raise CardinalityViolationError(
                 "ON CONFLICT DO UPDATE command cannot affect row a second time",
@@ -171,7 +189,15 @@ class InsertPlan:
 def open_target(x: Execution, rules: RowRules) -> Target:
     """The tablet a statement will write; its table is locked (`Planned.locks`)."""
     table, tablet = rules.table, x.tablet(rules.table)
-    return Target(rules, tablet.id, tablet, table.kind is TableKind.STREAM, table.version)
+    stream = table.kind is TableKind.STREAM
+    indexes: tuple[Entries, ...] = ()
+    if rules.unique:
+        indexes = tuple(
+            Entries(there.id, there, stream, rule.entries.version, rule)
+            for rule in rules.unique
+            for there in [x.tablet(rule.entries)]
+        )
+    return Target(tablet.id, tablet, stream, table.version, rules, indexes)
 
 
 def target_slots(relation: int, width: int) -> Callable[[ColumnRef], int]:
@@ -249,6 +275,7 @@ def _conflict(statement: Insert, width: int) -> ConflictRule | None:
     return ConflictRule(
         _compile_assignments(on_conflict.assignments, slot),
         None if on_conflict.where is None else compile_expr(on_conflict.where, slot),
+        on_conflict.arbiters,
     )
 
 

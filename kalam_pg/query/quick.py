@@ -193,7 +193,7 @@ def quick_form(plan: Plan, database: Database, user: User, width: int) -> QuickF
     """The short way of a plan with `width` parameters for one user, if it has one."""
     match plan:
         case InsertPlan(source=None, conflict=None, returning=()) if len(plan.literal_rows) == 1:
-            if plan.table.kind is not TableKind.STREAM:
+            if plan.table.kind is not TableKind.STREAM and not plan.rules.unique:
                 return QuickInsert(plan, database, user, width)
         case PointPlan() if plan.bounds.limit is None and plan.bounds.offset is None:
             if plan.table.kind is not TableKind.STREAM:

@@ -1,4 +1,4 @@
-"""Reading and changing one row inside a transaction: locks, newest versions, overlay, key conflicts.
+"""Reading and locking one row inside a transaction: locks, newest versions, overlay, keys that are taken.
 
 Each function is a generator of steps (`query.waits`): on the hot path none of them waits. A row is locked
 before its newest version is read, and the lock is kept until the commit is published, so what was read
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import trio
 
-from catalog.errors import UniqueViolationError
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_UPDATE, ROW_EXCLUSIVE, Mode
 from kalam_pg.query.locks.waits import take
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
+from kalam_pg.query.unique import UniqueRule
 from kalam_pg.query.waits import Steps, run_async
 from storage.errors import SerializationError
 from storage.ids import TabletId
@@ -25,14 +25,28 @@ from storage.tablet import ColdNeeded, Tablet
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One tablet that a statement writes: where, and by which rules."""
+class Place:
+    """One tablet that a statement reads or writes. version: the schema version of what it writes."""
 
-    rules: RowRules
     id: TabletId
     tablet: Tablet | StreamTablet
     stream: bool
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entries(Place):
+    """Where a unique index of a table has its entries, and the index's rule."""
+
+    rule: UniqueRule
+
+
+@dataclass(frozen=True, slots=True)
+class Target(Place):
+    """The tablet that a statement is about, with the table's rules and unique indexes."""
+
+    rules: RowRules
+    indexes: tuple[Entries, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ class Found:
     seq: int
 
 
-def lock_key(x: Execution, target: Target, key: bytes, mode: Mode = FOR_UPDATE) -> Steps[bool]:
+def lock_key(x: Execution, target: Place, key: bytes, mode: Mode = FOR_UPDATE) -> Steps[bool]:
     """Lock a key of a tablet, existing or not. True if it had to wait. Raises 40P01, 55P03, 57014."""
     name = (target.id, key)
     locks, transaction = x.database.locks, x.transaction
@@ -58,7 +72,7 @@ def enter(x: Execution, tablet: TabletId) -> Steps[bool]:
     return (yield from take(x.database.locks, x.transaction, tablet, ROW_EXCLUSIVE, x.patience()))
 
 
-def committed(x: Execution, target: Target, key: bytes, view: View) -> Steps[Version | None]:
+def committed(x: Execution, target: Place, key: bytes, view: View) -> Steps[Version | None]:
     """The row of a key in a view, wherever it lies; None: there is none, or it is deleted."""
     tablet = target.tablet
     found = tablet.get(view, key)
@@ -72,7 +86,7 @@ def committed(x: Execution, target: Target, key: bytes, view: View) -> Steps[Ver
     return found
 
 
-def visible(x: Execution, target: Target, key: bytes) -> Steps[Found]:
+def visible(x: Execution, target: Place, key: bytes) -> Steps[Found]:
     """A key's row as this statement sees it: the transaction's own change, else the view's."""
     own = x.own_change(target.id, key)
     if own is not None:
@@ -81,7 +95,7 @@ def visible(x: Execution, target: Target, key: bytes) -> Steps[Found]:
     return Found(None, 0) if version is None else Found(version.row, version.seq)
 
 
-def newest(x: Execution, target: Target, key: bytes, *, deleted: str = "delete") -> Steps[Found]:
+def newest(x: Execution, target: Place, key: bytes, *, deleted: str = "delete") -> Steps[Found]:
     """A locked key's row as it is now. Raises 40001 above READ COMMITTED if it changed since.
 
     deleted: what the error calls it when the row is gone.
@@ -89,7 +103,7 @@ def newest(x: Execution, target: Target, key: bytes, *, deleted: str = "delete")
     own = x.transaction.change_of(target.id, key)
     if own is not None:
         return Found(own.row, own.base_seq)
-    found = yield from _now(x, target, key)
+    found = yield from now(x, target, key)
     if x.transaction.isolation != READ_COMMITTED:
         if found.seq > x.view.seq:
             raise SerializationError("could not serialize access due to concurrent update")
@@ -104,13 +118,13 @@ def still_there(x: Execution, target: Target, found: Found) -> Steps[Found]:
     key = target.rules.key_of(found.row)
     if x.transaction.change_of(target.id, key) is not None:
         return (yield from newest(x, target, key))
-    now = yield from _now(x, target, key)
-    if now.row is not None:
+    there = yield from now(x, target, key)
+    if there.row is not None:
         return found
     return (yield from newest(x, target, key, deleted="update"))
 
 
-def _now(x: Execution, target: Target, key: bytes) -> Steps[Found]:
+def now(x: Execution, target: Place, key: bytes) -> Steps[Found]:
     """A key's row as it has been committed, whatever this transaction sees."""
     # Between here and the answer nobody else has a turn: the view needs not be held.
     version = target.tablet.get(x.database.engine.current, key)
@@ -120,7 +134,13 @@ def _now(x: Execution, target: Target, key: bytes) -> Steps[Found]:
     return Found(None, 0) if version is None else Found(version.row, version.seq)
 
 
-def _changes(x: Execution, target: Target, key: bytes) -> bool:
+def own_or_now(x: Execution, target: Place, key: bytes) -> Steps[Found]:
+    """A key's row as this transaction leaves it, or as it has been committed, whatever it sees."""
+    own = x.transaction.change_of(target.id, key)
+    return Found(own.row, own.base_seq) if own is not None else (yield from now(x, target, key))
+
+
+def being_changed(x: Execution, target: Place, key: bytes) -> bool:
     """Whether another transaction that holds the row's lock has changed it, and not just locked it."""
     holders = x.database.locks.holders((target.id, key))
     return any(
@@ -144,82 +164,41 @@ def is_newest(x: Execution, target: Target, row: Row, seq: Value, current: Found
     return seq == current.seq
 
 
-def insert(x: Execution, target: Target, row: Row, *, seen: bool = False) -> Steps[Found | None]:
-    """Put a new row. Returns None when done, or the row that already has the key (nothing is put).
+def taken(x: Execution, target: Place, key: bytes, *, seen: bool = False) -> Steps[Found]:
+    """The row that has a key: none, and the key is locked; or one, and it is not.
 
-    That row is not locked then. seen: raise 40001 if it is one that the transaction does not see.
+    seen: raise 40001 if it is one that the transaction does not see.
     """
-    key = target.rules.key_of(row)
     transaction, locks = x.transaction, x.database.locks
     if locks.is_guarded(target.id):
         yield from enter(x, target.id)
     mark = len(transaction.held)
     if not locks.lock_nowait(transaction, (target.id, key), FOR_UPDATE):
-        if not _changes(x, target, key):
+        if not being_changed(x, target, key):
             # Who only locks a row keeps it where it is: that is all that matters here.
-            there = yield from _now(x, target, key)
+            there = yield from now(x, target, key)
             if there.row is not None:
                 return _in_the_way(x, there, seen=seen)
         yield from lock_key(x, target, key)
-    own = transaction.change_of(target.id, key)
-    found = Found(own.row, own.base_seq) if own is not None else (yield from _now(x, target, key))
-    if found.row is not None:
-        locks.release_to(transaction, mark)
-        return found if own is not None else _in_the_way(x, found, seen=seen)
+    found = yield from own_or_now(x, target, key)
+    if found.row is None:
+        return found
+    locks.release_to(transaction, mark)
+    if transaction.change_of(target.id, key) is not None:
+        return found
+    return _in_the_way(x, found, seen=seen)
+
+
+def put(
+    x: Execution, target: Place, key: bytes, row: Row | None, base: Row | None, seq: int
+) -> None:
+    """A locked key now holds `row`, instead of `base` of commit `seq`. None: no row."""
     x.transaction.put(
         target.id,
         key,
         row,
-        base=None,
-        base_seq=found.seq,
-        version=target.version,
-        stream=target.stream,
-    )
-    return None
-
-
-def replace(x: Execution, target: Target, old: Row, seq: int, row: Row) -> Steps[None]:
-    """Change a locked row; a changed key moves it. Raises 23505 if another row has the new key."""
-    rules = target.rules
-    old_key, key = rules.key_of(old), rules.key_of(row)
-    if key == old_key:
-        x.transaction.put(
-            target.id,
-            key,
-            row,
-            base=old,
-            base_seq=seq,
-            version=target.version,
-            stream=target.stream,
-        )
-        return
-    yield from lock_key(x, target, old_key)  # The key goes: its row was locked for less.
-    remove(x, target, old, seq)
-    if (yield from insert(x, target, row)) is not None:
-        raise duplicate_key(x, target, row)
-
-
-def remove(x: Execution, target: Target, row: Row, seq: int) -> None:
-    """Delete a locked row."""
-    x.transaction.put(
-        target.id,
-        target.rules.key_of(row),
-        None,
-        base=row,
+        base=base,
         base_seq=seq,
         version=target.version,
         stream=target.stream,
-    )
-
-
-def duplicate_key(x: Execution, target: Target, row: Row) -> UniqueViolationError:
-    """23505, in PostgreSQL's words."""
-    table = target.rules.table
-    name = next((c.name for c in table.constraints if c.kind == "p"), f"{table.name}_pkey")
-    return UniqueViolationError(
-        f'duplicate key value violates unique constraint "{name}"',
-        detail=f"Key {target.rules.shown_key(row, x.context)} already exists.",
-        schema=table.namespace,
-        table=table.name,
-        constraint=name,
     )

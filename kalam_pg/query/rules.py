@@ -4,7 +4,7 @@ Defaults, CHECKs and NOT NULLs become closures over a row (the table's columns i
 single-row INSERT, which is the hot path, runs a few Python calls and nothing else.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
@@ -12,18 +12,11 @@ from catalog.model import Table
 from catalog.types.registry import BOOL
 from catalog.types.table import Storable
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.unique import Closure, UniqueRule, compile_unique, slot_of
 from kalam_pg.sql.bind import BindScope, bind_expression
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import ColumnRef
 from storage.keys import encode_key
-from storage.layout import Row, Value
-
-Closure = Callable[[Row, EvalContext], Value]
-
-
-def slot_of(reference: ColumnRef) -> int:
-    """A row of the table itself: the column's position is its slot."""
-    return reference.column
+from storage.layout import Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +35,7 @@ class RowRules:
     not_null: tuple[int, ...]
     checks: tuple[tuple[str, Closure], ...]
     storable: tuple[tuple[int, Storable], ...]
+    unique: tuple[UniqueRule, ...] = ()
 
     @property
     def needs_check(self) -> bool:
@@ -135,6 +129,7 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         tuple(at for at, column in enumerate(table.columns) if column.not_null),
         tuple(checks),
         tuple(_storable(table)),
+        compile_unique(table, scope),
     )
 
 

@@ -24,7 +24,7 @@ from kalam_pg.query.indexed import (
 )
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.row_source import RowSource, Whole
-from kalam_pg.query.rows import Target, visible
+from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.tail_loads import load
@@ -119,7 +119,7 @@ class PointPlan(RowPlan):
             return ()
         table = self.table
         tablet = x.tablet(table)
-        target = Target(self.rules, tablet.id, tablet, False, table.version)
+        target = Place(tablet.id, tablet, stream=False, version=table.version)
         found = yield from visible(x, target, encode_key(values, self.rules.kinds))
         if found.row is None:
             return ()

@@ -11,6 +11,7 @@ from functools import partial
 from catalog.changes import CatalogChange
 from catalog.difference import difference
 from catalog.errors import FeatureNotSupportedError
+from catalog.indexes import stored_ids
 from catalog.model import Table
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import user_types_of
@@ -72,7 +73,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     for at, notice in enumerate(change.notices):
         sql.notice(notice, detail=change.detail if at == last else "")
     if change.puts:
-        dropped = [table.id for table in change.dropped]
+        dropped = [stored for table in change.dropped for stored in stored_ids(table)]
         transaction.define(difference(before, change.snapshot), change.puts, dropped)
         _settle_at_end(sql, change)
     return Result(plan.tag)
@@ -105,7 +106,9 @@ def _settle_at_end(sql: SqlSession, change: CatalogChange) -> None:
     if users:
         transaction.on_end.append(partial(acting.users_settled, sql, users))
     if change.created or change.dropped:
-        tables = [table.id for table in (*change.created, *change.dropped)]
+        tables = [
+            stored for table in (*change.created, *change.dropped) for stored in stored_ids(table)
+        ]
         transaction.on_end.append(partial(_tables_settled, sql.database, sql.jobs, tables))
 
 

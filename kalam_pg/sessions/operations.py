@@ -1,6 +1,7 @@
 """Operations in SQL: STORAGE FLUSH and COMPACT, SHOW STATS, SHOW MANIFEST, SHOW JOBS, KILL."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import trio
 
@@ -10,6 +11,7 @@ from catalog.errors import (
     UndefinedTableError,
     WrongObjectTypeError,
 )
+from catalog.indexes import entry_tables
 from catalog.model import Role, Table, TableKind
 from catalog.privileges import Action, require, table_allows
 from catalog.types.registry import FLOAT8, INT8, TEXT, TIMESTAMPTZ
@@ -153,22 +155,31 @@ def _flushable_in(sql: SqlSession, namespace: str) -> list[Table]:
 
 def _flush(sql: SqlSession, table: Table) -> Steps[None]:
     """Flush every tablet of a table, or, for role user, their own."""
-    wanted = _tablets(sql, table, Action.FLUSH)
     database, jobs = sql.database, sql.jobs
-    tablets = [tablet for tablet in flushing.dirty_tablets(database, table) if wanted(tablet)]
-    yield from run_async(lambda: flushing.flush_table(database, jobs, table, tablets))
+    for stored, wanted in _stored(sql, table, Action.FLUSH):
+        tablets = [tablet for tablet in flushing.dirty_tablets(database, stored) if wanted(tablet)]
+        yield from run_async(partial(flushing.flush_table, database, jobs, stored, tablets))
 
 
 def _compact(sql: SqlSession, table: Table) -> Steps[None]:
     """Compact every tablet of a table, or, for role user, their own."""
-    wanted = _tablets(sql, table, Action.COMPACT)
     database, jobs = sql.database, sql.jobs
 
-    async def compact() -> None:
+    async def compact(stored: Table, wanted: Callable[[TabletId], bool]) -> None:
         tablets = await compacting.find_tablets(database, everything, wanted)
-        await compacting.compact_table(database, jobs, table, tablets, everything)
+        await compacting.compact_table(database, jobs, stored, tablets, everything)
 
-    yield from run_async(compact)
+    for stored, wanted in _stored(sql, table, Action.COMPACT):
+        yield from run_async(partial(compact, stored, wanted))
+
+
+def _stored(
+    sql: SqlSession, table: Table, action: Action
+) -> Iterator[tuple[Table, Callable[[TabletId], bool]]]:
+    """A table, and those of its indexes' entries, each with which of its tablets; raises as `_tablets`."""
+    yield table, _tablets(sql, table, action)
+    for entries in entry_tables(table):
+        yield entries, _tablets(sql, entries, action)
 
 
 def _tablets(sql: SqlSession, table: Table, action: Action) -> Callable[[TabletId], bool]:

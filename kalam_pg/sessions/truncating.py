@@ -5,6 +5,7 @@ transaction ends. Who reads waits for nothing: a view from before has the rows t
 """
 
 from catalog.errors import WrongObjectTypeError
+from catalog.indexes import entry_tables
 from catalog.model import Table, TableKind
 from catalog.privileges import Action, check_table
 from kalam_pg.query.ddl_context import relation_in
@@ -25,7 +26,11 @@ def run(sql: SqlSession, statement: Truncate) -> Steps[Result]:
     transaction.check_writable("TRUNCATE TABLE")
     for name in statement.names:
         table, tablet = yield from _locked(sql, name)
-        transaction.truncate(tablet, Emptied(table.version, table.kind is TableKind.STREAM))
+        stream = table.kind is TableKind.STREAM
+        transaction.truncate(tablet, Emptied(table.version, stream))
+        for entries in entry_tables(table):
+            index = sql.database.tablet(entries, sql.user).id
+            transaction.truncate(index, Emptied(entries.version, stream))
     return Result("TRUNCATE TABLE")
 
 

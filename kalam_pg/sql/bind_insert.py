@@ -180,13 +180,13 @@ def _select(
 
 def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
     args, state = node.args, level.state
-    columns = _arbiter(level, table, node)
+    arbiters = _arbiters(table, node)
     do_update = "UPDATE" in str(args["action"].name).upper()
     excluded_columns, names = table_columns(table)
     excluded = state.relation(excluded_columns)
     if not do_update:
-        return OnConflict(columns, (), None, excluded)
-    if not columns:
+        return OnConflict(arbiters, (), None, excluded)
+    if arbiters is None:
         raise SqlSyntaxError(
             "ON CONFLICT DO UPDATE requires inference specification or constraint name",
             hint="For example, ON CONFLICT (column_name).",
@@ -197,17 +197,20 @@ def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
     where = args.get("where")
     condition = None if where is None else bind_condition(level, where.args["this"], "WHERE")
     level.hidden = [level.items.pop()]
-    return OnConflict(columns, assignments, condition, excluded)
+    return OnConflict(arbiters, assignments, condition, excluded)
 
 
-def _arbiter(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...]:
-    """Column ids of the unique or primary key constraint that ON CONFLICT names; 42P10 if none."""
+def _arbiters(table: Table, node: exp.Expr) -> tuple[int, ...] | None:
+    """The unique indexes that ON CONFLICT names, 0 for the primary key; None when it names none.
+
+    Raises 42P10 when there is none such, 42704.
+    """
     args = node.args
     named = args.get("constraint")
     if named is not None:
         for constraint in table.constraints:
             if constraint.name == named.name and constraint.kind in ("p", "u"):
-                return constraint.columns
+                return (0 if constraint.kind == "p" else constraint.id,)
         raise UndefinedObjectError(
             f'constraint "{named.name}" for table "{table.name}" does not exist'
         )
@@ -215,7 +218,7 @@ def _arbiter(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...]:
         raise unsupported("WHERE of a conflict target", node)
     keys = args.get("conflict_keys")
     if not keys:
-        return ()
+        return None
     ids = set()
     for key in keys:
         column = key.args["this"] if type(key) is exp.Ordered else key
@@ -224,11 +227,12 @@ def _arbiter(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...]:
             raise unsupported("an expression as conflict target", node)
         name = column.name
         ids.add(table.columns[column_index(table, name, position(column))].id)
-    unique = [table.primary_key, *(c.columns for c in table.constraints if c.kind in ("p", "u"))]
-    for columns in unique:
-        if columns and set(columns) == ids:
-            return columns
-    raise InvalidColumnReferenceError(
-        "there is no unique or exclusion constraint matching the ON CONFLICT specification",
-        position=0,
-    )
+    found = [0] if set(table.primary_key) == ids else []
+    whole = [index for index in table.indexes if index.unique and not index.where]
+    found += [index.id for index in whole if {key.column for key in index.keys} == ids]
+    if not found:
+        raise InvalidColumnReferenceError(
+            "there is no unique or exclusion constraint matching the ON CONFLICT specification",
+            position=0,
+        )
+    return tuple(found)

@@ -62,7 +62,8 @@ class Grammar(QueryGrammar):
         return name
 
     def _on_conflict(self) -> exp.OnConflict:
-        token = self.expect("on", "conflict")
+        start = self.token.start
+        self.expect("on", "conflict")
         conflict = exp.OnConflict()
         if self.at("("):
             conflict.set("conflict_keys", self.parenthesised(self._conflict_key))
@@ -81,7 +82,7 @@ class Grammar(QueryGrammar):
             where = self.where()
             if where is not None:
                 conflict.set("where", where)
-        return mark(conflict, token.start)
+        return mark(conflict, start)
 
     def _conflict_key(self) -> exp.Expr:
         key = self.expression()

@@ -18,14 +18,15 @@ _SERIAL = {
 
 def table_constraint(reader: StatementReader, *, added: bool = False) -> TableConstraint:
     """TableConstraint: a constraint among the columns, or one that ALTER TABLE has `added`."""
+    position = reader.position(reader.token)
     name = reader.column_name() if reader.accept("constraint") else ""
     if reader.accept("check"):
         constraint = TableConstraint("c", name, check=_check(reader))
     elif reader.accept("primary", "key"):
         constraint = TableConstraint("p", name, _key_columns(reader))
     elif reader.accept("unique"):
-        _nulls_distinct(reader)
-        constraint = TableConstraint("u", name, _key_columns(reader))
+        distinct = _nulls_distinct(reader)
+        constraint = TableConstraint("u", name, _key_columns(reader), nulls_distinct=distinct)
     elif reader.at("foreign"):
         reader.unsupported("FOREIGN KEY")
     elif reader.at("exclude"):
@@ -35,7 +36,7 @@ def table_constraint(reader: StatementReader, *, added: bool = False) -> TableCo
     if added and constraint.kind == "c" and reader.accept("not", "valid"):
         constraint = replace(constraint, not_valid=True)
     _attributes(reader)
-    return constraint
+    return replace(constraint, position=position)
 
 
 def _key_columns(reader: StatementReader) -> tuple[str, ...]:
@@ -47,10 +48,11 @@ def _key_columns(reader: StatementReader) -> tuple[str, ...]:
     return columns
 
 
-def _nulls_distinct(reader: StatementReader) -> None:
-    if reader.at_words("nulls", "not", "distinct"):
-        reader.unsupported("NULLS NOT DISTINCT")
+def _nulls_distinct(reader: StatementReader) -> bool:
+    if reader.accept("nulls", "not", "distinct"):
+        return False
     reader.accept("nulls", "distinct")
+    return True
 
 
 def _check(reader: StatementReader) -> str:
@@ -91,7 +93,7 @@ class _Column:
     identity: str = ""
     generated: str = ""
     primary_key: str | None = None
-    unique: list[str] = field(default_factory=list)
+    constraints: list[TableConstraint] = field(default_factory=list)
     checks: list[tuple[str, str]] = field(default_factory=list)
 
     def conflict(self, what: str) -> SqlSyntaxError:
@@ -138,12 +140,6 @@ def column_definition(
 
 
 def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConstraint]]:
-    primary = column.primary_key is not None
-    unique = list(column.unique)
-    inline_unique = not primary and bool(unique)
-    constraint_name = column.primary_key or ""
-    if inline_unique:
-        constraint_name = unique.pop(0)
     definition = ColumnDefinition(
         name=column.name,
         type=column.type,
@@ -151,13 +147,12 @@ def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConst
         default=column.default,
         identity=column.identity,
         generated=column.generated,
-        primary_key=primary,
-        unique=inline_unique,
-        constraint_name=constraint_name,
+        primary_key=column.primary_key is not None,
+        constraint_name=column.primary_key or "",
         checks=tuple(column.checks),
         position=column.position,
     )
-    return definition, [TableConstraint("u", name, (column.name,)) for name in unique]
+    return definition, column.constraints
 
 
 def collation(reader: StatementReader) -> None:
@@ -198,8 +193,10 @@ def _column_constraint(reader: StatementReader, column: _Column) -> bool:
             )
         column.primary_key = name
     elif reader.accept("unique"):
-        _nulls_distinct(reader)
-        column.unique.append(name)
+        distinct = _nulls_distinct(reader)
+        column.constraints.append(
+            TableConstraint("u", name, (column.name,), nulls_distinct=distinct)
+        )
     elif reader.accept("generated"):
         _generated(reader, column)
     elif reader.at("references"):

@@ -6,7 +6,7 @@ Names arrive folded as PostgreSQL folds them. A `TableName` keeps the schema "" 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from kalam_pg.sql.statements_alter import AlterTable
@@ -93,7 +93,7 @@ class UseNamespace:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDefinition:
-    """default, generated and the checks are SQL text. primary_key/unique: inline constraints.
+    """default, generated and the checks are SQL text. primary_key: inline, named `constraint_name`.
 
     identity: "" | "a" | "d" | "s" (serial). checks: (constraint name or "", expression text).
     """
@@ -105,7 +105,6 @@ class ColumnDefinition:
     identity: str = ""
     generated: str = ""
     primary_key: bool = False
-    unique: bool = False
     constraint_name: str = ""
     checks: tuple[tuple[str, str], ...] = ()
     position: int = 0
@@ -116,6 +115,7 @@ class TableConstraint:
     """kind: "p" | "u" | "c"; columns for the first two, check text for the last.
 
     not_valid: of one that is added: rows that are there may break it.
+    nulls_distinct: of "u".
     """
 
     kind: str
@@ -123,6 +123,8 @@ class TableConstraint:
     columns: tuple[str, ...] = ()
     check: str = ""
     not_valid: bool = False
+    nulls_distinct: bool = True
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

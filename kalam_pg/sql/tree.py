@@ -624,12 +624,12 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class OnConflict:
-    """columns: ids of the arbiter constraint's columns, () for any (DO NOTHING only).
+    """arbiters: ids of the unique indexes that decide, 0 for the primary key; None for all (DO NOTHING only).
 
     assignments is () for DO NOTHING. They and `where` see relations `target` and `excluded`.
     """
 
-    columns: tuple[int, ...]
+    arbiters: tuple[int, ...] | None
     assignments: tuple[Assignment, ...]
     where: Expr | None
     excluded: int

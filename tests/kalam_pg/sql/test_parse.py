@@ -131,11 +131,12 @@ def test_columns_and_constraints_are_read_as_text_and_names():
     assert (table.name.schema, table.name.name, table.if_not_exists) == ("app", "T", True)
     identifier, a, b, c, d, n = table.columns
     assert (identifier.primary_key, identifier.default) == (True, "f(1) + 2")
-    assert (a.not_null, a.unique, a.checks) == (True, True, (("", "a <> ''"),))
+    assert (a.not_null, a.checks) == (True, (("", "a <> ''"),))
     assert (a.type.name, a.type.modifiers) == ("varchar", (5,))
     assert (b.identity, c.generated, d.identity, d.type.name) == ("a", "b * 2", "s", "int4")
     assert n.default == "NULL"
     assert table.constraints == (
+        s.TableConstraint("u", "", ("a",)),
         s.TableConstraint("u", "u", ("a", "b")),
         s.TableConstraint("c", "", check="b < c"),
     )

@@ -1,0 +1,91 @@
+"""Unique indexes: what entry a row has in each, compiled once per table version.
+
+An index's entries are rows of a table of their own (`catalog.indexes`), so that their rules are row rules,
+and a statement changes them as it changes rows (`query.row_changes`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from catalog.indexes import entry_table
+from catalog.model import Index, Table
+from catalog.types.registry import BOOL
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.sql.bind import BindScope, bind_expression
+from kalam_pg.sql.to_python import compile_expr
+from kalam_pg.sql.tree import ColumnRef
+from storage.keys import key_maker
+from storage.layout import Row, Value
+
+Closure = Callable[[Row, EvalContext], Value]
+
+
+def slot_of(reference: ColumnRef) -> int:
+    """A row of the table itself: the column's position is its slot."""
+    return reference.column
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueRule:
+    """One unique index of a table.
+
+    entries: the table of its entries. values: what the index sorts by, one closure each. where: of a
+    partial index. row_key: positions of the table's own primary key. kinds, row_kinds: how an entry's key
+    and the primary key behind it sort.
+    """
+
+    index: Index
+    entries: Table
+    values: tuple[Closure, ...]
+    where: Closure | None
+    row_key: tuple[int, ...]
+    kinds: tuple[str, ...]
+    row_kinds: tuple[str, ...]
+    entry_key: Callable[[Row], bytes]
+    entry_row: Callable[[Row], bytes]
+
+    def entry(self, row: Row, context: EvalContext) -> Row | None:
+        """The entry of a row; None: it has none, and is in nobody's way."""
+        if self.where is not None and self.where(row, context) is not True:
+            return None
+        values = [value(row, context) for value in self.values]
+        if self.index.nulls_distinct and None in values:
+            return None
+        return (*values, *[row[at] for at in self.row_key])
+
+
+def compile_unique(table: Table, scope: BindScope) -> tuple[UniqueRule, ...]:
+    """The rules of a table's unique indexes, in the order in which they were made."""
+    return tuple(
+        _rule(table, index, scope)
+        for index in sorted(table.indexes, key=lambda index: index.id)
+        if index.unique
+    )
+
+
+def _rule(table: Table, index: Index, scope: BindScope) -> UniqueRule:
+    entries = entry_table(table, index)
+    layout = entries.layout
+    width = len(index.keys)
+    kinds = tuple(column.kind for column in layout.columns)
+    where = None
+    if index.where:
+        where = compile_expr(bind_expression(index.where, scope, table, BOOL), slot_of)
+    return UniqueRule(
+        index,
+        entries,
+        tuple(_value(table, key.column, key.expression, scope) for key in index.keys),
+        where,
+        table.layout.key,
+        kinds[:width],
+        kinds[width:],
+        key_maker(range(width), kinds[:width]),
+        key_maker(range(width, len(kinds)), kinds[width:]),
+    )
+
+
+def _value(table: Table, column: int, expression: str, scope: BindScope) -> Closure:
+    if expression:
+        return compile_expr(bind_expression(expression, scope, table, None), slot_of)
+    (at,) = (at for at, one in enumerate(table.columns) if one.id == column)
+    return lambda row, _context: row[at]
