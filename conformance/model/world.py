@@ -1,7 +1,9 @@
 """One tablet: commits, views, flush, compaction, trim, collect, crashes and damage, in any order."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from random import Random
 
 KEYS = 6
@@ -14,6 +16,9 @@ RULES = {
     "in_place": "put what was compacted behind the segments that are newer",
     "counts_kept": "what was compacted hides as many rows as its inputs did",
     "continues": "only the first segment of a run is taken to hide rows",
+    "hides_carried": "what was compacted hides only the keys that its newest run hid",
+    "hides_replaced": "a flush notes of what it deletes, not of what it replaces, that it hides a row",
+    "hides_older": "what hides a key hides it in newer runs, too",
     "older_may_hold": "drop a tombstone though an older segment holds its key",
     "tombstone_age": "drop a tombstone before its retention has passed",
     "newest_manifest": "a view reads the newest manifest, however far it reaches",
@@ -52,10 +57,14 @@ class Commit:
 
 @dataclass(frozen=True)
 class Segment:
-    """A file as a manifest names it. continues: it is of the same run as the one before it."""
+    """A file as a manifest names it. continues: it is of the same run as the one before it.
+
+    hides: keys of it of which older runs have versions that are not to be seen; its side file has them.
+    """
 
     file: int
     keys: frozenset[int]
+    hides: frozenset[int]
     deleted: int
     superseded: int
     continues: bool
@@ -193,7 +202,11 @@ class World:
             work.done = True
             return
         before = {k for k, (_, v) in self._cold(after).items() if v is not None}
-        work.written = self._run(rows, len(before & rows.keys()))
+        hides = before & rows.keys()
+        count = len(hides)
+        if "hides_replaced" not in self.rules:
+            hides = {key for key in hides if rows[key][1] is None}
+        work.written = self._run(rows, count, hides)
         work.step = lambda: self._flush_publish(work)
 
     def _flush_publish(self, work: Work) -> None:
@@ -266,7 +279,9 @@ class World:
             superseded = live - sum(len(s.keys) - s.deleted - s.superseded for s in work.inputs)
             if superseded < 0:
                 raise WrongError("what was compacted hides less than nothing")
-        work.written = self._run(rows, superseded)
+        hidden = work.inputs if "hides_carried" in self.rules else _runs(work.inputs)[-1]
+        hides = frozenset[int]().union(*(s.hides for s in hidden))
+        work.written = self._run(rows, superseded, hides & older)
         work.step = lambda: self._publish(work, self._compacted)
 
     def _compacted(self, work: Work, newest: Manifest) -> Manifest | None:
@@ -284,7 +299,9 @@ class World:
 
     # What both share.
 
-    def _run(self, rows: dict[int, Row], superseded: int) -> tuple[Segment, ...]:
+    def _run(
+        self, rows: dict[int, Row], superseded: int, hides: AbstractSet[int]
+    ) -> tuple[Segment, ...]:
         """Files with a part each of these rows, in key order. What they hide is counted once."""
         keys, segments = sorted(rows), list[Segment]()
         while keys:
@@ -294,8 +311,9 @@ class World:
             self.files[self.files_made] = part
             deleted = sum(value is None for _, value in part.values())
             count, superseded = superseded, 0
+            of = frozenset(part)
             segments.append(
-                Segment(self.files_made, frozenset(part), deleted, count, bool(segments))
+                Segment(self.files_made, of, of & hides, deleted, count, bool(segments))
             )
         return tuple(segments)
 
@@ -425,16 +443,17 @@ class World:
                 raise WrongError(f"key {key} is not found as commit {seq} left it")
 
     def _scan(self, manifest: Manifest, seq: int) -> dict[int, Row]:
-        """As an engine reads it: only segments that may hide rows are looked at for that."""
+        """As an engine reads it: by the keys that newer runs hide, of those that hide any."""
         hot = self._hot(manifest.through, seq)
         hiding = self._hiding(manifest.segments)
         seen = {key: row for key, row in hot.items() if row[1] is not None}
+        begins = list(accumulate(not s.continues for s in manifest.segments))
         opened = [self._open(segment) for segment in manifest.segments]
         for number, rows in enumerate(opened):
             for key, row in rows.items():
                 hidden = any(
-                    hides and other is not rows and key in other and other[key] > row
-                    for hides, other in zip(hiding, opened, strict=True)
+                    hides and key in other.hides and self._newer(run, begins[number])
+                    for hides, other, run in zip(hiding, manifest.segments, begins, strict=True)
                 )
                 if row[1] is None or hidden or key in hot:
                     continue
@@ -442,6 +461,9 @@ class World:
                     raise WrongError(f"key {key} is seen twice, once in segment {number}")
                 seen[key] = row
         return seen
+
+    def _newer(self, run: int, own: int) -> bool:
+        return run > own if "hides_older" in self.rules else run != own
 
     def _hiding(self, segments: Sequence[Segment]) -> list[bool]:
         """For each segment whether it may hide rows of others."""

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from datafusion import udf
 
 from kalam_pg.engines.context import Session, register_batches
-from kalam_pg.engines.keysets import Keys, KeySet
 from kalam_pg.engines.merging import DELETED, SEQ, Large, Merged, Merges
 from kalam_pg.engines.request import DeletedRows, SegmentRef
 from kalam_pg.engines.segments import Footer, VerifiedSegments
 from kalam_pg.engines.tombstones import Wanted, deleted_rows
+from storage.cold.keysets import Keys, KeySet
+from storage.cold.superseding import Hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class _Parts:
 
     def _select(self, large: Large) -> str:
         segment = large.segment
-        absent = [] if large.hidden is None else [large.hidden]
+        absent: list[KeySet | Hidden] = [] if large.hidden is None else [large.hidden]
         if self._superseded is not None and self._is_superseded(segment):
             absent.append(self._superseded)
         where = [] if segment.deleted == 0 else [f"NOT t.{quote(DELETED)}"]
@@ -161,7 +162,7 @@ class _Parts:
         condition = f" WHERE {' AND '.join(where)}" if where else ""
         return f"SELECT {self._columns(segment)} FROM {self._file(segment)} t{condition}"  # noqa: S608
 
-    def _absent_from(self, segment: SegmentRef, sets: Sequence[KeySet]) -> str:
+    def _absent_from(self, segment: SegmentRef, sets: Sequence[KeySet | Hidden]) -> str:
         """A condition: the row's key is in none of the sets.
 
         A function, not an anti-join: a join might be built on the segment with all its contents.

@@ -33,7 +33,8 @@ class SegmentRef:
     min_key, max_key: encoded primary keys (order-preserving bytes) of its first and last row.
     deleted: how many of its rows are tombstones, -1 when that is not known. supersedes: whether any of
     its rows may hide one of an older segment. key_filter: name of its side file, which tells what its pieces
-    must be; without one the whole file is verified.
+    must be; without one the whole file is verified. keys: what the side file holds, if it is no file.
+    run: what one flush or compaction wrote has one number, what a newer one wrote a greater.
     """
 
     path: str
@@ -47,6 +48,8 @@ class SegmentRef:
     deleted: int = -1
     supersedes: bool = True
     key_filter: str = ""
+    keys: bytes = field(default=b"", repr=False)
+    run: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from kalam_pg.engines.keysets import Keys
 from kalam_pg.engines.merging import DELETED, SEQ
 from kalam_pg.engines.request import SegmentRef
+from storage.cold.keysets import Keys
 from storage.errors import IoError
 
 Fill = Callable[[str, int], pa.Array]

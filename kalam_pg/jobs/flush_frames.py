@@ -30,7 +30,7 @@ class FlushFrame(IntEnum):
 
     LOG_JOB = 1  # LogRange
     ENTRIES = 2  # a chunk of log keys and entries
-    BATCH_JOB = 3  # Layout
+    BATCH_JOB = 3  # (Layout, superseding keys)
     BATCH = 4  # Arrow IPC stream of one batch
     END = 5  # the job, or its answer, is complete
     DROP = 6  # the job is not wanted after all, and gets no answer
@@ -42,7 +42,7 @@ class FlushFrame(IntEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What is said of a log job before its segments: see `storage.cold.encoder.Encoded`."""
+    """What is said of a job before its segments: see `storage.cold.encoder.Encoded`."""
 
     superseded: int
     truncations: tuple[int, ...]

@@ -171,7 +171,7 @@ class FlushProcess:
         if isinstance(job, MergeJob):
             link.send(FlushFrame.MERGE_JOB, pickle.dumps(job))
         elif isinstance(job, FrozenTail):
-            link.send(FlushFrame.BATCH_JOB, pickle.dumps(job.layout))
+            link.send(FlushFrame.BATCH_JOB, pickle.dumps((job.layout, job.superseding())))
             for batch in job.versions():
                 for piece in _streams(batch):
                     link.send(FlushFrame.BATCH, piece)
@@ -192,8 +192,7 @@ class FlushProcess:
             return from_failure(decode_failure(body))
         assert kind is FlushFrame.TAKEN
         answer = decode_answer(body)
-        superseded = job.superseded() if isinstance(job, FrozenTail) else answer.superseded
-        return Encoded(superseded, answer.truncations, self._segments(link))
+        return Encoded(answer.superseded, answer.truncations, self._segments(link))
 
     def _segments(self, link: Link) -> Iterator[EncodedSegment]:
         """What follows TAKEN. Asked for by the flush itself, so a loss is told from here."""

@@ -30,9 +30,8 @@ from kalam_pg.jobs.flush_frames import (
     encode,
     encode_facts,
 )
-from storage.cold.encoder import Taken, take_log
+from storage.cold.encoder import Taken, encode_taken, take_log
 from storage.cold.merge import MergeJob, merge
-from storage.cold.segment import encode_segments
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.layout import Layout
@@ -98,7 +97,8 @@ class Worker:
                 return job
             if kind is FlushFrame.LOG_JOB:
                 return take_log(job, chunks), job.layouts[-1]
-            return Taken(list(self._batches()), 0, ()), job
+            layout, superseding = job
+            return Taken(list(self._batches()), superseding, ()), layout
         except (LinkLostError, _DroppedError):
             raise
         except KalamError as exc:
@@ -133,8 +133,8 @@ class Worker:
             told, segments = Answer(0, ()), merge(answer)
         else:
             taken, layout = answer
-            told = Answer(taken.superseded, taken.truncations)
-            segments = encode_segments(taken.batches, layout) if taken.batches else iter(())
+            told = Answer(len(taken.superseding), taken.truncations)
+            segments = encode_taken(taken, layout)
             del taken
         del answer
         try:

@@ -18,6 +18,7 @@ from kalam_pg.query.tail_loads import load
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import ScanNeed
 from storage.cold.manifest import Segment, superseding
+from storage.cold.superseding import run_numbers
 from storage.ids import TabletId
 from storage.stream import StreamTablet
 from storage.tablet import Scan, Tablet
@@ -97,8 +98,12 @@ def segment_refs(segments: Sequence[Segment]) -> tuple[SegmentRef, ...]:
             deleted=s.deleted,
             supersedes=supersedes,
             key_filter=s.filter_file,
+            keys=s.keys if supersedes else b"",
+            run=run,
         )
-        for s, supersedes in zip(segments, superseding(segments), strict=True)
+        for s, supersedes, run in zip(
+            segments, superseding(segments), run_numbers(segments), strict=True
+        )
     )
 
 

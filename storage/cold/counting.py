@@ -45,12 +45,17 @@ def count_rows(
 def _count(piece: Piece, conditions: Sequence[Condition], work: Work) -> int:
     mask = piece.matching(conditions)
     is_seen = piece.is_seen
-    if is_seen is None:
+    if is_seen is None and not piece.may_be_replaced:
         return piece.count if mask is None else mask.true_count
-    at = range(piece.count) if mask is None else pc.indices_nonzero(mask)
+    at = pa.arange(0, piece.count) if mask is None else pc.indices_nonzero(mask)
+    replaced = piece.replaced(at)
+    if replaced is not None:
+        at = at.filter(pc.invert(replaced))
+    if is_seen is None:
+        return len(at)
     work.look_at(len(at))
     found = 0
     for start in range(0, len(at), _CHUNK):
-        chunk = pa.array(at[start : start + _CHUNK], pa.int64())
+        chunk = at.slice(start, _CHUNK)
         found += sum(map(is_seen, piece.rows(chunk, piece.identity)))
     return found

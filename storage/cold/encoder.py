@@ -15,7 +15,7 @@ from storage.cold.segment import encode_segments
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.ids import TabletId
-from storage.layout import Layout
+from storage.layout import Layout, Row
 from storage.schema import Schema
 from storage.tail.entries import Chunk, fill, split
 from storage.tail.frozen import FrozenTail
@@ -68,10 +68,13 @@ Encoder = Callable[[Sequence[Job]], Answers]
 
 
 class Taken(NamedTuple):
-    """The newest version of each key in a part of the log, tombstones too."""
+    """The newest version of each key in a part of the log, tombstones too.
+
+    superseding: keys of them, as values, of which there is a live row at or below `after`.
+    """
 
     batches: list[pa.RecordBatch]
-    superseded: int
+    superseding: Sequence[Row]
     truncations: tuple[int, ...]
 
 
@@ -86,15 +89,26 @@ def encode(
         try:
             if isinstance(job, FrozenTail):
                 layout = job.layout
-                taken = Taken(list(job.versions()), job.superseded(), ())
+                taken = Taken(list(job.versions()), job.superseding(), ())
             else:
                 layout = job.range.layouts[-1]
                 taken = take_log(job.range, job.chunks)
         except KalamError as exc:
             yield exc
             continue
-        segments = encode_batches(taken.batches, layout) if taken.batches else iter(())
-        yield Encoded(taken.superseded, taken.truncations, segments)
+        segments = encode_taken(taken, layout, encode_batches)
+        yield Encoded(len(taken.superseding), taken.truncations, segments)
+
+
+def encode_taken(
+    taken: Taken,
+    layout: Layout,
+    encode_batches: Callable[..., Iterator[EncodedSegment]] = encode_segments,
+) -> Iterator[EncodedSegment]:
+    """Its segments: none when nothing was taken."""
+    if not taken.batches:
+        return iter(())
+    return encode_batches(taken.batches, layout, taken.superseding)
 
 
 def take_log(part: LogRange, chunks: Iterable[Chunk]) -> Taken:
@@ -107,4 +121,4 @@ def take_log(part: LogRange, chunks: Iterable[Chunk]) -> Taken:
     tail = Tail(layout, part.after)
     truncations = tuple(fill(tail, Schema(part.tablet, layout, part.layouts), split(chunks)))
     frozen = tail.frozen(max((part.after, *[seq - 1 for seq in truncations])), part.upto)
-    return Taken(list(frozen.versions()), frozen.superseded(), truncations)
+    return Taken(list(frozen.versions()), frozen.superseding(), truncations)

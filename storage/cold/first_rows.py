@@ -275,6 +275,9 @@ class _Best:
         question, found, order = self._question, self._found, self._order
         where, is_seen = question.where, piece.is_seen
         self._work.look_at(len(at))
+        replaced = piece.replaced(at)
+        if replaced is not None:
+            at = at.filter(pc.invert(replaced))
         for place, row in enumerate(piece.rows(at, examined)):
             rank = b"".join([key.rank(row[key.position]) for key in order])
             if self._full and not question.every and rank >= found[-1].rank:

@@ -1,15 +1,17 @@
 """Side files: whether a segment may hold a key, and what its pieces must be, without opening it.
 
 Beside each segment lie a bloom filter of its encoded primary keys and the first key of each row group, so
-that an INSERT never opens Parquet to find a key absent, and a point read opens one row group; and a
-checksum for each piece of the segment's file (`storage.cold.checked`), so that a read need not hash all of
-it. The hash is BLAKE2b: the same in every process and version.
+that an INSERT never opens Parquet to find a key absent, and a point read opens one row group; a checksum
+for each piece of the segment's file (`storage.cold.checked`), so that a read need not hash all of it; and
+the keys with which it hides rows of older segments (`storage.cold.superseding`), so that a scan need not
+read all keys to find these. The hash is BLAKE2b: the same in every process and version.
 
-File: format byte 2, length and crc32 of the head (4 bytes each, big-endian), the head as a msgpack array
+File: format byte 4, length and crc32 of the head (4 bytes each, big-endian), the head as a msgpack array
 (the rows of a row group, the first keys, where pieces end, their crc32, the segment's sha256, length and
-crc32 of the bloom filter), then the bloom filter's bytes. The head is read without the rest. Format 1 has no
-pieces: crc32 of the rest, then a msgpack array of the bloom filter's bytes, the rows of a row group and
-the first keys.
+crc32 of the bloom filter, those of the superseding keys), then the superseding keys, then the bloom
+filter's bytes. The head is read without the rest. Format 2 has no superseding keys: nothing is known of
+them. Format 1 has no pieces either: crc32 of the rest, then a msgpack array of the bloom filter's bytes,
+the rows of a row group and the first keys.
 """
 
 import hashlib
@@ -26,8 +28,11 @@ from storage.cold.checked import Pieces
 from storage.errors import DataCorruptedError
 from storage.fs import Buffer
 
-FORMAT = 2
-"""Format number of the side files written here."""
+FORMAT = 4
+"""Format number of the side files written here: no flipped bit makes it one of the others."""
+
+_WITHOUT_SUPERSEDING = 2
+"""The format before, which is read like this one."""
 
 _DIGEST_BYTES = 16
 
@@ -49,6 +54,8 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     sha256: bytes
     bloom_length: int
     bloom_crc: int
+    superseding_length: int = 0
+    superseding_crc: int = 0
 
 
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -75,7 +82,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class KeyFilter:
-    """The side file of one segment, in memory."""
+    """The side file of one segment, in memory, without its superseding keys."""
 
     bloom: Bloom
     head: Head
@@ -98,16 +105,16 @@ def build(keys: Sequence[bytes], group_rows: int) -> KeyFilter:
 
 def encode(key_filter: KeyFilter) -> bytes:
     """The side file of a filter with pieces."""
-    return _encode(key_filter.bloom, key_filter.head)
+    return _encode(key_filter.bloom, key_filter.head, b"")
 
 
-def encode_hashed(digests: Buffer, head: Head) -> bytes:
+def encode_hashed(digests: Buffer, head: Head, superseding: Buffer = b"") -> bytes:
     """The side file of keys of which only the `digest`s are left, one after the other."""
     hashes = memoryview(digests)
     count = len(hashes) // _DIGEST_BYTES
     bloom = Bloom(max(1, count), _FALSE_POSITIVES, _number)
     bloom.update(hashes[at : at + _DIGEST_BYTES] for at in range(0, len(hashes), _DIGEST_BYTES))
-    return _encode(bloom, head)
+    return _encode(bloom, head, superseding)
 
 
 def decode(data: bytes) -> KeyFilter:
@@ -117,11 +124,11 @@ def decode(data: bytes) -> KeyFilter:
             return _decode_first_format(data)
         length, crc = _fixed(data)
         start = _FIXED_BYTES + length
-        head, bloom_length, bloom_crc = _head(data[_FIXED_BYTES:start], crc)
-        bits = data[start:]
-        if len(bits) != bloom_length or zlib.crc32(bits) != bloom_crc:
+        read = _head(data[_FIXED_BYTES:start], crc)
+        bits = data[start + read.superseding_length :]
+        if len(bits) != read.bloom_length or zlib.crc32(bits) != read.bloom_crc:
             raise DataCorruptedError("key filter is damaged")
-        return KeyFilter(_bloom(bits), head)
+        return KeyFilter(_bloom(bits), _of(read))
     except (msgspec.DecodeError, IndexError, ValueError) as exc:
         raise DataCorruptedError("key filter is damaged") from exc
 
@@ -132,11 +139,31 @@ def read_head(stream: BinaryIO) -> Head:
     try:
         if data[0] == 1:
             return _decode_first_format(data + stream.read()).head
-        length, crc = _fixed(data)
-        end = _FIXED_BYTES + length
+        return _of(_read_head(stream, data)[0])
+    except (msgspec.DecodeError, IndexError, ValueError) as exc:
+        raise DataCorruptedError("key filter is damaged") from exc
+
+
+def read_superseding(stream: BinaryIO) -> tuple[Head, bytes | None]:
+    """The head of a side file and its superseding keys, as `storage.cold.superseding` encodes them.
+
+    b"" where there are none, None where nothing is known of them. Raises DataCorruptedError.
+    """
+    data = stream.read(_HEAD_BYTES)
+    try:
+        if data[0] == 1:
+            return _decode_first_format(data + stream.read()).head, None
+        read, data = _read_head(stream, data)
+        if data[0] == _WITHOUT_SUPERSEDING:
+            return _of(read), None
+        start = _FIXED_BYTES + _fixed(data)[0]
+        end = start + read.superseding_length
         if end > len(data):
             data += stream.read(end - len(data))
-        return _head(data[_FIXED_BYTES:end], crc)[0]
+        keys = data[start:end]
+        if len(keys) != read.superseding_length or zlib.crc32(keys) != read.superseding_crc:
+            raise DataCorruptedError("key filter is damaged")
+        return _of(read), keys
     except (msgspec.DecodeError, IndexError, ValueError) as exc:
         raise DataCorruptedError("key filter is damaged") from exc
 
@@ -146,7 +173,7 @@ def digest(key: bytes) -> bytes:
     return hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
 
 
-def _encode(bloom: Bloom, head: Head) -> bytes:
+def _encode(bloom: Bloom, head: Head, superseding: Buffer) -> bytes:
     assert head.pieces is not None
     bits = bloom.save_bytes()
     body = _encode_msgpack(
@@ -158,27 +185,39 @@ def _encode(bloom: Bloom, head: Head) -> bytes:
             bytes.fromhex(head.sha256),
             len(bits),
             zlib.crc32(bits),
+            len(superseding),
+            zlib.crc32(superseding),
         )
     )
     fixed = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big")
-    return bytes([FORMAT]) + fixed + body + bits
+    return b"".join((bytes([FORMAT]), fixed, body, superseding, bits))
 
 
 def _fixed(data: bytes) -> tuple[int, int]:
     """Length and checksum of the head."""
-    if data[0] != FORMAT or len(data) < _FIXED_BYTES:
+    if data[0] not in (FORMAT, _WITHOUT_SUPERSEDING) or len(data) < _FIXED_BYTES:
         raise DataCorruptedError("key filter is damaged")
     return int.from_bytes(data[1:5], "big"), int.from_bytes(data[5:9], "big")
 
 
-def _head(body: bytes, crc: int) -> tuple[Head, int, int]:
-    """The head, and length and checksum of the bloom filter."""
+def _read_head(stream: BinaryIO, data: bytes) -> tuple[_Head, bytes]:
+    """The head of a side file that begins with `data`, and at least as much of the file."""
+    length, crc = _fixed(data)
+    end = _FIXED_BYTES + length
+    if end > len(data):
+        data += stream.read(end - len(data))
+    return _head(data[_FIXED_BYTES:end], crc), data
+
+
+def _head(body: bytes, crc: int) -> _Head:
     if zlib.crc32(body) != crc:
         raise DataCorruptedError("key filter is damaged")
-    read = _decode_head(body)
+    return _decode_head(body)
+
+
+def _of(read: _Head) -> Head:
     pieces = Pieces(read.ends, read.crcs)
-    head = Head(read.group_rows, read.first_keys, pieces, read.sha256.hex())
-    return head, read.bloom_length, read.bloom_crc
+    return Head(read.group_rows, read.first_keys, pieces, read.sha256.hex())
 
 
 def _decode_first_format(data: bytes) -> KeyFilter:

@@ -13,13 +13,17 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, schema_of, to_array, to_values
 from storage.cold import keyfilter
-from storage.cold.manifest import Segment, runs
+from storage.cold.keysets import Keys
+from storage.cold.manifest import Segment, runs, superseding
+from storage.cold.point_read import SegmentReader
 from storage.cold.segment import damaged, verify
 from storage.cold.segment_builder import TINY_BYTES, EncodedSegment, SegmentBuilder
+from storage.cold.superseding import Superseding
 from storage.cold.tiering import SEGMENT_BYTES
 from storage.errors import DataCorruptedError
 from storage.fs import OS, FileSystem
@@ -80,12 +84,14 @@ def merge(job: MergeJob, fs: FileSystem = OS) -> Iterator[EncodedSegment]:
         and not all(_is_bounded(segment, column) for segment in job.inputs)
     }
     builder: SegmentBuilder | None = None
-    for keys, table in _merged(job, fs):
+    older = _Older(fs, job.tablet, job.older)
+    hiding = _Hiding(job, fs, older)
+    for keys, table in _merged(job, fs, older):
         if builder is None:
             # Only when it is all that comes: otherwise it has not been read to its end.
             tiny = len(keys) == job.rows and table.nbytes <= TINY_BYTES
             builder = SegmentBuilder(job.layout, tiny=tiny, unbounded=unbounded)
-        builder.add(table, keys)
+        builder.add(table, keys, hiding.among(keys, table))
         if builder.size >= job.bytes_max or builder.arrow_bytes >= ARROW_BYTES_MAX:
             yield builder.finish()
             builder = None
@@ -101,12 +107,13 @@ def _is_bounded(segment: Segment, column: Column) -> bool:
     return stats.minimum is not None or stats.nulls == segment.rows
 
 
-def _merged(job: MergeJob, fs: FileSystem) -> Iterator[tuple[list[bytes], pa.Table]]:
+def _merged(
+    job: MergeJob, fs: FileSystem, older: "_Older"
+) -> Iterator[tuple[list[bytes], pa.Table]]:
     """What is to be written, piece by piece: keys in order, and their rows."""
     found = runs(job.inputs)
     bytes_each = READ_BYTES // max(8, len(found))
     cursors = [_Cursor(_read(job, fs, run, bytes_each), job.layout) for run in found]
-    older = _Older(fs, job.tablet, job.older)
     while True:
         ends = [cursor.end for cursor in cursors if cursor.fill()]
         bound = min(ends, default=None)
@@ -224,6 +231,35 @@ class _Older:
                 raise damaged(segment, self._tablet, "has no good key filter") from exc
             self._filters[segment.path] = found
         return found
+
+
+class _Hiding:
+    """The superseding keys of the inputs: those of them stay that an older segment may hold."""
+
+    def __init__(self, job: MergeJob, fs: FileSystem, older: _Older) -> None:
+        layout = job.layout
+        self._names = [column_name(layout.columns[at]) for at in layout.key]
+        self._kinds = [layout.columns[at].kind for at in layout.key]
+        self._older = older
+        hides = superseding(job.inputs) if job.older else [False] * len(job.inputs)
+        self._keys = Superseding.of(
+            [
+                (1, keys)
+                for segment, some in zip(job.inputs, hides, strict=True)
+                if some
+                and (keys := SegmentReader(fs, segment, job.tablet).superseding(layout)) is not None
+            ]
+        )
+
+    def among(self, keys: Sequence[bytes], table: pa.Table) -> Sequence[int]:
+        """Which of these rows hide one of an older segment."""
+        if self._keys is None:
+            return ()
+        found = self._keys.hide(Keys.of([table.column(n) for n in self._names], self._kinds), 0)
+        if found is None:
+            return ()
+        may_hold = self._older.may_hold
+        return [at for at in pc.indices_nonzero(found).to_pylist() if may_hold(keys[at])]
 
 
 def _read(

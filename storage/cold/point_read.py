@@ -20,8 +20,10 @@ from storage.cold import keyfilter
 from storage.cold.checked import CheckedFile, PieceDamagedError, damaged_piece
 from storage.cold.decoded import DECODED
 from storage.cold.keyfilter import Head, KeyFilter
+from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.segment import damaged, forget_verified, read_table, verify
+from storage.cold.superseding import decode as decode_superseding
 from storage.errors import DataCorruptedError
 from storage.fs import FileSystem, translated
 from storage.ids import TabletId
@@ -29,9 +31,6 @@ from storage.keys import encode_key
 from storage.layout import Column, Layout, Row
 
 T = TypeVar("T")
-
-_KEYS = "keys"
-"""Part of a decoded row group: its key columns and `_seq`."""
 
 
 class Found(NamedTuple):
@@ -100,6 +99,13 @@ class SegmentReader:
         with translated(path), self._fs.open_read(path) as stream:
             return keyfilter.read_head(stream)
 
+    def _read_superseding(self) -> tuple[Head, bytes | None]:
+        if self.segment.keys:
+            return keyfilter.read_superseding(BytesIO(self.segment.keys))
+        path = self.segment.filter_path
+        with translated(path), self._fs.open_read(path) as stream:
+            return keyfilter.read_superseding(stream)
+
     def _check_belongs(self, head: Head) -> None:
         if head.pieces is not None and head.sha256 != self.segment.sha256:
             raise damaged(self.segment, self._tablet, "has the key filter of another")
@@ -139,23 +145,21 @@ class SegmentReader:
             raise NotInMemoryError
         return _find(table, key, layout)
 
-    def seq_of(self, key: bytes, layout: Layout) -> int | None:
-        """The commit that wrote the version of a key, None when the segment lacks it.
+    def superseding(self, layout: Layout) -> Keys | None:
+        """Keys of the segment, among them all of those whose rows in older segments it hides; None: none.
 
-        Cheaper than `find`, for a key that is only asked whether it is newer than another.
+        Raises:
+            DataCorruptedError: The side file is not what was written.
         """
-        key_filter = self.load_filter()
-        group = key_filter.row_group(key)
-        if group < 0 or not key_filter.may_hold(key):
-            return None
-        part = (group, _KEYS)
-        table: pa.Table | None = DECODED.get(self.segment.path, part)
-        if table is None:
-            names = [column_name(layout.columns[position]) for position in layout.key]
-            table = self.read_group(group, columns=[*names, SEQ]).combine_chunks()
-            DECODED.put(self.segment.path, part, table, table.nbytes)
-        at = _position(table, key, layout)
-        return None if at < 0 else cast("int", table.column(SEQ)[at].as_py())
+        kinds = [layout.columns[position].kind for position in layout.key]
+        head, data = self._side_file(self._read_superseding)
+        self._check_belongs(head)
+        if data is not None:
+            return decode_superseding(data, kinds)
+        # It was written when nothing was noted of them: then all of its keys may do so.
+        names = [column_name(layout.columns[position]) for position in layout.key]
+        table = self.read_groups(range(len(head.first_keys)), columns=names)
+        return Keys.of([table.column(name) for name in names], kinds)
 
     def read_footer(self) -> pq.FileMetaData:
         """What the file says of itself. Raises DataCorruptedError."""
@@ -199,6 +203,7 @@ class SegmentReader:
             DataCorruptedError: One of them is not what was written.
         """
         pieces = self.load_filter().head.pieces
+        self._side_file(self._read_superseding)
         if pieces is not None:
             with translated(self._path), self._fs.open_read(self._path) as stream:
                 if damaged_piece(stream, pieces):

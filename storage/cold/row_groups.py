@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from storage.arrow import SEQ, column_name, to_array
 from storage.cold.decoded import DECODED
 from storage.cold.extents import Extent, MaybeExtent, of_missing, of_stats
+from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.point_read import NotInMemoryError, SegmentReader
+from storage.cold.superseding import ORDERED_KINDS, Hidden
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
 
@@ -108,6 +110,15 @@ class RowGroups:
         if column_name(column) not in self.segment.columns:
             return of_missing(column)
         return self._footer.extents(column_name(column), column.kind)[group]
+
+    def meets(self, group: int, hidden: Hidden) -> bool:
+        """Whether newer segments may hide a row of a row group: its keys are not read."""
+        column = self.layout.columns[self.layout.key[0]]
+        if column.kind not in ORDERED_KINDS:
+            return True
+        extent = self._key_extent(group)
+        bounds = to_array([extent.low, extent.high], column.arrow)
+        return hidden.meets(Keys.of([bounds], [column.kind]))
 
     def load(self, groups: Sequence[int], names: Sequence[str]) -> None:
         """Decode columns of several row groups at once, which takes less than one by one.

@@ -7,7 +7,7 @@ Parquet readers as a wrong answer. Point reads are in `storage.cold.point_read`.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from storage.errors import DataCorruptedError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
-from storage.layout import Layout
+from storage.layout import Layout, Row
 
 SEGMENT_BYTES_MAX = 128 << 20
 """A segment's Arrow bytes at most; its Parquet file is smaller."""
@@ -38,6 +38,7 @@ SEGMENT_BYTES_MAX = 128 << 20
 def encode_segments(
     batches: Sequence[pa.RecordBatch],
     layout: Layout,
+    superseding: Iterable[Row] = (),
     *,
     bytes_max: int = SEGMENT_BYTES_MAX,
     group_rows: int = GROUP_ROWS,
@@ -47,6 +48,7 @@ def encode_segments(
     Args:
         batches: With the schema of `layout`, in any order; at least one row in all.
         layout: The schema version to write.
+        superseding: Those of the keys, as values, of which older segments have a row.
         bytes_max: Arrow bytes of one segment at most.
         group_rows: Rows of a row group at most.
     """
@@ -54,6 +56,7 @@ def encode_segments(
     columns = [to_values(table.column(position)) for position in layout.key]
     kinds = [layout.columns[position].kind for position in layout.key]
     keys = [encode_key(values, kinds) for values in zip(*columns, strict=True)]
+    hiding = {encode_key(values, kinds) for values in superseding}
     step = max(1, len(keys) * bytes_max // max(bytes_max, table.nbytes))
     if any(key > following for key, following in pairwise(keys)):
         order = sorted(range(len(keys)), key=keys.__getitem__)
@@ -69,7 +72,10 @@ def encode_segments(
             tiny=part.nbytes <= TINY_BYTES,
             unbounded={name for name in part.column_names if has_nan(part.column(name))},
         )
-        builder.add(part, [keys[number] for number in numbers])
+        own = [keys[number] for number in numbers]
+        builder.add(
+            part, own, [at for at, key in enumerate(own) if key in hiding] if hiding else ()
+        )
         yield builder.finish()
 
 

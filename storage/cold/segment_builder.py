@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, to_values
-from storage.cold import keyfilter
+from storage.cold import keyfilter, superseding
 from storage.cold.checked import pieces_of
 from storage.cold.manifest import ColumnStats, Segment
 from storage.fs import Buffer
@@ -33,6 +33,9 @@ GROUP_BYTES = 16 << 20
 
 TINY_BYTES = 8 << 10
 """Arrow bytes of a segment that is not worth compressing."""
+
+_REPEATED_MIN = 4
+"""How often values come on the average for a dictionary of them."""
 
 _STAT_LENGTH_MAX = 64
 """A longer text as minimum or maximum would bloat the manifest."""
@@ -106,26 +109,17 @@ class SegmentBuilder:
         self._group_rows = group_rows
         self._tiny = tiny
         self._schema = _file_schema(layout)
-        names = self._schema.names
+        self._unbounded = unbounded
         self._sink = pa.BufferOutputStream()
-        self._writer = pq.ParquetWriter(
-            self._sink,
-            self._schema,
-            compression="none" if tiny else "zstd",
-            use_dictionary=not tiny,
-            write_statistics=[name for name in names if name not in unbounded],
-            write_page_index=True,
-            write_page_checksum=True,
-            sorting_columns=[
-                pq.SortingColumn(names.index(column_name(layout.columns[at]))) for at in layout.key
-            ],
-        )
+        self._writer: pq.ParquetWriter | None = None  # Made when the first rows are known.
         self._waiting: list[pa.Table] = []
         self._waiting_keys: list[bytes] = []
         self._waiting_bytes = 0
         self._first_keys: list[bytes] = []
         self._last_key = b""
         self._hashes = bytearray()
+        self._key_names = [column_name(layout.columns[at]) for at in layout.key]
+        self._superseding: list[pa.Table] = []
         self._bounds = {column_name(c): _Bounds(c) for c in layout.columns}
         self._deleted = 0
         self._seqs: tuple[int, int] | None = None
@@ -137,8 +131,14 @@ class SegmentBuilder:
         """Bytes that the file takes as far as it is written: what still waits comes to less."""
         return int(self._sink.tell()) + self._waiting_bytes
 
-    def add(self, table: pa.Table, keys: Sequence[bytes]) -> None:
-        """Add rows with the columns of the layout, `_seq` and `_deleted`. keys: encoded, in order."""
+    def add(self, table: pa.Table, keys: Sequence[bytes], superseding: Sequence[int] = ()) -> None:
+        """Add rows with the columns of the layout, `_seq` and `_deleted`.
+
+        keys: encoded, in order. superseding: which of them hide a row of an older segment.
+        """
+        if superseding:
+            own = table.select(self._key_names)
+            self._superseding.append(own.take(pa.array(superseding, pa.int64())))
         self._waiting.append(table)
         self._waiting_keys += keys
         self._waiting_bytes += table.nbytes
@@ -150,6 +150,7 @@ class SegmentBuilder:
     def finish(self) -> EncodedSegment:
         """The segment; at least one row was added."""
         self._write_groups(all_of_them=True)
+        assert self._writer is not None
         self._writer.close()
         data = self._sink.getvalue()
         metadata = pq.read_metadata(pa.BufferReader(data))
@@ -161,7 +162,9 @@ class SegmentBuilder:
         group_rows = min(self.rows, self._group_rows)
         head = keyfilter.Head(group_rows, tuple(self._first_keys), pieces, sha256)
         facts = SegmentFacts(
-            key_filter=keyfilter.encode_hashed(self._hashes, head),
+            key_filter=keyfilter.encode_hashed(
+                self._hashes, head, superseding.encode(self._superseding)
+            ),
             rows=self.rows,
             deleted=self._deleted,
             size=data.size,
@@ -189,8 +192,26 @@ class SegmentBuilder:
         self._waiting, self._waiting_keys = [left], keys[at:]
         self._waiting_bytes = left.nbytes
 
+    def _open(self, rows: pa.Table) -> pq.ParquetWriter:
+        """The writer of a file that begins with these rows."""
+        names = self._schema.names
+        repeated, delta = ([], []) if self._tiny else encodings_of(rows)
+        return pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="none" if self._tiny else "zstd",
+            use_dictionary=repeated,
+            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+            write_statistics=[name for name in names if name not in self._unbounded],
+            write_page_index=True,
+            write_page_checksum=True,
+            sorting_columns=[pq.SortingColumn(names.index(name)) for name in self._key_names],
+        )
+
     def _write_group(self, table: pa.Table, keys: Sequence[bytes]) -> None:
         named = pa.Table.from_arrays(table.columns, schema=self._schema)
+        if self._writer is None:
+            self._writer = self._open(named)
         self._writer.write_table(named, row_group_size=len(keys))
         self._first_keys.append(keys[0])
         self._last_key = keys[-1]
@@ -201,6 +222,28 @@ class SegmentBuilder:
         seqs = pc.min_max(named.column(SEQ)).as_py()
         low, high = self._seqs or (seqs["min"], seqs["max"])
         self._seqs = (min(low, seqs["min"]), max(high, seqs["max"]))
+
+
+def encodings_of(rows: pa.Table) -> tuple[list[str], list[str]]:
+    """Columns to write as a dictionary, by their Parquet paths, and those of integers as deltas.
+
+    A dictionary of values that are mostly distinct doubles the file, and the time to decode it; ids and
+    times that follow each other take a fraction as deltas. All others are written as they are.
+    """
+    repeated: list[str] = []
+    delta: list[str] = []
+    for name in rows.column_names:
+        column = rows.column(name)
+        of = column.type
+        if pa.types.is_nested(of):
+            repeated.append(f"{name}.list.element")
+        elif pa.types.is_boolean(of):
+            continue
+        elif pc.count_distinct(column).as_py() * _REPEATED_MIN <= len(column):
+            repeated.append(name)
+        elif pa.types.is_integer(of) or pa.types.is_temporal(of):
+            delta.append(name)
+    return repeated, delta
 
 
 def has_nan(values: pa.ChunkedArray) -> bool:

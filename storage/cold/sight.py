@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import DELETED, SEQ, column_name, to_batches, to_values
+from storage.cold.decoded import DECODED
 from storage.cold.extents import Condition
-from storage.cold.manifest import Segment, superseding
+from storage.cold.keysets import Keys
+from storage.cold.manifest import superseding
 from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.row_groups import RowGroups, missing_values
+from storage.cold.superseding import Hidden, Superseding, run_numbers
 from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Layout, Row, Value
@@ -55,64 +58,67 @@ class Sight:
 
     def segments(self) -> "list[ColdSegment]":
         """The segments, with what hides rows of each."""
-        segments = [reader.segment for reader in self.readers]
-        newer = superseding(segments)
+        found = [reader.segment for reader in self.readers]
+        numbers = run_numbers(found)
+        newer = self._superseding(numbers)
+        last = numbers[-1] if numbers else 0
+        hides = self._hides()
         return [
             ColdSegment(
                 RowGroups(reader, self.layout, in_memory=self.in_memory),
-                self._hides(number, newer),
+                hides,
+                None if newer is None or run == last else Hidden(newer, run),
             )
-            for number, reader in enumerate(self.readers)
+            for run, reader in zip(numbers, self.readers, strict=True)
         ]
 
-    def _hides(self, number: int, newer: Sequence[bool]) -> Hides | None:
-        """What hides rows of one segment, None: nothing does."""
-        own = self.readers[number].segment
-        others = [
-            (other, reader)
-            for other, reader in enumerate(self.readers)
-            if other != number and newer[other] and _meet(reader.segment, own)
+    def _superseding(self, numbers: Sequence[int]) -> Superseding | None:
+        """The keys with which segments hide rows of older ones; kept until one of these goes."""
+        hiding = superseding([reader.segment for reader in self.readers])
+        asked = [
+            (run, reader)
+            for run, reader, some in zip(numbers, self.readers, hiding, strict=True)
+            if some
         ]
-        if not others and not self.superseded and not self.changes:
+        if not asked:
             return None
-        if others and self.in_memory:
-            raise NotInMemoryError  # Which of their key columns are kept nobody asks.
-        changes, layout = self.changes, self.layout
+        path = asked[-1][1].segment.path
+        part = ("superseding", tuple((run, reader.segment.path) for run, reader in asked))
+        kept: tuple[Superseding | None] | None = DECODED.get(path, part)
+        if kept is None:
+            if self.in_memory:
+                raise NotInMemoryError
+            keys = [(run, reader.superseding(self.layout)) for run, reader in asked]
+            made = Superseding.of([(run, some) for run, some in keys if some is not None])
+            kept = (made,)
+            DECODED.put(path, part, kept, (0 if made is None else made.nbytes) + 256 * len(asked))
+        return kept[0]
+
+    def _hides(self) -> Hides | None:
+        """What the log and the transaction hide of rows in segments, None: nothing."""
+        if not self.superseded and not self.changes:
+            return None
+        changes = self.changes
 
         def hides(key: bytes, seq: int) -> bool:
             if key in changes:
                 return True
             if self.superseded:
                 version = self.view.find(self.tablet, key)
-                if version is not None and version.seq > seq:
-                    return True
-            for other, reader in others:
-                segment = reader.segment
-                if segment.min_key <= key <= segment.max_key:
-                    found = reader.seq_of(key, layout)
-                    # The same version may stand in a later segment once more.
-                    if found is not None and (found > seq or (found == seq and other > number)):
-                        return True
+                return version is not None and version.seq > seq
             return False
 
         return hides
 
 
-def _meet(newer: Segment, own: Segment) -> bool:
-    """Whether one segment may hide a row of the other."""
-    return (
-        newer.max_seq >= own.min_seq
-        and newer.min_key <= own.max_key
-        and own.min_key <= newer.max_key
-    )
-
-
 class ColdSegment:
     """A segment's row groups as pieces."""
 
-    def __init__(self, groups: RowGroups, hides: Hides | None) -> None:
+    def __init__(self, groups: RowGroups, hides: Hides | None, hidden: Hidden | None) -> None:
+        """hidden: what newer segments hide of it, None: nothing."""
         self.groups = groups
         self._hides = hides
+        self._hidden = hidden
 
     def piece(self, group: int) -> "Piece":
         """One row group."""
@@ -123,8 +129,10 @@ class ColdSegment:
 
         deleted = groups.segment.deleted > 0
         layout = groups.layout
+        hidden = self._hidden
         return Piece(
             *(layout, groups.rows(group), column, self._hides),
+            hidden=hidden if hidden is not None and groups.meets(group, hidden) else None,
             deleted=deleted,
             in_key_order=True,
             segment=groups,
@@ -149,13 +157,15 @@ class Piece:
         columns: Callable[[Sequence[str]], dict[str, pa.Array]],
         hides: Hides | None,
         *,
+        hidden: Hidden | None = None,
         deleted: bool = False,
         in_key_order: bool = False,
         segment: RowGroups | None = None,
         group: int = 0,
     ) -> None:
-        """columns: gives some by their names. deleted: whether some rows may be tombstones.
+        """columns: gives some by their names. hides: what `is_seen` asks.
 
+        hidden: what newer segments hide of it. deleted: whether some rows may be tombstones.
         segment, group: where in a file the rows are, if they are.
         """
         self.count = count
@@ -165,6 +175,7 @@ class Piece:
         self._layout = layout
         self._columns = columns
         self._hides = hides
+        self._hidden = hidden
         self._deleted = deleted
 
     @property
@@ -190,6 +201,21 @@ class Piece:
             mask = test if mask is None else pc.and_(mask, test)
         return mask
 
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether newer segments may hide a row."""
+        return self._hidden is not None
+
+    def replaced(self, at: pa.Array) -> pa.Array | None:
+        """For each of these rows whether a newer segment hides it; None: none."""
+        if self._hidden is None:
+            return None
+        layout = self._layout
+        columns = [layout.columns[position] for position in layout.key]
+        found = self._columns([column_name(column) for column in columns])
+        keys = [found[column_name(column)].take(at) for column in columns]
+        return self._hidden.has(Keys.of(keys, [column.kind for column in columns]))
+
     def rows(self, at: pa.Array, positions: Sequence[int]) -> list[Row]:
         """Rows with their system columns, NULL in all columns that are not at `positions`."""
         width = len(self._layout.columns)
@@ -202,7 +228,7 @@ class Piece:
 
     @cached_property
     def is_seen(self) -> Callable[[Row], bool] | None:
-        """Whether a row, with key and `_seq` there, is its key's newest version; None: all are."""
+        """Whether neither log nor transaction hide a row, with key and `_seq` there; None: of none."""
         hides = self._hides
         if hides is None:
             return None

@@ -37,9 +37,9 @@ class FrozenTail:
         else:
             yield from self._newest()
 
-    def superseded(self) -> int:
-        """How many live rows at or below `after` these versions replace."""
-        return sum(1 for _ in self.replaced.superseded(self.after, self.upto))
+    def superseding(self) -> list[Row]:
+        """Keys of the live rows at or below `after` that these versions replace, each once."""
+        return [key for _, key in self.replaced.superseded(self.after, self.upto)]
 
     def tombstones(self, since: int) -> Iterator[pa.RecordBatch]:
         """The newest versions that are deletes, by this commit or later ones."""

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import tempfile
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from kalam_pg.engines.request import (
     TableInput,
 )
 from storage.errors import DataCorruptedError, IoError
+from storage.keys import encode_key
 from tests.kalam_pg.engines.inprocess import InProcess
 
 SCHEMA = pa.schema([("c1", pa.int64()), ("c2", pa.string())])
@@ -43,7 +45,7 @@ def write(
 
 def reference(path: Path, keys: list[int], seqs: list[int]) -> SegmentRef:
     data = path.read_bytes()
-    low, high = (k.to_bytes(8, "big") for k in (min(keys), max(keys)))
+    low, high = (encode_key((k,), ("int",)) for k in (min(keys), max(keys)))
     digest = hashlib.sha256(data).hexdigest()
     return SegmentRef(str(path), len(keys), len(data), digest, low, high, min(seqs), max(seqs))
 
@@ -65,7 +67,7 @@ def make_input(
     directory: Path, flushed: list[list[Version]], log: list[Version], *, plain: bool = False
 ) -> TableInput:
     segments = [
-        write(directory / f"{i}.parquet", rows, plain=plain)
+        replace(write(directory / f"{i}.parquet", rows, plain=plain), run=i)
         for i, rows in enumerate(flushed)
         if rows
     ]

@@ -3,10 +3,12 @@
 import math
 import shutil
 import tempfile
+import zlib
 from functools import partial
 from pathlib import Path
 from struct import pack
 
+import msgspec
 import pyarrow as pa
 import pytest
 import trio
@@ -14,13 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalam_pg.engines import merging
-from kalam_pg.engines.keysets import Keys, KeySet
 from kalam_pg.engines.request import ArrowResult, BatchRef, EngineQuery, Limits, TableInput
+from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.query.scan import segment_refs
 from storage.arrow import key_batch, to_rows
+from storage.cold import keyfilter
 from storage.cold.compaction import CompactionResult, compact_together
 from storage.cold.encoder import encode
 from storage.cold.flush import flush
+from storage.cold.keysets import Keys, KeySet
 from storage.cold.manifest import runs, superseding
 from storage.cold.merge import MergeJob
 from storage.cold.segment import SEGMENT_BYTES_MAX, encode_segments
@@ -164,6 +168,14 @@ class Life:
         [one] = self.ask(view, [body], f"SELECT count(*) AS n FROM t WHERE {body} <= '{some}'")
         assert one.column("n").to_pylist() == [sum(value <= some for _, value in expected)]
 
+    def merged(self):
+        """What a worker finds that newer segments hide of the newest view."""
+        segments = segment_refs(self.tablet.manifest.segments)
+        names = tuple(f"c{at}" for at in range(1, self.body))
+        verified = VerifiedSegments()
+        footers = {one.path: verified.open(one, {*names}) for one in segments}
+        return merging.Merges().merged(segments, footers, names, self.kinds, overlapping=True)
+
     def ask(self, view, names, sql):
         found = self.tablet.scan(view)
         if found is None:
@@ -203,7 +215,6 @@ def test_a_scan_of_any_life_is_a_dict(key, steps, small, part, kept):
     directory = Path(tempfile.mkdtemp(prefix="kalam-merging-"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kalam_pg.engines.segments.SMALL_BYTES", small)
-        patch.setattr(merging, "LOOKED_UP_ROWS", 3)
         life = Life(directory, key)
         life.part = part
         life.engine._merges.bytes_max = kept
@@ -239,7 +250,7 @@ def reads(monkeypatch):
     return seen
 
 
-def test_each_file_is_read_once_for_many_edits_and_not_again(life, monkeypatch):
+def test_each_small_file_is_read_once_for_many_edits_and_not_again(life, monkeypatch):
     seen = reads(monkeypatch)
     life.write([(number, False) for number in range(1000)])
     life.flush()
@@ -247,25 +258,61 @@ def test_each_file_is_read_once_for_many_edits_and_not_again(life, monkeypatch):
         life.write([(number * 7, False)])
         life.flush()
     life.look()
-    assert len(seen) == len({path for path, _ in seen}) == 21
-    assert [columns for _, columns in seen if columns is not None] == [["c1", "_seq"]]
+    assert len(seen) == len({path for path, _ in seen}) == 20
+    assert all(columns is None for _, columns in seen)
     life.look()
-    assert len(seen) == 21
+    assert len(seen) == 20
     life.write([(5, False)])
     life.flush()
     life.look()
-    assert len(seen) == 22
+    assert len(seen) == 21
 
 
-def test_segments_that_hide_nothing_are_not_read_to_merge(life, monkeypatch):
+def test_large_segments_are_not_read_to_merge(life, monkeypatch):
     monkeypatch.setattr("kalam_pg.engines.segments.SMALL_BYTES", 0)
     seen = reads(monkeypatch)
-    for numbers in (range(0, 100, 2), range(1, 101, 2), range(1000, 1100), [1050]):
+    for numbers in (range(0, 100, 2), range(1, 101, 2), range(1000, 1100), [1050, 3]):
         life.write([(number, False) for number in numbers])
         life.flush()
     life.look()
-    _, _, *meeting = life.tablet.manifest.segments
-    assert [path for path, _ in seen] == [s.path for s in reversed(meeting)]
+    assert not seen
+    life.count += (1 - life.count) % 3  # so that not all runs are compacted
+    life.compact()
+    life.look()
+    assert not seen
+
+
+def test_of_segments_that_nothing_meets_no_key_is_asked(life, monkeypatch):
+    monkeypatch.setattr("kalam_pg.engines.segments.SMALL_BYTES", 0)
+    for numbers in (range(100), range(100, 200), [3]):
+        life.write([(number, False) for number in numbers])
+        life.flush()
+    merged = life.merged()
+    assert [one.hidden is not None for one in merged.large] == [True, False, False]
+
+
+@pytest.mark.parametrize("filters", ["gone", "damaged", "old"])
+def test_without_its_superseding_keys_a_segment_hides_what_it_hid(life, monkeypatch, filters):
+    monkeypatch.setattr("kalam_pg.engines.segments.SMALL_BYTES", 0)
+    for numbers in (range(2000), range(1000, 3000, 2)):
+        life.write([(number, False) for number in numbers])
+        life.flush()
+    side = life.tablet.manifest.segments[1].filter_path
+    good = side.read_bytes()
+    keyfilter.decode(good)
+    length = int.from_bytes(good[1:5], "big")
+    head = msgspec.msgpack.decode(good[9 : 9 + length])
+    if filters == "gone":
+        side.unlink()
+    elif filters == "damaged":
+        at = 9 + length + 100  # among the keys
+        side.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    else:
+        body = msgspec.msgpack.encode(head[:7])
+        fixed = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big")
+        side.write_bytes(b"\2" + fixed + body + good[9 + length + head[7] :])
+        assert keyfilter.decode(side.read_bytes()).may_hold(encode_key((1000,), ("int",)))
+    life.look()
 
 
 def test_the_later_segments_of_a_flush_that_hides_rows_may_hide_some(life):

@@ -63,17 +63,22 @@ class KeySet:
         Only the part of the set within the range of `keys` is looked at: all batches of a sorted file
         together cost as much as one look at the whole set.
         """
-        if not len(keys.codes):
+        low, high = self.stretch(keys)
+        if low == high:
             return None
+        return pc.is_in(keys.codes, value_set=self.keys.codes.slice(low, high - low))
+
+    def stretch(self, keys: Keys) -> tuple[int, int]:
+        """Where in the set those are that lie between the least and the greatest of `keys`."""
+        if not len(keys.codes):
+            return 0, 0
         bounds = pc.min_max(keys.lead)
         lead = self.keys.lead
         low = bisect_left(range(len(lead)), bounds["min"].as_py(), key=lambda at: lead[at].as_py())
         high = bisect_right(
             range(len(lead)), bounds["max"].as_py(), lo=low, key=lambda at: lead[at].as_py()
         )
-        if low == high:
-            return None
-        return pc.is_in(keys.codes, value_set=self.keys.codes.slice(low, high - low))
+        return low, high
 
 
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
