@@ -158,7 +158,7 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
             readers.setdefault(read, []).append(view)
     for table in snapshot.tables.values():
         for column in table.columns:
-            for made in user_types_of(column.type):
+            for made in (*user_types_of(column.type), column.domain):
                 readers.setdefault(made, []).append(TypedColumn(table, column))
     found: list[_Dependent] = []
     seen: set[tuple[int, int]] = set()

@@ -55,6 +55,7 @@ class NewColumn:
     identity: str = ""
     generated: str = ""
     position: int = 0
+    domain: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ def _column(new: NewColumn, column_id: int) -> Column:
         default,
         new.identity,
         new.generated,
+        domain=new.domain,
     )
 
 

@@ -28,6 +28,7 @@ from catalog.model import (
     View,
 )
 from catalog.types.definitions import Definition
+from catalog.types.domain import DomainCheck, DomainDefinition
 from catalog.types.enum import EnumDefinition, EnumLabel
 from catalog.types.registry import by_oid
 from catalog.types.table import PgType
@@ -118,15 +119,19 @@ def _columns(columns: tuple[Column, ...]) -> list[list[Any]]:
     return [
         [
             *(c.id, c.name, c.type.oid, c.typmod, c.not_null, c.default, c.identity),
-            *(c.generated, c.missing, c.comment),
+            *(c.generated, c.missing, c.comment, c.domain),
         ]
         for c in columns
     ]
 
 
 def _read_columns(items: list[list[Any]], types: Types) -> tuple[Column, ...]:
+    # Entries of before there were domains have one field less.
     return tuple(
-        Column(i[0], i[1], types(i[2]), i[3], i[4], i[5], i[6], i[7], _value(i[8]), i[9])
+        Column(
+            *(i[0], i[1], types(i[2]), i[3], i[4], i[5], i[6], i[7], _value(i[8]), i[9]),
+            domain=i[10] if len(i) > 10 else 0,
+        )
         for i in items
     )
 
@@ -264,6 +269,10 @@ def decode_type(data: bytes) -> UserType:
 
 def _encode_definition(definition: Definition) -> tuple[str, object]:
     """pg_type.typtype, and what this kind of type has."""
+    if isinstance(definition, DomainDefinition):
+        d = definition
+        checks = [[c.oid, c.name, c.check, c.valid] for c in d.checks]
+        return "d", [d.base.oid, d.typmod, d.not_null, d.default, checks]
     assert isinstance(definition, EnumDefinition)
     return "e", [[label.oid, label.position, label.label] for label in definition.labels]
 
@@ -273,7 +282,15 @@ def _enum(oid: int, array_oid: int, namespace: str, name: str, fields: Any) -> D
     return EnumDefinition(oid, array_oid, namespace, name, labels)
 
 
-_DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum}
+def _domain(oid: int, array_oid: int, namespace: str, name: str, fields: Any) -> Definition:  # noqa: ANN401
+    base, typmod, not_null, default, checks = fields
+    made = tuple([DomainCheck(*check) for check in checks])
+    return DomainDefinition(
+        *(oid, array_oid, namespace, name, by_oid(base), typmod, not_null, default, made)
+    )
+
+
+_DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum, "d": _domain}
 
 
 def encode_user(user: User) -> bytes:

@@ -71,6 +71,7 @@ class Column:
 
     id: stable, from 1, never reused in the table. default, generated, check texts are SQL as the
     binder deparses it; they are bound again when the catalog is loaded. missing: see storage.layout.
+    domain: OID of the domain that it was declared with, whose base is `type`, and 0 for none.
     identity: "" | "a" (ALWAYS) | "d" (BY DEFAULT); a serial column is identity "s".
     """
 
@@ -84,6 +85,7 @@ class Column:
     generated: str = ""
     missing: Value = None
     comment: str = ""
+    domain: int = 0
 
 
 @dataclass(frozen=True, slots=True)

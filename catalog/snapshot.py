@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from catalog.indexes import entry_table
 from catalog.model import Namespace, Relation, Table, UserType, View
+from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
 
@@ -86,6 +87,12 @@ class Snapshot:
     def type_by_oid(self, oid: int) -> PgType | None:
         """The type of that OID, PostgreSQL's own ones too."""
         return find_oid(oid) or self._pg_types.get(oid)
+
+    def domain(self, oid: int) -> DomainDefinition:
+        """The domain of that OID, which is there: a column has it."""
+        definition = self.types[oid].definition
+        assert isinstance(definition, DomainDefinition)
+        return definition
 
     def table_by_id(self, table_id: int) -> Table | None:
         """The table with that id, which may be that of an index's entries."""

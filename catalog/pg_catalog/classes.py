@@ -10,6 +10,7 @@ from catalog.names import key_name
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
+from catalog.pg_catalog.user_types import domain_constraints
 from catalog.pg_catalog.visible import Visible, columns, constraints
 from catalog.types.table import PgType
 from storage.layout import Value
@@ -111,7 +112,8 @@ def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
 def _relation_attributes(relation: Table | View) -> Iterator[Values]:
     for column in columns(relation):
         yield _attribute(oids.table_oid(relation.id), column.id, column.name, column.type) | {
-            "atttypmod": column.typmod,
+            **({"atttypid": column.domain} if column.domain else {}),
+            "atttypmod": -1 if column.domain else column.typmod,
             "attnotnull": column.not_null,
             "atthasdef": bool(column.default or column.generated),
             "attidentity": column.identity if column.identity in {"a", "d"} else "",
@@ -232,6 +234,7 @@ def pg_constraint(visible: Visible) -> Iterator[Values]:
                 "conkey": c.columns or None,
                 "conbin": c.check or None,
             }
+    yield from domain_constraints(visible)
 
 
 def pg_description(visible: Visible) -> Iterator[Values]:

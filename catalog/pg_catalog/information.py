@@ -99,6 +99,7 @@ def _column_of(
         "is_nullable": "NO" if column.not_null else "YES",
         "data_type": _data_type(base),
         **_size(column),
+        **_domain(visible, column),
         "udt_catalog": visible.database,
         **_udt(base),
         "dtd_identifier": str(number),
@@ -116,6 +117,17 @@ def _data_type(of: PgType) -> str:
     if of.element and not of.is_vector:
         return "ARRAY"
     return of.sql_name if of.definition is None else "USER-DEFINED"
+
+
+def _domain(visible: Visible, column: Column) -> dict[str, Value]:
+    if not column.domain:
+        return {}
+    made, _ = visible.types_by_oid[column.domain]
+    return {
+        "domain_catalog": visible.database,
+        "domain_schema": made.namespace,
+        "domain_name": made.name,
+    }
 
 
 def _udt(of: PgType) -> dict[str, Value]:

@@ -18,6 +18,7 @@ from catalog.pg_catalog.text import (
     view_definition,
 )
 from catalog.pg_catalog.types import function_names
+from catalog.pg_catalog.user_types import domain_checks
 from catalog.pg_catalog.visible import Visible
 from catalog.types import registry
 from storage.layout import Value
@@ -171,7 +172,12 @@ class CatalogObjects:
 
     def _constraint(self, oid: int, pretty: bool = False) -> str | None:
         found = self._visible.keys_by_oid.get(oid)
-        return None if found is None else constraint_definition(*found, pretty=pretty)
+        if found is not None:
+            return constraint_definition(*found, pretty=pretty)
+        for _, check in domain_checks(self._visible):
+            if check.oid == oid:
+                return f"CHECK (({check.check}))" + ("" if check.valid else " NOT VALID")
+        return None
 
     def _index(self, oid: int, column: int = 0, pretty: bool = False) -> str | None:
         found = self._visible.indexes_by_oid.get(oid)

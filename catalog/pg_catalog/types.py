@@ -99,7 +99,7 @@ def _number(field: str) -> int:
 def function_names() -> dict[int, str]:
     """Names of the types' own functions, by the OID that pg_type gives them here."""
     known = {name for line in TYPES.splitlines() for name in line.split(" ")[10:16] if name != "-"}
-    names = sorted(known.union(*FUNCTIONS.values()))
+    names = sorted(known.union(*FUNCTIONS.values()) - {""})
     return {oids.name_oid(12000, i): name for i, name in enumerate(names)}
 
 

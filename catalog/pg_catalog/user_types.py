@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from catalog.model import UserType
 from catalog.pg_catalog.visible import Visible
+from catalog.types.domain import DomainCheck, DomainDefinition
 from catalog.types.enum import STEP, EnumDefinition
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
@@ -15,9 +16,12 @@ Values = Mapping[str, Value]
 
 FUNCTIONS = {
     "e": ("enum_in", "enum_out", "enum_recv", "enum_send"),
+    "d": ("domain_in", "", "domain_recv", ""),
     "array": ("array_in", "array_out", "array_recv", "array_send"),
 }
 """The functions that pg_type names, by pg_type.typtype: input, output, receive, send."""
+
+_DEFAULT_COLLATION = 100
 
 _IO = ("typinput", "typoutput", "typreceive", "typsend")
 
@@ -26,17 +30,16 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
     """Their rows of pg_type, and those of their arrays. functions: OIDs by name."""
     for made in visible.types:
         pg_type = made.pg_type
-        array = array_of(pg_type)
+        array = None if isinstance(made.definition, DomainDefinition) else array_of(pg_type)
         yield {
             **_common(visible, made, pg_type),
             "typname": made.name,
-            "typtype": kind_of(made),
             "typcategory": pg_type.category,
             "typarray": array.oid if array else 0,
-            "typbyval": True,
+            "typbyval": 0 < pg_type.length <= 8,
             "typalign": "i",
-            "typstorage": "p",
-            **_io(functions, kind_of(made)),
+            "typstorage": "p" if pg_type.length > 0 else "x",
+            **_of_kind(made, functions),
             "typacl": _access(visible, made),
         }
         if array is not None:
@@ -54,10 +57,21 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
             }
 
 
-def kind_of(made: UserType) -> str:
-    """pg_type.typtype."""
-    assert isinstance(made.definition, EnumDefinition)
-    return "e"
+def _of_kind(made: UserType, functions: Mapping[str, int]) -> dict[str, Value]:
+    """What differs from kind to kind."""
+    definition = made.definition
+    if isinstance(definition, DomainDefinition):
+        return {
+            "typtype": "d",
+            "typbasetype": definition.base.oid,
+            "typtypmod": definition.typmod,
+            "typnotnull": definition.not_null,
+            "typdefault": definition.default or None,
+            "typdefaultbin": definition.default or None,
+            "typcollation": _DEFAULT_COLLATION if definition.base.collatable else 0,
+            **_io(functions, "d"),
+        }
+    return {"typtype": "e", **_io(functions, "e")}
 
 
 def array_name(made: UserType) -> str:
@@ -95,6 +109,32 @@ def _access(visible: Visible, made: UserType) -> Value:
         if user is None or visible.sees_users or user.id == visible.user.id:
             items.append(f"{name}=U/{owner}")
     return tuple(items)
+
+
+def domain_constraints(visible: Visible) -> Iterator[Values]:
+    """The rows of pg_constraint that are of domains."""
+    for made, check in domain_checks(visible):
+        yield {
+            "oid": check.oid,
+            "conname": check.name,
+            "connamespace": visible.namespace_oids.get(made.namespace, 0),
+            "contype": "c",
+            "convalidated": check.valid,
+            "contypid": made.id,
+            "confupdtype": " ",
+            "confdeltype": " ",
+            "confmatchtype": " ",
+            "conislocal": True,
+            "conbin": check.check,
+        }
+
+
+def domain_checks(visible: Visible) -> Iterator[tuple[UserType, DomainCheck]]:
+    """The checks of domains, each with whose it is."""
+    for made in visible.types:
+        if isinstance(made.definition, DomainDefinition):
+            for check in made.definition.checks:
+                yield made, check
 
 
 def pg_enum(visible: Visible) -> Iterator[Values]:

@@ -15,8 +15,8 @@ from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
     "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current",
-    "datetimes", "degrees", "elements", "enums", "fields", "floats", "formatting", "identifiers", "integers",
-    "jsonbuild",
+    "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
+    "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
     "regex", "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",

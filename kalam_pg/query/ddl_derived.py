@@ -57,7 +57,9 @@ def copied(like: LikeTable, context: DdlContext) -> tuple[list[NewColumn], list[
     for column in relation.columns:
         if isinstance(relation, Table) and relation.hidden_key and column.name == "_rowid":
             continue
-        made = NewColumn(column.name, column.type, column.typmod, column.not_null)
+        made = NewColumn(
+            column.name, column.type, column.typmod, column.not_null, domain=column.domain
+        )
         if column.identity in ("a", "d") and "identity" in including:
             made = replace(made, identity=column.identity)
         elif "defaults" in including and column.identity not in ("a", "d"):

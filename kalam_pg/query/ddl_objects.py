@@ -17,6 +17,7 @@ from catalog.model import Column, Namespace, Relation, Table, TableKind, UserTyp
 from catalog.options import parse_options
 from catalog.privileges import Action, check_usage, require
 from catalog.types.definitions import user_types_of
+from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, TEXT
 from kalam_pg.query.ddl_context import (
     DdlContext,
@@ -127,6 +128,9 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
     kind, typmod = resolve_type(column.type, context.snapshot, context.search_path)
     for made in user_types_of(kind):
         check_usage(context.user, context.snapshot.types[made])
+    domain = 0
+    if isinstance(kind.definition, DomainDefinition):
+        domain, typmod, kind = kind.oid, kind.definition.typmod, kind.definition.base
     return NewColumn(
         column.name,
         kind,
@@ -136,6 +140,7 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
         column.identity,
         column.generated,
         column.position,
+        domain,
     )
 
 
@@ -289,7 +294,7 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         return DdlPlan(
             changes.comment_on_namespace(context.snapshot, namespace.name, comment), "COMMENT"
         )
-    if statement.kind == "type":
+    if statement.kind in ("type", "domain"):
         made = find_type(context, statement.name)
         require(context.user, Action.COMMENT, made)
         change = changes.put_type(context.snapshot, replace(made, comment=comment))

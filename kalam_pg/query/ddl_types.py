@@ -1,27 +1,43 @@
-"""CREATE, ALTER and DROP TYPE: each statement to its catalog change."""
+"""CREATE, ALTER and DROP TYPE and DOMAIN: each statement to its catalog change."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from catalog import changes, changes_drop, changes_type
+from catalog import changes, changes_domain, changes_drop, changes_type
 from catalog.changes import CatalogChange
-from catalog.errors import FeatureNotSupportedError, UndefinedObjectError
+from catalog.errors import (
+    DatatypeMismatchError,
+    FeatureNotSupportedError,
+    UndefinedObjectError,
+    WrongObjectTypeError,
+)
 from catalog.model import Table, UserType
 from catalog.privileges import Action, require
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted, user_types_of
+from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, grantee, plan
+from kalam_pg.sql.bind_domain import value_table
+from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.deparse import quote_literal
 from kalam_pg.sql.statements import TableName
 from kalam_pg.sql.statements_types import (
+    AddDomainCheck,
     AddLabel,
+    AlterDomain,
     AlterType,
+    CreateDomain,
     CreateType,
+    DomainDefault,
+    DomainNotNull,
+    DropDomain,
+    DropDomainCheck,
     DropType,
     MoveType,
     OwnType,
+    RenameDomainCheck,
     RenameLabel,
 )
 from storage.errors import KalamError
@@ -62,17 +78,99 @@ def _(statement: AlterType, context: DdlContext) -> DdlPlan:
         case RenameLabel(old, new):
             change = changes_type.rename_label(snapshot, made, old, new)
             change = _with_texts_changed(change, context, made, old, new)
-        case MoveType(new_name, schema):
-            change = changes_type.move_type(
-                snapshot, made, schema or made.namespace, new_name or made.name
-            )
-            change = _with_texts_changed(change, context, made, "", "")
-        case OwnType(owner):
-            owned = replace(made, owner=grantee(context, owner))
-            change = changes.put_type(snapshot, owned)
+        case MoveType() | OwnType():
+            change = _moved(statement.action, made, context)
         case _:
             assert_never(statement.action)
     return DdlPlan(change, "ALTER TYPE")
+
+
+@plan.register
+def _(statement: CreateDomain, context: DdlContext) -> DdlPlan:
+    namespace = creation_namespace(context, statement.name)
+    require(context.user, Action.CREATE_TYPE, namespace)
+    written = replace(statement.type, position=0)  # Nothing is pointed at here, in PostgreSQL.
+    base, typmod = resolve_type(written, context.snapshot, context.search_path)
+    if base.pseudo:
+        raise DatatypeMismatchError(f'"{base.sql_name}" is not a valid base type for a domain')
+    if user_types_of(base):
+        raise FeatureNotSupportedError("domains over types that somebody made are not supported")
+    change = changes_domain.create_domain(
+        context.snapshot,
+        context.ids,
+        namespace.name,
+        statement.name.name,
+        base,
+        typmod,
+        not_null=statement.not_null,
+        default=statement.default,
+        checks=statement.checks,
+        owner=context.user.id,
+        now_us=context.now_us,
+    )
+    made = change.snapshot.find_type(namespace.name, statement.name.name, ())
+    assert made is not None
+    _check_domain(changes_domain.require_domain(made), context)
+    return DdlPlan(change, "CREATE DOMAIN")
+
+
+def _check_domain(domain: DomainDefinition, context: DdlContext) -> None:
+    try:
+        if domain.default:
+            context.check_expression(domain.default, None, domain.base)
+        for check in domain.checks:
+            context.check_expression(check.check, value_table(domain), BOOL)
+    except KalamError as error:
+        error.position = 0  # It counts in the expression's text.
+        raise
+
+
+@plan.register
+def _(statement: AlterDomain, context: DdlContext) -> DdlPlan:
+    made = find_type(context, statement.name)
+    domain = changes_domain.require_domain(made)
+    require(context.user, Action.ALTER_TYPE, made)
+    snapshot = context.snapshot
+    match statement.action:
+        case DomainDefault(default):
+            if default:
+                context.check_expression(default, None, domain.base)
+            change = changes_domain.set_default(snapshot, made, default)
+        case DomainNotNull(not_null):
+            change = changes_domain.set_not_null(snapshot, made, not_null=not_null)
+        case AddDomainCheck(name, check, not_valid):
+            context.check_expression(check, value_table(domain), BOOL)
+            change = changes_domain.add_check(
+                snapshot, context.ids, made, name, check, not_valid=not_valid
+            )
+        case DropDomainCheck(name, if_exists):
+            change = changes_domain.drop_check(snapshot, made, name, if_exists=if_exists)
+        case RenameDomainCheck(name, new_name):
+            change = changes_domain.rename_check(snapshot, made, name, new_name)
+        case MoveType() | OwnType():
+            change = _moved(statement.action, made, context)
+        case _:
+            assert_never(statement.action)
+    return DdlPlan(change, "ALTER DOMAIN")
+
+
+def _moved(action: MoveType | OwnType, made: UserType, context: DdlContext) -> CatalogChange:
+    if isinstance(action, OwnType):
+        owned = replace(made, owner=grantee(context, action.owner))
+        return changes.put_type(context.snapshot, owned)
+    namespace, name = action.schema or made.namespace, action.new_name or made.name
+    change = changes_type.move_type(context.snapshot, made, namespace, name)
+    return _with_texts_changed(change, context, made, "", "")
+
+
+@plan.register
+def _(statement: DropDomain, context: DdlContext) -> DdlPlan:
+    for name in statement.names:
+        made = context.snapshot.find_type(name.schema, name.name, context.search_path)
+        if made is not None and not isinstance(made.definition, DomainDefinition):
+            raise WrongObjectTypeError(f'"{made.name}" is not a domain')
+    drop = DropType(statement.names, statement.if_exists, statement.cascade)
+    return replace(plan(drop, context), tag="DROP DOMAIN")
 
 
 @plan.register
@@ -140,7 +238,7 @@ def _users_of(snapshot: Snapshot, made: UserType) -> Sequence[Table]:
     return [
         table
         for table in snapshot.tables.values()
-        if any(made.id in user_types_of(column.type) for column in table.columns)
+        if any(made.id in (*user_types_of(c.type), c.domain) for c in table.columns)
     ]
 
 

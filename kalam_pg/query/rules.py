@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
 from catalog.model import Table
+from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
 from catalog.types.table import Storable
+from kalam_pg.functions.domains import refuse_null, refuse_value
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.unique import Closure, UniqueRule, compile_unique, slot_of
-from kalam_pg.sql.bind import BindScope, bind_expression
+from kalam_pg.sql.bind import BindScope, bind_domain_check, bind_expression
 from kalam_pg.sql.to_python import compile_expr
 from storage.keys import encode_key
-from storage.layout import Row
+from storage.layout import Row, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class RowRules:
 
     defaults: one closure per column, None where the default is NULL.
     checks: (constraint name, closure); a row passes unless the closure answers False.
+    domains: of the columns that were declared with one.
     storable: (position, check) of columns that do not hold all values of their type (`PgType.storable`).
     """
 
@@ -36,11 +39,12 @@ class RowRules:
     checks: tuple[tuple[str, Closure], ...]
     storable: tuple[tuple[int, Storable], ...]
     unique: tuple[UniqueRule, ...] = ()
+    domains: "tuple[DomainRules, ...]" = ()
 
     @property
     def needs_check(self) -> bool:
         """Whether a row without NULLs may break a rule."""
-        return bool(self.checks or self.storable)
+        return bool(self.checks or self.storable or self.domains)
 
     def key_of(self, row: Row) -> bytes:
         """The row's primary key, encoded."""
@@ -48,6 +52,8 @@ class RowRules:
 
     def check(self, row: Row, context: EvalContext) -> None:
         """Raise 23502 or 23514 unless the row satisfies the table."""
+        for domain in self.domains:
+            domain.check(row[domain.at], context)
         for at in self.not_null:
             if row[at] is None:
                 raise self._null(row, at, context)
@@ -97,6 +103,33 @@ class RowRules:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class DomainRules:
+    """What a domain asks of the column at `at`. checks: closures over a row that is the value alone."""
+
+    at: int
+    definition: DomainDefinition
+    checks: tuple[tuple[str, Closure], ...]
+
+    def check(self, value: Value, context: EvalContext) -> None:
+        """Raise 23502 or 23514 unless the value is one of the domain's."""
+        d = self.definition
+        if value is None and d.not_null:
+            raise refuse_null(d.namespace, d.name)
+        for name, closure in self.checks:
+            if closure((value,), context) is False:
+                raise refuse_value(d.namespace, d.name, name)
+
+
+def compile_domain(at: int, definition: DomainDefinition, scope: BindScope) -> DomainRules:
+    """Compile what a domain asks of a column."""
+    checks = [
+        (check.name, compile_expr(bind_domain_check(scope, definition, check.check), slot_of))
+        for check in definition.checks
+    ]
+    return DomainRules(at, definition, tuple(checks))
+
+
 def compile_rules(table: Table, scope: BindScope) -> RowRules:
     """Compile a table's defaults and constraints. `scope` binds the expressions' names.
 
@@ -104,13 +137,19 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         FeatureNotSupportedError: The table has a generated column.
     """
     defaults: list[Closure | None] = []
+    domains: list[DomainRules] = []
     for column in table.columns:
         if column.generated:
             raise FeatureNotSupportedError("generated columns are not supported yet")
-        if not column.default:
+        default = column.default
+        if column.domain:
+            domain = scope.snapshot.domain(column.domain)
+            default = default or domain.default
+            domains.append(compile_domain(len(defaults), domain, scope))
+        if not default:
             defaults.append(None)
             continue
-        bound = bind_expression(column.default, scope, None, column.type, column.typmod)
+        bound = bind_expression(default, scope, None, column.type, column.typmod)
         defaults.append(compile_expr(bound, slot_of))
     checks = [
         (
@@ -130,6 +169,7 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         tuple(checks),
         tuple(_storable(table)),
         compile_unique(table, scope),
+        tuple(domains),
     )
 
 

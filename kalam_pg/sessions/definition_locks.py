@@ -85,8 +85,9 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
             yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
         if isinstance(after, Table) and (there is None or there.columns != after.columns):
             for column in after.columns:
-                for made in user_types_of(column.type):
-                    yield made, ACCESS_SHARE
+                for made in (*user_types_of(column.type), column.domain):
+                    if made:
+                        yield made, ACCESS_SHARE
         if isinstance(after, View) and not _same_query(there, after):
             for read in after.reads:
                 yield read, ACCESS_SHARE

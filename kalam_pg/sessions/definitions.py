@@ -28,7 +28,14 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.statements_types import AlterType, CreateType, DropType
+from kalam_pg.sql.statements_types import (
+    AlterDomain,
+    AlterType,
+    CreateDomain,
+    CreateType,
+    DropDomain,
+    DropType,
+)
 from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Call, Const, OutputColumn
@@ -50,6 +57,9 @@ STATEMENTS = (
     CreateType,
     AlterType,
     DropType,
+    CreateDomain,
+    AlterDomain,
+    DropDomain,
     st.GrantRevoke,
 )
 

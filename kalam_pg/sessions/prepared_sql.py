@@ -2,9 +2,11 @@
 
 from catalog.errors import (
     DuplicatePreparedStatementError,
+    FeatureNotSupportedError,
     InvalidSqlStatementNameError,
     SqlSyntaxError,
 )
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
@@ -26,7 +28,7 @@ def prepare(sql: SqlSession, statement: st.Prepare) -> Steps[Result]:
         raise DuplicatePreparedStatementError(
             f'prepared statement "{statement.name}" already exists'
         )
-    declared = [resolve_type(name, sql.snapshot, sql.search_path)[0] for name in statement.types]
+    declared = [_type(sql, name) for name in statement.types]
     inner = statement.statement
     prepared = yield from dispatch.prepare_in_turn(sql, inner, declared)
     prepared.text, prepared.from_sql, prepared.prepared_us = sql.text, True, sql.database.now_us()
@@ -72,6 +74,13 @@ def _find(sql: SqlSession, name: str) -> PreparedStatement:
         raise InvalidSqlStatementNameError(f'prepared statement "{name}" does not exist')
     prepared.renew_types(sql.snapshot)
     return prepared
+
+
+def _type(sql: SqlSession, name: st.TypeName) -> PgType:
+    found, _ = resolve_type(name, sql.snapshot, sql.search_path)
+    if isinstance(found.definition, DomainDefinition):
+        raise FeatureNotSupportedError(f"a parameter of domain {name.name} is not supported")
+    return found
 
 
 def _evaluate(sql: SqlSession, text: str, type_: PgType) -> Value:

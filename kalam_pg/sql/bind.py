@@ -12,9 +12,11 @@ from catalog.errors import (
 )
 from catalog.model import Table, View
 from catalog.types import registry as types
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery, bind_values
 from kalam_pg.sql.bind_dml import bind_delete, bind_update
+from kalam_pg.sql.bind_domain import value_table
 from kalam_pg.sql.bind_expr import bind_expr
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_VIEW, scan_table
 from kalam_pg.sql.bind_insert import bind_insert
@@ -124,6 +126,15 @@ def bind_expression(
         raise StatementTooComplexError("stack depth limit exceeded") from None
     parameters(state)
     return expr
+
+
+def bind_domain_check(scope: BindScope, domain: DomainDefinition, text: str) -> Expr:
+    """A domain's CHECK over a row that is the value alone."""
+    plain = BindScope(scope.snapshot, scope.search_path, scope.virtual, (), scope.types)
+    return bind_expression(text, plain, value_table(domain), types.BOOL)
+
+
+bind_values.BIND_DOMAIN.append(bind_domain_check)
 
 
 def _view(state: Binding, view: View) -> Query:

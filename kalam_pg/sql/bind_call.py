@@ -14,6 +14,7 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.types import registry as types
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
@@ -232,6 +233,8 @@ def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | No
         scope = level.state.scope
         made = scope.snapshot.find_type("", name, scope.search_path)
         target = None if made is None else made.pg_type
+        if target is not None and isinstance(target.definition, DomainDefinition):
+            raise FeatureNotSupportedError(f"{name}(value) is not supported, but CAST is")
     if target is None or target.pseudo:
         return None
     source = operands[0].type

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from catalog.errors import FeatureNotSupportedError, UndefinedObjectError
 from catalog.types import registry as types
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql.scope import RelationSource
 from kalam_pg.sql.statements import TypeName
@@ -64,6 +65,10 @@ def _finished(found: PgType, name: TypeName) -> tuple[PgType, int]:
     """A type that was found, with its modifiers and as an array of itself."""
     typmod = _typmod(found, name.modifiers, name.position) if name.modifiers else -1
     if name.dimensions:
+        if isinstance(found.definition, DomainDefinition):
+            raise FeatureNotSupportedError(
+                f"arrays of domain {name.name} are not supported", position=name.position
+            )
         array = types.array_of(found)
         if array is None:
             written = f"{name.schema}.{name.name}" if name.schema else name.name

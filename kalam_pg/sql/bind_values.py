@@ -14,17 +14,22 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.array_input import DIMENSIONS_MAX, too_many_dimensions
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import call_function, no_sets
+from kalam_pg.sql.bind_domain import cast_to_domain
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Level, resolve_column, resolve_item, resolve_qualified
+from kalam_pg.sql.scope import BindScope, Level, resolve_column, resolve_item, resolve_qualified
 from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Slice, Subscript
 
 # ------------------------------------------------------------------------------------- casts
+
+BIND_DOMAIN: list[Callable[[BindScope, DomainDefinition, str], Expr]] = []
+"""Binds a check of a domain over its `value_table`: `bind.bind_expression`, which is above this module."""
 
 
 @handles(exp.Cast)
@@ -38,6 +43,10 @@ def _cast(level: Level, node: exp.Cast) -> Expr:
     arg = bind_expr(level, inner)
     if target is types.INTERVAL and typmod >= 0:
         arg = _with_unit(arg, typmod >> 16, node)
+    if isinstance(target.definition, DomainDefinition):
+        domain = target.definition
+        checks = tuple([BIND_DOMAIN[0](scope, domain, check.check) for check in domain.checks])
+        return cast_to_domain(level.state, arg, domain, at, checks)
     return explicit_cast(level.state, arg, target, typmod, at)
 
 

@@ -21,7 +21,7 @@ _ROLES = ("user", "role", "group")
 _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
-    *("storage", "index", "sequence", "domain", "function", "procedure", "trigger"),
+    *("storage", "index", "sequence", "function", "procedure", "trigger"),
     *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
@@ -44,6 +44,8 @@ def create(reader: StatementReader) -> Statement:
             return parse_tables.create_table(reader, "")
         if reader.accept("type"):
             return parse_types.create_type(reader)
+        if reader.accept("domain"):
+            return parse_types.create_domain(reader)
         if reader.at(*_NAMESPACES):
             return _create_namespace(reader)
         if reader.at(*_ROLES):
@@ -104,6 +106,8 @@ def drop(reader: StatementReader) -> Statement:
         return DropTable(tuple(names), if_exists, reader.cascade())
     if reader.accept("type"):
         return parse_types.drop_type(reader)
+    if reader.accept("domain"):
+        return parse_types.drop_domain(reader)
     if reader.accept("view"):
         if_exists = reader.if_exists()
         names = reader.many(reader.table_name)
@@ -127,6 +131,8 @@ def alter(reader: StatementReader) -> Statement:
         return parse_alter.alter_table(reader)
     if reader.accept("type"):
         return parse_types.alter_type(reader)
+    if reader.accept("domain"):
+        return parse_types.alter_domain(reader)
     if reader.at(*_NAMESPACES):
         reader.advance()
         name = reader.column_name()
@@ -148,7 +154,7 @@ def comment(reader: StatementReader) -> Statement:
     reader.expect("on")
     if reader.accept("column"):
         return _comment_on_column(reader)
-    if not reader.at("table", "view", "type", *_NAMESPACES):
+    if not reader.at("table", "view", "type", "domain", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key
     if word in _NAMESPACES:

@@ -1,14 +1,23 @@
-"""CREATE, ALTER and DROP TYPE."""
+"""CREATE, ALTER and DROP TYPE and DOMAIN."""
 
+from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.reader import StatementReader
-from kalam_pg.sql.statements import Statement, Unsupported
+from kalam_pg.sql.statements import Statement, TableName, Unsupported
 from kalam_pg.sql.statements_types import (
+    AddDomainCheck,
     AddLabel,
+    AlterDomain,
     AlterType,
+    CreateDomain,
     CreateType,
+    DomainDefault,
+    DomainNotNull,
+    DropDomain,
+    DropDomainCheck,
     DropType,
     MoveType,
     OwnType,
+    RenameDomainCheck,
     RenameLabel,
 )
 
@@ -45,12 +54,9 @@ def alter_type(reader: StatementReader) -> Statement:
         old = reader.string()
         reader.expect("to")
         return AlterType(name, RenameLabel(old, reader.string()))
-    if reader.accept("rename", "to"):
-        return AlterType(name, MoveType(new_name=reader.column_name()))
-    if reader.accept("set", "schema"):
-        return AlterType(name, MoveType(schema=reader.column_name()))
-    if reader.accept("owner", "to"):
-        return AlterType(name, OwnType(reader.role_name()))
+    action = _moved(reader)
+    if action is not None:
+        return AlterType(name, action)
     reader.skip_rest()
     return Unsupported("ALTER TYPE of a composite type")
 
@@ -60,3 +66,102 @@ def drop_type(reader: StatementReader) -> Statement:
     if_exists = reader.if_exists()
     names = reader.many(reader.table_name)
     return DropType(tuple(names), if_exists, reader.cascade())
+
+
+def _moved(reader: StatementReader) -> MoveType | OwnType | None:
+    """What ALTER does to types of every kind."""
+    if reader.accept("rename", "to"):
+        return MoveType(new_name=reader.column_name())
+    if reader.accept("set", "schema"):
+        return MoveType(schema=reader.column_name())
+    if reader.accept("owner", "to"):
+        return OwnType(reader.role_name())
+    return None
+
+
+# ------------------------------------------------------------------ domains
+
+
+def create_domain(reader: StatementReader) -> Statement:
+    """What follows CREATE DOMAIN."""
+    name = reader.table_name()
+    reader.accept("as")
+    kind = reader.type_name()
+    default, not_null, checks = "", None, []
+    while not reader.at_end():
+        token = reader.token
+        if reader.accept("default"):
+            if default:
+                raise SqlSyntaxError(
+                    "multiple default expressions", position=reader.position(token)
+                )
+            default = reader.expression_text(restricted=True)
+            continue
+        constraint = reader.column_name() if reader.accept("constraint") else ""
+        if reader.at("not", "null"):
+            wanted = reader.accept("not", "null") or not reader.accept("null")
+            if not_null is not None and not_null != wanted:
+                raise SqlSyntaxError(
+                    "conflicting NULL/NOT NULL constraints", position=reader.position(token)
+                )
+            not_null = wanted
+        elif reader.at("check"):
+            checks.append((constraint, _check(reader)))
+        elif reader.at("collate", "unique", "primary", "references", "generated", "exclude"):
+            reader.unsupported(f"{reader.token.key.upper()} of a domain")
+        else:
+            reader.fail()
+    return CreateDomain(name, kind, bool(not_null), default, tuple(checks))
+
+
+def _check(reader: StatementReader) -> str:
+    """CHECK ( expression ), as the expression's text."""
+    reader.expect("check")
+    reader.expect("(")
+    text = reader.expression_text()
+    reader.expect(")")
+    return text
+
+
+def alter_domain(reader: StatementReader) -> Statement:
+    """What follows ALTER DOMAIN."""
+    name = reader.table_name()
+    action = _moved(reader)
+    if action is not None:
+        return AlterDomain(name, action)
+    return _alter_rules(reader, name)
+
+
+def _alter_rules(reader: StatementReader, name: TableName) -> Statement:
+    if reader.accept("set", "default"):
+        return AlterDomain(name, DomainDefault(reader.expression_text()))
+    if reader.accept("drop", "default"):
+        return AlterDomain(name, DomainDefault())
+    if reader.accept("set", "not", "null"):
+        return AlterDomain(name, DomainNotNull(not_null=True))
+    if reader.accept("drop", "not", "null"):
+        return AlterDomain(name, DomainNotNull(not_null=False))
+    if reader.accept("drop", "constraint"):
+        if_exists = reader.if_exists()
+        constraint = reader.column_name()
+        reader.cascade()
+        return AlterDomain(name, DropDomainCheck(constraint, if_exists))
+    if reader.accept("rename", "constraint"):
+        constraint = reader.column_name()
+        reader.expect("to")
+        return AlterDomain(name, RenameDomainCheck(constraint, reader.column_name()))
+    if reader.accept("add"):
+        constraint = reader.column_name() if reader.accept("constraint") else ""
+        check = _check(reader)
+        return AlterDomain(name, AddDomainCheck(constraint, check, reader.accept("not", "valid")))
+    if not reader.at("validate"):
+        reader.fail()
+    reader.skip_rest()
+    return Unsupported("ALTER DOMAIN … VALIDATE CONSTRAINT")
+
+
+def drop_domain(reader: StatementReader) -> Statement:
+    """What follows DROP DOMAIN."""
+    if_exists = reader.if_exists()
+    names = reader.many(reader.table_name)
+    return DropDomain(tuple(names), if_exists, reader.cascade())

@@ -13,6 +13,7 @@ from catalog.errors import (
 )
 from catalog.model import Relation, Table, UserType
 from catalog.types import registry as types
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, CteChange, Expr, IsNull, OutputColumn
 from kalam_pg.sql.walk import raise_levels
@@ -31,6 +32,8 @@ class RelationSource(Protocol):
     def find_type(
         self, schema: str, name: str, search_path: Sequence[str], /
     ) -> UserType | None: ...
+
+    def domain(self, oid: int, /) -> DomainDefinition: ...
 
 
 def no_virtual(_schema: str, _name: str) -> tuple[OutputColumn, ...] | None:

@@ -1,10 +1,10 @@
-"""Types that people make: CREATE, ALTER and DROP TYPE. As `statements`; a type's name is a `TableName`."""
+"""Types that people make: CREATE, ALTER and DROP TYPE and DOMAIN. As `statements`; names are `TableName`s."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from kalam_pg.sql.statements import TableName
+    from kalam_pg.sql.statements import TableName, TypeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +65,81 @@ class DropType:
     cascade: bool = False
 
 
-TypeStatement: TypeAlias = CreateType | AlterType | DropType
+@dataclass(frozen=True, slots=True)
+class CreateDomain:
+    """CREATE DOMAIN. default and the checks (name or "", text) are SQL text."""
+
+    name: "TableName"
+    type: "TypeName"
+    not_null: bool = False
+    default: str = ""
+    checks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDefault:
+    """SET DEFAULT; "" is DROP DEFAULT."""
+
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainNotNull:
+    """SET NOT NULL, DROP NOT NULL."""
+
+    not_null: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddDomainCheck:
+    """ADD [CONSTRAINT name] CHECK (check) [NOT VALID]."""
+
+    name: str
+    check: str
+    not_valid: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropDomainCheck:
+    """DROP CONSTRAINT."""
+
+    name: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RenameDomainCheck:
+    """RENAME CONSTRAINT … TO."""
+
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlterDomain:
+    """ALTER DOMAIN."""
+
+    name: "TableName"
+    action: (
+        DomainDefault
+        | DomainNotNull
+        | AddDomainCheck
+        | DropDomainCheck
+        | RenameDomainCheck
+        | MoveType
+        | OwnType
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DropDomain:
+    """DROP DOMAIN."""
+
+    names: "tuple[TableName, ...]"
+    if_exists: bool = False
+    cascade: bool = False
+
+
+TypeStatement: TypeAlias = (
+    CreateType | AlterType | DropType | CreateDomain | AlterDomain | DropDomain
+)

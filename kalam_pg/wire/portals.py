@@ -10,6 +10,7 @@ from catalog.errors import (
     InvalidParameterValueError,
 )
 from catalog.snapshot import Snapshot
+from catalog.types.domain import DomainDefinition
 from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire.errors import ProtocolViolationError
@@ -25,7 +26,7 @@ def parameter_types(oids: Sequence[int], snapshot: Snapshot) -> tuple[PgType | N
             found.append(None)
             continue
         of = snapshot.type_by_oid(oid)
-        if of is None:
+        if of is None or isinstance(of.definition, DomainDefinition):
             raise FeatureNotSupportedError(f"type with OID {oid} is not supported")
         found.append(of)
     return tuple(found)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from catalog.model import Column, Constraint, Relation, Table, TableKind, TableOptions, View
 from catalog.types import registry as T  # noqa: N812
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
@@ -90,6 +91,9 @@ class FakeSnapshot:
 
     def find_type(self, _schema: str, _name: str, _search_path: Sequence[str]) -> None:
         """No types but PostgreSQL's."""
+
+    def domain(self, oid: int) -> DomainDefinition:
+        raise KeyError(oid)
 
 
 def virtual(schema: str, name: str) -> tuple[OutputColumn, ...] | None:

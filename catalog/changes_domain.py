@@ -1,0 +1,134 @@
+"""CREATE DOMAIN and ALTER DOMAIN as pure functions: a snapshot and what is wanted, to a `CatalogChange`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from catalog.changes import CatalogChange, put_type
+from catalog.changes_type import require_new_name
+from catalog.errors import (
+    DuplicateObjectError,
+    FeatureNotSupportedError,
+    UndefinedObjectError,
+    WrongObjectTypeError,
+)
+from catalog.ids import Ids
+from catalog.model import UserType
+from catalog.names import constraint_name
+from catalog.snapshot import Snapshot
+from catalog.types.definitions import quoted
+from catalog.types.domain import DomainCheck, DomainDefinition
+from catalog.types.table import PgType
+
+
+def create_domain(
+    snapshot: Snapshot,
+    ids: Ids,
+    namespace: str,
+    name: str,
+    base: PgType,
+    typmod: int,
+    *,
+    not_null: bool,
+    default: str,
+    checks: Sequence[tuple[str, str]],
+    owner: int,
+    now_us: int,
+) -> CatalogChange:
+    """CREATE DOMAIN. checks: (name or "", text). Raises 42710, 3F000, 0A000 for a base that cannot be."""
+    require_new_name(snapshot, namespace, name)
+    first = ids.oids(2)
+    definition = DomainDefinition(
+        first, first + 1, namespace, name, base, typmod, not_null, default
+    )
+    for given, text in checks:
+        definition = _with_check(definition, ids, given, text, valid=True)
+    return put_type(snapshot, UserType(definition, owner, now_us))
+
+
+def _with_check(
+    definition: DomainDefinition, ids: Ids, name: str, text: str, *, valid: bool
+) -> DomainDefinition:
+    taken = {check.name for check in definition.checks}
+    if name in taken:
+        raise DuplicateObjectError(
+            f'constraint "{name}" for domain "{definition.name}" already exists'
+        )
+    name = name or constraint_name(definition.name, "c", (), taken)
+    check = DomainCheck(ids.oids(), name, text, valid)
+    return replace(definition, checks=(*definition.checks, check))
+
+
+def add_check(
+    snapshot: Snapshot, ids: Ids, made: UserType, name: str, text: str, *, not_valid: bool
+) -> CatalogChange:
+    """ADD CHECK. Raises 42710, 0A000 when stored values would have to be looked at."""
+    definition = require_domain(made)
+    if not not_valid:
+        _require_unused(snapshot, made, "ADD CONSTRAINT")
+    changed = _with_check(definition, ids, name, text, valid=not not_valid)
+    return put_type(snapshot, replace(made, definition=changed))
+
+
+def drop_check(
+    snapshot: Snapshot, made: UserType, name: str, *, if_exists: bool = False
+) -> CatalogChange:
+    """DROP CONSTRAINT. Raises 42704."""
+    definition = require_domain(made)
+    kept = tuple(check for check in definition.checks if check.name != name)
+    if len(kept) == len(definition.checks):
+        text = f'constraint "{name}" of domain "{definition.name}" does not exist'
+        if if_exists:
+            return CatalogChange(snapshot, notices=(f"{text}, skipping",))
+        raise UndefinedObjectError(text)
+    return put_type(snapshot, replace(made, definition=replace(definition, checks=kept)))
+
+
+def rename_check(snapshot: Snapshot, made: UserType, old: str, new: str) -> CatalogChange:
+    """RENAME CONSTRAINT. Raises 42704, 42710."""
+    definition = require_domain(made)
+    names = [check.name for check in definition.checks]
+    if old not in names:
+        raise UndefinedObjectError(
+            f'constraint "{old}" for domain {quoted(definition.name)} does not exist'
+        )
+    if new in names:
+        raise DuplicateObjectError(
+            f'constraint "{new}" for domain {quoted(definition.name)} already exists'
+        )
+    checks = tuple(
+        replace(check, name=new) if check.name == old else check for check in definition.checks
+    )
+    return put_type(snapshot, replace(made, definition=replace(definition, checks=checks)))
+
+
+def set_default(snapshot: Snapshot, made: UserType, default: str) -> CatalogChange:
+    """SET DEFAULT, and DROP DEFAULT with ""."""
+    definition = require_domain(made)
+    return put_type(snapshot, replace(made, definition=replace(definition, default=default)))
+
+
+def set_not_null(snapshot: Snapshot, made: UserType, *, not_null: bool) -> CatalogChange:
+    """SET and DROP NOT NULL. Raises 0A000 when stored values would have to be looked at."""
+    definition = require_domain(made)
+    if not_null and not definition.not_null:
+        _require_unused(snapshot, made, "SET NOT NULL")
+    return put_type(snapshot, replace(made, definition=replace(definition, not_null=not_null)))
+
+
+def _require_unused(snapshot: Snapshot, made: UserType, what: str) -> None:
+    for table in snapshot.tables.values():
+        for column in table.columns:
+            if column.domain == made.id:
+                raise FeatureNotSupportedError(
+                    f"ALTER DOMAIN ... {what} is not supported while column {column.name} of table "
+                    f"{table.name} has the domain",
+                    hint="Use ADD CONSTRAINT ... NOT VALID, which is asked of what is written from "
+                    "then on.",
+                )
+
+
+def require_domain(made: UserType) -> DomainDefinition:
+    """What a domain is. Raises 42809."""
+    if not isinstance(made.definition, DomainDefinition):
+        raise WrongObjectTypeError(f"{quoted(made.name)} is not a domain")
+    return made.definition

@@ -1,0 +1,49 @@
+"""Domains: what CREATE DOMAIN makes of another type.
+
+Values are the base type's, in every place: a column of a domain is a column of the base type which knows its
+domain (`model.Column.domain`), and what is cast to a domain is its base type afterwards, as it is for
+clients in PostgreSQL. The rules are asked where a value becomes the domain's: when a row is written, and by
+a cast.
+"""
+
+from dataclasses import dataclass, replace
+
+from catalog.types.definitions import quoted
+from catalog.types.table import PgType
+
+
+@dataclass(frozen=True, slots=True)
+class DomainCheck:
+    """A CHECK, in which VALUE is what is checked. oid: pg_constraint.oid. check: SQL text."""
+
+    oid: int
+    name: str
+    check: str
+    valid: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DomainDefinition:
+    """A domain as it is at one moment. base: its type, one of PostgreSQL's own. default: SQL text."""
+
+    oid: int
+    array_oid: int
+    namespace: str
+    name: str
+    base: PgType
+    typmod: int = -1
+    not_null: bool = False
+    default: str = ""
+    checks: tuple[DomainCheck, ...] = ()
+
+    def make(self) -> PgType:
+        """The type: its base under the domain's name."""
+        return replace(
+            self.base,
+            oid=self.oid,
+            array_oid=self.array_oid,
+            name=f"{self.namespace}.{self.name}",
+            sql_name=quoted(self.name),
+            aliases=(),
+            definition=self,
+        )
