@@ -38,6 +38,10 @@ class CountPlan:
         """One row."""
         return Result("SELECT", 1, self.columns, (yield from self._rows(x)))
 
+    def at_hand(self, x: Execution) -> Steps[Result | None]:
+        """See `select.AtHand`."""
+        return (yield from self.run(x))
+
     def source(self, x: Execution) -> Steps[RowSource]:
         return Whole((yield from self._rows(x)))
 

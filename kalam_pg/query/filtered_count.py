@@ -11,7 +11,7 @@ from kalam_pg.query.counting import counts_rows
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.first_rows import Compared, compared, in_thread, reads_few, sight_of, values_of
 from kalam_pg.query.row_source import RowSource, Whole
-from kalam_pg.query.select import SelectPlan
+from kalam_pg.query.select import AtHand, SelectPlan
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.tree import OutputColumn, Select, TableScan
 from storage.cold.counting import count_rows
@@ -36,6 +36,13 @@ class FilteredCountPlan:
         if rows is None:
             return (yield from self.general.run(x))
         return Result("SELECT", len(rows), self.columns, rows)
+
+    def at_hand(self, x: Execution) -> Steps[Result | None]:
+        """See `select.AtHand`."""
+        rows = yield from self._rows(x)
+        if rows is not None:
+            return Result("SELECT", len(rows), self.columns, rows)
+        return (yield from self.general.at_hand(x)) if isinstance(self.general, AtHand) else None
 
     def source(self, x: Execution) -> Steps[RowSource]:
         """The same as stored values."""

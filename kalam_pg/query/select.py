@@ -7,7 +7,7 @@ that finds at run time that it cannot (segments, uncommitted rows of its own) ha
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
@@ -61,6 +61,14 @@ class SelectPlan(Protocol):
         """Answer as stored values, for a cursor or another statement. `x` owns what it holds."""
 
 
+@runtime_checkable
+class AtHand(Protocol):
+    """A plan that can tell whether all that it needs is in memory, and few."""
+
+    def at_hand(self, x: Execution) -> Steps[Result | None]:
+        """The answer; None: it takes more than that. It may wait for rows to be loaded."""
+
+
 class RowPlan:
     """A plan whose rows are all there at once."""
 
@@ -70,6 +78,10 @@ class RowPlan:
     def run(self, x: Execution) -> Steps[Result]:
         rows = yield from self.rows(x)
         return Result("SELECT", len(rows), self.columns, rows)
+
+    def at_hand(self, x: Execution) -> Steps[Result | None]:
+        """See `AtHand`."""
+        return (yield from self.run(x))
 
     def source(self, x: Execution) -> Steps[RowSource]:
         return Whole((yield from self.rows(x)))
@@ -196,6 +208,16 @@ class HotPlan:
         found = yield from self._found(x)
         if found is None:
             return (yield from self.general.run(x))
+        return self._result(found, x)
+
+    def at_hand(self, x: Execution) -> Steps[Result | None]:
+        """See `AtHand`."""
+        found = yield from self._found(x)
+        if found is not None:
+            return self._result(found, x)
+        return (yield from self.general.at_hand(x)) if isinstance(self.general, AtHand) else None
+
+    def _result(self, found: "Sequence[Row] | Few", x: Execution) -> Result:
         messages = None if x.form is None else self._encoded(found, x.form)
         if messages is not None:
             return Result("SELECT", len(messages), self.columns, messages=b"".join(messages))

@@ -123,6 +123,19 @@ class Transaction(LockOwner):
         """Whether it has changed rows."""
         return bool(self.changes or self.emptied)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is an open block in which each statement sees all that is committed, and may write."""
+        return (
+            self.block
+            and self.isolation == READ_COMMITTED
+            and not self.failed
+            and not self.ending
+            and not self.read_only
+            and self.definitions is None
+            and not self.emptied
+        )
+
     def asking(self) -> Pending:
         """What it has asked of channels, to ask more."""
         if self.channels is None:

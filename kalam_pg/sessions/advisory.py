@@ -9,7 +9,6 @@ from kalam_pg.query.locks.advisory import AdvisoryLocks, advisory_name
 from kalam_pg.query.locks.modes import EXCLUSIVE, NAMES, SHARE, Mode
 from kalam_pg.query.locks.state import Name
 from kalam_pg.query.locks.waits import take
-from kalam_pg.query.quick import NotQuickError
 from kalam_pg.query.waits import Steps
 from storage.layout import Value
 
@@ -75,13 +74,12 @@ def _wanted(
 
 def _locks(sql: "SqlSession") -> AdvisoryLocks:
     """What the session holds, to hold one more. Raises 53400."""
-    if sql.transaction is None:
-        raise NotQuickError  # It may have to wait: the general way can.
+    transaction = sql.begin_implicit()
     own = sql.advisory
     if own is None:
         own = sql.advisory = AdvisoryLocks(sql.database.locks, sql.process)
-    own.partner = sql.transaction
-    sql.transaction.partner = own
+    own.partner = transaction
+    transaction.partner = own
     if own.is_full:
         raise ConfigurationLimitExceededError(
             "too many advisory locks", hint="Unlock those that are not needed."

@@ -12,7 +12,6 @@ from catalog.model import Role
 from kalam_pg.live.channels import ANNOUNCED, Asked, Listener, Pending
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.execution import Result
-from kalam_pg.query.quick import NotQuickError
 from kalam_pg.sessions import table_channels
 from kalam_pg.sql.lexer import clip
 from kalam_pg.sql.statements_live import Listen, Notify, Unlisten, Unsubscribe
@@ -105,8 +104,6 @@ def functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
     """pg_notify and its like, by name."""
 
     def pg_notify(channel: str | None, payload: str | None) -> str:
-        if sql.transaction is None:
-            raise NotQuickError  # What is sent belongs to a transaction: the general way has one.
         _notify(sql, channel or "", payload or "")
         return ""
 

@@ -27,6 +27,8 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.wire import extended, pushes, quick, simple
 from kalam_pg.wire.authentication import Authentication
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
+from kalam_pg.wire.quick_commit import QuickCommit
+from kalam_pg.wire.quick_statement import QuickBind
 from kalam_pg.wire.shapes import Shapes
 from storage.errors import KalamError
 
@@ -71,9 +73,9 @@ class WireSession:
         self._beat: tuple[float, Timer] | None = None
         self._has_idle_timeouts = False
         self.shapes = Shapes()
-        self.quick_commit = quick.QuickCommit(self)
-        self.quick_binds: dict[str, quick.QuickBind] = {}
-        self.quick_bind: quick.QuickBind | None = None
+        self.quick_commit = QuickCommit(self)
+        self.quick_binds: dict[str, QuickBind] = {}
+        self.quick_bind: QuickBind | None = None
 
     @property
     def process_id(self) -> int:
@@ -303,9 +305,12 @@ class WireSession:
         return True
 
     def may_be_quick(self, sql: SqlSession) -> bool:
-        """Whether nothing is open or untold, so that a statement can be a step of its own."""
+        """Whether nothing is untold and no transaction open but a plain block, so that a statement can be
+        done in one step.
+        """
+        transaction = sql.transaction
         return not (
-            sql.transaction is not None
+            (transaction is not None and not transaction.is_plain)
             or self._skipping
             or sql.portals
             or sql.notices

@@ -15,6 +15,7 @@ from kalam_pg.sql.tree import OutputColumn
 from kalam_pg.wire import quick
 from kalam_pg.wire.copy_in import receive_copy
 from kalam_pg.wire.copying import send_copy
+from kalam_pg.wire.quick_statement import Params
 from kalam_pg.wire.results import send_all
 from storage.errors import KalamError
 from storage.layout import Value
@@ -42,7 +43,7 @@ def query(session: "WireSession", text: str) -> Steps[None]:
 
 
 def _run_shaped(
-    session: "WireSession", sql: "SqlSession", prepared: PreparedStatement, params: quick.Params
+    session: "WireSession", sql: "SqlSession", prepared: PreparedStatement, params: Params
 ) -> Steps[None]:
     """Run the one statement of a text, its literals taken out."""
     assert prepared.statement is not None

@@ -74,10 +74,13 @@ class LocalPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Rows, or what the general plan answers."""
+        found = yield from self.at_hand(x)
+        return found if found is not None else (yield from self.general.run(x))
+
+    def at_hand(self, x: Execution) -> Steps[Result | None]:
+        """See `select.AtHand`."""
         rows = yield from self.rows(x)
-        if rows is None:
-            return (yield from self.general.run(x))
-        return Result("SELECT", len(rows), self.columns, rows)
+        return None if rows is None else Result("SELECT", len(rows), self.columns, rows)
 
     def source(self, x: Execution) -> Steps[RowSource]:
         rows = yield from self.rows(x)

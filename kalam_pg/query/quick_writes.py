@@ -1,0 +1,246 @@
+"""INSERT of one row, UPDATE and DELETE of one row by its key, without the general machinery.
+
+Each is a transaction of its own (`write`, of which the committer makes a commit) or a step of an open
+block (`put`). Both lock the row first, so what is read of it then stays true.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from catalog.model import TableKind, User
+from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.database import Database
+from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.locks.modes import FOR_UPDATE, ROW_EXCLUSIVE, Mode
+from kalam_pg.query.locks.state import RowOwner
+from kalam_pg.query.quick_rows import NotQuickError, own_tablet, row_maker
+from kalam_pg.query.rules import Closure
+from kalam_pg.query.transaction import NetChange, Transaction
+from kalam_pg.sql.closures import Constant
+from storage.engine import Write
+from storage.keys import key_maker
+from storage.layout import Row
+from storage.log.log_entry import Op
+from storage.log.view import Version
+
+_INSERT, _UPDATE, _DELETE = Op.INSERT, Op.UPDATE, Op.DELETE
+
+Assignments = Sequence[tuple[int, Closure]]
+"""What SET puts where."""
+
+
+class QuickWrite(ABC):
+    """One row of one tablet that is written, in a way that need not wait."""
+
+    timed = True
+    """Whether it may ask for the time."""
+
+    __slots__ = (
+        "_database",
+        "_id",
+        "_key_of",
+        "_locks",
+        "_rules",
+        "_table",
+        "_tablet",
+        "_version",
+        "_watched",
+        "tag",
+    )
+
+    def __init__(self, plan: InsertPlan | ChangePlan, database: Database, user: User) -> None:
+        rules = self._rules = plan.rules
+        self._table = plan.table.id
+        self._version = plan.table.version
+        self._watched = rules.needs_check
+        self._key_of = key_maker(rules.key, rules.kinds)
+        self._database = database
+        self._locks = database.locks
+        self._tablet = own_tablet(database, plan.table, user)
+        self._id = self._tablet.id
+        self.tag = "INSERT 0" if isinstance(plan, InsertPlan) else plan.tag
+        """What the client is told, without the count."""
+
+    @abstractmethod
+    def write(self, context: EvalContext, owner: RowOwner) -> Write | None:
+        """The row to commit, its key and table locked by `owner`; None: there is nothing to write.
+
+        Nothing is locked in the end if it is None, or raises NotQuickError or what closures raise.
+        """
+
+    @abstractmethod
+    def put(self, context: EvalContext, transaction: Transaction) -> int:
+        """Write it in an open transaction: how many rows were. Raises as `write`, which leaves no trace."""
+
+    def _lock(self, transaction: Transaction, key: bytes, mode: Mode) -> int:
+        """Lock table and row for a transaction. Returns what `release_to` needs to give the row back.
+
+        The table's lock stays, as every statement's does.
+        """
+        locks = self._locks
+        if not locks.lock_nowait(transaction, self._table, ROW_EXCLUSIVE):
+            raise NotQuickError
+        mark = len(transaction.held)
+        name = (self._id, key)
+        if locks.is_guarded(self._id) or not locks.lock_nowait(transaction, name, mode):
+            raise NotQuickError
+        return mark
+
+    def _there(self, key: bytes) -> Version | None:
+        """The committed row of a key that is locked. Raises NotQuickError when only a file tells."""
+        found = self._tablet.get(self._database.engine.current, key)
+        if found is None or found.__class__ is Version:
+            return found
+        raise NotQuickError
+
+
+class QuickInsert(QuickWrite):
+    """INSERT … VALUES of one row, without ON CONFLICT and RETURNING."""
+
+    __slots__ = ("_kept", "_row")
+
+    def __init__(self, plan: InsertPlan, database: Database, user: User, width: int) -> None:
+        """width: how many parameters the statement has."""
+        super().__init__(plan, database, user)
+        self._row = row_maker(plan.literal_rows[0], width)
+        self._kept = self._tablet.kept
+
+    def write(self, context: EvalContext, owner: RowOwner) -> Write:
+        """See `QuickWrite.write`.
+
+        Whether the key is in the log already is left to the committer, which looks anyway: its
+        SerializationError then means that the statement must go the general way.
+        """
+        row = self._row(context)
+        if self._watched or None in row:
+            self._rules.check(row, context)
+        key = self._key_of(row)
+        if not self._locks.lock_row_nowait(owner, self._table, (self._id, key)):
+            raise NotQuickError
+        if self._kept.newest.segments:
+            self._look_in_segments(key, owner)
+        return Write(self._id, _INSERT, key, row, None, self._version, 0)
+
+    def put(self, context: EvalContext, transaction: Transaction) -> int:
+        row = self._row(context)
+        if self._watched or None in row:
+            self._rules.check(row, context)
+        key = self._key_of(row)
+        mark = self._lock(transaction, key, FOR_UPDATE)
+        own = transaction.change_of(self._id, key)
+        if own is not None or not self._is_free(key):
+            self._locks.release_to(transaction, mark)
+            raise NotQuickError
+        transaction.put(self._id, key, row, base=None, base_seq=0, version=self._version)
+        return 1
+
+    def _is_free(self, key: bytes) -> bool:
+        """Whether surely no committed row has a key that is locked."""
+        return self._tablet.get(self._database.engine.current, key) is None
+
+    def _look_in_segments(self, key: bytes, owner: RowOwner) -> None:
+        try:
+            found = self._tablet.get(self._database.engine.current, key)
+        except BaseException:
+            self._locks.release_row(owner)
+            raise
+        if found is not None:
+            self._locks.release_row(owner)
+            raise NotQuickError
+
+
+class QuickChange(QuickWrite):
+    """UPDATE or DELETE of one row by its whole key, which stays as it is; without RETURNING."""
+
+    __slots__ = ("_assignments", "_key", "_mode", "_recheck")
+
+    def __init__(self, plan: ChangePlan, database: Database, user: User, width: int) -> None:
+        """width: how many parameters the statement has."""
+        super().__init__(plan, database, user)
+        assert plan.key is not None
+        self._key = row_maker(plan.key, width)
+        self._key_of = key_maker(range(len(plan.key)), plan.rules.kinds)
+        self._recheck = plan.recheck
+        self._mode = plan.mode
+        defaults = plan.rules.defaults
+        self._assignments = (
+            None
+            if plan.assignments is None
+            else [(at, c or defaults[at] or Constant(None)) for at, c in plan.assignments]
+        )
+
+    def write(self, context: EvalContext, owner: RowOwner) -> Write | None:
+        values = self._key(context)
+        if None in values:
+            return None
+        key = self._key_of(values)
+        locks = self._locks
+        if not locks.lock_row_nowait(owner, self._table, (self._id, key)):
+            raise NotQuickError
+        try:
+            found = self._there(key)
+            if found is None or not self._is_wanted(found.row, found.seq, context):
+                locks.release_row(owner)
+                return None
+            old, seq = found.row, found.seq
+            if self._assignments is None:
+                return Write(self._id, _DELETE, key, old, old, self._version, seq)
+            row = self._changed(self._assignments, old, seq, context)
+        except BaseException:
+            locks.release_row(owner)
+            raise
+        return Write(self._id, _UPDATE, key, row, old, self._version, seq)
+
+    def put(self, context: EvalContext, transaction: Transaction) -> int:
+        values = self._key(context)
+        if None in values:
+            return 0
+        key = self._key_of(values)
+        mark = self._lock(transaction, key, self._mode)
+        try:
+            found = transaction.change_of(self._id, key) or self._there(key)
+            if found is None or found.row is None:
+                self._locks.release_to(transaction, mark)
+                return 0
+            old = found.row
+            seq = found.base_seq if isinstance(found, NetChange) else found.seq
+            if not self._is_wanted(old, seq, context):
+                self._locks.release_to(transaction, mark)
+                return 0
+            row: Row | None = None
+            if self._assignments is not None:
+                row = self._changed(self._assignments, old, seq, context)
+        except BaseException:
+            self._locks.release_to(transaction, mark)
+            raise
+        transaction.put(self._id, key, row, base=old, base_seq=seq, version=self._version)
+        return 1
+
+    def _is_wanted(self, row: Row, seq: int, context: EvalContext) -> bool:
+        """Whether the rest of the WHERE holds of a row."""
+        recheck = self._recheck
+        return recheck is None or recheck((*row, seq, False), context) is True
+
+    def _changed(self, assignments: Assignments, old: Row, seq: int, context: EvalContext) -> Row:
+        """The row as SET makes it. Raises what breaks the table's rules."""
+        seen = (*old, seq, False)
+        changed = list(old)
+        for at, closure in assignments:
+            changed[at] = closure(seen, context)
+        row = tuple(changed)
+        if self._watched or None in row:
+            self._rules.check(row, context)
+        return row
+
+
+def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
+    """Whether a row of its table is one write of the log: no unique index has anything of it."""
+    return plan.table.kind is not TableKind.STREAM and not plan.rules.unique
+
+
+def is_plain_change(plan: ChangePlan) -> bool:
+    """Whether a change has this form: of one row by its key, which stays, and nothing is answered."""
+    if plan.key is None or plan.returning:
+        return False
+    return not any(at in plan.rules.key for at, _ in plan.assignments or ())
