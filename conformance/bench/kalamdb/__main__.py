@@ -27,7 +27,7 @@ def main() -> None:
     print(run.HEAD, flush=True)
     lines = run.measure_all(chosen, options.rounds, options.seconds)
     table = [run.HEAD, *map(run.shown, lines)]
-    table += [f"| {name} | | | | | | {why} |" for name, why in ELSEWHERE.items()]
+    table += [f"| {name} | | | | | | | {why} |" for name, why in ELSEWHERE.items()]
     if options.write:
         text = "\n".join([facts(options.rounds, options.seconds), "", *table])
         print(f"wrote {put(BEGIN, END, text)}", file=sys.stderr)

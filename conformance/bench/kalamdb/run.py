@@ -4,11 +4,19 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from conformance.bench import servers
 from conformance.bench.kalamdb import live, many, statements
-from conformance.bench.kalamdb.client import NAMESPACE, Client, RefusedError, Scenario, Work
+from conformance.bench.kalamdb.client import (
+    NAMESPACE,
+    Client,
+    RefusedError,
+    Scenario,
+    Work,
+    nothing,
+)
 from conformance.bench.kalamdb.published import MEDIANS_MS
 from conformance.bench.servers import Server
 
@@ -20,12 +28,20 @@ ONCE_MIN = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What one thing took, in ms: until it was answered (a median), and of processors (a mean)."""
+
+    ms: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """Milliseconds, medians of all rounds; None for what a server refused, with its words."""
+    """What a scenario took both servers; None for what a server refused, with its words."""
 
     scenario: Scenario
-    theirs: float | None
-    ours: float | None
+    theirs: Taken | None
+    ours: Taken | None
     said: str = ""
 
     @property
@@ -41,12 +57,17 @@ class Line:
     @property
     def against_postgresql(self) -> float:
         """How many times as quick as PostgreSQL."""
-        return self.theirs / self.ours if self.ours and self.theirs else 0.0
+        return self.theirs.ms / self.ours.ms if self.ours and self.theirs else 0.0
+
+    @property
+    def against_postgresql_cpu(self) -> float:
+        """PostgreSQL's processor time for one of ours: what else the machine does hardly matters."""
+        return self.theirs.cpu_ms / self.ours.cpu_ms if self.ours and self.theirs else 0.0
 
     @property
     def against_kalamdb(self) -> float:
         """How many times as quick as KalamDB said that it is."""
-        return self.published / self.ours if self.ours else 0.0
+        return self.published / self.ours.ms if self.ours else 0.0
 
 
 def scenarios() -> list[Scenario]:
@@ -74,7 +95,7 @@ def measure_all(chosen: Sequence[Scenario], rounds: int, seconds: float) -> "lis
 
 def _measure(scenario: Scenario, both: tuple[Server, Server], rounds: int, seconds: float) -> Line:
     clients = [Client(server) for server in both]
-    took: list[list[float]] = [[], []]
+    took = [_Times(client.server) for client in clients]
     said = ""
     try:
         work: list[Work | None] = []
@@ -88,12 +109,49 @@ def _measure(scenario: Scenario, both: tuple[Server, Server], rounds: int, secon
         for _ in range(rounds):
             for at, one in enumerate(work):
                 if one is not None:
-                    numbers[at] = _round(one, numbers[at], seconds, took[at])
+                    numbers[at] = took[at].round(one, numbers[at], seconds)
     finally:
         for client in clients:
             client.close()
-    medians = [statistics.median(values) * 1000 if values else None for values in took]
-    return Line(scenario, medians[0], medians[1], said)
+    return Line(scenario, took[0].taken(), took[1].taken(), said)
+
+
+@dataclass(slots=True)
+class _Times:
+    """What a server has taken in all rounds: seconds of each time, and of its processors."""
+
+    server: Server
+    each_s: list[float] = field(default_factory=list)
+    cpu_s: float = 0.0
+
+    def round(self, work: Work, number: int, seconds: float) -> int:
+        """Do it again and again for so long; the next number."""
+        processes = self.server.processes()
+        cpu_s = partial(self.server.cpu_s, processes)
+        prepares = work.before is not nothing
+        end = time.perf_counter() + seconds
+        count, begun_cpu_s = 0, cpu_s()
+        while count < ONCE_MIN or time.perf_counter() < end:
+            if prepares:
+                work.before(number)
+                begun_cpu_s = cpu_s()
+            began = time.perf_counter()
+            work.once(number)
+            self.each_s.append(time.perf_counter() - began)
+            if prepares:
+                self.cpu_s += cpu_s() - begun_cpu_s
+            number += 1
+            count += 1
+        if not prepares:  # A look between any two would let the server's caches grow cold.
+            self.cpu_s += cpu_s() - begun_cpu_s
+        return number
+
+    def taken(self) -> Taken | None:
+        """In milliseconds; None if it was never done."""
+        if not self.each_s:
+            return None
+        cpu_s = self.cpu_s / len(self.each_s)
+        return Taken(statistics.median(self.each_s) * 1000, cpu_s * 1000)
 
 
 _FIRST = 10
@@ -106,31 +164,19 @@ def _warm(work: Work) -> Work:
     return work
 
 
-def _round(work: Work, number: int, seconds: float, into: list[float]) -> int:
-    """Do it again and again for so long; the next number."""
-    end = time.perf_counter() + seconds
-    count = 0
-    while count < ONCE_MIN or time.perf_counter() < end:
-        work.before(number)
-        began = time.perf_counter()
-        work.once(number)
-        into.append(time.perf_counter() - began)
-        number += 1
-        count += 1
-    return number
-
-
 HEAD = (
-    "| scenario | PostgreSQL 15, ms | kalam_pg, ms | of its speed | KalamDB said, ms | of its speed | |\n"
-    "|---|---:|---:|---:|---:|---:|---|"
+    "| scenario | PostgreSQL 15, ms | kalam_pg, ms | of its speed | by processor time |"
+    " KalamDB said, ms | of its speed | |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---|"
 )
 
 
 def shown(line: Line) -> str:
     """A line of the table; what misses a target is marked."""
-    if line.ours is None:
+    theirs, ours = line.theirs, line.ours
+    if ours is None:
         return (
-            f"| {line.name} | {_ms(line.theirs)} | - | - | {line.published:g} | - |"
+            f"| {line.name} | {_ms(theirs)} | - | - | - | {line.published:g} | - |"
             f" refused: {line.said} |"
         )
     slower = [
@@ -143,10 +189,11 @@ def shown(line: Line) -> str:
     ]
     note = f"slower than {' and '.join(slower)}" if slower else ""
     return (
-        f"| {line.name} | {_ms(line.theirs)} | {_ms(line.ours)} | **{line.against_postgresql:.2f}** |"
+        f"| {line.name} | {_ms(theirs)} | {_ms(ours)} | **{line.against_postgresql:.2f}** |"
+        f" {line.against_postgresql_cpu:.2f} ({theirs.cpu_ms if theirs else 0.0:.3f} / {ours.cpu_ms:.3f}) |"
         f" {line.published:g} | {line.against_kalamdb:.1f} | {note} |"
     )
 
 
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}" if value < 10 else f"{value:.1f}"
+def _ms(taken: Taken | None) -> str:
+    return "-" if taken is None else f"{taken.ms:.3f}" if taken.ms < 10 else f"{taken.ms:.1f}"
