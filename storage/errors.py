@@ -81,6 +81,20 @@ class SnapshotTooOldError(KalamError):
 
     sqlstate = "72000"
 
+    retained_from = 0
+    """The first commit from which on everything is there, 0 where that is not known."""
+
+    @classmethod
+    def behind(cls, seq: int, retained_from: int) -> "SnapshotTooOldError":
+        """For what should go on behind commit `seq`, when the changes are kept from a later one on."""
+        made = cls(
+            "snapshot too old",
+            detail=f"The changes after {seq} are not kept any more, only those from {retained_from} on.",
+            hint="Subscribe anew, with a snapshot.",
+        )
+        made.retained_from = retained_from
+        return made
+
 
 class OutcomeUnknownError(KalamError):
     """transaction_resolution_unknown: the write may or may not have happened."""

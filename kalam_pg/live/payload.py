@@ -11,6 +11,7 @@ from catalog.types.registry import BOOL, INT2, INT4, INT8, JSON, JSONB, NUMERIC,
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.jsonbuild import to_json
 from kalam_pg.functions.jsonvalues import quote
+from storage.errors import KalamError, SnapshotTooOldError
 from storage.layout import Row, Value
 
 BYTES_MAX: Final = 16 << 20
@@ -129,9 +130,17 @@ def gap(dropped: int) -> str:
     return f'{{"op":"gap","dropped":{dropped}}}'
 
 
-def error(code: str, message: str, seq: int) -> str:
+def error(error: KalamError, seq: int) -> str:
     """The server ends the subscription. seq: the last that was told."""
-    return f'{{"op":"error","code":"{code}","message":{quote(message)},"seq":"{seq}"}}'
+    parts = [f'{{"op":"error","code":"{error.sqlstate}","message":{quote(error.message)}']
+    if error.detail:
+        parts.append(f'"detail":{quote(error.detail)}')
+    if error.hint:
+        parts.append(f'"hint":{quote(error.hint)}')
+    if isinstance(error, SnapshotTooOldError) and error.retained_from:
+        parts.append(f'"retained_from":"{error.retained_from}"')
+    parts.append(f'"seq":"{seq}"}}')
+    return ",".join(parts)
 
 
 def _bool(value: object) -> str:

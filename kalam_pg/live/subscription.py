@@ -209,7 +209,7 @@ class Subscription:
 
     def _end(self, error: KalamError, seq: int) -> str:
         self.ended = True
-        return payload.error(error.sqlstate, error.message, seq)
+        return payload.error(error, seq)
 
     def progress(self) -> str:
         """How far everything has been told."""

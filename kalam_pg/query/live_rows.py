@@ -46,13 +46,14 @@ class Shown(NamedTuple):
 
     progress_s: so long after its last row comes one of op progress; inf is never. strings: int8 and numeric
     values are text. old: what deleted rows were is told, and not their key alone. flush: what is in segments
-    is told.
+    is told. page: rows of a snapshot that are read at a time, at most.
     """
 
     progress_s: float = inf
     strings: bool = False
     old: bool = True
     flush: bool = False
+    page: int = STRIDE
 
 
 def live_columns(query: LiveQuery, shown: Shown) -> tuple[OutputColumn, ...]:
@@ -247,7 +248,7 @@ class LiveRows(RowSource):
 
     def _of_snapshot(self, snapshot: "_Snapshot") -> Steps[list[Row]]:
         """The next rows of the snapshot; the token of its commit is in the last one."""
-        while len(portion := (yield from snapshot.source.take(STRIDE))):
+        while len(portion := (yield from snapshot.source.take(self._shown.page))):
             rows = [] if self._held is None else [self._held]
             rows += [self._row(row[-1], "insert", None, row[:-1]) for row in portion.rows()]
             self._held = rows.pop()

@@ -54,12 +54,8 @@ class LogFeed:
         self._engine.check_token(position.seq)
         noted = view.system_get(meta_key(tablet, RETAINED))
         first = position.seq + 1 if position.n == END else position.seq
-        if noted is not None and first < unpack_retained(noted).complete_from:
-            raise SnapshotTooOldError(
-                "snapshot too old",
-                detail=f"The changes after {position.seq} are not kept any more.",
-                hint="Subscribe anew, with a snapshot.",
-            )
+        if noted is not None and first < (kept := unpack_retained(noted).complete_from):
+            raise SnapshotTooOldError.behind(position.seq, kept)
 
 
 class _Part:

@@ -33,12 +33,10 @@ class StreamFeed:
 
     def check(self, tablet: TabletId, position: Position) -> None:
         """See `Buffer`. Raises SnapshotTooOldError."""
-        if position < self.kept_from(tablet):
-            raise SnapshotTooOldError(
-                "snapshot too old",
-                detail=f"The changes after {position.seq} are not in the buffer any more.",
-                hint="Subscribe anew, with a snapshot.",
-            )
+        kept_from = self.kept_from(tablet)
+        if position < kept_from:
+            # Of that commit itself some changes may be gone: a place behind it is certain.
+            raise SnapshotTooOldError.behind(position.seq, kept_from.seq + 1)
 
     def kept_from(self, tablet: TabletId) -> Position:
         """See `Buffer`."""

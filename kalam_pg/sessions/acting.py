@@ -80,6 +80,8 @@ def _user_settled(sql: "SqlSession", was: User, user: User | None, *, is_author:
             streams.recheck(sql, sql.database.catalog)
     if user is None or user.deleted_at_us is not None or not user.can_login:
         if acting and not is_author:
-            sql.end("terminating connection because the role was dropped")
+            is_there = user is not None and user.deleted_at_us is None
+            why = "is not permitted to log in" if is_there else "was dropped"
+            sql.end(f"terminating connection because the role {why}")
     elif not all(may_act_for(sql.login_user, user) for user in (sql.session_user, sql.user)):
         sql.end("terminating connection because it may no longer act for this role")

@@ -24,7 +24,7 @@ from kalam_pg.query.live_rows import LiveRows, Shown, live_columns
 from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.transaction import Transaction
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.waits import STRIDE, Steps, run_async
 from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
 from kalam_pg.sql.subscribe_options import position
 from kalam_pg.sql.tree import OutputColumn
@@ -43,7 +43,8 @@ def columns(options: SubscribeOptions, planned: PlannedSubscription) -> tuple[Ou
 def _shown(options: SubscribeOptions) -> Shown:
     """What the options say of the rows."""
     progress_s = options.progress_ms / 1000.0 if options.progress_ms else inf
-    return Shown(progress_s, options.bigint == "string", options.old, options.flush)
+    page = min(options.batch_size or STRIDE, STRIDE)
+    return Shown(progress_s, options.bigint == "string", options.old, options.flush, page)
 
 
 def run(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from catalog.errors import (
+    FeatureNotSupportedError,
     InvalidParameterValueError,
     UndefinedParameterError,
     UndefinedTableError,
@@ -23,6 +24,7 @@ from kalam_pg.query import outcome
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import subscribing
 from kalam_pg.sql import channel_names
@@ -63,8 +65,8 @@ class TableStream(Subscription):
 def find(sql: "SqlSession", channel: str) -> tuple[Table, TableName] | None:
     """The table whose channel that is; None: it is nobody's but the user's own.
 
-    Raises 42501 for a table that the user may not read, 42P01 and 0A000 where options say that a table
-    is meant, 22023.
+    Raises 42501 for a table that the user may not read, 0A000 for what has a name and no changes, 42P01 where
+    options say that a table is meant, 22023.
     """
     meant = False
     for name in channel_names.possible_tables(channel):
@@ -77,6 +79,12 @@ def find(sql: "SqlSession", channel: str) -> tuple[Table, TableName] | None:
                 )
             check_table(sql.user, Action.SELECT, found)
             return found, name
+        if found is not None or virtual_columns(name.schema, name.table) is not None:
+            kind = "a view" if found is not None else "a relation of the catalogue"
+            raise FeatureNotSupportedError(
+                f'channel "{channel}" is not supported',
+                detail=f"It has the name of {kind}, whose changes cannot be told.",
+            )
         meant = meant or name.means_a_table
     if meant:
         table = channel.partition("?")[0]

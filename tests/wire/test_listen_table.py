@@ -133,6 +133,10 @@ REFUSED = [
     ("{chat}.secret", "42501"),
     ("{chat}.secret?last_rows=5", "42501"),
     ("{chat}.secret?bad=%", "42501"),
+    ("{chat}.seen", "0A000"),
+    ("{chat}.seen?last_rows=5", "0A000"),
+    ("system.tables", "0A000"),
+    ("pg_catalog.pg_class?last_rows=5", "0A000"),
 ]
 
 
@@ -165,6 +169,7 @@ def test_what_could_not_be_told_is_not_acknowledged(server, alice, writer, table
             f"CREATE TABLE {chat}.secret (id int PRIMARY KEY)"
             " WITH (TYPE = 'SHARED', ACCESS_LEVEL = 'RESTRICTED')"
         )
+        root.execute(f"CREATE VIEW {chat}.seen AS SELECT id FROM {table}")
     with pytest.raises(psycopg.Error) as raised:
         listen(alice, name.format(m=table, chat=chat))
     assert raised.value.sqlstate == state

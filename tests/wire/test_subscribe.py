@@ -403,15 +403,23 @@ def last_words(client):
         last[channel.decode()] = json.loads(payload)
 
 
-def test_a_dropped_user_is_disconnected_with_the_reason(server, table):
+@pytest.mark.parametrize(
+    ("user", "statement", "why"),
+    [
+        ("gone", "DROP USER gone", "was dropped"),
+        ("barred", "ALTER USER barred NOLOGIN", "is not permitted to log in"),
+    ],
+)
+def test_a_user_who_is_no_more_is_disconnected_with_the_reason(server, table, user, statement, why):
     with server.root() as root:
-        root.execute(f"CREATE USER gone WITH PASSWORD '{PASSWORD}'")
-        with RawClient(server, "gone") as client:
+        root.execute(f"CREATE USER {user} WITH PASSWORD '{PASSWORD}'")
+        with RawClient(server, user) as client:
             client.simple(f'SUBSCRIBE TO {table}; LISTEN "{table}?snapshot=on"; LISTEN plain')
-            root.execute("DROP USER gone")
+            root.execute(statement)
             last, body = last_words(client)
             assert set(last) == {table, f"{table}?snapshot=on"}
             assert {(one["op"], one["code"]) for one in last.values()} == {("error", "57P01")}
+            assert all(one["message"].endswith(f"the role {why}") for one in last.values())
             assert b"57P01" in body
             assert client.closed_by_server()
 

@@ -80,8 +80,9 @@ def test_what_trim_has_taken_is_too_old(engine):
     commit(engine, b"d", system=[(meta_key(A, RETAINED), noted)])
     assert found(engine, Position(second - 1))[0] == (second, ["c"])
     for position in (Position(0), Position(first, 0), Position(second - 2)):
-        with pytest.raises(SnapshotTooOldError):
+        with pytest.raises(SnapshotTooOldError) as raised:
             found(engine, position)
+        assert raised.value.retained_from == second
 
 
 def test_what_a_crash_has_taken_is_too_old(tmp_path):
