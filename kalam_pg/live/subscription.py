@@ -217,12 +217,22 @@ class Subscription:
 
     def snapshot(self, rows: Sequence[Row]) -> Iterator[str]:
         """The objects of a snapshot's rows: their columns, then the key's, then `_seq`."""
-        width = len(self.query.columns)
+        show = self.show
         for row in rows:
+            self.delivered += 1
+            yield show(row)
+
+    @property
+    def show(self) -> Callable[[Row], str]:
+        """What makes an object of a snapshot's row, for all of this kind."""
+        encode, width = self._encoder.snapshot, len(self.query.columns)
+
+        def shown(row: Row) -> str:
             seq = row[-1]
             assert isinstance(seq, int)
-            self.delivered += 1
-            yield self._encoder.snapshot(seq, row[width:-1], row[:width])
+            return encode(seq, row[width:-1], row[:width])
+
+        return shown
 
     def _told(self, commit: Commit) -> Iterator[str]:
         """The objects of one commit; the last of them says so."""

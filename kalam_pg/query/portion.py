@@ -62,10 +62,11 @@ class RowPortion:
 
     @property
     def unpacker(self) -> "Callable[[bytes | memoryview], RowPortion]":
-        return _unpack_rows
+        return unpack_rows
 
 
-def _unpack_rows(data: bytes | memoryview) -> RowPortion:
+def unpack_rows(data: bytes | memoryview) -> RowPortion:
+    """What `RowPortion.pack` made bytes of."""
     rows: Sequence[Row] = marshal.loads(data)  # noqa: S302 -- what this process wrote, where nobody else can
     return RowPortion(rows)
 

@@ -285,6 +285,11 @@ class Taker:
         """The commit that the rows are as of, once it is known."""
         return (yield from self._read.begun(timeout_s))
 
+    @property
+    def is_there(self) -> bool:
+        """Whether all of it is: nobody makes it any more."""
+        return self._read.over
+
     def next(self, timeout_s: float) -> Steps[Piece | None]:
         """The next piece, the one before having been made use of; None: that was the last."""
         if self._has:

@@ -4,7 +4,7 @@ They join the hub first and read their snapshot then, as SUBSCRIBE does. What is
 whatever the session's own transaction has done or sees.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import STRIDE, Steps, run_async
+from kalam_pg.sessions import snapshots
 from kalam_pg.sql.statements_live import Subscribe, SubscribeOptions
 from kalam_pg.sql.subscribe_options import position
 from kalam_pg.sql.tree import OutputColumn
@@ -152,6 +153,12 @@ def _begin(
         made.subscriber.start(made.subscriber.seen(sql.database.engine.current))
         made.begin(None, _nobody)
         return
+    kind = snapshots.kind_of(sql, planned.query, made.subscriber.tablet, params, options)
+    if snapshots.rows_may_be_shared(kind, planned):
+        yield from _begin_shared(
+            sql, made, planned, params, (kind, options.last_rows), in_parts=in_parts
+        )
+        return
     # Of a transaction of its own: neither what this one sees nor what it has written counts.
     x = Execution(
         sql.database,
@@ -169,6 +176,30 @@ def _begin(
         x.close()
         raise
     made.begin(snapshot, x.close)
+
+
+def _begin_shared(
+    sql: "SqlSession",
+    made: LiveRows,
+    planned: PlannedSubscription,
+    params: Sequence[Value],
+    key: tuple[Hashable, int | None],
+    *,
+    in_parts: bool,
+) -> Steps[None]:
+    """The same with a snapshot that is read for all who ask for it, as of a commit of its own."""
+    context = replace(sql.context(params), params=tuple(params))
+    found = snapshots.rows(sql, planned, context, key, made.subscriber.tablet)
+    snapshot: RowSource = found
+    try:
+        made.subscriber.start((yield from found.taker.begun(found.timeout_s)))
+        if in_parts and not found.taker.is_there:
+            # Whoever pulls may take its time, and a read that is under way holds a view.
+            snapshot = Stored((yield from found.keep(sql.database.spills)))
+    except BaseException:
+        found.close()
+        raise
+    made.begin(snapshot, _nobody)
 
 
 def _read(

@@ -4,30 +4,54 @@ Two snapshots are the same when their tablet, bound query, parameters, limit, fo
 no commit has changed the tablet between them (`query.shared_reads`). A bound query holds the table as it is
 defined, and what depends on who asks or when is the same as nothing (`live.filter`); the tablet is the
 user's own, or everybody's who was found to have the right to it. So what is shared is what each would read.
+
+Shared is what each form can take as it is: messages (SUBSCRIBE), stored rows (COPY, cursors and endless
+results, which add columns of their own), objects (LISTEN).
 """
 
-from collections.abc import Sequence
+import marshal
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from catalog.model import TableKind, User
 from kalam_pg.engines.request import ResultStream, WireChunk
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.live.filter import LiveQuery, is_exact
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query import outcome
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.portion import RowPortion
+from kalam_pg.query.portion import Portion, RowPortion, unpack_rows
 from kalam_pg.query.prepare import PlannedSubscription
-from kalam_pg.query.shared_reads import Making, SharedRead
+from kalam_pg.query.row_source import RowSource
+from kalam_pg.query.shared_reads import Making, SharedRead, Taker
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import STRIDE, Steps, breathe, run_async
-from kalam_pg.rows.form import RowForm
+from kalam_pg.rows.form import RowForm, names_objects
+from kalam_pg.sql.statements_live import SubscribeOptions
 from storage.engine import WriteSet
-from storage.layout import Row
+from storage.ids import TabletId
+from storage.layout import Row, Value
 
 if TYPE_CHECKING:
     from kalam_pg.query.database import Database
     from kalam_pg.sessions.sql_session import SqlSession
+
+Encode = Callable[[Portion], bytes | memoryview]
+"""What of some rows is shared."""
+
+
+def kind_of(
+    sql: "SqlSession",
+    query: LiveQuery,
+    tablet: TabletId,
+    params: Sequence[Value],
+    options: SubscribeOptions,
+) -> Hashable:
+    """What subscriptions that show the same have in common; None: this one is like no other."""
+    if query.tree is None or not all(map(is_exact, params)):
+        return None
+    return (tablet, query.tree, tuple(params), (sql.settings.types, options.bigint, options.old))
 
 
 def may_be_shared(sql: "SqlSession", planned: PlannedSubscription, form: RowForm) -> bool:
@@ -56,7 +80,15 @@ def read(
     """
     # Its own: it may go on when this statement has ended.
     context = replace(x.context, params=tuple(x.context.params))
-    snapshot = _Snapshot(x.database, planned, x.user, context, form, last_rows is not None)
+    snapshot = _Snapshot(
+        x.database,
+        planned,
+        x.user,
+        context,
+        form,
+        last_rows is not None,
+        lambda portion: portion.messages(form),
+    )
     # The kind has the settings that its text depends on, and the columns.
     key = object() if made.kind is None else (made.kind, last_rows, form.formats)
     taker = x.own(
@@ -67,16 +99,97 @@ def read(
     return Result("SUBSCRIBE", None, planned.columns, shared=taker)
 
 
+def rows_may_be_shared(kind: Hashable, planned: PlannedSubscription) -> bool:
+    """Whether `rows` and `objects` can be had of a subscription that reads what is committed."""
+    return (
+        kind is not None
+        and planned.query.table.kind is not TableKind.STREAM
+        and not names_objects(planned.columns)
+    )
+
+
+def rows(
+    sql: "SqlSession",
+    planned: PlannedSubscription,
+    context: EvalContext,
+    key: tuple[Hashable, int | None],
+    tablet: TabletId,
+) -> "SharedRows":
+    """The rows of a snapshot, oldest first, `_seq` as their last value.
+
+    key: the subscription's kind, and how many rows of the newest at most.
+    """
+    snapshot = _Snapshot(
+        sql.database, planned, sql.user, context, None, key[1] is not None, _packed
+    )
+    asked = sql.database.shared_reads.ask((*key, "rows"), tablet, sql.user.id, snapshot.make)
+    return SharedRows(asked, int(sql.settings["statement_timeout"]) / 1000.0)
+
+
+def objects(
+    sql: "SqlSession",
+    planned: PlannedSubscription,
+    context: EvalContext,
+    key: tuple[Hashable, int | None],
+    made: Subscription,
+) -> Taker:
+    """The objects of a snapshot's rows, oldest first: `unpacked` makes texts of each piece. key: as above."""
+    show = made.show  # Not `made`: the read may be there longer.
+
+    def packed(portion: Portion) -> bytes:
+        return marshal.dumps(list(map(show, portion.rows())))
+
+    snapshot = _Snapshot(sql.database, planned, sql.user, context, None, key[1] is not None, packed)
+    tablet = made.subscriber.tablet
+    return sql.database.shared_reads.ask((*key, "objects"), tablet, sql.user.id, snapshot.make)
+
+
+def unpacked(data: bytes | memoryview) -> list[str]:
+    """The texts of a piece of `objects`."""
+    texts: list[str] = marshal.loads(data)  # noqa: S302 -- what this process wrote
+    return texts
+
+
+def _packed(portion: Portion) -> bytes:
+    return RowPortion(portion.rows()).pack()
+
+
+class SharedRows(RowSource):
+    """Stored rows of a read that others may take too.
+
+    taker: closed with it. timeout_s: how long the next piece may take, 0: for ever.
+    """
+
+    __slots__ = ("taker", "timeout_s")
+
+    def __init__(self, taker: Taker, timeout_s: float) -> None:
+        super().__init__()
+        self.taker = taker
+        self.timeout_s = timeout_s
+
+    def next_portion(self) -> Steps[Portion | None]:
+        piece = yield from self.taker.next(self.timeout_s)
+        return None if piece is None else unpack_rows(piece.data)
+
+    def close(self) -> None:
+        self.taker.close()
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """How a snapshot is made. newest_first: so `planned` has the rows; oldest first is how they are told."""
+    """How a snapshot is made.
+
+    form: of DataRow messages, None where something else is shared. newest_first: so `planned` has the rows;
+    oldest first is how they are told. encode: what is shared of some rows.
+    """
 
     database: "Database"
     planned: PlannedSubscription
     user: User
     context: EvalContext
-    form: RowForm
+    form: RowForm | None
     newest_first: bool
+    encode: Encode
 
     def make(self, shared: SharedRead) -> Making:
         """The rows as of one commit, which is durable."""
@@ -104,7 +217,7 @@ class _Snapshot:
             yield from shared.add(result.messages, result.count or 0)
         elif result.source is not None and not self.newest_first:
             while len(portion := (yield from result.source.take(STRIDE))):
-                yield from shared.add(portion.messages(self.form), len(portion))
+                yield from shared.add(self.encode(portion), len(portion))
         else:
             rows = result.rows
             if result.source is not None:
@@ -116,7 +229,7 @@ class _Snapshot:
             if start:
                 yield from breathe()
             portion = RowPortion(rows[start : start + STRIDE])
-            yield from shared.add(portion.messages(self.form), len(portion))
+            yield from shared.add(self.encode(portion), len(portion))
 
 
 async def _next_chunk(stream: ResultStream) -> WireChunk | None:

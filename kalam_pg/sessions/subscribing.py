@@ -16,7 +16,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.alike import Alike
 from kalam_pg.live.commits import Position
-from kalam_pg.live.filter import LiveQuery, is_exact
+from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.live.subscriber import Subscriber
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
@@ -142,8 +142,7 @@ def join(
     form = (sql.settings.types, options.bigint, options.old)
     written = None if query.tree is None else (query.tree, form)
     encoder = database.live_queries.kinds.encoder(written, lambda: _encoder(sql, query, options))
-    may_share = query.tree is not None and all(map(is_exact, params))
-    kind = (tablet, query.tree, tuple(params), form) if may_share else None
+    kind = snapshots.kind_of(sql, query, tablet, params, options)
     alike = database.live_queries.kinds.of(kind)
     if alike.query is None:
         alike.query = query

@@ -26,7 +26,7 @@ from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import subscribing
+from kalam_pg.sessions import snapshots, subscribing
 from kalam_pg.sql import channel_names
 from kalam_pg.sql.channel_names import BYTES_MAX, ChannelQuery, TableName
 from storage.errors import KalamError
@@ -44,14 +44,15 @@ Tell = Callable[[Iterable[str]], Steps[None]]
 class TableStream(Subscription):
     """What a LISTEN on a table has opened.
 
-    rows: what is to be told first, None if nothing is, or is any more. newest: these come newest first.
+    rows: what is to be told first, None if nothing is, or is any more. last_rows: only so many of the newest,
+    which `rows` has newest first.
     fresh: the client may not know yet that it listens.
     """
 
-    __slots__ = ("fresh", "newest", "rows")
+    __slots__ = ("fresh", "last_rows", "rows")
 
     fresh: bool
-    newest: bool
+    last_rows: int | None
     rows: PlannedSubscription | None
 
     def tell(self, commit: Commit) -> bool:
@@ -121,7 +122,7 @@ def _listen(sql: "SqlSession", channel: str, table: Table, name: TableName, sinc
     planned = _planned(sql, query)
     about = subscribing.about_it(sql, "listen", channel)
     made = TableStream(channel, about, **subscribing.join(sql, planned.query, query.options))
-    made.fresh, made.newest, made.rows = True, query.options.last_rows is not None, None
+    made.fresh, made.last_rows, made.rows = True, query.options.last_rows, None
     asking.opens(made)
     subscribing.told_later(sql, channel)
     if not subscribing.begin(sql, made, query.options):
@@ -148,6 +149,9 @@ def tell_rows(sql: "SqlSession", stream: TableStream, tell: Tell) -> Steps[None]
     """Tell the snapshot of a stream, read in a transaction of its own. What it raises ends the stream."""
     planned, stream.rows = stream.rows, None
     assert planned is not None
+    if snapshots.rows_may_be_shared(stream.kind, planned):
+        yield from _tell_shared(sql, stream, planned, tell)
+        return
     database = sql.database
     transaction = Transaction(database.now_us())
     x = Execution(database, transaction, sql.user, stream.context)
@@ -155,7 +159,9 @@ def tell_rows(sql: "SqlSession", stream: TableStream, tell: Tell) -> Steps[None]
     try:
         stream.subscriber.check()
         result = yield from x.answer(
-            subscribing.read(x, planned, stream.subscriber, newest_first=stream.newest)
+            subscribing.read(
+                x, planned, stream.subscriber, newest_first=stream.last_rows is not None
+            )
         )
         seq = stream.subscriber.seen(x.view)
         yield from tell([payload.reset(seq)])
@@ -166,6 +172,30 @@ def tell_rows(sql: "SqlSession", stream: TableStream, tell: Tell) -> Steps[None]
     finally:
         x.close()
         outcome.rollback(database, transaction)
+
+
+def _tell_shared(
+    sql: "SqlSession", stream: TableStream, planned: PlannedSubscription, tell: Tell
+) -> Steps[None]:
+    """The same of a snapshot that is read, and made objects of, for all who ask for it."""
+    stream.context.now_us = stream.context.statement_us = sql.database.now_us()
+    key = (stream.kind, stream.last_rows)
+    taker = snapshots.objects(sql, planned, stream.context, key, stream)
+    try:
+        stream.subscriber.check()
+        seq = yield from taker.begun(0.0)
+        stream.subscriber.start(seq)
+        piece = yield from taker.next(0.0)  # Nobody forgets anything for one that cannot be read.
+        yield from tell([payload.reset(seq)])
+        while piece is not None:
+            yield from tell(snapshots.unpacked(piece.data))
+            stream.delivered += piece.rows
+            piece = yield from taker.next(0.0)
+        yield from tell([payload.ready(seq)])
+    except Exception as exc:  # noqa: BLE001 -- it costs this stream
+        yield from tell([stream.end(known(exc))])
+    finally:
+        taker.close()
 
 
 def _tell_all(stream: TableStream, result: Result, tell: Tell) -> Steps[None]:

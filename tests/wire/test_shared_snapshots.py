@@ -10,11 +10,28 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.wire.followers import ByCopy, ByFetch, ByResult, Follower
 from tests.wire.raw import SYNC, RawClient, bind, execute, parse, query
 from tests.wire.test_lock_faults import cancel
 
 ROWS = 800
 """So many that a worker reads them."""
+
+
+class ByListen(Follower):
+    """Form 4, with a snapshot; its objects as the rows of the others."""
+
+    def read(self, statement):
+        table = statement.split()[2]
+        self.client.send(query(f'LISTEN "{table}?snapshot=true"'))
+        self.answered("CZ")
+        while True:
+            kind, body = self.client.receive()
+            assert kind == "A"
+            one = json.loads(body[4:].split(b"\0")[1])
+            if one["op"] in ("insert", "delete"):
+                row = one.get("row") or one["old"]
+                yield one.get("seq"), one["op"], None, *one["key"], row["room"], row["body"]
 
 
 @pytest.fixture
@@ -100,6 +117,32 @@ def test_many_who_ask_at_once_while_it_changes_have_all_of_it(server, clients, t
             else:
                 rows[key] = one["row"]["body"]
         assert rows == right
+
+
+@pytest.mark.parametrize("form", [ByCopy, ByFetch, ByResult, ByListen])
+def test_every_form_has_all_of_it_too(server, writer, table, form):
+    fill(writer, table, "0, 'old'")
+    with ExitStack() as stack:
+        followers = []
+        for number in range(6):
+            follower = stack.enter_context(form(server, "alice", table))
+            followers.append((follower, follower.next(1)))
+            if number % 2:
+                # What comes now is in a later snapshot, and a change for those before.
+                writer.execute(f"INSERT INTO {table} VALUES ({ROWS + number}, 1, 'new')")
+                writer.execute(f"DELETE FROM {table} WHERE id = {number}")
+        writer.execute(f"INSERT INTO {table} VALUES (-1, 0, 'the end')")
+        right = {str(k): b for k, b in writer.execute(f"SELECT id, body FROM {table}")}
+        for follower, first in followers:
+            rows, told = {}, [*first]
+            while "-1" not in rows:
+                _, op, _, key, _, body = told.pop() if told else follower.next(1)[0]
+                assert (key in rows) == (op != "insert")
+                if op == "delete":
+                    del rows[key]
+                else:
+                    rows[key] = body
+            assert rows == right
 
 
 def test_one_text_shows_each_user_their_own_rows(server, clients, table):
