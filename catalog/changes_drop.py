@@ -15,7 +15,7 @@ from catalog.errors import (
     InvalidSchemaNameError,
     WrongObjectTypeError,
 )
-from catalog.model import Column, Namespace, Relation, Table, UserType, View
+from catalog.model import Column, Constraint, Namespace, Relation, Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted, user_types_of
 
@@ -36,7 +36,20 @@ class TypedColumn:
         return self.table.id
 
 
-Droppable = Namespace | Table | View | UserType | TypedColumn
+@dataclass(frozen=True, slots=True)
+class Referring:
+    """A FOREIGN KEY, which depends on the table that it refers to."""
+
+    table: Table
+    constraint: Constraint
+
+    @property
+    def id(self) -> int:
+        """The constraint's."""
+        return self.constraint.id
+
+
+Droppable = Namespace | Table | View | UserType | TypedColumn | Referring
 
 
 def drop_namespaces(
@@ -157,6 +170,10 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
         for read in view.reads:
             readers.setdefault(read, []).append(view)
     for table in snapshot.tables.values():
+        for constraint in table.constraints:
+            refers = constraint.reference
+            if refers is not None and refers.table != table.id:
+                readers.setdefault(refers.table, []).append(Referring(table, constraint))
         for column in table.columns:
             for made in (*user_types_of(column.type), column.domain):
                 readers.setdefault(made, []).append(TypedColumn(table, column))
@@ -168,7 +185,7 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
         if _address(one) in seen:
             return  # Also a view that was replaced by one that reads itself.
         seen.add(_address(one))
-        below = [] if isinstance(one, TypedColumn) else readers.get(one.id, [])
+        below = [] if isinstance(one, TypedColumn | Referring) else readers.get(one.id, [])
         if isinstance(one, Namespace):
             below = [*snapshot.relations_in(one.name), *snapshot.types_in(one.name)]
         for other in sorted(below, key=lambda d: (-d.id, _address(d)[1])):
@@ -177,11 +194,11 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
 
     for one in named:
         visit(_Dependent(one, one))
-    # A column goes with its table.
+    # A column or constraint goes with its table.
     return [
         d
         for d in found[::-1]
-        if not isinstance(d.object, TypedColumn) or _address(d.object.table) not in seen
+        if not isinstance(d.object, TypedColumn | Referring) or _address(d.object.table) not in seen
     ]
 
 
@@ -197,6 +214,9 @@ def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) ->
     if isinstance(one, TypedColumn):
         table = described(one.table, snapshot, search_path)
         return f"column {one.column.name} of {table}"
+    if isinstance(one, Referring):
+        table = described(one.table, snapshot, search_path)
+        return f"constraint {quoted(one.constraint.name)} on {table}"
     if isinstance(one, UserType):
         found = snapshot.find_type("", one.name, search_path) is one
         return f"type {'' if found else one.namespace + '.'}{quoted(one.name)}"
@@ -259,6 +279,11 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
         elif isinstance(one, UserType):
             del types[one.id]
             puts.append((codec.type_key(one.id), None))
+        elif isinstance(one, Referring):
+            there = tables[one.table.id]
+            left = tuple(c for c in there.constraints if c.id != one.id)
+            tables[there.id] = replace(there, constraints=left)
+            puts += table_puts(there, tables[there.id])
         elif isinstance(one, Table):
             dropped.append(tables.pop(one.id))
             puts += table_puts(one, None)

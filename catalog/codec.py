@@ -15,6 +15,7 @@ import msgspec
 from catalog.model import (
     Column,
     Constraint,
+    ForeignKey,
     Grant,
     Index,
     IndexKey,
@@ -164,6 +165,25 @@ def decode_namespace(data: bytes) -> Namespace:
     return Namespace(i[0], i[1], i[2], i[3], i[4], _read_grants(i[5]))
 
 
+def _reference(constraint: Constraint) -> list[Any]:
+    r = constraint.reference
+    assert r is not None
+    return [
+        *(constraint.id, r.table, r.columns, r.index, r.on_update, r.on_delete, r.match),
+        *(r.set_columns, r.deferrable, r.deferred),
+    ]
+
+
+def _read_constraints(
+    items: list[list[Any]], references: list[list[Any]]
+) -> tuple[Constraint, ...]:
+    refers = {
+        i[0]: ForeignKey(i[1], tuple(i[2]), i[3], i[4], i[5], i[6], tuple(i[7]), i[8], i[9])
+        for i in references
+    }
+    return tuple(Constraint(c[0], c[1], c[2], tuple(c[3]), c[4], refers.get(c[0])) for c in items)
+
+
 def _index(index: Index) -> list[Any]:
     x = index
     keys = [
@@ -201,6 +221,7 @@ def encode_table(table: Table) -> bytes:
             "created_at_us": t.created_at_us,
             "comment": t.comment,
             "next_column": t.next_column,
+            "references": [_reference(c) for c in t.constraints if c.reference is not None],
             "indexes": [_index(index) for index in t.indexes],
         }
     )
@@ -218,9 +239,7 @@ def decode_table(data: bytes, types: Types = by_oid) -> Table:
         kind=TableKind(i["kind"]),
         columns=columns,
         primary_key=primary_key,
-        constraints=tuple(
-            Constraint(c[0], c[1], c[2], tuple(c[3]), c[4]) for c in i["constraints"]
-        ),
+        constraints=_read_constraints(i["constraints"], i.get("references", ())),
         options=TableOptions(**i["options"]),
         layout=layout_of(columns, primary_key, i["version"]),
         owner=i["owner"],

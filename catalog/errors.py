@@ -126,6 +126,12 @@ class DuplicateSchemaError(KalamError):
     sqlstate = "42P06"
 
 
+class InvalidForeignKeyError(KalamError):
+    """invalid_foreign_key: no key of the other table is what a foreign key refers to."""
+
+    sqlstate = "42830"
+
+
 class DatatypeMismatchError(KalamError):
     """datatype_mismatch: an expression has the wrong type for its place."""
 
@@ -246,6 +252,12 @@ class NotNullViolationError(KalamError):
     """not_null_violation: NULL in a NOT NULL column."""
 
     sqlstate = "23502"
+
+
+class ForeignKeyViolationError(KalamError):
+    """foreign_key_violation: a row refers to one that is not there."""
+
+    sqlstate = "23503"
 
 
 class UniqueViolationError(KalamError):
@@ -557,6 +569,12 @@ class StatementTooComplexError(KalamError):
     """statement_too_complex: the statement is too deep or too long to run."""
 
     sqlstate = "54001"
+
+
+class InvalidObjectDefinitionError(KalamError):
+    """invalid_object_definition: an expression that an index or a generated column cannot have."""
+
+    sqlstate = "42P17"
 
 
 class TooManyColumnsError(KalamError):

@@ -89,14 +89,38 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """What a FOREIGN KEY refers to, and what it does.
+
+    table: id of the table referred to; columns: ids of its columns; index: of the unique index that finds
+    them, 0: they are the primary key. on_update, on_delete: "a" no action, "r" restrict, "c" cascade, "n" set
+    null, "d" set default. match: "s" simple, "f" full. set_columns: of ON DELETE SET …, () for all.
+    """
+
+    table: int
+    columns: tuple[int, ...]
+    index: int
+    on_update: str = "a"
+    on_delete: str = "a"
+    match: str = "s"
+    set_columns: tuple[int, ...] = ()
+    deferrable: bool = False
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Constraint:
-    """kind: "p" primary key, "u" unique, "c" check. columns are column ids. check is SQL text."""
+    """kind: "p" primary key, "u" unique, "c" check, "f" foreign key (`reference`).
+
+    columns are column ids. check is SQL text.
+    """
 
     id: int
     name: str
     kind: str
     columns: tuple[int, ...] = ()
     check: str = ""
+    reference: ForeignKey | None = None
 
 
 @dataclass(frozen=True, slots=True)

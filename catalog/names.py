@@ -1,16 +1,16 @@
 """Names that PostgreSQL makes up for constraints: `t_pkey`, `t_col_key`, `t_col_check`."""
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 
 NAME_BYTES = 63
 """NAMEDATALEN - 1."""
 
-_LABELS = {"p": "pkey", "u": "key", "c": "check"}
+_LABELS = {"p": "pkey", "u": "key", "c": "check", "f": "fkey"}
 
 
 def constraint_name(table: str, kind: str, columns: Sequence[str], taken: Container[str]) -> str:
-    """A name for a constraint of `kind` ("p" | "u" | "c") that is not in `taken`.
+    """A name for a constraint of `kind` ("p" | "u" | "c" | "f") that is not in `taken`.
 
     The columns of a key all come in the name, of a check only if it mentions exactly one.
     """
@@ -20,12 +20,17 @@ def constraint_name(table: str, kind: str, columns: Sequence[str], taken: Contai
         middle = columns[0] if len(columns) == 1 else ""
     else:
         middle = "_".join(columns)
-    label = _LABELS[kind]
-    name = object_name(table, middle, label)
-    number = 0
-    while name in taken:
+    return numbered(
+        lambda label: object_name(table, middle, label), _LABELS[kind], lambda name: name in taken
+    )
+
+
+def numbered(make: Callable[[str], str], label: str, taken: Callable[[str], bool]) -> str:
+    """The first name that is not taken: with the label, or with label1, label2 …."""
+    name, number = make(label), 0
+    while taken(name):
         number += 1
-        name = object_name(table, middle, f"{label}{number}")
+        name = make(f"{label}{number}")
     return name
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from catalog.indexes import entry_table
-from catalog.model import Namespace, Relation, Table, UserType, View
+from catalog.model import Constraint, Namespace, Relation, Table, UserType, View
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
@@ -41,6 +41,9 @@ class Snapshot:
     _index_names: dict[tuple[str, str], Table] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _referring: dict[int, list[tuple[Table, Constraint]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     _entries: dict[int, Table] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +53,9 @@ class Snapshot:
             for constraint in table.constraints:
                 if constraint.kind == "p":
                     index_names[table.namespace, constraint.name] = table
+                elif constraint.reference is not None:
+                    referring = self._referring.setdefault(constraint.reference.table, [])
+                    referring.append((table, constraint))
             for index in table.indexes:
                 index_names[table.namespace, index.name] = table
                 if index.unique:
@@ -97,6 +103,14 @@ class Snapshot:
     def table_by_id(self, table_id: int) -> Table | None:
         """The table with that id, which may be that of an index's entries."""
         return self.tables.get(table_id) or self._entries.get(table_id)
+
+    def referring_to(self, table_id: int) -> Sequence[tuple[Table, Constraint]]:
+        """The FOREIGN KEYs that refer to a table, each with its own; in the order of their ids."""
+        return sorted(self._referring.get(table_id, ()), key=lambda pair: pair[1].id)
+
+    def indexed_by(self, namespace: str, name: str) -> Table | None:
+        """The table whose index has that name; indexes share their names with relations."""
+        return self._index_names.get((namespace, name))
 
     def is_taken(self, namespace: str, name: str) -> bool:
         """Whether a relation or an index has that name."""

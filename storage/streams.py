@@ -77,6 +77,10 @@ class StreamRegistry:
             tablet.configure(limits)
         return tablet
 
+    def ids(self) -> list[TabletId]:
+        """Every tablet that holds anything."""
+        return list(self._filled)
+
     def find(self, tablet_id: TabletId) -> StreamTablet | None:
         """The tablet, if its table was used since the start and is not dropped."""
         limits = self._limits.get(tablet_id.table)

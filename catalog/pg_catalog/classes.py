@@ -5,7 +5,7 @@
 from collections.abc import Iterator, Mapping
 
 from catalog.indexes import indexes_of
-from catalog.model import Index, Table, View
+from catalog.model import Constraint, Index, Table, View
 from catalog.names import key_name
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation
@@ -233,8 +233,31 @@ def pg_constraint(visible: Visible) -> Iterator[Values]:
                 "connoinherit": c.kind != "c",
                 "conkey": c.columns or None,
                 "conbin": c.check or None,
+                **_reference(visible, c),
             }
     yield from domain_constraints(visible)
+
+
+def _reference(visible: Visible, constraint: Constraint) -> Values:
+    """What pg_constraint has of a FOREIGN KEY."""
+    refers = constraint.reference
+    if refers is None:
+        return {}
+    parent = visible.relations_by_oid.get(oids.table_oid(refers.table))
+    index = refers.index
+    if not index and isinstance(parent, Table):
+        index = next((c.id for c in parent.constraints if c.kind == "p"), 0)
+    return {
+        "condeferrable": refers.deferrable,
+        "condeferred": refers.deferred,
+        "confrelid": oids.table_oid(refers.table),
+        "conindid": oids.constraint_oid(refers.table, index) if index else 0,
+        "confupdtype": refers.on_update,
+        "confdeltype": refers.on_delete,
+        "confmatchtype": refers.match,
+        "confkey": refers.columns,
+        "confdelsetcols": refers.set_columns or None,
+    }
 
 
 def pg_description(visible: Visible) -> Iterator[Values]:

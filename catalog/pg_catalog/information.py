@@ -4,10 +4,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.model import Column, Table, View
+from catalog.model import Column, ForeignKey, Table, View
+from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
 from catalog.pg_catalog.text import check_definition, view_definition
-from catalog.pg_catalog.visible import Visible, constraints, keys
+from catalog.pg_catalog.visible import Visible, constraints
 from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
 from catalog.types.table import PgType
@@ -168,7 +169,7 @@ def _size(column: Column) -> dict[str, Value]:
 
 
 def table_constraints(visible: Visible) -> Iterator[Values]:
-    words = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK"}
+    words = {"p": "PRIMARY KEY", "u": "UNIQUE", "c": "CHECK", "f": "FOREIGN KEY"}
     for table in visible.tables:
         for c in constraints(table):
             yield {
@@ -179,11 +180,15 @@ def table_constraints(visible: Visible) -> Iterator[Values]:
                 "table_schema": table.namespace,
                 "table_name": table.name,
                 "constraint_type": words[c.kind],
-                "is_deferrable": "NO",
-                "initially_deferred": "NO",
+                "is_deferrable": _yes(c.reference is not None and c.reference.deferrable),
+                "initially_deferred": _yes(c.reference is not None and c.reference.deferred),
                 "enforced": "YES",
                 **({"nulls_distinct": "YES"} if c.kind == "u" and _HAS_NULLS_DISTINCT else {}),
             }
+
+
+def _yes(what: bool) -> str:
+    return "YES" if what else "NO"
 
 
 _HAS_NULLS_DISTINCT = any(
@@ -195,7 +200,7 @@ _HAS_NULLS_DISTINCT = any(
 def key_column_usage(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         names = {c.id: c.name for c in table.columns}
-        for key in keys(table):
+        for key in (c for c in constraints(table) if c.kind != "c"):
             for number, column_id in enumerate(key.columns, 1):
                 yield {
                     "constraint_catalog": visible.database,
@@ -206,19 +211,70 @@ def key_column_usage(visible: Visible) -> Iterator[Values]:
                     "table_name": table.name,
                     "column_name": names[column_id],
                     "ordinal_position": number,
+                    "position_in_unique_constraint": None
+                    if key.reference is None
+                    else _place(visible, key.reference, number),
                 }
+
+
+def _place(visible: Visible, refers: ForeignKey, number: int) -> int | None:
+    """Where the n-th referenced column stands in the key that it belongs to."""
+    found = _referenced(visible, refers)
+    return None if found is None else found[1].index(refers.columns[number - 1]) + 1
+
+
+def _referenced(visible: Visible, refers: ForeignKey) -> tuple[Table, tuple[int, ...], str] | None:
+    """The table that a FOREIGN KEY refers to, with the columns and the name of the key."""
+    parent = visible.relations_by_oid.get(oids.table_oid(refers.table))
+    if not isinstance(parent, Table):
+        return None
+    for c in parent.constraints:
+        if c.id == refers.index or (not refers.index and c.kind == "p"):
+            return parent, c.columns, c.name
+    for index in parent.indexes:
+        if index.id == refers.index:
+            return parent, tuple(key.column for key in index.keys), ""
+    return None
+
+
+def referential_constraints(visible: Visible) -> Iterator[Values]:
+    words = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+    for table in visible.tables:
+        for c in constraints(table):
+            refers = c.reference
+            if refers is None:
+                continue
+            found = _referenced(visible, refers)
+            yield {
+                "constraint_catalog": visible.database,
+                "constraint_schema": table.namespace,
+                "constraint_name": c.name,
+                "unique_constraint_catalog": visible.database if found else None,
+                "unique_constraint_schema": found[0].namespace if found else None,
+                "unique_constraint_name": found[2] or None if found else None,
+                "match_option": "FULL" if refers.match == "f" else "NONE",
+                "update_rule": words[refers.on_update],
+                "delete_rule": words[refers.on_delete],
+            }
 
 
 def constraint_column_usage(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         names = {c.id: c.name for c in table.columns}
         for c in constraints(table):
-            for column_id in c.columns:
+            used, named, ids = table, names, c.columns
+            if c.reference is not None:
+                found = _referenced(visible, c.reference)
+                if found is None:
+                    continue
+                used, ids = found[0], c.reference.columns
+                named = {column.id: column.name for column in used.columns}
+            for column_id in ids:
                 yield {
                     "table_catalog": visible.database,
-                    "table_schema": table.namespace,
-                    "table_name": table.name,
-                    "column_name": names[column_id],
+                    "table_schema": used.namespace,
+                    "table_name": used.name,
+                    "column_name": named[column_id],
                     "constraint_catalog": visible.database,
                     "constraint_schema": table.namespace,
                     "constraint_name": c.name,

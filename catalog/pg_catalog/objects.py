@@ -172,12 +172,19 @@ class CatalogObjects:
 
     def _constraint(self, oid: int, pretty: bool = False) -> str | None:
         found = self._visible.keys_by_oid.get(oid)
-        if found is not None:
-            return constraint_definition(*found, pretty=pretty)
-        for _, check in domain_checks(self._visible):
-            if check.oid == oid:
-                return f"CHECK (({check.check}))" + ("" if check.valid else " NOT VALID")
-        return None
+        if found is None:
+            for _, check in domain_checks(self._visible):
+                if check.oid == oid:
+                    return f"CHECK (({check.check}))" + ("" if check.valid else " NOT VALID")
+            return None
+        table, constraint = found
+        parent, bare = None, True
+        if constraint.reference is not None:
+            place = oids.table_oid(constraint.reference.table)
+            there = self._visible.relations_by_oid.get(place)
+            parent = there if isinstance(there, Table) else None
+            bare = self.is_visible(place) is True
+        return constraint_definition(table, constraint, parent, bare=bare, pretty=pretty)
 
     def _index(self, oid: int, column: int = 0, pretty: bool = False) -> str | None:
         found = self._visible.indexes_by_oid.get(oid)
@@ -186,7 +193,7 @@ class CatalogObjects:
         table, index, _ = found
         if not column:
             return index_definition(table, index, pretty=pretty)
-        return index_column(table, index, column)
+        return index_column(table, index, column, pretty=pretty)
 
     def _view(self, relation: int | str, _pretty: bool | int = False) -> str | None:
         oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)

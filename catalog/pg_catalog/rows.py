@@ -46,6 +46,7 @@ _MAKERS = _makers(
     information.constraint_column_usage,
     information.information_schema_catalog_name,
     information.key_column_usage,
+    information.referential_constraints,
     information.schemata,
     information.table_constraints,
     information.tables,

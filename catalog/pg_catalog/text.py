@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from catalog.indexes import index_of
-from catalog.model import Constraint, Index, IndexKey, Table, View
+from catalog.model import Constraint, ForeignKey, Index, IndexKey, Table, View
 
 _CALL = re.compile(r"[a-z_][a-z0-9_]*\([^()]*\)\Z")
 """An expression that an index has without parentheses around it: a call of a function."""
@@ -43,10 +43,22 @@ def qualified(schema: str, name: str) -> str:
     return f"{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
-def constraint_definition(table: Table, constraint: Constraint, *, pretty: bool = False) -> str:
-    """pg_get_constraintdef."""
+_ACTIONS = {"r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
+
+
+def constraint_definition(
+    table: Table,
+    constraint: Constraint,
+    parent: Table | None = None,
+    *,
+    bare: bool = True,
+    pretty: bool = False,
+) -> str:
+    """pg_get_constraintdef. parent: what a FOREIGN KEY refers to; bare: its name alone means it."""
     if constraint.kind == "c":
         return check_definition(constraint, pretty=pretty)
+    if constraint.reference is not None:
+        return _reference(table, constraint, constraint.reference, parent, bare=bare)
     word = {"p": "PRIMARY KEY", "u": "UNIQUE"}[constraint.kind]
     index = index_of(constraint, table)
     if index is not None and not index.nulls_distinct:
@@ -55,6 +67,27 @@ def constraint_definition(table: Table, constraint: Constraint, *, pretty: bool 
         "" if index is None or not index.include else f" INCLUDE ({_names(table, index.include)})"
     )
     return f"{word} ({_names(table, constraint.columns)}){included}"
+
+
+def _reference(
+    table: Table, constraint: Constraint, refers: ForeignKey, parent: Table | None, *, bare: bool
+) -> str:
+    text = f"FOREIGN KEY ({_names(table, constraint.columns)}) REFERENCES "
+    if parent is None:
+        return f"{text}-"
+    name = quote_identifier(parent.name) if bare else qualified(parent.namespace, parent.name)
+    text += f"{name}({_names(parent, refers.columns)})"
+    if refers.match == "f":
+        text += " MATCH FULL"
+    if refers.on_update in _ACTIONS:
+        text += f" ON UPDATE {_ACTIONS[refers.on_update]}"
+    if refers.on_delete in _ACTIONS:
+        text += f" ON DELETE {_ACTIONS[refers.on_delete]}"
+    if refers.set_columns:
+        text += f" ({_names(table, refers.set_columns)})"
+    if refers.deferrable:
+        text += " DEFERRABLE"
+    return text + " INITIALLY DEFERRED" if refers.deferred else text
 
 
 def check_definition(constraint: Constraint, *, pretty: bool = False) -> str:
@@ -66,26 +99,26 @@ def index_definition(table: Table, index: Index, *, pretty: bool = False) -> str
     """pg_get_indexdef. pretty leaves out the schema, and the parentheses around the condition."""
     of = quote_identifier(table.name) if pretty else qualified(table.namespace, table.name)
     unique = "UNIQUE " if index.unique else ""
-    keys = ", ".join(_index_key(table, key) for key in index.keys)
+    keys = ", ".join(_index_key(table, key, pretty=pretty) for key in index.keys)
     text = f"CREATE {unique}INDEX {quote_identifier(index.name)} ON {of} USING btree ({keys})"
     if index.include:
         text += f" INCLUDE ({_names(table, index.include)})"
     if not index.nulls_distinct:
         text += " NULLS NOT DISTINCT"
     if index.where:
-        text += f" WHERE {index.where}" if pretty else f" WHERE ({index.where})"
+        text += f" WHERE {_bare(index.where) if pretty else index.where}"
     return text
 
 
-def index_column(table: Table, index: Index, number: int) -> str:
+def index_column(table: Table, index: Index, number: int, *, pretty: bool = False) -> str:
     """What the n-th column of an index is, without how it is sorted; "" when there is none."""
-    columns = [_key_text(table, key) for key in index.keys]
+    columns = [_key_text(table, key, pretty=pretty) for key in index.keys]
     columns += [_names(table, (column,)) for column in index.include]
     return columns[number - 1] if 0 < number <= len(columns) else ""
 
 
-def _index_key(table: Table, key: IndexKey) -> str:
-    text = _key_text(table, key)
+def _index_key(table: Table, key: IndexKey, *, pretty: bool) -> str:
+    text = _key_text(table, key, pretty=pretty)
     if key.opclass:
         text += f" {key.opclass}"
     if key.descending:
@@ -95,10 +128,22 @@ def _index_key(table: Table, key: IndexKey) -> str:
     return text
 
 
-def _key_text(table: Table, key: IndexKey) -> str:
+def _key_text(table: Table, key: IndexKey, *, pretty: bool) -> str:
     if key.column:
         return _names(table, (key.column,))
-    return key.expression if _CALL.match(key.expression) else f"({key.expression})"
+    if _CALL.match(key.expression):
+        return key.expression
+    return f"({_bare(key.expression) if pretty else key.expression})"
+
+
+def _bare(text: str) -> str:
+    """An expression without the parentheses around all of it."""
+    depth = 0
+    for at, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if not depth:
+            return text[1:-1] if text.startswith("(") and at == len(text) - 1 else text
+    return text
 
 
 def view_definition(view: View) -> str:

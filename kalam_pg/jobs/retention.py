@@ -258,7 +258,11 @@ async def find_orphans(database: Database) -> list[TabletId]:
         raise errors[0]
     # After the look: who has written before it has its table in the catalog now, or has lost it.
     catalog = database.catalog
-    missing = [t for t in candidates if catalog.table_by_id(t.table) is None]
+    missing = [
+        t
+        for t in candidates
+        if catalog.table_by_id(t.table) is None and t.table not in database.building
+    ]
     # The disk has the last word: a definition may be committed and not yet installed.
     known = {table for table in {t.table for t in missing} if _is_stored(engine, table)}
     return sorted(tablet for tablet in missing if tablet.table not in known)

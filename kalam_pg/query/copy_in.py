@@ -64,6 +64,7 @@ class CopyIn:
     def finish(self) -> Steps[int]:
         """Put what is left; how many rows were put."""
         yield from self._put_all(self._plan.reader.end())
+        yield from self._x.settle()
         return self._count
 
     def _put_all(self, rows: Iterator[Values]) -> Steps[None]:

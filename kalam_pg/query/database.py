@@ -61,6 +61,8 @@ class Database:
         self.committer.after_publish.append(self.shared_reads.published)
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
         engine.on_failure = _publishing_failed
+        self.building: set[int] = set()
+        """Ids under which entries are written of indexes that are not in the catalogue yet."""
         self.sessions: WeakSet[Any] = WeakSet()
         """Every open conversation, to be told of changed users (`sessions.acting`)."""
 

@@ -28,6 +28,7 @@ class DdlContext:
     ids: numbers for what is made. get: reads a system key, the transaction's own changes included
     (`Store.reader`).
     check_expression: binds an expression's text for a table (None: no columns) and a type; raises.
+    check_indexed: the same for an index; the expression's type, and its text as it is kept. Raises 42P17.
     describe: a query's output columns; reads: ids of the tables and views that it names.
     make_verifier: a password's SCRAM verifier.
     """
@@ -39,6 +40,7 @@ class DdlContext:
     search_path: Sequence[str]
     get: Get
     check_expression: Callable[[str, Table | None, PgType], object]
+    check_indexed: Callable[[str, Table, PgType | None], tuple[PgType, str]]
     describe: Callable[[st.QueryStatement], Sequence[OutputColumn]]
     make_verifier: Callable[[str], str]
     reads: Callable[[st.QueryStatement], tuple[int, ...]] = lambda _query: ()

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from catalog import changes_table
 from catalog.changes import CatalogChange
+from catalog.changes_index import NewIndex, NewKey
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import SqlSyntaxError
-from catalog.indexes import index_of
+from catalog.indexes import index_of, indexes_of
 from catalog.model import Table, TableKind
 from catalog.options import parse_options
 from catalog.privileges import Action, check_table, require
@@ -82,3 +83,33 @@ def _constraints(table: Table, including: frozenset[str]) -> list[NewConstraint]
             distinct = index is None or index.nulls_distinct
             found.append(NewConstraint("u", "", columns, nulls_distinct=distinct))
     return found
+
+
+def copied_indexes(like: LikeTable, context: DdlContext) -> list[NewIndex]:
+    """What LIKE … INCLUDING INDEXES takes beside those of constraints; each gets a name of its own."""
+    table = find_relation(context, like.name)
+    if not isinstance(table, Table) or "indexes" not in like.including:
+        return []
+    names = {column.id: column.name for column in table.columns}
+    return [
+        NewIndex(
+            tuple(
+                NewKey(
+                    names.get(key.column, ""),
+                    key.expression,
+                    key.type,
+                    key.opclass,
+                    key.descending,
+                    key.nulls_first,
+                )
+                for key in index.keys
+            ),
+            "",
+            index.unique,
+            index.nulls_distinct,
+            index.where,
+            tuple(names[column] for column in index.include),
+        )
+        for index, kind in indexes_of(table)
+        if not kind
+    ]

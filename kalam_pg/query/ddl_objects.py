@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from catalog import changes, changes_drop, changes_table
 from catalog.changes import CatalogChange
+from catalog.changes_index import build_index
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
     DuplicateColumnError,
@@ -28,7 +29,8 @@ from kalam_pg.query.ddl_context import (
     grantee_or_role,
     plan,
 )
-from kalam_pg.query.ddl_derived import copied
+from kalam_pg.query.ddl_derived import copied, copied_indexes
+from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.ddl_types import find_type
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
@@ -101,6 +103,14 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     table = change.snapshot.find(namespace.name, name, ())
     assert isinstance(table, Table)
     _check_expressions(table, context)
+    whole = with_references(table, statement.constraints, context)
+    for made in (made for like in statement.likes for made in copied_indexes(like, context)):
+        index = build_index(change.snapshot, context.ids, whole, made)
+        whole = replace(whole, indexes=(*whole.indexes, index))
+        change = replace(change, snapshot=changes.put_relation(change.snapshot, whole).snapshot)
+    if whole is not table:
+        stored = changes.put_relation(context.snapshot, whole)
+        change = replace(stored, notices=change.notices, created=(whole,))
     return DdlPlan(change, "CREATE TABLE")
 
 
@@ -154,6 +164,8 @@ def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
         for name, check in column.checks:
             found.append(NewConstraint("c", name, _mentioned(check, names), check))
     for constraint in statement.constraints:
+        if constraint.references is not None:
+            continue  # It comes when the table is there (`ddl_references`).
         columns = constraint.columns
         if constraint.kind == "c":
             columns = _mentioned(constraint.check, names)

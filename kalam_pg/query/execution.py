@@ -1,6 +1,6 @@
 """What a statement runs with, and what it answers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -100,6 +100,10 @@ class Result:
         return f"INSERT 0 {self.count}" if self.tag == "INSERT" else f"{self.tag} {self.count}"
 
 
+Event = Callable[["Execution"], Steps[None]]
+"""Something that changed rows ask for."""
+
+
 class Execution:
     """One run of one statement: who, in which transaction, with which parameters.
 
@@ -116,6 +120,7 @@ class Execution:
         "_view",
         "context",
         "database",
+        "events",
         "form",
         "transaction",
         "user",
@@ -136,6 +141,8 @@ class Execution:
         self.user = user
         self.context = context
         self.form = form
+        self.events: dict[Hashable, Event] = {}
+        """What is asked for at the end of the statement, by what tells equal questions."""
         self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
         self._view: View | None = None
         self._newer: dict[int, View] = {}
@@ -230,6 +237,7 @@ class Execution:
         """
         try:
             result = yield from steps
+            yield from self.settle()
         except BaseException:
             self.close()
             raise
@@ -239,6 +247,13 @@ class Execution:
         else:
             self.close()
         return result
+
+    def settle(self) -> Steps[None]:
+        """Do what the statement's changes ask for, and what that asks for."""
+        events = self.events
+        while events:
+            event = events.pop(next(iter(events)))
+            yield from event(self)
 
     def go_on(self, statement_timeout_s: float) -> None:
         """Another statement reads on (FETCH, Execute), in a time of its own; 0 is no limit."""
@@ -261,6 +276,10 @@ class Execution:
 
     def tablet(self, table: Table) -> Tablet | StreamTablet:
         """The tablet that this user's name for the table means, empty once the transaction truncated it."""
-        tablet = self.database.tablet(table, self.user)
+        return self.tablet_of(table, self.user)
+
+    def tablet_of(self, table: Table, user: User) -> Tablet | StreamTablet:
+        """The same for a user whose rows must follow others."""
+        tablet = self.database.tablet(table, user)
         emptied = self.transaction.emptied
         return empty(tablet.id, table.layout) if emptied and tablet.id in emptied else tablet

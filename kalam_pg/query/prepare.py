@@ -9,6 +9,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
@@ -19,6 +20,7 @@ from catalog.types.table import PgType, TypeContext
 from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.explain import ExplainingPlanner, Queries
+from kalam_pg.query.foreign_keys import RunPlan
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
@@ -204,9 +206,16 @@ class StatementCache:
         found = self._rules.get(table.id)
         if found is None or found.table is not table:
             path = (table.namespace, "public")
-            found = compile_rules(table, self.scope(snapshot, path, TypeContext()))
+            scope = self.scope(snapshot, path, TypeContext())
+            found = compile_rules(table, scope, snapshot, partial(self._run_text, snapshot))
             self._rules[table.id] = found
         return found
+
+    def _run_text(self, snapshot: Snapshot, text: str) -> RunPlan:
+        """What runs a statement of our own."""
+        (statement,) = parse(text)
+        assert isinstance(statement, QueryStatement)
+        return self._make(statement, snapshot, (), TypeContext(), ()).plan.run
 
     def _make(
         self,

@@ -235,8 +235,14 @@ class QuickChange(QuickWrite):
 
 
 def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
-    """Whether a row of its table is one write of the log: no unique index has anything of it."""
-    return plan.table.kind is not TableKind.STREAM and not plan.rules.unique
+    """Whether a row of its table is one write of the log, and asks for nothing else.
+
+    No unique index has anything of it, and no FOREIGN KEY must be looked after.
+    """
+    rules = plan.rules
+    if plan.table.kind is TableKind.STREAM or rules.unique or rules.references:
+        return False
+    return isinstance(plan, InsertPlan) or not rules.referenced
 
 
 def is_plain_change(plan: ChangePlan) -> bool:

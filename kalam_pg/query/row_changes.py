@@ -12,6 +12,7 @@ from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_SHARE
+from kalam_pg.query.references import refer, release
 from kalam_pg.query.rows import (
     Entries,
     Found,
@@ -22,6 +23,7 @@ from kalam_pg.query.rows import (
     put,
     taken,
 )
+from kalam_pg.query.unique import UniqueRule
 from kalam_pg.query.waits import Steps
 from storage.layout import Row
 
@@ -37,6 +39,8 @@ def insert(x: Execution, target: Target, row: Row) -> Steps[None]:
         entry = index.rule.entry(row, x.context)
         if entry is not None:
             yield from _put_entry(x, target, index, entry)
+    if target.rules.references:
+        refer(x, target.rules.references, row)
 
 
 def replace(x: Execution, target: Target, old: Row, seq: int, row: Row) -> Steps[None]:
@@ -54,6 +58,10 @@ def replace(x: Execution, target: Target, old: Row, seq: int, row: Row) -> Steps
         put(x, target, key, row, None, found.seq)
     for index in target.indexes:
         yield from _move_entry(x, target, index, old, row)
+    if rules.references:
+        refer(x, rules.references, row, old)
+    if rules.referenced:
+        release(x, rules.referenced, old, row)
 
 
 def remove(x: Execution, target: Target, row: Row, seq: int) -> Steps[None]:
@@ -63,6 +71,8 @@ def remove(x: Execution, target: Target, row: Row, seq: int) -> Steps[None]:
         entry = index.rule.entry(row, x.context)
         if entry is not None:
             yield from _remove_entry(x, index, entry)
+    if target.rules.referenced:
+        release(x, target.rules.referenced, row)
 
 
 def in_the_way(
@@ -156,7 +166,12 @@ def duplicate_entry(
     table: Table, index: Entries, entry: Row, context: EvalContext
 ) -> UniqueViolationError:
     """23505 of a unique index."""
-    rule = index.rule
+    shown = shown_entry(table, index.rule, entry, context)
+    return _duplicate(table, index.rule.index.name, shown)
+
+
+def shown_entry(table: Table, rule: UniqueRule, entry: Row, context: EvalContext) -> str:
+    """`(a, b)=(1, 2)`, as a unique violation's detail names an entry's values."""
     names: list[str] = []
     values: list[str] = []
     by_id = {column.id: column for column in table.columns}
@@ -164,7 +179,7 @@ def duplicate_entry(
         names.append(by_id[key.column].name if key.column else key.expression)
         of = by_id[key.column].type if key.column else key.type
         values.append("null" if value is None else of.output(value, context.types))
-    return _duplicate(table, rule.index.name, f"({', '.join(names)})=({', '.join(values)})")
+    return f"({', '.join(names)})=({', '.join(values)})"
 
 
 def _duplicate(table: Table, name: str, shown: str) -> UniqueViolationError:
@@ -177,4 +192,12 @@ def _duplicate(table: Table, name: str, shown: str) -> UniqueViolationError:
     )
 
 
-__all__ = ["duplicate_entry", "duplicate_key", "in_the_way", "insert", "remove", "replace"]
+__all__ = [
+    "duplicate_entry",
+    "duplicate_key",
+    "in_the_way",
+    "insert",
+    "remove",
+    "replace",
+    "shown_entry",
+]

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
 from catalog.model import Table
+from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
 from catalog.types.table import Storable
 from kalam_pg.functions.domains import refuse_null, refuse_value
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.foreign_keys import Compile, Reference, reference
 from kalam_pg.query.unique import Closure, UniqueRule, compile_unique, slot_of
 from kalam_pg.sql.bind import BindScope, bind_domain_check, bind_expression
 from kalam_pg.sql.to_python import compile_expr
@@ -28,6 +30,7 @@ class RowRules:
     defaults: one closure per column, None where the default is NULL.
     checks: (constraint name, closure); a row passes unless the closure answers False.
     domains: of the columns that were declared with one.
+    references, referenced: its FOREIGN KEYs, and those that refer to it.
     storable: (position, check) of columns that do not hold all values of their type (`PgType.storable`).
     """
 
@@ -40,6 +43,8 @@ class RowRules:
     storable: tuple[tuple[int, Storable], ...]
     unique: tuple[UniqueRule, ...] = ()
     domains: "tuple[DomainRules, ...]" = ()
+    references: tuple[Reference, ...] = ()
+    referenced: tuple[Reference, ...] = ()
 
     @property
     def needs_check(self) -> bool:
@@ -130,8 +135,12 @@ def compile_domain(at: int, definition: DomainDefinition, scope: BindScope) -> D
     return DomainRules(at, definition, tuple(checks))
 
 
-def compile_rules(table: Table, scope: BindScope) -> RowRules:
+def compile_rules(
+    table: Table, scope: BindScope, snapshot: Snapshot, compile_: Compile
+) -> RowRules:
     """Compile a table's defaults and constraints. `scope` binds the expressions' names.
+
+    compile_: makes what runs a statement that a FOREIGN KEY needs.
 
     Raises:
         FeatureNotSupportedError: The table has a generated column.
@@ -170,7 +179,19 @@ def compile_rules(table: Table, scope: BindScope) -> RowRules:
         tuple(_storable(table)),
         compile_unique(table, scope),
         tuple(domains),
+        tuple(_references(table, snapshot, compile_)),
+        tuple(
+            reference(other, constraint, table, compile_)
+            for other, constraint in snapshot.referring_to(table.id)
+        ),
     )
+
+
+def _references(table: Table, snapshot: Snapshot, compile_: Compile) -> Iterator[Reference]:
+    for constraint in table.constraints:
+        if constraint.reference is not None:
+            parent = snapshot.tables[constraint.reference.table]
+            yield reference(table, constraint, parent, compile_)
 
 
 def _storable(table: Table) -> Iterator[tuple[int, Storable]]:

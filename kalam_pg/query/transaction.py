@@ -4,7 +4,7 @@ Writes stay in memory, net per key, until COMMIT makes one write set of them. Th
 them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +17,7 @@ from catalog.errors import (
     InvalidSavepointSpecificationError,
     ReadOnlySqlTransactionError,
 )
+from catalog.model import ForeignKey
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.query.locks.state import LockOwner
@@ -27,7 +28,7 @@ from storage.log.log_entry import Op
 from storage.log.view import View
 
 if TYPE_CHECKING:
-    from kalam_pg.query.execution import Execution
+    from kalam_pg.query.execution import Event, Execution
 
 
 @dataclass(slots=True)
@@ -66,6 +67,8 @@ class Transaction(LockOwner):
         "block",
         "changes",
         "channels",
+        "constraint_modes",
+        "deferred",
         "definitions",
         "emptied",
         "ending",
@@ -101,13 +104,17 @@ class Transaction(LockOwner):
         """What its own definitions have made of the catalog; None: none made."""
         self.snapshot: Snapshot | None = None
         """The catalog that its COMMIT installs; None before that, and when it installs none."""
+        self.deferred: dict[Hashable, Event] = {}
+        """What is asked for at its end (`query.references`), by what tells equal questions."""
+        self.constraint_modes: dict[int, bool] = {}
+        """Whether constraints are deferred, as SET CONSTRAINTS said; 0: all of them."""
         self.puts: list[tuple[bytes, bytes | None]] = []
         self.on_end: list[Callable[[], None]] = []
         """Called when the outcome is known, whatever it is: brings what hangs on the catalogue in line
         with what the catalogue then is."""
         self._own: tuple[Snapshot, Difference, Snapshot] | None = None
         """The last answer of `snapshot_over`, behind what it was asked for."""
-        self._undo: list[tuple[TabletId, bytes, NetChange | None] | Callable[[], None]] = []
+        self._undo: list[tuple[TabletId, bytes, NetChange | None] | Callable[[], object]] = []
         self._savepoints: list[tuple[str, int, int, Mark]] = []
         """Name, how long `_undo` and `held` were, and how much was asked of channels."""
 
@@ -208,6 +215,19 @@ class Transaction(LockOwner):
             self.changes[tablet] = changes
         if emptied is not None:
             self.emptied[tablet] = emptied
+
+    def is_deferred(self, constraint: int, rule: ForeignKey) -> bool:
+        """Whether a constraint is looked after at the end of the transaction only."""
+        if not rule.deferrable:
+            return False
+        modes = self.constraint_modes
+        return modes.get(constraint, modes.get(0, rule.deferred))
+
+    def defer(self, name: Hashable, event: "Event") -> None:
+        """Ask for something at the end; what is asked for already is not asked twice."""
+        if name not in self.deferred:
+            self.deferred[name] = event
+            self._undo.append(lambda: self.deferred.pop(name, None))
 
     def define(
         self,

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 
 from catalog.changes import CatalogChange
 from catalog.difference import difference
+from catalog.indexes import indexes_of
 from catalog.model import Relation, Table, View
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import user_types_of
 from kalam_pg.query.locks.modes import (
     ACCESS_EXCLUSIVE,
     ACCESS_SHARE,
+    SHARE_ROW_EXCLUSIVE,
     SHARE_UPDATE_EXCLUSIVE,
     Mode,
 )
@@ -95,6 +97,26 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
                 yield relation_id, ACCESS_EXCLUSIVE
         elif there is not None:
             yield relation_id, SHARE_UPDATE_EXCLUSIVE
+        if isinstance(after, Table):
+            yield from _indexes(there, after)
+            had = {c.id for c in there.constraints} if isinstance(there, Table) else set()
+            for constraint in after.constraints:
+                parent = constraint.reference
+                if parent is not None and constraint.id not in had and parent.table != after.id:
+                    yield parent.table, SHARE_ROW_EXCLUSIVE
+
+
+def _indexes(before: Relation | None, after: Table) -> Iterator[Lock]:
+    """The names of new indexes, and the table: who writes puts entries, or puts none any more."""
+    had = {i.id: i.name for i, _ in indexes_of(before)} if isinstance(before, Table) else {}
+    has = {index.id: index.name for index, _ in indexes_of(after)}
+    for one in has.keys() - had.keys():
+        yield ("relation", after.namespace, has[one]), ACCESS_EXCLUSIVE
+    if before is not None:
+        if had.keys() - has.keys():
+            yield after.id, ACCESS_EXCLUSIVE
+        elif has.keys() - had.keys():
+            yield after.id, SHARE_ROW_EXCLUSIVE
 
 
 def _same_query(before: Relation | None, after: View) -> bool:

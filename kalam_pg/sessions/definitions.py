@@ -10,7 +10,11 @@ from functools import partial
 
 from catalog.changes import CatalogChange
 from catalog.difference import difference
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import (
+    ActiveSqlTransactionError,
+    FeatureNotSupportedError,
+    InvalidObjectDefinitionError,
+)
 from catalog.indexes import stored_ids
 from catalog.model import Table
 from catalog.snapshot import Snapshot
@@ -22,12 +26,16 @@ from kalam_pg.query.database import Database
 from kalam_pg.query.ddl import DdlContext, plan_ddl
 from kalam_pg.query.ddl_context import DdlPlan
 from kalam_pg.query.execution import Result
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import acting, definition_locks, table_locks, truncating
+from kalam_pg.sessions import acting, definition_locks, indexing, table_locks, truncating
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
+from kalam_pg.sql.constancy import is_immutable
+from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex
 from kalam_pg.sql.statements_types import (
     AlterDomain,
     AlterType,
@@ -48,6 +56,8 @@ STATEMENTS = (
     st.CreateTable,
     st.DropTable,
     st.Truncate,
+    CreateIndex,
+    DropIndex,
     st.CreateView,
     st.DropView,
     st.CommentOn,
@@ -74,6 +84,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
     transaction.check_writable(st.command_name(statement))
+    if isinstance(statement, CreateIndex | DropIndex) and statement.concurrently:
+        _check_alone(transaction, statement)
     plan, before = yield from _planned(sql, statement)
     change = plan.change
     if not sql.database.ids.covered:
@@ -83,10 +95,33 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     for at, notice in enumerate(change.notices):
         sql.notice(notice, detail=change.detail if at == last else "")
     if change.puts:
-        dropped = [stored for table in change.dropped for stored in stored_ids(table)]
-        transaction.define(difference(before, change.snapshot), change.puts, dropped)
-        _settle_at_end(sql, change)
+        made = difference(before, change.snapshot)
+        stored = [
+            (_stored(before.tables.get(table)), _stored(after))
+            for table, after in made.tables.items()
+        ]
+        gone = [one for had, has in stored for one in had - has]
+        transaction.define(made, change.puts, gone)
+        _settle_at_end(sql, change, [one for had, has in stored for one in had ^ has])
+        for table_id, after in made.tables.items():
+            there = before.tables.get(table_id)
+            if there is not None and after is not None:
+                fresh = _stored(after) - _stored(there)
+                if fresh:
+                    yield from indexing.fill(sql, after, fresh)
     return Result(plan.tag)
+
+
+def _stored(table: Table | None) -> set[int]:
+    return set() if table is None else set(stored_ids(table))
+
+
+def _check_alone(transaction: Transaction, statement: CreateIndex | DropIndex) -> None:
+    """Raise 25001 in a block: PostgreSQL's CONCURRENTLY needs transactions of its own."""
+    if transaction.block:
+        raise ActiveSqlTransactionError(
+            f"{st.command_name(statement)} CONCURRENTLY cannot run inside a transaction block"
+        )
 
 
 def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snapshot]]:
@@ -105,8 +140,10 @@ def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snap
             return plan, before
 
 
-def _settle_at_end(sql: SqlSession, change: CatalogChange) -> None:
+def _settle_at_end(sql: SqlSession, change: CatalogChange, stored: Sequence[int]) -> None:
     """What a change means to the running server, when the outcome of its transaction is known.
+
+    stored: under which ids storage has something, or had before.
 
     Nothing here relies on what the outcome is: the catalogue tells.
     """
@@ -115,11 +152,8 @@ def _settle_at_end(sql: SqlSession, change: CatalogChange) -> None:
     users = (*change.users, *change.purged)
     if users:
         transaction.on_end.append(partial(acting.users_settled, sql, users))
-    if change.created or change.dropped:
-        tables = [
-            stored for table in (*change.created, *change.dropped) for stored in stored_ids(table)
-        ]
-        transaction.on_end.append(partial(_tables_settled, sql.database, sql.jobs, tables))
+    if stored:
+        transaction.on_end.append(partial(_tables_settled, sql.database, sql.jobs, stored))
 
 
 def _tables_settled(database: Database, jobs: Jobs, tables: Sequence[int]) -> None:
@@ -143,6 +177,7 @@ def _context(sql: SqlSession) -> DdlContext:
         search_path=sql.search_path,
         get=sql.database.store.reader(transaction.puts),
         check_expression=partial(_check_expression, sql),
+        check_indexed=partial(_check_indexed, sql),
         describe=partial(_describe, sql),
         make_verifier=_verifier,
         reads=partial(_reads, sql),
@@ -154,6 +189,20 @@ def _check_expression(sql: SqlSession, text: str, table: Table | None, expected:
     scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
     bound = bind_expression(text, scope, table, expected)
     return compile_expr(bound, lambda reference: reference.column)
+
+
+def _check_indexed(
+    sql: SqlSession, text: str, table: Table, expected: PgType | None
+) -> tuple[PgType, str]:
+    """An index's expression or condition: its type, and its text as the catalogue has it. Raises 42P17."""
+    what = "expression" if expected is None else "predicate"
+    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    bound = bind_expression(text, scope, table, expected, what=f"index {what}s")
+    if not is_immutable(bound):
+        raise InvalidObjectDefinitionError(f"functions in index {what} must be marked IMMUTABLE")
+    compile_expr(bound, lambda reference: reference.column)
+    deparser = Deparser(lambda reference: quote_identifier(reference.name), lambda _query: "")
+    return bound.type, deparser.expr(bound)
 
 
 def _describe(sql: SqlSession, query: QueryStatement) -> Sequence[OutputColumn]:

@@ -332,6 +332,8 @@ class SqlSession:
         if transaction.failed:
             self.rollback()
             return False
+        if transaction.deferred:
+            yield from self._settle_deferred(transaction)
         if self.portals:
             yield from self._keep_held_portals()
         if transaction.definitions is not None:
@@ -344,6 +346,23 @@ class SqlSession:
                 outcome.Commit(self.database, transaction, sync=sync, ended=self._ended)
             )
         return True
+
+    def settle_deferred(self, transaction: Transaction) -> Steps[None]:
+        """Do what deferred constraints ask for. Raises 23503 and its like."""
+        x = self.execution(())
+        try:
+            while transaction.deferred:
+                x.events, transaction.deferred = transaction.deferred, {}
+                yield from x.settle()
+        finally:
+            x.close()
+
+    def _settle_deferred(self, transaction: Transaction) -> Steps[None]:
+        try:
+            yield from self.settle_deferred(transaction)
+        except BaseException:
+            self.rollback()
+            raise
 
     def _settle_definitions(self, transaction: Transaction) -> Steps[None]:
         """Take the catalogue, so that nobody else commits one before this one is everybody's."""

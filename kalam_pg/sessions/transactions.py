@@ -1,10 +1,12 @@
 """BEGIN, COMMIT, ROLLBACK, savepoints and SET TRANSACTION."""
 
+from catalog.errors import UndefinedObjectError, WrongObjectTypeError
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement
+from kalam_pg.sql.statements_constraints import SetConstraints
 
 STATEMENTS = (
     st.Begin,
@@ -14,6 +16,7 @@ STATEMENTS = (
     st.ReleaseSavepoint,
     st.RollbackToSavepoint,
     st.SetTransaction,
+    SetConstraints,
 )
 
 
@@ -38,6 +41,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             return Result("ROLLBACK")
         case st.SetTransaction():
             return _set_transaction(sql, statement)
+        case SetConstraints():
+            return (yield from _set_constraints(sql, statement))
         case _:
             raise AssertionError(statement)
 
@@ -90,3 +95,44 @@ def _set_transaction(sql: SqlSession, statement: st.SetTransaction) -> Result:
     if statement.read_only is not None:
         sql.set_read_only(read_only=statement.read_only)
     return Result("SET")
+
+
+def _set_constraints(sql: SqlSession, statement: SetConstraints) -> Steps[Result]:
+    """SET CONSTRAINTS: what becomes immediate is looked after at once. Raises 42704, 42809, 23503."""
+    transaction = sql.transaction
+    if transaction is None or not transaction.block:
+        sql.notice(
+            "SET CONSTRAINTS can only be used in transaction blocks",
+            severity="WARNING",
+            sqlstate="25P01",
+        )
+        return Result("SET CONSTRAINTS")
+    modes = transaction.constraint_modes
+    if not statement.names:
+        modes.clear()
+        modes[0] = statement.deferred
+    for name in statement.names:
+        for constraint in _constraints_named(sql, name):
+            modes[constraint] = statement.deferred
+    if not statement.deferred:
+        # Equal to asking again: what is still deferred is put back by whoever is asked.
+        yield from sql.settle_deferred(transaction)
+    return Result("SET CONSTRAINTS")
+
+
+def _constraints_named(sql: SqlSession, name: st.TableName) -> list[int]:
+    """The deferrable constraints of that name, in the first namespace that has one."""
+    for namespace in (name.schema,) if name.schema else sql.search_path:
+        found = [
+            constraint
+            for table in sql.snapshot.tables.values()
+            if table.namespace == namespace
+            for constraint in table.constraints
+            if constraint.name == name.name
+        ]
+        if found:
+            for constraint in found:
+                if constraint.reference is None or not constraint.reference.deferrable:
+                    raise WrongObjectTypeError(f'constraint "{name.name}" is not deferrable')
+            return [constraint.id for constraint in found]
+    raise UndefinedObjectError(f'constraint "{name}" does not exist')

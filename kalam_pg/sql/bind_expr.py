@@ -49,6 +49,8 @@ STORED = {
     "DEFAULT expressions": "DEFAULT expression",
     "check constraints": "check constraint",
     "column generation expressions": "column generation expression",
+    "index expressions": "index expression",
+    "index predicates": "index predicate",
     "EXECUTE parameters": "EXECUTE parameter",
     "COPY FROM WHERE conditions": "COPY FROM WHERE condition",
 }

@@ -27,6 +27,7 @@ from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import assign_output
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
+from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Binding, Item, Level, table_columns
 from kalam_pg.sql.tree import Const, Expr, Insert, OnConflict, Param, Query, Select
@@ -180,7 +181,7 @@ def _select(
 
 def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
     args, state = node.args, level.state
-    arbiters = _arbiters(table, node)
+    arbiters = _arbiters(level, table, node)
     do_update = "UPDATE" in str(args["action"].name).upper()
     excluded_columns, names = table_columns(table)
     excluded = state.relation(excluded_columns)
@@ -200,7 +201,7 @@ def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
     return OnConflict(arbiters, assignments, condition, excluded)
 
 
-def _arbiters(table: Table, node: exp.Expr) -> tuple[int, ...] | None:
+def _arbiters(level: Level, table: Table, node: exp.Expr) -> tuple[int, ...] | None:
     """The unique indexes that ON CONFLICT names, 0 for the primary key; None when it names none.
 
     Raises 42P10 when there is none such, 42704.
@@ -214,25 +215,40 @@ def _arbiters(table: Table, node: exp.Expr) -> tuple[int, ...] | None:
         raise UndefinedObjectError(
             f'constraint "{named.name}" for table "{table.name}" does not exist'
         )
-    if args.get("index_predicate"):
-        raise unsupported("WHERE of a conflict target", node)
     keys = args.get("conflict_keys")
     if not keys:
         return None
-    ids = set()
-    for key in keys:
-        column = key.args["this"] if type(key) is exp.Ordered else key
-        bare = type(column) is exp.Column and column.args.get("table") is None
-        if type(column) is not exp.Identifier and not bare:
-            raise unsupported("an expression as conflict target", node)
-        name = column.name
-        ids.add(table.columns[column_index(table, name, position(column))].id)
-    found = [0] if set(table.primary_key) == ids else []
-    whole = [index for index in table.indexes if index.unique and not index.where]
-    found += [index.id for index in whole if {key.column for key in index.keys} == ids]
+    wanted = {_conflict_key(level, table, key) for key in keys}
+    predicate = args.get("index_predicate")
+    where = ""
+    if predicate is not None:
+        where = _text(bind_condition(level, predicate.args["this"], "WHERE"))
+    found = [0] if set(table.primary_key) == wanted else []
+    found += [
+        index.id
+        for index in table.indexes
+        if index.unique
+        and index.where in ("", where)
+        and {key.column or key.expression for key in index.keys} == wanted
+    ]
     if not found:
         raise InvalidColumnReferenceError(
             "there is no unique or exclusion constraint matching the ON CONFLICT specification",
             position=0,
         )
     return tuple(found)
+
+
+def _conflict_key(level: Level, table: Table, key: exp.Expr) -> int | str:
+    """A column's id, or an expression as an index has it."""
+    column = key.args["this"] if type(key) is exp.Ordered else key
+    if type(column) is exp.Paren:
+        column = column.this
+    bare = type(column) is exp.Column and column.args.get("table") is None
+    if type(column) is exp.Identifier or bare:
+        return table.columns[column_index(table, column.name, position(column))].id
+    return _text(bind_expr(level, column))
+
+
+def _text(expr: Expr) -> str:
+    return Deparser(lambda r: quote_identifier(r.name), lambda _query: "").expr(expr)

@@ -42,3 +42,11 @@ def is_volatile(node: object) -> bool:
         isinstance(part, Call) and part.overload.volatility is Volatility.VOLATILE
         for part in walk(node)
     )
+
+
+def is_immutable(node: object) -> bool:
+    """Whether an expression over a row has the same value at any time, in any session."""
+    return not any(
+        isinstance(part, Call) and part.overload.volatility is not Volatility.IMMUTABLE
+        for part in walk(node)
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from catalog.errors import SqlSyntaxError, UndefinedObjectError
+from kalam_pg.sql.parse_references import attributes, references
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import ColumnDefinition, TableConstraint, TypeName
 
@@ -27,15 +28,24 @@ def table_constraint(reader: StatementReader, *, added: bool = False) -> TableCo
     elif reader.accept("unique"):
         distinct = _nulls_distinct(reader)
         constraint = TableConstraint("u", name, _key_columns(reader), nulls_distinct=distinct)
-    elif reader.at("foreign"):
-        reader.unsupported("FOREIGN KEY")
+    elif reader.accept("foreign", "key"):
+        constraint = TableConstraint("f", name, tuple(reader.parenthesised(reader.column_name)))
+        reader.expect("references")
+        constraint = replace(constraint, references=references(reader))
     elif reader.at("exclude"):
         reader.unsupported("EXCLUDE")
     else:
         reader.fail()
-    if added and constraint.kind == "c" and reader.accept("not", "valid"):
+    if added and constraint.kind in ("c", "f") and reader.accept("not", "valid"):
         constraint = replace(constraint, not_valid=True)
-    _attributes(reader)
+    if constraint.references is not None:
+        deferrable, deferred = attributes(reader)
+        referring = replace(constraint.references, deferrable=deferrable, deferred=deferred)
+        constraint = replace(constraint, references=referring)
+        if added and reader.accept("not", "valid"):
+            constraint = replace(constraint, not_valid=True)
+    else:
+        _attributes(reader)
     return replace(constraint, position=position)
 
 
@@ -199,8 +209,11 @@ def _column_constraint(reader: StatementReader, column: _Column) -> bool:
         )
     elif reader.accept("generated"):
         _generated(reader, column)
-    elif reader.at("references"):
-        reader.unsupported("REFERENCES")
+    elif reader.accept("references"):
+        referring = references(reader)
+        deferrable, deferred = attributes(reader)
+        referring = replace(referring, deferrable=deferrable, deferred=deferred)
+        column.constraints.append(TableConstraint("f", name, (column.name,), references=referring))
     elif name:
         reader.fail()
     else:

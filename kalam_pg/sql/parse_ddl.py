@@ -1,7 +1,7 @@
 """CREATE, DROP, ALTER and COMMENT by what they are about; namespaces and views."""
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql import parse_alter, parse_tables, parse_types, parse_users
+from kalam_pg.sql import parse_alter, parse_indexes, parse_tables, parse_types, parse_users
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     CommentOn,
@@ -52,8 +52,10 @@ def create(reader: StatementReader) -> Statement:
             return parse_users.create_user(reader)
     if reader.at("temp", "temporary", "unlogged", "global", "local", "recursive"):
         return _whole(reader, f"CREATE {reader.token.key.upper()}")
-    if reader.at_words("unique", "index"):
-        return _whole(reader, "CREATE UNIQUE INDEX")
+    if not or_replace and reader.accept("unique", "index"):
+        return parse_indexes.create_index(reader, unique=True)
+    if not or_replace and reader.accept("index"):
+        return parse_indexes.create_index(reader, unique=False)
     return _other(reader, "CREATE")
 
 
@@ -119,6 +121,8 @@ def drop(reader: StatementReader) -> Statement:
         return DropNamespace(tuple(namespaces), if_exists, reader.cascade())
     if reader.at(*_ROLES):
         return parse_users.drop_user(reader)
+    if reader.accept("index"):
+        return parse_indexes.drop_index(reader)
     return _other(reader, "DROP")
 
 

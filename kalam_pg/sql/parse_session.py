@@ -8,6 +8,7 @@ from catalog.types.interval import unpack_interval
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.sql.keywords import RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.parse_live import subscribe
+from kalam_pg.sql.parse_references import set_constraints
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     Begin,
@@ -154,8 +155,7 @@ def set_(reader: StatementReader) -> Statement:
         isolation, read_only, _ = _modes(reader)
         return SetTransaction(isolation, read_only)
     if reader.accept("constraints"):
-        reader.skip_rest()
-        return Unsupported("SET CONSTRAINTS")
+        return set_constraints(reader)
     return _special_setting(reader, local=local) or _setting(reader, local=local)
 
 

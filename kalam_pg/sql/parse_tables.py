@@ -203,8 +203,7 @@ def truncate(reader: StatementReader) -> Truncate:
     if reader.accept("restart", "identity"):
         reader.unsupported("RESTART IDENTITY")
     reader.accept("continue", "identity")
-    reader.cascade()
-    return Truncate(tuple(names))
+    return Truncate(tuple(names), reader.cascade())
 
 
 def _truncated(reader: StatementReader) -> TableName:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from kalam_pg.sql.statements_alter import AlterTable
+from kalam_pg.sql.statements_constraints import References, SetConstraints
 from kalam_pg.sql.statements_copy import CopyStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
 from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
+from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
 from kalam_pg.sql.statements_types import TypeStatement
 from kalam_pg.sql.statements_users import UserStatement
@@ -115,7 +117,7 @@ class TableConstraint:
     """kind: "p" | "u" | "c"; columns for the first two, check text for the last.
 
     not_valid: of one that is added: rows that are there may break it.
-    nulls_distinct: of "u".
+    nulls_distinct: of "u". references: of "f", a FOREIGN KEY.
     """
 
     kind: str
@@ -124,6 +126,7 @@ class TableConstraint:
     check: str = ""
     not_valid: bool = False
     nulls_distinct: bool = True
+    references: References | None = None
     position: int = field(default=0, compare=False)
 
 
@@ -151,6 +154,7 @@ class DropTable:
 @dataclass(frozen=True, slots=True)
 class Truncate:
     names: tuple[TableName, ...]
+    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,6 +383,7 @@ Statement: TypeAlias = (
     | DropTable
     | Truncate
     | AlterTable
+    | IndexStatement
     | CreateView
     | DropView
     | CommentOn
@@ -392,6 +397,7 @@ Statement: TypeAlias = (
     | ReleaseSavepoint
     | RollbackToSavepoint
     | SetTransaction
+    | SetConstraints
     | SetSetting
     | ResetSetting
     | ShowSetting

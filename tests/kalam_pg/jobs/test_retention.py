@@ -44,6 +44,7 @@ async def database(path, *, tablets_max=2):
         committer=committer,
         catalog=SimpleNamespace(tables=tables, table_by_id=tables.get),
         now_us=now_us,
+        building=set(),
         log_bytes_max=0,
         live_queries=LiveQueries(),
     )

@@ -60,6 +60,7 @@ class World:
             search_path=self.search_path,
             get=self.store.reader(),
             check_expression=lambda text, table, kind: self.bound.append((text, kind.name)),
+            check_indexed=lambda text, _table, kind: (kind, text),
             describe=lambda query: self.output,
             make_verifier=lambda password: f"verifier of {password}",
         )

@@ -1,0 +1,95 @@
+"""CREATE INDEX, DROP INDEX."""
+
+from dataclasses import replace
+
+from catalog import changes, changes_index
+from catalog.changes import CatalogChange
+from catalog.changes_index import NewIndex, NewKey
+from catalog.errors import (
+    FeatureNotSupportedError,
+    UndefinedObjectError,
+    WrongObjectTypeError,
+)
+from catalog.model import Table, View
+from catalog.privileges import Action, require
+from catalog.types.registry import BOOL
+from catalog.types.table import PgType
+from kalam_pg.query.ddl_context import DdlContext, DdlPlan, find_relation, plan
+from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement
+from storage.errors import KalamError
+
+
+@plan.register
+def _(statement: CreateIndex, context: DdlContext) -> DdlPlan:
+    relation = find_relation(context, statement.table)
+    if isinstance(relation, View):
+        raise WrongObjectTypeError(
+            f'cannot create index on relation "{relation.name}"',
+            detail="This operation is not supported for views.",
+        )
+    require(context.user, Action.ALTER_TABLE, relation)
+    where = ""
+    if statement.where:
+        _, where = _checked(statement.where, statement.where_at, relation, BOOL, context)
+    new = NewIndex(
+        tuple(_key(element, relation, context) for element in statement.elements),
+        statement.name,
+        statement.unique,
+        statement.nulls_distinct,
+        where,
+        statement.include,
+    )
+    change = changes_index.create_index(
+        context.snapshot, context.ids, relation, new, if_not_exists=statement.if_not_exists
+    )
+    return DdlPlan(change, "CREATE INDEX")
+
+
+def _key(element: IndexElement, table: Table, context: DdlContext) -> NewKey:
+    of, text = None, ""
+    if element.expression:
+        of, text = _checked(element.expression, element.position, table, None, context)
+    return NewKey(
+        element.column,
+        text,
+        of,
+        element.opclass,
+        element.descending,
+        element.nulls_first,
+    )
+
+
+def _checked(
+    text: str, at: int, table: Table, expected: PgType | None, context: DdlContext
+) -> tuple[PgType, str]:
+    """What an expression is, its errors placed in the message."""
+    try:
+        return context.check_indexed(text, table, expected)
+    except KalamError as exc:
+        if exc.position:
+            exc.position += at - 1
+        raise
+
+
+@plan.register
+def _(statement: DropIndex, context: DdlContext) -> DdlPlan:
+    if statement.concurrently and len(statement.names) > 1:
+        raise FeatureNotSupportedError(
+            "DROP INDEX CONCURRENTLY does not support dropping multiple objects"
+        )
+    change = CatalogChange(context.snapshot)
+    notices: list[str] = []
+    for name in statement.names:
+        changes.require_not_system(name.schema)
+        table = changes_index.find_index(
+            change.snapshot, name.schema, name.name, context.search_path
+        )
+        if table is None:
+            if not statement.if_exists:
+                raise UndefinedObjectError(f'index "{name}" does not exist')
+            notices.append(f'index "{name.name}" does not exist, skipping')
+            continue
+        require(context.user, Action.ALTER_TABLE, table)
+        step = changes_index.drop_index(change.snapshot, table, name.name)
+        change = replace(step, puts=(*change.puts, *step.puts))
+    return DdlPlan(replace(change, notices=tuple(notices)), "DROP INDEX")
