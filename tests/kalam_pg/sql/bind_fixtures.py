@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from catalog.indexes import constraint_index
 from catalog.model import Column, Constraint, Relation, Table, TableKind, TableOptions, View
 from catalog.types import registry as T  # noqa: N812
 from catalog.types.domain import DomainDefinition
@@ -30,6 +31,10 @@ def make_table(
     return Table(
         number, "public", name, TableKind.SHARED, tuple(columns), key, tuple(constraints),
         TableOptions(), Layout(1, (), tuple([at - 1 for at in key])), 1, hidden_key=hidden_key,
+        indexes=tuple([
+            constraint_index(made, tuple(columns), nulls_distinct=True)
+            for made in constraints if made.kind == "u"
+        ]),
     )  # fmt: skip
 
 

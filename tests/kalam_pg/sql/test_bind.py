@@ -312,7 +312,7 @@ def test_on_conflict_names_the_constraints_columns_and_sees_both_rows():
         "DO UPDATE SET y = u.y || excluded.y WHERE u.x > 1"
     ).statement
     conflict = statement.on_conflict
-    assert conflict.columns == (1, 2)
+    assert conflict.arbiters == (2,)  # u_x_y_key
     left, right = conflict.assignments[0].expr.args
     assert (left.relation, right.relation) == (statement.target, conflict.excluded)
 
