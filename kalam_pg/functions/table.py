@@ -5,6 +5,7 @@ fill it, one subject each.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Any
 
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
@@ -38,6 +39,8 @@ class EvalContext:
     microseconds since 1970 UTC (transaction's and statement's start). `next_snowflake` mints an id.
     `setting` reads a session setting by lower-case name, None when unknown. `services` holds further
     callables that sessions register by function name (current_setting's writer, has_table_privilege…).
+    `left_us` is what there is left for calls that are not cheap, `most_us` what one of them may take
+    (`functions.cost`).
     """
 
     params: Sequence[Value] = ()
@@ -51,6 +54,8 @@ class EvalContext:
     next_snowflake: Callable[[], int] = lambda: 0
     setting: Callable[[str], str | None] = lambda _name: None
     services: dict[str, Callable[..., Value]] = field(default_factory=dict)
+    left_us: float = inf
+    most_us: float = inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)

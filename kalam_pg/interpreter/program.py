@@ -73,12 +73,13 @@ class Use:
 class CompiledQuery:
     """A query that can be run here. virtual: the catalogue relations that it reads.
 
-    row_cost_us: about the time that a row of any table takes.
+    row_cost_us: about the time that a row of any table takes. size: nodes of the query.
     """
 
     uses: Sequence[Use]
     virtual: Sequence[VirtualScan]
     row_cost_us: float
+    size: int
     _program: Program
     _ctes: dict[int, Program]
     _depth: int
@@ -122,8 +123,9 @@ def compiled(query: Query) -> CompiledQuery | None:
     scans: dict[int, TableScan] = {}  # ORDER BY 2 has the second column's subquery once more
     virtual: dict[int, VirtualScan] = {}
     read: dict[int, set[int]] = {}
-    cost_us, depth = 0.0, 1
+    cost_us, depth, size = 0.0, 1, 0
     for node in walk(query):
+        size += 1
         depth += isinstance(node, _DEEPER)
         if isinstance(node, TableScan):
             scans[node.relation] = node
@@ -142,4 +144,6 @@ def compiled(query: Query) -> CompiledQuery | None:
     except (FeatureNotSupportedError, UndefinedFunctionError):
         return None
     row_cost_us = _ROW_US + cost_us / max(1, len(scans))
-    return CompiledQuery(uses, tuple(virtual.values()), row_cost_us, program, queries.ctes, depth)
+    return CompiledQuery(
+        uses, tuple(virtual.values()), row_cost_us, size, program, queries.ctes, depth
+    )

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from catalog.errors import DuplicateColumnError, FeatureNotSupportedError
 from catalog.model import Table
 from catalog.types.registry import INT8
+from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.functions.table import EvalContext, Volatility
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.to_python import Closure, compile_expr
@@ -108,6 +109,7 @@ class LiveQuery:
         """
         # The commit's number has its time in milliseconds: no row is later that it brought.
         context.now_us = context.statement_us = us_of(seq) + 999
+        context.left_us = BUDGET_US / 4
         deleted = op is Op.DELETE
         after = not deleted and self.matches(row, context)
         before = row if deleted else old

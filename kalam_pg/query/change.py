@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
@@ -102,16 +103,28 @@ class ChangePlan:
                 changed = yield from self._change(x, target, current, row[width + 2 :])
                 count += 1
                 if answers is not None:
-                    yield from answers.add(tuple([c(changed, x.context) for c in self.returning]))
+                    yield from self._answer(x, changed, answers)
             if len(portion) == STRIDE:
                 yield from breathe()
+                elsewhere.renew(x)
         if answers is None:
             return Result(self.tag, count)
         return Result.of(self.tag, self.columns, (yield from answers.source()), count)
 
+    def _answer(self, x: Execution, row: Row, answers: Gathered) -> Steps[None]:
+        """Keep what RETURNING answers of a row."""
+        try:
+            answer = [c(row, x.context) for c in self.returning]
+        except FeatureNotSupportedError:
+            answer = yield from elsewhere.values(x, self.returning, row)
+        yield from answers.add(tuple(answer))
+
     def _find_by_key(self, x: Execution, target: Target) -> Steps[Sequence[Row]]:
         assert self.key is not None
-        values = [closure(_NO_ROW, x.context) for closure in self.key]
+        try:
+            values = [closure(_NO_ROW, x.context) for closure in self.key]
+        except FeatureNotSupportedError:
+            values = yield from elsewhere.values(x, self.key, _NO_ROW)
         if None in values:
             return ()
         key = encode_key(values, self.rules.kinds)
@@ -119,7 +132,7 @@ class ChangePlan:
         if found.row is None:
             return ()
         row = (*found.row, found.seq, False)
-        if self.recheck is not None and self.recheck(row, x.context) is not True:
+        if self.recheck and (yield from elsewhere.evaluated(x, self.recheck, row)) is not True:
             return ()
         return (row,)
 
@@ -169,7 +182,8 @@ class ChangePlan:
         if self.recheck is None or is_newest(x, target, row, row[width], current):
             return current
         again = (*current.row, current.seq, False, *row[width + 2 :])
-        return current if self.recheck(again, x.context) is True else None
+        wanted = yield from elsewhere.evaluated(x, self.recheck, again)
+        return current if wanted is True else None
 
     def _change(self, x: Execution, target: Target, current: Found, extra: Row) -> Steps[Row]:
         """Update or delete one locked row; the row that RETURNING sees."""
@@ -182,9 +196,9 @@ class ChangePlan:
         changed = list(old)
         for at, closure in self.assignments:
             source = self.rules.defaults[at] if closure is None else closure
-            changed[at] = None if source is None else source(seen, x.context)
+            changed[at] = yield from elsewhere.evaluated(x, source, seen)
         row = tuple(changed)
-        self.rules.check(row, x.context)
+        yield from elsewhere.checked(x, self.rules, row)
         yield from replace(x, target, old, current.seq, row)
         return (*row, current.seq, False, *extra)
 

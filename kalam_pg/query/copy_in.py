@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from catalog.errors import UniqueViolationError
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.row_changes import insert
@@ -70,7 +71,7 @@ class CopyIn:
     def _put_all(self, rows: Iterator[Values]) -> Steps[None]:
         for values in rows:
             try:
-                row = self._row(values)
+                row = yield from self._row(values)
                 if row is not None:
                     yield from insert(self._x, self._target, row)
                     self._count += 1
@@ -84,18 +85,19 @@ class CopyIn:
             if self._since >= STRIDE:
                 self._since = 0
                 yield from breathe()
+                elsewhere.renew(self._x)
 
-    def _row(self, values: Values) -> Row | None:
+    def _row(self, values: Values) -> Steps[Row | None]:
         """The row that is to be put; None: it is not to be."""
-        plan, context = self._plan, self._x.context
+        plan, x = self._plan, self._x
         row: list[Value] = []
         for at, default in zip(plan.sent, plan.rules.defaults, strict=True):
             if at is not None:
                 row.append(values[at])
             else:
-                row.append(None if default is None else default(_NO_ROW, context))
+                row.append((yield from elsewhere.evaluated(x, default, _NO_ROW)))
         made = tuple(row)
-        if plan.where is not None and plan.where(made, context) is not True:
+        if plan.where and (yield from elsewhere.evaluated(x, plan.where, made)) is not True:
             return None
-        plan.rules.check(made, context)
+        yield from elsewhere.checked(x, plan.rules, made)
         return made

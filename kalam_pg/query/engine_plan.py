@@ -1,11 +1,13 @@
 """SELECT by an engine: DataFusion in a worker for stored tables, sqlite for the catalogue."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireResult
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.aside import LARGE_NODES, aside
 from kalam_pg.query.engine_answer import Reserve
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
@@ -23,18 +25,19 @@ from storage.tablet import Tablet
 class EnginePlan:
     """Any query over stored tables. program: what answers it where DataFusion would not do so right.
 
-    deleted: the tables, by their relation, of which deleted rows are read too.
+    deleted: the tables, by their relation, of which deleted rows are read too. size: nodes of the query.
     """
 
     columns: tuple[OutputColumn, ...]
     query: Query
     program: ProgramPlan | None = None
     deleted: frozenset[int] = frozenset()
+    size: int = 0
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
         try:
-            emitted = emit(self.query, x.context)
+            emitted = yield from self.emitted(x)
         except FeatureNotSupportedError:
             if self.program is None:
                 raise
@@ -47,6 +50,13 @@ class EnginePlan:
         inputs = yield from self.inputs(emitted, x)
         query = _request(emitted, inputs, wire, x.context, self._direct(x))
         return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))
+
+    def emitted(self, x: Execution) -> Steps[Emitted]:
+        """The query in DataFusion's SQL. Raises 0A000 where that cannot say it."""
+        if self.size <= LARGE_NODES:
+            return emit(self.query, x.context)
+        emitting = partial(emit, self.query, x.context)
+        return (yield from aside(emitting, timeout_s=x.statement_timeout_s))
 
     def _direct(self, x: Execution) -> tuple[str, ...]:
         """The stored columns that the query is of every row of one table, in commit order if in any."""
@@ -77,7 +87,7 @@ class EnginePlan:
     def source(self, x: Execution) -> Steps[RowSource]:
         """As stored values."""
         try:
-            emitted = emit(self.query, x.context)
+            emitted = yield from self.emitted(x)
         except FeatureNotSupportedError:
             if self.program is None:
                 raise
@@ -160,14 +170,16 @@ class TablelessPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """As the plan that can do it."""
-        return (yield from self._choose(x).run(x))
+        plan = yield from self._choose(x)
+        return (yield from plan.run(x))
 
     def source(self, x: Execution) -> Steps[RowSource]:
-        return (yield from self._choose(x).source(x))
+        plan = yield from self._choose(x)
+        return (yield from plan.source(x))
 
-    def _choose(self, x: Execution) -> EnginePlan | CatalogPlan:
+    def _choose(self, x: Execution) -> Steps[EnginePlan | CatalogPlan]:
         try:
-            emit(self.query, x.context)
+            yield from self.worker.emitted(x)
         except FeatureNotSupportedError:
             program = self.worker.program
             if program is None or not program.crosses(x):

@@ -11,9 +11,11 @@ from catalog.errors import (
 )
 from catalog.model import Table, TableKind
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
 from kalam_pg.query.row_changes import in_the_way, insert, replace
+from kalam_pg.query.row_source import Gathered
 from kalam_pg.query.rows import Entries, Found, Target, lock_key
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
@@ -85,58 +87,69 @@ class InsertPlan:
         touched: set[bytes] = set()
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
-            for number, row in enumerate(self._literal(context), 1):
+            for number, builders in enumerate(self._literal(context), 1):
+                try:
+                    row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+                except FeatureNotSupportedError:
+                    row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
                 kept = yield from self._put(x, target, row, touched)
                 if kept is not None:
                     count += 1
                     if answers is not None:
-                        yield from answers.add(tuple([c(kept, context) for c in self.returning]))
+                        yield from self._answer(x, kept, answers)
                 if number % STRIDE == 0:
                     yield from breathe()
+                    elsewhere.renew(x)
         else:
             source = yield from self.source.source(x)
             while len(portion := (yield from source.take(STRIDE))):
                 for given in portion.rows():
-                    row = self._from_source(given, context)
+                    row = yield from self._from_source(x, given)
                     kept = yield from self._put(x, target, row, touched)
                     if kept is not None:
                         count += 1
                         if answers is not None:
-                            yield from answers.add(
-                                tuple([c(kept, context) for c in self.returning])
-                            )
+                            yield from self._answer(x, kept, answers)
                 if len(portion) == STRIDE:
                     yield from breathe()
+                    elsewhere.renew(x)
         if answers is None:
             return Result("INSERT", count)
         return Result.of("INSERT", self.columns, (yield from answers.source()), count)
 
-    def _literal(self, context: EvalContext) -> Iterator[Row]:
-        """The rows of VALUES, or the one there is with each row of parameters."""
+    def _answer(self, x: Execution, row: Row, answers: Gathered) -> Steps[None]:
+        """Keep what RETURNING answers of a row."""
+        try:
+            answer = [c(row, x.context) for c in self.returning]
+        except FeatureNotSupportedError:
+            answer = yield from elsewhere.values(x, self.returning, row)
+        yield from answers.add(tuple(answer))
+
+    def _literal(self, context: EvalContext) -> Iterator[tuple[Closure | None, ...]]:
+        """What makes the rows of VALUES, or the one there is, for each row of parameters."""
         params = context.params
         if isinstance(params, ParamRows):
             (builders,) = self.literal_rows
             for given in params.rows:
                 context.params = given
-                yield tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+                yield builders
         else:
-            for builders in self.literal_rows:
-                yield tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+            yield from self.literal_rows
 
-    def _from_source(self, given: Row, context: EvalContext) -> Row:
+    def _from_source(self, x: Execution, given: Row) -> Steps[Row]:
         values: list[Value] = []
         for at, default in zip(self.from_source, self.rules.defaults, strict=True):
             if at is not None:
                 values.append(given[at])
             else:
-                values.append(None if default is None else default(_NO_ROW, context))
+                values.append((yield from elsewhere.evaluated(x, default, _NO_ROW)))
         return tuple(values)
 
     def _put(
         self, x: Execution, target: Target, row: Row, touched: set[bytes]
     ) -> Steps[Row | None]:
         """Put one row; the row that now stands, or None when ON CONFLICT left it out."""
-        self.rules.check(row, x.context)
+        yield from elsewhere.checked(x, self.rules, row)
         conflict = self.conflict
         if conflict is not None:
             arbiters = conflict.arbiters_of(target)
@@ -174,14 +187,14 @@ class InsertPlan:
             )
         touched.add(key)
         both = there.row + proposed
-        if conflict.where is not None and conflict.where(both, x.context) is not True:
+        if conflict.where and (yield from elsewhere.evaluated(x, conflict.where, both)) is not True:
             return None
         changed = list(there.row)
         for at, closure in conflict.assignments:
             source = self.rules.defaults[at] if closure is None else closure
-            changed[at] = None if source is None else source(both, x.context)
+            changed[at] = yield from elsewhere.evaluated(x, source, both)
         row = tuple(changed)
-        self.rules.check(row, x.context)
+        yield from elsewhere.checked(x, self.rules, row)
         yield from replace(x, target, there.row, there.seq, row)
         return row
 

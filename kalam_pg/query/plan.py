@@ -93,7 +93,7 @@ class Planner:
                 return self._select(statement)
 
     def _select(self, query: Query) -> SelectPlan:
-        constant = _constant_plan(query)
+        constant = _constant_plan(query, lambda: self._program(query))
         if constant is not None:
             return constant
         scans = list(walk(query))
@@ -124,6 +124,13 @@ class Planner:
             return self._hot_plan(query, general) or plan_filtered_count(query, general) or general
         return general
 
+    def _program(self, query: Query) -> ProgramPlan | None:
+        """The query as a program in a worker, with the same closures."""
+        program = compiled(query)
+        if program is None:
+            return None
+        return ProgramPlan(query.columns, query, program, self._run_catalog)
+
     def _mixed(self, query: Query) -> SelectPlan:
         """Stored tables and catalogue relations together."""
         program = None if isinstance(query, Select) and query.locking else compiled(query)
@@ -141,6 +148,7 @@ class Planner:
             columns,
             query,
             None if program is None else ProgramPlan(columns, query, program, self._run_catalog),
+            size=program.size if program is not None else sum(1 for _ in walk(query)),
         )
         plan: SelectPlan = engine
         if not stored:
@@ -164,6 +172,7 @@ class Planner:
                 _all(key.rest),
                 tuple(compile_expr(item.expr, _column) for item in query.targets),
                 _bounds(query),
+                lambda: self._general(query, stored=True),
             )
         except FeatureNotSupportedError:
             return None
@@ -293,8 +302,8 @@ def _along(query: Select, scan: TableScan) -> Along | None:
     return Along(key.expr.column, key.descending)
 
 
-def _constant_plan(query: Query) -> SelectPlan | None:
-    """A query that reads no relation at all."""
+def _constant_plan(query: Query, program: Callable[[], ProgramPlan | None]) -> SelectPlan | None:
+    """A query that reads no relation at all. program: it in a worker, for where it takes long."""
     try:
         if isinstance(query, ValuesQuery):
             if query.order_by or query.with_:
@@ -305,6 +314,7 @@ def _constant_plan(query: Query) -> SelectPlan | None:
                 tuple(tuple(compile_expr(e, _column) for e in line) for line in lines),
                 None,
                 _bounds(query),
+                program,
             )
         if not isinstance(query, Select) or query.from_ or query.grouped or query.with_:
             return None
@@ -314,6 +324,6 @@ def _constant_plan(query: Query) -> SelectPlan | None:
         where = None if query.where is None else compile_expr(query.where, _column)
         if any(waits(item.expr) for item in query.targets):
             return WaitingPlan(query.columns, targets, where, _bounds(query))
-        return ConstantPlan(query.columns, (targets,), where, _bounds(query))
+        return ConstantPlan(query.columns, (targets,), where, _bounds(query), program)
     except FeatureNotSupportedError:
         return None

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Generic, TypeVar
 
 from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
@@ -64,26 +65,30 @@ class Lru(Generic[K, V]):
         self._costs: dict[K, int] = {}
         self._size = size
         self._cost_max = cost_max
+        self._lock = Lock()
+        """Long texts are read, and planned, in threads."""
         self.cost = 0
 
     def get(self, key: K) -> V | None:
         """The entry, now the newest."""
-        value = self._entries.get(key)
-        if value is not None:
-            self._entries.move_to_end(key)
-        return value
+        with self._lock:
+            value = self._entries.get(key)
+            if value is not None:
+                self._entries.move_to_end(key)
+            return value
 
     def __contains__(self, key: K) -> bool:
         return key in self._entries
 
     def put(self, key: K, value: V, cost: int) -> None:
         """Add an entry; the oldest fall out."""
-        self.cost += cost - self._costs.get(key, 0)
-        self._entries[key] = value
-        self._costs[key] = cost
-        while len(self._entries) > self._size or self.cost > self._cost_max:
-            oldest, _ = self._entries.popitem(last=False)
-            self.cost -= self._costs.pop(oldest)
+        with self._lock:
+            self.cost += cost - self._costs.get(key, 0)
+            self._entries[key] = value
+            self._costs[key] = cost
+            while len(self._entries) > self._size or self.cost > self._cost_max:
+                oldest, _ = self._entries.popitem(last=False)
+                self.cost -= self._costs.pop(oldest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from kalam_pg.engines.programs import ROWS_SCHEMA, rows_of
 from kalam_pg.engines.request import ArrowResult, EngineQuery, Program, WireResult
 from kalam_pg.interpreter.program import CompiledQuery, Use
 from kalam_pg.interpreter.shipping import packed, settled
+from kalam_pg.query.aside import LARGE_NODES, aside
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.portion import RowPortion
@@ -81,6 +82,14 @@ class ProgramPlan:
             return False
         return True
 
+    def _packed(self, x: Execution) -> Steps[bytes]:
+        def pack() -> bytes:
+            return packed(cast("Query", settled(self.query, x.context)))
+
+        if self.compiled.size <= LARGE_NODES:
+            return pack()
+        return (yield from aside(pack, timeout_s=x.statement_timeout_s))
+
     def request_nowait(self, x: Execution, result: WireResult | ArrowResult) -> EngineQuery | None:
         """What a worker is asked; None: a table's rows would have to be waited for, or it cannot be."""
         steps = self._request(x, result)
@@ -95,7 +104,7 @@ class ProgramPlan:
         return None
 
     def _request(self, x: Execution, result: WireResult | ArrowResult) -> Steps[EngineQuery]:
-        query = packed(cast("Query", settled(self.query, x.context)))
+        query = yield from self._packed(x)
         uses = self.compiled.uses
         found, emitted = emit_reads([_rows_of(use, self.query) for use in uses], x.context)
         inputs = yield from table_inputs(x, emitted.scans)

@@ -4,14 +4,16 @@ Each plan answers exactly what an engine would; `query.plan` chooses one only wh
 that finds at run time that it cannot (segments, uncommitted rows of its own) hands over to `general`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Protocol, cast, runtime_checkable
 
+from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.sorting import Bounds, Order, sorted_places
+from kalam_pg.query.computed import ComputedPlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.first_rows import First
 from kalam_pg.query.indexed import (
@@ -23,6 +25,7 @@ from kalam_pg.query.indexed import (
     indexed_rows,
 )
 from kalam_pg.query.local.tables import live_rows
+from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
@@ -70,13 +73,19 @@ class AtHand(Protocol):
 
 
 class RowPlan:
-    """A plan whose rows are all there at once."""
+    """A plan whose rows are all there at once, unless an expression takes long: `general` answers then."""
 
     __slots__ = ()
     columns: tuple[OutputColumn, ...]
 
     def run(self, x: Execution) -> Steps[Result]:
-        rows = yield from self.rows(x)
+        try:
+            rows = yield from self.rows(x)
+        except FeatureNotSupportedError:
+            general = self.general()
+            if general is None:
+                raise
+            return (yield from general.run(x))
         return Result("SELECT", len(rows), self.columns, rows)
 
     def at_hand(self, x: Execution) -> Steps[Result | None]:
@@ -84,7 +93,17 @@ class RowPlan:
         return (yield from self.run(x))
 
     def source(self, x: Execution) -> Steps[RowSource]:
-        return Whole((yield from self.rows(x)))
+        try:
+            return Whole((yield from self.rows(x)))
+        except FeatureNotSupportedError:
+            general = self.general()
+            if general is None:
+                raise
+            return (yield from general.source(x))
+
+    def general(self) -> SelectPlan | None:
+        """What answers where this plan's expressions take long; None: nothing does."""
+        return None
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         raise NotImplementedError
@@ -98,6 +117,10 @@ class ConstantPlan(RowPlan):
     lines: tuple[tuple[Closure, ...], ...]
     where: Closure | None
     bounds: Bounds
+    program: Callable[[], ProgramPlan | None]
+
+    def general(self) -> SelectPlan:
+        return ComputedPlan(self.columns, self.lines, self.where, self.bounds, self.program())
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         context = x.context
@@ -123,6 +146,10 @@ class PointPlan(RowPlan):
     where: Closure | None
     targets: tuple[Closure, ...]
     bounds: Bounds
+    slowly: Callable[[], SelectPlan]
+
+    def general(self) -> SelectPlan:
+        return self.slowly()
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         context = x.context
@@ -201,6 +228,12 @@ class HotPlan:
     general: SelectPlan
 
     def run(self, x: Execution) -> Steps[Result]:
+        try:
+            return (yield from self._run(x))
+        except FeatureNotSupportedError:
+            return (yield from self.general.run(x))  # An expression takes long.
+
+    def _run(self, x: Execution) -> Steps[Result]:
         messages = self._messages(x)
         if messages is not None:
             data = b"".join(messages)
@@ -224,10 +257,13 @@ class HotPlan:
         return Result("SELECT", len(found), self.columns, self._rows_of(found, x))
 
     def source(self, x: Execution) -> Steps[RowSource]:
-        found = yield from self._found(x)
-        if found is None:
-            return (yield from self.general.source(x))
-        return Whole(self._rows_of(found, x))
+        try:
+            found = yield from self._found(x)
+            if found is not None:
+                return Whole(self._rows_of(found, x))
+        except FeatureNotSupportedError:
+            pass  # An expression takes long.
+        return (yield from self.general.source(x))
 
     def _rows_of(self, found: "Sequence[Row] | Few", x: Execution) -> Sequence[Row]:
         return self._project(found.rows(), x.context) if isinstance(found, Few) else found

@@ -43,7 +43,7 @@ def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
     if query.kind != "select" and not query.tree.args.get("returning"):
         raise FeatureNotSupportedError("COPY query must have a RETURNING clause")
     with counting_from(query):
-        planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query))
+        planned = yield from long_texts.in_turn(sql, query.text, lambda: sql.plan(query))
         _check_force_quote(sql, statement, form, planned.columns)
         if planned.locks and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query))

@@ -97,7 +97,7 @@ def _declare(
     if not statement.hold:
         sql.require_block("DECLARE CURSOR")
     with counting_from(query):
-        planned = yield from long_texts.in_turn(query.text, lambda: sql.plan(query, types))
+        planned = yield from long_texts.in_turn(sql, query.text, lambda: sql.plan(query, types))
         if planned.writes:
             raise FeatureNotSupportedError(
                 "DECLARE CURSOR must not contain data-modifying statements in WITH"

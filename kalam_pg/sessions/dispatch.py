@@ -102,7 +102,7 @@ def prepare_in_turn(
             pass
         case _:
             return prepare(sql, statement, declared)
-    return (yield from long_texts.in_turn(text, lambda: prepare(sql, statement, declared)))
+    return (yield from long_texts.in_turn(sql, text, lambda: prepare(sql, statement, declared)))
 
 
 def _columns(sql: SqlSession, statement: Statement) -> tuple[OutputColumn, ...]:

@@ -100,7 +100,7 @@ def run(
     with counting_from(_inner(statement)):
         inner = _inner(statement)
         planned, bound, queries = yield from long_texts.in_turn(
-            inner.text, partial(_explained, sql, inner, types)
+            sql, inner.text, partial(_explained, sql, inner, types)
         )
         if asked.analyze and not table_locks.lock_nowait(sql, planned):
             yield from table_locks.wait(sql, lambda: _explained(sql, inner, types)[0])

@@ -5,44 +5,46 @@ its turn when it wants one (`server.instance.SWITCH_INTERVAL_S`). Short texts ar
 a thread and back costs 50-80 µs.
 """
 
-import gc
-import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TypeVar
 
-import trio
-
-from kalam_pg.query.waits import Steps, breathe, run_async
+from kalam_pg.query.aside import aside
+from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sessions.sql_session import SqlSession
-from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import Statement
 
 T = TypeVar("T")
 
-LONG_CHARS = 16_384
-"""Longer texts are read in a thread: those below take at most some 40 ms."""
+LONG_CHARS = 4096
+"""Longer texts are read in a thread: those below take at most some 10 ms."""
+
+BRACKETS_MAX = 40
+"""Shorter texts with more of them may nest so deep that they take as long."""
 
 ALONE_S = 0.005
 """So long a text of many short statements runs before the other sessions have their turn."""
 
-THREADS_MAX = 2
-"""Texts read at the same time. They share one interpreter: more would only make each other wait."""
-
 
 def statements(sql: SqlSession, text: str) -> Steps[tuple[Statement, ...]]:
-    """The statements of a message. Raises 42601, 54001."""
-    if len(text) <= LONG_CHARS:
+    """The statements of a message. Raises 42601, 54001, and 57014 when the statement's time is over."""
+    if not is_long(text) or sql.cache.knows(text):
         return sql.cache.statements(text)
-    return (yield from _aside(lambda: tuple(parse(text))))  # The cache keeps no long ones.
+    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
+    return (yield from aside(lambda: sql.cache.statements(text), timeout_s=timeout_s))
 
 
-def in_turn(text: str, function: Callable[[], T]) -> Steps[T]:
+def is_long(text: str) -> bool:
+    """Whether to read a text may take long."""
+    return len(text) > LONG_CHARS or text.count("(") > BRACKETS_MAX
+
+
+def in_turn(sql: SqlSession, text: str, function: Callable[[], T]) -> Steps[T]:
     """What `function`, whose work grows with the text, returns."""
-    if len(text) <= LONG_CHARS:
+    if not is_long(text):
         return function()
-    return (yield from _aside(function))
+    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
+    return (yield from aside(function, timeout_s=timeout_s))
 
 
 class Turns:
@@ -58,46 +60,3 @@ class Turns:
         if time.monotonic() - self._since > ALONE_S:
             yield from breathe()
             self._since = time.monotonic()
-
-
-class _Uncollected:
-    """While any long text is read there are no collections of cyclic garbage.
-
-    Each would look at all of the nodes made so far, and finds none: what is read knows no parents. So
-    these made half of the time, and held the event loop meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._readers = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._readers += 1
-            gc.disable()
-
-    def __exit__(self, *_error: object) -> None:
-        with self._lock:
-            self._readers -= 1
-            if not self._readers:
-                gc.enable()
-
-
-_uncollected = _Uncollected()
-
-
-def _aside(function: Callable[[], T]) -> Steps[T]:
-    def run() -> T:
-        with _uncollected:
-            return function()
-
-    async def wait() -> T:
-        # The thread cannot be stopped; a cancelled statement does not wait for it.
-        return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_limiter())
-
-    return (yield from run_async(wait))
-
-
-@lru_cache(maxsize=1)
-def _limiter() -> trio.CapacityLimiter:
-    return trio.CapacityLimiter(THREADS_MAX)

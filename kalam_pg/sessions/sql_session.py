@@ -15,6 +15,7 @@ from catalog.errors import (
 from catalog.model import Role, User
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.live.channels import Listener
@@ -137,6 +138,7 @@ class SqlSession:
         context = self._current_context()
         transaction = self.transaction
         context.params = params
+        context.left_us = BUDGET_US
         if transaction is None:
             context.now_us = context.statement_us = self.database.now_us()
         else:

@@ -5,9 +5,13 @@ closures that say what they are, so that a call on them can skip a level of call
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
+from types import FunctionType
 
+from kalam_pg.functions.cost import COPY_US, ELEMENT_US, SMALL, Weight, pay, volume
 from kalam_pg.functions.define import Datum, same
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.sql.tree import ColumnRef, Expr
 from storage.layout import Row, Value
 
 Run = Callable[[Row, EvalContext], Datum]
@@ -48,6 +52,29 @@ class Parameter:
 
     def __call__(self, _row: Row, context: EvalContext) -> Value:
         return context.params[self.index]
+
+
+class Origin:
+    """What a closure was compiled of: its expression, and where in a row the columns stand."""
+
+    __slots__ = ("slots", "tree")
+
+    def __init__(self, tree: Expr, slots: Callable[[ColumnRef], int]) -> None:
+        self.tree = tree
+        self.slots = slots
+
+
+def with_origin(closure: Run, origin_: Origin) -> Run:
+    """The closure, which `origin` knows again. Those that compute nothing need none."""
+    if closure.__class__ is FunctionType and closure is not null:
+        closure.__dict__["origin"] = origin_
+    return closure
+
+
+def origin(closure: Run) -> Origin | None:
+    """What a closure was compiled of, so that it can be evaluated elsewhere."""
+    found: Origin | None = getattr(closure, "origin", None)
+    return found
 
 
 def is_given(closure: Run) -> bool:
@@ -162,6 +189,52 @@ def context_call(function: Plain, args: Sequence[Run], *, strict: bool) -> Run:
         return None if strict and None in values else function(context, *values)
 
     return run
+
+
+def weighed_call(
+    function: Plain, args: Sequence[Run], weight: Weight, *, strict: bool, with_context: bool
+) -> Run:
+    """A call that is paid for before it is made (`functions.cost`)."""
+
+    def run(row: Row, context: EvalContext) -> Datum:
+        values = [a(row, context) for a in args]
+        if None in values:
+            if strict:
+                return None
+            pay(context, volume(tuple(values)))
+        elif context.left_us != inf:
+            pay(context, weight(*values))
+        return function(context, *values) if with_context else function(*values)
+
+    return run
+
+
+def comparing_call(function: Plain, left: Run, right: Run) -> Run:
+    """One of Python's own comparisons: only that of two long values is paid for."""
+
+    def run(row: Row, context: EvalContext) -> Datum:
+        a = left(row, context)
+        b = right(row, context)
+        if a is None or b is None:
+            return None
+        if len(a) > SMALL and len(b) > SMALL:
+            pay(context, COPY_US * min(len(a), len(b)))
+        return function(a, b)
+
+    if not isinstance(left, Slot):
+        return run
+    index = left.index
+
+    def of_slot(row: Row, context: EvalContext) -> Datum:
+        a: Datum = row[index]
+        b = right(row, context)
+        if a is None or b is None:
+            return None
+        if len(a) > SMALL and len(b) > SMALL:
+            pay(context, COPY_US * min(len(a), len(b)))
+        return function(a, b)
+
+    return of_slot
 
 
 # ------------------------------------------------------------------ logic
@@ -302,7 +375,9 @@ def any_all(arg: Run, array: Run, test: Plain, *, every: bool) -> Run:
         if items is None:
             return None
         unknown = False
-        for item in flatten(items):
+        elements = flatten(items)
+        pay(context, ELEMENT_US * len(elements))
+        for item in elements:
             if item is None or value is None:
                 unknown = True
                 continue

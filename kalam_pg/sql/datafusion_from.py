@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
+from kalam_pg.functions.cost import ITEM_US, pay
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.constancy import is_constant, is_volatile
 from kalam_pg.sql.datafusion_choice import unified
@@ -317,6 +318,7 @@ def set_values(call: Call, arguments: list[Value], state: Rendering) -> list[tup
         before.append(tuple([a.type for a in call.args]))
     rows: list[tuple[Value, ...]] = []
     for item in function(*before, *arguments):
+        pay(state.context, ITEM_US)
         rows.append(item if len(overload.out_names) > 1 else (item,))
         if len(rows) > _INLINE_ROWS:
             raise KeyTooLongError(f"a function in FROM may return at most {_INLINE_ROWS} rows here")

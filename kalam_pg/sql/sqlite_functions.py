@@ -6,20 +6,24 @@ PostgreSQL text; every other stored value is what it is.
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from itertools import zip_longest
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.comparison import comparer
+from kalam_pg.functions.cost import ITEM_US, pay, volume
 from kalam_pg.functions.table import EvalContext, Overload
 from kalam_pg.sql.to_python import Closure
 from kalam_pg.sql.tree import SortKey
 from storage.layout import Row, Value
+
+AGGREGATED_US: Final = 0.005
+"""To take a byte into an aggregate."""
 
 SqliteValue: TypeAlias = "int | float | str | bytes | None"
 
@@ -152,9 +156,16 @@ def set_of(
         given = [argument(row, context) for argument in arguments]
         if overload.strict and None in given:
             return "[]"
-        return json_rows(function(*before, *given), columns)
+        return json_rows(_paid(function(*before, *given), context), columns)
 
     return call
+
+
+def _paid(items: Iterable[Any], context: EvalContext) -> Iterator[Any]:
+    """The same, each paid for."""
+    for item in items:
+        pay(context, ITEM_US)
+        yield item
 
 
 def json_rows(items: Any, columns: Sequence[PgType]) -> str:  # noqa: ANN401 - an iterable of values
@@ -210,6 +221,7 @@ def compute(call: AggregateCall, rows: list[tuple[Any, ...]]) -> SqliteValue:
     if function is None:
         raise FeatureNotSupportedError(f"{call.overload.name} cannot be used here")
     width = len(call.types)
+    pay(call.context, sum([ITEM_US + AGGREGATED_US * volume(row) for row in rows]))
     types = (*call.types, *(key.expr.type for key in call.order_by))
     decoded = [
         tuple([from_sqlite(v, of) for v, of in zip(row, types, strict=True)]) for row in rows

@@ -9,15 +9,17 @@ right.
 import operator as py
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from typing import TypeAlias, assert_never
 
 from catalog.errors import ArraySubscriptError, FeatureNotSupportedError
 from catalog.types.table import PgType
-from kalam_pg.functions.define import Datum
+from kalam_pg.functions.cost import FOLD_US, is_plain_comparison, pay, weight_of
+from kalam_pg.functions.define import Datum, same
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.array_slices import array_slice
-from kalam_pg.sql.closures import Constant, Parameter, Run, Slot, is_given
+from kalam_pg.sql.closures import Constant, Origin, Parameter, Run, Slot, is_given
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven
 from kalam_pg.sql.tree import (
@@ -68,7 +70,7 @@ def compile_expr(expr: Expr, slots: Slots) -> Closure:
     Raises:
         FeatureNotSupportedError: The expression holds a subquery, an aggregate or a window.
     """
-    return Compiler(slots).compile(expr)
+    return closures.with_origin(Compiler(slots).compile(expr), Origin(expr, slots))
 
 
 def evaluate(expr: Expr, context: EvalContext) -> Value:
@@ -156,11 +158,8 @@ class Compiler:
         args = [self.compile(a) for a in expr.args]
         function = row_function(overload, tuple([a.type for a in expr.args]), expr.typmod)
         if overload.needs_context:
-            return closures.context_call(function, args, strict=overload.strict)
-        if overload.strict:
-            run = closures.strict_call(function, args)
-        else:
-            run = closures.lenient_call(function, args)
+            return _context_call(overload, function, args)
+        run = _plain_call(overload, function, args)
         if overload.volatility is Volatility.IMMUTABLE and all(
             isinstance(a, Constant) for a in args
         ):
@@ -260,10 +259,27 @@ def row_function(
     return function
 
 
+def _context_call(overload: Overload, function: Callable[..., Datum], args: list[Run]) -> Run:
+    weight = weight_of(overload)
+    if weight is None:
+        return closures.context_call(function, args, strict=overload.strict)
+    return closures.weighed_call(function, args, weight, strict=overload.strict, with_context=True)
+
+
+def _plain_call(overload: Overload, function: Callable[..., Datum], args: list[Run]) -> Run:
+    weight = None if function is same else weight_of(overload)
+    if weight is None:
+        call = closures.strict_call if overload.strict else closures.lenient_call
+        return call(function, args)
+    if is_plain_comparison(overload) and overload.strict:
+        return closures.comparing_call(function, *args)
+    return closures.weighed_call(function, args, weight, strict=overload.strict, with_context=False)
+
+
 def _folded(run: Run) -> Run:
-    """The call of constants as a constant; one that raises stays, to raise when it is reached."""
+    """The call of constants as a constant; one that raises, or takes long, stays for when it is reached."""
     try:
-        return Constant(run((), EvalContext()))
+        return Constant(run((), EvalContext(left_us=FOLD_US)))
     except KalamError:
         return run
 
@@ -271,9 +287,17 @@ def _folded(run: Run) -> Run:
 def comparison(overload: Overload, left: PgType, right: PgType) -> Callable[..., Datum]:
     """A comparison of values of these types as `test(context, a, b)`."""
     function = row_function(overload, (left, right))
-    if overload.needs_context:
-        return function
-    return lambda _context, a, b: function(a, b)
+    weight = weight_of(overload)
+    if weight is None or is_plain_comparison(overload):
+        return function if overload.needs_context else lambda _context, a, b: function(a, b)
+    with_context = overload.needs_context
+
+    def weighed(context: EvalContext, a: Datum, b: Datum) -> Datum:
+        if context.left_us != inf:
+            pay(context, weight(a, b))
+        return function(context, a, b) if with_context else function(a, b)
+
+    return weighed
 
 
 def _test(overload: Overload, left: Expr, right: Expr) -> Callable[..., Datum]:

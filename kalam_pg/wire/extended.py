@@ -4,6 +4,7 @@ Everything between two Syncs is one implicit transaction; Sync commits it ("Exte
 manual). Describe never executes. A portal suspended by a row limit keeps the rest of its answer.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from catalog.errors import (
@@ -23,6 +24,7 @@ from kalam_pg.pgwire.encode import (
     command_complete,
     parameter_description,
 )
+from kalam_pg.query.aside import aside
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, described
@@ -94,7 +96,11 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
         prepared = dispatch.prepare(sql, prepared.statement, ())
     transaction = sql.begin_implicit()  # A portal ends with its transaction, so it has one.
     types = prepared.param_types
-    params = portals.bind_parameters(message, types, sql.types_for(types), transaction.started_us)
+    reading = partial(
+        portals.bind_parameters, message, types, sql.types_for(types), transaction.started_us
+    )
+    large = sum([len(value or b"") for value in message.parameters]) > portals.LARGE_PARAMETERS
+    params = (yield from aside(reading)) if large else reading()
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
     created_us = transaction.started_us
     name, depth = message.portal, sql.savepoints_deep
@@ -103,8 +109,6 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
         portal.parameter_bytes = sum([len(value or b"") for value in message.parameters])
     sql.portals.add(portal)
     session.send(BIND_COMPLETE)
-    return
-    yield
 
 
 def describe(session: "WireSession", message: m.Describe) -> Steps[None]:

@@ -71,6 +71,9 @@ Reader = Callable[[bytes], Value]
 _GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
 
 
+LARGE_PARAMETERS = 65_536
+"""Parameters of more bytes are read in a thread: a megabyte of JSON, or of an array, takes a second."""
+
 KEPT_WIDTH_MAX = 100
 """Readers of more parameters are not kept: they are as many as there are statements."""
 

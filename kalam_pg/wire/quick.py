@@ -11,6 +11,7 @@ from enum import Enum
 from struct import error as StructError  # noqa: N812 -- it is an exception class
 from typing import TYPE_CHECKING
 
+from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.pgwire.peek import Pipeline, peek_again, peek_pipeline, peek_query
 from kalam_pg.query.quick_rows import NotQuickError
 from kalam_pg.query.quick_writes import QuickWrite
@@ -133,6 +134,7 @@ def _run(
     context.params = params
     if quick.timed:
         context.now_us = context.statement_us = sql.database.now_us()
+        context.left_us = BUDGET_US
         if transaction is not None:
             context.now_us = transaction.started_us
     if isinstance(form, QuickWrite):

@@ -212,6 +212,8 @@ class QuickBind:
 
     def params(self, buffer: bytes, start: int, stop: int) -> Params:
         """The parameters in buffer[start:stop]. Raises NotQuickError, and what a value's input raises."""
+        if stop - start > portals.LARGE_PARAMETERS:
+            raise NotQuickError  # To read them may take long.
         values: list[Value] = []
         at = start
         for read in self.format.readers:

@@ -96,8 +96,8 @@ class LocalPlan:
             return None
         try:
             rows = self.program.run(tables, x.context, seconds=BUDGET_S)
-        except TooLargeError:
-            rows = None
+        except (TooLargeError, FeatureNotSupportedError):
+            rows = None  # It takes long, or a call in it does.
         if rows is None or len(rows) > RESULT_ROWS_MAX:
             self.experience.too_large(count)
             return None

@@ -1,0 +1,339 @@
+"""What a call may cost: whether it runs on the event loop, or in a worker where nobody waits for it.
+
+Each overload has a cost class. *Cheap* ones take a microsecond or so whatever they are given: their arguments
+have a fixed size. All others have a *weight*: about the microseconds that a call takes, told from its
+arguments before it is made, by their sizes and where it matters by their values (`repeat('x', 100000)`). What
+nobody has measured weighs so much a byte that a few hundred kilobytes are too much.
+
+A statement on the loop has some microseconds to spend (`EvalContext.left_us`) until the others have a turn. A
+call that it cannot pay is not made: it raises FeatureNotSupportedError, as everything does that only a worker
+can do. There, nothing is weighed.
+"""
+
+import math
+import operator as py
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from catalog.errors import FeatureNotSupportedError
+from catalog.types.registry import NUMERIC
+from catalog.types.table import PgType
+from kalam_pg.functions.define import Datum
+from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
+
+Weight: TypeAlias = Callable[..., float]
+"""About the microseconds of a call, by its arguments (without the context); NULLs are not given."""
+
+BUDGET_US: Final = 4000.0
+"""What a statement's expressions may spend before the others have a turn."""
+
+FOLD_US: Final = 50.0
+"""What may be spent on one call of constants when a statement is planned."""
+
+SMALL: Final = 2048
+"""Texts up to here are compared without being weighed."""
+
+_CALL_US: Final = 0.2
+_ELEMENT_BYTES: Final = 8
+_COUNTED_MAX: Final = 4096
+"""Of an array with more elements only the first are looked into."""
+
+_FIXED: Final = frozenset(
+    {
+        *(
+            "bool",
+            "char",
+            "int2",
+            "int4",
+            "int8",
+            "float4",
+            "float8",
+            "oid",
+            "name",
+            "uuid",
+            "void",
+        ),
+        *("regclass", "regtype", "regproc", "regrole", "regnamespace", "macaddr", "macaddr8"),
+        *("date", "time", "timestamp", "timestamptz", "interval", "inet", "cidr"),
+    }
+)
+
+NEVER_US: Final = 1e12
+
+
+def takes_long() -> FeatureNotSupportedError:
+    """What is raised in place of a call that cannot be paid."""
+    return FeatureNotSupportedError(
+        "an expression that takes so long is not supported here",
+        hint="It would have to be computed beside what only the server's own process knows.",
+    )
+
+
+def pay(context: EvalContext, weight_us: float) -> None:
+    """Take it from what the statement has left. Raises FeatureNotSupportedError: there is not so much."""
+    left = context.left_us - weight_us
+    if left < 0.0 or weight_us > context.most_us:
+        raise takes_long()
+    context.left_us = left
+
+
+@lru_cache(maxsize=4096)
+def weight_of(overload: Overload) -> Weight | None:
+    """The weight of an overload's calls; None when it is cheap."""
+    if overload.name != "factorial" and all(of.name in _FIXED for of in overload.args):
+        return None
+    if overload.kind is OverloadKind.CAST:
+        special = _CASTS.get(overload.result.name)
+        if overload.args[0] is NUMERIC:
+            special = _quadratic if overload.result.name in _INTEGERS else _linear_digits
+    else:
+        special = _numeric(overload) or _SPECIAL.get(overload.name)
+    if special is not None:
+        return _safe(special)
+    rate = _RATES.get(overload.name, _RATE)
+    if rate >= COPY_US and any(map(_is_read, (*overload.args, overload.result))):
+        rate = max(rate, _READ_US)
+    return lambda *values: _CALL_US + rate * volume(values)
+
+
+def _safe(weight: Weight) -> Weight:
+    """The same, for whatever values: what cannot be told is told to be too much."""
+
+    def told(*values: Datum) -> float:
+        try:
+            return weight(*values)
+        except (ArithmeticError, TypeError, ValueError, AttributeError, IndexError):
+            return NEVER_US
+
+    return told
+
+
+def _is_read(of: PgType) -> bool:
+    """Whether values of a type are taken apart, or put together, piece by piece."""
+    return of.name in _DOCUMENTS or of.element is not None or of.name.endswith("array")
+
+
+def is_plain_comparison(overload: Overload) -> bool:
+    """Whether it is one of Python's own comparisons, which take long for very long values only."""
+    return overload.row in _PLAIN and len(overload.args) == 2
+
+
+def volume(values: tuple[Datum, ...]) -> float:
+    """About the bytes of some values."""
+    total = 0.0
+    for value in values:
+        kind = value.__class__
+        if kind is str or kind is bytes:
+            total += len(value)
+        elif kind is tuple:
+            total += _array(value)
+    return total
+
+
+def _array(items: tuple[Datum, ...]) -> float:
+    count = len(items)
+    if not count:
+        return 0.0
+    looked = items if count <= _COUNTED_MAX else items[:_COUNTED_MAX]
+    return count * _ELEMENT_BYTES + volume(looked) * (count / len(looked))
+
+
+# ------------------------------------------------------------------ microseconds a byte
+
+_RATE: Final = 0.02
+"""Of a function that nobody has measured: as much as a loop in Python over some characters takes."""
+
+COPY_US: Final = 0.001
+"""To make or copy a byte, with the memory that it takes."""
+
+ITEM_US: Final = 1.0
+"""To make one row of a set, or to take one row into an aggregate."""
+
+_READ_US: Final = 0.06
+"""To read a byte of a document or of an array's text, or to write it."""
+
+_DOCUMENTS: Final = frozenset({"json", "jsonb", "jsonpath", "record"})
+
+ELEMENT_US: Final = 0.1
+"""To look at one element of an array."""
+
+_RATES: Final = {
+    "length": 0.0001, "char_length": 0.0001, "character_length": 0.0001, "octet_length": COPY_US,
+    "bit_length": COPY_US, "textcat": COPY_US, "||": COPY_US, "concat": COPY_US, "concat_ws": COPY_US,
+    "left": COPY_US, "right": COPY_US, "substr": COPY_US, "substring": COPY_US, "overlay": COPY_US,
+    "md5": 0.003, "sha224": 0.008, "sha256": 0.008, "sha384": 0.008, "sha512": 0.008,
+    "starts_with": COPY_US, "^@": COPY_US, "=": COPY_US, "<>": COPY_US, "get_byte": COPY_US,
+    "set_byte": COPY_US,
+    "domain check": 0.0, "domain not null": 0.0, "num_nulls": 0.0001, "num_nonnulls": 0.0001, "array_length": 0.0001,
+    "array_upper": 0.0001, "array_lower": 0.0001, "array_ndims": 0.0001, "pg_typeof": 0.0,
+    "regexp_matches": 0.2, "regexp_split_to_array": 0.2, "regexp_match": 0.2, "regexp_count": 0.2,
+    "regexp_instr": 0.2, "regexp_substr": 0.2, "to_char": 0.2, "to_number": 0.2, "to_date": 0.2,
+    "to_timestamp": 0.2, "format": 0.05, "string_to_array": 0.1, "array_to_string": 0.1,
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------ those whose values matter
+
+
+def _made(count: float, each: float = 1.0) -> float:
+    return _CALL_US + max(count, 0.0) * each * COPY_US
+
+
+def _repeat(text: str, count: int) -> float:
+    return _made(count, len(text))
+
+
+def _pad(text: str, length: int, fill: str = " ") -> float:
+    return _made(length) + _made(len(text)) + _made(len(fill))
+
+
+def _replace(text: str, old: str, new: str) -> float:
+    grown = len(text) / max(len(old), 1) * len(new)
+    return _CALL_US + 0.01 * len(text) + COPY_US * (grown + len(old))
+
+
+def _format(form: str, *values: Datum) -> float:
+    """A width may stand in the form, or be a value."""
+    widths = sum([value for value in values if value.__class__ is int])
+    for part in form.split("%")[1:]:
+        digits = part.lstrip("-")
+        digits = digits[: len(digits) - len(digits.lstrip("0123456789"))]
+        widths += int(digits[:10] or 0)
+    return _CALL_US + 0.05 * (len(form) + volume(values)) + COPY_US * abs(widths)
+
+
+def _array_fill(value: Datum, sizes: tuple[int, ...], _lower: Datum = None) -> float:
+    count = math.prod([max(size or 0, 0) for size in sizes]) if sizes else 0
+    return _CALL_US + 0.02 * count + COPY_US * volume((value,))
+
+
+def _like(text: Datum, pattern: Datum, *_escape: Datum) -> float:
+    """Each piece of a pattern may go over the text again."""
+    return _CALL_US + 0.002 * len(text) * (1 + len(pattern)) + 0.2 * len(pattern)
+
+
+def _matches(text: str, pattern: str, *_more: Datum) -> float:
+    return _CALL_US + 0.002 * len(text) * (4 + len(pattern)) + 0.5 * len(pattern)
+
+
+def _substring(text: Datum, *more: Datum) -> float:
+    if more and more[0].__class__ is str:
+        return _matches(text, more[0])  # FROM a pattern
+    return _CALL_US + COPY_US * volume((text,))
+
+
+def _crossed(*values: Datum) -> float:
+    """Each element of one array with each of the other."""
+    sizes = [len(value) if value.__class__ is tuple else 1 for value in values]
+    return _CALL_US + 0.02 * volume(values) + 0.1 * math.prod(sizes)
+
+
+def _path(json: str, path: str, *more: Datum) -> float:
+    return _CALL_US + 0.02 * len(json) * (1 + len(path)) + 0.02 * volume(more)
+
+
+def _two_texts(text: str, part: str) -> float:
+    """Python's search is linear, with bad luck five times so."""
+    return _CALL_US + 0.01 * (len(text) + len(part))
+
+
+_SPECIAL: Final[dict[str, Weight]] = {
+    "repeat": _repeat, "lpad": _pad, "rpad": _pad, "replace": _replace, "format": _format,
+    "array_fill": _array_fill, "substring": _substring, "substr": _substring,
+    "like": _like, "notlike": _like, "~~": _like, "!~~": _like, "~~*": _like, "!~~*": _like,
+    "~": _matches, "!~": _matches, "~*": _matches, "!~*": _matches,
+    "regexp_like": _matches, "regexp_replace": lambda text, pattern, new="", *_more: (
+        _matches(text, pattern) + 0.5 * len(text) + COPY_US * len(text) * len(new)
+    ),
+    "position": _two_texts, "strpos": _two_texts,
+    "jsonb_path_exists": _path, "jsonb_path_match": _path, "jsonb_path_query_array": _path,
+    "jsonb_path_query_first": _path, "@?": _path, "@@": _path,
+    "jsonb_path_exists_tz": _path, "jsonb_path_match_tz": _path, "jsonb_path_query_array_tz": _path,
+    "jsonb_path_query_first_tz": _path, "jsonb_path_exists_opr": _path, "jsonb_path_match_opr": _path,
+    "@>": _crossed, "<@": _crossed, "&&": _crossed, "factorial": lambda n: _CALL_US + 0.01 * n * n,
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------ numeric
+
+
+def _digits(value: Datum) -> int:
+    return len(value) if value.__class__ is str else 20
+
+
+def _linear_digits(*values: Datum) -> float:
+    return 2.0 + 0.05 * sum([_digits(value) for value in values])
+
+
+def _product(a: str, b: str) -> float:
+    return 2.0 + 0.05 * (_digits(a) + _digits(b)) + 2e-5 * _digits(a) * _digits(b)
+
+
+def _scaled(value: Datum, scale: Datum = 0) -> float:
+    return 2.0 + 0.05 * (
+        _digits(value) + (min(abs(scale), 20_000) if scale.__class__ is int else 0)
+    )
+
+
+def _quadratic(*values: Datum) -> float:
+    digits = sum([_digits(value) for value in values])
+    return 5.0 + 0.1 * digits + 1e-3 * digits * digits
+
+
+def _power(base: Datum, exponent: Datum) -> float:
+    """The digits of the result, which a small text may ask a hundred thousand of."""
+    try:
+        size, times = abs(float(base)), abs(float(exponent))
+        magnitude = times * abs(math.log10(size)) if size else 0.0
+    except (ValueError, OverflowError):
+        return NEVER_US
+    if not math.isfinite(magnitude):
+        return 20.0 if max(_digits(base), _digits(exponent)) < 40 else NEVER_US
+    whole = times == int(times) if math.isfinite(times) else True
+    digits = magnitude + _digits(base) + _digits(exponent)
+    if whole and times < 1000:
+        digits += times * max(_digits(base) - 1, 0)
+    return 50.0 + digits * digits * (0.05 if not whole else 0.01)
+
+
+def _transcendental(*values: Datum) -> float:
+    digits = 20 + sum([_digits(value) for value in values])
+    return 30.0 + 0.05 * digits * digits
+
+
+def _exponential(value: Datum) -> float:
+    try:
+        magnitude = abs(float(value)) * 0.4343
+    except (ValueError, OverflowError):
+        return NEVER_US
+    return _transcendental("9" * int(min(magnitude, 1e6))) if math.isfinite(magnitude) else 20.0
+
+
+_NUMERIC: Final[dict[str, Weight]] = {
+    "*": _product, "/": _quadratic, "%": _quadratic, "mod": _quadratic, "div": _quadratic,
+    "^": _power, "power": _power, "pow": _power, "sqrt": _transcendental, "ln": _transcendental,
+    "log": _transcendental, "log10": _transcendental, "exp": _exponential, "gcd": _quadratic,
+    "lcm": _quadratic, "round": _scaled, "trunc": _scaled,
+}  # fmt: skip
+
+
+def _numeric(overload: Overload) -> Weight | None:
+    if NUMERIC not in overload.args:
+        return None
+    return _NUMERIC.get(overload.name, _linear_digits if _numbers(overload.args) else None)
+
+
+def _numbers(args: tuple[PgType, ...]) -> bool:
+    return all(of is NUMERIC or of.name in _FIXED for of in args)
+
+
+_CASTS: Final[dict[str, Weight]] = {
+    "numeric": _linear_digits,
+    "interval": lambda value, *_typmod: _CALL_US + 0.2 * volume((value,)),
+}
+"""By what is made."""
+
+_INTEGERS: Final = frozenset({"int2", "int4", "int8"})
+
+_PLAIN: Final = frozenset({py.eq, py.ne, py.lt, py.le, py.gt, py.ge})
