@@ -255,7 +255,10 @@ class Config:
     )
 
     workers: int = _setting(
-        min(os.cpu_count() or 1, 4), _integer(1, 256), "processes", "Query workers."
+        min(os.cpu_count() or 1, 4),
+        _integer(1, 256),
+        "processes",
+        "Query workers that one user may have at a time; there is one more.",
     )
     worker_memory_bytes: int = _setting(
         2**31, _size(2**28, 2**42), "bytes", "A worker's memory; a query beyond it gets `53200`."

@@ -1,7 +1,7 @@
 """python -m conformance.neighbours.costs: no call that the event loop may make takes longer than it weighs.
 
-Every overload is called with arguments of its types, of all sizes, by seed; where the weight says that the loop may
-make the call (`kalam_pg.functions.cost`), its time is measured, and told when it is over the budget.
+Every overload is called with arguments of its types, of all sizes, by seed; where the weight says that the
+loop may make the call (`kalam_pg.functions.cost`), its time is measured, and told when it is over the budget.
 """
 
 import argparse
@@ -69,7 +69,7 @@ _MADE: dict[str, Callable[[Random], Any]] = {
 _INTEGERS = {"int2", "int4", "int8", "oid", "timestamp", "timestamptz", "date", "time"}
 
 
-def value(of: PgType, random: Random) -> Any:  # noqa: ANN401 -- as stored
+def value(of: PgType, random: Random) -> Any:
     """Some value of a type, in stored form. Raises KeyError for a type that nothing is made of here."""
     if of.name in _INTEGERS:
         return random.choice((0, 1, 2, 7, 60, 3000, 100_000, 60_000_000))
@@ -85,9 +85,9 @@ def value(of: PgType, random: Random) -> Any:  # noqa: ANN401 -- as stored
 def overloads() -> Iterator[Overload]:
     """Those that may be called on the loop, and are not cheap."""
     for overload in lookup.everything():
-        if overload.kind in (OverloadKind.FUNCTION, OverloadKind.OPERATOR, OverloadKind.CAST):
-            if overload.row is not None and not overload.server_only and weight_of(overload):
-                yield overload
+        plain = overload.kind in (OverloadKind.FUNCTION, OverloadKind.OPERATOR, OverloadKind.CAST)
+        if plain and overload.row and not overload.server_only and weight_of(overload):
+            yield overload
 
 
 def measured(overload: Overload, random: Random) -> tuple[float, float, tuple[Any, ...]] | None:
@@ -146,7 +146,7 @@ def main() -> int:
     return 1 if bad else 0
 
 
-def _short(given: Any) -> str:  # noqa: ANN401 -- as stored
+def _short(given: Any) -> str:
     text = repr(given[:6] if isinstance(given, str | bytes | tuple) else given)
     return (
         f"{text}*{len(given)}"

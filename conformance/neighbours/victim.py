@@ -3,8 +3,8 @@
 A process of its own (`python -m conformance.neighbours.victim …`), so that no attack slows it but through
 the server. A wait is split by what the kernel knows of the server's loop, which is the main thread: how long
 it ran meanwhile, and how long it was ready and had no processor. What is left of the wait without the times
-that the loop and the victim waited for a processor is how long the *server* kept the victim waiting: `held_s`.
-On a busy machine it is the figure to judge by.
+that the loop and the victim waited for a processor is how long the *server* kept the victim, `held_s`:
+on a busy machine the figure to judge by.
 """
 
 import os

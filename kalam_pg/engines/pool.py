@@ -5,14 +5,15 @@
         async for chunk in stream:
             ...
 
-Each worker runs one query at a time; who finds none idle waits in line. A query that fails hard
-takes its worker with it and nobody else: the pool starts another.
+Each worker runs one query at a time; who finds none idle waits in line, one line for each user, which are
+served in turn. No user has more than `size` workers at a time, and there may be more of them: whatever one
+user runs, another user's query begins at once. A query that fails hard takes its worker with it and nobody
+else: the pool starts another.
 """
 
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ from catalog.errors import InsufficientResourcesError
 from catalog.types.table import TypeContext
 from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import canceled
+from kalam_pg.engines.lines import Lines, Waiter
 from kalam_pg.engines.pool_stream import PoolStream
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess
 from kalam_pg.engines.protocol import (
@@ -76,15 +78,23 @@ class Pool:
     """`size` worker processes. An async context manager; implements `request.Engine`."""
 
     def __init__(
-        self, size: int, *, settings: EngineSettings | None = None, queue_max: int = QUEUE_MAX
+        self,
+        size: int,
+        *,
+        settings: EngineSettings | None = None,
+        queue_max: int = QUEUE_MAX,
+        spare: int = 0,
     ) -> None:
+        """size: the most workers of one user. spare: further ones, for users who have none of these."""
         assert size >= 1
         self._size = size
+        self._spare = spare
         self._settings = settings or EngineSettings()
         self._queue_max = queue_max
         self._idle: list[WorkerProcess] = []
-        self._busy: set[WorkerProcess] = set()
-        self._waiting: deque[_Waiter] = deque()
+        self._busy: dict[WorkerProcess, int] = {}
+        """And for which user."""
+        self._waiting = Lines()
         self._shared = SharedBatches()
         self.resting: dict[PoolStream, float] = {}
         """Answers whose next chunk nobody asks for, since when, the longest first."""
@@ -94,7 +104,7 @@ class Pool:
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        for _ in range(self._size):
+        for _ in range(self._size + self._spare):
             self._tasks.every("engine worker", 0.0, self._keep_worker)
         try:
             with trio.fail_after(START_TIMEOUT_S):
@@ -131,7 +141,7 @@ class Pool:
 
     async def assign(self, query: EngineQuery, limits: Limits, deadline: float) -> WorkerProcess:
         """A worker that was sent `query`, or was lost meanwhile. Raises as `run`."""
-        worker = await self._acquire(deadline)
+        worker = await self._acquire(limits.user, deadline)
         try:
             await self._send_query(worker, query, limits)
         except WorkerLostError:
@@ -150,13 +160,13 @@ class Pool:
     def release(self, worker: WorkerProcess, *, usable: bool) -> None:
         """Take back a worker whose query is over; an unusable one is killed."""
         if worker.gone.is_set():
-            self._busy.discard(worker)
+            self._leave(worker)
             worker.close()
         elif usable:
             worker.forget_words()
             self._give(worker)
         else:
-            self._busy.discard(worker)
+            self._leave(worker)
             worker.kill()
 
     def soon(self, function: Callable[..., Awaitable[None]], *arguments: object) -> None:
@@ -195,19 +205,28 @@ class Pool:
             del self.resting[stream]
             stream.park(partial(OS.open_scratch, directory))
 
-    async def _acquire(self, deadline: float) -> WorkerProcess:
-        while self._idle:
+    def _has_room(self, user: int) -> bool:
+        """Whether a user may have one more worker."""
+        return sum([of == user for of in self._busy.values()]) < self._size
+
+    def _leave(self, worker: WorkerProcess) -> None:
+        """A worker is lost to whom it served, who may have another one that is idle."""
+        if self._busy.pop(worker, None) is not None:
+            self._serve()
+
+    async def _acquire(self, user: int, deadline: float) -> WorkerProcess:
+        while self._idle and self._has_room(user):
             worker = self._idle.pop()  # The last used: its caches are warm.
             if worker.alive:  # Else `_keep_worker` is about to notice.
-                self._busy.add(worker)
+                self._busy[worker] = user
                 return worker
         if len(self._waiting) >= self._queue_max:
             raise InsufficientResourcesError(
                 "too many queries are waiting for the query engine",
                 hint="Try again later, or raise the number of engine workers.",
             )
-        waiter = _Waiter()
-        self._waiting.append(waiter)
+        waiter = Waiter(user)
+        self._waiting.add(waiter)
         try:
             while not waiter.event.is_set() and trio.current_time() < deadline:
                 with trio.move_on_at(min(deadline, trio.current_time() + PARK_AFTER_S)):
@@ -226,14 +245,16 @@ class Pool:
         return waiter.worker
 
     def _give(self, worker: WorkerProcess) -> None:
-        self._busy.discard(worker)
-        if self._waiting:
-            waiter = self._waiting.popleft()
-            waiter.worker = worker
-            self._busy.add(worker)
+        self._busy.pop(worker, None)
+        self._idle.append(worker)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give idle workers to those who wait and may have one."""
+        while self._idle and (waiter := self._waiting.next(self._has_room)) is not None:
+            worker = waiter.worker = self._idle.pop()
+            self._busy[worker] = waiter.user
             waiter.event.set()
-        else:
-            self._idle.append(worker)
 
     async def _send_query(self, worker: WorkerProcess, query: EngineQuery, limits: Limits) -> None:
         descriptors: list[int] = []
@@ -331,12 +352,6 @@ class Pool:
             self._idle.remove(worker)
         if worker not in self._busy:
             worker.close()
-
-
-@dataclass(slots=True, eq=False)
-class _Waiter:
-    event: trio.Event = field(default_factory=trio.Event)
-    worker: WorkerProcess | None = None
 
 
 def _without_objects(result: WireResult | ArrowResult) -> WireResult | None:

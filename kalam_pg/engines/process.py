@@ -231,4 +231,8 @@ def worker_environment() -> dict[str, str]:
     # The packages beside this file are importable in the worker too, however the server was started.
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     environment["OMP_NUM_THREADS"] = "1"
+    # Allocators set memory aside: mimalloc (Arrow's and DataFusion's) a GiB at a time, of which a query of 40
+    # small files took two, glibc 64 MiB for each thread. That would count as the query's.
+    environment["MIMALLOC_ARENA_RESERVE"] = "64MiB"
+    environment["MALLOC_ARENA_MAX"] = "2"
     return environment

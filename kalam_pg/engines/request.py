@@ -145,10 +145,13 @@ class EngineQuery:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """timeout_s 0 is none. memory_bytes bounds the address space that a query adds to the worker's."""
+    """timeout_s 0 is none. memory_bytes bounds what a query adds to its worker's memory. user: on whose
+    behalf it runs, by which workers are shared.
+    """
 
     timeout_s: float = 0.0
     memory_bytes: int = 4 << 30
+    user: int = 0
 
 
 @dataclass(frozen=True, slots=True)

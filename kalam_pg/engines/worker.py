@@ -44,6 +44,9 @@ from kalam_pg.engines.shared import BatchCache, from_ipc
 from storage.errors import KalamError
 
 _PR_SET_PDEATHSIG = 1
+_SET_ASIDE_BYTES = 256 << 20
+"""What threads and their allocators take before anything is put there: a query begins dozens of them."""
+
 _FDS_MAX = 253
 """SCM_MAX_FD: descriptors that one message can carry."""
 
@@ -87,7 +90,7 @@ class Worker:
         self._cache = BatchCache()
         self._verified = VerifiedSegments()
         self._merges = Merges()
-        self._idle_bytes = _address_space()
+        self._idle_bytes = _data_bytes()
 
     def serve(self) -> None:
         """Answer queries until end of file."""
@@ -107,8 +110,8 @@ class Worker:
 
     def _answer(self, query: QueryBody) -> None:
         kept = self._encoded.bytes_max + self._merges.bytes_max
-        limit = self._idle_bytes + kept + query.limits.memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+        limit = self._idle_bytes + kept + query.limits.memory_bytes + _SET_ASIDE_BYTES
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, resource.RLIM_INFINITY))
         try:
             tables = tuple(self._input(table) for table in query.tables)
             execution = Execution(
@@ -221,8 +224,9 @@ class Worker:
         return self._frames.popleft()
 
 
-def _address_space() -> int:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+def _data_bytes() -> int:
+    """What the process has of memory of its own: RLIMIT_DATA counts it, and no file or shared memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
     return pages * resource.getpagesize()
 
 

@@ -72,7 +72,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
             pool_bytes=config.query_memory_bytes, spill_directory=_spill_directory(engine)
         )
         async with (
-            Pool(config.workers, settings=settings) as pool,
+            Pool(config.workers, settings=settings, spare=1) as pool,
             open_database(engine, pool) as database,
         ):
             services = build_services(config, database)

@@ -99,6 +99,7 @@ def _hurt(sessions: tuple[RawClient, RawClient], text: str) -> tuple[str | None,
 def test_a_statement_that_nests_too_deep_is_refused(
     sessions: tuple[RawClient, RawClient], what: str
 ):
+    sessions[0].simple("SET statement_timeout = 0")
     sqlstate, wait = _hurt(sessions, DEEP[what])
     assert sqlstate in (TOO_DEEP, TOO_LARGE)
     assert wait < PATIENCE_S

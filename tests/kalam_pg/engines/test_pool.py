@@ -188,6 +188,28 @@ async def test_a_query_beyond_its_memory_limit_is_53200():
 
 
 @pytest.mark.slow
+async def test_whatever_one_user_runs_another_users_query_begins():
+    one, two = Limits(user=1), Limits(user=2)
+    async with Pool(1, spare=1) as pool, trio.open_nursery() as nursery:
+        endless = [await pool.run(query(ENDLESS), one)]
+        begun = trio.Event()
+
+        async def more() -> None:
+            endless.append(await pool.run(query(ENDLESS), one))
+            begun.set()
+
+        nursery.start_soon(more)
+        await trio.testing.wait_all_tasks_blocked()
+        assert await rows(pool, query("SELECT 1 AS a"), two) == [{"a": 1}]
+        assert await rows(pool, query("SELECT 2 AS a"), two) == [{"a": 2}]
+        assert (len(endless), pool.statistics().waiting) == (1, 1)
+        await endless[0].aclose()
+        with trio.fail_after(20):
+            await begun.wait()
+        await endless[1].aclose()
+
+
+@pytest.mark.slow
 async def test_a_full_line_refuses_the_next_query_with_53000():
     async with Pool(1, queue_max=1) as pool, trio.open_nursery() as nursery:
         stream = await pool.run(query(ENDLESS), Limits())
