@@ -138,6 +138,11 @@ def _move_entry(x: Execution, target: Target, index: Entries, old: Row, row: Row
                 there = yield from own_or_now(x, index, key)
                 put(x, index, key, after, there.row, there.seq)
             return
+    elif before is after:
+        return  # There is none, and was none.
+    if index.rule.is_referable:
+        # Who refers to the row by any key keeps it where it is, as in PostgreSQL.
+        yield from lock_key(x, target, target.rules.key_of(old))
     if before is not None:
         yield from _remove_entry(x, index, before)
     if after is not None:

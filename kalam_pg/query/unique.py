@@ -44,6 +44,11 @@ class UniqueRule:
     entry_key: Callable[[Row], bytes]
     entry_row: Callable[[Row], bytes]
 
+    @property
+    def is_referable(self) -> bool:
+        """Whether a FOREIGN KEY could refer to its columns."""
+        return not self.index.where and all(key.column for key in self.index.keys)
+
     def entry(self, row: Row, context: EvalContext) -> Row | None:
         """The entry of a row; None: it has none, and is in nobody's way."""
         if self.where is not None and self.where(row, context) is not True:
