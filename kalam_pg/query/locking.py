@@ -209,6 +209,7 @@ def _lock(x: Execution, lock: RowLock, target: Target, found: Row) -> Steps[Foun
     locks, name = x.database.locks, (target.id, key)
     if locks.is_guarded(target.id):
         yield from enter(x, target.id)  # Also with SKIP LOCKED and NOWAIT, as for a table.
+    waited = False
     if not locks.lock_nowait(x.transaction, name, lock.mode):
         if lock.wait == "SKIP LOCKED":
             return None
@@ -216,10 +217,10 @@ def _lock(x: Execution, lock: RowLock, target: Target, found: Row) -> Steps[Foun
             raise LockNotAvailableError(
                 f'could not obtain lock on row in relation "{lock.rules.table.name}"'
             )
-        yield from lock_key(x, target, key, lock.mode)
+        waited = yield from lock_key(x, target, key, lock.mode)
     if x.changed(target.id, key):
         return None
-    if lock.mode == FOR_KEY_SHARE:
+    if lock.mode == FOR_KEY_SHARE and not waited:
         seq = found[lock.stop]
         assert isinstance(seq, int)
         # It is kept from being deleted: whatever else of it has changed is left out of account.

@@ -192,6 +192,7 @@ SETUP = """
         ("UPDATE p SET code = 31 WHERE id = 3", "INSERT INTO c VALUES (6, NULL, 30)"),
         ("INSERT INTO p VALUES (9, 90, 0)", "INSERT INTO c VALUES (6, 9, 90)"),
         ("UPDATE p SET code = 31 WHERE id = 3", "INSERT INTO c VALUES (6, 3, NULL)"),
+        ("UPDATE p SET code = 31 WHERE id = 3", "SELECT * FROM p WHERE id = 3 FOR KEY SHARE"),
         ("UPDATE p SET n = 1", "INSERT INTO c VALUES (6, 3, 30)"),
         ("DELETE FROM c WHERE id = 1", "DELETE FROM p WHERE id = 1"),
     ],
