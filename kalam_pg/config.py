@@ -173,10 +173,20 @@ class Config:
         1_000,
         _integer(1, 1_000_000),
         "connections",
-        "Connections that have not shown yet who they are.",
+        "Connections over TCP that have not shown yet who they are. Where there is no room for another, the "
+        "oldest of more than a second is ended.",
     )
     max_connections_per_address: int = _setting(
-        0, _integer(0, 1_000_000), "connections", "Connections from one IP address; 0: no limit."
+        0,
+        _integer(0, 1_000_000),
+        "connections",
+        "Connections from one IP address; 0: nine tenths of `max_connections`.",
+    )
+    reserved_connections: int = _setting(
+        10,
+        _integer(0, 1_000_000),
+        "connections",
+        "Further connections than `max_connections`, for the Unix socket alone.",
     )
     max_connections_per_user: int = _setting(
         0, _integer(0, 1_000_000), "connections", "Connections of one role; 0: no limit."

@@ -341,19 +341,22 @@ class Connection(Channel):
         """See `Transport`."""
         return self.loop.cancels.key(self.process_id, minor)
 
-    def authenticating(self, user: str) -> float:
-        """See `Transport`."""
-        return self.loop.backoff.delay_s(self.peer.address, user)
-
     def authenticated(self, user: str) -> None:
         """See `Transport`."""
-        self.loop.limits.authenticate(user)
+        self.loop.limits.authenticate(user, self.peer.address)
+        self.loop.strangers.known(self)
         self.loop.backoff.succeeded(self.peer.address, user)
         self.user = user
 
-    def authentication_failed(self, user: str) -> None:
+    def authentication_failed(self, user: str) -> float:
         """See `Transport`."""
-        self.loop.backoff.failed(self.peer.address, user)
+        address, loop = self.peer.address, self.loop
+        loop.backoff.failed(address, user)
+        delay_s = loop.backoff.delay_s(address, user)
+        # It counts for so long, whether it waits to be told or goes and tries again.
+        loop.limits.hold(address)
+        loop.timers.call_later(delay_s, lambda: loop.limits.let_go(address))
+        return delay_s
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Entry:
         """See `Transport`."""

@@ -206,7 +206,9 @@ def _loop(config: Config, services: Services, tls: TlsServer | None) -> Loop:
     limits = ConnectionLimits(
         total=config.max_connections,
         pre_authentication=config.max_unauthenticated_connections,
-        per_address=config.max_connections_per_address,
+        per_address=config.max_connections_per_address
+        or config.max_connections - config.max_connections // 10,
+        reserved=config.reserved_connections,
         per_user=config.max_connections_per_user,
     )
     return Loop(services.session_factory, options=options, limits=limits)

@@ -22,17 +22,21 @@ DELAY_MAX_S: Final = 5.0
 class ConnectionLimits:
     """Counts of connections against their limits; 0 means no limit.
 
-    total: connections in all. pre_authentication: those not authenticated yet.
-    per_address: from one IP address (Unix sockets do not count). per_user: of one role.
+    total: connections in all. reserved: further ones, for Unix sockets. pre_authentication: those not
+    authenticated yet, and per_address: those from one IP address; Unix sockets are outside of both.
+    per_user: of one role.
     """
 
     total: int = 0
     pre_authentication: int = 0
     per_address: int = 0
     per_user: int = 0
+    reserved: int = 0
     connected: int = 0
     unauthenticated: int = 0
     _addresses: dict[str, int] = field(default_factory=dict)
+    _strangers: dict[str, int] = field(default_factory=dict)
+    """Those not authenticated yet, by address."""
     _users: dict[str, int] = field(default_factory=dict)
 
     def connect(self, address: str) -> TooManyConnectionsError | None:
@@ -41,18 +45,20 @@ class ConnectionLimits:
         It counts either way, until `disconnect`.
         """
         self.connected += 1
-        self.unauthenticated += 1
-        if address:
-            self._addresses[address] = self._addresses.get(address, 0) + 1
+        if not address:
+            many = self.total > 0 and self.connected > self.total + self.reserved
+            return TooManyConnectionsError("sorry, too many clients already") if many else None
+        self._addresses[address] = self._addresses.get(address, 0) + 1
+        self.hold(address)
         if _over(self.connected, self.total) or _over(
             self.unauthenticated, self.pre_authentication
         ):
             return TooManyConnectionsError("sorry, too many clients already")
-        if _over(self._addresses.get(address, 0), self.per_address):
+        if _over(self._addresses[address], self.per_address):
             return TooManyConnectionsError("too many connections from this address")
         return None
 
-    def authenticate(self, user: str) -> None:
+    def authenticate(self, user: str, address: str) -> None:
         """Count a connection for its user.
 
         Raises:
@@ -62,7 +68,7 @@ class ConnectionLimits:
         if _over(count, self.per_user):
             raise TooManyConnectionsError(f'too many connections for role "{user}"')
         self._users[user] = count
-        self.unauthenticated -= 1
+        self.let_go(address)
 
     def disconnect(self, address: str, user: str | None) -> None:
         """A connection is gone; `user` is None when it never authenticated."""
@@ -70,16 +76,46 @@ class ConnectionLimits:
         if address:
             _decrement(self._addresses, address)
         if user is None:
-            self.unauthenticated -= 1
+            self.let_go(address)
         else:
             _decrement(self._users, user)
 
+    def hold(self, address: str) -> None:
+        """Count one more that is not authenticated, until `let_go`: who guesses is one for a while."""
+        if address:
+            self.unauthenticated += 1
+            self._strangers[address] = self._strangers.get(address, 0) + 1
+
+    def let_go(self, address: str) -> None:
+        """It counts no more."""
+        if address:
+            self.unauthenticated -= 1
+            _decrement(self._strangers, address)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more that is not authenticated would be too many."""
+        return 0 < self.pre_authentication <= self.unauthenticated
+
+    def is_beyond(self, margin: int) -> bool:
+        """Whether there are so many too many that the next is not even to be told so."""
+        return (
+            0 < self.total < self.connected - margin
+            or 0 < self.pre_authentication < self.unauthenticated - margin
+        )
+
+    def crowd(self, address: str) -> str:
+        """The address that has more than half of those not authenticated, if it is another one; or ""."""
+        most = max(self._strangers, key=self._strangers.__getitem__, default="")
+        many = bool(most) and 2 * self._strangers[most] > self.pre_authentication
+        return most if many and most != address else ""
+
 
 class FailureBackoff:
-    """How long the next answer to a password takes, by (address, user).
+    """How long the answer to a wrong password takes, by (address, user).
 
-    A guesser from one place waits longer each time; the same user elsewhere does not, or anyone
-    could lock anyone out. clock: seconds, monotonic.
+    A guesser from one place waits longer each time; who knows the password does not, nor do others behind
+    the same proxy, or anyone could lock anyone out. clock: seconds, monotonic.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -87,7 +123,7 @@ class FailureBackoff:
         self._failures: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
     def delay_s(self, address: str, user: str) -> float:
-        """Seconds to wait before the outcome of the next try: 0, 0.1, 0.2, 0.4 … 5."""
+        """Seconds to wait before the outcome of a try that failed is told: 0.1, 0.2, 0.4 … 5; 0 at first."""
         count, last = self._failures.get((address, user), (0, 0.0))
         if not count or self._clock() - last > FAILURES_FORGOTTEN_S:
             return 0.0

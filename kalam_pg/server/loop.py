@@ -37,6 +37,7 @@ from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.limits import ConnectionLimits, FailureBackoff
 from kalam_pg.server.listeners import peer_of
 from kalam_pg.server.opening import Opening
+from kalam_pg.server.strangers import Strangers, too_late
 from kalam_pg.server.timers import Timers
 from kalam_pg.server.tls import TlsServer
 from kalam_pg.supervision import guarded
@@ -104,11 +105,12 @@ class Loop:
         self.options = options or LoopOptions()
         self.limits = limits or ConnectionLimits()
         self.backoff = backoff or FailureBackoff(trio.current_time)
-        self.cancels = CancelRegistry(trio.current_time)
+        self.cancels = CancelRegistry()
         self.timers = Timers()
         self.epoll = epoll()
         self.blocked: set[Connection] = set()
         self._connections: dict[int, Connection] = {}
+        self.strangers = Strangers(self.limits)
         self._processes: dict[int, Connection] = {}
         self._listeners: dict[int, socket.socket] = {}
         self._ready: deque[Connection] = deque()
@@ -269,6 +271,7 @@ class Loop:
 
     def release(self, connection: Connection) -> None:
         """The session of `connection` ended: it counts no more and cannot be cancelled."""
+        self.strangers.known(connection)
         self.limits.disconnect(connection.peer.address, connection.user)
         self.cancels.unregister(connection.process_id)
         self._processes.pop(connection.process_id, None)
@@ -437,15 +440,17 @@ class Loop:
     def _welcome(self, sock: socket.socket, address: object) -> None:
         sock.setblocking(False)
         peer = peer_of(sock, address)
+        self.strangers.make_room(peer.address)
         refusal = self.limits.connect(peer.address)
         connection = Connection(self, sock, peer, refusal)
+        self.strangers.came(connection)
         self._connections[connection.fd] = connection
         self._processes[connection.process_id] = connection
         self.epoll.register(connection.fd, EPOLLIN)
-        if refusal is not None and 0 < self.limits.total + _REFUSED_MAX < self.limits.connected:
+        if refusal is not None and self.limits.is_beyond(_REFUSED_MAX):
             connection.lost()
             return
-        self.timers.call_later(self.options.authentication_timeout_s, lambda: _too_late(connection))
+        self.timers.call_later(self.options.authentication_timeout_s, lambda: too_late(connection))
 
     def _rest(self, listener: socket.socket) -> None:
         fd = listener.fileno()
@@ -473,8 +478,3 @@ class Loop:
                 log.info("client does not read", connection=connection.process_id)
                 self.guarded(connection, connection.lost)
         self.timers.call_later(min(SWEEP_S, patience), self._sweep)
-
-
-def _too_late(connection: Connection) -> None:
-    if connection.user is None and not connection.closed:
-        connection.lost()

@@ -135,13 +135,12 @@ class Authentication:
             session.send(encode.authentication_sasl_continue(answer))
             return
         final = self._scram.final(sasl_response(message))
-        delay_s = session.transport.authenticating(self._name)
-        if delay_s:
-            yield from run_async(partial(trio.sleep, delay_s))
         # Nothing waits from here on until the session is known to whoever changes a user.
         user = self._user_now(session)
         if final is None or user is None:
-            session.transport.authentication_failed(self._name)
+            # Who guesses waits, and nobody who knows.
+            delay_s = session.transport.authentication_failed(self._name)
+            yield from run_async(partial(trio.sleep, delay_s))
             raise InvalidPasswordError(password_failed(self._name))
         session.send(encode.authentication_sasl_final(final))
         yield from self._welcome(session, user)

@@ -113,9 +113,6 @@ class Transport(Protocol):
     def closed(self) -> bool:
         """Whether the connection is gone: nothing written will arrive."""
 
-    def authenticating(self, user: str) -> float:
-        """Seconds to wait before telling `user` at this address the outcome (back-off)."""
-
     def authenticated(self, user: str) -> None:
         """The peer is `user`: lifts the start-up deadline, counts it against the user's limit.
 
@@ -123,8 +120,8 @@ class Transport(Protocol):
             TooManyConnectionsError: the user has as many connections as it may.
         """
 
-    def authentication_failed(self, user: str) -> None:
-        """The peer is not `user`: the next try from there waits longer."""
+    def authentication_failed(self, user: str) -> float:
+        """The peer is not `user`: seconds to wait before it is told so, more each time (back-off)."""
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Timer:
         """Run `callback` in the loop's thread `delay_s` seconds from now, unless the connection

@@ -87,7 +87,10 @@ class Answer:
 class RawClient:
     """One connection. `received` keeps every byte that the server ever sent on it."""
 
-    def __init__(self, server: KalamServer, user: str = "root", *, login: bool = True) -> None:
+    def __init__(
+        self, server: KalamServer, user: str = "root", *, login: bool = True, source: str = ""
+    ) -> None:
+        """source: the address to come from, by TCP."""
         if user == "root":
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(TIMEOUT_S)
@@ -97,7 +100,8 @@ class RawClient:
                 self.socket.close()
                 raise
         else:
-            self.socket = socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S)
+            own = (source, 0) if source else None
+            self.socket = socket.create_connection(("127.0.0.1", server.port), TIMEOUT_S, own)
         self.user = user
         self.received = bytearray()
         self.key = b""

@@ -21,6 +21,7 @@ from kalam_pg.pgwire.messages import (
     Terminate,
 )
 from kalam_pg.server import connection as connection_module
+from kalam_pg.server import strangers
 from kalam_pg.server.channel import HIGH_WATER_BYTES
 from kalam_pg.server.limits import ConnectionLimits
 from kalam_pg.server.loop import LoopOptions
@@ -466,6 +467,21 @@ async def test_one_connection_too_many_is_told_so():
         await first.stream.aclose()
         await settled(lambda: served.loop.connections == 1)
         await alive(served)
+
+
+async def test_the_oldest_of_silent_connections_makes_room_for_who_comes(monkeypatch):
+    async with serving(limits=ConnectionLimits(pre_authentication=3)) as served:
+        silent = [await served.open() for _ in range(3)]
+        await settled(lambda: served.loop.connections == 3)
+        refused = await served.open()  # All have just come.
+        await refused.stream.send_all(frontend.startup_message({"user": "alice"}))
+        assert code((await refused.until_end())[-1]) == "53300"
+        await refused.stream.aclose()
+        await settled(lambda: served.loop.connections == 3)
+        monkeypatch.setattr(strangers, "STRANGER_S", 0.0)
+        await alive(served)
+        with trio.fail_after(5):
+            assert await silent[0].until_end() == []
 
 
 async def test_plaintext_behind_an_ssl_request_closes_without_a_word():
