@@ -141,7 +141,7 @@ class Server:
     def __init__(self, services: Services, rounds: Rounds, nursery: trio.Nursery) -> None:
         self.services = services
         self.rounds = rounds
-        self._nursery = nursery
+        self.nursery = nursery
         self._waiting = 0
         self._resumed: list[Client] = []
         self._progress = trio.Event()
@@ -161,7 +161,7 @@ class Server:
             if work is PENDING:
                 client.transport.finished = resume
             else:
-                work.start(resume, self._nursery.start_soon)
+                work.start(resume, self.nursery.start_soon)
 
     def _something_happened(self) -> None:
         self._progress.set()
