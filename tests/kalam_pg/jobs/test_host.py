@@ -41,6 +41,7 @@ async def database(path):
         live_queries=LiveQueries(),
         catalog=SimpleNamespace(table_by_id={TABLE.id: TABLE}.get),
         now_us=now_us,
+        building=set(),
         log_bytes_max=0,
         tablet_of_anyone=lambda table, tablet: engine.tablet(tablet, table.layout),
     )
