@@ -185,7 +185,8 @@ class QuickRead:
 _SKIPPED = 64
 """Runs that are not tried after one that was in vain."""
 
-QuickForm: TypeAlias = QuickInsert | QuickChange | QuickPoint | QuickNewest | QuickRead
+QuickReading: TypeAlias = QuickPoint | QuickNewest | QuickRead
+QuickForm: TypeAlias = QuickInsert | QuickChange | QuickReading
 
 
 def quick_form(plan: Plan, database: Database, user: User, width: int) -> QuickForm | None:

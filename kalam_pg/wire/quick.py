@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.pgwire.peek import Pipeline, peek_again, peek_pipeline, peek_query
+from kalam_pg.query.quick import QuickReading
 from kalam_pg.query.quick_rows import NotQuickError
-from kalam_pg.query.quick_writes import QuickWrite
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.sessions.prepared import PreparedStatement
 from kalam_pg.wire.quick_statement import Params, QuickBind, QuickFormat, QuickStatement
 from storage.errors import KalamError
@@ -129,22 +130,21 @@ def _run(
     size: int,
 ) -> Outcome:
     """Run a statement that the next `size` bytes ask for. Raises NotQuickError, and what closures raise."""
-    form, context, transaction = quick.form, quick.context, sql.transaction
-    assert form is not None
+    write, context, transaction = quick.write, quick.context, sql.transaction
     context.params = params
     if quick.timed:
         context.now_us = context.statement_us = sql.database.now_us()
         context.left_us = BUDGET_US
         if transaction is not None:
             context.now_us = transaction.started_us
-    if isinstance(form, QuickWrite):
+    if write is not None:
         if transaction is not None:
-            answer = how.written[form.put(context, transaction)]
-        elif session.quick_commit.begin(sql, form, quick, how, size):
+            answer = how.written[write.put(context, transaction)]
+        elif session.quick_commit.begin(sql, write, quick, how, size):
             return COMMITTING
         else:
             answer = how.written[0]
-    elif transaction is not None and transaction.changes and not form.is_apart(transaction):
+    elif transaction is not None and not _is_apart(quick.read, transaction):
         return NOT_DONE
     else:
         answer = how.answer(context)
@@ -155,6 +155,11 @@ def _run(
     if transaction is not None:
         session.outbox[-1:] = b"T"  # The status that ReadyForQuery ends with.
     return ANSWERED
+
+
+def _is_apart(read: QuickReading | None, transaction: Transaction) -> bool:
+    """Whether a block has changed nothing of what is read in it."""
+    return not transaction.changes or (read is not None and read.is_apart(transaction))
 
 
 def _quick(sql: "SqlSession", prepared: PreparedStatement) -> QuickStatement | None:

@@ -35,9 +35,10 @@ Params = tuple[Value, ...]
 class QuickStatement:
     """A prepared statement's short way, while `validity` holds.
 
-    form: None when there is none (which is worth remembering too). context: what its expressions may ask,
-    which is nothing of the session's own. tag: of a change, without its count. sync: whether its commits
-    wait for the disk. timed: whether it may ask for the time.
+    form: None when there is none (which is worth remembering too); else it is what `read` or `write` is: that
+    is seen here, since each statement asks. context: what its expressions may ask, which is nothing of the
+    session's own. tag: of a change, without its count. sync: whether its commits wait for the disk. timed:
+    whether it may ask for the time.
     """
 
     __slots__ = (
@@ -48,10 +49,12 @@ class QuickStatement:
         "_sql",
         "context",
         "form",
+        "read",
         "sync",
         "tag",
         "timed",
         "validity",
+        "write",
     )
 
     def __init__(self, sql: "SqlSession", prepared: PreparedStatement, planned: Planned) -> None:
@@ -69,7 +72,9 @@ class QuickStatement:
         self.sync = sql.settings["synchronous_commit"] != "off"
         self.form = _form(sql, planned, len(prepared.param_types))
         self.timed = self.form is not None and self.form.timed
-        self.tag = self.form.tag if isinstance(self.form, QuickWrite) else ""
+        self.write = self.form if isinstance(self.form, QuickWrite) else None
+        self.read = None if isinstance(self.form, QuickWrite) else self.form
+        self.tag = "" if self.write is None else self.write.tag
 
     def format(
         self, bind_formats: tuple[int, ...], result_formats: tuple[int, ...], *, described: bool
@@ -106,7 +111,7 @@ class QuickStatement:
 
     @property
     def _changes(self) -> bool:
-        return isinstance(self.form, QuickWrite)
+        return self.write is not None
 
     def _row_form(self, result_formats: tuple[int, ...]) -> RowForm:
         codes = portals.result_formats(result_formats, len(self._columns))
