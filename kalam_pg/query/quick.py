@@ -173,7 +173,7 @@ class QuickRead:
             next(steps)
         except StopIteration as end:
             found: Result | None = end.value
-            if found is not None:
+            if found is not None and not found.open:
                 return found
         finally:
             steps.close()

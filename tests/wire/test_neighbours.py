@@ -101,3 +101,24 @@ def test_what_takes_long_ends_with_its_timeout(client: RawClient, tables: KalamS
     assert client.simple(text).sqlstate == "57014"
     assert loop_s(tables) - before < LOOP_S
     assert client.simple("SELECT 1").rows == [("1",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "parameter", "expected"),
+    [
+        ("SELECT length(replace(repeat('a', $1::int), 'a', 'bcd'))", b"2000000", "6000000"),
+        ("SELECT array_position('{{1,2}}'::int[], $1::int)", b"1", "0A000"),
+        ("SELECT v ~ $1 FROM kin.own WHERE id = 1", rb"(a)\1", "0A000"),
+        ("SELECT v ~ $1 FROM kin.own", rb"(a)\1", "0A000"),
+    ],
+)
+def test_what_takes_long_or_is_refused_is_told_as_such_in_one_step_too(
+    client: RawClient, text: str, parameter: bytes, expected: str
+):
+    """Parsed before and bound again and again: the short way of a statement knows when it is none."""
+    client.send(parse(text, name="again") + SYNC)
+    client.answer()
+    for _ in range(3):
+        client.send(bind((parameter,), statement="again") + execute() + SYNC)
+        answer = client.answer()
+        assert (answer.sqlstate or answer.rows[0][0]) == expected
