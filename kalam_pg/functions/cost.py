@@ -54,7 +54,16 @@ _FIXED: Final = frozenset(
             "uuid",
             "void",
         ),
-        *("regclass", "regtype", "regproc", "regrole", "regnamespace", "macaddr", "macaddr8"),
+        *(
+            "regclass",
+            "regtype",
+            "regproc",
+            "regrole",
+            "regnamespace",
+            "macaddr",
+            "macaddr8",
+            "anyenum",
+        ),
         *("date", "time", "timestamp", "timestamptz", "interval", "inet", "cidr"),
     }
 )

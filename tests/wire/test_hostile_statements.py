@@ -180,7 +180,7 @@ ENDLESS: list[tuple[str, set[str | None]]] = [
     ("SELECT repeat('a', 40) ~ '(a+)+$b'", {None}),
     ("SELECT repeat('a', 40) || 'b' ~ '^(a|a|aa)+$'", {None}),
     ("SELECT regexp_matches(repeat('a', 40), '((((a*)*)*)*)*b')", {None}),
-    ("SELECT regexp_replace(repeat('a', 3000000), 'a', 'b', 'g')", {TOO_LARGE}),
+    ("SELECT regexp_replace(repeat('a', 3000000), 'a', 'b', 'g')", {TOO_LARGE, TIMEOUT}),
     ("SELECT regexp_split_to_table(repeat('a', 3000000), '')", {TOO_LARGE, TIMEOUT}),
     ("SELECT 'a' ~ '((a{1,100}){1,100}){1,100}'", {"2201B"}),
     ("SELECT (repeat('[', 100000) || repeat(']', 100000))::jsonb", {TOO_DEEP}),
