@@ -27,6 +27,9 @@ def pg_namespace(visible: Visible) -> Iterator[Values]:
 
 
 def pg_class(visible: Visible) -> Iterator[Values]:
+    # PostgreSQL's FOREIGN KEYs are triggers of both tables: psql's \d looks for keys where there are some.
+    keys = [(t.id, c.reference) for t in visible.tables for c in t.constraints if c.reference]
+    triggered = {table for table, _ in keys} | {reference.table for _, reference in keys}
     for table in visible.tables:
         declared = list(constraints(table))
         checks = sum(c.kind == "c" for c in declared)
@@ -34,6 +37,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
             "relam": oids.HEAP,
             "relchecks": checks,
             "relhasindex": any(indexes_of(table)),
+            "relhastriggers": table.id in triggered,
             "relrowsecurity": False,
         }
         for index, _ in indexes_of(table):

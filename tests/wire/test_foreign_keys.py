@@ -32,6 +32,7 @@ SELECT conname, contype, conkey, confkey, confupdtype, confdeltype, confmatchtyp
 SELECT constraint_name, unique_constraint_name, match_option, update_rule, delete_rule FROM information_schema.referential_constraints ORDER BY 1
 SELECT constraint_name, column_name, ordinal_position, position_in_unique_constraint FROM information_schema.key_column_usage WHERE table_name = 'c' ORDER BY 1, 3
 SELECT table_name, column_name, constraint_name FROM information_schema.constraint_column_usage WHERE constraint_name LIKE 'c\_%' ORDER BY 3, 2
+SELECT relname, relhastriggers FROM pg_class WHERE relname IN ('p', 'c') ORDER BY 1
 DROP TABLE p
 TRUNCATE p
 TRUNCATE p CASCADE
