@@ -141,6 +141,9 @@ def new_session(settings: EngineSettings, partitions: int) -> Session:
         .set("datafusion.sql_parser.dialect", "PostgreSQL")
         # Filters that min and max aggregates hand to files lose rows where a file has only NULLs.
         .set("datafusion.optimizer.enable_aggregate_dynamic_filter_pushdown", "false")
+        # A sort of each part of a UNION forgets the keys that are constant there, and all parts leave out
+        # rows behind the best of any one, by the keys that are left.
+        .set("datafusion.optimizer.repartition_sorts", "false")
         # What a statement may be is bounded on its tokens (`kalam_pg.sql.limits`).
         .set("datafusion.sql_parser.recursion_limit", "1000")
     )

@@ -139,6 +139,10 @@ TRAPS = {
     "FILTER of aggregates": "SELECT sum(10 / (id - 2)) FILTER (WHERE id <> 2), array_agg(10 / (id - 2) ORDER BY id) FILTER (WHERE id <> 2) FROM m",
     "IS TRUE as a condition": "SELECT count(*) FILTER (WHERE f IS NOT TRUE), count(*) FILTER (WHERE f IS FALSE), bool_or(f IS UNKNOWN) FROM m",
     "DISTINCT of a NULL constant": "SELECT count(DISTINCT NULL::int), count(*) FROM m",
+    "constants in parts of a UNION": """
+        (SELECT 2.5, 0 FROM m) UNION ALL (SELECT (SELECT 0.5 FROM r RIGHT JOIN l ON r.id = l.id + 9 ORDER BY 1 LIMIT 1), -1 FROM l) ORDER BY 2 DESC, 1 LIMIT 1
+        (SELECT 9 FROM m WHERE f IS NOT NULL) UNION ALL (SELECT b FROM l) LIMIT 2
+        """,
     "an ORDER BY key twice": "SELECT array_agg(DISTINCT k ORDER BY k DESC), array_agg(k ORDER BY k, k) FROM m",
 }  # fmt: skip
 

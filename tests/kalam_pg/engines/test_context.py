@@ -114,3 +114,20 @@ def test_a_second_session_beside_the_first_is_another():
         fill(first)
         with pytest.raises(Exception, match="not found"):
             answer(second, USES[0])
+
+
+UNION = """
+    SELECT * FROM (
+        SELECT 2.5 AS a, 0 AS b FROM t
+        UNION ALL SELECT y.a, -1 FROM t LEFT JOIN (SELECT 0.5 AS a FROM t LIMIT 1) y ON true
+    ) ORDER BY b DESC, a LIMIT 1
+"""
+
+
+def test_a_sort_is_not_done_by_parts_of_a_union():
+    """Each would sort by `a` alone and leave out what is behind the other's best: now and then."""
+    with Sessions(EngineSettings(1)).session(1) as session:
+        register_batches(session, "t", BATCH.schema, [BATCH])
+        for _ in range(50):
+            ((row,),) = [answer(session, UNION)]
+            assert row["b"] == 0
