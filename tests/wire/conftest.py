@@ -65,8 +65,8 @@ def chat(server: KalamServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalamServer, str]]:
-    """Ours, and what psycopg connects to PostgreSQL with."""
+def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalamServer, str]]:
+    """Ours, and what psycopg connects to PostgreSQL with, running for all modules of a run."""
     if not postgresql.installed():
         pytest.skip("PostgreSQL 15 is not installed")
     directory: Path = tmp_path_factory.mktemp("locks")
@@ -78,6 +78,17 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalamSer
             assert root.execute("SELECT * FROM pg_locks").fetchall() == []
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def servers(side_by_side: tuple[KalamServer, str]) -> Iterator[tuple[KalamServer, str]]:
+    """Both, and afterwards without what this module's tests made, whatever the order of modules."""
+    server, theirs = side_by_side
+    yield side_by_side
+    with server.root() as root, psycopg.connect(theirs, autocommit=True) as other:
+        for connection in root, other:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
 
 
 @pytest.fixture
