@@ -10,10 +10,11 @@ from catalog.errors import (
     UntranslatableCharacterError,
 )
 from catalog.types.common import bad_binary
-from catalog.types.json_errors import ZERO_ESCAPE, explain
+from catalog.types.json_errors import ZERO_ESCAPE, Fault, explain
 from catalog.types.numeric import parse_numeric
 from catalog.types.table import PgType, TypeContext
 from catalog.types.text import receive_text, text_like
+from storage.errors import KalamError
 from storage.layout import Value
 
 _quote = json.encoder.encode_basestring
@@ -35,9 +36,7 @@ def parse_json(text: str, _typmod: int = -1, _context: TypeContext | None = None
     try:
         _CHECKER.decode(text)
     except ValueError:
-        detail = _explain(text, decode=False)
-        message = "invalid input syntax for type json"
-        raise InvalidTextRepresentationError(message, detail=detail) from None
+        raise _invalid(_explain(text, decode=False)) from None
     except RecursionError:
         raise _too_deep() from None
     return text
@@ -63,16 +62,24 @@ def load(text: str) -> Any:  # noqa: ANN401  # a JSON value is what it is
     value: Any = None
     try:
         value = _LOADER.decode(text)
-        fault = explain(text, decode=True) if "\\u" in text else ""
+        fault = explain(text, decode=True) if "\\u" in text else None
     except ValueError:
-        fault = _explain(text, decode=True) or "Token is invalid."
+        fault = _explain(text, decode=True)
     except RecursionError:
         raise _too_deep() from None
-    if fault == ZERO_ESCAPE:
-        raise UntranslatableCharacterError("unsupported Unicode escape sequence", detail=fault)
-    if fault:
-        raise InvalidTextRepresentationError("invalid input syntax for type json", detail=fault)
+    if fault is not None:
+        raise _invalid(fault)
     return value
+
+
+def _invalid(fault: Fault) -> KalamError:
+    if fault.detail == ZERO_ESCAPE:
+        return UntranslatableCharacterError(
+            "unsupported Unicode escape sequence", detail=fault.detail, context=fault.context
+        )
+    return InvalidTextRepresentationError(
+        "invalid input syntax for type json", detail=fault.detail, context=fault.context
+    )
 
 
 def dump(value: Any) -> str:  # noqa: ANN401
@@ -139,9 +146,10 @@ _LOADER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constan
 _CHECKER = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=_no_constant)
 
 
-def _explain(text: str, *, decode: bool) -> str:
+def _explain(text: str, *, decode: bool) -> Fault:
+    """Why a text was refused."""
     try:
-        return explain(text, decode=decode)
+        return explain(text, decode=decode) or Fault("Token is invalid.", "")
     except RecursionError:
         raise _too_deep() from None
 

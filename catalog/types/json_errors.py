@@ -5,6 +5,7 @@ Source: PostgreSQL's json_lex, its recursive descent and json_errdetail.
 """
 
 import re
+from typing import NamedTuple
 
 ZERO_ESCAPE = "\\u0000 cannot be converted to text."
 
@@ -16,23 +17,47 @@ _BAD_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]*)?
 _HEX = "0123456789abcdefABCDEF"
 
 
-class _Found(Exception):  # noqa: N818  # carries the detail out of the recursion
-    pass
+class Fault(NamedTuple):
+    """An error's DETAIL and CONTEXT: the line, as far as it was read."""
+
+    detail: str
+    context: str
 
 
-def explain(text: str, *, decode: bool = False) -> str:
-    """Return the DETAIL of PostgreSQL's error, "" if the text is JSON.
+class _Found(Exception):  # noqa: N818  # carries the detail, and how far it had read, out of the recursion
+    def __init__(self, detail: str, end: int) -> None:
+        super().__init__(detail)
+        self.end = end
+
+
+def explain(text: str, *, decode: bool = False) -> Fault | None:
+    """Return what PostgreSQL says is wrong, None if the text is JSON.
 
     decode: also refuse what jsonb refuses, escapes of zero bytes and lone surrogates.
 
     Raises:
         RecursionError: nested too deeply.
     """
+    parser = _Parser(text, decode)
     try:
-        _Parser(text, decode).parse()
+        parser.parse()
     except _Found as found:
-        return str(found)
-    return ""
+        return Fault(str(found), _context(parser, found.end))
+    return None
+
+
+def _context(parser: "_Parser", end: int) -> str:
+    """At most 50 bytes of the line, up to where it is wrong."""
+    line = parser.text[parser.line_start : end].encode("utf-8", "surrogatepass")
+    cut = max(0, len(line) - 49)
+    while cut < len(line) and line[cut] & 0xC0 == 0x80:
+        cut += 1
+    if cut <= 3:
+        cut = 0
+    follows = not parser.ended and parser.text[end : end + 1] not in {"", "\n", "\r"}
+    shown = line[cut:].decode("utf-8", "replace")
+    start, rest = "..." if cut else "", "..." if follows else ""
+    return f"JSON data, line {parser.line}: {start}{shown}{rest}"
 
 
 class _Parser:
@@ -42,6 +67,9 @@ class _Parser:
         self.at = 0  # behind the token
         self.kind = ""  # "" at the end; else a bracket, comma or colon, or string, number, word
         self.token = ""
+        self.ended = False
+        self.line = 1
+        self.line_start = 0
 
     def parse(self) -> None:
         self.advance()
@@ -51,8 +79,8 @@ class _Parser:
 
     def fail(self, expected: str) -> None:
         if not self.kind:
-            raise _Found("The input string ended unexpectedly.")
-        raise _Found(f'{expected}, but found "{self.token}".')
+            raise _Found("The input string ended unexpectedly.", self.at)
+        raise _Found(f'{expected}, but found "{self.token}".', self.at)
 
     def value(self) -> None:
         if self.kind == "{":
@@ -103,7 +131,11 @@ class _Parser:
         text, at = self.text, self.at
         while at < len(text) and text[at] in _SPACES:
             at += 1
+            if text[at - 1] == "\n":
+                self.line += 1
+                self.line_start = at
         if at == len(text):
+            self.ended = True
             self.kind, self.token, self.at = "", "", at
             return
         first = text[at]
@@ -129,7 +161,8 @@ class _Parser:
         trailing = _WORD.match(self.text, max(read.end(), good))
         assert trailing is not None
         if match is None or trailing.end() > good:
-            raise _Found(f'Token "{self.text[at : trailing.end()]}" is invalid.')
+            end = trailing.end()
+            raise _Found(f'Token "{self.text[at:end]}" is invalid.', end)
         return good
 
     def word(self, at: int) -> int:
@@ -137,7 +170,8 @@ class _Parser:
         assert match is not None
         if match[0] in {"true", "false", "null"}:
             return match.end()
-        raise _Found(f'Token "{match[0] or self.text[at]}" is invalid.')
+        word = match[0] or self.text[at]
+        raise _Found(f'Token "{word}" is invalid.', at + len(word))
 
     def string(self, start: int) -> int:
         """Return the end of the string that begins at `start`."""
@@ -146,42 +180,42 @@ class _Parser:
         high = False  # a high surrogate waits for its low one
         while True:
             if at == len(text):
-                raise _Found(f'Token "{text[start:]}" is invalid.')
+                raise _Found(f'Token "{text[start:]}" is invalid.', at)
             char = text[at]
             if char == "\\" and text[at + 1 : at + 2] == "u":
                 high = self.unicode_escape(start, at, high=high)
                 at += 6
                 continue
             if char < " ":
-                raise _Found(f"Character with value 0x{ord(char):02x} must be escaped.")
+                raise _Found(f"Character with value 0x{ord(char):02x} must be escaped.", at)
             if char == "\\":
                 at += 1
                 if at == len(text):
-                    raise _Found(f'Token "{text[start:]}" is invalid.')
+                    raise _Found(f'Token "{text[start:]}" is invalid.', at)
                 if text[at] not in '"\\/bfnrt':
-                    raise _Found(f'Escape sequence "\\{text[at]}" is invalid.')
+                    raise _Found(f'Escape sequence "\\{text[at]}" is invalid.', at + 1)
             if high:
-                raise _Found("Unicode low surrogate must follow a high surrogate.")
+                raise _Found("Unicode low surrogate must follow a high surrogate.", at + 1)
             at += 1
             if char == '"':
                 return at
 
     def unicode_escape(self, start: int, at: int, *, high: bool) -> bool:
         digits = self.text[at + 2 : at + 6]
-        for digit in digits:
+        for place, digit in enumerate(digits):
             if digit not in _HEX:
-                raise _Found('"\\u" must be followed by four hexadecimal digits.')
+                raise _Found('"\\u" must be followed by four hexadecimal digits.', at + place + 3)
         if len(digits) < 4:
-            raise _Found(f'Token "{self.text[start:]}" is invalid.')
+            raise _Found(f'Token "{self.text[start:]}" is invalid.', len(self.text))
         if not self.decode:
             return False
         code = int(digits, 16)
         if 0xD800 <= code <= 0xDBFF:
             if high:
-                raise _Found("Unicode high surrogate must not follow a high surrogate.")
+                raise _Found("Unicode high surrogate must not follow a high surrogate.", at + 6)
             return True
         if (0xDC00 <= code <= 0xDFFF) != high:
-            raise _Found("Unicode low surrogate must follow a high surrogate.")
+            raise _Found("Unicode low surrogate must follow a high surrogate.", at + 6)
         if code == 0:
-            raise _Found(ZERO_ESCAPE)
+            raise _Found(ZERO_ESCAPE, at + 6)
         return False

@@ -5,6 +5,8 @@ Offsets are seconds east of Greenwich. The tz database itself is `zoneinfo`'s, w
 """
 
 import re
+from bisect import bisect_right
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import cache, lru_cache
 from io import BytesIO
@@ -19,6 +21,8 @@ _CYCLE_S = 146097 * 86400  # 400 years
 _FIRST_S = days_of(1, 1, 3) * 86400  # a margin of a day or two keeps local times in range
 _LAST_S = days_of(9999, 12, 30) * 86400
 _DAY_S = 86400
+_SHORTEST_S = 28 * _DAY_S
+"""No zone's clocks are called by one name for less."""
 _POSIX = re.compile(
     r"(?P<name>[^\d,+-]*|<[^<>]+>)(?P<sign>[+-]?)(?P<h>\d{1,3})(?::(?P<m>\d\d))?(?::(?P<s>\d\d))?"
     r"(?P<summer>(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)(?:[+-]?\d{1,3}(?::\d\d){0,2})?(?P<rule>,.+)?)?",
@@ -241,16 +245,82 @@ class RuleZone(tzinfo):
         return local.replace(tzinfo=self)
 
 
+class AbbreviatedZone(tzinfo):
+    """What a zone's abbreviation means at each instant: the offset that was last called so there.
+
+    Between the years in which Moscow's clocks kept `MSK` at +4, it is +3, in the summers of `MSD` too.
+    """
+
+    def __init__(self, name: str, called: str, since: tuple[tuple[float, int], ...]) -> None:
+        """since: from which instants (seconds since 1970) on it means which offset (seconds)."""
+        self._name, self._called, self._since = name, called, since
+
+    def __reduce__(self) -> tuple[Callable[[str, str], tzinfo], tuple[str, str]]:
+        return _abbreviated, (self._name, self._called)
+
+    def _at(self, utc_s: float) -> timedelta:
+        place = bisect_right(self._since, (utc_s, _DAY_S)) - 1
+        return timedelta(seconds=self._since[max(place, 0)][1])
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """As tzinfo says. A local time is taken for the zone's own, to learn which years it is in."""
+        if dt is None:
+            return None
+        naive = dt.replace(tzinfo=None)
+        there = _zone(self._name).utcoffset(naive)
+        assert there is not None
+        return self._at((naive - there - _NAIVE_EPOCH).total_seconds())
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        """As tzinfo says: an abbreviation is one time, of which none is the summer's."""
+        del dt
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        """As tzinfo says."""
+        del dt
+        return self._called
+
+    def fromutc(self, dt: datetime) -> datetime:
+        """As tzinfo says."""
+        return dt + self._at((dt.replace(tzinfo=None) - _NAIVE_EPOCH).total_seconds())
+
+
+@cache
+def _abbreviated(name: str, called: str) -> tzinfo:
+    """The zone's abbreviation; the zone itself where the tz database knows it by numbers alone."""
+    zone = _zone(name)
+    since: list[tuple[float, int]] = []
+    first, last = (days_of(year, 1, 1) * _DAY_S for year in (1850, 2038))
+    for begin in range(first, last, _SHORTEST_S):
+        before, after = begin, begin + _SHORTEST_S
+        if _called_at(zone, after) != called:
+            continue
+        offset = _offset_at(zone, after)
+        if since and since[-1][1] == offset:
+            continue
+        while after - before > 1:
+            middle = (before + after) // 2
+            same = _called_at(zone, middle) == called and _offset_at(zone, middle) == offset
+            before, after = (before, middle) if same else (middle, after)
+        since.append((after, offset))
+    return AbbreviatedZone(name, called, tuple(since)) if since else zone
+
+
+def _called_at(zone: tzinfo, utc_s: int) -> str | None:
+    return (_EPOCH + timedelta(seconds=utc_s)).astimezone(zone).tzname()
+
+
 def find_abbreviation(word: str) -> tuple[tzinfo, bool] | None:
     """Return the zone of an abbreviation in lower case, and whether it is a fixed offset.
 
-    One that is not fixed (`msk`) has the offset that its zone had then.
+    One that is not fixed (`msk`) has the offset that its zone last called so by then.
     """
     offset = _offsets().get(word)
     if offset is not None:
         return fixed_zone(offset), True
     name = _places().get(word)
-    return None if name is None else (_zone(name), False)
+    return None if name is None else (_abbreviated(name, word.upper()), False)
 
 
 @cache

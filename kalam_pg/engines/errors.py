@@ -21,7 +21,9 @@ from storage.errors import KalamError
 _KIND = re.compile(r"\b[A-Z]\w+ error(?=:)")
 """How DataFusion names what failed: `DataFusion error: Optimizer error: …`."""
 
-_FIELDS = ("detail", "hint", "position", "schema", "table", "column", "datatype", "constraint")
+_FIELDS = (
+    "detail", "hint", "position", "schema", "table", "column", "datatype", "constraint", "context",
+)  # fmt: skip
 
 
 def class_of(sqlstate: str) -> type[KalamError]:

@@ -5,7 +5,7 @@ from itertools import product
 
 from sqlglot import exp
 
-from catalog.errors import GroupingError, StatementTooComplexError
+from catalog.errors import FeatureNotSupportedError, GroupingError, StatementTooComplexError
 from catalog.model import Table
 from kalam_pg.sql.alike import known
 from kalam_pg.sql.positions import position
@@ -25,7 +25,7 @@ from kalam_pg.sql.walk import Node, children, location
 
 SETS_MAX = 4096  # PostgreSQL's limit too
 _SPECIAL = (exp.Rollup, exp.Cube, exp.GroupingSets)
-BindItem = Callable[[exp.Expr], Expr]
+BindItem = Callable[[exp.Expr], tuple[Expr, int | None]]
 
 
 def bind_group(
@@ -34,20 +34,33 @@ def bind_group(
     """GROUP BY: its distinct expressions, and its grouping sets as indexes into them.
 
     The sets are () when there is only a plain list. bind_item resolves one expression, ordinal or
-    output name.
+    output name, and tells which output column it is.
     """
     exprs: list[Expr] = []
+    places: list[int | None] = []
+    grouped_twice = False
 
     def index_of(node: exp.Expr) -> int:
-        bound = known(bind_item(node), exprs)
+        nonlocal grouped_twice
+        item, place = bind_item(node)
+        bound = known(item, exprs)
         if bound not in exprs:
             exprs.append(bound)
-        return exprs.index(bound)
+            places.append(place)
+        index = exprs.index(bound)
+        grouped_twice = grouped_twice or places[index] != place
+        return index
 
     items: list[exp.Expr] = list(group.expressions)
     sets_of = [_sets(item, index_of) for item in items]
     if all(_is_plain(item) for item in items):
         return tuple(exprs), ()
+    if grouped_twice:
+        # Each is a key of its own: in one set the one is NULL and the other, which is equal, is not.
+        raise FeatureNotSupportedError(
+            "grouping sets of two output columns that are equal is not supported",
+            position=position(group),
+        )
     count = 1
     for sets in sets_of:
         count *= len(sets)

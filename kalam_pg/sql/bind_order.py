@@ -72,20 +72,27 @@ def order_keys(level: Level, order: exp.Order, targets: list[Target]) -> tuple[S
     return tuple(keys)
 
 
-def group_item(level: Level, node: exp.Expr, targets: list[Target]) -> Expr:
-    """What one GROUP BY item means: a column of FROM, else an output column, else an expression."""
+def group_item(level: Level, node: exp.Expr, targets: list[Target]) -> tuple[Expr, int | None]:
+    """What one GROUP BY item means: a column of FROM, else an output column, else an expression.
+
+    And which output column it is: the one that is named or numbered, else the first that is equal.
+    """
     expr: Expr | None = None
+    place: int | None = None
     if not (_bare_name(node) and resolve_column(level, node.args["this"].name, 0) is not None):
         # A column of FROM has precedence over an output name here; an output name over none.
-        expr = _by_output(level, node, targets, "GROUP BY")
+        place = _output_place(level, node, targets, "GROUP BY")
+    if place is not None:
+        expr = settle_target(level, targets, place)
     if expr is None:
         before, level.clause = level.clause, "GROUP BY"
         expr = settle(level.state, bind_expr(level, node))
         level.clause = before
+        place = next((n for n, t in enumerate(targets) if t.expr == expr), None)
     elif level.has_aggregates or level.has_windows:
         _check_no_aggregate(expr, position(node))
     equality(expr.type, position(node))
-    return expr
+    return expr, place
 
 
 def _check_no_aggregate(expr: Expr, at: int) -> None:
@@ -116,15 +123,21 @@ def settle_target(level: Level, targets: list[Target], index: int) -> Expr:
 
 def _by_output(level: Level, node: exp.Expr, targets: list[Target], clause: str) -> Expr | None:
     """The output column that a bare name or an ordinal means (SQL92 rules), or None."""
+    place = _output_place(level, node, targets, clause)
+    return None if place is None else settle_target(level, targets, place)
+
+
+def _output_place(level: Level, node: exp.Expr, targets: list[Target], clause: str) -> int | None:
     at = position(node)
     if _bare_name(node):
         name = node.args["this"].args["this"]
-        found: Expr | None = None
+        found: int | None = None
         for index, target in enumerate(targets):
             if target.name == name:
-                if found is not None and found != target.expr:
+                if found is None:
+                    found = index
+                elif settle_target(level, targets, found) != settle_target(level, targets, index):
                     raise AmbiguousColumnError(f'{clause} "{name}" is ambiguous', position=at)
-                found = settle_target(level, targets, index)
         return found
     if type(node) is exp.Literal:
         text = node.args["this"]
@@ -135,7 +148,7 @@ def _by_output(level: Level, node: exp.Expr, targets: list[Target], clause: str)
             raise InvalidColumnReferenceError(
                 f"{clause} position {index} is not in select list", position=at
             )
-        return settle_target(level, targets, index - 1)
+        return index - 1
     if type(node) in (exp.Null, exp.Boolean):
         raise SqlSyntaxError(f"non-integer constant in {clause}", position=at)
     return None

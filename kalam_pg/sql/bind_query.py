@@ -109,6 +109,8 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         for index in range(len(targets)):
             settle_target(level, targets, index)
     grouped = level.has_aggregates or group is not None or having is not None
+    if having is not None and group is None and not level.has_aggregates:
+        condition = None  # There is one row whatever the tables hold: PostgreSQL reads none.
     if grouped:
         check_grouped(
             level,

@@ -86,7 +86,7 @@ def lock(reader: StatementReader) -> LockTable:
     """LOCK [TABLE] names [IN … MODE] [NOWAIT]."""
     reader.advance()
     reader.accept("table")
-    names = reader.many(lambda: _locked(reader))
+    names = reader.many(reader.table_alone)
     mode = "access exclusive"
     if reader.accept("in"):
         for words in _MODES:
@@ -97,11 +97,3 @@ def lock(reader: StatementReader) -> LockTable:
             reader.fail()
         reader.expect("mode")
     return LockTable(tuple(names), mode, reader.accept("nowait"))
-
-
-def _locked(reader: StatementReader) -> TableName:
-    only = reader.accept("only")
-    name = reader.table_name()
-    if not only:
-        reader.accept("*")
-    return name

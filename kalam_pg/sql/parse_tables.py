@@ -199,15 +199,8 @@ def truncate(reader: StatementReader) -> Truncate:
     """TRUNCATE [TABLE] names."""
     reader.advance()
     reader.accept("table")
-    names = reader.many(lambda: _truncated(reader))
+    names = reader.many(reader.table_alone)
     if reader.accept("restart", "identity"):
         reader.unsupported("RESTART IDENTITY")
     reader.accept("continue", "identity")
     return Truncate(tuple(names), reader.cascade())
-
-
-def _truncated(reader: StatementReader) -> TableName:
-    reader.accept("only")
-    name = reader.table_name()
-    reader.accept("*")
-    return name

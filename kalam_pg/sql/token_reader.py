@@ -172,6 +172,14 @@ class TokenReader:
         token = self.token
         return token.kind == "name" or (token.kind == "word" and token.value not in excluded)
 
+    def table_alone(self) -> TableName:
+        """`[ONLY] name` or `name [*]`: no table has descendants, so both are the table."""
+        only = self.accept("only")
+        name = self.table_name()
+        if not only:
+            self.accept("*")
+        return name
+
     def table_name(self) -> TableName:
         """A possibly qualified name; a leading database name must be ours and is dropped."""
         position = self.token.start + 1

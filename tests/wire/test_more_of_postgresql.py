@@ -448,6 +448,35 @@ SCRIPTS = {
         SELECT tableoid FROM nothing
         SELECT tableoid FROM (SELECT 1) x
         """,
+    "abbreviations that a zone has meant differently": """
+        SELECT '2024-07-01 12:00 MSK'::timestamptz, '2013-07-01 12:00 MSK'::timestamptz, '2005-07-01 12:00 MSK'::timestamptz, '2005-07-01 12:00 MSD'::timestamptz, '2011-01-01 12:00 MSK'::timestamptz
+        SELECT timestamp '2012-01-01 12:00' AT TIME ZONE 'MSK', timestamp '2024-01-01 12:00' AT TIME ZONE 'msk', timestamptz '2012-01-01 12:00+00' AT TIME ZONE 'MSK', timestamptz '2009-07-01 12:00+00' AT TIME ZONE 'MSK'
+        SELECT '2014-10-26 01:30 MSK'::timestamptz, '2014-10-26 00:59:59 MSK'::timestamptz, '2011-03-27 02:00 MSK'::timestamptz, '1900-01-01 MSK'::timestamptz, '30000-01-01 MSK'::timestamptz, '0044-03-15 12:00 MSK BC'::timestamptz
+        SELECT '1995-01-01 12:00 AZT'::timestamptz, '2024-01-01 12:00 AZT'::timestamptz, '2024-01-01 12:00 VOLT'::timestamptz
+    """,
+    "what is no table": """
+        CREATE TABLE only_me (id int primary key)
+        TRUNCATE ONLY only_me *
+        TRUNCATE only_me *, ONLY only_me *
+        LOCK TABLE ONLY only_me *
+        TRUNCATE only_me *
+        TRUNCATE ONLY only_me, only_me
+    """,
+    "HAVING over no rows that are read": """
+        CREATE TABLE zeroes (id int primary key, a int)
+        INSERT INTO zeroes VALUES (1, 0), (2, 1)
+        SELECT 1 AS one FROM zeroes WHERE 1 / a = 1 HAVING 1 < 2
+        SELECT 1 AS one FROM zeroes WHERE 1 / a = 1 HAVING 1 > 2
+        SELECT 1 AS one FROM zeroes WHERE 1 / a = 1 HAVING count(*) > 0
+    """,
+    "two keys of grouping sets": """
+        CREATE TABLE twins (id int primary key, a int)
+        INSERT INTO twins VALUES (1, 1), (2, 1), (3, NULL)
+        SELECT a AS x, a AS y, count(*) FROM twins GROUP BY a, ROLLUP(a) ORDER BY 1, 2, 3
+        SELECT a AS x, a AS y, grouping(a), count(*) FROM twins GROUP BY x, ROLLUP(x) ORDER BY 1, 2, 3, 4
+        SELECT a AS x, a AS y, count(*) FROM twins GROUP BY x, y ORDER BY 1, 2
+        SELECT a + 1 AS p, a + 1 AS q, count(*) FROM twins GROUP BY a + 1, CUBE(a + 1) ORDER BY 1, 2, 3
+    """,
 }  # fmt: skip
 
 

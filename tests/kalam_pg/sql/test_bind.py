@@ -385,3 +385,16 @@ def test_values_as_a_query_have_one_type_a_column():
     assert isinstance(statement, ValuesQuery)
     assert [c.type for c in statement.columns] == [T.NUMERIC, T.TEXT]
     assert statement.order_by[0].expr.relation == statement.relation
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT a AS x, a AS y FROM g GROUP BY ROLLUP(x), ROLLUP(y)",
+        "SELECT a AS x, a AS y FROM g GROUP BY x, ROLLUP(y)",
+        "SELECT a, a FROM g GROUP BY GROUPING SETS ((1), (2))",
+        "SELECT a AS x, a AS y FROM g GROUP BY CUBE(a, y)",
+    ],
+)
+def test_grouping_sets_of_two_output_columns_that_are_equal_are_refused(statement):
+    assert refusal(statement).sqlstate == "0A000"
