@@ -1,4 +1,4 @@
-"""Types that no column has: polymorphic arguments, record, void, trigger and internal."""
+"""Types that no column has and no value is of: polymorphic arguments, void, trigger and internal."""
 
 from catalog.types.common import no_input, no_receive
 from catalog.types.table import PgType, TypeContext
@@ -29,7 +29,6 @@ def _receive_void(_data: bytes, _typmod: int) -> Value:
     return ""
 
 
-RECORD = _pseudo("record", 2249, -1, 2287)
 VOID = text_like(
     "void", "void", 2278, 0, "P", 4, read=_read_void, receive=_receive_void, pseudo=True
 )

@@ -36,10 +36,10 @@ from catalog.types.pseudo import (
     EVENT_TRIGGER,
     INTERNAL,
     LANGUAGE_HANDLER,
-    RECORD,
     TRIGGER,
     VOID,
 )
+from catalog.types.records import RECORD
 from catalog.types.system import (
     ACLITEM,
     INT2VECTOR,

@@ -4,7 +4,6 @@ SELECT substring('foobar' similar '%#"o_b#"%' escape '#')
 SELECT 'abc' ~ '\ma', 'foo bar' ~ '\yfoo\y'
 SELECT 'aa' ~ '(a)\1'
 SELECT 'ab' ~ '(?=a)ab'
-SELECT t FROM t ORDER BY id LIMIT 1
 SELECT '[1,5)'::int4range @> 3, int4range(1,5)
 SELECT 12.34::money
 SELECT current_date = CURRENT_DATE, CURRENT_TIME IS NOT NULL, LOCALTIME IS NOT NULL

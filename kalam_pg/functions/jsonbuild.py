@@ -7,6 +7,7 @@ from catalog.errors import (
     InvalidParameterValueError,
     NullValueNotAllowedError,
 )
+from catalog.types.records import record_of
 from catalog.types.registry import (
     ANY,
     ANYARRAY,
@@ -29,7 +30,7 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.arrays import array_shape
-from kalam_pg.functions.define import Datum, aggregate, function, same
+from kalam_pg.functions.define import Datum, aggregate, function
 from kalam_pg.functions.jsonvalues import dump, parse, quote
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
@@ -47,6 +48,13 @@ def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str 
         return "true" if value else "false"
     if pg_type in {JSON, JSONB}:
         return str(value)
+    if pg_type is RECORD:
+        row = record_of(value)
+        fields = [
+            f"{quote(name)}:{to_json(field, kind, context)}"
+            for name, kind, field in zip(row.shape.names, row.shape.types, row, strict=True)
+        ]
+        return "{" + separator.join(fields) + "}"
     if pg_type.element is not None:
         element = pg_type if value and isinstance(value[0], tuple) else pg_type.element
         inner = [to_json(v, element, context) for v in value]
@@ -186,7 +194,7 @@ def _agg(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> s
     if not rows:
         return None
     items = [None if v is None else to_json(v, types[0], context.types) for (v,) in rows]
-    return _listed(items, in_lines=types[0].element is not None)
+    return _listed(items, in_lines=types[0].element is not None or types[0] is RECORD)
 
 
 def _listed(items: Sequence[str | None], *, in_lines: bool) -> str:
@@ -252,7 +260,7 @@ ROWS_ARRAY = aggregate("json_agg of records", (JSON,), JSON, _agg_rows)
 OVERLOADS: tuple[Overload, ...] = (
     ROW_OBJECT,
     ROWS_ARRAY,
-    function("row_to_json", (RECORD,), JSON, same),
+    function("row_to_json", (RECORD,), JSON, _to_json, **_TYPED),
     function("to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
     function("to_jsonb", (ANYELEMENT,), JSONB, _to_jsonb, **_TYPED),
     function("array_to_json", (ANYARRAY,), JSON, _to_json, **_TYPED),

@@ -7,7 +7,7 @@ from catalog.errors import (
     InvalidTextRepresentationError,
     NullValueNotAllowedError,
 )
-from catalog.types.registry import BOOL, INT4, JSON, JSONB, TEXT, array_of
+from catalog.types.registry import BOOL, INT4, JSON, JSONB, RECORD, TEXT, array_of
 from kalam_pg.functions import jsontext
 from kalam_pg.functions.define import Datum, function, operator, returns_set
 from kalam_pg.functions.jsonvalues import (
@@ -401,8 +401,8 @@ OVERLOADS: tuple[Overload, ...] = (
     returns_set("jsonb_array_elements", (JSONB,), JSONB, _elements, out_names=("value",)),
     returns_set("jsonb_array_elements_text", (JSONB,), TEXT, _elements_text, out_names=("value",)),
     returns_set("jsonb_object_keys", (JSONB,), TEXT, _keys),
-    returns_set("jsonb_each", (JSONB,), JSONB, _each, out_types=(TEXT, JSONB), **_KV),
-    returns_set("jsonb_each_text", (JSONB,), TEXT, _each_text, out_types=(TEXT, TEXT), **_KV),
+    returns_set("jsonb_each", (JSONB,), RECORD, _each, out_types=(TEXT, JSONB), **_KV),
+    returns_set("jsonb_each_text", (JSONB,), RECORD, _each_text, out_types=(TEXT, TEXT), **_KV),
     returns_set("json_array_elements", (JSON,), JSON, _json_elements, out_names=("value",)),
     returns_set(
         "json_array_elements_text", (JSON,), TEXT,
@@ -413,11 +413,11 @@ OVERLOADS: tuple[Overload, ...] = (
         lambda d: (k for k, _ in _json_members(d, "json_object_keys")),
     ),
     returns_set(
-        "json_each", (JSON,), JSON, lambda d: _json_members(d, "json_each"),
+        "json_each", (JSON,), RECORD, lambda d: _json_members(d, "json_each"),
         out_types=(TEXT, JSON), **_KV,
     ),
     returns_set(
-        "json_each_text", (JSON,), TEXT,
+        "json_each_text", (JSON,), RECORD,
         lambda d: ((k, jsontext.unquoted(v)) for k, v in _json_members(d, "json_each")),
         out_types=(TEXT, TEXT), **_KV,
     ),

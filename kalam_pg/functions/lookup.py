@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 
-from catalog.types.registry import TYPES
+from catalog.types.registry import RECORD, TYPES
 from catalog.types.table import PgType
 from kalam_pg.functions import casts as cast_rows
 from kalam_pg.functions.arrays import elements
@@ -19,7 +19,7 @@ _MODULES = (
     "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
-    "regex", "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",
+    "records", "regex", "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def cast(source: PgType, target: PgType) -> Overload | None:
     ):
         element = cast(source.element, target.element)
         return cast_rows.array_cast(source, target, element) if element else None
-    if source.pseudo or target.pseudo:
+    if (source.pseudo and (source is not RECORD or target.category != "S")) or target.pseudo:
         return None
     return cast_rows.io_cast(source, target)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from catalog.types.registry import RECORD
 from catalog.types.table import PgType
 from kalam_pg.functions.comparison import comparer, three_way
 from kalam_pg.functions.define import Datum
@@ -17,5 +18,5 @@ def python_key(pg_type: PgType) -> Callable[[Datum], Datum] | None:
         UndefinedFunctionError: Values of this type do not compare (json).
     """
     key = key_function(pg_type)
-    plain = comparer(pg_type) is three_way and not pg_type.is_vector
+    plain = comparer(pg_type) is three_way and not pg_type.is_vector and pg_type is not RECORD
     return None if plain else key

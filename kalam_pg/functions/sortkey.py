@@ -7,8 +7,9 @@ import struct
 from collections.abc import Callable
 from decimal import Decimal
 
-from catalog.errors import UndefinedFunctionError
+from catalog.errors import DatatypeMismatchError, UndefinedFunctionError
 from catalog.types import registry as types
+from catalog.types.records import record_of
 from catalog.types.table import PgType
 from kalam_pg.functions import jsonvalues
 from kalam_pg.functions.define import Datum
@@ -39,6 +40,8 @@ def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
     """
     if pg_type.is_vector:
         return lambda value: b"".join([encode_sort_key((x,), ("float",)) for x in value])
+    if pg_type is types.RECORD:
+        return _record_keys()
     if pg_type.element is not None:
         return _array_key(key_function(pg_type.element))
     if pg_type is types.JSONB:
@@ -51,6 +54,43 @@ def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
         )
     kinds = (pg_type.key_kind,)
     return lambda value: encode_sort_key((value,), kinds)
+
+
+def _record_keys() -> Callable[[Datum], bytes]:
+    """Keys of rows that have fields of the same types; 42804 for one that has not."""
+    fields: list[tuple[PgType, Callable[[Datum], bytes]]] = []
+    met = False
+
+    def key(value: Datum) -> bytes:
+        nonlocal met
+        row = record_of(value)
+        if not met:
+            fields[:] = [(kind, key_function(kind)) for kind in row.shape.types]
+            met = True
+        for number, (kind, (other, _)) in enumerate(zip(row.shape.types, fields, strict=False), 1):
+            if kind is not other:
+                raise DatatypeMismatchError(
+                    f"cannot compare dissimilar column types {other.sql_name} and "
+                    f"{kind.sql_name} at record column {number}"
+                )
+        if len(row) != len(fields):
+            raise DatatypeMismatchError(
+                "cannot compare record types with different numbers of columns"
+            )
+        # NULL is above any.
+        return b"".join(
+            [
+                b"\x02" if field is None else b"\x01" + _delimited(of(field))
+                for field, (_, of) in zip(row, fields, strict=True)
+            ]
+        )
+
+    return key
+
+
+def _delimited(key: bytes) -> bytes:
+    """The key so that it sorts the same with anything behind it."""
+    return key.replace(b"\x00", b"\x00\xff") + b"\x00\x01"
 
 
 def _array_key(element: Callable[[Datum], bytes]) -> Callable[[Datum], bytes]:

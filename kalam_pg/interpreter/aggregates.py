@@ -18,7 +18,6 @@ from kalam_pg.interpreter.sorting import Order, order_of, sort_rows
 from kalam_pg.interpreter.values import Key, keys, over, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.closures import Slot
-from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.tree import Aggregate, Expr, SortKey
 from storage.layout import Row, Value
 
@@ -28,7 +27,6 @@ Places = Sequence[int] | None
 
 def computed(aggregate: Aggregate, expressions: Expressions) -> "Computed":
     """The aggregate over rows of the level that the expressions are of."""
-    aggregate = with_json_rows(aggregate)
     row = aggregate.overload.row
     if row is None:
         raise FeatureNotSupportedError(f"{aggregate.overload.name} needs an engine")

@@ -16,7 +16,7 @@ from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.running import Run
 from kalam_pg.interpreter.values import Key, equality_key, keys
 from kalam_pg.sql.closures import Run as Closure
-from kalam_pg.sql.closures import Slot
+from kalam_pg.sql.closures import Slot, record_null_test
 from kalam_pg.sql.constancy import is_volatile
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.datafusion_state import fingerprint
@@ -27,8 +27,10 @@ from kalam_pg.sql.tree import (
     Exists,
     Expr,
     InSubquery,
+    IsNull,
     OuterAggregate,
     Query,
+    RowExpr,
     ScalarSubquery,
     Select,
 )
@@ -67,6 +69,8 @@ class Expressions(Compiler):
             case ColumnRef():
                 slot = self._level.slot(expr)
                 return self._level.outer(expr) if slot is None else Slot(slot)
+            case IsNull(RowExpr() as row, negated) if fingerprint(row) in self._level.nodes:
+                return record_null_test(self.compile(row), negated=negated)
             case OuterAggregate(aggregate):
                 return self._level.computed_outside(fingerprint(aggregate))
             case ScalarSubquery(query):

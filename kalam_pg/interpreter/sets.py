@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.types.records import Record, Shape
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.level import Level
@@ -58,6 +58,19 @@ def _set_function(call: Call, expressions: Expressions) -> SetFunction:
             yield from part if several else [(item,) for item in part]
 
     return SetFunction(len(overload.out_names) if several else 1, rows)
+
+
+def _as_values(call: Call, function: SetFunction) -> SetFunction:
+    """The function's rows of several columns as rows of one, a record."""
+    if function.width == 1:
+        return function
+    shape = Shape(call.overload.out_names, call.overload.out_types)
+
+    def rows(row: Row, run: Run) -> Iterator[Row]:
+        for made in function.rows(row, run):
+            yield (Record(tuple(made), shape),)
+
+    return SetFunction(1, rows)
 
 
 def _side_by_side(functions: Sequence[SetFunction], row: Row, run: Run) -> Iterator[Row]:
@@ -140,9 +153,7 @@ def compile_expansion(
     made: list[list[SetFunction]] = []
     for calls in stages:
         expressions = Expressions(level, queries)
-        made.append([_set_function(call, expressions) for call in calls])
-        if any(function.width > 1 for function in made[-1]):
-            raise FeatureNotSupportedError("a set of rows is not supported in a select list")
+        made.append([_as_values(call, _set_function(call, expressions)) for call in calls])
         nodes: Mapping[Any, int] = dict(level.nodes)
         width = level.width
         for call, function in zip(calls, made[-1], strict=True):

@@ -22,10 +22,12 @@ from kalam_pg.functions.table import Volatility
 from kalam_pg.sql.coerce import argument, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, resolve_operator
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.row_values import is_written_row, row_of
 from kalam_pg.sql.scope import (
     Level,
     find_item,
     resolve_column,
+    resolve_item,
     resolve_qualified,
     undefined_column,
 )
@@ -38,7 +40,6 @@ from kalam_pg.sql.tree import (
     Param,
     RowExpr,
 )
-from kalam_pg.sql.walk import raise_levels
 
 PARAMETERS_MAX = 65535  # an int16 on the wire
 _INT4 = range(-(2**31), 2**31)
@@ -159,7 +160,7 @@ def _column(level: Level, node: exp.Column) -> Expr:
     args = node.args
     at = position(node)
     if type(args["this"]) is exp.Star:
-        raise unsupported("a row expansion in this place", node)
+        return _row_of_star(level, node)
     name: str = args["this"].args["this"]
     table = args.get("table")
     if table is None:
@@ -187,18 +188,22 @@ def _column(level: Level, node: exp.Column) -> Expr:
 
 
 def whole_row(level: Level, path: tuple[str, ...], at: int) -> Expr | None:
-    """A relation's name used as a value: the row of its visible columns, or a function's value."""
+    """A relation's name used as a value."""
     found = find_item(level, path, at)
     if found is None:
         return None
     up, item = found
-    if item.single:
-        value = item.ref(0, at)
-        return raise_levels(value, up) if up else value
-    shown = [i for i, c in enumerate(item.columns) if not c.hidden]
-    items = tuple(raise_levels(item.ref(i, at), up) if up else item.ref(i, at) for i in shown)
-    names = tuple(item.columns[i].name for i in shown)
-    return RowExpr(items, types.RECORD, -1, at, names)
+    return row_of(item, up, at)
+
+
+def _row_of_star(level: Level, node: exp.Column) -> Expr:
+    """`t.*` where one value stands: the row."""
+    args, at = node.args, position(node)
+    path = [args["table"].args["this"]]
+    if args.get("db") is not None:
+        path.insert(0, args["db"].args["this"])
+    up, item = resolve_item(level, path, at)
+    return row_of(item, up, at)
 
 
 # --------------------------------------------------------------------------------- operators
@@ -223,7 +228,8 @@ def _operator(level: Level, node: exp.Expr) -> Expr:
         return special(level, node, symbol)
     left = bind_expr(level, args["this"])
     right = bind_expr(level, right_node)
-    if type(left) is RowExpr and type(right) is RowExpr:
+    if is_written_row(left) and is_written_row(right):
+        assert type(left) is type(right) is RowExpr
         return COMPARE_ROWS[0](level, symbol, left, right, position(node))
     return apply_operator(level, symbol, (left, right), position(node))
 

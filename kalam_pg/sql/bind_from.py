@@ -20,6 +20,7 @@ from kalam_pg.sql.bind_records import record_query
 from kalam_pg.sql.bind_using import natural, using_condition
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.positions import mark, position
+from kalam_pg.sql.row_values import never_null
 from kalam_pg.sql.scope import (
     Binding,
     CteEntry,
@@ -249,7 +250,9 @@ def _derived(
 ) -> SubqueryScan:  # fmt: skip
     shown = _shown(tuple(replace(c, hidden=False) for c in columns), alias, names)
     relation = level.state.relation(shown)
-    level.add(Item(alias, relation, shown, names_of(shown), schema), at)
+    level.add(
+        Item(alias, relation, shown, names_of(shown), schema, never_null=never_null(query)), at
+    )
     return SubqueryScan(relation, query, shown, alias, lateral)
 
 
@@ -389,6 +392,10 @@ def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) 
         condition = None
     if condition is None and kind != "cross":
         condition = Const(value=True, type=types.BOOL)
+    for item in left_items if kind in {"right", "full"} else ():
+        item.nullable = True
+    for item in right_items if kind in {"left", "full"} else ():
+        item.nullable = True
     return Join(kind, left, right, condition)
 
 

@@ -28,6 +28,7 @@ from kalam_pg.sql.bind_expr import (
 from kalam_pg.sql.coerce import argument, coerce, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, common_type, resolve_operator
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.row_values import is_written_row
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     AnyAll,
@@ -71,7 +72,8 @@ def _distinct(level: Level, node: exp.Expr) -> Expr:
 
 def distinct(level: Level, left: Expr, right: Expr, negated: bool, at: int) -> Expr:
     """`left IS [NOT] DISTINCT FROM right`; of rows, field by field."""
-    if type(left) is RowExpr and type(right) is RowExpr:
+    if is_written_row(left) and is_written_row(right):
+        assert type(left) is type(right) is RowExpr
         _same_length(left, right, at)
         pairs = zip(left.items, right.items, strict=True)
         parts = tuple(distinct(level, a, b, negated, at) for a, b in pairs)
@@ -131,7 +133,8 @@ COMPARE_ROWS.append(_compare_rows)
 
 def equal(level: Level, left: Expr, right: Expr, at: int) -> Expr:
     """`left = right`, of rows too."""
-    if type(left) is RowExpr and type(right) is RowExpr:
+    if is_written_row(left) and is_written_row(right):
+        assert type(left) is type(right) is RowExpr
         return _compare_rows(level, "=", left, right, at)
     return apply_operator(level, "=", (left, right), at)
 
@@ -209,7 +212,7 @@ def _in(level: Level, node: exp.In) -> Expr:
         return QUANTIFIED[0](level, args["this"], query, symbol, negated, at)
     arg = bind_expr(level, args["this"])
     items = [bind_expr(level, e) for e in args["expressions"]]
-    if type(arg) is not RowExpr:
+    if not is_written_row(arg):
         listed = in_list(level, arg, items, negated, at)
         if listed is not None:
             return listed

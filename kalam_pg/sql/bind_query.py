@@ -28,6 +28,7 @@ from kalam_pg.sql.bind_targets import bind_targets, output_columns
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import settle, unify
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.row_values import fields_of
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     ColumnRef,
@@ -35,7 +36,6 @@ from kalam_pg.sql.tree import (
     Expr,
     OutputColumn,
     Query,
-    RowExpr,
     Select,
     Target,
     ValuesQuery,
@@ -137,8 +137,6 @@ def _values(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     consumed(node, "with_", "expressions", "order", "limit", "offset")
     rows = bind_rows(level, node.expressions)
     state = level.state
-    if any(type(item) is RowExpr for row in rows for item in row):
-        raise unsupported("a row value as output column", node)
     width = len(rows[0])
     columns: list[OutputColumn] = []
     cast: list[tuple[Expr, ...]] = []
@@ -148,7 +146,8 @@ def _values(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
             kind, typmod, done = types.UNKNOWN, -1, tuple(column)
         else:
             kind, typmod, done = unify(state, column, "VALUES")
-        columns.append(OutputColumn(f"column{index + 1}", kind, typmod))
+        fields = fields_of(state, done[0]) if kind is types.RECORD else ()
+        columns.append(OutputColumn(f"column{index + 1}", kind, typmod, fields=fields))
         cast.append(done)
     relation = state.relation(tuple(columns))
     refs = [

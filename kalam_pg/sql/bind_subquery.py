@@ -86,7 +86,7 @@ def _quantified(
 ) -> Expr:
     """`left op ANY|ALL (query)`, IN and NOT IN too."""
     bound = bind_expr(level, left)
-    items = bound.items if isinstance(bound, RowExpr) else (bound,)
+    items = bound.items if isinstance(bound, RowExpr) and not bound.whole else (bound,)
     query = _inner(level, subquery)
     columns = query.columns
     if len(columns) != len(items):

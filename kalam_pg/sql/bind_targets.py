@@ -11,6 +11,7 @@ from kalam_pg.sql.bind_expr import bind_expr, unsupported
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Binding, Item, Level, resolve_item
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, RowExpr, Target
 from kalam_pg.sql.walk import raise_levels
@@ -38,7 +39,7 @@ def bind_targets(
                 inner, name = node.args["this"], node.args["alias"].args["this"]
             expr = bind_expr(level, inner)
             if type(expr) is RowExpr:
-                raise unsupported("a row value as output column", inner)
+                expr = settle(level.state, expr)
             targets.append(Target(expr, name or output_name(inner)))
     level.clause = before
     if resolve and any(t.expr.type is types.UNKNOWN for t in targets):
@@ -73,9 +74,10 @@ def _all_of(level: Level, node: exp.Expr) -> list[Target]:
 
 def _all_of_row(level: Level, node: exp.Expr) -> list[Target]:
     row = bind_expr(level, node.args["this"])
-    if not isinstance(row, RowExpr):
+    fields = fields_of(level.state, row)
+    if not fields:
         raise unsupported("expansion of a row value", node)
-    return [Target(e, n) for e, n in zip(row.items, row.names, strict=True)]
+    return [Target(field(row, i, f), f.name) for i, f in enumerate(fields)]
 
 
 def output_columns(state: Binding, targets: Sequence[Target]) -> tuple[OutputColumn, ...]:
@@ -86,10 +88,13 @@ def output_columns(state: Binding, targets: Sequence[Target]) -> tuple[OutputCol
 def output_column(state: Binding, target: Target) -> OutputColumn:
     """One output column of a select list."""
     expr = target.expr
+    fields = fields_of(state, expr) if expr.type is types.RECORD else ()
     if type(expr) is ColumnRef:
         source = state.columns[expr.relation][expr.column]
-        return OutputColumn(target.name, expr.type, expr.typmod, source.table_id, source.column_id)
-    return OutputColumn(target.name, expr.type, expr.typmod)
+        return OutputColumn(
+            target.name, expr.type, expr.typmod, source.table_id, source.column_id, fields=fields
+        )
+    return OutputColumn(target.name, expr.type, expr.typmod, fields=fields)
 
 
 def output_name(node: exp.Expr) -> str:
@@ -107,6 +112,8 @@ def _name(node: exp.Expr) -> tuple[str, int]:
     """A name and how strongly it holds against the name of a cast around it."""
     kind = type(node)
     args: dict[str, Any] = node.args
+    if kind is exp.Column and type(args["this"]) is exp.Star:
+        return args["table"].args["this"], _STRONG
     if kind is exp.Column:
         return args["this"].args["this"], _STRONG
     if kind is exp.Anonymous:
@@ -125,7 +132,7 @@ def _name(node: exp.Expr) -> tuple[str, int]:
         return (name, strength) if strength > _WEAK else ("case", _WEAK)
     if kind is exp.Dot:
         return args["expression"].name, _STRONG
-    if kind is exp.Tuple and node.meta.get("row"):
+    if kind is exp.Tuple:
         return "row", _STRONG
     if kind is exp.Subquery:
         return _subquery_name(args["this"])

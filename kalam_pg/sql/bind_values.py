@@ -9,6 +9,7 @@ from sqlglot import exp
 from catalog.errors import (
     DatatypeMismatchError,
     IndeterminateDatatypeError,
+    UndefinedColumnError,
     UndefinedObjectError,
     WrongObjectTypeError,
 )
@@ -23,7 +24,16 @@ from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import BindScope, Level, resolve_column, resolve_item, resolve_qualified
+from kalam_pg.sql.row_values import field as field_of
+from kalam_pg.sql.row_values import fields_of
+from kalam_pg.sql.scope import (
+    BindScope,
+    Level,
+    find_item,
+    resolve_column,
+    resolve_item,
+    resolve_qualified,
+)
 from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Slice, Subscript
 
 # ------------------------------------------------------------------------------------- casts
@@ -132,9 +142,16 @@ def _case_operand(level: Level, node: exp.Expr) -> Expr:
 
 @handles(exp.Tuple)
 def _row(level: Level, node: exp.Tuple) -> Expr:
-    items = tuple(bind_expr(level, e) for e in node.expressions)
-    names = tuple(f"f{i + 1}" for i in range(len(items)))
-    return RowExpr(items, types.RECORD, -1, position(node), names)
+    items: list[Expr] = []
+    for inner in node.expressions:
+        bound = bind_expr(level, inner)
+        if type(inner) is exp.Column and type(inner.args["this"]) is exp.Star:
+            # Of a relation, so what it is bound to is its row; of a function's value, one value.
+            items += bound.items if type(bound) is RowExpr else (bound,)
+        else:
+            items.append(bound)
+    names = tuple([f"f{i + 1}" for i in range(len(items))])
+    return RowExpr(tuple(items), types.RECORD, -1, position(node), names)
 
 
 @handles(exp.Array)
@@ -280,14 +297,21 @@ def _field(level: Level, node: exp.Dot) -> Expr:
     if type(inner) is exp.Column and type(field) is exp.Identifier:
         path = tuple(p.name for p in inner.parts)
         plain = resolve_column(level, path[0], 0) if len(path) == 1 else None
-        if plain is None:
+        if plain is None and find_item(level, path, 0) is not None:
             up, item = resolve_item(level, path, position(inner))
             found = resolve_qualified(level, path, field.name, position(field))
             assert up >= 0 and item is not None  # noqa: PT018
             return found
     arg = bind_expr(level, inner)
-    if type(arg) is RowExpr and type(field) is exp.Identifier and field.name in arg.names:
-        return replace(arg.items[arg.names.index(field.name)], position=position(node))
+    fields = fields_of(level.state, arg)
+    for index, column in enumerate(fields):
+        if type(field) is exp.Identifier and field.name == column.name:
+            return field_of(arg, index, column, position(node))
+    if fields and type(field) is exp.Identifier:
+        raise UndefinedColumnError(
+            f'could not identify column "{field.name}" in record data type',
+            position=position(field),
+        )
     if arg.type is not types.RECORD:
         raise WrongObjectTypeError(
             f"column notation .{field.name} applied to type {arg.type.sql_name}, which is not a "

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from math import inf
 from types import FunctionType
 
+from catalog.types.records import Record, Shape
+from catalog.types.table import PgType
 from kalam_pg.functions.cost import COPY_US, ELEMENT_US, SMALL, Weight, pay, volume
 from kalam_pg.functions.define import Datum, same
 from kalam_pg.functions.table import EvalContext
@@ -317,6 +319,32 @@ def row_null_test(args: Sequence[Run], *, negated: bool) -> Run:
 
     def run(row: Row, context: EvalContext) -> bool:
         return all((arg(row, context) is None) != negated for arg in args)
+
+    return run
+
+
+def record_null_test(arg: Run, *, negated: bool) -> Run:
+    """IS [NOT] NULL of a row that is a value: it, or every field, is (not) NULL."""
+
+    def run(row: Row, context: EvalContext) -> bool:
+        value = arg(row, context)
+        if not isinstance(value, tuple):
+            return not negated
+        return all((field is None) != negated for field in value)
+
+    return run
+
+
+def record(
+    names: Sequence[str], types: Sequence[PgType], items: Sequence[Run], present: Run | None
+) -> Run:
+    """ROW(...), NULL where `present` is."""
+    shape = Shape(tuple(names), tuple(types))
+
+    def run(row: Row, context: EvalContext) -> Value:
+        if present is not None and present(row, context) is None:
+            return None
+        return Record(tuple([item(row, context) for item in items]), shape)
 
     return run
 

@@ -18,6 +18,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, Volatility
 from kalam_pg.sql.overloads import common_type, find_cast
+from kalam_pg.sql.row_values import as_value
 from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.tree import Call, Const, Expr, Param, RowExpr
 from kalam_pg.sql.walk import location
@@ -157,8 +158,21 @@ def assign(
     return with_typmod(result, typmod, explicit=False)
 
 
+def settled_row(state: Binding, row: RowExpr) -> RowExpr:
+    """The row as a value: its parameters have types, its literals may have none, as in PostgreSQL."""
+    items = []
+    for item in row.items:
+        if type(item) is RowExpr or (type(item) is Param and item.type is types.UNKNOWN):
+            items.append(settle(state, item))
+        else:
+            items.append(item)
+    return replace(as_value(row), items=tuple(items))
+
+
 def argument(state: Binding, expr: Expr, declared: PgType) -> Expr:
     """A function or operator argument as its declared type, which resolution found to fit."""
+    if type(expr) is RowExpr:
+        return settled_row(state, expr)
     if expr.type is declared or declared is types.ANY:
         return expr
     result = coerce(state, expr, declared, "i")
@@ -198,12 +212,8 @@ def unify(
     Raises:
         DatatypeMismatchError: `CASE types integer and text cannot be matched`, or a cast is missing.
     """
-    first = exprs[0]
-    kind = first.type
-    if construct != "VALUES" and any(e.type is types.RECORD for e in exprs):
-        raise FeatureNotSupportedError(
-            f"a row value in {construct} is not supported", position=location(first)
-        )
+    exprs = [settled_row(state, e) if type(e) is RowExpr else e for e in exprs]
+    kind = exprs[0].type
     if kind is not types.UNKNOWN and all(e.type is kind for e in exprs):
         return kind, common_typmod(exprs), tuple(exprs)
     target = common_type([e.type for e in exprs])
@@ -247,7 +257,9 @@ def common_typmod(exprs: Sequence[Expr]) -> int:
 
 
 def settle(state: Binding, expr: Expr) -> Expr:
-    """An output column that still has no type becomes text."""
+    """An output column that still has no type becomes text; so do the parameters in a row."""
+    if type(expr) is RowExpr:
+        return settled_row(state, expr)
     if expr.type is not types.UNKNOWN:
         return expr
     return coerce(state, expr, types.TEXT) or expr

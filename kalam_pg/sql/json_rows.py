@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from catalog.types import registry as types
 from kalam_pg.functions.jsonbuild import ROW_OBJECT, ROWS_ARRAY
-from kalam_pg.sql.tree import Aggregate, Call, Const, Expr, RowExpr
+from kalam_pg.sql.tree import Aggregate, Call, Case, Const, Expr, IsNull, RowExpr
 
 _TAKES_ROWS = frozenset(
     {
@@ -40,4 +40,8 @@ def _object(expr: Expr) -> Expr:
     pairs: list[Expr] = []
     for name, item in zip(names, expr.items, strict=True):
         pairs += [Const(name, types.TEXT), _object(item)]
-    return Call(ROW_OBJECT, tuple(pairs), types.JSON, -1, expr.position)
+    made = Call(ROW_OBJECT, tuple(pairs), types.JSON, -1, expr.position)
+    if expr.present is None:
+        return made
+    none = IsNull(expr.present, False, types.BOOL)
+    return Case(((none, Const(None, types.JSON)),), made, types.JSON, -1, expr.position)

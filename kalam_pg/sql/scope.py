@@ -93,7 +93,8 @@ class Item:
     names: column name to index, -1 where two columns share it. exprs: what the columns stand for
     when they are not simply columns of `relation` (JOIN USING). `table_name` and `schema` allow
     `schema.table.column`; "" when an alias hides them. single: its rows are values, not rows, so that
-    its name alone means the value (a function that returns a scalar). An item with `reachable` False
+    its name alone means the value (a function that returns a scalar). nullable: an outer join may make up
+    rows of NULLs; never_null: columns that are NULL in none but those. An item with `reachable` False
     is in FROM but may not be referenced from here; it serves the error message only.
     """
 
@@ -107,6 +108,8 @@ class Item:
     cols_visible: bool = True
     table: Table | None = None
     single: bool = False
+    nullable: bool = False
+    never_null: tuple[int, ...] = ()
 
     def ref(self, index: int, position: int) -> Expr:
         """The expression for one column."""

@@ -13,6 +13,7 @@ from math import inf
 from typing import TypeAlias, assert_never
 
 from catalog.errors import ArraySubscriptError, FeatureNotSupportedError
+from catalog.types.registry import RECORD
 from catalog.types.table import PgType
 from kalam_pg.functions.cost import FOLD_US, is_plain_comparison, pay, weight_of
 from kalam_pg.functions.define import Datum, same
@@ -20,7 +21,6 @@ from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volati
 from kalam_pg.sql import closures
 from kalam_pg.sql.array_slices import array_slice
 from kalam_pg.sql.closures import Constant, Origin, Parameter, Run, Slot, is_given
-from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -103,6 +103,8 @@ class Compiler:
                 return self._logic(kind, [self.compile(a) for a in args])
             case IsNull(RowExpr(items), negated):
                 return closures.row_null_test([self.compile(i) for i in items], negated=negated)
+            case IsNull(arg, negated) if arg.type is RECORD:
+                return closures.record_null_test(self.compile(arg), negated=negated)
             case IsNull(arg, negated):
                 return closures.null_test(self.compile(arg), negated=negated)
             case IsTruth(arg, value, negated):
@@ -136,8 +138,9 @@ class Compiler:
                 made = [(self._bound(lower), self._bound(upper)) for lower, upper in bounds]
                 return array_slice(self.compile(arg), made)
             case RowExpr(items):
-                fields = [self.compile(i) for i in items]
-                return lambda row, context: tuple([f(row, context) for f in fields])
+                kinds = [i.type for i in items]
+                present = None if expr.present is None else self.compile(expr.present)
+                return closures.record(expr.names, kinds, [self.compile(i) for i in items], present)
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():
                 raise FeatureNotSupportedError("a subquery cannot be used here")
             case Aggregate() | OuterAggregate() | Grouping():
@@ -153,7 +156,6 @@ class Compiler:
         return None if bound is None else self.compile(bound)
 
     def _call(self, expr: Call) -> Run:
-        expr = with_json_rows(expr)
         overload = expr.overload
         args = [self.compile(a) for a in expr.args]
         function = row_function(overload, tuple([a.type for a in expr.args]), expr.typmod)

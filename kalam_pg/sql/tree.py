@@ -229,13 +229,19 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class RowExpr:
-    """ROW(...), only as operand of IS NULL, comparison (expanded by the binder) or row_to_json."""
+    """ROW(...), or the row of a relation whose name stands as a value (`whole`).
+
+    present: what is not NULL in every row of the relation; where an outer join has made a row up, the
+    whole row is NULL. None where there is always a row.
+    """
 
     items: tuple["Expr", ...]
     type: PgType
     typmod: int = -1
     position: int = field(default=0, compare=False)
     names: tuple[str, ...] = ()
+    whole: bool = False
+    present: "Expr | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,6 +416,7 @@ class OutputColumn:
 
     table_id, column_id: where it comes from, for RowDescription (0, 0 when computed).
     hidden: readable by name but not part of `*` (`_seq`, `_deleted`, `_rowid`).
+    fields: of a row value, its fields where they are known.
     """
 
     name: str
@@ -418,6 +425,7 @@ class OutputColumn:
     table_id: int = 0
     column_id: int = 0
     hidden: bool = False
+    fields: tuple["OutputColumn", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -451,7 +451,7 @@ SCRIPTS = {
     "abbreviations that a zone has meant differently": """
         SELECT '2024-07-01 12:00 MSK'::timestamptz, '2013-07-01 12:00 MSK'::timestamptz, '2005-07-01 12:00 MSK'::timestamptz, '2005-07-01 12:00 MSD'::timestamptz, '2011-01-01 12:00 MSK'::timestamptz
         SELECT timestamp '2012-01-01 12:00' AT TIME ZONE 'MSK', timestamp '2024-01-01 12:00' AT TIME ZONE 'msk', timestamptz '2012-01-01 12:00+00' AT TIME ZONE 'MSK', timestamptz '2009-07-01 12:00+00' AT TIME ZONE 'MSK'
-        SELECT '2014-10-26 01:30 MSK'::timestamptz, '2014-10-26 00:59:59 MSK'::timestamptz, '2011-03-27 02:00 MSK'::timestamptz, '1900-01-01 MSK'::timestamptz, '30000-01-01 MSK'::timestamptz, '0044-03-15 12:00 MSK BC'::timestamptz
+        SELECT '2014-10-26 01:30 MSK'::timestamptz, '2014-10-26 00:59:59 MSK'::timestamptz, '2011-03-27 02:00 MSK'::timestamptz, '1900-01-01 MSK'::timestamptz, '30000-01-01 MSK'::timestamptz::text, '0044-03-15 12:00 MSK BC'::timestamptz::text
         SELECT '1995-01-01 12:00 AZT'::timestamptz, '2024-01-01 12:00 AZT'::timestamptz, '2024-01-01 12:00 VOLT'::timestamptz
     """,
     "what is no table": """
