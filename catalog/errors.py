@@ -415,6 +415,12 @@ class InvalidEscapeSequenceError(KalamError):
     sqlstate = "22025"
 
 
+class InvalidUseOfEscapeCharacterError(KalamError):
+    """invalid_use_of_escape_character: more than two marks of a part in SIMILAR's pattern."""
+
+    sqlstate = "2200C"
+
+
 class InvalidRegularExpressionError(KalamError):
     """invalid_regular_expression: the text is no regular expression."""
 

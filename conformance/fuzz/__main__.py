@@ -4,8 +4,8 @@ Usage: python -m conformance.fuzz [--seed N] [--queries N] [--only ROUND] [--wor
                                   [--postgresql DSN --kalam DSN]
 
 Starts a PostgreSQL and a server of its own unless it is told of two. Prints every difference in its
-smallest form, then counts; ends with 1 if there was one. Small questions over hot rows are answered
-in the server itself; with --workers they all go to the engines.
+smallest form, then counts; ends with 1 if there was one, or if a program had to stand in for the engine.
+Small questions over hot rows are answered in the server itself; with --workers they all go to the engines.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
+from kalam_pg.query.engine_answer import STOOD_IN
 from tests.wire import postgresql
 from tests.wire.server import KalamServer
 
@@ -26,6 +27,7 @@ def servers(
     postgresql_dsn: str, kalam_dsn: str, *, workers: bool = False
 ) -> Iterator[tuple[Side, Side]]:
     """PostgreSQL's side and ours. workers: no question is small enough for the server itself."""
+    log: list[str] = []
     with ExitStack() as stack:
         if not postgresql_dsn or not kalam_dsn:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz")))
@@ -37,8 +39,9 @@ def servers(
                 server.within = (sys.executable, "-m", "conformance.fuzz.workers_only")
             server.start()
             stack.callback(server.stop)
+            log = server.errors
             kalam_dsn = f"host={server.directory} port={server.port} user=root dbname=kalam"
-        theirs, ours = Side(postgresql_dsn), Side(kalam_dsn)
+        theirs, ours = Side(postgresql_dsn), Side(kalam_dsn, log)
         stack.callback(theirs.close)
         stack.callback(ours.close)
         yield theirs, ours
@@ -62,8 +65,9 @@ def main() -> int:
             if arguments.only is not None:
                 break
             number += 1
+        totals.stood_in = [line for line in ours.log if STOOD_IN in line]
     print(totals)
-    return 1 if totals.failures else 0
+    return 1 if totals.failures or totals.stood_in else 0
 
 
 if __name__ == "__main__":

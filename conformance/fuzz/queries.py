@@ -348,11 +348,13 @@ class Queries:
     ) -> Piece | None:
         random = self._random
         if kind == "bool":
-            form = random.choice(("exists", "in", "in", "any"))
+            form = random.choice(("exists", "in", "in", "any", "row"))
             if form == "exists":
                 made = self._select(depth, outer)
                 word = random.choice(("EXISTS", "NOT EXISTS"))
                 return piece(f"({word} (", made.text, "))")
+            if form == "row":
+                return self._row_membership(outer, level, depth)
             same = random.choice(SORTED)
             arg = Expressions(random, level).of(same, 1)
             made = self._select(depth, outer, (same,))
@@ -368,11 +370,25 @@ class Queries:
             source = self._from(depth)
             rows = Expressions(random, source.leaves, None, outer)
             where = optional(" WHERE ", rows.of("bool", 1)) if random.random() < 0.8 else piece()
-            return piece("(SELECT ", rows.aggregate(kind), " FROM ", source.text, where, ")")
+            made = rows.aggregate(kind)
+            # An aggregate of nothing but outer columns is the outer query's: any row shows it.
+            own = any(str(leaf.text) in str(made) for leaf in source.leaves)
+            end = ")" if own or "(*)" in str(made) else " LIMIT 1)"
+            return piece("(SELECT ", made, " FROM ", source.text, where, end)
         if not KINDS[kind].sorts:
             return None
         made = self._select(depth, outer, (kind,))
         return piece("(", made.text, " ORDER BY 1 LIMIT 1)")
+
+    def _row_membership(self, outer: Sequence[Leaf], level: Sequence[Leaf], depth: int) -> Piece:
+        random = self._random
+        kinds = tuple(random.choices(SORTED, k=2))
+        args = Expressions(random, level)
+        pair = piece("(", args.of(kinds[0], 1), ", ", args.of(kinds[1], 1), ")")
+        made = self._select(depth, outer, kinds)
+        word = random.choice(("IN", "NOT IN", "= ANY", "<> ALL", "=", "<>"))
+        end = " ORDER BY 1, 2 LIMIT 1))" if word in ("=", "<>") else "))"
+        return piece("(", pair, f" {word} (", made.text, end)
 
     def _set_operation(self, depth: int) -> Made:
         random = self._random

@@ -18,11 +18,12 @@ _SHRINKING_STEPS_MAX = 400
 
 @dataclass
 class Totals:
-    """What a run has seen. kinds: refusals by message, failures by verdict."""
+    """What a run has seen. refusals: by message. stood_in: faults that a program made good."""
 
     statements: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
+    stood_in: list[str] = field(default_factory=list)
 
     @property
     def failures(self) -> int:
@@ -31,6 +32,7 @@ class Totals:
     def __str__(self) -> str:
         lines = [f"{self.statements} statements: {dict(self.verdicts.most_common())}"]
         lines += [f"{count:7} refused: {kind}" for kind, count in self.refusals.most_common(40)]
+        lines += [f"stood in: {line.strip()[:800]}" for line in self.stood_in]
         return "\n".join(lines)
 
 

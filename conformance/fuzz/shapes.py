@@ -29,7 +29,7 @@ class Shapes:
         self._shapes: tuple[Callable[[], Piece], ...] = (
             self._window, self._window, self._scalar, self._exists, self._membership, self._array,
             self._lateral, self._lateral, self._outer_aggregate, self._ties, self._recursion,
-            self._sets, self._in_aggregate, self._join,
+            self._sets, self._in_aggregate, self._join, self._rows, self._rows,
         )  # fmt: skip
 
     def query(self) -> Piece:
@@ -200,6 +200,33 @@ class Shapes:
         return piece(
             f"SELECT {self._key(first, 'a')}, {self._key(second, 'b')} FROM {first.name} a"
             f" {word} {second.name} b ON {condition} AND {test}"
+        )
+
+    # -------------------------------------------------------------- rows as values
+
+    def _rows(self) -> Piece:
+        first, second, condition, _ = self._pair()
+        parts = [column.name for column in first.columns if column.kind in SORTED]
+        some = ", ".join([f"a.{n}" for n in self._random.sample(parts, min(2, len(parts)))])
+        key = self._key(first, "a")
+        pair = f"(SELECT x.{first.columns[0].name} AS p, x.{parts[-1]} AS q FROM {first.name} x)"
+        return piece(
+            self._one(
+                f"SELECT ROW({some}), {key} FROM {first.name} a",
+                f"SELECT DISTINCT ({some}, 1) FROM {first.name} a",
+                f"SELECT r, count(*) FROM (SELECT ROW({some}) AS r FROM {first.name} a) s GROUP BY r",
+                f"SELECT {key}, rank() OVER (ORDER BY ({some}, NULL::int) DESC) FROM {first.name} a",
+                f"SELECT s, s IS NULL, s IS NOT NULL FROM {pair} s",
+                f"SELECT s = t, s < t, s >= t, s IS DISTINCT FROM t FROM {pair} s, {pair} t",
+                f"SELECT s FROM {pair} s UNION SELECT t FROM {pair} t",
+                f"SELECT (max_of.r).p FROM (SELECT s AS r FROM {pair} s) max_of",
+                f"SELECT {key}, row_to_json(s) FROM {first.name} a LEFT JOIN {pair} s ON s.q = a.{parts[-1]}",
+                f"SELECT {key}, count(b), count(b.*), bool_and(b IS NULL) FROM {first.name} a"
+                f" LEFT JOIN {second.name} b ON {condition} GROUP BY {key}",
+                f"SELECT s FROM {pair} s WHERE s IN (SELECT t FROM {pair} t WHERE t.q IS NOT NULL)",
+                f"SELECT COALESCE(CASE WHEN s.q IS NULL THEN NULL ELSE s END, ROW(s.p, s.q)) FROM {pair} s",
+                f"SELECT {key} FROM {first.name} a ORDER BY ({some}), {key} LIMIT 2",
+            )
         )
 
     # -------------------------------------------------------------- ties, recursion, sets

@@ -47,10 +47,11 @@ class Answer:
 
 
 class Side:
-    """One of the two servers."""
+    """One of the two servers. log: what it writes to standard error, as far as that is known."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, log: list[str] | None = None) -> None:
         self._dsn = dsn
+        self.log = [] if log is None else log
         self._open()
 
     def _open(self) -> None:

@@ -71,11 +71,15 @@ bool:     {varchar} = {text} | {float8} > {int4} | {numeric} < {int4} | {num2} >
 bool:     ({int4}, {text}) = ({int4}, {text}) | ({int4}, {text}) < ({int4}, {text}) | ({int4}, {int4}) >= ({int4}, {int4})
 bool:     ({int4}, {text}) IN (({int4}, {text}), ({int4}, {text})) | {int4} = ANY ({ints}) | {int4} <> ALL ({ints})
 bool:     {text} = ANY ({texts}) | {ints} @> {ints} | {ints} && {ints} | {jsonb} @> {jsonb} | {jsonb} ? 'a'
+bool:     {text} SIMILAR TO '(a|b)%' | {text} NOT SIMILAR TO '_[a-c]+' | {text} ~* 'B$' | {text} !~ 'a.?b' | {varchar} LIKE 'a#_b' ESCAPE '#'
+bool:     ({interval} > interval '1 day') | isfinite({date}) | ({date}, {int4}) IS DISTINCT FROM ({date}, {int4}) | ROW({int4}, {text}) IS NULL | ROW({int4}, {text}) IS NOT NULL
+bool:     {text}::varchar(2) = {varchar} | {int4}::boolean | jsonb_typeof({jsonb}) IN ('array', 'object') | {texts} <@ {texts} | {ints} < {ints} | 2 > ANY ({ints})
 bool:     starts_with({text}, 'a') | {date} < {timestamp} | {timestamptz} = {timestamptz} | {date} = {date}
 bool:     {inet} << {inet} | {inet} >>= {cidr} | {inet} && {inet} | {jsonb} @? '$.a' | {jsonb} @@ '$.a == 1' | jsonb_path_exists({jsonb}, '$[*] ? (@ > 1)', '{{}}', true)
 bool:     regexp_like({text}, '^A', 'i') | {inet} = {cidr} | {macaddr} < {macaddr}
 bool:     {int4} IN (1, 2, NULL) | {int4} NOT IN (3, NULL) | COALESCE({bool}, false) | {text} > 'a' COLLATE "C"
 bool:     CASE WHEN {bool} THEN {bool} ELSE {bool} END | CASE WHEN {int4} = 0 THEN false ELSE true END
+int4:     array_position({ints}, {int4}) | strpos({text}, 'b') | bit_length({text}) | num_nulls({any}, {any}) | extract(day from {interval})::int | coalesce(array_upper({texts}, 1), 0)
 int4:     regexp_count({text}, '[ab]') | regexp_instr({text}, 'b') | masklen({inet}) | family({inet}) | width_bucket({int4}, ARRAY[1, 3, 5]) | gcd({int4}, 6)
 inet:     {inet} | COALESCE({inet}, {inet}) | broadcast({inet}) | netmask({inet}) | ~{inet} | CASE WHEN {bool} THEN {inet} ELSE {cidr} END | GREATEST({inet}, {inet})
 cidr:     {cidr} | network({inet}) | COALESCE({cidr}, {cidr})
@@ -101,6 +105,8 @@ text:     {text} || {text} | upper({text}) | lower({text}) | {text} || {int4} | 
 text:     COALESCE({text}, {text}) | NULLIF({text}, {text}) | replace({text}, 'a', 'x') | trim({text}) | {bool}::text | {date}::text
 text:     CASE WHEN {bool} THEN {text} ELSE {text} END | concat({text}, {int4}, {bool}) | repeat({text}, 2) | reverse({text}) | md5({text})
 text:     {numeric}::text | {num2}::text | {float8}::text | {uuid}::text | {timestamp}::text | {interval}::text | {jsonb}::text | {ints}::text
+text:     age({timestamp}, timestamp '2000-02-29')::text | justify_interval({interval})::text | {date}::timestamp::text | {text}::varchar(2)::text | {text}::char(3)::text | {float4}::text | {time}::text
+text:     substring({text} from '[a-z]') | substring({text} similar '#"_#"%' escape '#') | overlay({text} placing 'x' from 1 for 1) | translate({text}, 'ab', 'xy') | quote_literal({text}) | quote_ident({text}) | {timestamptz}::text | chr(64 + abs({int2}))
 text:     lpad({text}, 4, '*') | split_part({text}, 'b', 1) | {jsonb} ->> 'a' | {jsonb} #>> '{{b,0}}' | {json} ->> 'a' | GREATEST({text}, {text})
 text:     to_char({numeric}, 'S9G999D99') | to_char({int4}, 'FM000th') | to_char({timestamp}, 'Dy DD Mon YYYY HH12:MI:SS am') | to_char({interval}, 'HH24:MI:SS') | {inet}::text | host({inet}) | abbrev({cidr}) | {macaddr}::text
 text:     regexp_substr({text}, '[ab]+') | regexp_replace({text}, '[ab]', 'x', 1, 2) | json_extract_path_text({json}, 'a') | concat_ws('-', VARIADIC {texts})
@@ -112,8 +118,9 @@ bytea:    {bytea} | {bytea} || {bytea} | COALESCE({bytea}, {bytea}) | substr({by
 uuid:     {uuid} | COALESCE({uuid}, {uuid}) | CASE WHEN {bool} THEN {uuid} END | NULLIF({uuid}, {uuid})
 date:     {date} | {date} + {int2} | COALESCE({date}, {date}) | {timestamp}::date | GREATEST({date}, {date}) | CASE WHEN {bool} THEN {date} ELSE {date} END
 time:     {time} | {timestamp}::time | COALESCE({time}, {time})
-timestamp: {timestamp} | {timestamp} + {interval} | {date} + {time} | COALESCE({timestamp}, {timestamp}) | date_trunc('month', {timestamp}) | {timestamptz} AT TIME ZONE 'UTC' | {date}::timestamp
+timestamp: {date} + interval '1 month' | {timestamp} - interval '1 year 1 day' | LEAST({timestamp}, {date}) | {timestamp}::timestamp(0) | {timestamptz} AT TIME ZONE 'America/New_York' | {timestamp} | {timestamp} + {interval} | {date} + {time} | COALESCE({timestamp}, {timestamp}) | date_trunc('month', {timestamp}) | {timestamptz} AT TIME ZONE 'UTC' | {date}::timestamp
 timestamptz: {timestamptz} | {timestamptz} - {interval} | {timestamptz} + interval '1 day' | date_trunc('day', {timestamptz}) | {timestamp} AT TIME ZONE 'Europe/Berlin' | COALESCE({timestamptz}, {timestamptz})
+interval: {timestamp} - timestamp '2000-01-01' | {timestamptz} - timestamptz '2024-03-31 00:00+01' | date_trunc('hour', {interval}) | - {interval} | {interval} - interval '1 day' | {time} - time '01:00' | {interval} / 2
 interval: make_interval(days => {int4}, hours => {int2}) | {interval} | {interval} + {interval} | {interval} * 2 | COALESCE({interval}, {interval}) | {time} - {time}
 jsonb:    jsonb_path_query_array({jsonb}, '$.**') | jsonb_path_query_first({jsonb}, '$.b[*]') | jsonb_strip_nulls({jsonb}) | {jsonb} | {jsonb} -> 'a' | {jsonb} -> 0 | {jsonb} -> 'b' | to_jsonb({int4}) | to_jsonb({text}) | jsonb_build_object('k', {int4}, 'v', {text}) | jsonb_build_array({int4}, {jsonb}) | COALESCE({jsonb}, {jsonb}) | to_jsonb({ints}) | {jsonb} #> '{{b}}'
 json:     json_strip_nulls({json}) | {json} | {json} -> 'a' | row_to_json(ROW({int4}, {text})) | json_build_array({int4}, {date})

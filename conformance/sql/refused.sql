@@ -1,6 +1,5 @@
 -- Statements that PostgreSQL answers and we refuse, one a line (refusals.py).
 SELECT B'101'
-SELECT substring('foobar' similar '%#"o_b#"%' escape '#')
 SELECT 'abc' ~ '\ma', 'foo bar' ~ '\yfoo\y'
 SELECT 'aa' ~ '(a)\1'
 SELECT 'ab' ~ '(?=a)ab'

@@ -16,10 +16,12 @@ from kalam_pg.functions.table import Overload, OverloadKind
 _MODULES = (
     "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current",
     "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
+    "hypothetical",
     "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
-    "records", "regex", "regexfunctions", "regressions", "sets", "sleeps", "strings", "sysinfo", "windows",
+    "records", "regex", "regexfunctions", "regressions", "sets", "similar", "sleeps", "strings",
+    "sysinfo", "windows",
 )  # fmt: skip
 
 

@@ -14,12 +14,17 @@ import trio
 
 from catalog.errors import FeatureNotSupportedError, QueryCanceledError
 from kalam_pg.engines.request import Engine, EngineQuery, Limits, ResultStream, WireChunk
+from kalam_pg.failures import report
 from kalam_pg.query.waits import Resume, Spawn, Steps, Wait, wait
+from storage.errors import KalamError
 
 T = TypeVar("T")
 
 Reserve: TypeAlias = Callable[[], EngineQuery | None]
 """What to ask when the engine cannot run a query; None: there is nothing."""
+
+STOOD_IN = "a program answered for the engine"
+"""What is logged of a fault of the translation, or of the engine, that cost nobody an answer."""
 
 
 class EngineAnswer:
@@ -136,10 +141,14 @@ class _WithReserve:
     async def __anext__(self) -> Any:  # noqa: ANN401 -- as the query's result is
         try:
             chunk = await anext(self._chunks)
-        except FeatureNotSupportedError:
+        except KalamError as exc:
+            if not isinstance(exc, FeatureNotSupportedError) and exc.sqlstate != "XX000":
+                raise
             query = None if self._reserve is None else self._reserve()
             if query is None:
                 raise
+            if exc.sqlstate == "XX000":
+                report(STOOD_IN, exc)
         else:
             self._reserve = None
             return chunk

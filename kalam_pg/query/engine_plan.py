@@ -6,9 +6,10 @@ from functools import partial
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireResult
+from kalam_pg.failures import report
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.aside import LARGE_NODES, aside
-from kalam_pg.query.engine_answer import Reserve
+from kalam_pg.query.engine_answer import STOOD_IN, Reserve
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.portion import ArrowPortion
@@ -18,6 +19,7 @@ from kalam_pg.query.scan import given_inputs, table_inputs
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
+from storage.errors import KalamError
 from storage.tablet import Tablet
 
 
@@ -52,11 +54,23 @@ class EnginePlan:
         return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))
 
     def emitted(self, x: Execution) -> Steps[Emitted]:
-        """The query in DataFusion's SQL. Raises 0A000 where that cannot say it."""
-        if self.size <= LARGE_NODES:
-            return emit(self.query, x.context)
+        """The query in DataFusion's SQL.
+
+        Raises FeatureNotSupportedError: it cannot be said so there. A fault of the translation is told
+        so too, and logged, if there is a program that answers all the same.
+        """
         emitting = partial(emit, self.query, x.context)
-        return (yield from aside(emitting, timeout_s=x.statement_timeout_s))
+        try:
+            if self.size <= LARGE_NODES:
+                return emitting()
+            return (yield from aside(emitting, timeout_s=x.statement_timeout_s))
+        except KalamError:
+            raise
+        except Exception as exc:
+            if self.program is None:
+                raise
+            report(STOOD_IN, exc)
+            raise FeatureNotSupportedError("this query is not supported here") from exc
 
     def _direct(self, x: Execution) -> tuple[str, ...]:
         """The stored columns that the query is of every row of one table, in commit order if in any."""

@@ -28,6 +28,9 @@ from kalam_pg.sql.bind_call import (
     ordering,
 )
 from kalam_pg.sql.bind_expr import bind_expr, consumed, handles, unsupported
+from kalam_pg.sql.bind_hypothetical import NAMES as HYPOTHETICAL
+from kalam_pg.sql.bind_hypothetical import hypothetical
+from kalam_pg.sql.bind_order import sort_key
 from kalam_pg.sql.bind_window import bind_frame
 from kalam_pg.sql.coerce import argument, settle, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, NotBuilt, Resolved, resolve_aggregate, resolve_window
@@ -86,6 +89,8 @@ def _dispatch(level: Level, node: exp.Expr, over: exp.Window | None) -> Expr:
                 f"OVER is not supported for ordered-set aggregate {name}", position=at
             )
         return _window(level, node, name, condition, over)
+    if within is not None and name in HYPOTHETICAL:
+        return _aggregate(level, node, name, condition, within)
     if not lookup.aggregates(name):
         what = "FILTER" if condition is not None else "WITHIN GROUP"
         if lookup.windows(name):
@@ -123,6 +128,9 @@ def _aggregate(
         keys = sort_keys(level, within)
     level.inside = before
     distinct = bool(node.args.get("distinct"))
+    if within is not None and name in HYPOTHETICAL:
+        result = hypothetical(level, name, operands, keys, filter_, at)
+        return _of_its_level(level, result, place, at)
     found = _resolve(name, operands, keys if within is not None else (), at)
     if found.result.element is types.RECORD:
         raise unsupported("an array of row values", node)
@@ -146,6 +154,11 @@ def _aggregate(
     result = Aggregate(
         overload, cast, found.result, -1, at, distinct, filter_, keys, within is not None
     )
+    return _of_its_level(level, result, place, at)
+
+
+def _of_its_level(level: Level, result: Aggregate, place: str, at: int) -> Expr:
+    """The aggregate, of the query whose columns it reads."""
     up = _levels_up(level, result, place, at)
     if not up:
         level.has_aggregates = True
@@ -242,8 +255,7 @@ def sort_keys(level: Level, order: exp.Order) -> tuple[SortKey, ...]:
     keys = []
     for item in order.expressions:
         expr = settle(level.state, bind_expr(level, item.args["this"]))
-        ordering(expr.type, position(item.args["this"]))
-        keys.append(SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+        keys.append(sort_key(item, expr))
     return tuple(keys)
 
 

@@ -227,7 +227,11 @@ def _operator(level: Level, node: exp.Expr) -> Expr:
     if special is not None:
         return special(level, node, symbol)
     left = bind_expr(level, args["this"])
-    right = bind_expr(level, right_node)
+    if is_written_row(left) and type(right_node) is exp.Subquery:
+        assert type(left) is RowExpr
+        right: Expr = ROW_SUBQUERY[0](level, right_node, len(left.items))
+    else:
+        right = bind_expr(level, right_node)
     if is_written_row(left) and is_written_row(right):
         assert type(left) is type(right) is RowExpr
         return COMPARE_ROWS[0](level, symbol, left, right, position(node))
@@ -235,9 +239,11 @@ def _operator(level: Level, node: exp.Expr) -> Expr:
 
 
 # Filled by `bind_predicate`: ANY and ALL as right operands, and comparison of rows; by `bind_subquery`:
-# `left op ANY|ALL (query)` from level, left, query, symbol, whether ALL, position.
+# `left op ANY|ALL (query)` from level, left, query, symbol, whether ALL, position; and the one row of a
+# query that a row is compared with.
 QUANTIFIED: list[Callable[[Level, exp.Expr, exp.Expr, str, bool, int], Expr]] = []
 SPECIAL_OPERANDS: dict[type[exp.Expr], Callable[[Level, exp.Expr, str], Expr]] = {}
+ROW_SUBQUERY: list[Callable[[Level, exp.Subquery, int], Expr]] = []
 COMPARE_ROWS: list[Callable[[Level, str, RowExpr, RowExpr, int], Expr]] = []
 
 

@@ -10,11 +10,12 @@ from catalog.errors import (
     InvalidColumnReferenceError,
     SqlSyntaxError,
     WindowingError,
+    WrongObjectTypeError,
 )
 from catalog.types import registry as types
 from kalam_pg.sql.alike import known
 from kalam_pg.sql.bind_call import equality, ordering
-from kalam_pg.sql.bind_expr import bind_expr, consumed
+from kalam_pg.sql.bind_expr import bind_expr, consumed, no_operator
 from kalam_pg.sql.coerce import settle, to_bigint
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level, resolve_column
@@ -67,9 +68,27 @@ def order_keys(level: Level, order: exp.Order, targets: list[Target]) -> tuple[S
             expr = settle(level.state, bind_expr(level, node))
             expr = known(expr, [target.expr for target in targets])
             level.clause = before
-        ordering(expr.type, position(node))
-        keys.append(SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first"))))
+        keys.append(sort_key(item, expr))
     return tuple(keys)
+
+
+def sort_key(item: exp.Expr, expr: Expr) -> SortKey:
+    """One item of ORDER BY, its expression being bound. Raises 42883, 42809: it has no such order."""
+    ordering(expr.type, position(item.args["this"]))
+    symbol, at = item.meta.get("using", ("<", 0))
+    if symbol not in _SORTING:
+        raise WrongObjectTypeError(
+            f"operator {symbol} is not a valid ordering operator",
+            hint='Ordering operators must be "<" or ">" members of btree operator families.',
+            position=at,
+        )
+    if symbol in {"~<~", "~>~"} and expr.type.category != "S":
+        raise no_operator(symbol, (expr.type, expr.type), at)
+    return SortKey(expr, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+
+
+_SORTING = frozenset({"<", ">", "~<~", "~>~"})
+"""What USING may name; a text's pattern operators compare as its own do: by bytes."""
 
 
 def group_item(level: Level, node: exp.Expr, targets: list[Target]) -> tuple[Expr, int | None]:

@@ -2,11 +2,17 @@
 
 from sqlglot import exp
 
-from catalog.errors import FeatureNotSupportedError, SqlSyntaxError, UndefinedObjectError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidColumnReferenceError,
+    SqlSyntaxError,
+    UndefinedObjectError,
+)
 from catalog.types import registry as types
 from kalam_pg.functions.table import Overload
 from kalam_pg.sql.bind_expr import (
     QUANTIFIED,
+    ROW_SUBQUERY,
     STORED,
     apply_operator,
     bind_expr,
@@ -17,7 +23,8 @@ from kalam_pg.sql.bind_expr import (
 from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import cast_output
 from kalam_pg.sql.bind_values import ARRAY_SUBQUERY
-from kalam_pg.sql.positions import position
+from kalam_pg.sql.positions import mark, position
+from kalam_pg.sql.row_values import field as field_of
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     ArraySubquery,
@@ -29,6 +36,8 @@ from kalam_pg.sql.tree import (
     Query,
     RowExpr,
     ScalarSubquery,
+    Select,
+    SubqueryScan,
 )
 
 
@@ -59,6 +68,45 @@ def _scalar(level: Level, node: exp.Subquery) -> Expr:
     _one_column(query, position(node))
     column = query.columns[0]
     return ScalarSubquery(query, column.type, column.typmod, position(node))
+
+
+_ROW = "?row"
+
+
+def _one_row(level: Level, node: exp.Subquery, width: int) -> Expr:
+    """The row of `width` columns that a query gives, to be compared field by field; NULLs of no row."""
+    names = [f"f{n + 1}" for n in range(width)]
+    at = position(node)
+    alias = exp.TableAlias(this=_identifier(_ROW), columns=[_identifier(n) for n in names])
+    derived = mark(exp.Subquery(this=node.args["this"], alias=alias), at)
+    row = exp.Tuple(
+        expressions=[
+            mark(exp.Column(this=_identifier(n), table=_identifier(_ROW)), at) for n in names
+        ]
+    )
+    select = exp.Select(expressions=[mark(row, at)], from_=exp.From(this=derived))
+    try:
+        query = _inner(level, mark(exp.Subquery(this=mark(select, at)), at))
+    except InvalidColumnReferenceError as exc:
+        if f'"{_ROW}"' in exc.message:
+            raise SqlSyntaxError("subquery has too few columns", position=at) from None
+        raise
+    assert isinstance(query, Select)
+    (scan,) = query.from_
+    assert isinstance(scan, SubqueryScan)
+    if len(scan.columns) > width:
+        raise SqlSyntaxError("subquery has too many columns", position=at)
+    value = ScalarSubquery(query, types.RECORD, -1, at)
+    fields = query.columns[0].fields
+    items = tuple([field_of(value, n, column, at) for n, column in enumerate(fields)])
+    return RowExpr(items, types.RECORD, -1, at, tuple(names))
+
+
+def _identifier(name: str) -> exp.Identifier:
+    return exp.Identifier(this=name, quoted=True)
+
+
+ROW_SUBQUERY.append(_one_row)
 
 
 @handles(exp.Exists)

@@ -378,7 +378,8 @@ def _always_one_row(query: Select) -> Select:
         return query
     ((value, name),) = [(t.expr, t.name) for t in query.targets]
     kept = Case(((query.having, value),), Const(None, value.type), value.type, value.typmod)
-    return replace(query, targets=(Target(kept, name),), having=None)
+    # Of one row at most nothing is sorted or twice, and neither knows the new target.
+    return replace(query, targets=(Target(kept, name),), having=None, order_by=(), distinct=False)
 
 
 def _operator(symbol: str, kind: PgType) -> Overload:

@@ -280,10 +280,14 @@ class QueryGrammar(FromGrammar):
         start = self.token.start
         value = self.expression()
         descending = False
+        operator = ""
+        using = self.token
         if self.accept("using"):
-            if not self.at("<", ">", "operator"):
+            using = self.token
+            if using.kind != "op" and using.key != "operator":
                 self.fail()
-            descending = self._operator()[0] == ">"
+            operator = self._operator()[0]
+            descending = operator in {">", "~>~"}
         elif self.accept("desc"):
             descending = True
         else:
@@ -294,6 +298,8 @@ class QueryGrammar(FromGrammar):
                 self.fail()
             nulls_first = self.advance().key == "first"
         ordered = exp.Ordered(this=value, desc=descending, nulls_first=nulls_first)
+        if operator:
+            ordered.meta["using"] = operator, self.offset + using.start + 1
         return mark(ordered, start)
 
     def _finished(self, query: exp.Expr, with_: exp.With | None) -> exp.Expr:
