@@ -82,11 +82,13 @@ async def _read(*streams):
     async def every(stream):
         return [chunk async for chunk in stream]
 
-    step = next(answer.use(every, last=True))
+    steps = answer.use(every, last=True)
+    step = next(steps)
     async with trio.open_nursery() as nursery:
         ended = trio.Event()
         step.start(ended.set, nursery.start_soon)
         await ended.wait()
+    steps.close()
     return step.error or step.value
 
 
