@@ -208,6 +208,7 @@ def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: in
         raise FeatureNotSupportedError(
             f'WITH query "{entry.name}" does not have a RETURNING clause', position=at
         )
+    level.reads_itself = level.reads_itself or entry.cte is None
     columns = _shown(entry.columns, alias, names)
     relation = level.state.relation(columns)
     level.add(Item(alias, relation, columns, names_of(columns)), at)
@@ -367,7 +368,7 @@ def _parenthesised(level: Level, node: exp.Expr) -> FromItem:
 
 
 def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) -> FromItem:
-    consumed(join, "this", "side", "kind", "method", "on", "using")
+    consumed(join, "this", "side", "kind", "method", "on", "using", "alias")
     args = join.args
     kind = _join_kind(args)
     left_items = list(level.items)
@@ -382,7 +383,9 @@ def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) 
     elif str(args.get("method") or "").upper() == "NATURAL":
         names = natural(left_items, right_items)
     if names is not None:
-        condition = using_condition(level, kind, left_items, right_items, names, position(join))
+        condition = using_condition(
+            level, kind, left_items, right_items, names, position(join), args.get("alias")
+        )
     elif args.get("on") is not None:
         # ON sees the two sides of its join, not what stands before a comma.
         level.hidden = [*before]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from catalog.errors import (
+    InvalidRecursionError,
     SqlSyntaxError,
     WindowingError,
 )
@@ -31,6 +32,7 @@ from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import fields_of
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
+    Aggregate,
     ColumnRef,
     Cte,
     Expr,
@@ -40,6 +42,7 @@ from kalam_pg.sql.tree import (
     Target,
     ValuesQuery,
 )
+from kalam_pg.sql.walk import location, walk
 
 
 def bind_query(parent: Level, node: exp.Expr, *, resolve: bool = True) -> Query:
@@ -111,6 +114,13 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     grouped = level.has_aggregates or group is not None or having is not None
     if having is not None and group is None and not level.has_aggregates:
         condition = None  # There is one row whatever the tables hold: PostgreSQL reads none.
+    if level.has_aggregates and level.reads_itself:
+        raise InvalidRecursionError(
+            "aggregate functions are not allowed in a recursive query's recursive term",
+            position=next(
+                (location(a) for t in targets for a in walk(t.expr) if type(a) is Aggregate), 0
+            ),
+        )
     if grouped:
         check_grouped(
             level,

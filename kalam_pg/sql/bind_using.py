@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlglot import exp
+
 from catalog.errors import AmbiguousColumnError, DatatypeMismatchError, UndefinedColumnError
 from catalog.types import registry as types
 from kalam_pg.sql.bind_expr import apply_operator
 from kalam_pg.sql.coerce import coerce
 from kalam_pg.sql.overloads import common_type
+from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Item, Level, names_of
 from kalam_pg.sql.tree import BoolKind, BoolOp, Coalesce, Expr, OutputColumn
 
@@ -26,9 +29,9 @@ def natural(left: Sequence[Item], right: Sequence[Item]) -> list[str]:
 
 def using_condition(
     level: Level, kind: str, left: Sequence[Item], right: Sequence[Item], names: Sequence[str],
-    at: int,
+    at: int, alias: exp.Identifier | None = None,
 ) -> Expr | None:  # fmt: skip
-    """Join columns of the same names; their merged columns come first in `*`."""
+    """Join columns of the same names; their merged columns come first in `*`, and alone under `alias`."""
     terms: list[Expr] = []
     columns: list[OutputColumn] = []
     exprs: list[Expr] = []
@@ -44,6 +47,7 @@ def using_condition(
         else:
             columns.append(OutputColumn(name, merged.type, merged.typmod))
         exprs.append(merged)
+    merged_alone = tuple(columns), tuple(exprs)
     for item in (*left, *right):
         if item.cols_visible:
             for index, column in enumerate(item.columns):
@@ -53,6 +57,10 @@ def using_condition(
             item.cols_visible = False
     shown = tuple(columns)
     level.items.append(Item("", -1, shown, names_of(shown), exprs=tuple(exprs), rel_visible=False))
+    if alias is not None:
+        shown, refs = merged_alone
+        named = Item(alias.name, -1, shown, names_of(shown), exprs=refs, cols_visible=False)
+        level.add(named, position(alias))
     if not terms:
         return None
     return terms[0] if len(terms) == 1 else BoolOp(BoolKind.AND, tuple(terms), types.BOOL)

@@ -16,11 +16,13 @@ from kalam_pg.sql.bind_expr import consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.recursion import check_step, in_order, mentions
 from kalam_pg.sql.scope import CteEntry, Level, renamed
 from kalam_pg.sql.tree import Cte, CteChange, Query, Select
 from kalam_pg.sql.walk import location
 
 _SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
+_NOT_OF_RECURSION = {"order": "ORDER BY", "offset": "OFFSET", "limit": "LIMIT"}
 _CHANGES = (exp.Insert, exp.Update, exp.Delete)
 
 
@@ -32,7 +34,10 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
     consumed(with_, "expressions", "recursive")
     level.ctes = {}
     found = []
-    for item in with_.expressions:
+    recursive = bool(with_.args.get("recursive"))
+    names_twice = len({alias_of(item)[0] for item in with_.expressions}) < len(with_.expressions)
+    ordered = in_order(with_.expressions) if recursive and not names_twice else with_.expressions
+    for item in ordered:
         consumed(item, "this", "alias", "materialized")
         name, names, _ = alias_of(item)
         if name in level.ctes:
@@ -47,7 +52,7 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
             level.ctes[name] = CteEntry(number, name, change.columns, change)
             level.state.changes.append(change)
             continue
-        if with_.args.get("recursive") and _mentions(query_node, name):
+        if recursive and mentions(query_node, name):
             cte = _recursive(level, item, query_node, number, name, names)
         else:
             query = BIND_QUERY[0](level, query_node)
@@ -73,15 +78,6 @@ def _change(
     return CteChange(number, name, change, renamed(change.returning_columns, names))
 
 
-def _mentions(query: exp.Expr, name: str) -> exp.Table | None:
-    """The first place where a query refers to a relation of this name."""
-    for table in query.find_all(exp.Table):
-        this = table.args.get("this")
-        if type(this) is exp.Identifier and this.name == name and table.args.get("db") is None:
-            return table
-    return None
-
-
 def _recursive(
     level: Level, item: exp.Expr, node: exp.Expr, number: int, name: str, names: list[str]
 ) -> Cte:
@@ -92,14 +88,20 @@ def _recursive(
             "recursive-term",
             position=at,
         )
-    for key in ("order", "limit", "offset", "with_"):
-        if node.args.get(key):
-            raise unsupported(f"{key.strip('_').upper()} in a recursive query", node)
-    if (early := _mentions(node.args["this"], name)) is not None:
+    if (early := mentions(node.args["this"], name)) is not None:
         raise InvalidRecursionError(
             f'recursive reference to query "{name}" must not appear within its non-recursive term',
             position=position(early),
         )
+    check_step(node.args["expression"], name)
+    for key, clause in _NOT_OF_RECURSION.items():
+        if node.args.get(key):
+            raise FeatureNotSupportedError(
+                f"{clause} in a recursive query is not implemented",
+                position=position(node.args[key]),
+            )
+    if node.args.get("with_"):
+        raise unsupported("WITH in a recursive query", node)
     inner = Level(level.state, level)
     start: Query = BIND_QUERY[0](inner, node.args["this"])
     check_alias_columns(name, len(start.columns), names, at)
@@ -111,10 +113,12 @@ def _recursive(
     kinds = [c.type for c in start.columns]
     result = combine(inner, node, start, cast_or_same(level, step, kinds))
     for index, (before, after) in enumerate(zip(start.columns, result.columns, strict=True)):
-        if before.type is not after.type:
+        if before.type is not after.type or before.typmod != after.typmod:
+            was = types.format_type(before.type, before.typmod)
+            now = types.format_type(after.type, after.typmod)
             raise DatatypeMismatchError(
-                f'recursive query "{name}" column {index + 1} has type {before.type.sql_name} in '
-                f"non-recursive term but type {after.type.sql_name} overall",
+                f'recursive query "{name}" column {index + 1} has type {was} in '
+                f"non-recursive term but type {now} overall",
                 hint="Cast the output of the non-recursive term to the correct type.",
                 position=location(start.targets[index].expr) if isinstance(start, Select) else at,
             )

@@ -98,8 +98,8 @@ class FromGrammar(ExpressionGrammar):
         join.set("this", self.table_ref().node())
         if self.accept("using"):
             join.set("using", self.parenthesised(self.identifier))
-            if self.at("as"):
-                self.unsupported("an alias of JOIN USING")
+            if self.accept("as"):
+                join.set("alias", self.identifier())
         else:
             self.expect("on")
             join.set("on", self.expression())

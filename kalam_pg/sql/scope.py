@@ -155,6 +155,7 @@ class Level:
     ctes: dict[str, CteEntry] | None = None
     clause: str = ""
     has_aggregates: bool = False
+    reads_itself: bool = False
     has_windows: bool = False
     inside: str = ""  # "" | "aggregate" | "window": whose arguments are being bound
     suspended: str = ""  # the same around the subquery that is being bound
