@@ -144,6 +144,8 @@ def _steady_offset(zone: tzinfo, quantum: int) -> int | None:
 
 
 def _offset_at(zone: tzinfo, utc_s: int) -> int:
+    if isinstance(zone, AbbreviatedZone):
+        return zone.offset_at(utc_s)
     when = _EPOCH + timedelta(seconds=_in_range(utc_s))
     offset = when.astimezone(zone).utcoffset()
     assert offset is not None
@@ -258,18 +260,22 @@ class AbbreviatedZone(tzinfo):
     def __reduce__(self) -> tuple[Callable[[str, str], tzinfo], tuple[str, str]]:
         return _abbreviated, (self._name, self._called)
 
-    def _at(self, utc_s: float) -> timedelta:
+    def offset_at(self, utc_s: float) -> int:
+        """Return the offset, in seconds, at an instant."""
         place = bisect_right(self._since, (utc_s, _DAY_S)) - 1
-        return timedelta(seconds=self._since[max(place, 0)][1])
+        return self._since[max(place, 0)][1]
+
+    def _at(self, utc_s: float) -> timedelta:
+        return timedelta(seconds=self.offset_at(utc_s))
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         """As tzinfo says. A local time is taken for the zone's own, to learn which years it is in."""
         if dt is None:
             return None
-        naive = dt.replace(tzinfo=None)
-        there = _zone(self._name).utcoffset(naive)
-        assert there is not None
-        return self._at((naive - there - _NAIVE_EPOCH).total_seconds())
+        naive = dt.replace(tzinfo=None, fold=0)
+        local_us = (naive - _NAIVE_EPOCH) // timedelta(microseconds=1)
+        there = local_offset(_zone(self._name), local_us)
+        return self._at(local_us / US_PER_SECOND - there)
 
     def dst(self, dt: datetime | None) -> timedelta | None:
         """As tzinfo says: an abbreviation is one time, of which none is the summer's."""

@@ -178,6 +178,8 @@ def _timestamp(name: str, value: int) -> str | None:
 
 def _zoned(context: EvalContext, name: str, value: int) -> str | None:
     unit = _unit(name, TIMESTAMPTZ)
+    if unit in _OF_ZONE and not is_finite(value):
+        return None
     if unit == "epoch" or not is_finite(value):
         return _of_timestamp(name, value, TIMESTAMPTZ)
     offset = utc_offset(context.types.timezone, value)

@@ -23,6 +23,10 @@ class Connected(Protocol):
     def client_address(self) -> str: ...
 
     @property
+    def is_active(self) -> bool:
+        """Whether it has something to answer."""
+
+    @property
     def silence(self) -> str:
         """Why it is told nothing that it did not ask for; "" if it would be."""
 

@@ -150,7 +150,7 @@ def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, V
             "usename": sql.login_user.name,
             "application_name": sql.settings["application_name"],
             "backend_start": session.started_us,
-            "state": _state(sql.status),
+            "state": "active" if session.is_active else _state(sql.status),
             "backend_type": "client backend",
         }
 

@@ -422,6 +422,11 @@ class WireSession:
     """Set by the flows: whether a Sync is to come, which an error makes the session skip to, and before
     which the client is told nothing that it did not ask for."""
 
+    @property
+    def is_active(self) -> bool:
+        """Whether something runs for it."""
+        return self._flow is not None
+
     def cancel(self, error: KalamError) -> None:
         """Stop what is running with an error (a timeout, an administrator)."""
         if self._wait is not None:
