@@ -11,7 +11,7 @@ from typing import assert_never
 
 import pyarrow as pa
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import FeatureNotSupportedError, UndefinedFunctionError
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import patterns
@@ -188,7 +188,11 @@ class Expressions:
             return Sql(text, pa.float64(), sql.fallible)
         if ordered_in_arrow(pg_type) or is_decimal(sql.physical):
             return sql
-        key_function(pg_type)  # refuses types without an order
+        try:
+            key_function(pg_type)
+        except UndefinedFunctionError as exc:
+            # Nobody asked for an order but the translation (the bindings of a subquery, say).
+            raise FeatureNotSupportedError(exc.message) from None
         argument = converted(sql, canonical(pg_type))
         key = self._state.call("~key", [argument], BINARY, (pg_type,), types.BYTEA, fallible=False)
         return Sql(key.text, BINARY, sql.fallible)

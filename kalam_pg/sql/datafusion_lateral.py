@@ -188,12 +188,12 @@ def _windows_per_binding(query: Select, bindings: tuple[Expr, ...]) -> Select:
 
 
 def over_no_rows(state: Rendering, scope: Scope, expr: Expr, having: Expr | None) -> Sql:
-    """What an aggregate query gives where there are no rows: count is 0, the others are NULL."""
+    """What an aggregate query gives where there are no rows: counts are 0, the others are NULL."""
     empty = Scope(scope)
     for whole in (expr, having):
         for node in walk(whole) if whole is not None else ():
             if isinstance(node, Aggregate):
-                value = 0 if node.overload.name == "count" else None
+                value = 0 if node.overload.name in {"count", "regr_count"} else None
                 empty.add_node(node, literal(value, node.type))
     expressions = Expressions(state, empty)
     result = expressions.emit(expr)

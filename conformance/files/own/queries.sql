@@ -42,3 +42,20 @@ select sum(id) over (order by id groups between 1 + 1 preceding and current row)
 -- Names of subqueries, and one subquery in two places.
 select (select 1 + 1)::text, case when true then null else (select -x from t where id = 1) end, (select max(x) from t)::numeric from t order by 1;
 select id, array(select s.x from t s where s.id <> t.id group by s.x order by 1) from t order by 2 desc, 1;
+
+-- Counts of no rows, and subqueries that depend on what has no order.
+CREATE TABLE counted (c0 int primary key, c1 int, c5 boolean, c9 json, f float8);
+INSERT INTO counted VALUES (1,1,true,'{"a":1}',1.5),(2,2,false,NULL,2.5),(3,NULL,NULL,'[1]','NaN');
+CREATE TABLE none_counted (c0 int primary key, f float8);
+SELECT a.c0, (SELECT regr_count(5, a.c0) FILTER (WHERE b.c5) FROM counted b WHERE b.c0 = a.c0 + 100) FROM counted a ORDER BY 1;
+SELECT a.c0, (SELECT regr_count(b.c0, b.c1) + 1 FROM counted b WHERE b.c0 > a.c0) FROM counted a ORDER BY 1;
+SELECT a.c0, x.n FROM counted a LEFT JOIN LATERAL (SELECT regr_count(b.c0, b.c1) n FROM counted b WHERE b.c0 > a.c0 + 1) x ON true ORDER BY 1;
+SELECT sum(f), regr_count(f, f), count(*), count(f), regr_avgx(f, f) FROM none_counted;
+SELECT sum(f), regr_count(f, f), count(*) FROM counted WHERE c0 > 50;
+SELECT a.c0, (SELECT b.c0 FROM counted b WHERE ROW(a.c1, json_extract_path_text(a.c9, 'a')) IS NULL ORDER BY 1 LIMIT 1) FROM counted a ORDER BY 1;
+SELECT a.c0, (SELECT max(b.c0) FROM counted b WHERE a.c9 ->> 'a' = b.c0::text) FROM counted a ORDER BY 1;
+SELECT a.c0, x.* FROM counted a, LATERAL (SELECT b.c0, a.c9 ->> 'a' FROM counted b WHERE b.c0 < a.c0 ORDER BY 1 LIMIT 1) x ORDER BY 1;
+SELECT DISTINCT c9 FROM counted;
+SELECT c9 FROM counted UNION SELECT c9 FROM counted;
+SELECT count(DISTINCT c9) FROM counted;
+SELECT c9, count(*) FROM counted GROUP BY c9;
