@@ -29,6 +29,7 @@ from kalam_pg.sql.overloads import (
     resolve_operator,
 )
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.row_values import no_array_of_rows
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     ArrayExpr,
@@ -185,6 +186,7 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
             return as_cast
         raise no_function(name, operands, at)
     overload = found.overload
+    no_array_of_rows(found.result, at)
     if overload.volatility is Volatility.VOLATILE:
         level.state.volatile = True
     if overload.kind is OverloadKind.SET:

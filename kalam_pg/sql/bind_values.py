@@ -25,7 +25,7 @@ from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field as field_of
-from kalam_pg.sql.row_values import fields_of
+from kalam_pg.sql.row_values import fields_of, no_array_of_rows
 from kalam_pg.sql.scope import (
     BindScope,
     Level,
@@ -200,6 +200,7 @@ def _array(level: Level, node: exp.Array, target: PgType | None) -> Expr:
 
 def _folded_array(items: tuple[Expr, ...], kind: PgType, at: int) -> Expr:
     """An array of constants is a constant, unless its dimensions need checking at run time."""
+    no_array_of_rows(kind, at)
     if items and all(type(e) is Const and e.type is kind.element for e in items):
         return Const(tuple(e.value for e in items if isinstance(e, Const)), kind, -1, at)
     return ArrayExpr(items, kind, -1, at) if items else Const((), kind, -1, at)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
+from catalog.types.table import PgType
 from kalam_pg.functions.records import FIELD
 from kalam_pg.sql.scope import Binding, Item
 from kalam_pg.sql.tree import (
@@ -57,6 +58,12 @@ def _present(item: Item, at: int) -> Expr | None:
 
 _UNTOLD = Const(None, types.BOOL)
 """Stands for `present` where nothing tells a row of NULLs from none."""
+
+
+def no_array_of_rows(kind: PgType, at: int) -> None:
+    """Raise 0A000 for an array of rows: no value here tells a row from an array's dimension."""
+    if kind.element is types.RECORD:
+        raise FeatureNotSupportedError("an array of row values is not supported", position=at)
 
 
 def is_written_row(expr: Expr) -> bool:
