@@ -19,6 +19,7 @@ import psycopg
 from psycopg import pq
 
 from catalog.types import registry
+from catalog.types.records import Record, Shape
 from catalog.types.table import DEFAULT_CONTEXT
 from conformance.sql.cases import Answer, Case
 from kalam_pg.embed import Session
@@ -86,7 +87,23 @@ class Wire:
         type_ = registry.by_oid(result.ftype(at))
         if type_.name.startswith("reg"):
             return "a number"  # whose name is the catalogue's
+        if type_ is registry.RECORD:
+            return type_.output(_row(data), DEFAULT_CONTEXT)
         return type_.output(type_.receive(data, result.fmod(at)), DEFAULT_CONTEXT)
+
+
+def _row(data: bytes) -> Record:
+    """A row in binary, which no type reads: the number of fields, then each with its type's OID."""
+    (count,) = struct.unpack_from("!i", data)
+    at, values, types = 4, [], []
+    for _ in range(count):
+        oid, length = struct.unpack_from("!Ii", data, at)
+        at += 8
+        types.append(registry.by_oid(oid))
+        values.append(None if length < 0 else types[-1].receive(data[at : at + length], -1))
+        at += max(length, 0)
+    assert at == len(data)
+    return Record(tuple(values), Shape(("",) * count, tuple(types)))
 
 
 class InProcess:
