@@ -1,5 +1,6 @@
 """The ways to read a subscription as rows, each a client that speaks bytes: all give the same rows."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -76,7 +77,16 @@ class Follower:
 def _copied(body: bytes) -> Row:
     assert body.endswith(b"\n")
     texts = body[:-1].decode().split("\t")
-    return tuple(None if text == "\\N" else text for text in texts)
+    return tuple(None if text == "\\N" else _ESCAPED.sub(_unescaped, text) for text in texts)
+
+
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v"}.get(
+        found[1], found[1]
+    )
 
 
 class ByCopy(Follower):

@@ -1,7 +1,10 @@
-"""A slice of `conformance.fuzz`: some rounds of random statements beside PostgreSQL 15."""
+"""Slices of `conformance.fuzz`: random statements beside PostgreSQL 15, and random subscriptions."""
+
+from collections import Counter
 
 import pytest
 
+from conformance.fuzz import followed
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
 
@@ -19,3 +22,11 @@ def test_random_statements_are_answered_as_by_postgresql_or_refused(servers, num
         side.close()
     assert told == []
     assert totals.verdicts["right"] > totals.statements // 2
+
+
+def test_random_subscriptions_end_with_what_a_select_shows(servers):
+    told: list[str] = []
+    counts: Counter[str] = Counter()
+    followed.run_round(servers[0], 5, 1, counts, told.append)
+    assert told == []
+    assert counts["right"] >= 4
