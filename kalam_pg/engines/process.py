@@ -235,4 +235,5 @@ def worker_environment() -> dict[str, str]:
     # small files took two, glibc 64 MiB for each thread. That would count as the query's.
     environment["MIMALLOC_ARENA_RESERVE"] = "64MiB"
     environment["MALLOC_ARENA_MAX"] = "2"
+    environment["MIMALLOC_ALLOW_THP"] = os.environ.get("MIMALLOC_ALLOW_THP", "0")
     return environment

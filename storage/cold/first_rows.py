@@ -7,16 +7,18 @@ where one of its rows is in the answer.
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heapify, heappop, heappush, nsmallest
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import SEQ, column_name
 from storage.cold.extents import Condition, MaybeExtent, SortKey
+from storage.cold.row_groups import RowGroups
 from storage.cold.sight import ColdSegment, Piece, Sight, load_together
 from storage.layout import Layout, Row
 
@@ -125,6 +127,22 @@ def may_meet(conditions: Iterable[Condition], extent: Callable[[int], MaybeExten
     return all(condition.may_hold(extent(condition.position)) for condition in conditions)
 
 
+def known_of(groups: RowGroups, conditions: Sequence[Condition]) -> list[Mapping[int, int]]:
+    """Of those conditions of which it is known: how many rows of which row groups meet them."""
+    return [having for one in conditions if (having := groups.having(one)) is not None]
+
+
+def groups_that_may_meet(groups: RowGroups, conditions: Sequence[Condition]) -> list[int]:
+    """The row groups of a segment in which some row may meet all conditions."""
+    known = known_of(groups, conditions)
+    return [
+        at
+        for at in range(groups.count)
+        if all(at in having for having in known)
+        and may_meet(conditions, partial(groups.extent_in, at))
+    ]
+
+
 def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> Iterable[Piece]:
     """Row groups, the most promising first, as long as one can better what was found."""
     conditions, first = question.conditions, question.order[0] if question.order else None
@@ -135,7 +153,7 @@ def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> I
     segments = sight.segments()
     work.segments = len(segments)
     heap: list[_Promise] = []
-    ahead = _Ahead(sight.layout, question)
+    ahead = _Ahead(sight.layout, question, best)
     for number, segment in enumerate(reversed(segments)):
         extent = segment.groups.extent
         if may_meet(conditions, extent):
@@ -152,22 +170,21 @@ def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> I
             yield segment.piece(group)
             continue
         work.opened += 1
-        groups = segment.groups
-        for at in range(groups.count):
-            extent_in = partial(groups.extent_in, at)
-            if may_meet(conditions, extent_in):
-                heappush(heap, (edge(extent_in), number, segment, at))
-                number += 1
+        for at in groups_that_may_meet(segment.groups, conditions):
+            heappush(heap, (edge(partial(segment.groups.extent_in, at)), number, segment, at))
+            number += 1
 
 
 class _Ahead:
     """Decodes the narrow columns of row groups before their turn, ever more of them at once.
 
     One row group at a time costs its own share of a call; many at the beginning would mostly be for
-    nothing.
+    nothing, and so would those behind the ones that are known to have all the rows that are wanted.
     """
 
-    def __init__(self, layout: Layout, question: Question) -> None:
+    def __init__(self, layout: Layout, question: Question, best: "_Best") -> None:
+        self._conditions = question.conditions
+        self._best = best
         positions = {one.position for one in question.conditions}
         positions.update(key.position for key in question.order[:1])
         columns = layout.columns
@@ -182,8 +199,15 @@ class _Ahead:
         if self._count > 1:
             following = nsmallest(self._count - 1, heap)
             groups = [group, *(p[3] for p in following if p[2] is segment and p[3] >= 0)]
-            segment.groups.load(sorted(groups), self._names)
+            segment.groups.load(sorted(self._needed(segment, groups)), self._names)
         self._count = min(2 * self._count, _AHEAD_MAX)
+
+    def _needed(self, segment: ColdSegment, groups: Sequence[int]) -> Sequence[int]:
+        """The first of these row groups that may have all the rows that are still wanted."""
+        known = known_of(segment.groups, self._conditions)
+        rows = accumulate(min(having[at] for having in known) for at in groups) if known else ()
+        count = next((at for at, sum_ in enumerate(rows, 1) if sum_ >= self._best.lacking), None)
+        return groups[:count]
 
 
 class _Best:
@@ -197,6 +221,11 @@ class _Best:
         self._work = work
         self._found: list[_Found] = []
         self._examined = question.examined | {key.position for key in question.order}
+
+    @property
+    def lacking(self) -> int:
+        """How many rows more are wanted than were found."""
+        return self._question.wanted - len(self._found)
 
     @property
     def _full(self) -> bool:

@@ -4,21 +4,24 @@ Beside each segment lie a bloom filter of its encoded primary keys and the first
 that an INSERT never opens Parquet to find a key absent, and a point read opens one row group; a checksum
 for each piece of the segment's file (`storage.cold.checked`), so that a read need not hash all of it; and
 the keys with which it hides rows of older segments (`storage.cold.superseding`), so that a scan need not
-read all keys to find these. The hash is BLAKE2b: the same in every process and version.
+read all keys to find these; and for columns of few values in which row groups each of these is
+(`storage.cold.occurrences`). The hash is BLAKE2b: the same in every process and version.
 
 File: format byte 4, length and crc32 of the head (4 bytes each, big-endian), the head as a msgpack array
 (the rows of a row group, the first keys, where pieces end, their crc32, the segment's sha256, length and
-crc32 of the bloom filter, those of the superseding keys), then the superseding keys, then the bloom
-filter's bytes. The head is read without the rest. Format 2 has no superseding keys: nothing is known of
-them. Format 1 has no pieces either: crc32 of the rest, then a msgpack array of the bloom filter's bytes,
-the rows of a row group and the first keys.
+crc32 of the bloom filter, those of the superseding keys, and name, length and crc32 of each column's
+occurrences), then the superseding keys, the occurrences, and the bloom filter's bytes. The head is read
+without the rest. Format 2 has no superseding keys: nothing is known of them. Format 1 has no pieces either:
+crc32 of the rest, then a msgpack array of the bloom filter's bytes, the rows of a row group and the first
+keys.
 """
 
 import hashlib
 import zlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import BinaryIO
 
 import msgspec
@@ -56,6 +59,12 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     bloom_crc: int
     superseding_length: int = 0
     superseding_crc: int = 0
+    occurrences: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def before_bloom(self) -> int:
+        """Bytes between head and bloom filter."""
+        return self.superseding_length + sum(length for _, length, _ in self.occurrences)
 
 
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -105,16 +114,24 @@ def build(keys: Sequence[bytes], group_rows: int) -> KeyFilter:
 
 def encode(key_filter: KeyFilter) -> bytes:
     """The side file of a filter with pieces."""
-    return _encode(key_filter.bloom, key_filter.head, b"")
+    return _encode(key_filter.bloom, key_filter.head, b"", {})
 
 
-def encode_hashed(digests: Buffer, head: Head, superseding: Buffer = b"") -> bytes:
-    """The side file of keys of which only the `digest`s are left, one after the other."""
+def encode_hashed(
+    digests: Buffer,
+    head: Head,
+    superseding: Buffer = b"",
+    occurrences: Mapping[str, Buffer] = MappingProxyType({}),
+) -> bytes:
+    """The side file of keys of which only the `digest`s are left, one after the other.
+
+    superseding, occurrences: as these modules encode them; the latter by the column's name.
+    """
     hashes = memoryview(digests)
     count = len(hashes) // _DIGEST_BYTES
     bloom = Bloom(max(1, count), _FALSE_POSITIVES, _number)
     bloom.update(hashes[at : at + _DIGEST_BYTES] for at in range(0, len(hashes), _DIGEST_BYTES))
-    return _encode(bloom, head, superseding)
+    return _encode(bloom, head, superseding, occurrences)
 
 
 def decode(data: bytes) -> KeyFilter:
@@ -125,7 +142,7 @@ def decode(data: bytes) -> KeyFilter:
         length, crc = _fixed(data)
         start = _FIXED_BYTES + length
         read = _head(data[_FIXED_BYTES:start], crc)
-        bits = data[start + read.superseding_length :]
+        bits = data[start + read.before_bloom :]
         if len(bits) != read.bloom_length or zlib.crc32(bits) != read.bloom_crc:
             raise DataCorruptedError("key filter is damaged")
         return KeyFilter(_bloom(bits), _of(read))
@@ -168,12 +185,39 @@ def read_superseding(stream: BinaryIO) -> tuple[Head, bytes | None]:
         raise DataCorruptedError("key filter is damaged") from exc
 
 
+def read_occurrences(stream: BinaryIO, column: str) -> tuple[Head, bytes | None]:
+    """The head of a side file and the occurrences of a column's values, None where it has none.
+
+    Raises:
+        DataCorruptedError: It is not what was written.
+    """
+    data = stream.read(_HEAD_BYTES)
+    try:
+        if data[0] == 1:
+            return _decode_first_format(data + stream.read()).head, None
+        read, data = _read_head(stream, data)
+        at = _FIXED_BYTES + _fixed(data)[0] + read.superseding_length
+        for name, length, crc in read.occurrences:
+            if name == column:
+                stream.seek(at)
+                found = stream.read(length)
+                if len(found) != length or zlib.crc32(found) != crc:
+                    raise DataCorruptedError("key filter is damaged")
+                return _of(read), found
+            at += length
+        return _of(read), None
+    except (msgspec.DecodeError, IndexError, ValueError) as exc:
+        raise DataCorruptedError("key filter is damaged") from exc
+
+
 def digest(key: bytes) -> bytes:
     """What the filter knows of a key: 16 bytes."""
     return hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
 
 
-def _encode(bloom: Bloom, head: Head, superseding: Buffer) -> bytes:
+def _encode(
+    bloom: Bloom, head: Head, superseding: Buffer, occurrences: Mapping[str, Buffer]
+) -> bytes:
     assert head.pieces is not None
     bits = bloom.save_bytes()
     body = _encode_msgpack(
@@ -187,10 +231,11 @@ def _encode(bloom: Bloom, head: Head, superseding: Buffer) -> bytes:
             zlib.crc32(bits),
             len(superseding),
             zlib.crc32(superseding),
+            tuple((name, len(data), zlib.crc32(data)) for name, data in occurrences.items()),
         )
     )
     fixed = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big")
-    return b"".join((bytes([FORMAT]), fixed, body, superseding, bits))
+    return b"".join((bytes([FORMAT]), fixed, body, superseding, *occurrences.values(), bits))
 
 
 def _fixed(data: bytes) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from storage.cold.decoded import DECODED
 from storage.cold.keyfilter import Head, KeyFilter
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
+from storage.cold.occurrences import Occurrences
 from storage.cold.segment import damaged, forget_verified, read_table, verify
 from storage.cold.superseding import decode as decode_superseding
 from storage.errors import DataCorruptedError
@@ -98,6 +99,24 @@ class SegmentReader:
         path = self.segment.filter_path
         with translated(path), self._fs.open_read(path) as stream:
             return keyfilter.read_head(stream)
+
+    def occurrences(self, column: str) -> Occurrences | None:
+        """Where a column's values are; None when nothing is known of that.
+
+        Raises:
+            DataCorruptedError: The side file is not what was written.
+        """
+
+        def read() -> tuple[Head, bytes | None]:
+            path = self.segment.filter_path
+            with translated(path), self._fs.open_read(path) as stream:
+                return keyfilter.read_occurrences(stream, column)
+
+        if self.segment.keys:
+            return None  # So few rows have none.
+        head, data = self._side_file(read)
+        self._check_belongs(head)
+        return None if data is None else Occurrences.decode(data)
 
     def _read_superseding(self) -> tuple[Head, bytes | None]:
         if self.segment.keys:
@@ -204,6 +223,8 @@ class SegmentReader:
         """
         pieces = self.load_filter().head.pieces
         self._side_file(self._read_superseding)
+        for name in self.segment.columns:
+            self.occurrences(name)
         if pieces is not None:
             with translated(self._path), self._fs.open_read(self._path) as stream:
                 if damaged_piece(stream, pieces):

@@ -4,7 +4,7 @@ Columns stay in memory for a while (`storage.cold.decoded`), each by itself: whi
 seen in one narrow column, and only the row groups that have some are read further.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import cast
 
@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 
 from storage.arrow import SEQ, column_name, to_array
 from storage.cold.decoded import DECODED
-from storage.cold.extents import Extent, MaybeExtent, of_missing, of_stats
+from storage.cold.extents import Condition, Extent, MaybeExtent, of_missing, of_stats
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
+from storage.cold.occurrences import Occurrences
 from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.superseding import ORDERED_KINDS, Hidden
 from storage.keys import decode_key
@@ -110,6 +111,24 @@ class RowGroups:
         if column_name(column) not in self.segment.columns:
             return of_missing(column)
         return self._footer.extents(column_name(column), column.kind)[group]
+
+    def having(self, condition: Condition) -> Mapping[int, int] | None:
+        """How many rows that are no tombstones meet a condition, by row group; None: it is not known.
+
+        Raises:
+            DataCorruptedError: The side file is not what was written.
+        """
+        if condition.operator != "=" or condition.position >= len(self.layout.columns):
+            return None
+        name = column_name(self.layout.columns[condition.position])
+        kept: tuple[Occurrences | None] | None = DECODED.get(self.segment.path, ("values", name))
+        if kept is None:
+            if self._in_memory:
+                raise NotInMemoryError
+            kept = (self._reader.occurrences(name),)
+            size = 64 if kept[0] is None else kept[0].nbytes
+            DECODED.put(self.segment.path, ("values", name), kept, size)
+        return None if kept[0] is None else kept[0].of(condition.value)
 
     def meets(self, group: int, hidden: Hidden) -> bool:
         """Whether newer segments may hide a row of a row group: its keys are not read."""

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, to_values
-from storage.cold import keyfilter, superseding
+from storage.cold import keyfilter, occurrences, superseding
 from storage.cold.checked import pieces_of
 from storage.cold.manifest import ColumnStats, Segment
+from storage.cold.occurrences import Counted, counted_columns
 from storage.fs import Buffer
 from storage.layout import Column, Layout
 
@@ -120,6 +121,8 @@ class SegmentBuilder:
         self._hashes = bytearray()
         self._key_names = [column_name(layout.columns[at]) for at in layout.key]
         self._superseding: list[pa.Table] = []
+        self._layout = layout
+        self._counted: list[Counted] = []
         self._bounds = {column_name(c): _Bounds(c) for c in layout.columns}
         self._deleted = 0
         self._seqs: tuple[int, int] | None = None
@@ -163,7 +166,10 @@ class SegmentBuilder:
         head = keyfilter.Head(group_rows, tuple(self._first_keys), pieces, sha256)
         facts = SegmentFacts(
             key_filter=keyfilter.encode_hashed(
-                self._hashes, head, superseding.encode(self._superseding)
+                self._hashes,
+                head,
+                superseding.encode(self._superseding),
+                self._occurrences(data.size),
             ),
             rows=self.rows,
             deleted=self._deleted,
@@ -179,6 +185,13 @@ class SegmentBuilder:
         return EncodedSegment(
             facts, (whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES))
         )
+
+    def _occurrences(self, size: int) -> dict[str, pa.Buffer]:
+        """By the columns' names. size: of the file."""
+        if self.rows < occurrences.ROWS_MIN:
+            return {}
+        found = {column_name(one.column): one.encode(size) for one in self._counted}
+        return {name: data for name, data in found.items() if data is not None}
 
     def _write_groups(self, *, all_of_them: bool = False) -> None:
         """Write row groups of what waits; of the last rows only when no more will come."""
@@ -196,6 +209,7 @@ class SegmentBuilder:
         """The writer of a file that begins with these rows."""
         names = self._schema.names
         repeated, delta = ([], []) if self._tiny else encodings_of(rows)
+        self._counted = [Counted(column) for column in counted_columns(self._layout, repeated)]
         return pq.ParquetWriter(
             self._sink,
             self._schema,
@@ -218,6 +232,8 @@ class SegmentBuilder:
         self._hashes += b"".join(map(keyfilter.digest, keys))
         for name, bounds in self._bounds.items():
             bounds.add(named.column(name))
+        for counted in self._counted:
+            counted.add(named)
         self._deleted += pc.sum(named.column(DELETED)).as_py()
         seqs = pc.min_max(named.column(SEQ)).as_py()
         low, high = self._seqs or (seqs["min"], seqs["max"])

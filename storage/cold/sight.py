@@ -120,6 +120,16 @@ class ColdSegment:
         self._hides = hides
         self._hidden = hidden
 
+    @property
+    def is_untouched(self) -> bool:
+        """Whether nothing newer can hide any row."""
+        return self._hides is None and self._hidden is None
+
+    def shows_all(self, group: int) -> bool:
+        """Whether nothing newer hides a row of a row group."""
+        hidden = self._hidden
+        return self._hides is None and (hidden is None or not self.groups.meets(group, hidden))
+
     def piece(self, group: int) -> "Piece":
         """One row group."""
         groups = self.groups

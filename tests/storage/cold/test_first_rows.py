@@ -245,6 +245,10 @@ def ranked(key, row):
 @pytest.mark.slow
 def test_the_first_rows_are_those_of_all_rows_sorted(tmp_path, monkeypatch):
     monkeypatch.setitem(encode_segments.__kwdefaults__, "group_rows", 3)
+    monkeypatch.setattr("storage.cold.segment.TINY_BYTES", 0)  # They have no counts of values.
+    monkeypatch.setattr("storage.cold.occurrences.ROWS_MIN", 0)
+    monkeypatch.setattr("storage.cold.segment_builder._REPEATED_MIN", 1)
+    monkeypatch.setattr("storage.cold.new_run.INLINE_BYTES", 0)
     left = 0
     for seed in range(12):
         life = Life(seed, tmp_path / str(seed))
