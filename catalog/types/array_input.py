@@ -37,6 +37,11 @@ def parse_array(text: str) -> tuple[list[str | None], tuple[int, ...]]:
     return _Parser(text).parse()
 
 
+def too_long_array() -> KeyTooLongError:
+    """Return the 54000 error for a size that no array has."""
+    return KeyTooLongError("array size exceeds the maximum allowed (134217727)")
+
+
 def too_many_dimensions(depth: int) -> KeyTooLongError:
     """Return the 54000 error."""
     message = f"number of array dimensions ({depth}) exceeds the maximum allowed ({DIMENSIONS_MAX})"

@@ -72,6 +72,17 @@ def load(text: str) -> Any:  # noqa: ANN401  # a JSON value is what it is
     return value
 
 
+def check_escapes(text: str) -> None:
+    """Refuse a JSON text (not jsonb, which never has any) with escapes that text cannot hold.
+
+    Raises:
+        UntranslatableCharacterError: 22P05, of a zero byte.
+        InvalidTextRepresentationError: 22P02, of half a character.
+    """
+    if "\\u" in text and (fault := explain(text, decode=True)) is not None:
+        raise _invalid(fault)
+
+
 def _invalid(fault: Fault) -> KalamError:
     if fault.detail == ZERO_ESCAPE:
         return UntranslatableCharacterError(

@@ -34,10 +34,10 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
-from kalam_pg.functions.arrays import array_shape
 from kalam_pg.functions.clock import pack_interval, unpack_interval
 from kalam_pg.functions.comparison import compare_floats, comparer, three_way
 from kalam_pg.functions.define import Datum, aggregate
+from kalam_pg.functions.dimensions import array_shape
 from kalam_pg.functions.floats import overflow, to_real
 from kalam_pg.functions.integers import out_of_range
 from kalam_pg.functions.table import Overload

@@ -1,15 +1,16 @@
 """Functions of arrays, and the sets that go with them: unnest, generate_series, generate_subscripts."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from catalog.errors import (
     ArraySubscriptError,
+    DataExceptionError,
     FeatureNotSupportedError,
     InvalidParameterValueError,
     NullValueNotAllowedError,
 )
 from catalog.types import registry as t
-from catalog.types.array_input import DIMENSIONS_MAX, too_many_dimensions
+from catalog.types.array_input import DIMENSIONS_MAX, too_long_array, too_many_dimensions
 from catalog.types.registry import (
     ANYARRAY,
     ANYCOMPATIBLE,
@@ -25,19 +26,11 @@ from catalog.types.registry import (
 from catalog.types.table import PgType
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.define import Datum, cast, function, operator, returns_set, same
+from kalam_pg.functions.dimensions import array_shape, flatten, with_each
 from kalam_pg.functions.strings import LONGEST, too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 Array = tuple[Datum, ...]
-
-
-def array_shape(array: Datum) -> list[int]:
-    """Length of each dimension; [] for an empty array."""
-    shape: list[int] = []
-    while isinstance(array, tuple) and array:
-        shape.append(len(array))
-        array = array[0]
-    return shape
 
 
 def _first_index(types: tuple[PgType, ...]) -> int:
@@ -60,16 +53,7 @@ def _lower(types: tuple[PgType, ...], array: Array, dimension: int) -> int | Non
 
 
 def _cardinality(array: Array) -> int:
-    return sum(1 for _ in elements(array))
-
-
-def elements(array: Array) -> Iterator[Datum]:
-    """The elements of all dimensions, in order."""
-    for item in array:
-        if isinstance(item, tuple):
-            yield from elements(item)
-        else:
-            yield item
+    return len(flatten(array))
 
 
 def _to_string(
@@ -81,7 +65,7 @@ def _to_string(
     element = types[0].element
     assert element is not None
     words = [
-        null if item is None else element.output(item, context.types) for item in elements(array)
+        null if item is None else element.output(item, context.types) for item in flatten(array)
     ]
     return separator.join(word for word in words if word is not None)
 
@@ -98,11 +82,17 @@ def _from_string(text: str | None, separator: str | None, null: str | None = Non
 
 
 def _append(array: Array | None, item: Datum) -> Array:
-    return (*(array or ()), item)
+    return (*_list(array), item)
 
 
 def _prepend(item: Datum, array: Array | None) -> Array:
-    return (item, *(array or ()))
+    return (item, *_list(array))
+
+
+def _list(array: Array | None) -> Array:
+    if len(array_shape(array)) > 1:
+        raise DataExceptionError("argument must be empty or one-dimensional array")
+    return array or ()
 
 
 def _cat(a: Array | None, b: Array | None) -> Array | None:
@@ -117,7 +107,19 @@ def _cat(a: Array | None, b: Array | None) -> Array | None:
         return (*a, b)
     if right[1:] == left:
         return (a, *b)
-    raise ArraySubscriptError("cannot concatenate incompatible arrays")
+    kind = "dimensions"
+    if len(left) == len(right):
+        kind = "element dimensions"
+    elif abs(len(left) - len(right)) > 1:
+        raise ArraySubscriptError(
+            "cannot concatenate incompatible arrays",
+            detail=f"Arrays of {len(left)} and {len(right)} dimensions "
+            "are not compatible for concatenation.",
+        )
+    raise ArraySubscriptError(
+        "cannot concatenate incompatible arrays",
+        detail=f"Arrays with differing {kind} are not compatible for concatenation.",
+    )
 
 
 def _position(
@@ -161,7 +163,7 @@ def _replace(
     if array is None:
         return None
     same_as = _equality(types[0])
-    return tuple(new if same_as(item, old) else item for item in array)
+    return with_each(array, lambda item: new if same_as(item, old) else item)
 
 
 def _positions(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Array | None:
@@ -191,8 +193,8 @@ def _overlap(types: tuple[PgType, ...], a: Array, b: Array) -> bool:
 def _found_in(types: tuple[PgType, ...], some: Array, others: Array, *, every: bool) -> bool:
     assert types[0].element is not None
     compare = comparer(types[0].element)
-    known = [x for x in elements(others) if x is not None]
-    found = (x is not None and any(compare(x, y) == 0 for y in known) for x in elements(some))
+    known = [x for x in flatten(others) if x is not None]
+    found = (x is not None and any(compare(x, y) == 0 for y in known) for x in flatten(some))
     return all(found) if every else any(found)
 
 
@@ -214,12 +216,14 @@ def _fill(value: Datum, sizes: Array | None, *lowest: Datum) -> Array:
         raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported")
     total = 1
     for size in sizes:
-        total *= max(0, size)
+        if size < 0:
+            raise too_long_array()
+        total *= size
     if total > LONGEST // 64:
         raise too_long()
     result = value
     for size in reversed(sizes):
-        result = (result,) * max(0, size)
+        result = (result,) * size
     return result if sizes and total else ()
 
 
@@ -230,7 +234,7 @@ def _trim(array: Array, count: int) -> Array:
 
 
 def _unnest(array: Array) -> Iterable[Datum]:
-    return elements(array)
+    return flatten(array)
 
 
 def _series(start: int, stop: int, step: int = 1) -> Iterable[int]:

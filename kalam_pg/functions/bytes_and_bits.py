@@ -5,6 +5,7 @@ from collections.abc import Callable
 from catalog.errors import ArraySubscriptError, InvalidParameterValueError
 from catalog.types.registry import BYTEA, INT4, INT8, NAME
 from kalam_pg.functions.define import function
+from kalam_pg.functions.encodings import convert
 from kalam_pg.functions.strings import overlay
 from kalam_pg.functions.table import Overload
 
@@ -32,13 +33,6 @@ def _trim(strip: Callable[[bytes, bytes], bytes]) -> Callable[[bytes, bytes], by
     return lambda data, characters: strip(data, characters) if characters else data
 
 
-def _convert(data: bytes, source: str, target: str) -> bytes:
-    for name in (source, target):
-        if name.replace("-", "").replace("_", "").upper() not in ("UTF8", "UNICODE", "SQLASCII"):
-            raise InvalidParameterValueError(f'invalid encoding name "{name}"')
-    return data
-
-
 _B = BYTEA
 
 OVERLOADS: tuple[Overload, ...] = (
@@ -49,5 +43,5 @@ OVERLOADS: tuple[Overload, ...] = (
     function("rtrim", (_B, _B), _B, _trim(bytes.rstrip)),
     function("overlay", (_B, _B, INT4), _B, overlay),
     function("overlay", (_B, _B, INT4, INT4), _B, overlay),
-    function("convert", (_B, NAME, NAME), _B, _convert),
+    function("convert", (_B, NAME, NAME), _B, convert),
 )

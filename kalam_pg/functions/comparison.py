@@ -34,6 +34,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import decimals, jsonvalues
 from kalam_pg.functions.clock import date_to_timestamp, local_to_utc, span_us
 from kalam_pg.functions.define import Datum, operator
+from kalam_pg.functions.dimensions import array_shape, flatten
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 Compare = Callable[[Datum, Datum], int]
@@ -87,17 +88,20 @@ _COMPARERS: dict[int, Compare] = {
 
 
 def _array_comparer(element: Compare) -> Compare:
+    """By the elements, in order; then by how many there are, by the dimensions, by their lengths."""
+
     def compare(a: Sequence[Datum], b: Sequence[Datum]) -> int:
-        for x, y in zip(a, b, strict=False):
-            if isinstance(x, tuple) or isinstance(y, tuple):
-                order = compare(x, y)
-            elif x is None or y is None:
-                order = int(x is None) - int(y is None)
-            else:
-                order = element(x, y)
+        elements, others = flatten(a), flatten(b)
+        for x, y in zip(elements, others, strict=False):
+            missing = x is None or y is None
+            order = int(x is None) - int(y is None) if missing else element(x, y)
             if order:
                 return order
-        return three_way(len(a), len(b))
+        order = three_way(len(elements), len(others))
+        if order or (elements is a and others is b):
+            return order
+        shape, other = array_shape(a), array_shape(b)
+        return three_way((len(shape), shape), (len(other), other))
 
     return compare
 

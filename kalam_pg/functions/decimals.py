@@ -169,12 +169,13 @@ def absolute(a: str) -> str:
 
 def round_text(a: str, digits: int = 0) -> str:
     """round(a, digits): half away from zero."""
-    return to_text(round_to(Decimal(a), _clamp(digits)))
+    return to_text(round_to(Decimal(a), max(-_MAX_WEIGHT - 2, min(_LIMIT_SCALE, digits))))
 
 
 def truncate_text(a: str, digits: int = 0) -> str:
     """trunc(a, digits)."""
-    return to_text(round_to(Decimal(a), _clamp(digits), ROUND_DOWN))
+    scale = max(-_MAX_WEIGHT - 1, min(_LIMIT_SCALE, digits))
+    return to_text(round_to(Decimal(a), scale, ROUND_DOWN))
 
 
 def ceiling(a: str) -> str:
@@ -185,10 +186,6 @@ def ceiling(a: str) -> str:
 def floor(a: str) -> str:
     """The largest integer not above a."""
     return to_text(round_to(Decimal(a), 0, ROUND_FLOOR))
-
-
-def _clamp(digits: int) -> int:
-    return max(-2000, min(2000, digits))
 
 
 def apply_typmod(a: str, typmod: int) -> str:

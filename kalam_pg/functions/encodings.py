@@ -25,6 +25,8 @@ _CODECS = {
     **{f"iso8859{part}": (f"ISO_8859_{part}", f"iso8859_{part}") for part in (5, 6, 7, 8)},
 }  # fmt: skip
 """By name in small letters without signs: PostgreSQL's name, and Python's codec."""
+_SINGLE_BYTE = ("LATIN", "WIN", "KOI8", "ISO")
+"""Every byte is a character of these, though perhaps none that UTF8 has."""
 
 
 def convert_from(data: bytes, encoding: str) -> str:
@@ -34,11 +36,20 @@ def convert_from(data: bytes, encoding: str) -> str:
         InvalidParameterValueError: There is no such encoding.
         CharacterNotInRepertoireError: The bytes are no text in it, or have a zero byte.
     """
-    name, codec = _codec(encoding, "source")
+    return _decoded(data, *_codec(encoding, "source"))
+
+
+def _decoded(data: bytes, name: str, codec: str) -> str:
     try:
         text = data.decode(codec)
     except UnicodeDecodeError as error:
-        raise _invalid(name, data[error.start : _end(error, codec)]) from None
+        bad = data[error.start : _end(error, codec)]
+        if not name.startswith(_SINGLE_BYTE):
+            raise _invalid("UTF8" if codec == "utf-8" else name, bad) from None
+        raise UntranslatableCharacterError(
+            f'character with byte sequence {_shown(bad)} in encoding "{name}" '
+            'has no equivalent in encoding "UTF8"'
+        ) from None
     if "\0" in text:
         raise _invalid(name, b"\0")
     return text
@@ -61,10 +72,28 @@ def convert_to(text: str, encoding: str) -> bytes:
         ) from None
 
 
+def convert(data: bytes, source: str, target: str) -> bytes:
+    """The bytes of a text in another encoding.
+
+    Raises:
+        As `convert_from` and `convert_to`.
+    """
+    _codec(source, "source")
+    _codec(target, "destination")
+    return convert_to(convert_from(data, source), target)
+
+
+def length_in(data: bytes, encoding: str) -> int:
+    """How many characters the bytes are in an encoding. Raises as `convert_from`."""
+    name, codec = _codec(encoding, "")
+    return len(_decoded(data, name, codec))
+
+
 def _codec(encoding: str, which: str) -> tuple[str, str]:
     found = _CODECS.get(re.sub(r"[^a-z0-9]", "", encoding.lower()))
     if found is None:
-        raise InvalidParameterValueError(f'invalid {which} encoding name "{encoding}"')
+        shown = f"{which} encoding name".lstrip()
+        raise InvalidParameterValueError(f'invalid {shown} "{encoding}"')
     return found
 
 

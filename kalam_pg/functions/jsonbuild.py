@@ -29,8 +29,8 @@ from catalog.types.registry import (
     array_of,
 )
 from catalog.types.table import PgType, TypeContext
-from kalam_pg.functions.arrays import array_shape
 from kalam_pg.functions.define import Datum, aggregate, function
+from kalam_pg.functions.dimensions import array_shape
 from kalam_pg.functions.jsonvalues import dump, parse, quote
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
@@ -121,6 +121,7 @@ def _pairs(
     types: Types,
     values: Sequence[Datum],
     no_key: str,
+    hint: str = "",
 ) -> list[tuple[str, str]]:
     """Keys and values as text; no_key: what is said of argument %d that is a NULL key."""
     if len(values) % 2:
@@ -131,14 +132,15 @@ def _pairs(
     found = []
     for at in range(0, len(values), 2):
         if values[at] is None:
-            raise InvalidParameterValueError(no_key % (at + 1))
+            raise InvalidParameterValueError(no_key % (at + 1), hint=hint)
         key = _key(values[at], types[at], context.types)
         found.append((key, to_json(values[at + 1], types[at + 1], context.types)))
     return found
 
 
 def _build_object(context: EvalContext, types: Types, *values: Datum) -> str:
-    pairs = _pairs(context, types, values, "argument %d cannot be null")
+    hint = "Object keys should be text."
+    pairs = _pairs(context, types, values, "argument %d cannot be null", hint)
     return "{" + ", ".join([f"{quote(k)} : {v}" for k, v in pairs]) + "}"
 
 

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined] # public in CPython's json.decoder
 
-from catalog.errors import InvalidTextRepresentationError, UntranslatableCharacterError
+from catalog.errors import InvalidTextRepresentationError
+from catalog.types.json import check_escapes
 
 _BLANKS = " \t\n\r"
 _DECODER = json.JSONDecoder()
@@ -50,7 +51,12 @@ def kind(text: str) -> str:
 
 
 def members(text: str) -> Iterator[tuple[str, str]]:
-    """The members of an object, in order, duplicates too."""
+    """The members of an object, in order, duplicates too.
+
+    Raises:
+        UntranslatableCharacterError: 22P05, and as `check_escapes`.
+    """
+    check_escapes(text)
     at = _skip(text, _skip(text, 0) + 1)
     try:
         while text[at] != "}":
@@ -82,6 +88,7 @@ def elements(text: str) -> Iterator[str]:
 def member(text: str, key: str) -> str | None:
     """Json -> text: the last member of that name."""
     if kind(text) != "object":
+        check_escapes(text)
         return None
     found = None
     for name, value in members(text):
@@ -92,24 +99,12 @@ def member(text: str, key: str) -> str | None:
 
 def element(text: str, index: int) -> str | None:
     """Json -> integer, from the end when negative."""
+    check_escapes(text)
     if kind(text) != "array":
         return None
     items = list(elements(text))
     place = index if index >= 0 else len(items) + index
     return items[place] if 0 <= place < len(items) else None
-
-
-def check_characters(text: str) -> None:
-    """Refuse what a text cannot hold: a zero byte (22P05), half of a pair (22P02)."""
-    if "\0" in text:
-        raise UntranslatableCharacterError(
-            "unsupported Unicode escape sequence", detail="\\u0000 cannot be converted to text."
-        )
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidTextRepresentationError(
-            "invalid input syntax for type json",
-            detail="Unicode low surrogate must follow a high surrogate.",
-        )
 
 
 def unquoted(text: str | None) -> str | None:
@@ -118,7 +113,6 @@ def unquoted(text: str | None) -> str | None:
         return None
     text = text.strip(_BLANKS)
     if text.startswith('"'):
-        found = str(scanstring(text, 1)[0])
-        check_characters(found)
-        return found
+        check_escapes(text)
+        return str(scanstring(text, 1)[0])
     return None if text == "null" else text

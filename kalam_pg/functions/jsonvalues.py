@@ -18,12 +18,20 @@ def _bad(_name: str) -> Datum:
 
 
 _DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_bad)
+_LARGE = json.JSONDecoder(parse_int=Decimal, parse_float=Decimal, parse_constant=_bad)
+"""Reads integers of more digits than Python makes an int of."""
 
 
 def parse(text: str) -> Datum:
     """Read stored json or jsonb text."""
     try:
         return _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise InvalidTextRepresentationError("invalid input syntax for type json") from None
+    except ValueError:
+        pass
+    try:
+        return _LARGE.decode(text)
     except ValueError:
         raise InvalidTextRepresentationError("invalid input syntax for type json") from None
 

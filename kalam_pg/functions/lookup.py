@@ -8,8 +8,8 @@ from importlib import import_module
 from catalog.types.registry import RECORD, TYPES
 from catalog.types.table import PgType
 from kalam_pg.functions import casts as cast_rows
-from kalam_pg.functions.arrays import elements
 from kalam_pg.functions.define import Datum, cast_name
+from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Overload, OverloadKind
 
@@ -135,7 +135,7 @@ def spread(overload: Overload) -> Overload:
         *first, array = given[before:]
         if array is None and overload.name != "format":
             return None
-        items = tuple(elements(array or ()))
+        items = tuple(flatten(array or ()))
         if overload.needs_types:
             types = first.pop(0)
             element = types[fixed].element or types[fixed]

@@ -6,7 +6,6 @@ from math import factorial, gcd, isqrt
 
 from catalog.errors import (
     DivisionByZeroError,
-    FeatureNotSupportedError,
     InvalidArgumentForPowerFunctionError,
     NumericValueOutOfRangeError,
 )
@@ -164,8 +163,8 @@ def log(base: str, text: str) -> str:
     return decimals.to_text(decimals.round_to(work.divide(work.ln(x), bottom), scale))
 
 
-_EXP_DIGITS_MAX = 4000
-"""All digits of a longer result would take seconds, in which nothing could interrupt them."""
+_EXP_MAX = 6000
+"""PostgreSQL's guard against an overflow, NUMERIC_MAX_RESULT_SCALE times 3."""
 
 
 def exp(text: str) -> str:
@@ -175,13 +174,9 @@ def exp(text: str) -> str:
         return text
     if x.is_infinite():
         return "Infinity" if x > 0 else "0"
-    digits = float(x) * 0.434294481903252
-    if digits > 131_072:
+    if x >= _EXP_MAX:
         raise NumericValueOutOfRangeError("value overflows numeric format")
-    if digits > _EXP_DIGITS_MAX:
-        raise FeatureNotSupportedError(
-            f"exp() of a numeric above {_EXP_DIGITS_MAX * 2.302585:.0f} is not supported"
-        )
+    digits = float(x) * 0.434294481903252
     scale = min(max(16 - int(max(digits, -1000)), decimals.scale_of(text), 0), 1000)
     work = Context(prec=scale + max(0, int(digits)) + 40, Emax=999_999, Emin=-999_999, traps=[])
     return decimals.to_text(decimals.round_to(work.exp(x), scale))

@@ -13,6 +13,7 @@ from catalog.types.records import record_of
 from catalog.types.table import PgType
 from kalam_pg.functions import jsonvalues
 from kalam_pg.functions.define import Datum
+from kalam_pg.functions.dimensions import array_shape, flatten
 from storage.keys import encode_sort_key
 
 _ALREADY_ORDERED = frozenset(
@@ -94,17 +95,15 @@ def _delimited(key: bytes) -> bytes:
 
 
 def _array_key(element: Callable[[Datum], bytes]) -> Callable[[Datum], bytes]:
-    # An element is 1 and its (self-delimiting) key; NULL is 2, above any; 0 ends the array.
+    # An element is 1 and its (self-delimiting) key; NULL is 2, above any; 0 ends the elements. Then
+    # come the lengths of the dimensions, if there are several.
     def key(value: Datum) -> bytes:
-        parts = []
-        for item in value:
-            if item is None:
-                parts.append(b"\x02")
-            elif isinstance(item, tuple):
-                parts.append(b"\x01" + key(item))
-            else:
-                parts.append(b"\x01" + element(item))
+        elements = flatten(value)
+        parts = [b"\x02" if item is None else b"\x01" + element(item) for item in elements]
         parts.append(b"\x00")
+        if elements is not value:
+            shape = array_shape(value)
+            parts += [_COUNT.pack(length) for length in (len(shape), *shape)]
         return b"".join(parts)
 
     return key

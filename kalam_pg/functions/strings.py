@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from catalog.errors import (
     InvalidParameterValueError,
+    InvalidTextRepresentationError,
     SqlSyntaxError,
     SubstringError,
 )
@@ -22,7 +23,7 @@ from catalog.types.registry import (
     TEXT,
 )
 from kalam_pg.functions.define import Datum, function, operator
-from kalam_pg.functions.encodings import convert_from, convert_to
+from kalam_pg.functions.encodings import convert_from, convert_to, length_in
 from kalam_pg.functions.integers import to_hex
 from kalam_pg.functions.output import to_text
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -208,7 +209,7 @@ def _normalize(text: str, form: str = "NFC") -> str:
 def _to_base(data: bytes, form: str) -> str:
     import base64  # noqa: PLC0415
 
-    match form:
+    match form.lower():
         case "hex":
             return data.hex()
         case "base64":
@@ -226,17 +227,50 @@ def _from_base(text: str, form: str) -> bytes:
     import base64  # noqa: PLC0415
     import binascii  # noqa: PLC0415
 
-    try:
-        match form:
-            case "hex":
-                return bytes.fromhex(text)
-            case "base64":
+    match form.lower():
+        case "hex":
+            digits = "".join(text.split())
+            if bad := re.search("[^0-9a-fA-F]", digits):
+                raise InvalidParameterValueError(f'invalid hexadecimal digit: "{bad[0]}"')
+            if len(digits) % 2:
+                raise InvalidParameterValueError("invalid hexadecimal data: odd number of digits")
+            return bytes.fromhex(digits)
+        case "base64":
+            try:
                 return base64.b64decode("".join(text.split()), validate=True)
-            case _:
-                raise InvalidParameterValueError(f'unrecognized encoding: "{form}"')
-    except (ValueError, binascii.Error):
-        name = "hexadecimal data" if form == "hex" else "base64 end sequence"
-        raise InvalidParameterValueError(f"invalid {name}") from None
+            except binascii.Error:
+                raise _bad_base64(text) from None
+        case "escape":
+            return _unescaped(text)
+        case _:
+            raise InvalidParameterValueError(f'unrecognized encoding: "{form}"')
+
+
+def _bad_base64(text: str) -> InvalidParameterValueError:
+    if bad := re.search(r"[^A-Za-z0-9+/=\s]", text):
+        return InvalidParameterValueError(
+            f'invalid symbol "{bad[0]}" found while decoding base64 sequence'
+        )
+    return InvalidParameterValueError(
+        "invalid base64 end sequence",
+        hint="Input data is missing padding, is truncated, or is otherwise corrupted.",
+    )
+
+
+_ESCAPED = re.compile(rb"\\(?:(\\)|([0-3][0-7][0-7]))?")
+
+
+def _unescaped(text: str) -> bytes:
+    """Bytes with backslashes and octal numbers behind a backslash."""
+
+    def byte(found: re.Match[bytes]) -> bytes:
+        if found[1]:
+            return b"\\"
+        if found[2]:
+            return bytes([int(found[2], 8)])
+        raise InvalidTextRepresentationError("invalid input syntax for type bytea")
+
+    return _ESCAPED.sub(byte, text.encode())
 
 
 def _set_byte(data: bytes, index: int, value: int) -> bytes:
@@ -379,6 +413,7 @@ OVERLOADS: tuple[Overload, ...] = (
     function("get_byte", (_B, INT4), INT4, _get_byte),
     function("set_byte", (_B, INT4, INT4), _B, _set_byte),
     function("convert_from", (_B, NAME), _T, convert_from),
+    function("length", (_B, NAME), INT4, length_in),
     function("convert_to", (_T, NAME), _B, convert_to),
     function("quote_literal", (_T,), _T, quote_literal),
     function("quote_nullable", (_T,), _T, _quote_nullable, strict=False),

@@ -12,6 +12,7 @@ from catalog.types.records import Record, Shape
 from catalog.types.table import PgType
 from kalam_pg.functions.cost import COPY_US, ELEMENT_US, SMALL, Weight, pay, volume
 from kalam_pg.functions.define import Datum, same
+from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.tree import ColumnRef, Expr
 from storage.layout import Row, Value
@@ -417,13 +418,6 @@ def any_all(arg: Run, array: Run, test: Plain, *, every: bool) -> Run:
         return None if unknown else every
 
     return run
-
-
-def flatten(items: Sequence[Datum]) -> Sequence[Datum]:
-    """The elements of an array of any dimension, in storage order."""
-    if not items or not isinstance(items[0], tuple):
-        return items
-    return [leaf for item in items for leaf in flatten(item)]
 
 
 def subscript(array: Run, indexes: Sequence[Run]) -> Run:

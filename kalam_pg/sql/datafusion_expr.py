@@ -16,11 +16,11 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import patterns
 from kalam_pg.functions.define import same
+from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.lookup import key_of
 from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
 from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql import numeric_sql
-from kalam_pg.sql.closures import flatten
 from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.datafusion_choice import choice, first_not_null, same_form
 from kalam_pg.sql.datafusion_state import Rendering, Scope, converted

@@ -16,8 +16,8 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
+from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.table import Overload
-from kalam_pg.sql.closures import flatten
 from kalam_pg.sql.constancy import is_constant, is_volatile
 from kalam_pg.sql.datafusion_expr import Expressions
 from kalam_pg.sql.datafusion_lateral import (

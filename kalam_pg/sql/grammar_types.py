@@ -146,8 +146,6 @@ class TypeGrammar(TokenReader):
         schema = ""
         while self.accept("."):
             schema, first = first, self.label()
-        if self.at("%"):
-            self.unsupported("%TYPE")
         return TypeName(first, self._modifiers(), position=position, schema=schema)
 
     def _modifiers(self) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ import re
 from typing import NamedTuple, NoReturn
 
 from catalog.errors import InvalidEscapeSequenceError, SqlSyntaxError
+from catalog.types.text import decode_utf8
 
 LONG_CHARS = 16_384
 """In longer texts a row of VALUES may be one token."""
@@ -311,10 +312,7 @@ class _Lexer:
             character, at = self._escape(found)
             parts.append(character)
         # Octal and hexadecimal escapes are bytes of UTF-8, kept as lone surrogates until here.
-        value = "".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        if "\x00" in value or "\ufffd" in value:
-            raise _bad_bytes(value)
-        return value
+        return decode_utf8("".join(parts).encode("utf-8", "surrogateescape"))
 
     def _escape(self, found: re.Match[str]) -> tuple[str, int]:
         """The character of an escape, and where the text goes on."""
@@ -330,14 +328,14 @@ class _Lexer:
             return chr(byte) if byte < 0x80 else chr(0xDC00 + byte), found.end()
         if not (four or eight):
             return _ESCAPES.get(other, other), found.end()
-        character = _character(int(four or eight, 16), found.start())
+        character = _character(found, four or eight)
         if not "\ud800" <= character <= "\udfff":
             return character, found.end()
         low = _ESCAPE.match(self.text, found.end())
         digits = low and (low[3] or low[4])
         if low is None or not digits:
             raise _bad_pair(found.start())
-        pair = character + _character(int(digits, 16), found.start())
+        pair = character + _character(low, digits)
         return _paired(pair, found.start()), low.end()
 
     def _unicode(self, value: str, start: int) -> str:
@@ -365,9 +363,12 @@ class _Lexer:
                 raise SqlSyntaxError(
                     "invalid Unicode escape",
                     hint=r"Unicode escapes must be \XXXX or \+XXXXXX.",
-                    position=start + 1,
+                    position=start + 4 + found.start(),
                 )
-            return _character(int(digits, 16), start)
+            code = int(digits, 16)
+            if not 0 < code <= _LAST_CHARACTER:
+                raise _bad_value(start + 4 + found.start())
+            return chr(code)
 
         return _paired(pattern.sub(decode, value), start)
 
@@ -384,12 +385,16 @@ def _bad_pair(start: int) -> SqlSyntaxError:
     return SqlSyntaxError("invalid Unicode surrogate pair", position=start + 1)
 
 
-def _character(code: int, start: int) -> str:
-    if code == 0 or code > 0x10FFFF:
-        raise SqlSyntaxError("invalid Unicode escape value", position=start + 1)
+_LAST_CHARACTER = 0x10FFFF
+
+
+def _character(escape: re.Match[str], digits: str) -> str:
+    r"""The character of \uXXXX or \UXXXXXXXX in E'…'."""
+    code = int(digits, 16)
+    if not 0 < code <= _LAST_CHARACTER:
+        raise _bad_value(escape.start() + 1, f' at or near "{escape[0]}"')
     return chr(code)
 
 
-def _bad_bytes(value: str) -> SqlSyntaxError:
-    shown = "0x00" if "\x00" in value else "0xff"
-    return SqlSyntaxError(f'invalid byte sequence for encoding "UTF8": {shown}')
+def _bad_value(position: int, place: str = "") -> SqlSyntaxError:
+    return SqlSyntaxError(f"invalid Unicode escape value{place}", position=position)

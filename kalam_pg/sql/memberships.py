@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.sql.closures import Run, flatten
+from kalam_pg.sql.closures import Run
 from storage.layout import Row, Value
 
 HASHED_MIN = 8

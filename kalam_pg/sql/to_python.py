@@ -17,6 +17,7 @@ from catalog.types.registry import RECORD
 from catalog.types.table import PgType
 from kalam_pg.functions.cost import FOLD_US, is_plain_comparison, pay, weight_of
 from kalam_pg.functions.define import Datum, same
+from kalam_pg.functions.dimensions import array_shape
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.array_slices import array_slice
@@ -131,7 +132,8 @@ class Compiler:
                 test = _element_test(operator, arg, array)
                 return closures.any_all(self.compile(arg), given, test, every=every)
             case ArrayExpr(items):
-                return _array([self.compile(i) for i in items])
+                nested = any(i.type is expr.type for i in items)
+                return _array([self.compile(i) for i in items], nested=nested)
             case Subscript(arg, indexes):
                 return closures.subscript(self.compile(arg), [self.compile(i) for i in indexes])
             case Slice(arg, bounds):
@@ -333,15 +335,18 @@ def _null_if(left: Run, right: Run, equals: Callable[..., Datum]) -> Run:
     return run
 
 
-def _array(items: list[Run]) -> Run:
+def _array(items: list[Run], *, nested: bool) -> Run:
+    """ARRAY[…]. nested: of arrays, which are of one shape, or are all empty or NULL: that is empty."""
+
     def run(row: Row, context: EvalContext) -> Datum:
         values = tuple([item(row, context) for item in items])
-        if any(isinstance(v, tuple) for v in values) and (
-            len({len(v) if isinstance(v, tuple) else -1 for v in values}) > 1
-        ):
+        if not nested:
+            return values
+        shapes = [array_shape(value) for value in values]
+        if any(shape != shapes[0] for shape in shapes):
             raise ArraySubscriptError(
                 "multidimensional arrays must have array expressions with matching dimensions"
             )
-        return values
+        return values if shapes[0] else ()
 
     return run

@@ -54,7 +54,7 @@ ERRORS = [
     ("select B'01", 'unterminated bit string literal at or near "B\'01"', 8),
     ("select \\d", 'syntax error at or near "\\"', 8),
     ("select $1a", 'trailing junk after parameter at or near "$1a"', 8),
-    ("select U&'\\00'", "invalid Unicode escape", 8),
+    ("select U&'\\00'", "invalid Unicode escape", 11),
 ]
 
 
