@@ -114,6 +114,40 @@ def drop_types(
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
+def drop_readers(
+    snapshot: Snapshot,
+    table: Table,
+    column: str,
+    views: Sequence[View],
+    *,
+    cascade: bool,
+    search_path: Sequence[str] = (),
+) -> CatalogChange:
+    """What DROP COLUMN drops of the views that use the column. Raises 2BP01 when not `cascade`."""
+    if not views:
+        return CatalogChange(snapshot)
+    going = _with_dependents(snapshot, sorted(views, key=lambda view: -view.id))
+    what = f"column {column} of {described(table, snapshot, search_path)}"
+    if not cascade:
+        direct = {view.id for view in views}
+        lines = [
+            f"{described(d.object, snapshot, search_path)} depends on "
+            f"{what if d.object.id in direct else described(d.on, snapshot, search_path)}"
+            for d in going
+        ]
+        raise DependentObjectsStillExistError(
+            f"cannot drop {what} because other objects depend on it",
+            detail=_listed(lines),
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )
+    cascades = [f"drop cascades to {described(d.object, snapshot, search_path)}" for d in going]
+    change = _without(snapshot, [d.object for d in going])
+    if len(cascades) == 1:
+        return replace(change, notices=tuple(cascades))
+    told = f"drop cascades to {len(cascades)} other objects"
+    return replace(change, notices=(told,), detail=_listed(cascades))
+
+
 def _of_kind(
     relations: Sequence[Relation], kind: type[Relation], name: str, other: str
 ) -> dict[int, Droppable]:
@@ -287,6 +321,7 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
         elif isinstance(one, Table):
             dropped.append(tables.pop(one.id))
             puts += table_puts(one, None)
+            puts += [(codec.version_key(one.id, e.version), None) for e in one.history]
         else:
             del views[one.id]
             puts.append((codec.view_key(one.id), None))

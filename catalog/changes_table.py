@@ -178,6 +178,12 @@ def check_column_type(column: NewColumn) -> None:
         )
 
 
+def made_column(new: NewColumn, column_id: int) -> tuple[Column, tuple[str, ...]]:
+    """A column as it is stored under that id, and what is to be told about it. Raises 42P16."""
+    (made,), notices = _widened([_column(new, column_id)])
+    return made, notices
+
+
 def _check_columns(new: NewTable) -> None:
     if len(new.columns) > COLUMNS_MAX:
         raise TooManyColumnsError(f"tables can have at most {COLUMNS_MAX} columns")

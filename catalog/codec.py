@@ -1,6 +1,6 @@
 """Catalog entries as bytes: a format byte, then MessagePack. And the system keys they lie under.
 
-S | "namespace" | id      S | "table" | id      S | "view" | id
+S | "namespace" | id      S | "table" | id      S | "view" | id      S | "table_version" | id | version
 S | "type" | OID        (those that people make)
 S | "index" | id -> id of its table
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
@@ -19,11 +19,13 @@ from catalog.model import (
     Grant,
     Index,
     IndexKey,
+    NamedThen,
     Namespace,
     Role,
     Table,
     TableKind,
     TableOptions,
+    TableVersion,
     User,
     UserType,
     View,
@@ -57,6 +59,11 @@ def table_key(table_id: int) -> bytes:
 def index_key(index_id: int) -> bytes:
     """Where the id of an index's table lies."""
     return system_key("index", index_id)
+
+
+def version_key(table_id: int, version: int) -> bytes:
+    """Where an earlier version of a table's columns lies."""
+    return system_key("table_version", table_id, version)
 
 
 def view_key(view_id: int) -> bytes:
@@ -102,7 +109,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - a tree of plain values
 def layout_of(columns: tuple[Column, ...], primary_key: tuple[int, ...], version: int) -> Layout:
     """What storage is given: the columns in order, and where the key's stand."""
     stored = tuple(
-        StoredColumn(c.id, c.name, c.type.key_kind, c.type.arrow(c.typmod), c.missing)
+        StoredColumn(c.stored or c.id, c.name, c.type.key_kind, c.type.arrow(c.typmod), c.missing)
         for c in columns
     )
     at = {column.id: index for index, column in enumerate(columns)}
@@ -120,7 +127,7 @@ def _columns(columns: tuple[Column, ...]) -> list[list[Any]]:
     return [
         [
             *(c.id, c.name, c.type.oid, c.typmod, c.not_null, c.default, c.identity),
-            *(c.generated, c.missing, c.comment, c.domain),
+            *(c.generated, c.missing, c.comment, c.domain, c.stored),
         ]
         for c in columns
     ]
@@ -132,6 +139,7 @@ def _read_columns(items: list[list[Any]], types: Types) -> tuple[Column, ...]:
         Column(
             *(i[0], i[1], types(i[2]), i[3], i[4], i[5], i[6], i[7], _value(i[8]), i[9]),
             domain=i[10] if len(i) > 10 else 0,
+            stored=i[11] if len(i) > 11 else 0,
         )
         for i in items
     )
@@ -181,7 +189,13 @@ def _read_constraints(
         i[0]: ForeignKey(i[1], tuple(i[2]), i[3], i[4], i[5], i[6], tuple(i[7]), i[8], i[9])
         for i in references
     }
-    return tuple(Constraint(c[0], c[1], c[2], tuple(c[3]), c[4], refers.get(c[0])) for c in items)
+    return tuple(
+        Constraint(
+            *(c[0], c[1], c[2], tuple(c[3]), c[4], refers.get(c[0])),
+            validated=c[5] if len(c) > 5 else True,
+        )
+        for c in items
+    )
 
 
 def _index(index: Index) -> list[Any]:
@@ -212,7 +226,9 @@ def encode_table(table: Table) -> bytes:
             "kind": t.kind.value,
             "columns": _columns(t.columns),
             "primary_key": t.primary_key,
-            "constraints": [[c.id, c.name, c.kind, c.columns, c.check] for c in t.constraints],
+            "constraints": [
+                [c.id, c.name, c.kind, c.columns, c.check, c.validated] for c in t.constraints
+            ],
             "options": {name: getattr(t.options, name) for name in _OPTIONS},
             "owner": t.owner,
             "version": t.version,
@@ -223,6 +239,8 @@ def encode_table(table: Table) -> bytes:
             "next_column": t.next_column,
             "references": [_reference(c) for c in t.constraints if c.reference is not None],
             "indexes": [_index(index) for index in t.indexes],
+            "change": t.change,
+            "altered_at_us": t.altered_at_us,
         }
     )
 
@@ -250,7 +268,23 @@ def decode_table(data: bytes, types: Types = by_oid) -> Table:
         comment=i["comment"],
         next_column=i["next_column"],
         indexes=tuple(_read_index(index, types) for index in i.get("indexes", ())),
+        change=i.get("change", ""),
+        altered_at_us=i.get("altered_at_us", 0),
     )
+
+
+def encode_version(earlier: TableVersion) -> bytes:
+    """An earlier version of a table as bytes."""
+    e = earlier
+    return encode([e.version, _columns(e.columns), e.layout.key, e.change, e.at_us])
+
+
+def decode_version(data: bytes, types: Types = by_oid) -> TableVersion:
+    """The inverse of `encode_version`."""
+    number, items, key, change, at_us = decode(data)
+    columns = _read_columns(items, types)
+    layout = layout_of(columns, tuple(columns[at].id for at in key), number)
+    return TableVersion(number, columns, layout, change, at_us)
 
 
 def encode_view(view: View) -> bytes:
@@ -260,6 +294,7 @@ def encode_view(view: View) -> bytes:
         [
             *(v.id, v.namespace, v.name, v.query, _columns(v.columns), v.owner),
             *(v.created_at_us, v.comment, v.search_path, v.reads),
+            [[n.id, n.namespace, n.name, n.columns] for n in v.names],
         ]
     )
 
@@ -268,7 +303,12 @@ def decode_view(data: bytes, types: Types = by_oid) -> View:
     """The inverse of `encode_view`."""
     i = decode(data)
     columns = _read_columns(i[4], types)
-    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], tuple(i[8]), tuple(i[9]))
+    names = tuple(
+        NamedThen(n[0], n[1], n[2], tuple((column, name) for column, name in n[3]))
+        for n in (i[10] if len(i) > 10 else ())
+    )
+    search_path, reads = tuple(i[8]), tuple(i[9])
+    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], search_path, reads, names)
 
 
 def encode_type(made: UserType) -> bytes:

@@ -72,7 +72,8 @@ class Column:
     id: stable, from 1, never reused in the table. default, generated, check texts are SQL as the
     binder deparses it; they are bound again when the catalog is loaded. missing: see storage.layout.
     domain: OID of the domain that it was declared with, whose base is `type`, and 0 for none.
-    identity: "" | "a" (ALWAYS) | "d" (BY DEFAULT); a serial column is identity "s".
+    identity: "" | "a" (ALWAYS) | "d" (BY DEFAULT); a serial column is identity "s". stored: the id under
+    which storage has its values, 0 for its own; another one since they were rewritten (ALTER COLUMN TYPE).
     """
 
     id: int
@@ -86,6 +87,7 @@ class Column:
     missing: Value = None
     comment: str = ""
     domain: int = 0
+    stored: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Constraint:
     """kind: "p" primary key, "u" unique, "c" check, "f" foreign key (`reference`).
 
     columns are column ids. check is SQL text.
+
+    validated: False while rows may break it that were there before it (NOT VALID).
     """
 
     id: int
@@ -121,6 +125,7 @@ class Constraint:
     columns: tuple[int, ...] = ()
     check: str = ""
     reference: ForeignKey | None = None
+    validated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +193,24 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class TableVersion:
+    """What a table's columns were until they were changed. change: what made them so. at_us: when."""
+
+    version: int
+    columns: tuple[Column, ...]
+    layout: Layout
+    change: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table. `hidden_key` is true when it has the hidden key column `_rowid`.
 
     columns are in attribute order (column-id order too); `layout` is what storage is given.
     next_column is the id that the next added column gets: ids of dropped ones are not used again.
+    history: its earlier versions, the oldest first: rows of each may still be stored. change, altered_at_us:
+    what made this version, and when; "" and 0 for CREATE TABLE.
     """
 
     id: int
@@ -212,12 +230,20 @@ class Table:
     comment: str = ""
     next_column: int = 0
     indexes: tuple[Index, ...] = ()
+    history: tuple[TableVersion, ...] = ()
+    change: str = ""
+    altered_at_us: int = 0
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def qualified_name(self) -> str:
         """`namespace.name`, unquoted."""
         return f"{self.namespace}.{self.name}"
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Of all its versions, this one's last."""
+        return (*[earlier.layout for earlier in self.history], self.layout)
 
     @property
     def per_user(self) -> bool:
@@ -228,11 +254,24 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedThen:
+    """What a view's text calls a relation that has been altered since: its names, and those of its columns
+    by id. Columns that are not among them came later.
+    """
+
+    id: int
+    namespace: str
+    name: str
+    columns: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """CREATE VIEW: its query text runs with the caller's context.
 
     search_path: where the names in `query` are looked up, as it was when the view was made.
-    reads: ids of the tables and views that `query` itself names (not those under its views).
+    reads: ids of the tables and views that `query` itself names (not those under its views). names: of
+    those that were altered since.
     """
 
     id: int
@@ -245,6 +284,7 @@ class View:
     comment: str = ""
     search_path: tuple[str, ...] = ()
     reads: tuple[int, ...] = ()
+    names: tuple[NamedThen, ...] = ()
 
 
 Relation = Table | View

@@ -52,7 +52,11 @@ class Store:
         tables: dict[int, Table] = {}
         for _, data in scan(system_key("table")):
             table = codec.decode_table(data, find)
-            tables[table.id] = table
+            earlier = [
+                codec.decode_version(version, find)
+                for _, version in scan(system_key("table_version", table.id))
+            ]
+            tables[table.id] = replace(table, history=tuple(earlier)) if earlier else table
         views: dict[int, View] = {}
         for _, data in scan(system_key("view")):
             view = codec.decode_view(data, find)

@@ -28,6 +28,7 @@ from storage.log.recovery import INCARNATION
 from storage.log.unflushed import count_entries
 from storage.log.view import View
 from storage.log.writes import Group, Write, WriteSet
+from storage.schema import Versions
 from storage.streams import StreamRegistry
 from storage.tablets import Dirty, TabletFactory, TabletRegistry
 
@@ -244,13 +245,21 @@ class Engine:
         """What the published log knows of a tablet's newest manifest. Raises DataCorruptedError."""
         return unpack_note(self._current.system_get(meta_key(tablet)))
 
-    def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout] = ()) -> "Tablet":
-        """The open tablet; opened with these older layouts at its first use.
+    def learn_layouts(self, table: int, layouts: Iterable[Layout]) -> None:
+        """The schema versions that a table has had, its newest last; those committed later come with it."""
+        self._tablets.learn(table, layouts)
+
+    def layouts(self, table: int) -> Versions:
+        """The committed schema versions of a table that are known; later ones come to it."""
+        return self._tablets.versions(table)
+
+    def tablet(self, tablet_id: TabletId, layout: Layout) -> "Tablet":
+        """The open tablet, in a committed layout of its table: the newest that anybody has asked for.
 
         Raises:
             DataCorruptedError: Its manifests are damaged, or reach beyond the log.
         """
-        return self._tablets.tablet(tablet_id, layout, older)
+        return self._tablets.tablet(tablet_id, layout)
 
     @property
     def cold_directory(self) -> Path:
@@ -372,9 +381,7 @@ class Engine:
         failpoints.hit("recovery.epoch")
         return self._log.begin(puts)
 
-    def _open_tablet(
-        self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout]
-    ) -> "Tablet":
+    def _open_tablet(self, tablet_id: TabletId, layout: Layout, versions: Versions) -> "Tablet":
         from storage.tablet import Tablet  # noqa: PLC0415 -- needs Arrow, which the log does not
 
         tablet = Tablet(
@@ -383,7 +390,7 @@ class Engine:
             fs=self.fs,
             directory=self.tablet_directory(tablet_id),
             current=self.acquire,
-            layouts=older,
+            versions=versions,
             reads=self.reads(tablet_id),
         )
         if tablet.manifest.flushed_through > self._current.seq:

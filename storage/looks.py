@@ -50,7 +50,7 @@ def look(engine: Engine, view: View, tablet_id: TabletId) -> Look:
     """Look at a tablet. Raises DataCorruptedError when its manifest is damaged, IoError."""
     tablet = engine.opened(tablet_id)
     if tablet is not None:
-        return Look(tablet_id, tablet.manifest_at(view.seq), view, tablet.log_count)
+        return Look(tablet_id, tablet.manifest_at(view.seq), view, tablet.readings.log_count)
     manifest = newest_on_disk(engine.fs, engine.tablet_directory(tablet_id), tablet_id)
     begun = view.system_get(meta_key(tablet_id, INCARNATION))
     if begun is not None and (seq := int.from_bytes(begun)) > manifest.incarnation:

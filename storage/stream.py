@@ -10,7 +10,7 @@ Reads are cut at the view's seq, but what has gone is gone for older views too.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final, NamedTuple
 from weakref import ref
@@ -164,8 +164,21 @@ class StreamTablet:
         self.limits = limits
         if move is not None:
             for change in self._kept():
+                if change.op is Op.TRUNCATE:
+                    continue
                 change.row = move(change.row)
                 change.old = None if change.old is None else move(change.old)
+
+    def reading(self, layout: Layout) -> "StreamTablet":
+        """What is in it now, in another layout: later changes are not told to it."""
+        if layout == self.layout:
+            return self
+        other = StreamTablet(self.id, self.limits, self._now_us, self.forgotten)
+        for change in self._kept():
+            other._add(replace(change))
+        other._begun = self._begun
+        other.configure(replace(self.limits, layout=layout))
+        return other
 
     # ------------------------------------------------------------------ what comes and goes
 

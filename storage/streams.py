@@ -6,11 +6,13 @@ look at the time costs what is due and not what there is.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 from typing import Final
 from weakref import WeakValueDictionary
 
 from storage.ids import TabletId
+from storage.layout import Layout
 from storage.log.writes import Write, by_tablet
 from storage.stream import (
     END,
@@ -67,6 +69,12 @@ class StreamRegistry:
             self._limits[tablet_id.table] = known = limits
         return self._opened(tablet_id, known)
 
+    def learn(self, table: int, layout: Layout) -> None:
+        """A table has this layout from the commit on that is being published."""
+        known = self._limits.get(table)
+        if known is not None:
+            self._limits[table] = replace(known, layout=layout)
+
     def _opened(self, tablet_id: TabletId, limits: StreamLimits) -> StreamTablet:
         tablet = self._open.get(tablet_id)
         if tablet is None:
@@ -80,6 +88,10 @@ class StreamRegistry:
     def ids(self) -> list[TabletId]:
         """Every tablet that holds anything."""
         return list(self._filled)
+
+    def filled(self, table: int) -> list[TabletId]:
+        """The tablets of a table that hold anything."""
+        return [tablet for tablet in self._filled if tablet.table == table]
 
     def find(self, tablet_id: TabletId) -> StreamTablet | None:
         """The tablet, if its table was used since the start and is not dropped."""

@@ -8,10 +8,11 @@ All methods are for the event loop and do no long work, except `get_cold` and `l
 a worker thread.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import count, islice
 from pathlib import Path
+from types import MappingProxyType
 
 from storage.answers import (
     COLD_NEEDED,
@@ -30,15 +31,16 @@ from storage.cold.sight import Sight
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
-from storage.log.log_count import LogCount
-from storage.log.log_entry import Op, decode_entry
+from storage.log.log_entry import Op
 from storage.log.view import Version, View
-from storage.schema import Schema
+from storage.readings import Readings
+from storage.schema import Schema, Versions
 from storage.tail.backwards import Equals
 from storage.tail.encodings import SentRows
 from storage.tail.entries import fill
 from storage.tail.frozen import FrozenTail
 from storage.tail.live_rows import LiveRows
+from storage.tail.log_backwards import newest_of_log
 from storage.tail.ranked import Ranked
 from storage.tail.reach import beginning
 from storage.tail.tail import Tail
@@ -74,49 +76,71 @@ class Tablet:
         fs: FileSystem,
         directory: Path,
         current: Callable[[], AbstractContextManager[View]],
-        layouts: Iterable[Layout] = (),
+        versions: Versions = MappingProxyType({}),
         reads: Reads = NO_READS,
+        older: Sequence[Layout] = (),
+        shared: Readings | None = None,
     ) -> None:
         """A tablet whose files lie in `directory` (which need not exist).
 
         Args:
             tablet: Whose rows of which table.
-            layout: The newest schema version.
+            layout: The schema version that rows are given in; it never changes.
             fs: Where files are.
             directory: The tablet's own directory for segments and manifests.
             current: Gives the published view, reference counted (`Engine.acquire`).
-            layouts: Older schema versions that log entries may still have.
+            versions: The schema versions that log entries may have; what others add counts.
             reads: What open views read of it, from when it was open before, and what the log knows.
+            older: What another reading knows beside.
+            shared: What it has; see `reading`.
 
         Raises:
             DataCorruptedError: Its newest manifest is damaged or lost.
         """
         self.id = tablet
         self.directory = directory
-        self.layouts = (*layouts, layout)
-        """Every schema version known, the newest last."""
-        self._schema = Schema(tablet, layout, self.layouts)
+        if shared is None:
+            found = manifest.load_for(fs, directory, tablet, reads.seqs, reads.note)
+            shared = Readings(versions, KeptManifests(found))
+        self.readings = shared
+        self.kept = shared.kept
+        self._schema = Schema(tablet, layout, older, shared.versions)
         self._fs = fs
         self._current = current
-        self.kept = KeptManifests(manifest.load_for(fs, directory, tablet, reads.seqs, reads.note))
         self._tail: Tail | None = None
         self._readers: dict[str, SegmentReader] = {}
         self.sent = SentRows()
-        """What was made of rows in the newest layout; only for who reads the published view."""
-        self.log_count = LogCount()
+        """What was made of rows in this layout; only for who reads the published view."""
         self.last_used = 0  # Of the tail, as a number that grows with every use of any tablet's.
 
     @property
     def layout(self) -> Layout:
-        """The newest schema version; all rows are given in its form."""
+        """The schema version in whose form all rows are given."""
         return self._schema.layout
 
     @property
     def schema(self) -> Schema:
-        """The newest schema version, and those that log entries may still have."""
+        """The schema version of this tablet, and those that log entries may still have."""
         return self._schema
 
-    # Manifests.
+    def reading(self, layout: Layout) -> "Tablet":
+        """The same tablet in another layout; see `storage.readings`."""
+        if layout == self.layout:
+            return self
+        other = Tablet(
+            *(self.id, layout),
+            fs=self._fs,
+            directory=self.directory,
+            current=self._current,
+            older=self._schema.layouts,
+            shared=self.readings,
+        )
+        self.readings.add(self, other)
+        return other
+
+    def newest_reading(self) -> "Tablet":
+        """The same tablet in the newest committed layout: what is written cold is written in."""
+        return self.reading(self.readings.newest(self.layout))
 
     @property
     def manifest(self) -> Manifest:
@@ -208,7 +232,8 @@ class Tablet:
         if tail is not None and tail.base <= self.manifest_at(view.seq).flushed_through:
             self.last_used = next(_USES)
             return self._newest_of_tail(tail, view, equals)
-        return self._newest_of_log(view, equals)
+        after = self.manifest_at(view.seq).flushed_through
+        return newest_of_log(view, self._schema, self.id, after, equals)
 
     def newest_floor(self, view: View) -> int:
         """Every live row of the view with `_seq` above this is given by `newest`; 0: all rows are.
@@ -324,8 +349,6 @@ class Tablet:
         """
         return self._tail is not None and self._tail.in_order(column_position)
 
-    # The tail.
-
     @property
     def tail_bytes(self) -> int:
         """Memory held by the tail and by `sent`."""
@@ -347,8 +370,6 @@ class Tablet:
 
     def install(self, loaded: Loaded) -> None:
         """Take a loaded tail into use, with what was committed while it was being built."""
-        if loaded.tail.layout != self.layout:
-            return  # The schema changed meanwhile: the next scan asks for a load again.
         with self._current() as now:
             truncations = fill(loaded.tail, self._schema, now.log(self.id, loaded.upto))
         self.learn_truncations([*loaded.truncations, *truncations])
@@ -356,7 +377,12 @@ class Tablet:
         self.last_used = next(_USES)
 
     def append(self, seq: int, writes: Sequence[TabletChange]) -> None:
-        """Take in a published commit's changes of this tablet, in commit order."""
+        """Take in a published commit's changes of this tablet, in commit order, in every reading."""
+        self.readings.append(self, seq, writes)
+        self.append_own(seq, writes)
+
+    def append_own(self, seq: int, writes: Sequence[TabletChange]) -> None:
+        """For `append`: take them in, in this reading alone."""
         # First of all: whatever becomes of the rest, no old row is sent as the new one.
         if self.sent.size_bytes:
             for write in writes:
@@ -373,6 +399,11 @@ class Tablet:
                 old = None if write.old is None else self.projected_row(write.old, write.version)
                 tail.append(seq, write.key, row, write.op, old)
 
+    def drop_tails(self) -> None:
+        """The log may have what nobody has told of: every reading loads its tail again."""
+        self.readings.drop_tails(self)
+        self.drop_tail()
+
     def drop_tail(self) -> None:
         """Free the tail's memory and that of `sent`; the next scan loads the tail again."""
         self._tail = None
@@ -384,17 +415,9 @@ class Tablet:
         if self._tail is not None:
             self._tail.drop_through(through)
 
-    def set_layout(self, layout: Layout) -> None:
-        """The table has a new schema version."""
-        if layout.version == self.layout.version:
-            return
-        self.layouts = (*self.layouts, layout)
-        self._schema = self._schema.with_newest(layout)
-        self.drop_tail()
-
     def stats(self, view: View) -> TabletStats:
         """Counts for SHOW STATS; reads what the log has that was not counted before."""
-        return stats_of(view, self.manifest_at(view.seq), self.log_count)
+        return stats_of(view, self.manifest_at(view.seq), self.readings.log_count)
 
     def frozen(self, view: View) -> FrozenTail | None:
         """What a flush up to the view takes of the tail; None when no tail has it all."""
@@ -405,14 +428,12 @@ class Tablet:
         return tail.frozen(after, view.seq)
 
     def key_of(self, row: Row) -> bytes:
-        """The encoded primary key of a row in the newest layout."""
+        """The encoded primary key of a row in this layout."""
         return self._schema.key_of(row)
 
     def projected_row(self, row: Row, version: int) -> Row:
-        """A row of schema `version` in the newest layout."""
+        """A row of schema `version` in this layout."""
         return self._schema.newest(row, version)
-
-    # Helpers.
 
     def _held_manifest(self, view: View) -> Manifest:
         """The view's manifest, with its files held by the view."""
@@ -455,18 +476,3 @@ class Tablet:
         floor = max(tail.base, self.manifest_at(view.seq).hidden_through)
         for seq, row in tail.newest(floor, view.seq, equals):
             yield Version(seq, 0, Op.INSERT, row, version, None)
-
-    def _newest_of_log(self, view: View, equals: Equals) -> Iterator[Version]:
-        manifest = self.manifest_at(view.seq)
-        seen: set[bytes] = set()
-        for seq, n, data in view.log(self.id, manifest.flushed_through, reverse=True):
-            entry = decode_entry(data)
-            if entry.op == Op.TRUNCATE:
-                return
-            row = self.projected_row(entry.row, entry.version)
-            key = self.key_of(row)
-            if key not in seen:
-                seen.add(key)
-                wanted = all(row[position] == value for position, value in equals)
-                if wanted and entry.op != Op.DELETE:
-                    yield Version(seq, n, entry.op, row, self.layout.version, None)

@@ -11,12 +11,13 @@ from storage.ids import TabletId
 from storage.layout import Layout
 from storage.log.clock import us_of
 from storage.log.writes import Write, WriteSet, by_tablet
+from storage.schema import Versions
 from storage.streams import StreamRegistry
 
 if TYPE_CHECKING:
     from storage.tablet import Tablet
 
-TabletFactory = Callable[[TabletId, Layout, Iterable[Layout]], "Tablet"]
+TabletFactory = Callable[[TabletId, Layout, Versions], "Tablet"]
 
 _MEMORY_CHECK_COMMITS = 1024
 """Commits between two looks at the tails' memory."""
@@ -59,6 +60,7 @@ class TabletRegistry:
         self._tablets: WeakValueDictionary[TabletId, Tablet] = WeakValueDictionary()
         self._recent: OrderedDict[TabletId, Tablet] = OrderedDict()
         self.streams = streams
+        self._versions: dict[int, dict[int, Layout]] = {}
         self._commits = 0
         now_s = time.monotonic()
         self.dirty = {
@@ -67,14 +69,33 @@ class TabletRegistry:
         }
         self.uncounted = dict(self.dirty)
 
-    def tablet(self, tablet_id: TabletId, layout: Layout, older: Iterable[Layout]) -> "Tablet":
-        """The tablet, opened at its first use. A newer layout replaces the one that it has."""
+    def learn(self, table: int, layouts: Iterable[Layout]) -> None:
+        """These schema versions of a table are committed; the last one is its newest from here on."""
+        known = self._versions.setdefault(table, {})
+        for layout in layouts:
+            known[layout.version] = layout
+        self.streams.learn(table, known[max(known)])
+
+    def versions(self, table: int) -> Versions:
+        """The committed schema versions of a table; it grows."""
+        return self._versions.setdefault(table, {})
+
+    def tablet(self, tablet_id: TabletId, layout: Layout) -> "Tablet":
+        """The tablet, opened at its first use, in a committed layout, or in a newer one that it has.
+
+        Who has used it in an older one before goes on so (`storage.readings`).
+        """
+        recent = self._recent
         tablet = self._tablets.get(tablet_id)
         if tablet is None:
-            tablet = self._tablets[tablet_id] = self._factory(tablet_id, layout, older)
+            known = self._versions.setdefault(tablet_id.table, {})
+            known.setdefault(layout.version, layout)
+            tablet = self._tablets[tablet_id] = self._factory(tablet_id, layout, known)
         elif layout is not tablet.layout and layout.version > tablet.layout.version:
-            tablet.set_layout(layout)
-        recent = self._recent
+            self._versions.setdefault(tablet_id.table, {}).setdefault(layout.version, layout)
+            tablet = self._tablets[tablet_id] = tablet.reading(layout)
+            if tablet_id in recent:
+                recent[tablet_id] = tablet
         if tablet_id in recent:
             recent.move_to_end(tablet_id)
         else:
@@ -94,6 +115,9 @@ class TabletRegistry:
     def append(self, sets: Sequence[WriteSet], now_us: int) -> None:
         """Take in the commits that are being published; what cannot be taken in, is dropped."""
         for write_set in sets:
+            if write_set.layouts:
+                for table, layouts in write_set.layouts:
+                    self.learn(table, layouts)
             writes = write_set.writes
             if len(writes) == 1:
                 self._append(writes[0].tablet, write_set.seq, writes)
@@ -116,7 +140,7 @@ class TabletRegistry:
             self._note_dirty(tablet_id, len(changes))
             tablet = self._tablets.get(tablet_id)
             if tablet is not None:
-                tablet.drop_tail()
+                tablet.drop_tails()
 
     def _note_dirty(self, tablet_id: TabletId, rows: int) -> None:
         dirty = self.dirty.get(tablet_id)
@@ -137,7 +161,7 @@ class TabletRegistry:
             try:
                 tablet.append(seq, writes)
             except Exception as exc:  # noqa: BLE001 -- it may be half in: the log has all of it
-                tablet.drop_tail()
+                tablet.drop_tails()
                 self._on_failure(f"tail of tablet {tablet_id.user}/{tablet_id.table}", exc)
 
     def counted(self, tablet_id: TabletId, dirty: Dirty, entries: int) -> None:
@@ -164,6 +188,7 @@ class TabletRegistry:
         for registry in (self._tablets, self._recent, self.dirty, self.uncounted):
             for tablet_id in [found for found in registry if found.table == table]:
                 registry.pop(tablet_id, None)
+        self._versions.pop(table, None)
         self.streams.forget_table(table)
 
 

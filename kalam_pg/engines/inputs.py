@@ -143,7 +143,7 @@ class _Parts:
         first = pa.repeat(0, batch.num_rows)
         return pa.RecordBatch.from_arrays(
             [
-                batch.column(field.name)
+                batch.column(field.name).cast(field.type)
                 if field.name in batch.schema.names
                 else _array(self._table.missing.get(field.name), field.type).take(first)
                 for field in schema
@@ -190,10 +190,16 @@ class _Parts:
     def _columns(self, segment: SegmentRef) -> str:
         """The columns asked for; what the segment was written without is filled in."""
         have = self._footers[segment.path].types
-        return ", ".join(
-            f"t.{quote(n)}" if n in have else f"{self._fill(n)} AS {quote(n)}"
-            for n in self._table.schema.names
-        ) or "1"  # fmt: skip
+        columns = []
+        for field in self._table.schema:
+            name = quote(field.name)
+            if field.name not in have:
+                columns.append(f"{self._fill(field.name)} AS {name}")
+            elif have[field.name] == field.type:
+                columns.append(f"t.{name}")
+            else:  # The column's type is a wider one since.
+                columns.append(f"arrow_cast(t.{name}, '{_arrow_name(field.type)}') AS {name}")
+        return ", ".join(columns) or "1"
 
     def _fill(self, name: str) -> str:
         """The missing value: read from a table of one row, so that any Arrow type goes."""
@@ -239,3 +245,10 @@ def quote(name: str) -> str:
     """An identifier for DataFusion."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
+
+
+def _arrow_name(of: pa.DataType) -> str:
+    """What DataFusion's arrow_cast calls a type that others are widened to."""
+    if pa.types.is_decimal(of):
+        return f"Decimal128({of.precision}, {of.scale})"
+    return {"int32": "Int32", "int64": "Int64", "double": "Float64"}.get(str(of), str(of))

@@ -164,7 +164,7 @@ def _as_asked(rows: pa.Table, schema: pa.Schema, fill: Fill) -> pa.RecordBatch:
     """The columns asked for; what the segment was written without is filled in."""
     there = set(rows.schema.names)
     columns = [
-        rows.column(field.name).combine_chunks()
+        rows.column(field.name).combine_chunks().cast(field.type)
         if field.name in there
         else fill(field.name, rows.num_rows)
         for field in schema

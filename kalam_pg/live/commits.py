@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Protocol
 from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.log_entry import Op
+from storage.schema import Schema
 
 END: Final = (1 << 32) - 1
 """The place behind every change of a transaction."""
@@ -24,12 +25,16 @@ class Position(NamedTuple):
 
 
 class RowChange(NamedTuple):
-    """One change of one key, as the log has it. n: its place in its transaction."""
+    """One change of one key, as the log has it. n: its place in its transaction.
+
+    version: schema version of both rows, which a reader may know in another one (`seen_in`).
+    """
 
     n: int
     op: Op
     row: Row
     old: Row | None
+    version: int = 0
 
 
 class Commit(NamedTuple):
@@ -53,6 +58,27 @@ class Large(NamedTuple):
 
     seq: int
     changes: int
+
+
+def seen_in(schema: Schema, commit: Commit) -> Commit:
+    """A commit as who began in a schema version knows it. All its rows of one tablet have one version."""
+    version = commit.changes[0].version
+    if not version or version == schema.layout.version:
+        return commit
+    newest = schema.newest
+    changes = tuple(
+        [
+            change
+            if change.op is Op.TRUNCATE
+            else change._replace(
+                row=newest(change.row, version),
+                old=None if change.old is None else newest(change.old, version),
+                version=schema.layout.version,
+            )
+            for change in commit.changes
+        ]
+    )
+    return commit._replace(changes=changes)
 
 
 Told = tuple[tuple[TabletId, Commit | Large], ...]

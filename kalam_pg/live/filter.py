@@ -83,7 +83,8 @@ class LiveQuery:
 
     where: None shows every row. moves: whether its answer depends on more than the row. key: positions
     of the primary key's columns, in key order. tree: the bound query, None if what it shows of a row may
-    depend on more than that (who asks, the time): two with one tree show the same.
+    depend on more than that (who asks, the time): two with one tree show the same. uses: ids of the columns
+    that it shows, asks for or is told apart by.
     """
 
     table: Table
@@ -93,6 +94,7 @@ class LiveQuery:
     key: tuple[int, ...]
     _project: Project
     tree: Tree | None = None
+    uses: frozenset[int] = frozenset()
 
     def see(self, op: Op, row: Row, old: Row | None, seq: int, context: EvalContext) -> Seen | None:
         """What a change of one row is to the subscription; None: nothing.
@@ -166,7 +168,11 @@ def compile_query(query: Query | Dml) -> LiveQuery:
     targets = [compile_expr(target.expr, _slot) for target in query.targets]
     tree = None if any(map(_is_its_own, walk(query))) else Tree(query)
     projection = _projection(targets)
-    return LiveQuery(table, query.columns, where, moves, table.layout.key, projection, tree)
+    uses = {table.columns[n.column].id for n in walk(query) if isinstance(n, ColumnRef)}
+    return LiveQuery(
+        *(table, query.columns, where, moves, table.layout.key, projection, tree),
+        uses=frozenset((*uses, *table.primary_key)),
+    )
 
 
 def snapshot_query(query: Query | Dml, last_rows: int | None, *, keyed: bool = False) -> Select:

@@ -176,12 +176,12 @@ class Hub:
         changes: dict[TabletId, list[RowChange]] = {}
         for n, write in enumerate(write_set.writes):
             if write.tablet in self._subscribers and write.tablet not in large:
-                change = RowChange(n, write.op, write.row, write.old)
+                change = RowChange(n, write.op, write.row, write.old, write.version)
                 changes.setdefault(write.tablet, []).append(change)
         for write in write_set.streams:
             if write.tablet in self._subscribers and write.tablet not in large:
                 found = changes.setdefault(write.tablet, [])
-                found.append(RowChange(len(found), write.op, write.row, write.old))
+                found.append(RowChange(len(found), write.op, write.row, write.old, write.version))
         for tablet, told in changes.items():
             commit = Commit(write_set.seq, tuple(told))
             is_large = size_of(commit) > OUTBOX_BYTES_MAX

@@ -8,10 +8,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from kalam_pg.live.commits import Commit, Gap, Large, Position
+from kalam_pg.live.commits import Commit, Gap, Large, Position, seen_in
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.log.view import View
+from storage.schema import Schema
 
 if TYPE_CHECKING:
     from kalam_pg.live.hub import Hub
@@ -42,6 +43,7 @@ class Subscriber:
         "delivered",
         "position",
         "reason",
+        "schema",
         "since",
         "stream",
         "tablet",
@@ -66,6 +68,8 @@ class Subscriber:
         self.position: Position | None = None
         self.delivered = 0
         self.reason: KalamError | None = None
+        self.schema: Schema | None = None
+        """The version of its table that it began with: rows are told in this one. None: as they come."""
         self._hub = hub
         self._outbox: deque[Commit] | None = None  # An empty deque takes 600 bytes.
         self._bytes = 0
@@ -168,7 +172,7 @@ class Subscriber:
             return ()
         taken = self._from_outbox(bytes_max)
         if taken:
-            return taken
+            return [self._seen(commit) for commit in taken]
         if self.reason is not None:
             raise self.reason
         if self._behind:
@@ -183,12 +187,15 @@ class Subscriber:
             if found:
                 self._passed(found)
                 self._missed -= _count(c for c in found if self.stream or c.seq > self.since)
-                return found
+                return [self._seen(commit) for commit in found]
             # Once it has all that was published when it began, everything more comes by `hear`.
             self._behind = self._stalled = not self.is_shown
             if not self._behind:
                 self._missed = 0
         return ()
+
+    def _seen(self, commit: Commit) -> Commit:
+        return commit if self.schema is None else seen_in(self.schema, commit)
 
     def _lost(self) -> int:
         """Go on where a stream's buffer begins now; how many changes are lost by that."""
@@ -229,7 +236,7 @@ class Subscriber:
         if self.position is not None and commit.seq <= self.position.seq:
             return  # It was not durable when the snapshot was read, which has it.
         tell = None if self._outbox or self.position is None else self.tell
-        if tell is not None and tell(commit):
+        if tell is not None and tell(self._seen(commit)):
             self.position = behind
             self.delivered += len(commit.changes)
             return

@@ -21,9 +21,11 @@ from kalam_pg.query.row_store import Spills
 from kalam_pg.query.shared_reads import SharedReads
 from kalam_pg.query.stream_feed import StreamFeed
 from kalam_pg.query.tail_loads import TailLoads
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group, WriteSet
 from storage.ids import NO_USER, TabletId
+from storage.schema import Schema
 from storage.stream import StreamLimits, StreamTablet
 from storage.tablet import Tablet
 
@@ -44,12 +46,16 @@ class Database:
         self.committer = Committer(engine)
         self.doubt = Doubt(engine, self.committer, self.reload_catalog)
         self.locks = LockTable()
+        self.locks.readers = self._readers
+        self.apart: set[Transaction] = set()
+        """Transactions of no session's own: of snapshots that are read beside it."""
         self.channels = Channels()
         self.live_queries = LiveQueries()
         self.hub = Hub(LogFeed(engine), StreamFeed(engine.streams), SyncSoon(self.committer))
         self.hub.begin(engine.current.seq)
         self.committer.after_publish.append(self._tell_subscribers)
         self.catalog: Snapshot = store.load()
+        self._learn_layouts()
         self.ids = Ids(store.first_oid(), engine.next_snowflake)
         self.now_us = engine.clock.now_us
         self.catalogue: Catalogue | None = None
@@ -89,8 +95,24 @@ class Database:
         """Make the catalogue in memory that on disk, when nobody can tell whether it is."""
         self.store.forget_all()
         self.install_catalog(self.store.load())
+        self._learn_layouts()
         self.hub.reread()
         self.shared_reads.forget_all()
+
+    def _readers(self, table: int) -> list[Transaction]:
+        """The transactions that have read a table and are open."""
+        of_sessions = [session.transaction for session in self.sessions]
+        return [
+            one
+            for one in (*of_sessions, *self.apart)
+            if one is not None and table in one.read and not one.failed
+        ]
+
+    def _learn_layouts(self) -> None:
+        """Tell storage what altered tables were; what is committed later comes with the commit."""
+        for table in self.catalog.tables.values():
+            if table.history:
+                self.engine.learn_layouts(table.id, table.layouts)
 
     def differences(self) -> list[str]:
         """What memory says of the catalogue and the disk does not, for tests and checks; none is right.
@@ -110,6 +132,10 @@ class Database:
                     found.append(f"a session's {user!r} is not the one on disk")
         return found
 
+    def schema(self, table: Table, tablet: TabletId) -> Schema:
+        """Rows of any version of a table, committed later ones too, in the form of this one."""
+        return Schema(tablet, table.layout, table.layouts, self.engine.layouts(table.id))
+
     def tablet(self, table: Table, user: User) -> Tablet | StreamTablet:
         """The tablet that `user` means by the table's name: their own, or the one that all share.
 
@@ -119,12 +145,18 @@ class Database:
         return self.tablet_of_anyone(table, tablet_id)
 
     def tablet_of_anyone(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
-        """A tablet whoever it belongs to: for jobs, never for a user's statement."""
-        if table.kind is TableKind.STREAM:
-            ttl_us = int(table.options.ttl_s * 1_000_000)
-            limits = StreamLimits(table.layout, ttl_us, table.options.max_buffer)
-            return self.engine.streams.tablet(tablet_id, limits)
-        return self.engine.tablet(tablet_id, table.layout)
+        """A tablet whoever it belongs to: for jobs, never for a user's statement.
+
+        Rows are given in the table's layout, whether that is the newest or is committed at all.
+        """
+        committed = self.catalog.tables.get(table.id, table)
+        if committed.kind is TableKind.STREAM:
+            ttl_us = int(committed.options.ttl_s * 1_000_000)
+            limits = StreamLimits(committed.layout, ttl_us, committed.options.max_buffer)
+            stream = self.engine.streams.tablet(tablet_id, limits)
+            return stream if committed is table else stream.reading(table.layout)
+        tablet = self.engine.tablet(tablet_id, committed.layout)
+        return tablet if committed.layout is table.layout else tablet.reading(table.layout)
 
 
 def _publishing_failed(where: str, exc: Exception) -> None:

@@ -14,11 +14,13 @@ from catalog.errors import (
     UndefinedTableError,
 )
 from catalog.ids import Ids
-from catalog.model import Namespace, Relation, Role, Table, User
+from catalog.model import Namespace, Relation, Role, Table, User, View
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
+from kalam_pg.query.table_change import TableChange
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.tree import OutputColumn
+from storage.layout import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class DdlContext:
     check_expression: binds an expression's text for a table (None: no columns) and a type; raises.
     check_indexed: the same for an index; the expression's type, and its text as it is kept. Raises 42P17.
     describe: a query's output columns; reads: ids of the tables and views that it names.
-    make_verifier: a password's SCRAM verifier.
+    make_verifier: a password's SCRAM verifier. evaluate: an expression's value, assigned to a type with a
+    typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
     """
 
     snapshot: Snapshot
@@ -45,14 +48,20 @@ class DdlContext:
     make_verifier: Callable[[str], str]
     reads: Callable[[st.QueryStatement], tuple[int, ...]] = lambda _query: ()
     storages: Sequence[str] = ("local",)
+    evaluate: Callable[[str, PgType, int], tuple[Value] | None] = lambda *_: None
+    columns_read: Callable[[View, int], frozenset[int]] = lambda *_: frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class DdlPlan:
-    """What to write, and the command tag to answer with. NOTICEs are in the change."""
+    """What to write, and the command tag to answer with. NOTICEs are in the change.
+
+    rows: what it asks of a table's rows, None for nothing.
+    """
 
     change: CatalogChange
     tag: str
+    rows: TableChange | None = None
 
 
 @singledispatch

@@ -150,7 +150,7 @@ def _columns(query: Select, table: Table, seq: int) -> tuple[str, ...]:
         ref = target.expr
         if not isinstance(ref, ColumnRef) or ref.outer or ref.column > seq:
             return ()
-        names.append("_seq" if ref.column == seq else f"c{table.columns[ref.column].id}")
+        names.append("_seq" if ref.column == seq else f"c{table.layout.columns[ref.column].id}")
     return tuple(names)
 
 

@@ -73,7 +73,7 @@ class _Part:
 
     def add(self, n: int, data: bytes) -> None:
         entry = decode_entry(data)
-        self.changes.append(RowChange(n, entry.op, entry.row, entry.old))
+        self.changes.append(RowChange(n, entry.op, entry.row, entry.old, entry.version))
         self.size += len(data)
 
     def commit(self, *, more: bool = False) -> Commit:

@@ -97,6 +97,7 @@ class Planned:
 
     needs: what its user must be allowed; () for a statement on USER tables alone, which all may.
     writes: whether it changes data. locks: the tables that must be locked before it runs, and how.
+    reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
     """
 
     plan: Plan
@@ -106,6 +107,7 @@ class Planned:
     command: str
     writes: bool
     locks: tuple[tuple[int, Mode], ...]
+    reads: tuple[int, ...] = ()
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
@@ -340,6 +342,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         statement.kind.upper(),
         any(isinstance(whole, InsertPlan | ChangePlan) for whole in _wholes(plan)),
         tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
+        tuple(dict.fromkeys([table.id for table in bound.tables])),
     )
 
 

@@ -22,8 +22,9 @@ class StreamFeed:
         found = self._streams.find(tablet)
         if found is None:
             return ()
+        version = found.layout.version
         commits = [
-            Commit(seq, tuple([RowChange(c.n, c.op, c.row, c.old) for c in commit]))
+            Commit(seq, tuple([RowChange(c.n, c.op, c.row, c.old, version) for c in commit]))
             for seq, commit in groupby(found.after(position, through, changes), lambda c: c.seq)
         ]
         if commits:

@@ -76,6 +76,7 @@ class Transaction(LockOwner):
         "isolation",
         "on_end",
         "puts",
+        "read",
         "read_only",
         "reading",
         "snapshot",
@@ -93,6 +94,8 @@ class Transaction(LockOwner):
         """It has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
         self.read_only = False
         self.view: View | None = None
+        self.read: set[int] = set()
+        """The tables that it has read; it has no lock of them as long as nobody wants ACCESS EXCLUSIVE."""
         self.reading: set[Execution] = set()
         """What is open for answers that are still being read."""
         self.changes: dict[TabletId, dict[bytes, NetChange]] = {}
@@ -247,6 +250,25 @@ class Transaction(LockOwner):
             self.definitions = made if earlier is None else earlier.then(made)
         self.puts += [put for put in puts if put[0] != codec.CATALOG_KEY]  # `settle` says that last
 
+    def reform(self, table: int, move: Callable[[Row], Row], version: int) -> None:
+        """A table has another version: what was written to it is written in its form."""
+        for tablet in [one for one in {**self.changes, **self.emptied} if one.table == table]:
+            changes, emptied = self._forget(tablet)
+            self._undo.append(partial(self._restore, tablet, changes, emptied))
+            if emptied is not None:
+                self.emptied[tablet] = emptied._replace(version=version)
+            if changes is not None:
+                self.changes[tablet] = {
+                    key: NetChange(
+                        None if change.base is None else move(change.base),
+                        change.base_seq,
+                        None if change.row is None else move(change.row),
+                        version,
+                        change.stream,
+                    )
+                    for key, change in changes.items()
+                }
+
     def _undefine(self, made: Difference | None, puts: int) -> None:
         self.definitions = made
         del self.puts[puts:]
@@ -332,4 +354,8 @@ class Transaction(LockOwner):
         # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
         told = self.channels is not None and bool(self.channels.notified)
         sync = bool(writes) and (sync or told)
-        return WriteSet(writes, streams, self.puts, sync or bool(self.puts))
+        made = WriteSet(writes, streams, self.puts, sync or bool(self.puts))
+        if self.definitions is not None:
+            tables = self.definitions.tables.values()
+            made.layouts = [(t.id, t.layouts) for t in tables if t is not None and t.history]
+        return made

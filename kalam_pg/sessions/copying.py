@@ -45,7 +45,7 @@ def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
     with counting_from(query):
         planned = yield from long_texts.in_turn(sql, query.text, lambda: sql.plan(query))
         _check_force_quote(sql, statement, form, planned.columns)
-        if planned.locks and not table_locks.lock_nowait(sql, planned):
+        if (planned.reads or planned.locks) and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query))
         result = yield from sql.run_planned(planned)
     return _written(sql, result, form, planned.columns)

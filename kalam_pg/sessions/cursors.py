@@ -105,7 +105,7 @@ def _declare(
         if isinstance(planned.plan, LockingPlan):
             _check_read_only(statement, planned.plan)
         sql.portals.check_free(name)
-        if planned.locks and not table_locks.lock_nowait(sql, planned):
+        if (planned.reads or planned.locks) and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query, types))
         result = yield from sql.run_planned(planned, params)
     prepared = PreparedStatement(

@@ -27,7 +27,9 @@ from kalam_pg.query.locks.modes import (
 )
 from kalam_pg.query.locks.state import Name
 from kalam_pg.sql import statements as st
+from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.statements import Statement
+from kalam_pg.sql.statements_alter import AlterTable
 
 Lock = tuple[Name, Mode]
 
@@ -38,6 +40,7 @@ def needed(statement: Statement, before: Snapshot, change: CatalogChange) -> lis
         *_roles(statement, change),
         *_namespaces(before, change),
         *_types(before, change),
+        *_altered(statement, before, change),
         *_relations(before, change),
     ]
 
@@ -73,6 +76,28 @@ def _types(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
             yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
         if there is not None:
             yield type_id, SHARE_UPDATE_EXCLUSIVE
+
+
+def _altered(statement: Statement, before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
+    """ALTER TABLE keeps everybody out, but for what no reader or writer could notice."""
+    if not isinstance(statement, AlterTable):
+        return
+    quiet = all(isinstance(action, _QUIET) for action in statement.actions)
+    mode = SHARE_UPDATE_EXCLUSIVE if quiet else ACCESS_EXCLUSIVE
+    changed = difference(before, change.snapshot)
+    for relation_id, after in (*changed.tables.items(), *changed.views.items()):
+        there = before.tables.get(relation_id) or before.views.get(relation_id)
+        if there is not None and after is not None and _is_named(statement, there):
+            yield relation_id, mode
+
+
+_QUIET = (sa.ValidateConstraint, sa.SetOptions)
+
+
+def _is_named(statement: AlterTable, relation: Relation) -> bool:
+    """Whether the relation is the one that is altered, not a view that reads it."""
+    schema = statement.name.schema
+    return relation.name == statement.name.name and schema in ("", relation.namespace)
 
 
 def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:

@@ -16,10 +16,11 @@ from catalog.errors import (
     InvalidObjectDefinitionError,
 )
 from catalog.indexes import stored_ids
-from catalog.model import Table
+from catalog.model import Table, View
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import user_types_of
 from catalog.types.table import PgType
+from kalam_pg.functions.table import Volatility
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.pgwire.scram import make_verifier, parse_verifier
 from kalam_pg.query.database import Database
@@ -28,13 +29,14 @@ from kalam_pg.query.ddl_context import DdlPlan
 from kalam_pg.query.execution import Result
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import acting, definition_locks, indexing, table_locks, truncating
+from kalam_pg.sessions import acting, altering, definition_locks, indexing, table_locks, truncating
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_alter import AlterTable
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex
 from kalam_pg.sql.statements_types import (
     AlterDomain,
@@ -46,8 +48,9 @@ from kalam_pg.sql.statements_types import (
 )
 from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import Call, Const, OutputColumn
+from kalam_pg.sql.tree import Call, ColumnRef, Const, OutputColumn, TableScan
 from kalam_pg.sql.walk import walk
+from storage.layout import Value
 
 STATEMENTS = (
     st.CreateNamespace,
@@ -58,6 +61,7 @@ STATEMENTS = (
     st.Truncate,
     CreateIndex,
     DropIndex,
+    AlterTable,
     st.CreateView,
     st.DropView,
     st.CommentOn,
@@ -88,12 +92,17 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         _check_alone(transaction, statement)
     plan, before = yield from _planned(sql, statement)
     change = plan.change
+    if isinstance(statement, AlterTable):
+        altering.check_unused(sql, before, change.snapshot)
+    if plan.rows is not None:
+        yield from altering.fill(sql, plan.rows)
     if not sql.database.ids.covered:
         # Before the client, or anything on disk, has a number that a restart could give again.
         yield from run_async(sql.database.cover_ids)
     last = len(change.notices) - 1
     for at, notice in enumerate(change.notices):
-        sql.notice(notice, detail=change.detail if at == last else "")
+        detail = change.detail if at == last else ""
+        sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
     if change.puts:
         made = difference(before, change.snapshot)
         stored = [
@@ -109,6 +118,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
                 fresh = _stored(after) - _stored(there)
                 if fresh:
                     yield from indexing.fill(sql, after, fresh)
+    if plan.rows is not None:
+        yield from altering.check_rows(sql, plan.rows)
     return Result(plan.tag)
 
 
@@ -124,17 +135,27 @@ def _check_alone(transaction: Transaction, statement: CreateIndex | DropIndex) -
         )
 
 
+def _state_of(notice: str) -> str:
+    """The SQLSTATE of what is told where nothing had to be done."""
+    if not notice.endswith("already exists, skipping"):
+        return "00000"
+    return {"column": "42701", "relation": "42P07", "schema": "42P06"}.get(
+        notice.partition(" ")[0], "00000"
+    )
+
+
 def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snapshot]]:
     """What the statement means, all that it needs being locked, and the catalogue it is a change of.
 
     After any wait the change is planned anew, since names may mean something else now.
     """
     deadline = table_locks.statement_deadline(sql)
+    altered = isinstance(statement, AlterTable)
     while True:
         before = sql.snapshot
         plan = plan_ddl(statement, _context(sql))
         for name, mode in definition_locks.needed(statement, before, plan.change):
-            if (yield from table_locks.lock(sql, name, mode, deadline)):
+            if (yield from table_locks.lock(sql, name, mode, deadline, readers=altered)):
                 break
         else:
             return plan, before
@@ -181,6 +202,8 @@ def _context(sql: SqlSession) -> DdlContext:
         describe=partial(_describe, sql),
         make_verifier=_verifier,
         reads=partial(_reads, sql),
+        evaluate=partial(_evaluate, sql),
+        columns_read=partial(_columns_read, sql),
     )
 
 
@@ -221,6 +244,38 @@ def _reads(sql: SqlSession, query: QueryStatement) -> tuple[int, ...]:
         for made in user_types_of(node.type)
     }
     return (*bound.relations, *named)
+
+
+def _evaluate(sql: SqlSession, text: str, expected: PgType, typmod: int) -> tuple[Value] | None:
+    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    bound = bind_expression(text, scope, None, expected, typmod)
+    if any(
+        isinstance(node, Call) and node.overload.volatility is Volatility.VOLATILE
+        for node in walk(bound)
+    ):
+        return None
+    return (compile_expr(bound, lambda reference: reference.column)((), sql.context()),)
+
+
+def _columns_read(sql: SqlSession, view: View, table: int) -> frozenset[int]:
+    name = f"{quote_identifier(view.namespace)}.{quote_identifier(view.name)}"
+    (query,) = sql.cache.statements(f"SELECT * FROM {name}")  # noqa: S608 -- quoted
+    assert isinstance(query, QueryStatement)
+    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    bound = bind(query, scope)
+    nodes = list(walk(bound.statement))
+    scans = {
+        node.relation: node.table
+        for node in nodes
+        if isinstance(node, TableScan) and node.table.id == table
+    }
+    return frozenset(
+        scans[node.relation].columns[node.column].id
+        for node in nodes
+        if isinstance(node, ColumnRef)
+        and node.relation in scans
+        and node.column < len(scans[node.relation].columns)
+    )
 
 
 def _verifier(password: str) -> str:

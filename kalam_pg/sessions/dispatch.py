@@ -177,7 +177,7 @@ def _run_query(
     columns = prepared.columns
     with counting_from(statement):
         planned = _current_plan(sql, statement, prepared, told=told)
-        if planned.locks and not table_locks.lock_nowait(sql, planned):
+        if (planned.reads or planned.locks) and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(
                 sql, lambda: _current_plan(sql, statement, prepared, told=told)
             )

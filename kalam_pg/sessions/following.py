@@ -96,13 +96,13 @@ def open_rows(
             f'table "{table.name}" is not committed yet',
             detail="A subscription reads what is committed.",
         )
+    database = sql.database
+    tablet = database.tablet(table, sql.user).id
+    subscriber = database.hub.subscribe(tablet, _nobody, stream=table.kind is TableKind.STREAM)
+    subscriber.schema = database.schema(table, tablet)
     made = LiveRows(
-        sql.database.hub,
-        sql.database.hub.subscribe(
-            sql.database.tablet(table, sql.user).id,
-            _nobody,
-            stream=table.kind is TableKind.STREAM,
-        ),
+        database.hub,
+        subscriber,
         planned.query,
         About(form, statement.query.text, sql.user.id, sql.process, sql.database.now_us()),
         replace(sql.context(params), params=tuple(params)),

@@ -452,6 +452,8 @@ class SqlSession:
             return
         if transaction.block:
             transaction.failed = True
+            if not self._savepoints:
+                transaction.read.clear()
             self.portals.fail(len(self._savepoints))
             # What can only be undone now keeps nobody waiting until the client has noticed.
             self.database.locks.release_to(transaction, transaction.locks_mark)

@@ -5,11 +5,18 @@ committed; one that is opened on a channel that has one takes its place. UNSUBSC
 ALL end it without a word; whatever else ends it is told as its last object.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from catalog.errors import InsufficientPrivilegeError, UndefinedTableError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InsufficientPrivilegeError,
+    UndefinedTableError,
+)
+from catalog.model import Table
 from catalog.privileges import Action, table_allows
 from catalog.snapshot import Snapshot
+from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.database import Database
 from kalam_pg.query.live_rows import LiveRows
@@ -79,8 +86,34 @@ def _reason(
     found = catalog.table_by_id(table.id)
     if found is None:
         return UndefinedTableError(f'relation "{table.namespace}.{table.name}" does not exist')
+    if (found.namespace, found.name) != (table.namespace, table.name):
+        return UndefinedTableError(
+            f'relation "{table.namespace}.{table.name}" does not exist',
+            detail=f"It is {found.namespace}.{found.name} now.",
+        )
+    for changed in _altered(one.query, found):
+        return FeatureNotSupportedError(
+            "cached plan must not change result type",
+            detail=f'Column "{changed}" of table "{found.name}" has been altered.',
+        )
     if sql.user.id != one.about.user:
         return InsufficientPrivilegeError("the session has another role now")
     if not found.per_user and not table_allows(sql.user, Action.SELECT, found):
         return InsufficientPrivilegeError(f"permission denied for table {found.name}")
     return None
+
+
+def _altered(query: LiveQuery, now: Table) -> Iterator[str]:
+    """Columns that a subscription uses and that are not what they were when it began.
+
+    What it does not use does not concern it: it goes on in the version of the table that it began with.
+    """
+    if now.columns is query.table.columns:
+        return
+    there = {column.id: column for column in now.columns}
+    for column in query.table.columns:
+        if column.id in query.uses:
+            found = there.get(column.id)
+            before = (column.name, column.type, column.typmod, column.stored)
+            if found is None or (found.name, found.type, found.typmod, found.stored) != before:
+                yield column.name

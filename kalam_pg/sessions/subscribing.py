@@ -146,14 +146,16 @@ def join(
     alike = database.live_queries.kinds.of(kind)
     if alike.query is None:
         alike.query = query
+    subscriber = database.hub.subscribe(
+        tablet, sql.ears.wake, stream=query.table.kind is TableKind.STREAM
+    )
+    subscriber.schema = database.schema(query.table, tablet)
     return {
         "query": alike.query,
         "context": replace(sql.context(params), params=tuple(params)),
         "encoder": encoder,
         "alike": alike,
-        "subscriber": database.hub.subscribe(
-            tablet, sql.ears.wake, stream=query.table.kind is TableKind.STREAM
-        ),
+        "subscriber": subscriber,
         "listed": database.live_queries,
         "push": sql.ears.push,
         "progress_s": options.progress_ms / 1000.0,

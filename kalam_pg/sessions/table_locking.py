@@ -37,13 +37,17 @@ def run(sql: SqlSession, statement: LockTable) -> Steps[Result]:
             if statement.nowait:
                 _lock_nowait(sql, table, mode)
                 break
-            if not (yield from table_locks.lock(sql, table.id, mode, deadline)):
+            if not (yield from table_locks.lock(sql, table.id, mode, deadline, readers=True)):
                 break  # Else the name may mean another one now.
     return Result("LOCK TABLE")
 
 
 def _lock_nowait(sql: SqlSession, table: Table, mode: modes.Mode) -> None:
-    if not sql.database.locks.lock_nowait(sql.begin_implicit(), table.id, mode):
+    locks, transaction = sql.database.locks, sql.begin_implicit()
+    if mode == modes.ACCESS_EXCLUSIVE:
+        locks.strengthen(table.id)
+    if not locks.lock_nowait(transaction, table.id, mode):
+        locks.weaken(table.id)
         raise LockNotAvailableError(f'could not obtain lock on relation "{table.name}"')
 
 

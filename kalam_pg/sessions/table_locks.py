@@ -7,7 +7,7 @@ taken away. So names are looked up again after every wait, until nothing had to 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kalam_pg.query.locks.modes import Mode
+from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE, ACCESS_SHARE, Mode
 from kalam_pg.query.locks.state import Name
 from kalam_pg.query.locks.waits import Patience, take
 from kalam_pg.query.waits import Deadline, Steps
@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 def lock_nowait(sql: "SqlSession", planned: "Planned") -> bool:
     """Lock the tables of a statement that will run now, as far as nobody has to be waited for."""
     transaction, locks = sql.begin_implicit(), sql.database.locks
-    for table, mode in planned.locks:  # noqa: SIM110 -- a generator for one table costs more
+    for table, mode in planned.locks:
         if not locks.lock_nowait(transaction, table, mode):
             return False
+    if planned.reads:
+        transaction.read.update(planned.reads)
+        if locks.strong:
+            for table in planned.reads:
+                if table in locks.strong and not locks.lock_nowait(
+                    transaction, table, ACCESS_SHARE
+                ):
+                    return False
     return True
 
 
@@ -39,14 +47,22 @@ def wait(sql: "SqlSession", plan: Callable[[], "Planned"]) -> Steps["Planned"]:
             return planned
         # Who may do nothing with a table does not stand in others' way.
         planned.check(sql.user, sql.begin_implicit(), len(planned.param_types))
-        for table, mode in planned.locks:
+        wanted = [*planned.locks, *[(one, ACCESS_SHARE) for one in planned.reads]]
+        for table, mode in wanted:
             if (yield from lock(sql, table, mode, deadline)):
                 break
 
 
-def lock(sql: "SqlSession", name: Name, mode: Mode, deadline: Deadline) -> Steps[bool]:
-    """Take one lock for the transaction; True if it had to wait. Raises 40P01, 55P03, 57014."""
+def lock(
+    sql: "SqlSession", name: Name, mode: Mode, deadline: Deadline, *, readers: bool = False
+) -> Steps[bool]:
+    """Take one lock for the transaction; True if it had to wait. Raises 40P01, 55P03, 57014.
+
+    readers: ACCESS EXCLUSIVE of a table keeps those out as well who only read it.
+    """
     transaction = sql.begin_implicit()
+    if readers and mode == ACCESS_EXCLUSIVE and isinstance(name, int):
+        sql.database.locks.strengthen(name)
     lock_timeout_s = int(sql.settings["lock_timeout"]) / 1000.0
     patience = Patience(lock_timeout_s, deadline.left_s)
     return (yield from take(sql.database.locks, transaction, name, mode, patience))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from catalog.changes_depend import Then
 from catalog.errors import (
     AmbiguousParameterError,
     FeatureNotSupportedError,
@@ -11,6 +12,7 @@ from catalog.errors import (
     StatementTooComplexError,
 )
 from catalog.model import Table, View
+from catalog.snapshot import Snapshot
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
@@ -144,7 +146,13 @@ def _view(state: Binding, view: View) -> Query:
         raise FeatureNotSupportedError(f'view "{view.name}" refers to itself or nests too deeply')
     scope, text, views = state.scope, state.text, state.views
     path = (view.namespace, *(s for s in scope.search_path if s != view.namespace))
-    state.scope = BindScope(scope.snapshot, path, scope.virtual, (), scope.types)
+    snapshot: RelationSource = scope.snapshot
+    if isinstance(snapshot, Then):
+        snapshot = snapshot.now  # Of the view around it.
+    if view.names:
+        assert isinstance(snapshot, Snapshot)
+        snapshot = Then(snapshot, view.names)
+    state.scope = BindScope(snapshot, path, scope.virtual, (), scope.types)
     state.text, state.views = view.query, (*views, name)
     try:
         statement = parse(view.query)[0]

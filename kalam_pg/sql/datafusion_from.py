@@ -194,7 +194,7 @@ class FromClause:
         alias = f"r{scan.relation}"
         arrow = {f"c{c.id}": c.arrow for c in scan.table.layout.columns}
         hidden = {"_seq": pa.int64(), "_deleted": pa.bool_()}
-        own = scan.table.columns
+        own = scan.table.layout.columns
         for index in range(len(scan.columns)):
             # `_seq` and `_deleted` follow the table's own columns.
             stored = f"c{own[index].id}" if index < len(own) else _HIDDEN[index - len(own)]

@@ -81,6 +81,17 @@ def column_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def column_places(text: str, name: str, part: str = "this") -> frozenset[int]:
+    """Where an expression says `name` as a column, or (part "table") as the table of one; from 0."""
+    found = parse_expression(text).find_all(exp.Column)
+    parts = [node.args.get(part) for node in found]
+    return frozenset(
+        identifier.meta["start"]
+        for identifier in parts
+        if identifier is not None and identifier.args["this"] == name
+    )
+
+
 def _split(tokens: list[Token], size: int) -> list[tuple[list[Token], int, str]]:
     """The tokens of each statement that has any, where it ends, and the semicolon if one ends it."""
     pieces: list[tuple[list[Token], int, str]] = []

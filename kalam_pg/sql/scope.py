@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from catalog.changes_depend import NAMELESS
 from catalog.errors import (
     AmbiguousAliasError,
     AmbiguousColumnError,
@@ -213,10 +214,11 @@ def table_columns(table: Table) -> tuple[tuple[OutputColumn, ...], dict[str, int
     known = _TABLE_COLUMNS.get(id(table))
     if known is not None and known[0] is table:
         return known[1], known[2]
-    hidden = "_rowid" if table.hidden_key else ""
+    # What came after a view's text has no name in it (`catalog.changes_depend`).
+    hidden = ("_rowid", NAMELESS) if table.hidden_key else (NAMELESS,)
     columns = (
         *(
-            OutputColumn(c.name, c.type, c.typmod, table.id, c.id, c.name == hidden)
+            OutputColumn(c.name, c.type, c.typmod, table.id, c.id, c.name in hidden)
             for c in table.columns
         ),
         OutputColumn("_seq", types.INT8, hidden=True),

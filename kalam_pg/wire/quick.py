@@ -48,6 +48,8 @@ def be_quick(session: "WireSession", sql: "SqlSession") -> Outcome:
     if session.quick_commit.failed:
         session.quick_commit.failed = False
         return NOT_DONE
+    if sql.database.locks.strong:
+        return NOT_DONE  # A table is being altered: who reads it may have to wait.
     decoder = session.decoder
     bound = session.quick_bind
     if bound is not None:
@@ -111,7 +113,7 @@ def run_simple(
 ) -> Outcome:
     """Do what a Query of `size` bytes asks for, its literals taken out as `params`."""
     quick = _quick(sql, prepared)
-    if quick is None:
+    if quick is None or sql.database.locks.strong:
         return NOT_DONE
     try:
         done = _run(session, sql, quick, quick.simple, params, size)
@@ -153,6 +155,7 @@ def _run(
         session.release()
     session.outbox += answer
     if transaction is not None:
+        transaction.read.update(quick.reads)
         session.outbox[-1:] = b"T"  # The status that ReadyForQuery ends with.
     return ANSWERED
 

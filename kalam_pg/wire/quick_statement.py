@@ -38,7 +38,7 @@ class QuickStatement:
     form: None when there is none (which is worth remembering too); else it is what `read` or `write` is: that
     is seen here, since each statement asks. context: what its expressions may ask, which is nothing of the
     session's own. tag: of a change, without its count. sync: whether its commits wait for the disk. timed:
-    whether it may ask for the time.
+    whether it may ask for the time. reads: the tables that it names, which a block notes.
     """
 
     __slots__ = (
@@ -50,6 +50,7 @@ class QuickStatement:
         "context",
         "form",
         "read",
+        "reads",
         "sync",
         "tag",
         "timed",
@@ -71,6 +72,7 @@ class QuickStatement:
         self.context = replace(context, services={**context.services, **own})
         self.sync = sql.settings["synchronous_commit"] != "off"
         self.form = _form(sql, planned, len(prepared.param_types))
+        self.reads = planned.reads
         self.timed = self.form is not None and self.form.timed
         self.write = self.form if isinstance(self.form, QuickWrite) else None
         self.read = None if isinstance(self.form, QuickWrite) else self.form

@@ -169,7 +169,9 @@ class _Compaction:
 
     def _choose(self, part: _Part, choose: Choice) -> None:
         """Choose what to compact, and hold it, before anybody can replace and collect it."""
-        host, tablet = self._host, part.tablet
+        host = self._host
+        # The runs may have been written in a newer layout than it was opened in.
+        tablet = part.tablet = host.run_on_loop(part.tablet.newest_reading)
         with host.directories.section(tablet.id):
             adopt(host, tablet)
             segments = tablet.manifest.segments

@@ -119,6 +119,8 @@ def take_log(part: LogRange, chunks: Iterable[Chunk]) -> Taken:
     """
     layout = part.layouts[-1]
     tail = Tail(layout, part.after)
-    truncations = tuple(fill(tail, Schema(part.tablet, layout, part.layouts), split(chunks)))
+    # A row of a newer version is refused: it would lose what this one does not have.
+    older = [known for known in part.layouts if known.version < layout.version]
+    truncations = tuple(fill(tail, Schema(part.tablet, layout, older), split(chunks)))
     frozen = tail.frozen(max((part.after, *[seq - 1 for seq in truncations])), part.upto)
     return Taken(list(frozen.versions()), frozen.superseding(), truncations)

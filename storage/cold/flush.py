@@ -251,7 +251,7 @@ class _Flush:
         frozen = None if small else self._host.run_on_loop(lambda: tablet.frozen(self._view))
         if frozen is not None:
             return frozen
-        part_of_log = LogRange(tablet.id, tablet.layouts, cold.flushed_through, upto)
+        part_of_log = LogRange(tablet.id, tablet.schema.layouts, cold.flushed_through, upto)
         return LogJob(part_of_log, chain(first, found), small)
 
     def _write(self, part: _Part, job: Job, answer: Encoded) -> None:
@@ -314,6 +314,8 @@ def _enter(host: FlushHost, parts: Sequence[_Part]) -> tuple[View, Callable[[], 
     def enter() -> tuple[AbstractContextManager[View], View]:
         held = host.acquire()
         for part in parts:
+            # As of the view: in an older layout it would lose what newer rows have.
+            part.tablet = part.tablet.newest_reading()
             part.entries = host.unflushed(part.tablet.id)
             part.exists = host.exists(part.tablet.id)
         return held, held.__enter__()

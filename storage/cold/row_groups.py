@@ -195,7 +195,16 @@ class RowGroups:
             for name in lacking:
                 values = found[name] = table.column(name).combine_chunks()
                 DECODED.put(path, (group, name), values, values.nbytes)
-        return found
+        return {name: self._widened(name, values) for name, values in found.items()}
+
+    def _widened(self, name: str, values: pa.Array) -> pa.Array:
+        """The values in the type that the column has in the layout, which may be a wider one."""
+        kind = self._kinds.get(name)
+        return values if kind is None or values.type == kind else values.cast(kind)
+
+    @cached_property
+    def _kinds(self) -> dict[str, pa.DataType]:
+        return {column_name(column): column.arrow for column in self.layout.columns}
 
     @cached_property
     def _footer(self) -> Footer:

@@ -17,7 +17,7 @@ from storage.keys import (
     successor,
     unpack_position,
 )
-from storage.layout import Row
+from storage.layout import Layout, Row
 from storage.log.absent_keys import AbsentKeys
 from storage.log.clock import HybridClock
 from storage.log.hot import HotStore, Put
@@ -54,7 +54,7 @@ class WriteSet(msgspec.Struct):
 
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
     KalamError, and may still add system records; called again if the group has to be made anew.
-    context: the submitter's own.
+    context: the submitter's own. layouts: schema versions, by table, that it commits.
     """
 
     writes: list[Write]
@@ -65,6 +65,7 @@ class WriteSet(msgspec.Struct):
     seq: int = 0
     error: KalamError | None = None
     context: Any = None
+    layouts: "Sequence[tuple[int, Sequence[Layout]]]" = ()
 
 
 class Group(msgspec.Struct, frozen=True):

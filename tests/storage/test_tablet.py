@@ -259,7 +259,7 @@ def test_rows_of_an_older_schema_are_read_in_the_newest_one_hot_and_cold(tmp_pat
         (*LAYOUT.columns[:1], LAYOUT.columns[2], Column(4, "new", "text", pa.string(), "given")),
         (0,),
     )
-    tablet.set_layout(newer)
+    tablet = tablet.reading(newer)
     row = (3, 77, "written")
     engine.commit(Write(Op.INSERT, tablet.key_of(row), row, None, version=2))
     view = engine.view()

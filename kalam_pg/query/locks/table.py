@@ -19,11 +19,13 @@ rows of its owner share, a table's a set of its writers (ROW EXCLUSIVE alone). W
 otherwise, is a `Lock`.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kalam_pg.query.locks.deadlock import blockers, circle, deadlock
 from kalam_pg.query.locks.modes import (
     ACCESS_EXCLUSIVE,
+    ACCESS_SHARE,
     CONFLICTS,
     FOR_UPDATE,
     ROW_EXCLUSIVE,
@@ -73,6 +75,10 @@ class LockTable:
     def __init__(self) -> None:
         self._locks: dict[Name, Hold | set[Owner] | Lock] = {}
         self._guarded: set[TabletId] = set()
+        self.strong: set[int] = set()
+        """Tables of which somebody has, or wants, a lock that keeps readers out (`strengthen`)."""
+        self.readers: Callable[[int], Iterable[LockOwner]] = lambda _table: ()
+        """The owners that have read a table; they have no lock of it, until somebody wants a strong one."""
 
     # ------------------------------------------------------------------ asking
 
@@ -132,6 +138,31 @@ class LockTable:
         lock = request.lock
         lock.queue.remove(request)
         self._settle(lock)
+        if self.strong and lock.name in self.strong:
+            self.weaken(lock.name)
+
+    # ------------------------------------------------------------------ readers of a table
+
+    def strengthen(self, table: int) -> None:
+        """ACCESS EXCLUSIVE is going to be asked for, against readers too: they hold ACCESS SHARE from now on.
+
+        As long as somebody has or wants the strong one, readers ask for theirs (`strong`). Else they pay
+        nothing: PostgreSQL likewise makes its fast-path locks whole then. A DROP does without: who reads
+        the table reads on.
+        """
+        self.strong.add(table)
+        for reader in self.readers(table):
+            self.lock_nowait(reader, table, ACCESS_SHARE)
+
+    def weaken(self, table: Name) -> None:
+        """Nobody may have or want ACCESS EXCLUSIVE of it any more; then readers need no lock."""
+        there = self._locks.get(table)
+        if there is not None:
+            wanted = there.queue if isinstance(there, Lock) else ()
+            modes = (*holders_of(there).values(), *[request.mode for request in wanted])
+            if any(held & ACCESS_EXCLUSIVE for held in modes):
+                return
+        self.strong.discard(table)
 
     # ------------------------------------------------------------------ all rows of a tablet
 
@@ -216,6 +247,8 @@ class LockTable:
         else:
             assert there.owner is owner
             del self._locks[name]
+        if self.strong and name in self.strong:
+            self.weaken(name)
 
     # ------------------------------------------------------------------ one row, at once
 

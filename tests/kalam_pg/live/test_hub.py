@@ -104,13 +104,13 @@ class Lab:
         made = write_set(self.seq, *rows)
         for tablet in {tablet for tablet, _ in rows} - {STREAM}:
             changes = tuple(
-                RowChange(n, w.op, w.row, w.old)
+                RowChange(n, w.op, w.row, w.old, w.version)
                 for n, w in enumerate(made.writes)
                 if w.tablet == tablet
             )
             self.log.commits[tablet].append(Commit(self.seq, changes))
         for n, write in enumerate(made.streams):
-            change = RowChange(n, write.op, write.row, write.old)
+            change = RowChange(n, write.op, write.row, write.old, write.version)
             self.buffer.changes.append((Position(self.seq, n), change))
         if synced:
             self.durable = self.seq
@@ -188,7 +188,10 @@ def test_a_commit_is_told_to_the_subscribers_of_its_tablets_and_to_nobody_else()
     one, two, other = lab.follow(), lab.follow(), lab.follow(B)
     seq = lab.commit((A, "x"), (A, "y"))
     expected = [
-        Commit(seq, (RowChange(0, Op.INSERT, ("x",), None), RowChange(1, Op.INSERT, ("y",), None)))
+        Commit(
+            seq,
+            (RowChange(0, Op.INSERT, ("x",), None, 1), RowChange(1, Op.INSERT, ("y",), None, 1)),
+        )
     ]
     assert (one.take(), two.take(), other.take()) == (expected, expected, ())
     assert one.position == Position(seq)

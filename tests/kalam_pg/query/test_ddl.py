@@ -8,7 +8,6 @@ import pytest
 from catalog.errors import (
     DuplicateColumnError,
     DuplicateTableError,
-    FeatureNotSupportedError,
     InsufficientPrivilegeError,
     InvalidGrantOperationError,
     InvalidParameterValueError,
@@ -168,7 +167,6 @@ def test_if_exists_and_if_not_exists_answer_with_a_notice(world):
         ("CREATE VIEW v (a, b) AS SELECT 1", SqlSyntaxError, "more column names than columns"),
         ("DROP USER root", ObjectInUseError, "current user cannot be dropped"),
         ("CREATE USER x ROLE 'king'", InvalidParameterValueError, 'unrecognized role "king"'),
-        ("ALTER TABLE there ADD b int", FeatureNotSupportedError, "ALTER TABLE is not supported"),
     ],
 )
 def test_what_cannot_be_is_refused_in_postgresqls_words(world, text, error, message):

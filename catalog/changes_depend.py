@@ -1,0 +1,73 @@
+"""What views know of relations that are altered: they go on seeing them under the names of before.
+
+A view is kept as its text, in which names stand. When a relation that it reads is renamed, moved, or gets
+or renames a column, the view notes what its text calls everything (`NamedThen`), once: `SELECT *` goes on
+meaning the columns of then, as it does in PostgreSQL, which keeps a view as a tree.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from catalog import codec
+from catalog.changes import CatalogChange, stored, with_views
+from catalog.model import NamedThen, Relation, Table, UserType, View
+from catalog.snapshot import Snapshot
+from catalog.types.domain import DomainDefinition
+
+NAMELESS = ""
+"""What a column is called in a view whose text is older than the column."""
+
+
+def remember(snapshot: Snapshot, relations: Iterable[Relation]) -> CatalogChange:
+    """Have every view that reads one of these note their names, before they are altered."""
+    by_id = {relation.id: relation for relation in relations}
+    changed: dict[int, View] = {}
+    for view in snapshot.views.values():
+        known = {named.id for named in view.names}
+        new = [by_id[read] for read in view.reads if read in by_id and read not in known]
+        if new:
+            names = (*view.names, *[_names(relation) for relation in new])
+            changed[view.id] = replace(view, names=names)
+    if not changed:
+        return CatalogChange(snapshot)
+    puts = [(codec.view_key(view.id), codec.encode_view(view)) for view in changed.values()]
+    return stored(with_views(snapshot, changed), puts)
+
+
+def _names(relation: Relation) -> NamedThen:
+    columns = tuple([(column.id, column.name) for column in relation.columns])
+    return NamedThen(relation.id, relation.namespace, relation.name, columns)
+
+
+class Then:
+    """The relations of a snapshot, those of `names` found and seen as they were called then."""
+
+    def __init__(self, snapshot: Snapshot, names: Sequence[NamedThen]) -> None:
+        self.now = snapshot
+        self._names = names
+
+    def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
+        """See `Snapshot.find`."""
+        for named in self._names:
+            if named.name == name and schema in ("", named.namespace):
+                found = self.now.tables.get(named.id) or self.now.views.get(named.id)
+                return None if found is None else _seen(found, named)
+        return self.now.find(schema, name, search_path)
+
+    def find_type(self, schema: str, name: str, search_path: Sequence[str]) -> UserType | None:
+        """See `Snapshot.find_type`: types keep their names."""
+        return self.now.find_type(schema, name, search_path)
+
+    def domain(self, oid: int) -> DomainDefinition:
+        """See `Snapshot.domain`."""
+        return self.now.domain(oid)
+
+
+def _seen(relation: Relation, named: NamedThen) -> Relation:
+    names = dict(named.columns)
+    columns = tuple(
+        [replace(column, name=names.get(column.id, NAMELESS)) for column in relation.columns]
+    )
+    if isinstance(relation, Table):
+        return replace(relation, name=named.name, namespace=named.namespace, columns=columns)
+    return replace(relation, name=named.name, namespace=named.namespace, columns=columns)

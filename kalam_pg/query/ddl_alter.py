@@ -1,0 +1,83 @@
+"""ALTER TABLE: a statement to its change of the catalogue, and to what it asks of the rows that are there.
+
+All actions of a statement make one new version of the table. They are taken in PostgreSQL's passes: what
+is dropped first, then types, then what is added (tablecmds.c, `AT_PASS_…`).
+"""
+
+from catalog import changes
+from catalog.changes import CatalogChange
+from catalog.errors import (
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
+from catalog.model import Relation, Table, View
+from catalog.privileges import Action, require
+from kalam_pg.query import ddl_alter_columns, ddl_alter_constraints
+from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
+from kalam_pg.query.ddl_objects import new_column
+from kalam_pg.query.ddl_rename import alter_view, moved
+from kalam_pg.query.table_work import TableWork, act
+from kalam_pg.sql import statements_alter as sa
+from storage.errors import KalamError
+
+_REGISTERED = (ddl_alter_columns, ddl_alter_constraints)
+"""The modules whose functions `act` chooses from."""
+
+
+@plan.register
+def _(statement: sa.AlterTable, context: DdlContext) -> DdlPlan:
+    tag = f"ALTER {statement.kind.upper()}"
+    relation = _found(statement, context)
+    if relation is None:
+        notice = f'relation "{statement.name.name}" does not exist, skipping'
+        return DdlPlan(CatalogChange(context.snapshot, notices=(notice,)), tag)
+    require(context.user, Action.ALTER_TABLE, relation)
+    (first, *_) = statement.actions
+    if isinstance(first, sa.RenameTo | sa.SetSchema):
+        return DdlPlan(moved(relation, first, context), tag)
+    if isinstance(relation, View):
+        return DdlPlan(alter_view(relation, first, context), tag)
+    work = TableWork(context, relation, relation, CatalogChange(context.snapshot))
+    for action in statement.actions:
+        if isinstance(action, sa.AddColumn):
+            new_column(action.definition, context)  # Its type's place is told.
+    try:
+        for action in sorted(statement.actions, key=_pass):
+            act(action, work)
+    except KalamError as error:
+        error.position = 0  # It counts in an expression, of which PostgreSQL tells no place.
+        raise
+    return DdlPlan(work.change(), tag, work.table_change())
+
+
+def _found(statement: sa.AlterTable, context: DdlContext) -> Relation | None:
+    """Raises 42P01, 42809; None where it need not exist."""
+    name = statement.name
+    changes.require_not_system(name.schema)
+    relation = context.snapshot.find(name.schema, name.name, context.search_path)
+    if relation is None:
+        if statement.if_exists:
+            return None
+        raise UndefinedTableError(f'relation "{name}" does not exist')
+    if statement.kind == "view" and isinstance(relation, Table):
+        raise WrongObjectTypeError(f'"{relation.name}" is not a view')
+    return relation
+
+
+_PASSES: dict[type[object], int] = {
+    sa.DropColumn: 0,
+    sa.DropConstraint: 0,
+    sa.SetType: 1,
+    sa.AddColumn: 4,
+    sa.SetNotNull: 6,
+    sa.AddConstraint: 8,
+    sa.SetDefault: 8,
+}
+
+
+def _pass(action: sa.AlterAction) -> int:
+    if isinstance(action, sa.SetDefault) and not action.default:
+        return 0
+    if isinstance(action, sa.SetNotNull) and not action.not_null:
+        return 0
+    return _PASSES.get(type(action), 9)

@@ -1,0 +1,207 @@
+"""ALTER TABLE's actions on columns."""
+
+from dataclasses import replace
+
+from catalog import changes_alter, changes_drop
+from catalog.changes_alter import column_named
+from catalog.errors import (
+    CannotCoerceError,
+    DatatypeMismatchError,
+    FeatureNotSupportedError,
+    InvalidTableDefinitionError,
+)
+from catalog.model import Column, Index
+from catalog.pg_catalog.text import quote_identifier
+from catalog.types.domain import DomainDefinition
+from catalog.types.registry import BOOL, format_type
+from catalog.types.table import PgType
+from kalam_pg.query.ddl_alter_constraints import add_check, no_keys, no_primary_key
+from kalam_pg.query.ddl_objects import new_column
+from kalam_pg.query.table_work import TableWork, act
+from kalam_pg.sql import statements as st
+from kalam_pg.sql import statements_alter as sa
+from kalam_pg.sql.bind_types import resolve_type
+from kalam_pg.sql.rename_in import rename_column
+
+
+@act.register
+def _(action: sa.AddColumn, work: TableWork) -> None:
+    definition, context = action.definition, work.context
+    if action.if_not_exists and any(c.name == definition.name for c in work.now.columns):
+        work.notices.append(
+            f'column "{definition.name}" of relation "{work.now.name}" already exists, skipping'
+        )
+        return
+    if definition.primary_key:
+        raise no_primary_key(work.now)
+    if action.constraints:
+        raise no_keys("ADD UNIQUE")
+    new = replace(new_column(definition, context), position=0)
+    table, notices = changes_alter.add_column(work.now, new, None)
+    work.notices += notices
+    column = table.columns[-1]
+    if column.domain:
+        # Written in every row, which checks what the domain asks of it.
+        default = column.default or context.snapshot.domain(column.domain).default
+        work.fill(column, default or "NULL")
+    elif column.default:
+        context.check_expression(column.default, None, column.type)
+        value = context.evaluate(column.default, column.type, column.typmod)
+        if value is None:
+            work.fill(column, column.default)
+        else:
+            (known,) = value
+            column = replace(column, missing=known)
+            table = replace(table, columns=(*table.columns[:-1], column))
+    if column.not_null and column.missing is None:
+        work.demand_value(column)
+    work.now = table
+    work.done.append(f"ADD COLUMN {quote_identifier(column.name)}")
+    for name, check in definition.checks:
+        add_check(work, st.TableConstraint("c", name, check=check))
+
+
+@act.register
+def _(action: sa.DropColumn, work: TableWork) -> None:
+    column = changes_alter.find_column(work.now, action.column)
+    if column is None and action.if_exists:
+        work.notices.append(
+            f'column "{action.column}" of relation "{work.now.name}" does not exist, skipping'
+        )
+        return
+    column = column_named(work.now, action.column)
+    gone = changes_drop.drop_readers(
+        *(work.dropped.snapshot, work.before, column.name, work.readers(column)),
+        cascade=action.cascade,
+        search_path=work.context.search_path,
+    )
+    work.dropped = replace(gone, puts=(*work.dropped.puts, *gone.puts))
+    work.notices += gone.notices
+    work.detail = gone.detail or work.detail
+    work.now = changes_alter.drop_column(
+        work.now, column, work.checks_of(column.name), work.indexes_of(column)
+    )
+    work.done.append(f"DROP COLUMN {quote_identifier(column.name)}")
+
+
+@act.register
+def _(action: sa.RenameColumn, work: TableWork) -> None:
+    old, new = action.column, action.new_name
+    table = changes_alter.rename_column(work.now, old, new)
+    constraints = tuple(
+        replace(c, check=rename_column(c.check, old, new)) if c.kind == "c" else c
+        for c in table.constraints
+    )
+    indexes = tuple(_renamed(index, old, new) for index in table.indexes)
+    work.now = replace(table, constraints=constraints, indexes=indexes)
+    work.done.append(f"RENAME COLUMN {quote_identifier(old)} TO {quote_identifier(new)}")
+
+
+def _renamed(index: Index, old: str, new: str) -> Index:
+    keys = tuple(
+        replace(key, expression=rename_column(key.expression, old, new)) if key.expression else key
+        for key in index.keys
+    )
+    where = rename_column(index.where, old, new) if index.where else ""
+    return replace(index, keys=keys, where=where)
+
+
+@act.register
+def _(action: sa.SetDefault, work: TableWork) -> None:
+    column = column_named(work.now, action.column)
+    if action.default:
+        work.context.check_expression(action.default, None, column.type)
+    work.now = changes_alter.set_default(work.now, column, action.default)
+    verb = "SET" if action.default else "DROP"
+    work.done.append(f"ALTER COLUMN {quote_identifier(column.name)} {verb} DEFAULT")
+
+
+@act.register
+def _(action: sa.SetNotNull, work: TableWork) -> None:
+    column = column_named(work.now, action.column)
+    work.now = changes_alter.set_not_null(work.now, column, not_null=action.not_null)
+    if action.not_null and not column.not_null:
+        work.demand_value(column)
+    verb = "SET" if action.not_null else "DROP"
+    work.done.append(f"ALTER COLUMN {quote_identifier(column.name)} {verb} NOT NULL")
+
+
+@act.register
+def _(action: sa.SetType, work: TableWork) -> None:
+    column = column_named(work.now, action.column)
+    kind, typmod = resolve_type(action.type, work.context.snapshot, work.context.search_path)
+    if column.domain or isinstance(kind.definition, DomainDefinition):
+        raise FeatureNotSupportedError("ALTER COLUMN TYPE to or from a domain is not supported yet")
+    if column.id in work.retyped:
+        raise FeatureNotSupportedError(f'cannot alter type of column "{column.name}" twice')
+    for view in work.readers(column):
+        raise FeatureNotSupportedError(
+            "cannot alter type of a column used by a view or rule",
+            detail=f'rule _RETURN on view {view.name} depends on column "{column.name}"',
+        )
+    if column.identity and kind.name not in ("int2", "int4", "int8"):
+        raise InvalidTableDefinitionError(
+            "identity column type must be smallint, integer, or bigint"
+        )
+    for index in work.indexes_of(column):
+        if kind.arrow(typmod) != column.type.arrow(column.typmod) or action.using:
+            raise FeatureNotSupportedError(
+                f'cannot alter type of column "{column.name}": index "{index.name}" uses it',
+                hint="Drop the index or constraint, alter the type, and make it again.",
+            )
+    default = _default_of_type(work, column, kind)
+    if not action.using and changes_alter.widens(column, kind, typmod):
+        table = changes_alter.set_type(work.now, column, kind, typmod, default)
+    else:
+        _check_using(work, column, action, kind)
+        if column.id in work.now.primary_key:
+            raise FeatureNotSupportedError(
+                f'cannot write column "{column.name}" anew: it is part of the primary key',
+                hint="Rows lie under their primary key. Copy them to another table.",
+            )
+        table = changes_alter.rewritten(work.now, column, kind, typmod, default)
+        made = column_named(table, column.name)
+        work.fill(made, action.using or quote_identifier(column.name))
+        if made.not_null:
+            work.demand_value(made)
+        for check in work.checks_of(column.name):
+            work.demand_check(check)
+    work.retyped.add(column.id)
+    for check in work.checks_of(column.name):
+        work.context.check_expression(check.check, table, BOOL)
+    work.now = table
+    work.done.append(
+        f"ALTER COLUMN {quote_identifier(column.name)} TYPE {format_type(kind, typmod)}"
+    )
+
+
+def _default_of_type(work: TableWork, column: Column, kind: PgType) -> str:
+    """The column's default, which has to be one of the new type as well. Raises 42804."""
+    if column.default and not column.identity:
+        try:
+            work.context.check_expression(column.default, None, kind)
+        except (DatatypeMismatchError, CannotCoerceError) as exc:
+            raise DatatypeMismatchError(
+                f'default for column "{column.name}" cannot be cast automatically to type '
+                f"{format_type(kind)}"
+            ) from exc
+    return column.default
+
+
+def _check_using(work: TableWork, column: Column, action: sa.SetType, kind: PgType) -> None:
+    """Raise 42804 unless the new values can be assigned to the new type."""
+    text = action.using or quote_identifier(column.name)
+    try:
+        work.context.check_expression(text, work.before, kind)
+    except DatatypeMismatchError as exc:
+        shown = format_type(kind)
+        if action.using:
+            raise DatatypeMismatchError(
+                f'result of USING clause for column "{column.name}" cannot be cast automatically '
+                f"to type {shown}",
+                hint="You might need to add an explicit cast.",
+            ) from exc
+        raise DatatypeMismatchError(
+            f'column "{column.name}" cannot be cast automatically to type {shown}',
+            hint=f'You might need to specify "USING {quote_identifier(column.name)}::{shown}".',
+        ) from exc

@@ -1,0 +1,93 @@
+"""Names of tables and views, and what else ALTER may do to a view: who reads them goes on reading them."""
+
+from dataclasses import replace
+
+from catalog import changes, changes_depend
+from catalog.changes import CatalogChange, put_relation
+from catalog.errors import (
+    DuplicateColumnError,
+    DuplicateTableError,
+    UndefinedColumnError,
+    WrongObjectTypeError,
+)
+from catalog.model import Relation, Table, View
+from kalam_pg.query.ddl_context import DdlContext, grantee
+from kalam_pg.sql import statements_alter as sa
+from kalam_pg.sql.rename_in import rename_table
+
+
+def alter_view(view: View, action: sa.AlterAction, context: DdlContext) -> CatalogChange:
+    """What ALTER VIEW, or ALTER TABLE of a view, may do to one."""
+    match action:
+        case sa.OwnerTo():
+            return put_relation(
+                context.snapshot, replace(view, owner=grantee(context, action.role))
+            )
+        case sa.RenameColumn():
+            return _renamed_column(view, action, context)
+        case _:
+            what = _COMMANDS.get(type(action), "…")
+            raise WrongObjectTypeError(
+                f'ALTER action {what} cannot be performed on relation "{view.name}"',
+                detail="This operation is not supported for views.",
+            )
+
+
+_COMMANDS: dict[type[object], str] = {
+    sa.AddColumn: "ADD COLUMN",
+    sa.DropColumn: "DROP COLUMN",
+    sa.SetDefault: "ALTER COLUMN ... SET DEFAULT",
+    sa.SetNotNull: "ALTER COLUMN ... SET NOT NULL",
+    sa.SetType: "ALTER COLUMN ... SET DATA TYPE",
+    sa.AddConstraint: "ADD CONSTRAINT",
+    sa.DropConstraint: "DROP CONSTRAINT",
+    sa.ValidateConstraint: "VALIDATE CONSTRAINT",
+    sa.SetOptions: "SET",
+}
+
+
+def _renamed_column(view: View, action: sa.RenameColumn, context: DdlContext) -> CatalogChange:
+    names = [column.name for column in view.columns]
+    if action.column not in names:
+        raise UndefinedColumnError(f'column "{action.column}" does not exist')
+    if action.new_name in names:
+        raise DuplicateColumnError(
+            f'column "{action.new_name}" of relation "{view.name}" already exists'
+        )
+    told = changes_depend.remember(context.snapshot, [view])
+    now = told.snapshot.views[view.id]
+    columns = tuple(
+        replace(c, name=action.new_name) if c.name == action.column else c for c in now.columns
+    )
+    made = put_relation(told.snapshot, replace(now, columns=columns))
+    return replace(made, puts=(*told.puts, *made.puts))
+
+
+def moved(
+    relation: Relation, action: sa.RenameTo | sa.SetSchema, context: DdlContext
+) -> CatalogChange:
+    """RENAME TO, SET SCHEMA: rows stay where they are, and views that read it go on reading it."""
+    snapshot = context.snapshot
+    if isinstance(action, sa.RenameTo):
+        namespace, name = relation.namespace, action.new_name
+        if snapshot.find(namespace, name, ()) is not None:
+            raise DuplicateTableError(f'relation "{name}" already exists')
+    else:
+        namespace, name = changes.require_namespace(snapshot, action.schema).name, relation.name
+        if namespace == relation.namespace:
+            return CatalogChange(snapshot)
+        if snapshot.find(namespace, name, ()) is not None:
+            raise DuplicateTableError(f'relation "{name}" already exists in schema "{namespace}"')
+    read = relation.reads if isinstance(relation, View) else ()
+    found = [snapshot.tables.get(one) or snapshot.views.get(one) for one in read]
+    told = changes_depend.remember(snapshot, [relation, *[one for one in found if one is not None]])
+    now = told.snapshot.tables.get(relation.id) or told.snapshot.views[relation.id]
+    there = replace(now, namespace=namespace, name=name)
+    if isinstance(there, Table):
+        constraints = tuple(
+            replace(c, check=rename_table(c.check, relation.name, name)) if c.kind == "c" else c
+            for c in there.constraints
+        )
+        there = replace(there, constraints=constraints)
+    made = put_relation(told.snapshot, there)
+    return replace(made, puts=(*told.puts, *made.puts))

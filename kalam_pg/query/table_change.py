@@ -1,0 +1,40 @@
+"""What ALTER TABLE asks of the rows that are there: what is written in them, and what they must satisfy."""
+
+from dataclasses import dataclass
+
+from catalog.model import Table
+from storage.errors import KalamError
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """A column that every row gets a value in. value: SQL text over the columns of before."""
+
+    column: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What no row may be. broken_by: a condition, as SQL text, over the columns of afterwards."""
+
+    broken_by: str
+    error: KalamError
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """One table, before and after. filled: with the columns of before and, behind them, those that are
+    filled; the same as `before` where none is.
+    """
+
+    before: Table
+    after: Table
+    filled: Table
+    fillings: tuple[Filling, ...] = ()
+    demands: tuple[Demand, ...] = ()
+
+    @property
+    def touches_rows(self) -> bool:
+        """Whether a row of anybody must be looked at."""
+        return bool(self.fillings or self.demands)

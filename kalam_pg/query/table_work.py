@@ -1,0 +1,141 @@
+"""A table on its way to what ALTER TABLE makes of it."""
+
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+
+from catalog import changes_alter, changes_depend
+from catalog.changes import CatalogChange
+from catalog.errors import (
+    CheckViolationError,
+    FeatureNotSupportedError,
+    NotNullViolationError,
+)
+from catalog.model import Column, Constraint, Index, Table, View
+from catalog.pg_catalog.text import quote_identifier
+from kalam_pg.query.ddl_context import DdlContext
+from kalam_pg.query.table_change import Demand, Filling, TableChange
+from kalam_pg.sql.parse import column_names
+
+_FILLED_FROM = 4096
+"""Column ids of what is filled, while the columns that it takes the place of are still there."""
+
+
+@dataclass(slots=True)
+class TableWork:
+    """A table on its way to what a statement makes of it.
+
+    before, now: the table. dropped: what has become of views so far. more: columns that are filled.
+    retyped: ids of those whose type is another one.
+    """
+
+    context: DdlContext
+    before: Table
+    now: Table
+    dropped: CatalogChange
+    notices: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    more: list[Column] = field(default_factory=list)
+    fillings: list[Filling] = field(default_factory=list)
+    demands: list[Demand] = field(default_factory=list)
+    retyped: set[int] = field(default_factory=set)
+    detail: str = ""
+
+    def change(self) -> CatalogChange:
+        """What is stored of it all."""
+        if self.now == self.before:
+            return replace(self.dropped, notices=tuple(self.notices), detail=self.detail)
+        told = changes_depend.remember(self.dropped.snapshot, [self.before])
+        made = changes_alter.altered(
+            told.snapshot,
+            *(self.before, self.now),
+            change=", ".join(self.done),
+            now_us=self.context.now_us,
+        )
+        puts = (*self.dropped.puts, *told.puts, *made.puts)
+        dropped = (*self.dropped.dropped, *made.dropped)
+        return replace(
+            made, puts=puts, notices=tuple(self.notices), detail=self.detail, dropped=dropped
+        )
+
+    def table_change(self) -> TableChange | None:
+        """What is asked of the rows; None when their form stays as it is."""
+        after = self.change().snapshot.table_by_id(self.before.id)
+        assert after is not None
+        if after.layout == self.before.layout and not self.demands:
+            return None
+        return TableChange(
+            self.before, after, self._filled(), tuple(self.fillings), tuple(self.demands)
+        )
+
+    def _filled(self) -> Table:
+        if not self.more:
+            return self.before
+        kept = tuple(c for c in self.before.constraints if c.kind == "p")
+        wide = replace(self.before, columns=(*self.before.columns, *self.more), constraints=kept)
+        return changes_alter.versioned(wide, self.before.version + 1)
+
+    def fill(self, column: Column, value: str) -> None:
+        """Every row has this in the column."""
+        name = f"{column.name}\x01{len(self.more)}"
+        place = column.stored or column.id
+        self.more.append(
+            replace(
+                column, id=_FILLED_FROM + len(self.more), name=name, stored=place, not_null=False
+            )
+        )
+        self.fillings.append(Filling(name, value))
+
+    def demand_value(self, column: Column) -> None:
+        """No row may have NULL in a column."""
+        error = NotNullViolationError(
+            f'column "{column.name}" of relation "{self.now.name}" contains null values',
+            schema=self.now.namespace,
+            table=self.now.name,
+            column=column.name,
+        )
+        self.demands.append(Demand(f"{quote_identifier(column.name)} IS NULL", error))
+
+    def demand_check(self, constraint: Constraint) -> None:
+        """Every row must satisfy a CHECK."""
+        error = CheckViolationError(
+            f'check constraint "{constraint.name}" of relation "{self.now.name}" '
+            "is violated by some row",
+            schema=self.now.namespace,
+            table=self.now.name,
+            constraint=constraint.name,
+        )
+        self.demands.append(Demand(f"NOT ({constraint.check})", error))
+
+    def readers(self, column: Column) -> list[View]:
+        """The views whose own text uses a column."""
+        return [
+            view
+            for view in self.dropped.snapshot.views.values()
+            if self.before.id in view.reads
+            and column.id in self.context.columns_read(view, self.before.id)
+        ]
+
+    def indexes_of(self, column: Column) -> list[Index]:
+        """The indexes that use a column."""
+        return [
+            index
+            for index in self.now.indexes
+            if column.id in index.include
+            or any(key.column == column.id for key in index.keys)
+            or any(column.name in column_names(text) for text in _texts(index))
+        ]
+
+    def checks_of(self, name: str) -> list[Constraint]:
+        """The CHECKs that mention a column."""
+        return [c for c in self.now.constraints if c.kind == "c" and name in column_names(c.check)]
+
+
+def _texts(index: Index) -> list[str]:
+    """The expressions of an index."""
+    return [text for text in (index.where, *[key.expression for key in index.keys]) if text]
+
+
+@singledispatch
+def act(action: object, _work: TableWork) -> None:
+    """Do one action; each kind registers itself."""
+    raise FeatureNotSupportedError(f"{type(action).__name__} is not supported yet")

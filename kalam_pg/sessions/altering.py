@@ -1,0 +1,134 @@
+"""What ALTER TABLE does with the rows that are there: fill columns in, and see that all are as they must be.
+
+Of a USER table these are the rows of every user. Whoever alters it reads and writes them as if they were
+each user in turn, in the one transaction; nobody else reads or writes the table meanwhile. What does not
+ask for rows never looks at one: it costs the same for ten users and for a million.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import trio
+
+from catalog.changes import with_tables
+from catalog.difference import difference
+from catalog.errors import ObjectInUseError
+from catalog.model import Table, TableKind, User
+from catalog.pg_catalog.text import quote_identifier
+from catalog.snapshot import Snapshot
+from kalam_pg.query.table_change import TableChange
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql.statements import QueryStatement
+from storage.arrow import projector
+from storage.ids import NO_USER
+from storage.layout import Row
+from storage.log.view import View
+
+
+def check_unused(sql: SqlSession, before: Snapshot, after: Snapshot) -> None:
+    """Raise 55006 where an open cursor or result of this session reads a table that is altered."""
+    for changed in difference(before, after).tables:
+        table = before.table_by_id(changed)
+        if table is not None:
+            _check_unused(sql, table)
+
+
+def _check_unused(sql: SqlSession, table: Table) -> None:
+    for portal in sql.portals:
+        planned = portal.prepared.planned
+        is_open = portal.depth is not None and portal.rows is not None
+        if is_open and planned is not None and table.id in planned.reads:
+            raise ObjectInUseError(
+                f'cannot ALTER TABLE "{table.name}" because it is being used by active queries '
+                "in this session"
+            )
+
+
+def fill(sql: SqlSession, change: TableChange) -> Steps[None]:
+    """Fill columns in, and bring what the transaction has written itself into the new form.
+
+    Raises what the expressions raise for some row.
+    """
+    before, filled, after = change.before, change.filled, change.after
+    if change.fillings:
+        _reform(sql, before, filled)
+        sets = ", ".join(f"{quote_identifier(one.column)} = {one.value}" for one in change.fillings)
+        text = f"UPDATE {_name(filled)} SET {sets}"  # noqa: S608 -- bound before
+        snapshot = with_tables(sql.snapshot, {filled.id: filled})
+        for user in (yield from _owners(sql, filled)):
+            yield from _run(sql, text, snapshot, user)
+    _reform(sql, filled, after)
+
+
+def check_rows(sql: SqlSession, change: TableChange) -> Steps[None]:
+    """Raise the error of the first demand that a row breaks."""
+    if not change.demands:
+        return
+    after, snapshot = change.after, sql.snapshot
+    for user in (yield from _owners(sql, after)):
+        for demand in change.demands:
+            text = f"SELECT FROM {_name(after)} WHERE {demand.broken_by} LIMIT 1"
+            if (yield from _run(sql, text, snapshot, user)):
+                raise demand.error
+
+
+def _name(table: Table) -> str:
+    return f"{quote_identifier(table.namespace)}.{quote_identifier(table.name)}"
+
+
+def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[int]:
+    """Run a statement in a catalogue of its own as one user; how many rows it answers or changes."""
+    (statement,) = sql.cache.statements(text)
+    assert isinstance(statement, QueryStatement)
+    planned = sql.cache.plan(
+        statement,
+        snapshot,
+        ("pg_catalog",),
+        sql.settings.types,
+        now_us=sql.begin_implicit().started_us,
+        cached=False,
+    )
+    x = sql.execution(())
+    x.user = user
+    tables = [table for table in (snapshot.table_by_id(one) for one in planned.reads) if table]
+    x.look_again(tables)  # What is committed now, whatever the transaction's own snapshot is.
+    try:
+        result = yield from planned.plan.run(x)
+        if result.source is not None:
+            return len((yield from result.source.every()))
+        return len(result.rows) if result.count is None else result.count
+    finally:
+        x.close()
+
+
+def _owners(sql: SqlSession, table: Table) -> Steps[list[User]]:
+    """Everybody who has, or may have, rows in a table, as users whose rows are read."""
+    if not table.per_user:
+        return [sql.user]
+    engine, transaction = sql.database.engine, sql.begin_implicit()
+    own = (one for one in (*transaction.changes, *transaction.emptied) if one.table == table.id)
+    users = {one.user for one in own}
+    if table.kind is TableKind.STREAM:
+        users.update(one.user for one in engine.streams.filled(table.id))
+    else:
+        with engine.acquire() as view:
+            find = partial(_users_of, view, table.id)
+            users |= yield from run_async(partial(trio.to_thread.run_sync, find))
+    return [replace(sql.user, id=user) for user in sorted(users - {NO_USER})]
+
+
+def _users_of(view: View, table: int) -> set[int]:
+    return {tablet.user for tablet in view.tablets() if tablet.table == table}
+
+
+def _reform(sql: SqlSession, before: Table, after: Table) -> None:
+    """What the transaction has written of a table, in the form of another version."""
+    if before.layout != after.layout:
+        sql.begin_implicit().reform(
+            before.id, projector(before.layout, after.layout) or _same, after.version
+        )
+
+
+def _same(row: Row) -> Row:
+    return row
