@@ -33,8 +33,3 @@ class TableChange:
     filled: Table
     fillings: tuple[Filling, ...] = ()
     demands: tuple[Demand, ...] = ()
-
-    @property
-    def touches_rows(self) -> bool:
-        """Whether a row of anybody must be looked at."""
-        return bool(self.fillings or self.demands)

@@ -21,6 +21,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.statements import QueryStatement
 from storage.arrow import projector
+from storage.errors import KalamError
 from storage.ids import NO_USER
 from storage.layout import Row
 from storage.log.view import View
@@ -56,8 +57,12 @@ def fill(sql: SqlSession, change: TableChange) -> Steps[None]:
         sets = ", ".join(f"{quote_identifier(one.column)} = {one.value}" for one in change.fillings)
         text = f"UPDATE {_name(filled)} SET {sets}"  # noqa: S608 -- bound before
         snapshot = with_tables(sql.snapshot, {filled.id: filled})
-        for user in (yield from _owners(sql, filled)):
-            yield from _run(sql, text, snapshot, user)
+        try:
+            for user in (yield from _owners(sql, filled)):
+                yield from _run(sql, text, snapshot, user)
+        except KalamError as error:
+            error.position = 0  # It counts in a text that the client has not sent.
+            raise
     _reform(sql, filled, after)
 
 
@@ -84,7 +89,7 @@ def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[in
     planned = sql.cache.plan(
         statement,
         snapshot,
-        ("pg_catalog",),
+        sql.search_path,
         sql.settings.types,
         now_us=sql.begin_implicit().started_us,
         cached=False,
