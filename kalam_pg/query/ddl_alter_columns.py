@@ -7,6 +7,7 @@ from catalog.changes_alter import column_named
 from catalog.errors import (
     CannotCoerceError,
     DatatypeMismatchError,
+    DependentObjectsStillExistError,
     FeatureNotSupportedError,
     InvalidTableDefinitionError,
 )
@@ -70,6 +71,17 @@ def _(action: sa.DropColumn, work: TableWork) -> None:
         )
         return
     column = column_named(work.now, action.column)
+    for referrer in work.referrers(column):
+        if action.cascade:
+            raise FeatureNotSupportedError(
+                "DROP COLUMN … CASCADE of what a FOREIGN KEY refers to is not supported yet"
+            )
+        what = f"column {column.name} of table {work.now.name}"
+        raise DependentObjectsStillExistError(
+            f"cannot drop {what} because other objects depend on it",
+            detail=f"{referrer} depends on {what}",
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )
     gone = changes_drop.drop_readers(
         *(work.dropped.snapshot, work.before, column.name, work.readers(column)),
         cascade=action.cascade,
@@ -149,6 +161,10 @@ def _(action: sa.SetType, work: TableWork) -> None:
                 f'cannot alter type of column "{column.name}": index "{index.name}" uses it',
                 hint="Drop the index or constraint, alter the type, and make it again.",
             )
+    for referrer in [*work.referrers(column), *work.references(column)]:
+        raise FeatureNotSupportedError(
+            f'cannot alter type of column "{column.name}": {referrer} uses it'
+        )
     default = _default_of_type(work, column, kind)
     if not action.using and changes_alter.widens(column, kind, typmod):
         table = changes_alter.set_type(work.now, column, kind, typmod, default)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from catalog import changes_alter
 from catalog.errors import (
+    DependentObjectsStillExistError,
     FeatureNotSupportedError,
     InvalidTableDefinitionError,
 )
@@ -55,6 +56,16 @@ def _(action: sa.DropConstraint, work: TableWork) -> None:
         )
         return
     found = changes_alter.constraint_named(work.now, action.name)
+    for table in work.dropped.snapshot.tables.values():
+        for key in table.constraints:
+            if key.reference is not None and key.reference.index == found.id:
+                raise DependentObjectsStillExistError(
+                    f"cannot drop constraint {found.name} on table {work.now.name} "
+                    "because other objects depend on it",
+                    detail=f"constraint {key.name} on table {table.name} "
+                    f"depends on index {found.name}",
+                    hint="Use DROP ... CASCADE to drop the dependent objects too.",
+                )
     work.now = changes_alter.drop_constraint(work.now, found)
 
 

@@ -125,6 +125,26 @@ class TableWork:
             or any(column.name in column_names(text) for text in _texts(index))
         ]
 
+    def referrers(self, column: Column) -> list[str]:
+        """The FOREIGN KEYs of other tables that refer to a column, as messages call them."""
+        return [
+            f"constraint {key.name} on table {table.name}"
+            for table in self.dropped.snapshot.tables.values()
+            for key in table.constraints
+            if key.reference is not None
+            and table.id != self.before.id
+            and key.reference.table == self.before.id
+            and column.id in key.reference.columns
+        ]
+
+    def references(self, column: Column) -> list[str]:
+        """The table's own FOREIGN KEYs of a column."""
+        return [
+            f"constraint {key.name}"
+            for key in self.now.constraints
+            if key.reference is not None and column.id in key.columns
+        ]
+
     def checks_of(self, name: str) -> list[Constraint]:
         """The CHECKs that mention a column."""
         return [c for c in self.now.constraints if c.kind == "c" and name in column_names(c.check)]
