@@ -102,11 +102,7 @@ class Database:
     def _readers(self, table: int) -> list[Transaction]:
         """The transactions that have read a table and are open."""
         of_sessions = [session.transaction for session in self.sessions]
-        return [
-            one
-            for one in (*of_sessions, *self.apart)
-            if one is not None and table in one.read and not one.failed
-        ]
+        return [one for one in (*of_sessions, *self.apart) if one is not None and table in one.read]
 
     def _learn_layouts(self) -> None:
         """Tell storage what altered tables were; what is committed later comes with the commit."""

@@ -167,6 +167,12 @@ class Transaction(LockOwner):
                 "current transaction is aborted, commands ignored until end of transaction block"
             )
 
+    def fail(self) -> None:
+        """A statement raised: what it has read since its last savepoint keeps nobody waiting."""
+        self.failed = True
+        if not self._savepoints:
+            self.read.clear()
+
     def check_writable(self, command: str) -> None:
         """Raise 25006 in a read-only transaction."""
         if self.read_only:

@@ -451,9 +451,7 @@ class SqlSession:
         if transaction is None or transaction.ending:
             return
         if transaction.block:
-            transaction.failed = True
-            if not self._savepoints:
-                transaction.read.clear()
+            transaction.fail()
             self.portals.fail(len(self._savepoints))
             # What can only be undone now keeps nobody waiting until the client has noticed.
             self.database.locks.release_to(transaction, transaction.locks_mark)
