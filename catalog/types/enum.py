@@ -20,7 +20,7 @@ from storage.layout import Value
 
 _LABELS: dict[int, dict[int, str]] = {}
 """Every label of each type by position, as this process knew it last. A subscription goes on with the type
-that it began with, and may come to a label that was added since."""
+that it began with, and may come to a label that was added since; when one is renamed it ends."""
 
 STEP = 1 << 40
 """Between two neighbours at first: 40 labels find room at one place, 8 million at the end."""
@@ -48,6 +48,19 @@ class EnumDefinition:
     def make(self) -> PgType:
         """The type."""
         return _enum_type(self)
+
+
+def keeps_labels(before: PgType, now: PgType) -> bool:
+    """Whether a type is the same one, and what its values were called they are called now.
+
+    Of a type that is no enum, and no array of one, its OID says it all.
+    """
+    first, second = before.element or before, now.element or now
+    made, remade = first.definition, second.definition
+    if before.oid == now.oid and isinstance(made, EnumDefinition):
+        assert isinstance(remade, EnumDefinition)
+        return {*made.labels} <= {*remade.labels}
+    return before.oid == now.oid
 
 
 def _enum_type(definition: EnumDefinition) -> PgType:

@@ -16,6 +16,7 @@ from catalog.errors import (
 from catalog.model import Table
 from catalog.privileges import Action, table_allows
 from catalog.snapshot import Snapshot
+from catalog.types.enum import keeps_labels
 from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.database import Database
@@ -114,6 +115,10 @@ def _altered(query: LiveQuery, now: Table) -> Iterator[str]:
     for column in query.table.columns:
         if column.id in query.uses:
             found = there.get(column.id)
-            before = (column.name, column.type, column.typmod, column.stored)
-            if found is None or (found.name, found.type, found.typmod, found.stored) != before:
+            before = (column.name, column.typmod, column.stored)
+            if (
+                found is None
+                or (found.name, found.typmod, found.stored) != before
+                or not keeps_labels(column.type, found.type)
+            ):
                 yield column.name

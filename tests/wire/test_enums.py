@@ -264,7 +264,7 @@ def test_copy_takes_and_gives_labels(server):
 
 
 @pytest.mark.parametrize("kind", ["USER", "STREAM"])
-def test_a_subscriber_is_told_labels_new_ones_too(server, kind):
+def test_a_subscriber_is_told_labels_new_ones_too_and_of_no_old_name(server, kind):
     options = "TYPE = 'STREAM', TTL_SECONDS = 60" if kind == "STREAM" else "TYPE = 'USER'"
     with server.root() as root:
         moods(root)
@@ -275,8 +275,12 @@ def test_a_subscriber_is_told_labels_new_ones_too(server, kind):
         root.execute("ALTER TYPE mood ADD VALUE 'new'")
         root.execute("INSERT INTO moods VALUES (2, 'new', '{new}')")
         told = [notice.payload for notice in root.notifies(timeout=10, stop_after=2)]
+        root.execute("ALTER TYPE mood RENAME VALUE 'happy' TO 'glad'")
+        root.execute("INSERT INTO moods VALUES (3, 'glad', NULL)")
+        (ended,) = [notice.payload for notice in root.notifies(timeout=10, stop_after=1)]
     assert '"m":"happy","ms":["sad"]' in told[0].replace(" ", "")
     assert '"m":"new","ms":["new"]' in told[1].replace(" ", "")
+    assert '"op":"error","code":"0A000"' in ended
 
 
 def test_a_table_and_a_drop_of_its_type_wait_for_each_other(server):
