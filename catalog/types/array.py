@@ -168,7 +168,8 @@ def list_storable(element: PgType) -> Callable[[int], Storable]:
 
         def check(value: Value) -> None:
             items = cast("tuple[Value, ...]", value)
-            if not element.is_vector and any(isinstance(item, tuple) for item in items):
+            # All elements of an array have the same dimensions.
+            if not element.is_vector and items and isinstance(items[0], tuple):
                 raise FeatureNotSupportedError(
                     "storing multi-dimensional arrays is not supported yet"
                 )

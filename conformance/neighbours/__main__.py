@@ -6,6 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from conformance.neighbours import definitions
 from conformance.neighbours.attacker import Attacker, Outcome
 from conformance.neighbours.report import HEAD
 from conformance.neighbours.run import Ask, attack, prepare
@@ -30,7 +31,9 @@ def main() -> int:
     asks: dict[str, Ask] = {
         name: partial(_simple, text)
         for name, text in (
-            drawn(options.seed, options.drawn) if options.drawn else statements()
+            drawn(options.seed, options.drawn)
+            if options.drawn
+            else statements() | definitions.STATEMENTS
         ).items()
     }
     if not options.drawn:

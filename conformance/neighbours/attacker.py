@@ -48,22 +48,29 @@ class Attacker(RawClient):
 
     def finish(self) -> Outcome:
         """Read up to ReadyForQuery; raises EOFError at the end of the connection."""
-        since, total, first = time.monotonic(), 0, None
+        since, total, first, pending = time.monotonic(), 0, None, bytearray()
         while True:
-            head = self._take(5)
-            size = struct.unpack("!i", head[1:])[0] - 4
-            total += size + 5
-            if head[:1] == b"D":
-                self._skip(size)
-                continue
-            body = self._take(size)
-            if head[:1] == b"E" and first is None:
-                first = {chr(p[0]): p[1:].decode() for p in body.split(b"\0") if p}
-            if head[:1] == b"Z":
-                took = time.monotonic() - since
-                if first is None:
-                    return Outcome(None, "", took, total)
-                return Outcome(first["C"], first["M"], took, total)
+            piece = self.socket.recv(1 << 18)
+            if not piece:
+                raise EOFError
+            pending += piece
+            at = 0
+            while len(pending) >= at + 5:
+                size = int.from_bytes(pending[at + 1 : at + 5], "big") + 1
+                if len(pending) < at + size:
+                    break
+                kind = pending[at]
+                if kind == ord("E") and first is None:
+                    body = bytes(pending[at + 5 : at + size])
+                    first = {chr(p[0]): p[1:].decode() for p in body.split(b"\0") if p}
+                at += size
+                total += size
+                if kind == ord("Z"):
+                    took = time.monotonic() - since
+                    if first is None:
+                        return Outcome(None, "", took, total)
+                    return Outcome(first["C"], first["M"], took, total)
+            del pending[:at]
 
     def ask(self, text: str) -> Outcome:
         """Run a text by the simple protocol."""
@@ -74,24 +81,6 @@ class Attacker(RawClient):
         """Run a statement with parameters in text."""
         self.send(parse(text) + bind(parameters) + execute() + SYNC)
         return self.finish()
-
-    def _take(self, size: int) -> bytes:
-        pieces = []
-        while size:
-            piece = self.socket.recv(min(size, 1 << 18))
-            if not piece:
-                raise EOFError
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
-
-    def _skip(self, size: int) -> None:
-        buffer = bytearray(1 << 18)
-        while size:
-            got = self.socket.recv_into(buffer, min(size, len(buffer)))
-            if not got:
-                raise EOFError
-            size -= got
 
 
 def half_bind(size: int, sent: int) -> bytes:

@@ -16,6 +16,7 @@ from catalog.errors import (
 )
 from kalam_pg.engines.protocol import Failure
 from kalam_pg.failures import place_elsewhere
+from kalam_pg.pgwire.encode import shortened
 from storage.errors import KalamError
 
 _KIND = re.compile(r"\b[A-Z]\w+ error(?=:)")
@@ -49,7 +50,9 @@ def to_failure(error: KalamError) -> Failure:
     fields = {name: getattr(error, name) for name in _FIELDS if getattr(error, name)}
     if notes := getattr(error, "__notes__", None):
         fields["note"] = "\n".join(notes)
-    return Failure(error.sqlstate, error.message, fields)
+    if "detail" in fields:
+        fields["detail"] = shortened(error.detail)
+    return Failure(error.sqlstate, shortened(error.message), fields)
 
 
 def from_failure(failure: Failure) -> KalamError:

@@ -81,6 +81,7 @@ _decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 def _value(value: Any) -> Value:  # noqa: ANN401 -- as msgpack has it
     """A stored value: lists are what msgpack has for tuples."""
     if isinstance(value, list):
-        return tuple([_value(item) for item in value])
+        nested = list in set(map(type, value))
+        return tuple([_value(item) for item in value]) if nested else tuple(value)
     found: Value = value
     return found

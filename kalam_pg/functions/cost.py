@@ -6,13 +6,13 @@ arguments before it is made, by their sizes and where it matters by their values
 nobody has measured weighs so much a byte that a few hundred kilobytes are too much.
 
 A statement on the loop has some microseconds to spend (`EvalContext.left_us`) until the others have a turn. A
-call that it cannot pay is not made: it raises FeatureNotSupportedError, as everything does that only a worker
-can do. There, nothing is weighed.
+call that it cannot pay is not made: it raises `TakesLongError`, and the plan has it computed in a worker;
+there nothing is weighed.
 """
 
 import math
 import operator as py
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -71,20 +71,38 @@ _FIXED: Final = frozenset(
 NEVER_US: Final = 1e12
 
 
-def takes_long() -> FeatureNotSupportedError:
-    """What is raised in place of a call that cannot be paid."""
-    return FeatureNotSupportedError(
-        "an expression that takes so long is not supported here",
-        hint="It would have to be computed beside what only the server's own process knows.",
-    )
+class TakesLongError(FeatureNotSupportedError):
+    """feature_not_supported: here, on the event loop, and not in a worker.
+
+    Plans catch it and have the expression computed elsewhere; a client sees it only of what can be computed
+    nowhere else.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "an expression that takes so long is not supported here",
+            hint="It would have to be computed beside what only the server's own process knows.",
+        )
 
 
 def pay(context: EvalContext, weight_us: float) -> None:
-    """Take it from what the statement has left. Raises FeatureNotSupportedError: there is not so much."""
+    """Take it from what the statement has left. Raises TakesLongError: there is not so much."""
     left = context.left_us - weight_us
     if left < 0.0 or weight_us > context.most_us:
-        raise takes_long()
+        raise TakesLongError
     context.left_us = left
+
+
+def pay_call(context: EvalContext, weight: Weight, values: Sequence[Datum]) -> None:
+    """The same for a call with these arguments, NULLs among them or not."""
+    if context.left_us != math.inf:
+        pay(context, volume(tuple(values)) if None in values else weight(*values))
+
+
+def pay_rows(context: EvalContext, rows: Sequence[tuple[Datum, ...]]) -> None:
+    """The same for an aggregate of rows of arguments."""
+    if context.left_us != math.inf:
+        pay(context, sum([ITEM_US + _AGGREGATED_US * volume(row) for row in rows]))
 
 
 @lru_cache(maxsize=4096)
@@ -159,6 +177,9 @@ COPY_US: Final = 0.001
 ITEM_US: Final = 1.0
 """To make one row of a set, or to take one row into an aggregate."""
 
+_AGGREGATED_US: Final = 0.005
+"""To take one byte of a row into an aggregate."""
+
 _READ_US: Final = 0.06
 """To read a byte of a document or of an array's text, or to write it."""
 
@@ -177,7 +198,8 @@ _RATES: Final = {
     "domain check": 0.0, "domain not null": 0.0,
     "num_nulls": 0.0001, "num_nonnulls": 0.0001, "array_length": 0.0001,
     "array_upper": 0.0001, "array_lower": 0.0001, "array_ndims": 0.0001, "pg_typeof": 0.0,
-    "regexp_matches": 0.2, "regexp_split_to_array": 0.2, "regexp_match": 0.2, "regexp_count": 0.2,
+    "regexp_matches": 0.2, "regexp_split_to_array": 0.2, "regexp_split_to_table": 0.2,
+    "regexp_match": 0.2, "regexp_count": 0.2,
     "regexp_instr": 0.2, "regexp_substr": 0.2, "to_char": 0.2, "to_number": 0.2, "to_date": 0.2,
     "to_timestamp": 0.2, "format": 0.05, "string_to_array": 0.1, "array_to_string": 0.1,
 }  # fmt: skip

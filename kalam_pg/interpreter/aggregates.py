@@ -10,6 +10,7 @@ from typing import Any
 
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.aggregates import OfValues
+from kalam_pg.functions.cost import pay_rows
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.interpreter.expressions import Expressions
 from kalam_pg.interpreter.relation import Relation
@@ -108,7 +109,13 @@ class Computed:
         if self.name == "count":
             return lambda places: len(known(places))
         if by_values is None:
-            return lambda places: function(run, [(v,) for v in _picked(column, places)])
+
+            def of_rows(places: Places) -> Value:
+                rows = [(value,) for value in _picked(column, places)]
+                pay_rows(run, rows)
+                return function(run, rows)
+
+            return of_rows
 
         def compute(places: Places) -> Value:
             found = known(places)
@@ -132,6 +139,7 @@ class Computed:
             for key, one in zip(made, given, strict=True):
                 first.setdefault(key, one)
             given = list(first.values())
+        pay_rows(run, given)
         return self.function(run, given)
 
 

@@ -1,11 +1,12 @@
 """Functions that give sets: in FROM, one or several side by side, and in select lists."""
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
 
 from catalog.types.records import Record, Shape
+from kalam_pg.functions.cost import pay_call, weight_of
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.level import Level
@@ -43,12 +44,15 @@ def _set_function(call: Call, expressions: Expressions) -> SetFunction:
     assert function is not None
     args: list[Closure] = [expressions.compile(arg) for arg in call.args]
     types = tuple([arg.type for arg in call.args])
+    weight = weight_of(overload)
     several = len(overload.out_names) > 1
 
     def rows(row: Row, run: Run) -> Iterator[Row]:
         given = [arg(row, run) for arg in args]
         if overload.strict and None in given:
             return
+        if weight is not None:
+            pay_call(run, weight, given)
         before: list[Any] = [run] if overload.needs_context else []
         if overload.needs_types:
             before.append(types)
@@ -122,7 +126,7 @@ class Expansion:
         return lambda run: Relation(self(source(run).rows, run))
 
 
-def set_calls(exprs: Sequence[Expr], known: Container[Any] = ()) -> list[list[Call]]:
+def set_calls(exprs: Sequence[Expr], known: Collection[Any] = ()) -> list[list[Call]]:
     """The calls of functions that give sets, each once, by how many more stand inside them.
 
     known: fingerprints of what has been computed already.
@@ -131,7 +135,7 @@ def set_calls(exprs: Sequence[Expr], known: Container[Any] = ()) -> list[list[Ca
 
     def collect(node: Any) -> int:  # noqa: ANN401 -- any node
         """How many stages a node needs before it can be evaluated."""
-        if isinstance(node, _QUERIES) or fingerprint(node) in known:
+        if isinstance(node, _QUERIES) or (known and fingerprint(node) in known):
             return 0
         inner = max([collect(child) for child in children(node)], default=0)
         if isinstance(node, Call) and node.overload.kind is OverloadKind.SET:

@@ -257,7 +257,16 @@ def _string(value: str) -> bytes:
 
 
 def _fields(fields: Iterable[tuple[str, str]]) -> bytes:
-    return b"".join(letter.encode() + _string(value) for letter, value in fields) + b"\0"
+    return b"".join(letter.encode() + _string(shortened(value)) for letter, value in fields) + b"\0"
+
+
+FIELD_MAX: Final = 1 << 20
+"""Characters of an error's text that are told: somebody's value may be in it, of any size."""
+
+
+def shortened(text: str) -> str:
+    """The text of an error's field, as it is told."""
+    return text if len(text) <= FIELD_MAX else text[:FIELD_MAX] + "..."
 
 
 def _copy_response(kind: bytes, overall: int, column_formats: Sequence[int]) -> bytes:

@@ -6,21 +6,30 @@ It takes as long as it would here; a hop to a thread and back costs 50-80 µs.
 
 import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
 import trio
 
 from kalam_pg.query.waits import Steps, run_async
+from storage.layout import Value
 
 T = TypeVar("T")
 
 THREADS_MAX = 2
 """Such pieces of work at the same time. They share one interpreter: more would only make each other wait."""
 
+LARGE_VALUE = 2000
+"""A parameter of more elements or characters may become as much text, or more bytes."""
+
 LARGE_NODES = 600
 """A tree of more nodes is emitted, compiled or packed in a thread: each takes some 10 µs."""
+
+
+def are_large(values: Sequence[Value]) -> bool:
+    """Whether any parameter is."""
+    return any(isinstance(v, tuple | str | bytes) and len(v) > LARGE_VALUE for v in values)
 
 
 class _Uncollected:

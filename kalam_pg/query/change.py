@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
+from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
@@ -23,7 +24,7 @@ from kalam_pg.query.row_source import Gathered, RowSource, Whole
 from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import STRIDE, Steps, breathe
+from kalam_pg.query.waits import STRIDE, Pace, Steps
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
@@ -87,7 +88,7 @@ class ChangePlan:
         else:
             assert self.finder is not None
             found = yield from self.finder.source(x)
-        count = 0
+        count, pace = 0, Pace()
         answers = x.gathered() if self.returning else None
         done: set[bytes] = set()
         width = len(self.table.columns)
@@ -104,9 +105,8 @@ class ChangePlan:
                 count += 1
                 if answers is not None:
                     yield from self._answer(x, changed, answers)
-            if len(portion) == STRIDE:
-                yield from breathe()
-                elsewhere.renew(x)
+                if pace.is_due():
+                    yield from elsewhere.rest(x, pace)
         if answers is None:
             return Result(self.tag, count)
         return Result.of(self.tag, self.columns, (yield from answers.source()), count)
@@ -115,7 +115,7 @@ class ChangePlan:
         """Keep what RETURNING answers of a row."""
         try:
             answer = [c(row, x.context) for c in self.returning]
-        except FeatureNotSupportedError:
+        except TakesLongError:
             answer = yield from elsewhere.values(x, self.returning, row)
         yield from answers.add(tuple(answer))
 
@@ -123,7 +123,7 @@ class ChangePlan:
         assert self.key is not None
         try:
             values = [closure(_NO_ROW, x.context) for closure in self.key]
-        except FeatureNotSupportedError:
+        except TakesLongError:
             values = yield from elsewhere.values(x, self.key, _NO_ROW)
         if None in values:
             return ()
@@ -153,6 +153,7 @@ class ChangePlan:
         self, x: Execution, target: Target, source: RowSource, kept: Gathered, width: int
     ) -> Steps[bool]:
         """Lock what is found and keep it; False as soon as a row was another one by then."""
+        pace = Pace()
         while len(portion := (yield from source.take(STRIDE))):
             for row in portion.rows():
                 key = self.rules.key_of(row)
@@ -163,8 +164,8 @@ class ChangePlan:
                 if not is_newest(x, target, row, row[width], current):
                     return False
                 yield from kept.add(row)
-            if len(portion) == STRIDE:
-                yield from breathe()
+                if pace.is_due():
+                    yield from elsewhere.rest(x, pace)
         return True
 
     def _lock_again(

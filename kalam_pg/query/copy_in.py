@@ -10,7 +10,7 @@ from kalam_pg.query.insert import open_target
 from kalam_pg.query.row_changes import insert
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.waits import STRIDE, Steps, breathe
+from kalam_pg.query.waits import Pace, Steps
 from kalam_pg.rows.copy_reading import CopyReader, Values, add_context
 from storage.errors import KalamError
 from storage.layout import Row, Value
@@ -42,7 +42,7 @@ class CopyIn:
     response: what asks the client for them.
     """
 
-    __slots__ = ("_count", "_plan", "_since", "_target", "_x", "response")
+    __slots__ = ("_count", "_pace", "_plan", "_target", "_x", "response")
 
     def __init__(self, plan: CopyPlan, x: Execution) -> None:
         self.response = plan.reader.response
@@ -50,8 +50,7 @@ class CopyIn:
         self._x = x
         self._target: Target = open_target(x, plan.rules)
         self._count = 0
-        self._since = 0
-        """Rows that were read since others had their turn."""
+        self._pace = Pace()
 
     @property
     def statement_timeout_s(self) -> float:
@@ -60,6 +59,8 @@ class CopyIn:
 
     def take(self, data: bytes) -> Steps[None]:
         """Put the rows that are whole with these bytes. Raises what reading and putting them raise."""
+        self._pace.restart()
+        elsewhere.renew(self._x)
         yield from self._put_all(self._plan.reader.rows(data))
 
     def finish(self) -> Steps[int]:
@@ -81,11 +82,8 @@ class CopyIn:
                 add_context(exc, self._plan.reader.where(line=line))
                 exc.position = 0
                 raise
-            self._since += 1
-            if self._since >= STRIDE:
-                self._since = 0
-                yield from breathe()
-                elsewhere.renew(self._x)
+            if self._pace.is_due():
+                yield from elsewhere.rest(self._x, self._pace)
 
     def _row(self, values: Values) -> Steps[Row | None]:
         """The row that is to be put; None: it is not to be."""

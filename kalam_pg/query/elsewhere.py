@@ -8,15 +8,15 @@ columns: right for everything but what only the server's process knows.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from catalog.errors import FeatureNotSupportedError
-from kalam_pg.functions.cost import BUDGET_US, takes_long
+from kalam_pg.functions.cost import BUDGET_US, TakesLongError
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.shipping import at_home
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.waits import Steps, breathe
+from kalam_pg.query.unique import UniqueRule
+from kalam_pg.query.waits import Pace, Steps, breathe
 from kalam_pg.sql.closures import Origin, origin
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, OutputColumn, Query, Select, Target
@@ -31,13 +31,19 @@ def renew(x: Execution) -> None:
     x.context.left_us = BUDGET_US
 
 
+def rest(x: Execution, pace: Pace) -> Steps[None]:
+    """In a loop over rows: let the others have a turn, in the statement's time. Raises 57014."""
+    yield from pace.rest(x.statement_timeout_s)
+    renew(x)
+
+
 def evaluated(x: Execution, closure: Closure | None, row: Row) -> Steps[Value]:
     """The value of an expression, here if that takes no time; None is NULL."""
     if closure is None:
         return None
     try:
         return closure(row, x.context)
-    except FeatureNotSupportedError:
+    except TakesLongError:
         return (yield from value(x, closure, row))
 
 
@@ -45,8 +51,19 @@ def checked(x: Execution, rules: RowRules, row: Row) -> Steps[None]:
     """Raise unless a row satisfies its table."""
     try:
         rules.check(row, x.context)
-    except FeatureNotSupportedError:
+    except TakesLongError:
         yield from check(x, rules, row)
+
+
+def entry(x: Execution, rule: UniqueRule, row: Row) -> Steps[Row | None]:
+    """The entry of a row in a unique index; None: it has none."""
+    try:
+        return rule.entry(row, x.context)
+    except TakesLongError:
+        pass
+    if rule.where is not None and (yield from value(x, rule.where, row)) is not True:
+        return None
+    return rule.entry_of((yield from values(x, rule.values, row)), row)
 
 
 def values(x: Execution, closures: Sequence[Closure | None], row: Row) -> Steps[list[Value]]:
@@ -62,7 +79,7 @@ def values(x: Execution, closures: Sequence[Closure | None], row: Row) -> Steps[
         renew(x)
         try:
             found.append(None if closure is None else closure(row, x.context))
-        except FeatureNotSupportedError:
+        except TakesLongError:
             source = None if closure is None else origin(closure)
             if source is None:
                 raise
@@ -115,7 +132,7 @@ def _computed(x: Execution, trees: Sequence[Expr]) -> Steps[list[Value]]:
     found: list[Value] = list((yield from _asked(x, away)) if away else ())
     for at, tree in home.items():
         if not isinstance(tree, Call):
-            raise takes_long()
+            raise TakesLongError
         # A call's arguments are computed before it in any case.
         given = yield from _computed(x, tree.args)
         args = [_const(arg, one) for arg, one in zip(tree.args, given, strict=True)]
@@ -139,7 +156,7 @@ def _asked(x: Execution, trees: Sequence[Expr]) -> Steps[Row]:
     query = Select(targets, columns, ())
     program = compiled(query)
     if program is None:
-        raise takes_long()
+        raise TakesLongError
     source = yield from ProgramPlan(columns, query, program, _no_catalogue).source(x)
     try:
         (row,) = yield from source.every()

@@ -8,7 +8,7 @@ from catalog.model import Table
 from kalam_pg.engines.request import ArrowResult, EngineQuery, TableInput, WireResult
 from kalam_pg.failures import report
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query.aside import LARGE_NODES, aside
+from kalam_pg.query.aside import LARGE_NODES, are_large, aside
 from kalam_pg.query.engine_answer import STOOD_IN, Reserve
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
@@ -61,7 +61,7 @@ class EnginePlan:
         """
         emitting = partial(emit, self.query, x.context)
         try:
-            if self.size <= LARGE_NODES:
+            if self.size <= LARGE_NODES and not are_large(x.context.params):
                 return emitting()
             return (yield from aside(emitting, timeout_s=x.statement_timeout_s))
         except KalamError:

@@ -10,6 +10,7 @@ from catalog.errors import (
     GeneratedAlwaysError,
 )
 from catalog.model import Table, TableKind
+from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
@@ -19,7 +20,7 @@ from kalam_pg.query.row_source import Gathered
 from kalam_pg.query.rows import Entries, Found, Target, lock_key
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import STRIDE, Steps, breathe
+from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn, Query
 from storage.layout import Row, Value
@@ -82,24 +83,23 @@ class InsertPlan:
         """Insert every row, or raise and leave the statement's caller to undo."""
         target = open_target(x, self.rules)
         context = x.context
-        count = 0
+        count, pace = 0, Pace()
         answers = x.gathered() if self.returning else None
         touched: set[bytes] = set()
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
-            for number, builders in enumerate(self._literal(context), 1):
+            for builders in self._literal(context):
                 try:
                     row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
-                except FeatureNotSupportedError:
+                except TakesLongError:
                     row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
                 kept = yield from self._put(x, target, row, touched)
                 if kept is not None:
                     count += 1
                     if answers is not None:
                         yield from self._answer(x, kept, answers)
-                if number % STRIDE == 0:
-                    yield from breathe()
-                    elsewhere.renew(x)
+                if pace.is_due():
+                    yield from elsewhere.rest(x, pace)
         else:
             source = yield from self.source.source(x)
             while len(portion := (yield from source.take(STRIDE))):
@@ -110,9 +110,8 @@ class InsertPlan:
                         count += 1
                         if answers is not None:
                             yield from self._answer(x, kept, answers)
-                if len(portion) == STRIDE:
-                    yield from breathe()
-                    elsewhere.renew(x)
+                    if pace.is_due():
+                        yield from elsewhere.rest(x, pace)
         if answers is None:
             return Result("INSERT", count)
         return Result.of("INSERT", self.columns, (yield from answers.source()), count)
@@ -121,7 +120,7 @@ class InsertPlan:
         """Keep what RETURNING answers of a row."""
         try:
             answer = [c(row, x.context) for c in self.returning]
-        except FeatureNotSupportedError:
+        except TakesLongError:
             answer = yield from elsewhere.values(x, self.returning, row)
         yield from answers.add(tuple(answer))
 

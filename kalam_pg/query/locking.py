@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 
 from catalog.errors import FeatureNotSupportedError, LockNotAvailableError
 from catalog.types.registry import BOOL
+from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.interpreter.sorting import Bounds
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.locks.modes import (
@@ -28,7 +30,7 @@ from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Found, Target, enter, is_newest, lock_key, newest, still_there
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import STRIDE, Steps, breathe
+from kalam_pg.query.waits import STRIDE, Pace, Steps
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     ColumnRef,
@@ -113,9 +115,12 @@ class LockingPlan:
         if current is None or current.row is None:
             return None
         row = (*current.row, current.seq, False)
-        if self.recheck is not None and self.recheck(row, x.context) is not True:
+        if self.recheck and (yield from elsewhere.evaluated(x, self.recheck, row)) is not True:
             return None
-        return tuple([closure(row, x.context) for closure in self.targets])
+        try:
+            return tuple([closure(row, x.context) for closure in self.targets])
+        except TakesLongError:
+            return tuple((yield from elsewhere.values(x, self.targets, row)))
 
     def _settled(self, x: Execution, limit: int | None, offset: int) -> Steps[list[Row]]:
         """The answer, all its rows locked and found as they are now."""
@@ -143,6 +148,7 @@ class LockingPlan:
         """Lock what is found, and put it into `rows`; False as soon as a row was another one by then."""
         width = self.locks[-1].stop + 1
         end = None if limit is None else limit + offset
+        pace = Pace()
         while (end is None or len(rows) < end) and len(portion := (yield from source.take(STRIDE))):
             for found in portion.rows():
                 for lock, target in zip(self.locks, targets, strict=True):
@@ -157,8 +163,8 @@ class LockingPlan:
                     rows.append(found[width:])
                     if len(rows) == end:
                         break
-            if len(portion) == STRIDE:
-                yield from breathe()
+                if pace.is_due():
+                    yield from elsewhere.rest(x, pace)
         return True
 
 
@@ -182,6 +188,7 @@ class _LockedRows(RowSource):
         if self._left is not None:
             wanted = min(wanted, self._left)
         rows: list[Row] = []
+        pace = Pace()
         while len(rows) < wanted:
             portion = yield from self._found.take(wanted - len(rows))
             if not len(portion):
@@ -190,8 +197,8 @@ class _LockedRows(RowSource):
                 row = yield from self._plan.lock_one(self._x, self._target, found)
                 if row is not None:
                     rows.append(row)
-            if len(portion) == STRIDE:
-                yield from breathe()
+                if pace.is_due():
+                    yield from elsewhere.rest(self._x, pace)
         if self._left is not None:
             self._left -= len(rows)
         if len(rows) < wanted or self._left == 0:

@@ -13,6 +13,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.sorting import Bounds, order_of
+from kalam_pg.query.aside import LARGE_NODES
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.counting import plan_count
 from kalam_pg.query.deleted_rows import deleted_relations
@@ -154,7 +155,9 @@ class Planner:
         if not stored:
             here = CatalogPlan(columns, query, self._run_catalog)
             plan = TablelessPlan(columns, query, engine, here)
-        return plan if program is None else LocalPlan(columns, query, program, plan)
+        if program is None or program.size > LARGE_NODES:
+            return plan  # A question is not small whose text is not.
+        return LocalPlan(columns, query, program, plan)
 
     def _point_plan(self, query: Select) -> SelectPlan | None:
         scan = _only_table(query)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from catalog.errors import UniqueViolationError
 from catalog.model import Table
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_SHARE
 from kalam_pg.query.references import refer, release
@@ -36,7 +37,7 @@ def insert(x: Execution, target: Target, row: Row) -> Steps[None]:
         raise duplicate_key(x, target, row)
     put(x, target, key, row, None, found.seq)
     for index in target.indexes:
-        entry = index.rule.entry(row, x.context)
+        entry = yield from elsewhere.entry(x, index.rule, row)
         if entry is not None:
             yield from _put_entry(x, target, index, entry)
     if target.rules.references:
@@ -68,7 +69,7 @@ def remove(x: Execution, target: Target, row: Row, seq: int) -> Steps[None]:
     """Delete a locked row."""
     put(x, target, target.rules.key_of(row), None, row, seq)
     for index in target.indexes:
-        entry = index.rule.entry(row, x.context)
+        entry = yield from elsewhere.entry(x, index.rule, row)
         if entry is not None:
             yield from _remove_entry(x, index, entry)
     if target.rules.referenced:
@@ -89,7 +90,7 @@ def in_the_way(
             if found.row is not None:
                 return found
             continue
-        entry = index.rule.entry(row, x.context)
+        entry = yield from elsewhere.entry(x, index.rule, row)
         if entry is None:
             continue
         found = yield from _holder(x, target, index, entry, seen=True)
@@ -128,7 +129,8 @@ def _put_entry(x: Execution, target: Target, index: Entries, entry: Row) -> Step
 
 
 def _move_entry(x: Execution, target: Target, index: Entries, old: Row, row: Row) -> Steps[None]:
-    before, after = index.rule.entry(old, x.context), index.rule.entry(row, x.context)
+    before = yield from elsewhere.entry(x, index.rule, old)
+    after = yield from elsewhere.entry(x, index.rule, row)
     if before is not None and after is not None:
         key = index.rule.entry_key(after)
         if index.rule.entry_key(before) == key:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Protocol, cast, runtime_checkable
 
-from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
+from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.sorting import Bounds, Order, sorted_places
 from kalam_pg.query.computed import ComputedPlan
@@ -81,7 +81,7 @@ class RowPlan:
     def run(self, x: Execution) -> Steps[Result]:
         try:
             rows = yield from self.rows(x)
-        except FeatureNotSupportedError:
+        except TakesLongError:
             general = self.general()
             if general is None:
                 raise
@@ -96,7 +96,7 @@ class RowPlan:
     def source(self, x: Execution) -> Steps[RowSource]:
         try:
             return Whole((yield from self.rows(x)))
-        except FeatureNotSupportedError:
+        except TakesLongError:
             general = self.general()
             if general is None:
                 raise
@@ -231,7 +231,7 @@ class HotPlan:
     def run(self, x: Execution) -> Steps[Result]:
         try:
             return (yield from self._run(x))
-        except FeatureNotSupportedError:
+        except TakesLongError:
             return (yield from self.general.run(x))  # An expression takes long.
 
     def _run(self, x: Execution) -> Steps[Result]:
@@ -262,7 +262,7 @@ class HotPlan:
             found = yield from self._found(x)
             if found is not None:
                 return Whole(self._rows_of(found, x))
-        except FeatureNotSupportedError:
+        except TakesLongError:
             pass  # An expression takes long.
         return (yield from self.general.source(x))
 

@@ -4,7 +4,7 @@ An index's entries are rows of a table of their own (`catalog.indexes`), so that
 and a statement changes them as it changes rows (`query.row_changes`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from catalog.indexes import entry_table
@@ -50,10 +50,16 @@ class UniqueRule:
         return not self.index.where and all(key.column for key in self.index.keys)
 
     def entry(self, row: Row, context: EvalContext) -> Row | None:
-        """The entry of a row; None: it has none, and is in nobody's way."""
+        """The entry of a row; None: it has none, and is in nobody's way.
+
+        Raises TakesLongError: `elsewhere.entry` has it computed in a worker.
+        """
         if self.where is not None and self.where(row, context) is not True:
             return None
-        values = [value(row, context) for value in self.values]
+        return self.entry_of([value(row, context) for value in self.values], row)
+
+    def entry_of(self, values: Sequence[Value], row: Row) -> Row | None:
+        """The same, of a row that the index's WHERE takes and whose values are known."""
         if self.index.nulls_distinct and None in values:
             return None
         return (*values, *[row[at] for at in self.row_key])

@@ -7,7 +7,7 @@ on the server's loop, `drive` in process) starts the wait and goes on when it en
 """
 
 from collections.abc import Awaitable, Callable, Generator
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import trio
@@ -134,12 +134,41 @@ def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -
 
 
 STRIDE = 500
-"""Rows that a statement handles between two breaths: about 5 ms."""
+"""Rows that a statement takes up at a time."""
+
+TURN_S = 0.004
+"""So long a loop over rows goes on before everybody else has a turn."""
 
 
-def breathe() -> Steps[None]:
-    """Let everybody else have a turn: for loops over many rows, every `STRIDE` of them."""
-    yield from run_async(trio.lowlevel.checkpoint)
+def breathe(timeout_s: float = 0.0) -> Steps[None]:
+    """Let everybody else have a turn. timeout_s: what is left of the statement's time, 0 is no limit."""
+    yield from run_async(trio.lowlevel.checkpoint, timeout_s=timeout_s)
+
+
+class Pace:
+    """When a loop over rows, whatever each of them costs, lets everybody else have a turn.
+
+    if pace.is_due():
+        yield from pace.rest(x.statement_timeout_s)
+    """
+
+    __slots__ = ("_since_s",)
+
+    def __init__(self) -> None:
+        self._since_s = perf_counter()
+
+    def is_due(self) -> bool:
+        """To be asked once a row: one may take a microsecond, and the next a millisecond."""
+        return perf_counter() - self._since_s > TURN_S
+
+    def rest(self, timeout_s: float) -> Steps[None]:
+        """As `breathe`."""
+        yield from breathe(timeout_s)
+        self.restart()
+
+    def restart(self) -> None:
+        """There was a wait."""
+        self._since_s = perf_counter()
 
 
 async def drive(steps: Steps[T], first: Wait | None = None) -> T:

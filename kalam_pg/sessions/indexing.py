@@ -12,6 +12,7 @@ from typing import cast
 from catalog.errors import UniqueViolationError
 from catalog.model import Table, TableKind, User
 from catalog.pg_catalog.text import qualified, quote_identifier
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.owners import owners_of
 from kalam_pg.query.row_changes import shown_entry
@@ -59,13 +60,14 @@ def _fill_tablet(
         source = yield from cast("SelectPlan", planned.plan).source(x)
         while len(portion := (yield from source.take(PORTION))):
             for rule in rules:
-                entries = [
-                    entry
-                    for row in portion.rows()
-                    if (entry := rule.entry(row, x.context)) is not None
-                ]
+                entries: list[Row] = []
+                for row in portion.rows():
+                    entry = yield from elsewhere.entry(x, rule, row)
+                    if entry is not None:
+                        entries.append(entry)
                 yield from _write(sql, table, rule, user, entries)
             yield from breathe()
+            elsewhere.renew(x)
     finally:
         x.close()
 

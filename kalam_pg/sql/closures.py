@@ -5,12 +5,11 @@ closures that say what they are, so that a call on them can skip a level of call
 """
 
 from collections.abc import Callable, Sequence
-from math import inf
 from types import FunctionType
 
 from catalog.types.records import Record, Shape
 from catalog.types.table import PgType
-from kalam_pg.functions.cost import COPY_US, ELEMENT_US, SMALL, Weight, pay, volume
+from kalam_pg.functions.cost import COPY_US, ELEMENT_US, SMALL, Weight, pay, pay_call
 from kalam_pg.functions.define import Datum, same
 from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.table import EvalContext
@@ -201,12 +200,9 @@ def weighed_call(
 
     def run(row: Row, context: EvalContext) -> Datum:
         values = [a(row, context) for a in args]
-        if None in values:
-            if strict:
-                return None
-            pay(context, volume(tuple(values)))
-        elif context.left_us != inf:
-            pay(context, weight(*values))
+        if strict and None in values:
+            return None
+        pay_call(context, weight, values)
         return function(context, *values) if with_context else function(*values)
 
     return run

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
-from kalam_pg.functions.cost import ITEM_US, pay
+from kalam_pg.functions.cost import ITEM_US, pay, pay_call, weight_of
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.constancy import is_constant, is_volatile
 from kalam_pg.sql.datafusion_choice import unified
@@ -316,6 +316,9 @@ def set_values(call: Call, arguments: list[Value], state: Rendering) -> list[tup
     before: list[object] = [state.context] if overload.needs_context else []
     if overload.needs_types:
         before.append(tuple([a.type for a in call.args]))
+    weight = weight_of(overload)
+    if weight is not None:
+        pay_call(state.context, weight, arguments)
     rows: list[tuple[Value, ...]] = []
     for item in function(*before, *arguments):
         pay(state.context, ITEM_US)

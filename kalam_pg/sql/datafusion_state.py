@@ -12,7 +12,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
 from kalam_pg.sql.physical import Sql, arrow_cast, identifier
-from kalam_pg.sql.tree import Call, ColumnRef, TableScan
+from kalam_pg.sql.tree import Call, ColumnRef, Const, TableScan
 
 ORDER = "o"
 """The column that tells the order of a relation's rows."""
@@ -244,6 +244,8 @@ def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hash
     if isinstance(node, Call) and node.overload.volatility is Volatility.VOLATILE:
         # Two calls have two values.
         return (Call, id(node.overload), fingerprint(node.args), node.position)
+    if isinstance(node, Const) and isinstance(node.value, tuple) and len(node.value) > _LARGE:
+        return (Const, id(node.value))  # Nobody writes so long a value twice.
     if is_dataclass(node):
         return (
             type(node),
@@ -254,3 +256,6 @@ def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hash
 
 
 _LOOKS = frozenset({"position", "name"})
+
+_LARGE = 1000
+"""Elements of an array that are looked at one by one."""

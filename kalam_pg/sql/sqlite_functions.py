@@ -10,20 +10,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cmp_to_key
 from itertools import zip_longest
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.comparison import comparer
-from kalam_pg.functions.cost import ITEM_US, pay, volume
+from kalam_pg.functions.cost import ITEM_US, pay, pay_rows
 from kalam_pg.functions.table import EvalContext, Overload
 from kalam_pg.sql.to_python import Closure
 from kalam_pg.sql.tree import SortKey
 from storage.layout import Row, Value
-
-AGGREGATED_US: Final = 0.005
-"""To take a byte into an aggregate."""
 
 SqliteValue: TypeAlias = "int | float | str | bytes | None"
 
@@ -221,7 +218,7 @@ def compute(call: AggregateCall, rows: list[tuple[Any, ...]]) -> SqliteValue:
     if function is None:
         raise FeatureNotSupportedError(f"{call.overload.name} cannot be used here")
     width = len(call.types)
-    pay(call.context, sum([ITEM_US + AGGREGATED_US * volume(row) for row in rows]))
+    pay_rows(call.context, rows)
     types = (*call.types, *(key.expr.type for key in call.order_by))
     decoded = [
         tuple([from_sqlite(v, of) for v, of in zip(row, types, strict=True)]) for row in rows

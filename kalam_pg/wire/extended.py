@@ -100,7 +100,11 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
         portals.bind_parameters, message, types, sql.types_for(types), transaction.started_us
     )
     large = sum([len(value or b"") for value in message.parameters]) > portals.LARGE_PARAMETERS
-    params = (yield from aside(reading)) if large else reading()
+    if large:
+        timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
+        params = yield from aside(reading, timeout_s=timeout_s)
+    else:
+        params = reading()
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
     created_us = transaction.started_us
     name, depth = message.portal, sql.savepoints_deep

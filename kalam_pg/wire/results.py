@@ -1,6 +1,6 @@
 """Sending answers that may be long, no faster than the client reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,19 @@ from kalam_pg.query.shared_reads import Taker
 from kalam_pg.query.waits import PatientAwait, Resume, Spawn, Steps, Wait, run_async, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.wire.protocols import Transport
+from storage.layout import Row
 
 if TYPE_CHECKING:
     from kalam_pg.wire.session import WireSession
 
 ROWS_PER_STEP = 1000
 """Rows that are encoded before others have their turn: one to five milliseconds."""
+
+FEW_ROWS = 16
+"""So many are encoded at once, whatever their size."""
+
+STEP_BYTES = 1 << 20
+"""Of rows that are encoded before others have their turn: a millisecond, when they are large."""
 
 UNSENT_BYTES_MAX = 64 << 10
 """So much may be queued before the client has to read on."""
@@ -35,10 +42,30 @@ def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int
         return count if result.count is None else None
     if result.messages is not None:
         session.send(result.messages)
+    elif len(result.rows) > FEW_ROWS:
+        yield from _send_rows(session, result.rows, form)
     elif result.rows:
         session.send(b"".join(map(form.encode, result.rows)))
     yield from let_read(session)  # A pipeline may ask for much more.
     return None
+
+
+def _send_rows(session: "WireSession", rows: Sequence[Row], form: RowForm) -> Steps[None]:
+    """Send rows that are all there, some at a time."""
+    at, step = 0, FEW_ROWS
+    while at < len(rows):
+        data = b"".join(map(form.encode, rows[at : at + step]))
+        session.send(data)
+        yield from let_read(session)
+        at += step
+        step = next_step(step, len(data))
+
+
+def next_step(step: int, size: int) -> int:
+    """How many rows to take next, when the last `step` had so many bytes: few of large ones."""
+    if size > STEP_BYTES:
+        return max(step // 4, 1)
+    return min(step * 2, ROWS_PER_STEP) if size < STEP_BYTES // 4 else step
 
 
 def send_some(
@@ -52,14 +79,15 @@ def send_some(
 
     source: where they come from, if that can be patient.
     """
-    count = 0
+    count, step = 0, 8 * FEW_ROWS
     while not limit or count < limit:
-        wanted = min(limit - count, ROWS_PER_STEP) if limit else ROWS_PER_STEP
-        portion = yield from take(wanted)
+        portion = yield from take(min(limit - count, step) if limit else step)
         if not len(portion):
             return count, False
-        session.send(portion.messages(form))
+        data = portion.messages(form)
+        session.send(data)
         count += len(portion)
+        step = next_step(step, len(data))
         yield from let_read(session, patient=source is not None and source.patient)
     return count, True
 

@@ -109,4 +109,6 @@ def _problem(number: int) -> str:
 
 
 def _tuples(values: Any) -> tuple[Any, ...]:  # noqa: ANN401 -- what msgspec decoded
-    return tuple(_tuples(value) if value.__class__ is list else value for value in values)
+    if list not in set(map(type, values)):
+        return tuple(values)  # Of a million numbers, too, in a few milliseconds.
+    return tuple([_tuples(value) if value.__class__ is list else value for value in values])

@@ -28,6 +28,16 @@ def tables(server: KalamServer) -> KalamServer:
             "CREATE TABLE kin.checked (id INT PRIMARY KEY, v TEXT CHECK (replace(v, 'a', 'bcd') <> ''),"
             f" n INT DEFAULT {HEAVY['replace']}) WITH (TYPE = 'USER')"
         )
+        for text in (
+            "CREATE DOMAIN kin.word AS TEXT CHECK (length(replace(VALUE, 'a', 'bcd')) > 0)",
+            "CREATE TABLE kin.words (id INT PRIMARY KEY, w kin.word) WITH (TYPE = 'USER')",
+            "CREATE TABLE kin.part (id INT PRIMARY KEY, v TEXT, n INT) WITH (TYPE = 'USER')",
+            "CREATE UNIQUE INDEX ON kin.part (n) WHERE length(replace(v, 'a', 'bcd')) > 0",
+            "CREATE UNIQUE INDEX ON kin.part ((md5(replace(v, 'a', 'bcd'))))",
+            "CREATE TABLE kin.numbers (id INT PRIMARY KEY, a INT[] CHECK (NOT 0 = ALL (a)))"
+            " WITH (TYPE = 'USER')",
+        ):
+            root.execute(text)
         root.execute("CREATE USER mallory WITH PASSWORD 'a password'")
     return server
 
@@ -80,6 +90,61 @@ def test_what_a_call_of_the_servers_own_is_given_is_computed_elsewhere(
     assert loop_s(tables) - before < LOOP_S
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        # What a definition computes of a row: a domain's CHECK, an index's predicate and its expression.
+        ("INSERT INTO kin.words VALUES (1, repeat('a', 3000000)) RETURNING length(w)", "3000000"),
+        (
+            "UPDATE kin.words SET w = repeat('b', 3000000) WHERE id = 0 RETURNING length(w)",
+            "3000000",
+        ),
+        ("INSERT INTO kin.part VALUES (1, repeat('a', 1000000), 1) RETURNING n", "1"),
+        (
+            "INSERT INTO kin.part VALUES (1, repeat('a', 1000000), 1) ON CONFLICT DO NOTHING RETURNING n",
+            "1",
+        ),
+        # A row that is locked is looked at again.
+        (
+            "SELECT id FROM kin.own WHERE length(replace(repeat(v, 1000000), 'o', 'xyz')) > 5 FOR UPDATE",
+            "1",
+        ),
+        (
+            "SELECT length(replace(repeat(v, 1000000), 'o', 'xyz')) FROM kin.own FOR UPDATE",
+            "5000000",
+        ),
+        # Functions that give sets, aggregates, and what they are given.
+        ("SELECT count(*) FROM string_to_table(repeat('a,', 300000), ',')", "300001"),
+        ("SELECT length(jsonb_agg(g)::text) FROM generate_series(1, 8000) g", "46893"),
+        ("SELECT array_length(array_fill(7, ARRAY[400000]), 1) + count(*) FROM kin.own", "400001"),
+        # An array whose elements are tested, sent by a client, and kept.
+        (
+            "INSERT INTO kin.numbers VALUES (1, array_fill(7, ARRAY[150000])) RETURNING array_length(a, 1)",
+            "150000",
+        ),
+        ("UPDATE kin.own SET v = v WHERE id = 1 RETURNING length(repeat(v, 3000000))", "9000000"),
+    ],
+)
+def test_what_a_definition_or_a_set_computes_does_not_hold_the_loop(
+    client: RawClient, tables: KalamServer, text: str, answer: str
+):
+    client.simple("BEGIN")
+    client.simple("INSERT INTO kin.words VALUES (0, 'a')")
+    before = loop_s(tables)
+    given = client.simple(text)
+    assert (given.rows, given.errors) == ([(answer,)], [])
+    assert loop_s(tables) - before < LOOP_S
+    client.simple("ROLLBACK")
+
+
+def test_an_error_tells_no_more_than_a_client_can_use(client: RawClient, tables: KalamServer):
+    before = loop_s(tables)
+    answer = client.simple("SELECT repeat('x', 20000000)::int")
+    assert answer.sqlstate == "22P02"
+    assert len(answer.raw) < 1_100_000
+    assert loop_s(tables) - before < LOOP_S
+
+
 def test_large_parameters_are_read_beside_the_loop(client: RawClient, tables: KalamServer):
     json = b"[" + b"1," * 200_000 + b"1]"
     client.send(parse("SELECT jsonb_array_length($1)") + bind((json,)) + execute() + SYNC)
@@ -93,6 +158,7 @@ def test_large_parameters_are_read_beside_the_loop(client: RawClient, tables: Ka
         f"INSERT INTO kin.own VALUES (2, ({HEAVY['power']})::text)",
         "SELECT count(*) FROM pg_type WHERE typname <> (2.5 ^ 60000.5)::text",
         f"UPDATE kin.own SET v = ({HEAVY['power']})::text WHERE id = 1",
+        "INSERT INTO kin.own SELECT g, 'x' FROM generate_series(10, 600000) g",
     ],
 )
 def test_what_takes_long_ends_with_its_timeout(client: RawClient, tables: KalamServer, text: str):
