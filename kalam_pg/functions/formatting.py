@@ -53,13 +53,18 @@ def _format(
         if kind == "%" and not index:
             return "%"
         if kind is None:
-            raise InvalidParameterValueError("unterminated format() type specifier")
+            raise InvalidParameterValueError(
+                "unterminated format() type specifier", hint='For a single "%" use "%%".'
+            )
         size = int(width or 0)
         if "*" in match[0]:
             value, _ = take(star)
             size = int(value or 0)
         if kind not in "sIL":
-            raise InvalidParameterValueError(f'unrecognized format() type specifier "{kind}"')
+            raise InvalidParameterValueError(
+                f'unrecognized format() type specifier "{kind}"',
+                hint='For a single "%" use "%%".',
+            )
         value, pg_type = take(index)
         shown = _formatted(kind, value, pg_type, context)
         if abs(size) > LONGEST:

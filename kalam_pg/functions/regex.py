@@ -19,6 +19,34 @@ _ESCAPES = {"y": r"\b", "Y": r"\B", "A": r"\A", "Z": r"\z"}
 _REFUSED = re.compile(r"\\[mM1-9]|\(\?(?:[=!]|<[=!])")
 _EMBEDDED = re.compile(r"\*\*\*:|\(\?([bceimnpqstwx]+)\)")
 
+_REPEATED_MAX = 255
+_COUNTS = "invalid repetition count(s)"
+
+# An escape or a bracket expression, in which braces are characters; or a bound. An unclosed bracket
+# goes to the end, so that many of them take linear time.
+_BOUND = re.compile(
+    r"""\\. | \[\^?\]? (?: \[([:.=])[^\]]{0,40}?\1\] | \\. | [^\]\\] )* (?: \] | \Z )
+    | \{ (?P<least>\d{1,4}) (?: ,(?P<most>\d{0,4}) )? (?P<closed>\})?""",
+    re.DOTALL | re.VERBOSE | re.ASCII,
+)
+
+# What RE2 says of a pattern, and what PostgreSQL says of it: the first that is part of it.
+_FAULTS = (
+    ("missing ]", "brackets [] not balanced"),
+    ("missing )", "parentheses () not balanced"),
+    ("unexpected )", "parentheses () not balanced"),
+    ("invalid character class range: [:", "invalid character class"),
+    ("invalid character class range", "invalid character range"),
+    ("invalid character class", "invalid character class"),
+    ("invalid repetition size", _COUNTS),
+    ("repetition operator", "quantifier operand invalid"),
+    ("invalid named capture group", "quantifier operand invalid"),
+    ("invalid perl operator", "quantifier operand invalid"),
+    ("trailing \\", r"invalid escape \ sequence"),
+    ("invalid escape sequence", r"invalid escape \ sequence"),
+    ("pattern too large", "regular expression is too complex"),
+)
+
 # Patterns that are no more than a prefix or the whole of a name: most of what clients send.
 _LITERAL = re.compile(r"(\^?)\(?([\w ]*)\)?(\$?)", re.ASCII)
 
@@ -45,13 +73,38 @@ def translate(pattern: str, *, ignore_case: bool = False) -> str:
             flags = "si" if options.rfind("i") > options.rfind("c") else "s"
     if refused := _REFUSED.search(pattern):
         raise FeatureNotSupportedError(f'"{refused[0]}" in regular expressions is not supported')
+    _check_bounds(pattern)
     body = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), pattern, flags=re.DOTALL)
     translated = f"(?{flags}){body}"
     try:
         pc.match_substring_regex(pa.scalar(""), translated)
     except pa.ArrowInvalid as exc:
-        raise InvalidRegularExpressionError(f"invalid regular expression: {exc}") from exc
+        raise _invalid(_fault(str(exc))) from exc
     return translated
+
+
+def _check_bounds(pattern: str) -> None:
+    """Refuse a{2 and a{256}, which RE2 takes: the first as these characters, the second as it says."""
+    for found in _BOUND.finditer(pattern):
+        least, most, closed = found["least"], found["most"], found["closed"]
+        if least is None:
+            continue
+        if not closed:
+            raise _invalid(_COUNTS if found.end() < len(pattern) else "braces {} not balanced")
+        if not int(least) <= int(most or least) <= _REPEATED_MAX:
+            raise _invalid(_COUNTS)
+
+
+def _fault(told: str) -> str:
+    """What PostgreSQL says of a pattern of which RE2 says `told`."""
+    for ours, theirs in _FAULTS:
+        if ours in told:
+            return theirs
+    return told
+
+
+def _invalid(fault: str) -> InvalidRegularExpressionError:
+    return InvalidRegularExpressionError(f"invalid regular expression: {fault}")
 
 
 def matches(value: str, pattern: str) -> bool:

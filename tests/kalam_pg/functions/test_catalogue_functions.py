@@ -66,6 +66,30 @@ def test_a_pattern_that_needs_more_than_linear_time_is_refused(pattern):
         regex.matches("a", pattern)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        ("(", "parentheses () not balanced"),
+        ("[a", "brackets [] not balanced"),
+        ("a**", "quantifier operand invalid"),
+        ("a{2", "braces {} not balanced"),
+        ("a{2x}", "invalid repetition count(s)"),
+        ("a{256}", "invalid repetition count(s)"),
+        ("[b-a]", "invalid character range"),
+        ("[[:foo:]]", "invalid character class"),
+    ],
+)
+def test_a_pattern_that_is_none_is_told_as_by_postgresql(pattern, fault):
+    with pytest.raises(InvalidRegularExpressionError) as told:
+        regex.translate(pattern)
+    assert str(told.value) == f"invalid regular expression: {fault}"
+
+
+def test_braces_that_are_characters_are_no_count():
+    for pattern in ("[{2]", "[]{300]", r"a\{2", "a{x", "[[:alpha:]{2]"):
+        regex.translate(pattern)
+
+
 def test_no_pattern_is_an_error_of_its_own():
     with pytest.raises(InvalidRegularExpressionError):
         regex.matches("a", "(")
