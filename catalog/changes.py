@@ -22,7 +22,17 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.ids import Ids
-from catalog.model import Column, Grant, Namespace, Relation, Table, User, UserType, View
+from catalog.model import (
+    Column,
+    Grant,
+    Namespace,
+    NumberSequence,
+    Relation,
+    Table,
+    User,
+    UserType,
+    View,
+)
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.typed import with_current_types
 
@@ -99,6 +109,10 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogCha
             definition=replace(made.definition, namespace=new_name),  # type: ignore[type-var]
         )
         puts.append((codec.type_key(moved.id), codec.encode_type(moved)))
+    sequences = dict(snapshot.sequences)
+    for one in snapshot.sequences_in(name):
+        sequence = sequences[one.id] = replace(one, namespace=new_name)
+        puts.append((codec.sequence_key(sequence.id), codec.encode_sequence(sequence)))
     changed = replace(
         snapshot,
         version=snapshot.version + 1,
@@ -106,6 +120,7 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogCha
         tables=tables,
         views=views,
         types=types,
+        sequences=sequences,
     )
     return stored(with_current_types(changed), puts)
 
@@ -136,6 +151,10 @@ def create_view(
     existing = snapshot.find(namespace, name, ())
     view_id, comment = 0, ""
     require_no_type(snapshot, namespace, name)
+    if existing is None and snapshot.is_taken(namespace, name):
+        if not or_replace:
+            raise DuplicateTableError(f'relation "{name}" already exists')
+        raise WrongObjectTypeError(f'"{name}" is not a view')
     if existing is not None:
         if not or_replace:
             raise DuplicateTableError(f'relation "{name}" already exists')
@@ -196,14 +215,14 @@ def comment_on_relation(
 
 def change_grants(
     snapshot: Snapshot,
-    target: Table | Namespace | UserType,
+    target: Table | NumberSequence | Namespace | UserType,
     *,
     privileges: Sequence[str],
     grantees: Sequence[int | str],
     grantor: int,
     grant: bool,
 ) -> CatalogChange:
-    """GRANT or REVOKE on a table or namespace; what is (or is not) there already stays as it is."""
+    """GRANT or REVOKE on a table, sequence, namespace or type; what is (or is not) there already stays."""
     if isinstance(target, UserType):
         return _put_type_grants(snapshot, target, grantees, grantor, grant=grant)
     named = {(grantee, privilege) for grantee in grantees for privilege in privileges}
@@ -215,6 +234,8 @@ def change_grants(
         grants = tuple(g for g in target.grants if (g.grantee, g.privilege) not in named)
     if isinstance(target, Table):
         return put_relation(snapshot, replace(target, grants=grants))
+    if isinstance(target, NumberSequence):
+        return put_sequence(snapshot, replace(target, grants=grants))
     namespace = replace(target, grants=grants)
     changed = with_namespaces(snapshot, {namespace.name: namespace})
     return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
@@ -273,6 +294,12 @@ def table_puts(before: Table | None, after: Table | None) -> list[tuple[bytes, b
     return [*puts, *[(codec.index_key(i), None) for i in sorted(gone)]]
 
 
+def put_sequence(snapshot: Snapshot, sequence: NumberSequence) -> CatalogChange:
+    """The change that stores one new or changed sequence."""
+    changed = with_sequences(snapshot, {sequence.id: sequence})
+    return stored(changed, [(codec.sequence_key(sequence.id), codec.encode_sequence(sequence))])
+
+
 def with_namespaces(snapshot: Snapshot, changed: Mapping[str, Namespace]) -> Snapshot:
     """The next snapshot, with these namespaces by name."""
     s = snapshot
@@ -289,6 +316,12 @@ def with_views(snapshot: Snapshot, changed: Mapping[int, View]) -> Snapshot:
     """The next snapshot, with these views by id."""
     s = snapshot
     return replace(s, version=s.version + 1, views={**s.views, **changed})
+
+
+def with_sequences(snapshot: Snapshot, changed: Mapping[int, NumberSequence]) -> Snapshot:
+    """The next snapshot, with these sequences by id."""
+    s = snapshot
+    return replace(s, version=s.version + 1, sequences={**s.sequences, **changed})
 
 
 def require_not_system(namespace: str) -> None:

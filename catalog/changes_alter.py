@@ -96,17 +96,17 @@ def find_column(table: Table, name: str) -> Column | None:
     return next((column for column in table.columns if column.name == name), None)
 
 
-def add_column(table: Table, new: NewColumn, missing: Value) -> tuple[Table, tuple[str, ...]]:
-    """ADD COLUMN, and what is to be told. missing: what older rows hold. Raises 42701, 54011, 42P16."""
+def add_column(table: Table, new: NewColumn, missing: Value) -> Table:
+    """ADD COLUMN. missing: what older rows hold. Raises 42701, 54011, 42P16."""
     check_column_name(new.name, new.position)
     if any(column.name == new.name for column in table.columns):
         raise DuplicateColumnError(f'column "{new.name}" of relation "{table.name}" already exists')
     if len(table.columns) >= COLUMNS_MAX:
         raise TooManyColumnsError(f"tables can have at most {COLUMNS_MAX} columns")
     check_column_type(new)
-    column, notices = made_column(new, table.next_column)
+    column = made_column(new, table.next_column)
     columns = (*table.columns, replace(column, missing=missing))
-    return replace(table, columns=columns, next_column=table.next_column + 1), notices
+    return replace(table, columns=columns, next_column=table.next_column + 1)
 
 
 def drop_column(
@@ -126,6 +126,21 @@ def drop_column(
     columns = tuple(c for c in table.columns if c.id != column.id)
     left = tuple(index for index in table.indexes if index.id not in gone)
     return replace(table, columns=columns, constraints=constraints, indexes=left)
+
+
+def without_defaults(table: Table, before: Table, after: Snapshot) -> Table:
+    """The table without the defaults that a dropped sequence takes from it.
+
+    before: the table as it was; after: the catalogue without the sequence.
+    """
+    left = after.tables.get(before.id, before)
+    lost = {
+        column.id
+        for column, now in zip(before.columns, left.columns, strict=True)
+        if column.default and not now.default
+    }
+    columns = tuple(replace(c, default="") if c.id in lost else c for c in table.columns)
+    return replace(table, columns=columns)
 
 
 def rename_column(table: Table, name: str, new_name: str) -> Table:

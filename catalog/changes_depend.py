@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from catalog import codec
 from catalog.changes import CatalogChange, stored, with_views
-from catalog.model import NamedThen, Relation, Table, UserType, View
+from catalog.model import NamedThen, NumberSequence, Relation, Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
 
@@ -57,6 +57,12 @@ class Then:
     def find_type(self, schema: str, name: str, search_path: Sequence[str]) -> UserType | None:
         """See `Snapshot.find_type`: types keep their names."""
         return self.now.find_type(schema, name, search_path)
+
+    def find_sequence(
+        self, schema: str, name: str, search_path: Sequence[str]
+    ) -> NumberSequence | None:
+        """See `Snapshot.find_sequence`."""
+        return self.now.find_sequence(schema, name, search_path)
 
     def domain(self, oid: int) -> DomainDefinition:
         """See `Snapshot.domain`."""

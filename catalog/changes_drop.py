@@ -1,6 +1,7 @@
 """DROP as pure functions: what is named, what depends on it, and what is left.
 
-A namespace has its tables and views, a table or view the views that read it (`View.reads`). Without
+A namespace has its tables, views and sequences, a table or view the views that read it (`View.reads`), a
+table the sequences that its columns own, a sequence the defaults that take numbers from it. Without
 CASCADE nothing is dropped that something else depends on.
 """
 
@@ -9,15 +10,28 @@ from dataclasses import dataclass, replace
 
 from catalog import codec
 from catalog.changes import CatalogChange, require_not_system, stored, table_puts
+from catalog.changes_sequence import sequences_used
 from catalog.errors import (
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
     InvalidSchemaNameError,
     WrongObjectTypeError,
 )
-from catalog.model import Column, Constraint, Namespace, Relation, Table, UserType, View
+from catalog.model import (
+    Column,
+    Constraint,
+    Namespace,
+    NumberSequence,
+    Relation,
+    Table,
+    UserType,
+    View,
+)
+from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted, user_types_of
+from storage.ids import NO_TABLE, NO_USER, TabletId
+from storage.keys import numbers_key
 
 _REPORTED_MAX = 100
 """PostgreSQL's MAX_REPORTED_DEPS: so many dependent objects are named to the client."""
@@ -49,7 +63,27 @@ class Referring:
         return self.constraint.id
 
 
-Droppable = Namespace | Table | View | UserType | TypedColumn | Referring
+@dataclass(frozen=True, slots=True)
+class ColumnDefault:
+    """The default of a column, which goes without its table when the sequence goes that it uses."""
+
+    table: Table
+    column: int
+
+    @property
+    def id(self) -> int:
+        """The table's."""
+        return self.table.id
+
+    @property
+    def name(self) -> str:
+        """The column's."""
+        return next(c.name for c in self.table.columns if c.id == self.column)
+
+
+Droppable = (
+    Namespace | Table | View | UserType | TypedColumn | Referring | NumberSequence | ColumnDefault
+)
 
 
 def drop_namespaces(
@@ -114,38 +148,66 @@ def drop_types(
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
-def drop_readers(
+def drop_with_column(
     snapshot: Snapshot,
     table: Table,
-    column: str,
+    column: Column,
     views: Sequence[View],
     *,
     cascade: bool,
     search_path: Sequence[str] = (),
 ) -> CatalogChange:
-    """What DROP COLUMN drops of the views that use the column. Raises 2BP01 when not `cascade`."""
-    if not views:
+    """What DROP COLUMN drops: the sequences that go with the column, and the views that use it.
+
+    Raises 2BP01 when others depend on those and not `cascade`.
+    """
+    owned = [s for s in snapshot.sequences_of(table.id) if s.owned_by == (table.id, column.id)]
+    if not views and not owned:
         return CatalogChange(snapshot)
-    going = _with_dependents(snapshot, sorted(views, key=lambda view: -view.id))
-    what = f"column {column} of {described(table, snapshot, search_path)}"
-    if not cascade:
+    named: list[Droppable] = sorted([*views, *owned], key=lambda one: -one.id)
+    going = _with_dependents(snapshot, named)
+    with_it = {_address(ColumnDefault(table, column.id)), *[_address(one) for one in owned]}
+    others = [d for d in going if _address(d.object) not in with_it]
+    what = f"column {column.name} of {described(table, snapshot, search_path)}"
+    if others and not cascade:
         direct = {view.id for view in views}
         lines = [
             f"{described(d.object, snapshot, search_path)} depends on "
             f"{what if d.object.id in direct else described(d.on, snapshot, search_path)}"
-            for d in going
+            for d in others
         ]
         raise DependentObjectsStillExistError(
             f"cannot drop {what} because other objects depend on it",
             detail=_listed(lines),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
-    cascades = [f"drop cascades to {described(d.object, snapshot, search_path)}" for d in going]
+    cascades = [f"drop cascades to {described(d.object, snapshot, search_path)}" for d in others]
     change = _without(snapshot, [d.object for d in going])
-    if len(cascades) == 1:
+    if len(cascades) <= 1:
         return replace(change, notices=tuple(cascades))
     told = f"drop cascades to {len(cascades)} other objects"
     return replace(change, notices=(told,), detail=_listed(cascades))
+
+
+def drop_sequences(
+    snapshot: Snapshot,
+    sequences: Sequence[NumberSequence],
+    notices: Sequence[str] = (),
+    *,
+    cascade: bool = False,
+    search_path: Sequence[str] = (),
+) -> CatalogChange:
+    """DROP SEQUENCE of sequences that were found. Raises 2BP01, for an identity column's always."""
+    for sequence in sequences:
+        if sequence.internal and sequence.owned_by is not None:
+            column = ColumnDefault(snapshot.tables[sequence.owned_by[0]], sequence.owned_by[1])
+            of = f"column {column.name} of {described(column.table, snapshot, search_path)}"
+            raise DependentObjectsStillExistError(
+                f"cannot drop {described(sequence, snapshot, search_path)} because {of} requires it",
+                hint=f"You can drop {of} instead.",
+            )
+    named: dict[int, Droppable] = {sequence.id: sequence for sequence in sequences}
+    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
 def _of_kind(
@@ -172,7 +234,7 @@ def _drop(
     if not named:
         return CatalogChange(snapshot, notices=tuple(notices))
     going = _with_dependents(snapshot, list(named.values()))
-    others = [d for d in going if d.object.id not in named]
+    others = [d for d in going if d.object.id not in named and not _goes_silently(d.object, going)]
     if others and not cascade:
         raise _still_used(snapshot, list(named.values()), others, search_path)
     cascades = [f"drop cascades to {described(d.object, snapshot, search_path)}" for d in others]
@@ -194,35 +256,45 @@ class _Dependent:
     on: Droppable
 
 
+def _goes_silently(one: Droppable, going: Sequence[_Dependent]) -> bool:
+    """Whether it is part of a table that goes too."""
+    tables = {d.object.id for d in going if isinstance(d.object, Table)}
+    if isinstance(one, NumberSequence):
+        return one.owned_by is not None and one.owned_by[0] in tables
+    return isinstance(one, ColumnDefault) and one.table.id in tables
+
+
 def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_Dependent]:
     """Everything that goes, each once, in the order in which PostgreSQL reports it.
 
     Depth first, the newest dependents first, and then from the end (`findDependentObjects`).
     """
-    readers: dict[int, list[Droppable]] = {}
-    for view in snapshot.views.values():
-        for read in view.reads:
-            readers.setdefault(read, []).append(view)
-    for table in snapshot.tables.values():
-        for constraint in table.constraints:
-            refers = constraint.reference
-            if refers is not None and refers.table != table.id:
-                readers.setdefault(refers.table, []).append(Referring(table, constraint))
-        for column in table.columns:
-            for made in (*user_types_of(column.type), column.domain):
-                readers.setdefault(made, []).append(TypedColumn(table, column))
+    readers, defaults = _uses(snapshot)
     found: list[_Dependent] = []
-    seen: set[tuple[int, int]] = set()
+    seen: set[Address] = set()
 
     def visit(at: _Dependent) -> None:
         one = at.object
         if _address(one) in seen:
             return  # Also a view that was replaced by one that reads itself.
         seen.add(_address(one))
-        below = [] if isinstance(one, TypedColumn | Referring) else readers.get(one.id, [])
-        if isinstance(one, Namespace):
-            below = [*snapshot.relations_in(one.name), *snapshot.types_in(one.name)]
-        for other in sorted(below, key=lambda d: (-d.id, _address(d)[1])):
+        below: Sequence[Droppable] = ()
+        match one:
+            case Namespace():
+                below = [
+                    *snapshot.relations_in(one.name),
+                    *snapshot.types_in(one.name),
+                    *snapshot.sequences_in(one.name),
+                ]
+            case Table():
+                below = [*readers.get(one.id, ()), *snapshot.sequences_of(one.id)]
+            case View() | UserType():
+                below = readers.get(one.id, ())
+            case NumberSequence():
+                below = defaults.get(one.id, ())
+            case TypedColumn() | Referring() | ColumnDefault():
+                pass
+        for other in sorted(below, key=_newest_first):
             visit(_Dependent(other, one))
         found.append(at)
 
@@ -236,9 +308,45 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
     ]
 
 
-def _address(one: Droppable) -> tuple[int, int]:
-    """OID, and the number of a column: as pg_depend names objects."""
-    return one.id, one.column.id if isinstance(one, TypedColumn) else 0
+def _uses(
+    snapshot: Snapshot,
+) -> tuple[dict[int, list[Droppable]], dict[int, list[ColumnDefault]]]:
+    """What depends on each relation and type, and on each sequence, by ids."""
+    readers: dict[int, list[Droppable]] = {}
+    for view in snapshot.views.values():
+        for read in view.reads:
+            readers.setdefault(read, []).append(view)
+    defaults: dict[int, list[ColumnDefault]] = {}
+    for table in snapshot.tables.values():
+        for constraint in table.constraints:
+            refers = constraint.reference
+            if refers is not None and refers.table != table.id:
+                readers.setdefault(refers.table, []).append(Referring(table, constraint))
+        for column in table.columns:
+            for made in (*user_types_of(column.type), column.domain):
+                readers.setdefault(made, []).append(TypedColumn(table, column))
+            for sequence in sequences_used(column.default):
+                defaults.setdefault(sequence, []).append(ColumnDefault(table, column.id))
+    return readers, defaults
+
+
+Address = tuple[int, int, str]
+
+
+def _address(one: Droppable) -> Address:
+    """OID, the number of a column, and what it is: as pg_depend names objects."""
+    match one:
+        case TypedColumn(table, column):
+            return table.id, column.id, "column"
+        case ColumnDefault(table, number):
+            return table.id, number, "default"
+        case _:
+            return one.id, 0, ""
+
+
+def _newest_first(one: Droppable) -> tuple[int, int]:
+    number, column, _ = _address(one)
+    return -number, column
 
 
 def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) -> str:
@@ -254,9 +362,16 @@ def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) ->
     if isinstance(one, UserType):
         found = snapshot.find_type("", one.name, search_path) is one
         return f"type {'' if found else one.namespace + '.'}{quoted(one.name)}"
-    visible = snapshot.find("", one.name, search_path) is one
-    name = one.name if visible else f"{one.namespace}.{one.name}"
-    return f"{'table' if isinstance(one, Table) else 'view'} {name}"
+    if isinstance(one, ColumnDefault):
+        of = described(one.table, snapshot, search_path)
+        return f"default value for column {one.name} of {of}"
+    find = snapshot.find_sequence if isinstance(one, NumberSequence) else snapshot.find
+    visible = find("", one.name, search_path) is one
+    name = quote_identifier(one.name) if visible else qualified(one.namespace, one.name)
+    return f"{_WORDS[type(one)]} {name}"
+
+
+_WORDS: dict[type[Droppable], str] = {Table: "table", View: "view", NumberSequence: "sequence"}
 
 
 def _still_used(
@@ -298,33 +413,40 @@ def _listed(lines: Sequence[str]) -> str:
 def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
     namespaces = dict(snapshot.namespaces)
     tables, views, types = dict(snapshot.tables), dict(snapshot.views), dict(snapshot.types)
+    sequences = dict(snapshot.sequences)
     puts: list[tuple[bytes, bytes | None]] = []
     dropped: list[Table] = []
-    for one in sorted(going, key=lambda d: d.id):
-        if isinstance(one, TypedColumn):
-            raise FeatureNotSupportedError(
-                f"DROP ... CASCADE of column {one.column.name} of table {one.table.name} is not "
-                "supported yet",
-                hint="Drop the column, or change its type, first.",
-            )
-        if isinstance(one, Namespace):
-            del namespaces[one.name]
-            puts.append((codec.namespace_key(one.id), None))
-        elif isinstance(one, UserType):
-            del types[one.id]
-            puts.append((codec.type_key(one.id), None))
-        elif isinstance(one, Referring):
+    for one in sorted(going, key=_newest_first, reverse=True):
+        match one:
+            case Namespace():
+                del namespaces[one.name]
+                puts.append((codec.namespace_key(one.id), None))
+            case Table():
+                dropped.append(tables.pop(one.id))
+                puts += table_puts(one, None)
+                puts += [(codec.version_key(one.id, e.version), None) for e in one.history]
+            case View():
+                del views[one.id]
+                puts.append((codec.view_key(one.id), None))
+            case NumberSequence():
+                del sequences[one.id]
+                puts += ((codec.sequence_key(one.id), None), (_numbers_of_all(one), None))
+            case UserType():
+                del types[one.id]
+                puts.append((codec.type_key(one.id), None))
+            case TypedColumn():
+                raise FeatureNotSupportedError(
+                    f"DROP ... CASCADE of column {one.column.name} of table {one.table.name} is not "
+                    "supported yet",
+                    hint="Drop the column, or change its type, first.",
+                )
+            case Referring() | ColumnDefault():
+                pass  # Below: what it is a part of may go too.
+    for one in going:
+        if isinstance(one, Referring | ColumnDefault) and one.table.id in tables:
             there = tables[one.table.id]
-            left = tuple(c for c in there.constraints if c.id != one.id)
-            tables[there.id] = replace(there, constraints=left)
+            tables[there.id] = _without_part(there, one)
             puts += table_puts(there, tables[there.id])
-        elif isinstance(one, Table):
-            dropped.append(tables.pop(one.id))
-            puts += table_puts(one, None)
-            puts += [(codec.version_key(one.id, e.version), None) for e in one.history]
-        else:
-            del views[one.id]
-            puts.append((codec.view_key(one.id), None))
     changed = replace(
         snapshot,
         version=snapshot.version + 1,
@@ -332,5 +454,22 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
         tables=tables,
         views=views,
         types=types,
+        sequences=sequences,
     )
     return replace(stored(changed, puts), dropped=tuple(dropped))
+
+
+def _numbers_of_all(sequence: NumberSequence) -> bytes:
+    """Where one that counts once for all keeps its number; a user's own go with their table."""
+    table = NO_TABLE if sequence.owned_by is None else sequence.owned_by[0]
+    return numbers_key(TabletId(NO_USER, table), sequence.id)
+
+
+def _without_part(table: Table, part: Referring | ColumnDefault) -> Table:
+    if isinstance(part, Referring):
+        left = tuple(c for c in table.constraints if c.id != part.id)
+        return replace(table, constraints=left)
+    columns = tuple(
+        replace(c, default="", identity="") if c.id == part.column else c for c in table.columns
+    )
+    return replace(table, columns=columns)

@@ -1,7 +1,7 @@
 """CREATE TABLE as pure functions: columns, keys and constraints checked and named."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from catalog import codec
 from catalog.changes import (
@@ -10,6 +10,7 @@ from catalog.changes import (
     require_namespace,
     require_no_type,
 )
+from catalog.changes_sequence import SequenceOptions, for_column, next_value, with_new
 from catalog.errors import (
     DuplicateColumnError,
     DuplicateObjectError,
@@ -40,12 +41,15 @@ SYSTEM_COLUMNS = frozenset(
 """What no column may be called."""
 
 NEXT_ID_DEFAULT = "SNOWFLAKE_ID()"
-"""The default of serial, identity and hidden key columns."""
+"""The default of hidden key columns, and what the documentation recommends for keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewColumn:
-    """A column as it is to be; the fields are those of `catalog.model.Column`."""
+    """A column as it is to be; the fields are those of `catalog.model.Column`.
+
+    sequence: what is written of the sequence of an identity column.
+    """
 
     name: str
     type: PgType
@@ -56,6 +60,7 @@ class NewColumn:
     generated: str = ""
     position: int = 0
     domain: int = 0
+    sequence: SequenceOptions = field(default_factory=SequenceOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +106,44 @@ def create_table(
     if snapshot.is_taken(new.namespace, new.name):
         raise DuplicateTableError(f'relation "{new.name}" already exists')
     require_no_type(snapshot, new.namespace, new.name)
-    table, notices = build_table(new, ids, owner=owner, now_us=now_us, snapshot=snapshot)
-    change = put_relation(snapshot, table)
-    return replace(change, notices=notices, created=(table,))
+    table = build_table(new, ids, owner=owner, now_us=now_us, snapshot=snapshot)
+    written = {column.name: column.sequence for column in new.columns if column.identity}
+    return with_numbering(snapshot, ids, table, written)
+
+
+def with_numbering(
+    snapshot: Snapshot, ids: Ids, table: Table, numbered: Mapping[str, SequenceOptions]
+) -> CatalogChange:
+    """The change that stores a new table, columns numbered from sequences of their own.
+
+    numbered: what is written of the sequence of each such column, by its name. Raises 22023.
+    """
+    sequences = []
+    columns = []
+    step = CatalogChange(snapshot)
+    for column in table.columns:
+        if column.name in numbered:
+            made = for_column(step.snapshot, ids, table, column, numbered[column.name])
+            step = with_new(step.snapshot, [made])
+            sequences.append(made)
+            column = replace(column, default=next_value(made.id))  # noqa: PLW2901
+        columns.append(column)
+    table = replace(table, columns=tuple(columns))
+    change = put_relation(step.snapshot, table)
+    puts = [put for one in sequences for put in with_new(snapshot, [one]).puts[:-1]]
+    return replace(change, puts=(*puts, *change.puts), created=(table,))
 
 
 def build_table(
     new: NewTable, ids: Ids, *, owner: int, now_us: int, snapshot: Snapshot | None = None
-) -> tuple[Table, tuple[str, ...]]:
-    """The table with ids, names and layout, and what is to be told about it. Raises as above.
+) -> Table:
+    """The table with ids, names and layout. Raises as above.
 
     snapshot: where its indexes must have names of their own.
     """
     _check_columns(new)
     new = replace(new, constraints=_without_repeated_keys(new.constraints))
-    columns, notices = _widened([_column(c, at) for at, c in enumerate(new.columns, 1)])
+    columns = [made_column(c, at) for at, c in enumerate(new.columns, 1)]
     key = _primary_key(new, columns)
     hidden = key is None
     if key is None:
@@ -129,7 +157,7 @@ def build_table(
         columns = [replace(c, not_null=True) if c.id in primary else c for c in columns]
     table_id = ids.oids(1 + len(new.constraints))
     constraints = _constraints(new, columns, table_id + 1, snapshot)
-    table = Table(
+    return Table(
         id=table_id,
         namespace=new.namespace,
         name=new.name,
@@ -149,7 +177,6 @@ def build_table(
             if made.kind == "u"
         ),
     )
-    return table, notices
 
 
 # ------------------------------------------------------------------ columns
@@ -178,12 +205,6 @@ def check_column_type(column: NewColumn) -> None:
         )
 
 
-def made_column(new: NewColumn, column_id: int) -> tuple[Column, tuple[str, ...]]:
-    """A column as it is stored under that id, and what is to be told about it. Raises 42P16."""
-    (made,), notices = _widened([_column(new, column_id)])
-    return made, notices
-
-
 def _check_columns(new: NewTable) -> None:
     if len(new.columns) > COLUMNS_MAX:
         raise TooManyColumnsError(f"tables can have at most {COLUMNS_MAX} columns")
@@ -198,35 +219,23 @@ def _check_columns(new: NewTable) -> None:
         check_column_type(column)
 
 
-def _column(new: NewColumn, column_id: int) -> Column:
-    default = new.default
-    if new.identity:
-        if new.type not in (INT2, INT4, INT8):
-            raise InvalidTableDefinitionError(
-                "identity column type must be smallint, integer, or bigint", position=new.position
-            )
-        default = NEXT_ID_DEFAULT
+def made_column(new: NewColumn, column_id: int) -> Column:
+    """A column as it is stored under that id. Raises 42P16."""
+    if new.identity and new.type not in (INT2, INT4, INT8):
+        raise InvalidTableDefinitionError(
+            "identity column type must be smallint, integer, or bigint", position=new.position
+        )
     return Column(
         column_id,
         new.name,
         new.type,
         new.typmod,
         new.not_null or bool(new.identity),
-        default,
-        new.identity,
+        new.default,
+        "" if new.identity == "s" else new.identity,
         new.generated,
         domain=new.domain,
     )
-
-
-def _widened(columns: list[Column]) -> tuple[list[Column], tuple[str, ...]]:
-    """Serial and identity columns take 64-bit ids, so that they are bigint whatever was written."""
-    notices = tuple(
-        f'column "{c.name}" is bigint instead of {c.type.sql_name}: its values are SNOWFLAKE_ID()s'
-        for c in columns
-        if c.identity and c.type is not INT8
-    )
-    return [replace(c, type=INT8) if c.identity else c for c in columns], notices
 
 
 # ------------------------------------------------------------------ keys and constraints

@@ -1,6 +1,7 @@
 """Catalog entries as bytes: a format byte, then MessagePack. And the system keys they lie under.
 
 S | "namespace" | id      S | "table" | id      S | "view" | id      S | "table_version" | id | version
+S | "sequence" | id
 S | "type" | OID        (those that people make)
 S | "index" | id -> id of its table
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
@@ -21,6 +22,7 @@ from catalog.model import (
     IndexKey,
     NamedThen,
     Namespace,
+    NumberSequence,
     Role,
     Table,
     TableKind,
@@ -74,6 +76,11 @@ def view_key(view_id: int) -> bytes:
 def type_key(oid: int) -> bytes:
     """Where a type that somebody made lies."""
     return system_key("type", oid)
+
+
+def sequence_key(sequence_id: int) -> bytes:
+    """Where a sequence lies."""
+    return system_key("sequence", sequence_id)
 
 
 def user_key(user_id: int) -> bytes:
@@ -350,6 +357,35 @@ def _domain(oid: int, array_oid: int, namespace: str, name: str, fields: Any) ->
 
 
 _DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum, "d": _domain}
+
+
+def encode_sequence(sequence: NumberSequence) -> bytes:
+    """A sequence as bytes."""
+    s = sequence
+    return encode(
+        [
+            *(s.id, s.namespace, s.name, s.type.oid, s.start, s.increment, s.minimum, s.maximum),
+            *(s.cache, s.cycle, s.owner, s.created_at_us, s.owned_by, s.internal),
+            *(_grants(s.grants), s.comment),
+        ]
+    )
+
+
+def decode_sequence(data: bytes) -> NumberSequence:
+    """The inverse of `encode_sequence`."""
+    i = decode(data)
+    owned_by = None if i[12] is None else (i[12][0], i[12][1])
+    return NumberSequence(
+        i[0],
+        i[1],
+        i[2],
+        by_oid(i[3]),
+        *(i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11]),
+        owned_by=owned_by,
+        internal=i[13],
+        grants=_read_grants(i[14]),
+        comment=i[15],
+    )
 
 
 def encode_user(user: User) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from catalog.model import Namespace, Table, UserType, View
+from catalog.model import Namespace, NumberSequence, Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.typed import retyped, with_current_types
 
@@ -19,7 +19,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Namespaces by name, tables, views and types by id: as they are afterwards, None for what is gone.
+    """Namespaces by name, all else by id: as they are afterwards, None for what is gone.
 
     A table or view is not among them if nothing is changed but what the types of its columns are by now.
     """
@@ -28,9 +28,10 @@ class Difference:
     tables: Mapping[int, Table | None]
     views: Mapping[int, View | None]
     types: Mapping[int, UserType | None] = field(default_factory=dict)
+    sequences: Mapping[int, NumberSequence | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.namespaces or self.tables or self.views or self.types)
+        return any((self.namespaces, self.tables, self.views, self.types, self.sequences))
 
     def over(self, snapshot: Snapshot) -> Snapshot:
         """The catalogue that this makes of another one, the next version of it."""
@@ -41,6 +42,7 @@ class Difference:
             tables=_laid_over(snapshot.tables, self.tables),
             views=_laid_over(snapshot.views, self.views),
             types=_laid_over(snapshot.types, self.types),
+            sequences=_laid_over(snapshot.sequences, self.sequences),
         )
         return with_current_types(made) if made.types else made
 
@@ -51,6 +53,7 @@ class Difference:
             {**self.tables, **later.tables},
             {**self.views, **later.views},
             {**self.types, **later.types},
+            {**self.sequences, **later.sequences},
         )
 
 
@@ -61,6 +64,7 @@ def difference(before: Snapshot, after: Snapshot) -> Difference:
         _changed(before.tables, after.tables, lambda relation: retyped(relation, after)),
         _changed(before.views, after.views, lambda relation: retyped(relation, after)),
         _changed(before.types, after.types),
+        _changed(before.sequences, after.sequences),
     )
 
 

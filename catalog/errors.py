@@ -361,6 +361,12 @@ class InvalidArgumentForNthValueFunctionError(KalamError):
     sqlstate = "22016"
 
 
+class SequenceGeneratorLimitExceededError(KalamError):
+    """sequence_generator_limit_exceeded: the sequence has no further number."""
+
+    sqlstate = "2200H"
+
+
 class InvalidParameterValueError(KalamError):
     """invalid_parameter_value: an option or argument has a value that is not allowed."""
 

@@ -72,8 +72,8 @@ class Column:
     id: stable, from 1, never reused in the table. default, generated, check texts are SQL as the
     binder deparses it; they are bound again when the catalog is loaded. missing: see storage.layout.
     domain: OID of the domain that it was declared with, whose base is `type`, and 0 for none.
-    identity: "" | "a" (ALWAYS) | "d" (BY DEFAULT); a serial column is identity "s". stored: the id under
-    which storage has its values, 0 for its own; another one since they were rewritten (ALTER COLUMN TYPE).
+    identity: "" | "a" (ALWAYS) | "d" (BY DEFAULT); "s" of a hidden key. stored: the id under which storage
+    has its values, 0 for its own; another one since they were rewritten (ALTER COLUMN TYPE).
     """
 
     id: int
@@ -183,12 +183,14 @@ class TableOptions:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One privilege on a table or namespace: grantee is a user id, a `Role.value`, or "PUBLIC"."""
+    """One privilege on a table, sequence or namespace: grantee is a user id, a `Role.value`, or "PUBLIC".
+
+    privilege: SELECT | INSERT | UPDATE | DELETE; of a namespace CREATE | USAGE; of a type USAGE;
+    of a sequence USAGE | SELECT | UPDATE.
+    """
 
     grantee: int | str
-    privilege: (
-        str  # SELECT | INSERT | UPDATE | DELETE; of a namespace CREATE | USAGE; of a type USAGE
-    )
+    privilege: str
     grantor: int
 
 
@@ -285,6 +287,38 @@ class View:
     search_path: tuple[str, ...] = ()
     reads: tuple[int, ...] = ()
     names: tuple[NamedThen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSequence:
+    """CREATE SEQUENCE, or what a serial or identity column takes its numbers from.
+
+    owned_by: the table and the column (their ids) that it goes with; None: it stands alone. internal:
+    it is an identity column's. cycle: it begins again at the other end. Where a number stands is not
+    here (`kalam_pg.query.sequences`): that of a USER table counts for each user.
+    """
+
+    id: int
+    namespace: str
+    name: str
+    type: PgType
+    start: int
+    increment: int
+    minimum: int
+    maximum: int
+    cache: int
+    cycle: bool
+    owner: int
+    created_at_us: int = 0
+    owned_by: tuple[int, int] | None = None
+    internal: bool = False
+    grants: "tuple[Grant, ...]" = ()
+    comment: str = ""
+
+    @property
+    def qualified_name(self) -> str:
+        """`namespace.name`, unquoted."""
+        return f"{self.namespace}.{self.name}"
 
 
 Relation = Table | View

@@ -7,9 +7,18 @@ owner, the table's ACCESS_LEVEL) is looked up only below that role.
 from enum import Enum
 
 from catalog.errors import InsufficientPrivilegeError
-from catalog.model import Namespace, Role, Table, TableKind, User, UserType, View
+from catalog.model import (
+    Namespace,
+    NumberSequence,
+    Role,
+    Table,
+    TableKind,
+    User,
+    UserType,
+    View,
+)
 
-Object = Table | View | UserType | Namespace | User | None
+Object = Table | View | UserType | NumberSequence | Namespace | User | None
 
 
 class Action(Enum):
@@ -31,6 +40,8 @@ class Action(Enum):
     CREATE_TYPE = "create types"
     ALTER_TYPE = "alter types"
     DROP_TYPE = "drop types"
+    ALTER_SEQUENCE = "alter sequences"
+    DROP_SEQUENCE = "drop sequences"
     COMMENT = "comment on objects"
     GRANT = "grant privileges"
     CREATE_NAMESPACE = "create schema"
@@ -61,6 +72,8 @@ _FROM: dict[Action, int] = {
     Action.CREATE_TYPE: _SERVICE,
     Action.ALTER_TYPE: _DBA,
     Action.DROP_TYPE: _DBA,
+    Action.ALTER_SEQUENCE: _DBA,
+    Action.DROP_SEQUENCE: _DBA,
     Action.COMMENT: _DBA,
     Action.GRANT: _DBA,
     Action.CREATE_NAMESPACE: _DBA,
@@ -76,7 +89,15 @@ _FROM: dict[Action, int] = {
     Action.READ_ALL_USERS: _DBA,
 }
 _DATA = {Action.SELECT, Action.INSERT, Action.UPDATE, Action.DELETE, Action.TRUNCATE}
-_OWNED = {Action.DROP_VIEW, Action.COMMENT, Action.GRANT, Action.ALTER_TYPE, Action.DROP_TYPE}
+_OWNED = {
+    Action.DROP_VIEW,
+    Action.COMMENT,
+    Action.GRANT,
+    Action.ALTER_TYPE,
+    Action.DROP_TYPE,
+    Action.ALTER_SEQUENCE,
+    Action.DROP_SEQUENCE,
+}
 _IN_NAMESPACE = {Action.CREATE_USER_TABLE, Action.CREATE_VIEW, Action.CREATE_TYPE}
 
 
@@ -105,7 +126,7 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
         return not isinstance(target, Table) or table_allows(user, action, target)
     if rank >= _FROM[action]:
         return not isinstance(target, User) or rank >= target.role.rank
-    if action in _OWNED and isinstance(target, Table | View | UserType):
+    if action in _OWNED and isinstance(target, Table | View | UserType | NumberSequence):
         return target.owner == user.id
     if action in _IN_NAMESPACE and isinstance(target, Namespace):
         return _granted(user, "CREATE", target)
@@ -130,6 +151,20 @@ def table_allows(user: User, action: Action, table: Table) -> bool:
     return table.per_user or _may_data(user, action, table)
 
 
+def sequence_allows(
+    user: User, privileges: tuple[str, ...], sequence: NumberSequence, owner: Table | None
+) -> bool:
+    """Whether `user` has one of the privileges on a sequence; owner: the table that owns it.
+
+    A sequence that belongs to a table goes with it: who may add rows takes numbers.
+    """
+    if user.role.rank >= _DBA or sequence.owner == user.id:
+        return True
+    if owner is not None and table_allows(user, Action.INSERT, owner):
+        return True
+    return any(_granted(user, privilege, sequence) for privilege in privileges)
+
+
 def _may_data(user: User, action: Action, table: Table) -> bool:
     """The rows of a SHARED table or SHARED-scope stream."""
     rank = user.role.rank
@@ -146,7 +181,9 @@ def _may_data(user: User, action: Action, table: Table) -> bool:
     return by_level or _granted(user, privilege, table)
 
 
-def _granted(user: User, privilege: str, target: Table | Namespace | UserType) -> bool:
+def _granted(
+    user: User, privilege: str, target: Table | NumberSequence | Namespace | UserType
+) -> bool:
     names = (user.id, user.role.value, "PUBLIC")
     return any(g.privilege == privilege and g.grantee in names for g in target.grants)
 
@@ -162,6 +199,8 @@ def _refusal(action: Action, target: Object) -> InsufficientPrivilegeError:
             return InsufficientPrivilegeError(f"must be owner of view {target.name}")
         case UserType():
             return InsufficientPrivilegeError(f"must be owner of type {target.name}")
+        case NumberSequence():
+            return InsufficientPrivilegeError(f"must be owner of sequence {target.name}")
         case Namespace() if action in (Action.DROP_NAMESPACE, Action.ALTER_NAMESPACE):
             return InsufficientPrivilegeError(f"must be owner of schema {target.name}")
         case Namespace():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from catalog.indexes import entry_table
-from catalog.model import Constraint, Namespace, Relation, Table, UserType, View
+from catalog.model import Constraint, Namespace, NumberSequence, Relation, Table, UserType, View
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
@@ -21,7 +21,7 @@ class Snapshot:
     """What exists.
 
     version: grows with every change; equal versions of the committed catalog are equal catalogs.
-    Ids of namespaces, tables, views and constraints are OIDs, each given once (`catalog.ids`).
+    Ids of namespaces, tables, views, sequences and constraints are OIDs, each given once (`catalog.ids`).
     """
 
     version: int
@@ -29,6 +29,7 @@ class Snapshot:
     tables: Mapping[int, Table]
     views: Mapping[int, View]
     types: Mapping[int, UserType] = field(default_factory=dict)
+    sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
     _relations: dict[tuple[str, str], Relation] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -45,6 +46,9 @@ class Snapshot:
         default_factory=dict, init=False, repr=False, compare=False
     )
     _entries: dict[int, Table] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _sequences: dict[tuple[str, str], NumberSequence] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         relations, index_names = self._relations, self._index_names
@@ -67,9 +71,11 @@ class Snapshot:
             pg_type = self._pg_types[made.id] = made.pg_type
             if (array := array_of(pg_type)) is not None:
                 self._pg_types[array.oid] = array
+        for sequence in self.sequences.values():
+            self._sequences[sequence.namespace, sequence.name] = sequence
 
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
-        """The relation of that name; with schema "" the first one on the search path."""
+        """The table or view of that name; with schema "" the first one on the search path."""
         if schema:
             return self._relations.get((schema, name))
         for candidate in search_path:
@@ -100,6 +106,31 @@ class Snapshot:
         assert isinstance(definition, DomainDefinition)
         return definition
 
+    def find_sequence(
+        self, schema: str, name: str, search_path: Sequence[str]
+    ) -> NumberSequence | None:
+        """The sequence of that name; with schema "" the first one on the search path.
+
+        A table or view of that name that stands before it on the path hides it.
+        """
+        for candidate in (schema,) if schema else search_path:
+            found = self._sequences.get((candidate, name))
+            if found is not None:
+                return found
+            if (candidate, name) in self._relations:
+                return None
+        return None
+
+    def sequences_of(self, table_id: int) -> Iterable[NumberSequence]:
+        """The sequences that columns of a table own, in order of their ids."""
+        owned = (s for s in self.sequences.values() if s.owned_by and s.owned_by[0] == table_id)
+        return sorted(owned, key=lambda sequence: sequence.id)
+
+    def sequences_in(self, namespace: str) -> Iterable[NumberSequence]:
+        """Sequences of a namespace, in order of their ids."""
+        found = [s for (schema, _), s in self._sequences.items() if schema == namespace]
+        return sorted(found, key=lambda sequence: sequence.id)
+
     def table_by_id(self, table_id: int) -> Table | None:
         """The table with that id, which may be that of an index's entries."""
         return self.tables.get(table_id) or self._entries.get(table_id)
@@ -113,8 +144,9 @@ class Snapshot:
         return self._index_names.get((namespace, name))
 
     def is_taken(self, namespace: str, name: str) -> bool:
-        """Whether a relation or an index has that name."""
-        return (namespace, name) in self._relations or (namespace, name) in self._index_names
+        """Whether a relation, an index or a sequence has that name."""
+        known = (self._relations, self._index_names, self._sequences)
+        return any((namespace, name) in names for names in known)
 
     def namespace(self, name: str) -> Namespace | None:
         """The namespace of that name (not the system ones, which are virtual)."""

@@ -9,7 +9,7 @@ from catalog import codec
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.ids import FIRST_OID
-from catalog.model import Namespace, Role, Table, User, UserType, View
+from catalog.model import Namespace, NumberSequence, Role, Table, User, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.typed import found_in
 from storage.keys import system_key
@@ -61,9 +61,13 @@ class Store:
         for _, data in scan(system_key("view")):
             view = codec.decode_view(data, find)
             views[view.id] = view
+        sequences: dict[int, NumberSequence] = {}
+        for _, data in scan(system_key("sequence")):
+            sequence = codec.decode_sequence(data)
+            sequences[sequence.id] = sequence
         data_or_none = self._engine.system_get(codec.CATALOG_KEY)
         (version,) = (0,) if data_or_none is None else codec.decode(data_or_none)
-        return Snapshot(version, namespaces, tables, views, types)
+        return Snapshot(version, namespaces, tables, views, types, sequences)
 
     def first_oid(self) -> int:
         """The first OID that was never given; the engine was just opened. Raises XX001 for bad bytes."""

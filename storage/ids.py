@@ -5,6 +5,9 @@ from typing import NamedTuple
 NO_USER = 0
 """Owner of a SHARED table's one tablet. User ids begin at 1."""
 
+NO_TABLE = 0
+"""What stands for a table where there is none: sequences on their own count there."""
+
 
 class TabletId(NamedTuple):
     """One user's slice of one table: the unit of isolation, flush, erasure and subscription.

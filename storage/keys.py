@@ -13,8 +13,9 @@ values equal. A column is PRESENT and its value, or NULL alone, which sorts last
 The store's keys begin with a format number and the letter of their part. The user comes next, so
 that all that one person has is one range of each part:
 
-    L | user | table | seq | n   log         K | user | table | key   index
-    M | user | table | name      meta        S | parts                system
+    L | user | table | seq | n   log         K | user | table | key        index
+    M | user | table | name      meta        Q | user | table | sequence   where numbers stand
+    S | parts                    system
 """
 
 from collections.abc import Callable, Sequence
@@ -132,7 +133,8 @@ def _encoder(kinds: tuple[str, ...]) -> Callable[[Sequence[Value]], bytes]:
 FORMAT = 1
 """First byte of every key in the store, and of every index entry."""
 
-_LOG, _INDEX, _META, _SYSTEM = b"L", b"K", b"M", b"S"
+_LOG, _INDEX, _META, _NUMBERS, _SYSTEM = b"L", b"K", b"M", b"Q", b"S"
+_OF_TABLET = (_LOG, _INDEX, _META, _NUMBERS)
 _TABLET = Struct(">BcQI")
 _ENTRY = Struct(">BcQIQI")
 _POSITION = Struct(">BQIB")
@@ -227,16 +229,26 @@ def meta_key(tablet: TabletId, name: str = "") -> bytes:
     return _pack_tablet(FORMAT, _META, tablet[0], tablet[1]) + name.encode()
 
 
+def numbers_key(tablet: TabletId, sequence: int) -> bytes:
+    """Key of how far a sequence has counted in a tablet; table 0 is that of sequences on their own."""
+    return _pack_tablet(FORMAT, _NUMBERS, tablet[0], tablet[1]) + sequence.to_bytes(4)
+
+
+def numbers_range() -> tuple[bytes, bytes]:
+    """[start, stop) of where all sequences stand."""
+    return _prefix_range(bytes((FORMAT,)) + _NUMBERS)
+
+
 def tablet_ranges(tablet: TabletId) -> list[tuple[bytes, bytes]]:
     """[start, stop) of all that the store holds of one tablet."""
     tail = tablet.user.to_bytes(8) + tablet.table.to_bytes(4)
-    return [_prefix_range(bytes((FORMAT,)) + part + tail) for part in (_LOG, _INDEX, _META)]
+    return [_prefix_range(bytes((FORMAT,)) + part + tail) for part in _OF_TABLET]
 
 
 def user_ranges(user: int) -> list[tuple[bytes, bytes]]:
     """[start, stop) of all that the store holds of one user's tablets."""
     tail = user.to_bytes(8)
-    return [_prefix_range(bytes((FORMAT,)) + part + tail) for part in (_LOG, _INDEX, _META)]
+    return [_prefix_range(bytes((FORMAT,)) + part + tail) for part in _OF_TABLET]
 
 
 def system_key(*parts: str | int | bytes) -> bytes:

@@ -4,20 +4,26 @@
 
 from collections.abc import Iterator, Mapping
 
+from catalog.changes_sequence import sequences_used
 from catalog.indexes import indexes_of
-from catalog.model import Constraint, Index, Table, View
+from catalog.model import Column, Constraint, Index, Table, View
 from catalog.names import key_name
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
 from catalog.pg_catalog.user_types import domain_constraints
 from catalog.pg_catalog.visible import Visible, columns, constraints
+from catalog.types.registry import BOOL, INT8
 from catalog.types.table import PgType
 from storage.layout import Value
 
 Values = Mapping[str, Value]
 
 _DEFAULT_COLLATION = 100
+_CLASS, _ATTRDEF = 1259, 2604
+"""OIDs of pg_class and pg_attrdef."""
+
+_SEQUENCE_COLUMNS = (("last_value", INT8), ("log_cnt", INT8), ("is_called", BOOL))
 
 
 def pg_namespace(visible: Visible) -> Iterator[Values]:
@@ -54,6 +60,20 @@ def pg_class(visible: Visible) -> Iterator[Values]:
                 "relreplident": "n",
                 "relispopulated": True,
             }
+    for sequence in visible.sequences.values():
+        yield {
+            "oid": sequence.id,
+            "relname": sequence.name,
+            "relnamespace": visible.namespace_oids.get(sequence.namespace, 0),
+            "relowner": visible.owner_oid(sequence.owner),
+            "relpages": 1,
+            "reltuples": 1.0,
+            "relkind": "S",
+            "relpersistence": "p",
+            "relnatts": 3,
+            "relreplident": "n",
+            "relispopulated": True,
+        }
     for view in visible.views:
         yield _class_row(visible, view, "v") | {"relhasrules": True}
     for relation in visible.virtual_relations:
@@ -98,8 +118,15 @@ def pg_attribute(visible: Visible) -> Iterator[Values]:
         yield from _relation_attributes(relation)
     for oid, (table, index, _) in visible.indexes_by_oid.items():
         yield from _index_attributes(oid, table, index)
+    for sequence in visible.sequences:
+        yield from _sequence_attributes(sequence)
     for system in visible.virtual_relations:
         yield from _virtual_attributes(system)
+
+
+def _sequence_attributes(oid: int) -> Iterator[Values]:
+    for number, (name, of) in enumerate(_SEQUENCE_COLUMNS, 1):
+        yield _attribute(oid, number, name, of) | {"attnotnull": True}
 
 
 def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
@@ -108,6 +135,8 @@ def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
         yield from _relation_attributes(relation)
     if found := visible.indexes_by_oid.get(oid):
         yield from _index_attributes(oid, *found[:2])
+    if oid in visible.sequences:
+        yield from _sequence_attributes(oid)
     for system in visible.virtual_relations:
         if system.oid == oid:
             yield from _virtual_attributes(system)
@@ -119,10 +148,17 @@ def _relation_attributes(relation: Table | View) -> Iterator[Values]:
             **({"atttypid": column.domain} if column.domain else {}),
             "atttypmod": -1 if column.domain else column.typmod,
             "attnotnull": column.not_null,
-            "atthasdef": bool(column.default or column.generated),
+            "atthasdef": _has_default(column),
             "attidentity": column.identity if column.identity in {"a", "d"} else "",
             "attgenerated": "s" if column.generated else "",
         }
+
+
+def _has_default(column: Column) -> bool:
+    """Whether pg_attrdef has a row of it: what numbers an identity column is no default to be seen."""
+    if column.identity in {"a", "d"}:
+        return False
+    return bool(column.default or column.generated)
 
 
 def _index_attributes(oid: int, table: Table, index: Index) -> Iterator[Values]:
@@ -177,7 +213,8 @@ def _collation(of: PgType) -> int:
 def pg_attrdef(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         for column in columns(table):
-            if text := column.default or column.generated:
+            if _has_default(column):
+                text = column.default or column.generated
                 yield {
                     "oid": oids.default_oid(table.id, column.id),
                     "adrelid": oids.table_oid(table.id),
@@ -271,6 +308,9 @@ def pg_description(visible: Visible) -> Iterator[Values]:
     for made in visible.types:
         if made.comment:
             yield _description(made.id, 1247, 0, made.comment)
+    for sequence in visible.sequences.values():
+        if sequence.comment:
+            yield _description(sequence.id, 1259, 0, sequence.comment)
     for relation in visible.relations:
         oid = oids.table_oid(relation.id)
         if relation.comment:
@@ -282,6 +322,48 @@ def pg_description(visible: Visible) -> Iterator[Values]:
 
 def _description(oid: int, catalog: int, number: int, text: str) -> Values:
     return {"objoid": oid, "classoid": catalog, "objsubid": number, "description": text}
+
+
+def pg_sequence(visible: Visible) -> Iterator[Values]:
+    for s in visible.sequences.values():
+        yield {
+            "seqrelid": s.id,
+            "seqtypid": s.type.oid,
+            "seqstart": s.start,
+            "seqincrement": s.increment,
+            "seqmax": s.maximum,
+            "seqmin": s.minimum,
+            "seqcache": s.cache,
+            "seqcycle": s.cycle,
+        }
+
+
+def pg_depend(visible: Visible) -> Iterator[Values]:
+    """What hangs on columns: sequences that they own, and defaults that name sequences."""
+    for s in visible.sequences.values():
+        if s.owned_by is not None:
+            kind = "i" if s.internal else "a"
+            yield _depends(_CLASS, s.id, _CLASS, oids.table_oid(s.owned_by[0]), kind, s.owned_by[1])
+    for table in visible.tables:
+        for column in columns(table):
+            if not _has_default(column):
+                continue
+            default = oids.default_oid(table.id, column.id)
+            yield _depends(_ATTRDEF, default, _CLASS, oids.table_oid(table.id), "a", column.id)
+            for used in sequences_used(column.default):
+                yield _depends(_ATTRDEF, default, _CLASS, used, "n")
+
+
+def _depends(catalog: int, oid: int, on: int, on_oid: int, kind: str, column: int = 0) -> Values:
+    return {
+        "classid": catalog,
+        "objid": oid,
+        "objsubid": 0,
+        "refclassid": on,
+        "refobjid": on_oid,
+        "refobjsubid": column,
+        "deptype": kind,
+    }
 
 
 def pg_tables(visible: Visible) -> Iterator[Values]:

@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from catalog.changes_sequence import sequences_used
 from catalog.model import Column, ForeignKey, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
@@ -96,7 +97,7 @@ def _column_of(
         "table_name": table,
         "column_name": column.name,
         "ordinal_position": number,
-        "column_default": column.default or None,
+        "column_default": _default(visible, column),
         "is_nullable": "NO" if column.not_null else "YES",
         "data_type": _data_type(base),
         **_size(column),
@@ -108,6 +109,7 @@ def _column_of(
         "is_identity": "YES" if column.identity in {"a", "d"} else "NO",
         "identity_generation": {"a": "ALWAYS", "d": "BY DEFAULT"}.get(column.identity),
         "identity_cycle": "NO",
+        **_sequence_of(visible, column),
         "is_generated": "ALWAYS" if column.generated else "NEVER",
         "generation_expression": column.generated or None,
         "is_updatable": "NO",
@@ -140,6 +142,49 @@ def _udt(of: PgType) -> dict[str, Value]:
         "udt_schema": element.definition.namespace,
         "udt_name": name if element is of else f"_{name}",
     }
+
+
+def _default(visible: Visible, column: Column) -> str | None:
+    if not column.default or column.identity in {"a", "d"}:
+        return None
+    return visible.default(column.default)
+
+
+def _sequence_of(visible: Visible, column: Column) -> dict[str, Value]:
+    """What numbers an identity column."""
+    if column.identity not in {"a", "d"}:
+        return {}
+    for used in sequences_used(column.default):
+        s = visible.sequences.get(used)
+        if s is not None:
+            return {
+                "identity_start": str(s.start),
+                "identity_increment": str(s.increment),
+                "identity_maximum": str(s.maximum),
+                "identity_minimum": str(s.minimum),
+                "identity_cycle": "YES" if s.cycle else "NO",
+            }
+    return {}
+
+
+def sequences(visible: Visible) -> Iterator[Values]:
+    for s in visible.sequences.values():
+        if s.internal:
+            continue
+        yield {
+            "sequence_catalog": visible.database,
+            "sequence_schema": s.namespace,
+            "sequence_name": s.name,
+            "data_type": s.type.sql_name,
+            "numeric_precision": _NUMBER_BITS[s.type],
+            "numeric_precision_radix": 2,
+            "numeric_scale": 0,
+            "start_value": str(s.start),
+            "minimum_value": str(s.minimum),
+            "maximum_value": str(s.maximum),
+            "increment": str(s.increment),
+            "cycle_option": "YES" if s.cycle else "NO",
+        }
 
 
 def _size(column: Column) -> dict[str, Value]:

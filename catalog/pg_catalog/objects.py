@@ -7,6 +7,7 @@ what the catalogue functions call, by function name, for `EvalContext.services`.
 from collections.abc import Callable, Mapping
 from functools import cached_property
 
+from catalog.errors import UndefinedColumnError, UndefinedTableError
 from catalog.model import Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.text import (
@@ -113,6 +114,7 @@ class CatalogObjects:
         visible = self._visible
         found = {r.oid: (r.schema, r.name) for r in visible.virtual_relations}
         found |= {o: (r.namespace, r.name) for o, r in visible.relations_by_oid.items()}
+        found |= {s.id: (s.namespace, s.name) for s in visible.sequences.values()}
         found |= {
             o: (table.namespace, index.name)
             for o, (table, index, _) in visible.indexes_by_oid.items()
@@ -157,7 +159,8 @@ class CatalogObjects:
             "pg_get_constraintdef": self._constraint,
             "pg_get_indexdef": self._index,
             "pg_get_viewdef": self._view,
-            "pg_get_expr": lambda text, _oid, _pretty=False: text,
+            "pg_get_expr": lambda text, _oid, _pretty=False: self._visible.default(text),
+            "pg_get_serial_sequence": self._serial_sequence,
             "obj_description": self._description,
             "col_description": self._column_description,
             "shobj_description": lambda _oid, _catalog: None,
@@ -200,9 +203,27 @@ class CatalogObjects:
         found = self._visible.relations_by_oid.get(oid) if oid is not None else None
         return view_definition(found) if isinstance(found, View) else None
 
+    def _serial_sequence(self, table: str, column: str) -> str | None:
+        """The sequence that a column owns. Raises 42P01, 42703."""
+        oid = self.object_oid("regclass", table)
+        found = self._visible.relations_by_oid.get(oid) if oid is not None else None
+        if found is None:
+            raise UndefinedTableError(f'relation "{table}" does not exist')
+        for each in found.columns:
+            if each.name == column:
+                break
+        else:
+            raise UndefinedColumnError(
+                f'column "{column}" of relation "{found.name}" does not exist'
+            )
+        for sequence in self._visible.sequences.values():
+            if sequence.owned_by == (found.id, each.id):
+                return qualified(sequence.namespace, sequence.name)
+        return None
+
     def _description(self, oid: int, catalog: str = _CLASS) -> str | None:
         if catalog == _CLASS:
-            found: Table | View | None = self._visible.relations_by_oid.get(oid)
+            found = self._visible.relations_by_oid.get(oid) or self._visible.sequences.get(oid)
             return (found.comment or None) if found else None
         if catalog == "pg_type":
             made, _ = self._visible.types_by_oid.get(oid, (None, None))

@@ -1,10 +1,11 @@
 """Catalogue objects as SQL text, as pg_get_constraintdef and its neighbours print them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from catalog.changes_sequence import NEXT_VALUE
 from catalog.indexes import index_of
-from catalog.model import Constraint, ForeignKey, Index, IndexKey, Table, View
+from catalog.model import Constraint, ForeignKey, Index, IndexKey, NumberSequence, Table, View
 
 _CALL = re.compile(r"[a-z_][a-z0-9_]*\([^()]*\)\Z")
 """An expression that an index has without parentheses around it: a call of a function."""
@@ -36,6 +37,26 @@ def quote_identifier(name: str) -> str:
         return name
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
+
+
+def default_definition(
+    default: str, sequences: Mapping[int, NumberSequence], search_path: Collection[str]
+) -> str:
+    """A default as PostgreSQL shows it: with the names of the sequences that it takes numbers from."""
+    if "nextval" not in default:
+        return default
+
+    def name(found: re.Match[str]) -> str:
+        sequence = sequences.get(int(found[1]))
+        if sequence is None:
+            return found[0]
+        visible = sequence.namespace in search_path
+        written = quote_identifier(sequence.name)
+        if not visible:
+            written = f"{quote_identifier(sequence.namespace)}.{written}"
+        return "nextval('" + written.replace("'", "''") + "'::regclass)"
+
+    return NEXT_VALUE.sub(name, default)
 
 
 def qualified(schema: str, name: str) -> str:

@@ -1,7 +1,7 @@
 """What one role may see of the catalogue: every row of pg_catalog is made from this and nothing else."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from catalog.indexes import indexes_of
@@ -10,6 +10,7 @@ from catalog.model import (
     Constraint,
     Index,
     Namespace,
+    NumberSequence,
     Role,
     Table,
     User,
@@ -18,6 +19,7 @@ from catalog.model import (
 )
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
+from catalog.pg_catalog.text import default_definition
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
 
@@ -51,6 +53,11 @@ class Visible:
     version: int = 0
     system_relations: tuple[CatalogRelation, ...] = ()
     types: tuple[UserType, ...] = ()
+    sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
+
+    def default(self, text: str) -> str:
+        """A kept default, or any other expression, as this role is shown it."""
+        return default_definition(text, self.sequences, self.search_path)
 
     @cached_property
     def all_namespaces(self) -> tuple[Namespace, ...]:

@@ -33,10 +33,10 @@ What a type is called, what its values are in the log (*stored*), and which Arro
 scans and in Parquet segments. Text and binary formats are PostgreSQL's. This page is generated from
 `catalog/types/registry.py`.
 
-`serial`, `bigserial` and `auto_increment` are not types but columns of type `bigint` whose default is
-`SNOWFLAKE_ID()`. `varchar(n)`, `char(n)`, `numeric(p, s)`, `time(p)`, `timestamp(p)`, `interval(p)` and
-`vector(n)` take modifiers as in PostgreSQL (`vector` as in pgvector). `int` is `integer`, and KalamDB's
-`tinyint` is `smallint`.
+`serial`, `bigserial` and `smallserial` are not types but columns of an integer type that are numbered from
+a sequence of their own. `varchar(n)`, `char(n)`, `numeric(p, s)`, `time(p)`, `timestamp(p)`,
+`interval(p)` and `vector(n)` take modifiers as in PostgreSQL (`vector` as in pgvector). `int` is
+`integer`, and KalamDB's `tinyint` is `smallint`.
 """
 
 

@@ -241,7 +241,7 @@ OVERLOADS: tuple[Overload, ...] = (
     *_always("pg_get_triggerdef", TEXT, None, (OID,), (OID, BOOL)),
     *_always("pg_get_functiondef", TEXT, None, (OID,)),
     *_always("pg_get_partkeydef", TEXT, None, (OID,)),
-    *_always("pg_get_serial_sequence", TEXT, None, (TEXT, TEXT)),
+    *_looked_up("pg_get_serial_sequence", TEXT, (TEXT, TEXT)),
     *_always("pg_get_ruledef", TEXT, None, (OID,), (OID, BOOL)),
     *_always("pg_tablespace_location", TEXT, "", (OID,)),
     *_always("pg_my_temp_schema", OID, 0, ()),

@@ -24,7 +24,7 @@ from storage.cold.directories import tablets_in
 from storage.cold.trim import ToTrim, TrimResult, Untrimmed, trim_together, untrimmed
 from storage.engine import Engine, WriteSet
 from storage.errors import KalamError
-from storage.ids import TabletId
+from storage.ids import NO_TABLE, TabletId
 from storage.keys import tablet_ranges
 from storage.log.clock import seq_at
 from storage.log.recovery import intent_key
@@ -247,7 +247,9 @@ async def find_orphans(database: Database) -> list[TabletId]:
 
     def look(found: Sequence[TabletId]) -> int:
         catalog = database.catalog
-        candidates.update(t for t in found if catalog.table_by_id(t.table) is None)
+        candidates.update(
+            t for t in found if t.table != NO_TABLE and catalog.table_by_id(t.table) is None
+        )
         return 0
 
     errors: list[KalamError] = []

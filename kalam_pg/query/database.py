@@ -5,7 +5,7 @@ from typing import Any
 from weakref import WeakSet
 
 from catalog.ids import Ids
-from catalog.model import Table, TableKind, User
+from catalog.model import NumberSequence, Table, TableKind, User
 from catalog.snapshot import Snapshot
 from catalog.store import Store
 from kalam_pg.engines.request import Engine as QueryEngine
@@ -18,13 +18,14 @@ from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.log_feed import LogFeed, SyncSoon
 from kalam_pg.query.row_store import Spills
+from kalam_pg.query.sequences import Counters
 from kalam_pg.query.shared_reads import SharedReads
 from kalam_pg.query.stream_feed import StreamFeed
 from kalam_pg.query.tail_loads import TailLoads
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group, WriteSet
-from storage.ids import NO_USER, TabletId
+from storage.ids import NO_TABLE, NO_USER, TabletId
 from storage.schema import Schema
 from storage.stream import StreamLimits, StreamTablet
 from storage.tablet import Tablet
@@ -56,6 +57,7 @@ class Database:
         self.committer.after_publish.append(self._tell_subscribers)
         self.catalog: Snapshot = store.load()
         self._learn_layouts()
+        self.counters = Counters(engine.system_get)
         self.ids = Ids(store.first_oid(), engine.next_snowflake)
         self.now_us = engine.clock.now_us
         self.catalogue: Catalogue | None = None
@@ -118,7 +120,7 @@ class Database:
         disk = self.store.load()
         found = [
             f"{name}: in memory {ours!r}, on disk {theirs!r}"
-            for name in ("version", "namespaces", "tables", "views")
+            for name in ("version", "namespaces", "tables", "views", "sequences")
             if (ours := getattr(self.catalog, name)) != (theirs := getattr(disk, name))
         ]
         found += self.store.stale_users()
@@ -139,6 +141,13 @@ class Database:
         """
         tablet_id = TabletId(user.id if table.per_user else NO_USER, table.id)
         return self.tablet_of_anyone(table, tablet_id)
+
+    def counted_at(self, sequence: NumberSequence, snapshot: Snapshot, user: User) -> TabletId:
+        """The tablet that a sequence counts for when `user` asks: its table's, or none's."""
+        if sequence.owned_by is None:
+            return TabletId(NO_USER, NO_TABLE)
+        table = snapshot.tables[sequence.owned_by[0]]
+        return TabletId(user.id if table.per_user else NO_USER, table.id)
 
     def tablet_of_anyone(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
         """A tablet whoever it belongs to: for jobs, never for a user's statement.

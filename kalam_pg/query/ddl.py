@@ -4,13 +4,29 @@ Planning checks the privileges, resolves names and types and has the expressions
 publishing the change is the transaction's.
 """
 
-from kalam_pg.query import ddl_alter, ddl_derived, ddl_indexes, ddl_objects, ddl_types, ddl_users
+from kalam_pg.query import (
+    ddl_alter,
+    ddl_derived,
+    ddl_indexes,
+    ddl_objects,
+    ddl_sequences,
+    ddl_types,
+    ddl_users,
+)
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
 from kalam_pg.sql.statements import Statement
 
 __all__ = ["DdlContext", "DdlPlan", "plan_ddl"]
 
-_REGISTERED = (ddl_alter, ddl_derived, ddl_indexes, ddl_objects, ddl_types, ddl_users)
+_REGISTERED = (
+    ddl_alter,
+    ddl_derived,
+    ddl_indexes,
+    ddl_objects,
+    ddl_sequences,
+    ddl_types,
+    ddl_users,
+)
 """The modules whose functions `plan` chooses from."""
 
 

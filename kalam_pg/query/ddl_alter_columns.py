@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from catalog import changes_alter, changes_drop
+from catalog import changes_alter, changes_drop, changes_sequence
 from catalog.changes_alter import column_named
+from catalog.changes_sequence import SequenceOptions
 from catalog.errors import (
     CannotCoerceError,
     DatatypeMismatchError,
@@ -18,6 +19,7 @@ from catalog.types.registry import BOOL, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.ddl_alter_constraints import add_check, no_keys, no_primary_key
 from kalam_pg.query.ddl_objects import new_column
+from kalam_pg.query.ddl_sequences import kept_default
 from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_alter as sa
@@ -37,9 +39,13 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
         raise no_primary_key(work.now)
     if action.constraints:
         raise no_keys("ADD UNIQUE")
+    if definition.identity:
+        raise FeatureNotSupportedError(
+            "ADD COLUMN of a serial or identity column is not supported yet",
+            hint="Add an integer column, fill it from a sequence, and SET DEFAULT nextval('…').",
+        )
     new = replace(new_column(definition, context), position=0)
-    table, notices = changes_alter.add_column(work.now, new, None)
-    work.notices += notices
+    table = changes_alter.add_column(work.now, new, None)
     column = table.columns[-1]
     if column.domain:
         # Written in every row, which checks what the domain asks of it.
@@ -82,8 +88,8 @@ def _(action: sa.DropColumn, work: TableWork) -> None:
             detail=f"{referrer} depends on {what}",
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
-    gone = changes_drop.drop_readers(
-        *(work.dropped.snapshot, work.before, column.name, work.readers(column)),
+    gone = changes_drop.drop_with_column(
+        *(work.dropped.snapshot, work.before, column, work.readers(column)),
         cascade=action.cascade,
         search_path=work.context.search_path,
     )
@@ -93,6 +99,7 @@ def _(action: sa.DropColumn, work: TableWork) -> None:
     work.now = changes_alter.drop_column(
         work.now, column, work.checks_of(column.name), work.indexes_of(column)
     )
+    work.now = changes_alter.without_defaults(work.now, work.before, gone.snapshot)
     work.done.append(f"DROP COLUMN {quote_identifier(column.name)}")
 
 
@@ -121,9 +128,10 @@ def _renamed(index: Index, old: str, new: str) -> Index:
 @act.register
 def _(action: sa.SetDefault, work: TableWork) -> None:
     column = column_named(work.now, action.column)
-    if action.default:
-        work.context.check_expression(action.default, None, column.type)
-    work.now = changes_alter.set_default(work.now, column, action.default)
+    default = kept_default(action.default, work.context)
+    if default:
+        work.context.check_expression(default, None, column.type)
+    work.now = changes_alter.set_default(work.now, column, default)
     verb = "SET" if action.default else "DROP"
     work.done.append(f"ALTER COLUMN {quote_identifier(column.name)} {verb} DEFAULT")
 
@@ -182,6 +190,10 @@ def _(action: sa.SetType, work: TableWork) -> None:
             work.demand_value(made)
         for check in work.checks_of(column.name):
             work.demand_check(check)
+    if column.identity:
+        work.change_sequences(
+            lambda s: changes_sequence.altered(s, SequenceOptions(type=kind)), column
+        )
     work.retyped.add(column.id)
     for check in work.checks_of(column.name):
         work.context.check_expression(check.check, table, BOOL)

@@ -120,7 +120,9 @@ _SAMPLE = {"FLUSH_POLICY": "rows:1", "ACCESS_LEVEL": "PUBLIC"}
 @act.register
 def _(action: sa.OwnerTo, work: TableWork) -> None:
     require(work.context.user, Action.GRANT, work.before)
-    work.now = replace(work.now, owner=grantee(work.context, action.role))
+    owner = grantee(work.context, action.role)
+    work.now = replace(work.now, owner=owner)
+    work.change_sequences(lambda sequence: replace(sequence, owner=owner))
 
 
 def no_primary_key(table: Table) -> KalamError:

@@ -25,7 +25,7 @@ def _(statement: CreateTableAs, context: DdlContext) -> DdlPlan:
     action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
     require(context.user, action, namespace)
     name = statement.name.name
-    if statement.if_not_exists and context.snapshot.find(namespace.name, name, ()) is not None:
+    if statement.if_not_exists and context.snapshot.is_taken(namespace.name, name):
         notice = f'relation "{name}" already exists, skipping'
         return DdlPlan(CatalogChange(context.snapshot, notices=(notice,)), "CREATE TABLE AS")
     new = NewTable(namespace.name, name, kind, _columns(statement, context), (), options)

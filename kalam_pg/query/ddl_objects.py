@@ -14,7 +14,16 @@ from catalog.errors import (
     SqlSyntaxError,
     WrongObjectTypeError,
 )
-from catalog.model import Column, Namespace, Relation, Table, TableKind, UserType, View
+from catalog.model import (
+    Column,
+    Namespace,
+    NumberSequence,
+    Relation,
+    Table,
+    TableKind,
+    UserType,
+    View,
+)
 from catalog.options import parse_options
 from catalog.privileges import Action, check_usage, require
 from catalog.types.definitions import user_types_of
@@ -31,6 +40,7 @@ from kalam_pg.query.ddl_context import (
 )
 from kalam_pg.query.ddl_derived import copied, copied_indexes
 from kalam_pg.query.ddl_references import with_references
+from kalam_pg.query.ddl_sequences import find_sequence, kept_default
 from kalam_pg.query.ddl_types import find_type
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
@@ -38,7 +48,12 @@ from kalam_pg.sql.parse import column_names
 from kalam_pg.sql.tree import OutputColumn
 
 _TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_PRIVILEGES = {"table": _TABLE_PRIVILEGES, "namespace": ("CREATE", "USAGE"), "type": ("USAGE",)}
+_PRIVILEGES = {
+    "table": _TABLE_PRIVILEGES,
+    "namespace": ("CREATE", "USAGE"),
+    "type": ("USAGE",),
+    "sequence": ("USAGE", "SELECT", "UPDATE"),
+}
 
 
 # ------------------------------------------------------------------ namespaces
@@ -93,7 +108,7 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
     require(context.user, action, namespace)
     name = statement.name.name
-    if statement.if_not_exists and context.snapshot.find(namespace.name, name, ()) is not None:
+    if statement.if_not_exists and context.snapshot.is_taken(namespace.name, name):
         return DdlPlan(_skipped(context, name), "CREATE TABLE")
     columns, constraints = _elements(statement, context)
     new = NewTable(namespace.name, name, kind, columns, constraints, options)
@@ -132,7 +147,7 @@ def _skipped(context: DdlContext, name: str) -> CatalogChange:
 
 
 def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
-    """A column definition with its type resolved."""
+    """A column definition with its type, and the sequences in its default, resolved."""
     if column.generated:
         raise FeatureNotSupportedError("generated columns are not supported yet")
     kind, typmod = resolve_type(column.type, context.snapshot, context.search_path)
@@ -146,11 +161,12 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
         kind,
         typmod,
         column.not_null,
-        column.default,
+        kept_default(column.default, context),
         column.identity,
         column.generated,
         column.position,
         domain,
+        column.sequence,
     )
 
 
@@ -243,6 +259,10 @@ def _to_drop(
         if relation is not None:
             require(context.user, action, relation)
             found[relation.id] = relation
+        elif context.snapshot.find_sequence(name.schema, name.name, context.search_path):
+            raise WrongObjectTypeError(
+                f'"{name.name}" is not a {kind}', hint="Use DROP SEQUENCE to remove a sequence."
+            )
         elif not if_exists:
             raise changes.undefined_relation(kind, str(name))
         elif name.schema and context.snapshot.namespace(name.schema) is None:
@@ -311,6 +331,11 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         require(context.user, Action.COMMENT, made)
         change = changes.put_type(context.snapshot, replace(made, comment=comment))
         return DdlPlan(change, "COMMENT")
+    if statement.kind == "sequence":
+        sequence = find_sequence(context, statement.name)
+        require(context.user, Action.COMMENT, sequence)
+        commented = replace(sequence, comment=comment)
+        return DdlPlan(changes.put_sequence(context.snapshot, commented), "COMMENT")
     relation = find_relation(context, statement.name)
     if statement.kind == "table" and isinstance(relation, View):
         raise WrongObjectTypeError(f'"{relation.name}" is not a table')
@@ -323,7 +348,7 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
-    privileges = _privileges(statement.privileges, statement.on, _PRIVILEGES[statement.on])
+    privileges = _privileges(statement.privileges, statement.on)
     grantees = [grantee_or_role(context, name) for name in statement.grantees]
     change = CatalogChange(context.snapshot)
     for name in statement.names:
@@ -341,7 +366,8 @@ def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
     return DdlPlan(change, "GRANT" if statement.grant else "REVOKE")
 
 
-def _privileges(written: Sequence[str], on: str, known: tuple[str, ...]) -> Sequence[str]:
+def _privileges(written: Sequence[str], on: str) -> Sequence[str]:
+    known = _PRIVILEGES[on]
     if "ALL" in written:
         return known
     for privilege in written:
@@ -351,11 +377,15 @@ def _privileges(written: Sequence[str], on: str, known: tuple[str, ...]) -> Sequ
     return written
 
 
-def _grant_target(name: st.TableName, context: DdlContext, on: str) -> Table | Namespace | UserType:
+def _grant_target(
+    name: st.TableName, context: DdlContext, on: str
+) -> Table | NumberSequence | Namespace | UserType:
     if on == "type":
         return find_type(context, name)
     if on == "namespace":
         return changes.require_namespace(context.snapshot, name.name)
+    if on == "sequence":
+        return find_sequence(context, name)
     relation = find_relation(context, name)
     if isinstance(relation, View):
         raise WrongObjectTypeError(

@@ -70,13 +70,13 @@ def moved(
     snapshot = context.snapshot
     if isinstance(action, sa.RenameTo):
         namespace, name = relation.namespace, action.new_name
-        if snapshot.find(namespace, name, ()) is not None:
+        if snapshot.is_taken(namespace, name):
             raise DuplicateTableError(f'relation "{name}" already exists')
     else:
         namespace, name = changes.require_namespace(snapshot, action.schema).name, relation.name
         if namespace == relation.namespace:
             return CatalogChange(snapshot)
-        if snapshot.find(namespace, name, ()) is not None:
+        if snapshot.is_taken(namespace, name):
             raise DuplicateTableError(f'relation "{name}" already exists in schema "{namespace}"')
     read = relation.reads if isinstance(relation, View) else ()
     found = [snapshot.tables.get(one) or snapshot.views.get(one) for one in read]
@@ -89,5 +89,20 @@ def moved(
             for c in there.constraints
         )
         there = replace(there, constraints=constraints)
+        told = _sequences_moved(told, there)
     made = put_relation(told.snapshot, there)
     return replace(made, puts=(*told.puts, *made.puts))
+
+
+def _sequences_moved(step: CatalogChange, table: Table) -> CatalogChange:
+    """The sequences that a table's columns own lie where it does. Raises 42P07."""
+    for sequence in step.snapshot.sequences_of(table.id):
+        if sequence.namespace == table.namespace:
+            continue
+        if step.snapshot.is_taken(table.namespace, sequence.name):
+            raise DuplicateTableError(
+                f'relation "{sequence.name}" already exists in schema "{table.namespace}"'
+            )
+        made = changes.put_sequence(step.snapshot, replace(sequence, namespace=table.namespace))
+        step = replace(step, snapshot=made.snapshot, puts=(*step.puts, *made.puts))
+    return step

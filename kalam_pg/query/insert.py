@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from catalog.changes_sequence import sequences_used
 from catalog.errors import (
     CardinalityViolationError,
     FeatureNotSupportedError,
@@ -11,6 +12,7 @@ from catalog.errors import (
 )
 from catalog.model import Table, TableKind
 from kalam_pg.functions.cost import TakesLongError
+from kalam_pg.functions.sequences import NEXTVAL
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
@@ -22,7 +24,8 @@ from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import Assignment, ColumnRef, Expr, Insert, OutputColumn, Query
+from kalam_pg.sql.tree import Assignment, Call, ColumnRef, Expr, Insert, OutputColumn, Query
+from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
@@ -66,6 +69,8 @@ class ConflictRule:
 class InsertPlan:
     """A compiled INSERT. `builders[i]` makes the i-th column of a row; None is NULL.
 
+    numbered: rows of VALUES take numbers from sequences.
+
     literal_rows: one tuple of builders for each row of VALUES; or else `source` gives the rows, and
     `from_source` says for each table column which source column fills it (None: its default).
     """
@@ -78,6 +83,7 @@ class InsertPlan:
     conflict: ConflictRule | None
     returning: tuple[Closure, ...]
     columns: tuple[OutputColumn, ...]
+    numbered: bool = False
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
@@ -255,7 +261,25 @@ def plan_insert(
         _conflict(statement, width),
         tuple(compile_expr(item.expr, slot) for item in statement.returning),
         statement.returning_columns,
+        _is_numbered(statement),
     )
+
+
+def _is_numbered(statement: Insert) -> bool:
+    """Whether rows of VALUES ask sequences for numbers, themselves or by a default."""
+    if not isinstance(statement.source, tuple):
+        return False
+    for row in statement.source:
+        given = dict(zip(statement.columns, row, strict=True))
+        for at, column in enumerate(statement.table.columns):
+            expr = given.get(at)
+            if expr is None and sequences_used(column.default):
+                return True
+            if expr is not None and any(
+                isinstance(node, Call) and node.overload.name == NEXTVAL for node in walk(expr)
+            ):
+                return True
+    return False
 
 
 def _builders(

@@ -86,12 +86,16 @@ def rollback(database: Database, transaction: Transaction, ended: Ended = nobody
 def _end(database: Database, transaction: Transaction, ended: Ended, *, committed: bool) -> None:
     if committed and transaction.snapshot is not None:
         database.install_catalog(transaction.snapshot)
+    if committed and transaction.numbers is not None:
+        _guarded((partial(transaction.numbers.settle, committed=True),))
     _guarded((partial(ended, transaction, committed),))
     _settle(database, transaction)
 
 
 def _settle(database: Database, transaction: Transaction) -> None:
     """The catalogue is as the transaction leaves it: everything else follows."""
+    if transaction.numbers is not None:
+        _guarded((partial(transaction.numbers.settle, committed=False),))
     _guarded(transaction.on_end)
     # Unlock after all else: who waits for it must find what this transaction has left.
     if transaction.held or transaction.waiting is not None:

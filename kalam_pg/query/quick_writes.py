@@ -5,7 +5,8 @@ block (`put`). Both lock the row first, so what is read of it then stays true.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from catalog.model import TableKind, User
 from kalam_pg.functions.table import EvalContext
@@ -46,6 +47,7 @@ class QuickWrite(ABC):
         "_tablet",
         "_version",
         "_watched",
+        "numbered",
         "tag",
     )
 
@@ -61,6 +63,8 @@ class QuickWrite(ABC):
         self._id = self._tablet.id
         self.tag = "INSERT 0" if isinstance(plan, InsertPlan) else plan.tag
         """What the client is told, without the count."""
+        self.numbered = isinstance(plan, InsertPlan) and plan.numbered
+        """Whether it takes numbers from sequences."""
 
     @abstractmethod
     def write(self, context: EvalContext, owner: RowOwner) -> Write | None:
@@ -95,6 +99,20 @@ class QuickWrite(ABC):
         raise NotQuickError
 
 
+@contextmanager
+def _numbering(context: EvalContext) -> Iterator[None]:
+    """What is taken of sequences in here, the general way takes if this one comes to nothing."""
+    services = context.services
+    services["begin_numbers"]()
+    try:
+        yield
+    except BaseException:
+        services["spare_numbers"]()
+        raise
+    finally:
+        services["end_numbers"]()
+
+
 class QuickInsert(QuickWrite):
     """INSERT … VALUES of one row, without ON CONFLICT and RETURNING."""
 
@@ -112,6 +130,12 @@ class QuickInsert(QuickWrite):
         Whether the key is in the log already is left to the committer, which looks anyway: its
         SerializationError then means that the statement must go the general way.
         """
+        if not self.numbered:
+            return self._write(context, owner)
+        with _numbering(context):
+            return self._write(context, owner)
+
+    def _write(self, context: EvalContext, owner: RowOwner) -> Write:
         row = self._row(context)
         if self._watched or None in row:
             self._rules.check(row, context)
@@ -123,6 +147,12 @@ class QuickInsert(QuickWrite):
         return Write(self._id, _INSERT, key, row, None, self._version, 0)
 
     def put(self, context: EvalContext, transaction: Transaction) -> int:
+        if not self.numbered:
+            return self._put(context, transaction)
+        with _numbering(context):
+            return self._put(context, transaction)
+
+    def _put(self, context: EvalContext, transaction: Transaction) -> int:
         row = self._row(context)
         if self._watched or None in row:
             self._rules.check(row, context)

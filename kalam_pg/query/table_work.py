@@ -1,16 +1,17 @@
 """A table on its way to what ALTER TABLE makes of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from catalog import changes_alter, changes_depend
+from catalog import changes, changes_alter, changes_depend
 from catalog.changes import CatalogChange
 from catalog.errors import (
     CheckViolationError,
     FeatureNotSupportedError,
     NotNullViolationError,
 )
-from catalog.model import Column, Constraint, Index, Table, View
+from catalog.model import Column, Constraint, Index, NumberSequence, Table, View
 from catalog.pg_catalog.text import quote_identifier
 from kalam_pg.query.ddl_context import DdlContext
 from kalam_pg.query.table_change import Demand, Filling, TableChange
@@ -56,6 +57,16 @@ class TableWork:
         return replace(
             made, puts=puts, notices=tuple(self.notices), detail=self.detail, dropped=dropped
         )
+
+    def change_sequences(
+        self, change: Callable[[NumberSequence], NumberSequence], column: Column | None = None
+    ) -> None:
+        """Change the sequences that the table's columns own, or that one of them owns."""
+        for sequence in self.dropped.snapshot.sequences_of(self.before.id):
+            if column is None or sequence.owned_by == (self.before.id, column.id):
+                made = changes.put_sequence(self.dropped.snapshot, change(sequence))
+                puts = (*self.dropped.puts, *made.puts)
+                self.dropped = replace(self.dropped, snapshot=made.snapshot, puts=puts)
 
     def table_change(self) -> TableChange | None:
         """What is asked of the rows; None when their form stays as it is."""

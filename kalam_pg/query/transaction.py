@@ -17,13 +17,15 @@ from catalog.errors import (
     InvalidSavepointSpecificationError,
     ReadOnlySqlTransactionError,
 )
-from catalog.model import ForeignKey
+from catalog.model import ForeignKey, NumberSequence
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.query.locks.state import LockOwner
+from kalam_pg.query.sequences import Counter, Counters, Numbers, Place
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId
 from storage.layout import Row
+from storage.log.hot import Put
 from storage.log.log_entry import Op
 from storage.log.view import View
 
@@ -74,6 +76,7 @@ class Transaction(LockOwner):
         "ending",
         "failed",
         "isolation",
+        "numbers",
         "on_end",
         "puts",
         "read",
@@ -115,6 +118,8 @@ class Transaction(LockOwner):
         self.on_end: list[Callable[[], None]] = []
         """Called when the outcome is known, whatever it is: brings what hangs on the catalogue in line
         with what the catalogue then is."""
+        self.numbers: Numbers | None = None
+        """What its COMMIT has to write of sequences; None: it has asked for no number."""
         self._own: tuple[Snapshot, Difference, Snapshot] | None = None
         """The last answer of `snapshot_over`, behind what it was asked for."""
         self._undo: list[tuple[TabletId, bytes, NetChange | None] | Callable[[], object]] = []
@@ -126,6 +131,8 @@ class Transaction(LockOwner):
         """Whether COMMIT would have nothing to write."""
         if self.channels is not None and self.channels.notified:
             return False  # What it sends has its place among the commits.
+        if self.numbers is not None and self.numbers:
+            return False
         return not self.has_changed and not self.puts
 
     @property
@@ -151,6 +158,19 @@ class Transaction(LockOwner):
         if self.channels is None:
             self.channels = Pending()
         return self.channels
+
+    def numbering(self, counters: Counters) -> Numbers:
+        """What it has asked of sequences, to ask more."""
+        if self.numbers is None:
+            self.numbers = Numbers(counters)
+        return self.numbers
+
+    def restart(self, sequence: NumberSequence, place: Place, counter: Counter) -> None:
+        """A sequence goes on from a counter of its own, which is everybody's when it is committed."""
+        numbers = self.numbers
+        assert numbers is not None
+        self._undo.append(partial(numbers.restore, place, numbers.restarted.get(place)))
+        numbers.restarted[place] = (counter, sequence)
 
     def stop_reading(self) -> None:
         """It has ended: no answer is read any further, and its view is given back."""
@@ -359,8 +379,12 @@ class Transaction(LockOwner):
                 (streams if change.stream else writes).append(write)
         # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
         told = self.channels is not None and bool(self.channels.notified)
-        sync = bool(writes) and (sync or told)
-        made = WriteSet(writes, streams, self.puts, sync or bool(self.puts))
+        asked, sync = sync, bool(writes) and (sync or told)
+        numbers: list[Put] = []
+        if self.numbers is not None and self.numbers:
+            # What was taken without being written must not come again either, as far as `sync` asks.
+            numbers, sync = self.numbers.puts(), sync or asked
+        made = WriteSet(writes, streams, self.puts, sync or bool(self.puts), numbers=numbers)
         if self.definitions is not None:
             tables = self.definitions.tables.values()
             made.layouts = [(t.id, t.layouts) for t in tables if t is not None and t.history]

@@ -31,6 +31,7 @@ from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sql.scope import SEQUENCE
 from kalam_pg.sql.tree import OutputColumn, Query
 from storage.layout import Row, Value
 
@@ -109,6 +110,7 @@ class Catalogue:
                 self.find_user,
                 self.find_role,
                 search_path,
+                sequences=snapshot.sequences,
                 version=snapshot.version,
                 system_relations=SYSTEM_RELATIONS,
                 types=tuple(_values(snapshot.types)),
@@ -203,6 +205,8 @@ def _rows(
     equal: Mapping[int, Value] = _NO_VALUES,
 ) -> Iterable[Row]:
     """The rows of a relation; some belong to the session that asks, which has a service of its name."""
+    if schema.startswith(SEQUENCE):
+        return (services["sequence_state"](int(schema.removeprefix(SEQUENCE))),)
     own = services.get(f"{schema}.{name}")
     return seen.rows(schema, name, equal) if own is None else own()
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,8 @@ from kalam_pg.supervision import Supervisor
 from kalam_pg.wire.protocols import Peer, Transport
 from kalam_pg.wire.session import WireSession
 from storage import failpoints
-from storage.engine import Engine, StorageOptions
+from storage.engine import Engine, StorageOptions, WriteSet
+from storage.errors import KalamError
 from storage.log.hot import HotOptions
 
 OPENING_BYTES = 8 << 20
@@ -108,7 +109,21 @@ async def open_database(engine: Engine, query_engine: Pool) -> AsyncIterator[Dat
     finally:
         database.doubt.close()
         with trio.CancelScope(shield=True):
+            await _settle_sequences(database)
             await database.committer.stop()
+
+
+async def _settle_sequences(database: Database) -> None:
+    """Sequences go on without a gap at the next start. If that cannot be written, they leave one."""
+
+    def is_user(user_id: int) -> bool:
+        user = database.store.user_by_id(user_id)
+        return user is not None and user.deleted_at_us is None
+
+    numbers = database.counters.closing(database.catalog, is_user)
+    if numbers:
+        with suppress(KalamError):
+            await database.committer.commit(WriteSet([], [], [], sync=True, numbers=numbers))
 
 
 def build_services(config: Config, database: Database) -> Services:

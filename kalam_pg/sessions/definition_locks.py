@@ -11,11 +11,12 @@ views' and types' own ids:
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
 from catalog.changes import CatalogChange
 from catalog.difference import difference
 from catalog.indexes import indexes_of
-from catalog.model import Relation, Table, View
+from catalog.model import NumberSequence, Relation, Table, View
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import user_types_of
 from kalam_pg.query.locks.modes import (
@@ -102,15 +103,20 @@ def _is_named(statement: AlterTable, relation: Relation) -> bool:
 
 def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
     changed = difference(before, change.snapshot)
-    for relation_id, after in (*changed.tables.items(), *changed.views.items()):
-        there = before.tables.get(relation_id) or before.views.get(relation_id)
+    of_all_kinds = (changed.tables, changed.views, changed.sequences)
+    for relation_id, after in chain.from_iterable(kind.items() for kind in of_all_kinds):
+        there = (
+            before.tables.get(relation_id)
+            or before.views.get(relation_id)
+            or before.sequences.get(relation_id)
+        )
         if after is None:
             yield relation_id, ACCESS_EXCLUSIVE
             continue
         if there is None or (there.namespace, there.name) != (after.namespace, after.name):
             yield ("schema", after.namespace), ACCESS_SHARE
             yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
-        if isinstance(after, Table) and (there is None or there.columns != after.columns):
+        if isinstance(after, Table) and not _same_columns(there, after):
             for column in after.columns:
                 for made in (*user_types_of(column.type), column.domain):
                     if made:
@@ -131,7 +137,7 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
                     yield parent.table, SHARE_ROW_EXCLUSIVE
 
 
-def _indexes(before: Relation | None, after: Table) -> Iterator[Lock]:
+def _indexes(before: Relation | NumberSequence | None, after: Table) -> Iterator[Lock]:
     """The names of new indexes, and the table: who writes puts entries, or puts none any more."""
     had = {i.id: i.name for i, _ in indexes_of(before)} if isinstance(before, Table) else {}
     has = {index.id: index.name for index, _ in indexes_of(after)}
@@ -144,5 +150,9 @@ def _indexes(before: Relation | None, after: Table) -> Iterator[Lock]:
             yield after.id, SHARE_ROW_EXCLUSIVE
 
 
-def _same_query(before: Relation | None, after: View) -> bool:
+def _same_columns(before: Relation | NumberSequence | None, after: Table) -> bool:
+    return isinstance(before, Table) and before.columns == after.columns
+
+
+def _same_query(before: Relation | NumberSequence | None, after: View) -> bool:
     return isinstance(before, View) and before.query == after.query

@@ -32,6 +32,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import acting, altering, definition_locks, indexing, table_locks, truncating
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
+from kalam_pg.sql import statements_sequence as ss
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
@@ -75,6 +76,10 @@ STATEMENTS = (
     AlterDomain,
     DropDomain,
     st.GrantRevoke,
+    ss.CreateSequence,
+    ss.AlterSequence,
+    ss.MoveSequence,
+    ss.DropSequence,
 )
 
 
@@ -120,7 +125,18 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
                     yield from indexing.fill(sql, after, fresh)
     if plan.rows is not None:
         yield from altering.check_rows(sql, plan.rows)
+    if isinstance(statement, ss.AlterSequence):
+        _count_on(sql, statement, before, change.snapshot)
     return Result(plan.tag)
+
+
+def _count_on(
+    sql: SqlSession, statement: ss.AlterSequence, before: Snapshot, after: Snapshot
+) -> None:
+    """ALTER SEQUENCE says where its numbers go on, too."""
+    for sequence_id, changed in difference(before, after).sequences.items():
+        if changed is not None:
+            sql.sequences.altered(before.sequences[sequence_id], changed, statement)
 
 
 def _stored(table: Table | None) -> set[int]:

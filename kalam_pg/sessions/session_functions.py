@@ -58,10 +58,12 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         "set_config": set_config,
         "has_table_privilege": has_table_privilege,
         "pg_catalog.pg_settings": lambda: tuple(sql.settings.described()),
+        "pg_catalog.pg_sequences": lambda: tuple(sql.sequences.described()),
         "pg_catalog.pg_cursors": lambda: tuple(sql.portals.described()),
         "pg_catalog.pg_prepared_statements": lambda: tuple(described_statements(sql.prepared)),
         **advisory.functions(sql),
         **listening.functions(sql),
+        **sql.sequences.functions,
     }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from catalog.errors import (
-    ActiveSqlTransactionError,
     InFailedSqlTransactionError,
     NoActiveSqlTransactionError,
 )
@@ -30,15 +29,15 @@ from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
 from kalam_pg.query.locks.state import CATALOGUE
 from kalam_pg.query.locks.waits import Patience, take
 from kalam_pg.query.prepare import Planned, StatementCache
-from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import acting, following, listening, streams
+from kalam_pg.sessions import acting, characteristics, following, listening, streams
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
+from kalam_pg.sessions.sequences import SessionSequences
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
-from kalam_pg.sessions.settings_table import check_isolation
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement
@@ -96,6 +95,7 @@ class SqlSession:
         self._savepoints: list[tuple[str, int]] = []
         """The settings' marks at the transaction's savepoints, in their order."""
         self._context = EvalContext()
+        self.sequences = SessionSequences(self)
         self.services: dict[str, Callable[..., Value]] = session_functions(self)
         self._context_of: Validity | None = None
         settings.force("session_authorization", user.name)
@@ -254,7 +254,7 @@ class SqlSession:
         transaction.partner = self.advisory
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
-            self._isolate(transaction, isolation)
+            transaction.isolation = characteristics.level_of(isolation)
         transaction.read_only = settings["default_transaction_read_only"] == "on"
         return transaction
 
@@ -276,44 +276,11 @@ class SqlSession:
         elif transaction is None:
             transaction = self.transaction = self.new_transaction()
         if statement.isolation:
-            self.isolate(statement.isolation)
+            characteristics.isolate(self, statement.isolation)
         if statement.read_only is not None:
-            self.set_read_only(read_only=statement.read_only)
+            characteristics.set_read_only(self, read_only=statement.read_only)
         transaction.block = True  # last, so that a BEGIN that fails leaves no block
-        self._show_characteristics(transaction)
-
-    def isolate(self, isolation: str) -> None:
-        """SET TRANSACTION ISOLATION LEVEL. Raises 25001 after the first query, 0A000."""
-        transaction = self.transaction
-        if transaction is None:
-            self._isolate(Transaction(0), isolation)  # only to say now what is not supported
-            return
-        if transaction.view is not None or transaction.has_changed:
-            raise ActiveSqlTransactionError(
-                "SET TRANSACTION ISOLATION LEVEL must be called before any query"
-            )
-        self._isolate(transaction, isolation)
-        self._show_characteristics(transaction)
-
-    def _isolate(self, transaction: Transaction, isolation: str) -> None:
-        level = check_isolation(isolation)
-        transaction.isolation = REPEATABLE_READ if level == REPEATABLE_READ else READ_COMMITTED
-
-    def set_read_only(self, *, read_only: bool) -> None:
-        """SET TRANSACTION READ ONLY | READ WRITE. Raises 25001."""
-        transaction = self.transaction
-        if transaction is None:
-            return
-        if not read_only and transaction.read_only and transaction.view is not None:
-            raise ActiveSqlTransactionError(
-                "transaction read-write mode must be set before any query"
-            )
-        transaction.read_only = read_only
-        self._show_characteristics(transaction)
-
-    def _show_characteristics(self, transaction: Transaction) -> None:
-        self.settings.force("transaction_isolation", transaction.isolation)
-        self.settings.force("transaction_read_only", "on" if transaction.read_only else "off")
+        characteristics.show(self, transaction)
 
     def require_block(self, command: str) -> Transaction:
         """The open block. Raises 25P01 outside one."""

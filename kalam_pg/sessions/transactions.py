@@ -3,6 +3,7 @@
 from catalog.errors import UndefinedObjectError, WrongObjectTypeError
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
+from kalam_pg.sessions import characteristics
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement
@@ -91,9 +92,9 @@ def _set_transaction(sql: SqlSession, statement: st.SetTransaction) -> Result:
         )
         return Result("SET")
     if statement.isolation:
-        sql.isolate(statement.isolation)
+        characteristics.isolate(sql, statement.isolation)
     if statement.read_only is not None:
-        sql.set_read_only(read_only=statement.read_only)
+        characteristics.set_read_only(sql, read_only=statement.read_only)
     return Result("SET")
 
 

@@ -29,7 +29,7 @@ def run(sql: SqlSession, statement: Truncate) -> Steps[Result]:
     transaction.check_writable("TRUNCATE TABLE")
     for name in statement.names:
         table = yield from _lock_table(sql, partial(_found, sql, name))
-        yield from _empty(sql, table, sql.user)
+        yield from _empty(sql, table, sql.user, statement)
     named = {_found(sql, name).id for name in statement.names}
     referring = _referring(sql, named)
     if referring and not statement.cascade:
@@ -45,7 +45,7 @@ def run(sql: SqlSession, statement: Truncate) -> Steps[Result]:
         yield from _lock_table(sql, partial(_by_id, sql, table))
         # Rows of all users may refer to rows that all have.
         for user in (yield from owners_of(sql.database, transaction, table, sql.user)):
-            yield from _empty(sql, table, user)
+            yield from _empty(sql, table, user, statement)
     return Result("TRUNCATE TABLE")
 
 
@@ -61,7 +61,7 @@ def _referring(sql: SqlSession, named: set[int]) -> list[tuple[Table, Table]]:
     return list(found.values())
 
 
-def _empty(sql: SqlSession, table: Table, user: User) -> Steps[None]:
+def _empty(sql: SqlSession, table: Table, user: User, statement: Truncate) -> Steps[None]:
     """Truncate a user's tablet of a locked table; nobody else writes there until the transaction ends."""
     transaction = sql.begin_implicit()
     stream = table.kind is TableKind.STREAM
@@ -74,6 +74,8 @@ def _empty(sql: SqlSession, table: Table, user: User) -> Steps[None]:
     for entries in entry_tables(table):
         index = sql.database.tablet(entries, user).id
         transaction.truncate(index, Emptied(entries.version, stream))
+    if statement.restart_identity:
+        sql.sequences.restart_of(table, user)
 
 
 def _lock_table(sql: SqlSession, find: Callable[[], Table]) -> Steps[Table]:

@@ -10,7 +10,7 @@ from catalog.model import Role, Table
 from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
-from kalam_pg.sessions import acting, listening, operations
+from kalam_pg.sessions import acting, characteristics, listening, operations
 from kalam_pg.sessions.setting import canonical
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.settings_table import SETTINGS
@@ -107,10 +107,12 @@ def _set(sql: SqlSession, name: str, value: str | None, *, local: bool) -> None:
     lowered = name.lower()
     setting = SETTINGS.get(lowered)
     if lowered == "transaction_isolation" and setting is not None:
-        sql.isolate(setting.default if value is None else canonical(setting, value))
+        characteristics.isolate(
+            sql, setting.default if value is None else canonical(setting, value)
+        )
     elif lowered == "transaction_read_only" and setting is not None:
         chosen = setting.default if value is None else canonical(setting, value)
-        sql.set_read_only(read_only=chosen == "on")
+        characteristics.set_read_only(sql, read_only=chosen == "on")
     else:
         sql.settings.set(name, value, local=local)
 
@@ -127,6 +129,8 @@ def _discard(sql: SqlSession, what: str) -> Result:
             sql.advisory.unlock_all()
         sql.settings.reset_all()
         acting.set_session_user(sql, sql.login_user)
+    if what in ("all", "sequences"):
+        sql.sequences.forget()
     return Result(f"DISCARD {what.upper()}")
 
 

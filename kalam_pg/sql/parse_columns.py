@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+from catalog.changes_sequence import SequenceOptions
 from catalog.errors import SqlSyntaxError, UndefinedObjectError
 from kalam_pg.sql.parse_references import attributes, references
+from kalam_pg.sql.parse_sequences import of_identity
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import ColumnDefinition, TableConstraint, TypeName
 
@@ -102,6 +104,7 @@ class _Column:
     default: str = ""
     identity: str = ""
     generated: str = ""
+    sequence: SequenceOptions = field(default_factory=SequenceOptions)
     primary_key: str | None = None
     constraints: list[TableConstraint] = field(default_factory=list)
     checks: list[tuple[str, str]] = field(default_factory=list)
@@ -161,6 +164,7 @@ def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConst
         constraint_name=column.primary_key or "",
         checks=tuple(column.checks),
         position=column.position,
+        sequence=column.sequence,
     )
     return definition, column.constraints
 
@@ -228,8 +232,7 @@ def _generated(reader: StatementReader, column: _Column) -> None:
         reader.expect("by", "default")
     reader.expect("as")
     if reader.accept("identity"):
-        if reader.at("("):
-            reader.unsupported("sequence options of an identity column")
+        column.sequence = of_identity(reader)
         column.set_identity("a" if always else "d")
         return
     if not always:

@@ -1,7 +1,14 @@
 """CREATE, DROP, ALTER and COMMENT by what they are about; namespaces and views."""
 
 from catalog.errors import SqlSyntaxError
-from kalam_pg.sql import parse_alter, parse_indexes, parse_tables, parse_types, parse_users
+from kalam_pg.sql import (
+    parse_alter,
+    parse_indexes,
+    parse_sequences,
+    parse_tables,
+    parse_types,
+    parse_users,
+)
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     CommentOn,
@@ -21,7 +28,7 @@ _ROLES = ("user", "role", "group")
 _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
-    *("storage", "index", "sequence", "function", "procedure", "trigger"),
+    *("storage", "index", "function", "procedure", "trigger"),
     *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
@@ -50,6 +57,8 @@ def create(reader: StatementReader) -> Statement:
             return _create_namespace(reader)
         if reader.at(*_ROLES):
             return parse_users.create_user(reader)
+        if reader.accept("sequence") or reader.accept("unlogged", "sequence"):
+            return parse_sequences.create(reader)
     if reader.at("temp", "temporary", "unlogged", "global", "local", "recursive"):
         return _whole(reader, f"CREATE {reader.token.key.upper()}")
     if not or_replace and reader.accept("unique", "index"):
@@ -123,6 +132,8 @@ def drop(reader: StatementReader) -> Statement:
         return parse_users.drop_user(reader)
     if reader.accept("index"):
         return parse_indexes.drop_index(reader)
+    if reader.accept("sequence"):
+        return parse_sequences.drop(reader)
     return _other(reader, "DROP")
 
 
@@ -149,6 +160,8 @@ def alter(reader: StatementReader) -> Statement:
         return parse_users.alter_user(reader)
     if reader.accept("view"):
         return parse_alter.alter_relation(reader, "view")
+    if reader.accept("sequence"):
+        return parse_sequences.alter(reader)
     return _other(reader, "ALTER")
 
 
@@ -158,7 +171,7 @@ def comment(reader: StatementReader) -> Statement:
     reader.expect("on")
     if reader.accept("column"):
         return _comment_on_column(reader)
-    if not reader.at("table", "view", "type", "domain", *_NAMESPACES):
+    if not reader.at("table", "view", "type", "domain", "sequence", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key
     if word in _NAMESPACES:

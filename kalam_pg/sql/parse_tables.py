@@ -200,7 +200,7 @@ def truncate(reader: StatementReader) -> Truncate:
     reader.advance()
     reader.accept("table")
     names = reader.many(reader.table_alone)
-    if reader.accept("restart", "identity"):
-        reader.unsupported("RESTART IDENTITY")
-    reader.accept("continue", "identity")
-    return Truncate(tuple(names), reader.cascade())
+    restart = reader.accept("restart", "identity")
+    if not restart:
+        reader.accept("continue", "identity")
+    return Truncate(tuple(names), reader.cascade(), restart)

@@ -210,7 +210,9 @@ def _objects(reader: StatementReader) -> tuple[str, tuple[TableName, ...]]:
     if reader.at("type", "domain") and reader.peek().key not in (",", "to", "from", "."):
         reader.advance()
         return "type", tuple(reader.many(reader.table_name))
-    if reader.at("database", "sequence", "function", "language", "large", "tablespace"):
+    if reader.accept("sequence"):
+        return "sequence", tuple(reader.many(reader.table_name))
+    if reader.at("database", "function", "language", "large", "tablespace"):
         reader.unsupported(f"GRANT ON {reader.token.key.upper()}")
     reader.accept("table")
     return "table", tuple(reader.many(reader.table_name))

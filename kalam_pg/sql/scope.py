@@ -12,7 +12,7 @@ from catalog.errors import (
     UndefinedColumnError,
     UndefinedTableError,
 )
-from catalog.model import Relation, Table, UserType
+from catalog.model import NumberSequence, Relation, Table, UserType
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
@@ -35,6 +35,10 @@ class RelationSource(Protocol):
     ) -> UserType | None: ...
 
     def domain(self, oid: int, /) -> DomainDefinition: ...
+
+    def find_sequence(
+        self, schema: str, name: str, search_path: Sequence[str], /
+    ) -> NumberSequence | None: ...
 
 
 def no_virtual(_schema: str, _name: str) -> tuple[OutputColumn, ...] | None:
@@ -230,10 +234,35 @@ def table_columns(table: Table) -> tuple[tuple[OutputColumn, ...], dict[str, int
     return columns, names
 
 
+SEQUENCE = "sequence "
+"""What the schema of a sequence begins with where it is read as a relation; its OID follows."""
+
+_SEQUENCE_COLUMNS = (
+    OutputColumn("last_value", types.INT8),
+    OutputColumn("log_cnt", types.INT8),
+    OutputColumn("is_called", types.BOOL),
+)
+
+
 def find_relation(
     state: Binding, schema: str, name: str
 ) -> Relation | tuple[str, tuple[OutputColumn, ...]] | None:
-    """A table or view, or (schema, columns) of a catalogue relation, as search_path has it."""
+    """A table or view, or (schema, columns) of a catalogue relation, as search_path has it.
+
+    Of a sequence, the one row that it has.
+    """
+    found = _find_relation(state, schema, name)
+    if found is None:
+        scope = state.scope
+        sequence = scope.snapshot.find_sequence(schema, name, scope.search_path)
+        if sequence is not None:
+            return f"{SEQUENCE}{sequence.id}", _SEQUENCE_COLUMNS
+    return found
+
+
+def _find_relation(
+    state: Binding, schema: str, name: str
+) -> Relation | tuple[str, tuple[OutputColumn, ...]] | None:
     scope = state.scope
     if schema:
         if schema in VIRTUAL_SCHEMAS and (columns := scope.virtual(schema, name)) is not None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from catalog.changes_sequence import SequenceOptions
 from kalam_pg.sql.statements_alter import AlterTable
 from kalam_pg.sql.statements_constraints import References, SetConstraints
 from kalam_pg.sql.statements_copy import CopyStatement
@@ -16,6 +17,7 @@ from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCurs
 from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
 from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
+from kalam_pg.sql.statements_sequence import SequenceStatement
 from kalam_pg.sql.statements_types import TypeStatement
 from kalam_pg.sql.statements_users import UserStatement
 
@@ -97,7 +99,8 @@ class UseNamespace:
 class ColumnDefinition:
     """default, generated and the checks are SQL text. primary_key: inline, named `constraint_name`.
 
-    identity: "" | "a" | "d" | "s" (serial). checks: (constraint name or "", expression text).
+    identity: "" | "a" | "d" | "s" (serial); sequence: what is written of its sequence.
+    checks: (constraint name or "", expression text).
     """
 
     name: str
@@ -110,6 +113,7 @@ class ColumnDefinition:
     constraint_name: str = ""
     checks: tuple[tuple[str, str], ...] = ()
     position: int = 0
+    sequence: SequenceOptions = field(default_factory=SequenceOptions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,7 @@ class DropTable:
 class Truncate:
     names: tuple[TableName, ...]
     cascade: bool = False
+    restart_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +179,7 @@ class DropView:
 
 @dataclass(frozen=True, slots=True)
 class CommentOn:
-    """kind: schema | table | column | view | type; comment None removes it."""
+    """kind: schema | table | column | view | type | sequence; comment None removes it."""
 
     kind: str
     name: TableName
@@ -409,6 +414,7 @@ Statement: TypeAlias = (
     | Explain
     | CopyStatement
     | DerivedStatement
+    | SequenceStatement
     | DeclareCursor
     | FetchCursor
     | CloseCursor

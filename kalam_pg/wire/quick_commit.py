@@ -28,6 +28,7 @@ class QuickCommit(Wait):
     __slots__ = (
         "_answer",
         "_before_error",
+        "_form",
         "_owner",
         "_resume",
         "_session",
@@ -60,6 +61,7 @@ class QuickCommit(Wait):
         if write is None:
             return False
         self._sql = sql
+        self._form = form
         self._answer = how.written[1]
         self._before_error = how.before_error
         self._size = size
@@ -96,6 +98,8 @@ class QuickCommit(Wait):
             database.locks.release_row(self._owner)
         if isinstance(error, SerializationError):
             self.failed = True
+            if self._form.numbered:
+                self._sql.sequences.retreat()
             return
         session.decoder.skip(self._size)
         session.release()

@@ -20,6 +20,7 @@ from storage.keys import (
     log_key,
     log_range,
     meta_range,
+    numbers_range,
     split_log_key,
     split_tablet_key,
     successor,
@@ -202,11 +203,11 @@ class View:
         return self._snapshot.scan(prefix, successor(prefix))
 
     def tablets(self) -> Iterator[TabletId]:
-        """Every tablet with anything in the log, the index or the meta records: some seeks for each.
+        """Every tablet with anything in the log, the index, the meta records or the numbers.
 
-        In order within each of the three, so one may come again.
+        Some seeks for each. In order within each of the four, so one may come again.
         """
-        for start, stop in (log_range(), index_range(), meta_range()):
+        for start, stop in (log_range(), index_range(), meta_range(), numbers_range()):
             key = next(self._snapshot.scan_keys(start, stop), None)
             while key is not None:
                 tablet, prefix = split_tablet_key(key)

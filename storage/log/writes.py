@@ -52,6 +52,8 @@ class Write(msgspec.Struct, gc=False):
 class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
+    numbers: how far sequences have counted, which goes with the batch and asks for nothing.
+
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
     KalamError, and may still add system records; called again if the group has to be made anew.
     context: the submitter's own. layouts: schema versions, by table, that it commits.
@@ -66,6 +68,7 @@ class WriteSet(msgspec.Struct):
     error: KalamError | None = None
     context: Any = None
     layouts: "Sequence[tuple[int, Sequence[Layout]]]" = ()
+    numbers: list[Put] = []
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -130,6 +133,8 @@ class GroupWriter:
                 self._put(seq, n, write, key, entry)
         self.written.append(write_set)
         write_set.seq = self.last = seq
+        if write_set.numbers:
+            self.puts += write_set.numbers
         if write_set.system:
             self.puts += write_set.system
             self.system_seq = seq

@@ -5,7 +5,9 @@ from itertools import count
 import pytest
 
 from catalog import changes, changes_drop, changes_table, changes_user
+from catalog.changes_sequence import sequences_used
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
+from catalog.codec import sequence_key
 from catalog.errors import (
     DependentObjectsStillExistError,
     DuplicateColumnError,
@@ -192,18 +194,24 @@ def test_a_relation_of_that_name_or_a_missing_namespace_is_refused(world):
         world.table(A, namespace="system")
 
 
-def test_serial_columns_are_bigint_and_say_so(world):
-    new = NewTable(
-        "public", "s", TableKind.USER, (NewColumn("id", INT4, identity="s"),), (), TableOptions()
-    )
+def test_serial_columns_take_their_numbers_from_sequences_that_go_with_them(world):
+    columns = (NewColumn("id", INT4, identity="s"), NewColumn("n", INT8, identity="a"))
+    new = NewTable("public", "s", TableKind.USER, columns, (), TableOptions())
     change = changes_table.create_table(world.snapshot, world.ids, new, owner=10, now_us=NOW)
-    assert change.notices == (
-        'column "id" is bigint instead of integer: its values are SNOWFLAKE_ID()s',
-    )
     table = change.snapshot.find("public", "s", ())
     assert table is not None
-    assert table.columns[0].type is INT8
-    assert table.columns[0].not_null
+    serial, identity = change.snapshot.sequences_of(table.id)
+    assert (serial.name, serial.type, serial.maximum) == ("s_id_seq", INT4, (1 << 31) - 1)
+    assert (identity.name, identity.type, identity.internal) == ("s_n_seq", INT8, True)
+    for column, sequence in zip(table.columns, (serial, identity), strict=False):
+        assert column.not_null
+        assert sequences_used(column.default) == {sequence.id}
+        assert sequence.owned_by == (table.id, column.id)
+    gone = changes_drop.drop_tables(change.snapshot, [table])
+    assert not gone.snapshot.sequences
+    assert {sequence_key(s.id) for s in (serial, identity)} <= {
+        key for key, value in gone.puts if not value
+    }
 
 
 def test_what_was_written_is_read_again(world):

@@ -100,6 +100,9 @@ class FakeSnapshot:
     def domain(self, oid: int) -> DomainDefinition:
         raise KeyError(oid)
 
+    def find_sequence(self, _schema: str, _name: str, _search_path: Sequence[str]) -> None:
+        return None
+
 
 def virtual(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
     if (schema, name) != ("pg_catalog", "pg_class"):
