@@ -145,6 +145,19 @@ def test_an_error_tells_no_more_than_a_client_can_use(client: RawClient, tables:
     assert loop_s(tables) - before < LOOP_S
 
 
+def test_thousands_of_advisory_locks_are_given_back_in_no_time(
+    client: RawClient, tables: KalamServer
+):
+    client.simple("BEGIN")
+    taken = client.simple("SELECT pg_advisory_xact_lock(g) FROM generate_series(1, 5000) g")
+    assert (len(taken.rows), taken.errors) == (5000, [])
+    before = loop_s(tables)
+    assert client.simple("ROLLBACK").errors == []
+    assert loop_s(tables) - before < LOOP_S
+    held = client.simple("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    assert held.rows == [("0",)]
+
+
 def test_large_parameters_are_read_beside_the_loop(client: RawClient, tables: KalamServer):
     json = b"[" + b"1," * 200_000 + b"1]"
     client.send(parse("SELECT jsonb_array_length($1)") + bind((json,)) + execute() + SYNC)

@@ -222,8 +222,15 @@ class LockTable:
 
     def lower(self, owner: LockOwner, name: Name, left: Modes) -> None:
         """Let an owner keep only `left` of one lock, whenever it was taken."""
-        others = (e.name if isinstance(e, Raised) else e for e in owner.held)
-        owner.held = [e for e, other in zip(owner.held, others, strict=True) if other != name]
+        held = owner.held
+        for at in reversed(range(len(held))):
+            entry = held[at]
+            if isinstance(entry, Raised):
+                if entry.name == name:
+                    del held[at]
+            elif entry == name:
+                del held[at]
+                break  # That it was raised comes after that it was taken.
         if left:
             owner.held.append(name)
         self._release(owner, name, left)
