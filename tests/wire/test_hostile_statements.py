@@ -173,7 +173,7 @@ ENDLESS: list[tuple[str, set[str | None]]] = [
     ("SELECT factorial(1000000)", {"22003"}),
     ("SELECT exp(1000000::numeric)", {"22003"}),
     # Long to compute, where nothing can interrupt.
-    ("SELECT exp(100000::numeric)", {"0A000"}),
+    ("SELECT exp(100000::numeric)", {"22003"}),
     ("SELECT repeat('a', 5000) LIKE '%a%a%a%a%a%a%a%a%a%b'", {None}),
     ("SELECT repeat('a', 5000) ILIKE '%A%a%A%a%A%a%A%a%A%b'", {None}),
     ("SELECT v FROM hurt.t WHERE repeat(v, 5000) LIKE '%a%a%a%a%a%a%a%a%a%b'", {None}),
