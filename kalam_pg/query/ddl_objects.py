@@ -124,8 +124,9 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
         whole = replace(whole, indexes=(*whole.indexes, index))
         change = replace(change, snapshot=changes.put_relation(change.snapshot, whole).snapshot)
     if whole is not table:
-        stored = changes.put_relation(context.snapshot, whole)
-        change = replace(stored, notices=change.notices, created=(whole,))
+        stored = changes.put_relation(change.snapshot, whole)  # Its sequences are there.
+        puts = (*change.puts, *stored.puts)
+        change = replace(stored, puts=puts, notices=change.notices, created=(whole,))
     return DdlPlan(change, "CREATE TABLE")
 
 

@@ -42,6 +42,20 @@ SCRIPTS = {
         1: DROP TABLE w
         1: SELECT nextval('w_b_seq')
     """,  # noqa: E501
+    "a table that counts may refer to others, and be like one": """
+        1: CREATE TABLE p (id serial PRIMARY KEY, n text UNIQUE)
+        1: CREATE TABLE w (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, p int REFERENCES p, k serial, CHECK (k > 0))
+        1: INSERT INTO p (n) VALUES ('one') RETURNING id
+        1: INSERT INTO w (p) VALUES (1), (1) RETURNING *
+        1: INSERT INTO w (p) VALUES (2)
+        1: INSERT INTO w (p) VALUES (1) RETURNING *
+        1: CREATE INDEX ON w (p)
+        1: CREATE TABLE v (LIKE w INCLUDING ALL, p2 int REFERENCES w)
+        1: INSERT INTO v (p, p2) VALUES (1, 1) RETURNING *
+        1: SELECT sequencename, last_value FROM pg_sequences ORDER BY 1
+        1: DROP TABLE p, w, v CASCADE
+        1: SELECT count(*) FROM pg_sequences
+    """,  # noqa: E501
     "what a sequence may be": """
         1: CREATE SEQUENCE q
         1: CREATE SEQUENCE q
