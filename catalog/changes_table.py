@@ -340,6 +340,23 @@ def _constraints(
     return tuple(made)
 
 
+def add_unique(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> Table:
+    """ALTER TABLE … ADD UNIQUE. Raises 42703, 42701, 42P07, 42710."""
+    taken = {constraint.name for constraint in table.constraints}
+    indexed = {table.name, *[index.name for index in table.indexes]}
+    avoided = _Names(taken, indexed, table.namespace, snapshot)
+    name = new.name or constraint_name(table.name, "u", new.columns, avoided)
+    if name in indexed or snapshot.is_taken(table.namespace, name):
+        raise DuplicateTableError(f'relation "{name}" already exists')
+    if name in taken:
+        raise DuplicateObjectError(
+            f'constraint "{name}" for relation "{table.name}" already exists'
+        )
+    made = Constraint(ids.oids(), name, "u", _key_ids(table.columns, new))
+    index = constraint_index(made, table.columns, nulls_distinct=new.nulls_distinct)
+    return replace(table, constraints=(*table.constraints, made), indexes=(*table.indexes, index))
+
+
 def _take(name: str, taken: set[str], new: NewTable) -> None:
     if name in taken:
         raise DuplicateObjectError(f'constraint "{name}" for relation "{new.name}" already exists')

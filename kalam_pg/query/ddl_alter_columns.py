@@ -17,7 +17,7 @@ from catalog.pg_catalog.text import quote_identifier
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, format_type
 from catalog.types.table import PgType
-from kalam_pg.query.ddl_alter_constraints import add_check, no_keys, no_primary_key
+from kalam_pg.query.ddl_alter_constraints import add_check, no_primary_key
 from kalam_pg.query.ddl_objects import new_column
 from kalam_pg.query.ddl_sequences import kept_default
 from kalam_pg.query.table_work import TableWork, act
@@ -37,8 +37,6 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
         return
     if definition.primary_key:
         raise no_primary_key(work.now)
-    if action.constraints:
-        raise no_keys("ADD UNIQUE")
     if definition.identity:
         raise FeatureNotSupportedError(
             "ADD COLUMN of a serial or identity column is not supported yet",
@@ -66,6 +64,8 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
     work.done.append(f"ADD COLUMN {quote_identifier(column.name)}")
     for name, check in definition.checks:
         add_check(work, st.TableConstraint("c", name, check=check))
+    for constraint in action.constraints:
+        act(sa.AddConstraint(constraint), work)
 
 
 @act.register

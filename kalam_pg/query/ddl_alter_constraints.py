@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from catalog import changes_alter
+from catalog import changes_alter, changes_table
+from catalog.changes_table import NewConstraint
 from catalog.errors import (
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
@@ -14,6 +15,7 @@ from catalog.pg_catalog.text import quote_identifier
 from catalog.privileges import Action, require
 from catalog.types.registry import BOOL
 from kalam_pg.query.ddl_context import grantee
+from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_alter as sa
@@ -27,10 +29,25 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
     if constraint.kind == "c":
         add_check(work, constraint)
         return
-    # Keys: what makes and keeps their index comes in here.
     if constraint.kind == "p":
         raise no_primary_key(work.now)
-    raise no_keys("ADD UNIQUE" if constraint.kind == "u" else "ADD CONSTRAINT")
+    if constraint.kind == "u":
+        snapshot = work.dropped.snapshot
+        new = NewConstraint(
+            "u", constraint.name, constraint.columns, nulls_distinct=constraint.nulls_distinct
+        )
+        # Its entries are made when the transaction knows of it (`sessions.definitions`).
+        work.now = changes_table.add_unique(snapshot, work.context.ids, work.now, new)
+    elif constraint.references is not None:
+        work.now = with_references(work.now, (constraint,), work.context)
+        if constraint.not_valid:
+            made = replace(work.now.constraints[-1], validated=False)
+            work.now = replace(work.now, constraints=(*work.now.constraints[:-1], made))
+        else:
+            work.demand_parent(work.now.constraints[-1])
+    else:
+        raise no_keys("ADD CONSTRAINT")
+    work.done.append(f"ADD CONSTRAINT {quote_identifier(work.now.constraints[-1].name)}")
 
 
 def add_check(work: TableWork, constraint: st.TableConstraint) -> None:
@@ -59,6 +76,11 @@ def _(action: sa.DropConstraint, work: TableWork) -> None:
     for table in work.dropped.snapshot.tables.values():
         for key in table.constraints:
             if key.reference is not None and key.reference.index == found.id:
+                if action.cascade:
+                    raise FeatureNotSupportedError(
+                        "DROP CONSTRAINT … CASCADE of what a FOREIGN KEY refers to is not "
+                        "supported yet"
+                    )
                 raise DependentObjectsStillExistError(
                     f"cannot drop constraint {found.name} on table {work.now.name} "
                     "because other objects depend on it",
@@ -74,7 +96,7 @@ def _(action: sa.ValidateConstraint, work: TableWork) -> None:
     found = changes_alter.constraint_named(work.now, action.name)
     work.now = changes_alter.validated(work.now, found)
     if not found.validated:
-        work.demand_check(found)
+        (work.demand_check if found.kind == "c" else work.demand_parent)(found)
 
 
 @act.register

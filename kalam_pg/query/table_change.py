@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from catalog.model import Table
 from storage.errors import KalamError
 
+HOLE = "\x01"
+"""In a DETAIL, where values of the row come: no name has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filling:
@@ -16,10 +19,15 @@ class Filling:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What no row may be. broken_by: a condition, as SQL text, over the columns of afterwards."""
+    """What no row may be. broken_by: a condition, as SQL text, over the columns of afterwards.
+
+    shows, detail: columns of the row that the error quotes, and its DETAIL with HOLE in their place.
+    """
 
     broken_by: str
     error: KalamError
+    shows: tuple[str, ...] = ()
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,15 @@ from catalog.changes import CatalogChange
 from catalog.errors import (
     CheckViolationError,
     FeatureNotSupportedError,
+    ForeignKeyViolationError,
     NotNullViolationError,
 )
 from catalog.model import Column, Constraint, Index, NumberSequence, Table, View
-from catalog.pg_catalog.text import quote_identifier
+from catalog.pg_catalog.text import qualified, quote_identifier
 from kalam_pg.query.ddl_context import DdlContext
-from kalam_pg.query.table_change import Demand, Filling, TableChange
+from kalam_pg.query.table_change import HOLE, Demand, Filling, TableChange
 from kalam_pg.sql.parse import column_names
+from storage.errors import KalamError
 
 _FILLED_FROM = 4096
 """Column ids of what is filled, while the columns that it takes the place of are still there."""
@@ -116,6 +118,49 @@ class TableWork:
             constraint=constraint.name,
         )
         self.demands.append(Demand(f"NOT ({constraint.check})", error))
+
+    def demand_parent(self, constraint: Constraint) -> None:
+        """Every row must refer to a row that is there (FOREIGN KEY)."""
+        rule, now = constraint.reference, self.now
+        assert rule is not None
+        parent = now if rule.table == now.id else self.dropped.snapshot.tables[rule.table]
+        called = {column.id: column.name for column in now.columns}
+        theirs = {column.id: column.name for column in parent.columns}
+        names = [called[one] for one in constraint.columns]
+        own = [f"{quote_identifier(now.name)}.{quote_identifier(name)}" for name in names]
+        alias = quote_identifier(f"{now.name}\x01")
+        equal = " AND ".join(
+            f"{alias}.{quote_identifier(theirs[id_])} = {mine}"
+            for id_, mine in zip(rule.columns, own, strict=True)
+        )
+        # Under its name of before: that of this statement's own table does not change in it.
+        where = qualified(parent.namespace, parent.name)
+        missing = f"NOT EXISTS (SELECT FROM {where} AS {alias} WHERE {equal})"
+        none_null = " AND ".join(f"{mine} IS NOT NULL" for mine in own)
+        what = f"Key ({', '.join(names)})"
+        self.demands.append(
+            Demand(
+                f"{none_null} AND {missing}",
+                self._violated(constraint),
+                tuple(names),
+                f'{what}=({HOLE}) is not present in table "{parent.name}".',
+            )
+        )
+        if rule.match == "f":
+            some_null = " OR ".join(f"{mine} IS NULL" for mine in own)
+            some_not = " OR ".join(f"{mine} IS NOT NULL" for mine in own)
+            mixed = "MATCH FULL does not allow mixing of null and nonnull key values."
+            error = self._violated(constraint)
+            self.demands.append(Demand(f"({some_null}) AND ({some_not})", error, (), mixed))
+
+    def _violated(self, constraint: Constraint) -> KalamError:
+        return ForeignKeyViolationError(
+            f'insert or update on table "{self.now.name}" violates foreign key constraint '
+            f'"{constraint.name}"',
+            schema=self.now.namespace,
+            table=self.now.name,
+            constraint=constraint.name,
+        )
 
     def readers(self, column: Column) -> list[View]:
         """The views whose own text uses a column."""

@@ -5,6 +5,7 @@ each user in turn, in the one transaction; nobody else reads or writes the table
 ask for rows never looks at one: it costs the same for ten users and for a million.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,7 +17,7 @@ from catalog.errors import ObjectInUseError
 from catalog.model import Table, TableKind, User
 from catalog.pg_catalog.text import quote_identifier
 from catalog.snapshot import Snapshot
-from kalam_pg.query.table_change import TableChange
+from kalam_pg.query.table_change import HOLE, TableChange
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.statements import QueryStatement
@@ -73,8 +74,12 @@ def check_rows(sql: SqlSession, change: TableChange) -> Steps[None]:
     after, snapshot = change.after, sql.snapshot
     for user in (yield from _owners(sql, after)):
         for demand in change.demands:
-            text = f"SELECT FROM {_name(after)} WHERE {demand.broken_by} LIMIT 1"
-            if (yield from _run(sql, text, snapshot, user)):
+            shown = ", ".join(f"{quote_identifier(name)}::text" for name in demand.shows)
+            where = demand.broken_by
+            text = f"SELECT {shown} FROM {_name(after)} WHERE {where} LIMIT 1"  # noqa: S608 -- bound
+            for row in (yield from _run(sql, text, snapshot, user)):
+                shown = ", ".join(map(str, row)) if user.id == sql.user.id else "…"  # Theirs.
+                demand.error.detail = demand.detail.replace(HOLE, shown)
                 raise demand.error
 
 
@@ -82,8 +87,8 @@ def _name(table: Table) -> str:
     return f"{quote_identifier(table.namespace)}.{quote_identifier(table.name)}"
 
 
-def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[int]:
-    """Run a statement in a catalogue of its own as one user; how many rows it answers or changes."""
+def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[Sequence[Row]]:
+    """Run a statement in a catalogue of its own as one user; the rows that it answers."""
     (statement,) = sql.cache.statements(text)
     assert isinstance(statement, QueryStatement)
     planned = sql.cache.plan(
@@ -101,8 +106,8 @@ def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[in
     try:
         result = yield from planned.plan.run(x)
         if result.source is not None:
-            return len((yield from result.source.every()))
-        return len(result.rows) if result.count is None else result.count
+            return (yield from result.source.every())
+        return result.rows
     finally:
         x.close()
 

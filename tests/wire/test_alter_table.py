@@ -47,6 +47,61 @@ SEQUENCES = """
     DROP SCHEMA elsewhere
 """
 
+KEYS = """
+    DROP TABLE IF EXISTS t, u, p CASCADE
+    CREATE TABLE p (id int PRIMARY KEY, code text, n int)
+    CREATE TABLE t (id int PRIMARY KEY, p int, code text, n bigint)
+    INSERT INTO p VALUES (1, 'a', 1), (2, 'b', 2), (3, 'b', NULL)
+    INSERT INTO t VALUES (1, 1, 'a', 1), (2, 2, 'b', 2), (3, NULL, 'z', 2)
+    ALTER TABLE p ADD UNIQUE (code)
+    ALTER TABLE p ADD CONSTRAINT one UNIQUE (code, n)
+    ALTER TABLE p ADD CONSTRAINT one UNIQUE (n)
+    ALTER TABLE p ADD UNIQUE (n)
+    ALTER TABLE p ADD UNIQUE (n)
+    ALTER TABLE p ADD UNIQUE (nope)
+    ALTER TABLE p ADD CONSTRAINT t UNIQUE (id, n)
+    INSERT INTO p VALUES (4, 'c', 2)
+    INSERT INTO p VALUES (4, 'b', 2)
+    INSERT INTO p VALUES (4, 'c', 2) ON CONFLICT (n) DO NOTHING
+    SELECT conname, contype, conkey, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'p'::regclass ORDER BY 1
+    SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'p' ORDER BY 1
+    ALTER TABLE t ADD FOREIGN KEY (p) REFERENCES p
+    ALTER TABLE t ADD CONSTRAINT t_p_fkey FOREIGN KEY (p) REFERENCES p
+    INSERT INTO t VALUES (4, 9)
+    INSERT INTO t VALUES (4, 3)
+    DELETE FROM p WHERE id = 3
+    ALTER TABLE t ADD FOREIGN KEY (code) REFERENCES p (code)
+    ALTER TABLE t ADD FOREIGN KEY (code, n) REFERENCES p (code, n)
+    UPDATE t SET n = NULL WHERE id = 3
+    ALTER TABLE t ADD FOREIGN KEY (code, n) REFERENCES p (code, n) MATCH FULL
+    ALTER TABLE t ADD FOREIGN KEY (code, n) REFERENCES p (code, n) ON DELETE CASCADE
+    DELETE FROM p WHERE id = 2
+    ALTER TABLE t ADD COLUMN more int REFERENCES p
+    ALTER TABLE t ADD COLUMN other int UNIQUE
+    ALTER TABLE t ADD COLUMN same int DEFAULT 7 UNIQUE
+    ALTER TABLE t ADD COLUMN none int DEFAULT 7 REFERENCES p
+    ALTER TABLE t ADD COLUMN some int DEFAULT 1 REFERENCES p (n) ON DELETE SET NULL
+    UPDATE t SET other = 1
+    SELECT conname, convalidated, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 't'::regclass ORDER BY 1
+    ALTER TABLE t DROP CONSTRAINT t_p_fkey
+    INSERT INTO t (id, p) VALUES (5, 9)
+    ALTER TABLE t ADD CONSTRAINT late FOREIGN KEY (p) REFERENCES p NOT VALID
+    INSERT INTO t (id, p) VALUES (6, 9)
+    ALTER TABLE t VALIDATE CONSTRAINT late
+    DELETE FROM t WHERE id = 5
+    ALTER TABLE t VALIDATE CONSTRAINT late
+    ALTER TABLE p DROP CONSTRAINT one
+    ALTER TABLE t ADD COLUMN up int, ADD FOREIGN KEY (up) REFERENCES t
+    UPDATE t SET up = id + 1
+    UPDATE t SET up = id
+    BEGIN
+    ALTER TABLE t ADD CONSTRAINT twice UNIQUE (up), DROP CONSTRAINT late
+    INSERT INTO t (id, up) VALUES (70, 1)
+    ROLLBACK
+    INSERT INTO t (id, up) VALUES (70, 1), (71, 1)
+    DROP TABLE t, p
+"""  # noqa: E501 -- one statement a line
+
 COLUMNS = """
     DROP TABLE IF EXISTS t, u CASCADE
     CREATE TABLE t (id int primary key, a int, b text not null default 'x', check (a > 0))
@@ -244,7 +299,9 @@ def sides(servers: tuple[KalamServer, str]) -> Iterator[tuple[Side, Side]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "script", [COLUMNS, VIEWS, SEQUENCES], ids=["columns", "views", "sequences"]
+    "script",
+    [COLUMNS, VIEWS, SEQUENCES, KEYS],
+    ids=["columns", "views", "sequences", "keys"],
 )
 def test_every_action_is_answered_as_by_postgresql(sides, script):
     assert differences(sides, script) == []
@@ -350,6 +407,32 @@ def _read(session: psycopg.Connection) -> tuple[list[tuple[object, ...]], tuple[
     every = session.execute("SELECT count(*), sum(n)::bigint, count(x) FROM m").fetchone()
     assert every is not None
     return rows, every
+
+
+@pytest.mark.slow
+def test_keys_are_added_over_rows_of_every_user_and_no_value_of_theirs_is_told(server: KalamServer):
+    with server.root() as root, server.connect("alice") as alice:
+        root.execute("CREATE TABLE rooms (id int PRIMARY KEY)")
+        root.execute("CREATE TABLE said (id int PRIMARY KEY, room int) WITH (TYPE = 'USER')")
+        root.execute("INSERT INTO rooms VALUES (1), (2)")
+        alice.execute("INSERT INTO said VALUES (1, 1), (2, 1), (3, 777)")
+        root.execute("STORAGE FLUSH TABLE said")
+        added = "ALTER TABLE said ADD FOREIGN KEY (room) REFERENCES rooms ON DELETE CASCADE"
+        with pytest.raises(psycopg.errors.ForeignKeyViolation) as error:
+            root.execute(added)
+        assert "777" not in str(error.value)
+        with pytest.raises(psycopg.errors.UniqueViolation) as error:
+            root.execute("ALTER TABLE said ADD UNIQUE (room)")
+        assert "(1)" not in str(error.value)
+        alice.execute("DELETE FROM said WHERE id > 1")
+        root.execute(f"{added}, ADD CONSTRAINT once UNIQUE (room)")
+        with pytest.raises(psycopg.errors.UniqueViolation, match="once"):
+            alice.execute("INSERT INTO said VALUES (2, 1)")
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            alice.execute("INSERT INTO said VALUES (2, 3)")
+        root.execute("DELETE FROM rooms WHERE id = 1")
+        assert alice.execute("SELECT * FROM said").fetchall() == []
+        root.execute("DROP TABLE said, rooms")
 
 
 @pytest.mark.slow
