@@ -4,11 +4,12 @@ Rows of what runs (jobs, sessions, segments …) come from a `LiveRows` that the
 relation name; a relation without one is empty.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from catalog.errors import InsufficientPrivilegeError
-from catalog.model import Role, Table, User
+from catalog.model import Role, Table, TableVersion, User
 from catalog.pg_catalog.relations import CatalogColumn, CatalogRelation
 from catalog.pg_catalog.visible import Visible
 from catalog.types.registry import BOOL, FLOAT8, INT4, INT8, JSONB, TEXT, TIMESTAMPTZ, format_type
@@ -54,7 +55,7 @@ SYSTEM_RELATIONS = (
     ),
     _relation(
         4, "table_schemas", namespace=TEXT, table_name=TEXT, version=INT4, columns=JSONB,
-        created_at=TIMESTAMPTZ,
+        change=TEXT, created_at=TIMESTAMPTZ,
     ),
     _relation(
         5, "storages", storage_id=TEXT, type=TEXT, path=TEXT, config=JSONB,
@@ -196,6 +197,35 @@ def _tables(visible: Visible) -> Iterator[Values]:
         }
 
 
+def versions_of(table: Table) -> Iterator[TableVersion]:
+    """Every version that a table has had, the oldest first, with the columns that were declared.
+
+    The last is what it is now.
+    """
+    hidden = table.primary_key if table.hidden_key else ()
+    at_us = table.altered_at_us or table.created_at_us
+    now = TableVersion(table.version, table.columns, table.layout, table.change, at_us)
+    for one in (*table.history, now):
+        yield replace(one, columns=tuple(c for c in one.columns if c.id not in hidden))
+
+
+def _table_schemas(visible: Visible) -> Iterator[Values]:
+    for table in visible.tables:
+        for one in versions_of(table):
+            columns = [
+                {"id": c.id, "name": c.name, "type": format_type(c.type, c.typmod)}
+                for c in one.columns
+            ]
+            yield {
+                "namespace": table.namespace,
+                "table_name": table.name,
+                "version": one.version,
+                "columns": json.dumps(columns, ensure_ascii=False),
+                "change": one.change or None,
+                "created_at": one.at_us,
+            }
+
+
 def flush_policy(table: Table) -> str:
     """FLUSH_POLICY as it is written, "" when the table has none."""
     options = table.options
@@ -230,4 +260,5 @@ _OWN: dict[str, LiveRows] = {
     "namespaces": _namespaces,
     "tables": _tables,
     "columns": _columns,
+    "table_schemas": _table_schemas,
 }

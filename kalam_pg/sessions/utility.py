@@ -5,9 +5,12 @@ from catalog.errors import (
     FeatureNotSupportedError,
     InvalidSchemaNameError,
     UndefinedTableError,
+    WrongObjectTypeError,
 )
 from catalog.model import Role, Table
-from catalog.types.registry import BOOL, TEXT, TIMESTAMPTZ, format_type
+from catalog.pg_catalog.text import quote_identifier
+from catalog.system import versions_of
+from catalog.types.registry import BOOL, INT4, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
 from kalam_pg.sessions import acting, characteristics, listening, operations
@@ -42,6 +45,11 @@ _DESCRIBE = _columns(
 )
 
 
+_HISTORY = _columns(
+    ("version", INT4), ("created_at", TIMESTAMPTZ), ("change", TEXT), ("columns", TEXT)
+)
+
+
 def columns(statement: Statement) -> tuple[OutputColumn, ...]:
     """Result columns of a statement of this module or of `operations`; () if it returns none."""
     match statement:
@@ -49,8 +57,8 @@ def columns(statement: Statement) -> tuple[OutputColumn, ...]:
             return _SHOW_ALL if name == "all" else _columns((_shown_name(name), TEXT))
         case st.ShowCatalog(what):
             return operations.JOB_COLUMNS if what == "jobs" else _CATALOG.get(what, ())
-        case st.DescribeTable():
-            return _DESCRIBE
+        case st.DescribeTable(history=history):
+            return _HISTORY if history else _DESCRIBE
         case _:
             return operations.columns(statement)
 
@@ -166,7 +174,7 @@ def _show_catalog(sql: SqlSession, what: str, scope: str) -> Result:
 def _describe(sql: SqlSession, statement: st.DescribeTable) -> Result:
     name = statement.name
     if statement.history:
-        raise FeatureNotSupportedError("DESCRIBE TABLE ... HISTORY is not supported yet")
+        return _history(sql, name)
     relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
     if relation is None:
         raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
@@ -184,3 +192,25 @@ def _describe(sql: SqlSession, statement: st.DescribeTable) -> Result:
         if column.name != "_rowid"
     ]
     return Result("DESCRIBE", None, _DESCRIBE, rows)
+
+
+def _history(sql: SqlSession, name: st.TableName) -> Result:
+    """The versions of a table, the newest first. Raises 42P01, 42809."""
+    table = sql.snapshot.find(name.schema, name.name, sql.search_path)
+    if table is None:
+        raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
+    if not isinstance(table, Table):
+        raise WrongObjectTypeError(f'"{table.name}" is not a table')
+    rows: list[Row] = [
+        (
+            one.version,
+            one.at_us,
+            one.change or "CREATE TABLE",
+            ", ".join(
+                f"{quote_identifier(column.name)} {format_type(column.type, column.typmod)}"
+                for column in one.columns
+            ),
+        )
+        for one in versions_of(table)
+    ]
+    return Result("DESCRIBE", None, _HISTORY, rows[::-1])

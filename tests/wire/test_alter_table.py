@@ -410,6 +410,26 @@ def _read(session: psycopg.Connection) -> tuple[list[tuple[object, ...]], tuple[
 
 
 @pytest.mark.slow
+def test_the_versions_of_a_table_are_told(server: KalamServer):
+    with server.root() as root:
+        root.execute("CREATE TABLE versions (id int, body text)")
+        root.execute("ALTER TABLE versions ADD COLUMN n int, DROP COLUMN body")
+        root.execute("ALTER TABLE versions ALTER n TYPE bigint, ALTER n SET DEFAULT 1")
+        told = [(v, change, of) for v, _, change, of in root.execute("DESCRIBE versions HISTORY")]
+        assert told == [
+            (3, "ALTER COLUMN n TYPE bigint, ALTER COLUMN n SET DEFAULT", "id integer, n bigint"),
+            (2, "DROP COLUMN body, ADD COLUMN n", "id integer, n integer"),
+            (1, "CREATE TABLE", "id integer, body text"),
+        ]
+        asked = "SELECT version, columns -> 1 ->> 'name' FROM system.table_schemas"
+        asked += " WHERE table_name = 'versions' ORDER BY version"
+        assert root.execute(asked).fetchall() == [(1, "body"), (2, "n"), (3, "n")]
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            root.execute("DESCRIBE nope HISTORY")
+        root.execute("DROP TABLE versions")
+
+
+@pytest.mark.slow
 def test_keys_are_added_over_rows_of_every_user_and_no_value_of_theirs_is_told(server: KalamServer):
     with server.root() as root, server.connect("alice") as alice:
         root.execute("CREATE TABLE rooms (id int PRIMARY KEY)")
