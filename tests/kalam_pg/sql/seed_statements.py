@@ -46,8 +46,8 @@ SEED_STATEMENTS = [
 ) RETENTION 10 EPHEMERAL MAX_BUFFER 5000""",
         "CreateTable",
     ),
-    Example(0, "ALTER TABLE app.messages ADD COLUMN author TEXT", "AlterTable", "schema evolution"),
-    Example(0, "ALTER TABLE app.messages DROP COLUMN author", "AlterTable", "schema evolution"),
+    Example(0, "ALTER TABLE app.messages ADD COLUMN author TEXT", "AlterTable"),
+    Example(0, "ALTER TABLE app.messages DROP COLUMN author", "AlterTable"),
     Example(
         0, "BACKUP DATABASE app TO '/backups/app-20251020'", "Unsupported", "backup and restore"
     ),
@@ -167,15 +167,8 @@ CREDENTIALS '{"access_key_id": "...", "secret_access_key": "..."}'""",
         "CREATE USER 'google_sync' WITH OAUTH PROVIDER 'google' SUBJECT 'sync@example.com' ROLE 'service'",
         "CreateUser",
     ),
-    Example(
-        1, "ALTER TABLE app.messages ADD COLUMN reaction TEXT", "AlterTable", "schema evolution"
-    ),
-    Example(
-        1,
-        "ALTER TABLE app.messages RENAME COLUMN content TO message_text",
-        "AlterTable",
-        "schema evolution",
-    ),
+    Example(1, "ALTER TABLE app.messages ADD COLUMN reaction TEXT", "AlterTable"),
+    Example(1, "ALTER TABLE app.messages RENAME COLUMN content TO message_text", "AlterTable"),
     Example(
         1, "BACKUP DATABASE app TO '/backups/app-20251028'", "Unsupported", "backup and restore"
     ),
