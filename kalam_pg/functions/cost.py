@@ -20,6 +20,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import NUMERIC
 from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
+from kalam_pg.functions.regex_classes import compile_us
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
 
 Weight: TypeAlias = Callable[..., float]
@@ -246,7 +247,8 @@ def _like(text: Datum, pattern: Datum, *_escape: Datum) -> float:
 
 
 def _matches(text: str, pattern: str, *_more: Datum) -> float:
-    return _CALL_US + 0.002 * len(text) * (4 + len(pattern)) + 0.5 * len(pattern)
+    searched = 0.002 * len(text) * (4 + len(pattern))
+    return _CALL_US + searched + 0.5 * len(pattern) + compile_us(text, pattern)
 
 
 def _substring(text: Datum, *more: Datum) -> float:

@@ -27,14 +27,19 @@ def is_number(item: Datum) -> bool:
 def matcher(pattern: str, flags: str) -> Callable[[str], bool]:
     """like_regex: XQuery's flags over PostgreSQL's regular expressions."""
     if "q" in flags:
-        body = re.escape(pattern)
+        bodies = [re.escape(pattern)] * 2
     else:
-        translated = translate(pattern, ignore_case="i" in flags)
-        body = translated[translated.index(")") + 1 :]
+        both = [translate(pattern, ignore_case="i" in flags, wide=wide) for wide in (False, True)]
+        bodies = [translated[translated.index(")") + 1 :] for translated in both]
     options = ("s" if "s" in flags or "q" in flags else "") + ("i" if "i" in flags else "")
     options += "m" if "m" in flags and "q" not in flags else ""
-    whole = f"(?{options}){body}" if options else body
-    return lambda text: bool(pc.match_substring_regex(pa.scalar(text), whole).as_py())
+    narrow, wide = [f"(?{options}){body}" if options else body for body in bodies]
+
+    def matches(text: str) -> bool:
+        whole = narrow if text.isascii() else wide
+        return bool(pc.match_substring_regex(pa.scalar(text), whole).as_py())
+
+    return matches
 
 
 def double(item: Datum) -> Decimal:

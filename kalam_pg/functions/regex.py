@@ -13,6 +13,7 @@ from catalog.errors import FeatureNotSupportedError, InvalidRegularExpressionErr
 from catalog.memo import kept
 from catalog.types.registry import BOOL, BPCHAR, NAME, TEXT
 from kalam_pg.functions.define import operator
+from kalam_pg.functions.regex_classes import with_classes
 from kalam_pg.functions.table import Overload
 
 _ESCAPES = {"y": r"\b", "Y": r"\B", "A": r"\A", "Z": r"\z"}
@@ -52,8 +53,10 @@ _LITERAL = re.compile(r"(\^?)\(?([\w ]*)\)?(\$?)", re.ASCII)
 
 
 @kept(512, 1000)
-def translate(pattern: str, *, ignore_case: bool = False) -> str:
+def translate(pattern: str, *, ignore_case: bool = False, wide: bool = False) -> str:
     """A PostgreSQL pattern as RE2 has it.
+
+    wide: for a text that is not of ASCII alone.
 
     Raises:
         FeatureNotSupportedError: RE2 has nothing like it.
@@ -75,7 +78,7 @@ def translate(pattern: str, *, ignore_case: bool = False) -> str:
         raise FeatureNotSupportedError(f'"{refused[0]}" in regular expressions is not supported')
     _check_bounds(pattern)
     body = re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[0]), pattern, flags=re.DOTALL)
-    translated = f"(?{flags}){body}"
+    translated = f"(?{flags}){with_classes(body, wide=wide)}"
     try:
         pc.match_substring_regex(pa.scalar(""), translated)
     except pa.ArrowInvalid as exc:
@@ -114,7 +117,8 @@ def matches(value: str, pattern: str) -> bool:
         if start:
             return value == text if end else value.startswith(text)
         return value.endswith(text) if end else text in value
-    return bool(pc.match_substring_regex(pa.scalar(value), translate(pattern)).as_py())
+    translated = translate(pattern, wide=not value.isascii())
+    return bool(pc.match_substring_regex(pa.scalar(value), translated).as_py())
 
 
 @kept(512, 1000)
@@ -127,7 +131,7 @@ def _simple(pattern: str) -> tuple[bool, str, bool] | None:
 
 def matches_any_case(value: str, pattern: str) -> bool:
     """Value ~* pattern."""
-    translated = translate(pattern, ignore_case=True)
+    translated = translate(pattern, ignore_case=True, wide=not value.isascii())
     return bool(pc.match_substring_regex(pa.scalar(value), translated).as_py())
 
 

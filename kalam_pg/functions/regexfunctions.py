@@ -26,9 +26,9 @@ _WHOLE = "k0"
 
 
 @kept(512, 1000)
-def _named(pattern: str, *, ignore_case: bool) -> tuple[str, int]:
+def _named(pattern: str, *, ignore_case: bool, wide: bool) -> tuple[str, int]:
     """The RE2 pattern with its groups named k1, k2 …, all in k0; and how many groups there are."""
-    translated = translate(pattern, ignore_case=ignore_case)
+    translated = translate(pattern, ignore_case=ignore_case, wide=wide)
     flags, body = translated[: translated.index(")") + 1], translated[translated.index(")") + 1 :]
     parts: list[str] = []
     groups = 0
@@ -186,7 +186,7 @@ def _find(
 
     start: characters to pass over first. spans: without groups, give none.
     """
-    body, groups = _named(pattern, ignore_case=ignore_case)
+    body, groups = _named(pattern, ignore_case=ignore_case, wide=not text.isascii())
     flags = body[: body.index(")") + 1]
     rest = body[len(flags) :]
     empty = _absent(_unnamed(rest))

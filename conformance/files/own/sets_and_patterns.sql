@@ -97,3 +97,13 @@ SELECT format('%1$');
 SELECT x ~ 'b{2' FROM (VALUES ('a'),('b')) v(x);
 SELECT regexp_match('a','a{99999');
 SELECT 'a' ~ ('a{1' || repeat('0',5000) || '}');
+
+-- Classes know all of Unicode.
+SELECT 'é' ~ '\w', 'é' ~ '\W', 'é' ~ '[[:alpha:]]', 'É' ~ '[[:upper:]]', 'é' ~ '[[:lower:]]', 'é' ~ '[^[:alnum:]]';
+SELECT 'naïve café' ~ '^[\w ]+$', '日本語' ~ '^\w+$', 'हिन्दी' ~ '^\w+$', 'हि' ~ '^\w+$', 'שָׁלוֹם' ~ '^\w+$', 'ไทย' ~ '^[[:alpha:]]+$';
+SELECT '٣' ~ '\d', '٣' ~ '\w', '٣' ~ '[[:digit:]]', '٣' ~ '[[:alpha:]]', 'Ⅷ' ~ '[[:upper:]]', 'ⓐ' ~ '[[:lower:]]';
+SELECT E'a\u2003b' ~ 'a\sb', E'a\u00a0b' ~ 'a\sb', E'a\u3000b' ~ 'a[[:space:]]b', E'a\u2028b' ~ 'a\Sb', E'a\x0bb' ~ 'a\sb';
+SELECT regexp_replace('Grüße, Welt', '\W+', '-', 'g'), regexp_match('Grüße 12', '(\w+)\s+(\d+)'), substring('über alles' from '\w+');
+SELECT regexp_split_to_array('für uns ß', '\s'), regexp_count('äöü abc', '\w'), regexp_matches('äb cd', '(\w)(\w)', 'g');
+SELECT 'ÄB' ~* '^[äb]+$', 'éa' ~* '^[[:alpha:]]+$', 'a-é' ~ '^[\w-]+$', 'é]' ~ '^[]\w]+$', 'é:' ~ '[:alph]';
+SELECT jsonb_path_exists('"é"', '$ ? (@ like_regex "^\\w$")'), 'é' SIMILAR TO '[[:alpha:]]';
