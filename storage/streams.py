@@ -89,10 +89,6 @@ class StreamRegistry:
         """Every tablet that holds anything."""
         return list(self._filled)
 
-    def filled(self, table: int) -> list[TabletId]:
-        """The tablets of a table that hold anything."""
-        return [tablet for tablet in self._filled if tablet.table == table]
-
     def find(self, tablet_id: TabletId) -> StreamTablet | None:
         """The tablet, if its table was used since the start and is not dropped."""
         limits = self._limits.get(tablet_id.table)

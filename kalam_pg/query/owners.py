@@ -28,6 +28,12 @@ def owners_of(
     """
     if not table.per_user:
         return [user]
+    ids = yield from owner_ids(database, transaction, table)
+    return [user if one == user.id else User(one, "", Role.USER) for one in ids]
+
+
+def owner_ids(database: Database, transaction: Transaction, table: Table) -> Steps[list[int]]:
+    """The ids of the users who may have rows of a USER or STREAM table, in order."""
     engine = database.engine
     if table.kind is TableKind.STREAM:
         found = set(engine.streams.ids())
@@ -36,8 +42,7 @@ def owners_of(
             look = partial(_tablets, engine, view, table.id)
             found = yield from run_async(lambda: trio.to_thread.run_sync(look))
     found.update(transaction.changes)
-    ids = {tablet.user for tablet in found if tablet.table == table.id}
-    return [user if one == user.id else User(one, "", Role.USER) for one in sorted(ids)]
+    return sorted({tablet.user for tablet in found if tablet.table == table.id})
 
 
 def _tablets(engine: Engine, view: View, table: int) -> set[TabletId]:

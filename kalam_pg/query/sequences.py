@@ -138,10 +138,8 @@ class Counters:
                 there.replaced = True
         elif there is not None and there.successor is counter:
             there.successor = None
-            there.taken, there.covered = (
-                max(there.taken, 1),
-                0,
-            )  # What the log has may be another's.
+            # What the log has may be another's.
+            there.taken, there.covered = max(there.taken, 1), 0
 
     def _begin(self, sequence: NumberSequence, at: TabletId) -> Counter:
         key = numbers_key(at, sequence.id)

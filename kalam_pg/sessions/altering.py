@@ -7,25 +7,21 @@ ask for rows never looks at one: it costs the same for ten users and for a milli
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-
-import trio
 
 from catalog.changes import with_tables
 from catalog.difference import difference
 from catalog.errors import ObjectInUseError
-from catalog.model import Table, TableKind, User
-from catalog.pg_catalog.text import quote_identifier
+from catalog.model import Table, User
+from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
+from kalam_pg.query.owners import owner_ids
 from kalam_pg.query.table_change import HOLE, TableChange
-from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.query.waits import Steps
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.statements import QueryStatement
 from storage.arrow import projector
 from storage.errors import KalamError
-from storage.ids import NO_USER
 from storage.layout import Row
-from storage.log.view import View
 
 
 def check_unused(sql: SqlSession, before: Snapshot, after: Snapshot) -> None:
@@ -56,7 +52,7 @@ def fill(sql: SqlSession, change: TableChange) -> Steps[None]:
     if change.fillings:
         _reform(sql, before, filled)
         sets = ", ".join(f"{quote_identifier(one.column)} = {one.value}" for one in change.fillings)
-        text = f"UPDATE {_name(filled)} SET {sets}"  # noqa: S608 -- bound before
+        text = f"UPDATE {qualified(filled.namespace, filled.name)} SET {sets}"  # noqa: S608 -- bound before
         snapshot = with_tables(sql.snapshot, {filled.id: filled})
         try:
             for user in (yield from _owners(sql, filled)):
@@ -72,19 +68,16 @@ def check_rows(sql: SqlSession, change: TableChange) -> Steps[None]:
     if not change.demands:
         return
     after, snapshot = change.after, sql.snapshot
+    name = qualified(after.namespace, after.name)
     for user in (yield from _owners(sql, after)):
         for demand in change.demands:
-            shown = ", ".join(f"{quote_identifier(name)}::text" for name in demand.shows)
+            columns = ", ".join(f"{quote_identifier(column)}::text" for column in demand.shows)
             where = demand.broken_by
-            text = f"SELECT {shown} FROM {_name(after)} WHERE {where} LIMIT 1"  # noqa: S608 -- bound
+            text = f"SELECT {columns} FROM {name} WHERE {where} LIMIT 1"  # noqa: S608 -- bound
             for row in (yield from _run(sql, text, snapshot, user)):
                 shown = ", ".join(map(str, row)) if user.id == sql.user.id else "…"  # Theirs.
                 demand.error.detail = demand.detail.replace(HOLE, shown)
                 raise demand.error
-
-
-def _name(table: Table) -> str:
-    return f"{quote_identifier(table.namespace)}.{quote_identifier(table.name)}"
 
 
 def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[Sequence[Row]]:
@@ -116,20 +109,8 @@ def _owners(sql: SqlSession, table: Table) -> Steps[list[User]]:
     """Everybody who has, or may have, rows in a table, as users whose rows are read."""
     if not table.per_user:
         return [sql.user]
-    engine, transaction = sql.database.engine, sql.begin_implicit()
-    own = (one for one in (*transaction.changes, *transaction.emptied) if one.table == table.id)
-    users = {one.user for one in own}
-    if table.kind is TableKind.STREAM:
-        users.update(one.user for one in engine.streams.filled(table.id))
-    else:
-        with engine.acquire() as view:
-            find = partial(_users_of, view, table.id)
-            users |= yield from run_async(partial(trio.to_thread.run_sync, find))
-    return [replace(sql.user, id=user) for user in sorted(users - {NO_USER})]
-
-
-def _users_of(view: View, table: int) -> set[int]:
-    return {tablet.user for tablet in view.tablets() if tablet.table == table}
+    ids = yield from owner_ids(sql.database, sql.begin_implicit(), table)
+    return [replace(sql.user, id=one) for one in ids]
 
 
 def _reform(sql: SqlSession, before: Table, after: Table) -> None:
