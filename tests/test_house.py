@@ -50,6 +50,7 @@ SLEEPS = {
 
 
 FOR_OTHERS = {
+    "kalam_pg/engines/fork_server.py: find_spec": "the import system calls it",
     "kalam_pg/embed/result.py: column_count": "Buena Vista calls it",
     "kalam_pg/embed/result.py: has_results": "Buena Vista calls it",
     "kalam_pg/embed/result.py: stored_rows": "the in-process API",

@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-WORKER = "kalam_pg.engines.worker"
+WORKER = "kalam_pg.engines.fork_server"
+"""What workers say that they run: they are its copies."""
 FLUSH_PROCESS = "kalam_pg.jobs.flush_worker"
 
 
@@ -30,8 +31,8 @@ class Held:
 
 
 def children(pid: int, of: str) -> list[int]:
-    """The processes of `pid` that run this module and have not ended."""
-    found = []
+    """The processes of `pid` that run this module and have not ended, without the one that forks workers."""
+    found: dict[int, int] = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -40,9 +41,11 @@ def children(pid: int, of: str) -> list[int]:
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if int(stat[1]) == pid and stat[0] != "Z" and of.encode() in command:
-            found.append(int(entry.name))
-    return sorted(found)
+        if stat[0] != "Z" and of.encode() in command:
+            found[int(entry.name)] = int(stat[1])
+    if of == WORKER:
+        return sorted(child for child, parent in found.items() if found.get(parent) == pid)
+    return sorted(child for child, parent in found.items() if parent == pid)
 
 
 def held(pid: int) -> Held:

@@ -7,9 +7,7 @@ the next one begins; after an error, or a query that was not read to its end, th
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import pyarrow as pa
 from datafusion import (
@@ -21,6 +19,8 @@ from datafusion import (
 )
 from datafusion.user_defined import AggregateUDF, ScalarUDF
 
+from kalam_pg.engines.request import EngineSettings
+
 SMALL_ROWS = 100_000
 """Up to this many input rows one partition is faster: splitting work costs about 0.2 ms."""
 
@@ -31,19 +31,6 @@ _QUERIES_ONLY = (
     .with_allow_dml(allow=False)
     .with_allow_statements(allow=False)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSettings:
-    """What is the same for every query of a worker.
-
-    partitions: how many cores a large query uses. pool_bytes: memory that sorts, joins and
-    groupings share before they spill to `spill_directory` (or fail with 53200 without one).
-    """
-
-    partitions: int = 2
-    pool_bytes: int = 1 << 30
-    spill_directory: Path | None = None
 
 
 class Session(SessionContext):

@@ -13,6 +13,7 @@ else: the pool starts another.
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -23,11 +24,11 @@ import trio
 
 from catalog.errors import InsufficientResourcesError
 from catalog.types.table import TypeContext
-from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import canceled
+from kalam_pg.engines.forked import ForkServer
 from kalam_pg.engines.lines import Lines, Waiter
 from kalam_pg.engines.pool_stream import PoolStream
-from kalam_pg.engines.process import WorkerLostError, WorkerProcess
+from kalam_pg.engines.process import WORKER, WorkerLostError, WorkerProcess
 from kalam_pg.engines.protocol import (
     QueryBody,
     SharedBatch,
@@ -40,6 +41,7 @@ from kalam_pg.engines.request import (
     ArrowResult,
     BatchRef,
     EngineQuery,
+    EngineSettings,
     Limits,
     TableInput,
     WireResult,
@@ -84,12 +86,18 @@ class Pool:
         settings: EngineSettings | None = None,
         queue_max: int = QUEUE_MAX,
         spare: int = 0,
+        forks: ForkServer | None = None,
     ) -> None:
-        """size: the most workers of one user. spare: further ones, for users who have none of these."""
+        """size: the most workers of one user. spare: further ones, for users who have none of these.
+
+        forks: what forks the workers; by default a fork server of the pool's own.
+        """
         assert size >= 1
         self._size = size
         self._spare = spare
         self._settings = settings or EngineSettings()
+        self._forks = forks or ForkServer(WORKER)
+        self._own_forks: AbstractContextManager[object] = nullcontext() if forks else self._forks
         self._queue_max = queue_max
         self._idle: list[WorkerProcess] = []
         self._busy: dict[WorkerProcess, int] = {}
@@ -103,6 +111,7 @@ class Pool:
         self._first_ready = trio.Event()
 
     async def __aenter__(self) -> Self:
+        self._own_forks.__enter__()
         await self._tasks.__aenter__()
         for _ in range(self._size + self._spare):
             self._tasks.every("engine worker", 0.0, self._keep_worker)
@@ -110,7 +119,7 @@ class Pool:
             with trio.fail_after(START_TIMEOUT_S):
                 await self._first_ready.wait()
         except BaseException:
-            await self._tasks.__aexit__(None, None, None)
+            await self.__aexit__(None, None, None)
             raise
         return self
 
@@ -126,6 +135,7 @@ class Pool:
             for worker in self._busy:  # Each is gone; somebody still meant to read its answer.
                 worker.close()
             self._shared.close()
+            self._own_forks.__exit__(None, None, None)
 
     async def run(self, query: EngineQuery, limits: Limits) -> "PoolStream":
         """Run `query` when a worker is free; the answer may not have begun when this returns.
@@ -313,7 +323,7 @@ class Pool:
             OSError: It cannot be started.
             WorkerLostError: It has not reported: what stopped it may stop the next one too.
         """
-        worker = WorkerProcess.start(self._settings)
+        worker = WorkerProcess.start(self._forks, self._settings)
         started = False
         try:
             started = await self._is_ready(worker)

@@ -4,19 +4,19 @@ import array
 import os
 import signal
 import socket
-import subprocess
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import trio
 
 from kalam_pg.engines import area
-from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.errors import internal_error
+from kalam_pg.engines.forked import Forked, ForkServer
 from kalam_pg.engines.protocol import FrameReader, WorkerFrame, pack
+from kalam_pg.engines.request import EngineSettings
 from kalam_pg.failures import last_words
 from storage.errors import KalamError
+
+WORKER = "kalam_pg.engines.worker"
 
 STDERR_BYTES_MAX = 64 << 10
 """What a worker printed is kept up to here: Rust's last words say why it ended."""
@@ -40,7 +40,7 @@ class WorkerProcess:
     (-N is signal N).
     """
 
-    process: "subprocess.Popen[bytes]"
+    process: Forked
     link: trio.socket.SocketType
     stderr: int
     area: area.Mapped
@@ -54,12 +54,8 @@ class WorkerProcess:
     _large: tuple[WorkerFrame, bytearray, int] | None = None
 
     @classmethod
-    def start(cls, settings: EngineSettings) -> "WorkerProcess":
-        """Start a worker and return at once; it reports with a READY frame.
-
-        Call it in the thread that lives as long as the pool: the kernel kills a worker when the
-        *thread* that started it ends (prctl(2), PR_SET_PDEATHSIG), so never from a thread pool.
-        """
+    def start(cls, forks: ForkServer, settings: EngineSettings) -> "WorkerProcess":
+        """Start a worker and return at once; it reports with a READY frame. Raises OSError."""
         ours, theirs = socket.socketpair()
         # What the worker has encoded must not wait for the event loop to fetch the piece before.
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -67,19 +63,14 @@ class WorkerProcess:
         rows = area.create()
         mapped = area.Mapped.to_read(rows)
         with theirs, os.fdopen(rows, "rb"):
-            process = subprocess.Popen(  # noqa: S603
+            process = forks.fork(
+                WORKER,
                 [
-                    *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.engines.worker"),
-                    *(str(theirs.fileno()), str(os.getpid()), str(rows)),
                     *(str(settings.partitions), str(settings.pool_bytes)),
                     str(settings.spill_directory or ""),
                 ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                pass_fds=(theirs.fileno(), rows),
-                process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
-                env=worker_environment(),
+                stderr,
+                [theirs.fileno(), rows],
             )
         return cls(process, trio.socket.from_stdlib_socket(ours), stderr, mapped)
 
@@ -157,21 +148,17 @@ class WorkerProcess:
 
     def put_down(self) -> None:
         """SIGKILL to what has closed its socket and will end, or should."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
 
     async def wait(self) -> None:
-        """Wait for its end."""
-        if self.process.poll() is None:
-            descriptor = os.pidfd_open(self.process.pid)
-            try:
-                await trio.lowlevel.wait_readable(descriptor)
-            finally:
-                os.close(descriptor)
+        """Wait for its end; for one task, others wait for `gone`."""
+        while self.process.poll() is None:
+            await trio.lowlevel.wait_readable(self.process.fileno())
 
     def bury(self) -> None:
         """Wait for an end that has come or cannot be far, and tell who waits for it."""
         self.status = self.process.wait()
+        self.process.close()
         self.gone.set()
 
     def last_words(self) -> str:
@@ -221,19 +208,3 @@ def _advance(buffers: list[memoryview], sent: int) -> None:
         sent -= len(buffers.pop(0))
     if buffers:
         buffers[0] = buffers[0][sent:]
-
-
-def worker_environment() -> dict[str, str]:
-    """Nothing of the server's environment but what Python and the libraries need to start."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TZDIR", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
-    root = str(Path(__file__).parents[2])
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
-    # The packages beside this file are importable in the worker too, however the server was started.
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
-    environment["OMP_NUM_THREADS"] = "1"
-    # Allocators set memory aside: mimalloc (Arrow's and DataFusion's) a GiB at a time, of which a query of 40
-    # small files took two, glibc 64 MiB for each thread. That would count as the query's.
-    environment["MIMALLOC_ARENA_RESERVE"] = "64MiB"
-    environment["MALLOC_ARENA_MAX"] = "2"
-    environment["MIMALLOC_ALLOW_THP"] = os.environ.get("MIMALLOC_ALLOW_THP", "0")
-    return environment

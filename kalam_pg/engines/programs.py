@@ -6,11 +6,10 @@ whoever cancels it.
 
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import pyarrow as pa
-from datafusion import DataFrame
 
 from kalam_pg.engines.request import Program, WireChunk, WireResult
 from kalam_pg.functions.table import EvalContext
@@ -20,13 +19,16 @@ from kalam_pg.interpreter.shipping import unpacked
 from kalam_pg.rows import arrow_to_values, encode_rows
 from storage.layout import Row, Value
 
+if TYPE_CHECKING:  # The server knows what a program answers, and runs none.
+    from datafusion import DataFrame
+
 SLICE_ROWS = 4096
 """Rows of one chunk of the answer."""
 
 ROWS_SCHEMA = pa.schema([("rows", pa.binary())])
 """An answer in Arrow: one value a batch, some rows as msgpack."""
 
-Read = Callable[[str], DataFrame]
+Read: TypeAlias = "Callable[[str], DataFrame]"
 
 
 def program_chunks(
@@ -47,7 +49,7 @@ def program_chunks(
         yield _packed(part) if result is None else _encoded(part, result)
 
 
-def _table(query: CompiledQuery, number: int, frame: DataFrame) -> Relation:
+def _table(query: CompiledQuery, number: int, frame: "DataFrame") -> Relation:
     """The rows of a stored table, of which the SQL selects the columns that are read."""
     use = next(use for use in query.uses if use.relation == number)
     read = pa.Table.from_batches(frame.collect(), schema=frame.schema())

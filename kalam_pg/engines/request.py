@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -11,9 +12,22 @@ from kalam_pg.functions.udf import UdfSpec
 from storage.layout import Row
 
 __all__ = [
-    "ArrowResult", "BatchRef", "DeletedRows", "Engine", "EngineQuery", "Limits", "Program",
-    "ResultStream", "SegmentRef", "TableInput", "UdfSpec", "WireChunk", "WireResult",
+    "ArrowResult", "BatchRef", "DeletedRows", "Engine", "EngineQuery", "EngineSettings", "Limits",
+    "Program", "ResultStream", "SegmentRef", "TableInput", "UdfSpec", "WireChunk", "WireResult",
 ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What is the same for every query of a worker.
+
+    partitions: how many cores a large query uses. pool_bytes: memory that sorts, joins and
+    groupings share before they spill to `spill_directory` (or fail with 53200 without one).
+    """
+
+    partitions: int = 2
+    pool_bytes: int = 1 << 30
+    spill_directory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A worker process: `python -m kalam_pg.engines.worker FD` answers the queries that come over socket FD.
+"""A worker process, forked by the fork server: it answers the queries that come over a socket.
 
 It runs what users wrote, so it is built to be lost: it dies with its parent, has no terminal and no
 signals from one, and whatever happens to it touches the one query that it runs.
@@ -6,20 +6,16 @@ signals from one, and whatever happens to it touches the one query that it runs.
 
 import array
 import contextlib
-import ctypes
-import os
 import resource
 import select
-import signal
 import socket
-import sys
 from collections import deque
 from pathlib import Path
 
 import pyarrow as pa
 
 from kalam_pg.engines.area import PIECE_BYTES_MAX, PIECE_BYTES_MIN, Area
-from kalam_pg.engines.context import EngineSettings, Sessions
+from kalam_pg.engines.context import Sessions
 from kalam_pg.engines.encoded import EncodedRows
 from kalam_pg.engines.errors import from_datafusion, to_failure
 from kalam_pg.engines.execution import Execution
@@ -38,12 +34,11 @@ from kalam_pg.engines.protocol import (
     encode_report,
     pack,
 )
-from kalam_pg.engines.request import WireChunk
+from kalam_pg.engines.request import EngineSettings, WireChunk
 from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.engines.shared import BatchCache, from_ipc
 from storage.errors import KalamError
 
-_PR_SET_PDEATHSIG = 1
 _SET_ASIDE_BYTES = 256 << 20
 """What threads and their allocators take before anything is put there: a query begins dozens of them."""
 
@@ -51,29 +46,21 @@ _FDS_MAX = 253
 """SCM_MAX_FD: descriptors that one message can carry."""
 
 
-def main(arguments: list[str]) -> int:
-    """Serve until the parent closes its end."""
-    parent = int(arguments[1])
-    _die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    area = Area.map(int(arguments[2]))
+def main(descriptors: list[int], arguments: list[str]) -> int:
+    """Serve until the parent closes its end.
+
+    descriptors: the socket, the area for rows. arguments: as `EngineSettings` has them.
+    """
+    link, rows = descriptors
+    partitions, pool_bytes, spill_directory = arguments
     settings = EngineSettings(
-        partitions=int(arguments[3]),
-        pool_bytes=int(arguments[4]),
-        spill_directory=Path(arguments[5]) if arguments[5] else None,
+        partitions=int(partitions),
+        pool_bytes=int(pool_bytes),
+        spill_directory=Path(spill_directory) if spill_directory else None,
     )
-    with socket.socket(fileno=int(arguments[0])) as link:
-        Worker(link, settings, area).serve()
+    with socket.socket(fileno=link) as sock:
+        Worker(sock, settings, Area.map(rows)).serve()
     return 0
-
-
-def _die_with(parent: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent:  # It died before we asked.
-        raise SystemExit(1)
 
 
 class Worker:
@@ -228,7 +215,3 @@ def _data_bytes() -> int:
     """What the process has of memory of its own: RLIMIT_DATA counts it, and no file or shared memory."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[5])
     return pages * resource.getpagesize()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -26,7 +26,7 @@ from catalog.errors import (
     SystemFailureError,
 )
 from kalam_pg.engines.errors import from_failure
-from kalam_pg.engines.process import worker_environment
+from kalam_pg.engines.forked import environment
 from kalam_pg.engines.protocol import decode_failure
 from kalam_pg.failures import last_words
 from kalam_pg.jobs.flush_frames import (
@@ -248,7 +248,7 @@ class FlushProcess:
                 stderr=stderr,
                 pass_fds=(theirs.fileno(),),
                 process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
-                env=worker_environment(),
+                env=environment(),
             )
         undo.callback(process.wait)
         undo.callback(process.kill)

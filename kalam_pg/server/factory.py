@@ -13,8 +13,8 @@ from catalog import store as catalog_store
 from catalog.difference import difference
 from catalog.store import Store
 from kalam_pg.config import Config
-from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
+from kalam_pg.engines.request import EngineSettings
 from kalam_pg.jobs.compacting import start_compactions
 from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.job_list import Jobs

@@ -339,9 +339,14 @@ MANY = "SELECT g, repeat('x', 100) FROM generate_series(1, 100000) g"
 
 
 def workers(server: KalamServer) -> list[int]:
-    """The processes that the server started."""
+    """The processes that run queries: what the server's fork server has forked."""
     assert server.process is not None
-    tasks = Path(f"/proc/{server.process.pid}/task")
+    forks = children(server.process.pid)
+    return [pid for fork_server in forks for pid in children(fork_server)]
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task")
     return [int(pid) for t in tasks.iterdir() for pid in (t / "children").read_text().split()]
 
 

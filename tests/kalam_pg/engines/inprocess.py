@@ -12,12 +12,19 @@ from typing import Self
 import pyarrow as pa
 import trio
 
-from kalam_pg.engines.context import EngineSettings, Sessions
+from kalam_pg.engines.context import Sessions
 from kalam_pg.engines.errors import canceled
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
 from kalam_pg.engines.merging import Merges
-from kalam_pg.engines.request import EngineQuery, Limits, TableInput, WireChunk, WireResult
+from kalam_pg.engines.request import (
+    EngineQuery,
+    EngineSettings,
+    Limits,
+    TableInput,
+    WireChunk,
+    WireResult,
+)
 from kalam_pg.engines.segments import VerifiedSegments
 
 

@@ -141,7 +141,7 @@ async def test_what_was_lent_outlives_its_worker():
                 if not got:
                     (worker,) = pool._busy
                     os.kill(worker.process.pid, signal.SIGKILL)
-                    await worker.wait()
+                    await worker.gone.wait()
                 got.extend(chunk.data)
 
         with pytest.raises(KalamError):

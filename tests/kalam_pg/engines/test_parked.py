@@ -12,9 +12,8 @@ import trio
 from catalog.types.registry import INT8
 from catalog.types.table import TypeContext
 from kalam_pg.engines import pool as pools
-from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
-from kalam_pg.engines.request import ArrowResult, EngineQuery, Limits, WireResult
+from kalam_pg.engines.request import ArrowResult, EngineQuery, EngineSettings, Limits, WireResult
 from storage.errors import DiskFullError, KalamError
 
 pytestmark = pytest.mark.slow

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 import trio
 
-from kalam_pg.engines.context import EngineSettings
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.request import (
     ArrowResult,
     BatchRef,
     Engine,
     EngineQuery,
+    EngineSettings,
     Limits,
     TableInput,
 )

@@ -12,9 +12,10 @@ from catalog.model import Column, Namespace, Table, TableKind, TableOptions
 from catalog.snapshot import Snapshot
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT
-from kalam_pg.engines.context import EngineSettings, Sessions
+from kalam_pg.engines.context import Sessions
 from kalam_pg.engines.execution import Execution
 from kalam_pg.engines.inputs import Input
+from kalam_pg.engines.request import EngineSettings
 from kalam_pg.engines.segments import VerifiedSegments
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.rows import arrow_to_values
