@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-WORKER = "kalam_pg.engines.fork_server"
-"""What workers say that they run: they are its copies."""
-FLUSH_PROCESS = "kalam_pg.jobs.flush_worker"
+WORKER = "kalam:worker"
+FLUSH_PROCESS = "kalam:flush"
+COMPACTION_PROCESS = "kalam:compactio"
+"""What `ps` calls them, at most 15 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +31,23 @@ class Held:
         )
 
 
-def children(pid: int, of: str) -> list[int]:
-    """The processes of `pid` that run this module and have not ended, without the one that forks workers."""
-    found: dict[int, int] = {}
+def children(pid: int, name: str) -> list[int]:
+    """The processes of this name that the fork server of `pid` has forked and that have not ended."""
+    parents: dict[int, int] = {}
+    found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes().split(b"\0")
+            stat = (entry / "stat").read_text()
         except OSError:
             continue
-        if stat[0] != "Z" and of.encode() in command:
-            found[int(entry.name)] = int(stat[1])
-    if of == WORKER:
-        return sorted(child for child, parent in found.items() if found.get(parent) == pid)
-    return sorted(child for child, parent in found.items() if parent == pid)
+        comm, _, rest = stat.partition("(")[2].rpartition(")")
+        state, parent = rest.split()[:2]
+        parents[int(entry.name)] = int(parent)
+        if comm == name and state != "Z":
+            found.append(int(entry.name))
+    return sorted(child for child in found if parents.get(parents[child]) == pid)
 
 
 def held(pid: int) -> Held:

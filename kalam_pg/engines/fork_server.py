@@ -6,9 +6,10 @@ that imports them costs 750 ms and 130 MB (decision 0058). What forks must have 
 copies only the thread that calls it and leaves locks of others locked for ever; so nothing runs here but
 imports, and no library may start a thread by being imported.
 
-A message is one JSON array, `[module, [argument, ...]]`, with descriptors: the process's status socket, its
-standard error, then those that `main(descriptors, arguments)` of the module is called with. Over the status
-socket go the process's number with a descriptor of it, as soon as it is there, and its status when it ends.
+A message is one JSON array, `[module, name, [argument, ...]]`, with descriptors: the process's status
+socket, its standard error, then those that `main(descriptors, arguments)` of the module is called with. Over
+the status socket go the process's number with a descriptor of it, as soon as it is there, and its status
+when it ends.
 """
 
 import ctypes
@@ -63,6 +64,7 @@ class _LeftOut(importlib.abc.MetaPathFinder):
 @dataclass(frozen=True, slots=True)
 class _Request:
     module: str
+    name: str
     arguments: list[str]
     status: socket.socket
     stderr: int
@@ -144,7 +146,7 @@ class _Forks:
         if os.getppid() != self._pid:  # It died before we asked.
             raise SystemExit(_ENDED_BY_AN_EXCEPTION)
         os.setpgid(0, 0)  # Ctrl-C at the server's terminal is the server's to handle.
-        _prctl(_PR_SET_NAME, ctypes.c_char_p(comm(request.module).encode()))
+        _prctl(_PR_SET_NAME, ctypes.c_char_p(request.name.encode()))
         self._selector.close()
         self._control.close()
         request.status.close()
@@ -158,11 +160,6 @@ class _Forks:
         del self._children[child.pid]
         _tell(child.status, os.waitstatus_to_exitcode(status))
         child.close()
-
-
-def comm(module: str) -> str:
-    """What `ps` calls a process that runs `module`, whose command line is the fork server's."""
-    return f"kalam:{module.rpartition('.')[2]}"[:15]
 
 
 def _tell(status: socket.socket, number: int, *descriptors: int) -> bool:
@@ -185,9 +182,9 @@ def _receive(control: socket.socket) -> _Request | None:
     data, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES_MAX, DESCRIPTORS_MAX)
     if not data:
         return None
-    module, arguments = json.loads(data)
+    module, name, arguments = json.loads(data)
     status, stderr, *others = descriptors
-    return _Request(module, arguments, socket.socket(fileno=status), stderr, others)
+    return _Request(module, name, arguments, socket.socket(fileno=status), stderr, others)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The parent's side of the fork server: starting it, and what it forks, which is used like a `Popen`."""
 
+import errno
 import json
 import os
 import select
@@ -20,11 +21,12 @@ _LOST_WITH_ITS_PARENT: Final = -signal.SIGKILL
 
 
 class Forked:
-    """A process that was asked for; before it is there `pid` is None. For one thread at a time."""
+    """A process that was asked for; before it is there `pid` is None. For any thread."""
 
     def __init__(self, told: socket.socket) -> None:
         told.setblocking(False)
         self._told = told
+        self._hearing = threading.Lock()
         self._pidfd = -1
         self._pid: int | None = None
         self._status: int | None = None
@@ -39,16 +41,24 @@ class Forked:
         """What is readable when `poll` may say more, and for ever after the end."""
         return self._told.fileno()
 
+    def started(self) -> int:
+        """Wait until it is there; its number. Raises OSError: it could not be forked."""
+        while (pid := self.pid) is None:
+            if self._status is not None:
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+            select.select([self._told], [], [])
+        return pid
+
     def poll(self) -> int | None:
         """Its status when it has ended: -N is signal N."""
         self._hear()
         return self._status
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for its end. Raises subprocess.TimeoutExpired."""
+        """Wait for its end. Raises TimeoutError."""
         while (status := self.poll()) is None:
             if not select.select([self._told], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("a forked process", timeout or 0)
+                raise TimeoutError
         return status
 
     def send_signal(self, number: int) -> None:
@@ -72,6 +82,10 @@ class Forked:
             self._pidfd = -1
 
     def _hear(self) -> None:
+        with self._hearing:
+            self._hear_all()
+
+    def _hear_all(self) -> None:
         while self._status is None:
             try:
                 data, descriptors, _, _ = socket.recv_fds(self._told, NUMBER.size, 1)
@@ -110,17 +124,24 @@ class ForkServer:
             self._end()
 
     def fork(
-        self, module: str, arguments: Sequence[str], stderr: int, descriptors: Sequence[int]
+        self,
+        module: str,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        stderr: int,
+        descriptors: Sequence[int],
     ) -> Forked:
         """Ask for a process that calls `main(descriptors, arguments)` of `module`.
 
-        It returns at once; `descriptors` and `stderr` are the process's own copies.
+        It returns at once; `stderr` and `descriptors` are copied. name: what `ps` is to call it, whose
+        command line is the fork server's; up to 15 bytes.
 
         Raises:
             OSError: There is no fork server and none can be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        message = json.dumps([module, list(arguments)]).encode()
+        message = json.dumps([module, name, list(arguments)]).encode()
         assert len(message) <= MESSAGE_BYTES_MAX
         try:
             with theirs, self._lock:

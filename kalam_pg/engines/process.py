@@ -65,12 +65,13 @@ class WorkerProcess:
         with theirs, os.fdopen(rows, "rb"):
             process = forks.fork(
                 WORKER,
+                "kalam:worker",
                 [
                     *(str(settings.partitions), str(settings.pool_bytes)),
                     str(settings.spill_directory or ""),
                 ],
-                stderr,
-                [theirs.fileno(), rows],
+                stderr=stderr,
+                descriptors=[theirs.fileno(), rows],
             )
         return cls(process, trio.socket.from_stdlib_socket(ours), stderr, mapped)
 

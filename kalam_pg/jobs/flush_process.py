@@ -10,8 +10,6 @@ import os
 import pickle
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +24,7 @@ from catalog.errors import (
     SystemFailureError,
 )
 from kalam_pg.engines.errors import from_failure
-from kalam_pg.engines.forked import environment
+from kalam_pg.engines.forked import Forked, ForkServer
 from kalam_pg.engines.protocol import decode_failure
 from kalam_pg.failures import last_words
 from kalam_pg.jobs.flush_frames import (
@@ -44,8 +42,10 @@ from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.tail.frozen import FrozenTail
 
+FLUSH_WORKER = "kalam_pg.jobs.flush_worker"
+
 IDLE_S = 60.0
-"""A process without work is ended after so long: it takes 0.3 s of a processor to start, and 60 MB."""
+"""A process without work is ended after so long, and with it the memory of what it did last."""
 
 FEW_TABLETS = 8
 """So many small tablets are encoded where they are: some 10 ms, in which others have their turns."""
@@ -67,7 +67,7 @@ _WORDS_BYTES = 8 << 10
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    process: "subprocess.Popen[bytes]"
+    process: Forked
     link: Link
     stderr: int
 
@@ -81,11 +81,13 @@ class FlushProcess:
 
     def __init__(
         self,
+        forks: ForkServer,
         check: Callable[[], None] = lambda: None,
         *,
         work: str = "flush",
         niceness: int = NICENESS,
     ) -> None:
+        self._forks = forks
         self._check = check
         self._work = work
         self._niceness = niceness
@@ -218,11 +220,8 @@ class FlushProcess:
             raise AdminShutdownError(f"the {self._work} was given up: the server is shutting down")
         try:
             with ExitStack() as undo:
-                running = self._spawn(undo)
-                # From here, for it is while it starts that it would take most from the sessions.
-                # Never a higher one than the server's: that would be refused.
-                niceness = max(self._niceness, os.getpriority(os.PRIO_PROCESS, 0))
-                os.setpriority(os.PRIO_PROCESS, running.process.pid, niceness)
+                running = self._fork(undo)
+                running.process.started()
                 undo.pop_all()
                 return running
         except OSError as exc:
@@ -231,26 +230,21 @@ class FlushProcess:
                 hint=f"Nothing was changed. The next {self._work} tries it again.",
             ) from exc
 
-    def _spawn(self, undo: ExitStack) -> _Running:
+    def _fork(self, undo: ExitStack) -> _Running:
         ours, theirs = socket.socketpair()
         undo.callback(ours.close)
         with theirs:
             ours.settimeout(CHECK_S)
             stderr = os.memfd_create("kalam-flush-stderr", os.MFD_CLOEXEC)
             undo.callback(os.close, stderr)
-            process = subprocess.Popen(  # noqa: S603
-                [
-                    *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.jobs.flush_worker"),
-                    *(str(theirs.fileno()), self._work),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+            process = self._forks.fork(
+                FLUSH_WORKER,
+                f"kalam:{self._work}"[:15],
+                [str(self._niceness)],
                 stderr=stderr,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
-                env=environment(),
+                descriptors=[theirs.fileno()],
             )
-        undo.callback(process.wait)
+        undo.callback(process.close)
         undo.callback(process.kill)
         return _Running(process, Link(ours, self._check), stderr)
 
@@ -259,7 +253,7 @@ class FlushProcess:
         assert running is not None, "lost once"
         try:
             status = running.process.wait(timeout=ENDING_S)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             running.process.kill()  # It talks to nobody any more, but has not ended.
             status = running.process.wait()
         words = os.pread(running.stderr, _WORDS_BYTES, 0).decode(errors="replace")
@@ -279,6 +273,7 @@ class FlushProcess:
             running.link.close()
             running.process.kill()
             running.process.wait()
+            running.process.close()
             os.close(running.stderr)
 
 

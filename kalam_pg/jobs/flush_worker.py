@@ -1,18 +1,15 @@
-"""The flush process: `python -m kalam_pg.jobs.flush_worker FD WORK` encodes what comes over socket FD.
+"""The flush process, forked by the fork server: it encodes what comes over a socket.
 
 It decodes log entries, sorts them and makes Parquet of them, so that the server's interpreter need not.
 It writes no file, and reads none but the segments that a compaction names, so it may be lost at any
-time. Its parent gives it a low priority; it ends when its parent closes the socket, also in the middle of
-its work. There is one for flushes and one for compactions; WORK says which, for who looks at processes.
+time. It has a low priority; it ends when its parent closes the socket, also in the middle of its work.
+There is one for flushes and one for compactions.
 """
 
 import os
 import pickle
-import resource
 import select
-import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -38,11 +35,11 @@ from storage.layout import Layout
 from storage.tail.entries import Chunk
 
 
-def main(arguments: list[str]) -> int:
-    """Serve until the parent closes its end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with socket.socket(fileno=int(arguments[0])) as sock:
+def main(descriptors: list[int], arguments: list[str]) -> int:
+    """Serve until the parent closes its end. descriptors: the socket. arguments: the niceness."""
+    (link,), (niceness,) = descriptors, arguments
+    os.setpriority(os.PRIO_PROCESS, 0, max(int(niceness), os.getpriority(os.PRIO_PROCESS, 0)))
+    with socket.socket(fileno=link) as sock:
         threading.Thread(target=_watch, args=(sock.fileno(),), daemon=True).start()
         worker = Worker(Link(sock))
         try:
@@ -156,7 +153,3 @@ def _failed(exc: Exception) -> KalamError:
     error = KalamError("the rows of a flush could not be encoded")
     error.add_note(place_elsewhere(exc))
     return error
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

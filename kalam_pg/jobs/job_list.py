@@ -12,6 +12,7 @@ from typing import TypeVar
 import trio
 
 from catalog.errors import QueryCanceledError
+from kalam_pg.engines.forked import ForkServer
 from kalam_pg.failures import known
 from kalam_pg.jobs.flush_process import FlushProcess
 from kalam_pg.supervision import Periodic, ending_of, failure_of
@@ -70,13 +71,17 @@ class Jobs:
     background.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, forks: ForkServer) -> None:
+        """forks: what forks these processes."""
         self._jobs: dict[str, Job] = {}
         self._numbers = count(1)
         self._epoch = now_us() // 1_000_000
-        self.flush_process = FlushProcess(trio.from_thread.check_cancelled)
+        self.flush_process = FlushProcess(forks, trio.from_thread.check_cancelled)
         self.compaction_process = FlushProcess(
-            trio.from_thread.check_cancelled, work="compaction", niceness=COMPACTION_NICENESS
+            forks,
+            trio.from_thread.check_cancelled,
+            work="compaction",
+            niceness=COMPACTION_NICENESS,
         )
         self.crowded: set[TabletId] = set()
         self.cleanup: Periodic | None = None

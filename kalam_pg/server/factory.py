@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,12 @@ from catalog import store as catalog_store
 from catalog.difference import difference
 from catalog.store import Store
 from kalam_pg.config import Config
+from kalam_pg.engines.forked import ForkServer
 from kalam_pg.engines.pool import Pool
+from kalam_pg.engines.process import WORKER
 from kalam_pg.engines.request import EngineSettings
 from kalam_pg.jobs.compacting import start_compactions
+from kalam_pg.jobs.flush_process import FLUSH_WORKER
 from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.retention import start_retention
@@ -68,15 +71,15 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
     """
     failpoints.arm_from_environment()
     engine = Engine.open(config.data_directory, options=_storage_options(config))
-    try:
+    with closing(engine), ForkServer(WORKER, FLUSH_WORKER) as forks:
         settings = EngineSettings(
             pool_bytes=config.query_memory_bytes, spill_directory=_spill_directory(engine)
         )
         async with (
-            Pool(config.workers, settings=settings, spare=1) as pool,
+            Pool(config.workers, settings=settings, spare=1, forks=forks) as pool,
             open_database(engine, pool) as database,
         ):
-            services = build_services(config, database)
+            services = build_services(config, database, forks)
             async with Supervisor() as supervisor:
                 start_policies(database, services.jobs, supervisor)
                 start_compactions(database, services.jobs, supervisor)
@@ -88,8 +91,6 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                     database.committer.detach()
                     supervisor.cancel()
                     services.jobs.close_processes()
-    finally:
-        engine.close()
 
 
 @asynccontextmanager
@@ -126,7 +127,7 @@ async def _settle_sequences(database: Database) -> None:
             await database.committer.commit(WriteSet([], [], [], sync=True, numbers=numbers))
 
 
-def build_services(config: Config, database: Database) -> Services:
+def build_services(config: Config, database: Database, forks: ForkServer) -> Services:
     """What sessions share, over an open database."""
     store = database.store
     catalogue = Catalogue(
@@ -140,7 +141,7 @@ def build_services(config: Config, database: Database) -> Services:
         config=config,
         database=database,
         cache=cache,
-        jobs=Jobs(),
+        jobs=Jobs(forks),
         owner_uid=config.data_directory.stat().st_uid,
         setting_defaults=_setting_defaults(config),
     )

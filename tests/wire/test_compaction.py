@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from conformance.soak.processes import COMPACTION_PROCESS
 from tests.wire.server import PASSWORD, KalamServer
 from tests.wire.test_kill_job import encoding_process
 
@@ -176,7 +177,7 @@ def test_a_compaction_is_killed_from_another_session_or_loses_its_process_and_is
     for kill in (True, False):
         flushes(root, 1, rows=10)
         compacting = pool.submit(compact)
-        process = until(lambda: encoding_process(server, b"compaction"))
+        process = until(lambda: encoding_process(server, COMPACTION_PROCESS))
         os.kill(process, signal.SIGSTOP)
         (job,) = until(running)
         if kill:

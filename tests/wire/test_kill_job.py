@@ -4,11 +4,11 @@ import os
 import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
 
+from conformance.soak.processes import FLUSH_PROCESS, children
 from tests.wire.server import KalamServer
 
 pytestmark = pytest.mark.slow
@@ -55,26 +55,15 @@ def count(root: psycopg.Connection) -> int:
 
 def flush_process(server: KalamServer) -> int:
     """The process's id."""
-    found = encoding_process(server, b"flush")
+    found = encoding_process(server, FLUSH_PROCESS)
     assert found is not None, "there is no flush process"
     return found
 
 
-def encoding_process(server: KalamServer, work: bytes) -> int | None:
-    """The id of the process that encodes flushes, or compactions."""
-    for entry in Path("/proc").iterdir():
-        try:
-            parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-            command = (entry / "cmdline").read_bytes().split(b"\0")
-            if (
-                b"kalam_pg.jobs.flush_worker" in command
-                and work in command
-                and int(parent) == server.process.pid
-            ):
-                return int(entry.name)
-        except (OSError, IndexError):
-            continue
-    return None
+def encoding_process(server: KalamServer, name: str) -> int | None:
+    """The id of the process that encodes flushes, or compactions, by what `ps` calls it."""
+    assert server.process is not None
+    return next(iter(children(server.process.pid, name)), None)
 
 
 def flush(server: KalamServer) -> str | None:

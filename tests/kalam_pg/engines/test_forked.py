@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,7 +39,9 @@ def forked(
     stderr = os.memfd_create("stderr")
     stack.callback(os.close, stderr)
     with theirs:
-        process = forks.fork(MODULE, arguments, stderr, [theirs.fileno()])
+        process = forks.fork(
+            MODULE, "kalam:test", arguments, stderr=stderr, descriptors=[theirs.fileno()]
+        )
     stack.callback(process.close)
     stack.callback(process.kill)
     return process, ours, stderr
@@ -76,14 +77,15 @@ def test_it_has_nothing_open_but_what_it_was_given(stack, forks):
 
 def test_it_has_a_name_and_a_group_of_its_own(stack, forks):
     _, link, _ = forked(stack, forks, "name")
-    assert link.recv(100) == b"kalam:forkable True"
+    assert link.recv(100) == b"kalam:test True"
 
 
 def test_a_signal_ends_it_and_it_alone(stack, forks):
     first, link, _ = forked(stack, forks, "wait")
+    assert first.started() == first.pid
     other, other_link, _ = forked(stack, forks, "wait")
     assert (link.recv(10), other_link.recv(10)) == (b"here", b"here")
-    with pytest.raises(subprocess.TimeoutExpired):
+    with pytest.raises(TimeoutError):
         first.wait(0)
     first.send_signal(signal.SIGTERM)
     assert first.wait(PATIENCE_S) == -signal.SIGTERM
@@ -97,6 +99,8 @@ def test_what_is_killed_before_it_is_there_never_is(stack, forks):
         process, link, _ = forked(stack, forks, "wait")
         assert process.pid is None
         process.kill()
+        with pytest.raises(BlockingIOError):
+            process.started()
         assert process.wait(0) == -signal.SIGKILL
     finally:
         os.kill(forks._process.pid, signal.SIGCONT)

@@ -22,6 +22,7 @@ from storage.fs import OS
 from storage.keys import encode_key, log_key
 from storage.log.log_entry import Op, encode_entry
 from storage.tail.entries import chunks
+from tests.kalam_pg.jobs.forks import FORKS
 from tests.storage.cold.test_flush import House, crash
 from tests.storage.crashing_fs import CrashError
 from tests.storage.fake_log import TABLET, FakeEngine, Write
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.slow  # Each starts a process or two.
 @pytest.fixture(scope="module")
 def shared():
     """A process for tests that leave it alive."""
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     yield process
     process.close()
 
@@ -139,7 +140,7 @@ def test_no_row_of_a_large_flush_is_decoded_or_encoded_here(tmp_path, shared, mo
 
 
 def test_a_few_rows_need_no_process(tmp_path):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     engine = FakeEngine(OS)
     tablet = open_tablet(engine, tmp_path)
     for number in range(20):
@@ -149,7 +150,7 @@ def test_a_few_rows_need_no_process(tmp_path):
 
 
 def test_a_process_that_dies_fails_its_flush_and_the_next_one_has_another(tmp_path, elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     engine = FakeEngine(OS)
     tablet = open_tablet(engine, tmp_path)
     for number in range(10):
@@ -175,7 +176,7 @@ def test_a_process_that_dies_fails_its_flush_and_the_next_one_has_another(tmp_pa
 
 
 def test_a_process_that_dies_amid_its_answer_fails_its_flush(tmp_path, elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     engine = FakeEngine(OS)
     tablet = open_tablet(engine, tmp_path)
     for number in range(4):  # Far more than a socket holds unread, and it cannot be compressed.
@@ -209,7 +210,7 @@ def test_a_log_that_cannot_be_read_is_that_jobs_error(shared, elsewhere):
 
 
 def test_a_flush_that_gives_up_takes_the_process_with_it(tmp_path, elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     engine = FakeEngine(OS)
     tablet = open_tablet(engine, tmp_path)
     put(engine, 1)
@@ -227,7 +228,7 @@ def test_a_killed_job_stops_waiting_for_the_process(elsewhere):
     def check():
         raise KilledError
 
-    process = FlushProcess(check)
+    process = FlushProcess(FORKS, check)
     jobs = [log_job(entries(2))]
     answers = process.encode(jobs)
     stopping = process._start
@@ -244,12 +245,13 @@ def test_a_killed_job_stops_waiting_for_the_process(elsewhere):
 
 
 def test_the_process_ends_with_its_parents_end_of_the_socket_whatever_it_does():
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     running = process._start()
     running.link.send(FlushFrame.LOG_JOB, b"")
     running.link.flush()  # It waits for entries that never come.
     running.link.close()
-    running.process.wait(timeout=30)
+    assert running.process.wait(30) == 0
+    running.process.close()
     os.close(running.stderr)
 
 
@@ -260,18 +262,18 @@ def test_the_process_lets_sessions_go_first(shared, elsewhere):
 
 
 def test_an_idle_process_that_died_costs_no_flush_anything(elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     first = told(process.encode, [log_job(entries(3))])
     dead = process.pid
     os.kill(dead, signal.SIGKILL)
-    os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+    process._running.process.wait()
     assert told(process.encode, [log_job(entries(3))]) == first
     assert process.pid not in (None, dead)
     process.close()
 
 
 def test_an_idle_process_is_ended(monkeypatch, elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     told(process.encode, [log_job(entries(1))])
     assert not process.idle
     process.end_idle()
@@ -297,12 +299,12 @@ def test_a_crash_at_a_failpoint_changes_no_row(tmp_path, name, elsewhere, shared
 
 
 def test_a_process_that_was_killed_while_it_was_idle_costs_no_flush_an_error(elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     good = told(process.encode, [log_job(entries(5))])
     for how in (signal.SIGKILL, signal.SIGTERM):
         first = process.pid
         os.kill(first, how)
-        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        process._running.process.wait()
         assert told(process.encode, [log_job(entries(5))]) == good
         assert process.pid not in {None, first}
     process.close()
@@ -312,7 +314,7 @@ def test_a_process_that_was_killed_while_it_was_idle_costs_no_flush_an_error(els
     "kind", [FlushFrame.LOG_JOB, FlushFrame.ENTRIES, FlushFrame.END, FlushFrame.GO]
 )
 def test_a_process_that_dies_at_any_frame_is_that_flushs_error_alone(kind, elsewhere, monkeypatch):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     good = told(encode, [log_job(entries(2000))])
     send = Link.send
 
@@ -333,7 +335,7 @@ def test_a_process_that_dies_at_any_frame_is_that_flushs_error_alone(kind, elsew
 
 def test_a_process_that_only_closes_its_socket_is_ended(elsewhere, monkeypatch):
     monkeypatch.setattr(flush_process, "ENDING_S", 0.1)
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     start = process._start
 
     def deaf():
@@ -356,14 +358,14 @@ def open_files():
 def test_a_process_that_cannot_be_started_fails_the_flush_and_leaves_nothing_open(
     error, elsewhere, monkeypatch
 ):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     before = open_files()
 
     def refuse(*_, **__):
         raise OSError(error, os.strerror(error))
 
     with monkeypatch.context() as patched:
-        patched.setattr(flush_process.subprocess, "Popen", refuse)
+        patched.setattr(FORKS, "fork", refuse)
         with pytest.raises(InsufficientResourcesError):
             told(process.encode, [log_job(entries(2))])
     assert open_files() == before
@@ -372,7 +374,7 @@ def test_a_process_that_cannot_be_started_fails_the_flush_and_leaves_nothing_ope
 
 
 def test_after_the_end_no_process_is_started(elsewhere):
-    process = FlushProcess()
+    process = FlushProcess(FORKS)
     process.close()
     with pytest.raises(AdminShutdownError):
         told(process.encode, [log_job(entries(2))])

@@ -18,6 +18,7 @@ from storage.cold.trim import trim
 from storage.errors import IoError, KalamError
 from storage.ids import TabletId
 from storage.wall_clock import now_us
+from tests.kalam_pg.jobs.forks import FORKS
 from tests.storage.engine_fixtures import LAYOUT, commit, insert, open_engine
 
 TABLETS = [TabletId(user, 3) for user in range(5)]
@@ -57,7 +58,7 @@ async def test_trim_deletes_in_the_committers_thread(tmp_path, monkeypatch):
     async with database(tmp_path) as db:
         for number in range(5):
             commit(db.engine, insert(number, tablet=TABLETS[0]))
-        await flushing.flush_table(db, Jobs(), TABLE, TABLETS[:1])
+        await flushing.flush_table(db, Jobs(FORKS), TABLE, TABLETS[:1])
         threads = set()
         puts = db.engine.trim_puts
 
@@ -78,7 +79,7 @@ async def test_a_refused_group_is_flushed_one_by_one(tmp_path):
     async with database(tmp_path) as db:
         for tablet in TABLETS:
             commit(db.engine, insert(1, tablet=tablet))
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         hits = []
 
         def refuse():
@@ -113,7 +114,7 @@ async def test_large_tablets_are_flushed_alone_and_small_ones_in_groups(tmp_path
         for tablet in TABLETS:
             for number in range(4 if tablet.user == 1 else 1):
                 commit(db.engine, insert(number, tablet=tablet))
-        assert await flushing.flush_table(db, Jobs(), TABLE, TABLETS) == 8
+        assert await flushing.flush_table(db, Jobs(FORKS), TABLE, TABLETS) == 8
         assert sorted(groups) == [[0, 2], [1], [3, 4]]
         assert not db.engine.dirty_tablets()
 
@@ -126,5 +127,5 @@ async def test_a_tablet_that_cannot_be_opened_does_not_keep_the_others_hot(tmp_p
         directory.mkdir(parents=True)
         (directory / "manifest-0000000001.json").write_bytes(b"{")
         with pytest.raises(KalamError, match="manifest"):
-            await flushing.flush_table(db, Jobs(), TABLE, TABLETS)
+            await flushing.flush_table(db, Jobs(FORKS), TABLE, TABLETS)
         assert list(db.engine.dirty_tablets()) == [TABLETS[2]]

@@ -10,6 +10,7 @@ from catalog.errors import QueryCanceledError
 from kalam_pg.jobs import job_list
 from kalam_pg.jobs.job_list import Jobs
 from storage.errors import DiskFullError, InternalError
+from tests.kalam_pg.jobs.forks import FORKS
 
 
 async def run(jobs, work):
@@ -21,7 +22,7 @@ async def forever(_job):
 
 
 async def test_a_job_that_ends_well_is_completed():
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
 
     async def work(job):
         job.result = "3 rows"
@@ -36,7 +37,7 @@ async def test_a_job_that_ends_well_is_completed():
 
 
 async def test_an_error_is_the_jobs_and_told_to_who_waits():
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
 
     async def work(_job):
         await trio.lowlevel.checkpoint()
@@ -51,7 +52,7 @@ async def test_an_error_is_the_jobs_and_told_to_who_waits():
 
 @pytest.mark.parametrize("bug", [ValueError("secret"), OSError(5, "secret"), KeyError("secret")])
 async def test_a_bug_is_logged_and_told_by_its_reference(bug):
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
 
     async def work(_job):
         async with trio.open_nursery() as nursery:  # Which wraps it in a group.
@@ -90,7 +91,7 @@ async def killed(jobs, work):
 
 
 async def test_a_job_between_its_steps_is_killed():
-    error = await killed(Jobs(), forever)
+    error = await killed(Jobs(FORKS), forever)
     assert error.sqlstate == "57014"
 
 
@@ -100,7 +101,7 @@ async def test_a_job_with_tasks_of_its_own_is_killed():
             nursery.start_soon(trio.sleep_forever)
             nursery.start_soon(trio.sleep_forever)
 
-    await killed(Jobs(), work)
+    await killed(Jobs(FORKS), work)
 
 
 async def test_a_job_in_a_thread_is_killed_at_its_next_look():
@@ -113,12 +114,12 @@ async def test_a_job_in_a_thread_is_killed_at_its_next_look():
         finally:
             seen.append(threading.current_thread())
 
-    await killed(Jobs(), lambda _job: trio.to_thread.run_sync(in_thread))
+    await killed(Jobs(FORKS), lambda _job: trio.to_thread.run_sync(in_thread))
     assert seen
 
 
 async def test_a_failure_on_the_way_out_of_a_killed_job_is_what_it_failed_with():
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
 
     async def work(_job):
         try:
@@ -140,7 +141,7 @@ async def test_a_failure_on_the_way_out_of_a_killed_job_is_what_it_failed_with()
 
 
 async def test_a_job_whose_caller_is_cancelled_is_cancelled():
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(run, jobs, forever)
@@ -151,7 +152,7 @@ async def test_a_job_whose_caller_is_cancelled_is_cancelled():
 
 
 async def test_killing_one_job_leaves_the_others(autojump_clock):
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
     ended = []
 
     async def other(_job):
@@ -175,7 +176,7 @@ async def test_killing_one_job_leaves_the_others(autojump_clock):
 
 
 async def test_a_round_that_had_nothing_to_do_is_not_listed():
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
 
     async def work(job):
         assert jobs.find(job.id) is job
@@ -188,7 +189,7 @@ async def test_a_round_that_had_nothing_to_do_is_not_listed():
 
 async def test_the_oldest_are_forgotten_but_not_those_that_run(monkeypatch):
     monkeypatch.setattr(job_list, "JOBS_KEPT", 2)
-    jobs = Jobs()
+    jobs = Jobs(FORKS)
 
     async def quick(_job):
         await trio.lowlevel.checkpoint()

@@ -18,6 +18,7 @@ from storage import failpoints
 from storage.cold import trim as trim_module
 from storage.errors import DiskFullError, InternalError
 from storage.ids import TabletId
+from tests.kalam_pg.jobs.forks import FORKS
 from tests.kalam_pg.jobs.test_host import TABLE, TABLETS, database
 from tests.storage.engine_fixtures import LAYOUT, commit, insert
 
@@ -57,7 +58,7 @@ async def policies(path):
         db.catalog = SimpleNamespace(table_by_id=tables.get)
         for tablet in (*TABLETS, OTHER):
             commit(db.engine, insert(1, tablet=tablet))
-        yield db, Jobs()
+        yield db, Jobs(FORKS)
 
 
 @pytest.fixture
@@ -206,7 +207,7 @@ async def test_every_kind_of_housekeeping_fails_alone(autojump_clock, monkeypatc
         )
         engine.dirty_tablets = lambda dirty=dirty: dict(dirty())
         engine.uncounted = dict
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         jobs.flush_process = SimpleNamespace(
             idle=True, end_idle=noted("end_idle", fails=bad == "end_idle")
         )
@@ -231,7 +232,7 @@ async def cleaning(path):
         db.catalog = SimpleNamespace(table_by_id=tables.get)
         for tablet in (TABLETS[0], OTHER):
             commit(db.engine, insert(1, tablet=tablet))
-            await flushing.flush_table(db, Jobs(), table_of(tablet.table), [tablet])
+            await flushing.flush_table(db, Jobs(FORKS), table_of(tablet.table), [tablet])
         del tables[3]
         async with Supervisor() as supervisor:
             yield db, supervisor
@@ -249,7 +250,7 @@ async def until(condition):
 
 async def test_what_was_dropped_is_erased_at_start_and_when_something_is_dropped(tmp_path):
     async with cleaning(tmp_path) as (db, supervisor):
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         retention.start_retention(db, jobs, supervisor)
         await until(lambda: [job.status for job in jobs] == ["completed"])
         assert entries(db) == [0, 1]
@@ -270,7 +271,7 @@ async def test_a_killed_cleanup_ends_and_is_begun_again(tmp_path, monkeypatch, l
 
     monkeypatch.setattr(retention, "_erase", slow)
     async with cleaning(tmp_path) as (db, supervisor):
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         retention.start_retention(db, jobs, supervisor)
         await until(lambda: list(jobs))
         (job,) = jobs
@@ -284,7 +285,7 @@ async def test_a_killed_cleanup_ends_and_is_begun_again(tmp_path, monkeypatch, l
 @pytest.mark.parametrize("action", ["enospc", "eio", "crash"])
 async def test_a_cleanup_that_fails_is_tried_again(tmp_path, action, lines):
     async with cleaning(tmp_path) as (db, supervisor):
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         with failpoints.armed("erase.unlinked", action):
             retention.start_retention(db, jobs, supervisor)
             await until(lambda: [job.status for job in jobs] == ["failed", "completed"])
@@ -306,7 +307,7 @@ async def test_a_tablet_that_cannot_be_trimmed_keeps_none_from_it(tmp_path, monk
         db.catalog = SimpleNamespace(table_by_id={3: table_of(3), 4: table_of(4)}.get)
         OPTIONS.change_retention_h, kept = -1, OPTIONS.change_retention_h
         try:
-            jobs = Jobs()
+            jobs = Jobs(FORKS)
             with pytest.raises(InternalError):
                 await retention.retain(db, jobs)
             assert entries(db) == [0, 1]

@@ -22,6 +22,7 @@ from storage.fs import OS
 from storage.ids import TabletId
 from storage.log.recovery import intent_key
 from storage.wall_clock import now_us
+from tests.kalam_pg.jobs.forks import FORKS
 from tests.storage.engine_fixtures import LAYOUT, OPTIONS, commit, insert
 
 TABLE = SimpleNamespace(
@@ -91,7 +92,7 @@ async def test_logs_are_trimmed_and_files_collected_whether_or_not_their_tablets
         await flush(db, TABLETS)
         assert len(list(db.engine.open_tablets())) <= 2
         await trio.sleep(0.005)  # What is retained are commits of this very millisecond.
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         await retention.retain(db, jobs)
         assert [job.result for job in jobs] == ["80 entries, 40 files"]
         assert all(db.engine.current.log_length(tablet) == 0 for tablet in TABLETS)
@@ -109,7 +110,7 @@ async def test_a_tablet_that_fails_costs_only_its_own_collection(tmp_path):
             (db.engine.tablet_directory(tablet) / "tmp-left").write_bytes(b"x")
         hurt = db.engine.tablet_directory(TABLETS[1]) / "manifest-0000000001.json"
         hurt.write_bytes(b"{")
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         with pytest.raises(DataCorruptedError):
             await retention.retain(db, jobs)
         assert [job.result for job in jobs] == ["3 entries, 2 files"]
@@ -120,11 +121,11 @@ async def test_dropped_tables_leave_nothing_that_was_not_open(tmp_path):
         fill(db, TABLETS, 1)
         await flush(db, TABLETS)
         await trio.sleep(0.005)
-        await retention.retain(db, Jobs())  # Now nothing is left of them in the log.
+        await retention.retain(db, Jobs(FORKS))  # Now nothing is left of them in the log.
         fill(db, TABLETS[:5], 2)
         commit(db.engine, system=[(intent_key(TABLETS[0]), bytes(8))])
         db.catalog.tables.clear()
-        jobs = Jobs()
+        jobs = Jobs(FORKS)
         await retention.erase_orphans(db, jobs)
         assert on_disk(db) == (set(), set())
         assert db.engine.system_get(intent_key(TABLETS[0])) is None
@@ -149,14 +150,14 @@ async def test_nothing_is_erased_that_a_view_from_before_the_drop_reads(tmp_path
             commit(db.engine, system=[(codec.table_key(TABLE.id), None)])
             db.catalog.tables.clear()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(retention.erase_orphans, db, Jobs())
+                nursery.start_soon(retention.erase_orphans, db, Jobs(FORKS))
                 for _ in range(20):
                     await trio.sleep(retention.RETRY_S)
                 assert on_disk(db) == before
                 held.acquire()
                 held.release()
                 nursery.cancel_scope.cancel()
-        await retention.erase_orphans(db, Jobs())
+        await retention.erase_orphans(db, Jobs(FORKS))
         assert on_disk(db) == (set(), set())
 
 
@@ -167,7 +168,7 @@ async def test_a_tablet_that_somebody_writes_is_erased_after_he_has_noticed(tmp_
         db.catalog.tables.clear()
         async with trio.open_nursery() as nursery:
             with db.engine.directories.writer(TABLETS[0]):
-                nursery.start_soon(retention.erase_orphans, db, Jobs())
+                nursery.start_soon(retention.erase_orphans, db, Jobs(FORKS))
                 await until(lambda: on_disk(db) == ({TABLETS[0]}, {TABLETS[0]}))
         assert on_disk(db) == (set(), set())
 
@@ -188,7 +189,7 @@ async def test_many_dropped_tablets_share_their_batches(tmp_path):
             return write(sets)
 
         db.engine.write_group = counted
-        await retention.erase_orphans(db, Jobs())
+        await retention.erase_orphans(db, Jobs(FORKS))
         assert on_disk(db) == (set(), set())
         assert len(batches) <= 4
 
@@ -197,7 +198,7 @@ async def test_many_dropped_tablets_share_their_batches(tmp_path):
 async def test_tables_are_flushed_collected_trimmed_and_dropped_all_at_once(tmp_path):
     """As a server does, by threads: no step of one is an error of another, and nothing is left."""
     async with database(tmp_path) as db:
-        jobs, left = Jobs(), [3]
+        jobs, left = Jobs(FORKS), [3]
 
         async def live(first):
             for number in range(first, first + 5):
@@ -251,12 +252,12 @@ async def test_a_log_that_is_too_large_loses_what_is_in_segments_and_nobody_foll
         assert before > 1_000_000
         for limit, left in ((0, 601), (before + 1, 601), (before - 100_000, 1)):
             db.log_bytes_max = limit
-            await retention.retain(db, Jobs())
+            await retention.retain(db, Jobs(FORKS))
             assert db.engine.current.log_length(large) == left
         assert db.engine.current.log_length(followed) == 600
         assert db.engine.current.log_length(small) == 3
         assert db.engine.log_bytes() < before - 100_000
         db.log_bytes_max = 1
-        await retention.retain(db, Jobs())
+        await retention.retain(db, Jobs(FORKS))
         assert db.engine.current.log_length(followed) == 600
         assert db.engine.current.log_length(small) == 0

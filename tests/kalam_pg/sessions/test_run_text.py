@@ -16,6 +16,7 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sessions.validity import Validity
 from storage.engine import Engine
 from storage.errors import KalamError
+from tests.kalam_pg.jobs.forks import FORKS
 
 
 class Told:
@@ -52,7 +53,7 @@ async def session(path):
     engine = Engine.open(data)
     try:
         async with open_database(engine, Pool(1)) as database:
-            services = build_services(Config(data_directory=data), database)
+            services = build_services(Config(data_directory=data), database, FORKS)
 
             def new(name="root"):
                 user = database.store.user_by_name(name)

@@ -34,6 +34,7 @@ from kalam_pg.wire.protocols import PAUSE, PENDING, Peer
 from kalam_pg.wire.session import WireSession
 from storage.engine import Engine, StorageOptions
 from tests import frontend
+from tests.kalam_pg.jobs.forks import FORKS
 
 
 class Rounds:
@@ -195,7 +196,9 @@ async def serving(
             nursery = await stack.enter_async_context(trio.open_nursery())
             rounds = Rounds()
             database.committer.attach(rounds)
-            yield kind(build_services(Config(data_directory=data), database), rounds, nursery)
+            yield kind(
+                build_services(Config(data_directory=data), database, FORKS), rounds, nursery
+            )
             nursery.cancel_scope.cancel()
     finally:
         engine.close()
