@@ -40,11 +40,18 @@ def _names(relation: Relation) -> NamedThen:
 
 
 class Then:
-    """The relations of a snapshot, those of `names` found and seen as they were called then."""
+    """The relations of a snapshot as a view means them: those that it has read since it was made.
 
-    def __init__(self, snapshot: Snapshot, names: Sequence[NamedThen]) -> None:
+    What came to be called the same later hides none of them; those of `names` are found and seen as they
+    were called then.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, names: Sequence[NamedThen], reads: Sequence[int] = ()
+    ) -> None:
         self.now = snapshot
         self._names = names
+        self._reads = reads
 
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
         """See `Snapshot.find`."""
@@ -52,7 +59,16 @@ class Then:
             if named.name == name and schema in ("", named.namespace):
                 found = self.now.tables.get(named.id) or self.now.views.get(named.id)
                 return None if found is None else _seen(found, named)
+        read = self._read(schema, name)
+        if len(read) == 1:
+            return read[0]
         return self.now.find(schema, name, search_path)
+
+    def _read(self, schema: str, name: str) -> list[Relation]:
+        """What it reads that has the name, in the schema if one is given."""
+        now, read = self.now, self._reads
+        found = [one for i in read if (one := now.tables.get(i) or now.views.get(i)) is not None]
+        return [one for one in found if one.name == name and schema in ("", one.namespace)]
 
     def find_type(self, schema: str, name: str, search_path: Sequence[str]) -> UserType | None:
         """See `Snapshot.find_type`: types keep their names."""

@@ -430,7 +430,7 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
                 puts.append((codec.view_key(one.id), None))
             case NumberSequence():
                 del sequences[one.id]
-                puts += ((codec.sequence_key(one.id), None), (_numbers_of_all(one), None))
+                puts += ((codec.sequence_key(one.id), None), (numbers_of_all(one), None))
             case UserType():
                 del types[one.id]
                 puts.append((codec.type_key(one.id), None))
@@ -459,7 +459,7 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
     return replace(stored(changed, puts), dropped=tuple(dropped))
 
 
-def _numbers_of_all(sequence: NumberSequence) -> bytes:
+def numbers_of_all(sequence: NumberSequence) -> bytes:
     """Where one that counts once for all keeps its number; a user's own go with their table."""
     table = NO_TABLE if sequence.owned_by is None else sequence.owned_by[0]
     return numbers_key(TabletId(NO_USER, table), sequence.id)

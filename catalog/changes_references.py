@@ -84,6 +84,13 @@ def add_reference(ids: Ids, table: Table, new: NewReference) -> Table:
 
 
 def _check_kinds(table: Table, parent: Table) -> None:
+    if table.temporary or parent.temporary:
+        if not (table.temporary and parent.temporary):
+            kind = "temporary" if table.temporary else "permanent"
+            raise InvalidTableDefinitionError(
+                f"constraints on {kind} tables may reference only {kind} tables"
+            )
+        return
     if parent.kind is TableKind.STREAM:
         raise FeatureNotSupportedError(
             "a foreign key cannot reference a STREAM table", detail="Its rows go by themselves."

@@ -89,6 +89,7 @@ class NewTable:
     columns: tuple[NewColumn, ...]
     constraints: tuple[NewConstraint, ...]
     options: TableOptions
+    on_commit: str = ""
 
 
 def create_table(
@@ -171,6 +172,7 @@ def build_table(
         hidden_key=hidden,
         created_at_us=now_us,
         next_column=len(columns) + 1,
+        on_commit=new.on_commit,
         indexes=tuple(
             constraint_index(made, tuple(columns), nulls_distinct=given.nulls_distinct)
             for made, given in zip(constraints, new.constraints, strict=True)

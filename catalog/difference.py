@@ -33,11 +33,15 @@ class Difference:
     def __bool__(self) -> bool:
         return any((self.namespaces, self.tables, self.views, self.types, self.sequences))
 
-    def over(self, snapshot: Snapshot) -> Snapshot:
-        """The catalogue that this makes of another one, the next version of it."""
+    def over(self, snapshot: Snapshot, version: int | None = None, temporary: str = "") -> Snapshot:
+        """The catalogue that this makes of another one, its next version if none is given.
+
+        temporary: the schema that is a session's own.
+        """
         made = replace(
             snapshot,
-            version=snapshot.version + 1,
+            version=snapshot.version + 1 if version is None else version,
+            temporary=temporary or snapshot.temporary,
             namespaces=_laid_over(snapshot.namespaces, self.namespaces),
             tables=_laid_over(snapshot.tables, self.tables),
             views=_laid_over(snapshot.views, self.views),

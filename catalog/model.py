@@ -8,6 +8,14 @@ from catalog.types.registry import of_definition
 from catalog.types.table import PgType
 from storage.layout import Layout, Value
 
+TEMPORARY = "pg_temp"
+"""What every session may call the schema of its own temporary objects."""
+
+
+def is_temporary(schema: str) -> bool:
+    """Whether a schema is that of some session's temporary objects."""
+    return schema.startswith(f"{TEMPORARY}_")
+
 
 class Role(Enum):
     """The four roles, each above the one before (`rank`)."""
@@ -213,6 +221,7 @@ class Table:
     next_column is the id that the next added column gets: ids of dropped ones are not used again.
     history: its earlier versions, the oldest first: rows of each may still be stored. change, altered_at_us:
     what made this version, and when; "" and 0 for CREATE TABLE.
+    on_commit: what becomes of a temporary table's rows at COMMIT: "" they stay, "delete rows" | "drop".
     """
 
     id: int
@@ -235,12 +244,18 @@ class Table:
     history: tuple[TableVersion, ...] = ()
     change: str = ""
     altered_at_us: int = 0
+    on_commit: str = ""
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def qualified_name(self) -> str:
         """`namespace.name`, unquoted."""
         return f"{self.namespace}.{self.name}"
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it is a session's own, and in no catalogue but its."""
+        return is_temporary(self.namespace)
 
     @property
     def layouts(self) -> tuple[Layout, ...]:
@@ -288,6 +303,11 @@ class View:
     reads: tuple[int, ...] = ()
     names: tuple[NamedThen, ...] = ()
 
+    @property
+    def temporary(self) -> bool:
+        """Whether it is a session's own, and in no catalogue but its."""
+        return is_temporary(self.namespace)
+
 
 @dataclass(frozen=True, slots=True)
 class NumberSequence:
@@ -319,6 +339,11 @@ class NumberSequence:
     def qualified_name(self) -> str:
         """`namespace.name`, unquoted."""
         return f"{self.namespace}.{self.name}"
+
+    @property
+    def temporary(self) -> bool:
+        """Whether it is a session's own, and in no catalogue but its."""
+        return is_temporary(self.namespace)
 
 
 Relation = Table | View

@@ -36,6 +36,20 @@ def parse_options(
     return kind, options
 
 
+def temporary_options(given: Sequence[tuple[str, str]]) -> tuple[TableKind, TableOptions]:
+    """The kind and options of a temporary table: it is kept in memory, as STREAM tables are, whole.
+
+    Raises 22023, and 42P16 for an option that only stored tables have.
+    """
+    for written in _collect(given):
+        if written not in _READERS and written != "TYPE":
+            raise InvalidParameterValueError(f'unrecognized parameter "{written.lower()}"')
+        raise InvalidTableDefinitionError(
+            f'parameter "{written.lower()}" does not apply to temporary tables'
+        )
+    return TableKind.STREAM, TableOptions(scope="SHARED")
+
+
 def apply_options(
     options: TableOptions,
     kind: TableKind,

@@ -124,6 +124,8 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
     if action in _DATA:
         # A view is read with its caller's rights: the tables in it are checked one by one.
         return not isinstance(target, Table) or table_allows(user, action, target)
+    if isinstance(target, Table | View | NumberSequence) and target.temporary:
+        return target.owner == user.id or rank >= _DBA
     if rank >= _FROM[action]:
         return not isinstance(target, User) or rank >= target.role.rank
     if action in _OWNED and isinstance(target, Table | View | UserType | NumberSequence):
@@ -170,7 +172,9 @@ def _may_data(user: User, action: Action, table: Table) -> bool:
     rank = user.role.rank
     if rank >= _DBA or table.owner == user.id:
         return True
-    if table.kind is TableKind.STREAM:
+    if table.temporary:
+        by_level = False  # Its session's, as who made it: nobody else can name it.
+    elif table.kind is TableKind.STREAM:
         # Presence and typing events cross users: everyone reads and adds, services do the rest.
         by_level = action in (Action.SELECT, Action.INSERT) or rank >= _SERVICE
     else:

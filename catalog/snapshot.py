@@ -5,9 +5,19 @@ Users are not in it (there may be millions): `catalog.store` reads them one by o
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from catalog.indexes import entry_table
-from catalog.model import Constraint, Namespace, NumberSequence, Relation, Table, UserType, View
+from catalog.model import (
+    TEMPORARY,
+    Constraint,
+    Namespace,
+    NumberSequence,
+    Relation,
+    Table,
+    UserType,
+    View,
+)
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
@@ -22,6 +32,8 @@ class Snapshot:
 
     version: grows with every change; equal versions of the committed catalog are equal catalogs.
     Ids of namespaces, tables, views, sequences and constraints are OIDs, each given once (`catalog.ids`).
+    temporary: the schema of a session's own objects, if it is the catalogue of a session that has any; what
+    is in it is found under "pg_temp" too.
     """
 
     version: int
@@ -30,6 +42,7 @@ class Snapshot:
     views: Mapping[int, View]
     types: Mapping[int, UserType] = field(default_factory=dict)
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
+    temporary: str = ""
     _relations: dict[tuple[str, str], Relation] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -73,6 +86,16 @@ class Snapshot:
                 self._pg_types[array.oid] = array
         for sequence in self.sequences.values():
             self._sequences[sequence.namespace, sequence.name] = sequence
+        if self.temporary:
+            self._call_temporary(self._relations)
+            self._call_temporary(self._index_names)
+            self._call_temporary(self._sequences)
+
+    def _call_temporary(self, names: dict[tuple[str, str], Any]) -> None:
+        """Whatever is in the session's own schema is in "pg_temp"."""
+        own = [(name, what) for (schema, name), what in names.items() if schema == self.temporary]
+        for name, what in own:
+            names[TEMPORARY, name] = what
 
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
         """The table or view of that name; with schema "" the first one on the search path."""

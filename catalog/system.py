@@ -186,7 +186,7 @@ def _tables(visible: Visible) -> Iterator[Values]:
             "table_id": t.id,
             "namespace": t.namespace,
             "table_name": t.name,
-            "table_type": t.kind.value,
+            "table_type": "TEMP" if t.temporary else t.kind.value,
             "owner": visible.user_name(visible.owner_oid(t.owner)),
             "storage": t.options.storage,
             "flush_policy": flush_policy(t) or None,

@@ -250,6 +250,18 @@ class Config:
         "Memory of all STREAM tables. Beyond it the oldest rows of the largest tablet go, as those "
         "beyond MAX_BUFFER do; 0: no limit.",
     )
+    temporary_bytes_max: int = _setting(
+        2**30,
+        _size(0, 2**50),
+        "bytes",
+        "Memory of the temporary tables of all sessions; what would take more is refused; 0: no limit.",
+    )
+    session_temporary_bytes_max: int = _setting(
+        2**29,
+        _size(0, 2**50),
+        "bytes",
+        "Memory of the temporary tables of one session, as `temporary_bytes_max`.",
+    )
     retention_interval_s: float = _setting(
         60.0,
         _duration,

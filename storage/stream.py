@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from weakref import ref
 
 import msgspec
+import pyarrow as pa
 
 from storage.answers import Scan, TabletChange, TabletStats
 from storage.arrow import projector, to_batch
@@ -42,6 +43,12 @@ _HOLE_MIN = 1024
 _CHANGE_BYTES: Final = 300
 """That a change takes beside its values: itself, two tuples, its places in the list and by key."""
 
+_BATCHES_MAX: Final = 16
+"""Batches that are kept of a tablet before they are made one: each costs a question something."""
+
+_CELL_BYTES: Final = 16
+"""That a value takes in a column, about."""
+
 _VALUE_BYTES: Final = 40
 """That a value takes, beside the characters of a text."""
 
@@ -56,12 +63,19 @@ Place = tuple[int, int]
 class StreamLimits:
     """What a STREAM table's definition says of each of its tablets.
 
-    ttl_us: how long a row lives, 0 for ever. max_buffer: rows that are kept, 0 for no limit.
+    ttl_us: how long a row lives, 0 for ever. max_buffer: rows that are kept, 0 for no limit. lasting: no
+    row ever goes by itself, and nobody follows the tablet or reads it as it was: a temporary table's.
     """
 
     layout: Layout
     ttl_us: int
     max_buffer: int
+    lasting: bool = False
+
+    @property
+    def history_min(self) -> int:
+        """Changes without a row that are kept however few rows there are."""
+        return 64 if self.lasting else HISTORY_MIN
 
 
 class StreamChange(msgspec.Struct, gc=False):
@@ -109,6 +123,45 @@ class Discarded(NamedTuple):
         return bool(self.newest or self.changes)
 
 
+def _cell_bytes(rows: int, batch: pa.RecordBatch) -> int:
+    """About what so many rows of a batch take."""
+    columns: int = batch.num_columns
+    return _CELL_BYTES * columns * rows
+
+
+class Columns:
+    """Rows of a lasting tablet as columns, kept as long as all that comes are more rows.
+
+    through: the newest commit of which they have the rows; 0: nothing is kept.
+    """
+
+    __slots__ = ("batches", "rows", "through")
+
+    def __init__(self) -> None:
+        self.batches: tuple[tuple[int, pa.RecordBatch], ...] = ()
+        self.rows = 0
+        self.through = 0
+
+    def add(self, batch: pa.RecordBatch, through: int) -> int:
+        """More rows came, with commits up to `through`; by how many bytes it grew."""
+        self.through = through
+        if not batch.num_rows:
+            return 0
+        if len(self.batches) == _BATCHES_MAX:
+            whole = pa.Table.from_batches([*[one for _, one in self.batches], batch])
+            (batch,) = whole.combine_chunks().to_batches()
+            self.batches = ()
+        self.batches = (*self.batches, (next(_batch_ids), batch))
+        before, self.rows = self.rows, sum([one.num_rows for _, one in self.batches])
+        return _cell_bytes(self.rows - before, batch)
+
+    def forget(self) -> int:
+        """Some of them have gone or changed; how many bytes are free."""
+        freed = sum(_cell_bytes(one.num_rows, one) for _, one in self.batches)
+        self.batches, self.rows, self.through = (), 0, 0
+        return freed
+
+
 class StreamTablet:
     """The same reads as `storage.tablet.Tablet`; for the event loop. Its length is its changes.
 
@@ -137,6 +190,7 @@ class StreamTablet:
         self._newest: dict[bytes, StreamChange] = {}
         self._rows = 0
         self._begun = 0  # The commit of the newest TRUNCATE.
+        self._columns = Columns()
 
     def __len__(self) -> int:
         return len(self._changes) - self._begin
@@ -162,6 +216,7 @@ class StreamTablet:
         """The table's definition has changed."""
         move = projector(self.layout, limits.layout)
         self.limits = limits
+        self.size -= self._columns.forget()
         if move is not None:
             for change in self._kept():
                 if change.op is Op.TRUNCATE:
@@ -175,7 +230,7 @@ class StreamTablet:
             return self
         other = StreamTablet(self.id, self.limits, self._now_us, self.forgotten)
         for change in self._kept():
-            other._add(replace(change))
+            other._add(msgspec.structs.replace(change))
         other._begun = self._begun
         other.configure(replace(self.limits, layout=layout))
         return other
@@ -189,15 +244,17 @@ class StreamTablet:
             newest = self._changes[-1]
             assert newest is not None
             now_us = max(now_us, newest.at_us)
+        if self._columns.through and any(w.op is not Op.INSERT for w in writes):
+            self.size -= self._columns.forget()
         for n, write in enumerate(writes):
             key, row, old = write.key, write.row, write.old
-            size = _CHANGE_BYTES + len(key) + _size(row) + (0 if old is None else _size(old))
+            size = change_bytes(key, row, old)
             self._add(StreamChange(seq, n, write.op, key, row, old, now_us, size))
         if self.limits.max_buffer:
             while self._rows > self.limits.max_buffer:
                 self._drop_oldest()
         history = len(self) - self._rows
-        if history > 2 * max(HISTORY_MIN, self._rows):
+        if history > 2 * max(self.limits.history_min, self._rows):
             self._thin(history // 2)
 
     def _add(self, change: StreamChange) -> None:
@@ -246,13 +303,14 @@ class StreamTablet:
         newest, self._newest = self._newest, {}
         self._rows = 0
         self._begun = seq
-        if len(self) > HISTORY_MIN:
+        kept = self.limits.history_min
+        if len(self) > kept:
             changes = self._changes
-            last = changes[-HISTORY_MIN - 1]
+            last = changes[-kept - 1]
             assert last is not None
             self.forgotten = max(self.forgotten, (last.seq, last.n))
             self.discarded.append(Discarded(changes, newest, (ref(self._reading),)))
-            self._changes, self._begin, self._reading = changes[-HISTORY_MIN:], 0, _Reading()
+            self._changes, self._begin, self._reading = changes[-kept:], 0, _Reading()
             self.size = sum([change.size for change in self._kept()])
 
     def discard(self) -> Discarded:
@@ -330,17 +388,26 @@ class StreamTablet:
         return False
 
     def scan(self, view: View) -> Scan:
-        """Everything that the view sees, as one batch in commit order."""
-        versions = list(self.newest(view))
-        versions.reverse()
-        batch = to_batch(
-            [version.row for version in versions],
-            self.layout,
-            [version.seq for version in versions],
-            [False] * len(versions),
-        )
-        batches = ((next(_batch_ids), batch),) if versions else ()
-        return Scan(batches, (), None, overlapping=False, rows=len(versions))
+        """Everything that the view sees, in commit order."""
+        newest = self._changes[-1] if len(self) else None
+        if self.limits.lasting and newest is not None and view.seq >= newest.seq:
+            columns = self._columns
+            if columns.through:  # Nothing but rows has come since, or they would not be kept.
+                came = self.after((columns.through, END), newest.seq, len(self))
+                rows = [(change.row, change.seq) for change in came]
+            else:
+                rows = [(version.row, version.seq) for version in self.newest(view)][::-1]
+            self.size += columns.add(self._batch(rows), newest.seq)
+        else:
+            columns = Columns()
+            rows = [(version.row, version.seq) for version in self.newest(view)][::-1]
+            columns.add(self._batch(rows), view.seq)
+        return Scan(columns.batches, (), None, overlapping=False, rows=columns.rows)
+
+    def _batch(self, rows: Sequence[tuple[Row, int]]) -> pa.RecordBatch:
+        """Rows and their commits as columns."""
+        seqs = [seq for _, seq in rows]
+        return to_batch([row for row, _ in rows], self.layout, seqs, [False] * len(rows))
 
     def count(self, view: View) -> int:
         """How many rows the view sees."""
@@ -387,6 +454,11 @@ class StreamTablet:
 def empty(tablet: TabletId, layout: Layout) -> StreamTablet:
     """What is read of a tablet, whatever its table's kind, when it is known to have no rows."""
     return StreamTablet(tablet, StreamLimits(layout, 0, 0), lambda: 0)
+
+
+def change_bytes(key: bytes, row: Row, old: Row | None) -> int:
+    """About how many bytes a change takes."""
+    return _CHANGE_BYTES + len(key) + _size(row) + (0 if old is None else _size(old))
 
 
 def _size(row: Row) -> int:

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from typing import Final
 from weakref import WeakValueDictionary
 
-from storage.ids import TabletId
+from storage.ids import NO_USER, TabletId
 from storage.layout import Layout
 from storage.log.writes import Write, by_tablet
 from storage.stream import (
@@ -36,9 +36,9 @@ _LOOKS_AT_ONCE: Final = 500
 class StreamRegistry:
     """Every STREAM tablet in use, one object each. For the event loop.
 
-    size: about how many bytes they all take. bytes_max: where that is more, the oldest changes of the
-    largest go, as those beyond MAX_BUFFER do; 0 is no limit. on_excess: called when there is something for
-    `relieve` to do.
+    size: about how many bytes they all take, but for those that are lasting: lasting_size. bytes_max: where
+    the size is more, the oldest changes of the largest go, as those beyond MAX_BUFFER do; 0 is no limit.
+    on_excess: called when there is something for `relieve` to do.
     """
 
     def __init__(self, now_us: Callable[[], int], began: int) -> None:
@@ -50,7 +50,7 @@ class StreamRegistry:
         self._due: list[tuple[int, TabletId]] = []  # One entry for each filled one.
         self._emptied: OrderedDict[TabletId, Place] = OrderedDict()
         self._forgotten: Place = (began, END)  # Of all that are neither open nor among those.
-        self.size = 0
+        self.size = self.lasting_size = 0
         self.bytes_max = 0
         self.on_excess: Callable[[], object] = _do_nothing
         self._by_size: dict[int, dict[TabletId, None]] = {}
@@ -84,6 +84,10 @@ class StreamRegistry:
         elif tablet.limits is not limits:
             tablet.configure(limits)
         return tablet
+
+    def size_of_all(self, table: int) -> int:
+        """About how many bytes the rows of a table take that are everybody's."""
+        return self._sizes.get(TabletId(NO_USER, table), 0)
 
     def ids(self) -> list[TabletId]:
         """Every tablet that holds anything."""
@@ -125,21 +129,27 @@ class StreamRegistry:
             self._sizes[tablet_id] = size
         else:
             self._sizes.pop(tablet_id, None)
-        self.size += size - before
-        was, now = before.bit_length(), size.bit_length()
-        if was != now:
-            if was:
-                del self._by_size[was][tablet_id]
-                if not self._by_size[was]:
-                    del self._by_size[was]
-            if now:
-                self._by_size.setdefault(now, {})[tablet_id] = None
+        if tablet.limits.lasting:
+            self.lasting_size += size - before
+        else:
+            self.size += size - before
+            self._rank(tablet_id, before.bit_length(), size.bit_length())
         if tablet.discarded:
             self._discarded += tablet.discarded
             tablet.discarded.clear()
             self.on_excess()
         elif self.bytes_max and self.size > self.bytes_max:
             self.on_excess()
+
+    def _rank(self, tablet_id: TabletId, was: int, now: int) -> None:
+        if was == now:
+            return
+        if was:
+            del self._by_size[was][tablet_id]
+            if not self._by_size[was]:
+                del self._by_size[was]
+        if now:
+            self._by_size.setdefault(now, {})[tablet_id] = None
 
     def relieve(self) -> bool:
         """Free some of what was let go of, or let go of what all have too much; whether there is more."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from catalog.changes_sequence import sequences_used
 from catalog.indexes import indexes_of
-from catalog.model import Column, Constraint, Index, Table, View
+from catalog.model import Column, Constraint, Index, NumberSequence, Table, View
 from catalog.names import key_name
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation
@@ -55,7 +55,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
                 "relam": oids.BTREE,
                 "reltuples": -1.0,
                 "relkind": "i",
-                "relpersistence": "p",
+                "relpersistence": _persistence(table),
                 "relnatts": len(index.keys) + len(index.include),
                 "relreplident": "n",
                 "relispopulated": True,
@@ -69,7 +69,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
             "relpages": 1,
             "reltuples": 1.0,
             "relkind": "S",
-            "relpersistence": "p",
+            "relpersistence": _persistence(sequence),
             "relnatts": 3,
             "relreplident": "n",
             "relispopulated": True,
@@ -96,8 +96,14 @@ def _virtual_class(visible: Visible, relation: CatalogRelation) -> Values:
     }
 
 
-def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str, Value]:
+def _persistence(relation: Table | View | NumberSequence) -> str:
+    if relation.temporary:
+        return "t"
     stream = isinstance(relation, Table) and relation.kind.value == "STREAM"
+    return "u" if stream else "p"
+
+
+def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str, Value]:
     return {
         "oid": oids.table_oid(relation.id),
         "relname": relation.name,
@@ -106,7 +112,7 @@ def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str,
         # How many rows there are is never told here: it would be other users' rows too.
         "reltuples": -1.0,
         "relkind": kind,
-        "relpersistence": "u" if stream else "p",
+        "relpersistence": _persistence(relation),
         "relnatts": max((c.id for c in relation.columns), default=0),
         "relreplident": "d" if kind == "r" else "n",
         "relispopulated": True,

@@ -36,11 +36,12 @@ def schemata(visible: Visible) -> Iterator[Values]:
 def tables(visible: Visible) -> Iterator[Values]:
     for relation in visible.relations:
         base = isinstance(relation, Table)
+        kind = "BASE TABLE" if base else "VIEW"
         yield {
             "table_catalog": visible.database,
             "table_schema": relation.namespace,
             "table_name": relation.name,
-            "table_type": "BASE TABLE" if base else "VIEW",
+            "table_type": "LOCAL TEMPORARY" if relation.temporary else kind,
             "is_insertable_into": "YES" if base else "NO",
             "is_typed": "NO",
         }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from catalog.errors import UndefinedColumnError, UndefinedTableError
-from catalog.model import Table, View
+from catalog.model import TEMPORARY, Table, View, is_temporary
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.text import (
     constraint_definition,
@@ -132,7 +132,11 @@ class CatalogObjects:
 
     def _class_oid(self, parts: tuple[str, ...]) -> int | None:
         if len(parts) > 1:
-            return self._class_oids.get((parts[-2], parts[-1]))
+            schema = parts[-2]
+            if schema == TEMPORARY:
+                own = (n.name for n in self._visible.namespaces if is_temporary(n.name))
+                schema = next(own, schema)
+            return self._class_oids.get((schema, parts[-1]))
         found = (self._class_oids.get((schema, parts[0])) for schema in self._path)
         return next((oid for oid in found if oid is not None), None)
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
+from catalog.model import is_temporary
 from catalog.types import registry as t
 from catalog.types.registry import (
     BOOL,
@@ -80,11 +81,13 @@ def _format_type(context: EvalContext, oid: int | None, typmod: int | None) -> s
 
 
 def _current_schema(context: EvalContext) -> str | None:
-    return context.search_path[0] if context.search_path else None
+    return next((name for name in context.search_path if not is_temporary(name)), None)
 
 
 def _current_schemas(context: EvalContext, implicit: Datum) -> Datum:
     path = context.search_path
+    if not implicit:
+        return tuple([name for name in path if not is_temporary(name)])
     return ("pg_catalog", *path) if implicit and "pg_catalog" not in path else path
 
 
@@ -244,7 +247,7 @@ OVERLOADS: tuple[Overload, ...] = (
     *_looked_up("pg_get_serial_sequence", TEXT, (TEXT, TEXT)),
     *_always("pg_get_ruledef", TEXT, None, (OID,), (OID, BOOL)),
     *_always("pg_tablespace_location", TEXT, "", (OID,)),
-    *_always("pg_my_temp_schema", OID, 0, ()),
+    *_looked_up("pg_my_temp_schema", OID, ()),
     *_always("pg_is_other_temp_schema", BOOL, False, (OID,)),
     *_always("row_security_active", BOOL, False, (OID,), (TEXT,)),
     # Sizes would tell of other users' rows; SHOW STATS has one's own.

@@ -1,6 +1,6 @@
 """What all sessions share: the engine, the committer, the locks, the catalog, the engine pool."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakSet
 
@@ -22,6 +22,7 @@ from kalam_pg.query.sequences import Counters
 from kalam_pg.query.shared_reads import SharedReads
 from kalam_pg.query.stream_feed import StreamFeed
 from kalam_pg.query.tail_loads import TailLoads
+from kalam_pg.query.temporary import Temporaries
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
 from storage.engine import Engine, Group, WriteSet
@@ -37,7 +38,8 @@ class Database:
     catalog: the committed snapshot that new statements bind against. catalogue: its virtual relations,
     None until they are set up. now_us: the time, by the engine's clock. log_bytes_max: more of the log is
     trimmed before its time, 0: none. worker_memory_bytes: what one
-    query may make a worker grow by.
+    query may make a worker grow by. temporary_bytes_max: what the temporary tables of all sessions may take
+    in memory, session_temporary_bytes_max: those of one; 0: no limit.
     """
 
     def __init__(self, engine: Engine, store: Store, query_engine: QueryEngine) -> None:
@@ -58,11 +60,13 @@ class Database:
         self.catalog: Snapshot = store.load()
         self._learn_layouts()
         self.counters = Counters(engine.system_get)
+        self.temporaries = Temporaries()
         self.ids = Ids(store.first_oid(), engine.next_snowflake)
         self.now_us = engine.clock.now_us
         self.catalogue: Catalogue | None = None
         self.worker_memory_bytes = 2 << 30
         self.log_bytes_max = 0
+        self.temporary_bytes_max = self.session_temporary_bytes_max = 0
         self.tail_loads = TailLoads()
         self.spills = Spills(engine.fs, engine.directory / "spill")
         self.shared_reads = SharedReads(self.spills)
@@ -105,6 +109,17 @@ class Database:
         """The transactions that have read a table and are open."""
         of_sessions = [session.transaction for session in self.sessions]
         return [one for one in (*of_sessions, *self.apart) if one is not None and table in one.read]
+
+    def has_table(self, table: int) -> bool:
+        """Whether a table is committed, everybody's or a session's own, or entries of an index are."""
+        return self.catalog.table_by_id(table) is not None or table in self.temporaries.tables
+
+    def forget_unknown(self, tables: Iterable[int]) -> list[int]:
+        """Let go of what is in memory of what there is not of these, or no more; which those are."""
+        gone = [table for table in tables if not self.has_table(table)]
+        for table in gone:
+            self.engine.forget_table(table)
+        return gone
 
     def _learn_layouts(self) -> None:
         """Tell storage what altered tables were; what is committed later comes with the commit."""
@@ -154,10 +169,14 @@ class Database:
 
         Rows are given in the table's layout, whether that is the newest or is committed at all.
         """
-        committed = self.catalog.tables.get(table.id, table)
+        committed = self.catalog.tables.get(table.id)
+        if committed is None:
+            committed = self.temporaries.tables.get(table.id, table)
         if committed.kind is TableKind.STREAM:
             ttl_us = int(committed.options.ttl_s * 1_000_000)
-            limits = StreamLimits(committed.layout, ttl_us, committed.options.max_buffer)
+            limits = StreamLimits(
+                committed.layout, ttl_us, committed.options.max_buffer, committed.temporary
+            )
             stream = self.engine.streams.tablet(tablet_id, limits)
             return stream if committed is table else stream.reading(table.layout)
         tablet = self.engine.tablet(tablet_id, committed.layout)

@@ -10,11 +10,21 @@ from catalog.changes_user import Get, find_user
 from catalog.errors import (
     FeatureNotSupportedError,
     InvalidSchemaNameError,
+    InvalidTableDefinitionError,
     UndefinedObjectError,
     UndefinedTableError,
 )
 from catalog.ids import Ids
-from catalog.model import Namespace, Relation, Role, Table, User, View
+from catalog.model import (
+    TEMPORARY,
+    Namespace,
+    Relation,
+    Role,
+    Table,
+    User,
+    View,
+    is_temporary,
+)
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
 from kalam_pg.query.table_change import TableChange
@@ -34,6 +44,7 @@ class DdlContext:
     describe: a query's output columns; reads: ids of the tables and views that it names.
     make_verifier: a password's SCRAM verifier. evaluate: an expression's value, assigned to a type with a
     typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
+    creates_in: the schemas of the search path that are named in it, None: all.
     """
 
     snapshot: Snapshot
@@ -50,6 +61,7 @@ class DdlContext:
     storages: Sequence[str] = ("local",)
     evaluate: Callable[[str, PgType, int], tuple[Value] | None] = lambda *_: None
     columns_read: Callable[[View, int], frozenset[int]] = lambda *_: frozenset()
+    creates_in: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +85,41 @@ def plan(statement: object, _context: DdlContext) -> DdlPlan:
 # ------------------------------------------------------------------ names
 
 
-def creation_namespace(context: DdlContext, name: st.TableName) -> Namespace:
-    """Where something new goes. Raises 42501 for a system namespace, 3F000."""
+def creation_namespace(
+    context: DdlContext, name: st.TableName, *, temporary: bool = False
+) -> Namespace:
+    """Where something new goes. Raises 42501 for a system namespace, 3F000, 42P16.
+
+    temporary: it is to be the session's own, which then has a schema for that.
+    """
+    own = context.snapshot.temporary
     if name.schema:
-        return changes.require_namespace(context.snapshot, name.schema, name.position)
-    for candidate in context.search_path:
-        namespace = context.snapshot.namespace(candidate)
-        if namespace is not None:
-            return namespace
+        schema = own if own and name.schema == TEMPORARY else name.schema
+        if is_temporary(schema) and schema != own:
+            raise InvalidTableDefinitionError(
+                "cannot create relations in temporary schemas of other sessions",
+                position=name.position,
+            )
+        namespace = changes.require_namespace(context.snapshot, schema, name.position)
+        if temporary and schema != own:
+            raise InvalidTableDefinitionError(
+                "cannot create temporary relation in non-temporary schema", position=name.position
+            )
+        return namespace
+    if temporary:
+        return context.snapshot.namespaces[own]
+    path = context.search_path if context.creates_in is None else context.creates_in
+    for candidate in path:
+        there = context.snapshot.namespace(candidate)
+        if there is not None:
+            return there
     raise InvalidSchemaNameError("no schema has been selected to create in", position=name.position)
+
+
+def require_not_moved(before: str, after: str) -> None:
+    """Raise 0A000 where something would go from one schema to another, and one of them is temporary."""
+    if before != after and (after == TEMPORARY or is_temporary(before) or is_temporary(after)):
+        raise FeatureNotSupportedError("cannot move objects into or out of temporary schemas")
 
 
 def find_relation(context: DdlContext, name: st.TableName) -> Relation:

@@ -6,33 +6,51 @@ from catalog import changes_table
 from catalog.changes import CatalogChange
 from catalog.changes_index import NewIndex, NewKey
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
-from catalog.errors import SqlSyntaxError
+from catalog.errors import InvalidTableDefinitionError, SqlSyntaxError
 from catalog.indexes import index_of, indexes_of
-from catalog.model import Table, TableKind
-from catalog.options import parse_options
+from catalog.model import Namespace, Table, TableKind, TableOptions, is_temporary
+from catalog.options import parse_options, temporary_options
 from catalog.privileges import Action, check_table, require
 from catalog.types.registry import TEXT
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, find_relation, plan
+from kalam_pg.sql.statements import CreateTable
 from kalam_pg.sql.statements_derived import CreateTableAs, LikeTable
 
 
 @plan.register
 def _(statement: CreateTableAs, context: DdlContext) -> DdlPlan:
     """The table, without its rows. The tag is CREATE TABLE AS where none is made."""
-    namespace = creation_namespace(context, statement.name)
-    kind, options = parse_options(statement.options, storages=context.storages)
-    shared = kind is TableKind.SHARED or options.scope == "SHARED"
-    action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
-    require(context.user, action, namespace)
+    namespace, kind, options, on_commit = table_to_make(statement, context)
     name = statement.name.name
     if statement.if_not_exists and context.snapshot.is_taken(namespace.name, name):
         notice = f'relation "{name}" already exists, skipping'
         return DdlPlan(CatalogChange(context.snapshot, notices=(notice,)), "CREATE TABLE AS")
-    new = NewTable(namespace.name, name, kind, _columns(statement, context), (), options)
+    columns = _columns(statement, context)
+    new = NewTable(namespace.name, name, kind, columns, (), options, on_commit)
     change = changes_table.create_table(
         context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
     )
     return DdlPlan(change, "SELECT" if statement.with_data else "CREATE TABLE AS")
+
+
+def table_to_make(
+    statement: CreateTable | CreateTableAs, context: DdlContext
+) -> tuple[Namespace, TableKind, TableOptions, str]:
+    """Where a table goes, its kind and options, and what COMMIT does to its rows.
+
+    Raises 3F000, 42501, 42P16, and what `parse_options` raises.
+    """
+    namespace = creation_namespace(context, statement.name, temporary=statement.temporary)
+    if is_temporary(namespace.name):
+        on_commit = statement.on_commit if statement.on_commit != "preserve rows" else ""
+        return namespace, *temporary_options(statement.options), on_commit
+    if statement.on_commit:
+        raise InvalidTableDefinitionError("ON COMMIT can only be used on temporary tables")
+    kind, options = parse_options(statement.options, storages=context.storages)
+    shared = kind is TableKind.SHARED or options.scope == "SHARED"
+    action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
+    require(context.user, action, namespace)
+    return namespace, kind, options, ""
 
 
 def _columns(statement: CreateTableAs, context: DdlContext) -> tuple[NewColumn, ...]:

@@ -20,12 +20,12 @@ from catalog.model import (
     NumberSequence,
     Relation,
     Table,
-    TableKind,
     UserType,
     View,
+    is_temporary,
 )
-from catalog.options import parse_options
 from catalog.privileges import Action, check_usage, require
+from catalog.snapshot import Snapshot
 from catalog.types.definitions import user_types_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, TEXT
@@ -38,7 +38,7 @@ from kalam_pg.query.ddl_context import (
     grantee_or_role,
     plan,
 )
-from kalam_pg.query.ddl_derived import copied, copied_indexes
+from kalam_pg.query.ddl_derived import copied, copied_indexes, table_to_make
 from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.ddl_sequences import find_sequence, kept_default
 from kalam_pg.query.ddl_types import find_type
@@ -102,16 +102,12 @@ def _(statement: st.RenameNamespace, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
-    namespace = creation_namespace(context, statement.name)
-    kind, options = parse_options(statement.options, storages=context.storages)
-    shared = kind is TableKind.SHARED or options.scope == "SHARED"
-    action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
-    require(context.user, action, namespace)
+    namespace, kind, options, on_commit = table_to_make(statement, context)
     name = statement.name.name
     if statement.if_not_exists and context.snapshot.is_taken(namespace.name, name):
         return DdlPlan(_skipped(context, name), "CREATE TABLE")
     columns, constraints = _elements(statement, context)
-    new = NewTable(namespace.name, name, kind, columns, constraints, options)
+    new = NewTable(namespace.name, name, kind, columns, constraints, options, on_commit)
     change = changes_table.create_table(
         context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
     )
@@ -278,8 +274,12 @@ def _to_drop(
 
 @plan.register
 def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
-    namespace = creation_namespace(context, statement.name)
-    require(context.user, Action.CREATE_VIEW, namespace)
+    reads = context.reads(statement.query)
+    temporary = statement.temporary or _is_temporary(reads, context.snapshot)
+    unplaced = replace(statement.name, position=0)
+    namespace = creation_namespace(context, unplaced, temporary=temporary)
+    if not is_temporary(namespace.name):
+        require(context.user, Action.CREATE_VIEW, namespace)
     existing = context.snapshot.find(namespace.name, statement.name.name, ())
     if isinstance(existing, View) and statement.or_replace:
         require(context.user, Action.DROP_VIEW, existing)
@@ -291,12 +291,21 @@ def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
         query=statement.query.text,
         columns=_view_columns(statement, context.describe(statement.query)),
         search_path=tuple(context.search_path),
-        reads=context.reads(statement.query),
+        reads=reads,
         owner=context.user.id,
         now_us=context.now_us,
         or_replace=statement.or_replace,
     )
+    if temporary and not statement.temporary:
+        notice = f'view "{statement.name.name}" will be a temporary view'
+        change = replace(change, notices=(notice, *change.notices))
     return DdlPlan(change, "CREATE VIEW")
+
+
+def _is_temporary(reads: Sequence[int], snapshot: Snapshot) -> bool:
+    """Whether what a view reads is temporary, so that the view is too."""
+    found = [snapshot.tables.get(one) or snapshot.views.get(one) for one in reads]
+    return any(relation is not None and relation.temporary for relation in found)
 
 
 def _view_columns(statement: st.CreateView, output: Sequence[OutputColumn]) -> list[Column]:

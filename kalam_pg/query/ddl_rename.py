@@ -10,8 +10,8 @@ from catalog.errors import (
     UndefinedColumnError,
     WrongObjectTypeError,
 )
-from catalog.model import Relation, Table, View
-from kalam_pg.query.ddl_context import DdlContext, grantee
+from catalog.model import TEMPORARY, Relation, Table, View
+from kalam_pg.query.ddl_context import DdlContext, grantee, require_not_moved
 from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.rename_in import rename_table
 
@@ -73,11 +73,14 @@ def moved(
         if snapshot.is_taken(namespace, name):
             raise DuplicateTableError(f'relation "{name}" already exists')
     else:
+        if action.schema == TEMPORARY:
+            require_not_moved(relation.namespace, action.schema)
         namespace, name = changes.require_namespace(snapshot, action.schema).name, relation.name
         if namespace == relation.namespace:
             return CatalogChange(snapshot)
         if snapshot.is_taken(namespace, name):
             raise DuplicateTableError(f'relation "{name}" already exists in schema "{namespace}"')
+        require_not_moved(relation.namespace, namespace)
     read = relation.reads if isinstance(relation, View) else ()
     found = [snapshot.tables.get(one) or snapshot.views.get(one) for one in read]
     told = changes_depend.remember(snapshot, [relation, *[one for one in found if one is not None]])

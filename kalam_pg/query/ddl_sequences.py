@@ -14,7 +14,7 @@ from catalog.errors import (
     UndefinedTableError,
     WrongObjectTypeError,
 )
-from catalog.model import NumberSequence, Table
+from catalog.model import NumberSequence, Table, is_temporary
 from catalog.pg_catalog.objects import split_name
 from catalog.privileges import Action, require
 from kalam_pg.query.ddl_context import (
@@ -24,6 +24,7 @@ from kalam_pg.query.ddl_context import (
     find_relation,
     grantee,
     plan,
+    require_not_moved,
 )
 from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_sequence as ss
@@ -43,8 +44,9 @@ def find_sequence(context: DdlContext, name: st.TableName) -> NumberSequence:
 
 @plan.register
 def _(statement: ss.CreateSequence, context: DdlContext) -> DdlPlan:
-    namespace = creation_namespace(context, statement.name)
-    require(context.user, Action.CREATE_USER_TABLE, namespace)
+    namespace = creation_namespace(context, statement.name, temporary=statement.temporary)
+    if not is_temporary(namespace.name):
+        require(context.user, Action.CREATE_USER_TABLE, namespace)
     change = changes_sequence.create_sequence(
         context.snapshot,
         context.ids,
@@ -93,6 +95,7 @@ def _(statement: ss.MoveSequence, context: DdlContext) -> DdlPlan:
     if statement.owner:
         moved = replace(moved, owner=grantee(context, statement.owner))
     if moved.qualified_name != sequence.qualified_name:
+        require_not_moved(sequence.namespace, moved.namespace)
         if statement.schema and sequence.owned_by is not None:
             raise FeatureNotSupportedError(
                 "cannot move an owned sequence into another schema",

@@ -12,7 +12,7 @@ from catalog.errors import (
     UndefinedObjectError,
     WrongObjectTypeError,
 )
-from catalog.model import Table, UserType
+from catalog.model import Namespace, Table, UserType, is_temporary
 from catalog.privileges import Action, require
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted, user_types_of
@@ -43,9 +43,17 @@ from kalam_pg.sql.statements_types import (
 from storage.errors import KalamError
 
 
+def _namespace(context: DdlContext, name: TableName) -> Namespace:
+    """Where a type goes. Raises as `creation_namespace`, and 0A000."""
+    namespace = creation_namespace(context, name)
+    if is_temporary(namespace.name):
+        raise FeatureNotSupportedError("types in temporary schemas are not supported yet")
+    return namespace
+
+
 @plan.register
 def _(statement: CreateType, context: DdlContext) -> DdlPlan:
-    namespace = creation_namespace(context, statement.name)
+    namespace = _namespace(context, statement.name)
     require(context.user, Action.CREATE_TYPE, namespace)
     change = changes_type.create_enum(
         context.snapshot,
@@ -87,7 +95,7 @@ def _(statement: AlterType, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: CreateDomain, context: DdlContext) -> DdlPlan:
-    namespace = creation_namespace(context, statement.name)
+    namespace = _namespace(context, statement.name)
     require(context.user, Action.CREATE_TYPE, namespace)
     written = replace(statement.type, position=0)  # Nothing is pointed at here, in PostgreSQL.
     base, typmod = resolve_type(written, context.snapshot, context.search_path)

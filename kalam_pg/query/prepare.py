@@ -52,6 +52,11 @@ CACHE_BYTES_MAX = 48 << 20
 """About what the parsed texts may hold in memory, and the plans as much again (`cost`)."""
 
 
+OWN_ENTRIES_MAX = 256
+OWN_BYTES_MAX = 2 << 20
+"""The same of one session that has a catalogue of its own."""
+
+
 def cost(text: str) -> int:
     """About the bytes of what is made of a text: measured from 44 (rows of VALUES) to 260 a character."""
     return 4096 + 100 * len(text)
@@ -149,14 +154,28 @@ class ExplainedSubscription:
 class StatementCache:
     """Parsed texts and plans, shared by all sessions."""
 
-    def __init__(self, run_catalog: RunCatalog, entries: int = ENTRIES_MAX) -> None:
+    def __init__(
+        self,
+        run_catalog: RunCatalog,
+        entries: int = ENTRIES_MAX,
+        bytes_max: int = CACHE_BYTES_MAX,
+    ) -> None:
         """Keep up to `entries` parsed texts and as many plans."""
         self._run_catalog = run_catalog
-        self._parsed: Lru[str, tuple[Statement, ...]] = Lru(entries, CACHE_BYTES_MAX)
-        self._plans: Lru[object, Planned] = Lru(entries, CACHE_BYTES_MAX)
-        self._subscriptions: Lru[object, PlannedSubscription] = Lru(entries, CACHE_BYTES_MAX)
+        self._parsed: Lru[str, tuple[Statement, ...]] = Lru(entries, bytes_max)
+        self._plans: Lru[object, Planned] = Lru(entries, bytes_max)
+        self._subscriptions: Lru[object, PlannedSubscription] = Lru(entries, bytes_max)
         self._rules: dict[int, RowRules] = {}
         self._rules_of: Snapshot | None = None
+        self.shared = self
+        """The one whose plans all sessions share."""
+
+    def own(self) -> "StatementCache":
+        """One for a session whose catalogue is its own: texts are shared, plans are not."""
+        made = StatementCache(self._run_catalog, OWN_ENTRIES_MAX, OWN_BYTES_MAX)
+        made._parsed = self._parsed
+        made.shared = self.shared
+        return made
 
     def knows(self, text: str) -> bool:
         """Whether a text was parsed already, so that `statements` costs nothing."""
@@ -328,6 +347,8 @@ def _subscription(
     if bound.changes:
         raise FeatureNotSupportedError("a subscription cannot change data")
     query = compile_query(bound.statement)
+    if query.table.temporary:
+        raise FeatureNotSupportedError(f'cannot subscribe to temporary table "{query.table.name}"')
     rows = snapshot_query(bound.statement, last_rows, keyed=keyed)
     plan = planner.plan(replace(bound, statement=rows, columns=rows.columns))
     return PlannedSubscription(query, plan, rows.columns, bound.param_types), rows
@@ -340,7 +361,10 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         bound.param_types,
         _needs(bound, plan),
         statement.kind.upper(),
-        any(isinstance(whole, InsertPlan | ChangePlan) for whole in _wholes(plan)),
+        any(
+            isinstance(whole, InsertPlan | ChangePlan) and not whole.table.temporary
+            for whole in _wholes(plan)
+        ),
         tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
         tuple(dict.fromkeys([table.id for table in bound.tables])),
     )

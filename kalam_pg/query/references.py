@@ -110,7 +110,7 @@ class _Released:
 
     def __call__(self, x: Execution) -> Steps[None]:
         one = self.reference
-        if x.database.catalog.table_by_id(one.table.id) is None and not x.transaction.definitions:
+        if not x.database.has_table(one.table.id) and not x.transaction.has_defined:
             return
         if self.action == "a":
             place = _place(x, one, self.user)

@@ -11,7 +11,7 @@ counts once.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from struct import Struct
 from struct import error as StructError  # noqa: N812 -- it is an exception class
@@ -112,6 +112,8 @@ class Counters:
         """read: what the log has under a key, as published."""
         self._read = read
         self._counters: OrderedDict[Place, Counter] = OrderedDict()
+        self._temporary: dict[str, list[Place]] = {}
+        """Those of sessions' temporary sequences, by their schemas."""
 
     def counter(self, sequence: NumberSequence, at: TabletId) -> Counter:
         """A sequence's, in the tablet that it counts for (`Database.counted_at`). Raises XX001."""
@@ -119,9 +121,21 @@ class Counters:
         found = self._counters.get(place)
         if found is None:
             found = self._counters[place] = self._begin(sequence, at)
+            if sequence.temporary:
+                self._temporary.setdefault(sequence.namespace, []).append(place)
             if len(self._counters) > COUNTERS_MAX:
                 self._relieve()
         return found
+
+    def keep_only(self, schema: str, sequences: Collection[int]) -> None:
+        """Of a session's temporary sequences there are these: nothing is written of the others."""
+        places = self._temporary.pop(schema, [])
+        for place in places:
+            if place[1] not in sequences:
+                self._counters.pop(place, None)
+        left = [place for place in places if place[1] in sequences]
+        if left:
+            self._temporary[schema] = left
 
     def succeed(self, place: Place, counter: Counter) -> None:
         """A RESTART is handed to the committer. Until its outcome is known both may be what is kept."""
@@ -199,7 +213,11 @@ class Numbers:
         """What the commit writes of them, as they stand now: it is handed to the committer next."""
         changed = {counter: of for counter, of in self.taken.items() if not counter.replaced}
         changed |= dict(self.restarted.values())
-        self._records = [record(counter, sequence) for counter, sequence in changed.items()]
+        self._records = [
+            record(counter, sequence)
+            for counter, sequence in changed.items()
+            if not sequence.temporary
+        ]
         for place, (counter, _) in self.restarted.items():
             self._counters.succeed(place, counter)
         return [one.put for one in self._records]

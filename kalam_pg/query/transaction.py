@@ -31,6 +31,7 @@ from storage.log.view import View
 
 if TYPE_CHECKING:
     from kalam_pg.query.execution import Event, Execution
+    from kalam_pg.query.temporary import Temporary
 
 
 @dataclass(slots=True)
@@ -84,6 +85,8 @@ class Transaction(LockOwner):
         "reading",
         "snapshot",
         "started_us",
+        "temporaries",
+        "temporary",
         "view",
     )
 
@@ -120,6 +123,10 @@ class Transaction(LockOwner):
         with what the catalogue then is."""
         self.numbers: Numbers | None = None
         """What its COMMIT has to write of sequences; None: it has asked for no number."""
+        self.temporary: Temporary | None = None
+        """The temporary objects of its session; None: there are none."""
+        self.temporaries: Difference | None = None
+        """What its own definitions have made of those; None: none made."""
         self._own: tuple[Snapshot, Difference, Snapshot] | None = None
         """The last answer of `snapshot_over`, behind what it was asked for."""
         self._undo: list[tuple[TabletId, bytes, NetChange | None] | Callable[[], object]] = []
@@ -139,6 +146,11 @@ class Transaction(LockOwner):
     def has_changed(self) -> bool:
         """Whether it has changed rows."""
         return bool(self.changes or self.emptied)
+
+    @property
+    def has_defined(self) -> bool:
+        """Whether it has defined something, everybody's or its session's own."""
+        return self.definitions is not None or self.temporaries is not None
 
     @property
     def is_plain(self) -> bool:
@@ -268,13 +280,24 @@ class Transaction(LockOwner):
 
         dropped: tables that are no more, so that what the transaction wrote to them is not written.
         """
-        for tablet in [one for one in {**self.changes, **self.emptied} if one.table in dropped]:
-            self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))
+        self.unwrite(dropped)
         self._undo.append(partial(self._undefine, self.definitions, len(self.puts)))
         if made:
             earlier = self.definitions
             self.definitions = made if earlier is None else earlier.then(made)
         self.puts += [put for put in puts if put[0] != codec.CATALOG_KEY]  # `settle` says that last
+
+    def define_temporary(self, made: Difference, dropped: Container[int] = ()) -> None:
+        """Record a definition of the session's own; dropped: as for `define`."""
+        self.unwrite(dropped)
+        self._undo.append(partial(setattr, self, "temporaries", self.temporaries))
+        earlier = self.temporaries
+        self.temporaries = made if earlier is None else earlier.then(made)
+
+    def unwrite(self, tables: Container[int]) -> None:
+        """What it has written to these tables is not written."""
+        for tablet in [one for one in {**self.changes, **self.emptied} if one.table in tables]:
+            self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))
 
     def reform(self, table: int, move: Callable[[Row], Row], version: int) -> None:
         """A table has another version: what was written to it is written in its form."""
@@ -301,6 +324,12 @@ class Transaction(LockOwner):
 
     def snapshot_over(self, catalog: Snapshot) -> Snapshot:
         """A committed catalog with this transaction's own definitions over it."""
+        temporary = self.temporary
+        made = self._stored_over(catalog)
+        return made if temporary is None else temporary.over(made, self.temporaries)
+
+    def _stored_over(self, catalog: Snapshot) -> Snapshot:
+        """The same without what is the session's own."""
         made, own = self.definitions, self._own
         if made is None:
             return catalog
@@ -311,7 +340,7 @@ class Transaction(LockOwner):
     def settle(self, catalog: Snapshot) -> None:
         """Its COMMIT is next, and nobody else's comes between: it installs a new version of `catalog`."""
         if self.definitions is not None:
-            self.snapshot = self.snapshot_over(catalog)
+            self.snapshot = self._stored_over(catalog)
             self.puts = list(stored(self.snapshot, self.puts).puts)
 
     def savepoint(self, name: str) -> None:
@@ -385,7 +414,8 @@ class Transaction(LockOwner):
             # What was taken without being written must not come again either, as far as `sync` asks.
             numbers, sync = self.numbers.puts(), sync or asked
         made = WriteSet(writes, streams, self.puts, sync or bool(self.puts), numbers=numbers)
-        if self.definitions is not None:
-            tables = self.definitions.tables.values()
-            made.layouts = [(t.id, t.layouts) for t in tables if t is not None and t.history]
+        if self.definitions is not None or self.temporaries is not None:
+            both = [one for one in (self.definitions, self.temporaries) if one is not None]
+            tables = [t for one in both for t in one.tables.values() if t is not None]
+            made.layouts = [(t.id, t.layouts) for t in tables if t.history]
         return made

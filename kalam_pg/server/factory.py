@@ -136,6 +136,8 @@ def build_services(config: Config, database: Database, forks: ForkServer) -> Ser
     database.catalogue = catalogue
     database.worker_memory_bytes = config.worker_memory_bytes
     database.log_bytes_max = config.log_bytes_max
+    database.temporary_bytes_max = config.temporary_bytes_max
+    database.session_temporary_bytes_max = config.session_temporary_bytes_max
     cache = StatementCache(catalogue.answer, config.statement_cache_entries)
     services = Services(
         config=config,

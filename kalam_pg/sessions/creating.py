@@ -12,12 +12,11 @@ from kalam_pg.sql.statements_derived import CreateTableAs
 def run(sql: SqlSession, statement: CreateTableAs) -> Steps[Result]:
     """Make the table, and put what the query gives. Raises what both raise."""
     with counting_from(statement.query):
+        before = sql.snapshot.tables.keys()
         made = yield from definitions.run(sql, statement)
         if made.tag != "SELECT":
             return made
-        name = statement.name
-        table = sql.snapshot.find(name.schema, name.name, sql.search_path)
-        assert table is not None
+        table = sql.snapshot.tables[max(sql.snapshot.tables.keys() - before)]  # Its id is new.
         columns = [column.name for column in table.columns if column.name != "_rowid"]
         planned = sql.plan(filling(table.namespace, table.name, columns, statement.query))
         if not table_locks.lock_nowait(sql, planned):

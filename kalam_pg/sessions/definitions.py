@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from catalog.changes import CatalogChange
-from catalog.difference import difference
+from catalog.codec import CATALOG_KEY
+from catalog.difference import Difference, difference
 from catalog.errors import (
     ActiveSqlTransactionError,
     FeatureNotSupportedError,
@@ -18,6 +19,7 @@ from catalog.errors import (
 from catalog.indexes import stored_ids
 from catalog.model import Table, View
 from catalog.snapshot import Snapshot
+from catalog.temporary import parted, stored_puts
 from catalog.types.definitions import user_types_of
 from catalog.types.table import PgType
 from kalam_pg.functions.table import Volatility
@@ -29,7 +31,15 @@ from kalam_pg.query.ddl_context import DdlPlan
 from kalam_pg.query.execution import Result
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import acting, altering, definition_locks, indexing, table_locks, truncating
+from kalam_pg.sessions import (
+    acting,
+    altering,
+    definition_locks,
+    indexing,
+    table_locks,
+    temporary,
+    truncating,
+)
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_sequence as ss
@@ -93,6 +103,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
     transaction.check_writable(st.command_name(statement))
+    temporary.prepare(sql, statement)
     if isinstance(statement, CreateIndex | DropIndex) and statement.concurrently:
         _check_alone(transaction, statement)
     plan, before = yield from _planned(sql, statement)
@@ -110,13 +121,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
     if change.puts:
         made = difference(before, change.snapshot)
-        stored = [
-            (_stored(before.tables.get(table)), _stored(after))
-            for table, after in made.tables.items()
-        ]
-        gone = [one for had, has in stored for one in had - has]
-        transaction.define(made, change.puts, gone)
-        _settle_at_end(sql, change, [one for had, has in stored for one in had ^ has])
+        _define(sql, change, before, made)
         for table_id, after in made.tables.items():
             there = before.tables.get(table_id)
             if there is not None and after is not None:
@@ -128,6 +133,24 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if isinstance(statement, ss.AlterSequence):
         _count_on(sql, statement, before, change.snapshot)
     return Result(plan.tag)
+
+
+def _define(sql: SqlSession, change: CatalogChange, before: Snapshot, made: Difference) -> None:
+    """Have the transaction define what a change makes, apart what is the session's own of it."""
+    transaction = sql.begin_implicit()
+    everybodys, own = parted(made, before)
+    if own:
+        temporary.define(sql, transaction, own, before)
+    puts = stored_puts(change.puts, own, before)
+    if own and not everybodys and not [put for put in puts if put[0] != CATALOG_KEY]:
+        return
+    stored = [
+        (_stored(before.tables.get(table)), _stored(after))
+        for table, after in everybodys.tables.items()
+    ]
+    gone = [one for had, has in stored for one in had - has]
+    transaction.define(everybodys, puts, gone)
+    _settle_at_end(sql, change, [one for had, has in stored for one in had ^ has])
 
 
 def _count_on(
@@ -174,6 +197,7 @@ def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snap
             if (yield from table_locks.lock(sql, name, mode, deadline, readers=altered)):
                 break
         else:
+            temporary.check_unused(sql, difference(before, plan.change.snapshot), before)
             return plan, before
 
 
@@ -195,9 +219,7 @@ def _settle_at_end(sql: SqlSession, change: CatalogChange, stored: Sequence[int]
 
 def _tables_settled(database: Database, jobs: Jobs, tables: Sequence[int]) -> None:
     """Tables that the catalogue does not have, whether dropped or never made, leave nothing behind."""
-    gone = [table for table in tables if database.catalog.table_by_id(table) is None]
-    for table in gone:
-        database.engine.forget_table(table)
+    gone = database.forget_unknown(tables)
     # The start of every server does the same: a crash in between leaves nothing behind.
     if gone:
         jobs.clean_up_soon()
@@ -220,6 +242,7 @@ def _context(sql: SqlSession) -> DdlContext:
         reads=partial(_reads, sql),
         evaluate=partial(_evaluate, sql),
         columns_read=partial(_columns_read, sql),
+        creates_in=sql.named_path,
     )
 
 

@@ -89,13 +89,14 @@ class SessionSequences:
         if transaction is None:
             number = self._quickly(sequence, place)
         else:
-            transaction.check_writable("nextval()")
+            if not sequence.temporary:
+                transaction.check_writable("nextval()")
             counter = self._counter(sequence, place)
             spare = self._spared(place, counter) if self._spare else None
             number = counter.next(sequence) if spare is None else spare
             if self._quick:
                 self._given.append((place, counter.begun, number))
-            if not counter.is_covered:
+            if not counter.is_covered and not sequence.temporary:
                 transaction.numbering(sql.database.counters).taken[counter] = sequence
         self._had[place] = number
         self._last = place
@@ -139,7 +140,8 @@ class SessionSequences:
         transaction = sql.transaction
         if transaction is None:
             raise NotQuickError
-        transaction.check_writable("setval()")
+        if not sequence.temporary:
+            transaction.check_writable("setval()")
         if not sequence.minimum <= number <= sequence.maximum:
             raise NumericValueOutOfRangeError(
                 f'setval: value {number} is out of bounds for sequence "{sequence.name}" '
@@ -147,7 +149,8 @@ class SessionSequences:
             )
         counter = self._counter(sequence, place)
         counter.set(number, called=called)
-        transaction.numbering(sql.database.counters).taken[counter] = sequence
+        if not sequence.temporary:
+            transaction.numbering(sql.database.counters).taken[counter] = sequence
         if called:
             self._had[place] = number
         return number

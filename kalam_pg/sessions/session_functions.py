@@ -57,6 +57,7 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         "txid_current_if_assigned": txid_current_if_assigned,
         "set_config": set_config,
         "has_table_privilege": has_table_privilege,
+        "pg_my_temp_schema": lambda: _temporary_schema(sql),
         "pg_catalog.pg_settings": lambda: tuple(sql.settings.described()),
         "pg_catalog.pg_sequences": lambda: tuple(sql.sequences.described()),
         "pg_catalog.pg_cursors": lambda: tuple(sql.portals.described()),
@@ -65,6 +66,12 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         **listening.functions(sql),
         **sql.sequences.functions,
     }
+
+
+def _temporary_schema(sql: "SqlSession") -> int:
+    """The OID of the schema of its temporary objects, 0 while it has none."""
+    own = sql.temporary
+    return 0 if own is None else sql.snapshot.namespaces[own.schema].id
 
 
 def _has_privilege(sql: "SqlSession", of: Value, privileges: str) -> bool:

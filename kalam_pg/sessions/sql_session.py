@@ -25,14 +25,20 @@ from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows
 from kalam_pg.query.locks.advisory import AdvisoryLocks
-from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
-from kalam_pg.query.locks.state import CATALOGUE
-from kalam_pg.query.locks.waits import Patience, take
 from kalam_pg.query.prepare import Planned, StatementCache
+from kalam_pg.query.temporary import Temporary
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, wait
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import acting, characteristics, following, listening, streams
+from kalam_pg.sessions import (
+    acting,
+    characteristics,
+    committing,
+    following,
+    listening,
+    streams,
+    temporary,
+)
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.sequences import SessionSequences
@@ -58,6 +64,7 @@ class SqlSession:
     DECLARE. text: the one that runs. ears: how its carrier is told what it did not ask for; None: it
     cannot be, or it has closed. listener: what it listens to and has not taken yet; None: it listens to
     nothing.
+    temporary: its own tables, views and sequences; None: there are none. closed: it has ended.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -92,6 +99,8 @@ class SqlSession:
         """The advisory locks that it has; None: it has asked for none."""
         self.acted_for = {user.name: user}
         self.end: Callable[[str], None] = lambda _reason: None
+        self.temporary: Temporary | None = None
+        self.closed = False
         self._savepoints: list[tuple[str, int]] = []
         """The settings' marks at the transaction's savepoints, in their order."""
         self._context = EvalContext()
@@ -120,17 +129,26 @@ class SqlSession:
     @property
     def search_path(self) -> tuple[str, ...]:
         """Schemas to look names up in; "$user" is the effective user's name."""
+        own = self.temporary
+        return self.named_path if own is None else own.path(self.named_path)
+
+    @property
+    def named_path(self) -> tuple[str, ...]:
+        """Those of them that the setting names: new things go to the first that is there."""
         path = self.settings.search_path
         if "$user" in path:
-            return tuple(self.user.name if name == "$user" else name for name in path)
-        return path
+            path = tuple([self.user.name if name == "$user" else name for name in path])
+        return path if self.temporary is None else self.temporary.named(path)
 
     @property
     def snapshot(self) -> Snapshot:
         """The catalog this session's next statement binds against."""
         transaction = self.transaction
-        if transaction is not None and transaction.definitions is not None:
-            return transaction.snapshot_over(self.database.catalog)
+        if transaction is not None:
+            if transaction.definitions is not None or transaction.temporary is not None:
+                return transaction.snapshot_over(self.database.catalog)
+        elif self.temporary is not None:
+            return self.temporary.over(self.database.catalog)
         return self.database.catalog
 
     def context(self, params: Sequence[Value] = ()) -> EvalContext:
@@ -252,6 +270,7 @@ class SqlSession:
         transaction = Transaction(self.database.now_us())
         transaction.process = self.process
         transaction.partner = self.advisory
+        transaction.temporary = self.temporary
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
             transaction.isolation = characteristics.level_of(isolation)
@@ -301,12 +320,17 @@ class SqlSession:
         if transaction.failed:
             self.rollback()
             return False
-        if transaction.deferred:
-            yield from self._settle_deferred(transaction)
-        if self.portals:
-            yield from self._keep_held_portals()
-        if transaction.definitions is not None:
-            yield from self._settle_definitions(transaction)
+        if (
+            transaction.deferred
+            or transaction.temporary is not None
+            or transaction.definitions is not None
+            or self.portals
+        ):
+            try:
+                yield from committing.prepare(self, transaction)
+            except BaseException:
+                self.rollback()
+                raise
         if transaction.writes_nothing:
             outcome.commit_nothing(self.database, transaction, self._ended)
         else:
@@ -315,41 +339,6 @@ class SqlSession:
                 outcome.Commit(self.database, transaction, sync=sync, ended=self._ended)
             )
         return True
-
-    def settle_deferred(self, transaction: Transaction) -> Steps[None]:
-        """Do what deferred constraints ask for. Raises 23503 and its like."""
-        x = self.execution(())
-        try:
-            while transaction.deferred:
-                x.events, transaction.deferred = transaction.deferred, {}
-                yield from x.settle()
-        finally:
-            x.close()
-
-    def _settle_deferred(self, transaction: Transaction) -> Steps[None]:
-        try:
-            yield from self.settle_deferred(transaction)
-        except BaseException:
-            self.rollback()
-            raise
-
-    def _settle_definitions(self, transaction: Transaction) -> Steps[None]:
-        """Take the catalogue, so that nobody else commits one before this one is everybody's."""
-        try:
-            yield from take(
-                self.database.locks, transaction, CATALOGUE, ACCESS_EXCLUSIVE, Patience()
-            )
-        except BaseException:
-            self.rollback()
-            raise
-        transaction.settle(self.database.catalog)
-
-    def _keep_held_portals(self) -> Steps[None]:
-        try:
-            yield from self.portals.keep_held(self.database.spills)
-        except BaseException:
-            self.rollback()
-            raise
 
     def rollback(self) -> None:
         """Drop everything the transaction did; what is being committed goes its own way."""
@@ -362,6 +351,8 @@ class SqlSession:
         assert self.transaction is transaction, "a session has one at a time"
         self.transaction = None
         self._savepoints.clear()
+        if transaction.temporary is not None:
+            temporary.ended(self, transaction, committed=committed)
         if self.advisory is not None:
             self.advisory.rollback()
         if self.portals:
@@ -437,8 +428,11 @@ class SqlSession:
     def close(self) -> None:
         """The session ends: an open transaction is rolled back."""
         self.database.sessions.discard(self)
+        self.closed = True
         self.portals.drop_all()
         self.rollback()
+        if self.temporary is not None:
+            temporary.close(self)
         if self.advisory is not None:
             self.advisory.close()
         listening.close(self)

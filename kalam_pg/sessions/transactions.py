@@ -3,7 +3,7 @@
 from catalog.errors import UndefinedObjectError, WrongObjectTypeError
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import characteristics
+from kalam_pg.sessions import characteristics, committing
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement
@@ -117,7 +117,7 @@ def _set_constraints(sql: SqlSession, statement: SetConstraints) -> Steps[Result
             modes[constraint] = statement.deferred
     if not statement.deferred:
         # Equal to asking again: what is still deferred is put back by whoever is asked.
-        yield from sql.settle_deferred(transaction)
+        yield from committing.settle_deferred(sql, transaction)
     return Result("SET CONSTRAINTS")
 
 

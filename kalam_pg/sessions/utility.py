@@ -13,7 +13,7 @@ from catalog.system import versions_of
 from catalog.types.registry import BOOL, INT4, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
-from kalam_pg.sessions import acting, characteristics, listening, operations
+from kalam_pg.sessions import acting, characteristics, listening, operations, temporary
 from kalam_pg.sessions.setting import canonical
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.settings_table import SETTINGS
@@ -137,6 +137,8 @@ def _discard(sql: SqlSession, what: str) -> Result:
             sql.advisory.unlock_all()
         sql.settings.reset_all()
         acting.set_session_user(sql, sql.login_user)
+    if what in ("all", "temp"):
+        temporary.discard(sql)
     if what in ("all", "sequences"):
         sql.sequences.forget()
     return Result(f"DISCARD {what.upper()}")
@@ -152,7 +154,7 @@ def _show_catalog(sql: SqlSession, what: str, scope: str) -> Result:
             if scope and snapshot.namespace(scope) is None:
                 raise InvalidSchemaNameError(f'schema "{scope}" does not exist')
             rows = [
-                (t.namespace, t.name, t.kind.value)
+                (t.namespace, t.name, "TEMP" if t.temporary else t.kind.value)
                 for t in snapshot.tables.values()
                 if not scope or t.namespace == scope
             ]

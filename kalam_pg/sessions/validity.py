@@ -27,5 +27,10 @@ class Validity:
         return (
             self._version == sql.settings.version
             and self._user is sql.user
-            and self._catalog is (sql.database.catalog if sql.transaction is None else sql.snapshot)
+            and self._catalog
+            is (
+                sql.database.catalog
+                if sql.transaction is None and sql.temporary is None
+                else sql.snapshot
+            )
         )

@@ -149,9 +149,8 @@ def _view(state: Binding, view: View) -> Query:
     snapshot: RelationSource = scope.snapshot
     if isinstance(snapshot, Then):
         snapshot = snapshot.now  # Of the view around it.
-    if view.names:
-        assert isinstance(snapshot, Snapshot)
-        snapshot = Then(snapshot, view.names)
+    if isinstance(snapshot, Snapshot):
+        snapshot = Then(snapshot, view.names, view.reads)
     state.scope = BindScope(snapshot, path, scope.virtual, (), scope.types)
     state.text, state.views = view.query, (*views, name)
     try:

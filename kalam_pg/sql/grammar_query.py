@@ -182,10 +182,12 @@ class QueryGrammar(FromGrammar):
     def _into(self) -> exp.Table:
         """INTO of SELECT: where it may stand is told by who has read the whole statement."""
         token = self.advance()
-        if self.at("temporary", "temp", "unlogged", "local", "global"):
+        if self.at("unlogged"):
             self.unsupported(f"SELECT INTO {self.token.key.upper()}")
+        temporary = self._temporary()
         self.accept("table")
         table = self.relation()
+        table.meta["temporary"] = temporary
         if self.into is not None and position(self.into) != position(
             table
         ):  # It may be read again.
@@ -193,6 +195,15 @@ class QueryGrammar(FromGrammar):
             raise SqlSyntaxError(message, position=self.position(token))
         self.into = table
         return table
+
+    def _temporary(self) -> bool:
+        """[LOCAL | GLOBAL] TEMP[ORARY] before what INTO names, which may be called so itself."""
+        if self.at("local", "global") and self.peek().key in ("temp", "temporary"):
+            self.advance()
+        if not self.at("temp", "temporary") or self.peek().key in ("from", ".", ";", ""):
+            return False
+        self.advance()
+        return True
 
     def _distinct(self) -> exp.Distinct:
         token = self.advance()

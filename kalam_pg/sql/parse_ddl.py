@@ -1,5 +1,7 @@
 """CREATE, DROP, ALTER and COMMENT by what they are about; namespaces and views."""
 
+from dataclasses import replace
+
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql import (
     parse_alter,
@@ -40,6 +42,8 @@ def create(reader: StatementReader) -> Statement:
     """CREATE …."""
     reader.advance()
     or_replace = reader.accept("or", "replace")
+    if reader.at("temp", "temporary") or reader.at("local", "global"):
+        return _create_temporary(reader, or_replace=or_replace)
     if reader.accept("view"):
         return _create_view(reader, or_replace=or_replace)
     if not or_replace:
@@ -59,13 +63,30 @@ def create(reader: StatementReader) -> Statement:
             return parse_users.create_user(reader)
         if reader.accept("sequence") or reader.accept("unlogged", "sequence"):
             return parse_sequences.create(reader)
-    if reader.at("temp", "temporary", "unlogged", "global", "local", "recursive"):
+    if reader.at("unlogged", "recursive"):
         return _whole(reader, f"CREATE {reader.token.key.upper()}")
     if not or_replace and reader.accept("unique", "index"):
         return parse_indexes.create_index(reader, unique=True)
     if not or_replace and reader.accept("index"):
         return parse_indexes.create_index(reader, unique=False)
     return _other(reader, "CREATE")
+
+
+def _create_temporary(reader: StatementReader, *, or_replace: bool) -> Statement:
+    """[LOCAL | GLOBAL] TEMP[ORARY] …: what only its session has."""
+    if reader.at("local", "global"):
+        reader.advance()
+    if not (reader.accept("temp") or reader.accept("temporary")):
+        reader.fail()
+    if reader.accept("view"):
+        return _create_view(reader, or_replace=or_replace, temporary=True)
+    if reader.at("recursive"):
+        return _whole(reader, "CREATE RECURSIVE")
+    if not or_replace and reader.accept("table"):
+        return parse_tables.create_table(reader, "", temporary=True)
+    if or_replace or not reader.accept("sequence"):
+        reader.fail()
+    return replace(parse_sequences.create(reader), temporary=True)
 
 
 def _other(reader: StatementReader, verb: str) -> Unsupported:
@@ -97,13 +118,15 @@ def _create_namespace(reader: StatementReader) -> CreateNamespace:
     return CreateNamespace(name or authorization, if_not_exists, authorization)
 
 
-def _create_view(reader: StatementReader, *, or_replace: bool) -> CreateView:
+def _create_view(
+    reader: StatementReader, *, or_replace: bool, temporary: bool = False
+) -> CreateView:
     name = reader.table_name()
     columns = tuple(reader.parenthesised(reader.column_name)) if reader.at("(") else ()
     if reader.at("with"):
         reader.unsupported("view options")
     reader.expect("as")
-    return CreateView(name, reader.nested_query(), columns, or_replace)
+    return CreateView(name, reader.nested_query(), columns, or_replace, temporary)
 
 
 def drop(reader: StatementReader) -> Statement:

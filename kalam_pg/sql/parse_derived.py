@@ -79,7 +79,7 @@ def select_into(reader: StatementReader, query: QueryStatement) -> QueryStatemen
     first.set("into", None)
     schema = into.args.get("db")
     name = TableName(schema.name if schema else "", into.name, position(into))
-    return CreateTableAs(name, query)
+    return CreateTableAs(name, query, temporary=into.meta["temporary"])
 
 
 def lock(reader: StatementReader) -> LockTable:

@@ -27,6 +27,7 @@ class _Table:
     constraints: list[TableConstraint] = field(default_factory=list)
     options: list[tuple[str, str]] = field(default_factory=list)
     likes: list[LikeTable] = field(default_factory=list)
+    on_commit: str = ""
 
     def option(self, name: str, value: str) -> None:
         """Note an option. The two halves of a flush policy are joined."""
@@ -38,8 +39,10 @@ class _Table:
         self.options.append((name, value))
 
 
-def create_table(reader: StatementReader, kind: str) -> CreateTable | CreateTableAs:
-    """Behind CREATE [USER | SHARED | STREAM] TABLE; `kind` is that word in upper case or ""."""
+def create_table(
+    reader: StatementReader, kind: str, *, temporary: bool = False
+) -> CreateTable | CreateTableAs:
+    """Behind CREATE [USER | SHARED | STREAM | TEMP] TABLE; `kind` is one of the first three or ""."""
     if_not_exists = reader.if_not_exists()
     table = _Table(reader.table_name())
     if kind:
@@ -51,13 +54,17 @@ def create_table(reader: StatementReader, kind: str) -> CreateTable | CreateTabl
         names = tuple(reader.parenthesised(reader.column_name))
     elif reader.at("of", "partition"):
         reader.unsupported(f"CREATE TABLE {reader.token.key.upper()}")
-    elif not reader.at("as", "with", "using"):
+    elif not reader.at("as", "with", "using", "on"):
         reader.fail()
     _suffixes(reader, table)
     if reader.accept("as"):
         query, with_data = parse_derived.query_of_table(reader)
         options = tuple(table.options)
-        return CreateTableAs(table.name, query, names, options, if_not_exists, with_data)
+        return CreateTableAs(
+            *(table.name, query, names, options, if_not_exists, with_data),
+            temporary=temporary,
+            on_commit=table.on_commit,
+        )
     if names or not (table.columns or table.constraints or table.likes):
         # Only CREATE TABLE () may have no columns, or names without types.
         _require_elements(reader, names)
@@ -68,6 +75,8 @@ def create_table(reader: StatementReader, kind: str) -> CreateTable | CreateTabl
         tuple(table.options),
         if_not_exists,
         tuple(table.likes),
+        temporary,
+        table.on_commit,
     )
 
 
@@ -126,10 +135,22 @@ def _suffixes(reader: StatementReader, table: _Table) -> None:
             table.option("MAX_BUFFER", str(reader.integer()))
         elif reader.accept("storage"):
             table.option("STORAGE", reader.role_name())
-        elif reader.at("tablespace", "inherits", "partition") or reader.at_words("on", "commit"):
+        elif reader.accept("on", "commit"):
+            table.on_commit = _on_commit(reader)
+        elif reader.at("tablespace", "inherits", "partition"):
             reader.unsupported(f"CREATE TABLE … {reader.token.key.upper()}")
         else:
             return
+
+
+def _on_commit(reader: StatementReader) -> str:
+    """PRESERVE ROWS | DELETE ROWS | DROP."""
+    if reader.accept("drop"):
+        return "drop"
+    word = reader.token.key
+    if not (reader.accept("preserve", "rows") or reader.accept("delete", "rows")):
+        reader.fail()
+    return f"{word} rows"
 
 
 def _access_method(reader: StatementReader) -> None:

@@ -137,7 +137,8 @@ class TableConstraint:
 @dataclass(frozen=True, slots=True)
 class CreateTable:
     """options: as written, names upper-cased, aliases and older suffixes already normalised to the
-    names of `sql.md` ("TYPE", "FLUSH_POLICY", "TTL_SECONDS" …); values are text.
+    names of `sql.md` ("TYPE", "FLUSH_POLICY", "TTL_SECONDS" …); values are text. on_commit: "" where it
+    is not written, "preserve rows" | "delete rows" | "drop".
     """
 
     name: TableName
@@ -146,6 +147,8 @@ class CreateTable:
     options: tuple[tuple[str, str], ...]
     if_not_exists: bool = False
     likes: tuple[LikeTable, ...] = ()
+    temporary: bool = False
+    on_commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,7 @@ class CreateView:
     query: QueryStatement
     columns: tuple[str, ...] = ()
     or_replace: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

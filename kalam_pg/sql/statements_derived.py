@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class CreateTableAs:
     """A table of what a query gives. columns: their names as far as they are given.
 
-    options: see `CreateTable`. with_data: False makes an empty one.
+    options, on_commit: see `CreateTable`. with_data: False makes an empty one.
     """
 
     name: "TableName"
@@ -20,6 +20,8 @@ class CreateTableAs:
     options: tuple[tuple[str, str], ...] = ()
     if_not_exists: bool = False
     with_data: bool = True
+    temporary: bool = False
+    on_commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

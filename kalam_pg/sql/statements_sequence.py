@@ -17,6 +17,7 @@ class CreateSequence:
     options: SequenceOptions
     owned_by: tuple[str, ...] = ()
     if_not_exists: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -170,6 +171,33 @@ def test_a_scan_is_shaped_as_a_tablets():
     stats = timed.stream.stats(View(seq))
     assert stats.hot_rows == 2
     assert stats.hot_bytes > 0
+
+
+def test_columns_of_a_lasting_tablet_are_kept_as_long_as_rows_only_come():
+    seq, stream = 0, StreamTablet(TABLET, replace(FOREVER, lasting=True), lambda: 1)
+
+    def scanned(*writes):
+        nonlocal seq
+        seq += 1
+        stream.append(seq, writes, 1)
+        scan = stream.scan(View(seq))
+        rows = [tuple(row.values())[:2] for _, b in scan.batches for row in b.to_pylist()]
+        assert (rows, len(rows)) == ([v.row for v in stream.newest(View(seq))][::-1], scan.rows)
+        return [number for number, _ in scan.batches]
+
+    first = scanned(insert(1, "a"), insert(2, "b"))
+    assert scanned() == first
+    assert scanned(insert(3, "c"))[:1] == first
+    for at in range(4, 40):
+        scanned(insert(at, "d"))
+    size = stream.size
+    assert len(scanned(update(1, "e", "a"))) == len(scanned(delete(2, "b"))) == 1
+    for _ in range(500):
+        scanned(update(1, "f", "e"))
+    assert len(stream) < 3 * 64  # Nobody asks for what was.
+    assert stream.size < 5 * size
+    assert scanned(truncate()) == []
+    assert scanned(insert(1, "a")) != first
 
 
 def test_rows_follow_a_new_column():
