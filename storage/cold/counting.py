@@ -30,14 +30,12 @@ def count_rows(
         work.opened += 1
         breathe()
         having = groups.having(conditions[0]) if len(conditions) == 1 else None
-        if having is not None and segment.is_untouched:
-            found += sum(having.values())
-            continue
+        if having is not None and segment.is_cold:
+            hidden = segment.hidden(conditions[0], breathe)
+            if hidden is not None:
+                found += sum(having.values()) - hidden
+                continue
         asked = groups_that_may_meet(groups, conditions)
-        if having is not None:
-            told = {at for at in asked if segment.shows_all(at)}
-            found += sum(having[at] for at in told)
-            asked = [at for at in asked if at not in told]
         for _ in asked:
             work.read_group()
         groups.load(asked, names)

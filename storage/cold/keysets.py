@@ -68,6 +68,12 @@ class KeySet:
             return None
         return pc.is_in(keys.codes, value_set=self.keys.codes.slice(low, high - low))
 
+    def between(self, low: int, high: int) -> Keys:
+        """Those of the set from one place to another."""
+        lead = self.keys.lead.slice(low, high - low)
+        simple = self.keys.codes is self.keys.lead
+        return Keys(lead, lead if simple else self.keys.codes.slice(low, high - low))
+
     def stretch(self, keys: Keys) -> tuple[int, int]:
         """Where in the set those are that lie between the least and the greatest of `keys`."""
         if not len(keys.codes):

@@ -18,12 +18,12 @@ from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.occurrences import Occurrences
 from storage.cold.point_read import NotInMemoryError, SegmentReader
-from storage.cold.superseding import ORDERED_KINDS, Hidden
+from storage.cold.superseding import ORDERED_KINDS, Hiding
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
 
 _FOOTER = "footer"
-_TOGETHER = 8
+LOADED_TOGETHER = 8
 """Row groups decoded at once: they share a millisecond, and their memory is given back together."""
 
 _FOOTER_GROWTH = 10
@@ -130,14 +130,18 @@ class RowGroups:
             DECODED.put(self.segment.path, ("values", name), kept, size)
         return None if kept[0] is None else kept[0].of(condition.value)
 
-    def meets(self, group: int, hidden: Hidden) -> bool:
+    def meets(self, group: int, hidden: Hiding) -> bool:
         """Whether newer segments may hide a row of a row group: its keys are not read."""
+        bounds = self.bounds(group)
+        return bounds is None or hidden.meets(bounds)
+
+    def bounds(self, group: int) -> Keys | None:
+        """Two keys between which those of a row group are, by their first column; None: not in its order."""
         column = self.layout.columns[self.layout.key[0]]
         if column.kind not in ORDERED_KINDS:
-            return True
+            return None
         extent = self._key_extent(group)
-        bounds = to_array([extent.low, extent.high], column.arrow)
-        return hidden.meets(Keys.of([bounds], [column.kind]))
+        return Keys.of([to_array([extent.low, extent.high], column.arrow)], [column.kind])
 
     def load(self, groups: Sequence[int], names: Sequence[str]) -> None:
         """Decode columns of several row groups at once, which takes less than one by one.
@@ -157,8 +161,8 @@ class RowGroups:
         if len(lacking) < 2 or self._in_memory:
             return
         there = sorted({name for _, name in asked})
-        for start in range(0, len(lacking), _TOGETHER):
-            self._load(lacking[start : start + _TOGETHER], there)
+        for start in range(0, len(lacking), LOADED_TOGETHER):
+            self._load(lacking[start : start + LOADED_TOGETHER], there)
 
     def _load(self, groups: Sequence[int], names: Sequence[str]) -> None:
         path, footer = self.segment.path, self._footer

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 
 import pyarrow as pa
@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from storage.arrow import DELETED, SEQ, column_name, to_batches, to_values
 from storage.cold.decoded import DECODED
 from storage.cold.extents import Condition
-from storage.cold.keysets import Keys
+from storage.cold.keysets import Keys, KeySet
 from storage.cold.manifest import superseding
 from storage.cold.point_read import NotInMemoryError, SegmentReader
-from storage.cold.row_groups import RowGroups, missing_values
-from storage.cold.superseding import Hidden, Superseding, run_numbers
+from storage.cold.row_groups import LOADED_TOGETHER, RowGroups, missing_values
+from storage.cold.superseding import SEARCHED_KINDS, HiddenByEach, run_numbers
 from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Layout, Row, Value
@@ -60,38 +60,32 @@ class Sight:
         """The segments, with what hides rows of each."""
         found = [reader.segment for reader in self.readers]
         numbers = run_numbers(found)
-        newer = self._superseding(numbers)
-        last = numbers[-1] if numbers else 0
         hides = self._hides()
+        hiding = [
+            (run, reader)
+            for run, reader, some in zip(numbers, self.readers, superseding(found), strict=True)
+            if some
+        ]
         return [
             ColdSegment(
                 RowGroups(reader, self.layout, in_memory=self.in_memory),
                 hides,
-                None if newer is None or run == last else Hidden(newer, run),
+                tuple(newer for newer_run, newer in hiding if newer_run > run),
+                self._superseding,
             )
             for run, reader in zip(numbers, self.readers, strict=True)
         ]
 
-    def _superseding(self, numbers: Sequence[int]) -> Superseding | None:
-        """The keys with which segments hide rows of older ones; kept until one of these goes."""
-        hiding = superseding([reader.segment for reader in self.readers])
-        asked = [
-            (run, reader)
-            for run, reader, some in zip(numbers, self.readers, hiding, strict=True)
-            if some
-        ]
-        if not asked:
-            return None
-        path = asked[-1][1].segment.path
-        part = ("superseding", tuple((run, reader.segment.path) for run, reader in asked))
-        kept: tuple[Superseding | None] | None = DECODED.get(path, part)
+    def _superseding(self, reader: SegmentReader) -> KeySet | None:
+        """The keys with which a segment hides rows of older ones."""
+        path = reader.segment.path
+        kept: tuple[KeySet | None] | None = DECODED.get(path, "superseding")
         if kept is None:
             if self.in_memory:
                 raise NotInMemoryError
-            keys = [(run, reader.superseding(self.layout)) for run, reader in asked]
-            made = Superseding.of([(run, some) for run, some in keys if some is not None])
-            kept = (made,)
-            DECODED.put(path, part, kept, (0 if made is None else made.nbytes) + 256 * len(asked))
+            keys = reader.superseding(self.layout)
+            kept = (None if keys is None else KeySet.of(keys),)
+            DECODED.put(path, "superseding", kept, 256 + (0 if keys is None else keys.nbytes))
         return kept[0]
 
     def _hides(self) -> Hides | None:
@@ -114,21 +108,72 @@ class Sight:
 class ColdSegment:
     """A segment's row groups as pieces."""
 
-    def __init__(self, groups: RowGroups, hides: Hides | None, hidden: Hidden | None) -> None:
-        """hidden: what newer segments hide of it, None: nothing."""
+    def __init__(
+        self,
+        groups: RowGroups,
+        hides: Hides | None,
+        newer: Sequence[SegmentReader],
+        keys_of: Callable[[SegmentReader], KeySet | None],
+    ) -> None:
+        """newer: segments that may hide rows of it. keys_of: gives the keys with which one does."""
         self.groups = groups
         self._hides = hides
-        self._hidden = hidden
+        self._hidden = HiddenByEach([partial(keys_of, one) for one in newer]) if newer else None
+        self._state = tuple(one.segment.path for one in newer)
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether nothing newer can hide any row."""
-        return self._hides is None and self._hidden is None
+    def is_cold(self) -> bool:
+        """Whether neither log nor transaction can hide any row."""
+        return self._hides is None
 
-    def shows_all(self, group: int) -> bool:
-        """Whether nothing newer hides a row of a row group."""
-        hidden = self._hidden
-        return self._hides is None and (hidden is None or not self.groups.meets(group, hidden))
+    def hidden(self, condition: Condition, breathe: Callable[[], None]) -> int | None:
+        """How many rows that are no tombstones and that newer segments hide meet a condition.
+
+        The values of all hidden rows are kept: they are few. None: where these are is in no known order.
+        """
+        if self._hidden is None:
+            return 0
+        groups = self.groups
+        name = column_name(groups.layout.columns[condition.position])
+        part = ("hidden", name, self._state)
+        kept: tuple[list[pa.Array] | None] | None = DECODED.get(groups.segment.path, part)
+        if kept is None:
+            kept = (self._hidden_values(self._hidden, name, breathe),)
+            size = sum(values.nbytes for values in kept[0] or ())
+            DECODED.put(groups.segment.path, part, kept, size + 256)
+        if kept[0] is None:
+            return None
+        return sum(int(condition.test(values).true_count) for values in kept[0])
+
+    def _hidden_values(
+        self, hidden: HiddenByEach, name: str, breathe: Callable[[], None]
+    ) -> list[pa.Array] | None:
+        """A column's values in the hidden rows, in one array."""
+        groups = self.groups
+        layout, deleted = groups.layout, groups.segment.deleted > 0
+        leading = layout.columns[layout.key[0]]
+        if len(layout.key) > 1 or leading.kind not in SEARCHED_KINDS:
+            return None
+        key = column_name(leading)
+        names = sorted({name, key, *((DELETED,) if deleted else ())})
+        asked = [
+            (group, keys)
+            for group in range(groups.count)
+            if (bounds := groups.bounds(group)) is not None and (keys := hidden.within(bounds))
+        ]
+        chunks: list[pa.Array] = []
+        for number, (group, some) in enumerate(asked):
+            if number % LOADED_TOGETHER == 0:
+                breathe()
+                following = asked[number : number + LOADED_TOGETHER]
+                groups.load([at for at, _ in following], names)
+            columns = groups.columns(group, names)
+            at = _places(Keys.of([columns[key]], [leading.kind]).codes, [one.codes for one in some])
+            values = columns[name].take(at)
+            chunks.append(
+                values.filter(pc.invert(columns[DELETED].take(at))) if deleted else values
+            )
+        return [pa.concat_arrays(chunks)] if chunks else []
 
     def piece(self, group: int) -> "Piece":
         """One row group."""
@@ -150,6 +195,15 @@ class ColdSegment:
         )
 
 
+def _places(keys: pa.Array, wanted: Sequence[pa.Array]) -> pa.Array:
+    """Where those of the wanted keys are that are there, each once. keys: in order, each once."""
+    found = pa.chunked_array(wanted).unique() if len(wanted) > 1 else wanted[0]
+    at = pc.search_sorted(keys, found)
+    inside = pc.less(at, len(keys))
+    at, found = at.filter(inside), found.filter(inside)
+    return at.filter(pc.equal(keys.take(at), found))
+
+
 def load_together(pieces: "Sequence[Piece]", positions: Sequence[int]) -> None:
     """Decode some columns of several pieces of one segment; of pieces in memory nothing is to be done."""
     segment = pieces[0].segment
@@ -167,7 +221,7 @@ class Piece:
         columns: Callable[[Sequence[str]], dict[str, pa.Array]],
         hides: Hides | None,
         *,
-        hidden: Hidden | None = None,
+        hidden: HiddenByEach | None = None,
         deleted: bool = False,
         in_key_order: bool = False,
         segment: RowGroups | None = None,

@@ -6,9 +6,10 @@ is hidden when a newer run has its key among these: runs lie in the order of the
 handles as many keys as were edited since the last compaction, and not all keys of all segments.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -113,5 +114,57 @@ class Hidden:
         return self.by.meets(bounds, self.run)
 
 
+class Hiding(Protocol):
+    """What newer runs hide of one run: of all of them together, or run by run."""
+
+    def has(self, keys: Keys) -> pa.Array | None:
+        """For each of `keys` whether its row is hidden; None when none is."""
+        ...
+
+    def meets(self, bounds: Keys) -> bool:
+        """Whether any row may be hidden whose key lies between two keys."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenByEach:
+    """What newer runs hide of one run, asked run by run.
+
+    For who looks at few rows, mostly of the newest runs: the keys of a run are read when rows of an older
+    one are looked at for the first time, and nothing is made of all of them together. newer: gives the keys
+    of each, None: it has none.
+    """
+
+    newer: Sequence[Callable[[], KeySet | None]]
+
+    def has(self, keys: Keys) -> pa.Array | None:
+        """For each of `keys` whether its row is hidden; None when none is."""
+        hidden: pa.Array | None = None
+        for keys_of in self.newer:
+            found = keys_of()
+            some = None if found is None else found.has(keys)
+            if some is not None:
+                hidden = some if hidden is None else pc.or_(hidden, some)
+        return hidden
+
+    def meets(self, bounds: Keys) -> bool:
+        """Whether any row may be hidden whose key lies between two keys."""
+        return any(self.within(bounds))
+
+    def within(self, bounds: Keys) -> list[Keys]:
+        """The keys between two keys that are hidden, of each run that has some."""
+        found = []
+        for keys_of in self.newer:
+            known = keys_of()
+            if known is not None:
+                low, high = known.stretch(bounds)
+                if low < high:
+                    found.append(known.between(low, high))
+        return found
+
+
 ORDERED_KINDS = frozenset({"bool", "int", "text", "bytes", "uuid"})
 """Kinds of columns of which `Keys.lead` lies in the order of keys."""
+
+SEARCHED_KINDS = ORDERED_KINDS - {"bool"}
+"""Those of them in which Arrow searches by bisection."""

@@ -56,8 +56,36 @@ def reader(tmp_path):
     return SegmentReader(OS, segment, TABLET)
 
 
-def sight(reader):
-    return Sight(TABLET, None, LAYOUT, [], [reader], False, {})
+@pytest.fixture
+def edited(reader, tmp_path):
+    """The same segment, and newer ones that hide rows of it: a row of room 1 has room 2, a tombstone is back."""
+    changes = {0: [(11, 2), (1, 1)], 1: [(1500, 77), (1501, 1), (11, 3)]}
+    readers = [reader]
+    for number, rows in changes.items():
+        columns = [
+            [key for key, _ in rows],
+            [room for _, room in rows],
+            *([None] * len(rows) for _ in range(3)),
+            [6 + number] * len(rows),
+            [False] * len(rows),
+        ]
+        arrays = [
+            pa.array(values, field.type)
+            for values, field in zip(columns, schema_of(LAYOUT), strict=True)
+        ]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=schema_of(LAYOUT)).sort_by("c1")
+        hiding = [(key,) for key, _ in rows]
+        (encoded,) = encode_segments([batch], LAYOUT, superseding=hiding)
+        path = tmp_path / f"segment-{2 + number}.parquet"
+        path.write_bytes(b"".join(encoded.pieces))
+        path.with_suffix(".keys").write_bytes(encoded.facts.key_filter)
+        named = encoded.facts.named(path, path.with_suffix(".keys").name, 2, continues=False)
+        readers.append(SegmentReader(OS, named, TABLET))
+    return readers
+
+
+def sight(*readers):
+    return Sight(TABLET, None, LAYOUT, [], readers, False, {})
 
 
 def test_values_are_told_with_their_row_groups_and_live_rows(reader):
@@ -78,6 +106,33 @@ def test_a_count_by_them_opens_no_segment(reader, monkeypatch):
     for value, rows in ((77, 1), (1, 296), (2, 300), (11, 0)):
         condition = Condition(1, "int", "=", value)
         assert count_rows(sight(reader), [condition], Work(Limits()), lambda: None) == rows
+
+
+def test_a_count_where_rows_are_hidden_reads_what_hides_them_once(edited, monkeypatch):
+    counts = ((77, 1), (1, 297), (2, 300), (3, 301), (11, 0))
+    for _ in range(2):
+        for value, rows in counts:
+            condition = Condition(1, "int", "=", value)
+            found = count_rows(sight(*edited), [condition], Work(Limits()), lambda: None)
+            assert (value, found) == (value, rows)
+        monkeypatch.setattr(SegmentReader, "read_groups", lambda *_: pytest.fail("it is read again"))
+
+
+def test_newest_rows_ask_only_the_segments_that_are_newer_than_these(edited, monkeypatch):
+    asked = []
+    keys = SegmentReader.superseding
+
+    def superseding(reader, layout):
+        asked.append(reader)
+        return keys(reader, layout)
+
+    monkeypatch.setattr(SegmentReader, "superseding", superseding)
+    order = (SortKey(len(LAYOUT.columns), "int", descending=True, nulls_first=True),)
+    for wanted, needed in ((3, []), (4, edited[2:]), (5, edited[1:])):
+        question = Question((), order, wanted, False, None, frozenset(), frozenset({0}))
+        found = first_rows(sight(*edited), question, Work(Limits()), lambda: None)
+        assert [row[0] for row in found][:4] == [11, 1500, 1501, 1][:wanted]
+        assert {reader.segment.file for reader in asked} == {r.segment.file for r in needed}
 
 
 def test_row_groups_without_the_value_are_not_read(reader):
