@@ -27,8 +27,8 @@ class ConfigError(KalamError):
 
 ENVIRONMENT_PREFIX: Final = "KALAM_"
 _FILE_VARIABLE: Final = "KALAM_CONFIG"
-_NO_SETTINGS: Final = frozenset({_FILE_VARIABLE, "KALAM_FAILPOINTS"})
-"""The second arms failpoints, for tests of a whole server (`storage.failpoints`)."""
+_NO_SETTINGS: Final = frozenset({_FILE_VARIABLE, "KALAM_FAILPOINTS", "KALAM_HOLD"})
+"""The others are of failpoints, for tests of a whole server (`storage.failpoints`)."""
 
 _SIZES: Final = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _TIMES: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}

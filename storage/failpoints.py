@@ -2,12 +2,14 @@
 
 `hit("flush.intent")` does nothing unless the name was armed: in process by `armed`, or for a whole
 process by the environment, `KALAM_FAILPOINTS=flush.intent:kill,trim.batch:eio@3` (at the third hit).
+`hold` waits there, so that something else can be done meanwhile, until somebody opens the named pipe
+`KALAM_HOLD` for writing; where there is none it does nothing.
 """
 
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from storage.errors import DiskFullError, IoError
 
@@ -32,7 +34,13 @@ def _enospc() -> None:
     raise DiskFullError("could not write: No space left on device (failpoint)")
 
 
+def _hold() -> None:
+    with suppress(FileNotFoundError):
+        os.close(os.open(os.environ["KALAM_HOLD"], os.O_RDONLY))
+
+
 ACTIONS: dict[str, Callable[[], None]] = {
+    "hold": _hold,
     "kill": _kill,
     "crash": _crash,
     "eio": _eio,

@@ -163,6 +163,7 @@ class _Compaction:
         good = [part for part in busy if part.error is None]
         if good:
             failpoints.hit("compact.merged")
+            self._host.check()  # As a flush.
             name_files(self._host.fs, [file for part in good for file in part.run.files], ())
             publish(self._host, good)
             failpoints.hit("compact.done")

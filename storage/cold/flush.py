@@ -270,6 +270,7 @@ class _Flush:
 
     def _publish(self, parts: Sequence[_Part]) -> None:
         """Name the files and publish the manifests; then the flushes have ended."""
+        self._host.check()  # Who was killed publishes nothing; from here on it is soon done.
         new = {path for part in parts if not part.base.version for path in _above(part.directory)}
         name_files(self._fs, [file for part in parts for file in part.run.files], new)
         publish(self._host, parts)

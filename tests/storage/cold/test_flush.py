@@ -277,3 +277,25 @@ def test_files_that_somebody_writes_are_not_collected(tmp_path):
     with failpoints.armed("flush.file_written", look):
         flush(house.engine, house.tablet)
     house.check()
+
+
+def test_a_small_flush_that_is_killed_publishes_nothing_and_is_done_again(tmp_path, monkeypatch):
+    house = House(tmp_path)
+    version = house.tablet.manifest.version
+
+    def killed():
+        raise CrashError
+
+    with (
+        failpoints.armed(
+            "flush.encoded", lambda: monkeypatch.setattr(house.engine, "check", killed)
+        ),
+        pytest.raises(CrashError),
+    ):
+        flush(house.engine, house.tablet)
+    assert house.tablet.manifest.version == version
+    house.check()
+    monkeypatch.undo()
+    flush(house.engine, house.tablet)
+    assert house.tablet.manifest.version == version + 1
+    house.check()

@@ -58,7 +58,7 @@ def reader(tmp_path):
 
 @pytest.fixture
 def edited(reader, tmp_path):
-    """The same segment, and newer ones that hide rows of it: a row of room 1 has room 2, a tombstone is back."""
+    """The same segment, and newer ones that hide rows of it; a row that was deleted is back."""
     changes = {0: [(11, 2), (1, 1)], 1: [(1500, 77), (1501, 1), (11, 3)]}
     readers = [reader]
     for number, rows in changes.items():
@@ -115,7 +115,9 @@ def test_a_count_where_rows_are_hidden_reads_what_hides_them_once(edited, monkey
             condition = Condition(1, "int", "=", value)
             found = count_rows(sight(*edited), [condition], Work(Limits()), lambda: None)
             assert (value, found) == (value, rows)
-        monkeypatch.setattr(SegmentReader, "read_groups", lambda *_: pytest.fail("it is read again"))
+        monkeypatch.setattr(
+            SegmentReader, "read_groups", lambda *_: pytest.fail("it is read again")
+        )
 
 
 def test_newest_rows_ask_only_the_segments_that_are_newer_than_these(edited, monkeypatch):

@@ -1,0 +1,1 @@
+"""What goes, and what stays: drops, orphans, retention and killed jobs, seen by real clients."""
