@@ -38,6 +38,7 @@ _MAKERS = _makers(
     types.pg_database,
     types.pg_language,
     types.pg_opclass,
+    types.pg_range,
     types.pg_tablespace,
     types.pg_type,
     user_types.pg_enum,

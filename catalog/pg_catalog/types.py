@@ -11,6 +11,8 @@ from catalog.pg_catalog.type_data import TYPES
 from catalog.pg_catalog.user_types import FUNCTIONS, type_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.types import registry
+from catalog.types.multiranges import MULTIRANGES
+from catalog.types.ranges import FAMILIES
 from catalog.types.table import PgType
 from storage.layout import Value
 
@@ -99,7 +101,8 @@ def _number(field: str) -> int:
 def function_names() -> dict[int, str]:
     """Names of the types' own functions, by the OID that pg_type gives them here."""
     known = {name for line in TYPES.splitlines() for name in line.split(" ")[10:16] if name != "-"}
-    names = sorted(known.union(*FUNCTIONS.values()) - {""})
+    of_ranges = {f"{of.name}_subdiff" for of in FAMILIES} | {f"{n}_canonical" for n in _CANONICAL}
+    names = sorted(known.union(of_ranges, *FUNCTIONS.values()) - {""})
     return {oids.name_oid(12000, i): name for i, name in enumerate(names)}
 
 
@@ -145,6 +148,24 @@ def _opclasses() -> tuple[dict[str, Value], ...]:
 
 def pg_opclass(_visible: Visible) -> Iterator[Values]:
     yield from _opclasses()
+
+
+_CANONICAL = ("int4range", "int8range", "daterange")
+"""Range types whose values count in steps."""
+
+
+def pg_range(_visible: Visible) -> Iterator[Values]:
+    functions = {name: oid for oid, name in function_names().items()}
+    for of, family in FAMILIES.items():
+        element = family.subtype
+        yield {
+            "rngtypid": of.oid,
+            "rngsubtype": element.oid,
+            "rngmultitypid": MULTIRANGES[of].oid,
+            "rngsubopc": default_opclass(element.name),
+            "rngcanonical": functions[f"{of.name}_canonical"] if of.name in _CANONICAL else 0,
+            "rngsubdiff": functions[f"{of.name}_subdiff"],
+        }
 
 
 _CLASS_OF = {"varchar": "text"}

@@ -21,6 +21,14 @@ from catalog.types.interval import INTERVAL
 from catalog.types.json import JSON, JSONB
 from catalog.types.jsonpath import JSONPATH
 from catalog.types.macaddr import MACADDR, MACADDR8
+from catalog.types.multiranges import (
+    DATEMULTIRANGE,
+    INT4MULTIRANGE,
+    INT8MULTIRANGE,
+    NUMMULTIRANGE,
+    TSMULTIRANGE,
+    TSTZMULTIRANGE,
+)
 from catalog.types.network import CIDR, INET
 from catalog.types.numeric import NUMERIC, numeric_typmod
 from catalog.types.pseudo import (
@@ -38,6 +46,14 @@ from catalog.types.pseudo import (
     LANGUAGE_HANDLER,
     TRIGGER,
     VOID,
+)
+from catalog.types.ranges import (
+    DATERANGE,
+    INT4RANGE,
+    INT8RANGE,
+    NUMRANGE,
+    TSRANGE,
+    TSTZRANGE,
 )
 from catalog.types.records import RECORD
 from catalog.types.system import (
@@ -80,6 +96,8 @@ __all__ = [
     "CIDR",
     "CSTRING",
     "DATE",
+    "DATEMULTIRANGE",
+    "DATERANGE",
     "EVENT_TRIGGER",
     "FLOAT4",
     "FLOAT8",
@@ -87,7 +105,11 @@ __all__ = [
     "INT2",
     "INT2VECTOR",
     "INT4",
+    "INT4MULTIRANGE",
+    "INT4RANGE",
     "INT8",
+    "INT8MULTIRANGE",
+    "INT8RANGE",
     "INTERNAL",
     "INTERVAL",
     "JSON",
@@ -98,6 +120,8 @@ __all__ = [
     "MACADDR8",
     "NAME",
     "NUMERIC",
+    "NUMMULTIRANGE",
+    "NUMRANGE",
     "OID",
     "OIDVECTOR",
     "PG_NODE_TREE",
@@ -116,6 +140,10 @@ __all__ = [
     "TIMESTAMP",
     "TIMESTAMPTZ",
     "TRIGGER",
+    "TSMULTIRANGE",
+    "TSRANGE",
+    "TSTZMULTIRANGE",
+    "TSTZRANGE",
     "TYPES",
     "UNKNOWN",
     "UUID",
@@ -139,6 +167,8 @@ _SCALARS = (
     OIDVECTOR, JSON, PG_NODE_TREE, FLOAT4, FLOAT8, UNKNOWN, ACLITEM, BPCHAR, VARCHAR, DATE, TIME,
     TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, REGPROCEDURE, REGOPER, REGOPERATOR, REGCLASS,
     REGTYPE, REGROLE, REGNAMESPACE, UUID, JSONB, JSONPATH, INET, CIDR, MACADDR, MACADDR8, VECTOR,
+    INT4RANGE, NUMRANGE, TSRANGE, TSTZRANGE, DATERANGE, INT8RANGE, INT4MULTIRANGE, NUMMULTIRANGE,
+    TSMULTIRANGE, TSTZMULTIRANGE, DATEMULTIRANGE, INT8MULTIRANGE,
     RECORD, CSTRING, VOID, TRIGGER, INTERNAL, LANGUAGE_HANDLER, EVENT_TRIGGER, ANY, ANYELEMENT,
     ANYARRAY, ANYNONARRAY, ANYENUM, ANYRANGE, ANYCOMPATIBLE, ANYCOMPATIBLEARRAY,
     ANYCOMPATIBLENONARRAY,

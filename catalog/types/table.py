@@ -18,6 +18,7 @@ in rows, closures, parameters and constants. Forms:
     uuid                       bytes, 16
     array of T                 tuple of T's values or None, nested once per further dimension
     vector(n)                  tuple of n floats
+    range, multirange          bytes (`catalog.types.ranges`, `catalog.types.multiranges`)
     enum                       int, the label's position (`catalog.types.enum`)
 """
 

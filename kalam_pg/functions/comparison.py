@@ -3,6 +3,8 @@
 import operator as py
 from collections.abc import Callable, Sequence
 
+from catalog.types.multiranges import MULTIRANGES, comparable_multirange
+from catalog.types.ranges import FAMILIES
 from catalog.types.registry import (
     ANYARRAY,
     ANYENUM,
@@ -23,6 +25,8 @@ from catalog.types.registry import (
     MACADDR8,
     NAME,
     NUMERIC,
+    NUMMULTIRANGE,
+    NUMRANGE,
     OID,
     TEXT,
     TIME,
@@ -70,6 +74,18 @@ def compare_padded(a: str, b: str) -> int:
     return three_way(a.rstrip(" "), b.rstrip(" "))
 
 
+def compare_numeric_ranges(a: bytes, b: bytes) -> int:
+    """The digits that are shown and are zero do not count."""
+    family = FAMILIES[NUMRANGE]
+    return three_way(family.comparable(a), family.comparable(b))
+
+
+def compare_numeric_multiranges(a: bytes, b: bytes) -> int:
+    """The digits that are shown and are zero do not count."""
+    family = FAMILIES[NUMRANGE]
+    return three_way(comparable_multirange(a, family), comparable_multirange(b, family))
+
+
 def comparer(pg_type: PgType) -> Compare:
     """How stored values of a type (arrays too) compare; NULLs inside arrays are equal and last."""
     if pg_type.element is not None:
@@ -84,6 +100,8 @@ _COMPARERS: dict[int, Compare] = {
     INTERVAL.oid: compare_intervals,
     BPCHAR.oid: compare_padded,
     JSONB.oid: jsonvalues.compare,
+    NUMRANGE.oid: compare_numeric_ranges,
+    NUMMULTIRANGE.oid: compare_numeric_multiranges,
 }
 
 
@@ -184,7 +202,7 @@ def _zoned(left: PgType, right: PgType) -> list[Overload]:
 _INTEGERS = (INT2, INT4, INT8)
 _PLAIN = (
     BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID, INET, MACADDR,
-    MACADDR8,
+    MACADDR8, *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind != "none"),
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (
@@ -193,7 +211,11 @@ OVERLOADS: tuple[Overload, ...] = (
     *_family(ANYENUM, ANYENUM, native=True),
     *_family(NAME, TEXT, native=True),
     *_family(TEXT, NAME, native=True),
-    *(o for t in (NUMERIC, INTERVAL, BPCHAR, JSONB) for o in _by_compare(t, comparer(t))),
+    *(
+        o
+        for t in (NUMERIC, INTERVAL, BPCHAR, JSONB, NUMRANGE, NUMMULTIRANGE)
+        for o in _by_compare(t, comparer(t))
+    ),
     *_floats(),
     *_arrays(),
     *_dates(DATE, TIMESTAMP),

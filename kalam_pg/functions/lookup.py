@@ -20,7 +20,7 @@ _MODULES = (
     "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
-    "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
+    "ranges", "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
     "strings", "sysinfo", "windows",
 )  # fmt: skip
 

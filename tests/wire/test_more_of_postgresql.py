@@ -98,6 +98,34 @@ SCRIPTS = {
         SELECT row_to_json(h) FROM hosts h WHERE ip = '::1'
         SELECT pg_typeof(ip), ip::text || 'x', ip || 'x' FROM hosts WHERE ip = '::1'
         """,
+    "ranges": """
+        SELECT '[1,5)'::int4range, int4range(1, 5, '[]'), '(1,2)'::int4range, '[2020-01-01,infinity]'::daterange::text, numrange(1, 2.50), '["2020-01-01 01:00",)'::tsrange, '{[1,2),[2,5)}'::int4multirange, 'empty'::int8range
+        SELECT '[1,5)'::int4range @> 3, '[1,5)'::int4range && '[4,9)', int4range(1, 3) + int4range(3, 6), int4range(1, 9) - int4range(1, 3), '{[1,9)}'::int4multirange - '{[2,3)}', int4range(1, 10) * int4range(5, 20)
+        SELECT numrange(1.1, 2.2) <@ numrange(1, 3), int8range(1, 2) << int8range(5, 6), '[1,5)'::int4range -|- '[5,6)', '[1,2)'::numrange &< '[1,2]', 5 <@ '{[1,3),[5,6)}'::int4multirange, '[1,3]'::numrange &> '(1,2)'
+        SELECT lower('[1,3)'::int4range), upper('{[1,3),[7,9)}'::int4multirange), lower('ABC'), isempty('empty'::daterange), lower_inc('(1,2)'::numrange), upper_inf('[1,)'::int4range), range_merge(int4range(1, 2), int4range(5, 6))
+        SELECT int4multirange(), int4multirange(int4range(1, 3), int4range(5, 9)), ARRAY[int4range(1, 3)], '{"[1,3)",empty}'::int4range[], multirange(numrange(1.0, 2)), int4range(NULL, 5)
+        SELECT unnest('{[1,3),[5,9)}'::int4multirange)
+        SELECT '[5,1)'::int4range
+        SELECT '[5,1'::int4range
+        SELECT '[5;1]'::numrange
+        SELECT '{[1,2}'::nummultirange
+        SELECT '[1,2147483647]'::int4range
+        SELECT int4range(1, 2, 'x')
+        SELECT int4range(1, 3) + int4range(5, 6)
+        SELECT int4range(1, 9) - int4range(3, 5)
+        CREATE TABLE spans (id int PRIMARY KEY, d int4range UNIQUE, n numrange, t tstzrange, m datemultirange, a int4range[])
+        INSERT INTO spans VALUES (1, '[1,5)', '[1.0,2)', '[2020-01-01,2020-02-02)', '{[2020-01-01,2020-02-02),(2021-01-01,)}', '{"[1,2)"}'), (2, 'empty', '[1.00,2.0)', NULL, '{}', NULL), (3, NULL, '(,)', '(,)', NULL, '{NULL,empty}')
+        INSERT INTO spans VALUES (4, '[1,4]')
+        SELECT * FROM spans ORDER BY id
+        SELECT min(id), count(*) FROM spans GROUP BY n ORDER BY n
+        SELECT id FROM spans ORDER BY d DESC, n
+        SELECT id FROM spans WHERE d @> 2 OR n = '[1,2)' OR t @> '2020-01-05'::timestamptz ORDER BY id
+        SELECT a.id, b.id FROM spans a JOIN spans b ON a.n && b.n AND a.id < b.id ORDER BY 1, 2
+        SELECT range_agg(d), range_intersect_agg(n), count(DISTINCT n) FROM spans
+        UPDATE spans SET d = d + '[5,8)' WHERE id = 1 RETURNING d, lower(d), upper(d)
+        SELECT to_json(d), d::text || '!', pg_typeof(m) FROM spans WHERE id = 1
+        SELECT t.typname, t.typtype, r.rngsubtype::regtype, r.rngmultitypid::regtype FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid WHERE t.oid < 16384 ORDER BY 1
+        """,
     "assignment to elements": """
         CREATE TABLE parts (id int PRIMARY KEY, a int[], t text[], j jsonb, n int, v varchar(3)[])
         INSERT INTO parts VALUES (1, '{1,2,3}', '{x}', '{"k": [1, 2], "o": {"p": 1}}', 5, '{}'), (2, NULL, NULL, NULL, 6, NULL), (3, '{}', '{a,NULL}', '[1, 2]', 7, '{ab}')

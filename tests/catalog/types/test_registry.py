@@ -79,6 +79,18 @@ PG_TYPE = [
     (5077, "anycompatible", 4, "P", False, 0),
     (5078, "anycompatiblearray", -1, "P", False, 0),
     (5079, "anycompatiblenonarray", 4, "P", False, 0),
+    (3904, "int4range", -1, "R", False, 3905),
+    (3906, "numrange", -1, "R", False, 3907),
+    (3908, "tsrange", -1, "R", False, 3909),
+    (3910, "tstzrange", -1, "R", False, 3911),
+    (3912, "daterange", -1, "R", False, 3913),
+    (3926, "int8range", -1, "R", False, 3927),
+    (4451, "int4multirange", -1, "R", False, 6150),
+    (4532, "nummultirange", -1, "R", False, 6151),
+    (4533, "tsmultirange", -1, "R", False, 6152),
+    (4534, "tstzmultirange", -1, "R", False, 6153),
+    (4535, "datemultirange", -1, "R", False, 6155),
+    (4536, "int8multirange", -1, "R", False, 6157),
 ]
 
 
