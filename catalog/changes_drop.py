@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from catalog import codec
 from catalog.changes import CatalogChange, require_not_system, stored, table_puts
-from catalog.changes_sequence import sequences_used
+from catalog.changes_sequence import numbers_of_all, sequences_used
 from catalog.errors import (
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
@@ -30,8 +30,6 @@ from catalog.model import (
 from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted, user_types_of
-from storage.ids import NO_TABLE, NO_USER, TabletId
-from storage.keys import numbers_key
 
 _REPORTED_MAX = 100
 """PostgreSQL's MAX_REPORTED_DEPS: so many dependent objects are named to the client."""
@@ -457,12 +455,6 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
         sequences=sequences,
     )
     return replace(stored(changed, puts), dropped=tuple(dropped))
-
-
-def numbers_of_all(sequence: NumberSequence) -> bytes:
-    """Where one that counts once for all keeps its number; a user's own go with their table."""
-    table = NO_TABLE if sequence.owned_by is None else sequence.owned_by[0]
-    return numbers_key(TabletId(NO_USER, table), sequence.id)
 
 
 def _without_part(table: Table, part: Referring | ColumnDefault) -> Table:

@@ -16,6 +16,8 @@ from catalog.names import object_name
 from catalog.snapshot import Snapshot
 from catalog.types.registry import INT2, INT4, INT8
 from catalog.types.table import PgType
+from storage.ids import NO_TABLE, NO_USER, TabletId
+from storage.keys import numbers_key
 
 BOUNDS: Mapping[str, tuple[int, int]] = {
     "int2": (-(1 << 15), (1 << 15) - 1),
@@ -219,3 +221,21 @@ def restarted_at(sequence: NumberSequence, options: SequenceOptions) -> int | No
         return sequence.start
     check_within("RESTART", options.restart, sequence)
     return options.restart
+
+
+# ------------------------------------------------------------------ DROP
+
+
+def without_sequence(snapshot: Snapshot, sequence: NumberSequence) -> CatalogChange:
+    """The change that takes away a sequence which nothing depends on any more."""
+    left = {one: s for one, s in snapshot.sequences.items() if one != sequence.id}
+    changed = replace(snapshot, version=snapshot.version + 1, sequences=left)
+    return stored(
+        changed, [(codec.sequence_key(sequence.id), None), (numbers_of_all(sequence), None)]
+    )
+
+
+def numbers_of_all(sequence: NumberSequence) -> bytes:
+    """Where one that counts once for all keeps its number; a user's own go with their table."""
+    table = NO_TABLE if sequence.owned_by is None else sequence.owned_by[0]
+    return numbers_key(TabletId(NO_USER, table), sequence.id)

@@ -16,6 +16,7 @@ from catalog.errors import (
     DuplicateObjectError,
     DuplicateTableError,
     FeatureNotSupportedError,
+    InvalidParameterValueError,
     InvalidTableDefinitionError,
     TooManyColumnsError,
     UndefinedColumnError,
@@ -224,8 +225,8 @@ def _check_columns(new: NewTable) -> None:
 def made_column(new: NewColumn, column_id: int) -> Column:
     """A column as it is stored under that id. Raises 42P16."""
     if new.identity and new.type not in (INT2, INT4, INT8):
-        raise InvalidTableDefinitionError(
-            "identity column type must be smallint, integer, or bigint", position=new.position
+        raise InvalidParameterValueError(
+            "identity column type must be smallint, integer, or bigint"
         )
     return Column(
         column_id,

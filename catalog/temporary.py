@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from catalog import codec
 from catalog.changes import Puts
-from catalog.changes_drop import numbers_of_all
+from catalog.changes_sequence import numbers_of_all
 from catalog.difference import Difference
 from catalog.indexes import stored_ids
 from catalog.model import NumberSequence, Table, View

@@ -12,7 +12,7 @@ from catalog.errors import (
 )
 from catalog.model import Relation, Table, View
 from catalog.privileges import Action, require
-from kalam_pg.query import ddl_alter_columns, ddl_alter_constraints
+from kalam_pg.query import ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
 from kalam_pg.query.ddl_objects import new_column
 from kalam_pg.query.ddl_rename import alter_view, moved
@@ -20,7 +20,7 @@ from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements_alter as sa
 from storage.errors import KalamError
 
-_REGISTERED = (ddl_alter_columns, ddl_alter_constraints)
+_REGISTERED = (ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity)
 """The modules whose functions `act` chooses from."""
 
 
@@ -67,11 +67,14 @@ def _found(statement: sa.AlterTable, context: DdlContext) -> Relation | None:
 _PASSES: dict[type[object], int] = {
     sa.DropColumn: 0,
     sa.DropConstraint: 0,
+    sa.DropIdentity: 0,
     sa.SetType: 1,
     sa.AddColumn: 4,
     sa.SetNotNull: 6,
     sa.AddConstraint: 8,
     sa.SetDefault: 8,
+    sa.AddIdentity: 7,
+    sa.SetIdentity: 9,
 }
 
 

@@ -10,7 +10,7 @@ from catalog.errors import (
     DatatypeMismatchError,
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
-    InvalidTableDefinitionError,
+    InvalidParameterValueError,
 )
 from catalog.model import Column, Index
 from catalog.pg_catalog.text import quote_identifier
@@ -18,6 +18,7 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.ddl_alter_constraints import add_check, no_primary_key
+from kalam_pg.query.ddl_alter_identity import numbered
 from kalam_pg.query.ddl_objects import new_column
 from kalam_pg.query.ddl_sequences import kept_default
 from kalam_pg.query.table_work import TableWork, act
@@ -37,14 +38,12 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
         return
     if definition.primary_key:
         raise no_primary_key(work.now)
-    if definition.identity:
-        raise FeatureNotSupportedError(
-            "ADD COLUMN of a serial or identity column is not supported yet",
-            hint="Add an integer column, fill it from a sequence, and SET DEFAULT nextval('…').",
-        )
     new = replace(new_column(definition, context), position=0)
     table = changes_alter.add_column(work.now, new, None)
     column = table.columns[-1]
+    if definition.identity:
+        column = numbered(work, table, column, new.sequence)
+        table = replace(table, columns=(*table.columns[:-1], column))
     if column.domain:
         # Written in every row, which checks what the domain asks of it.
         default = column.default or context.snapshot.domain(column.domain).default
@@ -160,7 +159,7 @@ def _(action: sa.SetType, work: TableWork) -> None:
             detail=f'rule _RETURN on view {view.name} depends on column "{column.name}"',
         )
     if column.identity and kind.name not in ("int2", "int4", "int8"):
-        raise InvalidTableDefinitionError(
+        raise InvalidParameterValueError(
             "identity column type must be smallint, integer, or bigint"
         )
     for index in work.indexes_of(column):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from catalog import changes, changes_alter, changes_depend
+from catalog import changes, changes_alter, changes_depend, changes_sequence
 from catalog.changes import CatalogChange
 from catalog.errors import (
     CheckViolationError,
@@ -70,6 +70,14 @@ class TableWork:
                 puts = (*self.dropped.puts, *made.puts)
                 self.dropped = replace(self.dropped, snapshot=made.snapshot, puts=puts)
 
+    def drop_sequences(self, column: Column) -> None:
+        """Drop the sequences that a column owns."""
+        for sequence in self.dropped.snapshot.sequences_of(self.before.id):
+            if sequence.owned_by == (self.before.id, column.id):
+                made = changes_sequence.without_sequence(self.dropped.snapshot, sequence)
+                puts = (*self.dropped.puts, *made.puts)
+                self.dropped = replace(self.dropped, snapshot=made.snapshot, puts=puts)
+
     def table_change(self) -> TableChange | None:
         """What is asked of the rows; None when their form stays as it is."""
         after = self.change().snapshot.table_by_id(self.before.id)
@@ -93,7 +101,12 @@ class TableWork:
         place = column.stored or column.id
         self.more.append(
             replace(
-                column, id=_FILLED_FROM + len(self.more), name=name, stored=place, not_null=False
+                column,
+                id=_FILLED_FROM + len(self.more),
+                name=name,
+                stored=place,
+                not_null=False,
+                identity="",
             )
         )
         self.fillings.append(Filling(name, value))

@@ -43,10 +43,10 @@ def _check_unused(sql: SqlSession, table: Table) -> None:
             )
 
 
-def fill(sql: SqlSession, change: TableChange) -> Steps[None]:
+def fill(sql: SqlSession, change: TableChange, made: Snapshot) -> Steps[None]:
     """Fill columns in, and bring what the transaction has written itself into the new form.
 
-    Raises what the expressions raise for some row.
+    made: the catalogue with the change. Raises what the expressions raise for some row.
     """
     before, filled, after = change.before, change.filled, change.after
     if change.fillings:
@@ -56,7 +56,8 @@ def fill(sql: SqlSession, change: TableChange) -> Steps[None]:
         snapshot = with_tables(sql.snapshot, {filled.id: filled})
         try:
             for user in (yield from _owners(sql, filled)):
-                yield from _run(sql, text, snapshot, user)
+                with sql.sequences.counting_for(user, made):  # Whose rows they are.
+                    yield from _run(sql, text, snapshot, user)
         except KalamError as error:
             error.position = 0  # It counts in a text that the client has not sent.
             raise

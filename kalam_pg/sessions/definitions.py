@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from catalog.changes import CatalogChange
+from catalog.changes_sequence import SequenceOptions
 from catalog.codec import CATALOG_KEY
 from catalog.difference import Difference, difference
 from catalog.errors import (
@@ -17,7 +18,7 @@ from catalog.errors import (
     InvalidObjectDefinitionError,
 )
 from catalog.indexes import stored_ids
-from catalog.model import Table, View
+from catalog.model import NumberSequence, Table, View
 from catalog.snapshot import Snapshot
 from catalog.temporary import parted, stored_puts
 from catalog.types.definitions import user_types_of
@@ -47,7 +48,7 @@ from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.statements_alter import AlterTable
+from kalam_pg.sql.statements_alter import AlterTable, SetIdentity
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex
 from kalam_pg.sql.statements_types import (
     AlterDomain,
@@ -111,7 +112,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if isinstance(statement, AlterTable):
         altering.check_unused(sql, before, change.snapshot)
     if plan.rows is not None:
-        yield from altering.fill(sql, plan.rows)
+        yield from altering.fill(sql, plan.rows, change.snapshot)
     if not sql.database.ids.covered:
         # Before the client, or anything on disk, has a number that a restart could give again.
         yield from run_async(sql.database.cover_ids)
@@ -131,7 +132,11 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     if plan.rows is not None:
         yield from altering.check_rows(sql, plan.rows)
     if isinstance(statement, ss.AlterSequence):
-        _count_on(sql, statement, before, change.snapshot)
+        _count_on(sql, statement.options, before, change.snapshot)
+    if isinstance(statement, AlterTable):
+        for action in statement.actions:
+            if isinstance(action, SetIdentity):
+                _count_on(sql, action.options, before, change.snapshot, action.column)
     return Result(plan.tag)
 
 
@@ -154,12 +159,20 @@ def _define(sql: SqlSession, change: CatalogChange, before: Snapshot, made: Diff
 
 
 def _count_on(
-    sql: SqlSession, statement: ss.AlterSequence, before: Snapshot, after: Snapshot
+    sql: SqlSession, options: SequenceOptions, before: Snapshot, after: Snapshot, column: str = ""
 ) -> None:
-    """ALTER SEQUENCE says where its numbers go on, too."""
+    """A changed sequence says where its numbers go on, too. column: the one that owns it, "": any."""
     for sequence_id, changed in difference(before, after).sequences.items():
-        if changed is not None:
-            sql.sequences.altered(before.sequences[sequence_id], changed, statement)
+        there = before.sequences.get(sequence_id)
+        if there is None or changed is None or (column and _owner(changed, after) != column):
+            continue
+        sql.sequences.altered(there, changed, options)
+
+
+def _owner(sequence: NumberSequence, snapshot: Snapshot) -> str:
+    """The name of the column that owns a sequence."""
+    table, column = sequence.owned_by or (0, 0)
+    return next(c.name for c in snapshot.tables[table].columns if c.id == column)
 
 
 def _stored(table: Table | None) -> set[int]:

@@ -1,9 +1,10 @@
 """A session's use of sequences: nextval, currval, lastval, setval; and what RESTART means."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from catalog.changes_sequence import check_within, restarted_at
+from catalog.changes_sequence import SequenceOptions, check_within, restarted_at
 from catalog.errors import (
     InsufficientPrivilegeError,
     NumericValueOutOfRangeError,
@@ -13,9 +14,9 @@ from catalog.errors import (
 )
 from catalog.model import NumberSequence, Table, User
 from catalog.privileges import sequence_allows
+from catalog.snapshot import Snapshot
 from kalam_pg.query.quick_rows import NotQuickError
 from kalam_pg.query.sequences import Counter, Place
-from kalam_pg.sql.statements_sequence import AlterSequence
 from storage.layout import Row, Value
 
 if TYPE_CHECKING:
@@ -34,10 +35,12 @@ class SessionSequences:
     numbers.
     """
 
-    __slots__ = ("_given", "_had", "_last", "_quick", "_spare", "_sql")
+    __slots__ = ("_for", "_given", "_had", "_last", "_quick", "_spare", "_sql")
 
     def __init__(self, sql: "SqlSession") -> None:
         self._sql = sql
+        self._for: tuple[User, Snapshot] | None = None
+        """Who counts, and in which catalogue, if it is not the session's user in its."""
         self._had: dict[Place, int] = {}
         """What currval() says."""
         self._last: Place | None = None
@@ -61,6 +64,18 @@ class SessionSequences:
             "end_numbers": self._end,
             "spare_numbers": self.retreat,
         }
+
+    @contextmanager
+    def counting_for(self, user: User, snapshot: Snapshot) -> Iterator[None]:
+        """Meanwhile numbers are taken for the rows of `user`, of sequences of another catalogue too.
+
+        Nobody else runs in this session meanwhile: it is altering a table.
+        """
+        self._for = (user, snapshot)
+        try:
+            yield
+        finally:
+            self._for = None
 
     def retreat(self) -> None:
         """The quick INSERT that was last is not done: its numbers are for the next who ask for some."""
@@ -201,16 +216,16 @@ class SessionSequences:
 
     def _found(self, oid: int, privileges: tuple[str, ...]) -> tuple[NumberSequence, Place]:
         """The sequence, and what it counts for now. Raises 42P01, 42809, 42501."""
-        snapshot = self._sql.snapshot
+        user, snapshot = self._for or (self._sql.user, self._sql.snapshot)
         sequence = snapshot.sequences.get(oid)
         if sequence is None:
             relation = snapshot.tables.get(oid) or snapshot.views.get(oid)
             if relation is not None:
                 raise WrongObjectTypeError(f'"{relation.name}" is not a sequence')
             raise UndefinedTableError(f"could not open relation with OID {oid}")
-        if not self._allowed(sequence, privileges):
+        if self._for is None and not self._allowed(sequence, privileges):
             raise InsufficientPrivilegeError(f"permission denied for sequence {sequence.name}")
-        at = self._sql.database.counted_at(sequence, snapshot, self._sql.user)
+        at = self._sql.database.counted_at(sequence, snapshot, user)
         return sequence, (at, oid)
 
     def _allowed(self, sequence: NumberSequence, privileges: tuple[str, ...]) -> bool:
@@ -238,10 +253,10 @@ class SessionSequences:
         self._take_over(sequence, number, called=False, user=user)
 
     def altered(
-        self, before: NumberSequence, after: NumberSequence, statement: AlterSequence
+        self, before: NumberSequence, after: NumberSequence, options: SequenceOptions
     ) -> None:
         """ALTER SEQUENCE: RESTART, and a number that stays when it counts elsewhere than before."""
-        number = restarted_at(after, statement.options)
+        number = restarted_at(after, options)
         if number is not None:
             self.restart(after, number)
             return

@@ -3,20 +3,29 @@
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.keywords import NOT_A_NAME
 from kalam_pg.sql.parse_columns import collation, column_definition, table_constraint
+from kalam_pg.sql.parse_sequences import (
+    SET_OF_IDENTITY,
+    Clauses,
+    of_identity,
+    sequence_clause,
+)
 from kalam_pg.sql.parse_tables import option_list
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements_alter import (
     AddColumn,
     AddConstraint,
+    AddIdentity,
     AlterAction,
     AlterTable,
     DropColumn,
     DropConstraint,
+    DropIdentity,
     OwnerTo,
     RenameColumn,
     RenameConstraint,
     RenameTo,
     SetDefault,
+    SetIdentity,
     SetNotNull,
     SetOptions,
     SetSchema,
@@ -143,8 +152,9 @@ def _alter_column(reader: StatementReader) -> AlterAction:
         return SetNotNull(column, not_null=True)
     if reader.accept("drop", "not", "null"):
         return SetNotNull(column, not_null=False)
-    if reader.at("add", "drop", "restart") or reader.at_words("set", "generated"):
-        reader.unsupported("ALTER COLUMN … IDENTITY")
+    identity = _identity(reader, column)
+    if identity is not None:
+        return identity
     if not reader.accept("set", "data"):
         reader.accept("set")
     if reader.accept("type"):
@@ -156,6 +166,36 @@ def _alter_column(reader: StatementReader) -> AlterAction:
     if reader.token.kind == "word":
         reader.unsupported(f"ALTER COLUMN … {reader.token.value.upper()}")
     return reader.fail()
+
+
+def _identity(
+    reader: StatementReader, column: str
+) -> AddIdentity | SetIdentity | DropIdentity | None:
+    """ADD GENERATED … AS IDENTITY, SET GENERATED, SET of a sequence's option, RESTART, DROP IDENTITY."""
+    if reader.accept("add", "generated"):
+        when = _generated(reader)
+        reader.expect("as", "identity")
+        return AddIdentity(column, when, of_identity(reader))
+    if reader.accept("drop", "identity"):
+        return DropIdentity(column, reader.if_exists())
+    if reader.at("restart") or (reader.at("set") and reader.peek().key in SET_OF_IDENTITY):
+        clauses = Clauses(reader)
+        when = ""
+        while reader.at("restart") or reader.accept("set"):
+            if reader.accept("generated"):
+                when = _generated(reader)
+            elif not sequence_clause(reader, clauses):
+                reader.fail()
+        return SetIdentity(column, when, clauses.options)
+    return None
+
+
+def _generated(reader: StatementReader) -> str:
+    """ALWAYS | BY DEFAULT."""
+    if reader.accept("always"):
+        return "a"
+    reader.expect("by", "default")
+    return "d"
 
 
 def _default(reader: StatementReader, column: str) -> SetDefault | None:

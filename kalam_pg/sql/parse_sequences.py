@@ -59,8 +59,14 @@ def of_identity(reader: StatementReader) -> SequenceOptions:
     return clauses.options
 
 
+SET_OF_IDENTITY = frozenset(
+    ("generated", "increment", "minvalue", "maxvalue", "no", "start", "restart", "cache", "cycle")
+)
+"""What may stand behind SET of an identity column."""
+
+
 @dataclass(slots=True)
-class _Clauses:
+class Clauses:
     """What is read of a sequence's options so far."""
 
     reader: StatementReader
@@ -79,14 +85,14 @@ class _Clauses:
         return SequenceOptions(**{k: v for k, v in self.written.items() if k != "owned_by"})
 
 
-def _clauses(reader: StatementReader) -> _Clauses:
-    found = _Clauses(reader)
-    while _clause(reader, found):
+def _clauses(reader: StatementReader) -> Clauses:
+    found = Clauses(reader)
+    while sequence_clause(reader, found):
         pass
     return found
 
 
-def _clause(reader: StatementReader, found: _Clauses) -> bool:
+def sequence_clause(reader: StatementReader, found: Clauses) -> bool:
     """One option; False when none follows."""
     token = reader.token
     if reader.accept("as"):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from catalog.changes_sequence import SequenceOptions
+
 if TYPE_CHECKING:
     from kalam_pg.sql.statements import ColumnDefinition, TableConstraint, TableName, TypeName
 
@@ -44,6 +46,30 @@ class SetType:
     column: str
     type: "TypeName"
     using: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddIdentity:
+    """identity: "a" (ALWAYS) | "d" (BY DEFAULT). options: of its sequence."""
+
+    column: str
+    identity: str
+    options: SequenceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class SetIdentity:
+    """SET GENERATED, SET (an option of the sequence) and RESTART. identity: "" where it stays."""
+
+    column: str
+    identity: str
+    options: SequenceOptions
+
+
+@dataclass(frozen=True, slots=True)
+class DropIdentity:
+    column: str
+    if_exists: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +132,9 @@ AlterAction: TypeAlias = (
     | SetDefault
     | SetNotNull
     | SetType
+    | AddIdentity
+    | SetIdentity
+    | DropIdentity
     | AddConstraint
     | DropConstraint
     | ValidateConstraint
