@@ -50,20 +50,18 @@ COMPACT: Final = Work(
 def every_step(place: Place, work: Work, action: str) -> str:
     """End the work at each of its steps, one after the other; how that was told.
 
-    Each time it is begun again it comes to the next step, and in the end to its end.
+    Each time it is begun again it comes further, and in the end to its end.
     """
-    place.start()
+    every = ",".join(f"{step}:{action}" for step in work.steps)
+    # Flushes pass steps of a compaction too: what makes its segments must not end at them.
+    each = action == "kill" or work is COMPACT
+    place.start(KALAM_FAILPOINTS="" if each else every)
     place.run(_TABLE)
-    if work is COMPACT:  # The segments first: what writes them passes some of the same steps.
-        for number in range(3):
-            _prepare(place, 100 + number, flushed=True)
-    if action != "kill":
-        place.restart(KALAM_FAILPOINTS=",".join(f"{step}:{action}" for step in work.steps))
     told: dict[str, int] = {}
     for number, step in enumerate(work.steps, 1):
-        _prepare(place, number, flushed=work is COMPACT and action == "kill")
-        if action == "kill":
-            place.restart(KALAM_FAILPOINTS=f"{step}:kill")
+        _prepare(place, number, flushed=work is COMPACT)
+        if each:
+            place.restart(KALAM_FAILPOINTS=f"{step}:{action}")
         rows = place.run(_ROWS)
         state = _killed(place, work) if action == "hold" else place.state_of(work.statement)
         if action == "kill":
