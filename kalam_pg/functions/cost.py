@@ -12,6 +12,7 @@ there nothing is weighed.
 
 import math
 import operator as py
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
@@ -20,7 +21,6 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import NUMERIC
 from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
-from kalam_pg.functions.regex_classes import compile_us
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
 
 Weight: TypeAlias = Callable[..., float]
@@ -199,9 +199,7 @@ _RATES: Final = {
     "domain check": 0.0, "domain not null": 0.0,
     "num_nulls": 0.0001, "num_nonnulls": 0.0001, "array_length": 0.0001,
     "array_upper": 0.0001, "array_lower": 0.0001, "array_ndims": 0.0001, "pg_typeof": 0.0,
-    "regexp_matches": 0.2, "regexp_split_to_array": 0.2, "regexp_split_to_table": 0.2,
-    "regexp_match": 0.2, "regexp_count": 0.2,
-    "regexp_instr": 0.2, "regexp_substr": 0.2, "to_char": 0.2, "to_number": 0.2, "to_date": 0.2,
+    "to_char": 0.2, "to_number": 0.2, "to_date": 0.2,
     "to_timestamp": 0.2, "format": 0.05, "string_to_array": 0.1, "array_to_string": 0.1,
 }  # fmt: skip
 
@@ -246,14 +244,13 @@ def _like(text: Datum, pattern: Datum, *_escape: Datum) -> float:
     return _CALL_US + 0.002 * len(text) * (1 + len(pattern)) + 0.2 * len(pattern)
 
 
-def _matches(text: str, pattern: str, *_more: Datum) -> float:
-    searched = 0.002 * len(text) * (4 + len(pattern))
-    return _CALL_US + searched + 0.5 * len(pattern) + compile_us(text, pattern)
+_MATCH_US: Final = 1.0
+"""Of a call that matches a pattern: it pays for its work as it goes (`functions.regex`)."""
 
 
 def _substring(text: Datum, *more: Datum) -> float:
     if more and more[0].__class__ is str:
-        return _matches(text, more[0])  # FROM a pattern
+        return _MATCH_US  # FROM a pattern
     return _CALL_US + COPY_US * volume((text,))
 
 
@@ -263,7 +260,15 @@ def _crossed(*values: Datum) -> float:
     return _CALL_US + 0.02 * volume(values) + 0.1 * math.prod(sizes)
 
 
+_UNBOUNDED: Final = re.compile(r"like_regex.*(?:\\[1-9]|\{)", re.DOTALL)
+"""A jsonpath with a pattern whose work no length tells: back-references, and counts."""
+
+
 def _path(json: str, path: str, *more: Datum) -> float:
+    if "like_regex" in path:
+        if _UNBOUNDED.search(path):
+            return NEVER_US
+        return 20.0 * len(path) + 0.2 * len(json) * (1 + path.count("like_regex"))
     return _CALL_US + 0.02 * len(json) * (1 + len(path)) + 0.02 * volume(more)
 
 
@@ -276,9 +281,15 @@ _SPECIAL: Final[dict[str, Weight]] = {
     "repeat": _repeat, "lpad": _pad, "rpad": _pad, "replace": _replace, "format": _format,
     "array_fill": _array_fill, "substring": _substring, "substr": _substring,
     "like": _like, "notlike": _like, "~~": _like, "!~~": _like, "~~*": _like, "!~~*": _like,
-    "~": _matches, "!~": _matches, "~*": _matches, "!~*": _matches,
-    "regexp_like": _matches, "regexp_replace": lambda text, pattern, new="", *_more: (
-        _matches(text, pattern) + 0.5 * len(text) + COPY_US * len(text) * len(new)
+    **dict.fromkeys(
+        (
+            "~", "!~", "~*", "!~*", "regexp_like", "regexp_count", "regexp_instr", "regexp_substr",
+            "regexp_match", "regexp_matches", "regexp_split_to_array", "regexp_split_to_table",
+        ),
+        lambda *_values: _MATCH_US,
+    ),
+    "regexp_replace": lambda text, _pattern, new="", *_more: (
+        _MATCH_US + COPY_US * len(text) * (1 + len(new))
     ),
     "position": _two_texts, "strpos": _two_texts,
     "jsonb_path_exists": _path, "jsonb_path_match": _path, "jsonb_path_query_array": _path,

@@ -1,19 +1,17 @@
 """What a jsonpath does with one item: .double(), .abs() and their like, like_regex."""
 
 import math
-import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from catalog.errors import NonNumericSqlJsonItemError
 from catalog.types.float import parse_float8
 from kalam_pg.functions import decimals
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.jsonvalues import number
-from kalam_pg.functions.regex import translate
+from kalam_pg.functions.regexes.lexer import Options, Syntax
+from kalam_pg.functions.regexes.search import compiled
 from storage.errors import KalamError
 
 _NUMBERS = (int, Decimal)
@@ -25,21 +23,17 @@ def is_number(item: Datum) -> bool:
 
 
 def matcher(pattern: str, flags: str) -> Callable[[str], bool]:
-    """like_regex: XQuery's flags over PostgreSQL's regular expressions."""
+    """like_regex: XQuery's flags over PostgreSQL's regular expressions.
+
+    What it takes is bounded before it runs (`functions.cost`).
+    """
+    options = Options(any_case="i" in flags)
     if "q" in flags:
-        bodies = [re.escape(pattern)] * 2
+        options = replace(options, syntax=Syntax.PLAIN)
     else:
-        both = [translate(pattern, ignore_case="i" in flags, wide=wide) for wide in (False, True)]
-        bodies = [translated[translated.index(")") + 1 :] for translated in both]
-    options = ("s" if "s" in flags or "q" in flags else "") + ("i" if "i" in flags else "")
-    options += "m" if "m" in flags and "q" not in flags else ""
-    narrow, wide = [f"(?{options}){body}" if options else body for body in bodies]
-
-    def matches(text: str) -> bool:
-        whole = narrow if text.isascii() else wide
-        return bool(pc.match_substring_regex(pa.scalar(text), whole).as_py())
-
-    return matches
+        options = replace(options, stops="s" not in flags, anchors="m" in flags)
+    found = compiled(pattern, options)
+    return lambda text: found.is_in(found.subject(text))
 
 
 def double(item: Datum) -> Decimal:

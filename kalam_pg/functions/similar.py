@@ -3,19 +3,11 @@ r"""SIMILAR TO's patterns: as regular expressions, and the part that substring(�
 Source: PostgreSQL's similar_escape_internal.
 """
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from catalog.errors import (
-    FeatureNotSupportedError,
-    InvalidEscapeSequenceError,
-    InvalidUseOfEscapeCharacterError,
-)
-from catalog.memo import kept
+from catalog.errors import InvalidEscapeSequenceError, InvalidUseOfEscapeCharacterError
 from catalog.types.registry import TEXT
 from kalam_pg.functions.define import function
-from kalam_pg.functions.regex import matches, translate
-from kalam_pg.functions.table import Overload
+from kalam_pg.functions.regexfunctions import substring
+from kalam_pg.functions.table import EvalContext, Overload
 
 _ENDS = ("){1,1}?(", "){1,1}(?:")
 """What the two marks of a part become: before it as little as may be, in it as much."""
@@ -73,34 +65,14 @@ def _translated(pattern: str, escape: str) -> list[str]:
 _PLAIN = {"%": ".*", "_": ".", "(": "(?:", **{c: "\\" + c for c in "\\.^$"}}
 
 
-@kept(256, 1000)
-def _parts(pattern: str, escape: str) -> str | None:
-    """What finds the marked part as RE2 has it; None without marks."""
-    pieces = _translated(pattern, escape)
-    if _ENDS[0] not in pieces:
-        return None
-    first = pieces.index(_ENDS[0])
-    last = pieces.index(_ENDS[1]) if _ENDS[1] in pieces else len(pieces)
-    before, part, after = pieces[:first], pieces[first + 1 : last], pieces[last + 1 :]
-    if "|" in before or "|" in part:
-        raise FeatureNotSupportedError("alternatives in substring(… SIMILAR …) are not supported")
-    for piece in (before, part, after):
-        translate("".join(piece))
-    return rf"(?s)\A(?U:{''.join(before)})(?P<part>{''.join(part)})(?:{''.join(after)})\z"
-
-
-def substring_similar(text: str, pattern: str, escape: str) -> str | None:
+def _substring_similar(context: EvalContext, text: str, pattern: str, escape: str) -> str | None:
     """The part between the marks (the whole text without marks), NULL if the text does not match."""
-    found = _parts(pattern, escape)
-    if found is None:
-        return text if matches(text, similar_to_escape(pattern, escape)) else None
-    parts = pc.extract_regex(pa.scalar(text), found).as_py()
-    return None if parts is None else str(parts["part"])
+    return substring(context, text, similar_to_escape(pattern, escape))
 
 
 OVERLOADS: tuple[Overload, ...] = (
     function("similar_to_escape", (TEXT,), TEXT, similar_to_escape),
     function("similar_to_escape", (TEXT, TEXT), TEXT, similar_to_escape),
     function("similar_escape", (TEXT, TEXT), TEXT, _similar_escape, strict=False),
-    function("substring", (TEXT, TEXT, TEXT), TEXT, substring_similar),
+    function("substring", (TEXT, TEXT, TEXT), TEXT, _substring_similar, needs_context=True),
 )

@@ -139,19 +139,18 @@ def initcap(text: str) -> str:
     return _WORD.sub(lambda m: m[0][0].upper() + m[0][1:].lower(), text)
 
 
-def _simple_case(convert: Callable[[str], str]) -> Callable[[str], str]:
-    """Case conversion by single characters, as the C library does: 'ß' stays as it is."""
-
-    def run(text: str) -> str:
-        if text.isascii():
-            return convert(text)
-        return "".join([u if len(u := convert(c)) == 1 else c for c in text])
-
-    return run
+def upper(text: str) -> str:
+    """Capitals, letter by letter as the C library has them: 'ß' stays as it is, 'ᾀ' has a title's."""
+    if text.isascii():
+        return text.upper()
+    return "".join([u if len(u := c.upper()) == 1 or len(u := c.title()) == 1 else c for c in text])
 
 
-upper = _simple_case(str.upper)
-lower = _simple_case(str.lower)
+def lower(text: str) -> str:
+    """Small letters, the same way: that of 'İ' is 'i'."""
+    if text.isascii():
+        return text.lower()
+    return "".join(["i" if c == "İ" else c.lower() for c in text])
 
 
 def _ascii(text: str) -> int:

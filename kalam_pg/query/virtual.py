@@ -140,7 +140,8 @@ class Catalogue:
         snapshot = x.transaction.snapshot_over(x.database.catalog)
         seen = self.perspective(snapshot, x.user, x.context.search_path)
         provider = partial(_rows, seen, x.context.services)
-        running = CatalogQuery(query, provider, seen.bind(x.context))
+        context = seen.bind(x.context)
+        running = CatalogQuery(query, provider, context)
         try:
             rows = running.run(AT_ONCE_S, rows_max=AT_ONCE_ROWS)
         except FeatureNotSupportedError:
@@ -149,14 +150,15 @@ class Catalogue:
             away = self._program(query, x)
             if away is not None:
                 return (yield from away.source(x))
-            slow = replace(seen.bind(x.context), left_us=THREAD_US, most_us=BUDGET_US)
-            running, rows = CatalogQuery(query, provider, slow), None
+            context = seen.bind(x.context)
+            running, rows = CatalogQuery(query, provider, context), None
         except BaseException:
             running.close()
             raise
         if rows is not None:
             running.close()
             return Whole(rows)
+        context.left_us, context.most_us = THREAD_US, BUDGET_US
         timeout_s = x.statement_timeout_s
         store = x.own(x.database.spills.store())
         slowly = partial(self._run_slowly, running, store, timeout_s)

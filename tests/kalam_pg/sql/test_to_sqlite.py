@@ -167,7 +167,7 @@ ERRORS = [
     ("SELECT DISTINCT ON (owner) oid FROM pg_class", "0A000"),
     ("SELECT owner, count(*) FROM pg_class GROUP BY ROLLUP (owner)", "0A000"),
     ("SELECT relname FROM pg_class WHERE relname ~ '('", "2201B"),
-    ("SELECT relname FROM pg_class WHERE relname ~ '(?=x)'", "0A000"),
+    ("SELECT relname FROM pg_class WHERE relname ~ '(?=x'", "2201B"),
 ]
 
 

@@ -1,0 +1,1 @@
+"""PostgreSQL's regular expressions: `search.compiled` makes a pattern, which finds its matches."""
