@@ -8,7 +8,6 @@ long or as short as the first quantifier in it prefers, and earlier parts have t
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag, auto
 from functools import cached_property
-from math import inf
 
 from kalam_pg.functions.regexes.automaton import Automaton
 from kalam_pg.functions.regexes.language import Expression
@@ -81,7 +80,3 @@ class Node:
         """All groups in it."""
         within = [group for child in self.children for group in child.groups]
         return (self.group, *within) if self.group else tuple(within)
-
-    @property
-    def is_endless(self) -> bool:
-        return self.most == inf
