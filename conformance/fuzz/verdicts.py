@@ -17,6 +17,8 @@ _SETS = re.compile(r"\b(ROLLUP|CUBE|GROUPING SETS)\b")
 _COMBINED = re.compile(r"\b(UNION|INTERSECT|EXCEPT)\b")
 _NANS = {b"\x7f\xc0\0\0", b"\xff\xc0\0\0", b"\x7f\xf8" + bytes(6), b"\xff\xf8" + bytes(6)}
 """NaN in binary, whose sign is nobody's promise."""
+_NOUGHTS = {b"\x80\0\0\0", b"\x80" + bytes(7)}
+"""-0 in binary, which equals 0."""
 
 
 def verdict(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> str:
@@ -86,6 +88,8 @@ def _value(field: bytes | None) -> object:
         return None
     if field in _NANS:
         return "NaN"
+    if field in _NOUGHTS:
+        return bytes(len(field))
     try:
         return Decimal(field.decode())
     except (InvalidOperation, UnicodeDecodeError):

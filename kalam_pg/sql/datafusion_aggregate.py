@@ -49,15 +49,17 @@ class Aggregates:
         order: Sequence[Sql],
         *,
         keep_order: bool,
+        keyed: bool,
     ) -> None:
         """order: what the rows are in the order of, if it is told. keep_order: others of the level sort
-        their input, so what has no ORDER BY must ask for the rows' own order.
+        their input, so what has no ORDER BY must ask for the rows' own order. keyed: rows are grouped.
         """
         self._state = state
         self._expressions = expressions
         self._parts = parts
         self._of_rows = order
         self._keep_order = keep_order
+        self._keyed = keyed
         self._filter: Sql | None = None
 
     def emit(self, aggregate: Aggregate) -> Sql:
@@ -222,6 +224,9 @@ class Aggregates:
         if self._filter is not None:
             condition = self._parts.input(self._filter)
             text += f" FILTER (WHERE {condition.text})"
+        elif name == "sum" and not self._keyed:
+            # Else the sum of a column that is constant is reckoned from statistics: 0 over no rows.
+            text += " FILTER (WHERE true)"
         return self._parts.result(text, physical)
 
 

@@ -92,6 +92,7 @@ class Grouped:
             Parts(self._as_input, self._as_result),
             self._order,
             keep_order=any(a.order_by or a.distinct for a in self._aggregates.values()),
+            keyed=bool(self._query.group_by),
         )
         for aggregate in self._aggregates.values():
             scope.add_node(aggregate, aggregates.emit(aggregate))

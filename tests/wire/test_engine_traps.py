@@ -138,6 +138,11 @@ TRAPS = {
         """,
     "FILTER of aggregates": "SELECT sum(10 / (id - 2)) FILTER (WHERE id <> 2), array_agg(10 / (id - 2) ORDER BY id) FILTER (WHERE id <> 2) FROM m",
     "IS TRUE as a condition": "SELECT count(*) FILTER (WHERE f IS NOT TRUE), count(*) FILTER (WHERE f IS FALSE), bool_or(f IS UNKNOWN) FROM m",
+    "sums of constants": """
+        SELECT sum(3::smallint) FROM m WHERE id > 9
+        SELECT sum(x) FROM (SELECT 2.5::float8 AS x FROM m WHERE id > 9) a
+        SELECT sum(9223372036854775807), sum(4) FROM m
+        """,
     "DISTINCT of a NULL constant": "SELECT count(DISTINCT NULL::int), count(*) FROM m",
     "constants in parts of a UNION": """
         (SELECT 2.5, 0 FROM m) UNION ALL (SELECT (SELECT 0.5 FROM r RIGHT JOIN l ON r.id = l.id + 9 ORDER BY 1 LIMIT 1), -1 FROM l) ORDER BY 2 DESC, 1 LIMIT 1
