@@ -11,15 +11,12 @@ from kalam_pg.functions.table import Overload
 
 
 def _pieces(pattern: str) -> list[str]:
-    """The pattern's elements: "%", "_" or a backslash and one literal character."""
+    """The pattern's elements: "%", "_" or a backslash and one literal character (none at its end)."""
     result = []
     characters = iter(pattern)
     for character in characters:
         if character == "\\":
-            following = next(characters, None)
-            if following is None:
-                raise InvalidEscapeSequenceError("LIKE pattern must not end with escape character")
-            result.append("\\" + following)
+            result.append("\\" + next(characters, ""))
         elif character in "%_":
             result.append(character)
         else:
@@ -52,9 +49,52 @@ def _simple(pieces: list[str]) -> Callable[[str], bool] | None:
 def matcher(pattern: str, *, ignore_case: bool = False) -> Callable[[str], Datum]:
     """A test for one pattern; its result is truthy when a value matches as a whole."""
     pieces = _pieces(pattern)
+    if pieces and pieces[-1] == "\\":
+        return _Unfinished(pieces[:-1], ignore_case=ignore_case).match
     if not ignore_case and (simple := _simple(pieces)) is not None:
         return simple
     return _Segments(pieces, ignore_case=ignore_case).match
+
+
+def _segments(pieces: list[str]) -> list[list[str]]:
+    """What lies between the "%" of a pattern, as pieces of regular expressions."""
+    segments: list[list[str]] = [[]]
+    for piece in pieces:
+        if piece == "%":
+            segments.append([])
+        else:
+            segments[-1].append("." if piece == "_" else re.escape(piece[1:]))
+    return segments
+
+
+def _compiled(segment: list[str], *, ignore_case: bool) -> re.Pattern[str]:
+    return re.compile("".join(segment), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+
+
+class _Unfinished:
+    """A pattern that ends in an escape: it matches nothing, and is an error where a value gets so far."""
+
+    def __init__(self, pieces: list[str], *, ignore_case: bool) -> None:
+        plain = len(pieces)
+        while plain and len(pieces[plain - 1]) == 1:
+            plain -= 1
+        run = pieces[plain:]
+        at = plain + (run.index("%") if "%" in run else len(run))
+        # From a "%" on, "_" are passed over before what follows is looked at.
+        self._least = max(pieces[at:].count("_"), 1)
+        self._before = [_compiled(s, ignore_case=ignore_case) for s in _segments(pieces[:at])]
+
+    def match(self, value: str) -> bool:
+        """False. Raises 22025 as PostgreSQL does: when there is something left for the escape."""
+        first, *others = self._before
+        found = first.match(value)
+        for segment in others:
+            if found is None:
+                break
+            found = segment.search(value, found.end())
+        if found is not None and len(value) - found.end() >= self._least:
+            raise InvalidEscapeSequenceError("LIKE pattern must not end with escape character")
+        return False
 
 
 class _Segments:
@@ -65,15 +105,9 @@ class _Segments:
     """
 
     def __init__(self, pieces: list[str], *, ignore_case: bool) -> None:
-        flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-        segments: list[list[str]] = [[]]
-        for piece in pieces:
-            if piece == "%":
-                segments.append([])
-            else:
-                segments[-1].append("." if piece == "_" else re.escape(piece[1:]))
+        segments = _segments(pieces)
         self._first, *middle, self._last = [
-            re.compile("".join(segment), flags)
+            _compiled(segment, ignore_case=ignore_case)
             for segment in (segments * 2)[: max(len(segments), 2)]
         ]
         self._whole = len(segments) == 1

@@ -21,7 +21,7 @@ from kalam_pg.sql.tree import (
     SetOp,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import Node, children, location
+from kalam_pg.sql.walk import Node, children, location, walk
 
 SETS_MAX = 4096  # PostgreSQL's limit too
 _SPECIAL = (exp.Rollup, exp.Cube, exp.GroupingSets)
@@ -121,6 +121,23 @@ def check_grouped(level: Level, exprs: Sequence[Expr], group_by: Sequence[Expr])
                 "function",
                 position=ref.position,
             )
+
+
+def check_direct_arguments(exprs: Sequence[Node]) -> None:
+    """0A000 for a column that an ordered-set aggregate is given as it is, beside grouping sets.
+
+    It is NULL in the sets that it is no key of, while the column in the aggregate's ORDER BY is not.
+    """
+    for node in exprs:
+        if isinstance(node, Aggregate) and node.within_group:
+            column = next((c for a in node.args for c in walk(a) if isinstance(c, ColumnRef)), None)
+            if column is not None:
+                raise FeatureNotSupportedError(
+                    "a column as a direct argument is not supported with grouping sets",
+                    position=column.position,
+                )
+        if not isinstance(node, Select | SetOp | ValuesQuery):
+            check_direct_arguments(tuple(children(node)))
 
 
 def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tuple[ColumnRef, int]]:

@@ -14,7 +14,7 @@ from catalog.types import registry as types
 from kalam_pg.sql.alike import with_known
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, bind_from
-from kalam_pg.sql.bind_group import bind_group, check_grouped
+from kalam_pg.sql.bind_group import bind_group, check_direct_arguments, check_grouped
 from kalam_pg.sql.bind_locking import bind_locking
 from kalam_pg.sql.bind_order import (
     bind_limit,
@@ -122,12 +122,13 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
             ),
         )
     if grouped:
-        check_grouped(
-            level,
-            [*(t.expr for t in targets), *([kept] if kept is not None else []),
-             *(k.expr for k in keys), *distinct_on],
-            group_by,
-        )  # fmt: skip
+        seen = [
+            *(t.expr for t in targets), *([kept] if kept is not None else []),
+            *(k.expr for k in keys), *distinct_on,
+        ]  # fmt: skip
+        check_grouped(level, seen, group_by)
+        if sets:
+            check_direct_arguments(seen)
     return Select(
         tuple(targets), output_columns(state, targets), items, condition, grouped, group_by, sets,
         kept, distinct is not None and not distinct_on, distinct_on, keys, limit, offset,

@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.errors import InvalidEscapeSequenceError
 from kalam_pg.functions.patterns import matcher
 
 PATTERNS = st.text("ab%_A", max_size=9)
@@ -24,3 +26,21 @@ def test_many_wildcards_take_one_pass():
     # Sharing 5000 letters out among ten wildcards in every way would not end.
     assert not matcher("%a" * 10 + "b")("a" * 5000)
     assert matcher("%a" * 10 + "_%")("a" * 5000)
+
+
+# What PostgreSQL 15 says.
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [("x", "zz\\"), ("", "%\\"), ("zz", "zz\\"), ("a", "a%\\"), ("a", "%__\\"), ("ab", "%b%\\")],
+)
+def test_an_escape_at_the_end_matches_nothing(value, pattern):
+    assert not matcher(pattern)(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern"),
+    [("ab", "a\\"), ("a", "%_\\"), ("ab", "a%_\\"), ("xbb", "%b\\"), ("a", "%_%%\\"), ("a", "\\")],
+)
+def test_an_escape_at_the_end_is_an_error_where_a_value_gets_so_far(value, pattern):
+    with pytest.raises(InvalidEscapeSequenceError, match="must not end with escape character"):
+        matcher(pattern)(value)

@@ -417,3 +417,14 @@ def test_grouping_sets_of_two_output_columns_that_are_equal_are_refused(statemen
 )
 def test_an_array_of_rows_is_refused_by_name(expression):
     assert refusal(f"SELECT {expression} FROM t").sqlstate == "0A000"
+
+
+@pytest.mark.parametrize("name", ["rank", "percentile_disc"])
+def test_a_column_as_a_direct_argument_beside_grouping_sets_is_refused_by_name(name):
+    rows = "(VALUES (0.5, 1), (0.25, 2)) v(a, b)"
+    call = f"{name}({{}}) WITHIN GROUP (ORDER BY b)"
+    told = refusal(f"SELECT {call.format('a')} FROM {rows} GROUP BY ROLLUP (a)")
+    assert "direct argument" in str(told)
+    assert told.sqlstate == "0A000"
+    select(f"SELECT {call.format('a')} FROM {rows} GROUP BY a")
+    select(f"SELECT {call.format('1')} FROM {rows} GROUP BY ROLLUP (a)")
