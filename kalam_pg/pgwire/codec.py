@@ -27,6 +27,7 @@ from kalam_pg.pgwire.messages import (
     Flush,
     FrontendMessage,
     FunctionCall,
+    Parameter,
     Parse,
     Query,
     SASLInitialResponse,
@@ -45,6 +46,15 @@ MESSAGE_BYTES_MAX: Final = 256 * 1024 * 1024
 """Default for the types that hold data (Query, Parse, Bind, CopyData …). PostgreSQL takes 1 GiB;
 a value of that size would be copied several times over here."""
 
+GATHERED_BYTES_MIN: Final = 1 << 20
+"""A larger message is gathered in one buffer that grows as bytes come, and read where it lies: to join its
+pieces and to copy its body would take the event loop 30 ms each for 100 MB."""
+
+VIEWED_BYTES_MIN: Final = 1 << 16
+"""Parameters of a gathered Bind of so many bytes are views of its buffer, smaller ones copies."""
+
+_BIND: Final = ord("B")
+
 _LARGE = b"QPBFdp"
 _SMALL = b"CDEHSXcf"
 
@@ -60,7 +70,9 @@ class FrontendDecoder:
     message type. (For `peek`.)
     """
 
-    __slots__ = ("_max_bytes", "_need", "_parts", "_size", "buffer", "caps", "position")
+    __slots__ = (
+        "_gathered", "_max_bytes", "_need", "_parts", "_rest", "_size", "buffer", "caps", "position",
+    )  # fmt: skip
 
     def __init__(self, max_message_bytes: int = MESSAGE_BYTES_MAX) -> None:
         self._max_bytes = max_message_bytes
@@ -72,6 +84,9 @@ class FrontendDecoder:
         self._parts: list[bytes] = []
         self._size = 0
         self._need = 0
+        # Or here, when it is very large; what comes behind it waits in `_rest`, so that nobody peeks past it.
+        self._gathered: bytearray | None = None
+        self._rest = b""
 
     def authenticated(self) -> None:
         """Accept every message type from here on, up to the configured size."""
@@ -86,6 +101,11 @@ class FrontendDecoder:
                 return
             self.buffer = b"".join(self._parts)
             self._parts.clear()
+        elif self._gathered is not None:
+            missing = self._need - len(self._gathered)
+            self._gathered += data if missing >= len(data) else data[:missing]
+            self._rest += data[missing:] if missing < len(data) else b""
+            return
         elif self.position == len(self.buffer):
             self.buffer = data
         else:
@@ -95,6 +115,8 @@ class FrontendDecoder:
     @property
     def buffered(self) -> int:
         """Bytes held that belong to no message returned yet."""
+        if self._gathered is not None:
+            return len(self._gathered) + len(self._rest)
         return self._size if self._parts else len(self.buffer) - self.position
 
     def next_startup(self) -> StartupPacket | None:
@@ -122,7 +144,7 @@ class FrontendDecoder:
         buffer = self.buffer
         pos = self.position
         if len(buffer) - pos < 5:
-            return None
+            return None if self._gathered is None else self._take_gathered()
         kind, length = _HEADER(buffer, pos)
         if not 4 <= length <= self.caps[kind]:
             raise self._refusal(kind, length)
@@ -145,8 +167,30 @@ class FrontendDecoder:
         """Take bytes that were just peeked at; more may have been fed since."""
         self.position += size
 
+    def _take_gathered(self) -> FrontendMessage | None:
+        body = self._gathered
+        assert body is not None
+        if len(body) < self._need:
+            return None
+        self._gathered = None
+        self.buffer, self._rest = self._rest, b""
+        self.position = 0
+        kind = body[0]
+        del body[:5]
+        try:
+            return Bind(*bind_fields(body)) if kind == _BIND else _DECODERS[kind](bytes(body))
+        except ProtocolViolationError as exc:
+            exc.message_type = chr(kind)
+            raise
+
     def _wait_for(self, end: int) -> None:
         part = self.buffer[self.position :]
+        if end - self.position > GATHERED_BYTES_MIN:
+            self._gathered = bytearray(part)
+            self._need = end - self.position
+            self.buffer = b""
+            self.position = 0
+            return
         self._parts.append(part)
         self._size = len(part)
         self._need = end - self.position
@@ -225,10 +269,10 @@ def _bind(body: bytes) -> Bind:
     return Bind(*bind_fields(body))
 
 
-BindFields = tuple[str, str, tuple[int, ...], tuple[bytes | None, ...], tuple[int, ...]]
+BindFields = tuple[str, str, tuple[int, ...], tuple[Parameter | None, ...], tuple[int, ...]]
 
 
-def bind_fields(body: bytes) -> BindFields:
+def bind_fields(body: bytes | bytearray) -> BindFields:
     """The fields of a Bind, in the order of `messages.Bind`. One function, for speed.
 
     Raises:
@@ -246,13 +290,14 @@ def bind_fields(body: bytes) -> BindFields:
             pos += 2 * format_count
         count = _UINT16(body, pos)[0]
         pos += 2
-        parameters: list[bytes | None] = []
+        gathered = body.__class__ is bytearray
+        parameters: list[Parameter | None] = []
         for _ in range(count):
             size = _INT32(body, pos)[0]
             pos += 4
             if size >= 0:
                 end = pos + size
-                parameters.append(body[pos:end])
+                parameters.append(_slice(body, pos, end) if gathered else body[pos:end])  # type: ignore[arg-type]
                 pos = end  # An overrun shows below: `pos` never comes back inside the body.
             elif size == -1:
                 parameters.append(None)
@@ -278,6 +323,12 @@ def bind_fields(body: bytes) -> BindFields:
             fatal=False,
         )
     return portal, statement, parameter_formats, tuple(parameters), result_formats
+
+
+def _slice(body: bytes | bytearray, start: int, stop: int) -> Parameter:
+    if stop - start < VIEWED_BYTES_MIN:
+        return bytes(body[start:stop])
+    return memoryview(body)[start:stop]
 
 
 def _execute(body: bytes) -> Execute:

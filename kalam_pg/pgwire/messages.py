@@ -6,7 +6,7 @@ first typed message (StartupMessage, SSLRequest …) are in `startup`; bytes are
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 Formats = tuple[int, ...]
 """Format codes: () all text, one code for all, or one for each (0 text, 1 binary)."""
@@ -34,6 +34,10 @@ class Parse:
     parameter_types: tuple[int, ...] = ()
 
 
+Parameter: TypeAlias = bytes | memoryview
+"""A parameter's raw value; a view of a very large message's buffer when it is large itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bind:
     """'B': give a prepared statement its parameters, making a portal.
@@ -44,7 +48,7 @@ class Bind:
     portal: str
     statement: str
     parameter_formats: Formats = ()
-    parameters: tuple[bytes | None, ...] = ()
+    parameters: tuple[Parameter | None, ...] = ()
     result_formats: Formats = ()
 
 

@@ -138,6 +138,11 @@ class Committer:
         if thread is not None:
             await trio.to_thread.run_sync(thread.join)
 
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Run `callback` on the event loop, when the others have had a turn."""
+        assert self._loop is not None, "asked before start"
+        self._loop.run_sync_soon(callback)
+
     def submit(self, write_set: WriteSet, done: Done) -> None:
         """Queue a write set. It is written at the next `flush`, which the event loop's turn brings."""
         if not self._waiting and not self._in_flight:
@@ -202,20 +207,26 @@ class Committer:
     def _write_groups(self) -> None:
         while True:
             self._ready.acquire()
-            queued = self._queue.popleft()
-            if queued is None:
+            if not self._write_next():
                 return
-            changes, members = queued
-            if self.pause_s:
-                self._sleep(self.pause_s)
-            group = self._write([write_set for write_set, _ in members], changes)
-            self._written.append((group, members))
-            loop = self._loop
-            assert loop is not None
-            loop.run_sync_soon(self._publish_written)
-            now = self._loop
-            if now is not None and now is not loop:
-                now.run_sync_soon(self._publish_written)  # the other was ending: it may not call
+
+    def _write_next(self) -> bool:
+        """Write one group, and keep nothing of it; False when it was the last."""
+        queued = self._queue.popleft()
+        if queued is None:
+            return False
+        changes, members = queued
+        if self.pause_s:
+            self._sleep(self.pause_s)
+        group = self._write([write_set for write_set, _ in members], changes)
+        self._written.append((group, members))
+        loop = self._loop
+        assert loop is not None
+        loop.run_sync_soon(self._publish_written)
+        now = self._loop
+        if now is not None and now is not loop:
+            now.run_sync_soon(self._publish_written)  # the other was ending: it may not call
+        return True
 
     def _write(self, sets: list[WriteSet], changes: int) -> Group | None:
         start = self._clock()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from kalam_pg.failures import report
+from kalam_pg.query import leaving
 from kalam_pg.query.database import Database
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Resume, Spawn, Wait
@@ -54,18 +55,25 @@ class Commit(Wait):
             self._resume = resume
 
     def _published(self, write_set: WriteSet) -> None:
-        database, transaction = self._database, self._transaction
+        database, transaction, ended = self._database, self._transaction, self._ended
+        del (
+            self._transaction,
+            self._ended,
+        )  # Who waited for this may keep it: not what it was about.
         self.error = error = write_set.error
         try:
             if isinstance(error, OutcomeUnknownError):
-                _guarded((partial(self._ended, transaction, False),))
+                _guarded((partial(ended, transaction, False),))
                 database.doubt.add(write_set, partial(_settle, database, transaction))
             else:
-                _end(database, transaction, self._ended, committed=error is None)
+                _end(database, transaction, ended, committed=error is None)
         finally:
-            self._done = True
-            if self._resume is not None:
-                self._resume()
+            leaving.when_left(transaction, self._tell)
+
+    def _tell(self) -> None:
+        self._done = True
+        if self._resume is not None:
+            self._resume()
 
 
 def commit_nothing(database: Database, transaction: Transaction, ended: Ended = nobody) -> None:
@@ -99,9 +107,14 @@ def _settle(database: Database, transaction: Transaction) -> None:
     _guarded(transaction.on_end)
     # Unlock after all else: who waits for it must find what this transaction has left.
     if transaction.held or transaction.waiting is not None:
-        database.locks.release_all(transaction)
+        if len(transaction.held) > leaving.AT_ONCE:
+            leaving.begin(database, transaction)
+        else:
+            database.locks.release_all(transaction)
     if transaction.view is not None or transaction.reading:
         _guarded((transaction.stop_reading,))
+    if transaction.leaving is None:
+        transaction.forget()
 
 
 def _guarded(steps: Iterable[Callable[[], None]]) -> None:

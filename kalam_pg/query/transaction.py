@@ -77,6 +77,7 @@ class Transaction(LockOwner):
         "ending",
         "failed",
         "isolation",
+        "leaving",
         "numbers",
         "on_end",
         "puts",
@@ -98,6 +99,8 @@ class Transaction(LockOwner):
         self.failed = False
         self.ending = False
         """It has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
+        self.leaving: list[Callable[[], None]] | None = None
+        """It has ended, and is giving back what it has: whom to tell when that is done (`query.leaving`)."""
         self.read_only = False
         self.view: View | None = None
         self.read: set[int] = set()
@@ -191,6 +194,27 @@ class Transaction(LockOwner):
         if self.view is not None:
             self.view.release()
             self.view = None
+
+    def forget_some(self, most: int) -> bool:
+        """It has ended: forget so much of what it did. Whether there is more.
+
+        To free a million rows at once would hold the event loop for half a second.
+        """
+        if self._undo:
+            del self._undo[-most:]
+        elif self.changes:
+            tablet, changes = next(iter(self.changes.items()))
+            for _ in range(min(most, len(changes))):
+                changes.popitem()
+            if not changes:
+                del self.changes[tablet]
+        return bool(self._undo or self.changes)
+
+    def forget(self) -> None:
+        """It has ended: it keeps neither what it did nor itself, whoever keeps it."""
+        self.changes, self._undo = {}, []
+        self.reading.clear()
+        self.let_go()
 
     def check_usable(self) -> None:
         """Raise 25P02 in a failed block."""
@@ -352,6 +376,20 @@ class Transaction(LockOwner):
         """RELEASE SAVEPOINT. Raises 3B001."""
         del self._savepoints[self._find_savepoint(name) :]
 
+    def rollback_some(self, name: str, most: int) -> bool:
+        """A part of `rollback_to`, which is to follow: until then the block has failed.
+
+        Undoes `most` changes, if there are more of them; whether it did. Raises 3B001.
+        """
+        at = self._find_savepoint(name)
+        del self._savepoints[at + 1 :]
+        mark = len(self._undo) - most
+        if mark <= self._savepoints[at][1]:
+            return False
+        self.failed = True
+        self._undo_to(mark)
+        return True
+
     def rollback_to(self, name: str) -> None:
         """ROLLBACK TO SAVEPOINT: it stays; later ones go. Raises 3B001."""
         at = self._find_savepoint(name)
@@ -359,6 +397,10 @@ class Transaction(LockOwner):
         _, mark, _, asked = self._savepoints[at]
         if self.channels is not None:
             self.channels.back_to(asked)
+        self._undo_to(mark)
+        self.failed = False
+
+    def _undo_to(self, mark: int) -> None:
         while len(self._undo) > mark:
             entry = self._undo.pop()
             if not isinstance(entry, tuple):
@@ -371,7 +413,6 @@ class Transaction(LockOwner):
                     del self.changes[tablet]
             else:
                 self.changes.setdefault(tablet, {})[key] = earlier
-        self.failed = False
 
     @property
     def locks_mark(self) -> int:

@@ -20,7 +20,7 @@ from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.live.channels import Listener
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire.notices import Notice
-from kalam_pg.query import outcome
+from kalam_pg.query import leaving, outcome
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows
@@ -28,7 +28,7 @@ from kalam_pg.query.locks.advisory import AdvisoryLocks
 from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.temporary import Temporary
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
-from kalam_pg.query.waits import Steps, wait
+from kalam_pg.query.waits import Steps, breathe, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     acting,
@@ -390,9 +390,14 @@ class SqlSession:
         if self.advisory is not None:
             self.advisory.release(len(self._savepoints) + 1)
 
-    def rollback_to(self, name: str) -> None:
+    def rollback_to(self, name: str) -> Steps[None]:
         """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
         transaction = self.require_block("ROLLBACK TO SAVEPOINT")
+        while transaction.rollback_some(name, leaving.AT_ONCE):
+            yield from breathe()
+        while len(transaction.held) - transaction.locks_mark > leaving.AT_ONCE:
+            self.database.locks.release_to(transaction, len(transaction.held) - leaving.AT_ONCE)
+            yield from breathe()
         transaction.rollback_to(name)
         self.database.locks.release_to(transaction, transaction.locks_mark)
         while self._savepoints[-1][0] != name:
@@ -412,7 +417,7 @@ class SqlSession:
             transaction.fail()
             self.portals.fail(len(self._savepoints))
             # What can only be undone now keeps nobody waiting until the client has noticed.
-            self.database.locks.release_to(transaction, transaction.locks_mark)
+            leaving.fail(self.database, transaction)
             if self.advisory is not None:
                 self.advisory.rollback(len(self._savepoints))
         else:
@@ -433,6 +438,7 @@ class SqlSession:
         self.rollback()
         if self.temporary is not None:
             temporary.close(self)
+        self.prepared.clear()
         if self.advisory is not None:
             self.advisory.close()
         listening.close(self)

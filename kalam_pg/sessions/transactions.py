@@ -1,6 +1,7 @@
 """BEGIN, COMMIT, ROLLBACK, savepoints and SET TRANSACTION."""
 
 from catalog.errors import UndefinedObjectError, WrongObjectTypeError
+from kalam_pg.query import leaving
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import characteristics, committing
@@ -30,7 +31,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         case st.Commit():
             return (yield from _commit(sql, chain=statement.chain))
         case st.Rollback():
-            return _rollback(sql, chain=statement.chain)
+            return (yield from _rollback(sql, chain=statement.chain))
         case st.Savepoint():
             sql.savepoint(statement.name)
             return Result("SAVEPOINT")
@@ -38,7 +39,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             sql.release(statement.name)
             return Result("RELEASE")
         case st.RollbackToSavepoint():
-            sql.rollback_to(statement.name)
+            yield from sql.rollback_to(statement.name)
             return Result("ROLLBACK")
         case st.SetTransaction():
             return _set_transaction(sql, statement)
@@ -61,7 +62,7 @@ def _commit(sql: SqlSession, *, chain: bool) -> Steps[Result]:
     return Result("COMMIT" if kept else "ROLLBACK")
 
 
-def _rollback(sql: SqlSession, *, chain: bool) -> Result:
+def _rollback(sql: SqlSession, *, chain: bool) -> Steps[Result]:
     transaction = sql.transaction
     if transaction is None or not transaction.block:
         sql.notice("there is no transaction in progress", severity="WARNING", sqlstate="25P01")
@@ -69,6 +70,7 @@ def _rollback(sql: SqlSession, *, chain: bool) -> Result:
         return Result("ROLLBACK")
     isolation, read_only = transaction.isolation, transaction.read_only
     sql.rollback()
+    yield from leaving.left(transaction)
     if chain:
         sql.begin(st.Begin(isolation, read_only))
     return Result("ROLLBACK")

@@ -1,5 +1,6 @@
 """Values in and out of the extended protocol: what Parse and Bind say of parameters and results."""
 
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,7 +15,7 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire.errors import ProtocolViolationError
-from kalam_pg.pgwire.messages import Bind
+from kalam_pg.pgwire.messages import Bind, Parameter
 from storage.layout import Value
 
 
@@ -59,12 +60,12 @@ def bind_parameters(
 _MOVING_FIRST = frozenset((b"n", b"N", b"t", b"T", b"y", b"Y", b" ", b"\t", b"\n"))
 
 
-def moving(raw: bytes | None) -> bool:
+def moving(raw: Parameter | None) -> bool:
     """Whether a date's text may be one such as 'now': what it means depends on when it is read."""
-    return raw is not None and raw[:1] in _MOVING_FIRST
+    return isinstance(raw, bytes) and raw[:1] in _MOVING_FIRST
 
 
-Reader = Callable[[bytes], Value]
+Reader = Callable[[Parameter], Value]
 """From a parameter's bytes to its stored value."""
 
 # The greatest value, and its decimal digits: no more of them need a further look.
@@ -101,7 +102,7 @@ _kept_readers = lru_cache(maxsize=2048)(_new_readers)
 def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
     if code == 1:
         receive = type_.receive
-        return lambda raw: receive(raw, -1)
+        return lambda raw: receive(raw if isinstance(raw, bytes) else bytes(raw), -1)
     if code != 0:
         return _unsupported(code)
     if type_ in (TEXT, VARCHAR):
@@ -112,8 +113,8 @@ def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
         return lambda raw: read(_text(raw), -1, context)
     digits = len(str(greatest))
 
-    def integer(raw: bytes) -> Value:
-        if raw.isdigit() and len(raw) <= digits:
+    def integer(raw: Parameter) -> Value:
+        if len(raw) <= digits and raw.isdigit():  # type: ignore[union-attr]  # a view is longer
             value = int(raw)
             if value <= greatest:
                 return value
@@ -123,13 +124,15 @@ def _reader(type_: PgType, code: int, context: TypeContext) -> Reader:
 
 
 def _unsupported(code: int) -> Reader:
-    def read(_raw: bytes) -> Value:
+    def read(_raw: Parameter) -> Value:
         raise InvalidParameterValueError(f"unsupported format code: {code}")
 
     return read
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: Parameter) -> str:
+    if isinstance(raw, memoryview):
+        return _long_text(raw)
     try:
         value = raw.decode()
     except UnicodeDecodeError as exc:
@@ -139,6 +142,26 @@ def _text(raw: bytes) -> str:
         ) from None
     if "\0" in value:
         raise CharacterNotInRepertoireError('invalid byte sequence for encoding "UTF8": 0x00')
+    return value
+
+
+PIECE_BYTES = 1 << 18
+"""Of a long text so much is decoded at a time: the interpreter's lock changes hands between two."""
+
+
+def _long_text(raw: memoryview) -> str:
+    decode = getincrementaldecoder("utf-8")().decode
+    value = ""
+    for at in range(0, len(raw), PIECE_BYTES):
+        piece = raw[at : at + PIECE_BYTES]
+        try:
+            text = decode(piece, final=at + PIECE_BYTES >= len(raw))
+        except UnicodeDecodeError:
+            return _text(bytes(raw))  # It knows which byte is to blame.
+        if "\0" in text:
+            raise CharacterNotInRepertoireError('invalid byte sequence for encoding "UTF8": 0x00')
+        # In place: nobody else has it, and a large block of memory grows where it is.
+        value += text
     return value
 
 

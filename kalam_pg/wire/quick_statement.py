@@ -201,12 +201,12 @@ class QuickBind:
         """Raises 08P01, 22023, and NotQuickError for a wrong number of parameters."""
         body = pipeline.bind
         _, name, bind_formats, parameters, result_formats = bind_fields(body)
+        if len(parameters) != len(prepared.param_types):
+            raise NotQuickError
         self._prepared = prepared
         self.name = name
         self.quick = quick
         self.format = quick.format(bind_formats, result_formats, described=pipeline.described)
-        if len(parameters) != len(self.format.readers):
-            raise NotQuickError
         self.again = Again(
             body[: body.index(0, 1) + 1 + 2 + 2 * len(bind_formats) + 2],
             body[len(body) - 2 - 2 * len(result_formats) :],

@@ -154,6 +154,12 @@ class WireSession:
         if self._flow is not None:
             self._flow.close()
             self._flow = None
+        # What it holds is freed now: it stands in circles, which the collector may find much later.
+        self.quick_binds.clear()
+        self.quick_bind = None
+        self.shapes = Shapes()
+        self.decoder = FrontendDecoder()
+        self.feed = self.decoder.feed
         if self.sql is not None:
             self.sql.close()
             self.services.registry.remove(self)

@@ -81,6 +81,10 @@ class LockOwner:
             found = holds[modes] = Hold(self, modes)
         return found
 
+    def let_go(self) -> None:
+        """It holds nothing any more, nor itself."""
+        self._holds = None
+
 
 class RowOwner:
     """One that has no more than one row at a time, and waits for none (`LockTable.lock_row_nowait`).

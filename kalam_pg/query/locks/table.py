@@ -197,12 +197,22 @@ class LockTable:
 
     def release_all(self, owner: LockOwner) -> None:
         """The owner ends: everything it has goes to those who wait, and it waits for nothing more."""
+        while self.release_some(owner, len(owner.held)):
+            pass
+
+    def release_some(self, owner: LockOwner, most: int) -> bool:
+        """The owner ends: give back so much of what it has, the newest first; whether there is more."""
         if owner.waiting is not None:
             self.withdraw(owner.waiting)
-        held, owner.held = owner.held, []
-        for entry in held:
+        held = owner.held
+        some = held[-most:] if most else []
+        del held[len(held) - len(some) :]
+        for entry in reversed(some):
             if not isinstance(entry, Raised):
                 self._release(owner, entry, 0)
+        if not held:
+            owner.let_go()
+        return bool(held)
 
     def release_to(self, owner: LockOwner, mark: int) -> None:
         """Give back what was taken since `len(owner.held)` was `mark`."""

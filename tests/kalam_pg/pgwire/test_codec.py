@@ -208,6 +208,32 @@ def test_a_large_message_is_kept_as_it_came_and_joined_once():
     assert read.buffered == 0
 
 
+@pytest.mark.parametrize("cut", [997, 1_500_000, 2_000_020, 3_000_000])
+def test_a_very_large_bind_is_read_where_it_was_gathered(cut):
+    sent = Bind("p", "s", (), (b"x" * 2_000_000, b"y" * 70_000, b"z", None), ())
+    wire = frontend.encode(sent) + b"Q\0\0\0\x0dSELECT 1\0" + b"S\0\0\0\x04"
+    read = FrontendDecoder()
+    read.authenticated()
+    found = []
+    for start in range(0, len(wire), cut):
+        read.feed(wire[start : start + cut])
+        found += drain(read)
+    assert found == [sent, Query("SELECT 1"), Sync()]
+    assert read.buffered == 0
+
+
+def test_nobody_peeks_past_a_very_large_message():
+    read = FrontendDecoder()
+    read.authenticated()
+    large = frontend.encode(Bind("", "", (), (b"x" * 2_000_000,), ()))
+    read.feed(large[:100])
+    assert read.next() is None
+    read.feed(large[100:] + b"S\0\0\0\x04")
+    assert len(read.buffer) == read.position
+    assert isinstance(read.next(), Bind)
+    assert read.next() == Sync()
+
+
 def test_a_declared_length_reserves_nothing():
     read = FrontendDecoder(max_message_bytes=2**30)
     read.authenticated()

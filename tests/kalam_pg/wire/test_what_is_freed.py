@@ -1,0 +1,107 @@
+"""What a session held is gone when it ends, and what a transaction held with the transaction: at once, not
+when the collector of cyclic garbage comes."""
+
+import gc
+from contextlib import contextmanager
+
+import pytest
+
+from kalam_pg.pgwire.messages import Bind, ErrorResponse, Execute, Parse, Query, Sync
+from kalam_pg.query import leaving
+from kalam_pg.query.transaction import NetChange
+from kalam_pg.sessions.prepared import PreparedStatement
+from tests.kalam_pg.wire.clients import Client, serving, tags
+
+TABLE = "CREATE SHARED TABLE shop.items (id bigint PRIMARY KEY, name text)"
+MANY = "INSERT INTO shop.items VALUES " + ", ".join(f"({n}, 'item {n}')" for n in range(30))
+
+
+@contextmanager
+def uncollected():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def alive(kind):
+    return sum(type(one) is kind for one in gc.get_objects())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("end", "at_once"), [("COMMIT", 4000), ("ROLLBACK", 7), ("SELECT 1/0; ROLLBACK", 4000)]
+)
+async def test_a_transactions_rows_are_freed_when_it_ends(tmp_path, monkeypatch, end, at_once):
+    monkeypatch.setattr(leaving, "AT_ONCE", at_once)
+    async with serving(tmp_path) as server:
+        client, other = Client(server), Client(server)
+        await client.query("CREATE NAMESPACE shop")
+        await client.query(TABLE)
+        before = alive(NetChange)
+        with uncollected():
+            await client.query("BEGIN")
+            await client.query("SAVEPOINT s")
+            await client.query(MANY)
+            await client.query("SELECT id FROM shop.items FOR UPDATE")
+            assert alive(NetChange) == before + 30
+            for text in end.split("; "):
+                await client.ask(Query(text))
+            assert server.services.database.locks.statistics().locks == 0
+            await other.query("INSERT INTO shop.items VALUES (99, 'the next commit')")
+            assert alive(NetChange) == before
+
+
+async def test_rolling_back_to_a_savepoint_gives_back_what_came_after_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(leaving, "AT_ONCE", 7)
+    async with serving(tmp_path) as server:
+        client, other = Client(server), Client(server)
+        await client.query("CREATE NAMESPACE shop")
+        await client.query(TABLE)
+        await client.query("BEGIN")
+        await client.query("INSERT INTO shop.items VALUES (100, 'kept')")
+        await client.query("SAVEPOINT s")
+        await client.query(MANY)
+        await client.query("UPDATE shop.items SET name = 'changed'")
+        await client.query("ROLLBACK TO s")
+        await client.query(MANY.replace("'item", "'anew"))
+        assert tags(await client.ask(Query("SELECT 1/0"))) == ["22012"]
+        await client.query("ROLLBACK TO s")
+        assert tags(await client.ask(Query("SELECT name FROM shop.items WHERE id = 100"))) == [
+            "SELECT 1"
+        ]
+        await other.query(MANY)  # It waits for nobody.
+        await client.query("COMMIT")
+        assert tags(await other.ask(Query("SELECT * FROM shop.items"))) == ["SELECT 31"]
+        assert server.services.database.locks.statistics().locks == 0
+
+
+async def test_a_sessions_statements_are_freed_when_it_ends(tmp_path):
+    async with serving(tmp_path) as server:
+        Client(server)
+        before = alive(PreparedStatement)
+        with uncollected():
+            client = Client(server)
+            for number in range(20):
+                await client.prepare(f"s{number}", f"SELECT {number} + $1::int")
+                found = await client.ask(
+                    Bind("", f"s{number}", (), (b"1",), ()), Execute("", 0), Sync()
+                )
+                assert tags(found) == ["SELECT 1"]
+            client.session.disconnected()
+            del client
+            assert alive(PreparedStatement) <= before
+
+
+async def test_as_many_formats_as_values_that_the_statement_does_not_have_are_a_protocol_violation(
+    tmp_path,
+):
+    async with serving(tmp_path) as server:
+        client = Client(server)
+        parsed = Parse("", "SELECT $1::int8, $2::text", ())
+        bound = Bind("", "", (0, 1, 0), (b"1", b"x", b"y"), ())
+        found = await client.ask(parsed, bound, Execute("", 0), Sync())
+        assert tags(found) == ["08P01"]
+        assert "supplies 3 parameters" in str([m for m in found if isinstance(m, ErrorResponse)])
