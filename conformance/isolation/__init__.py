@@ -1,0 +1,1 @@
+"""Generated probes of whether one user can see, or infer, what another has."""
