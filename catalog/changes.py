@@ -18,6 +18,7 @@ from catalog.errors import (
     InvalidTableDefinitionError,
     ReservedNameError,
     UndefinedColumnError,
+    UndefinedObjectError,
     UndefinedTableError,
     WrongObjectTypeError,
 )
@@ -195,6 +196,18 @@ def comment_on_namespace(snapshot: Snapshot, name: str, comment: str) -> Catalog
     namespace = replace(require_namespace(snapshot, name), comment=comment)
     changed = with_namespaces(snapshot, {name: namespace})
     return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+
+
+def comment_on_constraint(
+    snapshot: Snapshot, table: Table, name: str, comment: str
+) -> CatalogChange:
+    """COMMENT ON CONSTRAINT. Raises 42704."""
+    if all(c.name != name for c in table.constraints):
+        raise UndefinedObjectError(f'constraint "{name}" for table "{table.name}" does not exist')
+    constraints = tuple(
+        replace(c, comment=comment) if c.name == name else c for c in table.constraints
+    )
+    return put_relation(snapshot, replace(table, constraints=constraints))
 
 
 def comment_on_relation(

@@ -200,6 +200,7 @@ def _read_constraints(
         Constraint(
             *(c[0], c[1], c[2], tuple(c[3]), c[4], refers.get(c[0])),
             validated=c[5] if len(c) > 5 else True,
+            comment=c[6] if len(c) > 6 else "",
         )
         for c in items
     )
@@ -211,12 +212,12 @@ def _index(index: Index) -> list[Any]:
         [*(k.column, k.expression, k.type.oid, k.typmod, k.descending, k.nulls_first), k.opclass]
         for k in x.keys
     ]
-    return [x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include]
+    return [x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include, x.comment]
 
 
 def _read_index(i: list[Any], types: Types) -> Index:
     keys = tuple(IndexKey(k[0], k[1], types(k[2]), *k[3:]) for k in i[2])
-    return Index(i[0], i[1], keys, i[3], i[4], i[5], tuple(i[6]))
+    return Index(i[0], i[1], keys, i[3], i[4], i[5], tuple(i[6]), *i[7:])
 
 
 _OPTIONS = tuple(TableOptions.__dataclass_fields__)
@@ -234,7 +235,8 @@ def encode_table(table: Table) -> bytes:
             "columns": _columns(t.columns),
             "primary_key": t.primary_key,
             "constraints": [
-                [c.id, c.name, c.kind, c.columns, c.check, c.validated] for c in t.constraints
+                [c.id, c.name, c.kind, c.columns, c.check, c.validated, c.comment]
+                for c in t.constraints
             ],
             "options": {name: getattr(t.options, name) for name in _OPTIONS},
             "owner": t.owner,

@@ -134,6 +134,7 @@ class Constraint:
     check: str = ""
     reference: ForeignKey | None = None
     validated: bool = True
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ class Index:
     nulls_distinct: bool = True
     where: str = ""
     include: tuple[int, ...] = ()
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -324,6 +324,9 @@ def pg_description(visible: Visible) -> Iterator[Values]:
         for column in relation.columns:
             if column.comment:
                 yield _description(oid, 1259, column.id, column.comment)
+    for oid, (_, constraint) in visible.keys_by_oid.items():
+        if constraint.comment:
+            yield _description(oid, 2606, 0, constraint.comment)
 
 
 def _description(oid: int, catalog: int, number: int, text: str) -> Values:

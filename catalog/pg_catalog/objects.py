@@ -229,6 +229,9 @@ class CatalogObjects:
         if catalog == _CLASS:
             found = self._visible.relations_by_oid.get(oid) or self._visible.sequences.get(oid)
             return (found.comment or None) if found else None
+        if catalog == "pg_constraint":
+            _, key = self._visible.keys_by_oid.get(oid, (None, None))
+            return (key.comment or None) if key else None
         if catalog == "pg_type":
             made, _ = self._visible.types_by_oid.get(oid, (None, None))
             return (made.comment or None) if made else None

@@ -14,11 +14,12 @@ from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
-    "advisory", "aggregates", "arrays", "bytes_and_bits", "casts", "comparison", "current",
+    "advisory", "aggregates", "arrays", "backends", "bytes_and_bits", "casts", "comparison", "current",
     "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
     "hypothetical",
     "identifiers", "integers", "jsonbuild",
-    "jsonnames", "jsonpaths", "jsonrecords", "jsons", "miscellany", "moment_input", "moment_output",
+    "jsonnames", "jsonpaths", "jsonrecords", "jsons", "keywords", "miscellany", "moment_input",
+    "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
     "ranges", "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
     "strings", "sysinfo", "windows",

@@ -217,7 +217,7 @@ OVERLOADS: tuple[Overload, ...] = (
         lambda name: _UTF8 if name.lower().replace("-", "") == "utf8" else -1,
     ),
     stable("getdatabaseencoding", (), NAME, lambda _c: "UTF8"),
-    stable("pg_client_encoding", (), NAME, lambda _c: "UTF8"),
+    stable("pg_client_encoding", (), NAME, lambda c: c.setting("client_encoding") or "UTF8"),
     returns_set("pg_partition_ancestors", (REGCLASS,), REGCLASS, _ancestors),
     *_looked_up("pg_backend_pid", INT4, ()),
     *_looked_up("pg_get_userbyid", NAME, (OID,)),

@@ -352,6 +352,13 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
     if statement.kind == "view" and isinstance(relation, Table):
         raise WrongObjectTypeError(f'"{relation.name}" is not a view')
     require(context.user, Action.COMMENT, relation)
+    if statement.kind == "constraint":
+        if not isinstance(relation, Table):
+            raise WrongObjectTypeError(f'"{relation.name}" is not a table')
+        change = changes.comment_on_constraint(
+            context.snapshot, relation, statement.column, comment
+        )
+        return DdlPlan(change, "COMMENT")
     change = changes.comment_on_relation(context.snapshot, relation, comment, statement.column)
     return DdlPlan(change, "COMMENT")
 

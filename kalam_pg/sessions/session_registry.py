@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from storage.errors import KalamError
+
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
 
@@ -29,6 +31,9 @@ class Connected(Protocol):
     @property
     def silence(self) -> str:
         """Why it is told nothing that it did not ask for; "" if it would be."""
+
+    def cancel(self, error: KalamError) -> None:
+        """Stop what runs for it with an error; nothing if nothing does."""
 
     def terminate(self, reason: str) -> None:
         """End it with 57P01."""

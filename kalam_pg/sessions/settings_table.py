@@ -17,6 +17,9 @@ from kalam_pg.sessions.time_zones import check_timezone
 def _check_encoding(value: str) -> str:
     if value.replace("-", "").replace("_", "").strip("'").upper() in ("UTF8", "UNICODE"):
         return "UTF8"
+    if value.strip("'").upper() == "SQL_ASCII":
+        # Bytes as they are, which is UTF-8: PostgreSQL converts nothing then, and checks the same.
+        return "SQL_ASCII"
     raise FeatureNotSupportedError(
         f'client_encoding "{value}" is not supported',
         hint="Use UTF8: text is never converted here.",

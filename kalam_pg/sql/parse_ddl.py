@@ -194,6 +194,8 @@ def comment(reader: StatementReader) -> Statement:
     reader.expect("on")
     if reader.accept("column"):
         return _comment_on_column(reader)
+    if reader.accept("constraint"):
+        return _comment_on_constraint(reader)
     if not reader.at("table", "view", "type", "domain", "sequence", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key
@@ -215,6 +217,15 @@ def _comment_on_column(reader: StatementReader) -> CommentOn:
     schema = parts[-3] if len(parts) == 3 else ""
     name = TableName(schema, parts[-2], token.start + 1)
     return CommentOn("column", name, parts[-1], _comment_text(reader))
+
+
+def _comment_on_constraint(reader: StatementReader) -> Statement:
+    name = reader.column_name()
+    reader.expect("on")
+    if reader.at("domain"):
+        return _other(reader, "COMMENT ON CONSTRAINT … ON")
+    table = reader.table_name()
+    return CommentOn("constraint", table, name, _comment_text(reader))
 
 
 def _comment_text(reader: StatementReader) -> str | None:

@@ -9,7 +9,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql import tree
 from kalam_pg.sql.sqlite_expr import ExpressionEmitter, Leaves, slot
-from kalam_pg.sql.sqlite_functions import from_sqlite, json_rows, set_of
+from kalam_pg.sql.sqlite_functions import from_sqlite, json_rows, set_of, zip_sets
 from kalam_pg.sql.sqlite_nodes import is_stable
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Call, Expr, FromItem, Join, OutputColumn, Query
@@ -61,7 +61,7 @@ class SourceEmitter(ExpressionEmitter):
                 sql = self._join(item)
                 return sql if first else f"({sql})"
             case tree.RowsFrom():
-                raise FeatureNotSupportedError("ROWS FROM is not implemented for catalogue queries")
+                return self._rows_from(item)
             case tree.TableScan():
                 raise FeatureNotSupportedError(
                     "a query over catalogue relations and tables together is not implemented"
@@ -85,17 +85,39 @@ class SourceEmitter(ExpressionEmitter):
         )
         return f"json_each(({body})) AS r{relation}"
 
+    def _rows_from(self, item: tree.RowsFrom) -> str:
+        """Functions side by side: their rows as JSON, put together by one more function."""
+        count = len(item.calls)
+        if len(item.columns) - item.ordinality != count:
+            raise FeatureNotSupportedError(
+                "ROWS FROM of functions with several columns is not implemented for catalogue queries"
+            )
+        texts = [
+            self._rows_of(call, (column.type,))
+            for call, column in zip(item.calls, item.columns, strict=False)
+        ]
+        function = self.functions.add(count, zip_sets)
+        alias = f"r{item.relation}"
+        fields = [f"json_extract({alias}.value, '$[{i}]')" for i in range(count)]
+        if item.ordinality:
+            fields.append(f"({alias}.key + 1)")
+        self.json[item.relation] = tuple(fields)
+        return f"json_each({function}({', '.join(texts)})) AS {alias}"
+
+    def _rows_of(self, call: Expr, types: tuple[PgType, ...]) -> str:
+        """The rows of a function in FROM, as JSON: plain values where there is one column."""
+        if isinstance(call, Call) and call.overload.kind is OverloadKind.SET:
+            return self.set_call(call, types)
+        of = call.type
+        name = self.functions.add(1, lambda value: json_rows([_plain(value, of)], types))
+        return f"{name}({self.expr(call)})"
+
     def _function_scan(self, scan: tree.FunctionScan) -> str:
         width = len(scan.columns) - scan.ordinality
         types = tuple(c.type for c in scan.columns[:width])
         call = scan.call
         alias = f"r{scan.relation}"
-        if isinstance(call, Call) and call.overload.kind is OverloadKind.SET:
-            rows = self.set_call(call, types)
-        else:
-            of = call.type
-            name = self.functions.add(1, lambda value: json_rows([_plain(value, of)], types))
-            rows = f"{name}({self.expr(call)})"
+        rows = self._rows_of(call, types)
         fields = (
             [f"{alias}.value"]
             if width == 1

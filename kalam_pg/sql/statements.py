@@ -183,7 +183,10 @@ class DropView:
 
 @dataclass(frozen=True, slots=True)
 class CommentOn:
-    """kind: schema | table | column | view | type | sequence; comment None removes it."""
+    """kind: schema | table | column | view | type | sequence | constraint; comment None removes it.
+
+    column: that column's name; of a constraint its own, `name` being its table's.
+    """
 
     kind: str
     name: TableName

@@ -32,6 +32,7 @@ from kalam_pg.pgwire.scram import (
 )
 from kalam_pg.pgwire.startup import StartupMessage, negotiation, supported
 from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.sessions import backends
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
@@ -169,6 +170,8 @@ class Authentication:
         services = session.services
         session.sql = SqlSession(services.database, services.cache, services.jobs, user, settings)
         session.sql.services["pg_backend_pid"] = lambda: session.transport.process_id
+        soon = session.transport.run_sync_soon
+        session.sql.services.update(backends.functions(session.sql, services.registry, soon))
         session.sql.process = session.transport.process_id
         session.sql.end = session.terminate
         session.sql.ears = session

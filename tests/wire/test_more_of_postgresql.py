@@ -126,6 +126,23 @@ SCRIPTS = {
         SELECT to_json(d), d::text || '!', pg_typeof(m) FROM spans WHERE id = 1
         SELECT t.typname, t.typtype, r.rngsubtype::regtype, r.rngmultitypid::regtype FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid WHERE t.oid < 16384 ORDER BY 1
         """,
+    "what clients ask": """
+        SELECT catcode, catdesc, count(*), count(*) FILTER (WHERE barelabel), min(word), max(word) FROM pg_get_keywords() GROUP BY 1, 2 ORDER BY 1
+        CREATE TABLE asked (a int CONSTRAINT a_pos CHECK (a > 0), b text, PRIMARY KEY (a))
+        CREATE INDEX asked_b ON asked (b, a DESC)
+        COMMENT ON CONSTRAINT a_pos ON asked IS 'positive'
+        COMMENT ON CONSTRAINT asked_pkey ON asked IS 'key'
+        COMMENT ON CONSTRAINT asked_pkey ON asked IS NULL
+        COMMENT ON CONSTRAINT nix ON asked IS 'x'
+        SELECT conname, obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = 'asked'::regclass ORDER BY 1
+        SELECT d.description FROM pg_description d JOIN pg_constraint c ON c.oid = d.objoid AND d.classoid = 'pg_constraint'::regclass
+        SELECT c.relname, k.key, k.option, k.n FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid, unnest(i.indkey, i.indoption) WITH ORDINALITY k(key, option, n) WHERE indrelid = 'asked'::regclass ORDER BY 1, n
+        SET client_encoding = 'SQL_ASCII'
+        SHOW client_encoding
+        SELECT 'plain'
+        SET client_encoding = 'UTF8'
+        SELECT pg_terminate_backend(999999999), pg_cancel_backend(999999998)
+        """,
     "assignment to elements": """
         CREATE TABLE parts (id int PRIMARY KEY, a int[], t text[], j jsonb, n int, v varchar(3)[])
         INSERT INTO parts VALUES (1, '{1,2,3}', '{x}', '{"k": [1, 2], "o": {"p": 1}}', 5, '{}'), (2, NULL, NULL, NULL, 6, NULL), (3, '{}', '{a,NULL}', '[1, 2]', 7, '{ab}')

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.wire.raw import DESCRIBE, SYNC, RawClient, bind, execute, message, parse, query
+from tests.wire.raw import DESCRIBE, SYNC, Answer, RawClient, bind, execute, message, parse, query
 from tests.wire.server import KalamServer
 
 pytestmark = pytest.mark.slow
@@ -41,6 +41,37 @@ def rows(client: RawClient) -> list[tuple[str | None, ...]]:
 
 
 START = [("1", "10"), ("2", "20")]
+
+
+# ------------------------------------------------------------------ ending others
+
+
+def test_a_backend_is_terminated_and_cancelled_by_who_may(
+    server: KalamServer, pair: tuple[RawClient, RawClient]
+):
+    alice, bob = pair
+    (process,) = bob.simple("SELECT pg_backend_pid()").rows[0]
+    refused = alice.simple(f"SELECT pg_terminate_backend({process})")
+    assert refused.sqlstate == "42501"
+    with server.root() as root:
+        answers: list[Answer] = []
+        sleeps = threading.Thread(target=lambda: answers.append(bob.simple("SELECT pg_sleep(60)")))
+        bob.simple("BEGIN")
+        sleeps.start()
+        active = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND state = 'active'"
+        while not root.execute(active, (int(process),)).fetchall()[0][0]:
+            pass
+        assert root.execute("SELECT pg_cancel_backend(%s)", (int(process),)).fetchone() == (True,)
+        sleeps.join()
+        assert answers[0].sqlstate == "57014"
+        assert root.execute("SELECT pg_terminate_backend(%s)", (int(process),)).fetchone() == (
+            True,
+        )
+        assert bob.answer().sqlstate == "57P01"
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            root.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with server.root() as again:
+        assert again.execute("SELECT 1").fetchone() == (1,)
 
 
 # ------------------------------------------------------------------ transactions
