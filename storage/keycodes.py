@@ -20,6 +20,7 @@ Decoder = Callable[[bytes, int], tuple[Any, int]]
 _U64 = Struct(">BQ")
 _pack_u64 = _U64.pack
 _BARE_U64 = Struct(">Q")
+_BARE_U32 = Struct(">I")
 _FLOAT = Struct(">d")
 _SIGN = 1 << 63
 _ALL = (1 << 64) - 1
@@ -89,6 +90,21 @@ def _bytes_from(data: bytes, at: int) -> tuple[bytes, int]:
         if data[end + 1] != 0xFF:
             raise ValueError
         end += 2
+
+
+def trimmed(value: bytes) -> bytes:
+    """Of a value that ends with bytes that do not count, and how many they are: those before them."""
+    (length,) = _BARE_U32.unpack_from(value, len(value) - _BARE_U32.size)
+    return value[: len(value) - _BARE_U32.size - length]
+
+
+def _trimmed(value: bytes) -> bytes:
+    return _bytes(trimmed(value))
+
+
+def _trimmed_from(data: bytes, at: int) -> tuple[bytes, int]:
+    value, at = _bytes_from(data, at)
+    return value + bytes(_BARE_U32.size), at
 
 
 def _uuid(value: bytes) -> bytes:
@@ -184,6 +200,7 @@ ENCODERS: dict[str, Encoder] = {
     "numeric": _numeric,
     "text": _text,
     "bytes": _bytes,
+    "trimmed": _trimmed,
     "uuid": _uuid,
     "interval": _interval,
     "none": _none,
@@ -196,6 +213,7 @@ DECODERS: dict[str, Decoder] = {
     "numeric": _numeric_from,
     "text": _text_from,
     "bytes": _bytes_from,
+    "trimmed": _trimmed_from,
     "uuid": _uuid_from,
     "interval": _interval_from,
     "none": _none_from,

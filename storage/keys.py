@@ -8,6 +8,7 @@ values equal. A column is PRESENT and its value, or NULL alone, which sorts last
     int       8 bytes, offset by 2**63   float     8 bytes: IEEE 754 made to sort; -0 is 0, one NaN on top
     text      UTF-8, zero-terminated     bytes     zero is escaped as 00 ff, ends with 00 01
     interval  16 bytes: microseconds with months of 30 and days of 24 hours, offset by 2**127
+    trimmed   as bytes, without what a value ends with that does not count (`keycodes.trimmed`)
     numeric   class, exponent, digits without trailing zeros (see `_numeric`)
 
 The store's keys begin with a format number and the letter of their part. The user comes next, so
@@ -28,7 +29,9 @@ from storage.ids import TabletId
 from storage.keycodes import DECODERS, ENCODERS, NULL, PRESENT
 from storage.layout import Value
 
-KINDS = frozenset({"bool", "int", "float", "numeric", "text", "bytes", "uuid", "interval", "none"})
+KINDS = frozenset(
+    {"bool", "int", "float", "numeric", "text", "bytes", "trimmed", "uuid", "interval", "none"}
+)
 """How the values of a column sort. "none": the column can be in no key."""
 
 KEY_BYTES_MAX = 2700

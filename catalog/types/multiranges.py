@@ -1,7 +1,7 @@
 """Multiranges: ranges that do not touch, in order. Stored as bytes that sort as PostgreSQL's do.
 
-The ranges stand one after another in their stored form, each behind its own kind byte, and a zero
-byte ends them. Of numeric ones, which show digits that do not count, `comparable` leaves those out.
+The bounds of the ranges stand one after another, each range behind its own kind byte, and a zero byte
+ends them. Of numeric ones come then the digits that are shown and do not count, as with ranges.
 """
 
 from collections.abc import Iterable
@@ -36,23 +36,23 @@ def unpack_multirange(data: bytes, family: RangeFamily) -> list[Span]:
     spans: list[Span] = []
     at = 0
     while data[at : at + 1] != _END:
-        span, at = family.unpack_from(data, at)
+        span, at = family.bounds_from(data, at)
         assert span is not None
         spans.append(span)
-    return spans
+    return family.with_shown(spans, data)
 
 
 def pack_multirange(spans: Iterable[Span | None], family: RangeFamily) -> bytes:
     """The stored form of the union of some ranges, in any order; None is an empty one."""
     merged: list[Span] = []
     filled = [span for span in spans if span is not None]
-    for span in sorted(filled, key=lambda s: family.comparable(family.pack(s))):
+    for span in sorted(filled, key=family.bounds):
         if merged and reaches(merged[-1], span, family):
             if upper_key(span, family) > upper_key(merged[-1], family):
                 merged[-1] = Span(merged[-1].lower, span.upper, merged[-1].lower_in, span.upper_in)
         else:
             merged.append(span)
-    return b"".join([family.pack(span) for span in merged]) + _END
+    return b"".join(map(family.bounds, merged)) + _END + family.shown(merged)
 
 
 def lower_key(span: Span, family: RangeFamily) -> tuple[int, bytes, int]:
@@ -75,14 +75,6 @@ def reaches(left: Span, right: Span, family: RangeFamily) -> bool:
         return True
     end, begin = family.key(left.upper), family.key(right.lower)
     return end > begin or (end == begin and (left.upper_in or right.lower_in))
-
-
-def comparable_multirange(data: bytes, family: RangeFamily) -> bytes:
-    """What is the same for equal multiranges, and sorts as they do."""
-    if family.subtype is not NUMERIC:
-        return data
-    spans = unpack_multirange(data, family)
-    return b"".join([family.comparable(family.pack(span)) for span in spans]) + _END
 
 
 def _read(text: str, family: RangeFamily, context: TypeContext) -> bytes:
@@ -132,7 +124,7 @@ def _multirange_type(name: str, oid: int, array_oid: int, family: RangeFamily) -
         category="R",
         preferred=False,
         array_oid=array_oid,
-        key_kind="none" if family.subtype is NUMERIC else "bytes",
+        key_kind="trimmed" if family.subtype is NUMERIC else "bytes",
         arrow=fixed(pa.binary()),
         input=lambda text, _typmod, context: _read(text, family, context),
         output=lambda value, context: _write(cast("bytes", value), family, context),

@@ -7,11 +7,11 @@ keys and in segments without being read. One kind byte, then for a range that is
     upper   01 key 00 out | 01 key 01 in | 02 no bound
 
 `key` is the bound as `storage.keycodes` has it. Of a numeric it says nothing of the digits that are
-shown (1.0 is 1.00), so numrange has them behind the rest, two bytes for each bound that there is, and
-is compared without them (`RangeFamily.comparable`).
+shown (1.0 is 1.00), so numrange has them behind the rest, two bytes for each bound that there is, and then
+how many bytes those are: keys of the kind "trimmed" are without them, and so is what is compared.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple, cast
@@ -29,11 +29,12 @@ from catalog.types.datetime import DATE, TIMESTAMP, TIMESTAMPTZ
 from catalog.types.integer import INT4, INT8
 from catalog.types.numeric import NUMERIC
 from catalog.types.table import PgType, TypeContext
-from storage.keycodes import DECODERS, ENCODERS
+from storage.keycodes import DECODERS, ENCODERS, trimmed
 from storage.layout import Value
 
 _EMPTY, _FILLED = b"\x00", b"\x01"
 _SHOWN = Struct(">H")
+_SHOWN_BYTES = Struct(">I")
 _LENGTH = Struct("!i")
 _FLAG_EMPTY, _FLAG_LOWER_IN, _FLAG_UPPER_IN, _FLAG_LOWER_INF, _FLAG_UPPER_INF = 1, 2, 4, 8, 16
 _DATE_MIN, _DATE_MAX = -(1 << 31), (1 << 31) - 1
@@ -65,6 +66,10 @@ class RangeFamily:
 
     def pack(self, span: Span | None) -> bytes:
         """The stored form; None is the empty range."""
+        return self.bounds(span) + self.shown(() if span is None else (span,))
+
+    def bounds(self, span: Span | None) -> bytes:
+        """The stored form but for digits that are shown and do not count: it sorts as ranges do."""
         if span is None:
             return _EMPTY
         lower = b"\x00"
@@ -73,28 +78,28 @@ class RangeFamily:
         upper = b"\x02"
         if span.upper is not None:
             upper = b"\x01" + self.key(span.upper) + (b"\x01" if span.upper_in else b"\x00")
-        return _FILLED + lower + upper + self._shown(span)
+        return _FILLED + lower + upper
 
-    def _shown(self, span: Span) -> bytes:
+    def shown(self, spans: Sequence[Span]) -> bytes:
+        """What ends the stored form: the digits behind the point of each bound that there is."""
         if self.subtype is not NUMERIC:
             return b""
-        bounds = [cast("str", bound) for bound in span[:2] if bound is not None]
-        return b"".join([_SHOWN.pack(len(bound.partition(".")[2])) for bound in bounds])
+        bounds = [cast("str", bound) for span in spans for bound in span[:2] if bound is not None]
+        digits = b"".join([_SHOWN.pack(len(bound.partition(".")[2])) for bound in bounds])
+        return digits + _SHOWN_BYTES.pack(len(digits))
 
     def unpack(self, data: bytes) -> Span | None:
         """What `pack` was given."""
-        return self.unpack_from(data, 0)[0]
+        span, _ = self.bounds_from(data, 0)
+        return None if span is None else self.with_shown([span], data)[0]
 
-    def unpack_from(self, data: bytes, at: int) -> tuple[Span | None, int]:
-        """The range that begins there, and where it ends."""
+    def bounds_from(self, data: bytes, at: int) -> tuple[Span | None, int]:
+        """The range whose bounds begin there, and where they end."""
         kind, at = data[at : at + 1], at + 1
         if kind == _EMPTY:
             return None, at
         lower, lower_mark, at = self._bound(data, at, absent=0)
         upper, upper_mark, at = self._bound(data, at, absent=2)
-        if self.subtype is NUMERIC:
-            lower, at = _with_digits(lower, data, at)
-            upper, at = _with_digits(upper, data, at)
         return Span(lower, upper, lower is not None and not lower_mark, bool(upper_mark)), at
 
     def _bound(self, data: bytes, at: int, *, absent: int) -> tuple[Value, int, int]:
@@ -103,10 +108,23 @@ class RangeFamily:
         value, at = DECODERS[self.subtype.key_kind](data, at + 2)
         return value, data[at], at + 1
 
+    def with_shown(self, spans: list[Span], data: bytes) -> list[Span]:
+        """Numeric bounds with as many digits as they were written with, as `data` ends."""
+        if self.subtype is not NUMERIC:
+            return spans
+        digits = data[len(trimmed(data)) : -_SHOWN_BYTES.size]
+        counts = iter([count for (count,) in _SHOWN.iter_unpack(digits)])
+
+        def written(bound: Value) -> Value:
+            return None if bound is None else _with_digits(cast("str", bound), next(counts, 0))
+
+        return [
+            span._replace(lower=written(span.lower), upper=written(span.upper)) for span in spans
+        ]
+
     def comparable(self, data: bytes) -> bytes:
-        """What is the same for equal ranges, and sorts as they do."""
-        span = self.unpack(data) if self.subtype is NUMERIC else None
-        return data if span is None else data[: len(data) - len(self._shown(span))]
+        """What is the same for equal ranges or multiranges, and sorts as they do."""
+        return trimmed(data) if self.subtype is NUMERIC else data
 
     # ------------------------------------------------------------------------- making one
     def make(self, span: Span) -> Span | None:
@@ -148,7 +166,7 @@ class RangeFamily:
         """The stored form of a literal. Raises InvalidTextRepresentationError: 22P02."""
         found = range_text.read_range(text)
         if found is None:
-            return _EMPTY
+            return self.pack(None)
 
         def value(bound: str | None) -> Value:
             return None if bound is None else self.subtype.input(bound, -1, context)
@@ -186,7 +204,7 @@ class RangeFamily:
         if at != len(data):
             raise bad_binary("improper binary format in range")
         if flags & _FLAG_EMPTY:
-            return _EMPTY
+            return self.pack(None)
         lower_in, upper_in = bool(flags & _FLAG_LOWER_IN), bool(flags & _FLAG_UPPER_IN)
         return self.made(Span(bounds[0], bounds[1], lower_in, upper_in))
 
@@ -206,16 +224,10 @@ class RangeFamily:
         return bytes((flags,)) + b"".join(parts)
 
 
-def _with_digits(value: Value, data: bytes, at: int) -> tuple[Value, int]:
-    """A numeric bound with as many digits behind the point as it was written with."""
-    if value is None:
-        return None, at
-    (shown,) = _SHOWN.unpack_from(data, at)
-    text = cast("str", value)
-    if shown:
-        whole, _, fraction = text.partition(".")
-        text = f"{whole}.{fraction.ljust(shown, '0')}"
-    return text, at + _SHOWN.size
+def _with_digits(text: str, shown: int) -> str:
+    """A number with as many digits behind the point as it was written with."""
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(shown, '0')}" if shown else text
 
 
 def _next_integer(limit: int, message: str) -> Step:
@@ -245,7 +257,7 @@ def _range_type(name: str, oid: int, array_oid: int, family: RangeFamily) -> PgT
         category="R",
         preferred=False,
         array_oid=array_oid,
-        key_kind="none" if family.subtype is NUMERIC else "bytes",
+        key_kind="trimmed" if family.subtype is NUMERIC else "bytes",
         arrow=fixed(pa.binary()),
         input=lambda text, _typmod, context: family.read(text, context),
         output=lambda value, context: family.write(cast("bytes", value), context),

@@ -24,6 +24,7 @@ _BY_KIND = {
     "text": "text",
     "none": "text",
     "bytes": "bytes that sort as the values do",
+    "trimmed": "bytes that sort as the values do, and shown digits",
 }
 
 _INTRODUCTION = """\

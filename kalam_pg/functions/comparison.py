@@ -3,7 +3,7 @@
 import operator as py
 from collections.abc import Callable, Sequence
 
-from catalog.types.multiranges import MULTIRANGES, comparable_multirange
+from catalog.types.multiranges import MULTIRANGES
 from catalog.types.ranges import FAMILIES
 from catalog.types.registry import (
     ANYARRAY,
@@ -80,12 +80,6 @@ def compare_numeric_ranges(a: bytes, b: bytes) -> int:
     return three_way(family.comparable(a), family.comparable(b))
 
 
-def compare_numeric_multiranges(a: bytes, b: bytes) -> int:
-    """The digits that are shown and are zero do not count."""
-    family = FAMILIES[NUMRANGE]
-    return three_way(comparable_multirange(a, family), comparable_multirange(b, family))
-
-
 def comparer(pg_type: PgType) -> Compare:
     """How stored values of a type (arrays too) compare; NULLs inside arrays are equal and last."""
     if pg_type.element is not None:
@@ -101,7 +95,7 @@ _COMPARERS: dict[int, Compare] = {
     BPCHAR.oid: compare_padded,
     JSONB.oid: jsonvalues.compare,
     NUMRANGE.oid: compare_numeric_ranges,
-    NUMMULTIRANGE.oid: compare_numeric_multiranges,
+    NUMMULTIRANGE.oid: compare_numeric_ranges,
 }
 
 
@@ -202,7 +196,7 @@ def _zoned(left: PgType, right: PgType) -> list[Overload]:
 _INTEGERS = (INT2, INT4, INT8)
 _PLAIN = (
     BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID, INET, MACADDR,
-    MACADDR8, *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind != "none"),
+    MACADDR8, *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from catalog.errors import DatatypeMismatchError, UndefinedFunctionError
 from catalog.types import registry as types
-from catalog.types.multiranges import MULTIRANGES, comparable_multirange
-from catalog.types.ranges import FAMILIES
+from catalog.types.multiranges import MULTIRANGES
 from catalog.types.records import record_of
 from catalog.types.table import PgType
 from kalam_pg.functions import jsonvalues
@@ -26,7 +25,7 @@ _ALREADY_ORDERED = frozenset(
         types.TIMESTAMPTZ, types.UUID, types.REGCLASS, types.REGTYPE, types.REGPROC,
         types.REGNAMESPACE, types.REGROLE, types.FLOAT4, types.FLOAT8, types.XID, types.UNKNOWN,
         types.INET, types.CIDR, types.MACADDR, types.MACADDR8,
-        *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind != "none"),
+        *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
     )
 )  # fmt: skip
 
@@ -52,10 +51,6 @@ def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
         return lambda value: _json_key(jsonvalues.parse(value), top=True)
     if pg_type is types.BPCHAR:
         return lambda value: encode_sort_key((value.rstrip(" "),), ("text",))
-    if pg_type is types.NUMRANGE:
-        return FAMILIES[types.NUMRANGE].comparable
-    if pg_type is types.NUMMULTIRANGE:
-        return lambda value: comparable_multirange(value, FAMILIES[types.NUMRANGE])
     if pg_type.key_kind == "none":
         raise UndefinedFunctionError(
             f"could not identify an ordering operator for type {pg_type.sql_name}"

@@ -104,8 +104,8 @@ def _normal(column: pa.Array, kind: str) -> pa.Array:
         return column.view(pa.int32())
     if pa.types.is_integer(of) and of.bit_width < 64:
         return column.cast(pa.int64())  # A segment may be older than the column's wider type.
-    if kind == "interval":
-        values = [encode_sort_key((value,), ("interval",)) for value in column.to_pylist()]
+    if kind in {"interval", "trimmed"}:
+        values = [encode_sort_key((value,), (kind,)) for value in column.to_pylist()]
         return pa.array(values, pa.binary())
     if pa.types.is_fixed_size_binary(of) and not pa.types.is_decimal(of):
         return column.cast(pa.binary())

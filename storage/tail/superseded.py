@@ -9,7 +9,7 @@ import pyarrow as pa
 from storage.arrow import key_batch
 from storage.layout import Layout, Row
 
-_MANY_SPELLINGS = frozenset({"numeric", "interval"})
+_MANY_SPELLINGS = frozenset({"numeric", "interval", "trimmed"})
 """Kinds of which unlike stored values may be equal keys: 1.0 and 1.00, 1 day and 24 hours.
 
 Not float: a merge takes 0 and -0 for one value.

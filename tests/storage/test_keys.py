@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from storage.errors import DataCorruptedError, KeyTooLongError
 from storage.ids import TabletId
+from storage.keycodes import trimmed
 from storage.keys import (
     KINDS,
     decode_key,
@@ -37,6 +38,11 @@ def numeric(value):
     return f"{value:f}"
 
 
+def ended(parts):
+    """A value of `parts[0]`, ended by what does not count."""
+    return parts[0] + parts[1] + len(parts[1]).to_bytes(4)
+
+
 VALUES = {
     "bool": st.booleans(),
     "int": INT64,
@@ -48,6 +54,7 @@ VALUES = {
     | st.sampled_from(["NaN", "Infinity", "-Infinity", "0", "0.00", "-0.0", "1.0", "1.00"]),
     "text": TEXT,
     "bytes": st.binary(max_size=6) | st.lists(st.sampled_from([0, 1, 255]), max_size=5).map(bytes),
+    "trimmed": st.tuples(st.binary(max_size=4), st.binary(max_size=3)).map(ended),
     "uuid": st.binary(min_size=16, max_size=16),
     "interval": st.tuples(INT32, INT32, INT64).map(lambda parts: INTERVAL.pack(*parts))
     | st.tuples(st.integers(-2, 2), st.integers(-60, 60), st.just(0)).map(
@@ -68,6 +75,8 @@ def rank(kind, value):
         return (0, 1, Decimal(value))
     if kind == "text":
         return (0, value.encode())
+    if kind == "trimmed":
+        return (0, trimmed(value))
     if kind == "interval":
         months, days, us = INTERVAL.unpack(value)
         return (0, (months * 30 + days) * 86_400_000_000 + us)
@@ -133,6 +142,7 @@ def test_a_decoded_key_is_equal_to_its_values(case):
         ("numeric", "1.0", "1.00"),
         ("numeric", "-0.0", "0"),
         ("numeric", "100", "100.000"),
+        ("trimmed", ended((b"a", b"bc")), ended((b"a", b""))),
         ("interval", INTERVAL.pack(1, 0, 0), INTERVAL.pack(0, 30, 0)),
         ("interval", INTERVAL.pack(0, 1, 0), INTERVAL.pack(0, 0, 86_400_000_000)),
     ],

@@ -113,17 +113,25 @@ SCRIPTS = {
         SELECT int4range(1, 2, 'x')
         SELECT int4range(1, 3) + int4range(5, 6)
         SELECT int4range(1, 9) - int4range(3, 5)
-        CREATE TABLE spans (id int PRIMARY KEY, d int4range UNIQUE, n numrange, t tstzrange, m datemultirange, a int4range[])
-        INSERT INTO spans VALUES (1, '[1,5)', '[1.0,2)', '[2020-01-01,2020-02-02)', '{[2020-01-01,2020-02-02),(2021-01-01,)}', '{"[1,2)"}'), (2, 'empty', '[1.00,2.0)', NULL, '{}', NULL), (3, NULL, '(,)', '(,)', NULL, '{NULL,empty}')
-        INSERT INTO spans VALUES (4, '[1,4]')
-        SELECT * FROM spans ORDER BY id
-        SELECT min(id), count(*) FROM spans GROUP BY n ORDER BY n
-        SELECT id FROM spans ORDER BY d DESC, n
-        SELECT id FROM spans WHERE d @> 2 OR n = '[1,2)' OR t @> '2020-01-05'::timestamptz ORDER BY id
-        SELECT a.id, b.id FROM spans a JOIN spans b ON a.n && b.n AND a.id < b.id ORDER BY 1, 2
-        SELECT range_agg(d), range_intersect_agg(n), count(DISTINCT n) FROM spans
-        UPDATE spans SET d = d + '[5,8)' WHERE id = 1 RETURNING d, lower(d), upper(d)
-        SELECT to_json(d), d::text || '!', pg_typeof(m) FROM spans WHERE id = 1
+        CREATE TABLE reaches (id int PRIMARY KEY, d int4range UNIQUE, n numrange, t tstzrange, m datemultirange, a int4range[])
+        INSERT INTO reaches VALUES (1, '[1,5)', '[1.0,2)', '[2020-01-01,2020-02-02)', '{[2020-01-01,2020-02-02),(2021-01-01,)}', '{"[1,2)"}'), (2, 'empty', '[1.00,2.0)', NULL, '{}', NULL), (3, NULL, '(,)', '(,)', NULL, '{NULL,empty}')
+        INSERT INTO reaches VALUES (4, '[1,4]')
+        SELECT * FROM reaches ORDER BY id
+        SELECT min(id), count(*) FROM reaches GROUP BY n ORDER BY n
+        SELECT id FROM reaches ORDER BY d DESC, n
+        SELECT id FROM reaches WHERE d @> 2 OR n = '[1,2)' OR t @> '2020-01-05'::timestamptz ORDER BY id
+        SELECT a.id, b.id FROM reaches a JOIN reaches b ON a.n && b.n AND a.id < b.id ORDER BY 1, 2
+        SELECT range_agg(d), range_intersect_agg(n), count(DISTINCT n) FROM reaches
+        CREATE TABLE keyed (n numrange PRIMARY KEY, m nummultirange UNIQUE, v int)
+        INSERT INTO keyed VALUES ('[1.0,2)', '{[1.0,2)}', 1), ('empty', '{}', 2), ('(,5]', '{(,5],[7.50,)}', 3)
+        INSERT INTO keyed VALUES ('[1.00,2.0)', '{}', 4) ON CONFLICT (n) DO UPDATE SET v = 5, n = excluded.n RETURNING n, v
+        INSERT INTO keyed SELECT '[8,9]', '{(,5.0],[7.5,)}', 6 ON CONFLICT DO NOTHING
+        UPDATE keyed SET v = 7 WHERE n = '[1,2.000)'
+        SELECT * FROM keyed ORDER BY n DESC
+        SELECT v FROM keyed WHERE n = 'empty' OR m = '{(,5],[7.5,)}' ORDER BY v
+        DELETE FROM keyed WHERE n = '(,5.00]' RETURNING *
+        UPDATE reaches SET d = d + '[5,8)' WHERE id = 1 RETURNING d, lower(d), upper(d)
+        SELECT to_json(d), d::text || '!', pg_typeof(m) FROM reaches WHERE id = 1
         SELECT t.typname, t.typtype, r.rngsubtype::regtype, r.rngmultitypid::regtype FROM pg_range r JOIN pg_type t ON t.oid = r.rngtypid WHERE t.oid < 16384 ORDER BY 1
         """,
     "what clients ask": """

@@ -279,6 +279,7 @@ def test_a_key_read_again_needs_no_file(tmp_path):
 SPELLINGS = [
     ("numeric", pa.string(), ["1.0", "1.00", "1"]),
     ("float", pa.float64(), [0.0, -0.0, 0.0]),
+    ("trimmed", pa.binary(), [b"aX\0\0\0\1", b"aXY\0\0\0\2", b"a\0\0\0\0"]),
     ("interval", pa.binary(16), [bytes([0] * 7 + [1] + [0] * 8), (86_400_000_000).to_bytes(16)]),
 ]
 
