@@ -17,6 +17,7 @@ from kalam_pg.sessions import (
     explaining,
     listening,
     long_texts,
+    maintaining,
     operations,
     prepared_sql,
     roles,
@@ -217,6 +218,8 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
         return (yield from definitions.run(sql, statement))
     if isinstance(statement, operations.STATEMENTS):
         return (yield from operations.run(sql, statement))
+    if isinstance(statement, maintaining.STATEMENTS):
+        return (yield from maintaining.run(sql, statement))
     if isinstance(statement, listening.STATEMENTS):
         return listening.run(sql, statement)
     match statement:

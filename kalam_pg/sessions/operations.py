@@ -90,12 +90,12 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
                 yield from _flush(sql, table)
             return Result("STORAGE FLUSH")
         case st.CompactTable(name):
-            yield from _compact(sql, find_table(sql, name))
+            yield from compact(sql, find_table(sql, name))
             return Result("STORAGE COMPACT")
         case st.CompactAll(namespace):
             require(sql.user, Action.COMPACT)
             for table in _flushable_in(sql, namespace):
-                yield from _compact(sql, table)
+                yield from compact(sql, table)
             return Result("STORAGE COMPACT")
         case st.ShowStats(name):
             row = yield from _stats(sql, find_table(sql, name))
@@ -161,16 +161,16 @@ def _flush(sql: SqlSession, table: Table) -> Steps[None]:
         yield from run_async(partial(flushing.flush_table, database, jobs, stored, tablets))
 
 
-def _compact(sql: SqlSession, table: Table) -> Steps[None]:
+def compact(sql: SqlSession, table: Table) -> Steps[None]:
     """Compact every tablet of a table, or, for role user, their own."""
     database, jobs = sql.database, sql.jobs
 
-    async def compact(stored: Table, wanted: Callable[[TabletId], bool]) -> None:
+    async def run_job(stored: Table, wanted: Callable[[TabletId], bool]) -> None:
         tablets = await compacting.find_tablets(database, everything, wanted)
         await compacting.compact_table(database, jobs, stored, tablets, everything)
 
     for stored, wanted in _stored(sql, table, Action.COMPACT):
-        yield from run_async(partial(compact, stored, wanted))
+        yield from run_async(partial(run_job, stored, wanted))
 
 
 def _stored(

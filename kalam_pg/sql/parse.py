@@ -19,6 +19,7 @@ from kalam_pg.sql import (
     parse_ddl,
     parse_derived,
     parse_live,
+    parse_maintenance,
     parse_session,
     parse_tables,
     parse_users,
@@ -179,6 +180,10 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "close": parse_cursors.close,
     "copy": parse_copy.copy,
     "lock": parse_derived.lock,
+    "analyze": parse_maintenance.analyze,
+    "analyse": parse_maintenance.analyze,
+    "vacuum": parse_maintenance.vacuum,
+    "checkpoint": parse_maintenance.checkpoint,
     "use": kalam.use,
     "describe": kalam.describe,
     "desc": kalam.describe,
@@ -196,12 +201,11 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
 }
 
 # Those of the following that may stand alone.
-_COMPLETE = frozenset(("analyse", "analyze", "checkpoint", "cluster", "vacuum"))
+_COMPLETE = frozenset(("cluster",))
 
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    analyse analyze call checkpoint cluster do import load merge
-    reassign refresh reindex security vacuum
+    call cluster do import load merge reassign refresh reindex security
     """.split()  # noqa: SIM905 - a table of words
 )

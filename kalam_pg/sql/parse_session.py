@@ -236,7 +236,7 @@ def _setting(reader: StatementReader, *, local: bool) -> Statement:
         reader.expect("=")
     if reader.accept("default"):
         return SetRole(None, local) if name == "role" else SetSetting(name, None, local)
-    values = reader.many(lambda: _setting_value(reader))
+    values = reader.many(lambda: setting_value(reader))
     if name == "role" and len(values) == 1:
         return SetRole(None if values[0].lower() == "none" else values[0], local)
     if name in _QUOTED_LISTS:
@@ -251,7 +251,8 @@ def _setting_name(reader: StatementReader) -> str:
     return ".".join(parts)
 
 
-def _setting_value(reader: StatementReader) -> str:
+def setting_value(reader: StatementReader) -> str:
+    """A string, a signed number, or a word."""
     token = reader.token
     if token.kind == "string":
         return reader.string()
@@ -358,7 +359,7 @@ def _explain_option(reader: StatementReader) -> tuple[str, str]:
         reader.unrecognized("EXPLAIN option", name)
     value = "true"
     if not reader.at(",", ")"):
-        value = _setting_value(reader).lower()
+        value = setting_value(reader).lower()
     if name == "format" and value not in ("text", "json", "xml", "yaml"):
         raise InvalidParameterValueError(
             f'unrecognized value for EXPLAIN option "format": "{value}"',

@@ -17,6 +17,7 @@ from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCurs
 from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
 from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
+from kalam_pg.sql.statements_maintenance import MaintenanceStatement
 from kalam_pg.sql.statements_sequence import SequenceStatement
 from kalam_pg.sql.statements_types import TypeStatement
 from kalam_pg.sql.statements_users import UserStatement
@@ -421,6 +422,7 @@ Statement: TypeAlias = (
     | Explain
     | CopyStatement
     | DerivedStatement
+    | MaintenanceStatement
     | SequenceStatement
     | DeclareCursor
     | FetchCursor

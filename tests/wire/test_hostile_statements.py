@@ -243,7 +243,6 @@ FILES = (
     "SELECT * FROM information_schema.df_settings",
     "SELECT * FROM sqlite_master",
     "SELECT sqlite_version()",
-    "VACUUM",
     "ALTER SYSTEM SET x = 1",
 )
 

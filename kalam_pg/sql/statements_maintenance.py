@@ -1,0 +1,41 @@
+"""What people ask to be tidied by hand: ANALYZE, VACUUM, CHECKPOINT. As `statements`."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from kalam_pg.sql.statements import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table to look after. columns: those that were named for statistics."""
+
+    name: "TableName"
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Analyze:
+    """targets: () is all tables."""
+
+    targets: tuple[Target, ...]
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vacuum:
+    """targets: () is all tables."""
+
+    targets: tuple[Target, ...]
+    full: bool = False
+    analyze: bool = False
+    verbose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    pass
+
+
+MaintenanceStatement: TypeAlias = Analyze | Vacuum | Checkpoint
