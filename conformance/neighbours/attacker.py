@@ -3,6 +3,7 @@
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,8 @@ class Attacker(RawClient):
         self.server = server
         super().__init__(server, user, login=False)
         self.socket.settimeout(PATIENCE_S)
+        self.on_sent: Callable[[], None] = lambda: None
+        """Called when what it asks has been sent: a cancel that comes before that cancels nothing."""
         self.process, self.secret = 0, b""
         self.send(startup(user))
         answer = self.authenticate("a password")
@@ -75,11 +78,13 @@ class Attacker(RawClient):
     def ask(self, text: str) -> Outcome:
         """Run a text by the simple protocol."""
         self.send(query(text))
+        self.on_sent()
         return self.finish()
 
     def ask_with(self, text: str, parameters: tuple[bytes, ...]) -> Outcome:
         """Run a statement with parameters in text."""
         self.send(parse(text) + bind(parameters) + execute() + SYNC)
+        self.on_sent()
         return self.finish()
 
 

@@ -110,7 +110,7 @@ def _canceled(server: KalamServer, ask: Ask) -> float | None:
             client.cancel()
 
         timer = threading.Timer(CANCEL_AFTER_S, cancel)
-        timer.start()
+        client.on_sent = timer.start
         try:
             ask(client)
         except (OSError, EOFError):
@@ -118,5 +118,6 @@ def _canceled(server: KalamServer, ask: Ask) -> float | None:
         finally:
             ended = time.monotonic()
             timer.cancel()
-            timer.join()
+            if timer.ident is not None:
+                timer.join()
     return ended - asked[0] if asked and asked[0] < ended else None
