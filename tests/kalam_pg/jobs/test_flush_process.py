@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import signal
 import socket
 from contextlib import closing
@@ -247,7 +248,7 @@ def test_a_killed_job_stops_waiting_for_the_process(elsewhere):
 def test_the_process_ends_with_its_parents_end_of_the_socket_whatever_it_does():
     process = FlushProcess(FORKS)
     running = process._start()
-    running.link.send(FlushFrame.LOG_JOB, b"")
+    running.link.send(FlushFrame.LOG_JOB, pickle.dumps(log_job([]).range))
     running.link.flush()  # It waits for entries that never come.
     running.link.close()
     assert running.process.wait(30) == 0

@@ -80,6 +80,9 @@ class _Transport:
     async def drain(self) -> None:
         await trio.lowlevel.checkpoint()
 
+    def run_sync_soon(self, callback: Callable[[], None]) -> None:
+        trio.lowlevel.current_trio_token().run_sync_soon(callback)
+
 
 def _nobody_waits() -> None:
     raise AssertionError("finished without having been pending")
