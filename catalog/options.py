@@ -41,7 +41,10 @@ def temporary_options(given: Sequence[tuple[str, str]]) -> tuple[TableKind, Tabl
 
     Raises 22023, and 42P16 for an option that only stored tables have.
     """
-    for written in _collect(given):
+    for written, value in _collect(given).items():
+        if written in _PAGES:
+            _PAGES[written](value)
+            continue
         if written not in _READERS and written != "TYPE":
             raise InvalidParameterValueError(f'unrecognized parameter "{written.lower()}"')
         raise InvalidTableDefinitionError(
@@ -59,6 +62,9 @@ def apply_options(
 ) -> TableOptions:
     """`options` with what was written changed (ALTER TABLE SET). Raises like `parse_options`."""
     for name, value in _collect(given).items():
+        if name in _PAGES:
+            _PAGES[name](value)
+            continue
         reader = _READERS.get(name)
         if reader is None:
             raise InvalidParameterValueError(f'unrecognized parameter "{name.lower()}"')
@@ -109,6 +115,13 @@ def _integer(name: str, value: str, low: int, high: int) -> int:
             detail=f'Valid values are between "{low}" and "{high}".',
         )
     return number
+
+
+def _boolean(name: str, value: str) -> bool:
+    word = value.lower()
+    if word not in ("on", "off", "true", "false", "yes", "no", "1", "0"):
+        raise InvalidParameterValueError(f'invalid value for boolean option "{name}": {value}')
+    return word in ("on", "true", "yes", "1")
 
 
 def _seconds(options: TableOptions, value: str) -> TableOptions:
@@ -167,6 +180,14 @@ _READERS: dict[str, Callable[[TableOptions, str], TableOptions]] = {
         o, change_retention_h=_integer("change_retention_hours", v, 0, 876_000)
     ),
 }
+
+_PAGES: dict[str, Callable[[str], object]] = {
+    "FILLFACTOR": lambda v: _integer("fillfactor", v, 10, 100),
+    "TOAST_TUPLE_TARGET": lambda v: _integer("toast_tuple_target", v, 128, 8160),
+    "PARALLEL_WORKERS": lambda v: _integer("parallel_workers", v, 0, 1024),
+    "AUTOVACUUM_ENABLED": lambda v: _boolean("autovacuum_enabled", v),
+}
+"""How PostgreSQL lays out and tends a table's pages, of which there are none here: they are checked alone."""
 
 _STORED = (TableKind.USER, TableKind.SHARED)
 # Options that only some kinds have.

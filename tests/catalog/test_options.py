@@ -41,7 +41,7 @@ def test_options_are_read(given, kind, options):
 @pytest.mark.parametrize(
     ("given", "error", "text"),
     [
-        ([("FILLFACTOR", "70")], InvalidParameterValueError, 'unrecognized parameter "fillfactor"'),
+        ([("SPEED", "70")], InvalidParameterValueError, 'unrecognized parameter "speed"'),
         (
             [("TYPE", "ROW")],
             InvalidParameterValueError,

@@ -45,6 +45,15 @@ CHECKPOINT
 VACUUM kept
 ROLLBACK
 SELECT count(*), max(note) FROM kept
+CREATE TABLE packed (id int) WITH (fillfactor = 70, autovacuum_enabled = off)
+CREATE TABLE loose (id int) WITH (fillfactor = 5)
+CREATE TABLE loose (id int) WITH (fillfactor = wide)
+CREATE TABLE loose (id int) WITH (autovacuum_enabled = perhaps)
+CREATE TEMP TABLE passing (id int) WITH (fillfactor = 100, parallel_workers = 2)
+CREATE TEMP TABLE loose (id int) WITH (parallel_workers = 2000)
+ALTER TABLE packed SET (fillfactor = 90)
+ALTER TABLE packed SET (fillfactor = 101)
+INSERT INTO packed VALUES (1)
 """
 
 
