@@ -46,6 +46,15 @@ _OF_WORD: dict[str, Callable[[Token], exp.Expr]] = {
 }
 
 
+def forget_parents(tree: exp.Expr) -> None:
+    """Have no node of a tree that was read know the one above it: nobody here asks.
+
+    A circle is freed by a collection only. That of the tree of a long text held everybody for 0.1 s and more.
+    """
+    for node in tree.walk():
+        node.parent = None
+
+
 def leaves(tokens: Sequence[Token], at: int, closing: str) -> tuple[list[exp.Expr], int] | None:
     """The items from `at` up to the closing symbol, and where that stands; None: there are others."""
     found: list[exp.Expr] = []

@@ -25,6 +25,7 @@ from kalam_pg.sql import (
     parse_users,
 )
 from kalam_pg.sql.grammar_data import Grammar
+from kalam_pg.sql.leaves import forget_parents
 from kalam_pg.sql.lexer import Token, tokenize
 from kalam_pg.sql.limits import check_text, check_tokens
 from kalam_pg.sql.reader import StatementReader
@@ -134,6 +135,7 @@ def _statement(reader: StatementReader) -> Statement:
     word = reader.token.key
     if word in _QUERIES:
         kind, tree = reader.query_statement()
+        forget_parents(tree)
         query = QueryStatement(kind, tree, reader.text, reader.offset)
         return query if reader.into is None else parse_derived.select_into(reader, query)
     read = _READERS.get(word)

@@ -1,5 +1,7 @@
 """Messages become typed statements; what is not understood to the last word is an error."""
 
+import gc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -362,3 +364,24 @@ def test_any_words_are_statements_or_a_client_error(words):
     except KalamError as error:
         position = error.position
     assert 0 <= position <= len(text) + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT a, sum(b) OVER (ORDER BY c) FROM t JOIN u USING (id) WHERE a = 1 OR b IN (SELECT 1)",
+        "WITH w AS (SELECT 1 AS a) SELECT CASE WHEN a = 0 THEN 'b' END FROM w UNION SELECT 'c'",
+        "INSERT INTO t (a) VALUES (1, now()) ON CONFLICT (a) DO UPDATE SET a = 2 RETURNING *",
+        "UPDATE t SET a = b + 1 FROM u WHERE t.id = u.id",
+        "DELETE FROM t USING u WHERE EXISTS (SELECT FROM v)",
+    ],
+)
+def test_what_was_read_is_freed_without_a_collection(text):
+    parse(text)  # What is made once is made now.
+    gc.collect()
+    gc.disable()
+    try:
+        parse(text)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
