@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from storage import failpoints
+from storage.arrow import column_name
 from storage.cold.directories import Writer
 from storage.cold.encoder import Encoder, encode
 from storage.cold.manifest import Manifest, Segment
@@ -23,6 +24,7 @@ from storage.cold.publication import PublicationHost, adopt, name_files, publish
 from storage.cold.tiering import Stretch
 from storage.errors import DataCorruptedError, DiskFullError, IoError, KalamError
 from storage.fs import FileSystem
+from storage.layout import Layout
 from storage.tablet import Tablet
 
 ROOM_BYTES = 64 << 20
@@ -179,6 +181,10 @@ class _Compaction:
             inputs = tuple(choose(segments, self._tombstones_before))
             if not inputs or not host.run_on_loop(lambda: host.exists(tablet.id)):
                 return
+            if _loses_columns(inputs, tablet.layout) and host.run_on_loop(
+                lambda: _is_older_view(host.reads(tablet.id).seqs)
+            ):
+                return  # It may read a column that has been dropped since; the next compaction is soon.
             part.inputs = inputs
             part.older = segments[: segments.index(inputs[0])]
             held = (*part.older, *inputs)
@@ -198,6 +204,21 @@ class _Compaction:
                     self._rows += segment.facts.rows
                     self._told(self._rows)
         part.segments()  # Counts that cannot be right are this tablet's own trouble.
+
+
+def _loses_columns(inputs: Sequence[Segment], layout: Layout) -> bool:
+    """Whether segments have values of columns that a layout has not: those of dropped columns."""
+    kept = {column_name(column) for column in layout.columns}
+    return any(not kept.issuperset(_values_of(segment)) for segment in inputs)
+
+
+def _values_of(segment: Segment) -> set[str]:
+    return {name for name in segment.columns if not name.startswith("_")}
+
+
+def _is_older_view(seqs: Sequence[int]) -> bool:
+    """Whether a view is held that began before the newest commit; that stands last."""
+    return any(seq < seqs[-1] for seq in seqs)
 
 
 def _check_room(fs: FileSystem, part: _Part) -> None:

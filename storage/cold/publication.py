@@ -34,6 +34,7 @@ from typing import Protocol, TypeVar
 
 from storage import failpoints
 from storage.cold.directories import Directories, Writer
+from storage.cold.kept_manifests import Reads
 from storage.cold.manifest import Manifest, decode, encode, manifest_name, read
 from storage.cold.segment import sha256_of
 from storage.cold.segment_builder import SegmentFacts
@@ -58,6 +59,10 @@ class PublicationHost(Protocol):
 
     def run_on_loop(self, call: Callable[[], T]) -> T:
         """Call on the event loop and wait for its answer."""
+        ...
+
+    def reads(self, tablet: TabletId) -> Reads:
+        """What open views may read of a tablet; on the loop."""
         ...
 
     def exists(self, tablet: TabletId) -> bool:

@@ -177,3 +177,20 @@ def test_a_flush_that_knows_no_newer_version_refuses_its_rows_and_loses_nothing(
 
 def test_columns_are_called_by_the_id_of_where_their_values_lie():
     assert [column_name(c) for c in layout_of(1, {2: None, 9: None}).columns] == ["c1", "c2", "c9"]
+
+
+def test_a_view_reads_a_column_that_was_dropped_and_compacted_since():
+    """The compaction is put off as long as the view is held."""
+    machine = Altered()
+    machine.start()
+    machine.add_column(missing=None)
+    machine.flush()
+    machine.drop_column()
+    machine.compact()
+    machine.everybody_sees_the_columns_that_they_began_with()
+    for _, view, _ in machine.readers:
+        view.release()
+    machine.readers = []
+    machine.compact()
+    machine.everybody_sees_the_columns_that_they_began_with()
+    machine.teardown()
