@@ -8,17 +8,15 @@ from collections.abc import Callable, Iterator
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import BOOL, INT4, INT8, VOID
 from kalam_pg.functions.define import Datum, function
+from kalam_pg.functions.services import service
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 _HOW = {"needs_context": True, "volatility": Volatility.VOLATILE, "server_only": True}
 
 
-def _asked(service: str, name: str, *more: bool) -> Callable[..., Datum]:
+def _asked(asks: str, name: str, *more: bool) -> Callable[..., Datum]:
     def row(context: EvalContext, *key: int) -> Datum:
-        found = context.services.get(service)
-        if found is None:
-            raise FeatureNotSupportedError(f"{name} cannot be used here")
-        return found(key, *more)
+        return service(context, asks, name)(key, *more)
 
     return row
 

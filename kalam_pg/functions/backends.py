@@ -5,17 +5,16 @@ from collections.abc import Callable
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import BOOL, INT4, INT8
 from kalam_pg.functions.define import Datum, function
+from kalam_pg.functions.services import service
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 
 def _asked(name: str) -> Callable[..., Datum]:
     def row(context: EvalContext, process: int, timeout_ms: int = 0) -> Datum:
-        service = context.services.get(name)
-        if service is None:
-            raise FeatureNotSupportedError(f"{name} cannot be used here")
+        found = service(context, name)
         if timeout_ms:
             raise FeatureNotSupportedError(f"a timeout of {name} is not supported")
-        return service(process)
+        return found(process)
 
     return row
 

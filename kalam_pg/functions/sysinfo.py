@@ -7,7 +7,7 @@ asking role may see it), by function name; where it is not, in a worker for one,
 import re
 from collections.abc import Callable, Iterable
 
-from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
+from catalog.errors import InvalidParameterValueError
 from catalog.model import is_temporary
 from catalog.types import registry as t
 from catalog.types.registry import (
@@ -32,6 +32,7 @@ from catalog.types.registry import (
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions import decimals
 from kalam_pg.functions.define import Datum, function, returns_set, stable
+from kalam_pg.functions.services import asked
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from storage.wall_clock import now_us
 
@@ -47,19 +48,9 @@ _UTF8 = 6
 _ENCODINGS = {6: "UTF8", 0: "SQL_ASCII", 8: "LATIN1"}
 
 
-def _service(name: str) -> Callable[..., Datum]:
-    def row(context: EvalContext, *values: Datum) -> Datum:
-        found = context.services.get(name)
-        if found is None:
-            raise FeatureNotSupportedError(f"{name} cannot be used here")
-        return found(*values)
-
-    return row
-
-
 def _looked_up(name: str, result: PgType, *signatures: tuple[PgType, ...]) -> list[Overload]:
     """A function that the catalogue answers, with each of its signatures."""
-    return [stable(name, args, result, _service(name), server_only=True) for args in signatures]
+    return [stable(name, args, result, asked(name), server_only=True) for args in signatures]
 
 
 def _always(
@@ -101,13 +92,13 @@ def _setting(context: EvalContext, name: str, missing_ok: Datum = False) -> str 
 
 
 def _set_config(context: EvalContext, name: str, value: str | None, local: Datum) -> Datum:
-    return _service("set_config")(context, name, value, local)
+    return asked("set_config")(context, name, value, local)
 
 
 def _asked(name: str, args: tuple[PgType, ...], result: PgType, *, strict: bool = True) -> Overload:
     """A function that the session answers anew each time, or that changes something there."""
     return function(
-        name, args, result, _service(name),
+        name, args, result, asked(name),
         strict=strict, needs_context=True, volatility=Volatility.VOLATILE, server_only=True,
     )  # fmt: skip
 
@@ -205,7 +196,7 @@ OVERLOADS: tuple[Overload, ...] = (
     _asked("pg_notification_queue_usage", (), FLOAT8),
     _asked("pg_advisory_unlock_all", (), VOID),
     returns_set(
-        "pg_listening_channels", (), TEXT, _service("pg_listening_channels"),
+        "pg_listening_channels", (), TEXT, asked("pg_listening_channels"),
         needs_context=True, volatility=Volatility.STABLE, server_only=True,
     ),
     function("pg_size_bytes", (TEXT,), INT8, _size_bytes),
