@@ -40,8 +40,8 @@ async def test_a_transactions_rows_are_freed_when_it_ends(tmp_path, monkeypatch,
         client, other = Client(server), Client(server)
         await client.query("CREATE NAMESPACE shop")
         await client.query(TABLE)
-        before = alive(NetChange)
         with uncollected():
+            before = alive(NetChange)
             await client.query("BEGIN")
             await client.query("SAVEPOINT s")
             await client.query(MANY)
@@ -81,8 +81,8 @@ async def test_rolling_back_to_a_savepoint_gives_back_what_came_after_it(tmp_pat
 async def test_a_sessions_statements_are_freed_when_it_ends(tmp_path):
     async with serving(tmp_path) as server:
         Client(server)
-        before = alive(PreparedStatement)
         with uncollected():
+            before = alive(PreparedStatement)
             client = Client(server)
             for number in range(20):
                 await client.prepare(f"s{number}", f"SELECT {number} + $1::int")
