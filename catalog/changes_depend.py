@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from catalog import codec
-from catalog.changes import CatalogChange, stored, with_views
+from catalog.changes import CatalogChange, stored, with_tables, with_views
 from catalog.model import NamedThen, NumberSequence, Relation, Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
@@ -21,17 +21,25 @@ NAMELESS = ""
 def remember(snapshot: Snapshot, relations: Iterable[Relation]) -> CatalogChange:
     """Have every view that reads one of these note their names, before they are altered."""
     by_id = {relation.id: relation for relation in relations}
-    changed: dict[int, View] = {}
-    for view in snapshot.views.values():
+    views: dict[int, View] = {}
+    tables: dict[int, Table] = {}
+    for view in snapshot.stored_queries():
         known = {named.id for named in view.names}
         new = [by_id[read] for read in view.reads if read in by_id and read not in known]
-        if new:
-            names = (*view.names, *[_names(relation) for relation in new])
-            changed[view.id] = replace(view, names=names)
-    if not changed:
+        if not new:
+            continue
+        names = (*view.names, *[_names(relation) for relation in new])
+        table = snapshot.tables.get(view.id)
+        if table is None:
+            views[view.id] = replace(view, names=names)
+        else:
+            assert table.materialized is not None
+            tables[view.id] = replace(table, materialized=replace(table.materialized, names=names))
+    if not views and not tables:
         return CatalogChange(snapshot)
-    puts = [(codec.view_key(view.id), codec.encode_view(view)) for view in changed.values()]
-    return stored(with_views(snapshot, changed), puts)
+    puts = [(codec.view_key(view.id), codec.encode_view(view)) for view in views.values()]
+    puts += [(codec.table_key(table.id), codec.encode_table(table)) for table in tables.values()]
+    return stored(with_tables(with_views(snapshot, views), tables), puts)
 
 
 def _names(relation: Relation) -> NamedThen:

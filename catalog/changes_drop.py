@@ -26,6 +26,7 @@ from catalog.model import (
     Table,
     UserType,
     View,
+    kind_of,
 )
 from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
@@ -116,7 +117,7 @@ def drop_tables(
     search_path: Sequence[str] = (),
 ) -> CatalogChange:
     """DROP TABLE of tables that were found. Raises 42809 for a view, 2BP01."""
-    named = _of_kind(relations, Table, "table", "view")
+    named = _of_kind(relations, "table")
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
@@ -129,7 +130,20 @@ def drop_views(
     search_path: Sequence[str] = (),
 ) -> CatalogChange:
     """DROP VIEW of views that were found. Raises 42809 for a table, 2BP01."""
-    named = _of_kind(relations, View, "view", "table")
+    named = _of_kind(relations, "view")
+    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
+
+
+def drop_materialized_views(
+    snapshot: Snapshot,
+    relations: Sequence[Relation],
+    notices: Sequence[str] = (),
+    *,
+    cascade: bool = False,
+    search_path: Sequence[str] = (),
+) -> CatalogChange:
+    """DROP MATERIALIZED VIEW of some that were found. Raises 42809 for something else, 2BP01."""
+    named = _of_kind(relations, "materialized view")
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
@@ -162,7 +176,8 @@ def drop_with_column(
     owned = [s for s in snapshot.sequences_of(table.id) if s.owned_by == (table.id, column.id)]
     if not views and not owned:
         return CatalogChange(snapshot)
-    named: list[Droppable] = sorted([*views, *owned], key=lambda one: -one.id)
+    readers = [snapshot.tables.get(view.id) or view for view in views]
+    named: list[Droppable] = sorted([*readers, *owned], key=lambda one: -one.id)
     going = _with_dependents(snapshot, named)
     with_it = {_address(ColumnDefault(table, column.id)), *[_address(one) for one in owned]}
     others = [d for d in going if _address(d.object) not in with_it]
@@ -208,14 +223,13 @@ def drop_sequences(
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
-def _of_kind(
-    relations: Sequence[Relation], kind: type[Relation], name: str, other: str
-) -> dict[int, Droppable]:
-    """The relations by id. Raises 42809 for one that is not a `name` but an `other`."""
+def _of_kind(relations: Sequence[Relation], kind: str) -> dict[int, Droppable]:
+    """The relations by id. Raises 42809 for one that is not of the kind (`kind_of`)."""
     for relation in relations:
-        if not isinstance(relation, kind):
+        other = kind_of(relation)
+        if other != kind:
             raise WrongObjectTypeError(
-                f'"{relation.name}" is not a {name}',
+                f'"{relation.name}" is not a {kind}',
                 hint=f"Use DROP {other.upper()} to remove a {other}.",
             )
     return {relation.id: relation for relation in relations}
@@ -311,9 +325,9 @@ def _uses(
 ) -> tuple[dict[int, list[Droppable]], dict[int, list[ColumnDefault]]]:
     """What depends on each relation and type, and on each sequence, by ids."""
     readers: dict[int, list[Droppable]] = {}
-    for view in snapshot.views.values():
+    for view in snapshot.stored_queries():
         for read in view.reads:
-            readers.setdefault(read, []).append(view)
+            readers.setdefault(read, []).append(snapshot.tables.get(view.id) or view)
     defaults: dict[int, list[ColumnDefault]] = {}
     for table in snapshot.tables.values():
         for constraint in table.constraints:
@@ -366,10 +380,7 @@ def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) ->
     find = snapshot.find_sequence if isinstance(one, NumberSequence) else snapshot.find
     visible = find("", one.name, search_path) is one
     name = quote_identifier(one.name) if visible else qualified(one.namespace, one.name)
-    return f"{_WORDS[type(one)]} {name}"
-
-
-_WORDS: dict[type[Droppable], str] = {Table: "table", View: "view", NumberSequence: "sequence"}
+    return f"{'sequence' if isinstance(one, NumberSequence) else kind_of(one)} {name}"
 
 
 def _still_used(

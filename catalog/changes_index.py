@@ -13,7 +13,7 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.ids import Ids
-from catalog.model import Index, IndexKey, Table
+from catalog.model import Index, IndexKey, Table, kind_of
 from catalog.names import key_name, numbered, object_name
 from catalog.snapshot import Snapshot
 from catalog.types.registry import format_type
@@ -143,7 +143,7 @@ def find_index(
             return table
         other = snapshot.find(candidate, name, ())
         if other is not None:
-            kind = "table" if isinstance(other, Table) else "view"
+            kind = kind_of(other)
             raise WrongObjectTypeError(
                 f'"{name}" is not an index', hint=f"Use DROP {kind.upper()} to remove a {kind}."
             )

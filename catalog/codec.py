@@ -20,6 +20,7 @@ from catalog.model import (
     Grant,
     Index,
     IndexKey,
+    Materialized,
     NamedThen,
     Namespace,
     NumberSequence,
@@ -250,6 +251,7 @@ def encode_table(table: Table) -> bytes:
             "indexes": [_index(index) for index in t.indexes],
             "change": t.change,
             "altered_at_us": t.altered_at_us,
+            "materialized": None if t.materialized is None else _materialized(t.materialized),
         }
     )
 
@@ -279,6 +281,28 @@ def decode_table(data: bytes, types: Types = by_oid) -> Table:
         indexes=tuple(_read_index(index, types) for index in i.get("indexes", ())),
         change=i.get("change", ""),
         altered_at_us=i.get("altered_at_us", 0),
+        materialized=_read_materialized(i.get("materialized")),
+    )
+
+
+def _materialized(made: Materialized) -> list[Any]:
+    return [made.query, made.search_path, made.reads, _names(made.names)]
+
+
+def _read_materialized(item: list[Any] | None) -> Materialized | None:
+    if item is None:
+        return None
+    query, search_path, reads, names = item
+    return Materialized(query, tuple(search_path), tuple(reads), _read_names(names))
+
+
+def _names(names: tuple[NamedThen, ...]) -> list[list[Any]]:
+    return [[n.id, n.namespace, n.name, n.columns] for n in names]
+
+
+def _read_names(items: list[list[Any]]) -> tuple[NamedThen, ...]:
+    return tuple(
+        NamedThen(n[0], n[1], n[2], tuple((column, name) for column, name in n[3])) for n in items
     )
 
 
@@ -303,7 +327,7 @@ def encode_view(view: View) -> bytes:
         [
             *(v.id, v.namespace, v.name, v.query, _columns(v.columns), v.owner),
             *(v.created_at_us, v.comment, v.search_path, v.reads),
-            [[n.id, n.namespace, n.name, n.columns] for n in v.names],
+            _names(v.names),
         ]
     )
 
@@ -312,10 +336,7 @@ def decode_view(data: bytes, types: Types = by_oid) -> View:
     """The inverse of `encode_view`."""
     i = decode(data)
     columns = _read_columns(i[4], types)
-    names = tuple(
-        NamedThen(n[0], n[1], n[2], tuple((column, name) for column, name in n[3]))
-        for n in (i[10] if len(i) > 10 else ())
-    )
+    names = _read_names(i[10] if len(i) > 10 else [])
     search_path, reads = tuple(i[8]), tuple(i[9])
     return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], search_path, reads, names)
 

@@ -216,6 +216,28 @@ class TableVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedThen:
+    """What a view's text calls a relation that has been altered since: its names, and those of its columns
+    by id. Columns that are not among them came later.
+    """
+
+    id: int
+    namespace: str
+    name: str
+    columns: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Materialized:
+    """Of a materialized view: the query that REFRESH fills it with. The fields are those of `View`."""
+
+    query: str
+    search_path: tuple[str, ...] = ()
+    reads: tuple[int, ...] = ()
+    names: tuple[NamedThen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One table. `hidden_key` is true when it has the hidden key column `_rowid`.
 
@@ -224,6 +246,7 @@ class Table:
     history: its earlier versions, the oldest first: rows of each may still be stored. change, altered_at_us:
     what made this version, and when; "" and 0 for CREATE TABLE.
     on_commit: what becomes of a temporary table's rows at COMMIT: "" they stay, "delete rows" | "drop".
+    materialized: what it is filled with if it is a materialized view, None for a table.
     """
 
     id: int
@@ -247,6 +270,7 @@ class Table:
     change: str = ""
     altered_at_us: int = 0
     on_commit: str = ""
+    materialized: Materialized | None = None
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -270,18 +294,6 @@ class Table:
         if self.kind is TableKind.STREAM:
             return self.options.scope == "USER"
         return self.kind is TableKind.USER
-
-
-@dataclass(frozen=True, slots=True)
-class NamedThen:
-    """What a view's text calls a relation that has been altered since: its names, and those of its columns
-    by id. Columns that are not among them came later.
-    """
-
-    id: int
-    namespace: str
-    name: str
-    columns: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,6 +361,35 @@ class NumberSequence:
 
 
 Relation = Table | View
+
+
+def kind_of(relation: Relation) -> str:
+    """What PostgreSQL calls it: "table", "view" or "materialized view"."""
+    if isinstance(relation, View):
+        return "view"
+    return "table" if relation.materialized is None else "materialized view"
+
+
+def as_view(relation: Relation) -> View | None:
+    """A view, or a materialized one as the view of its query; None for a table."""
+    if isinstance(relation, View):
+        return relation
+    made = relation.materialized
+    if made is None:
+        return None
+    return View(
+        relation.id,
+        relation.namespace,
+        relation.name,
+        made.query,
+        tuple([c for c in relation.columns if c.id not in relation.primary_key]),
+        relation.owner,
+        relation.created_at_us,
+        relation.comment,
+        made.search_path,
+        made.reads,
+        made.names,
+    )
 
 
 @dataclass(frozen=True, slots=True)

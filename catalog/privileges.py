@@ -16,6 +16,7 @@ from catalog.model import (
     User,
     UserType,
     View,
+    kind_of,
 )
 
 Object = Table | View | UserType | NumberSequence | Namespace | User | None
@@ -196,11 +197,11 @@ def _refusal(action: Action, target: Object) -> InsufficientPrivilegeError:
     """42501 in PostgreSQL's words."""
     match target:
         case Table() if action in _DATA:
-            return InsufficientPrivilegeError(f"permission denied for table {target.name}")
-        case Table():
-            return InsufficientPrivilegeError(f"must be owner of table {target.name}")
-        case View():
-            return InsufficientPrivilegeError(f"must be owner of view {target.name}")
+            return InsufficientPrivilegeError(
+                f"permission denied for {kind_of(target)} {target.name}"
+            )
+        case Table() | View():
+            return InsufficientPrivilegeError(f"must be owner of {kind_of(target)} {target.name}")
         case UserType():
             return InsufficientPrivilegeError(f"must be owner of type {target.name}")
         case NumberSequence():

@@ -3,7 +3,7 @@
 Users are not in it (there may be millions): `catalog.store` reads them one by one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from catalog.model import (
     Table,
     UserType,
     View,
+    as_view,
 )
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
@@ -62,11 +63,14 @@ class Snapshot:
     _sequences: dict[tuple[str, str], NumberSequence] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _materialized: list[Table] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         relations, index_names = self._relations, self._index_names
         for table in self.tables.values():
             relations[table.namespace, table.name] = table
+            if table.materialized is not None:
+                self._materialized.append(table)
             for constraint in table.constraints:
                 if constraint.kind == "p":
                     index_names[table.namespace, constraint.name] = table
@@ -170,6 +174,14 @@ class Snapshot:
         """Whether a relation, an index or a sequence has that name."""
         known = (self._relations, self._index_names, self._sequences)
         return any((namespace, name) in names for names in known)
+
+    def stored_queries(self) -> Iterator[View]:
+        """Every view, and every materialized one as the view of its query."""
+        yield from self.views.values()
+        for table in self._materialized:
+            view = as_view(table)
+            assert view is not None
+            yield view
 
     def namespace(self, name: str) -> Namespace | None:
         """The namespace of that name (not the system ones, which are virtual)."""

@@ -186,7 +186,7 @@ def _tables(visible: Visible) -> Iterator[Values]:
             "table_id": t.id,
             "namespace": t.namespace,
             "table_name": t.name,
-            "table_type": "TEMP" if t.temporary else t.kind.value,
+            "table_type": table_type(t),
             "owner": visible.user_name(visible.owner_oid(t.owner)),
             "storage": t.options.storage,
             "flush_policy": flush_policy(t) or None,
@@ -195,6 +195,13 @@ def _tables(visible: Visible) -> Iterator[Values]:
             "comment": t.comment or None,
             "created_at": t.created_at_us,
         }
+
+
+def table_type(table: Table) -> str:
+    """Its kind as it is listed; a temporary table and a materialized view are of one of their own."""
+    if table.materialized is not None:
+        return "MATERIALIZED VIEW"
+    return "TEMP" if table.temporary else table.kind.value
 
 
 def versions_of(table: Table) -> Iterator[TableVersion]:

@@ -39,12 +39,15 @@ def pg_class(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         declared = list(constraints(table))
         checks = sum(c.kind == "c" for c in declared)
-        yield _class_row(visible, table, "r") | {
+        stored = table.materialized is not None
+        yield _class_row(visible, table, "m" if stored else "r") | {
             "relam": oids.HEAP,
             "relchecks": checks,
             "relhasindex": any(indexes_of(table)),
+            "relhasrules": stored,
             "relhastriggers": table.id in triggered,
             "relrowsecurity": False,
+            "relispopulated": not stored or visible.is_populated(table),
         }
         for index, _ in indexes_of(table):
             yield {
@@ -113,8 +116,8 @@ def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str,
         "reltuples": -1.0,
         "relkind": kind,
         "relpersistence": _persistence(relation),
-        "relnatts": max((c.id for c in relation.columns), default=0),
-        "relreplident": "d" if kind == "r" else "n",
+        "relnatts": max((c.id for c in columns(relation)), default=0),
+        "relreplident": "d" if kind in {"r", "m"} else "n",
         "relispopulated": True,
     }
 
@@ -376,7 +379,7 @@ def _depends(catalog: int, oid: int, on: int, on_oid: int, kind: str, column: in
 
 
 def pg_tables(visible: Visible) -> Iterator[Values]:
-    for table in visible.tables:
+    for table in visible.base_tables:
         yield {
             "schemaname": table.namespace,
             "tablename": table.name,
@@ -394,6 +397,18 @@ def pg_views(visible: Visible) -> Iterator[Values]:
             "schemaname": view.namespace,
             "viewname": view.name,
             "viewowner": visible.user_name(visible.owner_oid(view.owner)),
+            "definition": view_definition(view),
+        }
+
+
+def pg_matviews(visible: Visible) -> Iterator[Values]:
+    for view in visible.materialized:
+        yield {
+            "schemaname": view.namespace,
+            "matviewname": view.name,
+            "matviewowner": visible.user_name(visible.owner_oid(view.owner)),
+            "hasindexes": any(indexes_of(view)),
+            "ispopulated": visible.is_populated(view),
             "definition": view_definition(view),
         }
 

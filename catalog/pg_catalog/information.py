@@ -34,7 +34,7 @@ def schemata(visible: Visible) -> Iterator[Values]:
 
 
 def tables(visible: Visible) -> Iterator[Values]:
-    for relation in visible.relations:
+    for relation in visible.standard_relations:
         base = isinstance(relation, Table)
         kind = "BASE TABLE" if base else "VIEW"
         yield {
@@ -73,7 +73,7 @@ def views(visible: Visible) -> Iterator[Values]:
 
 
 def columns(visible: Visible) -> Iterator[Values]:
-    for relation in visible.relations:
+    for relation in visible.standard_relations:
         for number, column in enumerate(shown_columns(relation), 1):
             yield _column(visible, relation, column, number)
     for system in visible.virtual_relations:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 
 from catalog.errors import UndefinedColumnError, UndefinedTableError
-from catalog.model import TEMPORARY, Table, View, is_temporary
+from catalog.model import TEMPORARY, Table, is_temporary
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.text import (
     constraint_definition,
@@ -205,7 +205,7 @@ class CatalogObjects:
     def _view(self, relation: int | str, _pretty: bool | int = False) -> str | None:
         oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)
         found = self._visible.relations_by_oid.get(oid) if oid is not None else None
-        return view_definition(found) if isinstance(found, View) else None
+        return None if found is None else view_definition(found)
 
     def _serial_sequence(self, table: str, column: str) -> str | None:
         """The sequence that a column owns. Raises 42P01, 42703."""

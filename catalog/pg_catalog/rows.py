@@ -26,6 +26,7 @@ _MAKERS = _makers(
     classes.pg_description,
     classes.pg_index,
     classes.pg_indexes,
+    classes.pg_matviews,
     classes.pg_namespace,
     classes.pg_sequence,
     classes.pg_tables,

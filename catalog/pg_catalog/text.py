@@ -5,7 +5,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 from catalog.changes_sequence import NEXT_VALUE
 from catalog.indexes import index_of
-from catalog.model import Constraint, ForeignKey, Index, IndexKey, NumberSequence, Table, View
+from catalog.model import (
+    Constraint,
+    ForeignKey,
+    Index,
+    IndexKey,
+    NumberSequence,
+    Relation,
+    Table,
+    as_view,
+)
 
 _CALL = re.compile(r"[a-z_][a-z0-9_]*\([^()]*\)\Z")
 """An expression that an index has without parentheses around it: a call of a function."""
@@ -167,9 +176,10 @@ def _bare(text: str) -> str:
     return text
 
 
-def view_definition(view: View) -> str:
-    """pg_get_viewdef: the query as it was written, with its semicolon."""
-    return f" {view.query.strip().rstrip(';')};"
+def view_definition(relation: Relation) -> str | None:
+    """pg_get_viewdef: the query as it was written, with its semicolon; None for a table."""
+    view = as_view(relation)
+    return None if view is None else f" {view.query.strip().rstrip(';')};"
 
 
 def _names(table: Table, columns: Sequence[int]) -> str:

@@ -38,7 +38,8 @@ class Visible:
 
     users: every live user, called only when `user` may see others (service and up): there may be
         millions. find_user, find_role: one of them, by id and by its role's OID. version: of the
-        catalog. system_relations: shapes of `system.*`.
+        catalog. system_relations: shapes of `system.*`. is_populated: whether `user` can read a
+        materialized view.
     """
 
     user: User
@@ -53,6 +54,7 @@ class Visible:
     version: int = 0
     system_relations: tuple[CatalogRelation, ...] = ()
     types: tuple[UserType, ...] = ()
+    is_populated: Callable[[Table], bool] = lambda _view: True
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
 
     def default(self, text: str) -> str:
@@ -69,6 +71,21 @@ class Visible:
     def namespace_oids(self) -> dict[str, int]:
         """pg_namespace.oid by name."""
         return {n.name: oids.namespace_oid(n.name, n.id) for n in self.all_namespaces}
+
+    @cached_property
+    def base_tables(self) -> tuple[Table, ...]:
+        """Those that are no materialized views, which information_schema does not know of."""
+        return tuple([table for table in self.tables if table.materialized is None])
+
+    @cached_property
+    def materialized(self) -> tuple[Table, ...]:
+        """Materialized views."""
+        return tuple([table for table in self.tables if table.materialized is not None])
+
+    @property
+    def standard_relations(self) -> "tuple[Table | View, ...]":
+        """Tables and views, as the SQL standard knows them."""
+        return (*self.base_tables, *self.views)
 
     @cached_property
     def relations(self) -> "tuple[Table | View, ...]":

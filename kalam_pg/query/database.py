@@ -150,21 +150,16 @@ class Database:
         return Schema(tablet, table.layout, table.layouts, self.engine.layouts(table.id))
 
     def tablet(self, table: Table, user: User) -> Tablet | StreamTablet:
-        """The tablet that `user` means by the table's name: their own, or the one that all share.
-
-        The one place that says so. A STREAM table's lives in memory.
-        """
-        tablet_id = TabletId(user.id if table.per_user else NO_USER, table.id)
-        return self.tablet_of_anyone(table, tablet_id)
+        """The tablet that `user` means by the table's name. A STREAM table's lives in memory."""
+        return self.tablet_of_anyone(table, tablet_id(table, user))
 
     def counted_at(self, sequence: NumberSequence, snapshot: Snapshot, user: User) -> TabletId:
         """The tablet that a sequence counts for when `user` asks: its table's, or none's."""
         if sequence.owned_by is None:
             return TabletId(NO_USER, NO_TABLE)
-        table = snapshot.tables[sequence.owned_by[0]]
-        return TabletId(user.id if table.per_user else NO_USER, table.id)
+        return tablet_id(snapshot.tables[sequence.owned_by[0]], user)
 
-    def tablet_of_anyone(self, table: Table, tablet_id: TabletId) -> Tablet | StreamTablet:
+    def tablet_of_anyone(self, table: Table, tablet: TabletId) -> Tablet | StreamTablet:
         """A tablet whoever it belongs to: for jobs, never for a user's statement.
 
         Rows are given in the table's layout, whether that is the newest or is committed at all.
@@ -177,14 +172,22 @@ class Database:
             limits = StreamLimits(
                 committed.layout, ttl_us, committed.options.max_buffer, committed.temporary
             )
-            stream = self.engine.streams.tablet(tablet_id, limits)
+            stream = self.engine.streams.tablet(tablet, limits)
             return stream if committed is table else stream.reading(table.layout)
-        tablet = self.engine.tablet(tablet_id, committed.layout)
-        return tablet if committed.layout is table.layout else tablet.reading(table.layout)
+        there = self.engine.tablet(tablet, committed.layout)
+        return there if committed.layout is table.layout else there.reading(table.layout)
+
+
+def tablet_id(table: Table, user: User) -> TabletId:
+    """Whose tablet `user` means by the table's name: their own, or the one that all share.
+
+    The one place that says so.
+    """
+    return TabletId(user.id if table.per_user else NO_USER, table.id)
 
 
 def _publishing_failed(where: str, exc: Exception) -> None:
     report("publishing a commit failed in part", exc, where=where)
 
 
-__all__ = ["Database", "Group"]
+__all__ = ["Database", "Group", "tablet_id"]

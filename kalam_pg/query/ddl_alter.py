@@ -10,12 +10,12 @@ from catalog.errors import (
     UndefinedTableError,
     WrongObjectTypeError,
 )
-from catalog.model import Relation, Table, View
+from catalog.model import Relation, View, kind_of
 from catalog.privileges import Action, require
 from kalam_pg.query import ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
 from kalam_pg.query.ddl_objects import new_column
-from kalam_pg.query.ddl_rename import alter_view, moved
+from kalam_pg.query.ddl_rename import alter_view, check_materialized, moved
 from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements_alter as sa
 from storage.errors import KalamError
@@ -37,6 +37,8 @@ def _(statement: sa.AlterTable, context: DdlContext) -> DdlPlan:
         return DdlPlan(moved(relation, first, context), tag)
     if isinstance(relation, View):
         return DdlPlan(alter_view(relation, first, context), tag)
+    if relation.materialized is not None:
+        check_materialized(relation, statement.actions)
     work = TableWork(context, relation, relation, CatalogChange(context.snapshot))
     for action in statement.actions:
         if isinstance(action, sa.AddColumn):
@@ -59,8 +61,8 @@ def _found(statement: sa.AlterTable, context: DdlContext) -> Relation | None:
         if statement.if_exists:
             return None
         raise UndefinedTableError(f'relation "{name}" does not exist')
-    if statement.kind == "view" and isinstance(relation, Table):
-        raise WrongObjectTypeError(f'"{relation.name}" is not a view')
+    if statement.kind in ("view", "materialized view") and kind_of(relation) != statement.kind:
+        raise WrongObjectTypeError(f'"{relation.name}" is not a {statement.kind}')
     return relation
 
 

@@ -1,5 +1,6 @@
 """Tables made of what is there: CREATE TABLE AS, SELECT INTO, and LIKE among the columns of another."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog import changes_table
@@ -13,7 +14,7 @@ from catalog.options import parse_options, temporary_options
 from catalog.privileges import Action, check_table, require
 from catalog.types.registry import TEXT
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, find_relation, plan
-from kalam_pg.sql.statements import CreateTable
+from kalam_pg.sql.statements import CreateTable, QueryStatement
 from kalam_pg.sql.statements_derived import CreateTableAs, LikeTable
 
 
@@ -25,7 +26,7 @@ def _(statement: CreateTableAs, context: DdlContext) -> DdlPlan:
     if statement.if_not_exists and context.snapshot.is_taken(namespace.name, name):
         notice = f'relation "{name}" already exists, skipping'
         return DdlPlan(CatalogChange(context.snapshot, notices=(notice,)), "CREATE TABLE AS")
-    columns = _columns(statement, context)
+    columns = columns_of(statement.query, statement.columns, context)
     new = NewTable(namespace.name, name, kind, columns, (), options, on_commit)
     change = changes_table.create_table(
         context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
@@ -53,11 +54,14 @@ def table_to_make(
     return namespace, kind, options, ""
 
 
-def _columns(statement: CreateTableAs, context: DdlContext) -> tuple[NewColumn, ...]:
-    given = context.describe(statement.query)
-    if len(statement.columns) > len(given):
+def columns_of(
+    query: QueryStatement, written: Sequence[str], context: DdlContext
+) -> tuple[NewColumn, ...]:
+    """The columns of what a query gives, the first ones called as written. Raises 42601."""
+    given = context.describe(query)
+    if len(written) > len(given):
         raise SqlSyntaxError("too many column names were specified")
-    names = [*statement.columns, *[column.name for column in given[len(statement.columns) :]]]
+    names = [*written, *[column.name for column in given[len(written) :]]]
     return tuple(
         NewColumn(name, TEXT if column.type.name == "unknown" else column.type, column.typmod)
         for name, column in zip(names, given, strict=True)

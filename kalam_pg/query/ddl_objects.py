@@ -23,6 +23,7 @@ from catalog.model import (
     UserType,
     View,
     is_temporary,
+    kind_of,
 )
 from catalog.privileges import Action, check_usage, require
 from catalog.snapshot import Snapshot
@@ -211,7 +212,7 @@ def _check_expressions(table: Table, context: DdlContext) -> None:
 
 @plan.register
 def _(statement: st.DropTable, context: DdlContext) -> DdlPlan:
-    relations, notices = _to_drop(
+    relations, notices = to_drop(
         statement.names, "table", context, Action.DROP_TABLE, if_exists=statement.if_exists
     )
     change = changes_drop.drop_tables(
@@ -226,7 +227,7 @@ def _(statement: st.DropTable, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: st.DropView, context: DdlContext) -> DdlPlan:
-    relations, notices = _to_drop(
+    relations, notices = to_drop(
         statement.names, "view", context, Action.DROP_VIEW, if_exists=statement.if_exists
     )
     change = changes_drop.drop_views(
@@ -239,7 +240,7 @@ def _(statement: st.DropView, context: DdlContext) -> DdlPlan:
     return DdlPlan(change, "DROP VIEW")
 
 
-def _to_drop(
+def to_drop(
     names: Sequence[st.TableName],
     kind: str,
     context: DdlContext,
@@ -347,10 +348,8 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         commented = replace(sequence, comment=comment)
         return DdlPlan(changes.put_sequence(context.snapshot, commented), "COMMENT")
     relation = find_relation(context, statement.name)
-    if statement.kind == "table" and isinstance(relation, View):
-        raise WrongObjectTypeError(f'"{relation.name}" is not a table')
-    if statement.kind == "view" and isinstance(relation, Table):
-        raise WrongObjectTypeError(f'"{relation.name}" is not a view')
+    if statement.kind not in ("column", "constraint", kind_of(relation)):
+        raise WrongObjectTypeError(f'"{relation.name}" is not a {statement.kind}')
     require(context.user, Action.COMMENT, relation)
     if statement.kind == "constraint":
         if not isinstance(relation, Table):

@@ -43,7 +43,7 @@ def _parent(table: Table, rule: References, context: DdlContext) -> Table | None
     if named and (there is None or there.namespace != table.namespace):
         return None
     relation = find_relation(context, name)
-    if not isinstance(relation, Table):
+    if not isinstance(relation, Table) or relation.materialized is not None:
         raise WrongObjectTypeError(f'referenced relation "{relation.name}" is not a table')
     if relation.id == table.id:
         return None

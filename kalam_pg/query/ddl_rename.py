@@ -1,5 +1,6 @@
 """Names of tables and views, and what else ALTER may do to a view: who reads them goes on reading them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog import changes, changes_depend
@@ -10,7 +11,7 @@ from catalog.errors import (
     UndefinedColumnError,
     WrongObjectTypeError,
 )
-from catalog.model import TEMPORARY, Relation, Table, View
+from catalog.model import TEMPORARY, Relation, Table, View, as_view, kind_of
 from kalam_pg.query.ddl_context import DdlContext, grantee, require_not_moved
 from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.rename_in import rename_table
@@ -26,11 +27,24 @@ def alter_view(view: View, action: sa.AlterAction, context: DdlContext) -> Catal
         case sa.RenameColumn():
             return _renamed_column(view, action, context)
         case _:
-            what = _COMMANDS.get(type(action), "…")
-            raise WrongObjectTypeError(
-                f'ALTER action {what} cannot be performed on relation "{view.name}"',
-                detail="This operation is not supported for views.",
-            )
+            raise _not_for(view, action)
+
+
+def check_materialized(view: Table, actions: Sequence[sa.AlterAction]) -> None:
+    """Raise 42809 for what is not done to a materialized view."""
+    for action in actions:
+        if not isinstance(action, sa.OwnerTo | sa.RenameColumn | sa.SetOptions):
+            raise _not_for(view, action)
+
+
+def _not_for(relation: Relation, action: sa.AlterAction) -> WrongObjectTypeError:
+    what = _COMMANDS.get(type(action), "…")
+    if isinstance(action, sa.SetNotNull) and not action.not_null:
+        what = "ALTER COLUMN ... DROP NOT NULL"
+    return WrongObjectTypeError(
+        f'ALTER action {what} cannot be performed on relation "{relation.name}"',
+        detail=f"This operation is not supported for {kind_of(relation)}s.",
+    )
 
 
 _COMMANDS: dict[type[object], str] = {
@@ -81,7 +95,8 @@ def moved(
         if snapshot.is_taken(namespace, name):
             raise DuplicateTableError(f'relation "{name}" already exists in schema "{namespace}"')
         require_not_moved(relation.namespace, namespace)
-    read = relation.reads if isinstance(relation, View) else ()
+    query = as_view(relation)
+    read = query.reads if query is not None else ()
     found = [snapshot.tables.get(one) or snapshot.views.get(one) for one in read]
     told = changes_depend.remember(snapshot, [relation, *[one for one in found if one is not None]])
     now = told.snapshot.tables.get(relation.id) or told.snapshot.views[relation.id]

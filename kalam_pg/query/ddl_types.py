@@ -233,7 +233,7 @@ def _with_texts_changed(
             step = changes.put_relation(change.snapshot, renamed)
             change = replace(step, puts=(*change.puts, *step.puts))
         _check_texts(renamed, replace(context, snapshot=change.snapshot), made)
-    for view in change.snapshot.views.values():
+    for view in change.snapshot.stored_queries():
         if made.id in view.reads:
             raise FeatureNotSupportedError(
                 f"renaming what view {view.name} uses of type {quoted(made.name)} is not supported",

@@ -103,6 +103,7 @@ class Planned:
     needs: what its user must be allowed; () for a statement on USER tables alone, which all may.
     writes: whether it changes data. locks: the tables that must be locked before it runs, and how.
     reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
+    materialized: the materialized views among them, which have to be populated when it runs.
     """
 
     plan: Plan
@@ -113,6 +114,7 @@ class Planned:
     writes: bool
     locks: tuple[tuple[int, Mode], ...]
     reads: tuple[int, ...] = ()
+    materialized: tuple[Table, ...] = ()
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
@@ -367,6 +369,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         ),
         tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
         tuple(dict.fromkeys([table.id for table in bound.tables])),
+        tuple([table for table in bound.tables if table.materialized is not None]),
     )
 
 

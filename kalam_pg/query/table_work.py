@@ -179,7 +179,7 @@ class TableWork:
         """The views whose own text uses a column."""
         return [
             view
-            for view in self.dropped.snapshot.views.values()
+            for view in self.dropped.snapshot.stored_queries()
             if self.before.id in view.reads
             and column.id in self.context.columns_read(view, self.before.id)
         ]

@@ -4,7 +4,7 @@ Writes stay in memory, net per key, until COMMIT makes one write set of them. Th
 them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
 """
 
-from collections.abc import Callable, Container, Hashable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -60,6 +60,9 @@ REPEATABLE_READ = "repeatable read"
 SERIALIZABLE = "serializable"
 
 
+_NO_NOTES: Mapping[bytes, bytes | None] = {}
+
+
 class Transaction(LockOwner):
     """One transaction, implicit (one statement or pipeline) or a block (BEGIN … COMMIT)."""
 
@@ -78,6 +81,7 @@ class Transaction(LockOwner):
         "failed",
         "isolation",
         "leaving",
+        "notes",
         "numbers",
         "on_end",
         "puts",
@@ -126,6 +130,8 @@ class Transaction(LockOwner):
         with what the catalogue then is."""
         self.numbers: Numbers | None = None
         """What its COMMIT has to write of sequences; None: it has asked for no number."""
+        self.notes: Mapping[bytes, bytes | None] = _NO_NOTES
+        """What its COMMIT writes of materialized views (`query.populated`), by key."""
         self.temporary: Temporary | None = None
         """The temporary objects of its session; None: there are none."""
         self.temporaries: Difference | None = None
@@ -143,7 +149,7 @@ class Transaction(LockOwner):
             return False  # What it sends has its place among the commits.
         if self.numbers is not None and self.numbers:
             return False
-        return not self.has_changed and not self.puts
+        return not self.has_changed and not self.puts and not self.notes
 
     @property
     def has_changed(self) -> bool:
@@ -280,6 +286,11 @@ class Transaction(LockOwner):
             self.changes[tablet] = changes
         if emptied is not None:
             self.emptied[tablet] = emptied
+
+    def note(self, key: bytes, value: bytes | None) -> None:
+        """Have COMMIT write something beside the rows, None: remove it."""
+        self._undo.append(partial(setattr, self, "notes", self.notes))
+        self.notes = {**self.notes, key: value}
 
     def is_deferred(self, constraint: int, rule: ForeignKey) -> bool:
         """Whether a constraint is looked after at the end of the transaction only."""
@@ -454,6 +465,8 @@ class Transaction(LockOwner):
         if self.numbers is not None and self.numbers:
             # What was taken without being written must not come again either, as far as `sync` asks.
             numbers, sync = self.numbers.puts(), sync or asked
+        if self.notes:
+            numbers = [*numbers, *self.notes.items()]
         made = WriteSet(writes, streams, self.puts, sync or bool(self.puts), numbers=numbers)
         if self.definitions is not None or self.temporaries is not None:
             both = [one for one in (self.definitions, self.temporaries) if one is not None]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from catalog.errors import FeatureNotSupportedError, QueryCanceledError
-from catalog.model import User
+from catalog.model import Table, User
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.objects import CatalogObjects
 from catalog.pg_catalog.relations import CatalogRelation, relation
@@ -37,6 +37,7 @@ from storage.layout import Row, Value
 
 if TYPE_CHECKING:
     from kalam_pg.query.execution import Execution
+    from kalam_pg.query.transaction import Transaction
 
 AT_ONCE_ROWS = 2000
 """Longer answers are made in a thread, and sent from a store."""
@@ -82,42 +83,60 @@ class Catalogue:
 
     users, find_user, find_role: users, all, by id or by OID. sources: rows of `system.*` relations, and of
     pg_catalog relations about what runs (pg_settings, pg_stat_activity …), by relation name.
+    is_populated: whether a user can read a materialized view, as a transaction sees it.
     """
 
     users: Callable[[], Iterable[User]]
     find_user: Callable[[int], User | None]
     find_role: Callable[[int], User | None]
     sources: dict[str, LiveRows] = field(default_factory=dict)
+    is_populated: "Callable[[Transaction | None, Table, User], bool]" = lambda *_: True
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
     _limiter: "trio.CapacityLimiter | None" = None
 
     def perspective(
-        self, snapshot: Snapshot, user: User, search_path: tuple[str, ...] = ("public",)
+        self,
+        snapshot: Snapshot,
+        user: User,
+        search_path: tuple[str, ...] = ("public",),
+        transaction: "Transaction | None" = None,
     ) -> "Perspective":
-        """The catalogue as `user` sees it in `snapshot`."""
+        """The catalogue as `user` sees it in `snapshot`; transaction: what it has refreshed counts, too."""
+        if transaction is not None and transaction.notes:
+            return self._made(snapshot, user, search_path, transaction)
         if self._of is not snapshot or len(self._kept) >= PERSPECTIVES_MAX:
             self._kept.clear()
             self._of = snapshot
         found = self._kept.get((user.id, search_path))
         if found is None or found.visible.user is not user:
-            visible = Visible(
-                user,
-                tuple(_values(snapshot.namespaces)),
-                tuple(_values(snapshot.tables)),
-                tuple(_values(snapshot.views)),
-                self.users,
-                self.find_user,
-                self.find_role,
-                search_path,
-                sequences=snapshot.sequences,
-                version=snapshot.version,
-                system_relations=SYSTEM_RELATIONS,
-                types=tuple(_values(snapshot.types)),
-            )
-            found = Perspective(visible, self.sources)
+            found = self._made(snapshot, user, search_path, None)
             self._kept[user.id, search_path] = found
         return found
+
+    def _made(
+        self,
+        snapshot: Snapshot,
+        user: User,
+        search_path: tuple[str, ...],
+        transaction: "Transaction | None",
+    ) -> "Perspective":
+        visible = Visible(
+            user,
+            tuple(_values(snapshot.namespaces)),
+            tuple(_values(snapshot.tables)),
+            tuple(_values(snapshot.views)),
+            self.users,
+            self.find_user,
+            self.find_role,
+            search_path,
+            sequences=snapshot.sequences,
+            version=snapshot.version,
+            system_relations=SYSTEM_RELATIONS,
+            types=tuple(_values(snapshot.types)),
+            is_populated=lambda view: self.is_populated(transaction, view, user),
+        )
+        return Perspective(visible, self.sources)
 
     def run(
         self,
@@ -138,7 +157,7 @@ class Catalogue:
         What takes longer than a moment goes on in a thread, and the other sessions with it.
         """
         snapshot = x.transaction.snapshot_over(x.database.catalog)
-        seen = self.perspective(snapshot, x.user, x.context.search_path)
+        seen = self.perspective(snapshot, x.user, x.context.search_path, x.transaction)
         provider = partial(_rows, seen, x.context.services)
         context = seen.bind(x.context)
         running = CatalogQuery(query, provider, context)

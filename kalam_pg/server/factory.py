@@ -25,6 +25,7 @@ from kalam_pg.jobs.retention import start_retention
 from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
 from kalam_pg.query.outcome import Commit
+from kalam_pg.query.populated import is_populated
 from kalam_pg.query.prepare import StatementCache
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
@@ -131,7 +132,12 @@ def build_services(config: Config, database: Database, forks: ForkServer) -> Ser
     """What sessions share, over an open database."""
     store = database.store
     catalogue = Catalogue(
-        users=store.users, find_user=store.user_by_id, find_role=store.user_by_oid
+        users=store.users,
+        find_user=store.user_by_id,
+        find_role=store.user_by_oid,
+        is_populated=lambda transaction, view, user: is_populated(
+            transaction, database.engine.current, view, user
+        ),
     )
     database.catalogue = catalogue
     database.worker_memory_bytes = config.worker_memory_bytes

@@ -11,7 +11,7 @@ from catalog.errors import (
     UndefinedParameterError,
     WrongObjectTypeError,
 )
-from catalog.model import Table
+from catalog.model import Table, kind_of
 from kalam_pg.query.execution import Result
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
@@ -80,12 +80,12 @@ def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
     name = statement.table
     assert name is not None
     relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
-    if isinstance(relation, Table):
+    if isinstance(relation, Table) and relation.materialized is None:
         known = [column.name for column in relation.columns if column.name != "_rowid"]
         check_names([column for column, _ in statement.columns], known, relation.name)
     elif relation is not None:
         raise WrongObjectTypeError(
-            f'cannot copy from view "{relation.name}"',
+            f'cannot copy from {kind_of(relation)} "{relation.name}"',
             hint="Try the COPY (SELECT ...) TO variant.",
         )
     elif virtual_columns(name.schema or "pg_catalog", name.name) is None:

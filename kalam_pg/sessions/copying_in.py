@@ -72,6 +72,8 @@ def _table(sql: SqlSession, statement: CopyFrom) -> Table:
     name = statement.table
     relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
     if isinstance(relation, Table):
+        if relation.materialized is not None:
+            raise WrongObjectTypeError(f'cannot copy to materialized view "{relation.name}"')
         return relation
     if relation is not None:
         raise WrongObjectTypeError(

@@ -16,7 +16,7 @@ from itertools import chain
 from catalog.changes import CatalogChange
 from catalog.difference import difference
 from catalog.indexes import indexes_of
-from catalog.model import NumberSequence, Relation, Table, View
+from catalog.model import NumberSequence, Relation, Table, View, as_view
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import user_types_of
 from kalam_pg.query.locks.modes import (
@@ -121,8 +121,9 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
                 for made in (*user_types_of(column.type), column.domain):
                     if made:
                         yield made, ACCESS_SHARE
-        if isinstance(after, View) and not _same_query(there, after):
-            for read in after.reads:
+        query = as_view(after) if isinstance(after, Table | View) else None
+        if query is not None and not _same_query(there, query):
+            for read in query.reads:
                 yield read, ACCESS_SHARE
             if there is not None:
                 yield relation_id, ACCESS_EXCLUSIVE
@@ -155,4 +156,5 @@ def _same_columns(before: Relation | NumberSequence | None, after: Table) -> boo
 
 
 def _same_query(before: Relation | NumberSequence | None, after: View) -> bool:
-    return isinstance(before, View) and before.query == after.query
+    query = as_view(before) if isinstance(before, Table | View) else None
+    return query is not None and query.query == after.query

@@ -8,7 +8,7 @@ other definitions (`definition_locks`), never for readers; a DROP waits for writ
 from collections.abc import Sequence
 from functools import partial
 
-from catalog.changes import CatalogChange
+from catalog.changes import CatalogChange, with_views
 from catalog.changes_sequence import SequenceOptions
 from catalog.codec import CATALOG_KEY
 from catalog.difference import Difference, difference
@@ -49,6 +49,7 @@ from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_alter import AlterTable, SetIdentity
+from kalam_pg.sql.statements_derived import DropMaterializedView
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex
 from kalam_pg.sql.statements_types import (
     AlterDomain,
@@ -76,6 +77,7 @@ STATEMENTS = (
     AlterTable,
     st.CreateView,
     st.DropView,
+    DropMaterializedView,
     st.CommentOn,
     CreateUser,
     AlterUser,
@@ -313,7 +315,9 @@ def _columns_read(sql: SqlSession, view: View, table: int) -> frozenset[int]:
     name = f"{quote_identifier(view.namespace)}.{quote_identifier(view.name)}"
     (query,) = sql.cache.statements(f"SELECT * FROM {name}")  # noqa: S608 -- quoted
     assert isinstance(query, QueryStatement)
-    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    # Of a materialized view the query is meant, not the table.
+    seen = with_views(sql.snapshot, {view.id: view})
+    scope = sql.cache.scope(seen, sql.search_path, sql.settings.types)
     bound = bind(query, scope)
     nodes = list(walk(bound.statement))
     scans = {

@@ -20,6 +20,7 @@ from kalam_pg.sessions import (
     maintaining,
     operations,
     prepared_sql,
+    refreshing,
     roles,
     subscribing,
     table_locking,
@@ -35,7 +36,12 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_copy import CopyFrom, CopyTo
 from kalam_pg.sql.statements_cursor import DeclareCursor, FetchCursor
-from kalam_pg.sql.statements_derived import CreateTableAs, LockTable
+from kalam_pg.sql.statements_derived import (
+    CreateMaterializedView,
+    CreateTableAs,
+    LockTable,
+    RefreshMaterializedView,
+)
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
@@ -231,6 +237,10 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
             return (yield from prepared_sql.execute(sql, statement, form))
         case CreateTableAs():
             return (yield from creating.run(sql, statement))
+        case CreateMaterializedView():
+            return (yield from refreshing.create(sql, statement))
+        case RefreshMaterializedView():
+            return (yield from refreshing.refresh(sql, statement))
         case LockTable():
             return (yield from table_locking.run(sql, statement))
         case st.Deallocate():

@@ -20,7 +20,7 @@ from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.live.channels import Listener
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire.notices import Notice
-from kalam_pg.query import leaving, outcome
+from kalam_pg.query import leaving, outcome, populated
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows
@@ -249,7 +249,10 @@ class SqlSession:
         transaction.check_usable()
         planned.check(self.user, transaction, len(params))
         x = self.execution(params, form)
-        return (yield from x.answer(planned.plan.run(x)))
+        steps = planned.plan.run(x)
+        if planned.materialized:
+            steps = populated.then(x, planned.materialized, steps)
+        return (yield from x.answer(steps))
 
     def execution(self, params: Sequence[Value], form: RowForm | None = None) -> Execution:
         """A run of a statement by this session's user, in its transaction, as its settings have it."""

@@ -20,6 +20,7 @@ from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.live.subscriber import Subscriber
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
+from kalam_pg.query import populated
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
@@ -135,6 +136,12 @@ def join(
         if asked:
             raise FeatureNotSupportedError(f"SUBSCRIBE option {name} is not supported yet")
     check_table(sql.user, Action.SELECT, query.table)
+    if query.table.materialized is not None:
+        x = sql.execution(())
+        try:
+            populated.check(x, (query.table,))
+        finally:
+            x.close()
     if sql.ears is None:
         raise FeatureNotSupportedError("a subscription needs a client that can be told")
     database = sql.database

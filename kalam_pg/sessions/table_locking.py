@@ -2,7 +2,12 @@
 
 from typing import Final
 
-from catalog.errors import FeatureNotSupportedError, LockNotAvailableError, UndefinedTableError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    LockNotAvailableError,
+    UndefinedTableError,
+    WrongObjectTypeError,
+)
 from catalog.model import Table
 from catalog.privileges import Action, check_table, table_allows
 from kalam_pg.query.execution import Result
@@ -57,6 +62,11 @@ def _table(sql: SqlSession, name: TableName) -> Table:
         raise UndefinedTableError(f'relation "{name}" does not exist')
     if not isinstance(relation, Table):
         raise FeatureNotSupportedError("LOCK TABLE of a view is not supported")
+    if relation.materialized is not None:
+        raise WrongObjectTypeError(
+            f'cannot lock relation "{relation.name}"',
+            detail="This operation is not supported for materialized views.",
+        )
     return relation
 
 

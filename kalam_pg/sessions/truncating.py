@@ -28,8 +28,10 @@ def run(sql: SqlSession, statement: Truncate) -> Steps[Result]:
     transaction.check_usable()
     transaction.check_writable("TRUNCATE TABLE")
     for name in statement.names:
-        table = yield from _lock_table(sql, partial(_found, sql, name))
-        yield from _empty(sql, table, sql.user, statement)
+        table = yield from lock_table(sql, partial(_found, sql, name))
+        yield from empty(sql, table, sql.user)
+        if statement.restart_identity:
+            sql.sequences.restart_of(table, sql.user)
     named = {_found(sql, name).id for name in statement.names}
     referring = _referring(sql, named)
     if referring and not statement.cascade:
@@ -42,10 +44,12 @@ def run(sql: SqlSession, statement: Truncate) -> Steps[Result]:
     for _, table in referring:
         sql.notice(f'truncate cascades to table "{table.name}"')
         check_table(sql.user, Action.TRUNCATE, table)
-        yield from _lock_table(sql, partial(_by_id, sql, table))
+        yield from lock_table(sql, partial(_by_id, sql, table))
         # Rows of all users may refer to rows that all have.
         for user in (yield from owners_of(sql.database, transaction, table, sql.user)):
-            yield from _empty(sql, table, user, statement)
+            yield from empty(sql, table, user)
+            if statement.restart_identity:
+                sql.sequences.restart_of(table, user)
     return Result("TRUNCATE TABLE")
 
 
@@ -61,7 +65,7 @@ def _referring(sql: SqlSession, named: set[int]) -> list[tuple[Table, Table]]:
     return list(found.values())
 
 
-def _empty(sql: SqlSession, table: Table, user: User, statement: Truncate) -> Steps[None]:
+def empty(sql: SqlSession, table: Table, user: User) -> Steps[None]:
     """Truncate a user's tablet of a locked table; nobody else writes there until the transaction ends."""
     transaction = sql.begin_implicit()
     stream = table.kind is TableKind.STREAM
@@ -74,11 +78,10 @@ def _empty(sql: SqlSession, table: Table, user: User, statement: Truncate) -> St
     for entries in entry_tables(table):
         index = sql.database.tablet(entries, user).id
         transaction.truncate(index, Emptied(entries.version, stream))
-    if statement.restart_identity:
-        sql.sequences.restart_of(table, user)
 
 
-def _lock_table(sql: SqlSession, find: Callable[[], Table]) -> Steps[Table]:
+def lock_table(sql: SqlSession, find: Callable[[], Table]) -> Steps[Table]:
+    """The table that `find` finds, locked against definitions. Raises what that raises, 55P03, 40P01."""
     deadline = table_locks.statement_deadline(sql)
     while True:
         table = find()
@@ -92,7 +95,7 @@ def _by_id(sql: SqlSession, table: Table) -> Table:
 
 def _found(sql: SqlSession, name: TableName) -> Table:
     table = relation_in(sql.snapshot, sql.search_path, name)
-    if not isinstance(table, Table):
+    if not isinstance(table, Table) or table.materialized is not None:
         raise WrongObjectTypeError(f'"{table.name}" is not a table')
     check_table(sql.user, Action.TRUNCATE, table)
     return table

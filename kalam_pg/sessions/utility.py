@@ -9,7 +9,7 @@ from catalog.errors import (
 )
 from catalog.model import Role, Table
 from catalog.pg_catalog.text import quote_identifier
-from catalog.system import versions_of
+from catalog.system import table_type, versions_of
 from catalog.types.registry import BOOL, INT4, TEXT, TIMESTAMPTZ, format_type
 from catalog.types.table import PgType
 from kalam_pg.query.execution import Result
@@ -154,7 +154,7 @@ def _show_catalog(sql: SqlSession, what: str, scope: str) -> Result:
             if scope and snapshot.namespace(scope) is None:
                 raise InvalidSchemaNameError(f'schema "{scope}" does not exist')
             rows = [
-                (t.namespace, t.name, "TEMP" if t.temporary else t.kind.value)
+                (t.namespace, t.name, table_type(t))
                 for t in snapshot.tables.values()
                 if not scope or t.namespace == scope
             ]

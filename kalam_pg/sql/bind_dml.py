@@ -58,6 +58,8 @@ def find_target(state: Binding, node: exp.Expr) -> tuple[Table, str]:
         raise FeatureNotSupportedError(f'view "{name}" is not updatable', position=at)
     if not isinstance(found, Table):
         raise WrongObjectTypeError(f'cannot change catalog relation "{name}"', position=at)
+    if found.materialized is not None:
+        raise WrongObjectTypeError(f'cannot change materialized view "{found.name}"')
     return found, alias
 
 

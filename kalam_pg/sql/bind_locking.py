@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
-from catalog.errors import FeatureNotSupportedError, UndefinedTableError
+from catalog.errors import FeatureNotSupportedError, UndefinedTableError, WrongObjectTypeError
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_expr import consumed
 from kalam_pg.sql.positions import position
@@ -139,6 +139,8 @@ def _check_lockable(leaf: Leaf, strength: str, *, nullable: bool, at: int) -> No
         what = "the nullable side of an outer join"
     if what is not None:
         raise FeatureNotSupportedError(f"{strength} cannot be applied to {what}", position=at)
+    if isinstance(leaf, TableScan) and leaf.table.materialized is not None:
+        raise WrongObjectTypeError(f'cannot lock rows in materialized view "{leaf.table.name}"')
     if _holds_tables(leaf):
         raise FeatureNotSupportedError(
             f"{strength} of a view or subquery is not supported yet",

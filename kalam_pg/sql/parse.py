@@ -20,6 +20,7 @@ from kalam_pg.sql import (
     parse_derived,
     parse_live,
     parse_maintenance,
+    parse_materialized,
     parse_session,
     parse_tables,
     parse_users,
@@ -182,6 +183,7 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "close": parse_cursors.close,
     "copy": parse_copy.copy,
     "lock": parse_derived.lock,
+    "refresh": parse_materialized.refresh,
     "analyze": parse_maintenance.analyze,
     "analyse": parse_maintenance.analyze,
     "vacuum": parse_maintenance.vacuum,
@@ -208,6 +210,6 @@ _COMPLETE = frozenset(("cluster",))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    call cluster do import load merge reassign refresh reindex security
+    call cluster do import load merge reassign reindex security
     """.split()  # noqa: SIM905 - a table of words
 )

@@ -68,6 +68,18 @@ def alter_relation(reader: StatementReader, kind: str) -> AlterTable:
     return AlterTable(name, (action,), if_exists, kind)
 
 
+def alter_materialized_view(reader: StatementReader) -> AlterTable:
+    """Behind ALTER MATERIALIZED VIEW: as ALTER TABLE, which says what a table alone can have done."""
+    kind = "materialized view"
+    if_exists = reader.if_exists()
+    name = reader.table_name()
+    alone = _alone(reader, kind)
+    if alone is not None:
+        return AlterTable(name, (alone,), if_exists, kind)
+    actions = reader.many(lambda: _action(reader, name.name))
+    return AlterTable(name, tuple(actions), if_exists, kind)
+
+
 def _alone(reader: StatementReader, kind: str) -> AlterAction | None:
     """An action that no other may stand beside."""
     if reader.at_words("set", "schema"):
@@ -81,7 +93,7 @@ def _alone(reader: StatementReader, kind: str) -> AlterAction | None:
         constraint = reader.column_name()
         reader.expect("to")
         return RenameConstraint(constraint, reader.column_name())
-    if kind not in ("table", "view"):
+    if kind not in ("table", "view", "materialized view"):
         reader.fail()
     reader.accept("column")
     column = reader.column_name()

@@ -6,6 +6,7 @@ from catalog.errors import SqlSyntaxError
 from kalam_pg.sql import (
     parse_alter,
     parse_indexes,
+    parse_materialized,
     parse_sequences,
     parse_tables,
     parse_types,
@@ -34,7 +35,7 @@ _OTHERS = (
     *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
-    *("default", "system", "materialized", "constraint"),
+    *("default", "system", "constraint"),
 )
 
 
@@ -46,6 +47,8 @@ def create(reader: StatementReader) -> Statement:
         return _create_temporary(reader, or_replace=or_replace)
     if reader.accept("view"):
         return _create_view(reader, or_replace=or_replace)
+    if not or_replace and reader.accept("materialized", "view"):
+        return parse_materialized.create(reader)
     if not or_replace:
         if reader.at(*_KINDS) and reader.peek().key == "table":
             kind = reader.advance().key.upper()
@@ -94,8 +97,6 @@ def _other(reader: StatementReader, verb: str) -> Unsupported:
     if not reader.at(*_OTHERS):
         reader.fail()
     what = f"{verb} {reader.token.key.upper()}"
-    if reader.at("materialized") and reader.peek().key == "view":
-        what += " VIEW"
     return _whole(reader, what)
 
 
@@ -142,6 +143,8 @@ def drop(reader: StatementReader) -> Statement:
         return parse_types.drop_type(reader)
     if reader.accept("domain"):
         return parse_types.drop_domain(reader)
+    if reader.accept("materialized", "view"):
+        return parse_materialized.drop(reader)
     if reader.accept("view"):
         if_exists = reader.if_exists()
         names = reader.many(reader.table_name)
@@ -183,6 +186,8 @@ def alter(reader: StatementReader) -> Statement:
         return parse_users.alter_user(reader)
     if reader.accept("view"):
         return parse_alter.alter_relation(reader, "view")
+    if reader.accept("materialized", "view"):
+        return parse_alter.alter_materialized_view(reader)
     if reader.accept("sequence"):
         return parse_sequences.alter(reader)
     return _other(reader, "ALTER")
@@ -196,6 +201,8 @@ def comment(reader: StatementReader) -> Statement:
         return _comment_on_column(reader)
     if reader.accept("constraint"):
         return _comment_on_constraint(reader)
+    if reader.accept("materialized", "view"):
+        return CommentOn("materialized view", reader.table_name(), "", _comment_text(reader))
     if not reader.at("table", "view", "type", "domain", "sequence", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key

@@ -123,7 +123,7 @@ def _suffixes(reader: StatementReader, table: _Table) -> None:
         elif reader.accept("without", "oids"):
             pass
         elif reader.accept("using"):
-            _access_method(reader)
+            access_method(reader)
         elif reader.accept("flush"):
             _flush(reader, table)
         elif reader.accept("ttl") or reader.accept("retention"):
@@ -153,7 +153,8 @@ def _on_commit(reader: StatementReader) -> str:
     return f"{word} rows"
 
 
-def _access_method(reader: StatementReader) -> None:
+def access_method(reader: StatementReader) -> None:
+    """Behind USING. Raises 42704."""
     token = reader.token
     name = reader.column_name()
     if name not in ("kalamdb", "heap"):

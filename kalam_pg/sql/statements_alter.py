@@ -151,7 +151,7 @@ AlterAction: TypeAlias = (
 class AlterTable:
     """actions: what to change, as it is written; RENAME and SET SCHEMA stand alone.
 
-    kind: what it says it alters, "table" | "view" | "index" | "sequence".
+    kind: what it says it alters, "table" | "view" | "materialized view" | "index" | "sequence".
     """
 
     name: "TableName"

@@ -1,4 +1,6 @@
-"""Tables made of what is there (CREATE TABLE AS, SELECT INTO, LIKE), and LOCK. As `statements`."""
+"""Tables made of what is there (CREATE TABLE AS, SELECT INTO, LIKE), materialized views, and LOCK. As
+`statements`.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -45,4 +47,38 @@ class LockTable:
     nowait: bool = False
 
 
-DerivedStatement: TypeAlias = CreateTableAs | LockTable
+@dataclass(frozen=True, slots=True)
+class CreateMaterializedView:
+    """A table of what a query gives, which keeps the query. The fields are those of `CreateTableAs`."""
+
+    name: "TableName"
+    query: "QueryStatement"
+    columns: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    if_not_exists: bool = False
+    with_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshMaterializedView:
+    """with_data: False empties it, and has it unusable until the next one."""
+
+    name: "TableName"
+    concurrently: bool = False
+    with_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DropMaterializedView:
+    names: "tuple[TableName, ...]"
+    if_exists: bool = False
+    cascade: bool = False
+
+
+DerivedStatement: TypeAlias = (
+    CreateTableAs
+    | LockTable
+    | CreateMaterializedView
+    | RefreshMaterializedView
+    | DropMaterializedView
+)

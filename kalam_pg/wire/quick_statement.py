@@ -263,7 +263,7 @@ def _form(sql: "SqlSession", planned: Planned, width: int) -> QuickForm | None:
         planned.check(sql.user, transaction, width)
     except KalamError:
         return None
-    if transaction.isolation != READ_COMMITTED:
+    if transaction.isolation != READ_COMMITTED or planned.materialized:
         return None
     return quick_form(planned.plan, sql.database, sql.user, width)
 
