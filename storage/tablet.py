@@ -37,13 +37,13 @@ from storage.readings import Readings
 from storage.schema import Schema, Versions
 from storage.tail.backwards import Equals
 from storage.tail.encodings import SentRows
-from storage.tail.entries import fill
+from storage.tail.entries import built, fill
 from storage.tail.frozen import FrozenTail
 from storage.tail.live_rows import LiveRows
 from storage.tail.log_backwards import newest_of_log
 from storage.tail.ranked import Ranked
 from storage.tail.reach import beginning
-from storage.tail.tail import Tail
+from storage.tail.tail import ABSENT, Tail, Unknown
 
 __all__ = [
     "COLD_NEEDED",
@@ -55,13 +55,15 @@ __all__ = [
     "TabletStats",
 ]
 
-_DELETE, _TRUNCATE = Op.DELETE, Op.TRUNCATE  # An enum's attribute costs more than a global.
+_INSERT, _DELETE, _TRUNCATE = (
+    Op.INSERT,
+    Op.DELETE,
+    Op.TRUNCATE,
+)  # An enum's attribute costs more than a global.
 _INLINE_ROWS = 256
 """A tail of up to this many log entries is built on the event loop: about 1 ms."""
 _REACH_ROWS = 2048
 """So many older entries are taken into a long tail that is loaded: some 10 ms of a thread."""
-
-
 _USES = count(1)
 
 
@@ -181,8 +183,17 @@ class Tablet:
 
         None: there is none. COLD_NEEDED: a segment may hold it, `get_cold` tells.
         """
+        manifest = self.kept.at(view.seq)
+        tail = self._tail
+        if tail is not None and tail.base <= manifest.flushed_through:
+            # It has all that the view's log has beyond the segments: the log need not be asked.
+            found = tail.get(key, view.seq, manifest.hidden_through)
+            if not isinstance(found, Unknown):
+                return found
+            if found is ABSENT and not manifest.segments:
+                return None
         try:
-            return self._get(view, key, SegmentReader.find_cached, self.kept.at(view.seq))
+            return self._get(view, key, SegmentReader.find_cached, manifest)
         except NotInMemoryError:
             return COLD_NEEDED
 
@@ -228,12 +239,13 @@ class Tablet:
         From the tail when it is loaded, else from the log backwards (some 3 µs a row): a caller
         that meets too many rows before it has enough should `load` and ask again. Never None.
         """
-        tail = self._tail
-        if tail is not None and tail.base <= self.manifest_at(view.seq).flushed_through:
+        tail, manifest = self._tail, self.manifest_at(view.seq)
+        if tail is not None and tail.base <= manifest.flushed_through:
             self.last_used = next(_USES)
-            return self._newest_of_tail(tail, view, equals)
-        after = self.manifest_at(view.seq).flushed_through
-        return newest_of_log(view, self._schema, self.id, after, equals)
+            floor, version = max(tail.base, manifest.hidden_through), self.layout.version
+            found = tail.newest(floor, view.seq, equals)
+            return (Version(seq, 0, Op.INSERT, row, version, None) for seq, row in found)
+        return newest_of_log(view, self._schema, self.id, manifest.flushed_through, equals)
 
     def newest_floor(self, view: View) -> int:
         """Every live row of the view with `_seq` above this is given by `newest`; 0: all rows are.
@@ -352,8 +364,7 @@ class Tablet:
     @property
     def tail_bytes(self) -> int:
         """Memory held by the tail and by `sent`."""
-        tail = self._tail.size_bytes if self._tail is not None else 0
-        return tail + self.sent.size_bytes
+        return self.sent.size_bytes + (self._tail.size_bytes if self._tail is not None else 0)
 
     @property
     def has_tail(self) -> bool:
@@ -363,9 +374,7 @@ class Tablet:
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
         base = beginning(view, self.id, self.manifest_at(view.seq).flushed_through, _REACH_ROWS)
-        schema = self._schema
-        tail = Tail(schema.layout, base)
-        truncations = fill(tail, schema, view.log(self.id, base))
+        tail, truncations = built(view, self.id, self._schema, base)
         return Loaded(tail, view.seq, tuple(truncations))
 
     def install(self, loaded: Loaded) -> None:
@@ -465,14 +474,7 @@ class Tablet:
             if needed > _INLINE_ROWS:
                 return None
             base = beginning(now, self.id, after, _INLINE_ROWS - needed)
-            tail = Tail(self.layout, base)
-            truncations = fill(tail, self._schema, now.log(self.id, base))
+            tail, truncations = built(now, self.id, self._schema, base)
         self.learn_truncations(truncations)
         self._tail = tail
         return tail
-
-    def _newest_of_tail(self, tail: Tail, view: View, equals: Equals) -> Iterator[Version]:
-        version = self.layout.version
-        floor = max(tail.base, self.manifest_at(view.seq).hidden_through)
-        for seq, row in tail.newest(floor, view.seq, equals):
-            yield Version(seq, 0, Op.INSERT, row, version, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from catalog.types.registry import RECORD
+from catalog.types.registry import FLOAT4, FLOAT8, RECORD
 from catalog.types.table import PgType
 from kalam_pg.functions.comparison import comparer, three_way
 from kalam_pg.functions.define import Datum
@@ -18,5 +18,35 @@ def python_key(pg_type: PgType) -> Callable[[Datum], Datum] | None:
         UndefinedFunctionError: Values of this type do not compare (json).
     """
     key = key_function(pg_type)
+    if pg_type in _FLOATS:
+        return _of_float
     plain = comparer(pg_type) is three_way and not pg_type.is_vector and pg_type is not RECORD
     return None if plain else key
+
+
+_FLOATS = frozenset({FLOAT4, FLOAT8})
+
+
+class _NotANumber:
+    """What stands for every NaN: equal to itself, above all numbers."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+    def __gt__(self, other: object) -> bool:
+        return other is not self
+
+    def __le__(self, other: object) -> bool:
+        return other is self
+
+    def __ge__(self, other: object) -> bool:
+        return True
+
+
+_NAN = _NotANumber()
+
+
+def _of_float(value: Datum) -> Datum:
+    return value if value == value else _NAN  # noqa: PLR0124 -- only NaN differs from itself

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError
+from kalam_pg.interpreter.conditions import Compared, leading
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.joins import DependentJoin, HashJoin, JoinKey, Source
 from kalam_pg.interpreter.level import Level
@@ -337,10 +338,14 @@ class FromClause:
         return tests[0] if len(tests) == 1 else both(tests)
 
     def _filtered(self, part: Part, conditions: Sequence[Expr]) -> Part:
-        test = self._all(conditions, part.offsets)
-        if test is None:
-            return part
-        return Part(_filter(part.source, test), part.offsets, part.width)
+        source = part.source
+        comparisons = leading(conditions, self._expressions(part.offsets).compile)
+        if comparisons:
+            source = Compared(source, comparisons)
+        test = self._all(conditions[len(comparisons) :], part.offsets)
+        if test is not None:
+            source = _filter(source, test)
+        return Part(source, part.offsets, part.width)
 
 
 def _filter(source: Source, test: Closure) -> Source:

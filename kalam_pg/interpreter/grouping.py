@@ -4,7 +4,7 @@ An aggregate is what `functions.aggregates` says it is: it takes a group's argum
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from kalam_pg.interpreter.aggregates import Computed, Places, computed
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.relation import Relation
-from kalam_pg.interpreter.running import STRIDE, Run
+from kalam_pg.interpreter.running import Run, spans
 from kalam_pg.interpreter.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.datafusion_state import fingerprint
@@ -125,15 +125,18 @@ class Groups:
                     for args in self.groupings
                 ]
             )
-            for number, places in enumerate(self._places(columns, members, len(relation))):
-                if number % STRIDE == 0:
-                    run.budget.check()
-                first = 0 if places is None else places[0]
-                head = [
-                    column[first] if at in members else None for at, column in enumerate(columns)
-                ]
-                tail = [relation.rows[first][slot] for slot in self.dependent]
-                rows.append((*head, *tail, *[one(places) for one in computing], *levels))
+            groups = self._places(columns, members, len(relation))
+            first = [0 if places is None else places[0] for places in groups]
+            made: list[Sequence[Value]] = [
+                [column[at] for at in first] if key in members else [None] * len(groups)
+                for key, column in enumerate(columns)
+            ]
+            for slot in self.dependent:
+                column = relation.column(slot)
+                made.append([column[at] for at in first])
+            made += [_of_each(one, groups, run) for one in computing]
+            made += [[level] * len(groups) for level in levels]
+            rows += zip(*made, strict=True) if made else [()] * len(groups)
         return rows
 
     def _places(
@@ -146,6 +149,17 @@ class Groups:
         for at, key in enumerate(made):
             groups[key].append(at)
         return list(groups.values())
+
+
+def _of_each(
+    aggregate: Callable[[Places], Value], groups: Sequence[Places], run: Run
+) -> list[Value]:
+    """An aggregate of each group."""
+    found: list[Value] = []
+    for part in spans(len(groups)):
+        run.budget.check()
+        found += [aggregate(places) for places in groups[part]]
+    return found
 
 
 def after_grouping(query: Select) -> list[Expr]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.relation import Joined, Relation
 from kalam_pg.interpreter.running import Run, spans
 from kalam_pg.interpreter.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
@@ -54,7 +54,30 @@ class HashJoin:
             return Relation(self._full(left, right, run))
         if not len(right) and not self.keep_left:
             return right
+        if self.rest is None:
+            places = self._places(left, right, run)
+            return Joined(left, right, places, (self.left_width, self.right_width))
         return Relation(self._joined(left, right, run))
+
+    def _places(self, left: Relation, right: Relation, run: Run) -> tuple[list[int], list[int]]:
+        """Which rows of both sides go together, where their keys alone decide; -1: none of the right."""
+        found = self._hashed(right, range(len(right)), run).get
+        mine, theirs = list[int](), list[int]()
+        none = (-1,) if self.keep_left else ()
+        made = self._made(left, "left", run)
+        for part in spans(len(made)):
+            run.budget.check()
+            for at, key in enumerate(made[part], part.start):
+                matches = found(key, none)
+                if len(matches) == 1:
+                    mine.append(at)
+                    theirs += matches
+                elif matches:
+                    if len(matches) > _MANY:
+                        run.budget.check()
+                    mine += [at] * len(matches)
+                    theirs += matches
+        return mine, theirs
 
     def _joined(self, left: Relation, right: Relation, run: Run) -> list[Row]:
         found = self._hashed(right, right.rows, run).get

@@ -6,7 +6,6 @@ What cannot be done whole and exactly raises FeatureNotSupportedError, and an en
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import assert_never
 
 from catalog.errors import FeatureNotSupportedError, InvalidRowCountInLimitClauseError
@@ -22,8 +21,8 @@ from kalam_pg.interpreter.sets import Expansion, compile_expansion, set_calls
 from kalam_pg.interpreter.sorting import Bounds, Order, order_of, sorted_places
 from kalam_pg.interpreter.values import Key, kept, keys, row_keys, values
 from kalam_pg.interpreter.windows import Windows, compile_windows, window_nodes
+from kalam_pg.sql.closures import Constant, Slot
 from kalam_pg.sql.closures import Run as Closure
-from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.datafusion_lateral import outer_columns, relations_of
 from kalam_pg.sql.datafusion_state import fingerprint
 from kalam_pg.sql.tree import Cte, CteScan, Query, Select, SetOp, ValuesQuery, WithTies
@@ -272,14 +271,15 @@ class SelectProgram:
         output = self.output
         slots = [closure.index for closure in output if isinstance(closure, Slot)]
         if len(slots) == len(output) > 1:
-            rows = relation.rows
-            if slots == list(range(len(rows[0]) if rows else 0)):
-                return rows
-            return list(map(itemgetter(*slots), rows))
+            if relation.has_rows and slots == list(range(len(relation.rows[0]) if relation else 0)):
+                return relation.rows
+            return relation.picked(slots)
         if not output:
             return [()] * len(relation)
         if len(output) == 1:
             return [(value,) for value in values(output[0], relation, run)]
+        if all(isinstance(closure, Slot | Constant) for closure in output):
+            return list(zip(*[values(one, relation, run) for one in output], strict=True))
         rows, found = relation.rows, list[Row]()
         for part in spans(len(rows)):
             run.budget.check()

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from itertools import repeat
+from operator import itemgetter
 
 from storage.layout import Row, Value
 from storage.tail.live_rows import LiveRows
@@ -20,6 +21,11 @@ class Relation:
         return len(self.rows)
 
     @property
+    def has_rows(self) -> bool:
+        """Whether they are there as tuples already."""
+        return self._rows is not None
+
+    @property
     def rows(self) -> Sequence[Row]:
         """All of them."""
         assert self._rows is not None
@@ -35,6 +41,17 @@ class Relation:
     def is_full(self, at: int) -> bool:
         """Whether it is known that no value of a column is NULL."""
         return False
+
+    def taken(self, places: Sequence[int]) -> "Relation":
+        """The rows at these places, in their order."""
+        rows = self.rows
+        return Relation([rows[at] for at in places])
+
+    def picked(self, slots: Sequence[int]) -> Sequence[Row]:
+        """Rows of these columns, of which there is at least one."""
+        if len(slots) == 1:
+            return [(value,) for value in self.column(slots[0])]
+        return list(map(itemgetter(*slots), self.rows))
 
 
 class StoredRows(Relation):
@@ -82,7 +99,21 @@ class StoredRows(Relation):
         return found
 
     def is_full(self, at: int) -> bool:
-        return at >= self._own or self._live.is_full(at)
+        return at >= self._own or None not in self.column(at)
+
+    def taken(self, places: Sequence[int]) -> Relation:
+        if self._rows is not None:
+            return super().taken(places)
+        columns: dict[int, Sequence[Value]] = {}
+        for at in self._used:
+            column = self.column(at)
+            columns[at] = [column[place] for place in places]
+        return Columns(columns, self._width, len(places))
+
+    def picked(self, slots: Sequence[int]) -> Sequence[Row]:
+        if self._rows is not None:
+            return super().picked(slots)
+        return list(zip(*[self.column(at) for at in slots], strict=True))
 
 
 class Columns(Relation):
@@ -114,3 +145,74 @@ class Columns(Relation):
     def is_full(self, at: int) -> bool:
         column = self._columns.get(at)
         return column is not None and None not in column
+
+    def taken(self, places: Sequence[int]) -> Relation:
+        columns: dict[int, Sequence[Value]] = {}
+        for at, column in self._columns.items():
+            columns[at] = [column[place] for place in places]
+        return Columns(columns, self._width, len(places))
+
+    def picked(self, slots: Sequence[int]) -> Sequence[Row]:
+        return list(zip(*[self.column(at) for at in slots], strict=True))
+
+
+class Joined(Relation):
+    """Rows of two relations put together, as the places of both: a column is made when it is read.
+
+    No left row is missing; of the right one -1 is a row of NULLs.
+    """
+
+    __slots__ = ("_left", "_places", "_right", "_split", "_width")
+
+    def __init__(
+        self,
+        left: Relation,
+        right: Relation,
+        places: tuple[Sequence[int], Sequence[int]],
+        widths: tuple[int, int],
+    ) -> None:
+        """places, widths: of the left and of the right side."""
+        super().__init__(())
+        self._rows = None
+        self._left = left
+        self._right = right
+        self._places = places
+        self._split, self._width = widths[0], sum(widths)
+
+    def __len__(self) -> int:
+        return len(self._places[0])
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        rows = self._rows
+        if rows is None:
+            mine, theirs = self._left.rows, self._right.rows
+            theirs = [*theirs, (None,) * (self._width - self._split)]  # Which is at -1, too.
+            rows = self._rows = [
+                mine[at] + theirs[other] for at, other in zip(*self._places, strict=True)
+            ]
+        return rows
+
+    def column(self, at: int) -> Sequence[Value]:
+        found = self._columns.get(at)
+        if found is None:
+            if at < self._split:
+                column = self._left.column(at)
+                found = [column[place] for place in self._places[0]]
+            else:
+                column = [*self._right.column(at - self._split), None]
+                found = [column[place] for place in self._places[1]]
+            self._columns[at] = found
+        return found
+
+    def is_full(self, at: int) -> bool:
+        return None not in self.column(at)
+
+    def taken(self, places: Sequence[int]) -> Relation:
+        mine, theirs = self._places
+        kept = [mine[at] for at in places], [theirs[at] for at in places]
+        widths = self._split, self._width - self._split
+        return Joined(self._left, self._right, kept, widths)
+
+    def picked(self, slots: Sequence[int]) -> Sequence[Row]:
+        return list(zip(*[self.column(at) for at in slots], strict=True))

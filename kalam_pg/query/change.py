@@ -15,6 +15,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.query import elsewhere
+from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
@@ -92,16 +93,21 @@ class ChangePlan:
         answers = x.gathered() if self.returning else None
         done: set[bytes] = set()
         width = len(self.table.columns)
+        at_once, key_of = AtOnce.of(x, target), self.rules.key_of
         while len(portion := (yield from found.take(STRIDE))):
             for row in portion.rows():
-                key = self.rules.key_of(row)
+                key = key_of(row)
                 if key in done:
                     continue  # FROM matched the row more than once: the first match counts
-                current = yield from self._lock_again(x, target, row, key, width)
-                if current is None:
-                    continue
+                changed: Row | None = None
+                if at_once is not None:
+                    changed = at_once.change(row, key, self.mode, self.assignments)
+                if changed is None:
+                    current = yield from self._lock_again(x, target, row, key, width)
+                    if current is None:
+                        continue
+                    changed = yield from self._change(x, target, current, row[width + 2 :])
                 done.add(key)
-                changed = yield from self._change(x, target, current, row[width + 2 :])
                 count += 1
                 if answers is not None:
                     yield from self._answer(x, changed, answers)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from catalog.errors import UniqueViolationError
 from kalam_pg.query import elsewhere
+from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.row_changes import insert
@@ -42,13 +43,14 @@ class CopyIn:
     response: what asks the client for them.
     """
 
-    __slots__ = ("_count", "_pace", "_plan", "_target", "_x", "response")
+    __slots__ = ("_at_once", "_count", "_pace", "_plan", "_target", "_x", "response")
 
     def __init__(self, plan: CopyPlan, x: Execution) -> None:
         self.response = plan.reader.response
         self._plan = plan
         self._x = x
         self._target: Target = open_target(x, plan.rules)
+        self._at_once = AtOnce.of(x, self._target)
         self._count = 0
         self._pace = Pace()
 
@@ -74,7 +76,9 @@ class CopyIn:
             try:
                 row = yield from self._row(values)
                 if row is not None:
-                    yield from insert(self._x, self._target, row)
+                    if self._at_once is None or not self._at_once.insert(row):
+                        yield from elsewhere.checked(self._x, self._plan.rules, row)
+                        yield from insert(self._x, self._target, row)
                     self._count += 1
             except KalamError as exc:
                 # What a key collides with is found for many rows at once, and their lines are not shown.
@@ -97,5 +101,4 @@ class CopyIn:
         made = tuple(row)
         if plan.where and (yield from elsewhere.evaluated(x, plan.where, made)) is not True:
             return None
-        yield from elsewhere.checked(x, plan.rules, made)
         return made

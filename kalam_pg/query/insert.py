@@ -15,6 +15,7 @@ from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.sequences import NEXTVAL
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import elsewhere
+from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
 from kalam_pg.query.row_changes import in_the_way, insert, replace
@@ -92,6 +93,7 @@ class InsertPlan:
         count, pace = 0, Pace()
         answers = x.gathered() if self.returning else None
         touched: set[bytes] = set()
+        at_once = AtOnce.of(x, target) if self.conflict is None else None
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
             for builders in self._literal(context):
@@ -99,7 +101,9 @@ class InsertPlan:
                     row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
                 except TakesLongError:
                     row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
-                kept = yield from self._put(x, target, row, touched)
+                kept: Row | None = row
+                if at_once is None or not at_once.insert(row):
+                    kept = yield from self._put(x, target, row, touched)
                 if kept is not None:
                     count += 1
                     if answers is not None:
@@ -111,7 +115,9 @@ class InsertPlan:
             while len(portion := (yield from source.take(STRIDE))):
                 for given in portion.rows():
                     row = yield from self._from_source(x, given)
-                    kept = yield from self._put(x, target, row, touched)
+                    kept = row
+                    if at_once is None or not at_once.insert(row):
+                        kept = yield from self._put(x, target, row, touched)
                     if kept is not None:
                         count += 1
                         if answers is not None:

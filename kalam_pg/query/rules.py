@@ -4,8 +4,8 @@ Defaults, CHECKs and NOT NULLs become closures over a row (the table's columns i
 single-row INSERT, which is the hot path, runs a few Python calls and nothing else.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
 from catalog.model import Table
@@ -19,7 +19,7 @@ from kalam_pg.query.foreign_keys import Compile, Reference, reference
 from kalam_pg.query.unique import Closure, UniqueRule, compile_unique, slot_of
 from kalam_pg.sql.bind import BindScope, bind_domain_check, bind_expression
 from kalam_pg.sql.to_python import compile_expr
-from storage.keys import encode_key
+from storage.keys import key_maker
 from storage.layout import Row, Value
 
 
@@ -32,6 +32,7 @@ class RowRules:
     domains: of the columns that were declared with one.
     references, referenced: its FOREIGN KEYs, and those that refer to it.
     storable: (position, check) of columns that do not hold all values of their type (`PgType.storable`).
+    key_of: a row's primary key, encoded.
     """
 
     table: Table
@@ -45,15 +46,15 @@ class RowRules:
     domains: "tuple[DomainRules, ...]" = ()
     references: tuple[Reference, ...] = ()
     referenced: tuple[Reference, ...] = ()
+    key_of: Callable[[Row], bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key_of", key_maker(self.key, self.kinds))
 
     @property
     def needs_check(self) -> bool:
         """Whether a row without NULLs may break a rule."""
         return bool(self.checks or self.storable or self.domains)
-
-    def key_of(self, row: Row) -> bytes:
-        """The row's primary key, encoded."""
-        return encode_key([row[at] for at in self.key], self.kinds)
 
     def check(self, row: Row, context: EvalContext) -> None:
         """Raise 23502 or 23514 unless the row satisfies the table; 0A000, where a CHECK takes long here."""

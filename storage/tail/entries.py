@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from storage.errors import DataCorruptedError
+from storage.ids import TabletId
 from storage.keys import split_log_key
 from storage.log.log_entry import Op, decode_entry
+from storage.log.view import View
 from storage.schema import Schema
 from storage.tail.tail import Tail
 
@@ -38,6 +40,12 @@ def split(found: Iterable[Chunk]) -> Iterator[tuple[int, int, bytes]]:
         for key, data in chunk:
             _, seq, n = split_log_key(key)
             yield seq, n, data
+
+
+def built(view: View, tablet: TabletId, schema: Schema, base: int) -> tuple[Tail, list[int]]:
+    """A tail of the entries behind `base` that a view has, and what `fill` returns. Raises as that."""
+    tail = Tail(schema.layout, base)
+    return tail, fill(tail, schema, view.log(tablet, base))
 
 
 def fill(tail: Tail, schema: Schema, entries: Iterable[tuple[int, int, bytes]]) -> list[int]:

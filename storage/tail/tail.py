@@ -12,6 +12,7 @@ batches that it gives out may go anywhere.
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from storage.arrow import DELETED, to_batches, to_values
 from storage.layout import Layout, Row, Value
 from storage.log.log_entry import Op
+from storage.log.view import Version
 from storage.tail.backwards import Equals, newest_of
 from storage.tail.encodings import Encodings
 from storage.tail.frozen import FrozenTail
@@ -49,6 +51,15 @@ class Sizes:
     decode: int = 256
     index: int = 4096
 
+
+class Unknown(Enum):
+    """Why a tail has no answer: others may have versions of the key, or others alone."""
+
+    UNKNOWN = 1
+    ABSENT = 2
+
+
+UNKNOWN, ABSENT = Unknown.UNKNOWN, Unknown.ABSENT
 
 _ROW_OVERHEAD_BYTES = 220
 """Measured: key, dict slot, ordinal of one row in `_newest`."""
@@ -197,6 +208,25 @@ class Tail:
                 yield from newest_of(batch, self.layout, deaths, within, equals, self._sizes.decode)
             if batch.seqs[0] <= after:
                 return
+
+    def get(self, key: bytes, upto: int, hidden: int) -> Version | Unknown | None:
+        """The row of a key that a view at `upto` sees, of a commit after `hidden`; None: it is deleted.
+
+        UNKNOWN: what is kept here as tuples does not tell. ABSENT: nor has it any version here.
+        """
+        if self.last_seq > upto:
+            return UNKNOWN
+        ordinal = self._newest.get(key)
+        if ordinal is None:
+            return ABSENT
+        at = ordinal - self._recent
+        if at < 0:
+            return UNKNOWN
+        if self._seqs[at] <= hidden:
+            return ABSENT
+        if self._gone[at]:
+            return None
+        return Version(self._seqs[at], 0, _INSERT, self._rows[at], self.layout.version, None)
 
     def count(self, after: int, upto: int) -> int:
         """How many live rows a view at `upto` sees, of versions newer than `after`."""

@@ -53,15 +53,20 @@ def transcript(
     return run.told
 
 
-def differences(servers: tuple[KalamServer, str], script: str, *, then: str = "") -> str:
-    """Where our transcript differs from PostgreSQL's. then: what ours does once the tables are there."""
+def differences(
+    servers: tuple[KalamServer, str], script: str, *, more: str = "", then: str = ""
+) -> str:
+    """Where our transcript differs from PostgreSQL's.
+
+    more: what is in the tables beside. then: what ours does once they are there.
+    """
     server, theirs = servers
     wanted = transcript(
         lambda: psycopg.connect(theirs, autocommit=True, options="-c deadlock_timeout=1ms"),
-        SETUP,
+        SETUP + more,
         script,
     )
-    ours = transcript(server.root, SETUP + then, script)
+    ours = transcript(server.root, SETUP + more + then, script)
     return "\n".join(unified_diff(wanted, ours, "PostgreSQL", "ours", n=2, lineterm=""))
 
 
