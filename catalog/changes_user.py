@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from catalog import codec
+from catalog import codec, erasing
 from catalog.changes import CatalogChange
 from catalog.errors import (
     DuplicateObjectError,
@@ -84,7 +84,8 @@ def create_user(
         hint = ""
         if existing.deleted_at_us is not None:
             hint = (
-                "It was dropped and is kept for 30 days: ALTER USER ... RESTORE or DROP ... PURGE."
+                f"It was dropped and is kept for {erasing.KEPT_DAYS} days: "
+                "ALTER USER ... RESTORE or DROP USER ... PURGE."
             )
         raise DuplicateObjectError(f'role "{name}" already exists', hint=hint)
     made = replace(user, id=ids.user(), oid=ids.oids(), created_at_us=now_us)
@@ -100,12 +101,23 @@ def change_user(snapshot: Snapshot, user: User) -> CatalogChange:
 
 def delete_user(snapshot: Snapshot, user: User, *, now_us: int) -> CatalogChange:
     """DROP USER: mark it, it may no longer log in and can be restored."""
-    return change_user(snapshot, replace(user, deleted_at_us=now_us))
+    change = change_user(snapshot, replace(user, deleted_at_us=now_us))
+    noted = (erasing.dropped_key(user.id), codec.encode(user.id))
+    return replace(change, puts=(*change.puts, noted))
+
+
+def restore_user(snapshot: Snapshot, user: User) -> CatalogChange:
+    """ALTER USER … RESTORE: it was never dropped."""
+    change = change_user(snapshot, replace(user, deleted_at_us=None))
+    return replace(change, puts=(*change.puts, (erasing.dropped_key(user.id), None)))
 
 
 def purge_user(snapshot: Snapshot, user: User) -> CatalogChange:
-    """DROP USER … PURGE: forget it; its rows are for the caller to erase."""
-    puts = tuple((key, None) for key, _ in user_puts(user))
+    """DROP USER … PURGE: forget it, and have its rows erased (`jobs.erasing`)."""
+    keys = tuple(key for key, _ in user_puts(user))
+    gone = [(key, None) for key in (*keys, erasing.dropped_key(user.id))]
+    begun = erasing.encode_erasing(erasing.Erasing(user.id, keys))
+    puts = (*gone, (erasing.erasing_key(user.id), begun))
     return CatalogChange(snapshot, puts, purged=(user,))
 
 

@@ -173,6 +173,13 @@ class Engine:
         """Nobody writes to these any more, and their records on that list go. For a `validate` callback."""
         self._log.unlist(tablets)
 
+    def committed(self, key: bytes) -> bytes | None:
+        """A system record as it will be when this group is written, as far as it goes now.
+
+        For a `validate` callback: what earlier sets of the group write counts.
+        """
+        return self._log.committed(key)
+
     def sync_log(self) -> None:
         """Make every batch written so far durable."""
         self._log.sync()
@@ -221,8 +228,9 @@ class Engine:
         return view.acquire()
 
     def oldest_view_seq(self) -> int:
-        """The least seq of all views that somebody holds."""
-        return min(view.seq for view in self._views.values())
+        """The least seq of all views that somebody holds and may still read."""
+        open_views = [view.seq for view in self._views.values() if not view.ended]
+        return min(open_views, default=self._current.seq)
 
     def reads(self, tablet_id: TabletId) -> Reads:
         """What views may read of a tablet: those that somebody holds, and those yet to come."""
@@ -286,6 +294,10 @@ class Engine:
         """A table was dropped: let go of its tablets in memory."""
         self._tablets.forget_table(table)
 
+    def forget_user(self, user: int) -> None:
+        """A user is erased: let go of their tablets in memory."""
+        self._tablets.forget_user(user)
+
     def next_snowflake(self) -> int:
         """A fresh id. Its order is not commit order."""
         return self._log.next_snowflake()
@@ -348,6 +360,39 @@ class Engine:
     def give_back(self, tablet: TabletId) -> None:
         """Give the disk back what was deleted of a tablet's log, as far as no view sees it; slow."""
         self._log.give_back(tablet)
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """Merge what the log's files have of [start, stop) into each other; slow. From any thread."""
+        self._log.compact(start, stop)
+
+    def left_of(self, user: int) -> str:
+        """What LevelDB's files may still show of a user whose rows were erased; slow. From any thread.
+
+        "tables": those from before the last compaction, which are being read; "names": keys in the lists
+        of its tables; "": nothing.
+        """
+        return self._log.left_of(user)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody holds a view that can be read."""
+        current = self._current
+        return current.shared or any(
+            view is not current and not view.ended for view in self._views.values()
+        )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether some thread is reading the log or compacting it just now."""
+        return not self._log.store.idle
+
+    def renew_log(self) -> None:
+        """Close the log and open it again, which writes LevelDB's lists of tables anew.
+
+        Every view ends. On the event loop, while no group is being written and no thread uses the log; takes
+        some milliseconds when what was written last is compacted.
+        """
+        self.publish(self._log.renew())
 
     def keep_room(self) -> None:
         """See that the reserve is on the disk if there is room for it. From any thread."""

@@ -198,14 +198,21 @@ class StreamRegistry:
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""
         self._limits.pop(table, None)
-        for tablet in [one for one in self._filled.values() if one.id.table == table]:
+        self._forget(lambda tablet_id: tablet_id.table == table)
+
+    def forget_user(self, user: int) -> None:
+        """A user is erased: let go of their tablets."""
+        self._forget(lambda tablet_id: tablet_id.user == user)
+
+    def _forget(self, is_gone: Callable[[TabletId], bool]) -> None:
+        for tablet in [one for one in self._filled.values() if is_gone(one.id)]:
             discarded = tablet.discard()
             tablet.size = 0
             self._weigh(tablet)
             self._discarded.append(discarded)
             self.on_excess()
         for found in (self._open, self._filled, self._emptied):
-            for tablet_id in [one for one in found if one.table == table]:
+            for tablet_id in [one for one in found if is_gone(one)]:
                 found.pop(tablet_id, None)
 
 

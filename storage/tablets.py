@@ -185,11 +185,19 @@ class TabletRegistry:
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""
-        for registry in (self._tablets, self._recent, self.dirty, self.uncounted):
-            for tablet_id in [found for found in registry if found.table == table]:
-                registry.pop(tablet_id, None)
+        self._forget(lambda tablet_id: tablet_id.table == table)
         self._versions.pop(table, None)
         self.streams.forget_table(table)
+
+    def forget_user(self, user: int) -> None:
+        """A user is erased: let go of their tablets."""
+        self._forget(lambda tablet_id: tablet_id.user == user)
+        self.streams.forget_user(user)
+
+    def _forget(self, is_gone: Callable[[TabletId], bool]) -> None:
+        for registry in (self._tablets, self._recent, self.dirty, self.uncounted):
+            for tablet_id in [found for found in registry if is_gone(found)]:
+                registry.pop(tablet_id, None)
 
 
 def shrink_tails(tablets: Iterable["Tablet"], bytes_max: int) -> int:

@@ -34,7 +34,10 @@ async def open_tablets(
     opened: list[Tablet] = []
     failed: list[tuple[TabletId, KalamError]] = []
     for tablet_id in tablets:
-        if database.catalog.table_by_id(tablet_id.table) is None:
+        if (
+            database.catalog.table_by_id(tablet_id.table) is None
+            or tablet_id.user in database.erasing
+        ):
             continue  # It was dropped: its files go, and nobody misses them.
         try:
             tablet = database.tablet_of_anyone(table, tablet_id)
@@ -152,8 +155,11 @@ class FlushHost:
         self._write([(intent_key(tablet), None) for tablet in tablets])
 
     def exists(self, tablet: TabletId) -> bool:
-        """Whether the catalog has the tablet's table; on the loop."""
-        return self._database.catalog.table_by_id(tablet.table) is not None
+        """Whether the catalog has the tablet's table, and its user is not erased; on the loop."""
+        database = self._database
+        if tablet.user in database.erasing:
+            return False
+        return database.catalog.table_by_id(tablet.table) is not None
 
     def opened(self, tablet: TabletId) -> Tablet | None:
         """The tablet, if it is open; on the loop."""

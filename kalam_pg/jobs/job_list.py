@@ -67,8 +67,8 @@ class Jobs:
     """Every job that runs, and those that ran lately.
 
     flush_process: encodes what large flushes write, and compaction_process what compactions do.
-    crowded: tablets to compact. cleanup: erases what was dropped, None where nothing runs in the
-    background.
+    crowded: tablets to compact. cleanup: erases what was dropped, erasure who was purged; None where
+    nothing runs in the background.
     """
 
     def __init__(self, forks: ForkServer) -> None:
@@ -85,6 +85,7 @@ class Jobs:
         )
         self.crowded: set[TabletId] = set()
         self.cleanup: Periodic | None = None
+        self.erasure: Periodic | None = None
 
     def __iter__(self) -> Iterator[Job]:
         return iter(list(self._jobs.values()))
@@ -102,6 +103,11 @@ class Jobs:
         """Something was dropped. The start of every server looks for it too."""
         if self.cleanup is not None:
             self.cleanup.wake()
+
+    def erase_soon(self) -> None:
+        """A user was purged. The start of every server looks for it too."""
+        if self.erasure is not None:
+            self.erasure.wake()
 
     async def run(self, type_: str, parameters: dict[str, str], work: Work[T]) -> T:
         """Run `work` as a job and return its answer; its error is recorded and raised.

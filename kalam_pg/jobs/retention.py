@@ -276,30 +276,33 @@ def _is_stored(engine: Engine, table: int) -> bool:
 
 
 async def erase_tablets(database: Database, jobs: Jobs, tablets: Sequence[TabletId]) -> None:
-    """Delete everything of tablets whose table is gone, as one job.
+    """Delete everything of tablets whose table is gone, as one job."""
+
+    async def work(job: Job) -> None:
+        await erase_all(database, tablets, job)
+        job.result = f"{len(tablets)} tablets"
+
+    await jobs.run("table_cleanup", {"tablets": str(len(tablets))}, work)
+
+
+async def erase_all(database: Database, tablets: Sequence[TabletId], job: Job) -> None:
+    """Delete everything of tablets that are nobody's any more.
 
     Those that a flush or trim still writes for come last, when it has noticed.
     """
-
-    async def work(job: Job) -> None:
-        todo, done = list(tablets), 0
-        while todo:
-            busy: list[TabletId] = []
-            for at in range(0, len(todo), ERASE_TABLETS):
-                some = todo[at : at + ERASE_TABLETS]
-                idle = [
-                    tablet for tablet in some if not database.engine.directories.written(tablet)
-                ]
-                busy += set(some).difference(idle)
-                await _erase(database, idle)
-                done += len(idle)
-                job.progress = done / len(tablets)
-            todo = busy
-            if todo:
-                await trio.sleep(RETRY_S)
-        job.result = f"{done} tablets"
-
-    await jobs.run("table_cleanup", {"tablets": str(len(tablets))}, work)
+    todo, done = list(tablets), 0
+    while todo:
+        busy: list[TabletId] = []
+        for at in range(0, len(todo), ERASE_TABLETS):
+            some = todo[at : at + ERASE_TABLETS]
+            idle = [tablet for tablet in some if not database.engine.directories.written(tablet)]
+            busy += set(some).difference(idle)
+            await _erase(database, idle)
+            done += len(idle)
+            job.progress = done / len(tablets)
+        todo = busy
+        if todo:
+            await trio.sleep(RETRY_S)
 
 
 async def _erase(database: Database, tablets: Sequence[TabletId]) -> None:

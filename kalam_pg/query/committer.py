@@ -191,6 +191,11 @@ class Committer:
             return False
         return self._clock() >= self._stalled_until
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether the thread has a group in hand that is not published yet."""
+        return self._in_flight
+
     async def commit(self, write_set: WriteSet) -> WriteSet:
         """Submit and wait until the set is visible. Raises the set's error.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakSet
 
+from catalog.erasing import ERASING, Erasing, decode_erasing
 from catalog.ids import Ids
 from catalog.model import NumberSequence, Table, TableKind, User
 from catalog.snapshot import Snapshot
@@ -73,6 +74,9 @@ class Database:
         self.committer.after_publish.append(self.shared_reads.published)
         self.on_catalog_change: list[Callable[[Snapshot], None]] = []
         engine.on_failure = _publishing_failed
+        self.erasing: dict[int, Erasing] = {}
+        """Users who are gone, and whose rows are being erased, by id."""
+        self.note_erasing()
         self.building: set[int] = set()
         """Ids under which entries are written of indexes that are not in the catalogue yet."""
         self.sessions: WeakSet[Any] = WeakSet()
@@ -109,6 +113,14 @@ class Database:
         """The transactions that have read a table and are open."""
         of_sessions = [session.transaction for session in self.sessions]
         return [one for one in (*of_sessions, *self.apart) if one is not None and table in one.read]
+
+    def note_erasing(self) -> bool:
+        """Look on the disk for whom is to be erased, and let go of their tablets; whether there is anyone."""
+        found = [decode_erasing(data) for _, data in self.engine.system_scan(ERASING)]
+        self.erasing = {one.user: one for one in found}
+        for user in self.erasing:
+            self.engine.forget_user(user)
+        return bool(found)
 
     def has_table(self, table: int) -> bool:
         """Whether a table is committed, everybody's or a session's own, or entries of an index are."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from catalog import changes_user
 from catalog.changes import CatalogChange
+from catalog.erasing import check_owns_nothing
 from catalog.errors import (
     DependentObjectsStillExistError,
     InsufficientPrivilegeError,
@@ -81,6 +82,7 @@ def _(statement: st.DropUser, context: DdlContext) -> DdlPlan:
             continue
         _check_droppable(user, context)
         if statement.purge:
+            check_owns_nothing(context.snapshot, user, context.search_path)
             step = changes_user.purge_user(context.snapshot, user)
         else:
             step = changes_user.delete_user(context.snapshot, user, now_us=context.now_us)
@@ -108,7 +110,7 @@ def _restored(name: str, context: DdlContext) -> CatalogChange:
     if user is None:
         raise UndefinedObjectError(f'role "{name}" does not exist')
     require(context.user, Action.ALTER_ROLE, user)
-    return changes_user.change_user(context.snapshot, replace(user, deleted_at_us=None))
+    return changes_user.restore_user(context.snapshot, user)
 
 
 def _only_password(statement: st.AlterUser) -> bool:

@@ -42,7 +42,8 @@ def owner_ids(database: Database, transaction: Transaction, table: Table) -> Ste
             look = partial(_tablets, engine, view, table.id)
             found = yield from run_async(lambda: trio.to_thread.run_sync(look))
     found.update(transaction.changes)
-    return sorted({tablet.user for tablet in found if tablet.table == table.id})
+    owners = {tablet.user for tablet in found if tablet.table == table.id}
+    return sorted(owners.difference(database.erasing))
 
 
 def _tablets(engine: Engine, view: View, table: int) -> set[TabletId]:

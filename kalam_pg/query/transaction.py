@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalog import codec
 from catalog.changes import stored
 from catalog.difference import Difference
+from catalog.erasing import erased_by
 from catalog.errors import (
     InFailedSqlTransactionError,
     InvalidSavepointSpecificationError,
@@ -468,6 +469,8 @@ class Transaction(LockOwner):
         if self.notes:
             numbers = [*numbers, *self.notes.items()]
         made = WriteSet(writes, streams, self.puts, sync or bool(self.puts), numbers=numbers)
+        if self.puts:
+            made.erased = erased_by(self.puts)
         if self.definitions is not None or self.temporaries is not None:
             both = [one for one in (self.definitions, self.temporaries) if one is not None]
             tables = [t for one in both for t in one.tables.values() if t is not None]

@@ -18,6 +18,7 @@ from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.process import WORKER
 from kalam_pg.engines.request import EngineSettings
 from kalam_pg.jobs.compacting import start_compactions
+from kalam_pg.jobs.erasing import start_erasure
 from kalam_pg.jobs.flush_process import FLUSH_WORKER
 from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.job_list import Jobs
@@ -85,6 +86,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 start_policies(database, services.jobs, supervisor)
                 start_compactions(database, services.jobs, supervisor)
                 start_retention(database, services.jobs, supervisor, config.retention_interval_s)
+                start_erasure(database, services.jobs, supervisor)
                 try:
                     yield ServerServices(services)
                 finally:

@@ -100,8 +100,6 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     """Run one of `STATEMENTS`. Raises what `plan_ddl` raises, 55P03, 40P01."""
     if isinstance(statement, st.Truncate):
         return (yield from truncating.run(sql, statement))
-    if isinstance(statement, DropUser) and statement.purge:
-        raise FeatureNotSupportedError("DROP USER ... PURGE is not supported yet")
     transaction = sql.transaction
     if transaction is None:
         transaction = sql.transaction = sql.new_transaction()
@@ -228,6 +226,8 @@ def _settle_at_end(sql: SqlSession, change: CatalogChange, stored: Sequence[int]
     users = (*change.users, *change.purged)
     if users:
         transaction.on_end.append(partial(acting.users_settled, sql, users))
+    if change.purged:
+        transaction.on_end.append(partial(_purged_settled, sql.database, sql.jobs))
     if stored:
         transaction.on_end.append(partial(_tables_settled, sql.database, sql.jobs, stored))
 
@@ -238,6 +238,12 @@ def _tables_settled(database: Database, jobs: Jobs, tables: Sequence[int]) -> No
     # The start of every server does the same: a crash in between leaves nothing behind.
     if gone:
         jobs.clean_up_soon()
+
+
+def _purged_settled(database: Database, jobs: Jobs) -> None:
+    """Users that are no more leave nothing behind, either."""
+    if database.note_erasing():
+        jobs.erase_soon()
 
 
 def _context(sql: SqlSession) -> DdlContext:

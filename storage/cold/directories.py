@@ -42,8 +42,13 @@ def directory_of(cold: Path, tablet: TabletId) -> Path:
 def tablets_in(fs: FileSystem, cold: Path) -> Iterator[TabletId]:
     """Every tablet that has a directory, in no order. They may come and go meanwhile."""
     for user in _numbers_in(fs, cold):
-        for table in _numbers_in(fs, cold / str(user)):
-            yield TabletId(user, table)
+        yield from tablets_of(fs, cold, user)
+
+
+def tablets_of(fs: FileSystem, cold: Path, user: int) -> Iterator[TabletId]:
+    """Every tablet of one user that has a directory."""
+    for table in _numbers_in(fs, cold / str(user)):
+        yield TabletId(user, table)
 
 
 def _numbers_in(fs: FileSystem, directory: Path) -> list[int]:

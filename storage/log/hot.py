@@ -164,6 +164,18 @@ class HotStore:
             size: int = self._db.approximate_size(start, stop)
             return size
 
+    def tables(self) -> set[int]:
+        """The numbers of LevelDB's tables that whoever reads from now on may read."""
+        with self.counted():
+            listed: bytes = self._db.get_property(b"leveldb.sstables")
+        lines = [line for line in listed.splitlines() if line.startswith(b" ")]
+        return {int(line.partition(b":")[0]) for line in lines}
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call runs."""
+        return not self._calls
+
     def close(self) -> None:
         """End every view, wait for running calls and close. Later calls raise SerializationError."""
         if self.closed:

@@ -14,6 +14,7 @@ from storage.keys import index_key, log_key, log_range, tablet_ranges
 from storage.log import recovery
 from storage.log.absent_keys import AbsentKeys
 from storage.log.clock import Clock, HybridClock, Reservation
+from storage.log.erasure import forget_text_log, is_named, unread_tables
 from storage.log.hot import HotOptions, Put
 from storage.log.recovery import Epoch, Opened
 from storage.log.unflushed import Noted, make_list
@@ -46,6 +47,7 @@ class Log:
         self.store = opened.store
         self._absent = AbsentKeys(self.store)
         self._noted = Noted()
+        self._erased: frozenset[int] = frozenset()
         self.durable_seq = opened.last
         self._opened = opened
         self._room = opened.room
@@ -88,7 +90,9 @@ class Log:
     def _gather(self, sets: Sequence[WriteSet]) -> GroupWriter:
         """The sets that may be written, as one batch; the others have their error."""
         while True:
-            group = self._group = GroupWriter(self.store, self._sequence, self._absent, self._noted)
+            group = self._group = GroupWriter(
+                self.store, self._sequence, self._absent, self._noted, self._erased
+            )
             for write_set in sets:
                 if write_set.error is not None:
                     continue
@@ -140,6 +144,14 @@ class Log:
         """See `Engine.unlist`."""
         self._noted.tablets.difference_update(tablets)
 
+    def committed(self, key: bytes) -> bytes | None:
+        """See `Engine.committed`."""
+        assert self._group is not None
+        for put, value in reversed(self._group.puts):
+            if put == key:
+                return value
+        return self.store.get(key)
+
     def sync(self) -> None:
         """Make every batch written so far durable."""
         if self.store.unsynced:
@@ -160,6 +172,23 @@ class Log:
         """See `Engine.give_back`."""
         for start, stop in tablet_ranges(tablet)[:2]:
             self.store.compact(start, stop)
+
+    def compact(self, start: bytes, stop: bytes) -> None:
+        """See `Engine.compact`."""
+        self.store.compact(start, stop)
+
+    def left_of(self, user: int) -> str:
+        """See `Engine.left_of`."""
+        path = self._opened.directory / recovery.LOG
+        if unread_tables(self._opened.fs, path, self.store):
+            return "tables"
+        return "names" if is_named(self._opened.fs, path, user) else ""
+
+    def renew(self) -> Group:
+        """See `Engine.renew_log`. Nobody writes."""
+        self._reopen()
+        forget_text_log(self._opened.fs, self._opened.directory / recovery.LOG)
+        return Group((), self.view, synced=True)
 
     def keep_room(self) -> None:
         """See `Engine.keep_room`."""
@@ -203,6 +232,7 @@ class Log:
         if group.puts:
             self._logged = group.last
         self._catalog_version = group.system_seq or self._catalog_version
+        self._erased = group.erased
         synced = not self.store.unsynced
         if synced:
             self._note_durable()

@@ -43,6 +43,9 @@ INCARNATION = "incarnation"
 """Name of the meta record that holds the seq of a tablet's last TRUNCATE, 8 bytes."""
 
 MARK = "catalog.mark"
+LOG = "log"
+"""LevelDB's directory."""
+
 RESERVE = "reserve"
 
 _EPOCH = Struct(">BQQ")
@@ -144,7 +147,7 @@ def open_directory(
         finally:
             snapshot.close()
         if not known:
-            fs.sync_directory(path / "log")
+            fs.sync_directory(path / LOG)
             fs.write_new(path / MARK, b"kalam_pg data directory, format 1\n")
             fs.sync_directory(path)
         failpoints.hit("recovery.checked")
@@ -175,7 +178,7 @@ def open_store(
         DiskFullError: There is no room even so.
         DataCorruptedError, IoError: As `HotStore`.
     """
-    path = directory / "log"
+    path = directory / LOG
     try:
         return HotStore(fs, path, create=create, options=hot)
     except DiskFullError:

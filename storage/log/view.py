@@ -25,6 +25,7 @@ from storage.keys import (
     split_tablet_key,
     successor,
     unpack_position,
+    user_ranges,
 )
 from storage.layout import Row
 from storage.log.hot import HotSnapshot
@@ -202,12 +203,13 @@ class View:
         """(key, value) of the system records with a prefix, in key order."""
         return self._snapshot.scan(prefix, successor(prefix))
 
-    def tablets(self) -> Iterator[TabletId]:
-        """Every tablet with anything in the log, the index, the meta records or the numbers.
+    def tablets(self, user: int | None = None) -> Iterator[TabletId]:
+        """Every tablet with anything in the log, the index, the meta records or the numbers; one user's.
 
         Some seeks for each. In order within each of the four, so one may come again.
         """
-        for start, stop in (log_range(), index_range(), meta_range(), numbers_range()):
+        everybody = (log_range(), index_range(), meta_range(), numbers_range())
+        for start, stop in everybody if user is None else user_ranges(user):
             key = next(self._snapshot.scan_keys(start, stop), None)
             while key is not None:
                 tablet, prefix = split_tablet_key(key)

@@ -52,7 +52,8 @@ class Write(msgspec.Struct, gc=False):
 class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
-    numbers: how far sequences have counted, which goes with the batch and asks for nothing.
+    numbers: how far sequences have counted, which goes with the batch and asks for nothing. erased: users
+    of whom nobody writes anything after it.
 
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
     KalamError, and may still add system records; called again if the group has to be made anew.
@@ -69,6 +70,7 @@ class WriteSet(msgspec.Struct):
     context: Any = None
     layouts: "Sequence[tuple[int, Sequence[Layout]]]" = ()
     numbers: list[Put] = []
+    erased: frozenset[int] = frozenset()
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -86,16 +88,23 @@ class GroupWriter:
     """Makes one batch out of write sets; for one group, in the committer's thread.
 
     puts: the batch so far. written: the sets in it. sync: one of them asks for it. last: the newest
-    one's sequence number, 0 before the first. system_seq: of the newest that has system records.
+    one's sequence number, 0 before the first. system_seq: of the newest that has system records. erased:
+    users of whom nothing is written any more.
     """
 
     def __init__(
-        self, store: HotStore, sequence: HybridClock, absent: AbsentKeys, noted: Noted
+        self,
+        store: HotStore,
+        sequence: HybridClock,
+        absent: AbsentKeys,
+        noted: Noted,
+        erased: frozenset[int] = frozenset(),
     ) -> None:
         self._store = store
         self._sequence = sequence
         self._absent = absent
         self._noted = noted.tablets
+        self.erased = erased
         self._newest: dict[bytes, tuple[int, int, int]] = {}
         self._truncated: dict[TabletId, int] = {}
         self.puts: list[Put] = []
@@ -110,11 +119,13 @@ class GroupWriter:
         The n of a log entry counts a transaction's writes over all its tablets.
 
         Raises:
-            SerializationError: Something it assumed holds no more.
+            SerializationError: Something it assumed holds no more, or it writes for a user who is erased.
             CharacterNotInRepertoireError, KeyTooLongError: A row cannot be written.
             KalamError: What `validate` raised.
         """
         writes = write_set.writes
+        if self.erased:
+            self._check_owners(writes)
         if len(writes) == 1:
             # As below, without its loops: most transactions are one row.
             (write,) = writes
@@ -133,6 +144,8 @@ class GroupWriter:
                 self._put(seq, n, write, key, entry)
         self.written.append(write_set)
         write_set.seq = self.last = seq
+        if write_set.erased:
+            self.erased |= write_set.erased
         if write_set.numbers:
             self.puts += write_set.numbers
         if write_set.system:
@@ -187,6 +200,14 @@ class GroupWriter:
         finally:
             snapshot.close()
         return 0 if key is None else split_log_key(key)[1]
+
+    def _check_owners(self, writes: Sequence[Write]) -> None:
+        """Raise if one of them is for a user who is erased."""
+        if any(write.tablet.user in self.erased for write in writes):
+            raise SerializationError(
+                "could not serialize access due to a concurrent DROP USER ... PURGE",
+                hint="The transaction might succeed if retried.",
+            )
 
     def _check(self, write: Write, key: bytes) -> None:
         """Raise unless what a write assumes holds."""

@@ -43,6 +43,7 @@ async def database(path):
         catalog=SimpleNamespace(table_by_id={TABLE.id: TABLE}.get),
         now_us=now_us,
         building=set(),
+        erasing={},
         log_bytes_max=0,
         tablet_of_anyone=lambda table, tablet: engine.tablet(tablet, table.layout),
     )

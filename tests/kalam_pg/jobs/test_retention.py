@@ -46,6 +46,7 @@ async def database(path, *, tablets_max=2):
         catalog=SimpleNamespace(tables=tables, table_by_id=tables.get),
         now_us=now_us,
         building=set(),
+        erasing={},
         log_bytes_max=0,
         live_queries=LiveQueries(),
     )
