@@ -34,8 +34,10 @@ from catalog.model import (
     UserType,
     View,
 )
+from catalog.row_types import refuse_row_types
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.typed import with_current_types
+from catalog.types.composite import composite_of
 
 Puts = tuple[tuple[bytes, bytes | None], ...]
 
@@ -164,6 +166,8 @@ def create_view(
         _check_replaced(existing, columns)
         view_id = existing.id
         owner, now_us, comment = existing.owner, existing.created_at_us, existing.comment
+    for column in columns:
+        refuse_row_types(column.name, column.type)
     view = View(
         *(view_id or ids.oids(), namespace, name, query, tuple(columns), owner, now_us, comment),
         search_path=search_path,
@@ -354,7 +358,10 @@ def require_namespace(snapshot: Snapshot, name: str, position: int = 0) -> Names
 
 def require_no_type(snapshot: Snapshot, namespace: str, name: str) -> None:
     """Raise 42710 where a type has the name: a relation has a row type of its name, in PostgreSQL."""
-    if snapshot.find_type(namespace, name, ()) is not None:
+    made = snapshot.find_type(namespace, name, ())
+    if made is not None and composite_of(made.pg_type) is not None:
+        raise DuplicateTableError(f'relation "{name}" already exists')
+    if made is not None:
         raise DuplicateObjectError(
             f'type "{name}" already exists',
             hint="A relation has an associated type of the same name, so you must use a name that "

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from catalog import codec
 from catalog.changes import CatalogChange, require_not_system, stored, table_puts
 from catalog.changes_sequence import numbers_of_all, sequences_used
+from catalog.droppable import ColumnDefault, Droppable, Referring, TypedAttribute, TypedColumn
 from catalog.errors import (
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
@@ -19,7 +20,6 @@ from catalog.errors import (
 )
 from catalog.model import (
     Column,
-    Constraint,
     Namespace,
     NumberSequence,
     Relation,
@@ -30,59 +30,13 @@ from catalog.model import (
 )
 from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
+from catalog.typed import with_current_types
+from catalog.types.composite import Attribute, CompositeDefinition
 from catalog.types.definitions import quoted, user_types_of
+from catalog.types.domain import DomainDefinition
 
 _REPORTED_MAX = 100
 """PostgreSQL's MAX_REPORTED_DEPS: so many dependent objects are named to the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class TypedColumn:
-    """A column that depends on its type, which somebody made."""
-
-    table: Table
-    column: Column
-
-    @property
-    def id(self) -> int:
-        """The table's."""
-        return self.table.id
-
-
-@dataclass(frozen=True, slots=True)
-class Referring:
-    """A FOREIGN KEY, which depends on the table that it refers to."""
-
-    table: Table
-    constraint: Constraint
-
-    @property
-    def id(self) -> int:
-        """The constraint's."""
-        return self.constraint.id
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnDefault:
-    """The default of a column, which goes without its table when the sequence goes that it uses."""
-
-    table: Table
-    column: int
-
-    @property
-    def id(self) -> int:
-        """The table's."""
-        return self.table.id
-
-    @property
-    def name(self) -> str:
-        """The column's."""
-        return next(c.name for c in self.table.columns if c.id == self.column)
-
-
-Droppable = (
-    Namespace | Table | View | UserType | TypedColumn | Referring | NumberSequence | ColumnDefault
-)
 
 
 def drop_namespaces(
@@ -304,20 +258,29 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
                 below = readers.get(one.id, ())
             case NumberSequence():
                 below = defaults.get(one.id, ())
-            case TypedColumn() | Referring() | ColumnDefault():
+            case TypedColumn() | TypedAttribute() | Referring() | ColumnDefault():
                 pass
-        for other in sorted(below, key=_newest_first):
+        for other in sorted(below, key=_of_arrays_last):
             visit(_Dependent(other, one))
         found.append(at)
 
     for one in named:
         visit(_Dependent(one, one))
-    # A column or constraint goes with its table.
+    # A column or constraint goes with its table, an attribute with its type.
     return [
-        d
-        for d in found[::-1]
-        if not isinstance(d.object, TypedColumn | Referring) or _address(d.object.table) not in seen
+        d for d in found[::-1] if (whole := _whole(d.object)) is None or _address(whole) not in seen
     ]
+
+
+def _whole(one: Droppable) -> Droppable | None:
+    """What one is a part of."""
+    match one:
+        case TypedColumn() | Referring():
+            return one.table
+        case TypedAttribute():
+            return one.of
+        case _:
+            return None
 
 
 def _uses(
@@ -328,6 +291,14 @@ def _uses(
     for view in snapshot.stored_queries():
         for read in view.reads:
             readers.setdefault(read, []).append(snapshot.tables.get(view.id) or view)
+    for made in snapshot.types.values():
+        if isinstance(made.definition, CompositeDefinition):
+            for attribute in made.definition.attributes:
+                for used in user_types_of(attribute.type):
+                    readers.setdefault(used, []).append(TypedAttribute(made, attribute))
+        elif isinstance(made.definition, DomainDefinition):
+            for used in user_types_of(made.definition.base):
+                readers.setdefault(used, []).append(made)
     defaults: dict[int, list[ColumnDefault]] = {}
     for table in snapshot.tables.values():
         for constraint in table.constraints:
@@ -335,8 +306,8 @@ def _uses(
             if refers is not None and refers.table != table.id:
                 readers.setdefault(refers.table, []).append(Referring(table, constraint))
         for column in table.columns:
-            for made in (*user_types_of(column.type), column.domain):
-                readers.setdefault(made, []).append(TypedColumn(table, column))
+            for used in (column.domain,) if column.domain else user_types_of(column.type):
+                readers.setdefault(used, []).append(TypedColumn(table, column))
             for sequence in sequences_used(column.default):
                 defaults.setdefault(sequence, []).append(ColumnDefault(table, column.id))
     return readers, defaults
@@ -350,10 +321,20 @@ def _address(one: Droppable) -> Address:
     match one:
         case TypedColumn(table, column):
             return table.id, column.id, "column"
+        case TypedAttribute(_, attribute):
+            return one.id, attribute.number, "attribute"
         case ColumnDefault(table, number):
             return table.id, number, "default"
         case _:
             return one.id, 0, ""
+
+
+def _of_arrays_last(one: Droppable) -> tuple[bool, tuple[int, int]]:
+    """What depends on the type of a type's arrays, which is older than what depends on the type."""
+    column = one.column if isinstance(one, TypedColumn) else None
+    attribute = one.attribute if isinstance(one, TypedAttribute) else None
+    of = column or attribute
+    return of is not None and of.type.element is not None, _newest_first(one)
 
 
 def _newest_first(one: Droppable) -> tuple[int, int]:
@@ -368,6 +349,9 @@ def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) ->
     if isinstance(one, TypedColumn):
         table = described(one.table, snapshot, search_path)
         return f"column {one.column.name} of {table}"
+    if isinstance(one, TypedAttribute):
+        of = described(one.of, snapshot, search_path).removeprefix("type ")
+        return f"column {one.attribute.name} of composite type {of}"
     if isinstance(one, Referring):
         table = described(one.table, snapshot, search_path)
         return f"constraint {quoted(one.constraint.name)} on {table}"
@@ -403,9 +387,14 @@ def _still_used(
 
 
 def _array(dependent: _Dependent) -> str:
-    """What follows the type that a column depends on."""
-    column = dependent.object
-    return "[]" if isinstance(column, TypedColumn) and column.column.type.element else ""
+    """What follows the type that a column or attribute depends on."""
+    match dependent.object:
+        case TypedColumn(_, column):
+            return "[]" if column.type.element else ""
+        case TypedAttribute(_, attribute):
+            return "[]" if attribute.type.element else ""
+        case _:
+            return ""
 
 
 def _listed(lines: Sequence[str]) -> str:
@@ -449,13 +438,17 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
                     "supported yet",
                     hint="Drop the column, or change its type, first.",
                 )
-            case Referring() | ColumnDefault():
+            case TypedAttribute() | Referring() | ColumnDefault():
                 pass  # Below: what it is a part of may go too.
     for one in going:
         if isinstance(one, Referring | ColumnDefault) and one.table.id in tables:
             there = tables[one.table.id]
             tables[there.id] = _without_part(there, one)
             puts += table_puts(there, tables[there.id])
+    for one in going:
+        if isinstance(one, TypedAttribute) and one.of.id in types:
+            types[one.of.id] = left = _without_attribute(types[one.of.id], one.attribute)
+            puts.append((codec.type_key(left.id), codec.encode_type(left)))
     changed = replace(
         snapshot,
         version=snapshot.version + 1,
@@ -465,7 +458,14 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
         types=types,
         sequences=sequences,
     )
-    return replace(stored(changed, puts), dropped=tuple(dropped))
+    return replace(stored(with_current_types(changed), puts), dropped=tuple(dropped))
+
+
+def _without_attribute(made: UserType, gone: Attribute) -> UserType:
+    definition = made.definition
+    assert isinstance(definition, CompositeDefinition)
+    kept = tuple([a for a in definition.attributes if a.number != gone.number])
+    return replace(made, definition=replace(definition, attributes=kept))
 
 
 def _without_part(table: Table, part: Referring | ColumnDefault) -> Table:

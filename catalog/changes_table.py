@@ -26,6 +26,7 @@ from catalog.ids import Ids
 from catalog.indexes import constraint_index
 from catalog.model import Column, Constraint, Table, TableKind, TableOptions
 from catalog.names import constraint_name
+from catalog.row_types import refuse_row_types
 from catalog.snapshot import Snapshot
 from catalog.types.registry import INT2, INT4, INT8, format_type
 from catalog.types.table import PgType
@@ -200,6 +201,7 @@ def check_column_type(column: NewColumn) -> None:
             f'column "{column.name}" has pseudo-type {column.type.sql_name}',
             position=column.position,
         )
+    refuse_row_types(column.name, column.type, column.position)
     element = column.type.element
     if element is not None and element.element is not None:
         raise FeatureNotSupportedError(

@@ -8,7 +8,7 @@ S | "user" | id           S | "user_name" | name -> id          S | "role" | OID
 S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -33,10 +33,11 @@ from catalog.model import (
     UserType,
     View,
 )
+from catalog.types.composite import Attribute, CompositeDefinition
 from catalog.types.definitions import Definition
 from catalog.types.domain import DomainCheck, DomainDefinition
 from catalog.types.enum import EnumDefinition, EnumLabel
-from catalog.types.registry import by_oid
+from catalog.types.registry import array_of, by_oid, find_oid
 from catalog.types.table import PgType
 from storage.errors import DataCorruptedError
 from storage.keys import system_key
@@ -349,11 +350,33 @@ def encode_type(made: UserType) -> bytes:
     return encode([kind, t.id, t.definition.array_oid, t.namespace, t.name, fields, *common])
 
 
-def decode_type(data: bytes) -> UserType:
-    """The inverse of `encode_type`."""
-    i = decode(data)
-    definition = _DEFINITIONS[i[0]](*i[1:6])
-    return UserType(definition, i[6], i[7], i[8], i[9], _read_grants(i[10]))
+def decode_types(entries: Iterable[bytes]) -> dict[int, UserType]:
+    """The inverse of `encode_type`, of all types: each may be made of others, whatever their order."""
+    waiting = {fields[1]: fields for fields in map(decode, entries)}
+    made: dict[int, UserType] = {}
+    arrays = {fields[2]: oid for oid, fields in waiting.items()}
+
+    def find(oid: int) -> PgType:
+        own = find_oid(oid)
+        if own is not None:
+            return own
+        if oid in arrays:
+            array = array_of(find(arrays[oid]))
+            assert array is not None
+            return array
+        if oid not in made:
+            read(oid)
+        return made[oid].pg_type
+
+    def read(oid: int) -> None:
+        i = waiting[oid]
+        definition = _DEFINITIONS[i[0]](*i[1:6], find)
+        made[oid] = UserType(definition, i[6], i[7], i[8], i[9], _read_grants(i[10]))
+
+    for oid in waiting:
+        if oid not in made:
+            read(oid)
+    return {oid: made[oid] for oid in waiting}
 
 
 def _encode_definition(definition: Definition) -> tuple[str, object]:
@@ -362,24 +385,46 @@ def _encode_definition(definition: Definition) -> tuple[str, object]:
         d = definition
         checks = [[c.oid, c.name, c.check, c.valid] for c in d.checks]
         return "d", [d.base.oid, d.typmod, d.not_null, d.default, checks]
+    if isinstance(definition, CompositeDefinition):
+        c = definition
+        return "c", [
+            *(c.relation, c.last),
+            [[a.number, a.name, a.type.oid, a.typmod] for a in c.attributes],
+        ]
     assert isinstance(definition, EnumDefinition)
     return "e", [[label.oid, label.position, label.label] for label in definition.labels]
 
 
-def _enum(oid: int, array_oid: int, namespace: str, name: str, fields: Any) -> Definition:  # noqa: ANN401
+Fields = Any
+"""What an entry has of this kind of type."""
+
+
+def _enum(
+    oid: int, array_oid: int, namespace: str, name: str, fields: Fields, _types: Types
+) -> Definition:
     labels = tuple([EnumLabel(*label) for label in fields])
     return EnumDefinition(oid, array_oid, namespace, name, labels)
 
 
-def _domain(oid: int, array_oid: int, namespace: str, name: str, fields: Any) -> Definition:  # noqa: ANN401
+def _composite(
+    oid: int, array_oid: int, namespace: str, name: str, fields: Fields, types: Types
+) -> Definition:
+    relation, last, items = fields
+    attributes = tuple([Attribute(i[0], i[1], types(i[2]), i[3]) for i in items])
+    return CompositeDefinition(oid, array_oid, namespace, name, relation, attributes, last)
+
+
+def _domain(
+    oid: int, array_oid: int, namespace: str, name: str, fields: Fields, types: Types
+) -> Definition:
     base, typmod, not_null, default, checks = fields
     made = tuple([DomainCheck(*check) for check in checks])
     return DomainDefinition(
-        *(oid, array_oid, namespace, name, by_oid(base), typmod, not_null, default, made)
+        *(oid, array_oid, namespace, name, types(base), typmod, not_null, default, made)
     )
 
 
-_DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum, "d": _domain}
+_DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum, "d": _domain, "c": _composite}
 
 
 def encode_sequence(sequence: NumberSequence) -> bytes:

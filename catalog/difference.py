@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from catalog.model import Namespace, NumberSequence, Table, UserType, View
 from catalog.snapshot import Snapshot
-from catalog.typed import retyped, with_current_types
+from catalog.typed import remade, retyped, with_current_types
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -21,7 +21,8 @@ V = TypeVar("V")
 class Difference:
     """Namespaces by name, all else by id: as they are afterwards, None for what is gone.
 
-    A table or view is not among them if nothing is changed but what the types of its columns are by now.
+    A table, view or type is not among them if nothing is changed but what the types of its columns, or those
+    that it is made of, are by now.
     """
 
     namespaces: Mapping[str, Namespace | None]
@@ -67,7 +68,7 @@ def difference(before: Snapshot, after: Snapshot) -> Difference:
         _changed(before.namespaces, after.namespaces),
         _changed(before.tables, after.tables, lambda relation: retyped(relation, after)),
         _changed(before.views, after.views, lambda relation: retyped(relation, after)),
-        _changed(before.types, after.types),
+        _changed(before.types, after.types, lambda made: remade(made, after.type_by_oid)),
         _changed(before.sequences, after.sequences),
     )
 

@@ -19,6 +19,8 @@ from catalog.model import (
     View,
     as_view,
 )
+from catalog.pg_catalog import oids
+from catalog.row_types import row_type
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
@@ -124,8 +126,16 @@ class Snapshot:
         return sorted(found, key=lambda one: one.id)
 
     def type_by_oid(self, oid: int) -> PgType | None:
-        """The type of that OID, PostgreSQL's own ones too."""
-        return find_oid(oid) or self._pg_types.get(oid)
+        """The type of that OID, PostgreSQL's own ones and row types too."""
+        found = find_oid(oid) or self._pg_types.get(oid)
+        if found is not None:
+            return found
+        for number in oids.of_row_type(oid):
+            relation = self.tables.get(number) or self.views.get(number)
+            if relation is not None:
+                kind = row_type(relation)
+                return kind if kind.oid == oid else array_of(kind)
+        return None
 
     def domain(self, oid: int) -> DomainDefinition:
         """The domain of that OID, which is there: a column has it."""

@@ -9,7 +9,7 @@ from catalog import codec
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.ids import FIRST_OID
-from catalog.model import Namespace, NumberSequence, Role, Table, User, UserType, View
+from catalog.model import Namespace, NumberSequence, Role, Table, User, View
 from catalog.snapshot import Snapshot
 from catalog.typed import found_in
 from storage.keys import system_key
@@ -44,10 +44,7 @@ class Store:
         for _, data in scan(system_key("namespace")):
             namespace = codec.decode_namespace(data)
             namespaces[namespace.name] = namespace
-        types: dict[int, UserType] = {}
-        for _, data in scan(system_key("type")):
-            made = codec.decode_type(data)
-            types[made.id] = made
+        types = codec.decode_types(data for _, data in scan(system_key("type")))
         find = found_in(types)
         tables: dict[int, Table] = {}
         for _, data in scan(system_key("table")):

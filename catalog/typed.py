@@ -1,8 +1,8 @@
 """The types of columns, as they are by now.
 
 A column's type is a `PgType`. When a type that people made is changed there is another one for it, and every
-table and view with a column of it becomes one with the new type: in memory, at once for all, and nothing is
-written or locked for it. What is stored of their rows does not change.
+table and view with a column of it, and every type that is made of it, becomes one with the new type: in
+memory, at once for all, and nothing is written or locked for it. What is stored of their rows stays.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,6 +13,8 @@ from typing import TypeVar
 from catalog.errors import UndefinedObjectError
 from catalog.model import Table, UserType, View
 from catalog.snapshot import Snapshot
+from catalog.types.composite import CompositeDefinition
+from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
 
@@ -37,8 +39,36 @@ def current_types(types: tuple[PgType, ...], snapshot: Snapshot) -> tuple[PgType
     return types if all(map(is_, current, types)) else current
 
 
+def remade(made: UserType, find: Callable[[int], PgType | None]) -> UserType:
+    """A type with the types that it is made of as they are found; itself if they are the same."""
+    definition = made.definition
+    if isinstance(definition, CompositeDefinition):
+        current = [find(a.type.oid) or a.type for a in definition.attributes]
+        if all(a.type is kind for a, kind in zip(definition.attributes, current, strict=True)):
+            return made
+        attributes = tuple(
+            replace(a, type=kind) for a, kind in zip(definition.attributes, current, strict=True)
+        )
+        return replace(made, definition=replace(definition, attributes=attributes))
+    if isinstance(definition, DomainDefinition):
+        base = find(definition.base.oid) or definition.base
+        if base is not definition.base:
+            return replace(made, definition=replace(definition, base=base))
+    return made
+
+
+def _with_types_remade(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with types that are made of others made of what those are by now."""
+    while True:
+        types = {oid: remade(made, snapshot.type_by_oid) for oid, made in snapshot.types.items()}
+        if all(map(is_, types.values(), snapshot.types.values())):
+            return snapshot
+        snapshot = replace(snapshot, types=types)
+
+
 def with_current_types(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with all its relations `retyped`."""
+    """The snapshot with its types made of others, and all its relations, `retyped`."""
+    snapshot = _with_types_remade(snapshot)
     tables = {key: retyped(table, snapshot) for key, table in snapshot.tables.items()}
     views = {key: retyped(view, snapshot) for key, view in snapshot.views.items()}
     if all(map(is_, tables.values(), snapshot.tables.values())) and all(

@@ -13,6 +13,7 @@ from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
 from catalog.pg_catalog.user_types import domain_constraints
 from catalog.pg_catalog.visible import Visible, columns, constraints
+from catalog.types.composite import CompositeDefinition
 from catalog.types.registry import BOOL, INT8
 from catalog.types.table import PgType
 from storage.layout import Value
@@ -79,6 +80,20 @@ def pg_class(visible: Visible) -> Iterator[Values]:
         }
     for view in visible.views:
         yield _class_row(visible, view, "v") | {"relhasrules": True}
+    for made, definition in visible.composites_by_relation.values():
+        yield {
+            "oid": definition.relation,
+            "relname": made.name,
+            "relnamespace": visible.namespace_oids.get(made.namespace, 0),
+            "reltype": made.id,
+            "relowner": visible.owner_oid(made.owner),
+            "reltuples": 0.0,
+            "relkind": "c",
+            "relpersistence": "p",
+            "relnatts": definition.last,
+            "relreplident": "n",
+            "relispopulated": True,
+        }
     for relation in visible.virtual_relations:
         yield _virtual_class(visible, relation)
 
@@ -111,6 +126,7 @@ def _class_row(visible: Visible, relation: Table | View, kind: str) -> dict[str,
         "oid": oids.table_oid(relation.id),
         "relname": relation.name,
         "relnamespace": visible.namespace_oids.get(relation.namespace, 0),
+        "reltype": oids.row_type_oid(relation.id),
         "relowner": visible.owner_oid(relation.owner),
         # How many rows there are is never told here: it would be other users' rows too.
         "reltuples": -1.0,
@@ -129,8 +145,15 @@ def pg_attribute(visible: Visible) -> Iterator[Values]:
         yield from _index_attributes(oid, table, index)
     for sequence in visible.sequences:
         yield from _sequence_attributes(sequence)
+    for _, definition in visible.composites_by_relation.values():
+        yield from _composite_attributes(definition)
     for system in visible.virtual_relations:
         yield from _virtual_attributes(system)
+
+
+def _composite_attributes(definition: CompositeDefinition) -> Iterator[Values]:
+    for a in definition.attributes:
+        yield _attribute(definition.relation, a.number, a.name, a.type) | {"atttypmod": a.typmod}
 
 
 def _sequence_attributes(oid: int) -> Iterator[Values]:
@@ -146,6 +169,8 @@ def attributes_of(visible: Visible, oid: int) -> Iterator[Values]:
         yield from _index_attributes(oid, *found[:2])
     if oid in visible.sequences:
         yield from _sequence_attributes(oid)
+    if oid in visible.composites_by_relation:
+        yield from _composite_attributes(visible.composites_by_relation[oid][1])
     for system in visible.virtual_relations:
         if system.oid == oid:
             yield from _virtual_attributes(system)

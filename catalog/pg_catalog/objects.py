@@ -115,6 +115,7 @@ class CatalogObjects:
         found = {r.oid: (r.schema, r.name) for r in visible.virtual_relations}
         found |= {o: (r.namespace, r.name) for o, r in visible.relations_by_oid.items()}
         found |= {s.id: (s.namespace, s.name) for s in visible.sequences.values()}
+        found |= {o: (t.namespace, t.name) for o, (t, _) in visible.composites_by_relation.items()}
         found |= {
             o: (table.namespace, index.name)
             for o, (table, index, _) in visible.indexes_by_oid.items()

@@ -47,6 +47,24 @@ def constraint_oid(table_id: int, constraint_id: int) -> int:
     return 0x80000000 | ((table_id * 256 + constraint_id) & 0x7FFFFFFF)
 
 
+def row_type_oid(table_id: int) -> int:
+    """pg_type.oid of the type of a table's or view's rows."""
+    return 0xE0000000 | (_normal(table_id) * 2 & 0x1FFFFFFF)
+
+
+def row_array_oid(table_id: int) -> int:
+    """pg_type.oid of the type of arrays of its rows."""
+    return row_type_oid(table_id) + 1
+
+
+def of_row_type(oid: int) -> tuple[int, ...]:
+    """One of these is the id of the relation that a row type, or its arrays, is of; () for other types."""
+    if oid & 0xE0000000 != 0xE0000000:
+        return ()
+    number = (oid & 0x1FFFFFFF) >> 1
+    return number, number - FIRST_NORMAL
+
+
 def default_oid(table_id: int, column_id: int) -> int:
     """pg_attrdef.oid."""
     return 0x40000000 | ((table_id * 2048 + column_id) & 0x3FFFFFFF)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from catalog.model import UserType
 from catalog.pg_catalog.visible import Visible
+from catalog.types.composite import CompositeDefinition
 from catalog.types.domain import DomainCheck, DomainDefinition
 from catalog.types.enum import STEP, EnumDefinition
 from catalog.types.registry import array_of
@@ -17,6 +18,7 @@ Values = Mapping[str, Value]
 FUNCTIONS = {
     "e": ("enum_in", "enum_out", "enum_recv", "enum_send"),
     "d": ("domain_in", "", "domain_recv", ""),
+    "c": ("record_in", "record_out", "record_recv", "record_send"),
     "array": ("array_in", "array_out", "array_recv", "array_send"),
 }
 """The functions that pg_type names, by pg_type.typtype: input, output, receive, send."""
@@ -28,7 +30,7 @@ _IO = ("typinput", "typoutput", "typreceive", "typsend")
 
 def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values]:
     """Their rows of pg_type, and those of their arrays. functions: OIDs by name."""
-    for made in visible.types:
+    for made in visible.all_types:
         pg_type = made.pg_type
         array = None if isinstance(made.definition, DomainDefinition) else array_of(pg_type)
         yield {
@@ -37,7 +39,7 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
             "typcategory": pg_type.category,
             "typarray": array.oid if array else 0,
             "typbyval": 0 < pg_type.length <= 8,
-            "typalign": "i",
+            "typalign": "d" if pg_type.category == "C" else "i",
             "typstorage": "p" if pg_type.length > 0 else "x",
             **_of_kind(made, functions),
             "typacl": _access(visible, made),
@@ -50,7 +52,7 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
                 "typcategory": "A",
                 "typelem": pg_type.oid,
                 "typbyval": False,
-                "typalign": "i",
+                "typalign": "d" if pg_type.category == "C" else "i",
                 "typstorage": "x",
                 "typsubscript": functions.get("array_subscript_handler", 0),
                 **_io(functions, "array"),
@@ -71,6 +73,8 @@ def _of_kind(made: UserType, functions: Mapping[str, int]) -> dict[str, Value]:
             "typcollation": _DEFAULT_COLLATION if definition.base.collatable else 0,
             **_io(functions, "d"),
         }
+    if isinstance(definition, CompositeDefinition):
+        return {"typtype": "c", "typrelid": definition.relation, **_io(functions, "c")}
     return {"typtype": "e", **_io(functions, "e")}
 
 

@@ -20,6 +20,8 @@ from catalog.model import (
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
 from catalog.pg_catalog.text import default_definition
+from catalog.row_types import row_user_type
+from catalog.types.composite import CompositeDefinition
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
 
@@ -98,20 +100,40 @@ class Visible:
         return {oids.table_oid(r.id): r for r in self.relations}
 
     @cached_property
+    def composites_by_relation(self) -> dict[int, tuple[UserType, CompositeDefinition]]:
+        """The composite types that people made, by their OIDs in pg_class."""
+        return {
+            made.definition.relation: (made, made.definition)
+            for made in self.types
+            if isinstance(made.definition, CompositeDefinition)
+        }
+
+    @cached_property
+    def all_types(self) -> tuple[UserType, ...]:
+        """The types that people made, and those of the rows of tables and views."""
+        return (*self.types, *[row_user_type(relation) for relation in self.relations])
+
+    @cached_property
     def types_by_oid(self) -> dict[int, tuple[UserType, PgType]]:
-        """The types that people made, and those of their arrays, by pg_type.oid."""
-        found = {made.id: (made, made.pg_type) for made in self.types}
-        arrays = [(made, array_of(made.pg_type)) for made in self.types]
+        """`all_types`, and those of their arrays, by pg_type.oid."""
+        found = {made.id: (made, made.pg_type) for made in self.all_types}
+        arrays = [(made, array_of(made.pg_type)) for made in self.all_types]
         return found | {array.oid: (made, array) for made, array in arrays if array is not None}
 
     def find_type(self, schema: str, name: str) -> PgType | None:
         """One that people made, by its name or its arrays'; with schema "" as the search path has it."""
         for namespace in (schema,) if schema else self.search_path:
-            for made, pg_type in self.types_by_oid.values():
-                called = made.name if pg_type.element is None else f"_{made.name}"
-                if (made.namespace, called) == (namespace, name):
-                    return pg_type
+            found = self._types_by_name.get((namespace, name))
+            if found is not None:
+                return found
         return None
+
+    @cached_property
+    def _types_by_name(self) -> dict[tuple[str, str], PgType]:
+        return {
+            (made.namespace, made.name if pg_type.element is None else f"_{made.name}"): pg_type
+            for made, pg_type in reversed(self.types_by_oid.values())
+        }
 
     @cached_property
     def keys_by_oid(self) -> dict[int, tuple[Table, Constraint]]:

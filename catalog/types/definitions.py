@@ -33,6 +33,10 @@ class Definition(Protocol):
     def name(self) -> str:
         """pg_type.typname."""
 
+    @property
+    def depends_on(self) -> int:
+        """What goes with what is of this type: the type's OID, of a row type its relation's."""
+
     def make(self) -> "PgType":
         """The type; called once for each process."""
 
@@ -45,6 +49,6 @@ def quoted(name: str) -> str:
 
 
 def user_types_of(*types: "PgType") -> tuple[int, ...]:
-    """OIDs of the types that people made which these are, or are arrays of."""
-    made = [type_.definition or (type_.element and type_.element.definition) for type_ in types]
-    return tuple(definition.oid for definition in made if definition is not None)
+    """OIDs of the types that people made which these are, or are arrays of; of a row type, its relation's."""
+    made = [(type_.element or type_).definition for type_ in types]
+    return tuple([definition.depends_on for definition in made if definition is not None])

@@ -36,6 +36,11 @@ class DomainDefinition:
     default: str = ""
     checks: tuple[DomainCheck, ...] = ()
 
+    @property
+    def depends_on(self) -> int:
+        """See `Definition`."""
+        return self.oid
+
     def make(self) -> PgType:
         """The type: its base under the domain's name."""
         return replace(

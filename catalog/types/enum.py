@@ -45,6 +45,11 @@ class EnumDefinition:
     name: str
     labels: tuple[EnumLabel, ...]
 
+    @property
+    def depends_on(self) -> int:
+        """See `Definition`."""
+        return self.oid
+
     def make(self) -> PgType:
         """The type."""
         return _enum_type(self)

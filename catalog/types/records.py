@@ -1,14 +1,16 @@
-"""Rows as values: `ROW(1, 'a')`, and a relation's name where a value stands.
+"""Rows as values that have no type of their own: `ROW(1, 'a')`, and the name of a subquery.
 
 There is one type `record`; what fields a value has, the value itself says (`Record.shape`), as
-PostgreSQL's tuples do. No column is of this type, so no value is ever stored.
+PostgreSQL's tuples do. No column is of this type, so no value is ever stored. Rows of a type that has a
+name are `catalog.types.composite`'s.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from struct import Struct
-from typing import Self
+from typing import Any, NoReturn
 
-from catalog.types.common import no_input, no_receive
+from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType, TypeContext
 from catalog.types.text import text_like
 from storage.layout import Value
@@ -26,33 +28,39 @@ class Shape:
     types: tuple[PgType, ...]
 
 
-class Record(tuple[Value, ...]):
-    """A row: its fields' stored values, and their `shape`."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row: its fields' stored values, and their `shape`. No tuple: those are arrays."""
 
+    fields: tuple[Value, ...]
     shape: Shape
 
-    def __new__(cls, fields: tuple[Value, ...], shape: Shape) -> Self:
-        """The row of these values."""
-        made = super().__new__(cls, fields)
-        made.shape = shape
-        return made
+    def __iter__(self) -> Iterator[Value]:
+        return iter(self.fields)
 
-    def __getnewargs__(self) -> tuple[tuple[Value, ...], Shape]:
-        return tuple(self), self.shape
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __getitem__(self, at: int) -> Value:
+        return self.fields[at]
 
 
-def record_of(value: Value) -> Record:
+def record_of(value: Any) -> Record:  # noqa: ANN401 -- a stored value is no row, a row never stored
     """The value, which is a row."""
     assert isinstance(value, Record)
     return value
 
 
 def _write(value: Value, context: TypeContext) -> str:
-    """As record_out: `(1,"a b",)`."""
     row = record_of(value)
-    parts = []
-    for field, kind in zip(row, row.shape.types, strict=True):
-        parts.append("" if field is None else _quoted(kind.output(field, context)))
+    return write_fields(zip(row.fields, row.shape.types, strict=True), context)
+
+
+def write_fields(fields: Iterable[tuple[Value, PgType]], context: TypeContext) -> str:
+    """As record_out: `(1,"a b",)`."""
+    parts = [
+        "" if field is None else _quoted(kind.output(field, context)) for field, kind in fields
+    ]
     return "(" + ",".join(parts) + ")"
 
 
@@ -64,16 +72,28 @@ def _quoted(text: str) -> str:
 
 
 def _send(value: Value) -> bytes:
-    """As record_send: the number of fields; then of each its type's OID, its length, its bytes."""
     row = record_of(value)
-    parts = [_INT32.pack(len(row))]
-    for field, kind in zip(row, row.shape.types, strict=True):
+    return send_fields(list(zip(row.fields, row.shape.types, strict=True)))
+
+
+def send_fields(fields: list[tuple[Value, PgType]]) -> bytes:
+    """As record_send: the number of fields; then of each its type's OID, its length, its bytes."""
+    parts = [_INT32.pack(len(fields))]
+    for field, kind in fields:
         if field is None:
             parts.append(_FIELD.pack(kind.oid, -1))
         else:
             data = kind.send(field)
             parts += [_FIELD.pack(kind.oid, len(data)), data]
     return b"".join(parts)
+
+
+def _no_input(_text: str, _typmod: int, _context: TypeContext) -> NoReturn:
+    raise FeatureNotSupportedError("input of anonymous composite types is not implemented")
+
+
+def _no_receive(_data: bytes, _typmod: int) -> NoReturn:
+    raise FeatureNotSupportedError("input of anonymous composite types is not implemented")
 
 
 RECORD = text_like(
@@ -83,9 +103,9 @@ RECORD = text_like(
     2287,
     "P",
     -1,
-    read=no_input("record"),
+    read=_no_input,
     write=_write,
-    receive=no_receive("record"),
+    receive=_no_receive,
     send=_send,
     key_kind="none",
     pseudo=True,

@@ -4,6 +4,7 @@ DataFusion only reads its tables. What this costs is bounded as all of a worker 
 whoever cancels it.
 """
 
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -76,8 +77,20 @@ def rows_of(batch: pa.RecordBatch) -> list[Row]:
     return [tuple([_value(value) for value in row]) for row in _decode(data)]
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
+_ROW = 1
+"""The code of a row value among what MessagePack has not."""
+
+
+def _packed_row(value: object) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(_ROW, pickle.dumps(value))
+
+
+def _unpacked_row(_code: int, data: memoryview) -> object:
+    return pickle.loads(data)  # noqa: S301 -- of a worker's own
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=_packed_row).encode
+_decode = msgspec.msgpack.Decoder(list[list[Any]], ext_hook=_unpacked_row).decode
 
 
 def _value(value: Any) -> Value:  # noqa: ANN401 -- as msgpack has it

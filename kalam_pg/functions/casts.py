@@ -15,6 +15,7 @@ from catalog.errors import (
     NumericValueOutOfRangeError,
     StringDataRightTruncationError,
 )
+from catalog.types.composite import record_from
 from catalog.types.registry import (
     BOOL,
     BPCHAR,
@@ -32,6 +33,7 @@ from catalog.types.registry import (
     NUMERIC,
     OID,
     PG_NODE_TREE,
+    RECORD,
     REGCLASS,
     REGNAMESPACE,
     REGPROC,
@@ -411,6 +413,11 @@ def _output(source: PgType, target: PgType) -> Callable[..., Datum]:
     if target is CHAR:
         return lambda context, value: source.output(value, context.types)[:1]
     return lambda context, value: source.output(value, context.types)
+
+
+def record_cast(source: PgType) -> Overload:
+    """A composite type's value as a row that says itself what it is."""
+    return cast(source, RECORD, "i", lambda value: record_from(source, value))
 
 
 def array_cast(source: PgType, target: PgType, element: Overload) -> Overload:

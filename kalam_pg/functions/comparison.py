@@ -2,9 +2,13 @@
 
 import operator as py
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
+from catalog.errors import DatatypeMismatchError, UndefinedFunctionError
+from catalog.types.composite import composite_of, unpack
 from catalog.types.multiranges import MULTIRANGES
 from catalog.types.ranges import FAMILIES
+from catalog.types.records import Record, record_of
 from catalog.types.registry import (
     ANYARRAY,
     ANYENUM,
@@ -20,7 +24,9 @@ from catalog.types.registry import (
     INT4,
     INT8,
     INTERVAL,
+    JSON,
     JSONB,
+    JSONPATH,
     MACADDR,
     MACADDR8,
     NAME,
@@ -28,10 +34,12 @@ from catalog.types.registry import (
     NUMMULTIRANGE,
     NUMRANGE,
     OID,
+    RECORD,
     TEXT,
     TIME,
     TIMESTAMP,
     TIMESTAMPTZ,
+    UNKNOWN,
     UUID,
 )
 from catalog.types.table import PgType
@@ -84,7 +92,61 @@ def comparer(pg_type: PgType) -> Compare:
     """How stored values of a type (arrays too) compare; NULLs inside arrays are equal and last."""
     if pg_type.element is not None:
         return _array_comparer(comparer(pg_type.element))
+    if composite_of(pg_type) is not None:
+        return composite_comparer(pg_type)
     return _COMPARERS.get(pg_type.oid, three_way)
+
+
+_UNORDERED = frozenset({UNKNOWN, JSON, JSONPATH})
+
+
+def compare_rows(a: Record, b: Record, what: str = "a comparison function") -> int:
+    """Field by field; a NULL equals another and is above everything.
+
+    Raises:
+        DatatypeMismatchError: 42804, fields of other types, or another number of them.
+        UndefinedFunctionError: 42883, a field's values do not compare (json).
+    """
+    both = zip(a, b, a.shape.types, b.shape.types, strict=False)
+    for number, (x, y, kind, other) in enumerate(both, 1):
+        if kind is not other:
+            raise DatatypeMismatchError(
+                f"cannot compare dissimilar column types {kind.sql_name} and {other.sql_name} "
+                f"at record column {number}"
+            )
+        order = _compare_fields(x, y, kind, what)
+        if order:
+            return order
+    if len(a) != len(b):
+        raise DatatypeMismatchError("cannot compare record types with different numbers of columns")
+    return 0
+
+
+def _compare_fields(x: Datum, y: Datum, kind: PgType, what: str) -> int:
+    if kind in _UNORDERED:
+        raise UndefinedFunctionError(f"could not identify {what} for type {kind.sql_name}")
+    if x is None or y is None:
+        return int(x is None) - int(y is None)
+    return comparer(kind)(x, y)
+
+
+@lru_cache(4096)
+def composite_comparer(pg_type: PgType, what: str = "a comparison function") -> Compare:
+    """How values of a composite type compare: see `compare_rows`."""
+    definition = composite_of(pg_type)
+    assert definition is not None
+    kinds = definition.shape.types
+
+    def compare(a: bytes, b: bytes) -> int:
+        both = zip(kinds, unpack(definition, a), unpack(definition, b), strict=True)
+        orders = (_compare_fields(x, y, kind, what) for kind, x, y in both)
+        return next(filter(None, orders), 0)
+
+    return compare
+
+
+def _compare_records(a: Datum, b: Datum) -> int:
+    return compare_rows(record_of(a), record_of(b))
 
 
 _COMPARERS: dict[int, Compare] = {
@@ -96,6 +158,7 @@ _COMPARERS: dict[int, Compare] = {
     JSONB.oid: jsonvalues.compare,
     NUMRANGE.oid: compare_numeric_ranges,
     NUMMULTIRANGE.oid: compare_numeric_ranges,
+    RECORD.oid: _compare_records,
 }
 
 

@@ -1,7 +1,9 @@
-"""Assignment to a part of a column: `a[1] = x`, `j['k'] = x` make these calls of it.
+"""Assignment to a part of a column: `a[1] = x`, `a[1:2] = x`, `j['k'] = x` make these calls of it.
 
 Their names have blanks in them: no SQL text can call them.
 """
+
+from collections.abc import Iterator
 
 from catalog.errors import (
     ArraySubscriptError,
@@ -10,8 +12,10 @@ from catalog.errors import (
     InvalidTextRepresentationError,
     NullValueNotAllowedError,
 )
+from catalog.types.array import nest
 from catalog.types.registry import ANYARRAY, ANYELEMENT, BOOL, INT4, JSONB, TEXT, array_of
 from kalam_pg.functions.define import Datum, function
+from kalam_pg.functions.dimensions import array_shape, flatten
 from kalam_pg.functions.jsonvalues import dump, parse
 from kalam_pg.functions.strings import LONGEST, too_long
 from kalam_pg.functions.table import Overload
@@ -34,6 +38,67 @@ def _array_with(array: Datum, value: Datum, *places: int | None) -> tuple[Datum,
         gap = (None,) * (first - 1 - len(items))
         return (*items[: first - 1], *gap, value, *items[first:])
     return _nested_with(items, value, places)
+
+
+def _slice_with(array: Datum, source: Datum, *bounds: int | None) -> tuple[Datum, ...] | None:
+    """An array with a slice of it from another one. bounds: of each dimension whether its lower one is
+    written, and it; then the same of the upper one.
+    """
+    edges = [(bounds[i], bounds[i + 1]) for i in range(0, len(bounds), 2)]
+    if any(given and edge is None for given, edge in edges):
+        raise NullValueNotAllowedError("array subscript in assignment must not be null")
+    if source is None:
+        return array  # type: ignore[no-any-return] # PostgreSQL leaves it as it is
+    items: tuple[Datum, ...] = array or ()
+    shape = array_shape(items)
+    if not items and not all(given for given, _ in edges):
+        raise ArraySubscriptError(
+            "array slice subscript must provide both boundaries",
+            detail="When assigning to a slice of an empty array value, slice boundaries must be "
+            "fully specified.",
+        )
+    if items and len(shape) != len(edges) // 2:
+        raise ArraySubscriptError("wrong number of array subscripts")
+    ranges: list[tuple[int, int]] = []
+    for at in range(0, len(edges), 2):
+        length = shape[at // 2] if items else 0
+        lower = edges[at][1] if edges[at][0] else 1
+        upper = edges[at + 1][1] if edges[at + 1][0] else length
+        assert lower is not None
+        assert upper is not None
+        ranges.append((lower, upper))
+    for lower, upper in ranges:
+        if lower > upper and not (len(ranges) > 1 and items):
+            raise ArraySubscriptError("upper bound cannot be less than lower bound")
+        if lower < 1 or (not items and lower != 1):
+            raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported")
+        if upper > LONGEST // 64:
+            raise too_long()
+    count = 1
+    for lower, upper in ranges:
+        count *= upper - lower + 1
+    given = list(flatten(source))
+    if len(given) < count:
+        raise ArraySubscriptError("source array too small")
+    if not items:
+        return nest(given[:count], tuple(upper for _, upper in ranges))
+    if len(ranges) == 1:
+        (lower, upper), length = ranges[0], len(items)
+        gap = (None,) * (lower - 1 - length)
+        return (*items[: lower - 1], *gap, *given[:count], *items[upper:])
+    if any(upper > length for (_, upper), length in zip(ranges, shape, strict=True)):
+        raise ArraySubscriptError("array subscript out of range")
+    return _block_with(items, ranges, iter(given))
+
+
+def _block_with(
+    items: tuple[Datum, ...], ranges: list[tuple[int, int]], given: Iterator[Datum]
+) -> tuple[Datum, ...]:
+    (lower, upper), rest = ranges[0], ranges[1:]
+    new = [
+        _block_with(item, rest, given) if rest else next(given) for item in items[lower - 1 : upper]
+    ]
+    return (*items[: lower - 1], *new, *items[upper:])
 
 
 def _nested_with(
@@ -132,4 +197,8 @@ DOCUMENT_WITH = function(
     "jsonb with element", (JSONB, JSONB, BOOL, _TEXTS), JSONB, _document_with,
     variadic=True, strict=False,
 )  # fmt: skip
-OVERLOADS: tuple[Overload, ...] = (ARRAY_WITH, DOCUMENT_WITH)
+SLICE_WITH = function(
+    "array with slice", (ANYARRAY, ANYARRAY, _INTS), ANYARRAY, _slice_with,
+    variadic=True, strict=False,
+)  # fmt: skip
+OVERLOADS: tuple[Overload, ...] = (ARRAY_WITH, DOCUMENT_WITH, SLICE_WITH)

@@ -7,6 +7,7 @@ from catalog.errors import (
     InvalidParameterValueError,
     NullValueNotAllowedError,
 )
+from catalog.types.composite import composite_of, record_from
 from catalog.types.records import record_of
 from catalog.types.registry import (
     ANY,
@@ -48,8 +49,8 @@ def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str 
         return "true" if value else "false"
     if pg_type in {JSON, JSONB}:
         return str(value)
-    if pg_type is RECORD:
-        row = record_of(value)
+    if is_row(pg_type):
+        row = record_of(value) if pg_type is RECORD else record_from(pg_type, value)
         fields = [
             f"{quote(name)}:{to_json(field, kind, context)}"
             for name, kind, field in zip(row.shape.names, row.shape.types, row, strict=True)
@@ -65,6 +66,11 @@ def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str 
     if pg_type.oid in _TIMES:
         return quote(_iso(value, pg_type, context))
     return quote(text)
+
+
+def is_row(pg_type: PgType) -> bool:
+    """Whether values of a type are rows."""
+    return pg_type is RECORD or composite_of(pg_type) is not None
 
 
 def _iso(value: int, pg_type: PgType, context: TypeContext) -> str:
@@ -107,7 +113,7 @@ def _to_jsonb(context: EvalContext, types: Types, value: Datum) -> str:
 
 
 def _key(value: Datum, pg_type: PgType, context: TypeContext) -> str:
-    if pg_type.element is not None or pg_type in {JSON, JSONB, RECORD}:
+    if pg_type.element is not None or pg_type in {JSON, JSONB} or is_row(pg_type):
         raise InvalidParameterValueError("key value must be scalar, not array, composite, or json")
     if pg_type is BOOL:
         return "true" if value else "false"
@@ -196,7 +202,7 @@ def _agg(context: EvalContext, types: Types, rows: list[tuple[Datum, ...]]) -> s
     if not rows:
         return None
     items = [None if v is None else to_json(v, types[0], context.types) for (v,) in rows]
-    return _listed(items, in_lines=types[0].element is not None or types[0] is RECORD)
+    return _listed(items, in_lines=types[0].element is not None or is_row(types[0]))
 
 
 def _listed(items: Sequence[str | None], *, in_lines: bool) -> str:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 
+from catalog.types.composite import composite_of
 from catalog.types.registry import RECORD, TYPES
 from catalog.types.table import PgType
 from kalam_pg.functions import casts as cast_rows
 from kalam_pg.functions.define import Datum, cast_name
 from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.known import NAMES
+from kalam_pg.functions.records import OF_COMPOSITES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
@@ -18,8 +20,8 @@ _MODULES = (
     "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
     "hypothetical",
     "identifiers", "integers", "jsonbuild",
-    "jsonnames", "jsonpaths", "jsonrecords", "jsons", "keywords", "miscellany", "moment_input",
-    "moment_output",
+    "jsonnames", "jsonpaths", "jsonpopulate", "jsonrecords", "jsons", "keywords", "miscellany",
+    "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
     "ranges", "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
     "strings", "sysinfo", "windows",
@@ -63,6 +65,8 @@ def cast(source: PgType, target: PgType) -> Overload | None:
         return stored
     if source is target:
         return None
+    if target is RECORD and composite_of(source) is not None:
+        return cast_rows.record_cast(source)
     if (
         source.element is not None
         and target.element is not None
@@ -183,4 +187,4 @@ _ALL = _load()
 _BY_NAME = _index(_ALL)
 _CASTS = {o.name: o for o in _ALL if o.kind is OverloadKind.CAST}
 _ASSIGNED = {o.args[0].oid: o for o in cast_rows.ASSIGNED_LENGTHS}
-_BY_KEY = {key_of(o): o for o in (*_ALL, *cast_rows.ASSIGNED_LENGTHS)}
+_BY_KEY = {key_of(o): o for o in (*_ALL, *cast_rows.ASSIGNED_LENGTHS, *OF_COMPOSITES.values())}

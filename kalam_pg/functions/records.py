@@ -1,49 +1,39 @@
-"""Rows as values: how two compare (record_eq, btrecordcmp), and one field of one."""
+"""Rows as values: how two compare (record_eq, btrecordcmp), one field of one, and whether it is NULL.
+
+Those that no SQL text can call have names that begin with `~`.
+"""
 
 from collections.abc import Callable
 
-from catalog.errors import DatatypeMismatchError, UndefinedFunctionError
-from catalog.types.records import Record, record_of
-from catalog.types.registry import ANY, BOOL, INT4, JSON, JSONPATH, RECORD, UNKNOWN
-from kalam_pg.functions.comparison import SYMBOLS, comparer
+from catalog.types.composite import pack, require_composite, unpack
+from catalog.types.records import Record
+from catalog.types.registry import ANY, ANYELEMENT, BOOL, INT4, RECORD
+from catalog.types.table import PgType
+from kalam_pg.functions.comparison import SYMBOLS, compare_rows, composite_comparer
 from kalam_pg.functions.define import Datum, function, operator
 from kalam_pg.functions.table import Overload
 
-_UNORDERED = frozenset({UNKNOWN, JSON, JSONPATH})
 
-
-def compare_rows(a: Record, b: Record, what: str = "a comparison function") -> int:
-    """Field by field; a NULL equals another and is above everything.
-
-    Raises:
-        DatatypeMismatchError: 42804, fields of other types, or another number of them.
-        UndefinedFunctionError: 42883, a field's values do not compare (json).
-    """
-    both = zip(a, b, a.shape.types, b.shape.types, strict=False)
-    for number, (x, y, kind, other) in enumerate(both, 1):
-        if kind is not other:
-            raise DatatypeMismatchError(
-                f"cannot compare dissimilar column types {kind.sql_name} and {other.sql_name} "
-                f"at record column {number}"
-            )
-        if kind in _UNORDERED:
-            raise UndefinedFunctionError(f"could not identify {what} for type {kind.sql_name}")
-        if x is None or y is None:
-            order = int(x is None) - int(y is None)
-        elif kind is RECORD:
-            order = compare_rows(record_of(x), record_of(y), what)
-        else:
-            order = comparer(kind)(x, y)
-        if order:
-            return order
-    if len(a) != len(b):
-        raise DatatypeMismatchError("cannot compare record types with different numbers of columns")
-    return 0
+def _what(symbol: str) -> str:
+    """What a field's type lacks if its values do not compare."""
+    return "an equality operator" if symbol in {"=", "<>"} else "a comparison function"
 
 
 def _test(symbol: str, test: Callable[[Datum, Datum], bool]) -> Callable[[Record, Record], bool]:
-    what = "an equality operator" if symbol in {"=", "<>"} else "a comparison function"
+    what = _what(symbol)
     return lambda a, b: test(compare_rows(a, b, what), 0)
+
+
+def _test_of_type(symbol: str, test: Callable[[Datum, Datum], bool]) -> Callable[..., bool]:
+    what = _what(symbol)
+    return lambda types, a, b: test(composite_comparer(types[0], what)(a, b), 0)
+
+
+OF_COMPOSITES = {
+    symbol: operator(symbol, (ANY, ANY), BOOL, _test_of_type(symbol, test), needs_types=True)
+    for symbol, test in SYMBOLS
+}
+"""Comparisons of two values of one composite type, by symbol; `sql.overloads` chooses them."""
 
 
 def _field(row: Record, at: int) -> Datum:
@@ -51,9 +41,53 @@ def _field(row: Record, at: int) -> Datum:
 
 
 FIELD = function("~field", (RECORD, INT4), ANY, _field)
-"""A field by its place, from 0; the call says its type."""
+"""A field of a record by its place, from 0; the call says its type."""
+
+
+def _attribute(types: tuple[PgType, ...], row: bytes, at: int) -> Datum:
+    return unpack(require_composite(types[0]), row)[at]
+
+
+ATTRIBUTE = function("~attribute", (ANY, INT4), ANY, _attribute, needs_types=True)
+"""A field of a composite type's value by its place, from 0; the call says its type."""
+
+
+def _with_attribute(types: tuple[PgType, ...], row: bytes | None, at: int, value: Datum) -> bytes:
+    definition = require_composite(types[0])
+    count = len(definition.attributes)
+    fields = (None,) * count if row is None else unpack(definition, row)
+    return pack(definition, (*fields[:at], value, *fields[at + 1 :]))
+
+
+WITH_ATTRIBUTE = function(
+    "~with attribute", (ANYELEMENT, INT4, ANY), ANYELEMENT, _with_attribute,
+    strict=False, needs_types=True,
+)  # fmt: skip
+"""A composite type's value with another field at a place; NULL has been a row of NULLs."""
+
+
+def _null_test(*, wanted: bool) -> Callable[[tuple[PgType, ...], bytes | None], bool]:
+    def run(types: tuple[PgType, ...], row: bytes | None) -> bool:
+        if row is None:
+            return wanted
+        fields = unpack(require_composite(types[0]), row)
+        return all((field is None) is wanted for field in fields)
+
+    return run
+
+
+ALL_NULL, NONE_NULL = (
+    function(name, (ANY,), BOOL, _null_test(wanted=wanted), strict=False, needs_types=True)
+    for name, wanted in (("~all null", True), ("~none null", False))
+)
+"""IS NULL and IS NOT NULL of a composite type's value: it, or every field, is (not) NULL."""
+
 
 OVERLOADS: tuple[Overload, ...] = (
     *(operator(symbol, (RECORD, RECORD), BOOL, _test(symbol, test)) for symbol, test in SYMBOLS),
     FIELD,
+    ATTRIBUTE,
+    WITH_ATTRIBUTE,
+    ALL_NULL,
+    NONE_NULL,
 )

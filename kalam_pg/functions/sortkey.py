@@ -4,11 +4,12 @@ Equal values have equal keys; keys sort bytewise as their values do. NULL has no
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from catalog.errors import DatatypeMismatchError, UndefinedFunctionError
 from catalog.types import registry as types
+from catalog.types.composite import composite_of, unpack
 from catalog.types.multiranges import MULTIRANGES
 from catalog.types.records import record_of
 from catalog.types.table import PgType
@@ -45,6 +46,8 @@ def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
         return lambda value: b"".join([encode_sort_key((x,), ("float",)) for x in value])
     if pg_type is types.RECORD:
         return _record_keys()
+    if composite_of(pg_type) is not None:
+        return _composite_key(pg_type)
     if pg_type.element is not None:
         return _array_key(key_function(pg_type.element))
     if pg_type is types.JSONB:
@@ -80,15 +83,26 @@ def _record_keys() -> Callable[[Datum], bytes]:
             raise DatatypeMismatchError(
                 "cannot compare record types with different numbers of columns"
             )
-        # NULL is above any.
-        return b"".join(
-            [
-                b"\x02" if field is None else b"\x01" + _delimited(of(field))
-                for field, (_, of) in zip(row, fields, strict=True)
-            ]
-        )
+        return _joined(row.fields, [of for _, of in fields])
 
     return key
+
+
+def _composite_key(pg_type: PgType) -> Callable[[Datum], bytes]:
+    definition = composite_of(pg_type)
+    assert definition is not None
+    keys = [key_function(attribute.type) for attribute in definition.attributes]
+    return lambda value: _joined(unpack(definition, value), keys)
+
+
+def _joined(fields: Sequence[Datum], keys: Sequence[Callable[[Datum], bytes]]) -> bytes:
+    """Fields of a row, with the key of each; NULL is above any."""
+    return b"".join(
+        [
+            b"\x02" if field is None else b"\x01" + _delimited(key(field))
+            for field, key in zip(fields, keys, strict=True)
+        ]
+    )
 
 
 def _delimited(key: bytes) -> bytes:

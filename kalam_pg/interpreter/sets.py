@@ -7,6 +7,7 @@ from typing import Any
 
 from catalog.types.records import Record, Shape
 from kalam_pg.functions.cost import pay_call, weight_of
+from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.level import Level
@@ -72,7 +73,8 @@ def _as_values(call: Call, function: SetFunction) -> SetFunction:
 
     def rows(row: Row, run: Run) -> Iterator[Row]:
         for made in function.rows(row, run):
-            yield (Record(tuple(made), shape),)
+            value: Datum = Record(tuple(made), shape)
+            yield (value,)
 
     return SetFunction(1, rows)
 

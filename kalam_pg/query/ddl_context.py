@@ -116,6 +116,14 @@ def creation_namespace(
     raise InvalidSchemaNameError("no schema has been selected to create in", position=name.position)
 
 
+def type_namespace(context: DdlContext, name: st.TableName) -> Namespace:
+    """Where a type goes. Raises as `creation_namespace`, and 0A000."""
+    namespace = creation_namespace(context, name)
+    if is_temporary(namespace.name):
+        raise FeatureNotSupportedError("types in temporary schemas are not supported yet")
+    return namespace
+
+
 def require_not_moved(before: str, after: str) -> None:
     """Raise 0A000 where something would go from one schema to another, and one of them is temporary."""
     if before != after and (after == TEMPORARY or is_temporary(before) or is_temporary(after)):

@@ -150,7 +150,8 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
         raise FeatureNotSupportedError("generated columns are not supported yet")
     kind, typmod = resolve_type(column.type, context.snapshot, context.search_path)
     for made in user_types_of(kind):
-        check_usage(context.user, context.snapshot.types[made])
+        if (there := context.snapshot.types.get(made)) is not None:
+            check_usage(context.user, there)
     domain = 0
     if isinstance(kind.definition, DomainDefinition):
         domain, typmod, kind = kind.oid, kind.definition.typmod, kind.definition.base

@@ -8,17 +8,20 @@ from catalog import changes, changes_domain, changes_drop, changes_type
 from catalog.changes import CatalogChange
 from catalog.errors import (
     DatatypeMismatchError,
+    DependentObjectsStillExistError,
     FeatureNotSupportedError,
     UndefinedObjectError,
     WrongObjectTypeError,
 )
-from catalog.model import Namespace, Table, UserType, is_temporary
+from catalog.model import Table, UserType
 from catalog.privileges import Action, require
 from catalog.snapshot import Snapshot
+from catalog.types.composite import composite_of
 from catalog.types.definitions import quoted, user_types_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
-from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, grantee, plan
+from kalam_pg.query import ddl_composites
+from kalam_pg.query.ddl_context import DdlContext, DdlPlan, grantee, plan, type_namespace
 from kalam_pg.sql.bind_domain import value_table
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.deparse import quote_literal
@@ -26,6 +29,7 @@ from kalam_pg.sql.statements import TableName
 from kalam_pg.sql.statements_types import (
     AddDomainCheck,
     AddLabel,
+    AlterAttributes,
     AlterDomain,
     AlterType,
     CreateDomain,
@@ -37,23 +41,16 @@ from kalam_pg.sql.statements_types import (
     DropType,
     MoveType,
     OwnType,
+    RenameAttribute,
     RenameDomainCheck,
     RenameLabel,
 )
 from storage.errors import KalamError
 
 
-def _namespace(context: DdlContext, name: TableName) -> Namespace:
-    """Where a type goes. Raises as `creation_namespace`, and 0A000."""
-    namespace = creation_namespace(context, name)
-    if is_temporary(namespace.name):
-        raise FeatureNotSupportedError("types in temporary schemas are not supported yet")
-    return namespace
-
-
 @plan.register
 def _(statement: CreateType, context: DdlContext) -> DdlPlan:
-    namespace = _namespace(context, statement.name)
+    namespace = type_namespace(context, statement.name)
     require(context.user, Action.CREATE_TYPE, namespace)
     change = changes_type.create_enum(
         context.snapshot,
@@ -69,10 +66,15 @@ def _(statement: CreateType, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: AlterType, context: DdlContext) -> DdlPlan:
-    made = find_type(context, statement.name)
+    if isinstance(statement.action, AlterAttributes | RenameAttribute):
+        made = ddl_composites.find_composite(context, statement.name)
+    else:
+        made = find_type(context, statement.name)
     require(context.user, Action.ALTER_TYPE, made)
     snapshot = context.snapshot
     match statement.action:
+        case AlterAttributes() | RenameAttribute():
+            change = ddl_composites.altered(statement.action, made, context)
         case AddLabel() as add:
             change = changes_type.add_label(
                 snapshot,
@@ -95,14 +97,19 @@ def _(statement: AlterType, context: DdlContext) -> DdlPlan:
 
 @plan.register
 def _(statement: CreateDomain, context: DdlContext) -> DdlPlan:
-    namespace = _namespace(context, statement.name)
+    namespace = type_namespace(context, statement.name)
     require(context.user, Action.CREATE_TYPE, namespace)
     written = replace(statement.type, position=0)  # Nothing is pointed at here, in PostgreSQL.
     base, typmod = resolve_type(written, context.snapshot, context.search_path)
     if base.pseudo:
         raise DatatypeMismatchError(f'"{base.sql_name}" is not a valid base type for a domain')
-    if user_types_of(base):
-        raise FeatureNotSupportedError("domains over types that somebody made are not supported")
+    if isinstance(base.definition, DomainDefinition) or (base.element and user_types_of(base)):
+        raise FeatureNotSupportedError(
+            "domains over domains and arrays of made types are not supported"
+        )
+    made_type = composite_of(base)
+    if made_type is not None and made_type.of_table:
+        raise FeatureNotSupportedError("a domain over the row type of a table is not supported")
     change = changes_domain.create_domain(
         context.snapshot,
         context.ids,
@@ -188,9 +195,16 @@ def _(statement: DropType, context: DdlContext) -> DdlPlan:
     for name in statement.names:
         changes.require_not_system(name.schema)
         made = context.snapshot.find_type(name.schema, name.name, context.search_path)
+        relation = context.snapshot.find(name.schema, name.name, context.search_path)
         if made is not None:
             require(context.user, Action.DROP_TYPE, made)
             found[made.id] = made
+        elif relation is not None:
+            what = changes_drop.described(relation, context.snapshot, context.search_path)
+            raise DependentObjectsStillExistError(
+                f"cannot drop type {quoted(relation.name)} because {what} requires it",
+                hint=f"You can drop {what} instead.",
+            )
         elif not statement.if_exists:
             raise changes_type.undefined_type(str(name))
         elif name.schema and context.snapshot.namespace(name.schema) is None:
@@ -212,6 +226,10 @@ def find_type(context: DdlContext, name: TableName) -> UserType:
     changes.require_not_system(name.schema)
     made = context.snapshot.find_type(name.schema, name.name, context.search_path)
     if made is None:
+        if context.snapshot.find(name.schema, name.name, context.search_path) is not None:
+            raise WrongObjectTypeError(
+                f"{quoted(name.name)} is a table's row type", hint="Use ALTER TABLE instead."
+            )
         raise UndefinedObjectError(f'type "{name}" does not exist', position=name.position)
     return made
 

@@ -54,6 +54,7 @@ from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex
 from kalam_pg.sql.statements_types import (
     AlterDomain,
     AlterType,
+    CreateComposite,
     CreateDomain,
     CreateType,
     DropDomain,
@@ -82,6 +83,7 @@ STATEMENTS = (
     CreateUser,
     AlterUser,
     DropUser,
+    CreateComposite,
     CreateType,
     AlterType,
     DropType,

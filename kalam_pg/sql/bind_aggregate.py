@@ -35,7 +35,6 @@ from kalam_pg.sql.bind_window import bind_frame
 from kalam_pg.sql.coerce import argument, settle, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, NotBuilt, Resolved, resolve_aggregate, resolve_window
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.row_values import no_array_of_rows
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import Aggregate, Expr, OuterAggregate, SortKey, Window
 from kalam_pg.sql.walk import column_refs, location
@@ -133,7 +132,6 @@ def _aggregate(
         result = hypothetical(level, name, operands, keys, filter_, at)
         return _of_its_level(level, result, place, at)
     found = _resolve(name, operands, keys if within is not None else (), at)
-    no_array_of_rows(found.result, at)
     _check_ordered_set(name, node, within=within is not None)
     overload, state = found.overload, level.state
     if overload.volatility is Volatility.VOLATILE:
@@ -300,7 +298,6 @@ def _window(
         raise FeatureNotSupportedError(
             "FILTER is not implemented for non-aggregate window functions", position=at
         )
-    no_array_of_rows(found.result, at)
     filter_ = None if condition is None else _condition(level, condition)
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
     parts = _definition(level, over)

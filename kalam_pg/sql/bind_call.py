@@ -29,7 +29,7 @@ from kalam_pg.sql.overloads import (
     resolve_operator,
 )
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.row_values import no_array_of_rows
+from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     ArrayExpr,
@@ -184,9 +184,10 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     if found is None:
         if (as_cast := _type_call(level, name, operands)) is not None:
             return as_cast
+        if (of_row := _attribute_call(level, name, operands, at)) is not None:
+            return of_row
         raise no_function(name, operands, at)
     overload = found.overload
-    no_array_of_rows(found.result, at)
     if overload.volatility is Volatility.VOLATILE:
         level.state.volatile = True
     if overload.kind is OverloadKind.SET:
@@ -242,6 +243,16 @@ def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | No
     source = operands[0].type
     if source is types.UNKNOWN or find_cast(source, target, "e") is not None:
         return coerce(level.state, operands[0], target, "e")
+    return None
+
+
+def _attribute_call(level: Level, name: str, operands: tuple[Expr, ...], at: int) -> Expr | None:
+    """`field(row)`: a field that is called like a function."""
+    if len(operands) != 1:
+        return None
+    for index, column in enumerate(fields_of(level.state, operands[0])):
+        if column.name == name:
+            return field(operands[0], index, column, at)
     return None
 
 

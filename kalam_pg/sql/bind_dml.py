@@ -13,8 +13,7 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.model import Table, View
-from kalam_pg.functions.elements import OVERLOADS as PARTS
-from kalam_pg.sql.bind_elements import parts_of, with_element
+from kalam_pg.sql.bind_elements import PARTS, is_part, parts_of, with_part
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import alias_of, bind_from, scan_table
 from kalam_pg.sql.bind_query import bind_query
@@ -178,12 +177,12 @@ def bind_assignments(
     for node in nodes:
         target, value = node.args["this"], node.args["expression"]
         several = type(target) is exp.Tuple
-        if type(target) is exp.Bracket:
-            _assign_element(level, table, node, found)
+        if is_part(target):
+            _assign_part(level, table, node, found)
             continue
         columns = target.expressions if several else [target]
         for column in columns:
-            if type(column) is exp.Bracket:
+            if is_part(column):
                 raise unsupported("assignment to a part of a column among several", column)
         indexes = [column_index(table, c.args["this"].args["this"], position(c)) for c in columns]
         for index in indexes:
@@ -200,10 +199,8 @@ def bind_assignments(
     return tuple(found.values())
 
 
-def _assign_element(
-    level: Level, table: Table, node: exp.Expr, found: dict[int, Assignment]
-) -> None:
-    """SET a[1] = …: several parts of a column may be assigned to, one after another."""
+def _assign_part(level: Level, table: Table, node: exp.Expr, found: dict[int, Assignment]) -> None:
+    """SET a[1] = …, c.f = …: several parts of a column may be assigned to, one after another."""
     target = node.args["this"]
     column, _ = parts_of(target)
     index = column_index(table, column.args["this"].args["this"], position(column))
@@ -217,7 +214,11 @@ def _assign_element(
     else:
         raise SqlSyntaxError(f'multiple assignments to same column "{slot.name}"')
     value = node.args["expression"]
-    found[index] = Assignment(index, with_element(level, slot, now, target, value))
+    if is_default(value):
+        what = "an array element" if type(target) is exp.Bracket else "a subfield"
+        raise FeatureNotSupportedError(f"cannot set {what} to DEFAULT", position=position(column))
+    bound = bind_expr(level, value)
+    found[index] = Assignment(index, with_part(level, slot, now, target, bound))
 
 
 def _assignment(level: Level, table: Table, index: int, node: exp.Expr) -> Assignment:

@@ -22,7 +22,7 @@ from kalam_pg.functions.table import Volatility
 from kalam_pg.sql.coerce import argument, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, resolve_operator
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.row_values import is_written_row, no_array_of_rows, row_of
+from kalam_pg.sql.row_values import is_written_row, row_of
 from kalam_pg.sql.scope import (
     Level,
     find_item,
@@ -292,7 +292,6 @@ def apply_operator(level: Level, symbol: str, operands: tuple[Expr, ...], at: in
     if found is None:
         raise no_operator(symbol, kinds, at)
     overload = found.overload
-    no_array_of_rows(found.result, at)
     if overload.volatility is Volatility.VOLATILE:
         state.volatile = True
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))

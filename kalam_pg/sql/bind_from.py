@@ -12,11 +12,14 @@ from catalog.errors import (
     UndefinedTableError,
 )
 from catalog.model import Table, View
+from catalog.row_types import row_type
 from catalog.types import registry as types
+from catalog.types.composite import composite_of
+from catalog.types.table import PgType
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_call import call_name
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
-from kalam_pg.sql.bind_records import record_query
+from kalam_pg.sql.bind_records import record_query, rows_spread
 from kalam_pg.sql.bind_using import natural, using_condition
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.positions import mark, position
@@ -166,7 +169,10 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
             replace(c, name=v.name, table_id=found.id, column_id=v.id)
             for c, v in zip(query.columns, found.columns, strict=True)
         )
-        return _derived(level, query, columns, alias or name, names, at, schema=found.namespace)
+        return _derived(
+            *(level, query, columns, alias or name, names, at),
+            schema=found.namespace, row=row_type(found),
+        )  # fmt: skip
     virtual_schema, columns = found
     state.virtual[virtual_schema, name] = None
     shown = _shown(columns, alias or name, names)
@@ -218,7 +224,9 @@ def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: in
 # ------------------------------------------------------------------------ subqueries, functions
 
 
-def _subquery(level: Level, query: exp.Expr, node: exp.Expr, *, lateral: bool) -> FromItem:
+def _subquery(
+    level: Level, query: exp.Expr, node: exp.Expr, *, lateral: bool, row: PgType | None = None
+) -> FromItem:
     consumed(node, "this", "alias", "ordinality")
     alias, names, _ = alias_of(node)
     at = position(node)
@@ -229,7 +237,7 @@ def _subquery(level: Level, query: exp.Expr, node: exp.Expr, *, lateral: bool) -
             position=at,
         )
     inner = _below(level, query, lateral=lateral)
-    return _derived(level, inner, inner.columns, alias, names, at, lateral=lateral)
+    return _derived(level, inner, inner.columns, alias, names, at, lateral=lateral, row=row)
 
 
 def _below(level: Level, query: exp.Expr, *, lateral: bool) -> Query:
@@ -248,18 +256,19 @@ def _below(level: Level, query: exp.Expr, *, lateral: bool) -> Query:
 def _derived(
     level: Level, query: Query, columns: tuple[OutputColumn, ...], alias: str,
     names: Sequence[str], at: int, *, schema: str = "", lateral: bool = False,
+    row: PgType | None = None,
 ) -> SubqueryScan:  # fmt: skip
     shown = _shown(tuple(replace(c, hidden=False) for c in columns), alias, names)
     relation = level.state.relation(shown)
-    level.add(
-        Item(alias, relation, shown, names_of(shown), schema, never_null=never_null(query)), at
-    )
+    sure = never_null(query)
+    level.add(Item(alias, relation, shown, names_of(shown), schema, never_null=sure, row=row), at)
     return SubqueryScan(relation, query, shown, alias, lateral)
 
 
 def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     """A function in FROM; it may always refer to earlier items."""
-    consumed(node, "this", "alias", "ordinality")
+    consumed(node, "this", "alias", "ordinality", "as_values")
+    as_values = bool(node.args.get("as_values"))  # Rows of a composite type, for `rows_spread`.
     alias, names, definitions = alias_of(node)
     at = position(node) or position(call)
     records = record_query(level, call, definitions)
@@ -279,13 +288,21 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         bound = [settle(level.state, bind_expr(level, one)) for one in calls]
     finally:
         level.items, level.hidden, level.clause = here, hidden, clause
+    ordinality = bool(node.args.get("ordinality"))
+    if len(bound) == 1 and not as_values and composite_of(bound[0].type) is not None:
+        spread = rows_spread(call, ordinality=ordinality)
+        known = exp.Identifier(this=alias or _function_name(calls[0]), quoted=True)
+        renames = [exp.Identifier(this=n, quoted=True) for n in names]
+        named = exp.TableAlias(this=known, columns=renames)
+        row = None if ordinality else bound[0].type
+        inner = mark(exp.Subquery(alias=named), at)
+        return _subquery(level, spread, inner, lateral=True, row=row)
     name = _function_name(calls[0])
     columns: tuple[OutputColumn, ...] = ()
     for one, made in zip(calls, bound, strict=True):
         # Only a single function's column is called as its alias.
         called = alias if alias and len(calls) == 1 else _function_name(one)
         columns += _function_columns(made, called)
-    ordinality = bool(node.args.get("ordinality"))
     if ordinality:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
     shown = _shown(columns, alias or name, names)
@@ -327,8 +344,9 @@ def _function_columns(bound: Expr, name: str) -> tuple[OutputColumn, ...]:
         pairs = zip(overload.out_names, out_types, strict=True)
         return tuple(OutputColumn(n, t) for n, t in pairs)
     if bound.type is types.RECORD:
-        raise FeatureNotSupportedError(
-            'a column definition list is required for functions returning "record"'
+        raise SqlSyntaxError(
+            'a column definition list is required for functions returning "record"',
+            position=bound.position,
         )
     if overload is not None and overload.kind is OverloadKind.CAST:
         name = bound.type.name

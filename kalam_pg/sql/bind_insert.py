@@ -1,16 +1,21 @@
 """Binding of INSERT with ON CONFLICT."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
 from catalog.errors import (
     DuplicateColumnError,
+    FeatureNotSupportedError,
     InvalidColumnReferenceError,
     SqlSyntaxError,
     UndefinedObjectError,
 )
-from catalog.model import Table
+from catalog.model import (
+    Column,
+    Table,
+)
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_dml import (
@@ -21,16 +26,31 @@ from kalam_pg.sql.bind_dml import (
     find_target,
     is_default,
 )
-from kalam_pg.sql.bind_expr import PARAMETERS_MAX, bind_condition, bind_expr, unsupported
+from kalam_pg.sql.bind_elements import is_part, parts_of, with_part
+from kalam_pg.sql.bind_expr import PARAMETERS_MAX, bind_condition, bind_expr
 from kalam_pg.sql.bind_from import scan_table
 from kalam_pg.sql.bind_query import bind_query
-from kalam_pg.sql.bind_setop import assign_output
+from kalam_pg.sql.bind_setop import (
+    assign_output,
+    assigned_target,
+    with_plain_targets,
+)
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Binding, Item, Level, table_columns
-from kalam_pg.sql.tree import Const, Expr, Insert, OnConflict, Param, Query, Select
+from kalam_pg.sql.tree import (
+    Const,
+    Expr,
+    Insert,
+    OnConflict,
+    OutputColumn,
+    Param,
+    Query,
+    Select,
+    Target,
+)
 from kalam_pg.sql.walk import location
 
 Rows = tuple[tuple[Expr | None, ...], ...]
@@ -77,16 +97,40 @@ def _insert_columns(table: Table, written: Sequence[exp.Expr] | None) -> tuple[i
         shown, _ = table_columns(table)
         return tuple(i for i in range(len(table.columns)) if not shown[i].hidden)
     found: list[int] = []
+    whole: set[int] = set()
     for node in written:
-        if type(node) is not exp.Identifier:
-            raise unsupported("assignment to a part of a column", node)
-        index = column_index(table, node.args["this"], position(node))
-        if index in found:
+        name = parts_of(node)[0].args["this"] if is_part(node) else node
+        index = column_index(table, name.args["this"], position(name))
+        if index in whole or (index in found and not is_part(node)):
             raise DuplicateColumnError(
-                f'column "{node.name}" specified more than once', position=position(node)
+                f'column "{name.name}" specified more than once', position=position(name)
             )
         found.append(index)
+        if not is_part(node):
+            whole.add(index)
     return tuple(found)
+
+
+def _parts(written: Sequence[exp.Expr] | None, width: int) -> list[exp.Expr | None]:
+    """Which part of its column each of so many targets is; None: all of it."""
+    return [node if is_part(node) else None for node in (written or ())[:width]]
+
+
+def _joined(
+    level: Level,
+    slots: Sequence[Column],
+    parts: Sequence[exp.Expr | None],
+    cells: Sequence[Expr | None],
+) -> dict[str, Expr | None]:
+    """Values by column: of parts of it, a value that has them and is NULL elsewhere."""
+    found: dict[str, Expr | None] = {}
+    for slot, part, cell in zip(slots, parts, cells, strict=True):
+        if part is None or cell is None:
+            found[slot.name] = cell
+            continue
+        now = found.get(slot.name) or Const(None, slot.type, slot.typmod)
+        found[slot.name] = with_part(level, slot, now, part, cell)
+    return found
 
 
 def _check_width(
@@ -115,6 +159,8 @@ def _values(
     state = level.state
     bound: list[tuple[Expr | None, ...]] = []
     ordinary = {slot.name for slot in slots if not (slot.generated or slot.identity)}
+    parts = _parts(written, width)
+    several = any(parts)
     for row in rows:
         items = row.expressions
         if len(items) != width:
@@ -123,7 +169,10 @@ def _values(
                 position=position(items[0]) if items else position(row),
             )
         cells: list[Expr | None] = []
-        for slot, item in zip(slots, items, strict=True):
+        for place, (slot, item) in enumerate(zip(slots, items, strict=True)):
+            if several and (part := parts[place]) is not None:
+                cells.append(_part_value(level, part, item))
+                continue
             if is_default(item):
                 cells.append(None)
                 continue
@@ -134,8 +183,19 @@ def _values(
             check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)
             expr = bind_expr(level, item)
             cells.append(assign(state, expr, slot.type, slot.typmod, slot.name, position(item)))
-        bound.append(tuple(cells))
-    return columns, tuple(bound)
+        bound.append(
+            tuple(_joined(level, slots, parts, cells).values()) if several else tuple(cells)
+        )
+    return tuple(dict.fromkeys(columns)), tuple(bound)
+
+
+def _part_value(level: Level, part: exp.Expr, item: exp.Expr) -> Expr:
+    """What a part is given. Raises 0A000 for DEFAULT."""
+    if is_default(item):
+        what = "an array element" if type(part) is exp.Bracket else "a subfield"
+        at = position(parts_of(part)[0])
+        raise FeatureNotSupportedError(f"cannot set {what} to DEFAULT", position=at)
+    return bind_expr(level, item)
 
 
 def _plain(state: Binding, item: exp.Expr, target: PgType) -> Expr | None:
@@ -176,7 +236,18 @@ def _select(
     slots = [table.columns[i] for i in columns]
     for slot in slots:
         check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)
-    return columns, assign_output(level.state, query, slots)
+    parts = _parts(written, len(columns))
+    if not any(parts):
+        return columns, assign_output(level.state, query, slots)
+    select = with_plain_targets(level.state, query)
+    cells = [
+        t.expr if part is not None else assigned_target(level.state, t, slot).expr
+        for t, part, slot in zip(select.targets, parts, slots, strict=True)
+    ]
+    joined = _joined(level, slots, parts, cells)
+    targets = tuple([Target(expr, name) for name, expr in joined.items() if expr is not None])
+    shown = tuple([OutputColumn(t.name, t.expr.type, t.expr.typmod) for t in targets])
+    return tuple(dict.fromkeys(columns)), replace(select, targets=targets, columns=shown)
 
 
 def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:

@@ -28,7 +28,10 @@ from kalam_pg.sql.bind_expr import (
 from kalam_pg.sql.coerce import argument, coerce, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, common_type, resolve_operator
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.row_values import is_written_row
+from kalam_pg.sql.row_values import (
+    is_written_row,
+    null_test,
+)
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     AnyAll,
@@ -51,7 +54,7 @@ def _is(level: Level, node: exp.Is) -> Expr:
     arg = bind_expr(level, node.args["this"])
     what, negated, at = node.args["expression"], bool(node.args.get("negate")), position(node)
     if type(what) is exp.Null:
-        return IsNull(arg, negated, types.BOOL, -1, at)
+        return null_test(arg, at, negated=negated)
     if type(what) is exp.Boolean:
         value, word = bool(what.args["this"]), "TRUE" if what.args["this"] else "FALSE"
     else:

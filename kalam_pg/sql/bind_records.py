@@ -1,39 +1,32 @@
-"""json_to_record, json_to_recordset, json_populate_record(set) in FROM, and their jsonb forms.
+"""Functions in FROM that give rows: json_to_record(set), jsonb's, and those that give a composite type's.
 
 `jsonb_to_recordset(x) AS t(a int)` is bound as the query it means: a row for each object of the
-document, and for each column the member of its name, as the column's type reads it.
+document, and for each column the member of its name, as the column's type reads it. A function that gives
+rows of a composite type is bound as a query of their fields.
 """
 
 from sqlglot import exp
 
-from catalog.errors import DatatypeMismatchError, FeatureNotSupportedError, SqlSyntaxError
-from catalog.model import Table
+from catalog.errors import SqlSyntaxError
 from catalog.types import registry as types
-from catalog.types.numeric import precision_and_scale
-from catalog.types.table import PgType
+from catalog.types.composite import composite_of
+from kalam_pg.functions.jsonpopulate import MEMBER
 from kalam_pg.functions.jsonrecords import FIELD, RECORDS
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.dialect import type_name, type_node
 from kalam_pg.sql.positions import mark, position
-from kalam_pg.sql.scope import BindScope, Level, find_relation
+from kalam_pg.sql.scope import BindScope, Level
 from kalam_pg.sql.statements import TypeName
 
 _DEFINED = frozenset(
     f"{of}_to_{what}" for of in ("json", "jsonb") for what in ("record", "recordset")
-)
-_POPULATED = frozenset(
-    f"{of}_populate_{what}" for of in ("json", "jsonb") for what in ("record", "recordset")
 )
 
 
 def record_query(
     level: Level, call: exp.Expr, definitions: list[exp.ColumnDef]
 ) -> exp.Select | None:
-    """The query that a call in FROM means; None when it is a call of another function.
-
-    Raises:
-        FeatureNotSupportedError: 0A000, json_populate_record of something but NULL::table.
-    """
+    """The query that a call in FROM means; None when it is a call of another function."""
     if type(call) is not exp.Anonymous or type(call.args["this"]) is not str:
         return None
     name, arguments = call.args["this"], call.expressions
@@ -45,41 +38,7 @@ def record_query(
             'a column definition list is required for functions returning "record"',
             position=position(call),
         )
-    if name in _POPULATED and len(arguments) >= 2 and not definitions:
-        return _query(level.state.scope, name, arguments[1], _of_table(level, arguments[0]), call)
     return None
-
-
-def _of_table(level: Level, base: exp.Expr) -> list[tuple[str, TypeName]]:
-    """The columns of `NULL::table`."""
-    if type(base) is not exp.Cast or type(base.args["this"]) is not exp.Null:
-        raise FeatureNotSupportedError(
-            "json_populate_record of anything but NULL::table is not supported",
-            position=position(base),
-        )
-    written = type_name(base.args["to"])
-    found = find_relation(level.state, written.schema, written.name)
-    if not isinstance(found, Table):
-        raise DatatypeMismatchError(
-            "first argument of json_populate_record must be a row type", position=position(base)
-        )
-    return [(c.name, _written(c.type, c.typmod)) for c in found.columns if c.name != "_rowid"]
-
-
-def _written(kind: PgType, typmod: int) -> TypeName:
-    """A column's type as it would be written."""
-    if kind.element is not None and not kind.is_vector:
-        return TypeName(kind.element.name, (), 1, 0, _schema(kind.element))
-    modifiers: tuple[int, ...] = ()
-    if typmod >= 0 and kind is types.NUMERIC:
-        modifiers = precision_and_scale(typmod) or ()
-    elif typmod >= 0 and kind in _LENGTHS:
-        modifiers = (typmod - 4,)
-    return TypeName(kind.name, modifiers, 0, 0, _schema(kind))
-
-
-def _schema(kind: PgType) -> str:
-    return "pg_catalog" if kind.definition is None else kind.definition.namespace
 
 
 _LENGTHS = (types.VARCHAR, types.BPCHAR)
@@ -99,12 +58,21 @@ def _query(
     shown = []
     for column, kind in columns:
         value = mark(exp.Column(this=_name("value"), table=_name("record")), at)
-        member = _call(FIELD, [value, _text(column, at), _text(_kind(kind, scope), at)], at)
-        cast = mark(exp.Cast(this=member, to=type_node(kind)), at)
+        cast = _member(value, column, kind, scope, at)
         shown.append(mark(exp.Alias(this=cast, alias=_name(column)), at))
     select = exp.Select(expressions=shown)
     select.set("from_", exp.From(this=source))
     return mark(select, at)
+
+
+def _member(value: exp.Expr, column: str, written: TypeName, scope: BindScope, at: int) -> exp.Expr:
+    """A member of a document as its column's type."""
+    kind, _ = resolve_type(written, scope.snapshot, scope.search_path)
+    if composite_of(kind.element or kind) is not None:
+        none = mark(exp.Cast(this=exp.Null(), to=type_node(written)), at)
+        return _call(MEMBER, [value, _text(column, at), none], at)
+    member = _call(FIELD, [value, _text(column, at), _text(_kind(written, scope), at)], at)
+    return mark(exp.Cast(this=member, to=type_node(written)), at)
 
 
 def _kind(written: TypeName, scope: BindScope) -> str:
@@ -115,6 +83,23 @@ def _kind(written: TypeName, scope: BindScope) -> str:
         # Read as an input function reads it: what is too long is an error, and not cut.
         return f"{kind.sql_name} {written.modifiers[0]}"
     return "array" if kind.element is not None and not kind.is_vector else "text"
+
+
+def rows_spread(call: exp.Expr, *, ordinality: bool) -> exp.Select:
+    """The query of a function in FROM that gives rows of a composite type: a column for each attribute."""
+    at = call.meta.get("start", -1)
+    names = [_name("value"), *([_name("ordinality")] if ordinality else [])]
+    alias = exp.TableAlias(this=_name("record"), columns=names)
+    source = mark(exp.Table(this=call.copy(), alias=alias), at)
+    source.set("ordinality", ordinality)
+    source.set("as_values", True)
+    value = mark(exp.Column(this=_name("value"), table=_name("record")), at)
+    shown: list[exp.Expr] = [mark(exp.Dot(this=value, expression=exp.Star()), at)]
+    if ordinality:
+        shown.append(mark(exp.Column(this=_name("ordinality"), table=_name("record")), at))
+    select = exp.Select(expressions=shown)
+    select.set("from_", exp.From(this=source))
+    return mark(select, at)
 
 
 def _call(name: str, arguments: list[exp.Expr], at: int) -> exp.Anonymous:

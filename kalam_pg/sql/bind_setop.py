@@ -122,18 +122,24 @@ def assign_output(state: Binding, query: Query, slots: Sequence[Column]) -> Quer
         for c, slot in zip(query.columns, slots, strict=True)
     ):
         return query
-    simple = isinstance(query, Select) and not (
-        query.distinct or query.distinct_on or query.order_by
-    )
-    if not simple:
-        query = _wrapped(state, query)
-    assert isinstance(query, Select)
+    select = with_plain_targets(state, query)
     targets = tuple(
-        Target(assign(state, t.expr, slot.type, slot.typmod, slot.name), t.name)
-        for t, slot in zip(query.targets, slots, strict=True)
+        assigned_target(state, t, slot) for t, slot in zip(select.targets, slots, strict=True)
     )
     columns = tuple(OutputColumn(t.name, t.expr.type, t.expr.typmod) for t in targets)
-    return replace(query, targets=targets, columns=columns)
+    return replace(select, targets=targets, columns=columns)
+
+
+def with_plain_targets(state: Binding, query: Query) -> Select:
+    """The query as one whose targets may be changed, and it gives the same rows in the same order."""
+    if isinstance(query, Select) and not (query.distinct or query.distinct_on or query.order_by):
+        return query
+    return _wrapped(state, query)
+
+
+def assigned_target(state: Binding, target: Target, slot: Column) -> Target:
+    """An output column as a table's column takes it."""
+    return Target(assign(state, target.expr, slot.type, slot.typmod, slot.name), target.name)
 
 
 def column_of(state: Binding, query: Query, index: int) -> Query:

@@ -25,7 +25,6 @@ from kalam_pg.sql.bind_setop import cast_output
 from kalam_pg.sql.bind_values import ARRAY_SUBQUERY
 from kalam_pg.sql.positions import mark, position
 from kalam_pg.sql.row_values import field as field_of
-from kalam_pg.sql.row_values import no_array_of_rows
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     ArraySubquery,
@@ -124,7 +123,6 @@ def _array(level: Level, node: exp.Subquery, at: int) -> Expr:
         raise UndefinedObjectError(
             f"could not find array type for data type {kind.sql_name}", position=at
         )
-    no_array_of_rows(array, at)
     return ArraySubquery(query, array, -1, at)
 
 

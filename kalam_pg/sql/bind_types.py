@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from catalog.errors import FeatureNotSupportedError, UndefinedObjectError
+from catalog.row_types import row_type
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
@@ -40,6 +41,9 @@ def resolve_type(
     made = snapshot.find_type(name.schema, name.name, search_path)
     if made is not None:
         return _finished(made.pg_type, name)
+    relation = snapshot.find(name.schema, name.name, search_path)
+    if relation is not None:
+        return _finished(row_type(relation), name)
     if name.schema:
         written = f"{name.schema}.{name.name}"
         raise UndefinedObjectError(f'type "{written}" does not exist', position=name.position)

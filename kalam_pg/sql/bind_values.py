@@ -15,6 +15,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.array_input import DIMENSIONS_MAX, too_many_dimensions
+from catalog.types.composite import composite_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import call_function, no_sets
@@ -25,7 +26,7 @@ from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field as field_of
-from kalam_pg.sql.row_values import fields_of, no_array_of_rows
+from kalam_pg.sql.row_values import fields_of
 from kalam_pg.sql.scope import (
     BindScope,
     Level,
@@ -200,7 +201,6 @@ def _array(level: Level, node: exp.Array, target: PgType | None) -> Expr:
 
 def _folded_array(items: tuple[Expr, ...], kind: PgType, at: int) -> Expr:
     """An array of constants is a constant, unless its dimensions need checking at run time."""
-    no_array_of_rows(kind, at)
     if items and all(type(e) is Const and e.type is kind.element for e in items):
         return Const(tuple(e.value for e in items if isinstance(e, Const)), kind, -1, at)
     return ArrayExpr(items, kind, -1, at) if items else Const((), kind, -1, at)
@@ -308,10 +308,15 @@ def _field(level: Level, node: exp.Dot) -> Expr:
     for index, column in enumerate(fields):
         if type(field) is exp.Identifier and field.name == column.name:
             return field_of(arg, index, column, position(node))
+    if composite_of(arg.type) is not None and type(field) is exp.Identifier:
+        raise UndefinedColumnError(
+            f'column "{field.name}" not found in data type {arg.type.sql_name}',
+            position=position(inner),
+        )
     if fields and type(field) is exp.Identifier:
         raise UndefinedColumnError(
             f'could not identify column "{field.name}" in record data type',
-            position=position(field),
+            position=position(inner),
         )
     if arg.type is not types.RECORD:
         raise WrongObjectTypeError(

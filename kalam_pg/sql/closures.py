@@ -7,7 +7,8 @@ closures that say what they are, so that a call on them can skip a level of call
 from collections.abc import Callable, Sequence
 from types import FunctionType
 
-from catalog.types.records import Record, Shape
+from catalog.types.composite import CompositeDefinition, pack
+from catalog.types.records import Record, Shape, record_of
 from catalog.types.table import PgType
 from kalam_pg.functions.cost import COPY_US, ELEMENT_US, SMALL, Weight, pay, pay_call
 from kalam_pg.functions.define import Datum, same
@@ -325,9 +326,9 @@ def record_null_test(arg: Run, *, negated: bool) -> Run:
 
     def run(row: Row, context: EvalContext) -> bool:
         value = arg(row, context)
-        if not isinstance(value, tuple):
+        if value is None:
             return not negated
-        return all((field is None) != negated for field in value)
+        return all((field is None) != negated for field in record_of(value))
 
     return run
 
@@ -338,10 +339,21 @@ def record(
     """ROW(...), NULL where `present` is."""
     shape = Shape(tuple(names), tuple(types))
 
-    def run(row: Row, context: EvalContext) -> Value:
+    def run(row: Row, context: EvalContext) -> Datum:
         if present is not None and present(row, context) is None:
             return None
         return Record(tuple([item(row, context) for item in items]), shape)
+
+    return run
+
+
+def composite(definition: CompositeDefinition, items: Sequence[Run], present: Run | None) -> Run:
+    """ROW(...) of a composite type, NULL where `present` is."""
+
+    def run(row: Row, context: EvalContext) -> Value:
+        if present is not None and present(row, context) is None:
+            return None
+        return pack(definition, [item(row, context) for item in items])
 
     return run
 

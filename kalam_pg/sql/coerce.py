@@ -14,11 +14,12 @@ from catalog.errors import (
     FeatureNotSupportedError,
 )
 from catalog.types import registry as types
+from catalog.types.composite import composite_of
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, Volatility
 from kalam_pg.sql.overloads import common_type, find_cast
-from kalam_pg.sql.row_values import as_value
+from kalam_pg.sql.row_values import as_value, cast_row
 from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.tree import Call, Const, Expr, Param, RowExpr
 from kalam_pg.sql.walk import location
@@ -34,6 +35,8 @@ def coerce(state: Binding, expr: Expr, target: PgType, context: str = "i") -> Ex
     source = expr.type
     if source is target or target is types.ANY:
         return expr
+    if type(expr) is RowExpr and (row := _row_as(state, expr, target, context)) is not None:
+        return row
     if source is types.UNKNOWN:
         if isinstance(expr, Const):
             return read_literal(state, expr, target)
@@ -46,6 +49,20 @@ def coerce(state: Binding, expr: Expr, target: PgType, context: str = "i") -> Ex
         return call_cast(found, text, target)
     overload = find_cast(source, target, context)
     return None if overload is None else call_cast(overload, expr, target)
+
+
+def _row_as(state: Binding, row: RowExpr, target: PgType, context: str) -> RowExpr | None:
+    """ROW(…) as a composite type, or a relation's row as record; None where there is no such way."""
+    if target is types.RECORD:
+        return replace(row, type=types.RECORD)
+    if row.type is not types.RECORD or composite_of(target) is None:
+        return None
+
+    def fit(item: Expr, kind: PgType, typmod: int) -> Expr | None:
+        made = coerce(state, item, kind, context)
+        return None if made is None else with_typmod(made, typmod, explicit=context == "e")
+
+    return cast_row(row, target, fit)
 
 
 def call_cast(overload: Overload, expr: Expr, target: PgType, typmod: int = -1) -> Expr:
@@ -82,7 +99,7 @@ def read_literal(state: Binding, const: Const, target: PgType, typmod: int = -1)
         overload = lookup.cast(types.TEXT, target)
         if overload is not None:
             return Call(overload, (replace(const, type=types.TEXT),), target, -1, const.position)
-    if target.pseudo:
+    if target.pseudo and target is not types.RECORD:
         raise FeatureNotSupportedError(
             f"cannot accept a value of type {target.sql_name}", position=const.position
         )
@@ -128,12 +145,12 @@ def explicit_cast(
     state: Binding, expr: Expr, target: PgType, typmod: int = -1, position: int = 0
 ) -> Expr:
     """CAST(expr AS target(typmod)); 42846 when PostgreSQL has no such cast."""
-    result = coerce(state, expr, target, "e")
+    try:
+        result = coerce(state, expr, target, "e")
+    except CannotCoerceError as error:
+        error.position = position or error.position
+        raise
     if result is None:
-        if isinstance(expr, RowExpr):
-            raise FeatureNotSupportedError(
-                "casts of row values are not supported", position=position
-            )
         raise CannotCoerceError(
             f"cannot cast type {expr.type.sql_name} to {target.sql_name}",
             position=position or location(expr),
@@ -174,10 +191,10 @@ _VECTORS = frozenset({types.INT2VECTOR, types.OIDVECTOR})
 
 def argument(state: Binding, expr: Expr, declared: PgType) -> Expr:
     """A function or operator argument as its declared type, which resolution found to fit."""
-    if type(expr) is RowExpr:
+    if type(expr) is RowExpr and expr.type is declared:
         return settled_row(state, expr)
     if expr.type is declared or declared is types.ANY:
-        return expr
+        return settled_row(state, expr) if type(expr) is RowExpr else expr
     if expr.type in _VECTORS and declared.element is expr.type.element:
         return expr  # The same values, which go on counting from 0.
     result = coerce(state, expr, declared, "i")

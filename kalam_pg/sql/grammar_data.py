@@ -55,11 +55,9 @@ class Grammar(QueryGrammar):
         self._returning(insert)
         return mark(insert, token.start)
 
-    def _insert_column(self) -> exp.Identifier:
-        name = self.identifier()
-        if self.at(".", "["):
-            self.unsupported("assignment to a part of a column")
-        return name
+    def _insert_column(self) -> exp.Expr:
+        target = self._target_column()
+        return target.args["this"] if type(target) is exp.Column else target
 
     def _on_conflict(self) -> exp.OnConflict:
         start = self.token.start
@@ -116,17 +114,7 @@ class Grammar(QueryGrammar):
 
     def _target_column(self) -> exp.Expr:
         name = self.identifier()
-        target: exp.Expr = mark(exp.Column(this=name), name.meta["start"])
-        while self.at("["):
-            token = self.advance()
-            index = self.expression()
-            if self.at(":"):
-                self.unsupported("assignment to a slice")
-            self.expect("]")
-            target = mark(exp.Bracket(this=target, expressions=[index]), token.start)
-        if self.at("."):
-            self.unsupported("assignment to a part of a column")
-        return target
+        return self._indirection(mark(exp.Column(this=name), name.meta["start"]))
 
     def _changed_table(self, *, before: str) -> exp.Table:
         """relation_expr_opt_alias; the word `before` begins what follows."""

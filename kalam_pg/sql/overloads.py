@@ -11,8 +11,10 @@ from functools import lru_cache
 
 from catalog.errors import DatatypeMismatchError
 from catalog.types import registry as types
+from catalog.types.composite import composite_of
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
+from kalam_pg.functions.records import OF_COMPOSITES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 ANY_FAMILY = frozenset(("anyelement", "anyarray", "anynonarray", "anyenum", "anyrange"))
@@ -124,6 +126,10 @@ def resolve_operator(symbol: str, args: tuple[PgType, ...]) -> Resolved | None:
     Raises:
         Ambiguous: Several fit equally well.
     """
+    if len(args) == 2 and args[0] is args[1] and composite_of(args[0]) is not None:
+        own = OF_COMPOSITES.get(symbol)
+        if own is not None:
+            return Resolved(own, args, types.BOOL)
     found = [o for o in lookup.operators(symbol) if len(o.args) == len(args)]
     exact = args
     if len(args) == 2 and types.UNKNOWN in args:

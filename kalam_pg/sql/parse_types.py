@@ -2,21 +2,27 @@
 
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.reader import StatementReader
-from kalam_pg.sql.statements import Statement, TableName, Unsupported
+from kalam_pg.sql.statements import Statement, TableName, TypeName, Unsupported
 from kalam_pg.sql.statements_types import (
+    AddAttribute,
     AddDomainCheck,
     AddLabel,
+    AlterAttribute,
+    AlterAttributes,
     AlterDomain,
     AlterType,
+    CreateComposite,
     CreateDomain,
     CreateType,
     DomainDefault,
     DomainNotNull,
+    DropAttribute,
     DropDomain,
     DropDomainCheck,
     DropType,
     MoveType,
     OwnType,
+    RenameAttribute,
     RenameDomainCheck,
     RenameLabel,
 )
@@ -32,11 +38,25 @@ def create_type(reader: StatementReader) -> Statement:
             labels = reader.many(reader.string)
         reader.expect(")")
         return CreateType(name, tuple(labels))
-    what = "CREATE TYPE"
-    if reader.accept("as"):
-        what = "CREATE TYPE AS RANGE" if reader.at("range") else "CREATE TYPE of a composite type"
-    reader.skip_rest()
-    return Unsupported(what)
+    if not reader.accept("as"):
+        reader.skip_rest()
+        return Unsupported("CREATE TYPE of a base type")
+    if reader.at("range"):
+        reader.skip_rest()
+        return Unsupported("CREATE TYPE AS RANGE")
+    reader.expect("(")
+    attributes = [] if reader.at(")") else reader.many(lambda: _attribute(reader))
+    reader.expect(")")
+    return CreateComposite(name, tuple(attributes))
+
+
+def _attribute(reader: StatementReader) -> tuple[str, TypeName]:
+    """A name and a type."""
+    name = reader.column_name()
+    kind = reader.type_name()
+    if reader.at("collate"):
+        reader.unsupported("COLLATE of an attribute")
+    return name, kind
 
 
 def alter_type(reader: StatementReader) -> Statement:
@@ -54,11 +74,35 @@ def alter_type(reader: StatementReader) -> Statement:
         old = reader.string()
         reader.expect("to")
         return AlterType(name, RenameLabel(old, reader.string()))
+    if reader.accept("rename", "attribute"):
+        old = reader.column_name()
+        reader.expect("to")
+        rename = RenameAttribute(old, reader.column_name())
+        reader.cascade()
+        return AlterType(name, rename)
     action = _moved(reader)
     if action is not None:
         return AlterType(name, action)
-    reader.skip_rest()
-    return Unsupported("ALTER TYPE of a composite type")
+    return AlterType(name, AlterAttributes(tuple(reader.many(lambda: _attribute_action(reader)))))
+
+
+def _attribute_action(reader: StatementReader) -> AddAttribute | DropAttribute | AlterAttribute:
+    """One of what may stand side by side."""
+    action: AddAttribute | DropAttribute | AlterAttribute
+    if reader.accept("add", "attribute"):
+        action = AddAttribute(*_attribute(reader))
+    elif reader.accept("drop", "attribute"):
+        if_exists = reader.if_exists()
+        action = DropAttribute(reader.column_name(), if_exists)
+    elif reader.accept("alter", "attribute"):
+        name = reader.column_name()
+        reader.accept("set", "data")
+        reader.expect("type")
+        action = AlterAttribute(name, reader.type_name())
+    else:
+        reader.fail()
+    reader.cascade()
+    return action
 
 
 def drop_type(reader: StatementReader) -> Statement:

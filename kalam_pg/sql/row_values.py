@@ -1,12 +1,14 @@
 """Rows as values in the binder: a relation's row, what fields a row has, and one of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from catalog.errors import FeatureNotSupportedError
+from catalog.errors import CannotCoerceError, FeatureNotSupportedError
+from catalog.row_types import row_type
 from catalog.types import registry as types
+from catalog.types.composite import composite_of, require_composite
 from catalog.types.table import PgType
-from kalam_pg.functions.records import FIELD
+from kalam_pg.functions.records import ALL_NULL, ATTRIBUTE, FIELD, NONE_NULL
 from kalam_pg.sql.scope import Binding, Item
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -17,6 +19,7 @@ from kalam_pg.sql.tree import (
     Const,
     Expr,
     FromItem,
+    IsNull,
     Join,
     OutputColumn,
     Query,
@@ -26,7 +29,7 @@ from kalam_pg.sql.tree import (
     SubqueryScan,
     TableScan,
 )
-from kalam_pg.sql.walk import raise_levels
+from kalam_pg.sql.walk import location, raise_levels
 
 
 def row_of(item: Item, up: int, at: int) -> Expr:
@@ -41,7 +44,18 @@ def row_of(item: Item, up: int, at: int) -> Expr:
     if up:
         items = [raise_levels(e, up) for e in items]
         present = present and raise_levels(present, up)
-    return RowExpr(tuple(items), types.RECORD, -1, at, names, whole=True, present=present)
+    kind = _row_type(item, items)
+    return RowExpr(tuple(items), kind, -1, at, names, whole=True, present=present)
+
+
+def _row_type(item: Item, items: Sequence[Expr]) -> PgType:
+    """The type of a relation's row: record, where its columns are not those of its row type."""
+    kind = item.row if item.table is None else row_type(item.table)
+    definition = None if kind is None else composite_of(kind)
+    if kind is None or definition is None:
+        return types.RECORD
+    same = [a.type for a in definition.attributes] == [e.type for e in items]
+    return kind if same else types.RECORD
 
 
 def _present(item: Item, at: int) -> Expr | None:
@@ -60,15 +74,9 @@ _UNTOLD = Const(None, types.BOOL)
 """Stands for `present` where nothing tells a row of NULLs from none."""
 
 
-def no_array_of_rows(kind: PgType, at: int) -> None:
-    """Raise 0A000 for an array of rows: no value here tells a row from an array's dimension."""
-    if kind.element is types.RECORD:
-        raise FeatureNotSupportedError("an array of row values is not supported", position=at)
-
-
 def is_written_row(expr: Expr) -> bool:
     """Whether it is ROW(…) as written, which is compared field by field."""
-    return type(expr) is RowExpr and not expr.whole
+    return type(expr) is RowExpr and not expr.whole and expr.type is types.RECORD
 
 
 def as_value(row: RowExpr) -> RowExpr:
@@ -82,6 +90,9 @@ def as_value(row: RowExpr) -> RowExpr:
 
 def fields_of(state: Binding, expr: Expr) -> tuple[OutputColumn, ...]:
     """The fields of a row value, () where they are not known."""
+    definition = composite_of(expr.type)
+    if definition is not None:
+        return tuple([OutputColumn(a.name, a.type, a.typmod) for a in definition.attributes])
     match expr:
         case RowExpr(items):
             return tuple(
@@ -114,7 +125,46 @@ def field(row: Expr, index: int, column: OutputColumn, at: int = 0) -> Expr:
     if type(row) is RowExpr:
         return replace(row.items[index], position=at) if at else row.items[index]
     place = Const(index, types.INT4)
-    return Call(FIELD, (row, place), column.type, column.typmod, at)
+    overload = FIELD if row.type is types.RECORD else ATTRIBUTE
+    return Call(overload, (row, place), column.type, column.typmod, at)
+
+
+def cast_row(
+    row: RowExpr, target: PgType, fit: Callable[[Expr, PgType, int], Expr | None]
+) -> RowExpr:
+    """ROW(…) as a composite type. fit: an expression as a type with a typmod, None where it is none.
+
+    Raises:
+        CannotCoerceError: 42846, it has another number of fields, or one is none of its type.
+    """
+    definition = require_composite(target)
+    attributes = definition.attributes
+    message = f"cannot cast type record to {target.sql_name}"
+    at = location(row)
+    if len(row.items) < len(attributes):
+        raise CannotCoerceError(message, detail="Input has too few columns.", position=at)
+    if len(row.items) > len(attributes):
+        raise CannotCoerceError(message, detail="Input has too many columns.", position=at)
+    items: list[Expr] = []
+    for number, (item, attribute) in enumerate(zip(row.items, attributes, strict=True), 1):
+        made = fit(item, attribute.type, attribute.typmod)
+        if made is None:
+            raise CannotCoerceError(
+                message,
+                detail=f"Cannot cast type {item.type.sql_name} to {attribute.type.sql_name} "
+                f"in column {number}.",
+                position=location(item),
+            )
+        items.append(made)
+    names = tuple([a.name for a in attributes])
+    return replace(row, items=tuple(items), type=target, names=names)
+
+
+def null_test(arg: Expr, at: int, *, negated: bool) -> Expr:
+    """`arg IS [NOT] NULL`, which of a row is said of its fields."""
+    if type(arg) is RowExpr or composite_of(arg.type) is None:
+        return IsNull(arg, negated, types.BOOL, -1, at)
+    return Call(NONE_NULL if negated else ALL_NULL, (arg,), types.BOOL, -1, at)
 
 
 def never_null(query: Query) -> tuple[int, ...]:

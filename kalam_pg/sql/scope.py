@@ -115,6 +115,7 @@ class Item:
     single: bool = False
     nullable: bool = False
     never_null: tuple[int, ...] = ()
+    row: PgType | None = None
 
     def ref(self, index: int, position: int) -> Expr:
         """The expression for one column."""

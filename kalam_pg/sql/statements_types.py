@@ -16,6 +16,53 @@ class CreateType:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateComposite:
+    """CREATE TYPE … AS (attributes): names and types."""
+
+    name: "TableName"
+    attributes: "tuple[tuple[str, TypeName], ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class AddAttribute:
+    """ADD ATTRIBUTE."""
+
+    name: str
+    type: "TypeName"
+
+
+@dataclass(frozen=True, slots=True)
+class DropAttribute:
+    """DROP ATTRIBUTE."""
+
+    name: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AlterAttribute:
+    """ALTER ATTRIBUTE … TYPE."""
+
+    name: str
+    type: "TypeName"
+
+
+@dataclass(frozen=True, slots=True)
+class AlterAttributes:
+    """What is done to attributes, in one statement."""
+
+    actions: tuple[AddAttribute | DropAttribute | AlterAttribute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RenameAttribute:
+    """RENAME ATTRIBUTE."""
+
+    name: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class AddLabel:
     """ADD VALUE. neighbour: the label before or `after` which it goes, "" the last place."""
 
@@ -53,7 +100,7 @@ class AlterType:
     """ALTER TYPE."""
 
     name: "TableName"
-    action: AddLabel | RenameLabel | MoveType | OwnType
+    action: AddLabel | RenameLabel | MoveType | OwnType | AlterAttributes | RenameAttribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,5 +188,5 @@ class DropDomain:
 
 
 TypeStatement: TypeAlias = (
-    CreateType | AlterType | DropType | CreateDomain | AlterDomain | DropDomain
+    CreateType | CreateComposite | AlterType | DropType | CreateDomain | AlterDomain | DropDomain
 )

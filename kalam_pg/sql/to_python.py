@@ -13,6 +13,7 @@ from math import inf
 from typing import TypeAlias, assert_never
 
 from catalog.errors import ArraySubscriptError, FeatureNotSupportedError
+from catalog.types.composite import composite_of
 from catalog.types.registry import RECORD
 from catalog.types.table import PgType
 from kalam_pg.functions.cost import FOLD_US, is_plain_comparison, pay, weight_of
@@ -142,7 +143,10 @@ class Compiler:
             case RowExpr(items):
                 kinds = [i.type for i in items]
                 present = None if expr.present is None else self.compile(expr.present)
-                return closures.record(expr.names, kinds, [self.compile(i) for i in items], present)
+                fields = [self.compile(i) for i in items]
+                if (definition := composite_of(expr.type)) is not None:
+                    return closures.composite(definition, fields, present)
+                return closures.record(expr.names, kinds, fields, present)
             case ScalarSubquery() | ArraySubquery() | Exists() | InSubquery():
                 raise FeatureNotSupportedError("a subquery cannot be used here")
             case Aggregate() | OuterAggregate() | Grouping():

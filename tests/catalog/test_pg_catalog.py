@@ -20,6 +20,7 @@ from catalog.pg_catalog.relations import all_relations, relation
 from catalog.pg_catalog.rows import rows
 from catalog.pg_catalog.text import quote_identifier
 from catalog.pg_catalog.visible import Visible
+from catalog.row_types import row_type
 from catalog.system import SYSTEM_RELATIONS, SystemRows, system_relation
 from catalog.types import registry
 from storage.layout import Column as StoredColumn
@@ -163,7 +164,8 @@ def test_service_and_up_see_every_user_but_no_secret():
 def test_types_have_postgresqls_oids_and_arrays():
     row = only(dicts("pg_type"), typname="int4")
     assert (row["oid"], row["typarray"], row["typlen"], row["typcategory"]) == (23, 1007, 4, "N")
-    assert {r["oid"] for r in dicts("pg_type")} == {t.oid for t in registry.TYPES}
+    rows = [t for r in (MESSAGES, VIEW) for t in (row_type(r), registry.array_of(row_type(r)))]
+    assert {r["oid"] for r in dicts("pg_type")} == {t.oid for t in (*registry.TYPES, *rows)}
 
 
 def test_information_schema_describes_columns_as_postgresql_does():

@@ -400,25 +400,6 @@ def test_grouping_sets_of_two_output_columns_that_are_equal_are_refused(statemen
     assert refusal(statement).sqlstate == "0A000"
 
 
-@pytest.mark.parametrize(
-    "expression",
-    [
-        "ARRAY[ROW(1, 2)]",
-        "ARRAY[t, t]",
-        "ARRAY[ROW(1)]::record[]",
-        "ARRAY(SELECT ROW(id, name) FROM t)",
-        "ARRAY(SELECT x FROM t x)",
-        "array_agg(t)",
-        "array_agg(t) OVER ()",
-        "array_append(NULL, ROW(1, 2))",
-        "NULL::record[] || ROW(1)",
-        "ROW(1) = ANY (ARRAY[ROW(1)])",
-    ],
-)
-def test_an_array_of_rows_is_refused_by_name(expression):
-    assert refusal(f"SELECT {expression} FROM t").sqlstate == "0A000"
-
-
 @pytest.mark.parametrize("name", ["rank", "percentile_disc"])
 def test_a_column_as_a_direct_argument_beside_grouping_sets_is_refused_by_name(name):
     rows = "(VALUES (0.5, 1), (0.25, 2)) v(a, b)"

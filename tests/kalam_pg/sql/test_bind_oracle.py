@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from catalog.types.registry import RECORD
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement
 from storage.errors import KalamError
@@ -54,8 +53,8 @@ def test_a_result_has_postgresqls_column_names_and_types(row):
         assert row["query"] in NOT_BUILT, error.message  # noqa: PT017
         return
     assert [c.name for c in result.columns] == ast.literal_eval(row["names"])
-    # A table's row is a record here, of the table's own type there.
-    ours = ["t" if c.type is RECORD else c.type.name for c in result.columns]
+    # Types that are not PostgreSQL's own have their schema in their name here.
+    ours = [c.type.name.removeprefix("public.") for c in result.columns]
     assert ours == ast.literal_eval(row["types"])
 
 
