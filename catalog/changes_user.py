@@ -67,7 +67,9 @@ def create_user(
 ) -> CatalogChange:
     """CREATE USER; `user.id` and `user.oid` are set here.
 
-    Raises 42939 for a reserved name, 42710 when it exists (or waits deleted for its erasure).
+    The name of a dropped user is free: whoever gets it is somebody else, with an id of their own.
+
+    Raises 42939 for a reserved name, 42710 when it exists.
     """
     name = user.name
     if name.startswith("pg_"):
@@ -78,18 +80,15 @@ def create_user(
     if name in ("public", "none", ""):
         raise ReservedNameError(f'role name "{name}" is reserved')
     existing = find_user(get, name)
-    if existing is not None:
-        if if_not_exists and existing.deleted_at_us is None:
+    if existing is not None and existing.deleted_at_us is None:
+        if if_not_exists:
             return CatalogChange(snapshot, notices=(f'role "{name}" already exists, skipping',))
-        hint = ""
-        if existing.deleted_at_us is not None:
-            hint = (
-                f"It was dropped and is kept for {erasing.KEPT_DAYS} days: "
-                "ALTER USER ... RESTORE or DROP USER ... PURGE."
-            )
-        raise DuplicateObjectError(f'role "{name}" already exists', hint=hint)
+        raise DuplicateObjectError(f'role "{name}" already exists')
     made = replace(user, id=ids.user(), oid=ids.oids(), created_at_us=now_us)
-    return CatalogChange(snapshot, user_puts(made), users=(made,))
+    puts = user_puts(made)
+    if existing is not None:
+        puts = (*puts, (erasing.former_key(made.id), codec.encode(existing.id)))
+    return CatalogChange(snapshot, puts, users=(made,))
 
 
 def change_user(snapshot: Snapshot, user: User) -> CatalogChange:
@@ -112,11 +111,25 @@ def restore_user(snapshot: Snapshot, user: User) -> CatalogChange:
     return replace(change, puts=(*change.puts, (erasing.dropped_key(user.id), None)))
 
 
-def purge_user(snapshot: Snapshot, user: User) -> CatalogChange:
+def same_named(get: Get, user: User) -> list[User]:
+    """A user, and the dropped ones who had the name before, the newest first."""
+    found = [user]
+    while (data := get(erasing.former_key(found[-1].id))) is not None:
+        record = get(codec.user_key(int(codec.decode(data))))
+        if record is None:
+            break  # That one is erased, and those before were dropped earlier.
+        found.append(codec.decode_user(record))
+    return found
+
+
+def purge_user(snapshot: Snapshot, get: Get, user: User) -> CatalogChange:
     """DROP USER … PURGE: forget it, and have its rows erased (`jobs.erasing`)."""
-    keys = tuple(key for key, _ in user_puts(user))
+    keys = [codec.user_key(user.id), codec.role_key(user.oid), erasing.former_key(user.id)]
+    holder = get(codec.user_name_key(user.name))
+    if holder is not None and codec.decode(holder) == user.id:
+        keys.append(codec.user_name_key(user.name))
     gone = [(key, None) for key in (*keys, erasing.dropped_key(user.id))]
-    begun = erasing.encode_erasing(erasing.Erasing(user.id, keys))
+    begun = erasing.encode_erasing(erasing.Erasing(user.id, tuple(keys)))
     puts = (*gone, (erasing.erasing_key(user.id), begun))
     return CatalogChange(snapshot, puts, purged=(user,))
 

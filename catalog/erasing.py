@@ -1,6 +1,7 @@
 """Users who are no more: what is noted of them until their rows are erased, and what keeps one from it.
 
 S | "dropped" | id    DROP USER: the user's id; the user is kept for `KEPT_DAYS`, then goes as by PURGE
+S | "former" | id     the dropped user who had the name of this one before: that one's id
 S | "erasing" | id    the user is gone, and what there is of their rows goes: [id, keys]
 """
 
@@ -32,6 +33,11 @@ class Erasing(NamedTuple):
 def dropped_key(user_id: int) -> bytes:
     """Where is noted that a user was dropped."""
     return system_key("dropped", user_id)
+
+
+def former_key(user_id: int) -> bytes:
+    """Where is noted who had a user's name before."""
+    return system_key("former", user_id)
 
 
 def erasing_key(user_id: int) -> bytes:

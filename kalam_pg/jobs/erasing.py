@@ -77,7 +77,7 @@ async def purge_due(database: Database) -> None:
 
 
 async def _purge(database: Database, user: User) -> None:
-    change = changes_user.purge_user(database.catalog, user)
+    change = changes_user.purge_user(database.catalog, database.store.reader(), user)
 
     def check(_seq: int) -> None:
         if database.engine.committed(codec.user_key(user.id)) != codec.encode_user(user):
@@ -127,11 +127,9 @@ async def _merge_away(database: Database, erasing: Erasing) -> None:
     around = surround(user)
     ranges = user_ranges(user)
     for _ in range(_ROUNDS):
-        # The records are deleted anew: a deletion, too, takes along what it meets.
-        begin: list[Put] = [*around, *((key, None) for key in erasing.keys)]
         end: list[Put] = [(key, None) for key, _ in around]
-        for puts in (begin, end):
-            await database.committer.commit(WriteSet([], [], puts, sync=True))
+        for write_set in (_begin(database, erasing, around), WriteSet([], [], end, sync=True)):
+            await database.committer.commit(write_set)
             failpoints.hit("erase_user.surrounded")
             await _compact(engine, [*ranges, *erasing.keys])
         is_old = engine.oldest_view_seq() < deleted_by
@@ -139,6 +137,20 @@ async def _merge_away(database: Database, erasing: Erasing) -> None:
             return
         await _renew(database)
     raise IoError("what a user leaves could not be merged away: it is being read")
+
+
+def _begin(database: Database, erasing: Erasing, around: Sequence[Put]) -> WriteSet:
+    """Surround what was a user's, and delete their own records anew: a deletion takes along what it meets.
+
+    Not that of their name, if somebody else has it by now.
+    """
+    puts = list(around)
+
+    def delete_records(_seq: int) -> None:
+        free = [key for key in erasing.keys if database.engine.committed(key) is None]
+        puts[len(around) :] = [(key, None) for key in free]
+
+    return WriteSet([], [], puts, sync=True, validate=delete_records)
 
 
 async def _renew(database: Database) -> None:

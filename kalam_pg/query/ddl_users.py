@@ -1,5 +1,6 @@
 """CREATE, ALTER and DROP USER: who may change whom, and what is stored of it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from catalog import changes_user
@@ -7,6 +8,7 @@ from catalog.changes import CatalogChange
 from catalog.erasing import check_owns_nothing
 from catalog.errors import (
     DependentObjectsStillExistError,
+    DuplicateObjectError,
     InsufficientPrivilegeError,
     ObjectInUseError,
     UndefinedObjectError,
@@ -81,18 +83,25 @@ def _(statement: st.DropUser, context: DdlContext) -> DdlPlan:
             change = replace(change, notices=(*change.notices, notice))
             continue
         _check_droppable(user, context)
-        if statement.purge:
-            check_owns_nothing(context.snapshot, user, context.search_path)
-            step = changes_user.purge_user(context.snapshot, user)
-        else:
-            step = changes_user.delete_user(context.snapshot, user, now_us=context.now_us)
-        change = replace(
-            change,
-            puts=(*change.puts, *step.puts),
-            users=(*change.users, *step.users),
-            purged=(*change.purged, *step.purged),
-        )
+        for step in _purged(user, context) if statement.purge else [_deleted(user, context)]:
+            change = replace(
+                change,
+                puts=(*change.puts, *step.puts),
+                users=(*change.users, *step.users),
+                purged=(*change.purged, *step.purged),
+            )
     return DdlPlan(change, "DROP ROLE")
+
+
+def _deleted(user: User, context: DdlContext) -> CatalogChange:
+    return changes_user.delete_user(context.snapshot, user, now_us=context.now_us)
+
+
+def _purged(named: User, context: DdlContext) -> Iterator[CatalogChange]:
+    """A user goes with the dropped ones who had the name before: nobody could name them."""
+    for user in changes_user.same_named(context.get, named):
+        check_owns_nothing(context.snapshot, user, context.search_path)
+        yield changes_user.purge_user(context.snapshot, context.get, user)
 
 
 def _check_droppable(user: User, context: DdlContext) -> None:
@@ -110,6 +119,8 @@ def _restored(name: str, context: DdlContext) -> CatalogChange:
     if user is None:
         raise UndefinedObjectError(f'role "{name}" does not exist')
     require(context.user, Action.ALTER_ROLE, user)
+    if user.deleted_at_us is None and len(changes_user.same_named(context.get, user)) > 1:
+        raise DuplicateObjectError(f'role "{name}" already exists')
     return changes_user.restore_user(context.snapshot, user)
 
 

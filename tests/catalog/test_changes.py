@@ -380,7 +380,7 @@ def test_two_users_of_one_transaction_get_two_ids(world):
         )
 
 
-def test_a_dropped_user_keeps_the_name_until_purged(world):
+def test_a_dropped_users_name_is_free_and_the_record_stays_until_purged(world):
     alice = world.user("alice")
     world.apply(changes_user.delete_user(world.snapshot, alice, now_us=NOW + 1))
     gone = world.store.user_by_name("alice")
@@ -388,14 +388,16 @@ def test_a_dropped_user_keeps_the_name_until_purged(world):
     assert gone.deleted_at_us == NOW + 1
     with pytest.raises(UndefinedObjectError, match='role "alice" does not exist'):
         changes_user.require_user(world.store.reader(), "alice")
-    with pytest.raises(DuplicateObjectError):
-        world.user("alice")
-    change = world.apply(changes_user.purge_user(world.snapshot, gone))
-    assert change.purged == (gone,)
-    assert world.store.user_by_name("alice") is None
-    assert world.store.user_by_oid(alice.oid) is None
     again = world.user("alice")
     assert (again.id, again.oid) > (alice.id, alice.oid)
+    with pytest.raises(DuplicateObjectError):
+        world.user("alice")
+    change = world.apply(changes_user.purge_user(world.snapshot, world.store.reader(), gone))
+    assert change.purged == (gone,)
+    assert world.store.user_by_oid(alice.oid) is None
+    assert world.store.user_by_name("alice") == again
+    world.apply(changes_user.purge_user(world.snapshot, world.store.reader(), again))
+    assert world.store.user_by_name("alice") is None
 
 
 def test_a_user_is_read_from_the_engine_once(world):

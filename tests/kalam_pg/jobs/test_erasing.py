@@ -4,6 +4,7 @@ import pytest
 
 from catalog.erasing import KEPT_US
 from kalam_pg.jobs import erasing
+from kalam_pg.pgwire.messages import Query
 from storage.engine import Write, WriteSet
 from storage.errors import SerializationError
 from storage.log.log_entry import Op
@@ -104,3 +105,62 @@ async def test_who_was_restored_in_the_last_moment_stays(tmp_path, monkeypatch):
         await erasing._purge(database, dropped)
         assert not database.erasing
         assert list(database.engine.current.tablets(alice.id))
+
+
+async def test_somebody_new_of_that_name_is_somebody_else_and_stays(tmp_path):
+    async with serving(tmp_path) as server:
+        root, alice, _tablet = await with_alice(server)
+        database, jobs = server.services.database, server.services.jobs
+        await root.query("DROP USER alice PURGE")
+        await root.query("CREATE USER alice")
+        other = database.store.user_by_name("alice")
+        assert other.id != alice.id
+        await erasing.erase_users(database, jobs)
+        assert database.store.read_user(other.id) == other
+        database.store.forget_all()
+        assert database.store.user_by_name("alice") == other
+        assert database.store.user_by_oid(other.oid) == other
+        assert database.store.user_by_oid(alice.oid) is None
+
+
+async def test_a_dropped_users_name_is_free_and_purge_takes_who_had_it_before(tmp_path):
+    async with serving(tmp_path) as server:
+        root, _alice, _tablet = await with_alice(server)
+        database, jobs = server.services.database, server.services.jobs
+        for _ in range(2):
+            await root.query("DROP USER alice")
+            await root.query("CREATE USER alice")
+            await root.query(f"EXECUTE AS USER 'alice' ({ROW})")
+        assert tags(await root.query("SELECT * FROM system.users")) == ["SELECT 4"]
+        assert tags(await root.query("SELECT * FROM pg_roles WHERE rolname = 'alice'")) == [
+            "SELECT 1"
+        ]
+        assert tags(await root.ask(Query("ALTER USER alice RESTORE"))) == ["42710"]
+        now_us = database.now_us()
+        database.now_us = lambda: now_us + 2 * KEPT_US
+        await root.query("DROP USER alice")
+        database.now_us = lambda: now_us + KEPT_US - 1_000_000
+        await erasing.erase_users(database, jobs)
+        assert len(list(database.store.users())) == 4
+        await root.query("DROP USER alice PURGE")
+        await erasing.erase_users(database, jobs)
+        assert [user.name for user in database.store.users()] == ["root"]
+        assert canaries(tmp_path) == []
+
+
+async def test_the_time_of_one_is_up_before_that_of_who_had_the_name_next(tmp_path):
+    async with serving(tmp_path) as server:
+        root, first, _tablet = await with_alice(server)
+        database, jobs = server.services.database, server.services.jobs
+        await root.query("DROP USER alice")
+        await root.query("CREATE USER alice")
+        second = database.store.user_by_name("alice")
+        now_us = database.now_us()
+        database.now_us = lambda: now_us + 2 * KEPT_US
+        await erasing.erase_users(database, jobs)
+        assert database.store.read_user(first.id) is None
+        database.store.forget_all()
+        assert database.store.user_by_name("alice") == second
+        await root.query("DROP USER alice PURGE")
+        await erasing.erase_users(database, jobs)
+        assert [user.name for user in database.store.users()] == ["root"]
