@@ -162,6 +162,10 @@ class Engine:
         """
         return self._log.newest_commit(tablet)
 
+    def earlier_sets(self) -> Sequence[WriteSet]:
+        """The sets of the group that is being made which come first, for a `validate` callback."""
+        return self._log.earlier_sets()
+
     def flushed_put(self, tablet: TabletId, through: int) -> Put:
         """What a flush that has ended does to the list of tablets with something unflushed.
 

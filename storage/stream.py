@@ -125,8 +125,7 @@ class Discarded(NamedTuple):
 
 def _cell_bytes(rows: int, batch: pa.RecordBatch) -> int:
     """About what so many rows of a batch take."""
-    columns: int = batch.num_columns
-    return _CELL_BYTES * columns * rows
+    return _CELL_BYTES * int(batch.num_columns) * rows
 
 
 class Columns:
@@ -202,6 +201,12 @@ class StreamTablet:
     def layout(self) -> Layout:
         """The newest schema version."""
         return self.limits.layout
+
+    @property
+    def newest_change(self) -> int:
+        """The commit of the newest change that is kept, 0: there is none. From any thread."""
+        newest = next(reversed(self._changes), None)
+        return 0 if newest is None else newest.seq
 
     @property
     def due_us(self) -> int:

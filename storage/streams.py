@@ -105,6 +105,12 @@ class StreamRegistry:
             return tablet.forgotten
         return self._emptied.get(tablet_id, self._forgotten)
 
+    def newest_change(self, tablet_id: TabletId) -> int:
+        """No change of a tablet is of a later commit. From any thread."""
+        tablet = self._open.get(tablet_id)
+        forgotten = self.forgotten(tablet_id)[0]
+        return forgotten if tablet is None else max(forgotten, tablet.newest_change)
+
     def append(self, seq: int, writes: Sequence[Write], now_us: int) -> list[Exception]:
         """Take in a published commit's changes; what a tablet raises costs that one alone."""
         failures: list[Exception] = []

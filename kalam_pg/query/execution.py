@@ -9,6 +9,7 @@ from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer, Reserve
 from kalam_pg.query.locks.waits import Patience
+from kalam_pg.query.noting import note_everything
 from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.shared_reads import Taker
 from kalam_pg.query.transaction import READ_COMMITTED, NetChange, Transaction
@@ -120,6 +121,7 @@ class Execution:
         "_view",
         "context",
         "database",
+        "declared",
         "events",
         "form",
         "transaction",
@@ -143,6 +145,8 @@ class Execution:
         self.form = form
         self.events: dict[Hashable, Event] = {}
         """What is asked for at the end of the statement, by what tells equal questions."""
+        self.declared = False
+        """Whether a SERIALIZABLE transaction knows what is read; else it is everything in each tablet."""
         self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
         self._view: View | None = None
         self._newer: dict[int, View] = {}
@@ -281,5 +285,7 @@ class Execution:
     def tablet_of(self, table: Table, user: User) -> Tablet | StreamTablet:
         """The same for a user whose rows must follow others."""
         tablet = self.database.tablet(table, user)
+        if self.transaction.reads is not None and not self.declared:
+            note_everything(self, table, user)
         emptied = self.transaction.emptied
         return empty(tablet.id, table.layout) if emptied and tablet.id in emptied else tablet

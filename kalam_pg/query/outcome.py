@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from kalam_pg.failures import report
-from kalam_pg.query import leaving
+from kalam_pg.query import leaving, written
 from kalam_pg.query.database import Database
 from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.validation import checked
 from kalam_pg.query.waits import Resume, Spawn, Wait
 from storage.engine import WriteSet
 from storage.errors import OutcomeUnknownError
@@ -45,7 +46,8 @@ class Commit(Wait):
         self._ended = ended
         self._resume: Resume | None = None
         self._done = False
-        database.committer.submit(transaction.write_set(sync=sync), self._published)
+        write_set = checked(database, transaction, written.write_set(transaction, sync=sync))
+        database.committer.submit(write_set, self._published)
         transaction.ending = True
 
     def start(self, resume: Resume, spawn: Spawn) -> None:
@@ -61,6 +63,7 @@ class Commit(Wait):
             self._ended,
         )  # Who waited for this may keep it: not what it was about.
         self.error = error = write_set.error
+        write_set.validate = None  # Who follows commits keeps the set, and need not keep that.
         try:
             if isinstance(error, OutcomeUnknownError):
                 _guarded((partial(ended, transaction, False),))

@@ -28,6 +28,7 @@ from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
 from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.program_plan import RunCatalog
+from kalam_pg.query.reading import Reading
 from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import virtual_columns
@@ -102,6 +103,7 @@ class Planned:
 
     needs: what its user must be allowed; () for a statement on USER tables alone, which all may.
     writes: whether it changes data. locks: the tables that must be locked before it runs, and how.
+    reading: what a SERIALIZABLE transaction remembers of it.
     reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
     materialized: the materialized views among them, which have to be populated when it runs.
     """
@@ -113,6 +115,7 @@ class Planned:
     command: str
     writes: bool
     locks: tuple[tuple[int, Mode], ...]
+    reading: Reading
     reads: tuple[int, ...] = ()
     materialized: tuple[Table, ...] = ()
 
@@ -368,6 +371,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
             for whole in _wholes(plan)
         ),
         tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
+        Reading(bound),
         tuple(dict.fromkeys([table.id for table in bound.tables])),
         tuple([table for table in bound.tables if table.materialized is not None]),
     )

@@ -17,6 +17,7 @@ from kalam_pg.query.execution import Event, Execution
 from kalam_pg.query.foreign_keys import Reference
 from kalam_pg.query.locks.modes import FOR_KEY_SHARE, ROW_EXCLUSIVE, ROW_SHARE
 from kalam_pg.query.locks.waits import take
+from kalam_pg.query.noting import note_everything, note_key
 from kalam_pg.query.owners import owners_of
 from kalam_pg.query.rows import Place, lock_key, own_or_now
 from kalam_pg.query.waits import Steps
@@ -89,6 +90,7 @@ class _Referred:
             if not waited and x.database.engine.current is current:
                 return
         if (yield from _is_referred(x, one, self.values, self.user)):
+            note_key(x, one.place, self.user, key)
             names = ", ".join(one.table.columns[at].name for at in one.columns)
             shown = _shown(x, one.table, one.columns, self.values)
             raise _violation(
@@ -130,6 +132,7 @@ class _Released:
     def _refuse(self, x: Execution, user: User) -> Steps[None]:
         one = self.reference
         if (yield from _is_referred(x, one, self.values, user, lock=True)):
+            note_everything(x, one.table, user)
             names = ", ".join(one.parent.columns[at].name for at in one.parent_columns)
             shown = _shown(x, one.parent, one.parent_columns, self.values)
             raise _violation(
@@ -193,6 +196,7 @@ def _run(
         replace(x.context, params=values),
         statement_timeout_s=x.statement_timeout_s,
     )
+    inner.declared = True  # The row that is referred to is locked: nobody comes to refer to it.
     try:
         inner.look_again((one.table,))
         result = yield from plan(inner)

@@ -19,6 +19,7 @@ from kalam_pg.query.rows import (
     Found,
     Target,
     being_changed,
+    check_unread,
     lock_key,
     own_or_now,
     put,
@@ -124,6 +125,9 @@ def _holder(
 def _put_entry(x: Execution, target: Target, index: Entries, entry: Row) -> Steps[None]:
     found = yield from _holder(x, target, index, entry)
     if found.row is not None:
+        if x.transaction.reads is not None:
+            there = yield from own_or_now(x, target, index.rule.entry_row(found.row))
+            check_unread(x, target, there)
         raise duplicate_entry(target.rules.table, index, entry, x.context)
     put(x, index, index.rule.entry_key(entry), entry, None, found.seq)
 

@@ -12,6 +12,8 @@ import trio
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_UPDATE, ROW_EXCLUSIVE, Mode
 from kalam_pg.query.locks.waits import take
+from kalam_pg.query.noting import note_key
+from kalam_pg.query.read_set import conflict
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.unique import UniqueRule
@@ -150,11 +152,29 @@ def being_changed(x: Execution, target: Place, key: bytes) -> bool:
     )
 
 
-def _in_the_way(x: Execution, found: Found, *, seen: bool) -> Found:
+def _in_the_way(
+    x: Execution, target: Target | Entries, key: bytes, found: Found, *, seen: bool
+) -> Found:
     """The committed row that has a key, unless it had to be `seen` and is not."""
     if seen and x.transaction.isolation != READ_COMMITTED and found.seq > x.view.seq:
         raise SerializationError("could not serialize access due to concurrent update")
+    if x.transaction.reads is not None:
+        check_unread(x, target, found)
+        table = target.rule.entries if isinstance(target, Entries) else target.rules.table
+        note_key(x, table, x.user, key)
     return found
+
+
+def check_unread(x: Execution, target: Place, found: Found) -> None:
+    """Raise 40001 if a row is in the way that the transaction has asked for and did not see.
+
+    Else it would be told of a duplicate that it had made sure not to make.
+    """
+    reads = x.transaction.reads
+    if reads is None or found.row is None or found.seq <= x.view.seq:
+        return
+    if reads.has_read(target.id, found.row):
+        raise conflict()
 
 
 def is_newest(x: Execution, target: Target, row: Row, seq: Value, current: Found) -> bool:
@@ -164,7 +184,9 @@ def is_newest(x: Execution, target: Target, row: Row, seq: Value, current: Found
     return seq == current.seq
 
 
-def taken(x: Execution, target: Place, key: bytes, *, seen: bool = False) -> Steps[Found]:
+def taken(
+    x: Execution, target: Target | Entries, key: bytes, *, seen: bool = False
+) -> Steps[Found]:
     """The row that has a key: none, and the key is locked; or one, and it is not.
 
     seen: raise 40001 if it is one that the transaction does not see.
@@ -178,7 +200,7 @@ def taken(x: Execution, target: Place, key: bytes, *, seen: bool = False) -> Ste
             # Who only locks a row keeps it where it is: that is all that matters here.
             there = yield from now(x, target, key)
             if there.row is not None:
-                return _in_the_way(x, there, seen=seen)
+                return _in_the_way(x, target, key, there, seen=seen)
         yield from lock_key(x, target, key)
     found = yield from own_or_now(x, target, key)
     if found.row is None:
@@ -186,7 +208,7 @@ def taken(x: Execution, target: Place, key: bytes, *, seen: bool = False) -> Ste
     locks.release_to(transaction, mark)
     if transaction.change_of(target.id, key) is not None:
         return found
-    return _in_the_way(x, found, seen=seen)
+    return _in_the_way(x, target, key, found, seen=seen)
 
 
 def put(

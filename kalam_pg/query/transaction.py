@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from catalog import codec
 from catalog.changes import stored
 from catalog.difference import Difference
-from catalog.erasing import erased_by
 from catalog.errors import (
     InFailedSqlTransactionError,
     InvalidSavepointSpecificationError,
@@ -22,12 +21,10 @@ from catalog.model import ForeignKey, NumberSequence
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.query.locks.state import LockOwner
+from kalam_pg.query.read_set import ReadSet
 from kalam_pg.query.sequences import Counter, Counters, Numbers, Place
-from storage.engine import Write, WriteSet
 from storage.ids import TabletId
 from storage.layout import Row
-from storage.log.hot import Put
-from storage.log.log_entry import Op
 from storage.log.view import View
 
 if TYPE_CHECKING:
@@ -75,6 +72,7 @@ class Transaction(LockOwner):
         "changes",
         "channels",
         "constraint_modes",
+        "deferrable",
         "deferred",
         "definitions",
         "emptied",
@@ -86,9 +84,11 @@ class Transaction(LockOwner):
         "numbers",
         "on_end",
         "puts",
+        "queried",
         "read",
         "read_only",
         "reading",
+        "reads",
         "snapshot",
         "started_us",
         "temporaries",
@@ -100,6 +100,10 @@ class Transaction(LockOwner):
         super().__init__()
         self.started_us = started_us
         self.isolation = isolation
+        self.reads: ReadSet | None = ReadSet() if isolation == SERIALIZABLE else None
+        """What it has read, at SERIALIZABLE; None at other levels."""
+        self.queried = False
+        """Whether a query or data change has begun in it: its characteristics are settled then."""
         self.block = False
         self.failed = False
         self.ending = False
@@ -107,6 +111,8 @@ class Transaction(LockOwner):
         self.leaving: list[Callable[[], None]] | None = None
         """It has ended, and is giving back what it has: whom to tell when that is done (`query.leaving`)."""
         self.read_only = False
+        self.deferrable = False
+        """As it was asked for; every snapshot is one that a read-only transaction may have at once."""
         self.view: View | None = None
         self.read: set[int] = set()
         """The tables that it has read; it has no lock of them as long as nobody wants ACCESS EXCLUSIVE."""
@@ -161,6 +167,12 @@ class Transaction(LockOwner):
     def has_defined(self) -> bool:
         """Whether it has defined something, everybody's or its session's own."""
         return self.definitions is not None or self.temporaries is not None
+
+    def isolate(self, level: str) -> None:
+        """Its level, before it has read anything."""
+        if level != self.isolation:
+            self.isolation = level
+            self.reads = ReadSet() if level == SERIALIZABLE else None
 
     @property
     def is_plain(self) -> bool:
@@ -219,7 +231,7 @@ class Transaction(LockOwner):
 
     def forget(self) -> None:
         """It has ended: it keeps neither what it did nor itself, whoever keeps it."""
-        self.changes, self._undo = {}, []
+        self.changes, self._undo, self.reads = {}, [], None
         self.reading.clear()
         self.let_go()
 
@@ -436,43 +448,3 @@ class Transaction(LockOwner):
             if self._savepoints[at][0] == name:
                 return at
         raise InvalidSavepointSpecificationError(f'savepoint "{name}" does not exist')
-
-    def write_set(self, *, sync: bool) -> WriteSet:
-        """Everything written, for the committer."""
-        writes: list[Write] = []
-        streams: list[Write] = []
-        for tablet, (version, stream) in self.emptied.items():
-            write = Write(tablet, Op.TRUNCATE, b"", (), None, version)
-            (streams if stream else writes).append(write)
-        for tablet, changes in self.changes.items():
-            emptied = tablet in self.emptied
-            for key, change in changes.items():
-                base, row = change.base, change.row
-                if row is None:
-                    if base is None:
-                        continue
-                    write = Write(
-                        tablet, Op.DELETE, key, base, base, change.version, change.base_seq
-                    )
-                else:
-                    op = Op.INSERT if base is None else Op.UPDATE
-                    assumed = None if emptied else change.base_seq
-                    write = Write(tablet, op, key, row, base, change.version, assumed)
-                (streams if change.stream else writes).append(write)
-        # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
-        told = self.channels is not None and bool(self.channels.notified)
-        asked, sync = sync, bool(writes) and (sync or told)
-        numbers: list[Put] = []
-        if self.numbers is not None and self.numbers:
-            # What was taken without being written must not come again either, as far as `sync` asks.
-            numbers, sync = self.numbers.puts(), sync or asked
-        if self.notes:
-            numbers = [*numbers, *self.notes.items()]
-        made = WriteSet(writes, streams, self.puts, sync or bool(self.puts), numbers=numbers)
-        if self.puts:
-            made.erased = erased_by(self.puts)
-        if self.definitions is not None or self.temporaries is not None:
-            both = [one for one in (self.definitions, self.temporaries) if one is not None]
-            tables = [t for one in both for t in one.tables.values() if t is not None]
-            made.layouts = [(t.id, t.layouts) for t in tables if t.history]
-        return made

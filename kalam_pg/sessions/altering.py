@@ -95,6 +95,7 @@ def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[Se
     )
     x = sql.execution(())
     x.user = user
+    x.declared = True  # The table is locked against who would change what is read.
     tables = [table for table in (snapshot.table_by_id(one) for one in planned.reads) if table]
     x.look_again(tables)  # What is committed now, whatever the transaction's own snapshot is.
     try:

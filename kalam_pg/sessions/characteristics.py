@@ -1,32 +1,39 @@
-"""A transaction's characteristics: its isolation level, and whether it may write."""
+"""A transaction's characteristics: its isolation level, whether it may write, whether it may be deferred."""
 
 from typing import TYPE_CHECKING
 
 from catalog.errors import ActiveSqlTransactionError
-from kalam_pg.query.transaction import READ_COMMITTED, REPEATABLE_READ, Transaction
-from kalam_pg.sessions.settings_table import check_isolation
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
 
 
+READ_UNCOMMITTED = "read uncommitted"
+"""READ COMMITTED by another name, as in PostgreSQL."""
+
+
 def level_of(isolation: str) -> str:
-    """The level that is meant by the one that is asked for. Raises 0A000."""
-    level = check_isolation(isolation)
-    return REPEATABLE_READ if level == REPEATABLE_READ else READ_COMMITTED
+    """The level that is meant by the one that is asked for."""
+    return READ_COMMITTED if isolation == READ_UNCOMMITTED else isolation
 
 
 def isolate(sql: "SqlSession", isolation: str) -> None:
-    """SET TRANSACTION ISOLATION LEVEL. Raises 25001 after the first query, 0A000."""
+    """SET TRANSACTION ISOLATION LEVEL. Raises 25001 after the first query, and behind a savepoint."""
     transaction = sql.transaction
     if transaction is None:
-        level_of(isolation)  # only to say now what is not supported
         return
-    if transaction.view is not None or transaction.has_changed:
-        raise ActiveSqlTransactionError(
-            "SET TRANSACTION ISOLATION LEVEL must be called before any query"
-        )
-    transaction.isolation = level_of(isolation)
+    level = level_of(isolation)
+    if level != transaction.isolation:
+        if _is_settled(transaction):
+            raise ActiveSqlTransactionError(
+                "SET TRANSACTION ISOLATION LEVEL must be called before any query"
+            )
+        if sql.savepoints_deep:
+            raise ActiveSqlTransactionError(
+                "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction"
+            )
+    transaction.isolate(level)
     show(sql, transaction)
 
 
@@ -35,13 +42,47 @@ def set_read_only(sql: "SqlSession", *, read_only: bool) -> None:
     transaction = sql.transaction
     if transaction is None:
         return
-    if not read_only and transaction.read_only and transaction.view is not None:
-        raise ActiveSqlTransactionError("transaction read-write mode must be set before any query")
+    if not read_only and transaction.read_only:
+        if sql.savepoints_deep:
+            raise ActiveSqlTransactionError(
+                "cannot set transaction read-write mode inside a read-only transaction"
+            )
+        if _is_settled(transaction):
+            raise ActiveSqlTransactionError(
+                "transaction read-write mode must be set before any query"
+            )
     transaction.read_only = read_only
+    show(sql, transaction)
+
+
+def set_deferrable(sql: "SqlSession", *, deferrable: bool) -> None:
+    """SET TRANSACTION [NOT] DEFERRABLE, which changes nothing but what SHOW says. Raises 25001."""
+    transaction = sql.transaction
+    if transaction is None:
+        return
+    if sql.savepoints_deep:
+        raise ActiveSqlTransactionError(
+            "SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction"
+        )
+    if _is_settled(transaction):
+        raise ActiveSqlTransactionError(
+            "SET TRANSACTION [NOT] DEFERRABLE must be called before any query"
+        )
+    transaction.deferrable = deferrable
     show(sql, transaction)
 
 
 def show(sql: "SqlSession", transaction: Transaction) -> None:
     """What SHOW says of the transaction."""
-    sql.settings.force("transaction_isolation", transaction.isolation)
-    sql.settings.force("transaction_read_only", "on" if transaction.read_only else "off")
+    sql.settings.begin_block(
+        transaction.isolation,
+        read_only=transaction.read_only,
+        deferrable=transaction.deferrable,
+    )
+
+
+def _is_settled(transaction: Transaction) -> bool:
+    """Whether it has a snapshot, in PostgreSQL's sense: its characteristics stay what they are."""
+    if transaction.queried or transaction.view is not None:
+        return True
+    return transaction.has_changed or transaction.has_defined

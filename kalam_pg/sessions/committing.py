@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from kalam_pg.query import validation
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
 from kalam_pg.query.locks.state import CATALOGUE
 from kalam_pg.query.locks.waits import Patience, take
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 
 
 def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
-    """Do what is deferred, and make what the COMMIT writes of definitions. Raises 23503, 0A000, 53200."""
+    """Do what is deferred, and make what COMMIT writes of definitions. Raises 23503, 40001, 53200, 0A000."""
     if transaction.deferred:
         yield from settle_deferred(sql, transaction)
     if sql.portals:
         yield from sql.portals.keep_held(sql.database.spills)
+    if transaction.reads is not None and not transaction.writes_nothing:
+        yield from validation.look(sql.database, transaction)
     if transaction.temporary is not None:
         temporary.before_commit(sql, transaction)
     if transaction.definitions is not None:
@@ -31,6 +34,7 @@ def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
 def settle_deferred(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     """Do what deferred constraints ask for. Raises 23503 and its like."""
     x = sql.execution(())
+    x.declared = True  # What is asked of rows that are locked is so until the end.
     try:
         while transaction.deferred:
             x.events, transaction.deferred = transaction.deferred, {}

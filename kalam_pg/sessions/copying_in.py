@@ -46,6 +46,7 @@ def run(sql: SqlSession, statement: CopyFrom) -> Steps[Result]:
     if copy_format(statement.options, reading=True).freeze:
         sql.notice("COPY FREEZE has no effect: no row is ever rewritten to freeze it")
     x = sql.execution(())
+    transaction.queried = x.declared = True  # It reads nothing but whether keys are taken.
     return (yield from x.answer(plan.run(x)))
 
 

@@ -109,6 +109,9 @@ def run(
     planning_s = time.perf_counter() - started
     planned.check(sql.user, transaction, len(params), executed=asked.analyze)
     x = sql.execution(params)
+    x.declared = transaction.queried = True
+    if asked.analyze and transaction.reads is not None:
+        planned.reading.note(x)
     try:
         explainer = Explainer(bound.statement, queries, x, verbose=asked.verbose)
         node = yield from explainer.node(planned.plan)

@@ -55,6 +55,7 @@ def _fill_tablet(
     planned = sql.plan(query)
     mine = sql.execution(())
     x = Execution(sql.database, mine.transaction, user, mine.context)
+    x.declared = True  # The table is locked against who would change what is read.
     try:
         x.look_again((table,))  # Rows that the transaction does not see, too.
         source = yield from cast("SelectPlan", planned.plan).source(x)

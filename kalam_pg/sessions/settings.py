@@ -37,6 +37,13 @@ _DERIVED = frozenset(
 )  # fmt: skip
 
 
+_OF_TRANSACTION = {
+    name: f"default_{name}"
+    for name in ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
+}
+"""What an open block has a value of; outside of one it is that of the next transaction."""
+
+
 def _reset_with_all(setting: Setting) -> bool:
     settable = setting.context in ("user", "superuser") and not setting.internal
     return settable and not setting.name.startswith("transaction_")
@@ -54,10 +61,14 @@ class _Values(dict[str, str]):
         self._defaults = defaults
 
     def __missing__(self, name: str) -> str:
+        if name in _OF_TRANSACTION:
+            return self[_OF_TRANSACTION[name]]
         found = self._defaults.get(name)
         return _DEFAULTS[name] if found is None else found
 
     def get(self, name: str) -> str | None:  # type: ignore[override]  # one form of it is used
+        if name in _OF_TRANSACTION:
+            return self[name]
         return self[name] if name in self else self._defaults.get(name, _DEFAULTS.get(name))
 
     def __iter__(self) -> Iterator[str]:
@@ -151,13 +162,27 @@ class Settings:
         self._put(name, value)
 
     def force(self, name: str, value: str) -> None:
-        """Set an internal setting (is_superuser, session_authorization, transaction_…), no undo."""
+        """Set an internal setting (is_superuser, session_authorization), no undo."""
         self._put(name, value)
+
+    def begin_block(self, isolation: str, *, read_only: bool, deferrable: bool) -> None:
+        """What a transaction block is, from here on. Nothing that is kept depends on it."""
+        self._values["transaction_isolation"] = isolation
+        self._values["transaction_read_only"] = "on" if read_only else "off"
+        self._values["transaction_deferrable"] = "on" if deferrable else "off"
+
+    def end_block(self) -> None:
+        """No transaction block is open: what is shown of one is that of the next."""
+        for name in _OF_TRANSACTION:
+            self._values.pop(name, None)
 
     def start_with(self, name: str, value: str) -> None:
         """A startup packet's option: becomes the session's default, to which RESET returns."""
         self.set(name, value)
         self._undo.clear()
+        if name.lower() in _OF_TRANSACTION:
+            self.end_block()  # Each transaction has its own.
+            return
         self._defaults[name.lower()] = self._values[name.lower()]
 
     def reset_all(self) -> None:

@@ -26,15 +26,6 @@ def _check_encoding(value: str) -> str:
     )
 
 
-def check_isolation(level: str) -> str:
-    """The level of a transaction. Raises 0A000 for SERIALIZABLE, wherever it is asked for."""
-    if level == "serializable":
-        raise FeatureNotSupportedError(
-            "isolation level SERIALIZABLE is not supported yet", hint="Use REPEATABLE READ."
-        )
-    return level
-
-
 _ISOLATION = ("serializable", "repeatable read", "read committed", "read uncommitted")
 _LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 _ALL_LEVELS = "debug5,debug4,debug3,debug2,debug1,info,notice,warning,error,log,fatal,panic"
@@ -54,7 +45,6 @@ _OWN: dict[str, Setting] = {
             "read committed",
             "enum",
             values=_ISOLATION,
-            check=check_isolation,
         ),
         Setting("default_transaction_read_only", "off", "bool", report=True),
         Setting("extra_float_digits", "1", "integer", low=-15, high=3),
@@ -101,7 +91,6 @@ _OWN: dict[str, Setting] = {
             "read committed",
             "enum",
             values=_ISOLATION,
-            check=check_isolation,
         ),
         Setting("transaction_read_only", "off", "bool"),
         # What clients set or read out of habit and what changes no answer here.

@@ -249,6 +249,9 @@ class SqlSession:
         transaction.check_usable()
         planned.check(self.user, transaction, len(params))
         x = self.execution(params, form)
+        transaction.queried = True
+        if transaction.reads is not None:
+            planned.reading.note(x)
         steps = planned.plan.run(x)
         if planned.materialized:
             steps = populated.then(x, planned.materialized, steps)
@@ -276,8 +279,9 @@ class SqlSession:
         transaction.temporary = self.temporary
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
-            transaction.isolation = characteristics.level_of(isolation)
+            transaction.isolate(characteristics.level_of(isolation))
         transaction.read_only = settings["default_transaction_read_only"] == "on"
+        transaction.deferrable = settings["default_transaction_deferrable"] == "on"
         return transaction
 
     @property
@@ -301,6 +305,8 @@ class SqlSession:
             characteristics.isolate(self, statement.isolation)
         if statement.read_only is not None:
             characteristics.set_read_only(self, read_only=statement.read_only)
+        if statement.deferrable is not None:
+            characteristics.set_deferrable(self, deferrable=statement.deferrable)
         transaction.block = True  # last, so that a BEGIN that fails leaves no block
         characteristics.show(self, transaction)
 
@@ -327,6 +333,7 @@ class SqlSession:
             transaction.deferred
             or transaction.temporary is not None
             or transaction.definitions is not None
+            or transaction.reads is not None
             or self.portals
         ):
             try:
@@ -353,6 +360,8 @@ class SqlSession:
         """The transaction has ended: what that means to this session."""
         assert self.transaction is transaction, "a session has one at a time"
         self.transaction = None
+        if transaction.block:
+            self.settings.end_block()
         self._savepoints.clear()
         if transaction.temporary is not None:
             temporary.ended(self, transaction, committed=committed)

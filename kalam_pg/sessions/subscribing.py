@@ -201,6 +201,7 @@ def _committed(
     own = x.transaction
     if made.subscriber.tablet in own.changes or made.subscriber.tablet in own.emptied:
         x.transaction = Transaction(own.started_us, isolation=own.isolation)
+        x.transaction.reads = own.reads
         if own.isolation != READ_COMMITTED:
             own.view = own.view or sql.database.engine.acquire()
             x.transaction.view = own.view

@@ -55,10 +55,10 @@ def _commit(sql: SqlSession, *, chain: bool) -> Steps[Result]:
         sql.notice("there is no transaction in progress", severity="WARNING", sqlstate="25P01")
         yield from sql.commit()
         return Result("COMMIT")
-    isolation, read_only = transaction.isolation, transaction.read_only
+    again = st.Begin(transaction.isolation, transaction.read_only, transaction.deferrable)
     kept = yield from sql.commit()
     if chain:
-        sql.begin(st.Begin(isolation, read_only))
+        sql.begin(again)
     return Result("COMMIT" if kept else "ROLLBACK")
 
 
@@ -68,11 +68,11 @@ def _rollback(sql: SqlSession, *, chain: bool) -> Steps[Result]:
         sql.notice("there is no transaction in progress", severity="WARNING", sqlstate="25P01")
         sql.rollback()
         return Result("ROLLBACK")
-    isolation, read_only = transaction.isolation, transaction.read_only
+    again = st.Begin(transaction.isolation, transaction.read_only, transaction.deferrable)
     sql.rollback()
     yield from leaving.left(transaction)
     if chain:
-        sql.begin(st.Begin(isolation, read_only))
+        sql.begin(again)
     return Result("ROLLBACK")
 
 
@@ -84,6 +84,10 @@ def _set_transaction(sql: SqlSession, statement: st.SetTransaction) -> Result:
         if statement.read_only is not None:
             sql.settings.set(
                 "default_transaction_read_only", "on" if statement.read_only else "off"
+            )
+        if statement.deferrable is not None:
+            sql.settings.set(
+                "default_transaction_deferrable", "on" if statement.deferrable else "off"
             )
         return Result("SET")
     if sql.transaction is None or not sql.transaction.block:
@@ -97,6 +101,8 @@ def _set_transaction(sql: SqlSession, statement: st.SetTransaction) -> Result:
         characteristics.isolate(sql, statement.isolation)
     if statement.read_only is not None:
         characteristics.set_read_only(sql, read_only=statement.read_only)
+    if statement.deferrable is not None:
+        characteristics.set_deferrable(sql, deferrable=statement.deferrable)
     return Result("SET")
 
 

@@ -121,6 +121,9 @@ def _set(sql: SqlSession, name: str, value: str | None, *, local: bool) -> None:
     elif lowered == "transaction_read_only" and setting is not None:
         chosen = setting.default if value is None else canonical(setting, value)
         characteristics.set_read_only(sql, read_only=chosen == "on")
+    elif lowered == "transaction_deferrable" and setting is not None:
+        chosen = setting.default if value is None else canonical(setting, value)
+        characteristics.set_deferrable(sql, deferrable=chosen == "on")
     else:
         sql.settings.set(name, value, local=local)
 

@@ -137,8 +137,8 @@ def set_(reader: StatementReader) -> Statement:
     if reader.at("session") and reader.peek().key not in ("to", "=", "."):
         reader.advance()
         if reader.accept("characteristics", "as", "transaction"):
-            isolation, read_only, _ = _modes(reader)
-            return SetTransaction(isolation, read_only, session=True)
+            isolation, read_only, deferrable = _modes(reader)
+            return SetTransaction(isolation, read_only, session=True, deferrable=deferrable)
         if reader.accept("authorization"):
             return _authorization(reader, local=False)
     elif reader.at("local") and reader.peek().key not in ("to", "=", "."):
@@ -152,8 +152,8 @@ def set_(reader: StatementReader) -> Statement:
         if reader.accept("snapshot"):
             reader.string()
             return Unsupported("SET TRANSACTION SNAPSHOT")
-        isolation, read_only, _ = _modes(reader)
-        return SetTransaction(isolation, read_only)
+        isolation, read_only, deferrable = _modes(reader)
+        return SetTransaction(isolation, read_only, deferrable=deferrable)
     if reader.accept("constraints"):
         return set_constraints(reader)
     return _special_setting(reader, local=local) or _setting(reader, local=local)

@@ -258,6 +258,7 @@ class SetTransaction:
     isolation: str = ""
     read_only: bool | None = None
     session: bool = False
+    deferrable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

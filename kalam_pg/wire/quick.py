@@ -156,6 +156,7 @@ def _run(
     session.outbox += answer
     if transaction is not None:
         transaction.read.update(quick.reads)
+        transaction.queried = True
         session.outbox[-1:] = b"T"  # The status that ReadyForQuery ends with.
     return ANSWERED
 

@@ -135,6 +135,11 @@ class Log:
         assert self._group is not None
         return self._group.newest_commit(tablet)
 
+    def earlier_sets(self) -> Sequence[WriteSet]:
+        """See `Engine.earlier_sets`."""
+        assert self._group is not None
+        return self._group.written
+
     def flushed_put(self, tablet: TabletId, through: int) -> Put:
         """See `Engine.flushed_put`."""
         assert self._group is not None

@@ -58,13 +58,6 @@ def test_a_parameter_that_nobody_gives_is_undefined(server: KalamServer):
         assert sqlstate(root, "SELECT $1::int + $2") == "42P02"
 
 
-def test_serializable_is_refused_also_outside_a_transaction(server: KalamServer):
-    with server.root() as root:
-        assert sqlstate(root, "SET transaction_isolation = 'serializable'") == "0A000"
-        assert sqlstate(root, "BEGIN ISOLATION LEVEL SERIALIZABLE") == "0A000"
-        root.execute("ROLLBACK")
-
-
 def test_a_hidden_key_is_hidden_from_the_catalogue_too(server: KalamServer):
     with server.root() as root:
         root.execute("CREATE TABLE keyless (a INT, b TEXT)")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from tests.wire.raw import RawClient
@@ -41,34 +40,27 @@ def usable(client: RawClient) -> bool:
 
 
 @pytest.mark.parametrize("text", SERIALIZABLE)
-def test_serializable_is_refused_when_it_is_asked_for_and_changes_nothing(
-    client: RawClient, text: str
-):
+def test_serializable_leaves_a_session_that_can_be_reset(client: RawClient, text: str):
     answer = client.simple(text)
-    assert (answer.sqlstate, status(client)) == ("0A000", b"I")
-    assert client.simple("SHOW default_transaction_isolation").rows == [("read committed",)]
-    assert client.simple("SHOW transaction_isolation").rows == [("read committed",)]
-    assert usable(client)
-
-
-def test_serializable_in_a_block_fails_the_block_only(client: RawClient):
-    client.simple("BEGIN")
-    assert client.simple("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE").sqlstate == "0A000"
-    assert status(client) == b"E"
+    assert answer.sqlstate is None
     client.simple("ROLLBACK")
     assert usable(client)
+    assert client.simple("SHOW transaction_isolation").rows == [("read committed",)]
 
 
 def test_a_begin_that_fails_in_a_text_of_several_statements_leaves_no_block(client: RawClient):
     answer = client.simple("SELECT id FROM (VALUES (1)) v(id); BEGIN ISOLATION LEVEL SERIALIZABLE")
-    assert (answer.sqlstate, status(client)) == ("0A000", b"I")
+    assert (answer.sqlstate, status(client)) == ("25001", b"I")
     assert usable(client)
 
 
-@pytest.mark.parametrize("name", ["default_transaction_isolation", "transaction_isolation"])
-def test_serializable_in_the_startup_packet_is_fatal(server: KalamServer, name: str):
-    with pytest.raises(psycopg.OperationalError, match="SERIALIZABLE is not supported yet"):
-        server.connect("alice", options=f"-c {name}=serializable")
+def test_serializable_in_the_startup_packet_is_the_sessions_default(server: KalamServer):
+    options = "-c default_transaction_isolation=serializable"
+    with server.connect("alice", options=options) as alice:
+        for statement in "SHOW default_transaction_isolation", "SHOW transaction_isolation":
+            assert alice.execute(statement).fetchone() == ("serializable",)
+        alice.execute("RESET ALL")
+        assert alice.execute("SHOW transaction_isolation").fetchone() == ("serializable",)
 
 
 @pytest.mark.parametrize(

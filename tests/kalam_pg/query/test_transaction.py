@@ -8,6 +8,7 @@ from catalog.difference import Difference
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
 from kalam_pg.live.channels import Pending
 from kalam_pg.query.transaction import Emptied, Transaction
+from kalam_pg.query.written import write_set
 from storage.ids import TabletId
 from storage.log.log_entry import Op
 
@@ -33,7 +34,7 @@ def test_changes_of_one_key_become_one_write(rows, base, written):
     transaction = Transaction(0)
     for row in rows:
         put(transaction, b"k", row, base, 9 if base else 0)
-    writes = transaction.write_set(sync=False).writes
+    writes = write_set(transaction, sync=False).writes
     if written is None:
         assert writes == []
     else:
@@ -97,7 +98,7 @@ def test_savepoints_agree_with_a_stack_of_copies(steps):
     }
     assert kept == rows
     assert (TABLET in transaction.emptied) == emptied
-    writes = transaction.write_set(sync=False).writes
+    writes = write_set(transaction, sync=False).writes
     assert [write.op for write in writes].count(Op.TRUNCATE) == emptied
     if emptied:
         assert writes[0].op is Op.TRUNCATE
@@ -111,9 +112,9 @@ def test_what_was_written_to_a_table_that_is_dropped_comes_back_with_the_table()
     transaction.savepoint("s")
     put(transaction, b"b", (2,))
     transaction.define(Difference({}, {}, {}), [(b"t", None)], dropped=[TABLET.table])
-    assert transaction.write_set(sync=False).writes == []
+    assert write_set(transaction, sync=False).writes == []
     transaction.rollback_to("s")
-    assert [write.row for write in transaction.write_set(sync=False).writes] == [(1,)]
+    assert [write.row for write in write_set(transaction, sync=False).writes] == [(1,)]
 
 
 def test_a_read_only_transaction_refuses_to_write():
@@ -128,6 +129,6 @@ def test_what_is_told_waits_for_the_disk_with_its_rows_and_not_without():
     transaction.channels = Pending()
     transaction.channels.notify(7, "a", "x")
     assert not transaction.writes_nothing, "it has its place among the commits"
-    assert not transaction.write_set(sync=True).sync
+    assert not write_set(transaction, sync=True).sync
     transaction.put(TABLET, b"k", (1,), base=None, base_seq=0, version=1)
-    assert transaction.write_set(sync=False).sync
+    assert write_set(transaction, sync=False).sync

@@ -1,0 +1,1 @@
+"""Histories of random transactions over several sessions, searched for what an isolation level forbids."""

@@ -1,0 +1,50 @@
+"""What a transaction hands to the committer."""
+
+from catalog.erasing import erased_by
+from kalam_pg.query.transaction import Transaction
+from storage.engine import Write, WriteSet
+from storage.log.hot import Put
+from storage.log.log_entry import Op
+
+
+def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:
+    """Everything that it has written. sync: whether its rows wait for the disk."""
+    writes: list[Write] = []
+    streams: list[Write] = []
+    for tablet, (version, stream) in transaction.emptied.items():
+        write = Write(tablet, Op.TRUNCATE, b"", (), None, version)
+        (streams if stream else writes).append(write)
+    for tablet, changes in transaction.changes.items():
+        emptied = tablet in transaction.emptied
+        for key, change in changes.items():
+            base, row = change.base, change.row
+            if row is None:
+                if base is None:
+                    continue
+                write = Write(tablet, Op.DELETE, key, base, base, change.version, change.base_seq)
+            else:
+                op = Op.INSERT if base is None else Op.UPDATE
+                assumed = None if emptied else change.base_seq
+                write = Write(tablet, op, key, row, base, change.version, assumed)
+            (streams if change.stream else writes).append(write)
+    # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
+    told = transaction.channels is not None and bool(transaction.channels.notified)
+    asked, sync = sync, bool(writes) and (sync or told)
+    numbers: list[Put] = []
+    if transaction.numbers is not None and transaction.numbers:
+        # What was taken without being written must not come again either, as far as `sync` asks.
+        numbers, sync = transaction.numbers.puts(), sync or asked
+    if transaction.notes:
+        numbers = [*numbers, *transaction.notes.items()]
+    made = WriteSet(
+        writes, streams, transaction.puts, sync or bool(transaction.puts), numbers=numbers
+    )
+    if transaction.puts:
+        made.erased = erased_by(transaction.puts)
+    if transaction.definitions is not None or transaction.temporaries is not None:
+        both = [
+            one for one in (transaction.definitions, transaction.temporaries) if one is not None
+        ]
+        tables = [t for one in both for t in one.tables.values() if t is not None]
+        made.layouts = [(t.id, t.layouts) for t in tables if t.history]
+    return made
