@@ -16,6 +16,8 @@ from storage.layout import Row
 Source = Callable[[Run], Relation]
 """Part of a FROM clause that can be run."""
 
+_NO_ROWS = Relation(())
+
 _MANY = 64
 """Matches of one row from which on the clock is looked at for each."""
 
@@ -49,11 +51,11 @@ class HashJoin:
     def __call__(self, run: Run) -> Relation:
         left, right = self.left(run), self.right(run)
         if not len(left) and not self.keep_right:
-            return left
+            return _NO_ROWS
         if self.keep_right:
             return Relation(self._full(left, right, run))
         if not len(right) and not self.keep_left:
-            return right
+            return _NO_ROWS
         if self.rest is None:
             places = self._places(left, right, run)
             return Joined(left, right, places, (self.left_width, self.right_width))

@@ -53,6 +53,13 @@ def sides(request, servers) -> tuple[Side, Side]:
 
 
 SCRIPTS = {
+    "joins of nothing": """
+        SELECT z.v, count(*) FROM t JOIN u ON u.k = t.id * 1000 JOIN u z ON z.id = u.id GROUP BY z.v
+        SELECT z.v, count(*) FROM t JOIN u ON u.k = t.id JOIN u z ON z.id = u.id * 1000 JOIN t x ON x.id = z.id GROUP BY z.v
+        SELECT u.v, z.p, count(*) FROM t LEFT JOIN (u JOIN u z ON z.id = u.id * 1000) ON u.k = t.k GROUP BY u.v, z.p
+        SELECT max(z.v), count(z.p) FROM (SELECT t.id FROM t JOIN u ON u.id = t.id * 1000) x(id) JOIN u z ON z.id = x.id FULL JOIN t ON t.id = z.id
+        SELECT x.s, z.v FROM (t JOIN u ON u.id = t.id * 1000) RIGHT JOIN t x ON x.id = t.id LEFT JOIN u z ON z.id = u.id ORDER BY x.id
+        """,
     "correlated subqueries": """
         SELECT id, (SELECT v FROM u WHERE u.k = t.k ORDER BY u.id LIMIT 1) FROM t ORDER BY id
         SELECT id, (SELECT v FROM u WHERE u.k = t.k ORDER BY u.id OFFSET 1 LIMIT 1) FROM t ORDER BY id
