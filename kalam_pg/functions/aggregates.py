@@ -40,6 +40,7 @@ from kalam_pg.functions.define import Datum, aggregate
 from kalam_pg.functions.dimensions import array_shape
 from kalam_pg.functions.floats import overflow, to_real
 from kalam_pg.functions.integers import out_of_range
+from kalam_pg.functions.numeric_columns import average_lists, extreme_lists, sum_lists
 from kalam_pg.functions.table import Overload
 
 Group = list[tuple[Datum, ...]]
@@ -141,14 +142,16 @@ def _extreme(pg_type: PgType, sign: int) -> Callable[[list[Datum]], Datum]:
 
     of_floats = compare is compare_floats
     if compare is three_way:
-        return max if sign > 0 else min  # The first of equal ones, too.
+        return max if sign > 0 else min
+    # Equal values may look different: numeric_larger and interval_larger answer the last of them.
+    least = 0 if pg_type in {NUMERIC, INTERVAL} else 1
 
     def run(values: list[Datum]) -> Datum:
         if of_floats and not any(map(math.isnan, values)):
             return max(values) if sign > 0 else min(values)
         best = values[0]
         for value in values:
-            if compare(value, best) * sign > 0:
+            if compare(value, best) * sign >= least:
                 best = value
         return best
 
@@ -285,18 +288,24 @@ OVERLOADS: tuple[Overload, ...] = (
     aggregate("count", (ANY,), INT8, lambda rows: len([1 for row in rows if row[0] is not None])),
     *(aggregate("sum", (t,), INT8, OfValues(_sum_bigint)) for t in (INT2, INT4)),
     aggregate("sum", (INT8,), NUMERIC, OfValues(_sum_integers)),
-    aggregate("sum", (NUMERIC,), NUMERIC, OfValues(_sum_numeric)),
+    aggregate("sum", (NUMERIC,), NUMERIC, OfValues(_sum_numeric), arrow=sum_lists),
     aggregate("sum", (FLOAT8,), FLOAT8, OfValues(sum_floats)),
     aggregate("sum", (FLOAT4,), FLOAT4, OfValues(lambda values: to_real(sum_floats(values)))),
     aggregate("sum", (INTERVAL,), INTERVAL, OfValues(_sum_intervals)),
     *(aggregate("avg", (t,), NUMERIC, OfValues(_avg_integers)) for t in (INT2, INT4, INT8)),
-    aggregate("avg", (NUMERIC,), NUMERIC, OfValues(_avg_numeric)),
+    aggregate("avg", (NUMERIC,), NUMERIC, OfValues(_avg_numeric), arrow=average_lists),
     *(aggregate("avg", (t,), FLOAT8, OfValues(_avg_floats)) for t in (FLOAT4, FLOAT8)),
     aggregate(
         "avg", (INTERVAL,), INTERVAL, OfValues(lambda v: divide_interval(_sum_intervals(v), len(v)))
     ),
     *(
-        aggregate(name, (t,), t, OfValues(_extreme(t, sign)))
+        aggregate(
+            name,
+            (t,),
+            t,
+            OfValues(_extreme(t, sign)),
+            arrow=extreme_lists(sign) if t is NUMERIC else None,
+        )
         for name, sign in (("max", 1), ("min", -1))
         for t in _ORDERED
     ),

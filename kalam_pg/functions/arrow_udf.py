@@ -60,7 +60,10 @@ def make_udf_callable(spec: UdfSpec, context: Mapping[str, Datum] | EvalContext)
         if name in BY_COLUMN:
             return BY_COLUMN[name]
         strict = name not in _LENIENT
-        return _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
+        by_values = _by_values(spec, _HELPERS[name](rest, types, surroundings), strict=strict)
+        if name == "agg" and by_key(rest).arrow is not None:
+            return _by_columns(by_key(rest), surroundings, by_values)
+        return by_values
     key, typmod = split_key(spec.key)
     overload = _overload(spec, key)
     repeatable = overload.volatility is not Volatility.VOLATILE

@@ -43,7 +43,7 @@ from catalog.types.registry import (
     UUID,
 )
 from catalog.types.table import PgType
-from kalam_pg.functions import decimals, jsonvalues
+from kalam_pg.functions import decimals, jsonvalues, numeric_columns
 from kalam_pg.functions.clock import date_to_timestamp, local_to_utc, span_us
 from kalam_pg.functions.define import Datum, operator
 from kalam_pg.functions.dimensions import array_shape, flatten
@@ -198,7 +198,24 @@ def _by_compare(pg_type: PgType, compare: Compare) -> list[Overload]:
     def make(test: Callable[[Datum, Datum], bool]) -> Callable[[Datum, Datum], bool]:
         return lambda a, b: test(compare(a, b), 0)
 
-    return [operator(symbol, (pg_type, pg_type), BOOL, make(test)) for symbol, test in SYMBOLS]
+    by_column = pg_type is NUMERIC
+    return [
+        operator(
+            symbol,
+            (pg_type, pg_type),
+            BOOL,
+            make(test),
+            arrow=numeric_columns.comparison(_KERNELS[symbol]) if by_column else None,
+        )
+        for symbol, test in SYMBOLS
+    ]
+
+
+_KERNELS = {
+    "=": "equal", "<>": "not_equal", "<": "less", ">": "greater", "<=": "less_equal",
+    ">=": "greater_equal",
+}  # fmt: skip
+"""What Arrow calls them."""
 
 
 def _floats() -> list[Overload]:

@@ -75,7 +75,8 @@ class Overload:
         where DataFusion is proven to answer as PostgreSQL**; None means a UDF made from `arrow` or,
         row by row, from `row`.
     arrow: Arrow arrays in (after EvalContext with `needs_context`), Arrow array out, the same answer
-        as `row`; or None, when the rows must be asked one by one.
+        as `row`; or None, when the rows must be asked one by one. Of an AGGREGATE it takes lists, a
+        group's arguments each.
     server_only: needs what does not reach a worker (services, settings, ids): over rows of stored
         tables it is refused.
     sqlite: sqlite SQL template in the same form as `native`; None means a Python function from `row`.

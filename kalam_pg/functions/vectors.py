@@ -1,5 +1,6 @@
 """Arrow implementations: whole columns at once, with the same answers and errors as the rows'."""
 
+import math
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -25,10 +26,10 @@ _FIRST_US, _LAST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 def truncated_timestamps(units: Datum, values: Datum) -> Datum | None:
     """date_trunc of a column of timestamps; None when the rows must do it one by one."""
-    names = units.unique()
-    if len(names) != 1 or names[0].as_py() is None:
+    unit = units[0].as_py() if len(units) else None
+    if unit is None or units.null_count or not pc.all(pc.equal(units, unit)).as_py():
         return None
-    unit = names[0].as_py().lower()
+    unit = unit.lower()
     plain = values.cast(pa.int64())
     if unit in _STEPS_US and len(values):
         # Integer division truncates; timestamps before 1970 must go down.
@@ -66,7 +67,8 @@ def integer(kernel: str, result_oid: int) -> Callable[..., Datum]:
 def remainder(left: Datum, right: Datum) -> Datum:
     """The remainder of integers of one type, with the sign of the left ones."""
     # By -1 it is 0, and the quotient of the least integer would overflow.
-    divisor = pc.if_else(pc.equal(right, -1), pa.scalar(1, right.type), right)
+    least = pc.equal(right, -1)
+    divisor = pc.if_else(least, pa.scalar(1, right.type), right) if _any(least) else right
     try:
         return pc.subtract(left, pc.multiply(pc.divide_checked(left, divisor), divisor))
     except pa.ArrowInvalid:
@@ -81,14 +83,18 @@ def floating(kernel: str, *, real: bool) -> Callable[[Datum, Datum], Datum | Non
     compute = getattr(pc, kernel)
 
     def run(left: Datum, right: Datum) -> Datum | None:
-        a, b = left.cast(pa.float64()), right.cast(pa.float64())
+        a, b = _double(left), _double(right)
         if kernel == "divide" and _any(pc.equal(b, 0.0)):
             return None
         exact = compute(a, b)
         result = exact.cast(pa.float32(), safe=False) if real else exact
-        if _any(pc.is_inf(result)):
+        if not _has_finite_sum(result) and _any(pc.is_inf(result)):
             return None
+        if not real and kernel not in _MAY_VANISH:
+            return result
         zero = pc.equal(result, 0.0)
+        if not _any(zero):
+            return result
         if real and _any(pc.and_(zero, pc.not_equal(exact, 0.0))):
             return None
         if kernel in _MAY_VANISH:
@@ -100,6 +106,16 @@ def floating(kernel: str, *, real: bool) -> Callable[[Datum, Datum], Datum | Non
         return result
 
     return run
+
+
+def _double(values: Datum) -> Datum:
+    return values if values.type == pa.float64() else values.cast(pa.float64())
+
+
+def _has_finite_sum(values: Datum) -> bool:
+    """Whether surely none of them is infinite or NaN: the sum is the quickest look at all."""
+    total = pc.sum(values).as_py()
+    return total is None or math.isfinite(total)
 
 
 _MAY_VANISH = frozenset({"multiply", "divide"})

@@ -78,6 +78,8 @@ ITEMS_MAX = 1000
 """Longer lists take DataFusion longer to plan than a program to look through."""
 
 _COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
+_QUOTIENTS = frozenset({"/", "%"})
+_INTEGERS = frozenset({types.INT2, types.INT4, types.INT8})
 
 
 class Expressions:
@@ -223,6 +225,8 @@ class Expressions:
         if word is not None and (liked := self._like(expr, word)) is not None:
             return liked
         args = [self.emit(a) for a in expr.args]
+        if overload.name in _QUOTIENTS and (made := self._quotient(expr, args)) is not None:
+            return made
         special = numeric_sql.emit(expr, args)
         if special is not None:
             return special
@@ -270,6 +274,16 @@ class Expressions:
             values = [converted(v, result) for v in values]
         return self._state.call(key, values, result, arg_types, result_type)
 
+    def _quotient(self, expr: Call, args: Sequence[Sql]) -> Sql | None:
+        """An integer divided by a constant, which can fail for 0 and -1 alone."""
+        if expr.type not in _INTEGERS or not is_constant(expr.args[1]):
+            return None
+        if evaluate(expr.args[1], self._state.context) in {None, 0, -1}:
+            return None
+        physical = canonical(expr.type)
+        left, right = (converted(one, physical) for one in args)
+        return Sql(f"({left.text} {expr.overload.name} {right.text})", physical, left.fallible)
+
     def _like(self, expr: Call, word: str) -> Sql | None:
         """LIKE with a constant pattern that escapes nothing: DataFusion's is the same then."""
         value, pattern = expr.args
@@ -290,6 +304,10 @@ class Expressions:
         floats = {left.type, right.type} <= {types.FLOAT4, types.FLOAT8}
         if overload.native is None and left.type is not right.type and not floats:
             return None
+        if left.type is types.NUMERIC and is_constant(left) is not is_constant(right):
+            column = right if is_constant(left) else left
+            if not is_decimal(self.emit(column).physical):
+                return None  # As decimals of 256 bits; keys are for what is hashed and sorted.
         return self._comparable(left, right)
 
     def _comparable(self, left: Expr, right: Expr) -> tuple[Sql, Sql]:

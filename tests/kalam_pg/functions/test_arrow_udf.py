@@ -176,3 +176,53 @@ def test_casts_made_on_demand_have_keys_too():
         "c:varchar->varchar assignment(varchar)",
     ):
         assert key_of(by_key(key)) == key
+
+
+NUMERICS = st.one_of(
+    st.decimals(-1000, 1000, places=2).map(lambda d: format(d, "f")),
+    st.integers(-(10**6), 10**6).map(str),
+    st.sampled_from(
+        ["0", "0.0", "0.00", "1", "1.0", "1.000", "-1", "123456789012345678901234567890.5"]
+    ),
+)
+ODD = st.sampled_from(["NaN", "Infinity", "-Infinity", "9" * 80, "0." + "1" * 60])
+
+
+def canonical_numerics(values):
+    """As they are stored: no zero has a sign."""
+    return [None if v is None else v.removeprefix("-") if not float(v) else v for v in values]
+
+
+@pytest.mark.parametrize("name", ["sum", "avg", "max", "min"])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_aggregates_of_lists_of_numerics_are_those_of_their_rows(name, data):
+    number = st.none() | NUMERICS if data.draw(st.booleans()) else st.none() | NUMERICS | ODD
+    groups = data.draw(
+        st.lists(st.none() | st.lists(number, max_size=60).map(canonical_numerics), max_size=4)
+    )
+    long = data.draw(st.lists(number, min_size=60, max_size=80).map(canonical_numerics))
+    groups.insert(data.draw(st.integers(0, len(groups))), long)
+    text = pa.list_(pa.string())
+    spec = UdfSpec(
+        "f", f"~agg:a:{name}(numeric)", (text,), pa.string(), (types.NUMERIC,), types.NUMERIC
+    )
+    row = by_key(f"a:{name}(numeric)").row
+    expected = [row([(v,) for v in group or ()]) for group in groups]
+    lists = pa.array([[], *groups, ["7"]], text).slice(1, len(groups))
+    assert make_udf_callable(spec, {})(lists).to_pylist() == expected
+
+
+@pytest.mark.parametrize("symbol", ["=", "<>", "<", ">", "<=", ">="])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_numerics_of_columns_compare_as_those_of_rows(symbol, data):
+    number = st.none() | NUMERICS | (ODD if data.draw(st.booleans()) else NUMERICS)
+    pairs = data.draw(st.lists(st.tuples(number, number), min_size=1, max_size=20))
+    key = f"o:{symbol}(numeric,numeric)"
+    column, row = make(key, (types.NUMERIC,) * 2, types.BOOL), by_key(key).row
+    left, right = (canonical_numerics(side) for side in zip(*pairs, strict=True))
+    found = column(pa.array(left, pa.string()), pa.array(right, pa.string())).to_pylist()
+    assert found == [
+        None if a is None or b is None else row(a, b) for a, b in zip(left, right, strict=True)
+    ]
