@@ -325,6 +325,12 @@ class InvalidTimeZoneDisplacementValueError(KalamError):
     sqlstate = "22009"
 
 
+class StringDataLengthMismatchError(KalamError):
+    """string_data_length_mismatch: bit strings of different sizes."""
+
+    sqlstate = "22026"
+
+
 class SubstringError(KalamError):
     """substring_error: a substring of negative length."""
 

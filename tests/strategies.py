@@ -22,6 +22,7 @@ from catalog.types.json import dump
 from catalog.types.network import Network, pack_network, unpack_network
 from catalog.types.numeric import SPECIAL
 from catalog.types.table import PgType
+from catalog.types.timetz import pack_timetz
 from storage.layout import Value
 
 INT32 = st.integers(-(1 << 31), (1 << 31) - 1)
@@ -110,6 +111,10 @@ SCALARS: dict[PgType, st.SearchStrategy[Value]] = {
     registry.UUID: UUID,
     registry.JSON: JSON_TEXT,
     registry.JSONB: JSON_TEXT,
+    registry.TIMETZ: st.builds(pack_timetz, TIME, st.integers(-57599, 57599)),
+    registry.MONEY: INT64,
+    registry.BIT: st.text("01", max_size=40),
+    registry.VARBIT: st.text("01", max_size=40),
     registry.INET: NETWORK,
     registry.CIDR: NETWORK.map(within),
     registry.MACADDR: st.binary(min_size=6, max_size=6),

@@ -17,10 +17,19 @@ from storage.layout import Value
 
 Values = Mapping[str, Value]
 
+_BITS = frozenset((registry.BIT, registry.VARBIT))
 _CHARACTER = frozenset((registry.VARCHAR, registry.BPCHAR))
 _NUMBER_BITS = {registry.INT2: 16, registry.INT4: 32, registry.INT8: 64}
 _FLOAT_BITS = {registry.FLOAT4: 24, registry.FLOAT8: 53}
-_TIMES = frozenset((registry.TIMESTAMP, registry.TIMESTAMPTZ, registry.TIME, registry.INTERVAL))
+_TIMES = frozenset(
+    (
+        registry.TIMESTAMP,
+        registry.TIMESTAMPTZ,
+        registry.TIME,
+        registry.TIMETZ,
+        registry.INTERVAL,
+    )
+)
 _OCTETS_MAX = 1 << 30
 
 
@@ -194,6 +203,8 @@ def _size(column: Column) -> dict[str, Value]:
         length = typmod - 4 if typmod >= 4 else None
         octets = _OCTETS_MAX if length is None else min(length * 4, _OCTETS_MAX)
         return {"character_maximum_length": length, "character_octet_length": octets}
+    if base in _BITS:
+        return {"character_maximum_length": typmod if typmod > 0 else None}
     if base is registry.TEXT:
         return {"character_octet_length": _OCTETS_MAX}
     if base in _NUMBER_BITS:

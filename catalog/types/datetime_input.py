@@ -25,7 +25,7 @@ from catalog.types.datetime_fields import Fields
 from catalog.types.datetime_lex import Fault, Reason, error_of, split_fields
 from catalog.types.datetime_numbers import DATE, DAY, DAYLIGHT, DOY, MONTH, TIME, YEAR, ZONE
 from catalog.types.table import TypeContext
-from catalog.types.zones import is_fixed, local_offset
+from catalog.types.zones import is_fixed, local_offset, utc_offset
 
 _LENGTH_MAX = 152
 
@@ -65,6 +65,21 @@ def read_time(text: str, context: TypeContext) -> int:
     except Fault as fault:
         raise error_of(fault, "time", text) from None
     return reader.clock()
+
+
+def read_timetz(text: str, context: TypeContext) -> tuple[int, int]:
+    """Return microseconds since midnight of a time's text, and its zone's seconds east of UTC.
+
+    Raises:
+        InvalidDatetimeFormatError: 22007.
+        DatetimeFieldOverflowError: 22008.
+    """
+    try:
+        reader = _Reader(context, time_only=True)
+        reader.read(text)
+    except Fault as fault:
+        raise error_of(fault, "time with time zone", text) from None
+    return reader.clock(), reader.offset_of_time()
 
 
 def read_timestamp(text: str, context: TypeContext, *, zoned: bool) -> int:
@@ -122,6 +137,15 @@ class _Reader(Fields):
     def offset(self) -> int:
         local = self.days() * US_PER_DAY + self.clock()
         return local_offset(self.zone or self.context.timezone, local) + self.daylight
+
+    def offset_of_time(self) -> int:
+        """As `offset`; a time without a date is one of today."""
+        if self.found & DATE == DATE:
+            return self.offset()
+        zone = self.context.timezone
+        now = self.context.now_us
+        today = (now + utc_offset(zone, now) * US_PER_SECOND) // US_PER_DAY * US_PER_DAY
+        return local_offset(self.zone or zone, today + self.clock()) + self.daylight
 
     def _check_date(self) -> None:
         if self.found & YEAR and not self.is_julian:

@@ -11,6 +11,7 @@ from typing import Any
 
 from catalog.errors import UndefinedObjectError
 from catalog.types.array import array_type
+from catalog.types.bits import BIT, VARBIT
 from catalog.types.boolean import BOOL
 from catalog.types.bytea import BYTEA
 from catalog.types.datetime import DATE, TIME, TIMESTAMP, TIMESTAMPTZ
@@ -21,6 +22,7 @@ from catalog.types.interval import INTERVAL
 from catalog.types.json import JSON, JSONB
 from catalog.types.jsonpath import JSONPATH
 from catalog.types.macaddr import MACADDR, MACADDR8
+from catalog.types.money import MONEY
 from catalog.types.multiranges import (
     DATEMULTIRANGE,
     INT4MULTIRANGE,
@@ -73,6 +75,7 @@ from catalog.types.system import (
 )
 from catalog.types.table import PgType
 from catalog.types.text import BPCHAR, CHAR, CSTRING, NAME, TEXT, UNKNOWN, VARCHAR
+from catalog.types.timetz import TIMETZ
 from catalog.types.typmod import format_type, make_typmod
 from catalog.types.uuid import UUID
 from catalog.types.vector import VECTOR
@@ -88,6 +91,7 @@ __all__ = [
     "ANYENUM",
     "ANYNONARRAY",
     "ANYRANGE",
+    "BIT",
     "BOOL",
     "BPCHAR",
     "BYTEA",
@@ -118,6 +122,7 @@ __all__ = [
     "LANGUAGE_HANDLER",
     "MACADDR",
     "MACADDR8",
+    "MONEY",
     "NAME",
     "NUMERIC",
     "NUMMULTIRANGE",
@@ -139,6 +144,7 @@ __all__ = [
     "TIME",
     "TIMESTAMP",
     "TIMESTAMPTZ",
+    "TIMETZ",
     "TRIGGER",
     "TSMULTIRANGE",
     "TSRANGE",
@@ -147,6 +153,7 @@ __all__ = [
     "TYPES",
     "UNKNOWN",
     "UUID",
+    "VARBIT",
     "VARCHAR",
     "VECTOR",
     "VOID",
@@ -167,6 +174,7 @@ _SCALARS = (
     OIDVECTOR, JSON, PG_NODE_TREE, FLOAT4, FLOAT8, UNKNOWN, ACLITEM, BPCHAR, VARCHAR, DATE, TIME,
     TIMESTAMP, TIMESTAMPTZ, INTERVAL, NUMERIC, REGPROCEDURE, REGOPER, REGOPERATOR, REGCLASS,
     REGTYPE, REGROLE, REGNAMESPACE, UUID, JSONB, JSONPATH, INET, CIDR, MACADDR, MACADDR8, VECTOR,
+    MONEY, TIMETZ, BIT, VARBIT,
     INT4RANGE, NUMRANGE, TSRANGE, TSTZRANGE, DATERANGE, INT8RANGE, INT4MULTIRANGE, NUMMULTIRANGE,
     TSMULTIRANGE, TSTZMULTIRANGE, DATEMULTIRANGE, INT8MULTIRANGE,
     RECORD, CSTRING, VOID, TRIGGER, INTERNAL, LANGUAGE_HANDLER, EVENT_TRIGGER, ANY, ANYELEMENT,

@@ -20,6 +20,10 @@ in rows, closures, parameters and constants. Forms:
     vector(n)                  tuple of n floats
     range, multirange          bytes (`catalog.types.ranges`, `catalog.types.multiranges`)
     enum                       int, the label's position (`catalog.types.enum`)
+    composite                  bytes of its fields (`catalog.types.composite`)
+    bit, bit varying           str of zeros and ones
+    money                      int, hundredths
+    time with time zone        bytes, 12, that sort (`catalog.types.timetz`)
 """
 
 from collections.abc import Callable

@@ -3,16 +3,20 @@
 from collections.abc import Sequence
 
 from catalog.errors import InvalidParameterValueError, SqlSyntaxError
+from catalog.types.bits import BIT, VARBIT
 from catalog.types.datetime import PRECISION_MAX, TIME, TIMESTAMP, TIMESTAMPTZ
 from catalog.types.numeric import NUMERIC, numeric_typmod, precision_and_scale
 from catalog.types.table import PgType
 from catalog.types.text import BPCHAR, VARCHAR
+from catalog.types.timetz import TIMETZ
 from catalog.types.vector import VECTOR, vector_typmod
 
 CHARACTERS_MAX = 10485760
 
 _WORDS = {VARCHAR: "varchar", BPCHAR: "char"}
-_TIMES = {TIME: "TIME", TIMESTAMP: "TIMESTAMP", TIMESTAMPTZ: "TIMESTAMP"}
+_TIMES = {TIME: "TIME", TIMETZ: "TIME", TIMESTAMP: "TIMESTAMP", TIMESTAMPTZ: "TIMESTAMP"}
+_BITS = {BIT: "bit", VARBIT: "varbit"}
+BITS_MAX = 83886080
 _ZONED = {TIME: " without time zone", TIMESTAMP: " without time zone"}
 
 
@@ -32,6 +36,8 @@ def make_typmod(type_: PgType, modifiers: Sequence[int]) -> int:
         if len(modifiers) > 2:
             raise InvalidParameterValueError("invalid NUMERIC type modifier")
         return numeric_typmod(first, *modifiers[1:])
+    if type_ in _BITS:
+        return _bits_typmod(_BITS[type_], modifiers)
     if type_ not in _WORDS and type_ not in _TIMES and type_ is not VECTOR:
         raise SqlSyntaxError(f'type modifier is not allowed for type "{type_.name}"')
     if len(modifiers) > 1:
@@ -47,10 +53,21 @@ def make_typmod(type_: PgType, modifiers: Sequence[int]) -> int:
     if type_ is VECTOR:
         return vector_typmod(first)
     if first < 0:
-        zone = " WITH TIME ZONE" if type_ is TIMESTAMPTZ else ""
+        zone = " WITH TIME ZONE" if type_ in (TIMESTAMPTZ, TIMETZ) else ""
         message = f"{_TIMES[type_]}({first}){zone} precision must not be negative"
         raise InvalidParameterValueError(message)
     return min(first, PRECISION_MAX)  # PostgreSQL warns and reduces it
+
+
+def _bits_typmod(word: str, modifiers: Sequence[int]) -> int:
+    if len(modifiers) > 1:
+        raise InvalidParameterValueError("invalid type modifier")
+    (length,) = modifiers
+    if length < 1:
+        raise InvalidParameterValueError(f"length for type {word} must be at least 1")
+    if length > BITS_MAX:
+        raise InvalidParameterValueError(f"length for type {word} cannot exceed {BITS_MAX}")
+    return length
 
 
 def format_type(type_: PgType, typmod: int = -1) -> str:
@@ -66,4 +83,5 @@ def format_type(type_: PgType, typmod: int = -1) -> str:
     if type_ in _TIMES:
         first, _, rest = type_.sql_name.partition(" ")
         return f"{first}({typmod}) {rest}"
-    return f"{type_.sql_name}({typmod})" if type_ is VECTOR else type_.sql_name
+    takes = type_ is VECTOR or type_ in _BITS
+    return f"{type_.sql_name}({typmod})" if takes else type_.sql_name

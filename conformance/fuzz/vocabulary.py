@@ -53,6 +53,10 @@ KINDS = {
     "inet": _kind("inet", "10.0.0.1|10.0.0.0/8|10.0.0.1/24|192.168.1.5|::1|2001:db8::/32"),
     "cidr": _kind("cidr", "10.0.0.0/8|10.0.0.0/16|192.168.1.0/24|::/0"),
     "macaddr": _kind("macaddr", "08:00:2b:01:02:03|00:00:00:00:00:00|ff:ff:ff:ff:ff:ff"),
+    "timetz": _kind("timetz", "10:00:00+00|11:00:00+01|09:00:00-01|23:59:59.5-12|00:00:00+14"),
+    "money": _kind("money", "0|1.00|-1.00|2.50|1000.01|-0.05"),
+    "bit4": _kind("bit(4)", "0000|0001|1010|1111|0100"),
+    "varbit": _kind("bit varying(9)", "|0|1|01|10|101010101|11"),
     "ints": _kind("integer[]", "{}|{1}|{1,2,3}|{NULL,2}|{3,1}"),
     "texts": _kind("text[]", "{}|{a}|{a,b}|{NULL}|{b,a,b}"),
 }  # fmt: skip
@@ -117,6 +121,16 @@ bpchar:   {bpchar} | COALESCE({bpchar}, {bpchar})
 bytea:    {bytea} | {bytea} || {bytea} | COALESCE({bytea}, {bytea}) | substr({bytea}, 1, 1)
 uuid:     {uuid} | COALESCE({uuid}, {uuid}) | CASE WHEN {bool} THEN {uuid} END | NULLIF({uuid}, {uuid})
 date:     {date} | {date} + {int2} | COALESCE({date}, {date}) | {timestamp}::date | GREATEST({date}, {date}) | CASE WHEN {bool} THEN {date} ELSE {date} END
+bool:     {money} > {money} | {timetz} < {timetz} | {bit4} = {bit4} | {varbit} >= {varbit} | {varbit} = {bit4}
+timetz:   {timetz} | {timetz} + interval '90 minutes' | {timetz} - {interval} | COALESCE({timetz}, {timetz}) | {timetz} AT TIME ZONE '-05:30' | {timetz}::timetz(0)
+money:    {money} | {money} + {money} | {money} - {money} | {money} * 2 | {money} / 2 | {money} * 1.5::float8 | {int4}::money | {num2}::money | COALESCE({money}, {money}) | GREATEST({money}, {money})
+bit4:     {bit4} | ~{bit4} | {bit4} & {bit4} | {bit4} # {bit4} | {bit4} << 1 | {bit4} >> 2 | {int4}::bit(4) | COALESCE({bit4}, {bit4}) | set_bit({bit4}, 1, 1)
+varbit:   {varbit} | {varbit} || {varbit} | {bit4}::varbit | {bit4} || {varbit} | COALESCE({varbit}, {varbit})
+int4:     length({varbit}) | octet_length({bit4}) | position(B'1' in {varbit}) | {bit4}::int4 | get_bit({bit4}, 2) | bit_length({varbit})
+numeric:  {money}::numeric | extract(epoch FROM {timetz}) | extract(timezone FROM {timetz})
+text:     {money}::text | {timetz}::text | {varbit}::text | cash_words({money}) | substring({varbit}, 2, 3)::text
+timestamptz: {date} + {timetz}
+time:     {timetz}::time
 time:     {time} | {timestamp}::time | COALESCE({time}, {time})
 timestamp: {date} + interval '1 month' | {timestamp} - interval '1 year 1 day' | LEAST({timestamp}, {date}) | {timestamp}::timestamp(0) | {timestamptz} AT TIME ZONE 'America/New_York' | {timestamp} | {timestamp} + {interval} | {date} + {time} | COALESCE({timestamp}, {timestamp}) | date_trunc('month', {timestamp}) | {timestamptz} AT TIME ZONE 'UTC' | {date}::timestamp
 timestamptz: {timestamptz} | {timestamptz} - {interval} | {timestamptz} + interval '1 day' | date_trunc('day', {timestamptz}) | {timestamp} AT TIME ZONE 'Europe/Berlin' | COALESCE({timestamptz}, {timestamptz})
@@ -134,6 +148,9 @@ numeric:  sum({int8}) | avg({int4}) | sum({num2}) | sum({numeric}) | avg({numeri
 float8:   corr({int4}, {int2}) | regr_slope({int4}, {int2}) | covar_pop({int4}, {int2}) | percentile_cont(0.3) WITHIN GROUP (ORDER BY {int4})
 int4:     percentile_disc(0.4) WITHIN GROUP (ORDER BY {int4}) | mode() WITHIN GROUP (ORDER BY {int4})
 inet:     max({inet}) | min({inet})
+timetz:   max({timetz}) | min({timetz})
+money:    sum({money}) | max({money}) | min({money})
+bit4:     bit_and({bit4}) | bit_or({bit4}) | bit_xor({bit4})
 int8:     regr_count({int4}, {int8})
 float8:   max({float8}) | min({float8}) | avg({float4}) | sum({int4}::float8)
 bool:     bool_and({bool}) | bool_or({bool}) | every({bool})

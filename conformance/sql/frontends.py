@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import pq
 
+from catalog.pg_catalog.oids import FIRST_NORMAL
 from catalog.types import registry
 from catalog.types.records import Record, Shape
 from catalog.types.table import DEFAULT_CONTEXT
@@ -84,7 +85,8 @@ class Wire:
             return None
         if result.fformat(at) == 0:
             return data.decode()
-        type_ = registry.by_oid(result.ftype(at))
+        oid = result.ftype(at)
+        type_ = registry.RECORD if oid >= FIRST_NORMAL else registry.by_oid(oid)
         if type_.name.startswith("reg"):
             return "a number"  # whose name is the catalogue's
         if type_ is registry.RECORD:
@@ -121,7 +123,7 @@ class InProcess:
             return Answer(error=(error.sqlstate, error.message))
         if not result.has_results():
             return Answer(tag=result.status())
-        columns = tuple((column.name, column.type.name) for column in result.columns)
+        columns = tuple((column.name, _type_name(column.type.oid)) for column in result.columns)
         return Answer(columns, tuple(result.text_rows()), result.status())
 
     def in_block(self) -> bool:
@@ -174,6 +176,8 @@ def _field(result: pq.abc.PGresult, name: str) -> str:
 
 
 def _type_name(oid: int) -> str:
+    if oid >= FIRST_NORMAL:
+        return "record"  # of the rows of a table: the cases have no other types of their own
     try:
         return registry.by_oid(oid).name
     except KalamError:

@@ -43,7 +43,7 @@ def _answer(row: dict[str, str]) -> Answer:
         message = row["answer"].strip("'").removeprefix("ERROR:").strip()
         return Answer(error=(row["sqlstate"], message.replace("\\'", "'")))
     names, types = ast.literal_eval(row["names"]), ast.literal_eval(row["types"])
-    # A table's row is of the table's own type there, and a record here.
+    # A table's row is of the table's own type, which `frontends` calls a record.
     known = [type_ if by_name(type_) is not None else "record" for type_ in types]
     columns = tuple(zip(names, known, strict=True))
     return Answer(columns, tuple(tuple(r) for r in ast.literal_eval(row["answer"])))

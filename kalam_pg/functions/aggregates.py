@@ -25,12 +25,14 @@ from catalog.types.registry import (
     INT4,
     INT8,
     INTERVAL,
+    MONEY,
     NUMERIC,
     OID,
     TEXT,
     TIME,
     TIMESTAMP,
     TIMESTAMPTZ,
+    TIMETZ,
 )
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals
@@ -280,7 +282,7 @@ def _spread() -> list[Overload]:
 
 _ORDERED = (
     INT2, INT4, INT8, FLOAT4, FLOAT8, NUMERIC, TEXT, BPCHAR, OID,
-    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET, ANYENUM,
+    DATE, TIME, TIMESTAMP, TIMESTAMPTZ, INTERVAL, INET, ANYENUM, TIMETZ, MONEY,
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

@@ -15,8 +15,10 @@ from catalog.errors import (
     NumericValueOutOfRangeError,
     StringDataRightTruncationError,
 )
+from catalog.types.bits import cut_bit, cut_varbit, fit_bit, fit_varbit
 from catalog.types.composite import record_from
 from catalog.types.registry import (
+    BIT,
     BOOL,
     BPCHAR,
     CHAR,
@@ -43,10 +45,13 @@ from catalog.types.registry import (
     TIME,
     TIMESTAMP,
     TIMESTAMPTZ,
+    TIMETZ,
     UNKNOWN,
+    VARBIT,
     VARCHAR,
 )
 from catalog.types.table import DEFAULT_CONTEXT, PgType
+from catalog.types.timetz import fit_timetz
 from kalam_pg.functions import decimals, jsonvalues
 from kalam_pg.functions.clock import (
     DAY_US,
@@ -373,11 +378,16 @@ LENGTHS: tuple[Overload, ...] = (
     _length(TIMESTAMP, _round_micros),
     _length(TIMESTAMPTZ, _round_micros),
     _length(TIME, _round_micros),
+    _length(TIMETZ, fit_timetz),
+    _length(BIT, cut_bit),
+    _length(VARBIT, cut_varbit),
     _length(INTERVAL, _round_interval),
 )
 ASSIGNED_LENGTHS: tuple[Overload, ...] = (
     _length(VARCHAR, _fit, name="varchar->varchar assignment"),
     _length(BPCHAR, _fit_pad, name="bpchar->bpchar assignment"),
+    _length(BIT, fit_bit, name="bit->bit assignment"),
+    _length(VARBIT, fit_varbit, name="varbit->varbit assignment"),
 )
 
 OVERLOADS: tuple[Overload, ...] = (

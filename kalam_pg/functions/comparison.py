@@ -12,6 +12,7 @@ from catalog.types.records import Record, record_of
 from catalog.types.registry import (
     ANYARRAY,
     ANYENUM,
+    BIT,
     BOOL,
     BPCHAR,
     BYTEA,
@@ -29,6 +30,7 @@ from catalog.types.registry import (
     JSONPATH,
     MACADDR,
     MACADDR8,
+    MONEY,
     NAME,
     NUMERIC,
     NUMMULTIRANGE,
@@ -39,8 +41,10 @@ from catalog.types.registry import (
     TIME,
     TIMESTAMP,
     TIMESTAMPTZ,
+    TIMETZ,
     UNKNOWN,
     UUID,
+    VARBIT,
 )
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals, jsonvalues, numeric_columns
@@ -276,7 +280,8 @@ def _zoned(left: PgType, right: PgType) -> list[Overload]:
 _INTEGERS = (INT2, INT4, INT8)
 _PLAIN = (
     BOOL, OID, TEXT, NAME, CHAR, BYTEA, DATE, TIME, TIMESTAMP, TIMESTAMPTZ, UUID, INET, MACADDR,
-    MACADDR8, *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
+    MACADDR8, TIMETZ, BIT, VARBIT, MONEY,
+    *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
 )  # fmt: skip
 
 OVERLOADS: tuple[Overload, ...] = (

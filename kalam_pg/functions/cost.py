@@ -53,6 +53,8 @@ _FIXED: Final = frozenset(
             "oid",
             "name",
             "uuid",
+            "money",
+            "timetz",
             "void",
         ),
         *(

@@ -306,7 +306,8 @@ def _from_zone(zone: str, value: int) -> int:
     return local_to_utc(value, zone_of(zone))
 
 
-def _offset(interval: bytes) -> int:
+def interval_offset(interval: bytes) -> int:
+    """An interval as how far a zone is from UTC, in microseconds. Raises 22023."""
     months, days, micros = unpack_interval(interval)
     if months or days:
         raise InvalidParameterValueError("interval time zone must not include months or days")
@@ -380,8 +381,8 @@ OVERLOADS: tuple[Overload, ...] = (
     function("isfinite", (_I,), BOOL, lambda _a: True),
     function("timezone", (TEXT, _TZ), _TS, _at_zone),
     function("timezone", (TEXT, _TS), _TZ, _from_zone),
-    function("timezone", (_I, _TZ), _TS, lambda i, v: _moved(v, _offset(i))),
-    function("timezone", (_I, _TS), _TZ, lambda i, v: _moved(v, -_offset(i))),
+    function("timezone", (_I, _TZ), _TS, lambda i, v: _moved(v, interval_offset(i))),
+    function("timezone", (_I, _TS), _TZ, lambda i, v: _moved(v, -interval_offset(i))),
     function("date_bin", (_I, _TS, _TS), _TS, _date_bin),
     function("date_bin", (_I, _TZ, _TZ), _TZ, _date_bin),
 )  # fmt: skip

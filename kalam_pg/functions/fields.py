@@ -13,8 +13,10 @@ from catalog.types.registry import (
     TIME,
     TIMESTAMP,
     TIMESTAMPTZ,
+    TIMETZ,
 )
 from catalog.types.table import PgType
+from catalog.types.timetz import unpack_timetz
 from catalog.types.zones import utc_offset
 from kalam_pg.functions.clock import (
     DATE_INFINITY,
@@ -216,6 +218,25 @@ def _time(name: str, micros: int) -> str:
     return _time_field(unit, micros)
 
 
+def _zoned_time(name: str, value: bytes) -> str:
+    unit = _unit(name, TIMETZ)
+    us, offset = unpack_timetz(value)
+    match unit:
+        case "epoch":
+            return _decimal(us - offset * SECOND_US, 6)
+        case "timezone":
+            return str(offset)
+        case "timezone_hour":
+            return str(_truncated(offset, 3600))
+        case "timezone_minute":
+            return str(_truncated(offset - _truncated(offset, 3600) * 3600, 60))
+        case _:
+            pass
+    if unit not in _OF_TIME:
+        raise _unsupported(name, TIMETZ)
+    return _time_field(unit, us)
+
+
 def _truncated(a: int, b: int) -> int:
     return abs(a) // b * (1 if a >= 0 else -1)
 
@@ -364,6 +385,8 @@ OVERLOADS: tuple[Overload, ...] = (
     stable("date_part", (TEXT, TIMESTAMPTZ), FLOAT8, _as_float(_zoned)),
     function("date_part", (TEXT, DATE), FLOAT8, _as_float(_part_of_date)),
     function("date_part", (TEXT, TIME), FLOAT8, _as_float(_time)),
+    function("extract", (TEXT, TIMETZ), NUMERIC, _zoned_time),
+    function("date_part", (TEXT, TIMETZ), FLOAT8, _as_float(_zoned_time)),
     function("date_part", (TEXT, INTERVAL), FLOAT8, _as_float(_interval)),
     function("date_trunc", (TEXT, TIMESTAMP), TIMESTAMP, truncate, arrow=truncated_timestamps),
     stable("date_trunc", (TEXT, TIMESTAMPTZ), TIMESTAMPTZ, _truncate_zoned, arrow=_truncate_column),

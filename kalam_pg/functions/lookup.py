@@ -16,15 +16,16 @@ from kalam_pg.functions.records import OF_COMPOSITES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
-    "advisory", "aggregates", "arrays", "backends", "bytes_and_bits", "casts", "comparison", "current",
+    "advisory", "aggregates", "arrays", "backends", "bitstrings", "bytes_and_bits", "casts", "comparison",
+    "current",
     "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
     "hypothetical",
     "identifiers", "integers", "jsonbuild",
-    "jsonnames", "jsonpaths", "jsonpopulate", "jsonrecords", "jsons", "keywords", "miscellany",
+    "jsonnames", "jsonpaths", "jsonpopulate", "jsonrecords", "jsons", "keywords", "miscellany", "moneys",
     "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
     "ranges", "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
-    "strings", "sysinfo", "windows",
+    "strings", "sysinfo", "windows", "zoned_times",
 )  # fmt: skip
 
 

@@ -1,10 +1,18 @@
 """OVERLAPS: whether two periods have a moment in common, each given by its ends or by start and length."""
 
-from catalog.types.registry import BOOL, INTERVAL, TIME, TIMESTAMP, TIMESTAMPTZ
+from catalog.types.registry import (
+    BOOL,
+    INTERVAL,
+    TIME,
+    TIMESTAMP,
+    TIMESTAMPTZ,
+    TIMETZ,
+)
 from catalog.types.table import PgType
 from kalam_pg.functions.datetimes import plus_interval, plus_interval_zoned, time_plus_interval
 from kalam_pg.functions.define import Datum, Row
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
+from kalam_pg.functions.zoned_times import plus
 
 
 def _overlaps(a: Datum, b: Datum, c: Datum, d: Datum) -> bool | None:
@@ -76,4 +84,5 @@ OVERLOADS: tuple[Overload, ...] = (
     *_overloads(TIMESTAMP, plus_interval),
     *_overloads(TIMESTAMPTZ, plus_interval_zoned, zoned=True),
     *_overloads(TIME, time_plus_interval),
+    *_overloads(TIMETZ, plus)[:1],
 )

@@ -25,7 +25,8 @@ _ALREADY_ORDERED = frozenset(
         types.NAME, types.CHAR, types.BYTEA, types.DATE, types.TIME, types.TIMESTAMP,
         types.TIMESTAMPTZ, types.UUID, types.REGCLASS, types.REGTYPE, types.REGPROC,
         types.REGNAMESPACE, types.REGROLE, types.FLOAT4, types.FLOAT8, types.XID, types.UNKNOWN,
-        types.INET, types.CIDR, types.MACADDR, types.MACADDR8,
+        types.INET, types.CIDR, types.MACADDR, types.MACADDR8, types.TIMETZ, types.MONEY,
+        types.BIT, types.VARBIT,
         *(t for t in (*MULTIRANGES, *MULTIRANGES.values()) if t.key_kind == "bytes"),
     )
 )  # fmt: skip

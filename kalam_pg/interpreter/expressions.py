@@ -9,8 +9,14 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
-from catalog.types.registry import FLOAT4, FLOAT8
+from catalog.types.composite import composite_of
+from catalog.types.registry import (
+    BOOL,
+    FLOAT4,
+    FLOAT8,
+)
 from kalam_pg.functions.define import Datum
+from kalam_pg.functions.records import ALL_NULL, NONE_NULL
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.running import Run
@@ -23,6 +29,7 @@ from kalam_pg.sql.datafusion_state import fingerprint
 from kalam_pg.sql.to_python import Compiler, comparison
 from kalam_pg.sql.tree import (
     ArraySubquery,
+    Call,
     ColumnRef,
     Exists,
     Expr,
@@ -70,6 +77,9 @@ class Expressions(Compiler):
                 slot = self._level.slot(expr)
                 return self._level.outer(expr) if slot is None else Slot(slot)
             case IsNull(RowExpr() as row, negated) if fingerprint(row) in self._level.nodes:
+                test = ALL_NULL if not negated else NONE_NULL
+                if composite_of(row.type) is not None:
+                    return self.compile(Call(test, (row,), BOOL))
                 return record_null_test(self.compile(row), negated=negated)
             case OuterAggregate(aggregate):
                 return self._level.computed_outside(fingerprint(aggregate))

@@ -15,6 +15,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.array_input import DIMENSIONS_MAX, too_many_dimensions
+from catalog.types.bits import read_bits
 from catalog.types.composite import composite_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
@@ -36,6 +37,7 @@ from kalam_pg.sql.scope import (
     resolve_qualified,
 )
 from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Slice, Subscript
+from storage.errors import KalamError
 
 # ------------------------------------------------------------------------------------- casts
 
@@ -79,6 +81,17 @@ def _with_unit(arg: Expr, fields: int, node: exp.Expr) -> Expr:
     if "." in text and unit != "seconds":
         raise unsupported("an interval restricted to some fields", node)
     return replace(arg, value=f"{text.strip()} {unit}")
+
+
+@handles(exp.BitString, exp.HexString)
+def _bit_string(_level: Level, node: exp.Expr) -> Expr:
+    mark = "x" if type(node) is exp.HexString else "b"
+    try:
+        bits = read_bits(mark + node.args["this"])
+    except KalamError as error:
+        error.position = position(node)
+        raise
+    return Const(bits, types.BIT, -1, position(node))
 
 
 @handles(exp.Collate)

@@ -52,9 +52,12 @@ def coerce(state: Binding, expr: Expr, target: PgType, context: str = "i") -> Ex
 
 
 def _row_as(state: Binding, row: RowExpr, target: PgType, context: str) -> RowExpr | None:
-    """ROW(…) as a composite type, or a relation's row as record; None where there is no such way."""
+    """ROW(…) as a composite type, or such a one as record; None where there is no such way.
+
+    A relation's own row is left as it is, under a cast: it may be what a query groups by.
+    """
     if target is types.RECORD:
-        return replace(row, type=types.RECORD)
+        return None if row.whole else replace(row, type=types.RECORD)
     if row.type is not types.RECORD or composite_of(target) is None:
         return None
 
@@ -145,6 +148,10 @@ def explicit_cast(
     state: Binding, expr: Expr, target: PgType, typmod: int = -1, position: int = 0
 ) -> Expr:
     """CAST(expr AS target(typmod)); 42846 when PostgreSQL has no such cast."""
+    if target is types.BIT and expr.type in (types.INT4, types.INT8):
+        cast = find_cast(expr.type, target, "e")
+        assert cast is not None
+        return call_cast(cast, expr, target, typmod)  # A number's last bits, so many.
     try:
         result = coerce(state, expr, target, "e")
     except CannotCoerceError as error:

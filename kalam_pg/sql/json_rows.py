@@ -27,15 +27,24 @@ def with_json_rows(call: _Node) -> _Node:
     """The call with its row arguments as json objects; itself when it has none."""
     if call.overload.name not in _TAKES_ROWS:
         return call
-    if not any(isinstance(a, RowExpr) for a in call.args):
+    if not any(_row(a) is not None for a in call.args):
         return call
     overload = ROWS_ARRAY if call.overload.name == "json_agg" else call.overload
     return replace(call, overload=overload, args=tuple([_object(a) for a in call.args]))
 
 
+def _row(expr: Expr) -> RowExpr | None:
+    """The row that an argument is, or is as a record."""
+    if isinstance(expr, Call) and expr.type is types.RECORD and len(expr.args) == 1:
+        expr = expr.args[0]
+    return expr if isinstance(expr, RowExpr) else None
+
+
 def _object(expr: Expr) -> Expr:
-    if not isinstance(expr, RowExpr):
+    row = _row(expr)
+    if row is None:
         return expr
+    expr = row
     names = expr.names or tuple([f"f{i}" for i in range(1, len(expr.items) + 1)])
     pairs: list[Expr] = []
     for name, item in zip(names, expr.items, strict=True):

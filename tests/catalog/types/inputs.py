@@ -124,6 +124,14 @@ _TEXT_ARRAYS = (
 )
 
 
+_BITS = "0|1010|b1010|B10|xA|XaF|x|b||10102|1 0| 1010|xG|101010101|0xA|é"
+_MONEYS = (
+    "0|1|-1|$1|-$1|$-1|(1)|(1.5)|($2)|+3|1.005|1.004|1.0049999|-1.005|1,234.56|12,34|1.2.3|.5|.|-|$|"
+    "| 7 | $ 7 |7 -|7-|- 7|1e5|x|5x|(5|5)|1 2|92233720368547758.07|92233720368547758.08|"
+    "-92233720368547758.08|-92233720368547758.09|99999999999999999999|$1$|é"
+)
+
+
 def _inputs(sql: str, texts: str, **settings: str) -> Inputs:
     return Inputs(sql, tuple(texts.split("|")), settings)
 
@@ -175,6 +183,14 @@ INPUTS = (
     _inputs("date", "2024-01-15|0044-03-15 BC|infinity", datestyle="Postgres, DMY"),
     _inputs("time", _MOMENTS + "|" + _TIMES),
     _inputs("time(2)", "10:30:15.125|10:30:15.124999|23:59:59.999"),
+    _inputs("time with time zone", _MOMENTS + "|" + _TIMES),
+    _inputs("timetz", _MOMENTS + "|" + _TIMES, timezone="Asia/Kolkata"),
+    _inputs("timetz(2)", "10:30:15.125+00|10:30:15.124999-05:30|23:59:59.999+14"),
+    _inputs("bit(4)", _BITS),
+    _inputs("bit(1)", "0|1|x1|11|"),
+    _inputs("varbit(6)", _BITS),
+    _inputs("bit varying", _BITS),
+    _inputs("money", _MONEYS),
     _inputs("timestamp", _MOMENTS, timezone="America/New_York"),
     _inputs(
         "timestamp(0)", "2024-01-15 10:30:00.5|2024-01-15 10:30:01.5|1999-01-01 00:00:00.5|infinity"
