@@ -250,6 +250,21 @@ class Config:
         "Memory of all STREAM tables. Beyond it the oldest rows of the largest tablet go, as those "
         "beyond MAX_BUFFER do; 0: no limit.",
     )
+    memory_max: int = _setting(
+        2**31,
+        _size(0, 2**50),
+        "bytes",
+        "Memory of all sessions together. Beyond it the user who holds most gives way: more is refused with "
+        "`53200`, or, when another user needs it, that user's largest session is ended with `57P01`; 0: no "
+        "limit.",
+    )
+    session_memory_max: int = _setting(
+        2**30,
+        _size(0, 2**50),
+        "bytes",
+        "Memory of one session: what it has sent, prepared statements, portals with parameters, changed "
+        "rows, temporary tables, answers on their way. More is refused with `53200`; 0: no limit.",
+    )
     temporary_bytes_max: int = _setting(
         2**30,
         _size(0, 2**50),

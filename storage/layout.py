@@ -1,7 +1,7 @@
 """How a table's rows lie: the columns of one schema version, as storage sees them."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 
@@ -10,6 +10,31 @@ Value: TypeAlias = "bool | int | float | str | bytes | tuple[Value, ...] | None"
 
 Row: TypeAlias = tuple[Value, ...]
 """One value for each column of a layout, in column-id order."""
+
+
+_VALUE_BYTES: Final = 40
+"""About what a value takes beside its characters, with its place in the row."""
+
+_LOOKED_AT_MAX: Final = 256
+"""Of a longer array only so many elements are looked at."""
+
+
+def row_bytes(row: Row) -> int:
+    """About how many bytes a row takes in memory."""
+    size = _VALUE_BYTES * len(row)
+    for value in row:
+        kind = value.__class__
+        if kind is str or kind is bytes:
+            size += len(value)  # type: ignore[arg-type]  # told by its class
+        elif kind is tuple:
+            size += _array_bytes(value)  # type: ignore[arg-type]  # told by its class
+    return size
+
+
+def _array_bytes(items: Row) -> int:
+    if len(items) <= _LOOKED_AT_MAX:
+        return row_bytes(items)
+    return row_bytes(items[:_LOOKED_AT_MAX]) * len(items) // _LOOKED_AT_MAX
 
 
 @dataclass(frozen=True, slots=True)

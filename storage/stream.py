@@ -21,7 +21,7 @@ import pyarrow as pa
 from storage.answers import Scan, TabletChange, TabletStats
 from storage.arrow import projector, to_batch
 from storage.ids import TabletId
-from storage.layout import Layout, Row, Value
+from storage.layout import Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version, View
 from storage.tail.live_rows import LiveRows
@@ -48,9 +48,6 @@ _BATCHES_MAX: Final = 16
 
 _CELL_BYTES: Final = 16
 """That a value takes in a column, about."""
-
-_VALUE_BYTES: Final = 40
-"""That a value takes, beside the characters of a text."""
 
 _batch_ids = count(-1_000_000_000, -1)
 """Below every other batch id: a stream's batches are made for one statement each."""
@@ -463,16 +460,7 @@ def empty(tablet: TabletId, layout: Layout) -> StreamTablet:
 
 def change_bytes(key: bytes, row: Row, old: Row | None) -> int:
     """About how many bytes a change takes."""
-    return _CHANGE_BYTES + len(key) + _size(row) + (0 if old is None else _size(old))
-
-
-def _size(row: Row) -> int:
-    """About how many bytes a row takes."""
-    size = _VALUE_BYTES * len(row)
-    for value in row:
-        if value.__class__ is str or value.__class__ is bytes or value.__class__ is tuple:
-            size += len(value)
-    return size
+    return _CHANGE_BYTES + len(key) + row_bytes(row) + (0 if old is None else row_bytes(old))
 
 
 def _place(change: StreamChange | None) -> Place:

@@ -38,7 +38,11 @@ def prepare(server: KalamServer) -> None:
 
 
 class Memory:
-    """The server's resident memory, sampled by a thread."""
+    """The server's own memory, sampled by a thread: what is resident of it and is no page of a file.
+
+    LevelDB maps its tables, as many as it has: those pages are the kernel's cache, which it drops when it
+    needs them.
+    """
 
     def __init__(self, server: KalamServer) -> None:
         assert server.process is not None
@@ -53,7 +57,9 @@ class Memory:
             text = self._file.read_text(encoding="ascii")
         except OSError:
             return 0.0
-        return int(text.split("VmRSS:")[1].split()[0]) / 1024 if "VmRSS:" in text else 0.0
+        if "RssAnon:" not in text:
+            return 0.0
+        return sum(int(text.split(part)[1].split()[0]) for part in ("RssAnon:", "RssShmem:")) / 1024
 
     @contextmanager
     def watched(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from kalam_pg.engines.errors import internal_error
-from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
+from kalam_pg.engines.process import RECEIVE_BYTES, WorkerLostError, WorkerProcess, why_lost
 from kalam_pg.engines.protocol import WorkerFrame, decode_done, decode_placed
 from kalam_pg.failures import report
 from storage.errors import KalamError
@@ -73,8 +73,11 @@ class Parked:
             if self._closed and self._file is not None:
                 self._file.close()
 
-    async def frame(self) -> tuple[WorkerFrame, bytes]:
-        """The next frame, DONE behind the last. Raises why there is not all of them."""
+    async def frame(self, admit: Callable[[int], None]) -> tuple[WorkerFrame, bytes]:
+        """The next frame, DONE behind the last. Raises why there is not all of them.
+
+        admit: as `WorkerProcess.receive` has it.
+        """
         while self._read == len(self._frames):
             if self._error is not None:
                 raise self._error
@@ -83,6 +86,8 @@ class Parked:
             self._more = trio.Event()
             await self._more.wait()
         kind, offset, size = self._frames[self._read]
+        if size > RECEIVE_BYTES:
+            admit(size)
         self._read += 1
         assert self._file is not None
         read = partial(self._file.read, size, offset)

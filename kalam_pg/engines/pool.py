@@ -275,7 +275,7 @@ class Pool:
             query.udfs,
             _without_objects(query.result),
             _context(query.context),
-            limits,
+            replace(limits, answers=None),
             query.direct,
             query.steps,
             query.program,

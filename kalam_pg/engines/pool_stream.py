@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import trio
 
+from catalog.errors import OutOfMemoryError
 from kalam_pg.engines.errors import canceled, from_failure, internal_error
 from kalam_pg.engines.parked import Parked
 from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
@@ -42,6 +43,8 @@ class PoolStream:
         self._lends = False
         self._lent = False
         self._parked: Parked | None = None
+        self._memory = limits.answers
+        self._held = 0
         self.schema: pa.Schema | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
@@ -134,6 +137,7 @@ class PoolStream:
         if parked is None and worker is None:
             raise StopAsyncIteration
         self._pool.resting.pop(self, None)
+        self._hold(0)
         if self._lent:
             assert worker is not None
             self._lent = False
@@ -143,6 +147,13 @@ class PoolStream:
             if not self._canceled:
                 with trio.CancelScope(deadline=self._deadline) as self._scope:
                     frame = await self._frame()
+        except OutOfMemoryError:
+            # There is no room for the frame that comes next, so it cannot be read away either.
+            worker, self._worker = self._worker, None
+            if worker is not None:
+                self._pool.release(worker, usable=False)
+            self._abandon()
+            raise
         except BaseException:
             self._abandon()
             raise
@@ -161,12 +172,12 @@ class PoolStream:
     async def _frame(self) -> tuple[WorkerFrame, bytes]:
         """The next frame, of another worker if this one was lost and is not the query's victim."""
         if self._parked is not None:
-            return await self._parked.frame()
+            return await self._parked.frame(self._hold)
         worker = self._worker
         assert worker is not None
         while True:
             try:
-                return await worker.receive()
+                return await worker.receive(self._hold)
             except WorkerLostError:
                 again = await self._lost(worker)
             # In a variable first: cancelled in between, `_abandon` finds the stream without a worker.
@@ -193,7 +204,14 @@ class PoolStream:
             self._tried = True
         return again
 
+    def _hold(self, size: int) -> None:
+        """A frame of so many bytes is going to be here, and what is made of it. Raises 53200."""
+        if self._memory is not None and size != self._held:
+            self._memory.add(2 * (size - self._held))
+            self._held = size
+
     def _abandon(self) -> None:
+        self._hold(0)
         self._pool.resting.pop(self, None)
         worker, self._worker = self._worker, None
         if worker is not None:

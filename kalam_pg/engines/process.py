@@ -4,6 +4,7 @@ import array
 import os
 import signal
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
@@ -22,7 +23,7 @@ STDERR_BYTES_MAX = 64 << 10
 """What a worker printed is kept up to here: Rust's last words say why it ended."""
 
 _FDS_PER_MESSAGE = 200  # The kernel takes 253 (SCM_MAX_FD).
-_RECEIVE_BYTES = 64 << 10
+RECEIVE_BYTES = 64 << 10
 
 SEND_BUFFER_BYTES = 4 << 20
 """A worker's socket takes this much unread: some batches of a result in Arrow."""
@@ -99,13 +100,20 @@ class WorkerProcess:
         except OSError:
             self.kill()
 
-    async def receive(self) -> tuple[WorkerFrame, bytes]:
-        """The next frame. Raises WorkerLostError at the end of the stream."""
+    async def receive(
+        self, admit: Callable[[int], None] = lambda _size: None
+    ) -> tuple[WorkerFrame, bytes]:
+        """The next frame. Raises WorkerLostError at the end of the stream.
+
+        admit: asked with the size of a large one before there is room for it; what it raises is raised.
+        """
         while not self._frames:
             try:
-                if self._large is not None or self._reader.missing() > _RECEIVE_BYTES:
+                if self._large is not None or self._reader.missing() > RECEIVE_BYTES:
+                    if self._large is None:
+                        admit(self._reader.missing())
                     return await self._receive_large()
-                data = await self.link.recv(_RECEIVE_BYTES)
+                data = await self.link.recv(RECEIVE_BYTES)
             except OSError as exc:
                 raise WorkerLostError from exc
             if not data:

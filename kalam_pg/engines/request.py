@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.udf import UdfSpec
+from kalam_pg.memory import Holding
 from storage.layout import Row
 
 __all__ = [
@@ -160,12 +161,14 @@ class EngineQuery:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """timeout_s 0 is none. memory_bytes bounds what a query adds to its worker's memory. user: on whose
-    behalf it runs, by which workers are shared.
+    behalf it runs, by which workers are shared. answers: where large pieces of the answer are held as they
+    come (53200 when there is no room for one); None: nobody counts them. It stays in this process.
     """
 
     timeout_s: float = 0.0
     memory_bytes: int = 4 << 30
     user: int = 0
+    answers: Holding | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

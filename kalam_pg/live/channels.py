@@ -31,7 +31,7 @@ session that does not read is ended, so that it costs nobody else anything."""
 ANNOUNCED: Final = "*:"
 """How the names of everybody's channels begin."""
 
-_OVERHEAD: Final = 128
+OVERHEAD_BYTES: Final = 128
 """Bytes that keeping a notification takes beside its texts."""
 
 
@@ -45,7 +45,7 @@ class Notification(msgspec.Struct, frozen=True, gc=False):
     @property
     def size(self) -> int:
         """About how many bytes it takes to keep."""
-        return len(self.channel) + len(self.payload) + _OVERHEAD
+        return len(self.channel) + len(self.payload) + OVERHEAD_BYTES
 
 
 class Asked(msgspec.Struct, frozen=True, gc=False):

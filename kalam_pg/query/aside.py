@@ -4,14 +4,15 @@
 It takes as long as it would here; a hop to a thread and back costs 50-80 µs.
 """
 
-import gc
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TypeVar
 
 import trio
 
+from kalam_pg.garbage import uncollected
+from kalam_pg.memory import Lease
 from kalam_pg.query.waits import Steps, run_async
 from storage.layout import Value
 
@@ -32,42 +33,35 @@ def are_large(values: Sequence[Value]) -> bool:
     return any(isinstance(v, tuple | str | bytes) and len(v) > LARGE_VALUE for v in values)
 
 
-class _Uncollected:
-    """While any long text is read there are no collections of cyclic garbage.
+def aside(
+    function: Callable[[], T], *, timeout_s: float = 0.0, lease: Lease | None = None
+) -> Steps[T]:
+    """What `function` returns. timeout_s: 0 is none; when it passes this raises 57014.
 
-    Each would look at all of the nodes made so far, and finds none: what is read knows no parents. So
-    these made half of the time, and held the event loop meanwhile.
+    lease: of the memory that it takes; ended when the thread has, whatever has become of who asked.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._readers = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._readers += 1
-            gc.disable()
-
-    def __exit__(self, *_error: object) -> None:
-        with self._lock:
-            self._readers -= 1
-            if not self._readers:
-                gc.enable()
-
-
-_uncollected = _Uncollected()
-
-
-def aside(function: Callable[[], T], *, timeout_s: float = 0.0) -> Steps[T]:
-    """What `function` returns. timeout_s: 0 is none; when it passes this raises 57014."""
-
-    def run() -> T:
-        with _uncollected:
-            return function()
-
     async def wait() -> T:
-        # The thread cannot be stopped; a cancelled statement does not wait for it.
-        return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_limiter())
+        begun = False
+        token = trio.lowlevel.current_trio_token()
+
+        def run() -> T:
+            nonlocal begun
+            begun = True
+            try:
+                with uncollected:
+                    return function()
+            finally:
+                if lease is not None:
+                    with suppress(trio.RunFinishedError):
+                        token.run_sync_soon(lease.end)
+
+        try:
+            # The thread cannot be stopped; a cancelled statement does not wait for it.
+            return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_limiter())
+        finally:
+            if lease is not None and not begun:
+                lease.end()
 
     return (yield from run_async(wait, timeout_s=timeout_s))
 

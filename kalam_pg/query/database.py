@@ -14,6 +14,7 @@ from kalam_pg.failures import report
 from kalam_pg.live.channels import Channels
 from kalam_pg.live.hub import Hub
 from kalam_pg.live.subscription import LiveQueries
+from kalam_pg.memory import Accounts
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.doubt import Doubt
 from kalam_pg.query.locks.table import LockTable
@@ -40,7 +41,7 @@ class Database:
     None until they are set up. now_us: the time, by the engine's clock. log_bytes_max: more of the log is
     trimmed before its time, 0: none. worker_memory_bytes: what one
     query may make a worker grow by. temporary_bytes_max: what the temporary tables of all sessions may take
-    in memory, session_temporary_bytes_max: those of one; 0: no limit.
+    in memory, session_temporary_bytes_max: those of one; 0: no limit. accounts: what sessions hold of memory.
     """
 
     def __init__(self, engine: Engine, store: Store, query_engine: QueryEngine) -> None:
@@ -68,6 +69,7 @@ class Database:
         self.worker_memory_bytes = 2 << 30
         self.log_bytes_max = 0
         self.temporary_bytes_max = self.session_temporary_bytes_max = 0
+        self.accounts = Accounts()
         self.tail_loads = TailLoads()
         self.spills = Spills(engine.fs, engine.directory / "spill")
         self.shared_reads = SharedReads(self.spills)

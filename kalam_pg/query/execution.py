@@ -223,7 +223,8 @@ class Execution:
         reserve: what to ask if the engine finds that it cannot run the query.
         """
         # Without a limit of its own: the time of a statement is up while it waits, not while it does not.
-        limits = Limits(0.0, self.database.worker_memory_bytes, self.user.id)
+        answers = self.transaction.memory.beside("answers")
+        limits = Limits(0.0, self.database.worker_memory_bytes, self.user.id, answers)
         return self.own(EngineAnswer(self.database.query_engine, query, limits, reserve))
 
     def own(self, thing: C) -> C:

@@ -30,6 +30,7 @@ from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Found, Target, enter, is_newest, lock_key, newest, still_there
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
+from kalam_pg.query.sizes import LOCK_BYTES
 from kalam_pg.query.waits import STRIDE, Pace, Steps
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -217,6 +218,7 @@ def _lock(x: Execution, lock: RowLock, target: Target, found: Row) -> Steps[Foun
     if locks.is_guarded(target.id):
         yield from enter(x, target.id)  # Also with SKIP LOCKED and NOWAIT, as for a table.
     waited = False
+    x.transaction.memory.add(LOCK_BYTES)
     if not locks.lock_nowait(x.transaction, name, lock.mode):
         if lock.wait == "SKIP LOCKED":
             return None

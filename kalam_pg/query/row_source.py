@@ -13,7 +13,7 @@ from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
 from kalam_pg.query.row_store import RowStore, Spills
 from kalam_pg.query.waits import STRIDE, Steps
-from storage.layout import Row
+from storage.layout import Row, row_bytes
 
 
 class RowSource:
@@ -51,7 +51,10 @@ class RowSource:
                 return NO_ROWS
             rest, at = found, 0
         stop = min(at + limit, len(rest))
-        self._rest, self._at = rest, stop
+        if stop == len(rest):
+            self._rest, self._at = NO_ROWS, 0  # One row may have a gigabyte.
+        else:
+            self._rest, self._at = rest, stop
         return rest if at == 0 and stop == len(rest) else rest.part(at, stop)
 
     def every(self) -> Steps[list[Row]]:
@@ -149,9 +152,10 @@ async def _next_batch(stream: ResultStream) -> pa.RecordBatch | None:
 class Gathered:
     """Rows that a statement makes before any of them may be told: few in memory, many in a store."""
 
-    __slots__ = ("_rows", "_spills", "_store")
+    __slots__ = ("_bytes", "_rows", "_spills", "_store")
 
     def __init__(self, spills: Spills) -> None:
+        self._bytes = 0
         self._rows: list[Row] = []
         self._spills = spills
         self._store: RowStore | None = None
@@ -159,11 +163,12 @@ class Gathered:
     def add(self, row: Row) -> Steps[None]:
         """One more. Raises 53100."""
         self._rows.append(row)
-        if len(self._rows) > STRIDE:
+        self._bytes += row_bytes(row)
+        if len(self._rows) > STRIDE or self._bytes > self._spills.memory_bytes:
             if self._store is None:
                 self._store = self._spills.store()
             yield from self._store.add(RowPortion(self._rows))
-            self._rows = []
+            self._rows, self._bytes = [], 0
 
     def source(self) -> Steps[RowSource]:
         """All of them. To be asked for once."""

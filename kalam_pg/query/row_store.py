@@ -18,6 +18,9 @@ MEMORY_BYTES_MAX = 256 << 10
 """So much of a store stays in memory, beside the portion that was used last."""
 
 
+LAST_BYTES_MAX = 4 << 20
+"""A larger portion, one of a very large row mostly, is not kept when it has been used."""
+
 FILES_MAX = 500
 """Of all stores: connections need descriptors too."""
 
@@ -100,7 +103,8 @@ class RowStore:
             return False
         packed = portion.pack()
         piece = _Piece(portion.unpacker, packed, len(packed))
-        self._last = (len(self._pieces), portion)
+        if piece.size <= LAST_BYTES_MAX:
+            self._last = (len(self._pieces), portion)
         self._pieces.append(piece)
         self._starts.append(self.rows)
         self.rows += len(portion)
@@ -155,7 +159,8 @@ class RowStore:
             read = partial(self._file.read, piece.size, piece.offset)
             data = yield from run_async(partial(trio.to_thread.run_sync, read))
         portion = piece.unpack(data)
-        self._last = (number, portion)
+        if piece.size <= LAST_BYTES_MAX:
+            self._last = (number, portion)
         return portion
 
     def _spill(self) -> None:

@@ -113,6 +113,11 @@ class Temporary:
         self.settle_numbers()
         database.temporaries.sessions.pop(self._number, None)
 
+    @property
+    def size(self) -> int:
+        """About how many bytes the committed rows of its tables take."""
+        return sum(map(self._database.engine.streams.size_of_all, ids_of(self.kept)))
+
     def check_room(self, transaction: "Transaction") -> None:
         """Raise 53200 when what a transaction has written is too much to keep."""
         database, own = self._database, self._ids(transaction)

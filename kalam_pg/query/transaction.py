@@ -7,7 +7,7 @@ them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK j
 from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from catalog import codec
 from catalog.changes import stored
@@ -20,11 +20,13 @@ from catalog.errors import (
 from catalog.model import ForeignKey, NumberSequence
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
+from kalam_pg.memory import UNBOUNDED, Holding
 from kalam_pg.query.locks.state import LockOwner
 from kalam_pg.query.read_set import ReadSet
 from kalam_pg.query.sequences import Counter, Counters, Numbers, Place
+from kalam_pg.query.sizes import ENTRY_BYTES, change_bytes
 from storage.ids import TabletId
-from storage.layout import Row
+from storage.layout import Row, row_bytes
 from storage.log.view import View
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class Emptied(NamedTuple):
     stream: bool
 
 
+_NOBODYS: Final = UNBOUNDED.open(0).holding("changed rows")
+
 READ_COMMITTED = "read committed"
 REPEATABLE_READ = "repeatable read"
 SERIALIZABLE = "serializable"
@@ -80,6 +84,7 @@ class Transaction(LockOwner):
         "failed",
         "isolation",
         "leaving",
+        "memory",
         "notes",
         "numbers",
         "on_end",
@@ -104,13 +109,11 @@ class Transaction(LockOwner):
         """What it has read, at SERIALIZABLE; None at other levels."""
         self.queried = False
         """Whether a query or data change has begun in it: its characteristics are settled then."""
-        self.block = False
-        self.failed = False
+        self.block = self.failed = self.read_only = False
         self.ending = False
         """It has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
         self.leaving: list[Callable[[], None]] | None = None
         """It has ended, and is giving back what it has: whom to tell when that is done (`query.leaving`)."""
-        self.read_only = False
         self.deferrable = False
         """As it was asked for; every snapshot is one that a read-only transaction may have at once."""
         self.view: View | None = None
@@ -131,6 +134,8 @@ class Transaction(LockOwner):
         """What is asked for at its end (`query.references`), by what tells equal questions."""
         self.constraint_modes: dict[int, bool] = {}
         """Whether constraints are deferred, as SET CONSTRAINTS said; 0: all of them."""
+        self.memory: Holding = _NOBODYS
+        """What it keeps for its end, of its session's account."""
         self.puts: list[tuple[bytes, bytes | None]] = []
         self.on_end: list[Callable[[], None]] = []
         """Called when the outcome is known, whatever it is: brings what hangs on the catalogue in line
@@ -233,6 +238,7 @@ class Transaction(LockOwner):
         """It has ended: it keeps neither what it did nor itself, whoever keeps it."""
         self.changes, self._undo, self.reads = {}, [], None
         self.reading.clear()
+        self.memory.note(0)
         self.let_go()
 
     def check_usable(self) -> None:
@@ -271,12 +277,22 @@ class Transaction(LockOwner):
         version: int,
         stream: bool = False,
     ) -> None:
-        """Record that a key now holds `row`. base and base_seq count at the key's first change only."""
+        """Record that a key now holds `row`. base and base_seq count at the key's first change only.
+
+        Raises 53200: the session may not hold so much, and nothing is recorded.
+        """
         changes = self.changes.get(tablet)
+        earlier = None if changes is None else changes.get(key)
+        size = change_bytes(row)
+        if earlier is None:
+            self.memory.add(size if base is None else size + row_bytes(base))
+        elif self._savepoints:
+            self.memory.add(size)
+        else:
+            self.memory.add(size - change_bytes(earlier.row))
         if changes is None:
             changes = self.changes[tablet] = {}
-        earlier = changes.get(key)
-        if self.block:
+        if self._savepoints:
             self._undo.append((tablet, key, earlier))
         if earlier is not None:
             base, base_seq = earlier.base, earlier.base_seq
@@ -315,6 +331,7 @@ class Transaction(LockOwner):
     def defer(self, name: Hashable, event: "Event") -> None:
         """Ask for something at the end; what is asked for already is not asked twice."""
         if name not in self.deferred:
+            self.memory.add(ENTRY_BYTES)
             self.deferred[name] = event
             self._undo.append(lambda: self.deferred.pop(name, None))
 
@@ -392,7 +409,8 @@ class Transaction(LockOwner):
             self.puts = list(stored(self.snapshot, self.puts).puts)
 
     def savepoint(self, name: str) -> None:
-        """SAVEPOINT."""
+        """SAVEPOINT. Raises 53200."""
+        self.memory.add(ENTRY_BYTES + len(name))
         asked = self.channels.mark() if self.channels is not None else (0, 0)
         self._savepoints.append((name, len(self._undo), len(self.held), asked))
 
@@ -431,6 +449,7 @@ class Transaction(LockOwner):
                 entry()
                 continue
             tablet, key, earlier = entry
+            self.memory.add(-change_bytes(self.changes[tablet][key].row))
             if earlier is None:
                 del self.changes[tablet][key]
                 if not self.changes[tablet]:

@@ -122,9 +122,15 @@ def wait(step: Wait) -> Steps[Any]:
     except GeneratorExit:
         step.cancel()
         raise
-    if step.error is not None:
-        raise step.error
-    return step.value
+    error = step.error
+    if error is None:
+        return step.value
+    try:
+        raise error
+    finally:
+        # Its traceback has this frame, and those around it with all that they hold: no circle through it.
+        step.error = None
+        del error, step
 
 
 def run_async(function: Callable[[], Awaitable[T]], *, timeout_s: float = 0.0) -> Steps[T]:

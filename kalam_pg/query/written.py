@@ -1,10 +1,18 @@
 """What a transaction hands to the committer."""
 
 from catalog.erasing import erased_by
+from kalam_pg.query.sizes import CHANGE_BYTES, COMMITTED_BYTES, COMMITTED_COPIES
 from kalam_pg.query.transaction import Transaction
 from storage.engine import Write, WriteSet
 from storage.log.hot import Put
 from storage.log.log_entry import Op
+
+
+def commit_bytes(transaction: Transaction) -> int:
+    """About how much memory its commit takes beside what it holds."""
+    changes = sum(map(len, transaction.changes.values()))
+    values = max(transaction.memory.bytes - changes * CHANGE_BYTES, 0)
+    return changes * COMMITTED_BYTES + int(COMMITTED_COPIES * values)
 
 
 def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:

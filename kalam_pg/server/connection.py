@@ -393,7 +393,7 @@ class Connection(Channel):
 
     # The end ------------------------------------------------------------------------------------
 
-    def terminate(self, error: KalamError) -> None:
+    def terminate(self, error: KalamError, *, at_once: bool = False) -> None:
         """See `Transport`."""
         if self.closed or self.ending:
             return
@@ -406,6 +406,8 @@ class Connection(Channel):
         # The client said nothing that could be unread, and may not look for hours.
         self._linger = False
         self.end()
+        if at_once:
+            self.lost()
 
     def fail(self, error: bytes) -> None:
         """A bug ended the session: stop its Work, send an ErrorResponse if one can be, close."""

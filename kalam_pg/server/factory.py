@@ -17,6 +17,7 @@ from kalam_pg.engines.forked import ForkServer
 from kalam_pg.engines.pool import Pool
 from kalam_pg.engines.process import WORKER
 from kalam_pg.engines.request import EngineSettings
+from kalam_pg.garbage import LOOK_S, Collector
 from kalam_pg.jobs.compacting import start_compactions
 from kalam_pg.jobs.erasing import start_erasure
 from kalam_pg.jobs.flush_process import FLUSH_WORKER
@@ -50,6 +51,7 @@ class ServerServices:
     """What the server asks of the sessions' side (`server.instance.Services`)."""
 
     services: Services
+    collector: Collector
 
     def session_factory(self, transport: Transport, peer: Peer) -> WireSession:
         """A session for a new connection."""
@@ -58,6 +60,10 @@ class ServerServices:
     def attach(self, loop: EventLoop) -> None:
         """Commits are grouped by the rounds of the loop that the sessions live in."""
         self.services.database.committer.attach(loop)
+
+    def settle(self) -> None:
+        """From now on garbage is collected in small parts."""
+        self.collector.begin()
 
     def on_shutdown(self, mode: object) -> None:
         """The server ends the sessions; what they began is rolled back with them."""
@@ -87,8 +93,10 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 start_compactions(database, services.jobs, supervisor)
                 start_retention(database, services.jobs, supervisor, config.retention_interval_s)
                 start_erasure(database, services.jobs, supervisor)
+                collector = Collector(database.accounts)
+                supervisor.every("garbage", LOOK_S, collector.turn)
                 try:
-                    yield ServerServices(services)
+                    yield ServerServices(services, collector)
                 finally:
                     # A job that waits for its commit can end only if somebody still calls.
                     database.committer.detach()
@@ -146,6 +154,8 @@ def build_services(config: Config, database: Database, forks: ForkServer) -> Ser
     database.log_bytes_max = config.log_bytes_max
     database.temporary_bytes_max = config.temporary_bytes_max
     database.session_temporary_bytes_max = config.session_temporary_bytes_max
+    database.accounts.session_max = config.session_memory_max
+    database.accounts.server_max = config.memory_max
     cache = StatementCache(catalogue.answer, config.statement_cache_entries)
     services = Services(
         config=config,

@@ -5,7 +5,6 @@ services, which is what tests use. What a session is and what it needs open (eng
 comes from `kalam_pg.server.factory.open_services`, imported only when `run` is called.
 """
 
-import gc
 import importlib
 import resource
 import shlex
@@ -50,6 +49,9 @@ class Services(Protocol):
 
     def attach(self, loop: Loop) -> None:
         """The loop that the sessions will live in is about to run."""
+
+    def settle(self) -> None:
+        """Everything has been made that is there from the start."""
 
     def on_shutdown(self, mode: Mode) -> None:
         """The end begins: start nothing new. Called again if the mode gets faster."""
@@ -141,9 +143,7 @@ async def _run(config: Config) -> None:
     opened: AbstractAsyncContextManager[Services] = factory.open_services(config)
     async with opened as services, trio.open_nursery() as nursery:
         ready = await nursery.start(partial(serve, config, services, signals=True))
-        # What is there now is there for good: a collection that looks at all of it holds the loop 0.1 s.
-        gc.collect()
-        gc.freeze()
+        services.settle()
         sys.stdout.write(f"ready {ready.address}\n{ready.psql}\n")
         sys.stdout.flush()
 

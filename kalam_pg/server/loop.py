@@ -47,7 +47,7 @@ from storage.errors import KalamError
 EVENTS_PER_TURN: Final = 256
 ACCEPTS_PER_TURN: Final = 64
 ROUNDS_S: Final = 0.001
-"""How long the epoll is asked again and again before trio's other tasks have their turn."""
+"""How long the epoll, and what a round made ready, is looked at again before others have their turn."""
 
 LINGER_S: Final = 0.001
 """How long a loop that had work waits in its own epoll before it goes back to trio's. A client that
@@ -62,7 +62,7 @@ GATHERS_PER_ROUND: Final = 16
 against some ten for a group of its own."""
 
 SETTLES_PER_ROUND: Final = 8
-"""How often one round looks again for what its own answers made ready."""
+"""How often one round looks again for that, at most."""
 
 HELD_S: Final = 0.01
 """Answers wait for those of later messages of the same pipeline, but not much longer than this."""
@@ -328,6 +328,7 @@ class Loop:
     def _settle(self) -> None:
         """End the round: what waited for its end, and turns for those who are ready."""
         self._settling = True
+        since = time.perf_counter()
         for _ in range(SETTLES_PER_ROUND):
             if self._turn_ends:
                 callbacks, self._turn_ends = self._turn_ends, []
@@ -335,6 +336,8 @@ class Loop:
                     guarded(callback)
             if self._ready:
                 self._give_turns()
+                if time.perf_counter() - since > ROUNDS_S:
+                    break  # Who has just come has waited for so long.
             elif not self._turn_ends:
                 break
         self._settling = False
@@ -388,10 +391,7 @@ class Loop:
         # Only those that wait now: what they make ready waits for the next round.
         for _ in range(len(self._ready)):
             connection = self._ready.popleft()
-            try:
-                connection.turn()
-            except Exception as exc:  # noqa: BLE001
-                self._failed(connection, exc)
+            self.guarded(connection, connection.turn)
 
     async def _supervise(
         self, connection: Connection, function: Callable[[], Awaitable[None]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from catalog.errors import FeatureNotSupportedError, InsufficientPrivilegeError
 from catalog.model import Role
-from kalam_pg.live.channels import ANNOUNCED, Asked, Listener, Pending
+from kalam_pg.live.channels import ANNOUNCED, OVERHEAD_BYTES, Asked, Listener, Pending
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.query.execution import Result
 from kalam_pg.sessions import table_channels
@@ -162,7 +162,9 @@ def _notify(sql: "SqlSession", channel: str, payload: str) -> None:
         raise FeatureNotSupportedError(
             f'NOTIFY on "{channel}" is not supported', detail="It is the channel of a table."
         )
-    _asking(sql).notify(sql.user.id, channel, payload)
+    asking = _asking(sql)
+    sql.begin_implicit().memory.add(2 * OVERHEAD_BYTES + len(channel) + len(payload))
+    asking.notify(sql.user.id, channel, payload)
 
 
 def _cut(sql: "SqlSession", channel: str) -> str:

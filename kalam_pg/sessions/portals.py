@@ -15,6 +15,7 @@ from catalog.errors import (
     InvalidCursorNameError,
     ObjectNotInPrerequisiteStateError,
 )
+from kalam_pg.memory import Holding
 from kalam_pg.query.execution import Result
 from kalam_pg.query.live_rows import LiveRows
 from kalam_pg.query.row_source import Whole
@@ -51,7 +52,7 @@ class Portal:
     formats: in which Execute sends its columns, one for each. depth: savepoints around it when it was
     made; None: its transaction has committed and it is held. result: None until it is run. rows: what is
     left of its answer, None while it has not been run or when it has none. can_run: not after its statement
-    failed, or ended without rows. counts: its tag has a number. parameter_bytes: of the Bind message.
+    failed, or ended without rows. counts: its tag has a number. parameter_bytes: what they take in memory.
     """
 
     __slots__ = (
@@ -137,16 +138,19 @@ class Portal:
 PORTALS_MAX = 1000
 """Named portals of one session: each may have a file open."""
 
-PARAMETER_BYTES_MAX = 64 << 20
-"""Of the parameters of a session's named portals, as the client sent them."""
+_PORTAL_BYTES = 1000
+"""That a portal takes beside its parameters."""
 
 
 @dataclass(slots=True)
 class Portals:
-    """A session's portals by name ("" is the protocol's unnamed one), and how they end."""
+    """A session's portals by name ("" is the protocol's unnamed one), and how they end.
 
+    memory: what they take of it.
+    """
+
+    memory: Holding
     _by_name: dict[str, Portal] = field(default_factory=dict)
-    _parameter_bytes: int = 0
 
     def __bool__(self) -> bool:
         return bool(self._by_name)
@@ -171,33 +175,33 @@ class Portals:
             raise DuplicateCursorError(f'cursor "{name}" already exists')
 
     def add(self, portal: Portal) -> None:
-        """A portal is open from now on. Raises 42P03, and 53400 for one too many."""
+        """A portal is open from now on. Raises 42P03, 53400 for one too many, and 53200."""
         name = portal.name
-        old = self._by_name.get(name)
-        if old is not None:
+        if name in self._by_name:
             self.check_free(name)
-            old.close()
-        elif name:
-            self._check_room(portal)
+            self.drop(name)
+        try:
+            if name:
+                self._check_number()
+            self.memory.add(_PORTAL_BYTES + portal.parameter_bytes)
+        except BaseException:
+            portal.close()
+            raise
         self._by_name[name] = portal
 
     def drop(self, name: str) -> None:
         """Close a portal; there need be none."""
         portal = self._by_name.pop(name, None)
         if portal is not None:
-            if name:
-                self._parameter_bytes -= portal.parameter_bytes
+            self.memory.add(-_PORTAL_BYTES - portal.parameter_bytes)
             portal.close()
 
-    def _check_room(self, portal: Portal) -> None:
-        grown = self._parameter_bytes + portal.parameter_bytes
-        if len(self._by_name) >= PORTALS_MAX or grown > PARAMETER_BYTES_MAX:
-            portal.close()
+    def _check_number(self) -> None:
+        if len(self._by_name) >= PORTALS_MAX:
             raise ConfigurationLimitExceededError(
                 "too many open cursors",
                 hint="Close those that are not needed, or end the transaction.",
             )
-        self._parameter_bytes = grown
 
     def drop_all(self) -> None:
         """Close every portal."""

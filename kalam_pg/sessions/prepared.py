@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from catalog.errors import ConfigurationLimitExceededError
 from catalog.snapshot import Snapshot
 from catalog.typed import current_types
 from catalog.types.table import PgType
+from kalam_pg.memory import Holding
 from kalam_pg.query.prepare import Planned, cost
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import Statement
@@ -72,31 +72,20 @@ class PreparedStatement:
             self.given = replace(self.given, types=current_types(self.given.types, snapshot))
 
 
-PREPARED_BYTES_MAX = 256 << 20
-"""About what the prepared statements of one session may hold (`query.prepare.cost`)."""
-
-
 class PreparedStatements(dict[str, PreparedStatement]):
-    """A session's prepared statements by name, of which there may not be too many."""
+    """A session's prepared statements by name, and what they take of its memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Holding) -> None:
         super().__init__()
-        self._cost = 0
+        self._memory = memory
 
     def __setitem__(self, name: str, prepared: PreparedStatement) -> None:
-        """Add one, or replace the unnamed one. Raises 53400."""
-        grown = self._cost + _cost(name, prepared) - _cost(name, self.get(name))
-        if grown > PREPARED_BYTES_MAX and name:
-            raise ConfigurationLimitExceededError(
-                "too many prepared statements",
-                detail=f"All that a session has prepared may take some {PREPARED_BYTES_MAX >> 20} MB.",
-                hint="Use DEALLOCATE for those that are not needed.",
-            )
-        self._cost = grown
+        """Add one, or replace the unnamed one. Raises 53200."""
+        self._memory.add(_bytes(name, prepared) - _bytes(name, self.get(name)))
         super().__setitem__(name, prepared)
 
     def __delitem__(self, name: str) -> None:
-        self._cost -= _cost(name, self.get(name))
+        self._memory.add(-_bytes(name, self.get(name)))
         super().__delitem__(name)
 
     def drop(self, name: str) -> None:
@@ -106,12 +95,13 @@ class PreparedStatements(dict[str, PreparedStatement]):
 
     def clear(self) -> None:
         """Forget all."""
-        self._cost = 0
+        self._memory.note(0)
         super().clear()
 
 
-def _cost(name: str, prepared: PreparedStatement | None) -> int:
-    return 0 if prepared is None else cost(prepared.text) + len(name)
+def _bytes(name: str, prepared: PreparedStatement | None) -> int:
+    """A statement's tree and its plan."""
+    return 0 if prepared is None else 2 * cost(prepared.text) + len(name)
 
 
 def described_statements(prepared: Mapping[str, PreparedStatement]) -> Iterator[Row]:

@@ -29,6 +29,7 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.temporary import Temporary
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, breathe, wait
+from kalam_pg.query.written import commit_bytes
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     acting,
@@ -65,6 +66,7 @@ class SqlSession:
     cannot be, or it has closed. listener: what it listens to and has not taken yet; None: it listens to
     nothing.
     temporary: its own tables, views and sequences; None: there are none. closed: it has ended.
+    account: what it holds of the server's memory.
     services: functions that need more than values, by name; the session's owner adds its own.
     """
 
@@ -86,8 +88,9 @@ class SqlSession:
         self.settings = settings
         self.transaction: Transaction | None = None
         self.notices: list[Notice] = []
-        self.prepared = PreparedStatements()
-        self.portals = Portals()
+        self.account = database.accounts.open(user.id)
+        self.prepared = PreparedStatements(self.account.holding("prepared statements"))
+        self.portals = Portals(self.account.holding("portals"))
         self.text = ""
         self.ears: listening.Ears | None = None
         self.listener: Listener | None = None
@@ -277,6 +280,7 @@ class SqlSession:
         transaction.process = self.process
         transaction.partner = self.advisory
         transaction.temporary = self.temporary
+        transaction.memory = self.account.holding("changed rows")
         isolation = settings["default_transaction_isolation"]
         if isolation != READ_COMMITTED:
             transaction.isolate(characteristics.level_of(isolation))
@@ -343,11 +347,19 @@ class SqlSession:
                 raise
         if transaction.writes_nothing:
             outcome.commit_nothing(self.database, transaction, self._ended)
-        else:
+            return True
+        try:
+            lease = self.account.holding("commit").lease(commit_bytes(transaction))
+        except BaseException:
+            self.rollback()
+            raise
+        try:
             sync = self.settings["synchronous_commit"] != "off"
             yield from wait(
                 outcome.Commit(self.database, transaction, sync=sync, ended=self._ended)
             )
+        finally:
+            lease.end()
         return True
 
     def rollback(self) -> None:
@@ -456,4 +468,5 @@ class SqlSession:
         listening.close(self)
         streams.close(self)
         following.close(self)
+        self.account.close()
         self.ears = None

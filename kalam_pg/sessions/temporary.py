@@ -137,6 +137,8 @@ def ended(sql: "SqlSession", transaction: Transaction, *, committed: bool) -> No
     own.settle_numbers()
     if not own.kept or sql.closed:
         _leave(sql)
+    # They were changed rows until now.
+    sql.account.holding("temporary tables").note(0 if sql.temporary is None else own.size)
 
 
 def discard(sql: "SqlSession") -> None:

@@ -21,7 +21,7 @@ from catalog.errors import (
 from catalog.model import User
 from kalam_pg.pgwire import encode
 from kalam_pg.pgwire import messages as m
-from kalam_pg.pgwire.codec import sasl_initial_response, sasl_response
+from kalam_pg.pgwire.bodies import sasl_initial_response, sasl_response
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.scram import (
     ScramServer,
@@ -175,7 +175,7 @@ class Authentication:
         session.sql.process = session.transport.process_id
         session.sql.end = session.terminate
         session.sql.ears = session
-        session.decoder.authenticated()
+        session.let_in(session.sql)
         services.registry.add(session)
         session.send(encode.AUTHENTICATION_OK)
         settings.changed.clear()

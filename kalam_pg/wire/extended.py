@@ -4,6 +4,7 @@ Everything between two Syncs is one implicit transaction; Sync commits it ("Exte
 manual). Describe never executes. A portal suspended by a row limit keeps the rest of its answer.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from catalog.errors import (
     InvalidSqlStatementNameError,
     SqlSyntaxError,
 )
+from catalog.types.table import PgType
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.encode import (
     BIND_COMPLETE,
@@ -26,6 +28,7 @@ from kalam_pg.pgwire.encode import (
 )
 from kalam_pg.query.aside import aside
 from kalam_pg.query.execution import Result
+from kalam_pg.query.prepare import cost
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, described
 from kalam_pg.sessions import cursors, dispatch, long_texts
@@ -37,6 +40,7 @@ from kalam_pg.wire import portals
 from kalam_pg.wire.copy_in import receive_copy
 from kalam_pg.wire.copying import send_copy
 from kalam_pg.wire.results import send_all, send_some
+from storage.layout import Value, row_bytes
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -73,6 +77,7 @@ def parse(session: "WireSession", message: m.Parse) -> Steps[None]:
 
 
 def _read(sql: "SqlSession", message: m.Parse) -> Steps[PreparedStatement]:
+    sql.account.check(2 * cost(message.query))
     statements = yield from long_texts.statements(sql, message.query)
     if len(statements) > 1:
         raise SqlSyntaxError("cannot insert multiple commands into a prepared statement")
@@ -91,6 +96,8 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
         dispatch.check_allowed(sql, prepared.statement)
     if message.portal:
         sql.portals.check_free(message.portal)
+    else:
+        sql.portals.drop("")
     if isinstance(prepared.statement, FetchCursor):
         # Its columns are those of the cursor that has the name now.
         prepared = dispatch.prepare(sql, prepared.statement, ())
@@ -99,20 +106,39 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
     reading = partial(
         portals.bind_parameters, message, types, sql.types_for(types), transaction.started_us
     )
-    large = sum([len(value or b"") for value in message.parameters]) > portals.LARGE_PARAMETERS
-    if large:
-        timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
-        params = yield from aside(reading, timeout_s=timeout_s)
+    size = sum([len(value or b"") for value in message.parameters])
+    if size > portals.LARGE_PARAMETERS:
+        params = yield from _read_large(sql, message, types, reading)
+        size = row_bytes(params)
     else:
         params = reading()
     formats = portals.result_formats(message.result_formats, len(prepared.columns))
     created_us = transaction.started_us
     name, depth = message.portal, sql.savepoints_deep
     portal = Portal(name, prepared, params, formats, created_us, depth)
-    if name:
-        portal.parameter_bytes = sum([len(value or b"") for value in message.parameters])
+    portal.parameter_bytes = size
     sql.portals.add(portal)
     session.send(BIND_COMPLETE)
+
+
+def _read_large(
+    sql: "SqlSession",
+    message: m.Bind,
+    types: Sequence[PgType],
+    reading: Callable[[], tuple[Value, ...]],
+) -> Steps[tuple[Value, ...]]:
+    """The parameters, read in a thread. Raises 53200 where the session has no room for that."""
+    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
+    held = sql.account.holding("parameters")
+    lease = held.lease(sum([len(value or b"") for value in message.parameters]))
+    try:
+        measured = partial(portals.reading_bytes, message, types)
+        size = yield from aside(measured, timeout_s=timeout_s)
+        lease.grow(size)
+    except BaseException:
+        lease.end()
+        raise
+    return (yield from aside(reading, timeout_s=timeout_s, lease=lease))
 
 
 def describe(session: "WireSession", message: m.Describe) -> Steps[None]:

@@ -75,6 +75,43 @@ _GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
 LARGE_PARAMETERS = 65_536
 """Parameters of more bytes are read in a thread: a megabyte of JSON, or of an array, takes a second."""
 
+_PIECE_BYTES = 150
+"""What reading a piece of an array or of JSON takes, measured up to here: an object, its places in lists."""
+
+_BINARY_PIECE_BYTES = 6
+"""The smallest piece of an array in binary: a length, and two bytes."""
+
+
+def reading_bytes(message: Bind, types: Sequence[PgType]) -> int:
+    """About the memory that reading the parameters takes, beside the message. Looks at every byte of them."""
+    formats = message.parameter_formats
+    codes = formats if len(formats) > 1 else (formats or (0,)) * len(types)
+    total = 0
+    for raw, type_, code in zip(message.parameters, types, codes, strict=False):
+        if raw is None:
+            continue
+        total += len(raw)
+        if type_.element is None and type_.name not in _STRUCTURED:
+            continue
+        if code == 1 and type_.element is not None:
+            total += _PIECE_BYTES * (len(raw) // _BINARY_PIECE_BYTES)
+        else:
+            total += _PIECE_BYTES * _pieces(raw)
+    return total
+
+
+def _pieces(raw: Parameter) -> int:
+    """Into how many pieces a text may fall: no more than it has of what tells them apart."""
+    count = 0
+    for start in range(0, len(raw), _LOOKED_AT_BYTES):
+        part = bytes(raw[start : start + _LOOKED_AT_BYTES])
+        count += sum([part.count(mark) for mark in (b",", b":", b"{", b"[")])
+    return count
+
+
+_STRUCTURED = frozenset({"json", "jsonb"})
+_LOOKED_AT_BYTES = 1 << 20
+
 KEPT_WIDTH_MAX = 100
 """Readers of more parameters are not kept: they are as many as there are statements."""
 

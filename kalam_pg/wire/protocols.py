@@ -145,8 +145,11 @@ class Transport(Protocol):
         `advance`.
         """
 
-    def terminate(self, error: KalamError) -> None:
-        """End the connection: cancel its Work, send `error` as FATAL, close."""
+    def terminate(self, error: KalamError, *, at_once: bool = False) -> None:
+        """End the connection: cancel its Work, send `error` as FATAL, close.
+
+        at_once: what the peer has not read is not waited for.
+        """
 
     def run_sync_soon(self, callback: Callable[[], None]) -> None:
         """From any thread: run `callback` in the loop's thread, soon."""

@@ -7,7 +7,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, NoReturn
 
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.pgwire.codec import bind_fields
+from kalam_pg.pgwire.bodies import bind_fields
 from kalam_pg.pgwire.encode import BIND_COMPLETE, NO_DATA, command_complete, ready_for_query
 from kalam_pg.pgwire.peek import Again, Pipeline
 from kalam_pg.query.prepare import Planned

@@ -6,15 +6,15 @@ else.
 """
 
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 from catalog.errors import (
     AdminShutdownError,
     ConfigurationLimitExceededError,
     FeatureNotSupportedError,
-    IdleInTransactionSessionTimeoutError,
-    IdleSessionTimeoutError,
 )
 from kalam_pg.failures import known
+from kalam_pg.memory import Holding
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.encode import notification_head, parameter_status, ready_for_query
@@ -24,7 +24,7 @@ from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
-from kalam_pg.wire import extended, pushes, quick, simple
+from kalam_pg.wire import extended, idling, pushes, quick, simple
 from kalam_pg.wire.authentication import Authentication
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
 from kalam_pg.wire.quick_commit import QuickCommit
@@ -35,13 +35,14 @@ from storage.errors import KalamError
 MESSAGES_PER_TURN = 256
 """After so many messages the other connections have their turn."""
 
+TURN_S = 0.004
+"""Or after so long, when they are not of the quick kind: to prepare one may take a millisecond or two."""
+
 OUTBOX_BYTES_MAX = 1 << 20
 """With so much unsent a pipeline is not answered further in this turn."""
 
 HELD_BYTES_MAX = 8192
 """More answers than this do not wait for Sync: PostgreSQL's buffer (PQ_SEND_BUFFER_SIZE)."""
-
-_IDLE_TIMEOUTS = ("idle_session_timeout", "idle_in_transaction_session_timeout")
 
 
 class WireSession:
@@ -67,11 +68,12 @@ class WireSession:
         self._wait: Wait | None = None
         self._skipping = False
         self._canceled: KalamError | None = None
-        self._idle: Timer | None = None
-        self._idle_settings = -1
+        self.idle: Timer | None = None
+        self.idle_settings = -1
+        self._unsent: Holding | None = None
         self.fresh: Timer | None = None
         self._beat: tuple[float, Timer] | None = None
-        self._has_idle_timeouts = False
+        self.has_idle_timeouts = False
         self.shapes = Shapes()
         self.quick_commit = QuickCommit(self)
         self.quick_binds: dict[str, QuickBind] = {}
@@ -96,16 +98,17 @@ class WireSession:
             self.decoder.buffered
             or self._flow is not None
             or self.closing
-            or self._has_idle_timeouts
+            or self.has_idle_timeouts
             or (self.sql is not None and pushes.has_heard(self.sql))
         )
 
     def advance(self) -> Work | None:
         """Go on with the flow that waited, then with the messages that are there."""
-        if self._idle is not None:
+        if self.idle is not None:
             if not self.decoder.buffered and self.sql is not None:
                 return self._rest(self.sql)  # Being told something is no end of idling.
             self._stop_idling()
+        begun = 0.0
         for _ in range(MESSAGES_PER_TURN):
             if self._flow is None:
                 if self.closing:
@@ -131,12 +134,24 @@ class WireSession:
                     continue
                 if self._flow is None:
                     continue
-            work = self._step()
+            begun = begun or monotonic()
+            work = self._step() or self._pause(begun)
             if work is not None:
                 return work
-            if len(self.outbox) > OUTBOX_BYTES_MAX:
-                return PAUSE
         return PAUSE
+
+    def _pause(self, begun_s: float) -> Work | None:
+        """What to return after a message when others should have their turn, or the peer is to read."""
+        if len(self.outbox) > OUTBOX_BYTES_MAX:
+            self._note_unsent()
+            return PAUSE
+        return PAUSE if monotonic() - begun_s > TURN_S else None
+
+    def _note_unsent(self) -> None:
+        """What has been answered is there, whatever becomes of the statement: the peer may never read it."""
+        if self.sql is not None:
+            self._unsent = self.sql.account.holding("unsent answers")
+            self._unsent.note(len(self.outbox))
 
     def eof(self) -> None:
         """Nobody can read what is being made: stop making it."""
@@ -147,6 +162,20 @@ class WireSession:
         """Tell the streams why they end, if the client may be told anything."""
         if self.sql is not None and self.silence in ("", pushes.UNREAD):
             pushes.end_all(self, self.sql, error)
+
+    def let_in(self, sql: SqlSession) -> None:
+        """It is authenticated: what it sends counts for it from now on."""
+        account = sql.account
+        account.end = self._make_room
+        self.decoder.authenticated()
+        # Once as it came, and once as it is read.
+        self.decoder.admit = lambda size: account.check(2 * size)
+        self.decoder.hold = account.holding("input").set
+
+    def _make_room(self, error: KalamError) -> None:
+        """See `memory.End`."""
+        transport = self.transport
+        transport.run_sync_soon(lambda: transport.terminate(error, at_once=True))
 
     def disconnected(self) -> None:
         """Release everything."""
@@ -255,6 +284,8 @@ class WireSession:
         """There is nothing to do: tell what has come meanwhile, if the client is not in the middle of
         something.
         """
+        if self._unsent is not None:
+            self._unsent.note(len(self.outbox))
         if sql.transaction is None and not self.flow_is_extended:
             if pushes.has_heard(sql):
                 self._flow = pushes.push(self, sql)
@@ -266,8 +297,8 @@ class WireSession:
             if sql.subscriptions:
                 pushes.let_begin(self, sql)
                 pushes.beat(self, sql)
-        if self._idle is None:
-            self._watch_idle(sql)
+        if self.idle is None:
+            idling.watch(self, sql)
         return None
 
     def beat_at(self, due_s: float, delay_s: float) -> None:
@@ -293,9 +324,9 @@ class WireSession:
         return pushes.UNREAD if self.transport.unsent else ""
 
     def _stop_idling(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
+        if self.idle is not None:
+            self.idle.cancel()
+            self.idle = None
 
     # ------------------------------------------------------------------ inside
 
@@ -441,29 +472,3 @@ class WireSession:
     def terminate(self, reason: str) -> None:
         """End this session with 57P01 (its user was dropped, the server shuts down)."""
         self.transport.terminate(AdminShutdownError(reason))
-
-    def _watch_idle(self, sql: SqlSession) -> None:
-        """Start the timeout that idling now is subject to, if any is set."""
-        settings = sql.settings
-        if self._idle_settings != settings.version:
-            self._idle_settings = settings.version
-            self._has_idle_timeouts = any(settings[name] != "0" for name in _IDLE_TIMEOUTS)
-        if not self._has_idle_timeouts:
-            return
-        in_block = sql.status != "I"
-        if in_block and sql.following:
-            return  # A subscription is waited for, and holds nothing that others need.
-        name = "idle_in_transaction_session_timeout" if in_block else "idle_session_timeout"
-        timeout_ms = int(sql.settings[name])
-        if not timeout_ms:
-            return
-        error: KalamError = (
-            IdleInTransactionSessionTimeoutError(
-                "terminating connection due to idle-in-transaction timeout"
-            )
-            if in_block
-            else IdleSessionTimeoutError("terminating connection due to idle-session timeout")
-        )
-        self._idle = self.transport.call_later(
-            timeout_ms / 1000.0, lambda: self.transport.terminate(error)
-        )

@@ -6,13 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalam_pg.pgwire.bodies import password, sasl_initial_response, sasl_response
 from kalam_pg.pgwire.codec import (
     PRE_AUTHENTICATION_BYTES_MAX,
     SMALL_BYTES_MAX,
     FrontendDecoder,
-    password,
-    sasl_initial_response,
-    sasl_response,
 )
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import (

@@ -28,14 +28,18 @@ def test_an_lru_keeps_the_newest_that_fit(puts):
 
 
 def test_parsed_texts_are_forgotten_when_they_hold_too_much():
-    cache = StatementCache(lambda _query, _x: iter(()), 4096)
-    texts = [f"SELECT '{n}{'x' * 16_000}'" for n in range(100)]
+    cache = StatementCache(lambda _query, _x: iter(()), 4096, 1 << 20)
+    texts = [f"SELECT {n}" + ", 1" * 300 for n in range(20)]
     for text in texts:
         cache.statements(text)
     assert not cache.knows(texts[0])
     assert cache.knows(texts[-1])
-    assert cache._parsed.cost <= 48 << 20
-    assert cost(texts[0]) > 1_000_000
+    assert cache._parsed.cost <= 1 << 20
+    assert cost(texts[0]) > 100 * len(texts[0])
+
+
+def test_a_literal_costs_what_it_is_long():
+    assert cost("SELECT '" + "x" * 100_000 + "'") - cost("SELECT ''") == 100_000
 
 
 def test_an_answer_for_a_long_text_is_not_kept():

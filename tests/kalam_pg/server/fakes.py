@@ -18,7 +18,8 @@ import trio
 
 from catalog.errors import InvalidPasswordError
 from kalam_pg.pgwire import encode, scram
-from kalam_pg.pgwire.codec import FrontendDecoder, sasl_initial_response
+from kalam_pg.pgwire.bodies import sasl_initial_response
+from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import (
     AuthenticationData,
@@ -131,6 +132,9 @@ class FakeServices:
         return session
 
     def attach(self, loop: Loop) -> None:
+        pass
+
+    def settle(self) -> None:
         pass
 
     def on_shutdown(self, mode: Mode) -> None:

@@ -2,13 +2,16 @@
 when the collector of cyclic garbage comes."""
 
 import gc
+import weakref
 from contextlib import contextmanager
 
 import pytest
 
+from catalog.errors import QueryCanceledError
 from kalam_pg.pgwire.messages import Bind, ErrorResponse, Execute, Parse, Query, Sync
 from kalam_pg.query import leaving
 from kalam_pg.query.transaction import NetChange
+from kalam_pg.query.waits import Wait, wait
 from kalam_pg.sessions.prepared import PreparedStatement
 from tests.kalam_pg.wire.clients import Client, serving, tags
 
@@ -105,3 +108,34 @@ async def test_as_many_formats_as_values_that_the_statement_does_not_have_are_a_
         found = await client.ask(parsed, bound, Execute("", 0), Sync())
         assert tags(found) == ["08P01"]
         assert "supplies 3 parameters" in str([m for m in found if isinstance(m, ErrorResponse)])
+
+
+def test_what_a_statement_that_waits_in_vain_had_is_freed_with_it():
+    """An error that a wait ended with knows, by its traceback, all that its statement has: no circle."""
+
+    class Large:
+        pass
+
+    class Failing(Wait):
+        def start(self, resume, spawn):
+            self.error = QueryCanceledError("canceling statement due to user request")
+
+    def statement(large):
+        yield from wait(Failing())
+        return large
+
+    def run(large):
+        steps = statement(large)
+        step = next(steps)
+        step.start(None, None)
+        with pytest.raises(QueryCanceledError):
+            next(steps)
+        return step
+
+    large = Large()
+    seen = weakref.ref(large)
+    with uncollected():
+        kept = run(large)
+        del large
+        assert seen() is None
+        assert kept.error is None

@@ -1,0 +1,23 @@
+"""About what the parts of a transaction take in memory, as measured."""
+
+from typing import Final
+
+from storage.layout import Row, row_bytes
+
+CHANGE_BYTES: Final = 300
+"""A changed row, beside its values: itself, its key, its lock, their places."""
+
+LOCK_BYTES: Final = 250
+"""The lock of a row, with its name."""
+
+ENTRY_BYTES: Final = 300
+"""What is noted of a savepoint, or of a question for the end."""
+
+COMMITTED_BYTES: Final = 600
+COMMITTED_COPIES: Final = 2.5
+"""The commit of a change, and of its values: as a write, in the log's batch and buffer, and in the tail."""
+
+
+def change_bytes(row: Row | None) -> int:
+    """A change to `row`; None: to no row."""
+    return CHANGE_BYTES if row is None else CHANGE_BYTES + row_bytes(row)
