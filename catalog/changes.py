@@ -5,7 +5,7 @@ Who may do it is not asked here (`catalog.privileges`), and expressions arrive a
 has bound before.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from catalog import codec
@@ -298,17 +298,24 @@ def put_relation(snapshot: Snapshot, relation: Relation) -> CatalogChange:
 
 
 def table_puts(before: Table | None, after: Table | None) -> list[tuple[bytes, bytes | None]]:
-    """How a new, changed or dropped table is stored, and which ids of its indexes are in use."""
-    gone = set() if before is None else {index.id for index in before.indexes}
+    """How a new, changed or dropped table is stored, and which ids storage has something under."""
+    gone = set() if before is None else set(_ids_beside(before))
     puts: list[tuple[bytes, bytes | None]] = []
     if after is not None:
         puts.append((codec.table_key(after.id), codec.encode_table(after)))
-        here = {index.id for index in after.indexes}
+        here = set(_ids_beside(after))
         puts += [(codec.index_key(i), codec.encode(after.id)) for i in sorted(here - gone)]
         gone -= here
     elif before is not None:
         puts.append((codec.table_key(before.id), None))
     return [*puts, *[(codec.index_key(i), None) for i in sorted(gone)]]
+
+
+def _ids_beside(table: Table) -> Iterator[int]:
+    """Ids under which storage has something of a table, or might, beside the table's own."""
+    yield from (index.storage_id for index in table.indexes)
+    if table.stored:
+        yield table.stored
 
 
 def put_sequence(snapshot: Snapshot, sequence: NumberSequence) -> CatalogChange:

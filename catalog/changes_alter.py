@@ -67,8 +67,8 @@ def altered(
         puts.append((codec.version_key(before.id, earlier.version), codec.encode_version(earlier)))
     puts += table_puts(before, after)
     made = stored(with_tables(snapshot, {after.id: after}), puts)
-    kept = {index.id for index in after.indexes}
-    gone = [entry_table(before, i) for i in before.indexes if i.unique and i.id not in kept]
+    kept = {index.storage_id for index in after.indexes}
+    gone = [entry_table(before, i) for i in before.indexes if i.unique and i.storage_id not in kept]
     return replace(made, dropped=tuple(gone))
 
 
@@ -112,13 +112,7 @@ def add_column(table: Table, new: NewColumn, missing: Value) -> Table:
 def drop_column(
     table: Table, column: Column, checks: Sequence[Constraint], indexes: Sequence[Index]
 ) -> Table:
-    """DROP COLUMN, with the CHECKs and indexes that use it. Raises 0A000 for one of the primary key."""
-    if column.id in table.primary_key:
-        raise FeatureNotSupportedError(
-            f'cannot drop column "{column.name}" of table "{table.name}": '
-            "it is part of the primary key",
-            hint="Rows lie under their primary key. Copy them to another table.",
-        )
+    """DROP COLUMN, with the CHECKs and indexes that use it. It is in no primary key (any more)."""
     gone = {*[check.id for check in checks], *[index.id for index in indexes]}
     constraints = tuple(
         c for c in table.constraints if c.id not in gone and column.id not in c.columns
@@ -241,12 +235,7 @@ def constraint_named(table: Table, name: str) -> Constraint:
 
 
 def drop_constraint(table: Table, constraint: Constraint) -> Table:
-    """DROP CONSTRAINT. Raises 0A000 for the primary key."""
-    if constraint.kind == "p":
-        raise FeatureNotSupportedError(
-            f'cannot drop the primary key of table "{table.name}"',
-            hint="Rows lie under their primary key. Copy them to another table.",
-        )
+    """DROP CONSTRAINT of another one than the primary key (`changes_key`)."""
     left = tuple(c for c in table.constraints if c.id != constraint.id)
     indexes = tuple(index for index in table.indexes if index.id != constraint.id)
     return replace(table, constraints=left, indexes=indexes)

@@ -150,9 +150,7 @@ def build_table(
     key = _primary_key(new, columns)
     hidden = key is None
     if key is None:
-        row_id = Column(
-            len(columns) + 1, ROW_ID, INT8, not_null=True, default=NEXT_ID_DEFAULT, identity="s"
-        )
+        row_id = hidden_key(len(columns) + 1)
         columns.append(row_id)
         primary: tuple[int, ...] = (row_id.id,)
     else:
@@ -184,6 +182,11 @@ def build_table(
 
 
 # ------------------------------------------------------------------ columns
+
+
+def hidden_key(column_id: int) -> Column:
+    """The key column of a table that has no primary key."""
+    return Column(column_id, ROW_ID, INT8, not_null=True, default=NEXT_ID_DEFAULT, identity="s")
 
 
 def check_column_name(name: str, position: int = 0) -> None:
@@ -345,21 +348,27 @@ def _constraints(
     return tuple(made)
 
 
-def add_unique(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> Table:
-    """ALTER TABLE … ADD UNIQUE. Raises 42703, 42701, 42P07, 42710."""
+def add_key(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> Table:
+    """ALTER TABLE … ADD UNIQUE | PRIMARY KEY: the constraint, and the index of a unique one.
+
+    Raises 42703, 42701, 42P07, 42710.
+    """
     taken = {constraint.name for constraint in table.constraints}
     indexed = {table.name, *[index.name for index in table.indexes]}
     avoided = _Names(taken, indexed, table.namespace, snapshot)
-    name = new.name or constraint_name(table.name, "u", new.columns, avoided)
+    name = new.name or constraint_name(table.name, new.kind, new.columns, avoided)
     if name in indexed or snapshot.is_taken(table.namespace, name):
         raise DuplicateTableError(f'relation "{name}" already exists')
     if name in taken:
         raise DuplicateObjectError(
             f'constraint "{name}" for relation "{table.name}" already exists'
         )
-    made = Constraint(ids.oids(), name, "u", _key_ids(table.columns, new))
+    made = Constraint(ids.oids(), name, new.kind, _key_ids(table.columns, new))
+    table = replace(table, constraints=(*table.constraints, made))
+    if new.kind == "p":
+        return table
     index = constraint_index(made, table.columns, nulls_distinct=new.nulls_distinct)
-    return replace(table, constraints=(*table.constraints, made), indexes=(*table.indexes, index))
+    return replace(table, indexes=(*table.indexes, index))
 
 
 def _take(name: str, taken: set[str], new: NewTable) -> None:

@@ -3,7 +3,7 @@
 S | "namespace" | id      S | "table" | id      S | "view" | id      S | "table_version" | id | version
 S | "sequence" | id
 S | "type" | OID        (those that people make)
-S | "index" | id -> id of its table
+S | "index" | id -> id of its table   (ids under which storage has something beside its own)
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
 S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
@@ -214,7 +214,7 @@ def _index(index: Index) -> list[Any]:
         [*(k.column, k.expression, k.type.oid, k.typmod, k.descending, k.nulls_first), k.opclass]
         for k in x.keys
     ]
-    return [x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include, x.comment]
+    return [x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include, x.comment, x.stored]
 
 
 def _read_index(i: list[Any], types: Types) -> Index:
@@ -252,6 +252,7 @@ def encode_table(table: Table) -> bytes:
             "indexes": [_index(index) for index in t.indexes],
             "change": t.change,
             "altered_at_us": t.altered_at_us,
+            "stored": t.stored,
             "materialized": None if t.materialized is None else _materialized(t.materialized),
         }
     )
@@ -282,6 +283,7 @@ def decode_table(data: bytes, types: Types = by_oid) -> Table:
         indexes=tuple(_read_index(index, types) for index in i.get("indexes", ())),
         change=i.get("change", ""),
         altered_at_us=i.get("altered_at_us", 0),
+        stored=i.get("stored", 0),
         materialized=_read_materialized(i.get("materialized")),
     )
 

@@ -26,7 +26,7 @@ def entry_table(table: Table, index: Index) -> Table:
     columns = (*values, *row)
     key = tuple(column.id for column in values)
     return Table(
-        id=index.id,
+        id=index.storage_id,
         namespace=table.namespace,
         name=index.name,
         kind=table.kind,
@@ -47,9 +47,9 @@ def entry_tables(table: Table) -> Iterator[Table]:
 
 
 def stored_ids(table: Table) -> Iterator[int]:
-    """Under which ids storage has something of a table: its own, and those of its indexes' entries."""
-    yield table.id
-    yield from (index.id for index in table.indexes if index.unique)
+    """Under which ids storage has something of a table: its rows, and the entries of its indexes."""
+    yield table.storage_id
+    yield from (index.storage_id for index in table.indexes if index.unique)
 
 
 def indexes_of(table: Table) -> Iterator[tuple[Index, str]]:

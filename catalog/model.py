@@ -158,7 +158,7 @@ class Index:
     """One index beside that of the primary key.
 
     id: an OID; that of its UNIQUE constraint if it has one. where: of a partial index, SQL text. include:
-    ids of further columns. Only a unique one has entries (`catalog.indexes`).
+    ids of further columns. Only a unique one has entries (`catalog.indexes`); stored: see `Table`.
     """
 
     id: int
@@ -169,6 +169,12 @@ class Index:
     where: str = ""
     include: tuple[int, ...] = ()
     comment: str = ""
+    stored: int = 0
+
+    @property
+    def storage_id(self) -> int:
+        """Under which id storage has its entries."""
+        return self.stored or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +253,8 @@ class Table:
     what made this version, and when; "" and 0 for CREATE TABLE.
     on_commit: what becomes of a temporary table's rows at COMMIT: "" they stay, "delete rows" | "drop".
     materialized: what it is filled with if it is a materialized view, None for a table.
+    stored: the id under which storage has its rows, 0 for its own; another one since they got another
+    primary key (decision 0067). What its sequences have counted stays under its own.
     """
 
     id: int
@@ -271,6 +279,7 @@ class Table:
     altered_at_us: int = 0
     on_commit: str = ""
     materialized: Materialized | None = None
+    stored: int = 0
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -282,6 +291,11 @@ class Table:
     def temporary(self) -> bool:
         """Whether it is a session's own, and in no catalogue but its."""
         return is_temporary(self.namespace)
+
+    @property
+    def storage_id(self) -> int:
+        """Under which id storage has its rows (`storage.ids.TabletId.table`)."""
+        return self.stored or self.id
 
     @property
     def layouts(self) -> tuple[Layout, ...]:

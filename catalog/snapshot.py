@@ -61,7 +61,7 @@ class Snapshot:
     _referring: dict[int, list[tuple[Table, Constraint]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _entries: dict[int, Table] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _stored: dict[int, Table] = field(default_factory=dict, init=False, repr=False, compare=False)
     _sequences: dict[tuple[str, str], NumberSequence] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -71,6 +71,7 @@ class Snapshot:
         relations, index_names = self._relations, self._index_names
         for table in self.tables.values():
             relations[table.namespace, table.name] = table
+            self._stored[table.storage_id] = table
             if table.materialized is not None:
                 self._materialized.append(table)
             for constraint in table.constraints:
@@ -82,7 +83,7 @@ class Snapshot:
             for index in table.indexes:
                 index_names[table.namespace, index.name] = table
                 if index.unique:
-                    self._entries[index.id] = entry_table(table, index)
+                    self._stored[index.storage_id] = entry_table(table, index)
         for view in self.views.values():
             relations[view.namespace, view.name] = view
         for made in self.types.values():
@@ -168,9 +169,9 @@ class Snapshot:
         found = [s for (schema, _), s in self._sequences.items() if schema == namespace]
         return sorted(found, key=lambda sequence: sequence.id)
 
-    def table_by_id(self, table_id: int) -> Table | None:
-        """The table with that id, which may be that of an index's entries."""
-        return self.tables.get(table_id) or self._entries.get(table_id)
+    def stored_as(self, storage_id: int) -> Table | None:
+        """The table whose rows storage has under an id, which may be that of an index's entries."""
+        return self._stored.get(storage_id)
 
     def referring_to(self, table_id: int) -> Sequence[tuple[Table, Constraint]]:
         """The FOREIGN KEYs that refer to a table, each with its own; in the order of their ids."""

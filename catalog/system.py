@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from catalog.changes_table import ROW_ID
 from catalog.errors import InsufficientPrivilegeError
 from catalog.model import Role, Table, TableVersion, User
 from catalog.pg_catalog.relations import CatalogColumn, CatalogRelation
@@ -209,11 +210,10 @@ def versions_of(table: Table) -> Iterator[TableVersion]:
 
     The last is what it is now.
     """
-    hidden = table.primary_key if table.hidden_key else ()
     at_us = table.altered_at_us or table.created_at_us
     now = TableVersion(table.version, table.columns, table.layout, table.change, at_us)
     for one in (*table.history, now):
-        yield replace(one, columns=tuple(c for c in one.columns if c.id not in hidden))
+        yield replace(one, columns=tuple(c for c in one.columns if c.name != ROW_ID))
 
 
 def _table_schemas(visible: Visible) -> Iterator[Values]:

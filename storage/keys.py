@@ -248,6 +248,11 @@ def tablet_ranges(tablet: TabletId) -> list[tuple[bytes, bytes]]:
     return [_prefix_range(bytes((FORMAT,)) + part + tail) for part in _OF_TABLET]
 
 
+def row_ranges(tablet: TabletId) -> list[tuple[bytes, bytes]]:
+    """The same without how far sequences have counted in it."""
+    return tablet_ranges(tablet)[:-1]
+
+
 def user_ranges(user: int) -> list[tuple[bytes, bytes]]:
     """[start, stop) of all that the store holds of one user's tablets."""
     tail = user.to_bytes(8)

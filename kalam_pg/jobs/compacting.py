@@ -195,7 +195,7 @@ async def find_tablets(
 
 
 def _is_due(database: Database, tablet: TabletId, choose: Choice) -> bool:
-    engine, table = database.engine, database.catalog.table_by_id(tablet.table)
+    engine, table = database.engine, database.catalog.stored_as(tablet.table)
     if table is None or table.kind is TableKind.STREAM:
         return False
     try:
@@ -225,7 +225,7 @@ class Compactions:
             if not self._pauses.has(tablet, now_s):
                 tables.setdefault(tablet.table, []).append(tablet)
         for table_id, tablets in tables.items():
-            table = self._database.catalog.table_by_id(table_id)
+            table = self._database.catalog.stored_as(table_id)
             if table is None:
                 crowded.difference_update(tablets)
                 continue

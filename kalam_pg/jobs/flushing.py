@@ -139,7 +139,7 @@ async def _flush_group(
 
 def dirty_tablets(database: Database, table: Table) -> list[TabletId]:
     """Every tablet of a table with unflushed entries."""
-    return [t for t in database.engine.dirty_tablets() if t.table == table.id]
+    return [t for t in database.engine.dirty_tablets() if t.table == table.storage_id]
 
 
 async def count_unflushed(database: Database, tablets: Iterable[TabletId] | None = None) -> None:
@@ -177,7 +177,7 @@ class Policies:
         await count_unflushed(database)
         now_s = time.monotonic() if now_s is None else now_s
         for table_id, tablets in (await self._due(now_s)).items():
-            table = database.catalog.table_by_id(table_id)
+            table = database.catalog.stored_as(table_id)
             if table is None:
                 continue
             left = set(tablets)
@@ -208,7 +208,7 @@ class Policies:
         for number, (tablet_id, dirty) in enumerate(dirty_tablets.items()):
             if number % _LOOKS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
-            table = self._database.catalog.table_by_id(tablet_id.table)
+            table = self._database.catalog.stored_as(tablet_id.table)
             if table is None or table.kind is TableKind.STREAM:
                 continue
             options = table.options

@@ -35,7 +35,7 @@ async def open_tablets(
     failed: list[tuple[TabletId, KalamError]] = []
     for tablet_id in tablets:
         if (
-            database.catalog.table_by_id(tablet_id.table) is None
+            database.catalog.stored_as(tablet_id.table) is None
             or tablet_id.user in database.erasing
         ):
             continue  # It was dropped: its files go, and nobody misses them.
@@ -159,7 +159,7 @@ class FlushHost:
         database = self._database
         if tablet.user in database.erasing:
             return False
-        return database.catalog.table_by_id(tablet.table) is not None
+        return database.catalog.stored_as(tablet.table) is not None
 
     def opened(self, tablet: TabletId) -> Tablet | None:
         """The tablet, if it is open; on the loop."""

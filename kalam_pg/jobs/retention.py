@@ -25,7 +25,7 @@ from storage.cold.trim import ToTrim, TrimResult, Untrimmed, trim_together, untr
 from storage.engine import Engine, WriteSet
 from storage.errors import KalamError
 from storage.ids import NO_TABLE, TabletId
-from storage.keys import tablet_ranges
+from storage.keys import row_ranges, tablet_ranges
 from storage.log.clock import seq_at
 from storage.log.recovery import intent_key
 from storage.log.unflushed import note_key
@@ -163,7 +163,7 @@ async def _trim_all(
 
 def _due(database: Database, found: Untrimmed, *, early: bool) -> ToTrim | None:
     """The log to trim, if anything in it is old enough. early: all that is in segments is."""
-    table = database.catalog.table_by_id(found.tablet.table)
+    table = database.catalog.stored_as(found.tablet.table)
     if table is None:
         return None
     retention_us = table.options.change_retention_h * 3_600_000_000
@@ -248,13 +248,15 @@ async def find_orphans(database: Database) -> list[TabletId]:
     def look(found: Sequence[TabletId]) -> int:
         catalog = database.catalog
         candidates.update(
-            t for t in found if t.table != NO_TABLE and catalog.table_by_id(t.table) is None
+            t for t in found if t.table != NO_TABLE and catalog.stored_as(t.table) is None
         )
         return 0
 
     errors: list[KalamError] = []
     with engine.acquire() as view:
-        found = chain(view.tablets(), tablets_in(engine.fs, engine.cold_directory))
+        tables = database.catalog.tables
+        logged = (t for t in view.tablets() if t.table not in tables or _has_rows(view, t))
+        found = chain(logged, tablets_in(engine.fs, engine.cold_directory))
         await _for_some(found, look, errors)
     if errors:
         raise errors[0]
@@ -263,11 +265,22 @@ async def find_orphans(database: Database) -> list[TabletId]:
     missing = [
         t
         for t in candidates
-        if catalog.table_by_id(t.table) is None and t.table not in database.building
+        if catalog.stored_as(t.table) is None and t.table not in database.building
     ]
     # The disk has the last word: a definition may be committed and not yet installed.
-    known = {table for table in {t.table for t in missing} if _is_stored(engine, table)}
+    ids = {t.table for t in missing}
+    known = {table for table in ids if table not in catalog.tables and _is_stored(engine, table)}
     return sorted(tablet for tablet in missing if tablet.table not in known)
+
+
+def _has_rows(view: View, tablet: TabletId) -> bool:
+    """Whether the log has more of a tablet than what its sequences have counted.
+
+    That is left of one whose table has its rows elsewhere since it got another primary key.
+    """
+    return any(
+        next(view.scan_keys(start, stop), None) is not None for start, stop in row_ranges(tablet)
+    )
 
 
 def _is_stored(engine: Engine, table: int) -> bool:
@@ -311,7 +324,7 @@ async def _erase(database: Database, tablets: Sequence[TabletId]) -> None:
     places = [(tablet, engine.tablet_directory(tablet)) for tablet in tablets]
     await _in_thread(partial(erase, engine.fs, engine.directories, places))
     with engine.acquire() as view:
-        keys = _keys_of(view, tablets)
+        keys = _keys_of(view, tablets, partial(_counts_on, database))
         while part := await _in_thread(lambda: list(islice(keys, ERASE_KEYS))):
             puts: list[tuple[bytes, bytes | None]] = [(key, None) for key in part]
             unlist = partial(_unlist, engine, tablets)
@@ -322,9 +335,17 @@ def _unlist(engine: Engine, tablets: Iterable[TabletId], _seq: int) -> None:
     engine.unlist(tablets)
 
 
-def _keys_of(view: View, tablets: Iterable[TabletId]) -> Iterator[bytes]:
+def _counts_on(database: Database, tablet: TabletId) -> bool:
+    """Whether sequences still count there: the rows of its table lie elsewhere, the table is there."""
+    return tablet.table in database.catalog.tables and tablet.user not in database.erasing
+
+
+def _keys_of(
+    view: View, tablets: Iterable[TabletId], counts_on: Callable[[TabletId], bool]
+) -> Iterator[bytes]:
     for tablet in tablets:
-        for start, stop in tablet_ranges(tablet):
+        ranges = row_ranges(tablet) if counts_on(tablet) else tablet_ranges(tablet)
+        for start, stop in ranges:
             yield from view.scan_keys(start, stop)
         for key in (intent_key(tablet), note_key(tablet)):
             if view.system_get(key) is not None:

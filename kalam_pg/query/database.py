@@ -124,13 +124,13 @@ class Database:
             self.engine.forget_user(user)
         return bool(found)
 
-    def has_table(self, table: int) -> bool:
-        """Whether a table is committed, everybody's or a session's own, or entries of an index are."""
-        return self.catalog.table_by_id(table) is not None or table in self.temporaries.tables
+    def stored_as(self, storage_id: int) -> Table | None:
+        """What is committed under an id of storage: everybody's table or a session's own, or entries."""
+        return self.catalog.stored_as(storage_id) or self.temporaries.tables.get(storage_id)
 
     def forget_unknown(self, tables: Iterable[int]) -> list[int]:
         """Let go of what is in memory of what there is not of these, or no more; which those are."""
-        gone = [table for table in tables if not self.has_table(table)]
+        gone = [table for table in tables if self.stored_as(table) is None]
         for table in gone:
             self.engine.forget_table(table)
         return gone
@@ -139,7 +139,7 @@ class Database:
         """Tell storage what altered tables were; what is committed later comes with the commit."""
         for table in self.catalog.tables.values():
             if table.history:
-                self.engine.learn_layouts(table.id, table.layouts)
+                self.engine.learn_layouts(table.storage_id, table.layouts)
 
     def differences(self) -> list[str]:
         """What memory says of the catalogue and the disk does not, for tests and checks; none is right.
@@ -161,7 +161,7 @@ class Database:
 
     def schema(self, table: Table, tablet: TabletId) -> Schema:
         """Rows of any version of a table, committed later ones too, in the form of this one."""
-        return Schema(tablet, table.layout, table.layouts, self.engine.layouts(table.id))
+        return Schema(tablet, table.layout, table.layouts, self.engine.layouts(table.storage_id))
 
     def tablet(self, table: Table, user: User) -> Tablet | StreamTablet:
         """The tablet that `user` means by the table's name. A STREAM table's lives in memory."""
@@ -171,16 +171,15 @@ class Database:
         """The tablet that a sequence counts for when `user` asks: its table's, or none's."""
         if sequence.owned_by is None:
             return TabletId(NO_USER, NO_TABLE)
-        return tablet_id(snapshot.tables[sequence.owned_by[0]], user)
+        table = snapshot.tables[sequence.owned_by[0]]
+        return TabletId(user.id if table.per_user else NO_USER, table.id)
 
     def tablet_of_anyone(self, table: Table, tablet: TabletId) -> Tablet | StreamTablet:
         """A tablet whoever it belongs to: for jobs, never for a user's statement.
 
         Rows are given in the table's layout, whether that is the newest or is committed at all.
         """
-        committed = self.catalog.tables.get(table.id)
-        if committed is None:
-            committed = self.temporaries.tables.get(table.id, table)
+        committed = self.stored_as(tablet.table) or table
         if committed.kind is TableKind.STREAM:
             ttl_us = int(committed.options.ttl_s * 1_000_000)
             limits = StreamLimits(
@@ -197,7 +196,7 @@ def tablet_id(table: Table, user: User) -> TabletId:
 
     The one place that says so.
     """
-    return TabletId(user.id if table.per_user else NO_USER, table.id)
+    return TabletId(user.id if table.per_user else NO_USER, table.storage_id)
 
 
 def _publishing_failed(where: str, exc: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from catalog import changes_alter, changes_drop, changes_sequence
+from catalog import changes_alter, changes_drop, changes_key, changes_sequence
 from catalog.changes_alter import column_named
 from catalog.changes_sequence import SequenceOptions
 from catalog.errors import (
@@ -17,7 +17,7 @@ from catalog.pg_catalog.text import quote_identifier
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, format_type
 from catalog.types.table import PgType
-from kalam_pg.query.ddl_alter_constraints import add_check, no_primary_key
+from kalam_pg.query.ddl_alter_constraints import add_check, drop_primary_key
 from kalam_pg.query.ddl_alter_identity import numbered
 from kalam_pg.query.ddl_objects import new_column
 from kalam_pg.query.ddl_sequences import kept_default
@@ -36,8 +36,6 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
             f'column "{definition.name}" of relation "{work.now.name}" already exists, skipping'
         )
         return
-    if definition.primary_key:
-        raise no_primary_key(work.now)
     new = replace(new_column(definition, context), position=0)
     table = changes_alter.add_column(work.now, new, None)
     column = table.columns[-1]
@@ -63,6 +61,9 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
     work.done.append(f"ADD COLUMN {quote_identifier(column.name)}")
     for name, check in definition.checks:
         add_check(work, st.TableConstraint("c", name, check=check))
+    if definition.primary_key:
+        key = st.TableConstraint("p", definition.constraint_name, (column.name,))
+        act(sa.AddConstraint(key), work)
     for constraint in action.constraints:
         act(sa.AddConstraint(constraint), work)
 
@@ -76,17 +77,20 @@ def _(action: sa.DropColumn, work: TableWork) -> None:
         )
         return
     column = column_named(work.now, action.column)
-    for referrer in work.referrers(column):
-        if action.cascade:
-            raise FeatureNotSupportedError(
-                "DROP COLUMN … CASCADE of what a FOREIGN KEY refers to is not supported yet"
-            )
+    referrers = work.referrers(column)
+    names = [name for _, name in referrers]
+    if referrers and not action.cascade:
         what = f"column {column.name} of table {work.now.name}"
         raise DependentObjectsStillExistError(
             f"cannot drop {what} because other objects depend on it",
-            detail=f"{referrer} depends on {what}",
+            detail="\n".join([f"{name} depends on {what}" for name in names]),
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
+    if referrers:
+        work.drop_references([key for key, _ in referrers], names)
+    for key in work.now.constraints:
+        if key.kind == "p" and column.id in key.columns:
+            drop_primary_key(work, key, cascade=action.cascade)
     gone = changes_drop.drop_with_column(
         *(work.dropped.snapshot, work.before, column, work.readers(column)),
         cascade=action.cascade,
@@ -168,7 +172,7 @@ def _(action: sa.SetType, work: TableWork) -> None:
                 f'cannot alter type of column "{column.name}": index "{index.name}" uses it',
                 hint="Drop the index or constraint, alter the type, and make it again.",
             )
-    for referrer in [*work.referrers(column), *work.references(column)]:
+    for referrer in [*[name for _, name in work.referrers(column)], *work.references(column)]:
         raise FeatureNotSupportedError(
             f'cannot alter type of column "{column.name}": {referrer} uses it'
         )
@@ -177,12 +181,9 @@ def _(action: sa.SetType, work: TableWork) -> None:
         table = changes_alter.set_type(work.now, column, kind, typmod, default)
     else:
         _check_using(work, column, action, kind)
-        if column.id in work.now.primary_key:
-            raise FeatureNotSupportedError(
-                f'cannot write column "{column.name}" anew: it is part of the primary key',
-                hint="Rows lie under their primary key. Copy them to another table.",
-            )
         table = changes_alter.rewritten(work.now, column, kind, typmod, default)
+        if column.id in work.now.primary_key:
+            table = changes_key.rekeyed(work.context.ids, table)
         made = column_named(table, column.name)
         work.fill(made, action.using or quote_identifier(column.name))
         if made.not_null:

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
-from catalog import changes_alter, changes_table
+from catalog import changes_alter, changes_key, changes_table
+from catalog.changes import with_tables
+from catalog.changes_drop import described
 from catalog.changes_table import NewConstraint
+from catalog.droppable import Referring
 from catalog.errors import (
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
-    InvalidTableDefinitionError,
+    UndefinedColumnError,
 )
-from catalog.model import Table
+from catalog.model import Constraint, Table
 from catalog.options import apply_options
 from catalog.pg_catalog.text import quote_identifier
 from catalog.privileges import Action, require
@@ -20,7 +23,6 @@ from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.parse import column_names
-from storage.errors import KalamError
 
 
 @act.register
@@ -29,15 +31,22 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
     if constraint.kind == "c":
         add_check(work, constraint)
         return
-    if constraint.kind == "p":
-        raise no_primary_key(work.now)
-    if constraint.kind == "u":
-        snapshot = work.dropped.snapshot
+    # Names that it has given up in this statement are free.
+    snapshot = with_tables(work.dropped.snapshot, {work.now.id: work.now})
+    ids = work.context.ids
+    if constraint.kind in ("u", "p"):
         new = NewConstraint(
-            "u", constraint.name, constraint.columns, nulls_distinct=constraint.nulls_distinct
+            constraint.kind,
+            constraint.name,
+            constraint.columns,
+            nulls_distinct=constraint.nulls_distinct,
         )
-        # Its entries are made when the transaction knows of it (`sessions.definitions`).
-        work.now = changes_table.add_unique(snapshot, work.context.ids, work.now, new)
+        # Rows and entries are written when the transaction is to know of it (`sessions.definitions`).
+        if constraint.kind == "p":
+            _check_columns(work.now, new)
+            work.now = changes_key.add_primary_key(snapshot, ids, work.now, new)
+        else:
+            work.now = changes_table.add_key(snapshot, ids, work.now, new)
     elif constraint.references is not None:
         work.now = with_references(work.now, (constraint,), work.context)
         if constraint.not_valid:
@@ -46,8 +55,16 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
         else:
             work.demand_parent(work.now.constraints[-1])
     else:
-        raise no_keys("ADD CONSTRAINT")
+        raise FeatureNotSupportedError("ALTER TABLE … ADD CONSTRAINT is not supported yet")
     work.done.append(f"ADD CONSTRAINT {quote_identifier(work.now.constraints[-1].name)}")
+
+
+def _check_columns(table: Table, key: NewConstraint) -> None:
+    """Raise 42703 as PostgreSQL does, which has them NOT NULL first."""
+    there = {column.name for column in table.columns}
+    for name in key.columns if table.hidden_key else ():
+        if name not in there or name == changes_table.ROW_ID:
+            raise UndefinedColumnError(f'column "{name}" of relation "{table.name}" does not exist')
 
 
 def add_check(work: TableWork, constraint: st.TableConstraint) -> None:
@@ -73,22 +90,40 @@ def _(action: sa.DropConstraint, work: TableWork) -> None:
         )
         return
     found = changes_alter.constraint_named(work.now, action.name)
-    for table in work.dropped.snapshot.tables.values():
-        for key in table.constraints:
-            if key.reference is not None and key.reference.index == found.id:
-                if action.cascade:
-                    raise FeatureNotSupportedError(
-                        "DROP CONSTRAINT … CASCADE of what a FOREIGN KEY refers to is not "
-                        "supported yet"
-                    )
-                raise DependentObjectsStillExistError(
-                    f"cannot drop constraint {found.name} on table {work.now.name} "
-                    "because other objects depend on it",
-                    detail=f"constraint {key.name} on table {table.name} "
-                    f"depends on index {found.name}",
-                    hint="Use DROP ... CASCADE to drop the dependent objects too.",
-                )
+    if found.kind == "p":
+        drop_primary_key(work, found, cascade=action.cascade)
+        return
+    _drop_referring(work, found, found.id, cascade=action.cascade)
     work.now = changes_alter.drop_constraint(work.now, found)
+    work.done.append(f"DROP CONSTRAINT {quote_identifier(found.name)}")
+
+
+def drop_primary_key(work: TableWork, key: Constraint, *, cascade: bool) -> None:
+    """The table has the hidden key in its place. Raises 2BP01 for FOREIGN KEYs that refer to it."""
+    _drop_referring(work, key, 0, cascade=cascade)
+    work.now = changes_key.drop_primary_key(work.context.ids, work.now, key)
+    work.done.append(f"DROP CONSTRAINT {quote_identifier(key.name)}")
+
+
+def _drop_referring(work: TableWork, key: Constraint, index: int, *, cascade: bool) -> None:
+    """Drop the FOREIGN KEYs that refer to a key; index: by which number. Raises 2BP01 unless `cascade`."""
+    referring = [
+        (table, one)
+        for table, one in work.dropped.snapshot.referring_to(work.before.id)
+        if one.reference is not None and one.reference.index == index
+    ]
+    if not referring:
+        return
+    path, snapshot = work.context.search_path, work.dropped.snapshot
+    names = [described(Referring(table, one), snapshot, path) for table, one in referring]
+    if not cascade:
+        of = described(work.before, snapshot, path)
+        raise DependentObjectsStillExistError(
+            f"cannot drop constraint {key.name} on {of} because other objects depend on it",
+            detail="\n".join([f"{name} depends on index {key.name}" for name in names]),
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )
+    work.drop_references([one for _, one in referring], names)
 
 
 @act.register
@@ -145,17 +180,3 @@ def _(action: sa.OwnerTo, work: TableWork) -> None:
     owner = grantee(work.context, action.role)
     work.now = replace(work.now, owner=owner)
     work.change_sequences(lambda sequence: replace(sequence, owner=owner))
-
-
-def no_primary_key(table: Table) -> KalamError:
-    """Why no primary key is added."""
-    if table.hidden_key:
-        return no_keys("ADD PRIMARY KEY")
-    return InvalidTableDefinitionError(
-        f'multiple primary keys for table "{table.name}" are not allowed'
-    )
-
-
-def no_keys(what: str) -> KalamError:
-    """What cannot be added yet."""
-    return FeatureNotSupportedError(f"ALTER TABLE … {what} is not supported yet")

@@ -25,7 +25,7 @@ def _key(view: Table, user: User) -> bytes:
 
 def note(transaction: Transaction, view: Table, user: User, *, populated: bool) -> None:
     """What COMMIT is to write of it."""
-    transaction.note(_key(view, user), _NOTED if populated else None)
+    transaction.note({_key(view, user): _NOTED if populated else None})
 
 
 def is_populated(transaction: Transaction | None, seen: View, view: Table, user: User) -> bool:

@@ -113,7 +113,8 @@ class Planned:
     writes: whether it changes data. locks: the tables that must be locked before it runs, and how.
     reading: what a SERIALIZABLE transaction remembers of it.
     reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
-    materialized: the materialized views among them, which have to be populated when it runs.
+    materialized: the materialized views among them, which have to be populated when it runs; moved: those
+    that an older snapshot has not where they are (`query.moved`).
     """
 
     plan: Plan
@@ -126,6 +127,7 @@ class Planned:
     reading: Reading
     reads: tuple[int, ...] = ()
     materialized: tuple[Table, ...] = ()
+    moved: tuple[Table, ...] = ()
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
@@ -382,6 +384,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         Reading(bound),
         tuple(dict.fromkeys([table.id for table in bound.tables])),
         tuple([table for table in bound.tables if table.materialized is not None]),
+        tuple([table for table in bound.tables if table.stored]),
     )
 
 

@@ -112,7 +112,7 @@ class _Released:
 
     def __call__(self, x: Execution) -> Steps[None]:
         one = self.reference
-        if not x.database.has_table(one.table.id) and not x.transaction.has_defined:
+        if x.database.stored_as(one.table.storage_id) is None and not x.transaction.has_defined:
             return
         if self.action == "a":
             place = _place(x, one, self.user)

@@ -41,3 +41,8 @@ class TableChange:
     filled: Table
     fillings: tuple[Filling, ...] = ()
     demands: tuple[Demand, ...] = ()
+
+    @property
+    def rekeys(self) -> bool:
+        """Whether rows lie somewhere else afterwards, under another key."""
+        return self.after.storage_id != self.before.storage_id

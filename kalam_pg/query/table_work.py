@@ -1,11 +1,13 @@
 """A table on its way to what ALTER TABLE makes of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
 from catalog import changes, changes_alter, changes_depend, changes_sequence
 from catalog.changes import CatalogChange
+from catalog.changes_drop import described
+from catalog.droppable import Referring
 from catalog.errors import (
     CheckViolationError,
     FeatureNotSupportedError,
@@ -70,6 +72,23 @@ class TableWork:
                 puts = (*self.dropped.puts, *made.puts)
                 self.dropped = replace(self.dropped, snapshot=made.snapshot, puts=puts)
 
+    def drop_references(self, constraints: Sequence[Constraint], names: Sequence[str]) -> None:
+        """Drop FOREIGN KEYs that refer to the table, its own among them; names: as they are told."""
+        gone = {one.id for one in constraints}
+        for table, _ in self.dropped.snapshot.referring_to(self.before.id):
+            left = tuple([c for c in table.constraints if c.id not in gone])
+            if table.id != self.before.id and left != table.constraints:
+                made = changes.put_relation(self.dropped.snapshot, replace(table, constraints=left))
+                puts = (*self.dropped.puts, *made.puts)
+                self.dropped = replace(self.dropped, snapshot=made.snapshot, puts=puts)
+        own = tuple([c for c in self.now.constraints if c.id not in gone])
+        self.now = replace(self.now, constraints=own)
+        cascades = [f"drop cascades to {name}" for name in names]
+        if len(cascades) > 1:
+            self.detail = "\n".join(cascades)
+            cascades = [f"drop cascades to {len(names)} other objects"]
+        self.notices += cascades
+
     def drop_sequences(self, column: Column) -> None:
         """Drop the sequences that a column owns."""
         for sequence in self.dropped.snapshot.sequences_of(self.before.id):
@@ -80,8 +99,7 @@ class TableWork:
 
     def table_change(self) -> TableChange | None:
         """What is asked of the rows; None when their form stays as it is."""
-        after = self.change().snapshot.table_by_id(self.before.id)
-        assert after is not None
+        after = self.change().snapshot.tables[self.before.id]
         if after.layout == self.before.layout and not self.demands:
             return None
         return TableChange(
@@ -194,15 +212,14 @@ class TableWork:
             or any(column.name in column_names(text) for text in _texts(index))
         ]
 
-    def referrers(self, column: Column) -> list[str]:
-        """The FOREIGN KEYs of other tables that refer to a column, as messages call them."""
+    def referrers(self, column: Column) -> list[tuple[Constraint, str]]:
+        """The FOREIGN KEYs of other tables that refer to a column, and what messages call them."""
+        snapshot, path = self.dropped.snapshot, self.context.search_path
         return [
-            f"constraint {key.name} on table {table.name}"
-            for table in self.dropped.snapshot.tables.values()
-            for key in table.constraints
+            (key, described(Referring(table, key), snapshot, path))
+            for table, key in snapshot.referring_to(self.before.id)
             if key.reference is not None
             and table.id != self.before.id
-            and key.reference.table == self.before.id
             and column.id in key.reference.columns
         ]
 

@@ -95,7 +95,7 @@ class Temporary:
             tables.pop(gone, None)
         for table in self.kept.tables.values():
             assert table is not None
-            tables[table.id] = table
+            tables[table.storage_id] = table
             tables.update((entries.id, entries) for entries in entry_tables(table))
 
     def settle_numbers(self) -> None:

@@ -143,7 +143,7 @@ class Transaction(LockOwner):
         self.numbers: Numbers | None = None
         """What its COMMIT has to write of sequences; None: it has asked for no number."""
         self.notes: Mapping[bytes, bytes | None] = _NO_NOTES
-        """What its COMMIT writes of materialized views (`query.populated`), by key."""
+        """What its COMMIT writes about tablets beside their rows, by key (`query.populated`, for one)."""
         self.temporary: Temporary | None = None
         """The temporary objects of its session; None: there are none."""
         self.temporaries: Difference | None = None
@@ -316,10 +316,10 @@ class Transaction(LockOwner):
         if emptied is not None:
             self.emptied[tablet] = emptied
 
-    def note(self, key: bytes, value: bytes | None) -> None:
-        """Have COMMIT write something beside the rows, None: remove it."""
+    def note(self, notes: Mapping[bytes, bytes | None]) -> None:
+        """Have COMMIT write something about tablets beside their rows, None: remove it."""
         self._undo.append(partial(setattr, self, "notes", self.notes))
-        self.notes = {**self.notes, key: value}
+        self.notes = {**self.notes, **notes}
 
     def is_deferred(self, constraint: int, rule: ForeignKey) -> bool:
         """Whether a constraint is looked after at the end of the transaction only."""

@@ -54,5 +54,5 @@ def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:
             one for one in (transaction.definitions, transaction.temporaries) if one is not None
         ]
         tables = [t for one in both for t in one.tables.values() if t is not None]
-        made.layouts = [(t.id, t.layouts) for t in tables if t.history]
+        made.layouts = [(t.storage_id, t.layouts) for t in tables if t.history]
     return made

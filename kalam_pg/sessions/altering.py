@@ -8,16 +8,17 @@ ask for rows never looks at one: it costs the same for ten users and for a milli
 from collections.abc import Sequence
 from dataclasses import replace
 
-from catalog.changes import with_tables
+from catalog.changes import with_tables, with_views
 from catalog.difference import difference
-from catalog.errors import ObjectInUseError
-from catalog.model import Table, User
+from catalog.errors import DependentObjectsStillExistError, GroupingError, ObjectInUseError
+from catalog.model import Table, User, View, kind_of
 from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
 from kalam_pg.query.owners import owner_ids
 from kalam_pg.query.table_change import HOLE, TableChange
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql.bind import bind
 from kalam_pg.sql.statements import QueryStatement
 from storage.arrow import projector
 from storage.errors import KalamError
@@ -27,9 +28,43 @@ from storage.layout import Row
 def check_unused(sql: SqlSession, before: Snapshot, after: Snapshot) -> None:
     """Raise 55006 where an open cursor or result of this session reads a table that is altered."""
     for changed in difference(before, after).tables:
-        table = before.table_by_id(changed)
+        table = before.tables.get(changed)
         if table is not None:
             _check_unused(sql, table)
+
+
+def check_readers(sql: SqlSession, before: Snapshot, after: Snapshot) -> None:
+    """Raise 2BP01 where a view groups by a primary key that is dropped, and shows what depends on it."""
+    for table in [
+        before.tables[one]
+        for one in difference(before, after).tables
+        if one in after.tables and one in before.tables
+    ]:
+        key = next((c for c in table.constraints if c.kind == "p"), None)
+        if key is None or key in after.tables[table.id].constraints:
+            continue
+        for view in after.stored_queries():
+            if table.id in view.reads and not _binds(sql, view, after):
+                called = kind_of(after.tables.get(view.id) or view)
+                raise DependentObjectsStillExistError(
+                    f"cannot drop constraint {key.name} on table {table.name} "
+                    "because other objects depend on it",
+                    detail=f"{called} {view.name} depends on constraint {key.name} "
+                    f"on table {table.name}",
+                    hint="Use DROP ... CASCADE to drop the dependent objects too.",
+                )
+
+
+def _binds(sql: SqlSession, view: View, snapshot: Snapshot) -> bool:
+    """Whether a view's query means something in a catalogue."""
+    seen = with_views(snapshot, {view.id: view})
+    (query,) = sql.cache.statements(f"SELECT * FROM {qualified(view.namespace, view.name)}")  # noqa: S608 -- quoted
+    assert isinstance(query, QueryStatement)
+    try:
+        bind(query, sql.cache.scope(seen, sql.search_path, sql.settings.types))
+    except GroupingError:
+        return False
+    return True
 
 
 def _check_unused(sql: SqlSession, table: Table) -> None:
@@ -61,7 +96,8 @@ def fill(sql: SqlSession, change: TableChange, made: Snapshot) -> Steps[None]:
         except KalamError as error:
             error.position = 0  # It counts in a text that the client has not sent.
             raise
-    _reform(sql, filled, after)
+    if not change.rekeys:
+        _reform(sql, filled, after)
 
 
 def check_rows(sql: SqlSession, change: TableChange) -> Steps[None]:
@@ -96,7 +132,7 @@ def _run(sql: SqlSession, text: str, snapshot: Snapshot, user: User) -> Steps[Se
     x = sql.execution(())
     x.user = user
     x.declared = True  # The table is locked against who would change what is read.
-    tables = [table for table in (snapshot.table_by_id(one) for one in planned.reads) if table]
+    tables = [table for one in planned.reads if (table := snapshot.tables.get(one)) is not None]
     x.look_again(tables)  # What is committed now, whatever the transaction's own snapshot is.
     try:
         result = yield from planned.plan.run(x)
@@ -119,7 +155,7 @@ def _reform(sql: SqlSession, before: Table, after: Table) -> None:
     """What the transaction has written of a table, in the form of another version."""
     if before.layout != after.layout:
         sql.begin_implicit().reform(
-            before.id, projector(before.layout, after.layout) or _same, after.version
+            before.storage_id, projector(before.layout, after.layout) or _same, after.version
         )
 
 

@@ -130,6 +130,10 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
         elif there is not None:
             yield relation_id, SHARE_UPDATE_EXCLUSIVE
         if isinstance(after, Table):
+            if isinstance(there, Table) and there.storage_id != after.storage_id:
+                # Who changes a row that refers to one of these looks for it where it lay.
+                for referring, _ in before.referring_to(after.id):
+                    yield referring.id, SHARE_ROW_EXCLUSIVE
             yield from _indexes(there, after)
             had = {c.id for c in there.constraints} if isinstance(there, Table) else set()
             for constraint in after.constraints:

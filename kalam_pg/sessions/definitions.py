@@ -37,6 +37,7 @@ from kalam_pg.sessions import (
     altering,
     definition_locks,
     indexing,
+    rekeying,
     table_locks,
     temporary,
     truncating,
@@ -113,15 +114,18 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     change = plan.change
     if isinstance(statement, AlterTable):
         altering.check_unused(sql, before, change.snapshot)
+        altering.check_readers(sql, before, change.snapshot)
     if plan.rows is not None:
         yield from altering.fill(sql, plan.rows, change.snapshot)
     if not sql.database.ids.covered:
         # Before the client, or anything on disk, has a number that a restart could give again.
         yield from run_async(sql.database.cover_ids)
-    last = len(change.notices) - 1
-    for at, notice in enumerate(change.notices):
-        detail = change.detail if at == last else ""
-        sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
+    if plan.rows is not None and plan.rows.rekeys:
+        transaction.on_end.append(
+            partial(_tables_settled, sql.database, sql.jobs, [*stored_ids(plan.rows.after)])
+        )
+        yield from rekeying.rekey(sql, plan.rows, change.snapshot)
+    _tell(sql, change)
     if change.puts:
         made = difference(before, change.snapshot)
         _define(sql, change, before, made)
@@ -129,17 +133,29 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             there = before.tables.get(table_id)
             if there is not None and after is not None:
                 fresh = _stored(after) - _stored(there)
-                if fresh:
+                if fresh and after.storage_id not in fresh:
                     yield from indexing.fill(sql, after, fresh)
     if plan.rows is not None:
         yield from altering.check_rows(sql, plan.rows)
+    _recount(sql, statement, before, change.snapshot)
+    return Result(plan.tag)
+
+
+def _tell(sql: SqlSession, change: CatalogChange) -> None:
+    last = len(change.notices) - 1
+    for at, notice in enumerate(change.notices):
+        detail = change.detail if at == last else ""
+        sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
+
+
+def _recount(sql: SqlSession, statement: Statement, before: Snapshot, after: Snapshot) -> None:
+    """What a statement says of where sequences go on."""
     if isinstance(statement, ss.AlterSequence):
-        _count_on(sql, statement.options, before, change.snapshot)
+        _count_on(sql, statement.options, before, after)
     if isinstance(statement, AlterTable):
         for action in statement.actions:
             if isinstance(action, SetIdentity):
-                _count_on(sql, action.options, before, change.snapshot, action.column)
-    return Result(plan.tag)
+                _count_on(sql, action.options, before, after, action.column)
 
 
 def _define(sql: SqlSession, change: CatalogChange, before: Snapshot, made: Difference) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.types.registry import JSON, TEXT
 from catalog.types.table import PgType
-from kalam_pg.query import populated
+from kalam_pg.query import moved, populated
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain import Explainer, Queries
@@ -118,6 +118,7 @@ def run(
         if not asked.analyze:
             return _answer(asked, node, planning_s, None)
         populated.check(x, planned.materialized)
+        moved.check(x, planned.moved)
         started = time.perf_counter()
         returned, changed = yield from _execute(planned, x)
         execution_s = time.perf_counter() - started

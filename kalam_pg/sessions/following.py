@@ -91,7 +91,7 @@ def open_rows(
     """
     options, table = statement.options, planned.query.table
     check_table(sql.user, Action.SELECT, table)
-    if sql.database.catalog.table_by_id(table.id) is None:
+    if table.id not in sql.database.catalog.tables:
         raise ObjectNotInPrerequisiteStateError(
             f'table "{table.name}" is not committed yet',
             detail="A subscription reads what is committed.",

@@ -6,16 +6,18 @@ rollback or a crash leaves is erased as a dropped table's tablets are. That no v
 the committer, which finds the key in its index, or among those of the same portion.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 from catalog.errors import UniqueViolationError
 from catalog.model import Table, TableKind, User
 from catalog.pg_catalog.text import qualified, quote_identifier
+from catalog.snapshot import Snapshot
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.owners import owners_of
 from kalam_pg.query.row_changes import shown_entry
+from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.unique import UniqueRule
 from kalam_pg.query.waits import Steps, breathe, run_async
@@ -24,7 +26,6 @@ from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement
 from storage.engine import Write, WriteSet
 from storage.errors import SerializationError
-from storage.ids import TabletId
 from storage.layout import Row
 from storage.log.log_entry import Op
 
@@ -48,70 +49,102 @@ def fill(sql: SqlSession, table: Table, indexes: Iterable[int]) -> Steps[None]:
 def _fill_tablet(
     sql: SqlSession, table: Table, rules: Sequence[UniqueRule], user: User
 ) -> Steps[None]:
-    columns = ", ".join(quote_identifier(column.name) for column in table.columns)
-    name = qualified(table.namespace, table.name)
-    (query,) = parse(f"SELECT {columns} FROM {name}")  # noqa: S608 -- names are quoted
-    assert isinstance(query, QueryStatement)
-    planned = sql.plan(query)
-    mine = sql.execution(())
-    x = Execution(sql.database, mine.transaction, user, mine.context)
-    x.declared = True  # The table is locked against who would change what is read.
+    x, source = yield from rows_of(sql, table, sql.snapshot, user)
     try:
-        x.look_again((table,))  # Rows that the transaction does not see, too.
-        source = yield from cast("SelectPlan", planned.plan).source(x)
         while len(portion := (yield from source.take(PORTION))):
             for rule in rules:
-                entries: list[Row] = []
-                for row in portion.rows():
-                    entry = yield from elsewhere.entry(x, rule, row)
-                    if entry is not None:
-                        entries.append(entry)
-                yield from _write(sql, table, rule, user, entries)
+                yield from put_entries(x, sql, table, rule, portion.rows())
             yield from breathe()
             elsewhere.renew(x)
     finally:
         x.close()
 
 
-def _write(
-    sql: SqlSession, table: Table, rule: UniqueRule, user: User, entries: Sequence[Row]
+def rows_of(
+    sql: SqlSession, table: Table, snapshot: Snapshot, user: User
+) -> Steps[tuple[Execution, RowSource]]:
+    """All rows of a user's tablet, the transaction's own too; whoever reads them closes the execution.
+
+    table: as the snapshot has it.
+    """
+    columns = ", ".join(quote_identifier(column.name) for column in table.columns)
+    name = qualified(table.namespace, table.name)
+    (query,) = parse(f"SELECT {columns} FROM {name}")  # noqa: S608 -- names are quoted
+    assert isinstance(query, QueryStatement)
+    mine = sql.execution(())
+    planned = sql.cache.plan(
+        query,
+        snapshot,
+        sql.search_path,
+        sql.settings.types,
+        now_us=mine.transaction.started_us,
+        cached=False,
+    )
+    x = Execution(sql.database, mine.transaction, user, mine.context)
+    x.declared = True  # The table is locked against who would change what is read.
+    try:
+        x.look_again((table,))  # Rows that the transaction does not see, too.
+        return x, (yield from cast("SelectPlan", planned.plan).source(x))
+    except BaseException:
+        x.close()
+        raise
+
+
+def put_entries(
+    x: Execution, sql: SqlSession, table: Table, rule: UniqueRule, rows: Iterable[Row]
 ) -> Steps[None]:
-    tablet = sql.database.tablet(rule.entries, user).id
+    """Write the entries that rows of a table have in a unique index. Raises 23505."""
+    entries: list[Row] = []
+    for row in rows:
+        entry = yield from elsewhere.entry(x, rule, row)
+        if entry is not None:
+            entries.append(entry)
+
+    def duplicated(entry: Row) -> UniqueViolationError:
+        shown = shown_entry(table, rule, entry, sql.context(()))
+        return duplicate(table, rule.index.name, shown, own=x.user is sql.user)
+
+    yield from write_ahead(sql, rule.entries, x.user, entries, rule.entry_key, duplicated)
+
+
+def write_ahead(
+    sql: SqlSession,
+    stored: Table,
+    user: User,
+    rows: Iterable[Row],
+    key_of: Callable[[Row], bytes],
+    duplicated: Callable[[Row], UniqueViolationError],
+) -> Steps[None]:
+    """Commit rows where nobody looks before a definition is committed; all have to have other keys."""
+    tablet = sql.database.tablet(stored, user).id
     writes: dict[bytes, Write] = {}
-    for entry in entries:
-        key = rule.entry_key(entry)
+    for row in rows:
+        key = key_of(row)
         if key in writes:
-            raise _duplicated(sql, table, rule, entry, own=user is sql.user)
-        writes[key] = Write(tablet, Op.INSERT, key, entry, None, rule.entries.version, 0)
+            raise duplicated(row)
+        writes[key] = Write(tablet, Op.INSERT, key, row, None, stored.version, 0)
     if not writes:
         return
     made = list(writes.values())
-    stream = table.kind is TableKind.STREAM
+    stream = stored.kind is TableKind.STREAM
     write_set = WriteSet([] if stream else made, made if stream else [], [], sync=False)
     try:
         yield from run_async(lambda: sql.database.committer.commit(write_set))
     except SerializationError as exc:
-        for entry in entries:
-            if _is_there(sql, tablet, rule.entry_key(entry)):
-                raise _duplicated(sql, table, rule, entry, own=user is sql.user) from exc
+        for write in made:
+            if sql.database.engine.current.position(tablet, write.key) is not None:
+                raise duplicated(write.row) from exc
         raise
 
 
-def _is_there(sql: SqlSession, tablet: TabletId, key: bytes) -> bool:
-    return sql.database.engine.current.position(tablet, key) is not None
-
-
-def _duplicated(
-    sql: SqlSession, table: Table, rule: UniqueRule, entry: Row, *, own: bool
-) -> UniqueViolationError:
+def duplicate(table: Table, index: str, shown: str, *, own: bool) -> UniqueViolationError:
     """23505. Of other users' rows nothing is told but that they are in the way."""
-    shown = shown_entry(table, rule, entry, sql.context(()))
     return UniqueViolationError(
-        f'could not create unique index "{rule.index.name}"',
+        f'could not create unique index "{index}"',
         detail=f"Key {shown} is duplicated."
         if own or not table.per_user
         else "Another user has a key twice.",
         schema=table.namespace,
         table=table.name,
-        constraint=rule.index.name,
+        constraint=index,
     )

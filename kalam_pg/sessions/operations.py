@@ -197,7 +197,7 @@ def _tablets(sql: SqlSession, table: Table, action: Action) -> Callable[[TabletI
     if sql.user.role is Role.USER and table.per_user:
         own = sql.database.tablet(table, sql.user).id
         return own.__eq__
-    return lambda tablet: tablet.table == table.id
+    return lambda tablet: tablet.table == table.storage_id
 
 
 def _stats(sql: SqlSession, table: Table) -> Steps[Row]:

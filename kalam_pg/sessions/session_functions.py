@@ -92,7 +92,7 @@ def _is_virtual(schema: str, name: str) -> bool:
 
 def _find(sql: "SqlSession", of: Value) -> object:
     if isinstance(of, int):
-        return sql.snapshot.table_by_id(of)
+        return sql.snapshot.tables.get(of)
     assert isinstance(of, str)
     schema, _, name = of.replace('"', "").rpartition(".")
     found = sql.snapshot.find(schema, name, sql.search_path)

@@ -169,6 +169,8 @@ def _locks(services: "Services", visible: Visible) -> Rows:
         if seen is not None and entry.owner.process not in seen:
             continue
         kind, relation = subject(entry.name)
+        if relation is not None and (table := services.database.stored_as(relation)) is not None:
+            relation = table.id
         number: Mapping[str, Value] = {}
         if kind == "advisory":
             number = advisory_number(entry.name)
@@ -210,7 +212,7 @@ def _tablets(services: "Services", visible: Visible) -> Iterator[tuple[Look, Map
     with engine.acquire() as view:
         for user in (None,) if _sees_all(visible) else (visible.user.id, NO_USER):
             for tablet_id in tablets_of(engine, view, user):
-                table = database.catalog.table_by_id(tablet_id.table)
+                table = database.catalog.stored_as(tablet_id.table)
                 if table is None or table.kind is TableKind.STREAM:
                     continue
                 owner = database.store.read_user(tablet_id.user) if table.per_user else None

@@ -20,7 +20,7 @@ from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.live.channels import Listener
 from kalam_pg.live.subscription import Subscription
 from kalam_pg.pgwire.notices import Notice
-from kalam_pg.query import leaving, outcome, populated
+from kalam_pg.query import leaving, moved, outcome, populated
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.live_rows import LiveRows
@@ -255,6 +255,8 @@ class SqlSession:
         transaction.queried = True
         if transaction.reads is not None:
             planned.reading.note(x)
+        if planned.moved and transaction.isolation != READ_COMMITTED:
+            moved.check(x, planned.moved)
         steps = planned.plan.run(x)
         if planned.materialized:
             steps = populated.then(x, planned.materialized, steps)

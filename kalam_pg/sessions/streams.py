@@ -84,13 +84,18 @@ def _reason(
     sql: "SqlSession", one: Subscription | LiveRows, catalog: Snapshot
 ) -> KalamError | None:
     table = one.query.table
-    found = catalog.table_by_id(table.id)
+    found = catalog.tables.get(table.id)
     if found is None:
         return UndefinedTableError(f'relation "{table.namespace}.{table.name}" does not exist')
     if (found.namespace, found.name) != (table.namespace, table.name):
         return UndefinedTableError(
             f'relation "{table.namespace}.{table.name}" does not exist',
             detail=f"It is {found.namespace}.{found.name} now.",
+        )
+    if found.storage_id != table.storage_id:
+        return FeatureNotSupportedError(
+            "cached plan must not change result type",
+            detail=f'The primary key of table "{found.name}" has been altered.',
         )
     for changed in _altered(one.query, found):
         return FeatureNotSupportedError(

@@ -20,7 +20,7 @@ from kalam_pg.live.filter import LiveQuery
 from kalam_pg.live.payload import ChangeEncoder
 from kalam_pg.live.subscriber import Subscriber
 from kalam_pg.live.subscription import About, LiveQueries, Subscription
-from kalam_pg.query import populated
+from kalam_pg.query import moved, populated
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.prepare import PlannedSubscription
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
@@ -142,6 +142,8 @@ def join(
             populated.check(x, (query.table,))
         finally:
             x.close()
+    if query.table.stored and sql.begin_implicit().isolation != READ_COMMITTED:
+        moved.check(sql.execution(()), (query.table,))
     if sql.ears is None:
         raise FeatureNotSupportedError("a subscription needs a client that can be told")
     database = sql.database

@@ -334,10 +334,10 @@ def test_an_unqualified_name_is_found_along_the_search_path(world):
 def test_comments_are_kept(world):
     table = world.table(A)
     world.apply(changes.comment_on_relation(world.snapshot, table, "hello"))
-    table = world.snapshot.table_by_id(table.id)
+    table = world.snapshot.tables[table.id]
     assert table is not None
     world.apply(changes.comment_on_relation(world.snapshot, table, "first", "a"))
-    again = Store(world.keys).load().table_by_id(table.id)
+    again = Store(world.keys).load().tables[table.id]
     assert again is not None
     assert (again.comment, again.columns[0].comment) == ("hello", "first")
     with pytest.raises(UndefinedColumnError, match='column "z" of relation "t" does not exist'):

@@ -40,7 +40,7 @@ async def database(path):
         engine=engine,
         committer=committer,
         live_queries=LiveQueries(),
-        catalog=SimpleNamespace(table_by_id={TABLE.id: TABLE}.get),
+        catalog=SimpleNamespace(stored_as={TABLE.id: TABLE}.get),
         now_us=now_us,
         building=set(),
         erasing={},

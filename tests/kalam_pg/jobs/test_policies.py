@@ -55,7 +55,7 @@ async def policies(path):
     """A database with two tables whose tablets are flushed at every row, and its jobs."""
     async with database(path) as db:
         tables = {number: table_of(number) for number in (3, 4)}
-        db.catalog = SimpleNamespace(table_by_id=tables.get)
+        db.catalog = SimpleNamespace(tables=tables, stored_as=tables.get)
         for tablet in (*TABLETS, OTHER):
             commit(db.engine, insert(1, tablet=tablet))
         yield db, Jobs(FORKS)
@@ -103,7 +103,7 @@ async def test_a_tablet_whose_flush_raises_is_the_jobs_failure_and_nobody_elses(
 async def test_a_tablet_is_flushed_when_it_has_as_many_rows_as_may_be_hot(tmp_path):
     async with policies(tmp_path) as (db, jobs):
         for rows, interval_s in ((0, 0), (0, 3600), (100, 0)):
-            db.catalog.table_by_id(3).options = SimpleNamespace(
+            db.catalog.stored_as(3).options = SimpleNamespace(
                 **{
                     **vars(OPTIONS),
                     "flush_rows": rows,
@@ -229,7 +229,7 @@ async def cleaning(path):
     """A database whose table 3 was dropped, and the supervisor of its cleanups."""
     async with database(path) as db:
         tables = {3: table_of(3), 4: table_of(4)}
-        db.catalog = SimpleNamespace(table_by_id=tables.get)
+        db.catalog = SimpleNamespace(tables=tables, stored_as=tables.get)
         for tablet in (TABLETS[0], OTHER):
             commit(db.engine, insert(1, tablet=tablet))
             await flushing.flush_table(db, Jobs(FORKS), table_of(tablet.table), [tablet])
@@ -304,7 +304,9 @@ async def test_a_tablet_that_cannot_be_trimmed_keeps_none_from_it(tmp_path, monk
     broken = [True]
     monkeypatch.setattr(retention, "trim_together", trim)
     async with cleaning(tmp_path) as (db, _):
-        db.catalog = SimpleNamespace(table_by_id={3: table_of(3), 4: table_of(4)}.get)
+        db.catalog = SimpleNamespace(
+            tables={3: table_of(3), 4: table_of(4)}, stored_as={3: table_of(3), 4: table_of(4)}.get
+        )
         OPTIONS.change_retention_h, kept = -1, OPTIONS.change_retention_h
         try:
             jobs = Jobs(FORKS)

@@ -43,7 +43,7 @@ async def database(path, *, tablets_max=2):
     found = SimpleNamespace(
         engine=engine,
         committer=committer,
-        catalog=SimpleNamespace(tables=tables, table_by_id=tables.get),
+        catalog=SimpleNamespace(tables=tables, stored_as=tables.get),
         now_us=now_us,
         building=set(),
         erasing={},
