@@ -10,6 +10,7 @@ from catalog.errors import (
     InvalidColumnReferenceError,
     InvalidForeignKeyError,
     InvalidTableDefinitionError,
+    SqlSyntaxError,
     UndefinedColumnError,
     UndefinedObjectError,
 )
@@ -60,6 +61,8 @@ def add_reference(ids: Ids, table: Table, new: NewReference) -> Table:
         raise DuplicateObjectError(
             f'constraint "{name}" for relation "{table.name}" already exists'
         )
+    if any(column.generated for column in columns):
+        _check_actions(new)
     for column, referenced in zip(columns, parent_columns, strict=True):
         _check_types(name, column, referenced)
     own = {column.name: column.id for column in columns}
@@ -81,6 +84,18 @@ def add_reference(ids: Ids, table: Table, new: NewReference) -> Table:
     )
     made = Constraint(ids.oids(), name, "f", tuple(column.id for column in columns), reference=rule)
     return replace(table, constraints=(*table.constraints, made))
+
+
+def _check_actions(new: NewReference) -> None:
+    """Raise 42601 for what would write a generated column."""
+    for action, writes, called in (
+        (new.on_update, "cnd", "UPDATE"),
+        (new.on_delete, "nd", "DELETE"),
+    ):
+        if action in writes:
+            raise SqlSyntaxError(
+                f"invalid ON {called} action for foreign key constraint containing generated column"
+            )
 
 
 def _check_kinds(table: Table, parent: Table) -> None:

@@ -589,6 +589,12 @@ class StatementTooComplexError(KalamError):
     sqlstate = "54001"
 
 
+class InvalidColumnDefinitionError(KalamError):
+    """invalid_column_definition: a column cannot be what it is to be."""
+
+    sqlstate = "42611"
+
+
 class InvalidObjectDefinitionError(KalamError):
     """invalid_object_definition: an expression that an index or a generated column cannot have."""
 

@@ -11,6 +11,7 @@ from catalog.errors import UndefinedColumnError, UndefinedTableError
 from catalog.model import TEMPORARY, Table, is_temporary
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.text import (
+    bare,
     constraint_definition,
     index_column,
     index_definition,
@@ -164,7 +165,9 @@ class CatalogObjects:
             "pg_get_constraintdef": self._constraint,
             "pg_get_indexdef": self._index,
             "pg_get_viewdef": self._view,
-            "pg_get_expr": lambda text, _oid, _pretty=False: self._visible.default(text),
+            "pg_get_expr": lambda text, _oid, pretty=False: (
+                bare(self._visible.default(text)) if pretty else self._visible.default(text)
+            ),
             "pg_get_serial_sequence": self._serial_sequence,
             "obj_description": self._description,
             "col_description": self._column_description,

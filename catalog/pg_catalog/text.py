@@ -136,7 +136,7 @@ def index_definition(table: Table, index: Index, *, pretty: bool = False) -> str
     if not index.nulls_distinct:
         text += " NULLS NOT DISTINCT"
     if index.where:
-        text += f" WHERE {_bare(index.where) if pretty else index.where}"
+        text += f" WHERE {bare(index.where) if pretty else index.where}"
     return text
 
 
@@ -163,10 +163,10 @@ def _key_text(table: Table, key: IndexKey, *, pretty: bool) -> str:
         return _names(table, (key.column,))
     if _CALL.match(key.expression):
         return key.expression
-    return f"({_bare(key.expression) if pretty else key.expression})"
+    return f"({bare(key.expression) if pretty else key.expression})"
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """An expression without the parentheses around all of it."""
     depth = 0
     for at, letter in enumerate(text):

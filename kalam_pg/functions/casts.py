@@ -404,7 +404,7 @@ def io_cast(source: PgType, target: PgType) -> Overload | None:
     """A conversion through text, when one side is a string type; without typmod."""
     if target in STRINGS:
         return cast(source, target, "a", _output(source, target), needs_context=True,
-                    volatility=Volatility.STABLE)  # fmt: skip
+                    volatility=volatility_as_text(source))  # fmt: skip
     if source in STRINGS:
 
         def read(context: EvalContext, text: str) -> Datum:
@@ -413,8 +413,24 @@ def io_cast(source: PgType, target: PgType) -> Overload | None:
                 types = replace(types, now_us=context.now_us)
             return target.input(text, -1, types)
 
-        return cast(source, target, "e", read, needs_context=True, volatility=Volatility.STABLE)
+        return cast(source, target, "e", read, needs_context=True,
+                    volatility=volatility_as_text(target))  # fmt: skip
     return None
+
+
+_PLAIN = frozenset(
+    """
+    bool int2 int4 int8 numeric oid uuid text varchar bpchar name json jsonb inet cidr macaddr
+    """.split()  # noqa: SIM905 -- a table of words
+)
+
+
+def volatility_as_text(kind: PgType) -> Volatility:
+    """Whether the text of a type's values depends on anything: pg_proc.provolatile of typinput and typoutput.
+
+    Floats and bytea are immutable in PostgreSQL, too; here their text depends on what a session has set.
+    """
+    return Volatility.IMMUTABLE if kind.name in _PLAIN else Volatility.STABLE
 
 
 def _output(source: PgType, target: PgType) -> Callable[..., Datum]:

@@ -22,7 +22,9 @@ Assignments = Sequence[tuple[int, Closure | None]]
 
 
 class AtOnce:
-    """Writes rows of one tablet, of a table that has no unique index and no FOREIGN KEY to look after."""
+    """Writes rows of one tablet, of a table that has no unique index, no generated column and no
+    FOREIGN KEY to look after.
+    """
 
     __slots__ = ("_id", "_locks", "_rules", "_tablet", "_target", "_transaction", "_watched", "_x")
 
@@ -41,6 +43,8 @@ class AtOnce:
         """What writes rows of the target; None: each goes the general way."""
         rules, tablet = target.rules, target.tablet
         if target.indexes or rules.references or rules.referenced or not isinstance(tablet, Tablet):
+            return None
+        if rules.generated:
             return None
         return AtOnce(x, target, tablet)
 

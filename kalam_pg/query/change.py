@@ -205,6 +205,8 @@ class ChangePlan:
             source = self.rules.defaults[at] if closure is None else closure
             changed[at] = yield from elsewhere.evaluated(x, source, seen)
         row = tuple(changed)
+        if self.rules.generated:
+            row = yield from elsewhere.generated(x, self.rules, row)
         yield from elsewhere.checked(x, self.rules, row)
         yield from replace(x, target, old, current.seq, row)
         return (*row, current.seq, False, *extra)

@@ -101,4 +101,6 @@ class CopyIn:
         made = tuple(row)
         if plan.where and (yield from elsewhere.evaluated(x, plan.where, made)) is not True:
             return None
+        if plan.rules.generated:
+            made = yield from elsewhere.generated(x, plan.rules, made)
         return made

@@ -70,6 +70,7 @@ _PASSES: dict[type[object], int] = {
     sa.DropColumn: 0,
     sa.DropConstraint: 0,
     sa.DropIdentity: 0,
+    sa.DropExpression: 0,
     sa.SetType: 1,
     sa.AddColumn: 4,
     sa.SetNotNull: 6,

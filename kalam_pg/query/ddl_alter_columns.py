@@ -10,9 +10,12 @@ from catalog.errors import (
     DatatypeMismatchError,
     DependentObjectsStillExistError,
     FeatureNotSupportedError,
+    InvalidColumnDefinitionError,
     InvalidParameterValueError,
+    ObjectNotInPrerequisiteStateError,
+    SqlSyntaxError,
 )
-from catalog.model import Column, Index
+from catalog.model import Column, Index, Table
 from catalog.pg_catalog.text import quote_identifier
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, format_type
@@ -25,6 +28,7 @@ from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.bind_types import resolve_type
+from kalam_pg.sql.parse import column_names
 from kalam_pg.sql.rename_in import rename_column
 
 
@@ -42,7 +46,13 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
     if definition.identity:
         column = numbered(work, table, column, new.sequence)
         table = replace(table, columns=(*table.columns[:-1], column))
-    if column.domain:
+    if column.generated:
+        new_names = [c.name for c in work.now.columns if c not in work.before.columns]
+        text = _generated(work, table, column, definition, new_names)
+        column = replace(column, generated=text)
+        table = replace(table, columns=(*table.columns[:-1], column))
+        work.fill(column, text)
+    elif column.domain:
         # Written in every row, which checks what the domain asks of it.
         default = column.default or context.snapshot.domain(column.domain).default
         work.fill(column, default or "NULL")
@@ -68,6 +78,19 @@ def _(action: sa.AddColumn, work: TableWork) -> None:
         act(sa.AddConstraint(constraint), work)
 
 
+def _generated(
+    work: TableWork, table: Table, column: Column, written: st.ColumnDefinition, new: list[str]
+) -> str:
+    """A new column's expression as it is kept. Raises as `DdlContext.check_generated`, 0A000."""
+    text = work.context.check_generated(table, column)
+    if any(name in new for name in column_names(text)):
+        raise FeatureNotSupportedError(
+            f'column "{written.name}" is generated from a column that is added by the same statement',
+            hint="Add them one after the other.",
+        )
+    return text
+
+
 @act.register
 def _(action: sa.DropColumn, work: TableWork) -> None:
     column = changes_alter.find_column(work.now, action.column)
@@ -88,6 +111,7 @@ def _(action: sa.DropColumn, work: TableWork) -> None:
         )
     if referrers:
         work.drop_references([key for key, _ in referrers], names)
+    _drop_generated(work, column, cascade=action.cascade)
     for key in work.now.constraints:
         if key.kind == "p" and column.id in key.columns:
             drop_primary_key(work, key, cascade=action.cascade)
@@ -106,6 +130,46 @@ def _(action: sa.DropColumn, work: TableWork) -> None:
     work.done.append(f"DROP COLUMN {quote_identifier(column.name)}")
 
 
+def _drop_generated(work: TableWork, column: Column, *, cascade: bool) -> None:
+    """Drop the columns that are generated from one that goes. Raises 2BP01 unless `cascade`."""
+    dependent = work.generated_from(column.name)
+    if not dependent:
+        return
+    of = f"table {work.now.name}"
+    if not cascade:
+        lines = [
+            f"column {c.name} of {of} depends on column {column.name} of {of}" for c in dependent
+        ]
+        raise DependentObjectsStillExistError(
+            f"cannot drop column {column.name} of {of} because other objects depend on it",
+            detail="\n".join(lines),
+            hint="Use DROP ... CASCADE to drop the dependent objects too.",
+        )
+    for one in dependent:
+        act(sa.DropColumn(one.name, cascade=True), work)
+    cascades = [f"drop cascades to column {c.name} of {of}" for c in dependent]
+    if len(cascades) > 1:
+        work.detail = "\n".join(cascades)
+        cascades = [f"drop cascades to {len(cascades)} other objects"]
+    work.notices += cascades
+
+
+@act.register
+def _(action: sa.DropExpression, work: TableWork) -> None:
+    column = column_named(work.now, action.column)
+    if not column.generated:
+        text = (
+            f'column "{column.name}" of relation "{work.now.name}" is not a stored generated column'
+        )
+        if not action.if_exists:
+            raise ObjectNotInPrerequisiteStateError(text)
+        work.notices.append(f"{text}, skipping")
+        return
+    columns = tuple(replace(c, generated="") if c.id == column.id else c for c in work.now.columns)
+    work.now = replace(work.now, columns=columns)
+    work.done.append(f"ALTER COLUMN {quote_identifier(column.name)} DROP EXPRESSION")
+
+
 @act.register
 def _(action: sa.RenameColumn, work: TableWork) -> None:
     old, new = action.column, action.new_name
@@ -115,7 +179,11 @@ def _(action: sa.RenameColumn, work: TableWork) -> None:
         for c in table.constraints
     )
     indexes = tuple(_renamed(index, old, new) for index in table.indexes)
-    work.now = replace(table, constraints=constraints, indexes=indexes)
+    columns = tuple(
+        replace(c, generated=rename_column(c.generated, old, new)) if c.generated else c
+        for c in table.columns
+    )
+    work.now = replace(table, columns=columns, constraints=constraints, indexes=indexes)
     work.done.append(f"RENAME COLUMN {quote_identifier(old)} TO {quote_identifier(new)}")
 
 
@@ -131,6 +199,12 @@ def _renamed(index: Index, old: str, new: str) -> Index:
 @act.register
 def _(action: sa.SetDefault, work: TableWork) -> None:
     column = column_named(work.now, action.column)
+    if column.generated:
+        instead = "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."
+        raise SqlSyntaxError(
+            f'column "{column.name}" of relation "{work.now.name}" is a generated column',
+            hint="" if action.default else instead,
+        )
     default = kept_default(action.default, work.context)
     if default:
         work.context.check_expression(default, None, column.type)
@@ -155,6 +229,16 @@ def _(action: sa.SetType, work: TableWork) -> None:
     kind, typmod = resolve_type(action.type, work.context.snapshot, work.context.search_path)
     if column.domain or isinstance(kind.definition, DomainDefinition):
         raise FeatureNotSupportedError("ALTER COLUMN TYPE to or from a domain is not supported yet")
+    for generated in work.generated_from(column.name):
+        raise FeatureNotSupportedError(
+            "cannot alter type of a column used by a generated column",
+            detail=f'Column "{column.name}" is used by generated column "{generated.name}".',
+        )
+    if column.generated and action.using:
+        raise InvalidColumnDefinitionError(
+            "cannot specify USING when altering type of generated column",
+            detail=f'Column "{column.name}" is a generated column.',
+        )
     if column.id in work.retyped:
         raise FeatureNotSupportedError(f'cannot alter type of column "{column.name}" twice')
     for view in work.readers(column):

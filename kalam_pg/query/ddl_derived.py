@@ -83,7 +83,10 @@ def copied(like: LikeTable, context: DdlContext) -> tuple[list[NewColumn], list[
         made = NewColumn(
             column.name, column.type, column.typmod, column.not_null, domain=column.domain
         )
-        if column.identity in ("a", "d") and "identity" in including:
+        if column.generated:
+            kept = column.generated if "generated" in including else ""
+            made = replace(made, generated=kept)
+        elif column.identity in ("a", "d") and "identity" in including:
             made = replace(made, identity=column.identity)
         elif "defaults" in including and column.identity not in ("a", "d"):
             made = replace(made, default=column.default)

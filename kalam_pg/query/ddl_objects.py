@@ -1,6 +1,7 @@
 """Namespaces, tables, views, comments and grants: each statement to its catalog change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from catalog import changes, changes_drop, changes_table
@@ -9,7 +10,6 @@ from catalog.changes_index import build_index
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
     DuplicateColumnError,
-    FeatureNotSupportedError,
     InvalidGrantOperationError,
     SqlSyntaxError,
     WrongObjectTypeError,
@@ -47,6 +47,7 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
 from kalam_pg.sql.tree import OutputColumn
+from storage.errors import KalamError
 
 _TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 _PRIVILEGES = {
@@ -115,7 +116,8 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
     table = change.snapshot.find(namespace.name, name, ())
     assert isinstance(table, Table)
     _check_expressions(table, context)
-    whole = with_references(table, statement.constraints, context)
+    whole = _with_generated(table, statement, context)
+    whole = with_references(whole, statement.constraints, context)
     for made in (made for like in statement.likes for made in copied_indexes(like, context)):
         index = build_index(change.snapshot, context.ids, whole, made)
         whole = replace(whole, indexes=(*whole.indexes, index))
@@ -125,6 +127,31 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
         puts = (*change.puts, *stored.puts)
         change = replace(stored, puts=puts, notices=change.notices, created=(whole,))
     return DdlPlan(change, "CREATE TABLE")
+
+
+def _with_generated(table: Table, statement: st.CreateTable, context: DdlContext) -> Table:
+    """The table with its generation expressions as they are kept; errors placed in the statement."""
+    if not any(column.generated for column in table.columns):
+        return table
+    places = {column.name: column.generated_at for column in statement.columns}
+    columns = []
+    for column in table.columns:
+        if column.generated:
+            with placed(places.get(column.name, 0)):
+                text = context.check_generated(table, column)
+            column = replace(column, generated=text)  # noqa: PLW2901
+        columns.append(column)
+    return replace(table, columns=tuple(columns))
+
+
+@contextmanager
+def placed(at: int) -> Iterator[None]:
+    """Positions of errors in an expression count in its statement, where it begins at `at`; 0: nowhere."""
+    try:
+        yield
+    except KalamError as error:
+        error.position = error.position + at - 1 if error.position and at else 0
+        raise
 
 
 def _elements(
@@ -146,8 +173,6 @@ def _skipped(context: DdlContext, name: str) -> CatalogChange:
 
 def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
     """A column definition with its type, and the sequences in its default, resolved."""
-    if column.generated:
-        raise FeatureNotSupportedError("generated columns are not supported yet")
     kind, typmod = resolve_type(column.type, context.snapshot, context.search_path)
     for made in user_types_of(kind):
         if (there := context.snapshot.types.get(made)) is not None:

@@ -293,6 +293,8 @@ def _check_texts(table: Table, context: DdlContext, made: UserType) -> None:
         for column in table.columns:
             if column.default:
                 context.check_expression(column.default, None, column.type)
+            if column.generated:
+                context.check_expression(column.generated, table, column.type)
         for constraint in table.constraints:
             if constraint.kind == "c":
                 context.check_expression(constraint.check, table, BOOL)

@@ -47,6 +47,14 @@ def evaluated(x: Execution, closure: Closure | None, row: Row) -> Steps[Value]:
         return (yield from value(x, closure, row))
 
 
+def generated(x: Execution, rules: RowRules, row: Row) -> Steps[Row]:
+    """A row with what is generated of it computed."""
+    made = list(row)
+    for at, closure in rules.generated:
+        made[at] = yield from evaluated(x, closure, row)
+    return tuple(made)
+
+
 def checked(x: Execution, rules: RowRules, row: Row) -> Steps[None]:
     """Raise unless a row satisfies its table."""
     try:

@@ -93,6 +93,7 @@ class InsertPlan:
         count, pace = 0, Pace()
         answers = x.gathered() if self.returning else None
         touched: set[bytes] = set()
+        generates = bool(self.rules.generated)
         at_once = AtOnce.of(x, target) if self.conflict is None else None
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
@@ -101,6 +102,8 @@ class InsertPlan:
                     row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
                 except TakesLongError:
                     row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
+                if generates:
+                    row = yield from elsewhere.generated(x, self.rules, row)
                 kept: Row | None = row
                 if at_once is None or not at_once.insert(row):
                     kept = yield from self._put(x, target, row, touched)
@@ -115,6 +118,8 @@ class InsertPlan:
             while len(portion := (yield from source.take(STRIDE))):
                 for given in portion.rows():
                     row = yield from self._from_source(x, given)
+                    if generates:
+                        row = yield from elsewhere.generated(x, self.rules, row)
                     kept = row
                     if at_once is None or not at_once.insert(row):
                         kept = yield from self._put(x, target, row, touched)
@@ -205,6 +210,8 @@ class InsertPlan:
             source = self.rules.defaults[at] if closure is None else closure
             changed[at] = yield from elsewhere.evaluated(x, source, both)
         row = tuple(changed)
+        if self.rules.generated:
+            row = yield from elsewhere.generated(x, self.rules, row)
         yield from elsewhere.checked(x, self.rules, row)
         yield from replace(x, target, there.row, there.seq, row)
         return row

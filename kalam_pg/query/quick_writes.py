@@ -267,10 +267,10 @@ class QuickChange(QuickWrite):
 def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
     """Whether a row of its table is one write of the log, and asks for nothing else.
 
-    No unique index has anything of it, and no FOREIGN KEY must be looked after.
+    No unique index has anything of it, no FOREIGN KEY must be looked after, and nothing is generated.
     """
     rules = plan.rules
-    if plan.table.kind is TableKind.STREAM or rules.unique or rules.references:
+    if plan.table.kind is TableKind.STREAM or rules.unique or rules.references or rules.generated:
         return False
     return isinstance(plan, InsertPlan) or not rules.referenced
 

@@ -7,7 +7,7 @@ single-row INSERT, which is the hot path, runs a few Python calls and nothing el
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from catalog.errors import CheckViolationError, FeatureNotSupportedError, NotNullViolationError
+from catalog.errors import CheckViolationError, NotNullViolationError
 from catalog.model import Table
 from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
@@ -31,6 +31,7 @@ class RowRules:
     checks: (constraint name, closure); a row passes unless the closure answers False.
     domains: of the columns that were declared with one.
     references, referenced: its FOREIGN KEYs, and those that refer to it.
+    generated: what computes each generated column, over the row without it.
     storable: (position, check) of columns that do not hold all values of their type (`PgType.storable`).
     key_of: a row's primary key, encoded.
     """
@@ -46,6 +47,7 @@ class RowRules:
     domains: "tuple[DomainRules, ...]" = ()
     references: tuple[Reference, ...] = ()
     referenced: tuple[Reference, ...] = ()
+    generated: tuple[tuple[int, Closure], ...] = ()
     key_of: Callable[[Row], bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -157,15 +159,10 @@ def compile_rules(
     """Compile a table's defaults and constraints. `scope` binds the expressions' names.
 
     compile_: makes what runs a statement that a FOREIGN KEY needs.
-
-    Raises:
-        FeatureNotSupportedError: The table has a generated column.
     """
     defaults: list[Closure | None] = []
     domains: list[DomainRules] = []
     for column in table.columns:
-        if column.generated:
-            raise FeatureNotSupportedError("generated columns are not supported yet")
         default = column.default
         if column.domain:
             domain = scope.snapshot.domain(column.domain)
@@ -200,7 +197,18 @@ def compile_rules(
             reference(other, constraint, table, compile_)
             for other, constraint in snapshot.referring_to(table.id)
         ),
+        tuple(_generated(table, scope)),
     )
+
+
+def _generated(table: Table, scope: BindScope) -> Iterator[tuple[int, Closure]]:
+    what = "column generation expressions"
+    for at, column in enumerate(table.columns):
+        if column.generated:
+            bound = bind_expression(
+                column.generated, scope, table, column.type, column.typmod, what=what
+            )
+            yield at, compile_expr(bound, slot_of)
 
 
 def _references(table: Table, snapshot: Snapshot, compile_: Compile) -> Iterator[Reference]:

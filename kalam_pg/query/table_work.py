@@ -125,6 +125,7 @@ class TableWork:
                 stored=place,
                 not_null=False,
                 identity="",
+                generated="",
             )
         )
         self.fillings.append(Filling(name, value))
@@ -230,6 +231,10 @@ class TableWork:
             for key in self.now.constraints
             if key.reference is not None and column.id in key.columns
         ]
+
+    def generated_from(self, name: str) -> list[Column]:
+        """The generated columns that are computed from a column."""
+        return [c for c in self.now.columns if c.generated and name in column_names(c.generated)]
 
     def checks_of(self, name: str) -> list[Constraint]:
         """The CHECKs that mention a column."""

@@ -80,9 +80,15 @@ def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
     name = statement.table
     assert name is not None
     relation = sql.snapshot.find(name.schema, name.name, sql.search_path)
+    columns = ", ".join([_quoted(column) for column, _ in statement.columns]) or "*"
     if isinstance(relation, Table) and relation.materialized is None:
         known = [column.name for column in relation.columns if column.name != "_rowid"]
-        check_names([column for column, _ in statement.columns], known, relation.name)
+        named = [column for column, _ in statement.columns]
+        check_names(named, known, relation.name)
+        check_not_generated(named, relation)
+        ordinary = [c.name for c in relation.columns if c.name in known and not c.generated]
+        if not named and len(ordinary) < len(known):
+            columns = ", ".join(map(_quoted, ordinary))
     elif relation is not None:
         raise WrongObjectTypeError(
             f'cannot copy from {kind_of(relation)} "{relation.name}"',
@@ -90,7 +96,6 @@ def _query_of_table(sql: SqlSession, statement: CopyTo) -> QueryStatement:
         )
     elif virtual_columns(name.schema or "pg_catalog", name.name) is None:
         raise not_there(sql, name)
-    columns = ", ".join([_quoted(column) for column, _ in statement.columns]) or "*"
     table = ".".join([_quoted(part) for part in (name.schema, name.name) if part])
     (query,) = parse(f"SELECT {columns} FROM {table}")  # noqa: S608 -- quoted names
     assert isinstance(query, QueryStatement)
@@ -123,6 +128,16 @@ def check_names(names: Sequence[str], known: Sequence[str], table: str = "") -> 
             raise UndefinedColumnError(f'column "{name}"{of} does not exist')
         if name in names[:at]:
             raise DuplicateColumnError(f'column "{name}" specified more than once')
+
+
+def check_not_generated(names: Sequence[str], table: Table) -> None:
+    """Raise 42P10 for a generated column among those that are written or read."""
+    for column in table.columns:
+        if column.generated and column.name in names:
+            raise InvalidColumnReferenceError(
+                f'column "{column.name}" is a generated column',
+                detail="Generated columns cannot be used in COPY.",
+            )
 
 
 def _quoted(name: str) -> str:

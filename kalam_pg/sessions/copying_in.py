@@ -19,12 +19,14 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_reading import CopyReader
 from kalam_pg.sessions import table_locks
 from kalam_pg.sessions.copy_ends import check_client, not_there
-from kalam_pg.sessions.copying import check_names
+from kalam_pg.sessions.copying import check_names, check_not_generated
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.bind import bind_expression
 from kalam_pg.sql.copy_options import CopyFormat, copy_format
 from kalam_pg.sql.statements_copy import CopyFrom
 from kalam_pg.sql.to_python import compile_expr
+from kalam_pg.sql.tree import ColumnRef
+from kalam_pg.sql.walk import walk
 from storage.errors import KalamError
 
 
@@ -94,9 +96,10 @@ def _sent(table: Table, statement: CopyFrom) -> tuple[int, ...]:
         if not (table.hidden_key and column.name == "_rowid")
     }
     if not statement.columns:
-        return tuple(places.values())
+        return tuple([at for at in places.values() if not table.columns[at].generated])
     names = [name for name, _ in statement.columns]
     check_names(names, list(places), table.name)
+    check_not_generated(names, table)
     return tuple([places[name] for name in names])
 
 
@@ -125,4 +128,12 @@ def _where(sql: SqlSession, statement: CopyFrom, table: Table) -> Closure | None
         if exc.position:
             exc.position += statement.where_at
         raise
+    for node in walk(bound):
+        if isinstance(node, ColumnRef) and node.column < len(table.columns):
+            there = table.columns[node.column]
+            if there.generated:
+                raise InvalidColumnReferenceError(
+                    "generated columns are not supported in COPY FROM WHERE conditions",
+                    detail=f'Column "{there.name}" is a generated column.',
+                )
     return compile_expr(bound, slot_of)

@@ -1,5 +1,6 @@
 """What has one value for a whole statement, and what another each time that it is computed."""
 
+from kalam_pg.functions.casts import volatility_as_text
 from kalam_pg.functions.table import OverloadKind, Volatility
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -46,7 +47,12 @@ def is_volatile(node: object) -> bool:
 
 def is_immutable(node: object) -> bool:
     """Whether an expression over a row has the same value at any time, in any session."""
-    return not any(
-        isinstance(part, Call) and part.overload.volatility is not Volatility.IMMUTABLE
-        for part in walk(node)
-    )
+    return not any(isinstance(part, Call) and not _is_immutable(part) for part in walk(node))
+
+
+def _is_immutable(call: Call) -> bool:
+    """As its overload says; what `text || anything` is, the other operand's text is."""
+    overload = call.overload
+    if overload.name == "||" and overload.volatility is Volatility.STABLE:
+        return all(volatility_as_text(arg.type) is Volatility.IMMUTABLE for arg in call.args)
+    return overload.volatility is Volatility.IMMUTABLE

@@ -19,6 +19,7 @@ from kalam_pg.sql.statements_alter import (
     AlterTable,
     DropColumn,
     DropConstraint,
+    DropExpression,
     DropIdentity,
     OwnerTo,
     RenameColumn,
@@ -164,6 +165,8 @@ def _alter_column(reader: StatementReader) -> AlterAction:
         return SetNotNull(column, not_null=True)
     if reader.accept("drop", "not", "null"):
         return SetNotNull(column, not_null=False)
+    if reader.accept("drop", "expression"):
+        return DropExpression(column, reader.if_exists())
     identity = _identity(reader, column)
     if identity is not None:
         return identity

@@ -104,6 +104,7 @@ class _Column:
     default: str = ""
     identity: str = ""
     generated: str = ""
+    generated_at: int = 0
     sequence: SequenceOptions = field(default_factory=SequenceOptions)
     primary_key: str | None = None
     constraints: list[TableConstraint] = field(default_factory=list)
@@ -160,6 +161,7 @@ def _finished_column(column: _Column) -> tuple[ColumnDefinition, list[TableConst
         default=column.default,
         identity=column.identity,
         generated=column.generated,
+        generated_at=column.generated_at,
         primary_key=column.primary_key is not None,
         constraint_name=column.primary_key or "",
         checks=tuple(column.checks),
@@ -240,6 +242,7 @@ def _generated(reader: StatementReader, column: _Column) -> None:
     reader.expect("(")
     if column.generated:
         raise column.conflict("multiple generation clauses specified")
+    column.generated_at = reader.token.start + 1
     column.generated = reader.expression_text()
     reader.expect(")")
     reader.expect("stored")

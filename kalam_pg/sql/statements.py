@@ -100,6 +100,8 @@ class UseNamespace:
 class ColumnDefinition:
     """default, generated and the checks are SQL text. primary_key: inline, named `constraint_name`.
 
+    generated_at: the 1-based character of `generated` in the statement.
+
     identity: "" | "a" | "d" | "s" (serial); sequence: what is written of its sequence.
     checks: (constraint name or "", expression text).
     """
@@ -110,6 +112,7 @@ class ColumnDefinition:
     default: str = ""
     identity: str = ""
     generated: str = ""
+    generated_at: int = 0
     primary_key: bool = False
     constraint_name: str = ""
     checks: tuple[tuple[str, str], ...] = ()

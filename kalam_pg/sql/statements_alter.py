@@ -73,6 +73,12 @@ class DropIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class DropExpression:
+    column: str
+    if_exists: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AddConstraint:
     """constraint: its `not_valid` is that of NOT VALID."""
 
@@ -135,6 +141,7 @@ AlterAction: TypeAlias = (
     | AddIdentity
     | SetIdentity
     | DropIdentity
+    | DropExpression
     | AddConstraint
     | DropConstraint
     | ValidateConstraint
