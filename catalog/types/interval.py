@@ -7,12 +7,14 @@ import pyarrow as pa
 
 from catalog.types.calendar import US_PER_SECOND
 from catalog.types.common import bad_binary, fixed
+from catalog.types.interval_fields import FULL_PRECISION, cut, fields_of
 from catalog.types.interval_input import read_interval
 from catalog.types.table import PgType, TypeContext
 from storage.layout import Value
 
 _STORED = Struct("!iiq")
 _WIRE = Struct("!qii")
+_DIGITS_MAX = 6
 
 
 def pack_interval(months: int, days: int, us: int) -> bytes:
@@ -25,9 +27,23 @@ def unpack_interval(value: bytes) -> tuple[int, int, int]:
     return cast("tuple[int, int, int]", _STORED.unpack(value))
 
 
-def parse_interval(text: str, _typmod: int, context: TypeContext) -> bytes:
+def parse_interval(text: str, typmod: int, context: TypeContext) -> bytes:
     """Return the stored form of PostgreSQL's, SQL's or ISO 8601's text."""
-    return pack_interval(*read_interval(text, context))
+    if typmod < 0:
+        return pack_interval(*read_interval(text, context))
+    return fit_interval(pack_interval(*read_interval(text, context, fields_of(typmod))), typmod)
+
+
+def fit_interval(value: bytes, typmod: int) -> bytes:
+    """Return an interval with the fields and the digits of seconds that a typmod allows."""
+    if typmod < 0:
+        return value
+    months, days, us = cut(*unpack_interval(value), fields_of(typmod))
+    digits = typmod & FULL_PRECISION
+    if digits < _DIGITS_MAX:
+        unit = 10 ** (_DIGITS_MAX - digits)
+        us = (us + unit // 2) // unit * unit if us >= 0 else -((-us + unit // 2) // unit * unit)
+    return pack_interval(months, days, us)
 
 
 def interval_output(value: Value, context: TypeContext) -> str:
@@ -145,11 +161,11 @@ def _iso_8601(months: int, days: int, us: int) -> str:
     return text
 
 
-def _receive(data: bytes, _typmod: int) -> bytes:
+def _receive(data: bytes, typmod: int) -> bytes:
     if len(data) != 16:
         raise bad_binary()
     us, days, months = _WIRE.unpack(data)
-    return pack_interval(months, days, us)
+    return fit_interval(pack_interval(months, days, us), typmod)
 
 
 def _send(value: Value) -> bytes:

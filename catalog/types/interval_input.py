@@ -20,6 +20,7 @@ from catalog.types.datetime_lex import (
     leading_long,
     split_fields,
 )
+from catalog.types.interval_fields import FULL_RANGE, MINUTE_TO_SECOND, last_unit
 from catalog.types.table import TypeContext
 
 _LENGTH_MAX = 255
@@ -55,8 +56,10 @@ _US = {
 _YEARS = {"year": 1, "decade": 10, "century": 100, "millennium": 1000}
 
 
-def read_interval(text: str, context: TypeContext) -> tuple[int, int, int]:
-    """Return (months, days, microseconds).
+def read_interval(
+    text: str, context: TypeContext, fields: int = FULL_RANGE
+) -> tuple[int, int, int]:
+    """Return (months, days, microseconds). fields: what the interval is restricted to.
 
     Raises:
         InvalidDatetimeFormatError: 22007.
@@ -65,7 +68,7 @@ def read_interval(text: str, context: TypeContext) -> tuple[int, int, int]:
     """
     try:
         try:
-            total = _Reader(context.interval_style == "sql_standard")
+            total = _Reader(context.interval_style == "sql_standard", fields)
             total.read(text)
         except Fault as fault:
             if fault.reason is not Reason.FORMAT:
@@ -154,9 +157,11 @@ class _Sum:
 class _Reader(_Sum):
     """PostgreSQL's and SQL's forms."""
 
-    def __init__(self, sql_standard: bool = False) -> None:
+    def __init__(self, sql_standard: bool = False, fields: int = FULL_RANGE) -> None:
         super().__init__()
         self.sql_standard = sql_standard
+        self.bare = last_unit(fields)
+        self.short = fields == MINUTE_TO_SECOND
         self.unit = ""  # of the number to the left
         self.found: set[str] = set()
 
@@ -197,12 +202,12 @@ class _Reader(_Sum):
 
     def _clock(self, field: str, sign: int) -> None:
         # As in PostgreSQL, a clock replaces smaller parts of a week or month behind it.
-        self.us = sign * _clock_us(field)
+        self.us = sign * _clock_us(field, short=self.short)
         self._note({"hour", "minute", "second", "millisecond", "microsecond"})
 
     def _signed_clock(self, field: str, all_negative: bool) -> bool:
         try:
-            us = _clock_us(field[1:])
+            us = _clock_us(field[1:], short=self.short)
         except Fault:
             return False
         self.us = -us if field[0] == "-" or all_negative else us
@@ -210,7 +215,7 @@ class _Reader(_Sum):
         return True
 
     def _number(self, field: str, all_negative: bool) -> None:
-        unit = self.unit or "second"
+        unit = self.unit or self.bare
         value, rest = leading_long(field)
         fraction = 0.0
         if rest.startswith("-"):
@@ -240,7 +245,8 @@ class _Reader(_Sum):
         self.unit = "day" if unit == "hour" else unit
 
 
-def _clock_us(field: str) -> int:
+def _clock_us(field: str, *, short: bool) -> int:
+    """short: two parts are minutes and seconds."""
     hour, rest = leading_long(field)
     if not rest.startswith(":"):
         raise Fault
@@ -257,6 +263,8 @@ def _clock_us(field: str) -> int:
             us = round(fraction_of(rest) * US_PER_SECOND)
     elif rest:
         raise Fault
+    elif short:
+        hour, minute, second = 0, hour, minute
     if hour < 0 or not 0 <= minute <= 59 or not 0 <= second <= 60 or us > US_PER_SECOND:
         raise Fault(Reason.OVERFLOW)
     total = hour * US_PER_HOUR + minute * US_PER_MINUTE + second * US_PER_SECOND + us

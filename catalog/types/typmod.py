@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from catalog.errors import InvalidParameterValueError, SqlSyntaxError
 from catalog.types.bits import BIT, VARBIT
 from catalog.types.datetime import PRECISION_MAX, TIME, TIMESTAMP, TIMESTAMPTZ
+from catalog.types.interval import INTERVAL
+from catalog.types.interval_fields import interval_modifiers
 from catalog.types.numeric import NUMERIC, numeric_typmod, precision_and_scale
 from catalog.types.table import PgType
 from catalog.types.text import BPCHAR, VARCHAR
@@ -83,5 +85,7 @@ def format_type(type_: PgType, typmod: int = -1) -> str:
     if type_ in _TIMES:
         first, _, rest = type_.sql_name.partition(" ")
         return f"{first}({typmod}) {rest}"
+    if type_ is INTERVAL:
+        return "interval" + interval_modifiers(typmod)
     takes = type_ is VECTOR or type_ in _BITS
     return f"{type_.sql_name}({typmod})" if takes else type_.sql_name

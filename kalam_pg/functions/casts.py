@@ -17,6 +17,7 @@ from catalog.errors import (
 )
 from catalog.types.bits import cut_bit, cut_varbit, fit_bit, fit_varbit
 from catalog.types.composite import record_from
+from catalog.types.interval import fit_interval
 from catalog.types.registry import (
     BIT,
     BOOL,
@@ -353,14 +354,6 @@ def _round_micros(value: int, typmod: int) -> int:
     return int((abs(value) + step // 2) // step * step * sign)
 
 
-def _round_interval(value: bytes, typmod: int) -> bytes:
-    """interval(p): round the seconds; a field restriction (interval day …) is refused by the binder."""
-    if typmod < 0 or typmod & 0xFFFF > 6:
-        return value
-    months, days, micros = unpack_interval(value)
-    return pack_interval(months, days, _round_micros(micros, typmod & 0xFFFF))
-
-
 def _length(pg_type: PgType, row: Callable[..., Datum], *, name: str = "") -> Overload:
     made = cast(pg_type, pg_type, "i", row, needs_typmod=True)
     if not name:
@@ -381,7 +374,7 @@ LENGTHS: tuple[Overload, ...] = (
     _length(TIMETZ, fit_timetz),
     _length(BIT, cut_bit),
     _length(VARBIT, cut_varbit),
-    _length(INTERVAL, _round_interval),
+    _length(INTERVAL, fit_interval),
 )
 ASSIGNED_LENGTHS: tuple[Overload, ...] = (
     _length(VARCHAR, _fit, name="varchar->varchar assignment"),

@@ -1,8 +1,6 @@
 """Binding of casts, CASE, rows, arrays, subscripts and fields."""
 
-import re
 from collections.abc import Callable
-from dataclasses import replace
 
 from sqlglot import exp
 
@@ -54,33 +52,11 @@ def _cast(level: Level, node: exp.Cast) -> Expr:
     if type(inner) is exp.Array and target.element is not None and not _is_subquery(inner):
         return _array(level, inner, target)
     arg = bind_expr(level, inner)
-    if target is types.INTERVAL and typmod >= 0:
-        arg = _with_unit(arg, typmod >> 16, node)
     if isinstance(target.definition, DomainDefinition):
         domain = target.definition
         checks = tuple([BIND_DOMAIN[0](scope, domain, check.check) for check in domain.checks])
         return cast_to_domain(level.state, arg, domain, at, checks)
     return explicit_cast(level.state, arg, target, typmod, at)
-
-
-# INTERVAL_MASK of timestamp.h: the field that a bare number means, by the last one written.
-_ALL_FIELDS = 0x7FFF
-_UNITS = ((1 << 12, "seconds"), (1 << 11, "minutes"), (1 << 10, "hours"), (8, "days"),
-          (2, "months"), (4, "years"))  # fmt: skip
-_NUMBER = re.compile(r"\s*[+-]?\d+(\.\d*)?\s*\Z")
-
-
-def _with_unit(arg: Expr, fields: int, node: exp.Expr) -> Expr:
-    """INTERVAL '1' DAY: the number counts in the last field written."""
-    if fields == _ALL_FIELDS:
-        return arg
-    text = arg.value if isinstance(arg, Const) and arg.type is types.UNKNOWN else None
-    if not isinstance(arg, Const) or not isinstance(text, str) or not _NUMBER.match(text):
-        raise unsupported("an interval restricted to some fields", node)
-    unit = next(word for bit, word in _UNITS if fields & bit)
-    if "." in text and unit != "seconds":
-        raise unsupported("an interval restricted to some fields", node)
-    return replace(arg, value=f"{text.strip()} {unit}")
 
 
 @handles(exp.BitString, exp.HexString)

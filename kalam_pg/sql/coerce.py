@@ -144,6 +144,16 @@ def with_typmod(expr: Expr, typmod: int, *, explicit: bool) -> Expr:
     return call_cast(overload, expr, kind, typmod)
 
 
+def _read_with_typmod(expr: Expr, target: PgType, typmod: int) -> bool:
+    """Whether it is a literal whose meaning the typmod tells: '5' as INTERVAL MINUTE."""
+    return (
+        typmod >= 0
+        and target is types.INTERVAL
+        and type(expr) is Const
+        and expr.type is types.UNKNOWN
+    )
+
+
 def explicit_cast(
     state: Binding, expr: Expr, target: PgType, typmod: int = -1, position: int = 0
 ) -> Expr:
@@ -152,6 +162,9 @@ def explicit_cast(
         cast = find_cast(expr.type, target, "e")
         assert cast is not None
         return call_cast(cast, expr, target, typmod)  # A number's last bits, so many.
+    if _read_with_typmod(expr, target, typmod):
+        assert isinstance(expr, Const)
+        return read_literal(state, expr, target, typmod)
     try:
         result = coerce(state, expr, target, "e")
     except CannotCoerceError as error:
@@ -171,6 +184,9 @@ def assign(
     """The expression as the value of a column (assignment cast); 42804 when it does not fit."""
     if expr.type is target and (typmod < 0 or expr.typmod == typmod):
         return expr
+    if _read_with_typmod(expr, target, typmod):
+        assert isinstance(expr, Const)
+        return read_literal(state, expr, target, typmod)
     result = coerce(state, expr, target, "a")
     if result is None:
         raise DatatypeMismatchError(

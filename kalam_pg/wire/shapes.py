@@ -12,7 +12,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from catalog.memo import kept
-from catalog.types.registry import BOOL, INT4, INT8, NUMERIC, TEXT, VARCHAR
+from catalog.types.registry import (
+    BOOL,
+    INT4,
+    INT8,
+    INTERVAL,
+    NUMERIC,
+    TEXT,
+    VARCHAR,
+)
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.query.insert import ParamRows
 from kalam_pg.query.prepare import Lru, cost
@@ -238,7 +246,7 @@ def _statement(sql: "SqlSession", text: str) -> QueryStatement | None:
 
 
 class _MovingError(Exception):
-    """A literal such as 'now' means another time at each statement."""
+    """A literal such as 'now' means another time at each statement, or another one at each place."""
 
 
 _Read = Callable[[str], Value]
@@ -257,6 +265,8 @@ def _reader(letter: str, type_: PgType, context: TypeContext) -> _Read:
     if type_ in (TEXT, VARCHAR):
         return _same
     read = type_.input
+    if type_ is INTERVAL:
+        return lambda literal: _interval(literal, context)
     if type_.category != "D":
         return lambda literal: read(literal, -1, context)
 
@@ -266,6 +276,16 @@ def _reader(letter: str, type_: PgType, context: TypeContext) -> _Read:
         return read(literal, -1, context)
 
     return date
+
+
+_SURE = re.compile(r"\s*[+-]?[0-9]+ ?[a-z]+\s*")
+"""An interval that means the same whatever fields a column or a cast restricts it to."""
+
+
+def _interval(literal: str, context: TypeContext) -> Value:
+    if _SURE.fullmatch(literal) is None:
+        raise _MovingError
+    return INTERVAL.input(literal, -1, context)
 
 
 def _is_true(literal: str) -> Value:
