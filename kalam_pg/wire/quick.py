@@ -12,6 +12,7 @@ from struct import error as StructError  # noqa: N812 -- it is an exception clas
 from typing import TYPE_CHECKING
 
 from kalam_pg.functions.cost import BUDGET_US
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.pgwire.peek import Pipeline, peek_again, peek_pipeline, peek_query
 from kalam_pg.query.quick import QuickReading
 from kalam_pg.query.quick_rows import NotQuickError
@@ -149,7 +150,7 @@ def _run(
     elif transaction is not None and not _is_apart(quick.read, transaction):
         return NOT_DONE
     else:
-        answer = how.answer(context)
+        answer = _answer(how, context)
     session.decoder.skip(size)
     if session.held:
         session.release()
@@ -159,6 +160,17 @@ def _run(
         transaction.queried = True
         session.outbox[-1:] = b"T"  # The status that ReadyForQuery ends with.
     return ANSWERED
+
+
+def _answer(how: QuickFormat, context: EvalContext) -> bytes:
+    """The answer of a read. Raises what `_run` raises."""
+    try:
+        return how.answer(context)
+    except (KalamError, NotQuickError):
+        raise
+    except Exception as exc:
+        # A fault of ours: nothing has been done yet, and the general way tells it and keeps the session.
+        raise NotQuickError from exc
 
 
 def _is_apart(read: QuickReading | None, transaction: Transaction) -> bool:

@@ -527,3 +527,16 @@ async def test_rows_without_columns_are_counted(tmp_path):
             await client.ask(Query("SELECT FROM shop.t WHERE id = 1; SELECT FROM shop.t LIMIT 0")),
         ):
             assert rows(found)[:2] == empty
+
+
+async def test_a_read_that_meets_a_fault_is_told_and_the_session_stays(tmp_path, monkeypatch):
+    def fault(*_):
+        raise IndexError
+
+    async with shop(tmp_path) as (_, client):
+        await prepare(client)
+        await client.ask(*pipeline("insert", "1", "one", "1"))
+        with monkeypatch.context() as patch:
+            patch.setattr("storage.tablet.Tablet.get", fault)
+            assert tags(await client.ask(*pipeline("select", "1"))) == ["XX000"]
+        assert tags(await client.ask(*pipeline("select", "1"))) == ["SELECT 1"]
