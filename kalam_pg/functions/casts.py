@@ -53,7 +53,7 @@ from catalog.types.registry import (
 )
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from catalog.types.timetz import fit_timetz
-from kalam_pg.functions import decimals, jsonvalues
+from kalam_pg.functions import decimals, jsonvalues, numeric_columns
 from kalam_pg.functions.clock import (
     DAY_US,
     INFINITY,
@@ -136,7 +136,7 @@ def _numbers() -> list[Overload]:
         cast(FLOAT8, FLOAT4, "a", to_real),
         cast(FLOAT4, NUMERIC, "a", lambda v: decimals.from_float(v, 6)),
         cast(FLOAT8, NUMERIC, "a", lambda v: decimals.from_float(v, 15)),
-        cast(NUMERIC, FLOAT8, "i", _numeric_to_float),
+        cast(NUMERIC, FLOAT8, "i", _numeric_to_float, arrow=numeric_columns.floats),
         cast(NUMERIC, FLOAT4, "i", _numeric_to_real),
         cast(BOOL, INT4, "e", int, native="arrow_cast({0}, 'Int32')"),
         cast(INT4, BOOL, "e", bool, native="({0} <> 0)"),

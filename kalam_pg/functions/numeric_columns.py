@@ -56,6 +56,84 @@ def _column(texts: pa.Array, terms: int = 1) -> _Column | None:
     return None if values is None else _Column(values, scales, scale)
 
 
+# ------------------------------------------------------------------ arithmetic
+
+_PLAIN_SCALE = 6
+"""With more places Arrow writes small values with an exponent."""
+
+
+def arithmetic(kernel: str) -> Callable[[Datum, Datum], Datum | None]:
+    """Two columns added up, subtracted or multiplied ("add" …), exactly, with PostgreSQL's places."""
+    compute = getattr(pc, kernel)
+
+    def run(left: Datum, right: Datum) -> Datum | None:
+        mine, theirs = _scales(left), _scales(right)
+        a, b = _exact(left, mine), _exact(right, theirs)
+        if a is None or b is None:
+            return None
+        needed = a.type.precision + b.type.precision + 1
+        if needed > _DIGITS:
+            return None
+        made = compute(a, b)
+        places = pc.add(mine, theirs) if kernel == "multiply" else _greater(mine, theirs)
+        return _written(made, places)
+
+    return run
+
+
+def _greater(left: pa.Array, right: pa.Array) -> pa.Array:
+    return pc.max_element_wise(left, right, skip_nulls=False)
+
+
+def _exact(texts: pa.Array, scales: pa.Array) -> pa.Array | None:
+    """The values, in a type that is no wider than they ask for."""
+    scale = pc.max(scales).as_py() or 0
+    precision = max(1, (pc.max(pc.binary_length(texts)).as_py() or 0) + scale)
+    if precision > _DIGITS:
+        return None
+    try:
+        return texts.cast(pa.decimal256(precision, scale))
+    except pa.ArrowInvalid:
+        return None  # NaN, or an infinity.
+
+
+def _written(values: pa.Array, places: pa.Array) -> pa.Array:
+    """The texts of decimals that have zeros, or nothing, behind so many places each."""
+    scale = values.type.scale
+    if scale > _PLAIN_SCALE:
+        texts = [
+            None if value is None else format(value, "f")[: _cut(scale, own) or None]
+            for value, own in zip(values.to_pylist(), places.to_pylist(), strict=True)
+        ]
+        return pa.array(texts, pa.string())
+    whole = values.cast(pa.string())
+    found = whole
+    for own in places.unique().to_pylist():
+        if own is not None and own != scale:
+            short = pc.utf8_slice_codeunits(whole, 0, _cut(scale, own))
+            found = pc.if_else(pc.equal(places, own), short, found)
+    return found
+
+
+def _cut(scale: int, places: int) -> int:
+    """Where a text of `scale` places is cut to have fewer, and no point without any; 0: nowhere."""
+    return places - scale - (1 if scale and not places else 0)
+
+
+def floats(texts: Datum) -> Datum | None:
+    """Numerics as double precision."""
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) > _FLOAT_DIGITS:
+        return None
+    try:
+        return texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+
+
+_FLOAT_DIGITS = 300
+"""What has no more digits is no larger than a double may be."""
+
+
 # ------------------------------------------------------------------ comparison
 
 

@@ -14,6 +14,7 @@ from kalam_pg.functions import decimals
 from kalam_pg.functions.define import function, operator
 from kalam_pg.functions.floats import check_logarithm
 from kalam_pg.functions.integers import width_bucket
+from kalam_pg.functions.numeric_columns import arithmetic
 from kalam_pg.functions.table import Overload
 
 _N = NUMERIC
@@ -213,9 +214,9 @@ def _lcm(a: str, b: str) -> str:
 
 
 OVERLOADS: tuple[Overload, ...] = (
-    operator("+", (_N, _N), _N, decimals.add),
-    operator("-", (_N, _N), _N, decimals.subtract),
-    operator("*", (_N, _N), _N, decimals.multiply),
+    operator("+", (_N, _N), _N, decimals.add, arrow=arithmetic("add")),
+    operator("-", (_N, _N), _N, decimals.subtract, arrow=arithmetic("subtract")),
+    operator("*", (_N, _N), _N, decimals.multiply, arrow=arithmetic("multiply")),
     operator("/", (_N, _N), _N, decimals.divide),
     operator("%", (_N, _N), _N, decimals.modulo),
     operator("^", (_N, _N), _N, _power),

@@ -31,6 +31,9 @@ QUERIES = """
     SELECT sum(n) FILTER (WHERE g = 1), max(n) FILTER (WHERE id < 0), sum(DISTINCT n), avg(DISTINCT odd) FROM t
     SELECT sum(n), avg(n), max(n) FROM t WHERE id < 0
     SELECT sum(p), avg(p), sum(p * n), sum(n + 1), sum(n * i), avg(n / 3) FROM t
+    SELECT sum(n * 2), sum(n * odd), sum(odd - n), max(odd + 0.001), min(n * 0.00000012), sum(odd::float8) FROM t
+    SELECT id, n * odd, n + odd, n - 1.2500, odd * 0, n * 0.0000001, n::float8 FROM t WHERE id % 13 = 0 ORDER BY id
+    SELECT id, n * 3, m + 1, m - n, m::float8 FROM e WHERE id IN (1, 3, 50, 99, 101, 102) ORDER BY id
     SELECT count(*) FROM t WHERE n > 5
     SELECT count(*) FROM t WHERE 5.250 <= n AND n <> 7.2500 AND odd < 100
     SELECT id FROM t WHERE n = 2.5 OR odd = 20 OR odd = -38.75 ORDER BY id

@@ -226,3 +226,36 @@ def test_numerics_of_columns_compare_as_those_of_rows(symbol, data):
     assert found == [
         None if a is None or b is None else row(a, b) for a, b in zip(left, right, strict=True)
     ]
+
+
+SMALL_NUMERICS = st.one_of(
+    st.decimals(-10, 10, places=7).map(lambda d: format(d, "f")),
+    st.sampled_from(["0." + "0" * 11 + "1", "0." + "0" * 12, "-0.5", "1" * 37, "1" * 38]),
+)
+
+
+@pytest.mark.parametrize("symbol", "+-*")
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_arithmetic_of_columns_of_numerics_is_that_of_the_rows(symbol, data):
+    kind = data.draw(st.sampled_from([NUMERICS, NUMERICS | SMALL_NUMERICS, NUMERICS | ODD]))
+    pairs = data.draw(
+        st.lists(st.tuples(st.none() | kind, st.none() | kind), min_size=1, max_size=12)
+    )
+    key = f"o:{symbol}(numeric,numeric)"
+    column, row = make(key, (types.NUMERIC,) * 2, types.NUMERIC), by_key(key).row
+    left, right = (canonical_numerics(side) for side in zip(*pairs, strict=True))
+    found = column(pa.array(left, pa.string()), pa.array(right, pa.string())).to_pylist()
+    assert found == [
+        None if a is None or b is None else row(a, b) for a, b in zip(left, right, strict=True)
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.none() | NUMERICS | SMALL_NUMERICS | ODD, min_size=1, max_size=12))
+def test_columns_of_numerics_are_the_floats_that_the_rows_are(values):
+    values = canonical_numerics(values)
+    key = "c:numeric->float8(numeric)"
+    column, row = make(key, (types.NUMERIC,), types.FLOAT8), by_key(key).row
+    found = column(pa.array(values, pa.string())).to_pylist()
+    assert list(map(repr, found)) == [repr(None if v is None else row(v)) for v in values]
