@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from conformance.fuzz.expressions import Expressions, literal
 from conformance.fuzz.tables import Changes, Table, make_tables
+from conformance.fuzz.vocabulary import DEFINITIONS
 from tests.wire import followers
 from tests.wire.followers import EndedError, Follower
 from tests.wire.raw import RawClient, _fields, query
@@ -138,6 +139,8 @@ class Round:
 
     def _make(self) -> list[Table]:
         tables = make_tables(self.random)
+        for definition in DEFINITIONS:
+            self.writer.simple(definition)  # It may be there already.
         for table in tables:
             self.writer.simple(f"DROP TABLE IF EXISTS {table.name} CASCADE")
             kind = self.random.choice(("USER", "SHARED"))

@@ -11,6 +11,7 @@ from conformance.fuzz.queries import Queries
 from conformance.fuzz.sides import FORMS, Answer, Side
 from conformance.fuzz.tables import Changes, Table, make_tables
 from conformance.fuzz.verdicts import REFUSED, RIGHT, SLOW, SPELLED, verdict
+from conformance.fuzz.vocabulary import DEFINITIONS
 
 QUERIES_PER_ROUND = 60
 _SHRINKING_STEPS_MAX = 400
@@ -51,6 +52,9 @@ class Round:
 
     def run(self) -> None:
         self.tables = make_tables(self.random)
+        for side in (self.theirs, self.ours):
+            for definition in DEFINITIONS:
+                side.run(definition)  # It may be there already.
         for table in self.tables:
             for side in (self.theirs, self.ours):
                 side.run(f"DROP TABLE IF EXISTS {table.name} CASCADE")

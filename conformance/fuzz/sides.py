@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from catalog.pg_catalog.oids import FIRST_NORMAL
 from conformance.fuzz.pieces import Parameter, Rendered
 
 _TIMEOUT = "SET statement_timeout = '20s'"
@@ -27,7 +28,9 @@ FORMS = ("simple", "text", "binary")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a client is told. rows: None when there are none to tell; error: (SQLSTATE, message)."""
+    """What a client is told. rows: None when there are none to tell; error: (SQLSTATE, message). The types
+    that a script made have one OID.
+    """
 
     tag: str = ""
     columns: tuple[tuple[str, int, int], ...] = ()
@@ -88,7 +91,11 @@ class Side:
             count = range(result.nfields)
             columns = tuple(
                 [
-                    ((result.fname(i) or b"").decode(), result.ftype(i), result.fmod(i))
+                    (
+                        (result.fname(i) or b"").decode(),
+                        min(result.ftype(i), FIRST_NORMAL),
+                        result.fmod(i),
+                    )
                     for i in count
                 ]
             )

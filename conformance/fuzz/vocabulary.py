@@ -57,9 +57,13 @@ KINDS = {
     "money": _kind("money", "0|1.00|-1.00|2.50|1000.01|-0.05"),
     "bit4": _kind("bit(4)", "0000|0001|1010|1111|0100"),
     "varbit": _kind("bit varying(9)", "|0|1|01|10|101010101|11"),
+    "pair": _kind("pair", '(1,a)|(1,b)|(2,)|(,a)|(,)|(-1,"x y")'),
     "ints": _kind("integer[]", "{}|{1}|{1,2,3}|{NULL,2}|{3,1}"),
     "texts": _kind("text[]", "{}|{a}|{a,b}|{NULL}|{b,a,b}"),
 }  # fmt: skip
+
+DEFINITIONS = ("CREATE TYPE pair AS (a integer, b text)",)
+"""What a database needs before tables have these kinds."""
 
 SORTED = tuple(name for name, kind in KINDS.items() if kind.sorts)
 
@@ -122,6 +126,11 @@ bytea:    {bytea} | {bytea} || {bytea} | COALESCE({bytea}, {bytea}) | substr({by
 uuid:     {uuid} | COALESCE({uuid}, {uuid}) | CASE WHEN {bool} THEN {uuid} END | NULLIF({uuid}, {uuid})
 date:     {date} | {date} + {int2} | COALESCE({date}, {date}) | {timestamp}::date | GREATEST({date}, {date}) | CASE WHEN {bool} THEN {date} ELSE {date} END
 bool:     {money} > {money} | {timetz} < {timetz} | {bit4} = {bit4} | {varbit} >= {varbit} | {varbit} = {bit4}
+pair:     {pair} | ROW({int4}, {text})::pair | COALESCE({pair}, {pair}) | CASE WHEN {bool} THEN {pair} END | NULLIF({pair}, {pair}) | GREATEST({pair}, {pair}) | (ARRAY[{pair}, {pair}])[2]
+int4:     ({pair}).a
+text:     ({pair}).b | {pair}::text
+bool:     {pair} = {pair} | {pair} >= {pair} | {pair} IS NULL | {pair} IS NOT NULL | ROW({int4}, {text})::pair < {pair} | {pair} = ANY (ARRAY[{pair}, ROW(1, 'a')::pair])
+jsonb:    to_jsonb({pair})
 timetz:   {timetz} | {timetz} + interval '90 minutes' | {timetz} - {interval} | COALESCE({timetz}, {timetz}) | {timetz} AT TIME ZONE '-05:30' | {timetz}::timetz(0)
 money:    {money} | {money} + {money} | {money} - {money} | {money} * 2 | {money} / 2 | {money} * 1.5::float8 | {int4}::money | {num2}::money | COALESCE({money}, {money}) | GREATEST({money}, {money})
 bit4:     {bit4} | ~{bit4} | {bit4} & {bit4} | {bit4} # {bit4} | {bit4} << 1 | {bit4} >> 2 | {int4}::bit(4) | COALESCE({bit4}, {bit4}) | set_bit({bit4}, 1, 1)

@@ -126,6 +126,16 @@ def compare_rows(a: Record, b: Record, what: str = "a comparison function") -> i
     return 0
 
 
+def comparable(pg_type: PgType) -> bool:
+    """Whether values of a type compare: of a composite one, and of arrays, what they are made of."""
+    if pg_type.element is not None:
+        return comparable(pg_type.element)
+    definition = composite_of(pg_type)
+    if definition is None:
+        return pg_type not in _UNORDERED
+    return all(comparable(attribute.type) for attribute in definition.attributes)
+
+
 def _compare_fields(x: Datum, y: Datum, kind: PgType, what: str) -> int:
     if kind in _UNORDERED:
         raise UndefinedFunctionError(f"could not identify {what} for type {kind.sql_name}")

@@ -171,6 +171,8 @@ OVERLOADS: tuple[Overload, ...] = (
     cast(INT4, MONEY, "a", _from_integer),
     cast(INT8, MONEY, "a", _from_integer),
     function("cash_words", (MONEY,), TEXT, _words),
+    function("cashlarger", (MONEY, MONEY), MONEY, max),
+    function("cashsmaller", (MONEY, MONEY), MONEY, min),
     function("money", (NUMERIC,), MONEY, _from_numeric),
     aggregate("sum", (MONEY,), MONEY, _sum),
 )

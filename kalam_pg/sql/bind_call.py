@@ -14,9 +14,11 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.types import registry as types
+from catalog.types.composite import composite_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.functions import lookup
+from kalam_pg.functions.comparison import comparable
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.bind_arguments import in_order, is_named
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
@@ -241,6 +243,8 @@ def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | No
     if target is None or target.pseudo:
         return None
     source = operands[0].type
+    if target.category == "S" and (source is types.RECORD or composite_of(source) is not None):
+        return None  # PostgreSQL has that as a cast alone: a field may be called text.
     if source is types.UNKNOWN or find_cast(source, target, "e") is not None:
         return coerce(level.state, operands[0], target, "e")
     return None
@@ -324,7 +328,7 @@ def _some(level: Level, node: exp.Anonymous, name: str) -> tuple[Expr, ...]:
 def ordering(kind: PgType, at: int) -> Overload:
     """The `<` operator of a type; 42883 when its values have no order."""
     found = resolve_operator("<", (kind, kind))
-    if found is None:
+    if found is None or not comparable(kind):
         raise UndefinedFunctionError(
             f"could not identify an ordering operator for type {kind.sql_name}",
             hint="Use an explicit ordering operator or modify the query.",
@@ -336,7 +340,7 @@ def ordering(kind: PgType, at: int) -> Overload:
 def equality(kind: PgType, at: int) -> Overload:
     """The `=` operator of a type; 42883 when its values cannot be told apart."""
     found = resolve_operator("=", (kind, kind))
-    if found is None:
+    if found is None or not comparable(kind):
         raise UndefinedFunctionError(
             f"could not identify an equality operator for type {kind.sql_name}", position=at
         )

@@ -35,10 +35,14 @@ from kalam_pg.sql.bind_setop import (
     assigned_target,
     with_plain_targets,
 )
+from kalam_pg.sql.bind_targets import bind_targets, is_star
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.deparse import Deparser, quote_identifier
-from kalam_pg.sql.positions import position
+from kalam_pg.sql.positions import (
+    mark,
+    position,
+)
 from kalam_pg.sql.scope import Binding, Item, Level, table_columns
 from kalam_pg.sql.tree import (
     Const,
@@ -150,9 +154,12 @@ def _values(
     level: Level, table: Table, columns: tuple[int, ...], values: exp.Expr,
     written: Sequence[exp.Expr] | None, overriding: str,
 ) -> tuple[tuple[int, ...], Rows]:  # fmt: skip
-    rows = values.expressions
-    width = len(rows[0].expressions)
+    rows: Sequence[exp.Expr] = values.expressions
     level.clause = "VALUES"
+    first = rows[0].expressions
+    if any(is_star(item) for item in first) or any(len(r.expressions) != len(first) for r in rows):
+        rows = [_spread_row(level, row) for row in rows]
+    width = len(rows[0].expressions)
     extra = rows[0].expressions[len(columns)] if width > len(columns) else rows[0]
     columns = _check_width(columns, width, written, position(extra))
     slots = [table.columns[i] for i in columns]
@@ -187,6 +194,28 @@ def _values(
             tuple(_joined(level, slots, parts, cells).values()) if several else tuple(cells)
         )
     return tuple(dict.fromkeys(columns)), tuple(bound)
+
+
+def _spread_row(level: Level, row: exp.Expr) -> exp.Expr:
+    """A row of VALUES with the fields of rows, each by itself, where a star is written behind one."""
+    items: list[exp.Expr] = []
+    for item in row.expressions:
+        if is_star(item):
+            whole = item.args["this"] if type(item) is exp.Dot else item
+            names = [target.name for target in bind_targets(level, [item], "VALUES")]
+            items += [_field_of(whole, name, item) for name in names]
+        else:
+            items.append(item)
+    return mark(exp.Tuple(expressions=items), row.meta.get("start", -1))
+
+
+def _field_of(whole: exp.Expr, name: str, at: exp.Expr) -> exp.Expr:
+    field = exp.Identifier(this=name, quoted=True)
+    if type(whole) is exp.Column:  # `t.*`, of a relation
+        made: exp.Expr = exp.Column(this=field, table=whole.args["table"].copy())
+    else:
+        made = exp.Dot(this=whole.copy(), expression=field)
+    return mark(made, at.meta.get("start", -1))
 
 
 def _part_value(level: Level, part: exp.Expr, item: exp.Expr) -> Expr:

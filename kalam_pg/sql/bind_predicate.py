@@ -113,7 +113,9 @@ def _compare_rows(level: Level, symbol: str, left: RowExpr, right: RowExpr, at: 
         return _combine(BoolKind.AND if symbol == "=" else BoolKind.OR, parts, at)
     if symbol not in ("<", "<=", ">", ">="):
         raise FeatureNotSupportedError(
-            f"could not determine interpretation of row comparison operator {symbol}", position=at
+            f"could not determine interpretation of row comparison operator {symbol}",
+            hint="Row comparison operators must be associated with btree operator families.",
+            position=at,
         )
     result = apply_operator(level, symbol, pairs[-1], at)
     for pair in reversed(pairs[:-1]):

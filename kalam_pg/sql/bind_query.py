@@ -25,7 +25,11 @@ from kalam_pg.sql.bind_order import (
     settle_target,
 )
 from kalam_pg.sql.bind_setop import bind_set_operation
-from kalam_pg.sql.bind_targets import bind_targets, output_columns
+from kalam_pg.sql.bind_targets import (
+    bind_targets,
+    output_columns,
+    spread,
+)
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import settle, unify
 from kalam_pg.sql.positions import position
@@ -189,7 +193,12 @@ def bind_rows(level: Level, rows: Sequence[exp.Expr]) -> list[list[Expr]]:
                 raise SqlSyntaxError(
                     "DEFAULT is not allowed in this context", position=position(item)
                 )
-        bound.append([bind_expr(level, item) for item in items])
+        bound.append(
+            [
+                bind_expr(level, item) if isinstance(item, exp.Expr) else item
+                for item in spread(level, items)
+            ]
+        )
     level.clause = before
     return bound
 

@@ -13,7 +13,7 @@ from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Binding, Item, Level, resolve_item
-from kalam_pg.sql.tree import ColumnRef, OutputColumn, RowExpr, Target
+from kalam_pg.sql.tree import ColumnRef, Expr, OutputColumn, RowExpr, Target
 from kalam_pg.sql.walk import raise_levels
 
 UNNAMED = "?column?"
@@ -78,6 +78,28 @@ def _all_of_row(level: Level, node: exp.Expr) -> list[Target]:
     if not fields:
         raise unsupported("expansion of a row value", node)
     return [Target(field(row, i, f), f.name) for i, f in enumerate(fields)]
+
+
+def is_star(node: exp.Expr) -> bool:
+    """Whether it is `t.*` or `(row).*`."""
+    if type(node) is exp.Column:
+        return type(node.args["this"]) is exp.Star
+    return type(node) is exp.Dot and type(node.args["expression"]) is exp.Star
+
+
+def spread(level: Level, items: Sequence[exp.Expr]) -> list[exp.Expr | Expr]:
+    """The items of a list, with the fields of rows where a star is written behind one."""
+    if not any(is_star(item) for item in items):
+        return [*items]
+    found: list[exp.Expr | Expr] = []
+    for item in items:
+        if type(item) is exp.Dot and type(item.args["expression"]) is exp.Star:
+            found += [target.expr for target in _all_of_row(level, item)]
+        elif type(item) is exp.Column and type(item.args["this"]) is exp.Star:
+            found += [target.expr for target in _all_of(level, item)]
+        else:
+            found.append(item)
+    return found
 
 
 def output_columns(state: Binding, targets: Sequence[Target]) -> tuple[OutputColumn, ...]:

@@ -212,11 +212,9 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
         return apply_operator(level, "#>", (arg, _folded_array(path, texts, at)), at)
     element = arg.type.element
     if element is None:
-        while type(base) is exp.Cast:  # An expression is where it begins.
-            base = base.args["this"]
         raise DatatypeMismatchError(
             f"cannot subscript type {arg.type.sql_name} because it does not support subscripting",
-            position=position(base),
+            position=_beginning(base),
         )
     if len(written) > DIMENSIONS_MAX:
         raise too_many_dimensions(len(written))
@@ -227,6 +225,13 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
         return Slice(arg, bounds, arg.type, arg.typmod, position(node))
     indexes = tuple(array_index(level, index) for index in written)
     return Subscript(arg, indexes, element, arg.typmod, position(node))
+
+
+def _beginning(node: exp.Expr) -> int:
+    """Where an expression begins, which a cast does with what is cast."""
+    while type(node) is exp.Cast:
+        node = node.args["this"]
+    return position(node)
 
 
 def _slice(level: Level, index: exp.Expr) -> tuple[Expr | None, Expr | None]:
@@ -300,7 +305,7 @@ def _field(level: Level, node: exp.Dot) -> Expr:
     if composite_of(arg.type) is not None and type(field) is exp.Identifier:
         raise UndefinedColumnError(
             f'column "{field.name}" not found in data type {arg.type.sql_name}',
-            position=position(inner),
+            position=_beginning(inner),
         )
     if fields and type(field) is exp.Identifier:
         raise UndefinedColumnError(

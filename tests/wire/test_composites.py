@@ -368,6 +368,102 @@ ROWS = r"""
     SELECT format('%s %s', t, t.name) FROM t ORDER BY id
     """
 
+MORE_ROWS = r"""
+    create temp table fullname (first text, last text)
+    create table int8_tbl (q1 int8, q2 int8)
+    insert into int8_tbl values (123,456),(123,4567890123456789),(4567890123456789,123)
+    create type fn2 as (first text, last text)
+    select row('Joe', 'Blow')::fullname, '(Joe,Blow)'::fullname
+    select ROW('ABC','DEF') ~~ ROW('DEF','ABC') as fail
+    select ROW(1,2) in (ROW(3,4), ROW(1,2::int8))
+    select * from int8_tbl i8 where i8 in (row(123,456))
+    select * from int8_tbl i8 where i8 in (row(123,456)::int8_tbl, '(4567890123456789,123)') order by 1
+    select (row(1, 2.0)).f1, (row(1, 2.0)).f2
+    select (row(1, 2.0)).nosuch
+    select (row(1, 2.0)).*
+    select (r).f1 from (select row(1, 2.0) as r) ss
+    select (r).f3 from (select row(1, 2.0) as r) ss
+    select (r).* from (select row(1, 2.0) as r) ss
+    select ROW()
+    select ROW() IS NULL
+    select ROW() = ROW()
+    select row(1,1.1) = any (array[ row(7,7.7), row(1,1.1), row(0,0.0) ])
+    select row(1,1.1) = any (array[ row(7,7.7), row(1,1.0), row(0,0.0) ])
+    create type cantcompare as (p json, r float8)
+    create temp table cc (f1 cantcompare)
+    insert into cc values('("{}",3)'), ('("[1]",6)')
+    select * from cc order by f1
+    select distinct f1 from cc
+    select f1 = f1 from cc
+    create type testtype1 as (a int, b int)
+    create type testtype3 as (a int, b text)
+    create type testtype5 as (a int)
+    select row(1, 2)::testtype1 < row(1, 'abc')::testtype3
+    select row(1, 2)::testtype1 <> row(1, 'abc')::testtype3
+    select row(1, 2)::testtype1 < row(1)::testtype5
+    create table price (id serial primary key, active boolean not null, price numeric)
+    create type price_input as (id integer, price numeric)
+    insert into price values (1,false,42), (10,false,100), (11,true,17.99)
+    update price set active = true, price = input_prices.price from unnest(array[(10, 123.00), (11, 99.99)]::price_input[]) input_prices where price.id = input_prices.id
+    select * from price order by id
+    create temp table compos (f1 int, f2 text)
+    insert into compos values (row(1,'x'))
+    insert into compos values ((row(1,'x')::compos).*)
+    select cast (fullname as text) from fullname
+    select text(fullname) from fullname
+    select fullname.text from fullname
+    select (row('Jim', 'Beam'))::text
+    select text(row('Jim', 'Beam'))
+    select (row('Jim', 'Beam')).text
+    select row_to_json(i) from int8_tbl i order by q1, q2 limit 1
+    select row_to_json(i) from int8_tbl i(x,y) order by 1::text limit 1
+    select row_to_json(ss) from (select q1, q2 from int8_tbl order by 1, 2 limit 1) as ss
+    select row_to_json(ss) from (select q1 as a, q2 as b from int8_tbl order by 1, 2 limit 1) as ss(x,y)
+    select r, r is null as isnull, r is not null as isnotnull from (values (1,row(1,2)), (1,row(null,null)), (1,null), (null,row(1,2)), (null,row(null,null)), (null,null) ) r(a,b)
+    with r(a,b) as materialized (values (1,row(1,2)), (1,row(null,null)), (1,null), (null,row(1,2)), (null,row(null,null)), (null,null) ) select r, r is null as isnull, r is not null as isnotnull from r
+    create table compositetable(a text, b text)
+    insert into compositetable(a, b) values('fa', 'fb')
+    select d.a from (select compositetable as d from compositetable) s
+    select (d).a, (d).b from (select compositetable as d from compositetable) s
+    select (d).ctid from (select compositetable as d from compositetable) s
+    select (NULL::compositetable).nonexistent
+    select (NULL::compositetable).a
+    select (NULL::compositetable).oid
+    select array_agg(i) from int8_tbl i where q1 = 5
+    create domain dtype as testtype1 check ((value).a > 0)
+    select (row(1,2)::dtype).b
+    select * from (select int8_tbl from int8_tbl) x order by 1
+    select i.* = i from int8_tbl i
+    select count(*) from int8_tbl a join int8_tbl b on a = b
+    select int8_tbl is distinct from null from int8_tbl limit 1
+    insert into int8_tbl select (i).* from int8_tbl i where q1 = 123 returning int8_tbl
+    select cashlarger('$1'::money, '$124.00'), cashsmaller('$1'::money, '$124.00')
+    select '$1'::money + '123.45', '878.08'::money / 11::float4, '90000000000000099.00'::money / 10::bigint
+    select overlay(B'0101011100' placing '001' from 2 for 3), overlay(B'0101011100' placing '001' from 20)
+    select substring('01010101'::bit(8) from -10 for 2147483646), substring('01010101'::varbit from 2 for 2147483646)
+    select substring('01010101'::bit(8) from -10 for -2147483646)
+    SELECT b' 0'
+    SELECT x'0 '
+    create table bit_defaults(b1 bit(4) default '1001', b2 bit(4) default B'0101', b3 bit varying(5) default '1001', b4 bit varying(5) default B'0101')
+    insert into bit_defaults default values
+    table bit_defaults
+    SELECT '24:00:00.01 PDT'::timetz
+    SELECT timetz '10:00+0' + time with time zone '00:01'
+    SELECT EXTRACT(FORTNIGHT FROM TIME WITH TIME ZONE '2020-05-26 13:30:25.575401-04')
+    SELECT date_part('microsecond', TIME WITH TIME ZONE '2020-05-26 13:30:25.575401-04')
+    create type pp as (a int, b text)
+    create table pt (a int, b text, c int)
+    insert into pt values ((row(1,'x')::pp).*, 5), ((row(2,'y')::pp).*, 6) returning *
+    insert into pt values ((row(1,'x')::pp).*) returning *
+    insert into pt values ((row(1,'x')::pp).*, 2, 3)
+    values ((row(1,'x')::pp).*), (2, 'z')
+    values ((row(1,'x')::pp).*, 1)
+    select * from (values ((row(1,'x')::pp).*)) v
+    select v.* from pt p, lateral (values (p.*)) v order by 1, 3
+    insert into pt (a, b) values ((row(3,'w')::pp).*) returning *
+    insert into pt values (1,'x',2),((row(3,'w')::pp).*, 3)
+    """
+
 MADE = r"""
     CREATE TYPE pt AS (x int, y numeric, s text)
     CREATE TABLE big (id int PRIMARY KEY, p pt, ps pt[], u text)
@@ -493,7 +589,9 @@ def sides(servers):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "script", [USED, ALTERED, PARTS, ROWS], ids=["used", "altered", "parts", "rows"]
+    "script",
+    [USED, ALTERED, PARTS, ROWS, MORE_ROWS],
+    ids=["used", "altered", "parts", "rows", "more"],
 )
 def test_composite_types_are_postgresqls(sides, script):
     assert differences(sides, script) == []
