@@ -5,6 +5,7 @@ Those that no SQL text can call have names that begin with `~`.
 
 from collections.abc import Callable
 
+from catalog.errors import DatatypeMismatchError
 from catalog.types.composite import pack, require_composite, unpack
 from catalog.types.records import Record
 from catalog.types.registry import ANY, ANYELEMENT, BOOL, INT4, RECORD
@@ -66,6 +67,33 @@ WITH_ATTRIBUTE = function(
 """A composite type's value with another field at a place; NULL has been a row of NULLs."""
 
 
+def _defined(
+    types: tuple[PgType, ...], row: Record | None, at: int, count: int, _kind: Datum
+) -> Datum:
+    """A field of a record that a column definition list describes, by its place from 0."""
+    if row is None:
+        return None
+    if len(row) != count:
+        many = f"{len(row)} attribute{'' if len(row) == 1 else 's'}"
+        detail = f"Returned row contains {many}, but query expects {count}."
+    elif row.shape.types[at] is not types[3]:
+        detail = (
+            f"Returned type {row.shape.types[at].sql_name} at ordinal position {at + 1}, but query "
+            f"expects {types[3].sql_name}."
+        )
+    else:
+        return row[at]
+    raise DatatypeMismatchError(
+        "function return row and query-specified return row do not match", detail=detail
+    )
+
+
+DEFINED = function(
+    "~defined", (RECORD, INT4, INT4, ANYELEMENT), ANYELEMENT, _defined, strict=False, needs_types=True,
+)  # fmt: skip
+"""`f(…) AS t(a int)`: a field of what a function returns as record. Of how many, and a NULL of its type."""
+
+
 def _null_test(*, wanted: bool) -> Callable[[tuple[PgType, ...], bytes | None], bool]:
     def run(types: tuple[PgType, ...], row: bytes | None) -> bool:
         if row is None:
@@ -88,6 +116,7 @@ OVERLOADS: tuple[Overload, ...] = (
     FIELD,
     ATTRIBUTE,
     WITH_ATTRIBUTE,
+    DEFINED,
     ALL_NULL,
     NONE_NULL,
 )

@@ -19,7 +19,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_call import call_name
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
-from kalam_pg.sql.bind_records import record_query, rows_spread
+from kalam_pg.sql.bind_records import record_query, records_as, rows_spread
 from kalam_pg.sql.bind_using import natural, using_condition
 from kalam_pg.sql.coerce import settle
 from kalam_pg.sql.positions import mark, position
@@ -279,15 +279,21 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         if not definitions:
             named.set("columns", [exp.Identifier(this=n, quoted=True) for n in names])
         return _subquery(level, records, mark(exp.Subquery(alias=named), at), lateral=True)
-    if definitions:
-        raise unsupported("a column definition list", node)
     calls = _side_by_side(call)
+    if definitions and (len(calls) > 1 or node.args.get("ordinality")):
+        raise unsupported("a column definition list", node)
     here, hidden, clause = level.items, level.hidden, level.clause
     level.items, level.hidden, level.clause = hidden + here, [], "FROM"
     try:
         bound = [settle(level.state, bind_expr(level, one)) for one in calls]
     finally:
         level.items, level.hidden, level.clause = here, hidden, clause
+    if definitions:
+        _check_defined(bound[0], position(definitions[0]) or at)
+        spread = records_as(call, [(d.args["this"].name, d.args["kind"]) for d in definitions])
+        known = exp.Identifier(this=alias or _function_name(calls[0]), quoted=True)
+        inner = mark(exp.Subquery(alias=exp.TableAlias(this=known)), at)
+        return _subquery(level, spread, inner, lateral=True)
     ordinality = bool(node.args.get("ordinality"))
     if len(bound) == 1 and not as_values and composite_of(bound[0].type) is not None:
         spread = rows_spread(call, ordinality=ordinality)
@@ -302,7 +308,7 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
     for one, made in zip(calls, bound, strict=True):
         # Only a single function's column is called as its alias.
         called = alias if alias and len(calls) == 1 else _function_name(one)
-        columns += _function_columns(made, called)
+        columns += _function_columns(made, called, as_values=as_values)
     if ordinality:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
     shown = _shown(columns, alias or name, names)
@@ -333,7 +339,20 @@ def _function_name(call: exp.Expr) -> str:
     return call_name(call)[0] if type(call) is exp.Anonymous else "column"
 
 
-def _function_columns(bound: Expr, name: str) -> tuple[OutputColumn, ...]:
+def _check_defined(bound: Expr, at: int) -> None:
+    """Raise 42601 where a function needs no column definition list."""
+    if bound.type is not types.RECORD:
+        raise SqlSyntaxError(
+            'a column definition list is only allowed for functions returning "record"',
+            position=at,
+        )
+    if isinstance(bound, Call) and bound.overload.out_names:
+        raise SqlSyntaxError(
+            "a column definition list is redundant for a function with OUT parameters", position=at
+        )
+
+
+def _function_columns(bound: Expr, name: str, *, as_values: bool) -> tuple[OutputColumn, ...]:
     overload = bound.overload if isinstance(bound, Call) else None
     if overload is not None and overload.out_names:
         if len(overload.out_names) == 1:
@@ -343,7 +362,7 @@ def _function_columns(bound: Expr, name: str) -> tuple[OutputColumn, ...]:
             raise unsupported(f"{overload.name} in FROM")
         pairs = zip(overload.out_names, out_types, strict=True)
         return tuple(OutputColumn(n, t) for n, t in pairs)
-    if bound.type is types.RECORD:
+    if bound.type is types.RECORD and not as_values:
         raise SqlSyntaxError(
             'a column definition list is required for functions returning "record"',
             position=bound.position,

@@ -12,6 +12,7 @@ from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from kalam_pg.functions.jsonpopulate import MEMBER
 from kalam_pg.functions.jsonrecords import FIELD, RECORDS
+from kalam_pg.functions.records import DEFINED
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.dialect import type_name, type_node
 from kalam_pg.sql.positions import mark, position
@@ -100,6 +101,29 @@ def rows_spread(call: exp.Expr, *, ordinality: bool) -> exp.Select:
     select = exp.Select(expressions=shown)
     select.set("from_", exp.From(this=source))
     return mark(select, at)
+
+
+def records_as(call: exp.Expr, columns: list[tuple[str, exp.Expr]]) -> exp.Select:
+    """The query of a function in FROM that returns records, which a column definition list describes."""
+    at = call.meta.get("start", -1)
+    alias = exp.TableAlias(this=_name("record"), columns=[_name("value")])
+    source = mark(exp.Table(this=call.copy(), alias=alias), at)
+    source.set("as_values", True)
+    value = mark(exp.Column(this=_name("value"), table=_name("record")), at)
+    shown: list[exp.Expr] = []
+    for place, (name, kind) in enumerate(columns):
+        none = mark(exp.Cast(this=exp.Null(), to=kind.copy()), at)
+        arguments: list[exp.Expr] = [*(value, _number(place, at), _number(len(columns), at), none)]
+        shown.append(
+            mark(exp.Alias(this=_call(DEFINED.name, arguments, at), alias=_name(name)), at)
+        )
+    select = exp.Select(expressions=shown)
+    select.set("from_", exp.From(this=source))
+    return mark(select, at)
+
+
+def _number(number: int, at: int) -> exp.Literal:
+    return mark(exp.Literal(this=str(number), is_string=False), at)
 
 
 def _call(name: str, arguments: list[exp.Expr], at: int) -> exp.Anonymous:

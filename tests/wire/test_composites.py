@@ -368,6 +368,24 @@ ROWS = r"""
     SELECT format('%s %s', t, t.name) FROM t ORDER BY id
     """
 
+DEFINED = r"""
+    select * from unnest(array[row(1,2), row(3,4)]) AS x(a int, b int)
+    select * from unnest(array[row(1,'p'), row(3,'q')]) AS x(a int, b text)
+    select * from unnest(array[row(1,'p'::text), row(3,'q'::text)]) AS x(a int, b text)
+    select * from unnest(array[row(1,2)]) AS x(a int)
+    select * from unnest(array[row(1,2)]) AS x(a int, b text)
+    select * from unnest(array[row(1,2)]) AS x(a int, b bigint)
+    select * from unnest(array[row(1,2), null]) AS x(a int, b int)
+    select * from unnest(array[row(1)]) AS x(a int, b bigint)
+    select q.a, q.b = row(2), q.c = array[row(3)], q.d = row(row(4)) from unnest(array[row(1, row(2), array[row(3)], row(row(4))), row(2, row(3), array[row(4)], row(row(5)))]) as q(a int, b record, c record[], d record)
+    select * from json_populate_record(row(1,2), '{"f1":5}') AS x(a int, b int)
+    select * from json_populate_recordset(row(1,2), '[{"f1":5},{"f2":6}]') AS x(a int, b int)
+    select * from unnest(array[row(1,2)])
+    select x from unnest(array[row(1,2)]) AS x(a int, b int)
+    select a.id, x.b from (values (1),(2)) a(id), unnest(array[row(a.id, a.id * 2)]) as x(a int, b int) order by 1
+    select * from (select array_agg(row(g, g::text)) as r from generate_series(1,3) g) s, unnest(r) as x(n int, t text) order by n
+    """
+
 MORE_ROWS = r"""
     create temp table fullname (first text, last text)
     create table int8_tbl (q1 int8, q2 int8)
@@ -452,16 +470,16 @@ MORE_ROWS = r"""
     SELECT EXTRACT(FORTNIGHT FROM TIME WITH TIME ZONE '2020-05-26 13:30:25.575401-04')
     SELECT date_part('microsecond', TIME WITH TIME ZONE '2020-05-26 13:30:25.575401-04')
     create type pp as (a int, b text)
-    create table pt (a int, b text, c int)
-    insert into pt values ((row(1,'x')::pp).*, 5), ((row(2,'y')::pp).*, 6) returning *
-    insert into pt values ((row(1,'x')::pp).*) returning *
-    insert into pt values ((row(1,'x')::pp).*, 2, 3)
+    create table star (a int, b text, c int)
+    insert into star values ((row(1,'x')::pp).*, 5), ((row(2,'y')::pp).*, 6) returning *
+    insert into star values ((row(1,'x')::pp).*) returning *
+    insert into star values ((row(1,'x')::pp).*, 2, 3)
     values ((row(1,'x')::pp).*), (2, 'z')
     values ((row(1,'x')::pp).*, 1)
     select * from (values ((row(1,'x')::pp).*)) v
-    select v.* from pt p, lateral (values (p.*)) v order by 1, 3
-    insert into pt (a, b) values ((row(3,'w')::pp).*) returning *
-    insert into pt values (1,'x',2),((row(3,'w')::pp).*, 3)
+    select v.* from star p, lateral (values (p.*)) v order by 1, 3
+    insert into star (a, b) values ((row(3,'w')::pp).*) returning *
+    insert into star values (1,'x',2),((row(3,'w')::pp).*, 3)
     """
 
 MADE = r"""
@@ -590,8 +608,8 @@ def sides(servers):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
-    [USED, ALTERED, PARTS, ROWS, MORE_ROWS],
-    ids=["used", "altered", "parts", "rows", "more"],
+    [USED, ALTERED, PARTS, ROWS, MORE_ROWS, DEFINED],
+    ids=["used", "altered", "parts", "rows", "more", "defined"],
 )
 def test_composite_types_are_postgresqls(sides, script):
     assert differences(sides, script) == []
