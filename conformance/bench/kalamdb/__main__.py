@@ -1,6 +1,7 @@
 """`python -m conformance.bench.kalamdb`: the table; with --write it goes into the reference."""
 
 import argparse
+import os
 import sys
 
 from conformance.bench.kalamdb import run
@@ -25,11 +26,14 @@ def main() -> None:
     if not chosen:
         parser.error("no scenario has any of these words")
     print(run.HEAD, flush=True)
+    loads = [os.getloadavg()[0]]
     lines = run.measure_all(chosen, options.rounds, options.seconds)
     table = [run.HEAD, *map(run.shown, lines)]
     table += [f"| {name} | | | | | | | {why} |" for name, why in ELSEWHERE.items()]
     if options.write:
-        text = "\n".join([facts(options.rounds, options.seconds), "", *table])
+        loads.append(os.getloadavg()[0])
+        load = "The machine's load was {:.1f} before and {:.1f} after.".format(*loads)
+        text = "\n".join([facts(options.rounds, options.seconds), load, "", *table])
         print(f"wrote {put(BEGIN, END, text)}", file=sys.stderr)
 
 
