@@ -208,6 +208,8 @@ def _(action: sa.SetDefault, work: TableWork) -> None:
     default = kept_default(action.default, work.context)
     if default:
         work.context.check_expression(default, None, column.type)
+        if not column.domain:
+            default = work.context.spelled(default, column.type)
     work.now = changes_alter.set_default(work.now, column, default)
     verb = "SET" if action.default else "DROP"
     work.done.append(f"ALTER COLUMN {quote_identifier(column.name)} {verb} DEFAULT")

@@ -43,6 +43,7 @@ class DdlContext:
     check_expression: binds an expression's text for a table (None: no columns) and a type; raises.
     check_indexed: the same for an index; the expression's type, and its text as it is kept. Raises 42P17.
     check_generated: the same for a generated column of a table, without the type. Raises 42P17, 42804.
+    spelled: a default as PostgreSQL would show it, where it is a constant; else as it is.
     describe: a query's output columns; reads: ids of the tables and views that it names.
     make_verifier: a password's SCRAM verifier. evaluate: an expression's value, assigned to a type with a
     typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
@@ -60,6 +61,7 @@ class DdlContext:
     describe: Callable[[st.QueryStatement], Sequence[OutputColumn]]
     make_verifier: Callable[[str], str]
     check_generated: Callable[[Table, Column], str] = lambda _table, column: column.generated
+    spelled: Callable[[str, PgType], str] = lambda text, _kind: text
     reads: Callable[[st.QueryStatement], tuple[int, ...]] = lambda _query: ()
     storages: Sequence[str] = ("local",)
     evaluate: Callable[[str, PgType, int], tuple[Value] | None] = lambda *_: None

@@ -31,7 +31,15 @@ def _(statement: CreateTableAs, context: DdlContext) -> DdlPlan:
     change = changes_table.create_table(
         context.snapshot, context.ids, new, owner=context.user.id, now_us=context.now_us
     )
-    return DdlPlan(change, "SELECT" if statement.with_data else "CREATE TABLE AS")
+    return DdlPlan(told(change, statement), "SELECT" if statement.with_data else "CREATE TABLE AS")
+
+
+def told(change: CatalogChange, statement: CreateTable | CreateTableAs) -> CatalogChange:
+    """The change, with what the client is told of UNLOGGED."""
+    if not statement.unlogged:
+        return change
+    notice = f'table "{statement.name.name}" is logged as every table is: UNLOGGED has no effect'
+    return replace(change, notices=(*change.notices, notice))
 
 
 def table_to_make(

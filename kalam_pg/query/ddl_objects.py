@@ -39,7 +39,7 @@ from kalam_pg.query.ddl_context import (
     grantee_or_role,
     plan,
 )
-from kalam_pg.query.ddl_derived import copied, copied_indexes, table_to_make
+from kalam_pg.query.ddl_derived import copied, copied_indexes, table_to_make, told
 from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.ddl_sequences import find_sequence, kept_default
 from kalam_pg.query.ddl_types import find_type
@@ -126,7 +126,7 @@ def _(statement: st.CreateTable, context: DdlContext) -> DdlPlan:
         stored = changes.put_relation(change.snapshot, whole)  # Its sequences are there.
         puts = (*change.puts, *stored.puts)
         change = replace(stored, puts=puts, notices=change.notices, created=(whole,))
-    return DdlPlan(change, "CREATE TABLE")
+    return DdlPlan(told(change, statement), "CREATE TABLE")
 
 
 def _with_generated(table: Table, statement: st.CreateTable, context: DdlContext) -> Table:
@@ -180,12 +180,13 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
     domain = 0
     if isinstance(kind.definition, DomainDefinition):
         domain, typmod, kind = kind.oid, kind.definition.typmod, kind.definition.base
+    default = kept_default(column.default, context)
     return NewColumn(
         column.name,
         kind,
         typmod,
         column.not_null,
-        kept_default(column.default, context),
+        context.spelled(default, kind) if default and not domain else default,
         column.identity,
         column.generated,
         column.position,

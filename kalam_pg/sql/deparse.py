@@ -99,7 +99,11 @@ def _const(_self: Deparser, node: tree.Const) -> str:
         return text
     if kind is types.NUMERIC and re.fullmatch(r"\d+\.\d+", text) and node.typmod < 0:
         return text
-    return f"{quote_literal(text)}::{types.format_type(kind, node.typmod)}"
+    if kind in (types.NUMERIC, types.FLOAT8) and text.isdigit() and node.typmod < 0:
+        return f"({text})::{kind.sql_name}"  # Most are integers that were written beside one.
+    # Never E'': backslashes stand for themselves in a standard string.
+    plain = text.replace("'", "''")
+    return f"'{plain}'::{types.format_type(kind, node.typmod)}"
 
 
 def _call(self: Deparser, node: tree.Call) -> str:

@@ -182,12 +182,11 @@ class QueryGrammar(FromGrammar):
     def _into(self) -> exp.Table:
         """INTO of SELECT: where it may stand is told by who has read the whole statement."""
         token = self.advance()
-        if self.at("unlogged"):
-            self.unsupported(f"SELECT INTO {self.token.key.upper()}")
-        temporary = self._temporary()
+        unlogged = self.accept("unlogged")
+        temporary = not unlogged and self._temporary()
         self.accept("table")
         table = self.relation()
-        table.meta["temporary"] = temporary
+        table.meta.update(temporary=temporary, unlogged=unlogged)
         if self.into is not None and position(self.into) != position(
             table
         ):  # It may be read again.

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from catalog.errors import SqlSyntaxError
+from catalog.errors import FeatureNotSupportedError, SqlSyntaxError
 from kalam_pg.sql import (
     parse_alter,
     parse_indexes,
@@ -66,8 +66,12 @@ def create(reader: StatementReader) -> Statement:
             return parse_users.create_user(reader)
         if reader.accept("sequence") or reader.accept("unlogged", "sequence"):
             return parse_sequences.create(reader)
-    if reader.at("unlogged", "recursive"):
-        return _whole(reader, f"CREATE {reader.token.key.upper()}")
+        if reader.accept("unlogged", "table"):
+            return replace(parse_tables.create_table(reader, ""), unlogged=True)
+        if reader.accept("unlogged", "materialized", "view"):
+            raise FeatureNotSupportedError("materialized views cannot be unlogged")
+    if reader.at("recursive"):
+        return _whole(reader, "CREATE RECURSIVE")
     if not or_replace and reader.accept("unique", "index"):
         return parse_indexes.create_index(reader, unique=True)
     if not or_replace and reader.accept("index"):

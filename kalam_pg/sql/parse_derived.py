@@ -79,7 +79,8 @@ def select_into(reader: StatementReader, query: QueryStatement) -> QueryStatemen
     first.set("into", None)
     schema = into.args.get("db")
     name = TableName(schema.name if schema else "", into.name, position(into))
-    return CreateTableAs(name, query, temporary=into.meta["temporary"])
+    temporary, unlogged = into.meta["temporary"], into.meta["unlogged"]
+    return CreateTableAs(name, query, temporary=temporary, unlogged=unlogged)
 
 
 def lock(reader: StatementReader) -> LockTable:

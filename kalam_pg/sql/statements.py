@@ -142,7 +142,7 @@ class TableConstraint:
 class CreateTable:
     """options: as written, names upper-cased, aliases and older suffixes already normalised to the
     names of `sql.md` ("TYPE", "FLUSH_POLICY", "TTL_SECONDS" …); values are text. on_commit: "" where it
-    is not written, "preserve rows" | "delete rows" | "drop".
+    is not written, "preserve rows" | "delete rows" | "drop". unlogged: it says so, which has no effect.
     """
 
     name: TableName
@@ -153,6 +153,7 @@ class CreateTable:
     likes: tuple[LikeTable, ...] = ()
     temporary: bool = False
     on_commit: str = ""
+    unlogged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

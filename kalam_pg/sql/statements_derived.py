@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class CreateTableAs:
     """A table of what a query gives. columns: their names as far as they are given.
 
-    options, on_commit: see `CreateTable`. with_data: False makes an empty one.
+    options, on_commit, unlogged: see `CreateTable`. with_data: False makes an empty one.
     """
 
     name: "TableName"
@@ -24,6 +24,7 @@ class CreateTableAs:
     with_data: bool = True
     temporary: bool = False
     on_commit: str = ""
+    unlogged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,3 +168,21 @@ def test_a_table_of_a_query_is_everybodys_own(server: KalamServer, chat: str) ->
                 alice.execute(statement)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             alice.execute(f"SELECT 1 AS one INTO {chat}.shared")
+
+
+def test_unlogged_is_taken_and_said_to_have_no_effect(server: KalamServer) -> None:
+    with server.root() as root:
+        told: list[str | None] = []
+        root.add_notice_handler(lambda diagnostic: told.append(diagnostic.message_primary))
+        root.execute("CREATE UNLOGGED TABLE ul (id int PRIMARY KEY)")
+        root.execute("CREATE UNLOGGED TABLE IF NOT EXISTS ul2 AS SELECT 1 AS id")
+        root.execute("SELECT 2 AS id INTO UNLOGGED ul3")
+        assert told == [
+            f'table "{name}" is logged as every table is: UNLOGGED has no effect'
+            for name in ("ul", "ul2", "ul3")
+        ]
+        kinds = "SELECT DISTINCT relpersistence::text FROM pg_class WHERE relname LIKE 'ul%'"
+        assert root.execute(kinds).fetchall() == [("p",)]
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            root.execute("CREATE UNLOGGED MATERIALIZED VIEW ulm AS SELECT 1")
+        root.execute("DROP TABLE ul, ul2, ul3")

@@ -10,7 +10,7 @@ from tests.kalam_pg.sql.bind_fixtures import T_TABLE, scope
 
 EXPRESSIONS = [
     ("id > 0", "(id > 0)"),
-    ("amt > 0 AND name IS NOT NULL", "((amt > '0'::numeric) AND (name IS NOT NULL))"),
+    ("amt > 0 AND name IS NOT NULL", "((amt > (0)::numeric) AND (name IS NOT NULL))"),
     ("name LIKE 'a%' OR NOT flag", "((name ~~ 'a%'::text) OR (NOT flag))"),
     ("id IN (1, 2)", "(id IN (1, 2))"),
     ("'x' = ANY (tags)", "('x'::text = ANY (tags))"),
@@ -21,7 +21,7 @@ EXPRESSIONS = [
     ("tags[1]", "(tags)[1]"),
     ("-id", "(- id)"),
     ("-5", "'-5'::integer"),
-    ("E'it''s \\\\'", "E'it''s \\\\'::text"),
+    ("E'it''s \\\\'", "'it''s \\'::text"),
     ("extract(year FROM ts)", "\"extract\"('year'::text, ts)"),
 ]
 
