@@ -43,17 +43,10 @@ from storage.tail.live_rows import LiveRows
 from storage.tail.log_backwards import newest_of_log
 from storage.tail.ranked import Ranked
 from storage.tail.reach import beginning
+from storage.tail.sparse_index import MATCHES_MAX, SparseIndex
 from storage.tail.tail import ABSENT, Tail, Unknown
 
-__all__ = [
-    "COLD_NEEDED",
-    "ColdNeeded",
-    "Loaded",
-    "Scan",
-    "Tablet",
-    "TabletChange",
-    "TabletStats",
-]
+__all__ = ["COLD_NEEDED", "ColdNeeded", "Loaded", "Scan", "Tablet", "TabletChange", "TabletStats"]
 
 _INSERT, _DELETE, _TRUNCATE = (
     Op.INSERT,
@@ -272,12 +265,16 @@ class Tablet:
         if tail is None or tail.base > manifest.flushed_through:
             return None
         index = tail.index(equal, by)
-        if index is None:
+        if index is None or (isinstance(index, SparseIndex) and index.count(value) > MATCHES_MAX):
             return None
         self.last_used = next(_USES)
         after = max(tail.base, manifest.hidden_through)
         cold = [s for s in manifest.segments if s.min_seq <= after] if manifest.segments else ()
         return Ranked(tail, index, value, tail.cut(after, view.seq), cold)
+
+    def index_is_coming(self, equal: int, by: int | None) -> bool:
+        """Whether `ranked` has that index when it has been asked often enough."""
+        return self._tail is not None and self._tail.index_is_coming(equal, by)
 
     def warm(self, view: View) -> bool:
         """Have the tail in memory, made at once when it is short; False: it must be loaded first."""

@@ -19,7 +19,7 @@ from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain_node import Node
 from kalam_pg.query.explain_query import Shower
 from kalam_pg.query.filtered_count import FilteredCountPlan
-from kalam_pg.query.indexed import Indexed, NoIndexError, Wanted, indexed_rows
+from kalam_pg.query.indexed import NoIndexError, Wanted, indexed_rows
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.local.tables import live_rows
@@ -41,7 +41,7 @@ from kalam_pg.query.select import (
 )
 from kalam_pg.query.tail_loads import load
 from kalam_pg.query.waiting import WaitingPlan
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
@@ -218,6 +218,10 @@ class Explainer:
 
         def leaf(scan: TableScan) -> Node:
             node = Node(way.value, self._show.named(scan))
+            column = plan.among.position if way is Way.INDEX and plan.among is not None else -1
+            if column >= 0:
+                name = quote_identifier(scan.table.columns[column].name)
+                node = node.with_details(Index_On=f"({name} IN …)")
             if how is not None:
                 found = equalities(query.where, scan.table, scan.relation)
                 names = [quote_identifier(scan.table.columns[at].name) for at, _ in found]
@@ -253,8 +257,8 @@ class Explainer:
             return (yield from self._few(tablet))
         # These are constants and parameters, of which one that is NULL is equal to nothing.
         equals = [(at, closure((), x.context)) for at, closure in plan.equals]
-        if plan.indexed is not None and isinstance(tablet, Tablet):
-            way = yield from self._indexed(plan, plan.indexed, tablet, equals)
+        if (plan.indexed is not None or plan.among is not None) and isinstance(tablet, Tablet):
+            way = yield from self._indexed(plan, tablet, equals)
             if way is not None:
                 return way
         if tablet.newest_floor(x.view):
@@ -287,7 +291,7 @@ class Explainer:
         return Way.ENGINE if live is None else Way.HOT
 
     def _indexed(
-        self, plan: HotPlan, how: Indexed, tablet: Tablet, equals: Sequence[tuple[int, Value]]
+        self, plan: HotPlan, tablet: Tablet, equals: Sequence[tuple[int, Value]]
     ) -> Steps[Way | None]:
         """By an index, if there is one; as if every row that it finds passed the WHERE."""
         x = self._x
@@ -295,11 +299,21 @@ class Explainer:
             yield from load(x, tablet, x.view)
         limit, offset = plan.bounds.values(x.context)
         end = None if limit is None else limit + offset
-        try:
-            rows = indexed_rows(tablet, x.view, how, Wanted(equals, end, None, (), x.context))
-        except NoIndexError:
-            return None
-        return Way.ENGINE if rows is None else Way.INDEX
+        how, among = plan.indexed, plan.among
+        while True:
+            try:
+                if how is not None:
+                    wanted = Wanted(equals, end, None, (), x.context)
+                    rows = indexed_rows(tablet, x.view, how, wanted)
+                else:
+                    assert among is not None
+                    rows = among.rows(tablet, x.view, None, (), x.context)
+            except NoIndexError:
+                if not plan.makes_index(tablet):
+                    return None
+                yield from breathe()
+            else:
+                return Way.ENGINE if rows is None else Way.INDEX
 
     def _local(self, plan: LocalPlan) -> Steps[Node]:
         general = plan.general

@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
+from catalog.indexes import indexes_of
 from catalog.model import Table
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.sorting import Bounds, order_of
+from kalam_pg.query.among import among
 from kalam_pg.query.aside import LARGE_NODES
 from kalam_pg.query.change import plan_change
 from kalam_pg.query.counting import plan_count
@@ -207,6 +209,8 @@ class Planner:
                 plain_slots(targets, query.columns, len(scan.table.columns)),
                 plan_first(query, scan, where),
                 general,
+                _declared(scan.table),
+                among(query.where, scan.table, scan.relation) if indexed is None else None,
             )
         except FeatureNotSupportedError:
             return None
@@ -268,6 +272,12 @@ def _newest_by(query: Select, scan: TableScan) -> int | None:
         return None
     # NULLs come first in a descending order; a column that may hold them is not in order.
     return at
+
+
+def _declared(table: Table) -> frozenset[int]:
+    """The columns that an index begins with, by their places."""
+    led = {index.keys[0].column for index, _ in indexes_of(table)}
+    return frozenset([at for at, column in enumerate(table.columns) if column.id in led])
 
 
 def _indexed(query: Select, scan: TableScan) -> Indexed | None:

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 from catalog.model import Table
+from catalog.types.table import PgType
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.tree import (
+    AnyAll,
     BoolKind,
     BoolOp,
     Call,
     ColumnRef,
     Const,
     Expr,
+    InList,
     Param,
 )
 from kalam_pg.sql.walk import walk
@@ -72,12 +75,53 @@ def equalities(where: Expr | None, table: Table, relation: int) -> tuple[tuple[i
     found = []
     for part in conjuncts(where):
         pinned = _equality(part, table, relation)
-        if pinned is not None:
-            type_ = table.columns[pinned[0]].type
-            fits = pinned[1].type is type_ or type_.name in ("int8", "text", "varchar")
-            if fits and type_.key_kind in _PLAIN_KINDS:
-                found.append(pinned)
+        if pinned is not None and _fits(pinned[1].type, table.columns[pinned[0]].type):
+            found.append(pinned)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`column IN (items)`, or with one item `column = ANY (item)` (`is_array`)."""
+
+    column: int
+    items: tuple[Expr, ...]
+    is_array: bool
+
+
+def listed(where: Expr | None, table: Table, relation: int) -> Listed | None:
+    """The first conjunct that names constants of which a column has one, as `equalities` compares."""
+    for part in conjuncts(where):
+        if isinstance(part, InList) and not part.negated:
+            items, types, is_array = part.items, [item.type for item in part.items], False
+        elif isinstance(part, AnyAll) and not part.all and part.operator.name == "=":
+            element = part.array.type.element
+            items, types, is_array = (part.array,), [element] if element else [], True
+        else:
+            continue
+        column = _bare(part.arg)
+        if (
+            isinstance(column, ColumnRef)
+            and column.relation == relation
+            and not column.outer
+            and column.column < len(table.columns)
+            and types
+            and all(map(is_constant, items))
+            and all(
+                _same_domain(column.type.name, type_.name)
+                and _fits(type_, table.columns[column.column].type)
+                for type_ in types
+            )
+        ):
+            return Listed(column.column, items, is_array)
+    return None
+
+
+def _fits(given: PgType, column: PgType) -> bool:
+    """Whether every value of a type fits into a column, and storage tells whether it is there."""
+    fits = given is column or column.name in ("int8", "text", "varchar")
+    fits = fits or (given.name, column.name) == ("int2", "int4")
+    return fits and column.key_kind in _PLAIN_KINDS
 
 
 def comparisons(
@@ -173,7 +217,11 @@ _INTEGERS = frozenset(("int2", "int4", "int8"))
 
 def _same_key_domain(column: ColumnRef, value: Expr) -> bool:
     """Whether equal values of the two types have one key encoding: the type itself, any two integers."""
-    names = {column.type.name, value.type.name}
+    return _same_domain(column.type.name, value.type.name)
+
+
+def _same_domain(*types: str) -> bool:
+    names = set(types)
     if "bpchar" in names:
         return False  # its equality ignores trailing blanks, its keys do not
     return len(names) == 1 or names <= _INTEGERS or names <= {"text", "varchar"}

@@ -13,6 +13,7 @@ from catalog.model import Table
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.sorting import Bounds, Order, sorted_places
+from kalam_pg.query.among import Among
 from kalam_pg.query.computed import ComputedPlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.first_rows import First
@@ -31,7 +32,7 @@ from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.tail_loads import load
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
@@ -212,6 +213,8 @@ class HotPlan:
     indexed: how an index on one of these answers, None without them. newest: when that is all there is to it.
     slots: the columns asked for, None when anything else is too (`indexed.plain_slots`).
     first: how few row groups of segments answer, and uncommitted rows; None: not at all.
+    declared: the columns that indexes begin with: the first read that could use one makes it.
+    among: values of which a column has one, where `indexed` is None.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -227,6 +230,8 @@ class HotPlan:
     slots: tuple[int, ...] | None
     first: First | None
     general: SelectPlan
+    declared: frozenset[int] = frozenset()
+    among: Among | None = None
 
     def run(self, x: Execution) -> Steps[Result]:
         try:
@@ -309,15 +314,16 @@ class HotPlan:
         if x.own_changes(tablet.id):
             return (yield from self._few(x, tablet, limit, offset))
         view = x.view_of(self.table.id)
-        if self.indexed is not None and isinstance(tablet, Tablet):
+        if (self.indexed is not None or self.among is not None) and isinstance(tablet, Tablet):
             if not tablet.warm(view):
                 yield from load(x, tablet, view)
-            try:
-                found = self._by_index(tablet, view, equals, (limit, offset), context)
-            except NoIndexError:
-                pass
-            else:
-                return found
+            while True:
+                try:
+                    return self._by_index(tablet, view, equals, (limit, offset), context)
+                except NoIndexError:
+                    if not self.makes_index(tablet):
+                        break
+                yield from breathe()
         if tablet.newest_floor(view):
             return None
         few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
@@ -344,6 +350,15 @@ class HotPlan:
             places = [places[at] for at in sorted_places(columns, self.order)]
         return Few(live, rows, places[offset : None if limit is None else offset + limit])
 
+    def makes_index(self, tablet: Tablet) -> bool:
+        """Whether an index that was declared is to be made whole before anything else is tried."""
+        how = self.indexed
+        by = None if how is None or how.along is None else how.along.position
+        asked = [at for at, _ in self.equals]
+        if self.among is not None:
+            asked.append(self.among.position)
+        return any(tablet.index_is_coming(at, by) for at in asked if at in self.declared)
+
     def _by_index(
         self,
         tablet: Tablet,
@@ -352,10 +367,13 @@ class HotPlan:
         bounds: tuple[int | None, int],
         context: EvalContext,
     ) -> Sequence[Row] | None:
-        how = self.indexed
-        assert how is not None
+        how, among = self.indexed, self.among
         limit, offset = bounds
         end = None if limit is None else limit + offset
+        if how is None:
+            assert among is not None
+            rows = among.rows(tablet, view, self.where, self.order, context)
+            return None if rows is None else self._project(rows[offset:end], context)
         where = None if how.exact else self.where
         rows = indexed_rows(tablet, view, how, Wanted(equals, end, where, self.order, context))
         return None if rows is None else self._project(rows[offset:end], context)

@@ -6,8 +6,9 @@ from storage.arrow import column_name
 from storage.cold.manifest import Segment
 from storage.layout import Row, Value
 from storage.tail.encodings import Encodings
+from storage.tail.indexes import TailIndex
 from storage.tail.tail import Tail
-from storage.tail.value_index import Cut, Range, ValueIndex
+from storage.tail.value_index import Cut, Range
 
 
 class Ranked:
@@ -19,7 +20,7 @@ class Ranked:
     __slots__ = ("_cut", "_index", "_tail", "_value", "cold")
 
     def __init__(
-        self, tail: Tail, index: ValueIndex, value: Value, cut: Cut, cold: Sequence[Segment]
+        self, tail: Tail, index: TailIndex, value: Value, cut: Cut, cold: Sequence[Segment]
     ) -> None:
         self._tail = tail
         self._index = index

@@ -24,11 +24,11 @@ from storage.log.view import Version
 from storage.tail.backwards import Equals, newest_of
 from storage.tail.encodings import Encodings
 from storage.tail.frozen import FrozenTail
-from storage.tail.indexes import Columns, Indexes
+from storage.tail.indexes import Columns, Indexes, TailIndex
 from storage.tail.live_rows import LiveRows
 from storage.tail.order import Orders
 from storage.tail.superseded import Changes
-from storage.tail.value_index import Cut, ValueIndex
+from storage.tail.value_index import Cut
 from storage.tail.versions import BatchWithId, VersionBatch, make_batch
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
@@ -42,6 +42,7 @@ class Sizes:
     batches are merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
     tuples too, for newest-N reads without decoding. decode: rows of an older batch decoded at a
     time by a newest-first read. index: rows taken into an index at a time (0.25 µs each).
+    sparse: rows after which an index of values that hardly repeat is made another way, 0: at once.
     """
 
     seal: int = 1024
@@ -50,6 +51,7 @@ class Sizes:
     recent: int = 2048
     decode: int = 256
     index: int = 4096
+    sparse: int = 16384
 
 
 class Unknown(Enum):
@@ -98,7 +100,7 @@ class Tail:
         self._changes = Changes()
         self._orders = Orders(layout)
         self._above_base = 0  # The first ordinal with seq > base.
-        self._indexes = Indexes(layout, self._columns, sizes.index)
+        self._indexes = Indexes(layout, self._columns, self._read, sizes.index, sizes.sparse)
         self.encodings = Encodings()
         self._whole = Cut(0, _ALL, _ALL, self._deaths, whole=True)
 
@@ -289,10 +291,14 @@ class Tail:
         """
         return self._orders.holds(position, lambda: self._alive_values(position))
 
-    def index(self, equal: int, by: int | None) -> ValueIndex | None:
+    def index(self, equal: int, by: int | None) -> TailIndex | None:
         """The rows by column `equal` in the order of column `by`, None if not (yet) to be had."""
         end = self._recent + len(self._rows)
         return self._indexes.find(equal, by, self._above_base, end, self._rows_bytes)
+
+    def index_is_coming(self, equal: int, by: int | None) -> bool:
+        """Whether `index` gives one when it has been asked often enough."""
+        return self._indexes.is_coming(equal, by, self._recent + len(self._rows))
 
     def cut(self, after: int, upto: int) -> Cut:
         """Which ordinals a view at `upto` sees, of versions newer than `after`."""
@@ -424,6 +430,9 @@ class Tail:
         self._recent = first
 
     # For indexes and orders.
+
+    def _read(self, ordinals: Sequence[int], positions: Sequence[int]) -> list[Row]:
+        return [row for _, row in self.rows_at(ordinals, positions)]
 
     def _alive_values(self, position: int) -> list[Value]:
         """A column's values in all rows but tombstones, in the order of writing."""

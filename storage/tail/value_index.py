@@ -151,6 +151,11 @@ class ValueIndex:
         first, keys = self._first, self._keys
         return keys[found[-1] - first] <= keys[ordinal - first]
 
+    @property
+    def values(self) -> int:
+        """How many values there are."""
+        return len(self._ordinals)
+
     def count(self, value: Value) -> int:
         """How many rows have the value, some of them replaced meanwhile."""
         found = self._ordinals.get(value)

@@ -29,6 +29,7 @@ SIZES = st.builds(
     st.integers(1, 4),
     st.just(2),
     st.sampled_from([2, 5, 100]),
+    sparse=st.sampled_from([0, 16384]),
 )
 CHANGE = st.tuples(
     st.integers(0, 8),
@@ -165,7 +166,7 @@ def test_an_index_counts_in_the_tails_size():
 def test_an_index_that_takes_too_much_is_let_go_of_and_not_made_again():
     tail = Tail(LAYOUT, 0)
     fill(tail, 5000, room=lambda number: f"{number:500}")
-    indexes = Indexes(LAYOUT, tail._columns, 2000)
+    indexes = Indexes(LAYOUT, tail._columns, tail._read, 2000, 1 << 60)
     assert indexes.find(ROOM, None, 0, 5000, 500_000) is None
     assert indexes.size_bytes
     assert indexes.find(ROOM, None, 0, 5000, 500_000) is None
