@@ -56,6 +56,15 @@ def matcher(pattern: str, *, ignore_case: bool = False) -> Callable[[str], Datum
     return _Segments(pieces, ignore_case=ignore_case).match
 
 
+def part_of(pattern: str) -> str:
+    """The longest text of a pattern that escapes nothing: all matches contain it. "" if it is the only one.
+
+    An engine looks for a text many times as fast as for a pattern of several.
+    """
+    texts = [text for text in re.split("[%_]", pattern) if text]
+    return max(texts, key=len) if len(texts) > 1 else ""
+
+
 def _segments(pieces: list[str]) -> list[list[str]]:
     """What lies between the "%" of a pattern, as pieces of regular expressions."""
     segments: list[list[str]] = [[]]

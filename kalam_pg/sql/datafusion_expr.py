@@ -78,7 +78,6 @@ ITEMS_MAX = 1000
 """Longer lists take DataFusion longer to plan than a program to look through."""
 
 _COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
-_QUOTIENTS = frozenset({"/", "%"})
 _INTEGERS = frozenset({types.INT2, types.INT4, types.INT8})
 
 
@@ -225,7 +224,7 @@ class Expressions:
         if word is not None and (liked := self._like(expr, word)) is not None:
             return liked
         args = [self.emit(a) for a in expr.args]
-        if overload.name in _QUOTIENTS and (made := self._quotient(expr, args)) is not None:
+        if overload.name in {"/", "%"} and (made := self._quotient(expr, args)) is not None:
             return made
         special = numeric_sql.emit(expr, args)
         if special is not None:
@@ -276,13 +275,12 @@ class Expressions:
 
     def _quotient(self, expr: Call, args: Sequence[Sql]) -> Sql | None:
         """An integer divided by a constant, which can fail for 0 and -1 alone."""
-        if expr.type not in _INTEGERS or not is_constant(expr.args[1]):
+        divisor, physical = expr.args[1], canonical(expr.type)
+        known = expr.type in _INTEGERS and is_constant(divisor)
+        if not known or evaluate(divisor, self._state.context) in {None, 0, -1}:
             return None
-        if evaluate(expr.args[1], self._state.context) in {None, 0, -1}:
-            return None
-        physical = canonical(expr.type)
-        left, right = (converted(one, physical) for one in args)
-        return Sql(f"({left.text} {expr.overload.name} {right.text})", physical, left.fallible)
+        left, right = (converted(one, physical).text for one in args)
+        return Sql(f"({left} {expr.overload.name} {right})", physical, args[0].fallible)
 
     def _like(self, expr: Call, word: str) -> Sql | None:
         """LIKE with a constant pattern that escapes nothing: DataFusion's is the same then."""
@@ -293,7 +291,9 @@ class Expressions:
         if not isinstance(text, str) or "\\" in text:
             return None
         arg = self.canonical(value)
-        return Sql(f"({arg.text} {word} {quote(text)})", BOOLEAN, arg.fallible)
+        part = patterns.part_of(text) if word == "LIKE" and isinstance(value, ColumnRef) else ""
+        first = f"{arg.text} LIKE {quote(f'%{part}%')} AND " if part else ""
+        return Sql(f"({first}{arg.text} {word} {quote(text)})", BOOLEAN, arg.fallible)
 
     # -------------------------------------------------------------- comparison
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import InvalidEscapeSequenceError
-from kalam_pg.functions.patterns import matcher
+from kalam_pg.functions.patterns import matcher, part_of
 
 PATTERNS = st.text("ab%_A", max_size=9)
 VALUES = st.text("abA\n", max_size=10)
@@ -20,6 +20,15 @@ def test_a_pattern_matches_as_its_regular_expression_does(
     words = "".join({"%": ".*", "_": "."}.get(c, c) for c in pattern)
     expected = re.fullmatch(words, value, re.DOTALL | (re.IGNORECASE if ignore_case else 0))
     assert bool(matcher(pattern, ignore_case=ignore_case)(value)) == (expected is not None)
+
+
+@given(PATTERNS, VALUES)
+def test_what_matches_a_pattern_contains_its_longest_text(pattern: str, value: str):
+    part = part_of(pattern)
+    assert part in pattern
+    if matcher(pattern)(value):
+        assert part in value
+    assert (part == "") == (len([t for t in re.split("[%_]", pattern) if t]) < 2)
 
 
 def test_many_wildcards_take_one_pass():

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - statements stand on one line each
-"""Sums, comparisons and arithmetic over columns of numbers: as PostgreSQL 15, wherever the rows are.
+"""Sums, comparisons, arithmetic and patterns over whole columns: as PostgreSQL 15, wherever the rows are.
 
 Whole columns go through Arrow (`functions.numeric_columns`, `functions.vectors`), single rows do not.
 """
@@ -17,8 +17,8 @@ pytestmark = [
 ]
 
 SETUP = """
-    CREATE TABLE t (id int PRIMARY KEY, g int, n numeric, p numeric(12,2), odd numeric, i int, s smallint, b bigint, f float8, r real, v interval)
-    INSERT INTO t SELECT x, x % 3, (x * 37 % 101) * 0.25 - 3, x / 7.0, CASE WHEN x % 11 = 0 THEN NULL WHEN x % 5 = 0 THEN x ELSE x * 1.250 - 40 END, x * 7 - 300, x - 70, x * 1000000007 - 70000000000, x / 4.0 - 9, x / 8.0, x * interval '1 hour' FROM generate_series(1, 150) x
+    CREATE TABLE t (id int PRIMARY KEY, g int, n numeric, p numeric(12,2), odd numeric, i int, s smallint, b bigint, f float8, r real, v interval, w text)
+    INSERT INTO t SELECT x, x % 3, (x * 37 % 101) * 0.25 - 3, x / 7.0, CASE WHEN x % 11 = 0 THEN NULL WHEN x % 5 = 0 THEN x ELSE x * 1.250 - 40 END, x * 7 - 300, x - 70, x * 1000000007 - 70000000000, x / 4.0 - 9, x / 8.0, x * interval '1 hour', CASE WHEN x % 9 = 0 THEN NULL WHEN x % 13 = 0 THEN 'it''s ' || x || 'x' ELSE 'name ' || x || ' of a name' || chr(97 + x % 26) END FROM generate_series(1, 150) x
     CREATE TABLE e (id int PRIMARY KEY, g int, n numeric, m numeric, b bigint, f float8)
     INSERT INTO e SELECT x, x % 2, x, CASE x WHEN 3 THEN 'NaN' WHEN 50 THEN 'Infinity' ELSE x END, CASE x WHEN 1 THEN -9223372036854775807 - 1 WHEN 2 THEN 9223372036854775807 ELSE x - 50 END, CASE x WHEN 7 THEN 1e308 WHEN 8 THEN 1e-308 WHEN 9 THEN 'NaN' ELSE x END FROM generate_series(1, 100) x
     INSERT INTO e VALUES (101, 2, 1e90, -1e90, NULL, NULL), (102, 2, 0.000000000000000000000000000000000000000000000000000000000000001, 1, NULL, 0)
@@ -60,6 +60,9 @@ QUERIES = """
     SELECT sum(1 / f) FROM e
     SELECT date_trunc('hour', timestamp '2024-01-01' + v) AS h, count(*), sum(f) FROM t GROUP BY h ORDER BY h LIMIT 5
     SELECT date_trunc(CASE WHEN g = 1 THEN 'hour' ELSE 'day' END, timestamp '2024-01-01' + v), count(*) FROM t GROUP BY 1 ORDER BY 1 LIMIT 5
+    SELECT count(*) FROM t WHERE w LIKE '%1%am%'
+    SELECT id FROM t WHERE w LIKE 'name_1%z' OR w LIKE '%7%7%' OR w LIKE '%''%x' ORDER BY id
+    SELECT count(*) FROM t WHERE w NOT LIKE '%1%z' AND w LIKE '%_a%e%'
     SELECT max(n), min(n) FROM (VALUES (1.0), (1.00), (1.000), (0.50), (0.5)) x(n)
     SELECT max(v), min(v) FROM (VALUES (interval '1 month'), (interval '30 days')) x(v)
     """
@@ -68,13 +71,13 @@ PLACES = {"hot": "on", "in a worker": "off", "flushed": "on"}
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory) -> Iterator[tuple[Side, Side]]:
-    with both(tmp_path_factory.mktemp("numbers")) as found:
+    with both(tmp_path_factory.mktemp("columns")) as found:
         assert not differences(found, SETUP)
         yield found
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_numbers_are_those_of_postgresql(servers, place):
+def test_columns_are_reckoned_with_as_in_postgresql(servers, place):
     servers[0].ask(f"SET kalam.in_process_queries = {PLACES[place]}")
     if place == "flushed":
         for table in ("t", "e"):
