@@ -72,8 +72,12 @@ def create_namespace(
     if if_not_exists and (name in snapshot.namespaces or name in SYSTEM_SCHEMAS):
         return CatalogChange(snapshot, notices=(f'schema "{name}" already exists, skipping',))
     _check_new_namespace(snapshot, name)
-    namespace = Namespace(ids.oids(), name, owner, now_us)
-    changed = with_namespaces(snapshot, {name: namespace})
+    return put_namespace(snapshot, Namespace(ids.oids(), name, owner, now_us))
+
+
+def put_namespace(snapshot: Snapshot, namespace: Namespace) -> CatalogChange:
+    """The namespace of that name is this one from here on."""
+    changed = with_namespaces(snapshot, {namespace.name: namespace})
     return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
 
 
@@ -197,9 +201,7 @@ def _check_replaced(view: View, columns: Sequence[Column]) -> None:
 
 def comment_on_namespace(snapshot: Snapshot, name: str, comment: str) -> CatalogChange:
     """COMMENT ON SCHEMA; "" removes it. Raises 3F000."""
-    namespace = replace(require_namespace(snapshot, name), comment=comment)
-    changed = with_namespaces(snapshot, {name: namespace})
-    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+    return put_namespace(snapshot, replace(require_namespace(snapshot, name), comment=comment))
 
 
 def comment_on_constraint(
@@ -253,9 +255,7 @@ def change_grants(
         return put_relation(snapshot, replace(target, grants=grants))
     if isinstance(target, NumberSequence):
         return put_sequence(snapshot, replace(target, grants=grants))
-    namespace = replace(target, grants=grants)
-    changed = with_namespaces(snapshot, {namespace.name: namespace})
-    return stored(changed, [(codec.namespace_key(namespace.id), codec.encode_namespace(namespace))])
+    return put_namespace(snapshot, replace(target, grants=grants))
 
 
 def _put_type_grants(

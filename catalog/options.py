@@ -15,10 +15,23 @@ _DAYS_100 = 100 * 366 * 86400
 """Longest interval or time to live, seconds: a century says "forever" well enough."""
 
 
+KIND_OF_METHOD = {
+    "heap": TableKind.SHARED,
+    "kalam_user": TableKind.USER,
+    "kalam_stream": TableKind.STREAM,
+}
+"""Kinds by what they are as PostgreSQL's access methods, which is how pg_dump writes them down."""
+
+
 def parse_options(
-    given: Sequence[tuple[str, str]], *, storages: Sequence[str] = ("local",)
+    given: Sequence[tuple[str, str]],
+    *,
+    storages: Sequence[str] = ("local",),
+    unsaid: TableKind = TableKind.SHARED,
 ) -> tuple[TableKind, TableOptions]:
     """The kind and options of a new table from what was written, names in upper case.
+
+    unsaid: its kind if nothing says it.
 
     Raises:
         InvalidParameterValueError: 22023, unknown option or a value it does not take.
@@ -26,7 +39,7 @@ def parse_options(
         UndefinedObjectError: 42704, no such storage.
     """
     values = _collect(given)
-    kind = TableKind[_one_of("type", values.pop("TYPE", "SHARED"), [k.name for k in TableKind])]
+    kind = TableKind[_one_of("type", values.pop("TYPE", unsaid.name), [k.name for k in TableKind])]
     options = apply_options(TableOptions(), kind, list(values.items()), storages=storages)
     if kind is TableKind.STREAM and not options.ttl_s:
         raise InvalidTableDefinitionError(

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from catalog.changes_sequence import sequences_used
 from catalog.indexes import indexes_of
-from catalog.model import Column, Constraint, Index, NumberSequence, Table, View
+from catalog.model import Column, Constraint, Index, NumberSequence, Table, TableKind, View
 from catalog.names import key_name
-from catalog.pg_catalog import oids
+from catalog.pg_catalog import access, extension, oids
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, view_definition
+from catalog.pg_catalog.types import storage_of
 from catalog.pg_catalog.user_types import domain_constraints
 from catalog.pg_catalog.visible import Visible, columns, constraints
 from catalog.types.composite import CompositeDefinition
@@ -21,8 +22,8 @@ from storage.layout import Value
 Values = Mapping[str, Value]
 
 _DEFAULT_COLLATION = 100
-_CLASS, _ATTRDEF = 1259, 2604
-"""OIDs of pg_class and pg_attrdef."""
+_CLASS, _ATTRDEF, _REWRITE = 1259, 2604, 2618
+"""OIDs of pg_class, pg_attrdef and pg_rewrite."""
 
 _SEQUENCE_COLUMNS = (("last_value", INT8), ("log_cnt", INT8), ("is_called", BOOL))
 
@@ -30,7 +31,9 @@ _SEQUENCE_COLUMNS = (("last_value", INT8), ("log_cnt", INT8), ("is_called", BOOL
 def pg_namespace(visible: Visible) -> Iterator[Values]:
     for n in visible.all_namespaces:
         oid = oids.namespace_oid(n.name, n.id)
-        yield {"oid": oid, "nspname": n.name, "nspowner": visible.owner_oid(n.owner)}
+        acl = access.of_namespace(visible, n)
+        owner = visible.owner_oid(n.owner)
+        yield {"oid": oid, "nspname": n.name, "nspowner": owner, "nspacl": acl}
 
 
 def pg_class(visible: Visible) -> Iterator[Values]:
@@ -42,13 +45,14 @@ def pg_class(visible: Visible) -> Iterator[Values]:
         checks = sum(c.kind == "c" for c in declared)
         stored = table.materialized is not None
         yield _class_row(visible, table, "m" if stored else "r") | {
-            "relam": oids.HEAP,
+            "relam": _METHODS[table.kind],
             "relchecks": checks,
             "relhasindex": any(indexes_of(table)),
             "relhasrules": stored,
             "relhastriggers": table.id in triggered,
             "relrowsecurity": False,
             "relispopulated": not stored or visible.is_populated(table),
+            "relacl": access.items(visible, access.TABLE, table.owner, table.grants),
         }
         for index, _ in indexes_of(table):
             yield {
@@ -77,6 +81,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
             "relnatts": 3,
             "relreplident": "n",
             "relispopulated": True,
+            "relacl": access.items(visible, access.SEQUENCE, sequence.owner, sequence.grants),
         }
     for view in visible.views:
         yield _class_row(visible, view, "v") | {"relhasrules": True}
@@ -96,6 +101,13 @@ def pg_class(visible: Visible) -> Iterator[Values]:
         }
     for relation in visible.virtual_relations:
         yield _virtual_class(visible, relation)
+
+
+_METHODS = {
+    TableKind.SHARED: oids.HEAP,
+    TableKind.USER: oids.USER_TABLES,
+    TableKind.STREAM: oids.STREAM_TABLES,
+}
 
 
 def _virtual_class(visible: Visible, relation: CatalogRelation) -> Values:
@@ -230,7 +242,7 @@ def _attribute(oid: int, number: int, name: str, of: PgType) -> dict[str, Value]
         "attndims": 1 if of.element is not None and not of.is_vector else 0,
         "attbyval": 0 < of.length <= 8 and of.key_kind in {"int", "bool", "float"},
         "attalign": {1: "c", 2: "s", 8: "d"}.get(of.length, "i"),
-        "attstorage": "p" if of.length > 0 else "x",
+        "attstorage": storage_of(of),
         "attinhcount": 0,
         "attislocal": True,
         "attcollation": _collation(of),
@@ -376,7 +388,13 @@ def pg_sequence(visible: Visible) -> Iterator[Values]:
 
 
 def pg_depend(visible: Visible) -> Iterator[Values]:
-    """What hangs on columns: sequences that they own, and defaults that name sequences."""
+    """What hangs on columns: sequences that they own, and defaults that name sequences; what views read."""
+    yield from extension.members(visible)
+    for view in visible.queries:
+        rule = oids.table_oid(view.id)
+        yield _depends(_REWRITE, rule, _CLASS, oids.table_oid(view.id), "i")
+        for read in view.reads:
+            yield _depends(_REWRITE, rule, _CLASS, oids.table_oid(read), "n")
     for s in visible.sequences.values():
         if s.owned_by is not None:
             kind = "i" if s.internal else "a"
@@ -389,6 +407,19 @@ def pg_depend(visible: Visible) -> Iterator[Values]:
             yield _depends(_ATTRDEF, default, _CLASS, oids.table_oid(table.id), "a", column.id)
             for used in sequences_used(column.default):
                 yield _depends(_ATTRDEF, default, _CLASS, used, "n")
+
+
+def pg_rewrite(visible: Visible) -> Iterator[Values]:
+    """What a view is, as a rule: pg_depend says of it what the view reads."""
+    for view in visible.queries:
+        yield {
+            "oid": oids.table_oid(view.id),
+            "rulename": "_RETURN",
+            "ev_class": oids.table_oid(view.id),
+            "ev_type": "1",
+            "ev_enabled": "O",
+            "is_instead": True,
+        }
 
 
 def _depends(catalog: int, oid: int, on: int, on_oid: int, kind: str, column: int = 0) -> Values:
@@ -422,7 +453,7 @@ def pg_views(visible: Visible) -> Iterator[Values]:
             "schemaname": view.namespace,
             "viewname": view.name,
             "viewowner": visible.user_name(visible.owner_oid(view.owner)),
-            "definition": view_definition(view),
+            "definition": view_definition(view, visible.view_text),
         }
 
 
@@ -434,7 +465,7 @@ def pg_matviews(visible: Visible) -> Iterator[Values]:
             "matviewowner": visible.user_name(visible.owner_oid(view.owner)),
             "hasindexes": any(indexes_of(view)),
             "ispopulated": visible.is_populated(view),
-            "definition": view_definition(view),
+            "definition": view_definition(view, visible.view_text),
         }
 
 

@@ -71,7 +71,7 @@ def views(visible: Visible) -> Iterator[Values]:
             "table_catalog": visible.database,
             "table_schema": view.namespace,
             "table_name": view.name,
-            "view_definition": view_definition(view),
+            "view_definition": view_definition(view, visible.view_text),
             "check_option": "NONE",
             "is_updatable": "NO",
             "is_insertable_into": "NO",

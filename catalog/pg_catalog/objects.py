@@ -10,6 +10,7 @@ from functools import cached_property
 from catalog.errors import UndefinedColumnError, UndefinedTableError
 from catalog.model import TEMPORARY, Table, is_temporary
 from catalog.pg_catalog import oids
+from catalog.pg_catalog.access import default_items
 from catalog.pg_catalog.text import (
     bare,
     constraint_definition,
@@ -172,6 +173,7 @@ class CatalogObjects:
             "obj_description": self._description,
             "col_description": self._column_description,
             "shobj_description": lambda _oid, _catalog: None,
+            "acldefault": lambda kind, oid: default_items(kind, self._user_by_id(oid)),
             "to_regclass": lambda name: self.object_oid("regclass", name),
             "to_regtype": lambda name: self.object_oid("regtype", name),
             "to_regnamespace": lambda name: self.object_oid("regnamespace", name),
@@ -209,7 +211,7 @@ class CatalogObjects:
     def _view(self, relation: int | str, _pretty: bool | int = False) -> str | None:
         oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)
         found = self._visible.relations_by_oid.get(oid) if oid is not None else None
-        return None if found is None else view_definition(found)
+        return None if found is None else view_definition(found, self._visible.view_text)
 
     def _serial_sequence(self, table: str, column: str) -> str | None:
         """The sequence that a column owns. Raises 42P01, 42703."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from catalog.pg_catalog import classes, information, roles, types, user_types
+from catalog.pg_catalog import classes, extension, information, roles, types, user_types
 from catalog.pg_catalog.relations import relation
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Row, Value
@@ -28,9 +28,11 @@ _MAKERS = _makers(
     classes.pg_indexes,
     classes.pg_matviews,
     classes.pg_namespace,
+    classes.pg_rewrite,
     classes.pg_sequence,
     classes.pg_tables,
     classes.pg_views,
+    extension.pg_extension,
     roles.pg_authid,
     roles.pg_roles,
     roles.pg_user,

@@ -1,7 +1,7 @@
 """Catalogue objects as SQL text, as pg_get_constraintdef and its neighbours print them."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from catalog.changes_sequence import NEXT_VALUE
 from catalog.indexes import index_of
@@ -13,6 +13,7 @@ from catalog.model import (
     NumberSequence,
     Relation,
     Table,
+    View,
     as_view,
 )
 
@@ -48,10 +49,19 @@ def quote_identifier(name: str) -> str:
     return f'"{escaped}"'
 
 
+OURS = frozenset({"snowflake_id", "uuid_v7", "uuidv7", "ulid"})
+"""Functions that PostgreSQL has not got: they are in the schema `system`."""
+
+
 def default_definition(
     default: str, sequences: Mapping[int, NumberSequence], search_path: Collection[str]
 ) -> str:
-    """A default as PostgreSQL shows it: with the names of the sequences that it takes numbers from."""
+    """A default as PostgreSQL shows it: with the names of the sequences that it takes numbers from.
+
+    `system` is looked in after any other schema, but where the path is empty: pg_dump's is.
+    """
+    if not search_path and default.lower().removesuffix("()") in OURS:
+        return f"system.{default.lower()}"
     if "nextval" not in default:
         return default
 
@@ -176,10 +186,10 @@ def bare(text: str) -> str:
     return text
 
 
-def view_definition(relation: Relation) -> str | None:
-    """pg_get_viewdef: the query as it was written, with its semicolon; None for a table."""
+def view_definition(relation: Relation, text_of: Callable[[View], str]) -> str | None:
+    """pg_get_viewdef: a view's query with its semicolon; None for a table. text_of: see `Visible`."""
     view = as_view(relation)
-    return None if view is None else f" {view.query.strip().rstrip(';')};"
+    return None if view is None else f" {text_of(view).strip().rstrip(';')};"
 
 
 def _names(table: Table, columns: Sequence[int]) -> str:

@@ -20,7 +20,11 @@ Values = Mapping[str, Value]
 
 _FIRST_OPCLASS = 10000
 _FIRST_FAMILY = 11000
-_METHODS = (("heap", 2, "t"), ("btree", 403, "i"), ("hash", 405, "i"))
+_METHODS = (
+    ("heap", oids.HEAP, "t"), ("btree", oids.BTREE, "i"), ("hash", 405, "i"),
+    ("kalam_user", oids.USER_TABLES, "t"), ("kalam_stream", oids.STREAM_TABLES, "t"),
+)  # fmt: skip
+"""What pg_dump says of the kind of a table that is not SHARED: `default_table_access_method`."""
 _IO = ("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout")
 
 
@@ -66,6 +70,16 @@ def _known_types() -> tuple[dict[str, Value], ...]:
             }
         )
     return tuple(rows)
+
+
+@cache
+def _storages() -> Mapping[int, str]:
+    return {int(str(row["oid"])): str(row["typstorage"]) for row in _known_types()}
+
+
+def storage_of(kind: PgType) -> str:
+    """pg_type.typstorage: how PostgreSQL would store a column of the type."""
+    return _storages().get(kind.oid) or ("p" if kind.length > 0 else "x")
 
 
 @cache

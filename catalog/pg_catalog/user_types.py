@@ -5,6 +5,7 @@
 from collections.abc import Iterator, Mapping
 
 from catalog.model import UserType
+from catalog.pg_catalog import access
 from catalog.pg_catalog.visible import Visible
 from catalog.types.composite import CompositeDefinition
 from catalog.types.domain import DomainCheck, DomainDefinition
@@ -42,7 +43,9 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
             "typalign": "d" if pg_type.category == "C" else "i",
             "typstorage": "p" if pg_type.length > 0 else "x",
             **_of_kind(made, functions),
-            "typacl": _access(visible, made),
+            "typacl": access.items(
+                visible, access.TYPE, made.owner, made.grants, public=made.public
+            ),
         }
         if array is not None:
             yield {
@@ -98,21 +101,6 @@ def _common(visible: Visible, made: UserType, pg_type: PgType) -> dict[str, Valu
 
 def _io(functions: Mapping[str, int], kind: str) -> dict[str, Value]:
     return {io: functions.get(name, 0) for io, name in zip(_IO, FUNCTIONS[kind], strict=True)}
-
-
-def _access(visible: Visible, made: UserType) -> Value:
-    """pg_type.typacl: NULL while everybody has what everybody has of a new type."""
-    if made.public and not made.grants:
-        return None
-    owner = visible.user_name(visible.owner_oid(made.owner)) or ""
-    items = [f"=U/{owner}"] if made.public else []
-    items.append(f"{owner}=U/{owner}")
-    for grant in made.grants:
-        user = visible.find_user(grant.grantee) if isinstance(grant.grantee, int) else None
-        name = user.name if user is not None else str(grant.grantee)
-        if user is None or visible.sees_users or user.id == visible.user.id:
-            items.append(f"{name}=U/{owner}")
-    return tuple(items)
 
 
 def domain_constraints(visible: Visible) -> Iterator[Values]:

@@ -16,6 +16,7 @@ from catalog.model import (
     User,
     UserType,
     View,
+    as_view,
 )
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
@@ -57,6 +58,7 @@ class Visible:
     system_relations: tuple[CatalogRelation, ...] = ()
     types: tuple[UserType, ...] = ()
     is_populated: Callable[[Table], bool] = lambda _view: True
+    view_text: Callable[[View], str] = lambda view: view.query
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
 
     def default(self, text: str) -> str:
@@ -83,6 +85,12 @@ class Visible:
     def materialized(self) -> tuple[Table, ...]:
         """Materialized views."""
         return tuple([table for table in self.tables if table.materialized is not None])
+
+    @cached_property
+    def queries(self) -> tuple[View, ...]:
+        """The views, materialized ones as views."""
+        stored = [as_view(table) for table in self.materialized]
+        return (*self.views, *[view for view in stored if view is not None])
 
     @property
     def standard_relations(self) -> "tuple[Table | View, ...]":

@@ -23,7 +23,7 @@ def last_unit(fields: int) -> str:
     """What a number without a unit counts: the last field."""
     if fields == FULL_RANGE:
         return "second"
-    return next(name for field, name in reversed(_NAMES) if fields & field)
+    return next((name for field, name in reversed(_NAMES) if fields & field), "second")
 
 
 def cut(months: int, days: int, us: int, fields: int) -> tuple[int, int, int]:

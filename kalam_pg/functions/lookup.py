@@ -16,7 +16,8 @@ from kalam_pg.functions.records import OF_COMPOSITES
 from kalam_pg.functions.table import Overload, OverloadKind
 
 _MODULES = (
-    "advisory", "aggregates", "arrays", "backends", "bitstrings", "bytes_and_bits", "casts", "comparison",
+    "access", "advisory", "aggregates", "arrays", "backends", "bitstrings", "bytes_and_bits", "casts",
+    "comparison",
     "current",
     "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
     "hypothetical",

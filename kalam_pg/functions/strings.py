@@ -17,11 +17,13 @@ from catalog.types.registry import (
     BOOL,
     BPCHAR,
     BYTEA,
+    CHAR,
     INT4,
     INT8,
     NAME,
     TEXT,
 )
+from catalog.types.text import NAME_BYTES_MAX
 from kalam_pg.functions.define import Datum, function, operator
 from kalam_pg.functions.encodings import convert_from, convert_to, length_in
 from kalam_pg.functions.integers import to_hex
@@ -346,7 +348,17 @@ def _quote_nullable(text: str | None) -> str:
 
 _T, _B = TEXT, BYTEA
 
+
+def _byte_of_name(name: str, at: int) -> str | None:
+    """A byte of a name, counted from 0, as "char"; NULL where a name has no place."""
+    if not 0 <= at <= NAME_BYTES_MAX:
+        return None
+    byte = name.encode()[at : at + 1]
+    return byte.decode("latin-1")
+
+
 OVERLOADS: tuple[Overload, ...] = (
+    operator("[]", (NAME, INT4), CHAR, _byte_of_name),  # A subscript: no operator is written so.
     operator("||", (_T, _T), _T, lambda a, b: a + b, native="({0} || {1})"),
     operator("||", (_B, _B), _B, lambda a, b: a + b),
     function("textcat", (_T, _T), _T, lambda a, b: a + b, native="({0} || {1})"),

@@ -5,7 +5,7 @@ asking role may see it), by function name; where it is not, in a worker for one,
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from catalog.errors import InvalidParameterValueError
 from catalog.model import is_temporary
@@ -20,6 +20,7 @@ from catalog.types.registry import (
     NUMERIC,
     OID,
     PG_NODE_TREE,
+    RECORD,
     REGCLASS,
     REGNAMESPACE,
     REGROLE,
@@ -139,8 +140,8 @@ def _size_bytes(text: str) -> int:
     return decimals.to_integer(size, -(2**63), 2**63 - 1, "bigint")
 
 
-def _ancestors(relation: int) -> Iterable[int]:
-    return (relation,)  # Nothing is partitioned.
+def _no_partitions(_relation: int) -> tuple[()]:
+    return ()  # Nothing is partitioned.
 
 
 _STARTED_US = now_us()
@@ -209,7 +210,15 @@ OVERLOADS: tuple[Overload, ...] = (
     ),
     stable("getdatabaseencoding", (), NAME, lambda _c: "UTF8"),
     stable("pg_client_encoding", (), NAME, lambda c: c.setting("client_encoding") or "UTF8"),
-    returns_set("pg_partition_ancestors", (REGCLASS,), REGCLASS, _ancestors),
+    returns_set(
+        "pg_partition_ancestors", (REGCLASS,), REGCLASS, _no_partitions, out_names=("relid",)
+    ),
+    returns_set(
+        "pg_partition_tree", (REGCLASS,), RECORD, _no_partitions,
+        out_names=("relid", "parentrelid", "isleaf", "level"),
+        out_types=(REGCLASS, REGCLASS, BOOL, INT4),
+    ),
+    *_always("pg_partition_root", REGCLASS, None, (REGCLASS,)),
     *_looked_up("pg_backend_pid", INT4, ()),
     *_looked_up("pg_get_userbyid", NAME, (OID,)),
     *_looked_up("pg_table_is_visible", BOOL, (OID,)),

@@ -4,6 +4,8 @@ All actions of a statement make one new version of the table. They are taken in 
 is dropped first, then types, then what is added (tablecmds.c, `AT_PASS_…`).
 """
 
+from dataclasses import replace
+
 from catalog import changes
 from catalog.changes import CatalogChange
 from catalog.errors import (
@@ -15,9 +17,10 @@ from catalog.privileges import Action, require
 from kalam_pg.query import ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
 from kalam_pg.query.ddl_objects import new_column
-from kalam_pg.query.ddl_rename import alter_view, check_materialized, moved
+from kalam_pg.query.ddl_rename import action_name, alter_view, check_materialized, moved
 from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements_alter as sa
+from kalam_pg.sql.statements_sequence import MoveSequence
 from storage.errors import KalamError
 
 _REGISTERED = (ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity)
@@ -27,6 +30,9 @@ _REGISTERED = (ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity)
 @plan.register
 def _(statement: sa.AlterTable, context: DdlContext) -> DdlPlan:
     tag = f"ALTER {statement.kind.upper()}"
+    of_sequence = _of_sequence(statement, context)
+    if of_sequence is not None:
+        return replace(plan(of_sequence, context), tag=tag)
     relation = _found(statement, context)
     if relation is None:
         notice = f'relation "{statement.name.name}" does not exist, skipping'
@@ -50,6 +56,31 @@ def _(statement: sa.AlterTable, context: DdlContext) -> DdlPlan:
         error.position = 0  # It counts in an expression, of which PostgreSQL tells no place.
         raise
     return DdlPlan(work.change(), tag, work.table_change())
+
+
+def _of_sequence(statement: sa.AlterTable, context: DdlContext) -> MoveSequence | None:
+    """What ALTER TABLE may do to a sequence, too, if the name is one's. Raises 42809 for the rest."""
+    name = statement.name
+    if statement.kind != "table":
+        return None
+    if context.snapshot.find(name.schema, name.name, context.search_path) is not None:
+        return None
+    found = context.snapshot.find_sequence(name.schema, name.name, context.search_path)
+    if found is None:
+        return None
+    (first, *_) = statement.actions
+    match first:
+        case sa.RenameTo(new_name):
+            return MoveSequence(name, new_name=new_name)
+        case sa.SetSchema(schema):
+            return MoveSequence(name, schema=schema)
+        case sa.OwnerTo(role):
+            return MoveSequence(name, owner=role)
+        case _:
+            raise WrongObjectTypeError(
+                f'ALTER action {action_name(first)} cannot be performed on relation "{found.name}"',
+                detail="This operation is not supported for sequences.",
+            )
 
 
 def _found(statement: sa.AlterTable, context: DdlContext) -> Relation | None:

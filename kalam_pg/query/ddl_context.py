@@ -22,6 +22,7 @@ from catalog.model import (
     Relation,
     Role,
     Table,
+    TableKind,
     User,
     View,
     is_temporary,
@@ -47,7 +48,8 @@ class DdlContext:
     describe: a query's output columns; reads: ids of the tables and views that it names.
     make_verifier: a password's SCRAM verifier. evaluate: an expression's value, assigned to a type with a
     typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
-    creates_in: the schemas of the search path that are named in it, None: all.
+    creates_in: the schemas of the search path that are named in it, None: all. kind_unsaid: that of a table
+    whose definition says none.
     """
 
     snapshot: Snapshot
@@ -67,6 +69,7 @@ class DdlContext:
     evaluate: Callable[[str, PgType, int], tuple[Value] | None] = lambda *_: None
     columns_read: Callable[[View, int], frozenset[int]] = lambda *_: frozenset()
     creates_in: Sequence[str] | None = None
+    kind_unsaid: TableKind = TableKind.SHARED
 
 
 @dataclass(frozen=True, slots=True)

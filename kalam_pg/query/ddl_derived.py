@@ -55,7 +55,9 @@ def table_to_make(
         return namespace, *temporary_options(statement.options), on_commit
     if statement.on_commit:
         raise InvalidTableDefinitionError("ON COMMIT can only be used on temporary tables")
-    kind, options = parse_options(statement.options, storages=context.storages)
+    kind, options = parse_options(
+        statement.options, storages=context.storages, unsaid=context.kind_unsaid
+    )
     shared = kind is TableKind.SHARED or options.scope == "SHARED"
     action = Action.CREATE_SHARED_TABLE if shared else Action.CREATE_USER_TABLE
     require(context.user, action, namespace)

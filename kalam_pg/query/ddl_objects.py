@@ -99,6 +99,15 @@ def _(statement: st.RenameNamespace, context: DdlContext) -> DdlPlan:
     return DdlPlan(change, "ALTER SCHEMA")
 
 
+@plan.register
+def _(statement: st.NamespaceOwner, context: DdlContext) -> DdlPlan:
+    namespace = changes.require_namespace(context.snapshot, statement.name)
+    require(context.user, Action.ALTER_NAMESPACE, namespace)
+    owner = grantee(context, statement.role)
+    change = changes.put_namespace(context.snapshot, replace(namespace, owner=owner))
+    return DdlPlan(change, "ALTER SCHEMA")
+
+
 # ------------------------------------------------------------------ tables
 
 

@@ -38,13 +38,17 @@ def check_materialized(view: Table, actions: Sequence[sa.AlterAction]) -> None:
 
 
 def _not_for(relation: Relation, action: sa.AlterAction) -> WrongObjectTypeError:
-    what = _COMMANDS.get(type(action), "…")
-    if isinstance(action, sa.SetNotNull) and not action.not_null:
-        what = "ALTER COLUMN ... DROP NOT NULL"
     return WrongObjectTypeError(
-        f'ALTER action {what} cannot be performed on relation "{relation.name}"',
+        f'ALTER action {action_name(action)} cannot be performed on relation "{relation.name}"',
         detail=f"This operation is not supported for {kind_of(relation)}s.",
     )
+
+
+def action_name(action: sa.AlterAction) -> str:
+    """What PostgreSQL calls an action of ALTER TABLE."""
+    if isinstance(action, sa.SetNotNull) and not action.not_null:
+        return "ALTER COLUMN ... DROP NOT NULL"
+    return _COMMANDS.get(type(action), "…")
 
 
 _COMMANDS: dict[type[object], str] = {

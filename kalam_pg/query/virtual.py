@@ -33,6 +33,7 @@ from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.scope import SEQUENCE
 from kalam_pg.sql.tree import OutputColumn, Query
+from kalam_pg.sql.view_text import current_text
 from storage.layout import Row, Value
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Catalogue:
             system_relations=SYSTEM_RELATIONS,
             types=tuple(_values(snapshot.types)),
             is_populated=lambda view: self.is_populated(transaction, view, user),
+            view_text=lambda view: current_text(view, snapshot, search_path, virtual_columns),
         )
         return Perspective(visible, self.sources)
 

@@ -19,6 +19,7 @@ from catalog.errors import (
 )
 from catalog.indexes import stored_ids
 from catalog.model import NumberSequence, Table, View
+from catalog.options import KIND_OF_METHOD
 from catalog.snapshot import Snapshot
 from catalog.temporary import parted, stored_puts
 from catalog.types.definitions import user_types_of
@@ -73,6 +74,7 @@ STATEMENTS = (
     st.CreateNamespace,
     st.DropNamespace,
     st.RenameNamespace,
+    st.NamespaceOwner,
     st.CreateTable,
     st.DropTable,
     st.Truncate,
@@ -286,6 +288,7 @@ def _context(sql: SqlSession) -> DdlContext:
         evaluate=partial(_evaluate, sql),
         columns_read=partial(_columns_read, sql),
         creates_in=sql.named_path,
+        kind_unsaid=KIND_OF_METHOD[sql.settings["default_table_access_method"]],
     )
 
 

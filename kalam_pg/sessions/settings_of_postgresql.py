@@ -38,7 +38,7 @@ shared_preload_libraries p s - ''
 # Client Connection Defaults / Statement Behavior
 default_toast_compression f e - pglz pglz,lz4
 gin_pending_list_limit u i kB 4096 64 2147483647
-restrict_nonsystem_relation_kind f s - ''
+restrict_nonsystem_relation_kind u s - ''
 session_replication_role f e - origin origin,replica,local
 temp_tablespaces f s - ''
 vacuum_failsafe_age u i - 1600000000 0 2100000000

@@ -97,7 +97,12 @@ _OWN: dict[str, Setting] = {
         Setting("array_nulls", "on", "bool", fixed=True),
         Setting("backslash_quote", "safe_encoding", "enum", values=("safe_encoding", "on", "off")),
         Setting("check_function_bodies", "on", "bool"),
-        Setting("default_table_access_method", "heap", fixed=True),
+        Setting(
+            "default_table_access_method",
+            "heap",
+            "enum",
+            values=("heap", "kalam_user", "kalam_stream"),
+        ),
         Setting("default_tablespace", "", fixed=True),
         Setting("enable_bitmapscan", "on", "bool"),
         Setting("enable_indexscan", "on", "bool"),

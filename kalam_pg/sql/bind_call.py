@@ -13,6 +13,7 @@ from catalog.errors import (
     UndefinedFunctionError,
     WrongObjectTypeError,
 )
+from catalog.pg_catalog.text import OURS
 from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from catalog.types.domain import DomainDefinition
@@ -85,7 +86,7 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
 
 
 def call_name(node: exp.Anonymous) -> tuple[str, str]:
-    """Function name and schema ("" when none, or pg_catalog, was written).
+    """Function name and schema ("" when none, or pg_catalog, was written; that of our own is `system`).
 
     A call in any other schema is answered 42883: functions cannot be created here.
     """
@@ -95,7 +96,7 @@ def call_name(node: exp.Anonymous) -> tuple[str, str]:
     if not schema:
         return name, ""
     schema = schema if type(schema) is str else schema.name
-    if schema != "pg_catalog":
+    if schema != "pg_catalog" and not (schema == "system" and name in OURS):
         raise UndefinedFunctionError(
             f"function {schema}.{name} does not exist",
             hint="No function matches the given name and argument types. You might need to add "

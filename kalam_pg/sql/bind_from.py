@@ -29,6 +29,7 @@ from kalam_pg.sql.scope import (
     CteEntry,
     Item,
     Level,
+    Named,
     find_relation,
     names_of,
     renamed,
@@ -161,6 +162,7 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
         raise UndefinedTableError(f'relation "{written}" does not exist', position=at)
     if isinstance(found, Table | View) and not state.views:
         state.relations[found.id] = None
+        state.named[at - 1] = Named(found, bool(alias), bool(names), bool(args.get("only")))
     if isinstance(found, Table):
         return scan_table(level, found, alias, names, at)
     if isinstance(found, View):

@@ -210,6 +210,10 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
         path = tuple(json_step(level, step) for step in written)
         at = position(node)
         return apply_operator(level, "#>", (arg, _folded_array(path, texts, at)), at)
+    if arg.type is types.NAME and type(written[0]) is not exp.Slice:
+        at = position(node)
+        byte = apply_operator(level, "[]", (arg, array_index(level, written[0])), at)
+        return byte if len(written) == 1 else Const(None, types.CHAR, -1, at)
     element = arg.type.element
     if element is None:
         raise DatatypeMismatchError(

@@ -20,6 +20,7 @@ from kalam_pg.sql.statements import (
     DropNamespace,
     DropTable,
     DropView,
+    NamespaceOwner,
     RenameNamespace,
     Statement,
     TableName,
@@ -182,8 +183,7 @@ def alter(reader: StatementReader) -> Statement:
         reader.advance()
         name = reader.column_name()
         if reader.accept("owner", "to"):
-            reader.role_name()
-            return Unsupported("ALTER SCHEMA … OWNER TO")
+            return NamespaceOwner(name, reader.role_name())
         reader.expect("rename", "to")
         return RenameNamespace(name, reader.column_name())
     if reader.at(*_ROLES):

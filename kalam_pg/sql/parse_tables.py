@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 from catalog.errors import UndefinedObjectError
+from catalog.model import TableKind
+from catalog.options import KIND_OF_METHOD
 from kalam_pg.sql import parse_derived
 from kalam_pg.sql.parse_columns import column_definition, table_constraint
 from kalam_pg.sql.reader import StatementReader
@@ -123,7 +125,9 @@ def _suffixes(reader: StatementReader, table: _Table) -> None:
         elif reader.accept("without", "oids"):
             pass
         elif reader.accept("using"):
-            access_method(reader)
+            kind = KIND_OF_METHOD.get(access_method(reader), TableKind.SHARED)
+            if kind is not TableKind.SHARED:
+                table.option("TYPE", kind.name)
         elif reader.accept("flush"):
             _flush(reader, table)
         elif reader.accept("ttl") or reader.accept("retention"):
@@ -153,14 +157,15 @@ def _on_commit(reader: StatementReader) -> str:
     return f"{word} rows"
 
 
-def access_method(reader: StatementReader) -> None:
+def access_method(reader: StatementReader) -> str:
     """Behind USING. Raises 42704."""
     token = reader.token
     name = reader.column_name()
-    if name not in ("kalamdb", "heap"):
+    if name != "kalamdb" and name not in KIND_OF_METHOD:
         raise UndefinedObjectError(
             f'access method "{name}" does not exist', position=reader.position(token)
         )
+    return name
 
 
 def _flush(reader: StatementReader, table: _Table) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from catalog.changes_depend import NAMELESS
 from catalog.errors import (
@@ -61,6 +61,18 @@ class BindScope:
     types: TypeContext = DEFAULT_CONTEXT
 
 
+class Named(NamedTuple):
+    """A reference to a table or view in a statement's text.
+
+    alias, columns: whether it has an alias, and one with names of columns. only: whether ONLY is before it.
+    """
+
+    relation: Relation
+    alias: bool
+    columns: bool
+    only: bool
+
+
 @dataclass(slots=True)
 class Binding:
     """One statement being bound: numbers handed out, parameters inferred, what it names.
@@ -68,7 +80,8 @@ class Binding:
     columns: output of each relation by number. pending: per parameter index, the positions of
     references that were bound before its type was known and not coerced since. views: those that are
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
-    text reads from. changes: WITH items that change data. nested: whether a query was bound in it.
+    text reads from. named: where it names them, by 0-based characters. changes: WITH items that change
+    data. nested: whether a query was bound in it.
     """
 
     scope: BindScope
@@ -81,6 +94,7 @@ class Binding:
     virtual: dict[tuple[str, str], None] = field(default_factory=dict)
     views: tuple[str, ...] = ()
     relations: dict[int, None] = field(default_factory=dict)
+    named: dict[int, Named] = field(default_factory=dict)
     changes: list[CteChange] = field(default_factory=list)
     nested: bool = False
     volatile: bool = False

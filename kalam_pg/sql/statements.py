@@ -92,6 +92,14 @@ class RenameNamespace:
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceOwner:
+    """ALTER SCHEMA … OWNER TO."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class UseNamespace:
     name: str
 
@@ -396,6 +404,7 @@ Statement: TypeAlias = (
     | CreateNamespace
     | DropNamespace
     | RenameNamespace
+    | NamespaceOwner
     | UseNamespace
     | CreateTable
     | DropTable
