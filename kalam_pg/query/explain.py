@@ -33,6 +33,7 @@ from kalam_pg.query.rules import RowRules
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.select import (
     IN_ORDER_ROWS_MAX,
+    OWN_CHANGES_MAX,
     SMALL_SCAN_ROWS,
     ConstantPlan,
     HotPlan,
@@ -253,15 +254,18 @@ class Explainer:
         """How the plan would do without segments; ENGINE: not at all."""
         x = self._x
         tablet = x.tablet(plan.table)
-        if x.own_changes(tablet.id):
-            return (yield from self._few(tablet))
+        own = x.own_changes(tablet.id) or {}
+        if own:
+            few = yield from self._few(tablet)
+            if few is not Way.ENGINE or len(own) > OWN_CHANGES_MAX:
+                return few
         # These are constants and parameters, of which one that is NULL is equal to nothing.
         equals = [(at, closure((), x.context)) for at, closure in plan.equals]
         if (plan.indexed is not None or plan.among is not None) and isinstance(tablet, Tablet):
             way = yield from self._indexed(plan, tablet, equals)
             if way is not None:
                 return way
-        if tablet.newest_floor(x.view):
+        if own or tablet.newest_floor(x.view):
             return Way.ENGINE
         limit, offset = plan.bounds.values(x.context)
         few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX

@@ -4,7 +4,7 @@ Each plan answers exactly what an engine would; `query.plan` chooses one only wh
 that finds at run time that it cannot (segments, uncommitted rows of its own) hands over to `general`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Protocol, cast, runtime_checkable
@@ -12,7 +12,7 @@ from typing import Protocol, cast, runtime_checkable
 from catalog.model import Table
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.interpreter.sorting import Bounds, Order, sorted_places
+from kalam_pg.interpreter.sorting import Bounds, Order, sort_rows, sorted_places
 from kalam_pg.query.among import Among
 from kalam_pg.query.computed import ComputedPlan
 from kalam_pg.query.execution import Execution, Result
@@ -32,6 +32,7 @@ from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.tail_loads import load
+from kalam_pg.query.transaction import NetChange
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.closures import Slot
@@ -47,6 +48,9 @@ _NO_ROW: Row = ()
 
 IN_ORDER_ROWS_MAX = 2000
 """Most rows that are read newest first in Python, in some milliseconds; a worker is for more."""
+
+OWN_CHANGES_MAX = 100
+"""Changes of its own that a transaction's reads by an index are laid over."""
 
 SMALL_SCAN_ROWS = 200
 """Most live rows that are filtered and sorted in Python: about where a worker becomes cheaper (0.6 ms)."""
@@ -311,19 +315,24 @@ class HotPlan:
         equals = [(at, closure(_NO_ROW, context)) for at, closure in self.equals]
         if any(value is None for _, value in equals):
             return ()
-        if x.own_changes(tablet.id):
-            return (yield from self._few(x, tablet, limit, offset))
+        own = x.own_changes(tablet.id) or {}
+        if own:
+            few = yield from self._few(x, tablet, limit, offset)
+            if few is not None or len(own) > OWN_CHANGES_MAX:
+                return few
         view = x.view_of(self.table.id)
         if (self.indexed is not None or self.among is not None) and isinstance(tablet, Tablet):
             if not tablet.warm(view):
                 yield from load(x, tablet, view)
             while True:
                 try:
-                    return self._by_index(tablet, view, equals, (limit, offset), context)
+                    return self._by_index(tablet, view, equals, (limit, offset), context, own)
                 except NoIndexError:
                     if not self.makes_index(tablet):
                         break
                 yield from breathe()
+        if own:
+            return None
         if tablet.newest_floor(view):
             return None
         few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
@@ -366,6 +375,7 @@ class HotPlan:
         equals: Sequence[tuple[int, Value]],
         bounds: tuple[int | None, int],
         context: EvalContext,
+        own: Mapping[bytes, NetChange],
     ) -> Sequence[Row] | None:
         how, among = self.indexed, self.among
         limit, offset = bounds
@@ -373,10 +383,30 @@ class HotPlan:
         if how is None:
             assert among is not None
             rows = among.rows(tablet, view, self.where, self.order, context)
+            if rows is not None and own:
+                rows = self._with_own(tablet, rows, own, context)
             return None if rows is None else self._project(rows[offset:end], context)
         where = None if how.exact else self.where
-        rows = indexed_rows(tablet, view, how, Wanted(equals, end, where, self.order, context))
+        # Each change of the transaction's own may take one of the rows that are found.
+        wanted = None if end is None else end + len(own)
+        rows = indexed_rows(tablet, view, how, Wanted(equals, wanted, where, self.order, context))
+        if rows is not None and own:
+            rows = self._with_own(tablet, rows, own, context)
         return None if rows is None else self._project(rows[offset:end], context)
+
+    def _with_own(
+        self,
+        tablet: Tablet,
+        rows: Sequence[Row],
+        own: Mapping[bytes, NetChange],
+        context: EvalContext,
+    ) -> Sequence[Row]:
+        """What the transaction has made of rows that were found, and of others, in order."""
+        key_of, where = tablet.schema.key_of, self.where
+        kept = [row for row in rows if key_of(row) not in own]
+        made = [(*c.row, 0, False) for c in own.values() if c.row is not None]
+        kept += [row for row in made if where is None or where(row, context) is True]
+        return sort_rows(kept, self.order, context) if self.order else kept
 
     def _in_order(self, x: Execution, tablet: Tablet | StreamTablet) -> Steps[bool]:
         """Whether newest first is the order asked for; a long log is loaded to know it."""

@@ -96,6 +96,15 @@ def test_rows_are_found_as_by_postgresql_whatever_has_become_of_them(sides: tupl
         SELECT count(*) FROM people
     """
     assert differences(sides, more + ASKED.replace(" FOR UPDATE", "") + "COMMIT") == []
+    block = """
+        BEGIN
+        INSERT INTO people VALUES (-2, 'user77@x.org', 7, 7919, 'c2', NULL), (-3, 'other', 8, 5, 'c3', NULL)
+        UPDATE people SET email = 'user14@x.org' WHERE email = 'user77@x.org' AND id > 0
+        DELETE FROM people WHERE room = 7 AND id BETWEEN 100 AND 2000
+        UPDATE people SET room = 7 WHERE id IN (11, 12, 19000)
+        UPDATE people SET id = -4 WHERE number = 7919 AND id = -2
+    """
+    assert differences(sides, block + ASKED + "ROLLBACK") == []
     altered = """
         ALTER TABLE people RENAME COLUMN email TO mail
         DROP INDEX people_room
@@ -134,7 +143,9 @@ def test_without_an_index_that_was_declared_others_are_not_kept_waiting(sides: t
     assert "Tail Index Scan" in found[-1]
 
 
-def test_an_index_is_used_after_a_restart(tmp_path_factory: pytest.TempPathFactory):
+def test_an_index_is_used_after_a_restart_and_over_a_blocks_own_changes(
+    tmp_path_factory: pytest.TempPathFactory,
+):
     server = KalamServer(tmp_path_factory.mktemp("again") / "data").start()
     try:
         with server.root() as root:
@@ -147,5 +158,11 @@ def test_an_index_is_used_after_a_restart(tmp_path_factory: pytest.TempPathFacto
             plan = "\n".join(row[0] for row in root.execute(f"EXPLAIN {asked}".encode()))
             assert "Tail Index Scan on people" in plan
             assert root.execute(asked.encode()).fetchall() == [(11,)]
+            root.execute("BEGIN")
+            root.execute("INSERT INTO people (id, email) VALUES (-9, 'user77@x.org')")
+            plan = "\n".join(row[0] for row in root.execute(f"EXPLAIN {asked}".encode()))
+            assert "Tail Index Scan on people" in plan
+            assert sorted(root.execute(asked.encode()).fetchall()) == [(-9,), (11,)]
+            root.execute("ROLLBACK")
     finally:
         server.stop()
