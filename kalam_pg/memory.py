@@ -21,6 +21,9 @@ from storage.errors import KalamError
 STEP: Final = 64 << 10
 """Changes of fewer bytes are not told: a session may hold so much of each kind that nobody knows of."""
 
+SHRINK_BYTES: Final = 64 << 20
+"""Caches that have to shrink shrink by so much more, so that they need not again for a while."""
+
 End = Callable[[KalamError], None]
 """Ends a session, soon: it is called inside another one's statement."""
 
@@ -34,6 +37,10 @@ class Accounts:
         self.server_max = server_max
         self.total = 0
         self.closed = 0
+        self.cached: Callable[[], int] = lambda: 0
+        """What the server keeps beside, which can be read again: sessions go first."""
+        self.shrink: Callable[[int], None] = lambda _most: None
+        """Keep at most so much of that."""
         self._by_user: dict[int, int] = {}
         self._accounts: set[Account] = set()
 
@@ -47,8 +54,10 @@ class Accounts:
         """Let an account hold so many more bytes. Raises 53200."""
         if self.session_max and account.total + size > self.session_max:
             raise account.refusal(size, "session_memory_max", self.session_max)
-        if self.server_max and self.total + size > self.server_max:
-            self._make_room(account, size)
+        if self.server_max and self.total + size + self.cached() > self.server_max:
+            self.shrink(max(self.server_max - self.total - size - SHRINK_BYTES, 0))
+            if self.total + size > self.server_max:
+                self._make_room(account, size)
         self.count(account, size)
 
     def count(self, account: "Account", size: int) -> None:

@@ -290,9 +290,14 @@ class Engine:
         """Every tablet in use."""
         return iter(self._tablets.tablets())
 
-    def relieve_memory(self) -> None:
-        """Drop tails beyond their limit; commits do that too, reads alone do not."""
-        self._tablets.relieve_memory()
+    def relieve_memory(self, bytes_max: int | None = None) -> None:
+        """Drop tails beyond their limit, or a lower one; commits do that too, reads alone do not."""
+        self._tablets.relieve_memory(bytes_max)
+
+    @property
+    def tail_bytes(self) -> int:
+        """What all tails took when they were looked at last."""
+        return self._tablets.tail_bytes
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets in memory."""

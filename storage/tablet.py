@@ -10,7 +10,7 @@ a worker thread.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
@@ -42,7 +42,7 @@ from storage.tail.frozen import FrozenTail
 from storage.tail.live_rows import LiveRows
 from storage.tail.log_backwards import newest_of_log
 from storage.tail.ranked import Ranked
-from storage.tail.reach import beginning
+from storage.tail.reach import beginning, short_beginning
 from storage.tail.sparse_index import MATCHES_MAX, SparseIndex
 from storage.tail.tail import ABSENT, Tail, Unknown
 
@@ -53,9 +53,9 @@ _INSERT, _DELETE, _TRUNCATE = (
     Op.DELETE,
     Op.TRUNCATE,
 )  # An enum's attribute costs more than a global.
-_INLINE_ROWS = 256
-"""A tail of up to this many log entries is built on the event loop: about 1 ms."""
-_REACH_ROWS = 2048
+_INLINE = 256, 1 << 20
+"""A tail of up to this many log entries, and bytes, is built on the event loop: about 1 ms."""
+_REACH = 2048, 32 << 20
 """So many older entries are taken into a long tail that is loaded: some 10 ms of a thread."""
 _USES = count(1)
 
@@ -370,7 +370,7 @@ class Tablet:
 
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
-        base = beginning(view, self.id, self.manifest_at(view.seq).flushed_through, _REACH_ROWS)
+        base = beginning(view, self.id, self.manifest_at(view.seq).flushed_through, *_REACH)
         tail, truncations = built(view, self.id, self._schema, base)
         return Loaded(tail, view.seq, tuple(truncations))
 
@@ -467,10 +467,8 @@ class Tablet:
     def _small_tail(self, after: int) -> Tail | None:
         """A tail built at once when the log above `after` is short, None when it is long."""
         with self._current() as now:
-            needed = sum(1 for _ in islice(now.log(self.id, after), _INLINE_ROWS + 1))
-            if needed > _INLINE_ROWS:
+            if (base := short_beginning(now, self.id, after, *_INLINE)) is None:
                 return None
-            base = beginning(now, self.id, after, _INLINE_ROWS - needed)
             tail, truncations = built(now, self.id, self._schema, base)
         self.learn_truncations(truncations)
         self._tail = tail

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from storage.ids import TabletId
-from storage.layout import Layout
+from storage.layout import Layout, row_bytes
 from storage.log.clock import us_of
 from storage.log.writes import Write, WriteSet, by_tablet
 from storage.schema import Versions
@@ -22,17 +22,21 @@ TabletFactory = Callable[[TabletId, Layout, Versions], "Tablet"]
 _MEMORY_CHECK_COMMITS = 1024
 """Commits between two looks at the tails' memory."""
 
+_MEMORY_CHECK_BYTES = 64 << 20
+"""Or bytes of rows."""
+
 
 @dataclass(slots=True)
 class Dirty:
     """What of a tablet is in no segment.
 
     rows: entries; as long as they are not counted, at least so many. since_s: of the oldest, or before, in
-    `time.monotonic` seconds.
+    `time.monotonic` seconds. bytes: about what the rows take that have come since the start.
     """
 
     rows: int
     since_s: float
+    bytes: int = 0
 
 
 class TabletRegistry:
@@ -61,7 +65,9 @@ class TabletRegistry:
         self._recent: OrderedDict[TabletId, Tablet] = OrderedDict()
         self.streams = streams
         self._versions: dict[int, dict[int, Layout]] = {}
-        self._commits = 0
+        self._commits = self._grown = 0
+        self.tail_bytes = 0
+        """What all tails took when they were looked at last."""
         now_s = time.monotonic()
         self.dirty = {
             tablet: Dirty(1, now_s - max(0, now_us - us_of(oldest)) / 1e6)
@@ -128,7 +134,9 @@ class TabletRegistry:
                 for exc in self.streams.append(write_set.seq, write_set.streams, now_us):
                     self._on_failure("stream", exc)
         before, self._commits = self._commits, self._commits + len(sets)
-        if before // _MEMORY_CHECK_COMMITS != self._commits // _MEMORY_CHECK_COMMITS:
+        commits = before // _MEMORY_CHECK_COMMITS != self._commits // _MEMORY_CHECK_COMMITS
+        if commits or self._grown > _MEMORY_CHECK_BYTES:
+            self._grown = 0
             try:
                 self.relieve_memory()
             except Exception as exc:  # noqa: BLE001 -- the commits are done, whatever it is
@@ -152,9 +160,13 @@ class TabletRegistry:
     def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:
         dirty = self.dirty.get(tablet_id)
         if dirty is None:
-            self._note_dirty(tablet_id, len(writes))
+            dirty = self.dirty[tablet_id] = Dirty(len(writes), time.monotonic())
         else:
             dirty.rows += len(writes)
+        for write in writes:
+            size = row_bytes(write.row)
+            dirty.bytes += size
+            self._grown += size
         # Most are among the recent ones, where looking costs a tenth.
         tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
         if tablet is not None:
@@ -179,9 +191,12 @@ class TabletRegistry:
         else:
             self.dirty.pop(tablet_id, None)
 
-    def relieve_memory(self) -> None:
-        """Drop the tails of the tablets used least recently, beyond the limit for all tails."""
-        shrink_tails(self.tablets(), self._tail_bytes_max)
+    def relieve_memory(self, bytes_max: int | None = None) -> None:
+        """Drop the tails of the tablets used least recently, beyond their limit, or a lower one."""
+        limit = self._tail_bytes_max
+        if bytes_max is not None:
+            limit = min(limit, bytes_max)
+        self.tail_bytes = shrink_tails(self.tablets(), limit)
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""

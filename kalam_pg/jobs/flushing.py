@@ -2,7 +2,7 @@
 
 Every second: `rows:N` flushes a tablet with N unflushed entries, as HOT_ROW_LIMIT does, `interval:S` one
 whose oldest unflushed entry is S seconds old. A table without a policy is flushed when it has a great many,
-so that the log does not grow for ever.
+so that the log does not grow for ever; and every tablet that has so many bytes unflushed that memory matters.
 """
 
 import time
@@ -32,6 +32,9 @@ MEMORY_S = 10.0
 
 DEFAULT_FLUSH_ROWS = 100_000
 """Unflushed entries of a tablet without a policy: about 10 MB of messages, one good segment."""
+
+FLUSH_BYTES = 64 << 20
+"""Or so many bytes of rows, whatever the policy: a tail has them all in memory when they are asked for."""
 
 TOGETHER_TABLETS = 128
 TOGETHER_ROWS = 16_384
@@ -219,8 +222,10 @@ class Policies:
             late += late_rows(dirty.rows, rows)
             if self._pauses.has(tablet_id, now_s):
                 continue
-            if (by_rows and dirty.rows >= rows) or (
-                interval_s and now_s - dirty.since_s >= interval_s
+            if (
+                (by_rows and dirty.rows >= rows)
+                or dirty.bytes >= FLUSH_BYTES
+                or (interval_s and now_s - dirty.since_s >= interval_s)
             ):
                 due.setdefault(tablet_id.table, []).append(tablet_id)
         self._press(late)

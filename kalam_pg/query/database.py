@@ -70,6 +70,8 @@ class Database:
         self.log_bytes_max = 0
         self.temporary_bytes_max = self.session_temporary_bytes_max = 0
         self.accounts = Accounts()
+        self.accounts.cached = lambda: engine.tail_bytes
+        self.accounts.shrink = engine.relieve_memory
         self.tail_loads = TailLoads()
         self.spills = Spills(engine.fs, engine.directory / "spill")
         self.shared_reads = SharedReads(self.spills)

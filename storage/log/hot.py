@@ -29,7 +29,7 @@ from storage.fs import FileSystem
 Put = tuple[bytes, bytes | None]
 """A key and its new value; None deletes."""
 
-_CHUNK_FIRST, _CHUNK_MAX = 16, 256
+_CHUNK_FIRST, _CHUNK_MAX, _CHUNK_BYTES_MAX = 16, 256, 1 << 20
 """Pairs that an iterator reads in one turn: few at first, since many readers want only some."""
 
 _CLOSE_WAIT_S = 30.0
@@ -275,9 +275,9 @@ class HotSnapshot:
                         iterator = self._snapshot.iterator(
                             start=start, stop=stop, verify_checksums=True, **how
                         )
-                    chunk = list(islice(iterator, size))
+                    chunk, whole = _some(iterator, size, **how)
                 yield from chunk
-                if len(chunk) < size:
+                if whole and len(chunk) < size:
                     return
                 size = min(size * 4, _CHUNK_MAX)
         finally:
@@ -297,6 +297,21 @@ class HotSnapshot:
                 self._snapshot.close()
         finally:
             self._calls.pop()
+
+
+def _some(
+    found: Iterator[Any], most: int, *, include_value: bool, **_how: bool
+) -> tuple[list[Any], bool]:
+    """The next of an iterator, and whether it was not their bytes that made them so few."""
+    if not include_value:
+        return list(islice(found, most)), True
+    chunk, held = [], 0
+    for pair in islice(found, most):
+        chunk.append(pair)
+        held += len(pair[1])
+        if held > _CHUNK_BYTES_MAX:
+            return chunk, False
+    return chunk, True
 
 
 @contextmanager

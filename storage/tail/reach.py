@@ -11,17 +11,34 @@ from storage.log.retained import RETAINED, unpack_retained
 from storage.log.view import View
 
 
-def beginning(view: View, tablet: TabletId, flushed_through: int, entries_max: int) -> int:
+def beginning(
+    view: View, tablet: TabletId, flushed_through: int, entries_max: int, bytes_max: int
+) -> int:
     """The seq that a tail may begin behind: the log has every entry from there to `flushed_through`.
 
-    These are at most `entries_max` entries, of whole commits.
+    These are at most `entries_max` entries, and `bytes_max` bytes, of whole commits.
     """
     noted = view.system_get(meta_key(tablet, RETAINED))
     least = 0 if noted is None else max(0, unpack_retained(noted).complete_from - 1)
     if least >= flushed_through:
         return flushed_through
     older = view.log(tablet, least, upto=flushed_through, reverse=True)
-    for number, (seq, _, _) in enumerate(older):
-        if number == entries_max:
+    held = 0
+    for number, (seq, _, entry) in enumerate(older):
+        held += len(entry)
+        if number == entries_max or held > bytes_max:
             return seq  # Of this commit some entries may be further back.
     return least
+
+
+def short_beginning(
+    view: View, tablet: TabletId, flushed_through: int, entries_max: int, bytes_max: int
+) -> int | None:
+    """The same for a tail that is made at once; None: there are more entries, or bytes, than that anyway."""
+    entries = held = 0
+    for _, _, entry in view.log(tablet, flushed_through):
+        entries += 1
+        held += len(entry)
+        if entries > entries_max or held > bytes_max:
+            return None
+    return beginning(view, tablet, flushed_through, entries_max - entries, bytes_max - held)

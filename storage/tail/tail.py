@@ -11,14 +11,13 @@ batches that it gives out may go anywhere.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import DELETED, to_batches, to_values
-from storage.layout import Layout, Row, Value
+from storage.layout import Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version
 from storage.tail.backwards import Equals, newest_of
@@ -27,31 +26,12 @@ from storage.tail.frozen import FrozenTail
 from storage.tail.indexes import Columns, Indexes, TailIndex
 from storage.tail.live_rows import LiveRows
 from storage.tail.order import Orders
+from storage.tail.sizes import DEFAULT_SIZES, Sizes
 from storage.tail.superseded import Changes
 from storage.tail.value_index import Cut
 from storage.tail.versions import BatchWithId, VersionBatch, make_batch
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """Numbers of rows at which a tail does things; tests make them small.
-
-    seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch, batch_bytes:
-    batches are merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
-    tuples too, for newest-N reads without decoding. decode: rows of an older batch decoded at a
-    time by a newest-first read. index: rows taken into an index at a time (0.25 µs each).
-    sparse: rows after which an index of values that hardly repeat is made another way, 0: at once.
-    """
-
-    seal: int = 1024
-    batch: int = 65536
-    batch_bytes: int = 256 << 20
-    recent: int = 2048
-    decode: int = 256
-    index: int = 4096
-    sparse: int = 16384
 
 
 class Unknown(Enum):
@@ -63,10 +43,17 @@ class Unknown(Enum):
 
 UNKNOWN, ABSENT = Unknown.UNKNOWN, Unknown.ABSENT
 
+
 _ROW_OVERHEAD_BYTES = 220
 """Measured: key, dict slot, ordinal of one row in `_newest`."""
-_RECENT_OVERHEAD_BYTES = 400
-"""Measured: one decoded row of five columns."""
+_RECENT_OVERHEAD_BYTES = 200
+"""Measured: of one decoded row, beside its values."""
+
+_DECODED_BYTES = 1 << 20
+"""About so much of an older batch is decoded at a time, at most."""
+
+_LIVE_BYTES_MAX = 8 << 20
+"""More is not given as rows: to decode it holds the event loop for long."""
 
 _ALL = 1 << 63
 
@@ -81,7 +68,7 @@ class Tail:
     `flushed_through` and the view's seq.
     """
 
-    def __init__(self, layout: Layout, base: int, sizes: Sizes = Sizes()) -> None:
+    def __init__(self, layout: Layout, base: int, sizes: Sizes = DEFAULT_SIZES) -> None:
         self.layout = layout
         self._sizes = sizes
         self.base = base
@@ -93,6 +80,8 @@ class Tail:
         self._sealed = 0
         self._seqs: list[int] = []
         self._rows: list[Row] = []
+        self._recent_bytes = 0
+        self._unsealed_bytes = 0
         self._gone: list[bool] = []
         self._newest: dict[bytes, int] = {}
         self._deaths: dict[int, int] = {}
@@ -115,6 +104,7 @@ class Tail:
             self._batch_bytes
             + len(self._newest) * _ROW_OVERHEAD_BYTES
             + len(self._rows) * _RECENT_OVERHEAD_BYTES
+            + self._recent_bytes
             + len(self._deaths) * 100
         )
 
@@ -140,6 +130,9 @@ class Tail:
             source = row if old is None else old
             self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
         self._seqs.append(seq)
+        size = row_bytes(row)
+        self._recent_bytes += size
+        self._unsealed_bytes += size
         rows.append(row)
         deleted = op is _DELETE
         self._gone.append(deleted)
@@ -150,7 +143,8 @@ class Tail:
         if self._indexes:
             self._indexes.add(ordinal, row, gone=deleted)
         self.last_seq = seq
-        if ordinal + 1 - self._sealed >= self._sizes.seal:
+        sizes = self._sizes
+        if ordinal + 1 - self._sealed >= sizes.seal or self._unsealed_bytes > sizes.recent_bytes:
             self._seal()
 
     def live(self, after: int, upto: int) -> list[BatchWithId]:
@@ -207,7 +201,8 @@ class Tail:
         for batch in reversed(batches):
             if batch.first < first:
                 within = (first, after, upto)
-                yield from newest_of(batch, self.layout, deaths, within, equals, self._sizes.decode)
+                decode = min(self._sizes.decode, 1 + _DECODED_BYTES // batch.row_bytes)
+                yield from newest_of(batch, self.layout, deaths, within, equals, decode)
             if batch.seqs[0] <= after:
                 return
 
@@ -240,13 +235,15 @@ class Tail:
     def live_rows(self, after: int, upto: int, rows_max: int) -> LiveRows | None:
         """All live rows that a view at `upto` sees, of versions newer than `after`, in commit order.
 
-        None when there are more than `rows_max`, or several times as many versions.
+        None when there are more than `rows_max`, or several times as many versions, or many bytes of them.
         """
         first, end = self._end_of(after), self._end_of(upto)
-        if end - first > rows_max * _VERSIONS_OF_A_ROW:
+        if end - first > rows_max * _VERSIONS_OF_A_ROW or self._recent_bytes > _LIVE_BYTES_MAX:
             return None
         decoded = first >= self._recent
         batches = [] if decoded else self._sealed_live(after, upto)
+        if sum(batch.nbytes for batch in batches) > _LIVE_BYTES_MAX:
+            return None
         begin = max(first if decoded else self._sealed, first) - self._recent
         places = self._live_places(begin, end - self._recent, upto)
         rows, seqs, numbers = self._picked(places)
@@ -381,8 +378,19 @@ class Tail:
             self._add_batch(record)
         if self._indexes:
             self._indexes.limit(self._rows_bytes)
-        if len(self._rows) > 2 * self._sizes.recent:
-            self._forget_recent(self._sealed - self._sizes.recent)
+        self._unsealed_bytes = 0
+        sizes = self._sizes
+        if len(self._rows) > 2 * sizes.recent or self._recent_bytes > sizes.recent_bytes:
+            self._forget_recent(self._sealed - self._kept())
+
+    def _kept(self) -> int:
+        """How many of the newest rows stay as tuples, all being in batches."""
+        most, left = self._sizes.recent, self._sizes.recent_bytes // 2
+        for count, row in enumerate(reversed(self._rows)):
+            left -= row_bytes(row)
+            if count == most or left < 0:
+                return count
+        return len(self._rows)
 
     def _add_batch(self, record: pa.RecordBatch) -> None:
         """The next rows that are in no batch yet, as one."""
@@ -425,6 +433,7 @@ class Tail:
         drop = first - self._recent
         if drop <= 0:
             return
+        self._recent_bytes -= sum(map(row_bytes, self._rows[:drop]))
         self._seqs, self._rows = self._seqs[drop:], self._rows[drop:]
         self._gone = self._gone[drop:]
         self._recent = first

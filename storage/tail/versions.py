@@ -40,6 +40,12 @@ class VersionBatch:
     _cut_result: BatchWithId | None = None
     _views: "dict[int, memoryview[int] | memoryview[float] | None]" = field(default_factory=dict)
 
+    @property
+    def row_bytes(self) -> int:
+        """What a row of it takes, about; at least 1."""
+        size, rows = int(self.batch.nbytes), int(self.batch.num_rows)
+        return max(1, size // max(1, rows))
+
     def live(self, after: int, upto: int) -> BatchWithId | None:
         """The live rows with after < seq <= upto as a view at `upto` sees them, None when none."""
         rows = self.batch.num_rows

@@ -171,3 +171,17 @@ def test_without_bounds_nothing_is_refused():
     account.holding("input").add(1 << 50)
     account.check(1 << 50)
     assert account.room > 1 << 60
+
+
+def test_what_can_be_read_again_gives_way_before_any_session():
+    accounts, kept, ended = Accounts(0, SERVER_MAX), [60 * STEP], []
+    accounts.cached = lambda: kept[0]
+    accounts.shrink = lambda most: kept.append(min(kept.pop(), most))
+    account = accounts.open(1)
+    account.end = ended.append
+    account.holding("portals").add(40 * STEP)
+    assert kept == [60 * STEP]
+    account.holding("portals").add(STEP)
+    assert kept[0] < 60 * STEP
+    accounts.open(2).holding("portals").add(50 * STEP)
+    assert not ended

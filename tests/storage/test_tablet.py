@@ -375,13 +375,32 @@ def test_a_tail_reaches_back_by_whole_commits_and_so_many_rows(tmp_path, monkeyp
         commit_some(engine, tablet, range(first, first + 3))
     flush(engine, tablet)
     for most, reached in ((9, 0), (8, 1), (5, 2), (3, 2), (2, 3), (0, 3)):
-        monkeypatch.setattr("storage.tablet._INLINE_ROWS", most)
+        monkeypatch.setattr("storage.tablet._INLINE", (most, 1 << 20))
         tablet = open_tablet(engine, tmp_path)
         view = engine.view()
         assert tablet.warm(view)
         assert tablet.newest_floor(view) == reached
         newest = [version.row[0] for version in tablet.newest(view)]
         assert newest == list(range(8, 3 * reached - 1, -1))
+
+
+def test_a_tail_of_large_rows_is_not_built_at_once_and_reaches_back_by_bytes(tmp_path, monkeypatch):
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path)
+    commit_some(engine, tablet, range(6))
+    entry = max(len(entry) for _, _, entry in engine.view().log(TABLET))
+    monkeypatch.setattr("storage.tablet._INLINE", (256, 4 * entry))
+    tablet = open_tablet(engine, tmp_path)
+    assert not tablet.warm(engine.view())
+    tablet.install(tablet.load(engine.view()))
+    assert [version.row[0] for version in tablet.newest(engine.view())] == [5, 4, 3, 2, 1, 0]
+    flush(engine, tablet)
+    for number in range(6, 9):
+        commit_some(engine, tablet, [number])
+    flush(engine, tablet)
+    tablet = open_tablet(engine, tmp_path)
+    assert tablet.warm(engine.view())
+    assert tablet.newest_floor(engine.view()) > 0
 
 
 def test_a_tail_reaches_back_no_further_than_the_log(tmp_path):

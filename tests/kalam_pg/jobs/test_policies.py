@@ -100,6 +100,22 @@ async def test_a_tablet_whose_flush_raises_is_the_jobs_failure_and_nobody_elses(
         assert not db.engine.dirty_tablets()
 
 
+async def test_a_tablet_is_flushed_when_much_of_it_is_unflushed_whatever_its_policy(
+    tmp_path, monkeypatch
+):
+    async with policies(tmp_path) as (db, jobs):
+        options = {**vars(OPTIONS), "flush_rows": 0, "flush_interval_s": 3600, "hot_row_limit": 0}
+        db.catalog.stored_as(3).options = SimpleNamespace(**options)
+        large = db.engine.dirty_tablets()[TABLETS[0]].bytes
+        assert large > 0
+        monkeypatch.setattr(flushing, "FLUSH_BYTES", large + 1)
+        await Policies(db, jobs).flush_due(0.0)
+        assert TABLETS[0] in db.engine.dirty_tablets()
+        commit(db.engine, insert(100, tablet=TABLETS[0]))
+        await Policies(db, jobs).flush_due(0.0)
+        assert TABLETS[0] not in db.engine.dirty_tablets()
+
+
 async def test_a_tablet_is_flushed_when_it_has_as_many_rows_as_may_be_hot(tmp_path):
     async with policies(tmp_path) as (db, jobs):
         for rows, interval_s in ((0, 0), (0, 3600), (100, 0)):

@@ -42,6 +42,16 @@ def test_a_scan_gives_everything_once_in_both_directions(store, count):
     snapshot.close()
 
 
+def test_a_scan_of_large_values_takes_few_at_a_time(store, monkeypatch):
+    monkeypatch.setattr("storage.log.hot._CHUNK_BYTES_MAX", 100)
+    wanted = [(b"k%03d" % number, b"v" * (number % 7) * 20) for number in range(100)]
+    store.write(wanted, sync=False)
+    snapshot = store.snapshot()
+    assert list(snapshot.scan(b"k", b"l")) == wanted
+    assert list(snapshot.scan(b"k", b"l", reverse=True)) == wanted[::-1]
+    snapshot.close()
+
+
 def test_a_scan_may_be_left_half_way(store):
     store.write(rows(500), sync=False)
     snapshot = store.snapshot()

@@ -8,7 +8,8 @@ from storage import arrow
 from storage.arrow import to_rows
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
-from storage.tail.tail import Sizes, Tail
+from storage.tail.sizes import Sizes
+from storage.tail.tail import Tail
 
 LAYOUT = Layout(
     1, (Column(1, "id", "int", pa.int64()), Column(2, "body", "text", pa.string())), (0,)
@@ -71,7 +72,12 @@ def rows_of(batches):
 
 # Small batches, so that sealing, merging and decoding in chunks all happen in small tests.
 SIZES = st.builds(
-    Sizes, st.sampled_from([1, 3, 50]), st.sampled_from([4, 50]), st.integers(1, 4), st.just(2)
+    Sizes,
+    st.sampled_from([1, 3, 50]),
+    st.sampled_from([4, 50]),
+    st.integers(1, 4),
+    st.just(2),
+    recent_bytes=st.sampled_from([0, 200, 1000, 1 << 24]),
 )
 
 
@@ -241,6 +247,30 @@ def test_batches_are_not_merged_beyond_a_number_of_bytes():
         (number, "x" * 300) for number in range(40)
     ]
     assert max(batch.nbytes for batch in batches) < 2000
+
+
+def test_large_rows_are_counted_and_few_of_them_kept_as_tuples():
+    tail = Tail(LAYOUT, 0, Sizes(recent_bytes=50_000))
+    rows = [(number, f"{number}" + "x" * 10_000) for number in range(40)]
+    for row in rows:
+        tail.append(row[0] + 1, b"%d" % row[0], row, Op.INSERT, None)
+        assert sum(len(kept[1]) for kept in tail._rows) <= 70_000
+    assert tail.size_bytes > 40 * 10_000
+    assert [row for _, row in tail.newest(0, 40)] == rows[::-1]
+    assert [row for _, batch in tail.live(0, 40) for row in to_rows(batch, LAYOUT)] == rows
+    tail.drop_through(40)
+    assert tail.size_bytes < 100_000
+
+
+def test_rows_of_too_many_bytes_are_not_given_as_rows(monkeypatch):
+    tail = Tail(LAYOUT, 0, Sizes(seal=4))
+    for number in range(20):
+        tail.append(number + 1, b"%d" % number, (number, "x" * 1000), Op.INSERT, None)
+    found = tail.live_rows(0, 20, 100)
+    assert found is not None
+    assert len(found) == 20
+    monkeypatch.setattr("storage.tail.tail._LIVE_BYTES_MAX", 10_000)
+    assert tail.live_rows(0, 20, 100) is None
 
 
 def test_rows_larger_together_than_arrows_arrays_become_several_batches(monkeypatch):
