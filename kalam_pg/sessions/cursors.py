@@ -71,6 +71,7 @@ def begin(sql: SqlSession, portal: Portal, form: RowForm | None) -> Steps[Result
     statement = portal.prepared.statement
     assert statement is not None
     portal.can_run = False  # Until it has been: what raises here leaves it so.
+    portal.rank = sql.login_user.role.rank
     result = yield from dispatch.run(sql, statement, portal.params, portal.prepared, form)
     has_rows = bool(result.columns) or dispatch.returns_rows(statement)
     portal.counts = result.count is not None or result.open
@@ -124,7 +125,7 @@ def _declare(
             hold=statement.hold,
         ),
     )
-    portal.counts = True
+    portal.counts, portal.rank = True, sql.login_user.role.rank
     portal.open_rows(result, sql.database.spills)
     sql.portals.add(portal)
     return Result("DECLARE CURSOR")
@@ -178,7 +179,7 @@ def _check_read_only(statement: DeclareCursor, plan: LockingPlan) -> None:
 
 def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:
     portal = sql.portals.find(statement.name)
-    portal.check_runnable()
+    portal.check_runnable(sql.login_user.role.rank)
     is_new = portal.result is None
     if is_new:
         yield from begin(sql, portal, None)
@@ -188,7 +189,7 @@ def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:
     if rows.endless or not is_new:
         wait_s = inf if timeout_ms is None else timeout_ms / 1000.0
         portal.go_on(int(sql.settings["statement_timeout"]) / 1000.0, wait_s)
-    portal.check_runnable()
+    portal.check_runnable(sql.login_user.role.rank)
     source = yield from portal.rows_left().fetch(statement.direction, statement.count)
     if not statement.move:
         return Result("FETCH", None, portal.columns, source=source)

@@ -12,6 +12,7 @@ from math import inf
 from catalog.errors import (
     ConfigurationLimitExceededError,
     DuplicateCursorError,
+    InsufficientPrivilegeError,
     InvalidCursorNameError,
     ObjectNotInPrerequisiteStateError,
 )
@@ -53,11 +54,12 @@ class Portal:
     made; None: its transaction has committed and it is held. result: None until it is run. rows: what is
     left of its answer, None while it has not been run or when it has none. can_run: not after its statement
     failed, or ended without rows. counts: its tag has a number. parameter_bytes: what they take in memory.
+    rank: of who had logged in, when it was run.
     """
 
     __slots__ = (
         "can_run", "counts", "created_us", "depth", "formats", "name", "options",
-        "parameter_bytes", "params", "prepared", "result", "rows",
+        "parameter_bytes", "params", "prepared", "rank", "result", "rows",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +81,7 @@ class Portal:
         self.depth: int | None = depth
         self.options = options
         self.parameter_bytes = 0
+        self.rank = 0
         self.result: Result | None = None
         self.rows: CursorRows | None = None
         self.can_run = True
@@ -89,8 +92,13 @@ class Portal:
         """Of the rows that it answers."""
         return self.prepared.columns
 
-    def check_runnable(self) -> None:
-        """Raise 55000 when it cannot be run (again)."""
+    def check_runnable(self, rank: int) -> None:
+        """Raise 55000 when it cannot be run (again), 42501 when it was run for a higher rank than this."""
+        if rank < self.rank:
+            raise InsufficientPrivilegeError(
+                f'permission denied for cursor "{self.name}"',
+                detail="It was opened before its user's role was taken back.",
+            )
         if not self.can_run or (self.rows is not None and self.rows.broken):
             raise ObjectNotInPrerequisiteStateError(f'portal "{self.name}" cannot be run')
 

@@ -173,7 +173,7 @@ def execute(session: "WireSession", message: m.Execute) -> Steps[None]:
         session.send(EMPTY_QUERY)
         return
     dispatch.check_allowed(sql, statement)
-    portal.check_runnable()
+    portal.check_runnable(sql.login_user.role.rank)
     sql.text = portal.prepared.text
     # As the settings are now: they may have changed since the portal was made, and between its parts.
     form = sql.row_form(portal.columns, portal.formats)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.wire.isolation import SCHEMA, House, assert_sees_only_own, canaries, furnished, own_rows
-from tests.wire.raw import RawClient, startup
+from tests.wire.raw import SYNC, RawClient, bind, execute, parse, query, startup
 from tests.wire.server import PASSWORD, KalamServer
 
 pytestmark = pytest.mark.slow
@@ -381,6 +381,30 @@ def test_a_login_that_began_before_a_change_ends_as_if_it_had_begun_after(house:
             assert client.simple("CREATE USER worse").sqlstate == NOT_ALLOWED
             assert client.simple("SET ROLE alice").sqlstate == NOT_ALLOWED
     root.simple(f"DROP USER IF EXISTS {user}")
+
+
+def test_a_cursor_that_a_higher_rank_opened_shows_nothing_more_when_that_is_taken_back(
+    house: House,
+):
+    with house.fresh("root") as root:
+        root.simple(f"CREATE USER daria WITH PASSWORD '{PASSWORD}' ROLE 'dba'")
+        with house.fresh("daria") as daria:
+            daria.simple("BEGIN; DECLARE c CURSOR FOR SELECT username FROM system.users")
+            daria.send(parse("SELECT username FROM system.users") + bind(portal="p") + SYNC)
+            daria.send(execute(1, "p") + SYNC)
+            assert (len(daria.answer().errors), len(daria.answer().rows)) == (0, 1)
+            assert len(daria.simple("FETCH 1 FROM c").rows) == 1
+            root.simple("ALTER USER daria SET ROLE 'user'")
+            daria.simple("SAVEPOINT s")
+            for after in (query("FETCH 1 FROM c"), execute(0, "p") + SYNC):
+                daria.send(after)
+                answer = daria.answer()
+                assert (answer.sqlstate, answer.rows) == (NOT_ALLOWED, [])
+                daria.simple("ROLLBACK TO s")
+            # What it opens now it may read.
+            daria.simple("DECLARE own CURSOR FOR SELECT username FROM system.users")
+            assert daria.simple("FETCH ALL FROM own").rows == [("daria",)]
+        root.simple("DROP USER daria")
 
 
 def test_a_dropped_user_is_out_at_once_and_back_with_their_rows(house: House):
