@@ -197,13 +197,18 @@ def check_column_name(name: str, position: int = 0) -> None:
         )
 
 
+def refuse_pseudo_type(name: str, kind: PgType, position: int = 0) -> None:
+    """Raise 42P16 for a type that a column of a table or view cannot have: record, record[], anyarray …."""
+    of = kind.element or kind
+    if of.pseudo or of.name == "unknown":
+        raise InvalidTableDefinitionError(
+            f'column "{name}" has pseudo-type {kind.sql_name}', position=position
+        )
+
+
 def check_column_type(column: NewColumn) -> None:
     """Raise 42P16 for a type that no column may have, 0A000 for arrays of int2vector and the like."""
-    if column.type.pseudo or column.type.name == "unknown":
-        raise InvalidTableDefinitionError(
-            f'column "{column.name}" has pseudo-type {column.type.sql_name}',
-            position=column.position,
-        )
+    refuse_pseudo_type(column.name, column.type, column.position)
     refuse_row_types(column.name, column.type, column.position)
     element = column.type.element
     if element is not None and element.element is not None:

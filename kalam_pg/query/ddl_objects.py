@@ -354,10 +354,13 @@ def _view_columns(statement: st.CreateView, output: Sequence[OutputColumn]) -> l
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DuplicateColumnError(f'column "{twice}" specified more than once')
+    # A bare string literal is text in a view, as in PostgreSQL.
+    types = [TEXT if c.type.name == "unknown" else c.type for c in shown]
+    for name, kind in zip(names, types, strict=True):
+        changes_table.refuse_pseudo_type(name, kind)
     return [
-        # A bare string literal is text in a view, as in PostgreSQL.
-        Column(at, name, TEXT if c.type.name == "unknown" else c.type, c.typmod)
-        for at, (name, c) in enumerate(zip(names, shown, strict=True), 1)
+        Column(at, name, kind, c.typmod)
+        for at, (name, kind, c) in enumerate(zip(names, types, shown, strict=True), 1)
     ]
 
 

@@ -9,6 +9,7 @@ from catalog.errors import (
     DuplicateAliasError,
     FeatureNotSupportedError,
     InvalidRecursionError,
+    SqlSyntaxError,
 )
 from catalog.types import registry as types
 from catalog.types.table import PgType
@@ -18,6 +19,7 @@ from kalam_pg.sql.bind_setop import cast_output, combine
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.recursion import check_step, in_order, mentions
 from kalam_pg.sql.scope import CteEntry, Level, renamed
+from kalam_pg.sql.search_cycle import added, rewritten
 from kalam_pg.sql.tree import Cte, CteChange, Query, Select
 from kalam_pg.sql.walk import location
 
@@ -38,7 +40,7 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
     names_twice = len({alias_of(item)[0] for item in with_.expressions}) < len(with_.expressions)
     ordered = in_order(with_.expressions) if recursive and not names_twice else with_.expressions
     for item in ordered:
-        consumed(item, "this", "alias", "materialized")
+        consumed(item, "this", "alias", "materialized", "search", "cycle")
         name, names, _ = alias_of(item)
         if name in level.ctes:
             raise DuplicateAliasError(
@@ -55,6 +57,8 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
         if recursive and mentions(query_node, name):
             cte = _recursive(level, item, query_node, number, name, names)
         else:
+            if item.args.get("search") or item.args.get("cycle"):
+                raise SqlSyntaxError("WITH query is not recursive", position=position(item))
             query = BIND_QUERY[0](level, query_node)
             check_alias_columns(name, len(query.columns), names, position(item))
             columns = renamed(query.columns, names)
@@ -103,11 +107,20 @@ def _recursive(
     if node.args.get("with_"):
         raise unsupported("WITH in a recursive query", node)
     inner = Level(level.state, level)
+    if item.args.get("search") or item.args.get("cycle"):
+        own = BIND_QUERY[0](inner, node.args["this"])
+        check_alias_columns(name, len(own.columns), names, at)
+        given = [column.name for column in renamed(own.columns, names)]
+        node = rewritten(item, node, name, given)
+        names = [*given, *added(item)]
     start: Query = BIND_QUERY[0](inner, node.args["this"])
     check_alias_columns(name, len(start.columns), names, at)
     columns = tuple(replace(c, table_id=0, column_id=0) for c in renamed(start.columns, names))
     assert level.ctes is not None
-    level.ctes[name] = CteEntry(number, name, columns)
+    more = len(columns) - len(added(item))
+    # What SEARCH and CYCLE add is there for their own sake, and not for `*`.
+    seen = tuple(replace(c, hidden=c.hidden or at >= more) for at, c in enumerate(columns))
+    level.ctes[name] = CteEntry(number, name, seen)
     step: Query = BIND_QUERY[0](inner, node.args["expression"])
     del level.ctes[name]
     kinds = [c.type for c in start.columns]

@@ -77,11 +77,42 @@ class QueryGrammar(FromGrammar):
         changes = self.at("insert", "update", "delete") or self._change_behind_with()
         body = self.data_change() if changes else self.query()
         self.expect(")")
-        if self.at("search", "cycle"):
-            self.unsupported(f"{self.token.key.upper()} clause")
         cte = exp.CTE(this=body, alias=alias)
         cte.set("materialized", materialized)
+        if self.at("search"):
+            cte.set("search", self._search())
+        if self.at("cycle"):
+            cte.set("cycle", self._cycle())
         return mark(cte, start)
+
+    def _search(self) -> exp.Tuple:
+        """SEARCH {BREADTH | DEPTH} FIRST BY columns SET column: see `search_cycle`."""
+        start = self.token.start
+        self.expect("search")
+        kind = "depth" if self.accept("depth") else "breadth"
+        if kind == "breadth":
+            self.expect("breadth")
+        self.expect("first", "by")
+        found = exp.Tuple(expressions=self.many(self.identifier))
+        self.expect("set")
+        found.set("kind", kind)
+        found.set("order", self.identifier())
+        return mark(found, start)
+
+    def _cycle(self) -> exp.Tuple:
+        """CYCLE columns SET column [TO value DEFAULT value] USING column."""
+        start = self.token.start
+        self.expect("cycle")
+        found = exp.Tuple(expressions=self.many(self.identifier))
+        self.expect("set")
+        found.set("mark", self.identifier())
+        if self.accept("to"):
+            found.set("value", self.expression())
+            self.expect("default")
+            found.set("default", self.expression())
+        self.expect("using")
+        found.set("path", self.identifier())
+        return mark(found, start)
 
     def _change_behind_with(self) -> bool:
         """Whether the WITH that comes next belongs to an INSERT, UPDATE or DELETE."""

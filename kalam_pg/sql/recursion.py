@@ -39,12 +39,13 @@ def in_order(items: Iterable[exp.Expr]) -> list[exp.Expr]:
 def mentions(query: exp.Expr, name: str) -> exp.Table | None:
     """The first place where a query refers to a relation of this name."""
     for table in query.find_all(exp.Table):
-        if _is(table, name):
+        if is_reference(table, name):
             return table
     return None
 
 
-def _is(node: exp.Expr, name: str) -> bool:
+def is_reference(node: exp.Expr, name: str) -> bool:
+    """Whether a FROM item is the relation of this name, without a schema."""
     this = node.args.get("this")
     return type(this) is exp.Identifier and this.name == name and node.args.get("db") is None
 
@@ -122,7 +123,7 @@ def _from(first: exp.Expr, joins: Iterable[exp.Expr], name: str, place: str) -> 
 def _item(node: exp.Expr, name: str, place: str) -> Iterator[Reference]:
     kind = type(node)
     if kind is exp.Table:
-        if _is(node, name):
+        if is_reference(node, name):
             yield node, place
         else:
             yield from _expressions(node, frozenset({"alias"}), name, place)
