@@ -294,6 +294,10 @@ class Engine:
         """Drop tails beyond their limit, or a lower one; commits do that too, reads alone do not."""
         self._tablets.relieve_memory(bytes_max)
 
+    def rest_tails(self) -> None:
+        """Drop the large tails that were not used lately; to be called now and then."""
+        self._tablets.rest_tails()
+
     @property
     def tail_bytes(self) -> int:
         """What all tails took when they were looked at last."""

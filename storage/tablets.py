@@ -1,7 +1,7 @@
 """The tablets in use, and what of each tablet is in no segment yet. For the event loop."""
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +21,12 @@ TabletFactory = Callable[[TabletId, Layout, Versions], "Tablet"]
 
 _MEMORY_CHECK_COMMITS = 1024
 """Commits between two looks at the tails' memory."""
+
+_LOOKS = 30
+"""So many looks (`rest_tails`), some five minutes, a large tail stays that is not used."""
+
+_LARGE_TAIL = 16 << 20
+"""More bytes are not kept for somebody who may come."""
 
 _MEMORY_CHECK_BYTES = 64 << 20
 """Or bytes of rows."""
@@ -66,6 +72,7 @@ class TabletRegistry:
         self.streams = streams
         self._versions: dict[int, dict[int, Layout]] = {}
         self._commits = self._grown = 0
+        self._used: deque[int] = deque()
         self.tail_bytes = 0
         """What all tails took when they were looked at last."""
         now_s = time.monotonic()
@@ -187,7 +194,10 @@ class TabletRegistry:
         """A flush has ended: `left` entries came after it, the first at `oldest_s` (monotonic)."""
         self.uncounted.pop(tablet_id, None)
         if left:
-            self.dirty[tablet_id] = Dirty(left, oldest_s)
+            before = self.dirty.get(tablet_id)
+            # What has come meanwhile is as large as all, on average.
+            size = 0 if before is None else before.bytes * left // max(before.rows, left)
+            self.dirty[tablet_id] = Dirty(left, oldest_s, size)
         else:
             self.dirty.pop(tablet_id, None)
 
@@ -197,6 +207,16 @@ class TabletRegistry:
         if bytes_max is not None:
             limit = min(limit, bytes_max)
         self.tail_bytes = shrink_tails(self.tablets(), limit)
+
+    def rest_tails(self) -> None:
+        """Drop the large tails that nobody has used since this was called last but `_LOOKS`."""
+        self._used.append(max([tablet.last_used for tablet in self._tablets.values()], default=0))
+        if len(self._used) > _LOOKS:
+            since = self._used.popleft()
+            for tablet in self.tablets():
+                if tablet.last_used <= since and tablet.tail_bytes > _LARGE_TAIL:
+                    tablet.drop_tail()
+        self.relieve_memory()
 
     def forget_table(self, table: int) -> None:
         """A table was dropped: let go of its tablets."""

@@ -258,7 +258,7 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
             await database.committer.commit(WriteSet([], [], [], sync=False))
 
     async def relieve_memory() -> None:
-        engine.relieve_memory()
+        engine.rest_tails()
 
     async def end_idle() -> None:
         if process.idle:

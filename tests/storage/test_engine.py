@@ -331,6 +331,42 @@ def test_a_tablet_that_only_its_user_still_has_gives_its_tail_back_too(tmp_path)
     engine.close()
 
 
+def test_a_large_tail_that_nobody_uses_is_let_go_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr("storage.tablets._LOOKS", 2)
+    engine = Engine.open(tmp_path / "data", options=OPTIONS)
+    used, unused = engine.tablet(TABLET, LAYOUT), engine.tablet(OTHER, LAYOUT)
+    commit(engine, insert(1, "a"), insert(1, "a", tablet=OTHER))
+
+    def look(*tablets):
+        for tablet in tablets:
+            with engine.acquire() as view:
+                assert tablet.scan(view) is not None
+        engine.rest_tails()
+
+    look(used, unused)
+    for _ in range(4):
+        look(used)
+    assert unused.tail_bytes, "it is small"
+    monkeypatch.setattr("storage.tablets._LARGE_TAIL", 0)
+    look(used)
+    assert used.tail_bytes
+    assert not unused.tail_bytes
+    with engine.acquire() as view:
+        assert unused.scan(view) is not None
+    engine.close()
+
+
+def test_what_comes_while_a_tablet_is_flushed_counts_by_its_bytes(tmp_path):
+    engine = open_engine(tmp_path / "data")
+    for number in range(4):
+        commit(engine, insert(number, "x" * 1000))
+    before = engine.dirty_tablets()[TABLET].bytes
+    assert before > 4000
+    engine._tablets.flushed(TABLET, 1, 0.0)
+    assert engine.dirty_tablets()[TABLET].bytes == before // 4
+    engine.close()
+
+
 # Trim and truncate.
 
 
