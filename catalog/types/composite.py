@@ -18,6 +18,7 @@ import pyarrow as pa
 from catalog.errors import DatatypeMismatchError, InvalidTextRepresentationError
 from catalog.types.common import SPACES, bad_binary, fixed
 from catalog.types.definitions import quoted
+from catalog.types.domain import DomainDefinition
 from catalog.types.records import Record, Shape, send_fields, write_fields
 from catalog.types.table import PgType, TypeContext
 from storage.errors import CharacterNotInRepertoireError
@@ -72,6 +73,21 @@ def composite_of(pg_type: PgType) -> CompositeDefinition | None:
     """What a type is, if it is a composite one."""
     definition = pg_type.definition
     return definition if isinstance(definition, CompositeDefinition) else None
+
+
+def types_within(pg_type: PgType) -> Iterator[int]:
+    """OIDs of the types that people made which a type is, or is made of, at any depth; of a row type its
+    relation's.
+    """
+    definition = (pg_type.element or pg_type).definition
+    if definition is None:
+        return
+    yield definition.depends_on
+    if isinstance(definition, CompositeDefinition):
+        for attribute in definition.attributes:
+            yield from types_within(attribute.type)
+    elif isinstance(definition, DomainDefinition):
+        yield from types_within(definition.base)
 
 
 def require_composite(pg_type: PgType) -> CompositeDefinition:

@@ -16,9 +16,16 @@ from itertools import chain
 from catalog.changes import CatalogChange
 from catalog.difference import difference
 from catalog.indexes import indexes_of
-from catalog.model import NumberSequence, Relation, Table, View, as_view
+from catalog.model import (
+    NumberSequence,
+    Relation,
+    Table,
+    UserType,
+    View,
+    as_view,
+)
 from catalog.snapshot import Snapshot
-from catalog.types.definitions import user_types_of
+from catalog.types.composite import CompositeDefinition, types_within
 from kalam_pg.query.locks.modes import (
     ACCESS_EXCLUSIVE,
     ACCESS_SHARE,
@@ -76,7 +83,22 @@ def _types(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
             yield ("schema", after.namespace), ACCESS_SHARE
             yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
         if there is not None:
-            yield type_id, SHARE_UPDATE_EXCLUSIVE
+            yield (
+                type_id,
+                ACCESS_EXCLUSIVE if _other_values(there, after) else SHARE_UPDATE_EXCLUSIVE,
+            )
+        for made in types_within(after.pg_type):
+            if made != type_id:
+                yield made, ACCESS_SHARE
+
+
+def _other_values(before: UserType, after: UserType) -> bool:
+    """Whether an attribute has another type: rows that anybody wrote before would be read as others."""
+    old, new = before.definition, after.definition
+    if not isinstance(old, CompositeDefinition) or not isinstance(new, CompositeDefinition):
+        return False
+    had = {a.number: a.type.oid for a in old.attributes}
+    return any(had.get(a.number, a.type.oid) != a.type.oid for a in new.attributes)
 
 
 def _altered(statement: Statement, before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
@@ -118,7 +140,7 @@ def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
             yield ("relation", after.namespace, after.name), ACCESS_EXCLUSIVE
         if isinstance(after, Table) and not _same_columns(there, after):
             for column in after.columns:
-                for made in (*user_types_of(column.type), column.domain):
+                for made in (*types_within(column.type), column.domain):
                     if made:
                         yield made, ACCESS_SHARE
         query = as_view(after) if isinstance(after, Table | View) else None

@@ -763,6 +763,28 @@ def test_a_statement_prepared_before_sees_an_attribute_that_another_session_adds
         assert root.execute(ask, prepare=True).fetchall() == [("(1,2,)",), ("(2,3,t)",)]
 
 
+@pytest.mark.parametrize(
+    "first", ["DROP TYPE app.part", "ALTER TYPE app.part ALTER ATTRIBUTE n TYPE text"]
+)
+def test_what_others_are_being_made_of_does_not_change_meanwhile(server, first):
+    with server.root() as root, server.root() as other:
+        root.execute("CREATE TYPE app.part AS (n int)")
+        if first.startswith("ALTER"):
+            root.execute("CREATE TYPE app.whole AS (p app.part)")
+            second = ["CREATE TABLE app.t (w app.whole)"]
+        else:
+            second = ["CREATE TYPE app.whole AS (p app.part)", "CREATE DOMAIN app.d AS app.part"]
+        other.execute("SET lock_timeout = '50ms'")
+        root.execute("BEGIN")
+        root.execute(first)  # type: ignore[arg-type]
+        for statement in second:
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                other.execute(statement)  # type: ignore[arg-type]
+        root.execute("ROLLBACK")
+        for statement in second:
+            other.execute(statement)  # type: ignore[arg-type]
+
+
 def test_types_and_rows_of_every_kind_of_table_are_kept_over_kill_and_restart(tmp_path):
     server = KalamServer(tmp_path / "data").start()
     try:
