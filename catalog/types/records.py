@@ -13,9 +13,12 @@ from typing import Any, NoReturn
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.table import PgType, TypeContext
 from catalog.types.text import text_like
+from storage.errors import KeyTooLongError
 from storage.layout import Value
 
 _SPECIAL = frozenset('"\\(),')
+_QUOTED_MAX = 1 << 26
+"""Characters of a field that must be quoted; PostgreSQL ends at a gigabyte (54000), after seconds."""
 _INT32 = Struct(">i")
 _FIELD = Struct(">Ii")
 
@@ -67,6 +70,9 @@ def write_fields(fields: Iterable[tuple[Value, PgType]], context: TypeContext) -
 def _quoted(text: str) -> str:
     if text and not any(c in _SPECIAL or c in " \t\n\r\v\f" for c in text):
         return text
+    if len(text) > _QUOTED_MAX:
+        # Each level of rows in rows doubles the quotes of those within it.
+        raise KeyTooLongError("the text of a row is too long")
     doubled = text.replace("\\", "\\\\").replace('"', '""')
     return f'"{doubled}"'
 

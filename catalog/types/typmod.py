@@ -19,6 +19,8 @@ _WORDS = {VARCHAR: "varchar", BPCHAR: "char"}
 _TIMES = {TIME: "TIME", TIMETZ: "TIME", TIMESTAMP: "TIMESTAMP", TIMESTAMPTZ: "TIMESTAMP"}
 _BITS = {BIT: "bit", VARBIT: "varbit"}
 BITS_MAX = 83886080
+_WITHOUT_LENGTH = {BPCHAR: "bpchar", BIT: '"bit"'}
+"""How those are written of which the bare name in SQL means one of length 1."""
 _ZONED = {TIME: " without time zone", TIMESTAMP: " without time zone"}
 
 
@@ -77,7 +79,7 @@ def format_type(type_: PgType, typmod: int = -1) -> str:
     if type_.element is not None and type_.sql_name.endswith("[]"):
         return format_type(type_.element, typmod) + "[]"
     if typmod < 0:
-        return "bpchar" if type_ is BPCHAR else type_.sql_name
+        return _WITHOUT_LENGTH.get(type_, type_.sql_name)
     if type_ is NUMERIC and (parts := precision_and_scale(typmod)) is not None:
         return f"numeric({parts[0]},{parts[1]})"
     if type_ in _WORDS:

@@ -763,6 +763,18 @@ def test_a_statement_prepared_before_sees_an_attribute_that_another_session_adds
         assert root.execute(ask, prepare=True).fetchall() == [("(1,2,)",), ("(2,3,t)",)]
 
 
+def test_rows_in_rows_whose_quotes_would_double_without_end_are_refused(server):
+    with server.root() as root:
+        root.execute("CREATE TYPE app.in0 AS (a text)")
+        value = "row('\"')"
+        for at in range(1, 40):
+            root.execute(f"CREATE TYPE app.in{at} AS (p app.in{at - 1}, q int)")  # type: ignore[arg-type]
+            value = f"row({value}, 1)"
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):
+            root.execute(f"SELECT {value}::app.in39")  # type: ignore[arg-type]
+        assert root.execute(f"SELECT ({value}::app.in39).q").fetchone() == (1,)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "first", ["DROP TYPE app.part", "ALTER TYPE app.part ALTER ATTRIBUTE n TYPE text"]
 )
