@@ -61,7 +61,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
                 "relnamespace": visible.namespace_oids.get(table.namespace, 0),
                 "relowner": visible.owner_oid(table.owner),
                 "relam": oids.BTREE,
-                "reltuples": -1.0,
+                "reltuples": 0.0,
                 "relkind": "i",
                 "relpersistence": _persistence(table),
                 "relnatts": len(index.keys) + len(index.include),

@@ -31,12 +31,28 @@ class Shape:
     types: tuple[PgType, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Record:
-    """A row: its fields' stored values, and their `shape`. No tuple: those are arrays."""
+    """A row: its fields' stored values, and their `shape`. No tuple: those are arrays.
 
-    fields: tuple[Value, ...]
-    shape: Shape
+    No dataclass, either: msgspec, which packs what workers answer, would take one apart.
+    """
+
+    __slots__ = ("fields", "shape")
+
+    def __init__(self, fields: tuple[Value, ...], shape: Shape) -> None:
+        self.fields = fields
+        self.shape = shape
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Record):
+            return NotImplemented
+        return (self.fields, self.shape) == (other.fields, other.shape)
+
+    def __hash__(self) -> int:
+        return hash((self.fields, self.shape))
+
+    def __repr__(self) -> str:
+        return f"Record({self.fields!r}, {self.shape!r})"
 
     def __iter__(self) -> Iterator[Value]:
         return iter(self.fields)

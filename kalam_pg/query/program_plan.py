@@ -111,7 +111,7 @@ class ProgramPlan:
         reads = tuple([(use.relation, sql) for use, sql in zip(uses, found, strict=True)])
         rows = []
         for scan in self.compiled.virtual:
-            source = yield from self.run_catalog(_all_of(scan), x)
+            source = yield from self.run_catalog(all_of(scan), x)
             rows.append((scan.relation, tuple((yield from source.every()))))
             source.close()
         return EngineQuery(
@@ -129,7 +129,7 @@ def rows_portion(batch: pa.RecordBatch) -> RowPortion | None:
     return RowPortion(rows_of(batch)) if batch.schema.equals(ROWS_SCHEMA) else None
 
 
-def _all_of(scan: VirtualScan) -> Select:
+def all_of(scan: VirtualScan) -> Select:
     """The rows of a catalogue relation."""
     refs = [
         ColumnRef(scan.relation, at, c.name, c.type, c.typmod) for at, c in enumerate(scan.columns)

@@ -25,9 +25,11 @@ from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
 from kalam_pg.functions import lookup as functions
 from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
-from kalam_pg.interpreter.program import compiled
+from kalam_pg.interpreter.program import CompiledQuery, compiled
+from kalam_pg.interpreter.relation import Relation
+from kalam_pg.interpreter.running import TooLargeError
 from kalam_pg.query.portion import RowPortion
-from kalam_pg.query.program_plan import ProgramPlan
+from kalam_pg.query.program_plan import ProgramPlan, all_of
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
@@ -39,6 +41,9 @@ from storage.layout import Row, Value
 if TYPE_CHECKING:
     from kalam_pg.query.execution import Execution
     from kalam_pg.query.transaction import Transaction
+
+HERE_S = 5.0
+"""For so long a program over the catalogue may run in a thread."""
 
 AT_ONCE_ROWS = 2000
 """Longer answers are made in a thread, and sent from a store."""
@@ -162,7 +167,19 @@ class Catalogue:
         seen = self.perspective(snapshot, x.user, x.context.search_path, x.transaction)
         provider = partial(_rows, seen, x.context.services)
         context = seen.bind(x.context)
-        running = CatalogQuery(query, provider, context)
+        try:
+            running = CatalogQuery(query, provider, context)
+        except FeatureNotSupportedError:
+            away = self._program(query, x)
+            if away is not None:
+                return (yield from away.source(x))
+            program = compiled(query)
+            if program is None:
+                raise
+            store = x.own(x.database.spills.store())
+            here = partial(self._run_here, program, provider, seen.bind(x.context), store)
+            yield from run_async(here, timeout_s=x.statement_timeout_s)
+            return Stored(store)
         try:
             rows = running.run(AT_ONCE_S, rows_max=AT_ONCE_ROWS)
         except FeatureNotSupportedError:
@@ -193,6 +210,38 @@ class Catalogue:
             return None
         plan = ProgramPlan(query.columns, query, program, self.answer)
         return plan if plan.crosses(x) else None
+
+    async def _run_here(
+        self,
+        program: CompiledQuery,
+        provider: Callable[..., Iterable[Row]],
+        context: EvalContext,
+        store: RowStore,
+    ) -> None:
+        """Run a program over catalogue relations in a thread here, where all that it asks is known."""
+        context.left_us, context.most_us = THREAD_US, BUDGET_US
+
+        def run() -> None:
+            tables: dict[int, Relation] = {}
+            for scan in program.virtual:
+                with CatalogQuery(all_of(scan), provider, context) as asked:
+                    rows = asked.run(HERE_S)
+                if rows is None:
+                    raise TimeoutError
+                tables[scan.relation] = Relation(rows)
+            store.add_here(RowPortion(list(program.run(tables, context, seconds=HERE_S))))
+
+        if self._limiter is None:
+            self._limiter = trio.CapacityLimiter(SLOW_QUERIES_MAX)
+        try:
+            async with self._limiter:
+                await trio.to_thread.run_sync(
+                    run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
+                )
+        except (TimeoutError, TooLargeError):
+            raise FeatureNotSupportedError(
+                "a query of this form cannot read so much of the system catalogs"
+            ) from None
 
     async def _run_slowly(self, running: CatalogQuery, store: RowStore, timeout_s: float) -> None:
         """Run it from the beginning in a thread, which closes it. Raises as `run_catalog`, and 53100."""

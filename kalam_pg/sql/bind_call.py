@@ -85,6 +85,10 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
     return call
 
 
+_ELSEWHERE = {"system": OURS, "information_schema": frozenset({"_pg_expandarray"})}
+"""Functions of other schemas than pg_catalog."""
+
+
 def call_name(node: exp.Anonymous) -> tuple[str, str]:
     """Function name and schema ("" when none, or pg_catalog, was written; that of our own is `system`).
 
@@ -96,7 +100,7 @@ def call_name(node: exp.Anonymous) -> tuple[str, str]:
     if not schema:
         return name, ""
     schema = schema if type(schema) is str else schema.name
-    if schema != "pg_catalog" and not (schema == "system" and name in OURS):
+    if schema != "pg_catalog" and name not in _ELSEWHERE.get(schema, ()):
         raise UndefinedFunctionError(
             f"function {schema}.{name} does not exist",
             hint="No function matches the given name and argument types. You might need to add "

@@ -223,11 +223,14 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
     if len(written) > DIMENSIONS_MAX:
         raise too_many_dimensions(len(written))
     if any(type(index) is exp.Slice for index in written):
-        if arg.type.is_vector:
+        if arg.type.is_vector or arg.type in (types.INT2VECTOR, types.OIDVECTOR):
             raise unsupported(f"a slice of {arg.type.sql_name}", node)
         bounds = tuple([_slice(level, index) for index in written])
         return Slice(arg, bounds, arg.type, arg.typmod, position(node))
     indexes = tuple(array_index(level, index) for index in written)
+    if arg.type in (types.INT2VECTOR, types.OIDVECTOR):  # They count from 0.
+        one = Const(1, types.INT4)
+        indexes = tuple(apply_operator(level, "+", (at, one), position(node)) for at in indexes)
     return Subscript(arg, indexes, element, arg.typmod, position(node))
 
 

@@ -17,6 +17,7 @@ from kalam_pg.sql.sqlite_functions import (
     SqliteValue,
     aggregate_class,
     compute,
+    refuse_rows,
     scalar,
     to_sqlite,
 )
@@ -142,6 +143,7 @@ class ExpressionEmitter:
 
     def _python(self, e: Expr) -> str:
         """The expression as one Python function of the columns (and subqueries) in it."""
+        refuse_rows(e.type)
         leaves = Leaves(self)
         closure = compile_expr(leaves.replace(e), slot)
         function = scalar(closure, leaves.types, e.type, self.functions.context)

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
+from catalog.types.composite import composite_of
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.cost import ITEM_US, pay, pay_rows
@@ -26,12 +27,22 @@ SqliteValue: TypeAlias = "int | float | str | bytes | None"
 
 
 def to_sqlite(value: Value, of: PgType) -> SqliteValue:
-    """A stored value as sqlite keeps it."""
+    """A stored value as sqlite keeps it. Raises 0A000 for rows."""
+    refuse_rows(of)
     if isinstance(value, tuple):
         return of.output(value, DEFAULT_CONTEXT)
     if isinstance(value, float) and math.isnan(value):
         raise FeatureNotSupportedError("NaN cannot be used in a catalogue query")
     return value
+
+
+def refuse_rows(of: PgType) -> None:
+    """Raise 0A000 for a type of rows, or of arrays of them: sqlite has nothing that they could be."""
+    one = of.element or of
+    if one is registry.RECORD or composite_of(one) is not None:
+        raise FeatureNotSupportedError(
+            "a row value is not supported in this query of the catalogue"
+        )
 
 
 def from_sqlite(value: Any, of: PgType) -> Value:  # noqa: ANN401 - what sqlite hands over

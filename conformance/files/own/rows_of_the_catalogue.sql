@@ -1,0 +1,23 @@
+-- Rows as values in queries of the catalogue, and what JDBC asks of keys.
+CREATE TABLE keyed(b int, a text, c int, PRIMARY KEY (a, b));
+SELECT row(1,2), relname FROM pg_class WHERE relname='pg_class';
+SELECT array[row(1,2)] FROM pg_class WHERE relname='pg_class';
+SELECT (row(1,2)).f1 FROM pg_class WHERE relname='pg_class';
+SELECT row(relname, 1) FROM pg_class WHERE relname='pg_class';
+SELECT row(a.attname, a.attnum) FROM pg_attribute a WHERE attrelid='pg_class'::regclass AND attnum BETWEEN 1 AND 3 ORDER BY a.attnum;
+SELECT array_agg(row(a.attname, a.attnum) ORDER BY attnum) FROM pg_attribute a WHERE attrelid='pg_class'::regclass AND attnum BETWEEN 1 AND 3;
+SELECT json_each('{"a":1}') FROM pg_class WHERE relname='pg_class';
+SELECT (json_each('{"a":1}')).* FROM pg_class WHERE relname='pg_class';
+SELECT relname FROM pg_class WHERE row(relname, relkind) = row('pg_class'::name, 'r'::"char");
+SELECT count(*) FROM (SELECT row(nspname) r FROM pg_namespace WHERE nspname LIKE 'pg\_c%') x WHERE r IS NOT NULL;
+SELECT (information_schema._pg_expandarray(indkey)).n, information_schema._pg_expandarray(indkey) FROM pg_index WHERE indrelid='keyed'::regclass ORDER BY 1;
+SELECT r.table_name, r.column_name, r.key_seq, r.pk_name FROM (SELECT ct.relname AS table_name, a.attname AS column_name, (information_schema._pg_expandarray(i.indkey)).n AS key_seq, ci.relname AS pk_name, information_schema._pg_expandarray(i.indkey) AS keys, a.attnum AS a_attnum FROM pg_class ct JOIN pg_attribute a ON ct.oid = a.attrelid JOIN pg_index i ON a.attrelid = i.indrelid JOIN pg_class ci ON ci.oid = i.indexrelid WHERE ct.relname='keyed' AND i.indisprimary) r WHERE r.a_attnum = (r.keys).x ORDER BY r.key_seq;
+SELECT * FROM information_schema._pg_expandarray('{b,a}'::text[]);
+SELECT ('abc'::name)[0], ('abc'::name)[5] = '', ('abc'::name)[70], pg_typeof(('abc'::name)[0]);
+SELECT * FROM pg_partition_ancestors('keyed'), pg_partition_tree('keyed');
+SELECT pg_partition_root('keyed');
+SELECT indkey, indkey[0], indkey[1], indkey[2], indkey[-1], indkey[NULL], indoption[0] FROM pg_index WHERE indrelid='keyed'::regclass;
+SELECT x.n, x.keys[x.n - 1] FROM (SELECT (information_schema._pg_expandarray(indkey)).n, indkey AS keys, pg_get_indexdef(indexrelid) AS told FROM pg_index WHERE indrelid='keyed'::regclass) x ORDER BY x.n;
+SELECT ('5 6 7'::int2vector)[0], ('5 6'::oidvector)[1], ('5 6'::oidvector)[2], ('5 6'::int2vector)[0][0];
+SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE i.indrelid='keyed'::regclass;
+DROP TABLE keyed;
