@@ -5,6 +5,7 @@ from typing import cast
 
 import pyarrow as pa
 
+from catalog.errors import DatetimeFieldOverflowError
 from catalog.types.calendar import US_PER_SECOND
 from catalog.types.common import bad_binary, fixed
 from catalog.types.interval_fields import FULL_PRECISION, cut, fields_of
@@ -35,7 +36,7 @@ def parse_interval(text: str, typmod: int, context: TypeContext) -> bytes:
 
 
 def fit_interval(value: bytes, typmod: int) -> bytes:
-    """Return an interval with the fields and the digits of seconds that a typmod allows."""
+    """Return an interval with the fields and the digits of seconds that a typmod allows. Raises 22008."""
     if typmod < 0:
         return value
     months, days, us = cut(*unpack_interval(value), fields_of(typmod))
@@ -43,6 +44,8 @@ def fit_interval(value: bytes, typmod: int) -> bytes:
     if digits < _DIGITS_MAX:
         unit = 10 ** (_DIGITS_MAX - digits)
         us = (us + unit // 2) // unit * unit if us >= 0 else -((-us + unit // 2) // unit * unit)
+        if not -(2**63) <= us < 2**63:  # Where PostgreSQL 15 goes on at the other end.
+            raise DatetimeFieldOverflowError("interval out of range")
     return pack_interval(months, days, us)
 
 

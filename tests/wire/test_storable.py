@@ -19,7 +19,18 @@ COLUMNS = [
     *('"char"', "char(3)", "varchar(3)", "numeric(10,2)", "numeric(38,38)", "numeric(5,-2)"),
     *("vector(3)", "time(0)", "timestamp(0)", "interval(0)", "aclitem", "regtype"),
 ]
-REFUSALS = {"0A000", "22000", "22001", "22003", "22007", "22008", "22021", "22P02", "22P05"}
+REFUSALS = {
+    "0A000",
+    "22000",
+    "22001",
+    "22003",
+    "22007",
+    "22008",
+    "22021",
+    "22026",
+    "22P02",
+    "22P05",
+}
 
 
 def texts_of(column: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from catalog.errors import (
     CharacterNotInRepertoireError,
     DataExceptionError,
     DatatypeMismatchError,
+    DatetimeFieldOverflowError,
     FeatureNotSupportedError,
     InvalidBinaryRepresentationError,
     NumericValueOutOfRangeError,
@@ -321,3 +322,9 @@ def test_shortest_reals_read_back_for_random_bits():
         assert str(FLOAT4.input(FLOAT4.output(value, DEFAULT_CONTEXT), -1, DEFAULT_CONTEXT)) == str(
             value
         )
+
+
+@pytest.mark.parametrize("text", ["9223372036854775807 us", "-9223372036854775808 us"])
+def test_an_interval_that_is_rounded_beyond_all_is_told(text):
+    with pytest.raises(DatetimeFieldOverflowError, match="interval out of range"):
+        INTERVAL.input(text, 0x7FFF0000, DEFAULT_CONTEXT)
