@@ -150,6 +150,7 @@ def _texts(made: UserType, context: DdlContext) -> Iterator[tuple[str, str]]:
                 yield f"constraint {constraint.name} {of}", constraint.check
         for column in table.columns:
             yield f"the default of column {column.name} {of}", column.default
+            yield f"generated column {column.name} {of}", column.generated
         for index in table.indexes:
             texts = (index.where, *[key.expression for key in index.keys])
             yield f"index {index.name}", " ".join(texts)

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from catalog.types import registry as types
+from catalog.types.composite import composite_of
 from catalog.types.table import DEFAULT_CONTEXT, PgType
+from kalam_pg.functions.records import ATTRIBUTE, FIELD
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql import tree
 from kalam_pg.sql.keywords import COLUMN_NAME, RESERVED, TYPE_OR_FUNCTION
@@ -116,9 +118,20 @@ def _call(self: Deparser, node: tree.Call) -> str:
         if len(args) == 1:
             return f"({overload.name} {self.expr(args[0])})"
         return f"({self.expr(args[0])} {overload.name} {self.expr(args[1])})"
+    if overload.name in (ATTRIBUTE.name, FIELD.name):
+        return f"({self.expr(args[0])}).{quote_identifier(_attribute_name(*args))}"
     if overload.name in _BARE:
         return overload.name.upper() + (f"({self.list(args)})" if args else "")
     return f"{quote_identifier(overload.name)}({self.list(args)})"
+
+
+def _attribute_name(row: tree.Expr, place: tree.Expr) -> str:
+    assert isinstance(place, tree.Const)
+    assert isinstance(place.value, int)
+    definition = composite_of(row.type)
+    if definition is None:
+        return f"f{place.value + 1}"
+    return definition.attributes[place.value].name
 
 
 def _cast_type(kind: PgType, typmod: int) -> str:
@@ -166,6 +179,14 @@ def _array(self: Deparser, node: tree.ArrayExpr) -> str:
 
 def _subscript(self: Deparser, node: tree.Subscript) -> str:
     return f"({self.expr(node.arg)})" + "".join([f"[{self.expr(i)}]" for i in node.indexes])
+
+
+def _slice(self: Deparser, node: tree.Slice) -> str:
+    def bound(one: Expr | None) -> str:
+        return "" if one is None else self.expr(one)
+
+    places = [f"[{bound(lower)}:{bound(upper)}]" for lower, upper in node.bounds]
+    return f"({self.expr(node.arg)})" + "".join(places)
 
 
 def _in_subquery(self: Deparser, node: tree.InSubquery) -> str:
@@ -234,6 +255,7 @@ _WRITERS: dict[type, Callable[[Deparser, Any], str]] = {
     tree.AnyAll: _any_all,
     tree.ArrayExpr: _array,
     tree.Subscript: _subscript,
+    tree.Slice: _slice,
     tree.RowExpr: lambda s, n: f"ROW({s.list(n.items)})",
     tree.ScalarSubquery: lambda s, n: s.subquery(n.query),
     tree.ArraySubquery: lambda s, n: f"ARRAY{s.subquery(n.query)}",

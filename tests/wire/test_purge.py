@@ -151,7 +151,7 @@ def test_an_erasure_that_is_cut_off_is_begun_anew(tmp_path):
         root.execute("DROP USER alice PURGE")
         assert server.process is not None
         server.process.wait(PATIENCE_S)
-    for point in ("deleted:kill", "surrounded:kill@2", "merged:kill"):
+    for point in ("surrounded:kill@2", "merged:kill"):
         server.kill()
         server.start(KALAM_FAILPOINTS=f"erase_user.{point}")
         server.process.wait(PATIENCE_S)
