@@ -152,7 +152,8 @@ ENDLESS: list[tuple[str, set[str | None]]] = [
     ("WITH RECURSIVE r AS (SELECT oid FROM pg_class UNION ALL SELECT oid FROM r) SELECT count(*) FROM r", {TIMEOUT}),
     ("SELECT count(*) FROM pg_class a, pg_class b, pg_class c, pg_class d", {TIMEOUT}),
     ("SELECT count(*) FROM pg_type a, pg_type b, pg_type c WHERE a.typname ~ b.typname OR c.typname LIKE '%a%b'", {TIMEOUT}),
-    ("SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 100000) b WHERE a % 7 = b % 11", {TIMEOUT, None}),
+    # Its worker's memory may be at an end before its time: the join keeps one side, since `%` is the engine's own.
+    ("SELECT count(*) FROM generate_series(1, 100000000) a, generate_series(1, 100000) b WHERE a % 7 = b % 11", {TIMEOUT, "53200", None}),
     ("SELECT count(*) FROM generate_series(1, 10000000000)", {TOO_LARGE, TIMEOUT}),
     # Read to its end by a client that takes each message apart: so many rows, and no more.
     ("SELECT generate_series(1, 100000000) LIMIT 200000", {TIMEOUT, None}),
