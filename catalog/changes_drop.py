@@ -62,42 +62,17 @@ def drop_namespaces(
     return _drop(snapshot, found, notices, cascade=cascade, search_path=search_path)
 
 
-def drop_tables(
+def drop_relations(
     snapshot: Snapshot,
     relations: Sequence[Relation],
+    kind: str,
     notices: Sequence[str] = (),
     *,
     cascade: bool = False,
     search_path: Sequence[str] = (),
 ) -> CatalogChange:
-    """DROP TABLE of tables that were found. Raises 42809 for a view, 2BP01."""
-    named = _of_kind(relations, "table")
-    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
-
-
-def drop_views(
-    snapshot: Snapshot,
-    relations: Sequence[Relation],
-    notices: Sequence[str] = (),
-    *,
-    cascade: bool = False,
-    search_path: Sequence[str] = (),
-) -> CatalogChange:
-    """DROP VIEW of views that were found. Raises 42809 for a table, 2BP01."""
-    named = _of_kind(relations, "view")
-    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
-
-
-def drop_materialized_views(
-    snapshot: Snapshot,
-    relations: Sequence[Relation],
-    notices: Sequence[str] = (),
-    *,
-    cascade: bool = False,
-    search_path: Sequence[str] = (),
-) -> CatalogChange:
-    """DROP MATERIALIZED VIEW of some that were found. Raises 42809 for something else, 2BP01."""
-    named = _of_kind(relations, "materialized view")
+    """DROP TABLE, VIEW or MATERIALIZED VIEW, by `kind_of`. Raises 42809 for one of another kind, 2BP01."""
+    named = _of_kind(relations, kind)
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 

@@ -108,7 +108,7 @@ def _flush(control: psycopg.Connection[Any], plan: Plan, sessions: "Sequence[_Se
         while sum(len(session.done) for session in sessions) < wanted:
             if any(session.failure is not None for session in sessions):
                 return
-            time.sleep(0.005)
+            time.sleep(0.005)  # The sessions, which are timed, tell nobody how far they are.
         for table in ("lists", "members"):
             control.execute(f"STORAGE FLUSH TABLE {table}".encode())
 

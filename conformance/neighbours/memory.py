@@ -29,6 +29,15 @@ MB: Final = 1 << 20
 CAP_MB: Final = 6000.0
 """A server that has taken so much is ended."""
 
+HELD_S: Final = 0.5
+"""So long an attacker that has sent half of something keeps the server waiting for the rest."""
+
+BEGUN_S: Final = 0.2
+"""So long after a statement was sent it is at work on its parameter: then it is cancelled."""
+
+UNREAD_S: Final = 4
+"""So long an attacker reads none of its answers. Nothing tells it how many the server keeps."""
+
 USERS: Final = ("mallory", "trudy", "eve")
 
 
@@ -127,7 +136,7 @@ def half_sent_binds(visit: Visit) -> None:
     for client in [visit.another() for _ in range(15)]:
         with suppress(OSError):
             client.send(half_bind(260_000_000, 120_000_000))
-    time.sleep(0.5)
+    time.sleep(HELD_S)
 
 
 @attack
@@ -136,7 +145,7 @@ def half_sent_queries(visit: Visit) -> None:
     for client in [visit.another() for _ in range(15)]:
         with suppress(OSError):
             client.send(whole[:1] + (260_000_000).to_bytes(4, "big") + whole[5:])
-    time.sleep(0.5)
+    time.sleep(HELD_S)
 
 
 @attack
@@ -194,7 +203,7 @@ def a_cancelled_array_parameter(visit: Visit) -> None:
     for _ in range(3):
         client = visit.another()
         client.send(parse("SELECT array_length($1::int[], 1)") + bind((array,)) + execute() + SYNC)
-        time.sleep(0.2)
+        time.sleep(BEGUN_S)
         client.cancel()
         with suppress(EOFError):
             visit.answers[client.finish().sqlstate or "ok"] += 1
@@ -236,14 +245,14 @@ def large_columns(visit: Visit) -> None:
 @attack
 def unread_answers(visit: Visit) -> None:
     visit.client.send(query("SELECT repeat('x', 50000000)") * 30)
-    time.sleep(4)
+    time.sleep(UNREAD_S)
 
 
 @attack
 def unread_answers_of_a_pipeline(visit: Visit) -> None:
     visit.send(parse("SELECT repeat($1, 50000000)", "e", (25,)))
     visit.client.send((bind((b"x",), statement="e") + execute() + SYNC) * 30)
-    time.sleep(4)
+    time.sleep(UNREAD_S)
 
 
 @attack
@@ -432,7 +441,7 @@ def _alone(
         answers = _visit(server, "mallory", run, Random(name))
         until = time.time()
         after = memory.now()
-        time.sleep(rest_s)
+        time.sleep(rest_s)  # What is freed in the background is gone then.
     waits = (
         [sample.waited_s * 1000 for sample in victim.window(since, until)] if memory.now() else []
     )

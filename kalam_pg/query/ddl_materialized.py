@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from catalog import changes, changes_drop, changes_table
+from catalog import changes, changes_table
 from catalog.changes import CatalogChange
 from catalog.changes_table import NewTable
 from catalog.errors import FeatureNotSupportedError, InvalidTableDefinitionError
@@ -13,7 +13,7 @@ from catalog.privileges import Action, require
 from catalog.snapshot import Snapshot
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, creation_namespace, plan
 from kalam_pg.query.ddl_derived import columns_of
-from kalam_pg.query.ddl_objects import to_drop
+from kalam_pg.query.ddl_objects import dropped
 from kalam_pg.sql.statements_derived import CreateMaterializedView, DropMaterializedView
 
 
@@ -90,18 +90,4 @@ _KIND_OPTIONS = ("TYPE", "TABLE_TYPE")
 
 @plan.register
 def _(statement: DropMaterializedView, context: DdlContext) -> DdlPlan:
-    relations, notices = to_drop(
-        statement.names,
-        "materialized view",
-        context,
-        Action.DROP_VIEW,
-        if_exists=statement.if_exists,
-    )
-    change = changes_drop.drop_materialized_views(
-        context.snapshot,
-        relations,
-        notices,
-        cascade=statement.cascade,
-        search_path=context.search_path,
-    )
-    return DdlPlan(change, "DROP MATERIALIZED VIEW")
+    return dropped(statement, "materialized view", context, Action.DROP_VIEW)

@@ -46,6 +46,7 @@ from kalam_pg.query.ddl_types import find_type
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
+from kalam_pg.sql.statements_derived import DropMaterializedView
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
 
@@ -248,32 +249,33 @@ def _check_expressions(table: Table, context: DdlContext) -> None:
 
 @plan.register
 def _(statement: st.DropTable, context: DdlContext) -> DdlPlan:
-    relations, notices = to_drop(
-        statement.names, "table", context, Action.DROP_TABLE, if_exists=statement.if_exists
-    )
-    change = changes_drop.drop_tables(
-        context.snapshot,
-        relations,
-        notices,
-        cascade=statement.cascade,
-        search_path=context.search_path,
-    )
-    return DdlPlan(change, "DROP TABLE")
+    return dropped(statement, "table", context, Action.DROP_TABLE)
 
 
 @plan.register
 def _(statement: st.DropView, context: DdlContext) -> DdlPlan:
+    return dropped(statement, "view", context, Action.DROP_VIEW)
+
+
+def dropped(
+    statement: st.DropTable | st.DropView | DropMaterializedView,
+    kind: str,
+    context: DdlContext,
+    action: Action,
+) -> DdlPlan:
+    """DROP of relations of a kind (`kind_of`), which `action` allows."""
     relations, notices = to_drop(
-        statement.names, "view", context, Action.DROP_VIEW, if_exists=statement.if_exists
+        statement.names, kind, context, action, if_exists=statement.if_exists
     )
-    change = changes_drop.drop_views(
+    change = changes_drop.drop_relations(
         context.snapshot,
         relations,
+        kind,
         notices,
         cascade=statement.cascade,
         search_path=context.search_path,
     )
-    return DdlPlan(change, "DROP VIEW")
+    return DdlPlan(change, f"DROP {kind.upper()}")
 
 
 def to_drop(

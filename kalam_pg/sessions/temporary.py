@@ -107,7 +107,7 @@ def _empty(sql: "SqlSession", transaction: Transaction, table: Table) -> None:
 def _drop(sql: "SqlSession", transaction: Transaction, tables: list[Table]) -> None:
     """Drop tables, and the views that read them."""
     before = sql.snapshot
-    change = changes_drop.drop_tables(before, tables, (), cascade=True)
+    change = changes_drop.drop_relations(before, tables, "table", cascade=True)
     _, own = parted(difference(before, change.snapshot), before)
     define(sql, transaction, own, before)
 

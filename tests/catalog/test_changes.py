@@ -207,7 +207,7 @@ def test_serial_columns_take_their_numbers_from_sequences_that_go_with_them(worl
         assert column.not_null
         assert sequences_used(column.default) == {sequence.id}
         assert sequence.owned_by == (table.id, column.id)
-    gone = changes_drop.drop_tables(change.snapshot, [table])
+    gone = changes_drop.drop_relations(change.snapshot, [table], "table")
     assert not gone.snapshot.sequences
     assert {sequence_key(s.id) for s in (serial, identity)} <= {
         key for key, value in gone.puts if not value
@@ -271,7 +271,7 @@ def test_dropping_a_namespace_needs_cascade_when_something_is_in_it(world):
 
 def test_ids_are_not_used_again(world):
     first = world.table(A)
-    world.apply(changes_drop.drop_tables(world.snapshot, [first]))
+    world.apply(changes_drop.drop_relations(world.snapshot, [first], "table"))
     world.snapshot = Store(world.keys).load()
     assert world.table(A).id > first.id
 
@@ -319,7 +319,7 @@ def test_a_view_is_replaced_only_by_one_with_the_same_columns(world):
 def test_drop_table_and_drop_view_know_each_other(world):
     table = world.table(A)
     with pytest.raises(WrongObjectTypeError, match='"t" is not a view'):
-        changes_drop.drop_views(world.snapshot, [table])
+        changes_drop.drop_relations(world.snapshot, [table], "view")
 
 
 def test_an_unqualified_name_is_found_along_the_search_path(world):

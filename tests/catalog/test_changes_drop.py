@@ -43,7 +43,7 @@ def test_what_a_view_reads_is_stored_with_it(world):
 def test_a_view_that_reads_itself_can_be_dropped(world):
     first = view(world, "v")
     itself = view(world, "v", first.id)
-    world.apply(changes_drop.drop_views(world.snapshot, [itself]))
+    world.apply(changes_drop.drop_relations(world.snapshot, [itself], "view"))
     assert Store(world.keys).load().views == {}
 
 
@@ -52,11 +52,11 @@ def test_a_client_is_told_of_a_hundred_dependents_and_of_how_many_more(world):
     for number in range(102):
         view(world, f"v{number}", table.id)
     with pytest.raises(DependentObjectsStillExistError) as raised:
-        changes_drop.drop_tables(world.snapshot, [table], search_path=("public",))
+        changes_drop.drop_relations(world.snapshot, [table], "table", search_path=("public",))
     lines = raised.value.detail.splitlines()
     assert lines[0] == "view v0 depends on table t"
     assert lines[100:] == ["and 2 other objects (see server log for list)"]
-    change = changes_drop.drop_tables(world.snapshot, [table], cascade=True)
+    change = changes_drop.drop_relations(world.snapshot, [table], "table", cascade=True)
     assert change.notices == ("drop cascades to 102 other objects",)
     assert change.dropped == (table,)
     assert not change.snapshot.views

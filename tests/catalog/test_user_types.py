@@ -129,7 +129,7 @@ def test_a_type_is_dropped_when_no_column_has_it():
         "column m of table t depends on type mood",
     ]
     tables = list(snapshot.tables.values())
-    without = changes_drop.drop_tables(snapshot, tables).snapshot
+    without = changes_drop.drop_relations(snapshot, tables, "table").snapshot
     gone = changes_drop.drop_types(without, [mood_of(without)])
     assert gone.snapshot.types == {}
     assert (codec.type_key(mood_of(without).id), None) in gone.puts

@@ -181,6 +181,6 @@ def test_what_was_sent_by_halves_is_given_back(small: KalamServer):
         client.socket.close()
     deadline = time.monotonic() + 10
     while memory.now() - before > 40 and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(0.05)  # Nobody tells when a server has noticed that a client is gone.
     assert memory.now() - before <= 40
     assert Path(small.directory).exists()
