@@ -9,14 +9,14 @@ view shows (`rows.newest`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import cast
 
-from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.found_slots import FoundSlots
 from kalam_pg.query.insert import open_target
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
 from kalam_pg.query.predicates import key_lookup
@@ -30,26 +30,13 @@ from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
     BoolOp,
-    ColumnRef,
-    Const,
-    CteScan,
     Delete,
     Expr,
-    FromItem,
-    FunctionScan,
-    Join,
     OutputColumn,
     Query,
-    RowsFrom,
     Select,
-    SubqueryScan,
     TableScan,
     Update,
-    ValuesScan,
-    VirtualScan,
-)
-from kalam_pg.sql.tree import (
-    Target as TargetItem,
 )
 from storage.keys import encode_key
 from storage.layout import Row
@@ -220,7 +207,7 @@ def plan_change(
     """Compile a bound UPDATE or DELETE."""
     table = statement.table
     items = statement.from_ if isinstance(statement, Update) else statement.using
-    slots = _Slots(statement.target, statement.target_columns, items)
+    slots = FoundSlots(statement.target, statement.target_columns, items)
     assignments: tuple[tuple[int, Closure | None], ...] | None = None
     if isinstance(statement, Update):
         assignments = tuple(
@@ -268,79 +255,7 @@ def _all_of(parts: Sequence[Expr]) -> Expr:
     return BoolOp(BoolKind.AND, tuple(parts), parts[0].type)
 
 
-Leaf: TypeAlias = (
-    TableScan | VirtualScan | SubqueryScan | CteScan | FunctionScan | RowsFrom | ValuesScan
-)
-
-
-class _Slots:
-    """Where each column lies in a found row, and the expressions that the query must compute."""
-
-    def __init__(
-        self, target: int, columns: tuple[OutputColumn, ...], items: Sequence[FromItem]
-    ) -> None:
-        self._target = target
-        self._columns = columns
-        self._start: dict[int, int] = {target: 0}
-        self.extra: list[TargetItem] = []
-        width = len(columns)
-        for leaf in (leaf for item in items for leaf in _leaves(item)):
-            self._start[leaf.relation] = width
-            for at, column in enumerate(leaf.columns):
-                value: Expr = ColumnRef(leaf.relation, at, column.name, column.type, column.typmod)
-                if isinstance(leaf, TableScan) and column.name == "_deleted":
-                    value = Const(False, column.type)
-                self.extra.append(TargetItem(value, column.name))
-            width += len(leaf.columns)
-        self._width = width
-
-    def slot(self, reference: ColumnRef) -> int:
-        start = self._start.get(reference.relation)
-        if start is None or reference.outer:
-            raise FeatureNotSupportedError(
-                f'column "{reference.name}" cannot be used here', position=reference.position
-            )
-        return start + reference.column
-
-    def compile(self, expr: Expr) -> Closure:
-        """A closure over found rows; what no closure can compute (a subquery) the query computes."""
-        try:
-            return compile_expr(expr, self.slot)
-        except FeatureNotSupportedError:
-            at = self._width
-            self._width += 1
-            self.extra.append(TargetItem(expr, f"value{at}"))
-            return lambda row, _context: row[at]
-
-    def compile_returning(self, expr: Expr) -> Closure:
-        """RETURNING sees the row as changed, so nothing of it can be computed beforehand."""
-        return compile_expr(expr, self.slot)
-
-    def computed_where(self, where: Expr) -> bool:
-        """Whether only the query can evaluate the WHERE."""
-        try:
-            compile_expr(where, self.slot)
-        except FeatureNotSupportedError:
-            return True
-        return False
-
-    def target_items(self) -> list[TargetItem]:
-        items = [
-            TargetItem(ColumnRef(self._target, at, c.name, c.type, c.typmod), c.name)
-            for at, c in enumerate(self._columns)
-        ]
-        # The last is `_deleted`: what a query finds to change is not.
-        deleted = self._columns[-1]
-        return [*items[:-1], TargetItem(Const(False, deleted.type), deleted.name)]
-
-
-def _leaves(item: FromItem) -> list[Leaf]:
-    if isinstance(item, Join):
-        return [*_leaves(item.left), *_leaves(item.right)]
-    return [item]
-
-
-def _finder(statement: Update | Delete, slots: _Slots) -> Select:
+def _finder(statement: Update | Delete, slots: FoundSlots) -> Select:
     """The query that finds the rows: the target's columns, then everything else that is needed."""
     items = statement.from_ if isinstance(statement, Update) else statement.using
     scan = TableScan(statement.target, statement.table, statement.target_columns)

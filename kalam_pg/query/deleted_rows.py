@@ -13,7 +13,7 @@ from kalam_pg.engines.request import DeletedRows
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.overlay import keys_of, without
 from kalam_pg.query.transaction import NetChange
-from kalam_pg.sql.tree import ColumnRef, Delete, Expr, Join, Select, TableScan, Update
+from kalam_pg.sql.tree import ColumnRef, Delete, Expr, Join, Merge, Select, TableScan, Update
 from kalam_pg.sql.walk import walk
 from storage.arrow import to_batch
 from storage.layout import Layout
@@ -27,7 +27,8 @@ def deleted_relations(nodes: Iterable[object]) -> frozenset[int]:
     """The tables among a statement's nodes (`walk`) whose `_deleted` a WHERE or a join's ON names."""
     parts = list(nodes)
     flags = {s.relation: len(s.table.columns) + 1 for s in parts if isinstance(s, TableScan)}
-    flags |= {s.target: len(s.table.columns) + 1 for s in parts if isinstance(s, Update | Delete)}
+    changes = [s for s in parts if isinstance(s, Update | Delete | Merge)]
+    flags |= {s.target: len(s.table.columns) + 1 for s in changes}
     if not any(_is_flag(part, flags) for part in parts):
         return frozenset()
     named = (part for condition in _conditions(parts) for part in walk(condition))
@@ -44,6 +45,9 @@ def _conditions(nodes: Iterable[object]) -> Iterator[Expr]:
             yield node.where
         elif isinstance(node, Join) and node.condition is not None:
             yield node.condition
+        elif isinstance(node, Merge):
+            yield node.on
+            yield from [when.condition for when in node.whens if when.condition is not None]
 
 
 def oldest_deleted(x: Execution, table: Table) -> int:

@@ -24,6 +24,7 @@ from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.locking import LockingPlan
+from kalam_pg.query.merge import MergePlan
 from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
@@ -45,7 +46,17 @@ from kalam_pg.query.waiting import WaitingPlan
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.to_datafusion import Emitted, emit
-from kalam_pg.sql.tree import Dml, Expr, Insert, OutputColumn, Query, Select, TableScan, ValuesQuery
+from kalam_pg.sql.tree import (
+    Dml,
+    Expr,
+    Insert,
+    Merge,
+    OutputColumn,
+    Query,
+    Select,
+    TableScan,
+    ValuesQuery,
+)
 from storage.cold.first_rows import Work
 from storage.layout import Value
 from storage.stream import StreamTablet
@@ -155,6 +166,8 @@ class Explainer:
                 return (yield from self._insert(plan, statement))
             case ChangePlan():
                 return (yield from self._change(plan, statement))
+            case MergePlan():
+                return (yield from self._merge(plan, statement))
             case _:
                 return (yield from self._select(plan))
 
@@ -385,6 +398,19 @@ class Explainer:
             return node.over((yield from self._select(plan.finder)))
         scan = TableScan(getattr(statement, "target", 0), plan.table, ())
         return node.over(self._point(getattr(statement, "where", None))(scan))
+
+    def _merge(self, plan: MergePlan, statement: Query | Dml) -> Steps[Node]:
+        assert isinstance(statement, Merge)
+        table = self._show.table(plan.table.namespace, plan.table.name)
+        node = Node("Merge", table)
+        if plan.by_key is None:
+            return node.over((yield from self._select(plan.finder)))
+        names = [quote_identifier(plan.table.columns[at].name) for at in plan.rules.key]
+        pairs = zip(names, self._show.texts(plan.by_key.texts), strict=True)
+        key = " AND ".join(f"({name} = {value})" for name, value in pairs)
+        lookup = Node("Point Lookup", table).with_details(Key=key)
+        source = yield from self._select(plan.by_key.plan)
+        return node.over(Node("Nested Loop Left Join", children=(source, lookup)))
 
 
 class PointLeaf:

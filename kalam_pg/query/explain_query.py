@@ -32,7 +32,7 @@ class Shower:
 
     def _meet(self, node: object) -> None:
         match node:
-            case tree.Insert() | tree.Update() | tree.Delete():
+            case tree.Insert() | tree.Update() | tree.Delete() | tree.Merge():
                 self._columns[node.target] = (node.table.name, node.target_columns)
                 conflict = getattr(node, "on_conflict", None)
                 if conflict is not None:

@@ -8,7 +8,6 @@ from catalog.changes_sequence import sequences_used
 from catalog.errors import (
     CardinalityViolationError,
     FeatureNotSupportedError,
-    GeneratedAlwaysError,
 )
 from catalog.model import Table, TableKind
 from kalam_pg.functions.cost import TakesLongError
@@ -254,7 +253,6 @@ def plan_insert(
     table = statement.table
     width = len(table.columns)
     slot = target_slots(statement.target, width)
-    _check_identity(statement)
     literal_rows: list[tuple[Closure | None, ...]] = []
     source: SelectPlan | None = None
     from_source: tuple[int | None, ...] = ()
@@ -262,9 +260,10 @@ def plan_insert(
         literal_rows = [_builders(rules, statement.columns, row) for row in statement.source]
     else:
         source = plan_query(statement.source)
-        from_source = tuple(
-            statement.columns.index(at) if at in statement.columns else None for at in range(width)
-        )
+        given = {at: place for place, at in enumerate(statement.columns)}
+        if statement.overriding == "user":
+            given = {at: place for at, place in given.items() if not table.columns[at].identity}
+        from_source = tuple([given.get(at) for at in range(width)])
     return InsertPlan(
         table,
         rules,
@@ -334,19 +333,3 @@ def _compile_assignments(
     return tuple(
         (a.column, None if a.expr is None else compile_expr(a.expr, slot)) for a in assignments
     )
-
-
-def _check_identity(statement: Insert) -> None:
-    """GENERATED ALWAYS AS IDENTITY takes no value of the user's unless OVERRIDING says so."""
-    if statement.overriding == "system":
-        return
-    literal = statement.source if isinstance(statement.source, tuple) else ()
-    for index, at in enumerate(statement.columns):
-        column = statement.table.columns[at]
-        given = not literal or any(row[index] is not None for row in literal)
-        if column.identity == "a" and given:
-            raise GeneratedAlwaysError(
-                f'cannot insert a non-DEFAULT value into column "{column.name}"',
-                detail=f'Column "{column.name}" is an identity column defined as GENERATED ALWAYS.',
-                hint="Use OVERRIDING SYSTEM VALUE to override.",
-            )

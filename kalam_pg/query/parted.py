@@ -14,6 +14,7 @@ from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
+from kalam_pg.query.merge import MergePlan
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps
@@ -25,7 +26,10 @@ from storage.layout import Row, Value
 ROWS_MAX = 100_000
 """Most rows of a part that the rest of its statement is given: they are all in memory."""
 
-WholePlan: TypeAlias = SelectPlan | InsertPlan | ChangePlan
+DataChange: TypeAlias = InsertPlan | ChangePlan | MergePlan
+"""The plan of a statement that changes data."""
+
+WholePlan: TypeAlias = SelectPlan | DataChange
 """The plan of a statement that has no parts."""
 
 
@@ -58,7 +62,7 @@ class PartedPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """As the rest's plan. Raises 21000 for a value of more than one row, 54000."""
-        if not isinstance(self.plan, InsertPlan | ChangePlan):
+        if not isinstance(self.plan, DataChange):
             return Result.of("SELECT", self.columns, (yield from self.source(x)))
         given = yield from self._begin(x)
         result = yield from self.plan.run(x)
@@ -67,7 +71,7 @@ class PartedPlan:
 
     def source(self, x: Execution) -> Steps[RowSource]:
         """As `run`; only a query has one."""
-        assert not isinstance(self.plan, InsertPlan | ChangePlan)
+        assert not isinstance(self.plan, DataChange)
         given = yield from self._begin(x)
         source = yield from self.plan.source(x)
         if self._unasked and isinstance(self.plan, LockingPlan):
@@ -86,7 +90,7 @@ class PartedPlan:
 
     def _begin(self, x: Execution) -> Steps[tuple[Value, ...]]:
         """What the statement needs to run: its parameters, and the parts that it asks for something."""
-        if any(isinstance(part.plan, InsertPlan | ChangePlan) for part in self.parts):
+        if any(isinstance(part.plan, DataChange) for part in self.parts):
             x.keep_seeing()
         given = tuple(x.context.params[: self.params])
         asked = [part for part in self.parts if part.form is not Form.NOTHING]
@@ -109,7 +113,7 @@ class PartedPlan:
 
 
 def _run(plan: WholePlan, x: Execution) -> Steps[RowSource]:
-    if not isinstance(plan, InsertPlan | ChangePlan):
+    if not isinstance(plan, DataChange):
         return (yield from plan.source(x))
     result = yield from plan.run(x)
     return Whole(result.rows) if result.source is None else result.source

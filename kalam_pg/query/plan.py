@@ -26,6 +26,7 @@ from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
 from kalam_pg.query.insert import plan_insert
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.locking import plan_locking
+from kalam_pg.query.merge import plan_merge
 from kalam_pg.query.parted import PartedPlan, PlannedPart, WholePlan
 from kalam_pg.query.predicates import (
     comparisons,
@@ -49,6 +50,7 @@ from kalam_pg.sql.tree import (
     Dml,
     Expr,
     Insert,
+    Merge,
     Query,
     Select,
     TableScan,
@@ -92,6 +94,10 @@ class Planner:
                 if deleted_relations(walk(statement)) & _changed(statement):
                     raise FeatureNotSupportedError("deleted rows cannot be changed")
                 return plan_change(statement, self._rules(statement.table), self._select)
+            case Merge():
+                if statement.target in deleted_relations(walk(statement)):
+                    raise FeatureNotSupportedError("deleted rows cannot be changed")
+                return plan_merge(statement, self._rules(statement.table), self._select)
             case _:
                 return self._select(statement)
 

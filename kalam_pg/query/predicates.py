@@ -1,5 +1,6 @@
 """What a WHERE says about one table: does it name a key? what else must hold?"""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from catalog.model import Table
@@ -48,13 +49,21 @@ def is_constant(expr: Expr) -> bool:
     return False
 
 
-def key_lookup(where: Expr | None, table: Table, relation: int) -> KeyLookup | None:
-    """The key that a WHERE pins by equalities of the key columns' own types, if it does."""
+def key_lookup(
+    where: Expr | None,
+    table: Table,
+    relation: int,
+    is_value: Callable[[Expr], bool] = is_constant,
+) -> KeyLookup | None:
+    """The key that a WHERE pins by equalities of the key columns' own types, if it does.
+
+    is_value: what a column may be equal to.
+    """
     wanted: dict[int, Expr] = {}
     rest: list[Expr] = []
     key = table.layout.key
     for part in conjuncts(where):
-        pinned = _equality(part, table, relation)
+        pinned = _equality(part, table, relation, is_value)
         if pinned is not None and pinned[0] in key and pinned[0] not in wanted:
             wanted[pinned[0]] = pinned[1]
         else:
@@ -179,16 +188,20 @@ def is_volatile(expr: Expr | None) -> bool:
     )
 
 
-def _equality(part: Expr, table: Table, relation: int) -> tuple[int, Expr] | None:
+def _equality(
+    part: Expr, table: Table, relation: int, is_value: Callable[[Expr], bool] = is_constant
+) -> tuple[int, Expr] | None:
     """(column, value) of `column = value`, where `=` compares exactly the encoded keys' equality."""
-    found = _comparison(part, table, relation)
+    found = _comparison(part, table, relation, is_value)
     return found[1:] if found is not None and found[0] == "=" else None
 
 
 _FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def _comparison(part: Expr, table: Table, relation: int) -> tuple[str, int, Expr] | None:
+def _comparison(
+    part: Expr, table: Table, relation: int, is_value: Callable[[Expr], bool] = is_constant
+) -> tuple[str, int, Expr] | None:
     """(operator, column, value) of a comparison with a constant of the same domain of keys."""
     if not isinstance(part, Call) or part.overload.kind is not OverloadKind.OPERATOR:
         return None
@@ -205,7 +218,7 @@ def _comparison(part: Expr, table: Table, relation: int) -> tuple[str, int, Expr
             and column.relation == relation
             and not column.outer
             and column.column < len(table.columns)
-            and is_constant(value)
+            and is_value(value)
             and _same_key_domain(column, value)
         ):
             return name, column.column, value

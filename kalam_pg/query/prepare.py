@@ -19,13 +19,11 @@ from catalog.privileges import Action, check_table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
-from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.foreign_keys import RunPlan
-from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
-from kalam_pg.query.parted import PartedPlan, WholePlan
+from kalam_pg.query.parted import DataChange, PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.program_plan import RunCatalog
 from kalam_pg.query.reading import Reading
@@ -35,7 +33,17 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.tree import Bound, ColumnRef, Dml, Insert, OutputColumn, Query, Select, TableScan
+from kalam_pg.sql.tree import (
+    Bound,
+    ColumnRef,
+    Dml,
+    Insert,
+    Merge,
+    OutputColumn,
+    Query,
+    Select,
+    TableScan,
+)
 from kalam_pg.sql.walk import walk
 
 K = TypeVar("K")
@@ -376,10 +384,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         bound.param_types,
         _needs(bound, plan),
         statement.kind.upper(),
-        any(
-            isinstance(whole, InsertPlan | ChangePlan) and not whole.table.temporary
-            for whole in _wholes(plan)
-        ),
+        any(isinstance(whole, DataChange) and not whole.table.temporary for whole in _wholes(plan)),
         tuple(dict.fromkeys(lock for whole in _wholes(plan) for lock in _locks(whole))),
         Reading(bound),
         tuple(dict.fromkeys([table.id for table in bound.tables])),
@@ -397,7 +402,7 @@ def _wholes(plan: Plan) -> tuple[WholePlan, ...]:
 
 def _locks(plan: WholePlan) -> tuple[tuple[int, Mode], ...]:
     """The tables that a statement changes, or whose rows it locks: these must not go meanwhile."""
-    if isinstance(plan, InsertPlan | ChangePlan):
+    if isinstance(plan, DataChange):
         return ((plan.table.id, ROW_EXCLUSIVE),)
     if isinstance(plan, LockingPlan):
         return tuple([(lock.rules.table.id, ROW_SHARE) for lock in plan.locks])
@@ -412,9 +417,7 @@ def _needs(bound: Bound, plan: Plan) -> tuple[tuple[Table, Action], ...]:
     everything = (bound.statement, *[item.change for item in bound.changes])
     needs: list[tuple[Table, Action]] = []
     for change in changes:
-        needs.append((change.table, Action[type(change).__name__.upper()]))
-        if isinstance(change, Insert) and change.on_conflict and change.on_conflict.assignments:
-            needs.append((change.table, Action.UPDATE))
+        needs += [(change.table, action) for action in _actions(change)]
     targets = {change.table.id for change in changes}
     needs += [
         (table, Action.SELECT)
@@ -426,6 +429,17 @@ def _needs(bound: Bound, plan: Plan) -> tuple[tuple[Table, Action], ...]:
         if isinstance(whole, LockingPlan):
             needs += [(lock.rules.table, Action.UPDATE) for lock in whole.locks]
     return tuple(needs)
+
+
+def _actions(change: Dml) -> list[Action]:
+    """What a data change does to its table."""
+    if isinstance(change, Merge):
+        done = dict.fromkeys([when.action.upper() for when in change.whens])
+        return [Action[name] for name in done if name != "NOTHING"]
+    found = [Action[type(change).__name__.upper()]]
+    if isinstance(change, Insert) and change.on_conflict and change.on_conflict.assignments:
+        found.append(Action.UPDATE)
+    return found
 
 
 def _reads(statement: Query | Dml, table: Table) -> bool:

@@ -28,6 +28,7 @@ from kalam_pg.sql.tree import (
     Expr,
     FromItem,
     Join,
+    Merge,
     Query,
     Select,
     TableScan,
@@ -112,6 +113,9 @@ def _reads(statement: Query | Dml) -> Iterator[TableRead]:
             where = conjuncts(node.where)
             _restrict(node.from_ if isinstance(node, Update) else node.using, where, terms)
             yield _read(node.table, node.target, where)
+        elif isinstance(node, Merge):
+            # A row that ON leaves out is as good as none, whatever else it is joined to.
+            yield _read(node.table, node.target, conjuncts(node.on))
     deleted = deleted_relations(nodes)
     for node in nodes:
         if isinstance(node, TableScan):

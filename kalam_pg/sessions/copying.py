@@ -40,6 +40,8 @@ def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
     form = copy_format(statement.options)
     if isinstance(query, Subscribe):
         return (yield from _subscribe(sql, query, form, statement))
+    if query.kind == "merge":
+        raise FeatureNotSupportedError("MERGE not supported in COPY")
     if query.kind != "select" and not query.tree.args.get("returning"):
         raise FeatureNotSupportedError("COPY query must have a RETURNING clause")
     with counting_from(query):

@@ -10,12 +10,10 @@ from catalog.errors import FeatureNotSupportedError, InvalidParameterValueError
 from catalog.types.registry import JSON, TEXT
 from catalog.types.table import PgType
 from kalam_pg.query import moved, populated
-from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.explain import Explainer, Queries
 from kalam_pg.query.explain_node import Actual, Node, as_json, lines
-from kalam_pg.query.insert import InsertPlan
-from kalam_pg.query.parted import PartedPlan
+from kalam_pg.query.parted import DataChange, PartedPlan
 from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import STRIDE, Steps
 from kalam_pg.sessions import explaining_live, long_texts, table_locks
@@ -144,10 +142,10 @@ def _execute(planned: Planned, x: Execution) -> Steps[tuple[int, int | None]]:
     """Rows returned; and rows changed, None of a query."""
     plan = planned.plan
     whole = plan.plan if isinstance(plan, PartedPlan) else plan
-    if isinstance(whole, InsertPlan | ChangePlan):
+    if isinstance(whole, DataChange):
         result = yield from plan.run(x)
         return (result.count or 0 if whole.returning else 0), result.count
-    assert not isinstance(plan, InsertPlan | ChangePlan)
+    assert not isinstance(plan, DataChange)
     source, returned = (yield from plan.source(x)), 0
     while found := len((yield from source.take(STRIDE))):
         returned += found

@@ -22,12 +22,13 @@ from kalam_pg.sql.bind_domain import value_table
 from kalam_pg.sql.bind_expr import bind_expr
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_VIEW, scan_table
 from kalam_pg.sql.bind_insert import bind_insert
+from kalam_pg.sql.bind_merge import bind_merge
 from kalam_pg.sql.bind_query import query_at
 from kalam_pg.sql.coerce import assign, settle, to_boolean
 from kalam_pg.sql.parse import parse, parse_expression
 from kalam_pg.sql.scope import Binding, BindScope, Level, RelationSource
 from kalam_pg.sql.statements import QueryStatement
-from kalam_pg.sql.tree import Bound, Delete, Dml, Expr, Insert, Query, Update
+from kalam_pg.sql.tree import Bound, Dml, Expr, Query
 from storage.errors import KalamError
 
 __all__ = ["BindScope", "RelationSource", "bind", "bind_expression"]
@@ -40,6 +41,7 @@ _CHANGES: dict[type[exp.Expr], Callable[[Binding, exp.Expr, Level | None], Dml]]
     exp.Insert: bind_insert,
     exp.Update: bind_update,
     exp.Delete: bind_delete,
+    exp.Merge: bind_merge,
 }
 
 
@@ -54,9 +56,7 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
         bound = _statement(state, statement.tree)
     except RecursionError:
         raise StatementTooComplexError("stack depth limit exceeded") from None
-    columns = (
-        bound.returning_columns if isinstance(bound, Insert | Update | Delete) else bound.columns
-    )
+    columns = bound.returning_columns if isinstance(bound, Dml) else bound.columns
     return Bound(
         bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
         state.volatile, relations=tuple(state.relations), changes=tuple(state.changes),

@@ -44,7 +44,9 @@ _AGGREGATES_ALLOWED = frozenset(
 )
 _ORDERED_SETS = frozenset(("percentile_cont", "percentile_disc", "mode"))
 _WINDOWS_ALLOWED = frozenset(("SELECT", "ORDER BY", "DISTINCT ON"))
-_PLACES = {"JOIN/ON": "JOIN conditions", "FROM": "functions in FROM"}
+_PLACES = {
+    "JOIN/ON": "JOIN conditions", "FROM": "functions in FROM", "WHEN": "MERGE WHEN conditions",
+}  # fmt: skip
 
 
 @handles(exp.Filter)

@@ -227,7 +227,8 @@ def _check_set(level: Level, at: int) -> None:
             position=at,
         )
     if level.clause not in _SETS_ALLOWED:
-        place = "JOIN conditions" if level.clause == "JOIN/ON" else level.clause
+        places = {"JOIN/ON": "JOIN conditions", "WHEN": "MERGE WHEN conditions"}
+        place = places.get(level.clause, level.clause)
         raise FeatureNotSupportedError(
             f"set-returning functions are not allowed in {place}", position=at
         )

@@ -40,8 +40,8 @@ Rows = tuple[tuple[Expr | None, ...], ...]
 _SYSTEM = frozenset(("_seq", "_deleted"))
 
 
-def find_target(state: Binding, node: exp.Expr) -> tuple[Table, str]:
-    """The stored table that a data change is for, and its alias."""
+def find_target(state: Binding, node: exp.Expr, *, command: str = "") -> tuple[Table, str]:
+    """The stored table that a data change is for, and its alias. command: MERGE, which takes no other."""
     consumed(node, "this", "db", "catalog", "alias", "only")
     at = position(node)
     name = node.args["this"].args["this"]
@@ -53,6 +53,8 @@ def find_target(state: Binding, node: exp.Expr) -> tuple[Table, str]:
     if found is None:
         written = f"{schema}.{name}" if schema else name
         raise UndefinedTableError(f'relation "{written}" does not exist', position=at)
+    if command and (isinstance(found, View) or (isinstance(found, Table) and found.materialized)):
+        raise _not_for(command, found, name)
     if isinstance(found, View):
         raise FeatureNotSupportedError(f'view "{name}" is not updatable', position=at)
     if not isinstance(found, Table):
@@ -60,6 +62,13 @@ def find_target(state: Binding, node: exp.Expr) -> tuple[Table, str]:
     if found.materialized is not None:
         raise WrongObjectTypeError(f'cannot change materialized view "{found.name}"')
     return found, alias
+
+
+def _not_for(command: str, found: object, name: str) -> FeatureNotSupportedError:
+    """0A000 for a relation that a command does not take, in PostgreSQL's words."""
+    kind = "materialized views" if isinstance(found, Table) else "views"
+    detail = f"This operation is not supported for {kind}."
+    return FeatureNotSupportedError(f'cannot execute {command} on relation "{name}"', detail=detail)
 
 
 def is_default(node: exp.Expr) -> bool:

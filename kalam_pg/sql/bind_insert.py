@@ -70,7 +70,7 @@ def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
     if type(this) is exp.Schema:
         written, this = this.expressions, this.args["this"]
     table, alias = find_target(state, this)
-    columns = _insert_columns(table, written)
+    columns = insert_columns(table, written)
     target = Level(state, parent, ctes=level.ctes)
     scan = scan_table(target, table, alias)
     level.hidden = target.items  # The table itself is out of reach of what is inserted.
@@ -80,9 +80,14 @@ def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
     if expression is None:
         columns, source = (), ((),)
     elif type(expression) is exp.Values and _only_rows(expression):
-        columns, source = _values(level, table, columns, expression, written, overriding)
+        columns, source = value_rows(level, table, columns, expression, written, overriding)
     else:
         columns, source = _select(level, table, columns, expression, written, overriding)
+    if overriding == "user" and isinstance(source, tuple):
+        kept = [not table.columns[at].identity for at in columns]
+        source = tuple(
+            [tuple([e if k else None for k, e in zip(kept, row, strict=True)]) for row in source]
+        )
     conflict = args.get("conflict")
     on_conflict = None if conflict is None else _on_conflict(target, table, conflict)
     returned, shown = bind_returning(target, node)
@@ -96,7 +101,8 @@ def _only_rows(values: exp.Expr) -> bool:
     return not any(values.args.get(k) for k in ("order", "limit", "offset", "with_"))
 
 
-def _insert_columns(table: Table, written: Sequence[exp.Expr] | None) -> tuple[int, ...]:
+def insert_columns(table: Table, written: Sequence[exp.Expr] | None) -> tuple[int, ...]:
+    """The columns that an INSERT names, all where it names none. Raises 42703, 42701."""
     if written is None:
         shown, _ = table_columns(table)
         return tuple(i for i in range(len(table.columns)) if not shown[i].hidden)
@@ -150,10 +156,11 @@ def _check_width(
     return columns[:given]
 
 
-def _values(
+def value_rows(
     level: Level, table: Table, columns: tuple[int, ...], values: exp.Expr,
     written: Sequence[exp.Expr] | None, overriding: str,
 ) -> tuple[tuple[int, ...], Rows]:  # fmt: skip
+    """The columns that VALUES fill, and its rows cast to them. Raises as INSERT does."""
     rows: Sequence[exp.Expr] = values.expressions
     level.clause = "VALUES"
     first = rows[0].expressions

@@ -49,6 +49,10 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
         query_node = item.args["this"]
         number = level.state.ctes
         level.state.ctes += 1
+        if type(query_node) is exp.Merge:
+            raise FeatureNotSupportedError(
+                "MERGE not supported in WITH query", position=position(item)
+            )
         if isinstance(query_node, _CHANGES):
             change = _change(level, item, query_node, number, name, names)
             level.ctes[name] = CteEntry(number, name, change.columns, change)

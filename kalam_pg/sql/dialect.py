@@ -84,6 +84,8 @@ Data changes (all with with_, returning=Returning(expressions))
         UPDATE", expressions=[EQ], where=Where))
     Update(this=Table, expressions=[EQ(this=Column | Tuple of Column, expression)], from_, joins, where)
     Delete(this=Table, from_ (the USING list), joins, where)
+    Merge(this=Table, using=FROM item, joins, on, whens=[When(matched, condition, then=Var "DO NOTHING" |
+        Update(expressions) | Delete() | Insert(this=Schema(expressions), `overriding`, expression=Values))])
 """
 
 from sqlglot import exp

@@ -1,4 +1,4 @@
-"""The grammar of INSERT, UPDATE and DELETE, and of every statement that the binder reads."""
+"""The grammar of INSERT, UPDATE, DELETE and MERGE, and of every statement that the binder reads."""
 
 from sqlglot import exp
 
@@ -10,14 +10,14 @@ class Grammar(QueryGrammar):
     """The whole grammar of queries and data changes."""
 
     def query_statement(self) -> tuple[str, exp.Expr]:
-        """A statement for the binder, with its kind: select | insert | update | delete."""
-        if self.at("insert", "update", "delete") or self._change_behind_with():
+        """A statement for the binder, with its kind: select | insert | update | delete | merge."""
+        if self.at("insert", "update", "delete", "merge") or self._change_behind_with():
             node = self.data_change()
             return node.key, node
         return "select", self.query()
 
     def data_change(self) -> exp.Expr:
-        """INSERT, UPDATE or DELETE, with WITH before it perhaps."""
+        """INSERT, UPDATE, DELETE or MERGE, with WITH before it perhaps."""
         with_ = self.with_clause()
         if self.at("insert"):
             node: exp.Expr = self._insert()
@@ -25,6 +25,8 @@ class Grammar(QueryGrammar):
             node = self._update()
         elif self.at("delete"):
             node = self._delete()
+        elif self.at("merge"):
+            node = self._merge()
         else:
             self.fail()
         if with_ is not None:
@@ -41,11 +43,7 @@ class Grammar(QueryGrammar):
             columns = self.parenthesised(self._insert_column)
             target = mark(exp.Schema(this=table, expressions=columns), table.meta["start"])
         insert = exp.Insert(this=target)
-        if self.accept("overriding"):
-            if not self.at("system", "user"):
-                self.fail()
-            insert.set("overriding", self.advance().key.upper())
-            self.expect("value")
+        self._overriding(insert)
         if self.accept("default", "values"):
             insert.set("default", True)
         else:
@@ -54,6 +52,13 @@ class Grammar(QueryGrammar):
             insert.set("conflict", self._on_conflict())
         self._returning(insert)
         return mark(insert, token.start)
+
+    def _overriding(self, insert: exp.Insert) -> None:
+        if self.accept("overriding"):
+            if not self.at("system", "user"):
+                self.fail()
+            insert.set("overriding", self.advance().key.upper())
+            self.expect("value")
 
     def _insert_column(self) -> exp.Expr:
         target = self._target_column()
@@ -143,6 +148,57 @@ class Grammar(QueryGrammar):
         self._condition(delete)
         self._returning(delete)
         return mark(delete, token.start)
+
+    def _merge(self) -> exp.Merge:
+        token = self.expect("merge", "into")
+        merge = exp.Merge(this=self._changed_table(before="using"))
+        self.expect("using")
+        source = self.table_ref()
+        merge.set("using", source.item)
+        merge.set("joins", source.joins)
+        self.expect("on")
+        merge.set("on", self.expression())
+        whens = [self._when()]
+        while self.at("when"):
+            whens.append(self._when())
+        merge.set("whens", whens)
+        return mark(merge, token.start)
+
+    def _when(self) -> exp.When:
+        token = self.expect("when")
+        matched = not self.accept("not")
+        self.expect("matched")
+        when = exp.When(matched=matched)
+        if self.accept("and"):
+            when.set("condition", self.expression())
+        self.expect("then")
+        at = self.token
+        if self.accept("do"):
+            self.expect("nothing")
+            when.set("then", mark(exp.Var(this="DO NOTHING"), at.start))
+        elif not matched:
+            when.set("then", mark(self._merge_insert(), at.start))
+        elif self.accept("delete"):
+            when.set("then", mark(exp.Delete(), at.start))
+        else:
+            self.expect("update", "set")
+            when.set("then", mark(exp.Update(expressions=self.many(self._assignment)), at.start))
+        return mark(when, token.start)
+
+    def _merge_insert(self) -> exp.Insert:
+        """INSERT without a table: [(columns)] [OVERRIDING …] VALUES (…) | DEFAULT VALUES."""
+        self.expect("insert")
+        insert = exp.Insert()
+        if self.accept("default", "values"):
+            return insert
+        if self.at("("):
+            insert.set("this", exp.Schema(expressions=self.parenthesised(self._insert_column)))
+        self._overriding(insert)
+        start = self.expect("values").start
+        at = self.token.start
+        row = mark(exp.Tuple(expressions=self.parenthesised(self.value)), at)
+        insert.set("expression", mark(exp.Values(expressions=[row]), start))
+        return insert
 
     def _condition(self, statement: exp.Expr) -> None:
         if self.at_words("where", "current", "of"):

@@ -38,7 +38,7 @@ class QueryGrammar(FromGrammar):
 
     @abstractmethod
     def data_change(self) -> exp.Expr:
-        """INSERT, UPDATE or DELETE."""
+        """INSERT, UPDATE, DELETE or MERGE."""
 
     def subquery(self) -> exp.Subquery:
         """select_with_parens."""
@@ -74,7 +74,7 @@ class QueryGrammar(FromGrammar):
         elif self.accept("not", "materialized"):
             materialized = False
         self.expect("(")
-        changes = self.at("insert", "update", "delete") or self._change_behind_with()
+        changes = self.at("insert", "update", "delete", "merge") or self._change_behind_with()
         body = self.data_change() if changes else self.query()
         self.expect(")")
         cte = exp.CTE(this=body, alias=alias)
@@ -115,18 +115,22 @@ class QueryGrammar(FromGrammar):
         return mark(found, start)
 
     def _change_behind_with(self) -> bool:
-        """Whether the WITH that comes next belongs to an INSERT, UPDATE or DELETE."""
+        """Whether the WITH that comes next belongs to an INSERT, UPDATE, DELETE or MERGE."""
         if not self.at("with"):
             return False
         at = self.index
         while at < len(self.tokens):
             key = self.tokens[at].key
-            if key in ("insert", "update", "delete"):
+            if key in ("insert", "update", "delete", "merge") and not self._is_item(at):
                 return True
             if key in ("select", "values", "table", ")"):
                 return False
             at = self.closing(at) + 1 if key == "(" else at + 1
         return False
+
+    def _is_item(self, at: int) -> bool:
+        """Whether a word is the name of a WITH item."""
+        return at + 1 < len(self.tokens) and self.tokens[at + 1].key in ("as", "(")
 
     def _combined(self, lowest: int) -> exp.Expr:
         """Operands with UNION, EXCEPT and (binding tighter) INTERSECT between them."""

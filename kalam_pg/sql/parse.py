@@ -151,7 +151,9 @@ def _statement(reader: StatementReader) -> Statement:
     return reader.fail()
 
 
-_QUERIES = frozenset(("select", "insert", "update", "delete", "with", "values", "table", "("))
+_QUERIES = frozenset(
+    ("select", "insert", "update", "delete", "merge", "with", "values", "table", "(")
+)
 
 _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "create": parse_ddl.create,
@@ -210,6 +212,6 @@ _COMPLETE = frozenset(("cluster",))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    call cluster do import load merge reassign reindex security
+    call cluster do import load reassign reindex security
     """.split()  # noqa: SIM905 - a table of words
 )

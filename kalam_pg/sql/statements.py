@@ -56,9 +56,10 @@ class TypeName:
 
 @dataclass(frozen=True, slots=True)
 class QueryStatement:
-    """SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE (with or without WITH).
+    """SELECT, VALUES, TABLE, INSERT, UPDATE, DELETE, MERGE (with or without WITH).
 
-    kind: "select" | "insert" | "update" | "delete". tree: the sqlglot node, read only by `sql.bind*`.
+    kind: "select" | "insert" | "update" | "delete" | "merge". tree: the sqlglot node, read only by
+    `sql.bind*`.
     """
 
     kind: str
@@ -392,7 +393,7 @@ class KillJob:
 class Unsupported:
     """A statement that PostgreSQL or KalamDB knows and this server does not have yet (0A000).
 
-    what: how the refusal names it, e.g. "MERGE".
+    what: how the refusal names it, e.g. "CLUSTER".
     """
 
     what: str

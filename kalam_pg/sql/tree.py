@@ -648,7 +648,8 @@ class Insert:
     """INSERT. `columns`: indexes into Table.columns that the source fills, in its order.
 
     Source rows are cast to the columns' types. In VALUES an item of None is DEFAULT. `source` is a
-    tuple of rows, or a Query. RETURNING sees relation `target` (columns as in TableScan).
+    tuple of rows, or a Query. RETURNING sees relation `target` (columns as in TableScan). overriding "user":
+    what a Query gives of identity columns is not used, and no row has it.
     """
 
     table: Table
@@ -692,7 +693,38 @@ class Delete:
     with_: tuple[Cte, ...] = ()
 
 
-Dml: TypeAlias = Insert | Update | Delete
+@dataclass(frozen=True, slots=True)
+class When:
+    """A WHEN of MERGE. matched: of the rows that a target row was found for.
+
+    action: insert | update | delete | nothing. assignments: of an INSERT, the columns that are given.
+    """
+
+    matched: bool
+    condition: Expr | None
+    action: str
+    assignments: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """MERGE. `using` is one item; `on` and the WHENs see it and `target`, but WHEN NOT MATCHED it alone.
+
+    It has no RETURNING.
+    """
+
+    table: Table
+    target: int
+    using: tuple[FromItem, ...]
+    on: Expr
+    whens: tuple[When, ...]
+    target_columns: tuple[OutputColumn, ...]
+    with_: tuple[Cte, ...] = ()
+    returning: tuple[Target, ...] = ()
+    returning_columns: tuple[OutputColumn, ...] = ()
+
+
+Dml: TypeAlias = Insert | Update | Delete | Merge
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,6 @@ def test_what_is_not_understood_is_a_syntax_error_where_postgresql_points(text, 
 
 
 UNSUPPORTED = [
-    ("MERGE INTO t USING u ON true WHEN MATCHED THEN DELETE", "MERGE"),
     ("CREATE EXTENSION x", "CREATE EXTENSION"),
     ("CREATE OR REPLACE FUNCTION f() RETURNS int", "CREATE FUNCTION"),
     ("GRANT dba TO alice", "GRANT of a role"),
