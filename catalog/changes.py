@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from catalog import codec
+from catalog.difference import Difference
 from catalog.errors import (
     DuplicateObjectError,
     DuplicateSchemaError,
@@ -326,26 +327,22 @@ def put_sequence(snapshot: Snapshot, sequence: NumberSequence) -> CatalogChange:
 
 def with_namespaces(snapshot: Snapshot, changed: Mapping[str, Namespace]) -> Snapshot:
     """The next snapshot, with these namespaces by name."""
-    s = snapshot
-    return replace(s, version=s.version + 1, namespaces={**s.namespaces, **changed})
+    return snapshot.laid_over(Difference(changed, {}, {}))
 
 
 def with_tables(snapshot: Snapshot, changed: Mapping[int, Table]) -> Snapshot:
     """The next snapshot, with these tables by id."""
-    s = snapshot
-    return replace(s, version=s.version + 1, tables={**s.tables, **changed})
+    return snapshot.laid_over(Difference({}, changed, {}))
 
 
 def with_views(snapshot: Snapshot, changed: Mapping[int, View]) -> Snapshot:
     """The next snapshot, with these views by id."""
-    s = snapshot
-    return replace(s, version=s.version + 1, views={**s.views, **changed})
+    return snapshot.laid_over(Difference({}, {}, changed))
 
 
 def with_sequences(snapshot: Snapshot, changed: Mapping[int, NumberSequence]) -> Snapshot:
     """The next snapshot, with these sequences by id."""
-    s = snapshot
-    return replace(s, version=s.version + 1, sequences={**s.sequences, **changed})
+    return snapshot.laid_over(Difference({}, {}, {}, sequences=changed))
 
 
 def require_not_system(namespace: str) -> None:

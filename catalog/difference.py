@@ -6,7 +6,7 @@ different transactions are different ones, since each has locked its own (`sessi
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from catalog.model import Namespace, NumberSequence, Table, UserType, View
@@ -39,16 +39,7 @@ class Difference:
 
         temporary: the schema that is a session's own.
         """
-        made = replace(
-            snapshot,
-            version=snapshot.version + 1 if version is None else version,
-            temporary=temporary or snapshot.temporary,
-            namespaces=_laid_over(snapshot.namespaces, self.namespaces),
-            tables=_laid_over(snapshot.tables, self.tables),
-            views=_laid_over(snapshot.views, self.views),
-            types=_laid_over(snapshot.types, self.types),
-            sequences=_laid_over(snapshot.sequences, self.sequences),
-        )
+        made = snapshot.laid_over(self, version, temporary)
         return with_current_types(made) if made.types else made
 
     def then(self, later: "Difference") -> "Difference":
@@ -87,10 +78,3 @@ def _changed(
     }
     found.update({key: None for key in before if key not in after})
     return found
-
-
-def _laid_over(below: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K, V]:
-    if not changes:
-        return below
-    merged: dict[K, V | None] = {**below, **changes}
-    return {key: value for key, value in merged.items() if value is not None}

@@ -4,12 +4,11 @@ Users are not in it (there may be millions): `catalog.store` reads them one by o
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from catalog.indexes import entry_table
+from catalog.lookups import Lookups, Objects
 from catalog.model import (
-    TEMPORARY,
     Constraint,
     Namespace,
     NumberSequence,
@@ -24,6 +23,9 @@ from catalog.row_types import row_type
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 SYSTEM_SCHEMAS = ("system", "pg_catalog", "information_schema")
 """Namespaces that are made up of virtual relations; nobody creates anything in them."""
@@ -46,80 +48,57 @@ class Snapshot:
     types: Mapping[int, UserType] = field(default_factory=dict)
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
     temporary: str = ""
-    _relations: dict[tuple[str, str], Relation] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    _types: dict[tuple[str, str], UserType] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    _pg_types: dict[int, PgType] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    _index_names: dict[tuple[str, str], Table] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    _referring: dict[int, list[tuple[Table, Constraint]]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    _stored: dict[int, Table] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _sequences: dict[tuple[str, str], NumberSequence] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-    _materialized: list[Table] = field(default_factory=list, init=False, repr=False, compare=False)
+    _made: list[Lookups] = field(default_factory=list, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        relations, index_names = self._relations, self._index_names
-        for table in self.tables.values():
-            relations[table.namespace, table.name] = table
-            self._stored[table.storage_id] = table
-            if table.materialized is not None:
-                self._materialized.append(table)
-            for constraint in table.constraints:
-                if constraint.kind == "p":
-                    index_names[table.namespace, constraint.name] = table
-                elif constraint.reference is not None:
-                    referring = self._referring.setdefault(constraint.reference.table, [])
-                    referring.append((table, constraint))
-            for index in table.indexes:
-                index_names[table.namespace, index.name] = table
-                if index.unique:
-                    self._stored[index.storage_id] = entry_table(table, index)
-        for view in self.views.values():
-            relations[view.namespace, view.name] = view
-        for made in self.types.values():
-            self._types[made.namespace, made.name] = made
-            pg_type = self._pg_types[made.id] = made.pg_type
-            if (array := array_of(pg_type)) is not None:
-                self._pg_types[array.oid] = array
-        for sequence in self.sequences.values():
-            self._sequences[sequence.namespace, sequence.name] = sequence
-        if self.temporary:
-            self._call_temporary(self._relations)
-            self._call_temporary(self._index_names)
-            self._call_temporary(self._sequences)
+    def laid_over(
+        self, changes: Objects, version: int | None = None, temporary: str = ""
+    ) -> "Snapshot":
+        """The catalogue that changes make of this one, its next version if none is given.
 
-    def _call_temporary(self, names: dict[tuple[str, str], Any]) -> None:
-        """Whatever is in the session's own schema is in "pg_temp"."""
-        own = [(name, what) for (schema, name), what in names.items() if schema == self.temporary]
-        for name, what in own:
-            names[TEMPORARY, name] = what
+        temporary: the schema that is a session's own.
+        """
+        made = replace(
+            self,
+            version=self.version + 1 if version is None else version,
+            temporary=temporary or self.temporary,
+            namespaces=_laid_over(self.namespaces, changes.namespaces),
+            tables=_laid_over(self.tables, changes.tables),
+            views=_laid_over(self.views, changes.views),
+            types=_laid_over(self.types, changes.types),
+            sequences=_laid_over(self.sequences, changes.sequences),
+        )
+        if self._made and not made.temporary:
+            made._made.append(self._lookups.changed(self, changes))  # noqa: SLF001 -- one of its class
+        return made
+
+    @property
+    def _lookups(self) -> Lookups:
+        """Made when something is looked for, if the catalogue before has none."""
+        if not self._made:
+            made = Lookups()
+            made.add(self)
+            if self.temporary:
+                made.call_temporary(self.temporary)
+            self._made.append(made)
+        return self._made[0]
 
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
         """The table or view of that name; with schema "" the first one on the search path."""
         if schema:
-            return self._relations.get((schema, name))
+            return self._lookups.relations.get((schema, name))
         for candidate in search_path:
-            found = self._relations.get((candidate, name))
+            found = self._lookups.relations.get((candidate, name))
             if found is not None:
                 return found
         return None
 
     def find_type(self, schema: str, name: str, search_path: Sequence[str]) -> UserType | None:
         """The type that somebody made of that name; with schema "" the first on the search path."""
-        if not self._types:
+        if not self._lookups.types:
             return None
         path = (schema,) if schema else search_path
-        return next((t for s in path if (t := self._types.get((s, name))) is not None), None)
+        types = self._lookups.types
+        return next((t for s in path if (t := types.get((s, name))) is not None), None)
 
     def types_in(self, namespace: str) -> Iterable[UserType]:
         """The types that people made in a namespace, in order of their ids."""
@@ -128,7 +107,7 @@ class Snapshot:
 
     def type_by_oid(self, oid: int) -> PgType | None:
         """The type of that OID, PostgreSQL's own ones and row types too."""
-        found = find_oid(oid) or self._pg_types.get(oid)
+        found = find_oid(oid) or self._lookups.pg_types.get(oid)
         if found is not None:
             return found
         for number in oids.of_row_type(oid):
@@ -152,10 +131,10 @@ class Snapshot:
         A table or view of that name that stands before it on the path hides it.
         """
         for candidate in (schema,) if schema else search_path:
-            found = self._sequences.get((candidate, name))
+            found = self._lookups.sequences.get((candidate, name))
             if found is not None:
                 return found
-            if (candidate, name) in self._relations:
+            if (candidate, name) in self._lookups.relations:
                 return None
         return None
 
@@ -166,30 +145,32 @@ class Snapshot:
 
     def sequences_in(self, namespace: str) -> Iterable[NumberSequence]:
         """Sequences of a namespace, in order of their ids."""
-        found = [s for (schema, _), s in self._sequences.items() if schema == namespace]
+        found = [s for (schema, _), s in self._lookups.sequences.items() if schema == namespace]
         return sorted(found, key=lambda sequence: sequence.id)
 
     def stored_as(self, storage_id: int) -> Table | None:
         """The table whose rows storage has under an id, which may be that of an index's entries."""
-        return self._stored.get(storage_id)
+        return self._lookups.stored.get(storage_id)
 
     def referring_to(self, table_id: int) -> Sequence[tuple[Table, Constraint]]:
         """The FOREIGN KEYs that refer to a table, each with its own; in the order of their ids."""
-        return sorted(self._referring.get(table_id, ()), key=lambda pair: pair[1].id)
+        found = self._lookups.referring.get(table_id, ())
+        return sorted(found, key=lambda pair: pair[1].id)
 
     def indexed_by(self, namespace: str, name: str) -> Table | None:
         """The table whose index has that name; indexes share their names with relations."""
-        return self._index_names.get((namespace, name))
+        return self._lookups.index_names.get((namespace, name))
 
     def is_taken(self, namespace: str, name: str) -> bool:
         """Whether a relation, an index or a sequence has that name."""
-        known = (self._relations, self._index_names, self._sequences)
+        lookups = self._lookups
+        known = (lookups.relations, lookups.index_names, lookups.sequences)
         return any((namespace, name) in names for names in known)
 
     def stored_queries(self) -> Iterator[View]:
         """Every view, and every materialized one as the view of its query."""
         yield from self.views.values()
-        for table in self._materialized:
+        for table in self._lookups.materialized.values():
             view = as_view(table)
             assert view is not None
             yield view
@@ -200,5 +181,17 @@ class Snapshot:
 
     def relations_in(self, namespace: str) -> Iterable[Relation]:
         """Tables and views of a namespace, in order of their ids."""
-        found = [r for (schema, _), r in self._relations.items() if schema == namespace]
+        found = [r for (schema, _), r in self._lookups.relations.items() if schema == namespace]
         return sorted(found, key=lambda relation: relation.id)
+
+
+def _laid_over(below: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K, V]:
+    if not changes:
+        return below
+    made = dict(below)
+    for key, value in changes.items():
+        if value is None:
+            made.pop(key, None)
+        else:
+            made[key] = value
+    return made

@@ -41,8 +41,8 @@ CLEANUP_S = 3600.0
 """How often is looked for tablets without a table when nothing was dropped. What was, is at once."""
 
 SHARE = 20
-"""A round rests for at least so many times as long as it took: with very many tablets, a round is
-made less often."""
+"""A look at all tablets is followed by a rest of at least so many times as long as it took: with very many
+of them it is made less often, and what is dropped meanwhile shares the next one."""
 
 STEP_TABLETS = 256
 """Tablets looked at in one go of the worker thread, after which it can be cancelled."""
@@ -62,7 +62,7 @@ def start_retention(
 ) -> None:
     """Trim and collect, again and again; erase what was dropped, also by an earlier server."""
     jobs.cleanup = supervisor.every(
-        "table cleanup", CLEANUP_S, partial(erase_orphans, database, jobs), at_once=True
+        "table cleanup", CLEANUP_S, partial(_clean_up_and_rest, database, jobs), at_once=True
     )
     rest = partial(_retain_and_rest, database, jobs, interval_s)
     supervisor.every("retention", interval_s, rest)
@@ -223,11 +223,20 @@ def _gathered(errors: list[KalamError], **facts: object) -> Iterator[None]:
 # ------------------------------------------------------------------ dropped tables
 
 
-async def erase_orphans(database: Database, jobs: Jobs) -> None:
-    """Erase the tablets whose table exists no more, when no view is left that may read them."""
+async def _clean_up_and_rest(database: Database, jobs: Jobs) -> None:
+    await trio.sleep(SHARE * await erase_orphans(database, jobs))
+
+
+async def erase_orphans(database: Database, jobs: Jobs) -> float:
+    """Erase the tablets whose table exists no more, when no view is left that may read them.
+
+    Returns for how long they were looked for, in seconds.
+    """
+    began_s = trio.current_time()
     orphans = await find_orphans(database)
+    looked_s = trio.current_time() - began_s
     if not orphans:
-        return
+        return looked_s
     engine = database.engine
     dropped_by = engine.current.seq
     while True:  # Views are released on the quickest way there is, which tells nobody.
@@ -235,6 +244,7 @@ async def erase_orphans(database: Database, jobs: Jobs) -> None:
             break
         await trio.sleep(RETRY_S)
     await erase_tablets(database, jobs, orphans)
+    return looked_s
 
 
 async def find_orphans(database: Database) -> list[TabletId]:

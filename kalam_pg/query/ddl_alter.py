@@ -55,7 +55,8 @@ def _(statement: sa.AlterTable, context: DdlContext) -> DdlPlan:
     except KalamError as error:
         error.position = 0  # It counts in an expression, of which PostgreSQL tells no place.
         raise
-    return DdlPlan(work.change(), tag, work.table_change())
+    change = work.change()
+    return DdlPlan(change, tag, work.table_change(change))
 
 
 def _of_sequence(statement: sa.AlterTable, context: DdlContext) -> MoveSequence | None:

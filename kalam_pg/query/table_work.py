@@ -97,9 +97,9 @@ class TableWork:
                 puts = (*self.dropped.puts, *made.puts)
                 self.dropped = replace(self.dropped, snapshot=made.snapshot, puts=puts)
 
-    def table_change(self) -> TableChange | None:
-        """What is asked of the rows; None when their form stays as it is."""
-        after = self.change().snapshot.tables[self.before.id]
+    def table_change(self, change: CatalogChange) -> TableChange | None:
+        """What `change` asks of the rows; None when their form stays as it is."""
+        after = change.snapshot.tables[self.before.id]
         if after.layout == self.before.layout and not self.demands:
             return None
         return TableChange(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from catalog.changes import with_tables, with_views
-from catalog.difference import difference
+from catalog.difference import Difference
 from catalog.errors import DependentObjectsStillExistError, GroupingError, ObjectInUseError
 from catalog.model import Table, User, View, kind_of
 from catalog.pg_catalog.text import qualified, quote_identifier
@@ -25,20 +25,21 @@ from storage.errors import KalamError
 from storage.layout import Row
 
 
-def check_unused(sql: SqlSession, before: Snapshot, after: Snapshot) -> None:
+def check_unused(sql: SqlSession, before: Snapshot, made: Difference) -> None:
     """Raise 55006 where an open cursor or result of this session reads a table that is altered."""
-    for changed in difference(before, after).tables:
+    for changed in made.tables:
         table = before.tables.get(changed)
         if table is not None:
             _check_unused(sql, table)
 
 
-def check_readers(sql: SqlSession, before: Snapshot, after: Snapshot) -> None:
-    """Raise 2BP01 where a view groups by a primary key that is dropped, and shows what depends on it."""
+def check_readers(sql: SqlSession, before: Snapshot, after: Snapshot, made: Difference) -> None:
+    """Raise 2BP01 where a view groups by a primary key that is dropped, and shows what depends on it.
+
+    made: what is changed from `before` to `after`.
+    """
     for table in [
-        before.tables[one]
-        for one in difference(before, after).tables
-        if one in after.tables and one in before.tables
+        before.tables[one] for one in made.tables if one in after.tables and one in before.tables
     ]:
         key = next((c for c in table.constraints if c.kind == "p"), None)
         if key is None or key in after.tables[table.id].constraints:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from catalog.changes import CatalogChange
-from catalog.difference import difference
+from catalog.difference import Difference
 from catalog.indexes import indexes_of
 from catalog.model import (
     NumberSequence,
@@ -42,14 +42,19 @@ from kalam_pg.sql.statements_alter import AlterTable
 Lock = tuple[Name, Mode]
 
 
-def needed(statement: Statement, before: Snapshot, change: CatalogChange) -> list[Lock]:
-    """The locks of a definition that makes a change in a catalogue; names before what they name."""
+def needed(
+    statement: Statement, before: Snapshot, change: CatalogChange, made: Difference
+) -> list[Lock]:
+    """The locks of a definition that makes a change in a catalogue; names before what they name.
+
+    made: what it changes there.
+    """
     return [
         *_roles(statement, change),
-        *_namespaces(before, change),
-        *_types(before, change),
-        *_altered(statement, before, change),
-        *_relations(before, change),
+        *_namespaces(before, made),
+        *_types(before, made),
+        *_altered(statement, before, made),
+        *_relations(before, made),
     ]
 
 
@@ -66,15 +71,15 @@ def _roles(statement: Statement, change: CatalogChange) -> Iterator[Lock]:
             pass
 
 
-def _namespaces(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
-    for name, after in difference(before, change.snapshot).namespaces.items():
-        changed = name in before.namespaces and after is not None
-        yield ("schema", name), SHARE_UPDATE_EXCLUSIVE if changed else ACCESS_EXCLUSIVE
+def _namespaces(before: Snapshot, changed: Difference) -> Iterator[Lock]:
+    for name, after in changed.namespaces.items():
+        stays = name in before.namespaces and after is not None
+        yield ("schema", name), SHARE_UPDATE_EXCLUSIVE if stays else ACCESS_EXCLUSIVE
 
 
-def _types(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
+def _types(before: Snapshot, changed: Difference) -> Iterator[Lock]:
     """Types are called by names that relations have too, in PostgreSQL: the locks are the same."""
-    for type_id, after in difference(before, change.snapshot).types.items():
+    for type_id, after in changed.types.items():
         there = before.types.get(type_id)
         if after is None:
             yield type_id, ACCESS_EXCLUSIVE
@@ -101,13 +106,12 @@ def _other_values(before: UserType, after: UserType) -> bool:
     return any(had.get(a.number, a.type.oid) != a.type.oid for a in new.attributes)
 
 
-def _altered(statement: Statement, before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
+def _altered(statement: Statement, before: Snapshot, changed: Difference) -> Iterator[Lock]:
     """ALTER TABLE keeps everybody out, but for what no reader or writer could notice."""
     if not isinstance(statement, AlterTable):
         return
     quiet = all(isinstance(action, _QUIET) for action in statement.actions)
     mode = SHARE_UPDATE_EXCLUSIVE if quiet else ACCESS_EXCLUSIVE
-    changed = difference(before, change.snapshot)
     for relation_id, after in (*changed.tables.items(), *changed.views.items()):
         there = before.tables.get(relation_id) or before.views.get(relation_id)
         if there is not None and after is not None and _is_named(statement, there):
@@ -123,8 +127,7 @@ def _is_named(statement: AlterTable, relation: Relation) -> bool:
     return relation.name == statement.name.name and schema in ("", relation.namespace)
 
 
-def _relations(before: Snapshot, change: CatalogChange) -> Iterator[Lock]:
-    changed = difference(before, change.snapshot)
+def _relations(before: Snapshot, changed: Difference) -> Iterator[Lock]:
     of_all_kinds = (changed.tables, changed.views, changed.sequences)
     for relation_id, after in chain.from_iterable(kind.items() for kind in of_all_kinds):
         there = (

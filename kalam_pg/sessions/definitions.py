@@ -5,11 +5,10 @@ over it; they become everybody's when the transaction commits. Until then what i
 other definitions (`definition_locks`), never for readers; a DROP waits for writers of its table.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from catalog.changes import CatalogChange, with_views
-from catalog.changes_sequence import SequenceOptions
 from catalog.codec import CATALOG_KEY
 from catalog.difference import Difference, difference
 from catalog.errors import (
@@ -114,11 +113,11 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
     temporary.prepare(sql, statement)
     if isinstance(statement, CreateIndex | DropIndex) and statement.concurrently:
         _check_alone(transaction, statement)
-    plan, before = yield from _planned(sql, statement)
+    plan, before, made = yield from _planned(sql, statement)
     change = plan.change
     if isinstance(statement, AlterTable):
-        altering.check_unused(sql, before, change.snapshot)
-        altering.check_readers(sql, before, change.snapshot)
+        altering.check_unused(sql, before, made)
+        altering.check_readers(sql, before, change.snapshot, made)
     if plan.rows is not None:
         yield from altering.fill(sql, plan.rows, change.snapshot)
     if not sql.database.ids.covered:
@@ -131,7 +130,6 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         yield from rekeying.rekey(sql, plan.rows, change.snapshot)
     _tell(sql, change)
     if change.puts:
-        made = difference(before, change.snapshot)
         _define(sql, change, before, made)
         for table_id, after in made.tables.items():
             there = before.tables.get(table_id)
@@ -141,7 +139,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
                     yield from indexing.fill(sql, after, fresh)
     if plan.rows is not None:
         yield from altering.check_rows(sql, plan.rows)
-    _recount(sql, statement, before, change.snapshot)
+    _recount(sql, statement, before, change.snapshot, made)
     return Result(plan.tag)
 
 
@@ -152,14 +150,19 @@ def _tell(sql: SqlSession, change: CatalogChange) -> None:
         sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
 
 
-def _recount(sql: SqlSession, statement: Statement, before: Snapshot, after: Snapshot) -> None:
-    """What a statement says of where sequences go on."""
+def _recount(
+    sql: SqlSession, statement: Statement, before: Snapshot, after: Snapshot, made: Difference
+) -> None:
+    """What a statement says of where sequences go on. made: what is changed from `before` to `after`."""
     if isinstance(statement, ss.AlterSequence):
-        _count_on(sql, statement.options, before, after)
+        for there, changed in _sequences(before, made):
+            sql.sequences.altered(there, changed, statement.options)
     if isinstance(statement, AlterTable):
         for action in statement.actions:
             if isinstance(action, SetIdentity):
-                _count_on(sql, action.options, before, after, action.column)
+                for there, changed in _sequences(before, made):
+                    if _owner(changed, after) == action.column:
+                        sql.sequences.altered(there, changed, action.options)
 
 
 def _define(sql: SqlSession, change: CatalogChange, before: Snapshot, made: Difference) -> None:
@@ -180,15 +183,14 @@ def _define(sql: SqlSession, change: CatalogChange, before: Snapshot, made: Diff
     _settle_at_end(sql, change, [one for had, has in stored for one in had ^ has])
 
 
-def _count_on(
-    sql: SqlSession, options: SequenceOptions, before: Snapshot, after: Snapshot, column: str = ""
-) -> None:
-    """A changed sequence says where its numbers go on, too. column: the one that owns it, "": any."""
-    for sequence_id, changed in difference(before, after).sequences.items():
+def _sequences(
+    before: Snapshot, made: Difference
+) -> Iterator[tuple[NumberSequence, NumberSequence]]:
+    """The sequences that are changed and stay, as they were and as they are."""
+    for sequence_id, changed in made.sequences.items():
         there = before.sequences.get(sequence_id)
-        if there is None or changed is None or (column and _owner(changed, after) != column):
-            continue
-        sql.sequences.altered(there, changed, options)
+        if there is not None and changed is not None:
+            yield there, changed
 
 
 def _owner(sequence: NumberSequence, snapshot: Snapshot) -> str:
@@ -218,8 +220,8 @@ def _state_of(notice: str) -> str:
     )
 
 
-def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snapshot]]:
-    """What the statement means, all that it needs being locked, and the catalogue it is a change of.
+def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snapshot, Difference]]:
+    """What the statement means, all that it needs being locked; the catalogue that it changes, and how.
 
     After any wait the change is planned anew, since names may mean something else now.
     """
@@ -228,12 +230,13 @@ def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snap
     while True:
         before = sql.snapshot
         plan = plan_ddl(statement, _context(sql))
-        for name, mode in definition_locks.needed(statement, before, plan.change):
+        made = difference(before, plan.change.snapshot)
+        for name, mode in definition_locks.needed(statement, before, plan.change, made):
             if (yield from table_locks.lock(sql, name, mode, deadline, readers=altered)):
                 break
         else:
-            temporary.check_unused(sql, difference(before, plan.change.snapshot), before)
-            return plan, before
+            temporary.check_unused(sql, made, before)
+            return plan, before, made
 
 
 def _settle_at_end(sql: SqlSession, change: CatalogChange, stored: Sequence[int]) -> None:

@@ -126,7 +126,8 @@ def erase(
 ) -> None:
     """Remove the directories of dropped tablets, which nobody reads or writes any more.
 
-    They share the wait for the disk: all manifests go, durably, before any file that one names.
+    They share the wait for the disk: all manifests go, durably, before any file that one names. Most that
+    were dropped young never had any.
 
     Raises:
         IoError: The disk refuses; some of them are left.
@@ -144,6 +145,9 @@ def erase(
             _unlink(fs, directory, lambda _name: True)
             directories.remove(fs, tablet, directory)
 
+    tablets = [place for place in tablets if fs.exists(place[1])]
+    if not tablets:
+        return
     threads = _ERASERS if len(tablets) > _ERASERS else 1
     shares = [tablets[at::threads] for at in range(threads)]
     with (

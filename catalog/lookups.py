@@ -1,0 +1,155 @@
+"""Where a catalogue's objects are found: by names, by the ids of storage, by what they refer to.
+
+They are made of a whole catalogue once. Each later one has copies of those of the one before it with what was
+changed: what a definition costs does not grow with what there is, but for the copies.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from catalog.indexes import entry_table
+from catalog.model import TEMPORARY, Constraint, Namespace, NumberSequence, Table, UserType, View
+from catalog.types.registry import array_of
+from catalog.types.table import PgType
+
+V = TypeVar("V")
+Name = tuple[str, str]
+"""Schema and name."""
+
+
+class Objects(Protocol):
+    """What there is in a catalogue, or what one has of another: None is what is no more."""
+
+    @property
+    def namespaces(self) -> Mapping[str, Namespace | None]: ...
+
+    @property
+    def tables(self) -> Mapping[int, Table | None]: ...
+
+    @property
+    def views(self) -> Mapping[int, View | None]: ...
+
+    @property
+    def types(self) -> Mapping[int, UserType | None]: ...
+
+    @property
+    def sequences(self) -> Mapping[int, NumberSequence | None]: ...
+
+
+@dataclass(slots=True)
+class Lookups:
+    """Nothing is found at first. Whoever shares them changes nothing any more.
+
+    referring: FOREIGN KEYs by the table that they refer to. materialized: tables by their ids.
+    """
+
+    relations: dict[Name, Table | View] = field(default_factory=dict)
+    types: dict[Name, UserType] = field(default_factory=dict)
+    pg_types: dict[int, PgType] = field(default_factory=dict)
+    index_names: dict[Name, Table] = field(default_factory=dict)
+    referring: dict[int, tuple[tuple[Table, Constraint], ...]] = field(default_factory=dict)
+    stored: dict[int, Table] = field(default_factory=dict)
+    sequences: dict[Name, NumberSequence] = field(default_factory=dict)
+    materialized: dict[int, Table] = field(default_factory=dict)
+
+    def changed(self, before: Objects, changes: Objects) -> "Lookups":
+        """Those of the catalogue that changes make of `before`, whose lookups these are."""
+        made = Lookups(
+            *(dict(self.relations), dict(self.types), dict(self.pg_types)),
+            *(dict(self.index_names), dict(self.referring), dict(self.stored)),
+            *(dict(self.sequences), dict(self.materialized)),
+        )
+        # First what goes: a name may pass from one to another.
+        for table in _there(before.tables, changes.tables):
+            made.remove_table(table)
+        for table_id, after in changes.tables.items():
+            if after is None or after.materialized is None:
+                made.materialized.pop(table_id, None)
+        for view in _there(before.views, changes.views):
+            made.relations.pop((view.namespace, view.name), None)
+        for one in _there(before.types, changes.types):
+            made.remove_type(one)
+        for sequence in _there(before.sequences, changes.sequences):
+            made.sequences.pop((sequence.namespace, sequence.name), None)
+        made.add(changes)
+        return made
+
+    def add(self, objects: Objects) -> None:
+        """Find these, too."""
+        for table in objects.tables.values():
+            if table is not None:
+                self.add_table(table)
+        for view in objects.views.values():
+            if view is not None:
+                self.relations[view.namespace, view.name] = view
+        for one in objects.types.values():
+            if one is not None:
+                self.add_type(one)
+        for sequence in objects.sequences.values():
+            if sequence is not None:
+                self.sequences[sequence.namespace, sequence.name] = sequence
+
+    def add_table(self, table: Table) -> None:
+        """Find a table, its indexes and what it refers to."""
+        self.relations[table.namespace, table.name] = table
+        self.stored[table.storage_id] = table
+        if table.materialized is not None:
+            self.materialized[table.id] = table
+        for constraint in table.constraints:
+            if constraint.kind == "p":
+                self.index_names[table.namespace, constraint.name] = table
+            elif constraint.reference is not None:
+                to = constraint.reference.table
+                self.referring[to] = (*self.referring.get(to, ()), (table, constraint))
+        for index in table.indexes:
+            self.index_names[table.namespace, index.name] = table
+            if index.unique:
+                self.stored[index.storage_id] = entry_table(table, index)
+
+    def remove_table(self, table: Table) -> None:
+        """Find a table, its indexes and what it refers to no more; it may still be a materialized view."""
+        self.relations.pop((table.namespace, table.name), None)
+        self.stored.pop(table.storage_id, None)
+        for constraint in table.constraints:
+            if constraint.kind == "p":
+                self.index_names.pop((table.namespace, constraint.name), None)
+            elif constraint.reference is not None:
+                to = constraint.reference.table
+                left = tuple([r for r in self.referring.get(to, ()) if r[0].id != table.id])
+                if left:
+                    self.referring[to] = left
+                else:
+                    self.referring.pop(to, None)
+        for index in table.indexes:
+            self.index_names.pop((table.namespace, index.name), None)
+            self.stored.pop(index.storage_id, None)
+
+    def add_type(self, made: UserType) -> None:
+        """Find a type and its array."""
+        self.types[made.namespace, made.name] = made
+        pg_type = self.pg_types[made.id] = made.pg_type
+        if (array := array_of(pg_type)) is not None:
+            self.pg_types[array.oid] = array
+
+    def remove_type(self, made: UserType) -> None:
+        """Find a type and its array no more."""
+        self.types.pop((made.namespace, made.name), None)
+        self.pg_types.pop(made.id, None)
+        if (array := array_of(made.pg_type)) is not None:
+            self.pg_types.pop(array.oid, None)
+
+    def call_temporary(self, schema: str) -> None:
+        """Whatever is in a session's own schema is in "pg_temp"."""
+        for names in (self.relations, self.index_names, self.sequences):
+            _call(names, schema)
+
+
+def _call(names: dict[Name, Any], schema: str) -> None:
+    for name in [name for there, name in names if there == schema]:
+        names[TEMPORARY, name] = names[schema, name]
+
+
+def _there(before: Mapping[int, V | None], changes: Mapping[int, V | None]) -> list[V]:
+    """What was there of what is changed."""
+    return [one for key in changes if (one := before.get(key)) is not None]
