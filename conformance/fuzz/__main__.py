@@ -21,6 +21,9 @@ from kalam_pg.query.engine_answer import STOOD_IN
 from tests.wire import postgresql
 from tests.wire.server import KalamServer
 
+_ROUNDS_TOLD = 100
+"""After how many rounds a long run says how far it is."""
+
 
 @contextmanager
 def servers(
@@ -47,6 +50,10 @@ def servers(
         yield theirs, ours
 
 
+def _show(difference: str) -> None:
+    print(difference, flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.fuzz")
     parser.add_argument("--seed", type=int, default=0)
@@ -61,10 +68,12 @@ def main() -> int:
     with servers(*dsns, workers=arguments.workers) as (theirs, ours):
         number = arguments.only or 0
         while totals.statements < arguments.queries:
-            run_round(arguments.seed, number, theirs, ours, totals, show=print)
+            run_round(arguments.seed, number, theirs, ours, totals, show=_show)
             if arguments.only is not None:
                 break
             number += 1
+            if number % _ROUNDS_TOLD == 0:
+                print(f"{number} rounds, {totals.verdicts}", file=sys.stderr, flush=True)
         totals.stood_in = [line for line in ours.log if STOOD_IN in line]
     print(totals)
     return 1 if totals.failures or totals.stood_in else 0

@@ -8,7 +8,7 @@ from random import Random
 
 from conformance.fuzz.pieces import Part, rendered, smaller
 from conformance.fuzz.queries import Queries
-from conformance.fuzz.sides import FORMS, Answer, Side
+from conformance.fuzz.sides import FORMS, Answer, Side, ask_both
 from conformance.fuzz.tables import Changes, Table, make_tables
 from conformance.fuzz.verdicts import REFUSED, RIGHT, SLOW, SPELLED, verdict
 from conformance.fuzz.vocabulary import DEFINITIONS
@@ -159,7 +159,7 @@ class Round:
 
     def _ask(self, statement: Part, form: str, ordered: bool) -> tuple[Answer, Answer, str]:
         sent = rendered(statement, parameters=form != "simple")
-        theirs, ours = self.theirs.ask(sent, form), self.ours.ask(sent, form)
+        theirs, ours = ask_both(self.theirs, self.ours, sent, form)
         return theirs, ours, verdict(theirs, ours, ordered=ordered, statement=sent.text)
 
     def _shrunk(self, statement: Part, form: str, ordered: bool, found: str) -> tuple[Part, str]:

@@ -11,6 +11,10 @@ from catalog.pg_catalog.oids import FIRST_NORMAL
 from conformance.fuzz.pieces import Parameter, Rendered
 
 _TIMEOUT = "SET statement_timeout = '20s'"
+_NO_JIT = "SET jit = off"
+"""Compiling takes PostgreSQL longer than most of these statements."""
+LOST = "LOST"
+"""Where a SQLSTATE would stand: the connection has ended."""
 _BINARY = {
     "smallint": lambda text: struct.pack(">h", int(text)),
     "integer": lambda text: struct.pack(">i", int(text)),
@@ -49,11 +53,19 @@ class Answer:
         return f"{len(self.rows)} rows {shown}"
 
 
+def ask_both(theirs: "Side", ours: "Side", statement: Rendered, form: str) -> tuple[Answer, Answer]:
+    """A statement asked of both at once: it takes as long as the slower of the two."""
+    theirs.send(statement, form)
+    ours.send(statement, form)
+    return theirs.answer(), ours.answer()
+
+
 class Side:
     """One of the two servers. log: what it writes to standard error, as far as that is known."""
 
     def __init__(self, dsn: str, log: list[str] | None = None) -> None:
         self._dsn = dsn
+        self._lost = ""
         self.log = [] if log is None else log
         self._open()
 
@@ -61,6 +73,7 @@ class Side:
         self.connection = psycopg.connect(self._dsn, autocommit=True)
         self.run("SET TIME ZONE 'UTC'")
         self.run(_TIMEOUT)
+        self.run(_NO_JIT)
 
     def close(self) -> None:
         self.connection.close()
@@ -71,20 +84,40 @@ class Side:
 
     def ask(self, statement: Rendered, form: str) -> Answer:
         """A statement in one of FORMS."""
+        self.send(statement, form)
+        return self.answer()
+
+    def send(self, statement: Rendered, form: str) -> None:
+        """Begin a statement, whose answer is taken by `answer`."""
         pgconn = self.connection.pgconn
-        if form == "simple":
-            result = pgconn.exec_(statement.text.encode())
-        else:
-            binary = form == "binary"
-            values, formats = [], []
-            for parameter in statement.parameters:
-                value, is_binary = _sent(parameter, binary=binary)
-                values.append(value)
-                formats.append(1 if is_binary else 0)
-            result = pgconn.exec_params(
-                statement.text.encode(), values, None, formats, 1 if binary else 0
-            )
-        return self._answer(result)
+        try:
+            if form == "simple":
+                pgconn.send_query(statement.text.encode())
+            else:
+                binary = form == "binary"
+                values, formats = [], []
+                for parameter in statement.parameters:
+                    value, is_binary = _sent(parameter, binary=binary)
+                    values.append(value)
+                    formats.append(1 if is_binary else 0)
+                pgconn.send_query_params(
+                    statement.text.encode(), values, None, formats, 1 if binary else 0
+                )
+        except psycopg.OperationalError as error:
+            self._lost = str(error)
+
+    def answer(self) -> Answer:
+        """The answer to what was sent: its last, where it was several statements."""
+        lost, self._lost = self._lost, ""
+        last: Answer | None = None
+        while not lost and (result := self.connection.pgconn.get_result()) is not None:
+            last = self._answer(result)
+            if last.error is not None and last.error[0] == LOST:
+                lost = last.error[1]
+        if lost or last is None:
+            self._open()
+            return Answer(error=(LOST, lost))
+        return last
 
     def _answer(self, result: Any) -> Answer:
         if result.status == pq.ExecStatus.TUPLES_OK:
@@ -107,9 +140,7 @@ class Side:
             return Answer((result.command_status or b"").decode())
         state = result.error_field(pq.DiagnosticField.SQLSTATE)
         if state is None:
-            lost = str(result.error_message, "utf-8", "replace")
-            self._open()
-            return Answer(error=("LOST", lost))
+            return Answer(error=(LOST, str(result.error_message, "utf-8", "replace")))
         message = result.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b""
         return Answer(error=(state.decode(), message.decode()))
 

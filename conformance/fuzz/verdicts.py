@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 
-from conformance.fuzz.sides import Answer
+from conformance.fuzz.sides import LOST, Answer
 
 RIGHT, REFUSED, SPELLED, SLOW = "right", "refused", "spelled", "slow"
 """The verdicts that are no failures. spelled: values are equal but one is written otherwise, where a
@@ -23,7 +23,7 @@ _NOUGHTS = {b"\x80\0\0\0", b"\x80" + bytes(7)}
 
 def verdict(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> str:
     """RIGHT, REFUSED …, or what is wrong."""
-    if ours.error is not None and ours.error[0] in ("XX000", "LOST"):
+    if ours.error is not None and ours.error[0] in ("XX000", LOST):
         return ours.error[0]
     if theirs.error is not None and theirs.error[0] == "57014":
         return SLOW
