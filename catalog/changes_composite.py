@@ -17,7 +17,7 @@ from catalog.ids import Ids
 from catalog.model import Table, UserType
 from catalog.snapshot import Snapshot
 from catalog.types.composite import Attribute, CompositeDefinition
-from catalog.types.definitions import Definition, quoted
+from catalog.types.definitions import definition_of, quoted
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 
@@ -68,7 +68,7 @@ def _check_type(new: NewAttribute) -> None:
         raise InvalidTableDefinitionError(
             f'column "{new.name}" has pseudo-type {new.type.sql_name}'
         )
-    made = (new.type.element or new.type).definition
+    made = definition_of(new.type)
     if isinstance(made, CompositeDefinition) and made.of_table:
         raise FeatureNotSupportedError(
             f'column "{new.name}" of the row type of {made.name} is not supported',
@@ -159,7 +159,7 @@ def alter_attribute(snapshot: Snapshot, made: UserType, new: NewAttribute) -> Ca
 
 def made_of(pg_type: PgType, oid: int) -> bool:
     """Whether values of a type have parts of the type with that OID, or are of it."""
-    definition: Definition | None = (pg_type.element or pg_type).definition
+    definition = definition_of(pg_type)
     if definition is None:
         return False
     if isinstance(definition, CompositeDefinition):

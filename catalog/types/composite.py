@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from catalog.errors import DatatypeMismatchError, InvalidTextRepresentationError
 from catalog.types.common import SPACES, bad_binary, fixed
-from catalog.types.definitions import quoted
+from catalog.types.definitions import definition_of, quoted
 from catalog.types.domain import DomainDefinition
 from catalog.types.records import Record, Shape, send_fields, write_fields
 from catalog.types.table import PgType, TypeContext
@@ -79,7 +79,7 @@ def types_within(pg_type: PgType) -> Iterator[int]:
     """OIDs of the types that people made which a type is, or is made of, at any depth; of a row type its
     relation's.
     """
-    definition = (pg_type.element or pg_type).definition
+    definition = definition_of(pg_type)
     if definition is None:
         return
     yield definition.depends_on

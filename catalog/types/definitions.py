@@ -48,7 +48,14 @@ def quoted(name: str) -> str:
     return name if _PLAIN.match(name) else '"' + name.replace('"', '""') + '"'
 
 
+def definition_of(pg_type: "PgType") -> Definition | None:
+    """What a type was defined as; of an array type, what its elements' type was."""
+    if pg_type.definition is not None or pg_type.element is None:
+        return pg_type.definition
+    return pg_type.element.definition
+
+
 def user_types_of(*types: "PgType") -> tuple[int, ...]:
     """OIDs of the types that people made which these are, or are arrays of; of a row type, its relation's."""
-    made = [(type_.element or type_).definition for type_ in types]
+    made = [definition_of(type_) for type_ in types]
     return tuple([definition.depends_on for definition in made if definition is not None])

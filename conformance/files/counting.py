@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from conformance.fuzz.sides import Answer
-from conformance.fuzz.verdicts import RIGHT, SPELLED, verdict
+from conformance.fuzz.verdicts import INEXACT, RIGHT, SPELLED, verdict
 
 SAME, REFUSED, DIFFERENT, INTERNAL = "same", "refused", "different", "XX000"
 """refused: PostgreSQL answers and we say an error. different: any other answer than PostgreSQL's."""
@@ -47,7 +47,7 @@ def count(counts: Counts, text: str, theirs: Answer, ours: Answer, *, follows: b
     """Count a statement; which of the four it is. follows: it names what was refused before."""
     ordered = bool(_SORTS.search(_top_level(text)))
     found = verdict(theirs, ours, ordered=ordered, statement=text)
-    if found in {RIGHT, SPELLED} or theirs == ours:
+    if found in {RIGHT, SPELLED, INEXACT} or theirs == ours:
         kind = SAME
     elif found in {"XX000", "LOST"}:
         kind = INTERNAL

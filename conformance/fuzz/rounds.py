@@ -10,7 +10,7 @@ from conformance.fuzz.pieces import Part, rendered, smaller
 from conformance.fuzz.queries import Queries
 from conformance.fuzz.sides import FORMS, Answer, Side, ask_both
 from conformance.fuzz.tables import Changes, Table, make_tables
-from conformance.fuzz.verdicts import REFUSED, RIGHT, SLOW, SPELLED, verdict
+from conformance.fuzz.verdicts import NO_FAILURES, REFUSED, verdict
 from conformance.fuzz.vocabulary import DEFINITIONS
 
 QUERIES_PER_ROUND = 60
@@ -28,7 +28,7 @@ class Totals:
 
     @property
     def failures(self) -> int:
-        return sum(n for v, n in self.verdicts.items() if v not in (RIGHT, REFUSED, SPELLED, SLOW))
+        return sum(n for v, n in self.verdicts.items() if v not in NO_FAILURES)
 
     def __str__(self) -> str:
         lines = [f"{self.statements} statements: {dict(self.verdicts.most_common())}"]
@@ -139,13 +139,16 @@ class Round:
             assert ours.error is not None
             self.totals.refusals[re.sub(r'"[^"]*"|\d+', "…", ours.error[1])] += 1
             self._forget(statement)
-        if found in (RIGHT, REFUSED, SPELLED, SLOW):
+        if found in NO_FAILURES:
             return
         changes = str(statement).startswith(("INSERT", "UPDATE", "DELETE"))
+        whole = statement
         if shrink and not changes:
             statement, form = self._shrunk(statement, form, ordered, found)
             theirs, ours, _ = self._ask(statement, form, ordered)
         self._tell(f"{found} [{form}]", str(statement), theirs, ours)
+        if whole is not statement:
+            self.show(f"   shrunk from {whole}")
         if changes:
             self._forget(statement)
 

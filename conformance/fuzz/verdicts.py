@@ -1,14 +1,21 @@
 """What the two answers say of each other."""
 
+import math
 import re
+import struct
 from collections import Counter
 from decimal import Decimal, InvalidOperation
 
 from conformance.fuzz.sides import LOST, Answer
 
-RIGHT, REFUSED, SPELLED, SLOW = "right", "refused", "spelled", "slow"
+RIGHT, REFUSED, SPELLED, SLOW, INEXACT = "right", "refused", "spelled", "slow", "inexact"
 """The verdicts that are no failures. spelled: values are equal but one is written otherwise, where a
-group or a limit may show either."""
+group or a limit may show either. inexact: floats that an aggregate has added up in another order."""
+NO_FAILURES = frozenset((RIGHT, REFUSED, SPELLED, SLOW, INEXACT))
+
+_ADDED = re.compile(r"\b(sum|avg|corr|covar_\w+|regr_\w+|stddev\w*|var\w+)\(")
+_FLOATS = {700, 701}
+_NEAR = 1e-12
 
 _ANY_SPELLING = re.compile(r"\b(DISTINCT|GROUP BY|UNION|INTERSECT|EXCEPT|LIMIT|min|max|OVER)\b")
 
@@ -64,7 +71,36 @@ def _of_rows(theirs: Answer, ours: Answer, *, ordered: bool, statement: str) -> 
         return RIGHT
     if plain[0] == plain[1]:
         return SPELLED if _ANY_SPELLING.search(statement) else "spelling"
+    if _ADDED.search(statement) and _near(theirs, ours):
+        return INEXACT
     return "wrong"
+
+
+def _near(theirs: Answer, ours: Answer) -> bool:
+    """Whether the rows, in their order, differ in nothing but a float's last digits."""
+    if ours.rows is None or theirs.rows is None or len(ours.rows) != len(theirs.rows):
+        return False
+    floats = [column[1] in _FLOATS for column in theirs.columns]
+    for a, b in zip(sorted(theirs.rows, key=repr), sorted(ours.rows, key=repr), strict=True):
+        for at, is_float in enumerate(floats):
+            if a[at] != b[at] and not (is_float and _close(a[at], b[at])):
+                return False
+    return True
+
+
+def _close(a: bytes | None, b: bytes | None) -> bool:
+    if a is None or b is None:
+        return False
+    x, y = _float(a), _float(b)
+    return math.isclose(x, y, rel_tol=_NEAR, abs_tol=_NEAR)
+
+
+def _float(field: bytes) -> float:
+    """A float as text or in binary: only a text has eight digits that can all be read."""
+    try:
+        return float(field)
+    except ValueError:
+        return float(struct.unpack(">d" if len(field) == 8 else ">f", field)[0])
 
 
 _FIRST_OF_USERS = 16384

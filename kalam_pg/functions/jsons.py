@@ -161,11 +161,12 @@ def _without_index(document: str, index: int) -> str:
 
 
 def without_path(document: str, path: tuple[str | None, ...]) -> str:
-    """The document without what a path leads to."""
-    """jsonb #- path."""
+    """The document without what a path leads to: jsonb #- path."""
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot delete path in scalar")
+    if not value:
+        return dump(value)  # Before PostgreSQL looks at the path.
     parent: Datum = value
     for position, word in enumerate(path[:-1], 1):
         _check_index(parent, word, position)
@@ -192,8 +193,7 @@ def _check_index(value: Datum, word: str | None, position: int) -> None:
 
 
 def set_path(document: str, path: tuple[str | None, ...], new: str, create: Datum = True) -> str:
-    """The document with another value where a path leads."""
-    """jsonb_set."""
+    """The document with another value where a path leads: jsonb_set."""
     value = parse(document)
     if not isinstance(value, dict | list):
         raise InvalidParameterValueError("cannot set path in scalar")

@@ -56,7 +56,10 @@ class Grouped:
             return
         if isinstance(node, OuterAggregate):
             if node.up == depth:
-                self._aggregates[fingerprint(node.aggregate)] = node.aggregate
+                found: dict[Any, Any] = (
+                    self._groupings if isinstance(node.aggregate, Grouping) else self._aggregates
+                )
+                found[fingerprint(node.aggregate)] = node.aggregate
             return
         if isinstance(node, Aggregate) and not depth:
             self._aggregates[mark] = node

@@ -9,6 +9,7 @@ from catalog.errors import (
     AmbiguousFunctionError,
     DatatypeMismatchError,
     FeatureNotSupportedError,
+    GroupingError,
     SqlSyntaxError,
     UndefinedFunctionError,
     WrongObjectTypeError,
@@ -38,14 +39,16 @@ from kalam_pg.sql.tree import (
     ArrayExpr,
     Call,
     Coalesce,
+    ColumnRef,
     Const,
     Expr,
     Grouping,
     MinMax,
     NullIf,
+    OuterAggregate,
     Param,
 )
-from kalam_pg.sql.walk import location
+from kalam_pg.sql.walk import column_refs, location
 
 # Clauses in which a set-returning function may stand.
 _SETS_ALLOWED = frozenset(("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FROM"))
@@ -200,8 +203,28 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     if overload.kind is OverloadKind.SET:
         _check_set(level, at)
     state = level.state
+    if name in _POPULATE:
+        _refuse_domain(level, name, operands[0], at)
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
     return Call(overload, cast, found.result, -1, at)
+
+
+_POPULATE = frozenset(
+    f"{of}_populate_{what}" for of in ("json", "jsonb") for what in ("record", "recordset")
+)
+
+
+def _refuse_domain(level: Level, name: str, row: Expr, at: int) -> None:
+    """0A000 for rows of a domain: what comes back would be one of the domain that nobody has asked."""
+    if isinstance(row, Call) and row.overload.name in {"domain check", "domain not null"}:
+        raise unsupported(f"{name} of a domain", at=at)
+    if isinstance(row, ColumnRef):
+        scope = next(found for up, found in level.levels() if up == row.outer)
+        for item in scope.items:
+            if item.relation == row.relation and item.table is not None:
+                column_id = item.columns[row.column].column_id
+                if any(c.id == column_id and c.domain for c in item.table.columns):
+                    raise unsupported(f"{name} of a domain", at=at)
 
 
 def no_sets(level: Level, before: int, construct: str) -> None:
@@ -354,12 +377,15 @@ def equality(kind: PgType, at: int) -> Overload:
 
 
 def _grouping(level: Level, node: exp.Anonymous) -> Expr:
-    if level.clause not in ("SELECT", "HAVING", "ORDER BY"):
-        raise WrongObjectTypeError(
-            f"grouping operations are not allowed in {level.clause}", position=position(node)
-        )
-    level.has_aggregates = True
-    return Grouping(arguments(level, node), types.INT4, -1, position(node))
+    """GROUPING(…), of the query whose columns it names."""
+    at = position(node)
+    made = Grouping(arguments(level, node), types.INT4, -1, at)
+    up = min([up for up, _ in column_refs(made) if up >= 0], default=0)
+    owner = next(found for n, found in level.levels() if n == up)
+    if owner.clause not in ("SELECT", "HAVING", "ORDER BY"):
+        raise GroupingError(f"grouping operations are not allowed in {owner.clause}", position=at)
+    owner.has_aggregates = True
+    return OuterAggregate(made, up, made.type, -1, at) if up else made
 
 
 _SPECIAL: dict[str, Callable[[Level, exp.Anonymous], Expr]] = {

@@ -12,6 +12,7 @@ from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import (
     Aggregate,
+    Coalesce,
     ColumnRef,
     Const,
     Expr,
@@ -21,7 +22,7 @@ from kalam_pg.sql.tree import (
     SetOp,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import Node, children, location, walk
+from kalam_pg.sql.walk import Node, children, location, raise_levels, walk
 
 SETS_MAX = 4096  # PostgreSQL's limit too
 _SPECIAL = (exp.Rollup, exp.Cube, exp.GroupingSets)
@@ -30,37 +31,19 @@ BindItem = Callable[[exp.Expr], tuple[Expr, int | None]]
 
 def bind_group(
     group: exp.Group, bind_item: BindItem
-) -> tuple[tuple[Expr, ...], tuple[tuple[int, ...], ...]]:
-    """GROUP BY: its distinct expressions, and its grouping sets as indexes into them.
+) -> tuple[tuple[Expr, ...], tuple[tuple[int, ...], ...], dict[int, Expr]]:
+    """GROUP BY: its distinct expressions, its grouping sets as indexes into them, and which output columns
+    are other keys than their expression says.
 
     The sets are () when there is only a plain list. bind_item resolves one expression, ordinal or
     output name, and tells which output column it is.
     """
-    exprs: list[Expr] = []
-    places: list[int | None] = []
-    grouped_twice = False
-
-    def index_of(node: exp.Expr) -> int:
-        nonlocal grouped_twice
-        item, place = bind_item(node)
-        bound = known(item, exprs)
-        if bound not in exprs:
-            exprs.append(bound)
-            places.append(place)
-        index = exprs.index(bound)
-        grouped_twice = grouped_twice or places[index] != place
-        return index
-
     items: list[exp.Expr] = list(group.expressions)
-    sets_of = [_sets(item, index_of) for item in items]
-    if all(_is_plain(item) for item in items):
-        return tuple(exprs), ()
-    if grouped_twice:
-        # Each is a key of its own: in one set the one is NULL and the other, which is equal, is not.
-        raise FeatureNotSupportedError(
-            "grouping sets of two output columns that are equal is not supported",
-            position=position(group),
-        )
+    plain = all(map(_is_plain, items))
+    keys = _Keys(bind_item, apart=not plain)
+    sets_of = [_sets(item, keys.index_of) for item in items]
+    if plain:
+        return tuple(keys.exprs), (), {}
     count = 1
     for sets in sets_of:
         count *= len(sets)
@@ -71,7 +54,40 @@ def bind_group(
     merged = [_merged(combination) for combination in product(*sets_of)]
     if group.args.get("distinct"):
         merged = list(dict.fromkeys(merged))
-    return tuple(exprs), tuple(merged)
+    return tuple(keys.exprs), tuple(merged), keys.renamed
+
+
+class _Keys:
+    """The grouping expressions so far. places: the output column that each was first given as.
+
+    apart: of two output columns that are equal each is a key of its own, since in one grouping set the
+    one is NULL and the other is not. The second is then written otherwise (`renamed`), so that who looks
+    for a key by its expression finds the right one.
+    """
+
+    def __init__(self, bind_item: BindItem, *, apart: bool) -> None:
+        self._bind_item = bind_item
+        self._apart = apart
+        self._places: list[int | None] = []
+        self.exprs: list[Expr] = []
+        self.renamed: dict[int, Expr] = {}
+
+    def index_of(self, node: exp.Expr) -> int:
+        """The number of the key that an item means."""
+        item, place = self._bind_item(node)
+        expr = known(item, self.exprs)
+        if place in self.renamed:
+            expr = self.renamed[place]
+        elif expr in self.exprs:
+            same = self._places[self.exprs.index(expr)] == place
+            if self._apart and not same and place is not None:
+                while expr in self.exprs:
+                    expr = Coalesce((expr,), expr.type, expr.typmod, location(expr))
+                self.renamed[place] = expr
+        if expr not in self.exprs:
+            self.exprs.append(expr)
+            self._places.append(place)
+        return self.exprs.index(expr)
 
 
 def _is_plain(item: exp.Expr) -> bool:
@@ -144,6 +160,8 @@ def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tup
     if depth == 0 and (isinstance(node, Const) or node in group_by):
         return
     if isinstance(node, OuterAggregate):
+        if isinstance(node.aggregate, Grouping) and node.up == depth:
+            _check_grouping(node.aggregate, [raise_levels(key, depth) for key in group_by])
         return
     if isinstance(node, ColumnRef):
         if node.outer == depth and not (depth and _inner(node) in group_by):
@@ -155,17 +173,20 @@ def _ungrouped(node: Node, group_by: Sequence[Expr], depth: int) -> Iterator[tup
             yield from _ungrouped(arg, group_by, depth)
         return
     if isinstance(node, Grouping) and depth == 0:
-        for arg in node.args:
-            if arg not in group_by:
-                raise GroupingError(
-                    "arguments to GROUPING must be grouping expressions of the associated query "
-                    "level",
-                    position=location(arg),
-                )
+        _check_grouping(node, group_by)
         return
     below = depth + 1 if isinstance(node, Select | SetOp | ValuesQuery) else depth
     for child in children(node):
         yield from _ungrouped(child, group_by, below)
+
+
+def _check_grouping(node: Grouping, group_by: Sequence[Expr]) -> None:
+    for arg in node.args:
+        if arg not in group_by:
+            raise GroupingError(
+                "arguments to GROUPING must be grouping expressions of the associated query level",
+                position=location(arg),
+            )
 
 
 def _inner(ref: ColumnRef) -> ColumnRef:

@@ -102,7 +102,10 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     sets: tuple[tuple[int, ...], ...] = ()
     if group is not None:
         consumed(group, "expressions", "distinct")
-        group_by, sets = bind_group(group, lambda item: group_item(level, item, targets))
+        group_by, sets, renamed = bind_group(group, lambda item: group_item(level, item, targets))
+        if renamed:
+            targets = [Target(renamed.get(at, t.expr), t.name) for at, t in enumerate(targets)]
+            keys = () if order is None else order_keys(level, order, targets)
         targets = [Target(with_known(t.expr, group_by), t.name) for t in targets]
         kept = None if kept is None else with_known(kept, group_by)
         keys = tuple([replace(k, expr=with_known(k.expr, group_by)) for k in keys])

@@ -22,6 +22,7 @@ from kalam_pg.sql.statements import TypeName
 _DEFINED = frozenset(
     f"{of}_to_{what}" for of in ("json", "jsonb") for what in ("record", "recordset")
 )
+_POPULATE = frozenset(name.replace("_to_", "_populate_") for name in _DEFINED)
 
 
 def record_query(
@@ -31,6 +32,8 @@ def record_query(
     if type(call) is not exp.Anonymous or type(call.args["this"]) is not str:
         return None
     name, arguments = call.args["this"], call.expressions
+    if name in _POPULATE and definitions and len(arguments) == 2 and _is_no_record(arguments[0]):
+        name, arguments = name.replace("_populate_", "_to_"), arguments[1:]
     if name in _DEFINED and len(arguments) == 1 and definitions:
         columns = [(d.args["this"].name, type_name(d.args["kind"])) for d in definitions]
         return _query(level.state.scope, name, arguments[0], columns, call)
@@ -40,6 +43,15 @@ def record_query(
             position=position(call),
         )
     return None
+
+
+def _is_no_record(node: exp.Expr) -> bool:
+    """Whether it is `null::record`: a row of which nothing is known but by the column definitions."""
+    return (
+        type(node) is exp.Cast
+        and type(node.args["this"]) is exp.Null
+        and type_name(node.args["to"]).name == "record"
+    )
 
 
 _LENGTHS = (types.VARCHAR, types.BPCHAR)

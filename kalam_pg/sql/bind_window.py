@@ -15,7 +15,7 @@ from kalam_pg.sql.coerce import coerce
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
 from kalam_pg.sql.tree import Expr, Frame, SortKey
-from kalam_pg.sql.walk import column_refs
+from kalam_pg.sql.walk import column_refs, location
 
 # What a RANGE offset is for each type that may be ordered by.
 _RANGE_OFFSETS: dict[PgType, PgType] = {
@@ -84,12 +84,19 @@ def _bound(
                 position=position(bound),
             )
         target = _RANGE_OFFSETS[kind]
-    cast = coerce(level.state, offset, target)
+    cast = coerce(level.state, offset, target, "i" if mode == "range" else "a")
+    if cast is None and mode == "range":
+        raise FeatureNotSupportedError(
+            "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
+            f"{keys[0].expr.type.sql_name} and offset type {offset.type.sql_name}",
+            hint="Cast the offset value to an appropriate type.",
+            position=location(offset),
+        )
     if cast is None:
         raise DatatypeMismatchError(
             f"argument of {mode.upper()} must be type {target.sql_name}, not type "
             f"{offset.type.sql_name}",
-            position=position(bound),
+            position=location(offset),
         )
     for up, ref in column_refs(cast):
         if up == 0:

@@ -326,12 +326,13 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class OuterAggregate:
-    """An aggregate that is written in a subquery and belongs to a query around it, whose rows it is of.
+    """An aggregate, or GROUPING, that is written in a subquery and belongs to a query around it, whose
+    rows it is of.
 
     up: how many levels. Its columns are as the subquery sees them.
     """
 
-    aggregate: Aggregate
+    aggregate: "Aggregate | Grouping"
     up: int
     type: PgType
     typmod: int = -1

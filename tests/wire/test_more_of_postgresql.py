@@ -21,6 +21,41 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "rows of json, and offsets of RANGE": """
+        SELECT '[]'::jsonb #- '{a}', '{}'::jsonb #- '{1}'
+        SELECT '[1]'::jsonb #- '{a}'
+        SELECT * FROM json_populate_record(NULL::record, '{"x": 776}') AS (x int, y int)
+        SELECT * FROM jsonb_populate_recordset(NULL::record, '[{"x": 1}, {"y": 2}]') AS (x int, y int)
+        SELECT sum(i) OVER (ORDER BY i RANGE '1 year'::interval PRECEDING) FROM (VALUES (1)) v(i)
+        SELECT sum(1) OVER (ORDER BY d RANGE 1 PRECEDING) FROM (VALUES (date '2000-01-01')) v(d)
+        SELECT sum(1) OVER (ORDER BY n RANGE 1::float8 PRECEDING) FROM (VALUES (1.5)) v(n)
+        """,
+    "grouping sets of output columns that are equal": """
+        CREATE TABLE grouped (a int PRIMARY KEY, b int, c text, n numeric, f float8)
+        INSERT INTO grouped VALUES (1, 1, 'x', 1.0, 0.0), (2, 1, 'y', 1.00, '-0'), (3, 2, 'x', NULL, 'nan'), (4, NULL, 'x', 2, 'nan')
+        SELECT b AS x, b AS y, count(*) FROM grouped GROUP BY x, rollup(y) ORDER BY 1, 3, y
+        SELECT b AS x, b AS y, grouping(b), count(*) FROM grouped WHERE b > 0 GROUP BY x, cube(y) ORDER BY 1, 2
+        SELECT b AS x, b AS y, b AS z, count(*) FROM grouped WHERE b = 1 GROUP BY cube(x, y, z) ORDER BY concat(x), concat(y), concat(z)
+        SELECT n AS x, n AS y, count(*), sum(f) FROM grouped GROUP BY x, rollup(y) ORDER BY 1, 2, 3, 4
+        SELECT b + 1 AS x, b + 1 AS y, count(*) FROM grouped WHERE b > 0 GROUP BY x, rollup(y) ORDER BY 1, concat(y)
+        SELECT 1 AS x, 1 AS y, count(*) FROM grouped GROUP BY rollup(x), rollup(y) ORDER BY concat(x), concat(y)
+        SELECT * FROM (SELECT b AS x, b AS y, count(*) FROM grouped GROUP BY rollup(x), rollup(y)) s WHERE y = 1 ORDER BY 1, 3
+        SELECT count(*) FROM (SELECT c AS x, c AS y FROM grouped GROUP BY rollup(x), rollup(y)) s WHERE x IS NULL AND y IS NOT NULL
+        """,
+    "GROUPING of an outer query": """
+        SELECT (SELECT grouping(b)) FROM grouped GROUP BY rollup(b) ORDER BY 1
+        SELECT b, (SELECT grouping(g.b) + i FROM (VALUES (1)) v(i)) FROM grouped g WHERE b > 0 GROUP BY rollup(b) ORDER BY 1
+        SELECT b, (SELECT grouping(g.b, g.c) FROM grouped o WHERE o.a = 1) FROM grouped g WHERE b > 0 GROUP BY rollup(b, c) ORDER BY 1, 2
+        SELECT (SELECT max(i) + grouping(g.b) FROM (VALUES (1)) v(i)) FROM grouped g GROUP BY cube(b) ORDER BY 1
+        SELECT b, count(*) FROM grouped g GROUP BY rollup(b) HAVING EXISTS (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = grouping(g.b)) ORDER BY 1
+        SELECT (SELECT (SELECT grouping(g.b))) FROM grouped g GROUP BY cube(b) ORDER BY 1
+        SELECT (SELECT array_agg((SELECT grouping(g.b, g.c)) + i) FROM (VALUES (1), (2)) v(i)) FROM grouped g GROUP BY cube(b, c) ORDER BY 1
+        SELECT b, sum(a) FROM grouped g WHERE b > 0 GROUP BY rollup(b) ORDER BY (SELECT grouping(g.b)) DESC, 1
+        SELECT (SELECT grouping(grouped.a)) FROM grouped GROUP BY rollup(b)
+        SELECT (SELECT grouping(b)) FROM grouped
+        SELECT 1 FROM grouped WHERE grouping(b) = 0
+        UPDATE grouped SET b = grouping(b)
+        """,
     "OVERLAPS": """
         SELECT (DATE '2001-02-16', DATE '2001-12-21') OVERLAPS (DATE '2001-10-30', DATE '2002-10-30')
         SELECT (DATE '2001-02-16', INTERVAL '100 days') OVERLAPS (DATE '2001-10-30', DATE '2002-10-30')

@@ -388,16 +388,18 @@ def test_values_as_a_query_have_one_type_a_column():
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "sets"),
     [
-        "SELECT a AS x, a AS y FROM g GROUP BY ROLLUP(x), ROLLUP(y)",
-        "SELECT a AS x, a AS y FROM g GROUP BY x, ROLLUP(y)",
-        "SELECT a, a FROM g GROUP BY GROUPING SETS ((1), (2))",
-        "SELECT a AS x, a AS y FROM g GROUP BY CUBE(a, y)",
+        ("SELECT a AS x, a AS y FROM g GROUP BY x, ROLLUP(y)", ((0, 1), (0,))),
+        ("SELECT a, a FROM g GROUP BY GROUPING SETS ((1), (2))", ((0,), (1,))),
+        ("SELECT a AS x, a AS y FROM g GROUP BY CUBE(a, y)", ((0, 1), (0,), (1,), ())),
     ],
 )
-def test_grouping_sets_of_two_output_columns_that_are_equal_are_refused(statement):
-    assert refusal(statement).sqlstate == "0A000"
+def test_output_columns_that_are_equal_are_keys_of_their_own_in_grouping_sets(statement, sets):
+    select = bound(statement).statement
+    assert isinstance(select, Select)
+    assert select.grouping_sets == sets
+    assert tuple([target.expr for target in select.targets]) == select.group_by
 
 
 @pytest.mark.parametrize("name", ["rank", "percentile_disc"])
