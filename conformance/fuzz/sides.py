@@ -55,8 +55,8 @@ class Answer:
 
 def ask_both(theirs: "Side", ours: "Side", statement: Rendered, form: str) -> tuple[Answer, Answer]:
     """A statement asked of both at once: it takes as long as the slower of the two."""
-    theirs.send(statement, form)
-    ours.send(statement, form)
+    theirs.begin(statement, form)
+    ours.begin(statement, form)
     return theirs.answer(), ours.answer()
 
 
@@ -84,10 +84,10 @@ class Side:
 
     def ask(self, statement: Rendered, form: str) -> Answer:
         """A statement in one of FORMS."""
-        self.send(statement, form)
+        self.begin(statement, form)
         return self.answer()
 
-    def send(self, statement: Rendered, form: str) -> None:
+    def begin(self, statement: Rendered, form: str) -> None:
         """Begin a statement, whose answer is taken by `answer`."""
         pgconn = self.connection.pgconn
         try:
