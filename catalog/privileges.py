@@ -143,10 +143,15 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
 
 def check_usage(user: User, made: UserType) -> None:
     """Raise 42501 unless `user` may use a type that somebody made in what they define."""
-    if made.public or user.role.rank >= _DBA or made.owner == user.id:
-        return
-    if not _granted(user, "USAGE", made):
+    if not may_use(user, made):
         raise InsufficientPrivilegeError(f"permission denied for type {made.name}")
+
+
+def may_use(user: User, made: UserType) -> bool:
+    """Whether `user` may use a type that somebody made in what they define."""
+    if made.public or user.role.rank >= _DBA or made.owner == user.id:
+        return True
+    return _granted(user, "USAGE", made)
 
 
 def table_allows(user: User, action: Action, table: Table) -> bool:

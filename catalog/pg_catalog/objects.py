@@ -5,11 +5,17 @@ what the catalogue functions call, by function name, for `EvalContext.services`.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 
-from catalog.errors import UndefinedColumnError, UndefinedTableError
+from catalog.errors import (
+    AmbiguousFunctionError,
+    InvalidSchemaNameError,
+    UndefinedColumnError,
+    UndefinedObjectError,
+    UndefinedTableError,
+)
 from catalog.model import TEMPORARY, Table, is_temporary
-from catalog.pg_catalog import oids
+from catalog.pg_catalog import oids, routine_text, routines
 from catalog.pg_catalog.access import default_items
 from catalog.pg_catalog.text import (
     bare,
@@ -20,7 +26,6 @@ from catalog.pg_catalog.text import (
     quote_identifier,
     view_definition,
 )
-from catalog.pg_catalog.types import function_names
 from catalog.pg_catalog.user_types import domain_checks
 from catalog.pg_catalog.visible import Visible
 from catalog.types import registry
@@ -39,6 +44,8 @@ class CatalogObjects:
 
     def object_oid(self, kind: str, name: str) -> int | None:
         """OID of the object written as `name`; None when there is none."""
+        if kind in {"regproc", "regprocedure", "regoper", "regoperator"}:
+            return self._routine_oid(kind, name)
         parts = split_name(name)
         if parts is None:
             return None
@@ -54,9 +61,6 @@ class CatalogObjects:
                     (u.oid for u in self._visible.roles() if u.name == parts[-1]),
                     oids.ROOT if parts[-1] == "root" else None,
                 )
-            case "regproc" | "regprocedure":
-                wanted = parts[-1].partition("(")[0]
-                return next((o for o, n in function_names().items() if n == wanted), None)
             case _:
                 return None
 
@@ -73,10 +77,45 @@ class CatalogObjects:
             case "regrole":
                 name = self._visible.user_name(oid)
                 return quote_identifier(name) if name else None
-            case "regproc" | "regprocedure":
-                return function_names().get(oid)
+            case "regproc":
+                return routines.routine_name(oid)
+            case "regprocedure":
+                return routines.signature(oid)
+            case "regoper" | "regoperator":
+                return routines.operator_name(oid, operands=kind == "regoperator")
             case _:
                 return None
+
+    def _routine_oid(self, kind: str, text: str) -> int | None:
+        """The function or operator written as `text`.
+
+        Raises 42725 when it may be several, 22P02 without parentheses, and 3F000 and 42704 of what the
+        text names.
+        """
+        types = None
+        if kind in {"regprocedure", "regoperator"}:
+            text, types = routines.split_signature(text, self._type_by_name)
+        if kind in {"regoper", "regoperator"}:
+            symbol = text.strip().removeprefix("pg_catalog.")
+            if types is None:
+                return routines.find_operator(symbol)
+            return routines.find_operator_of(symbol, types)
+        parts = split_name(text) or ("",)
+        if len(parts) > 1 and parts[-2] != "pg_catalog":
+            if parts[-2] not in self._visible.namespace_oids:
+                raise InvalidSchemaNameError(f'schema "{parts[-2]}" does not exist')
+            return None
+        if types is None:
+            return routines.find_routine(parts[-1])
+        return routines.find_signature(parts[-1], types)
+
+    def _type_by_name(self, text: str) -> int:
+        """Raises 42704."""
+        parts = split_name(text) or ("",)
+        found = self._type_oid(text, parts)
+        if found is None:
+            raise UndefinedObjectError(f'type "{text}" does not exist')
+        return found
 
     def _type_oid(self, name: str, parts: tuple[str, ...]) -> int | None:
         found = registry.by_sql_name(name.lower())
@@ -166,6 +205,11 @@ class CatalogObjects:
             "pg_get_constraintdef": self._constraint,
             "pg_get_indexdef": self._index,
             "pg_get_viewdef": self._view,
+            "pg_get_functiondef": routine_text.definition,
+            "pg_get_function_arguments": routine_text.arguments,
+            "pg_get_function_identity_arguments": partial(routine_text.arguments, defaults=False),
+            "pg_get_function_result": routine_text.result,
+            "pg_get_function_arg_default": routine_text.default,
             "pg_get_expr": lambda text, _oid, pretty=False: (
                 bare(self._visible.default(text)) if pretty else self._visible.default(text)
             ),
@@ -178,7 +222,21 @@ class CatalogObjects:
             "to_regtype": lambda name: self.object_oid("regtype", name),
             "to_regnamespace": lambda name: self.object_oid("regnamespace", name),
             "to_regrole": lambda name: self.object_oid("regrole", name),
+            "to_regproc": partial(self._known_or_none, "regproc"),
+            "to_regprocedure": partial(self._known_or_none, "regprocedure"),
+            "to_regoper": partial(self._known_or_none, "regoper"),
+            "to_regoperator": partial(self._known_or_none, "regoperator"),
+            "pg_function_is_visible": lambda oid: True if routines.routine_name(oid) else None,
+            "pg_operator_is_visible": (
+                lambda oid: True if routines.operator_name(oid, operands=True) else None
+            ),
         }
+
+    def _known_or_none(self, kind: str, text: str) -> int | None:
+        try:
+            return self.object_oid(kind, text)
+        except (AmbiguousFunctionError, InvalidSchemaNameError, UndefinedObjectError):
+            return None
 
     def _user_by_id(self, oid: int) -> str:
         return self._visible.user_name(oid) or f"unknown (OID={oid})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from catalog.pg_catalog import classes, extension, information, roles, types, user_types
+from catalog.pg_catalog import classes, extension, fixed, information, roles, types, user_types
 from catalog.pg_catalog.relations import relation
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Row, Value
@@ -40,7 +40,6 @@ _MAKERS = _makers(
     types.pg_collation,
     types.pg_database,
     types.pg_language,
-    types.pg_opclass,
     types.pg_range,
     types.pg_tablespace,
     types.pg_type,
@@ -78,6 +77,9 @@ def rows(
     shape = relation(schema, name)
     if shape is None:
         raise KeyError((schema, name))
+    if is_fixed(schema, name):
+        yield from _fixed(name, equal, len(shape.columns))
+        return
     relation_oid = equal.get(0)
     if name == "pg_attribute" and isinstance(relation_oid, int):
         made = classes.attributes_of(visible, relation_oid)
@@ -90,3 +92,21 @@ def rows(
     for values in made:
         if all(values.get(column, value) == value for column, value in wanted):
             yield shape.row(values)
+
+
+def is_fixed(schema: str, name: str) -> bool:
+    """Whether the relation has the same rows for everybody, for ever: `fixed`."""
+    return schema == "pg_catalog" and name in fixed.NAMES
+
+
+def fixed_rows(name: str) -> tuple[Row, ...]:
+    """All rows of one of `fixed.NAMES`."""
+    own = extension.own_functions() if name == "pg_proc" else ()
+    return (*fixed.fixed_rows(name), *own)
+
+
+def _fixed(name: str, equal: Mapping[int, Value], width: int) -> Iterator[Row]:
+    wanted = [(at, value) for at, value in equal.items() if at < width]
+    for row in fixed_rows(name):
+        if all(row[at] == value for at, value in wanted):
+            yield row

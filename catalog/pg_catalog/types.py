@@ -4,11 +4,13 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import cast
 
 from catalog.pg_catalog import oids
-from catalog.pg_catalog.opclass_data import OPCLASSES
+from catalog.pg_catalog.fixed import column, fixed_rows
+from catalog.pg_catalog.routines import function_oid
 from catalog.pg_catalog.type_data import TYPES
-from catalog.pg_catalog.user_types import FUNCTIONS, type_rows
+from catalog.pg_catalog.user_types import type_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.types import registry
 from catalog.types.multiranges import MULTIRANGES
@@ -18,8 +20,6 @@ from storage.layout import Value
 
 Values = Mapping[str, Value]
 
-_FIRST_OPCLASS = 10000
-_FIRST_FAMILY = 11000
 _METHODS = (
     ("heap", oids.HEAP, "t"), ("btree", oids.BTREE, "i"), ("hash", 405, "i"),
     ("kalam_user", oids.USER_TABLES, "t"), ("kalam_stream", oids.STREAM_TABLES, "t"),
@@ -30,7 +30,7 @@ _IO = ("typinput", "typoutput", "typreceive", "typsend", "typmodin", "typmodout"
 
 def pg_type(visible: Visible) -> Iterator[Values]:
     yield from _known_types()
-    yield from type_rows(visible, _function_oids())
+    yield from type_rows(visible)
     for own in registry.TYPES:  # vector is not PostgreSQL's.
         if own.oid not in _known_oids():
             yield _own_type(own)
@@ -62,7 +62,7 @@ def _known_types() -> tuple[dict[str, Value], ...]:
                 "typdelim": delimiter,
                 "typelem": _number(element),
                 "typarray": _number(array_oid),
-                **{io: _function_oid(f) for io, f in zip(_IO, functions, strict=True)},
+                **{io: function_oid(f) for io, f in zip(_IO, functions, strict=True)},
                 "typalign": align,
                 "typstorage": storage,
                 "typtypmod": -1,
@@ -111,57 +111,9 @@ def _number(field: str) -> int:
     return 0 if field == "-" else int(field)
 
 
-@cache
-def function_names() -> dict[int, str]:
-    """Names of the types' own functions, by the OID that pg_type gives them here."""
-    known = {name for line in TYPES.splitlines() for name in line.split(" ")[10:16] if name != "-"}
-    of_ranges = {f"{of.name}_subdiff" for of in FAMILIES} | {f"{n}_canonical" for n in _CANONICAL}
-    names = sorted(known.union(of_ranges, *FUNCTIONS.values()) - {""})
-    return {oids.name_oid(12000, i): name for i, name in enumerate(names)}
-
-
-@cache
-def _function_oids() -> dict[str, int]:
-    return {name: oid for oid, name in function_names().items()}
-
-
-def _function_oid(name: str) -> int:
-    return 0 if name == "-" else _function_oids()[name]
-
-
 def pg_am(_visible: Visible) -> Iterator[Values]:
     for name, oid, kind in _METHODS:
         yield {"oid": oid, "amname": name, "amtype": kind}
-
-
-@cache
-def _opclasses() -> tuple[dict[str, Value], ...]:
-    methods = {name: oid for name, oid, _ in _METHODS}
-    families: dict[tuple[str, str], int] = {}
-    rows: list[dict[str, Value]] = []
-    for line in OPCLASSES.splitlines():
-        method, name, type_name, default, family = line.split(" ")
-        of = registry.by_name(type_name)
-        if of is None:
-            continue
-        number = families.setdefault((method, family), _FIRST_FAMILY + len(families))
-        rows.append(
-            {
-                "oid": oids.name_oid(_FIRST_OPCLASS, len(rows)),
-                "opcmethod": methods[method],
-                "opcname": name,
-                "opcnamespace": oids.PG_CATALOG,
-                "opcowner": oids.ROOT,
-                "opcfamily": number,
-                "opcintype": of.oid,
-                "opcdefault": default == "d",
-            }
-        )
-    return tuple(rows)
-
-
-def pg_opclass(_visible: Visible) -> Iterator[Values]:
-    yield from _opclasses()
 
 
 _CANONICAL = ("int4range", "int8range", "daterange")
@@ -169,7 +121,6 @@ _CANONICAL = ("int4range", "int8range", "daterange")
 
 
 def pg_range(_visible: Visible) -> Iterator[Values]:
-    functions = {name: oid for oid, name in function_names().items()}
     for of, family in FAMILIES.items():
         element = family.subtype
         yield {
@@ -177,8 +128,8 @@ def pg_range(_visible: Visible) -> Iterator[Values]:
             "rngsubtype": element.oid,
             "rngmultitypid": MULTIRANGES[of].oid,
             "rngsubopc": default_opclass(element.name),
-            "rngcanonical": functions[f"{of.name}_canonical"] if of.name in _CANONICAL else 0,
-            "rngsubdiff": functions[f"{of.name}_subdiff"],
+            "rngcanonical": function_oid(f"{of.name}_canonical") if of.name in _CANONICAL else 0,
+            "rngsubdiff": function_oid(f"{of.name}_subdiff"),
         }
 
 
@@ -189,18 +140,14 @@ _CLASS_OF = {"varchar": "text"}
 @cache
 def default_opclass(type_name: str) -> int:
     """pg_opclass.oid of a type's default btree class, 0 when it has none."""
-    name = _CLASS_OF.get(type_name, type_name)
-    of = registry.by_name(name)
-    for row in _opclasses():
-        if (
-            of
-            and row["opcintype"] == of.oid
-            and row["opcdefault"]
-            and row["opcmethod"] == oids.BTREE
-        ):
-            oid = row["oid"]
-            assert isinstance(oid, int)
-            return oid
+    of = registry.by_name(_CLASS_OF.get(type_name, type_name))
+    method, input_type, is_default = (
+        column("pg_opclass", name) for name in ("opcmethod", "opcintype", "opcdefault")
+    )
+    wanted = (oids.BTREE, of.oid if of else 0, True)
+    for row in fixed_rows("pg_opclass"):
+        if (row[method], row[input_type], row[is_default]) == wanted:
+            return cast("int", row[0])
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from catalog.model import UserType
 from catalog.pg_catalog import access
+from catalog.pg_catalog.routines import function_oid
 from catalog.pg_catalog.visible import Visible
 from catalog.types.composite import CompositeDefinition
 from catalog.types.domain import DomainCheck, DomainDefinition
@@ -29,8 +30,8 @@ _DEFAULT_COLLATION = 100
 _IO = ("typinput", "typoutput", "typreceive", "typsend")
 
 
-def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values]:
-    """Their rows of pg_type, and those of their arrays. functions: OIDs by name."""
+def type_rows(visible: Visible) -> Iterator[Values]:
+    """Their rows of pg_type, and those of their arrays."""
     for made in visible.all_types:
         pg_type = made.pg_type
         array = None if isinstance(made.definition, DomainDefinition) else array_of(pg_type)
@@ -42,7 +43,7 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
             "typbyval": 0 < pg_type.length <= 8,
             "typalign": "d" if pg_type.category == "C" else "i",
             "typstorage": "p" if pg_type.length > 0 else "x",
-            **_of_kind(made, functions),
+            **_of_kind(made),
             "typacl": access.items(
                 visible, access.TYPE, made.owner, made.grants, public=made.public
             ),
@@ -57,12 +58,12 @@ def type_rows(visible: Visible, functions: Mapping[str, int]) -> Iterator[Values
                 "typbyval": False,
                 "typalign": "d" if pg_type.category == "C" else "i",
                 "typstorage": "x",
-                "typsubscript": functions.get("array_subscript_handler", 0),
-                **_io(functions, "array"),
+                "typsubscript": function_oid("array_subscript_handler"),
+                **_io("array"),
             }
 
 
-def _of_kind(made: UserType, functions: Mapping[str, int]) -> dict[str, Value]:
+def _of_kind(made: UserType) -> dict[str, Value]:
     """What differs from kind to kind."""
     definition = made.definition
     if isinstance(definition, DomainDefinition):
@@ -74,11 +75,11 @@ def _of_kind(made: UserType, functions: Mapping[str, int]) -> dict[str, Value]:
             "typdefault": definition.default or None,
             "typdefaultbin": definition.default or None,
             "typcollation": _DEFAULT_COLLATION if definition.base.collatable else 0,
-            **_io(functions, "d"),
+            **_io("d"),
         }
     if isinstance(definition, CompositeDefinition):
-        return {"typtype": "c", "typrelid": definition.relation, **_io(functions, "c")}
-    return {"typtype": "e", **_io(functions, "e")}
+        return {"typtype": "c", "typrelid": definition.relation, **_io("c")}
+    return {"typtype": "e", **_io("e")}
 
 
 def array_name(made: UserType) -> str:
@@ -99,8 +100,8 @@ def _common(visible: Visible, made: UserType, pg_type: PgType) -> dict[str, Valu
     }
 
 
-def _io(functions: Mapping[str, int], kind: str) -> dict[str, Value]:
-    return {io: functions.get(name, 0) for io, name in zip(_IO, FUNCTIONS[kind], strict=True)}
+def _io(kind: str) -> dict[str, Value]:
+    return {io: function_oid(name) for io, name in zip(_IO, FUNCTIONS[kind], strict=True)}
 
 
 def domain_constraints(visible: Visible) -> Iterator[Values]:

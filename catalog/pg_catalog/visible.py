@@ -53,7 +53,7 @@ class Visible:
     find_user: Callable[[int], User | None] = lambda _id: None
     find_role: Callable[[int], User | None] = lambda _oid: None
     search_path: tuple[str, ...] = ("public",)
-    database: str = "kalam"
+    database: str = oids.DATABASE_NAME
     version: int = 0
     system_relations: tuple[CatalogRelation, ...] = ()
     types: tuple[UserType, ...] = ()

@@ -5,7 +5,7 @@ Each query has a connection of its own that holds the relations it names and not
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Self
 
 from catalog.errors import (
@@ -13,10 +13,10 @@ from catalog.errors import (
     OutOfMemoryError,
     StatementTooComplexError,
 )
-from catalog.types.table import PgType
+from kalam_pg.engines.catalog_image import CatalogImage, fill
 from kalam_pg.engines.errors import canceled, internal_error
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.sql.sqlite_functions import decode_rows, is_coded, to_sqlite
+from kalam_pg.sql.sqlite_functions import decode_rows
 from kalam_pg.sql.to_sqlite import Emitted, emit
 from kalam_pg.sql.tree import Query
 from storage.layout import Row, Value
@@ -60,17 +60,25 @@ def run_catalog(
 
 
 class CatalogQuery:
-    """A catalogue query whose relations have been read, ready to run: here, or in another thread."""
+    """A catalogue query whose relations have been read, ready to run: here, or in another thread.
 
-    def __init__(self, query: Query, provider: Provider, context: EvalContext) -> None:
+    image: relations that the provider need not be asked for.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        provider: Provider,
+        context: EvalContext,
+        image: CatalogImage | None = None,
+    ) -> None:
         self._emitted = emitted = emit(query, context)
         # One thread after another uses it, never two at once.
         self._connection = connection = sqlite3.connect(
             ":memory:", isolation_level=None, cached_statements=0, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = OFF")
-            _load(connection, emitted, provider)
+            _load(connection, emitted, provider, image)
             _register(connection, emitted)
             # json_each makes itself known when it is first used, which the authorizer would refuse.
             connection.execute("SELECT 1 FROM json_each('[]')")
@@ -156,36 +164,19 @@ def _translate(
     return internal_error(f"sqlite: {text}")
 
 
-def _load(connection: sqlite3.Connection, emitted: Emitted, provider: Provider) -> None:
+def _load(
+    connection: sqlite3.Connection, emitted: Emitted, provider: Provider, image: CatalogImage | None
+) -> None:
+    known = image.tables if image is not None else frozenset()
+    if image is not None and known & emitted.relations.keys():
+        connection.deserialize(image.pages)
+    connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("BEGIN")
     for name, relation in emitted.relations.items():
-        table, columns = f'"{name}"', relation.columns
-        # Columns without a declared type have no affinity: a value stays what it is.
-        names = ", ".join(f"c{i}" for i in range(len(columns)))
-        connection.execute(f"CREATE TABLE {table} ({names})")
-        marks = ", ".join("?" * len(columns))
-        rows = provider(relation.schema, relation.name, relation.equal)
-        coded = _coder([c.type for c in columns])
-        connection.executemany(
-            f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608
-            rows if coded is None else map(coded, rows),
-        )
+        if name not in known:
+            rows = provider(relation.schema, relation.name, relation.equal)
+            fill(connection, name, [c.type for c in relation.columns], rows)
     connection.execute("COMMIT")
-
-
-def _coder(types: Sequence[PgType]) -> Callable[[Row], Sequence[object]] | None:
-    # A Python bool is stored as 0 or 1 by itself.
-    coded = [(i, of) for i, of in enumerate(types) if is_coded(of) and of.element is not None]
-    if not coded:
-        return None
-
-    def code(row: Row) -> Sequence[object]:
-        values: list[object] = list(row)
-        for i, of in coded:
-            values[i] = to_sqlite(row[i], of)
-        return values
-
-    return code
 
 
 def _register(connection: sqlite3.Connection, emitted: Emitted) -> None:

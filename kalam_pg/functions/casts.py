@@ -39,7 +39,10 @@ from catalog.types.registry import (
     RECORD,
     REGCLASS,
     REGNAMESPACE,
+    REGOPER,
+    REGOPERATOR,
     REGPROC,
+    REGPROCEDURE,
     REGROLE,
     REGTYPE,
     TEXT,
@@ -146,7 +149,8 @@ def _numbers() -> list[Overload]:
 
 # ------------------------------------------------------------------ oids and the reg types
 
-_REG = (REGCLASS, REGTYPE, REGPROC, REGNAMESPACE, REGROLE)
+_REG = (*(REGCLASS, REGTYPE, REGPROC, REGPROCEDURE, REGOPER, REGOPERATOR, REGNAMESPACE, REGROLE),)
+_ALIKE = ((REGPROC, REGPROCEDURE), (REGOPER, REGOPERATOR))
 
 
 def _oids() -> list[Overload]:
@@ -167,6 +171,8 @@ def _oids() -> list[Overload]:
             cast(reg, INT4, "a", lambda v: v - 2**32 if v >= 2**31 else v),
             cast(reg, INT8, "a", same),
         ]
+    for one, other in _ALIKE:
+        rows += [cast(one, other, "i", same), cast(other, one, "i", same)]
     return rows
 
 

@@ -5,7 +5,6 @@ asking role may see it), by function name; where it is not, in a worker for one,
 """
 
 import re
-from collections.abc import Callable
 
 from catalog.errors import InvalidParameterValueError
 from catalog.model import is_temporary
@@ -23,6 +22,10 @@ from catalog.types.registry import (
     RECORD,
     REGCLASS,
     REGNAMESPACE,
+    REGOPER,
+    REGOPERATOR,
+    REGPROC,
+    REGPROCEDURE,
     REGROLE,
     REGTYPE,
     TEXT,
@@ -151,35 +154,25 @@ def _started_at(_context: EvalContext) -> int:
     return _STARTED_US
 
 
-_VISIBLE = ("function", "operator", "opclass", "collation", "conversion", "ts_config", "ts_dict")
+_VISIBLE = ("opclass", "collation", "conversion", "ts_config", "ts_dict")
 _PRIVILEGES = (
-    ("has_table_privilege", (TEXT, OID)),
-    ("has_schema_privilege", (TEXT, OID)),
-    ("has_database_privilege", (TEXT, OID)),
-    ("has_function_privilege", (TEXT, OID)),
-    ("has_type_privilege", (TEXT, OID)),
-    ("has_sequence_privilege", (TEXT, OID)),
+    *("any_column", "database", "function", "language", "schema", "sequence", "table"),
+    *("tablespace", "type"),
 )
 
 
 def _privileges() -> list[Overload]:
-    """Asked of a name or an OID, for oneself or for a role; what is visible may be read."""
-    found = []
-    for name, objects in _PRIVILEGES:
-        for of in objects:
-            signatures = ((of, TEXT), (NAME, of, TEXT), (OID, of, TEXT))
-            found += [
-                stable(name, args, BOOL, _granted(name), server_only=True) for args in signatures
-            ]
-    return found
-
-
-def _granted(name: str) -> Callable[..., Datum]:
-    def row(context: EvalContext, *values: Datum) -> Datum:
-        answer = context.services.get(name)
-        return True if answer is None else answer(*values)
-
-    return row
+    """Asked of a name or an OID, for oneself or for a role of a name or an OID."""
+    objects = [(f"has_{kind}_privilege", (of,)) for kind in _PRIVILEGES for of in (TEXT, OID)]
+    columns = [
+        ("has_column_privilege", (of, column)) for of in (TEXT, OID) for column in (TEXT, INT2)
+    ]
+    roles = [("pg_has_role", (of,)) for of in (NAME, OID)]
+    return [
+        stable(name, (*role, *of, TEXT), BOOL, asked(name), server_only=True)
+        for name, of in (*objects, *columns, *roles)
+        for role in ((), (NAME,), (OID,))
+    ]
 
 
 OVERLOADS: tuple[Overload, ...] = (
@@ -242,7 +235,14 @@ OVERLOADS: tuple[Overload, ...] = (
     *_always("pg_relation_is_publishable", BOOL, False, (REGCLASS,)),
     *_always("pg_get_statisticsobjdef_columns", TEXT, None, (OID,)),
     *_always("pg_get_triggerdef", TEXT, None, (OID,), (OID, BOOL)),
-    *_always("pg_get_functiondef", TEXT, None, (OID,)),
+    *_looked_up("pg_get_functiondef", TEXT, (OID,)),
+    *_looked_up("pg_get_function_arg_default", TEXT, (OID, INT4)),
+    *_looked_up("to_regproc", REGPROC, (TEXT,)),
+    *_looked_up("to_regprocedure", REGPROCEDURE, (TEXT,)),
+    *_looked_up("to_regoper", REGOPER, (TEXT,)),
+    *_looked_up("to_regoperator", REGOPERATOR, (TEXT,)),
+    *_looked_up("pg_function_is_visible", BOOL, (OID,)),
+    *_looked_up("pg_operator_is_visible", BOOL, (OID,)),
     *_always("pg_get_partkeydef", TEXT, None, (OID,)),
     *_looked_up("pg_get_serial_sequence", TEXT, (TEXT, TEXT)),
     *_always("pg_get_ruledef", TEXT, None, (OID,), (OID, BOOL)),
@@ -280,5 +280,4 @@ OVERLOADS: tuple[Overload, ...] = (
     *_always("pg_get_partition_constraintdef", TEXT, None, (OID,)),
     *_always("pg_get_statisticsobjdef", TEXT, None, (OID,)),
     *_always("pg_get_function_sqlbody", TEXT, None, (OID,)),
-    *_always("pg_get_function_arg_default", TEXT, None, (OID, INT4)),
 )  # fmt: skip

@@ -4,7 +4,7 @@
 rows (`Perspective`), and runs the statements that read nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -13,18 +13,19 @@ import trio
 
 from catalog.errors import FeatureNotSupportedError, QueryCanceledError
 from catalog.model import Table, User
-from catalog.pg_catalog import oids
+from catalog.pg_catalog import fixed
 from catalog.pg_catalog.objects import CatalogObjects
 from catalog.pg_catalog.relations import CatalogRelation, relation
+from catalog.pg_catalog.rows import fixed_rows, is_fixed
 from catalog.pg_catalog.rows import rows as catalogue_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
 from catalog.types.registry import OID
+from kalam_pg.engines.catalog_image import CatalogImage, make_image
 from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
-from kalam_pg.functions import lookup as functions
 from kalam_pg.functions.cost import BUDGET_US
-from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.program import CompiledQuery, compiled
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import TooLargeError
@@ -34,8 +35,9 @@ from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.scope import SEQUENCE
-from kalam_pg.sql.tree import OutputColumn, Query
+from kalam_pg.sql.tree import OutputColumn, Query, VirtualScan
 from kalam_pg.sql.view_text import current_text
+from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
 if TYPE_CHECKING:
@@ -81,6 +83,25 @@ def virtual_columns(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
 
 def _shape(schema: str, name: str) -> CatalogRelation | None:
     return system_relation(name) if schema == "system" else relation(schema, name)
+
+
+@cache
+def fixed_image() -> CatalogImage:
+    """The relations that are the same for everybody. The first time it takes some 200 ms."""
+    relations = {}
+    for name in fixed.NAMES:
+        columns, shape = virtual_columns("pg_catalog", name), relation("pg_catalog", name)
+        assert columns is not None
+        assert shape is not None
+        rows = ((*row, shape.oid) for row in fixed_rows(name))
+        relations[f"pg_catalog.{name}"] = ([c.type for c in columns], rows)
+    return make_image(relations)
+
+
+def _reads_fixed(query: Query) -> bool:
+    return any(
+        isinstance(node, VirtualScan) and is_fixed(node.schema, node.name) for node in walk(query)
+    )
 
 
 @dataclass(slots=True)
@@ -167,8 +188,11 @@ class Catalogue:
         seen = self.perspective(snapshot, x.user, x.context.search_path, x.transaction)
         provider = partial(_rows, seen, x.context.services)
         context = seen.bind(x.context)
+        image = None
+        if _reads_fixed(query):
+            image = yield from run_async(partial(trio.to_thread.run_sync, fixed_image))
         try:
-            running = CatalogQuery(query, provider, context)
+            running = CatalogQuery(query, provider, context, image)
         except FeatureNotSupportedError:
             away = self._program(query, x)
             if away is not None:
@@ -189,7 +213,7 @@ class Catalogue:
             if away is not None:
                 return (yield from away.source(x))
             context = seen.bind(x.context)
-            running, rows = CatalogQuery(query, provider, context), None
+            running, rows = CatalogQuery(query, provider, context, image), None
         except BaseException:
             running.close()
             raise
@@ -311,7 +335,6 @@ class Perspective:
         if shape is None:
             raise KeyError((schema, name))
         source = self._sources.get(name) if schema == "pg_catalog" else None
-        source = source or _FROM_FUNCTIONS.get((schema, name))
         rows: Iterator[Row]
         if source is not None:
             rows = (shape.row(values) for values in source(self.visible))
@@ -326,70 +349,3 @@ class Perspective:
             types=replace(context.types, objects=self.objects),
             services={**self.objects.functions, **context.services},
         )
-
-
-# ------------------------------------------------------------------ rows made from the functions
-
-
-def _pg_proc(_visible: Visible) -> Iterator[Mapping[str, Value]]:
-    kinds = {
-        OverloadKind.FUNCTION: "f",
-        OverloadKind.SET: "f",
-        OverloadKind.AGGREGATE: "a",
-        OverloadKind.WINDOW: "w",
-    }
-    for overload in _with_oid(kinds):
-        yield {
-            "oid": overload.oid,
-            "proname": overload.name,
-            "pronamespace": oids.PG_CATALOG,
-            "proowner": oids.ROOT,
-            "prolang": 12,
-            "prokind": kinds[overload.kind],
-            "proisstrict": overload.strict,
-            "proretset": overload.kind is OverloadKind.SET,
-            "provolatile": overload.volatility.value,
-            "proparallel": "s",
-            "pronargs": len(overload.args),
-            "pronargdefaults": overload.defaults,
-            "prorettype": overload.result.oid,
-            "proargtypes": tuple(a.oid for a in overload.args),
-            "prosrc": overload.name,
-        }
-
-
-def _pg_operator(_visible: Visible) -> Iterator[Mapping[str, Value]]:
-    for overload in _with_oid({OverloadKind.OPERATOR: "o"}):
-        binary = len(overload.args) == 2
-        yield {
-            "oid": overload.oid,
-            "oprname": overload.name,
-            "oprnamespace": oids.PG_CATALOG,
-            "oprowner": oids.ROOT,
-            "oprkind": "b" if binary else "l",
-            "oprleft": overload.args[0].oid if binary else 0,
-            "oprright": overload.args[-1].oid,
-            "oprresult": overload.result.oid,
-        }
-
-
-def _pg_cast(_visible: Visible) -> Iterator[Mapping[str, Value]]:
-    for number, overload in enumerate(functions.casts()):
-        yield {
-            "oid": oids.name_oid(14000, number),
-            "castsource": overload.args[0].oid,
-            "casttarget": overload.result.oid,
-            "castcontext": overload.cast_context,
-            "castmethod": "f",
-        }
-
-
-def _with_oid(kinds: Mapping[OverloadKind, str]) -> Sequence[Overload]:
-    return [o for o in functions.everything() if o.kind in kinds and o.oid]
-
-
-_FROM_FUNCTIONS: dict[tuple[str, str], LiveRows] = {
-    ("pg_catalog", "pg_proc"): _pg_proc,
-    ("pg_catalog", "pg_operator"): _pg_operator,
-    ("pg_catalog", "pg_cast"): _pg_cast,
-}

@@ -59,7 +59,6 @@ class SessionSequences:
             "setval": self._setval,
             "pg_sequence_last_value": self._last_value,
             "sequence_state": self._state,
-            "has_sequence_privilege": self._has_privilege,
             "begin_numbers": self._begin,
             "end_numbers": self._end,
             "spare_numbers": self.retreat,
@@ -181,16 +180,6 @@ class SessionSequences:
         counter = self._counter(sequence, place)
         return counter.last, max(0, counter.covered - counter.taken), counter.called
 
-    def _has_privilege(self, *arguments: Value) -> bool:
-        *_, of, privileges = arguments
-        assert isinstance(privileges, str)
-        known = self._sql.snapshot.sequences
-        sequence = known.get(of) if isinstance(of, int) else self._of_name(str(of))
-        if sequence is None:
-            raise UndefinedTableError(f'relation "{of!s}" does not exist')
-        asked = tuple(word.strip().upper() for word in privileges.split(","))
-        return self._allowed(sequence, asked)
-
     def described(self) -> Iterator[Row]:
         """The rows of pg_sequences."""
         sql = self._sql
@@ -209,10 +198,6 @@ class SessionSequences:
             )
 
     # ------------------------------------------------------------------ finding them
-
-    def _of_name(self, name: str) -> NumberSequence | None:
-        schema, _, bare = name.replace('"', "").rpartition(".")
-        return self._sql.snapshot.find_sequence(schema, bare, self._sql.search_path)
 
     def _found(self, oid: int, privileges: tuple[str, ...]) -> tuple[NumberSequence, Place]:
         """The sequence, and what it counts for now. Raises 42P01, 42809, 42501."""
