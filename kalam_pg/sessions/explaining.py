@@ -18,14 +18,18 @@ from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import STRIDE, Steps
 from kalam_pg.sessions import explaining_live, long_texts, table_locks
 from kalam_pg.sessions.nested import counting_from
+from kalam_pg.sessions.prepared_arguments import arguments, find
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
+from kalam_pg.sql.statements_cursor import DeclareCursor
+from kalam_pg.sql.statements_derived import CreateMaterializedView, CreateTableAs
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import Bound, OutputColumn
 from storage.layout import Row, Value
 
 _TEXT = (OutputColumn("QUERY PLAN", TEXT),)
 _JSON = (OutputColumn("QUERY PLAN", JSON),)
+_NO_PLAN = "Utility statements have no plan structure"
 _UNKNOWN = ("costs", "buffers", "settings", "wal")
 """What this server cannot show; saying that it is not wanted is right."""
 
@@ -74,9 +78,13 @@ def prepare(
 ) -> tuple[tuple[PgType, ...], tuple[OutputColumn, ...]]:
     """Types of the parameters, and the result's one column. Raises what binding raises."""
     columns = _JSON if options(statement).json else _TEXT
-    if isinstance(statement.statement, Subscribe):
-        live = explaining_live.explained(sql, statement.statement, declared)
+    live_query = _subscription(statement)
+    if live_query is not None:
+        live = explaining_live.explained(sql, live_query, declared)
         return live.planned.param_types, columns
+    if isinstance(statement.statement, st.ExecutePrepared):
+        find(sql, statement.statement.name)
+        return (), columns
     with counting_from(_inner(statement)):
         planned = sql.plan(_inner(statement), declared)
     return planned.param_types, columns
@@ -86,14 +94,23 @@ def run(
     sql: SqlSession, statement: st.Explain, params: Sequence[Value], types: Sequence[PgType]
 ) -> Steps[Result]:
     """Explain; with ANALYZE run the statement too, with everything that it changes."""
-    asked = options(statement)
+    asked, executed = options(statement), statement.statement
+    if isinstance(executed, st.ExecutePrepared):
+        prepared = find(sql, executed.name)
+        params, types = arguments(sql, executed, prepared), prepared.param_types
+        if not isinstance(prepared.statement, st.QueryStatement):
+            return Result("EXPLAIN", None, _TEXT, [(_NO_PLAN,)])
+        statement = replace(statement, statement=prepared.statement)
+    if asked.analyze and isinstance(executed, CreateTableAs | CreateMaterializedView):
+        raise FeatureNotSupportedError("EXPLAIN ANALYZE does not support CREATE TABLE AS")
     transaction = sql.begin_implicit()
     transaction.check_usable()
     started = time.perf_counter()
-    if isinstance(statement.statement, Subscribe):
+    live_query = _subscription(statement)
+    if live_query is not None:
         if asked.analyze:  # It has no end whose time could be told.
             raise FeatureNotSupportedError("EXPLAIN ANALYZE does not support SUBSCRIBE")
-        live = explaining_live.node(sql, statement.statement, params, types, verbose=asked.verbose)
+        live = explaining_live.node(sql, live_query, params, types, verbose=asked.verbose)
         node = yield from live
         return _answer(asked, node, time.perf_counter() - started, None)
     with counting_from(_inner(statement)):
@@ -154,8 +171,17 @@ def _execute(planned: Planned, x: Execution) -> Steps[tuple[int, int | None]]:
 
 def _inner(statement: st.Explain) -> st.QueryStatement:
     inner = statement.statement
+    if isinstance(inner, CreateTableAs | CreateMaterializedView | DeclareCursor):
+        inner = inner.query
     assert isinstance(inner, st.QueryStatement)  # The parser lets nothing else in.
     return inner
+
+
+def _subscription(statement: st.Explain) -> Subscribe | None:
+    inner = statement.statement
+    if isinstance(inner, DeclareCursor):
+        inner = inner.query
+    return inner if isinstance(inner, Subscribe) else None
 
 
 def _answer(asked: Options, node: Node, planning_s: float, execution_s: float | None) -> Result:

@@ -16,6 +16,7 @@ from kalam_pg.sql.statements import (
     Deallocate,
     Discard,
     Explain,
+    Explainable,
     Prepare,
     QueryStatement,
     ReleaseSavepoint,
@@ -342,7 +343,7 @@ def explain(reader: StatementReader) -> Explain:
         statement = subscribe(reader)
     else:
         statement = reader.nested_statement()
-        if not isinstance(statement, QueryStatement):
+        if not isinstance(statement, Explainable):
             reader.fail(token)
     for name, value in options:
         if name != "format" and value not in _BOOLEANS:

@@ -14,7 +14,12 @@ from kalam_pg.sql.statements_alter import AlterTable
 from kalam_pg.sql.statements_constraints import References, SetConstraints
 from kalam_pg.sql.statements_copy import CopyStatement
 from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
-from kalam_pg.sql.statements_derived import DerivedStatement, LikeTable
+from kalam_pg.sql.statements_derived import (
+    CreateMaterializedView,
+    CreateTableAs,
+    DerivedStatement,
+    LikeTable,
+)
 from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
 from kalam_pg.sql.statements_maintenance import MaintenanceStatement
@@ -332,6 +337,8 @@ class Deallocate:
 
 @dataclass(frozen=True, slots=True)
 class Explain:
+    """statement: a query or data change, what has or names one (`Explainable`), or SUBSCRIBE."""
+
     statement: "Statement"
     analyze: bool = False
     options: tuple[tuple[str, str], ...] = ()
@@ -460,3 +467,9 @@ Statement: TypeAlias = (
 def command_name(statement: object) -> str:
     """How messages name a statement's kind: ALTER TABLE, CREATE USER and so on."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(statement).__name__).upper()
+
+
+Explainable: TypeAlias = (
+    QueryStatement | CreateTableAs | CreateMaterializedView | DeclareCursor | ExecutePrepared
+)
+"""What EXPLAIN takes, beside SUBSCRIBE."""

@@ -174,6 +174,34 @@ def test_analyze_does_what_it_measures(root):
     assert root.execute("SELECT count(*) FROM u").fetchone() == (0,)
 
 
+def test_statements_that_have_or_name_a_query_are_explained_by_it(root):
+    with root.transaction(force_rollback=True):
+        root.execute("PREPARE found(int) AS SELECT id FROM m WHERE id = $1")
+        root.execute("PREPARE made(int) AS INSERT INTO u VALUES ($1, 1)")
+        assert explained(root, "EXECUTE found(3)") == explained(
+            root, "SELECT id FROM m WHERE id = 3"
+        ).replace("id = 3", "id = $1")
+        assert "(actual rows=1 loops=1)" in explained(
+            root, "(ANALYZE, TIMING OFF) EXECUTE found(3)"
+        )
+        explained(root, "EXECUTE made(7)")
+        assert root.execute("SELECT count(*) FROM u").fetchone() == (0,)
+        explained(root, "ANALYZE EXECUTE made(7)")
+        assert root.execute("SELECT * FROM u").fetchone() == (7, 1)
+        plan = explained(root, "SELECT id FROM m")
+        for statement in (
+            "CREATE TABLE y AS SELECT id FROM m",
+            "CREATE MATERIALIZED VIEW y AS SELECT id FROM m",
+            "SELECT id INTO y FROM m",
+            "DECLARE y CURSOR FOR SELECT id FROM m",
+        ):
+            assert explained(root, statement) == plan
+        assert root.execute("SELECT to_regclass('y'), count(*) FROM pg_cursors").fetchone() == (
+            None,
+            0,
+        )
+
+
 def test_a_transactions_own_rows_are_looked_at_one_by_one(root):
     with root.transaction(force_rollback=True):
         root.execute("INSERT INTO m VALUES (5000, 3)")
@@ -241,6 +269,11 @@ def test_what_cannot_be_shown_is_refused_by_name(tables):
         ):
             answer = client.simple(f"EXPLAIN ({option}) SELECT 1")
             assert (answer.sqlstate, answer.errors[0]["M"]) == ("0A000", message)
+        answer = client.simple("EXPLAIN ANALYZE CREATE TABLE y AS SELECT 1")
+        assert (answer.sqlstate, answer.errors[0]["M"]) == (
+            "0A000",
+            "EXPLAIN ANALYZE does not support CREATE TABLE AS",
+        )
 
 
 ERRORS = (
@@ -252,6 +285,8 @@ ERRORS = (
     "EXPLAIN SELECT nothing",
     "EXPLAIN SELECT * FROM nothing",
     "EXPLAIN DROP TABLE nothing",
+    "EXPLAIN EXECUTE nothing",
+    "EXPLAIN EXECUTE nothing(1)",
     "EXPLAIN ANALYZE SELECT 1 / 0",
     "EXPLAIN",
 )
