@@ -21,13 +21,14 @@ COLD_NEEDED = ColdNeeded()
 
 
 class TabletChange(Protocol):
-    """What `Tablet.append` needs of a write."""
+    """What `Tablet.append` needs of a write. size: bytes of its log entry; 0: nobody has counted."""
 
     op: Op
     key: bytes
     row: Row
     old: Row | None
     version: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

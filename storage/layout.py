@@ -12,7 +12,7 @@ Row: TypeAlias = tuple[Value, ...]
 """One value for each column of a layout, in column-id order."""
 
 
-_VALUE_BYTES: Final = 40
+VALUE_BYTES: Final = 40
 """About what a value takes beside its characters, with its place in the row."""
 
 _LOOKED_AT_MAX: Final = 256
@@ -21,7 +21,7 @@ _LOOKED_AT_MAX: Final = 256
 
 def row_bytes(row: Row) -> int:
     """About how many bytes a row takes in memory."""
-    size = _VALUE_BYTES * len(row)
+    size = VALUE_BYTES * len(row)
     for value in row:
         kind = value.__class__
         if kind is str or kind is bytes:

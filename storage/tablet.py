@@ -44,7 +44,8 @@ from storage.tail.log_backwards import newest_of_log
 from storage.tail.ranked import Ranked
 from storage.tail.reach import beginning, short_beginning
 from storage.tail.sparse_index import MATCHES_MAX, SparseIndex
-from storage.tail.tail import ABSENT, Tail, Unknown
+from storage.tail.tail import Tail
+from storage.tail.unknown import ABSENT, Unknown
 
 __all__ = ["COLD_NEEDED", "ColdNeeded", "Loaded", "Scan", "Tablet", "TabletChange", "TabletStats"]
 
@@ -403,7 +404,7 @@ class Tablet:
             elif tail is not None:
                 row = self.projected_row(write.row, write.version)
                 old = None if write.old is None else self.projected_row(write.old, write.version)
-                tail.append(seq, write.key, row, write.op, old)
+                tail.append(seq, write.key, row, write.op, old, write.size)
 
     def drop_tails(self) -> None:
         """The log may have what nobody has told of: every reading loads its tail again."""

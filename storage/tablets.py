@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from storage.ids import TabletId
-from storage.layout import Layout, row_bytes
+from storage.layout import Layout
 from storage.log.clock import us_of
 from storage.log.writes import Write, WriteSet, by_tablet
 from storage.schema import Versions
@@ -37,7 +37,7 @@ class Dirty:
     """What of a tablet is in no segment.
 
     rows: entries; as long as they are not counted, at least so many. since_s: of the oldest, or before, in
-    `time.monotonic` seconds. bytes: about what the rows take that have come since the start.
+    `time.monotonic` seconds. bytes: what the entries take in the log that have come since the start.
     """
 
     rows: int
@@ -171,7 +171,7 @@ class TabletRegistry:
         else:
             dirty.rows += len(writes)
         for write in writes:
-            size = row_bytes(write.row)
+            size = write.size
             dirty.bytes += size
             self._grown += size
         # Most are among the recent ones, where looking costs a tenth.

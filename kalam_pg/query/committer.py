@@ -35,6 +35,9 @@ Member = tuple[WriteSet, Done]
 INLINE_WRITES_MAX: Final = 512
 """Changes that a group written on the event loop may have: about 5 ms."""
 
+INLINE_BYTES_MAX: Final = 1 << 20
+"""Or bytes of rows: to encode, check and copy these takes about as long."""
+
 STALL_S: Final = 0.01
 """A write that took longer was held up by LevelDB, which turns its buffer over or merges its files."""
 
@@ -91,7 +94,8 @@ class Committer:
         self._clock = clock
         self._sleep = sleep
         self._waiting: list[Member] = []
-        self._changes = 0  # Of those that wait, together; `_sync`: one of them waits for the disk.
+        # Changes, and bytes, of those that wait, together; `_sync`: one of them waits for the disk.
+        self._changes = self._weight = 0
         self._sync = False
         self._definitions = False
         self._queue: deque[tuple[int, list[Member]] | None] = deque()
@@ -150,6 +154,7 @@ class Committer:
             self._loop.at_turn_end(self.flush)
         self._waiting.append((write_set, done))
         self._changes += len(write_set.writes)
+        self._weight += write_set.weight
         if write_set.sync:
             self._sync = True
         if write_set.system:
@@ -179,13 +184,15 @@ class Committer:
     def _take(self) -> list[Member]:
         """Those that wait; nobody does from here on."""
         members, self._waiting = self._waiting, []
-        self._changes = 0
+        self._changes = self._weight = 0
         self._sync = self._definitions = False
         return members
 
     def _is_quick(self) -> bool:
         """Whether the group that waits is best written on the event loop."""
         if self._definitions or self._changes > INLINE_WRITES_MAX or self.pause_s:
+            return False
+        if self._weight > INLINE_BYTES_MAX:
             return False
         if self._sync and self._sync_s > QUICK_SYNC_S:
             return False

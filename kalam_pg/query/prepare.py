@@ -6,12 +6,11 @@ plan holds no user: which tablets it reads is decided when it runs, and whether 
 """
 
 import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Lock
-from typing import Generic, TypeVar
+
+import trio
 
 from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
 from catalog.model import Table, User
@@ -23,6 +22,7 @@ from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.foreign_keys import RunPlan
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.locks.modes import ROW_EXCLUSIVE, ROW_SHARE, Mode
+from kalam_pg.query.lru import Lru, cost
 from kalam_pg.query.parted import DataChange, PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.program_plan import RunCatalog
@@ -46,9 +46,6 @@ from kalam_pg.sql.tree import (
 )
 from kalam_pg.sql.walk import walk
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 ENTRIES_MAX = 4096
 _MOVING_LITERAL = re.compile(r"'\s*(?:now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 """A literal that means another time at each statement: its value must not be kept in a plan."""
@@ -61,56 +58,18 @@ CACHE_BYTES_MAX = 48 << 20
 """About what the parsed texts may hold in memory, and the plans as much again (`cost`)."""
 
 
+REST_S = 25.0
+"""What is used less often than that is not kept at any price."""
+
+RESTING_BYTES = 4 << 20
+"""So much of it is: some 300 texts, and as many plans."""
+
+FORGOTTEN_AT_ONCE = 50
+"""10 000 objects or so, which takes a millisecond."""
+
 OWN_ENTRIES_MAX = 256
 OWN_BYTES_MAX = 2 << 20
 """The same of one session that has a catalogue of its own."""
-
-
-_LITERAL = re.compile(r"'[^']*'")
-
-
-def cost(text: str) -> int:
-    """About the bytes of a text's tree, and as many of its plan.
-
-    Both together were measured at 150 (a long CASE) to 310 (arithmetic) for each character that is in no
-    literal; those are kept as they are.
-    """
-    code = len(_LITERAL.sub("", text))
-    return 2048 + 150 * code + len(text)
-
-
-class Lru(Generic[K, V]):
-    """The newest-used entries: at most `size`, and together not worth more than `cost_max`."""
-
-    def __init__(self, size: int, cost_max: int) -> None:
-        self._entries: OrderedDict[K, V] = OrderedDict()
-        self._costs: dict[K, int] = {}
-        self._size = size
-        self._cost_max = cost_max
-        self._lock = Lock()
-        """Long texts are read, and planned, in threads."""
-        self.cost = 0
-
-    def get(self, key: K) -> V | None:
-        """The entry, now the newest."""
-        with self._lock:
-            value = self._entries.get(key)
-            if value is not None:
-                self._entries.move_to_end(key)
-            return value
-
-    def __contains__(self, key: K) -> bool:
-        return key in self._entries
-
-    def put(self, key: K, value: V, cost: int) -> None:
-        """Add an entry; the oldest fall out."""
-        with self._lock:
-            self.cost += cost - self._costs.get(key, 0)
-            self._entries[key] = value
-            self._costs[key] = cost
-            while len(self._entries) > self._size or self.cost > self._cost_max:
-                oldest, _ = self._entries.popitem(last=False)
-                self.cost -= self._costs.pop(oldest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +162,17 @@ class StatementCache:
     def knows(self, text: str) -> bool:
         """Whether a text was parsed already, so that `statements` costs nothing."""
         return text in self._parsed
+
+    async def rest(self) -> None:
+        """Forget what nobody has used for one to two periods, beyond `RESTING_BYTES`; this begins a period.
+
+        One statement after another lies among what sessions had prepared: a few that nobody needs keep the
+        memory of many.
+        """
+        for cache in (self._parsed, self._plans, self._subscriptions):
+            cache.next_period()
+            while cache.forget_unused(FORGOTTEN_AT_ONCE, RESTING_BYTES):
+                await trio.lowlevel.checkpoint()
 
     def statements(self, text: str) -> tuple[Statement, ...]:
         """The statements of a text. Raises 42601, 54001."""

@@ -47,6 +47,7 @@ def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:
     made = WriteSet(
         writes, streams, transaction.puts, sync or bool(transaction.puts), numbers=numbers
     )
+    made.weight = transaction.memory.bytes
     if transaction.puts:
         made.erased = erased_by(transaction.puts)
     if transaction.definitions is not None or transaction.temporaries is not None:

@@ -28,10 +28,11 @@ from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
 from kalam_pg.query.outcome import Commit
 from kalam_pg.query.populated import is_populated
-from kalam_pg.query.prepare import StatementCache
+from kalam_pg.query.prepare import REST_S, StatementCache
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import Catalogue
 from kalam_pg.query.waits import drive, wait
+from kalam_pg.server import heap
 from kalam_pg.sessions import sources, streams
 from kalam_pg.sessions.services import Services
 from kalam_pg.supervision import Supervisor
@@ -95,6 +96,9 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 start_erasure(database, services.jobs, supervisor)
                 collector = Collector(database.accounts)
                 supervisor.every("garbage", LOOK_S, collector.turn)
+                supervisor.every("statements", REST_S, services.cache.rest)
+                freed = heap.Heap(lambda: database.accounts.total + database.accounts.cached())
+                supervisor.every("heap", heap.LOOK_S, freed.turn)
                 try:
                     yield ServerServices(services, collector)
                 finally:

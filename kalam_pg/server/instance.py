@@ -22,7 +22,7 @@ import trio
 from catalog.errors import AdminShutdownError
 from kalam_pg.config import Config, ConfigError
 from kalam_pg.engines.fork_server import leave_out_pandas
-from kalam_pg.server import logs
+from kalam_pg.server import heap, logs
 from kalam_pg.server.certificate import self_signed
 from kalam_pg.server.limits import ConnectionLimits
 from kalam_pg.server.listeners import Listeners, open_listeners
@@ -123,6 +123,7 @@ def run(config: Config) -> None:
         KalamError: it could not start; the message is for the person who started it.
     """
     logs.configure(config.log_level)
+    heap.prepare()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     _raise_file_limit(config.max_connections)
     leave_out_pandas()

@@ -8,7 +8,8 @@ from catalog.snapshot import Snapshot
 from catalog.typed import current_types
 from catalog.types.table import PgType
 from kalam_pg.memory import Holding
-from kalam_pg.query.prepare import Planned, cost
+from kalam_pg.query.lru import cost
+from kalam_pg.query.prepare import Planned
 from kalam_pg.sessions.validity import Validity
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.tree import OutputColumn

@@ -28,7 +28,7 @@ from kalam_pg.pgwire.encode import (
 )
 from kalam_pg.query.aside import aside
 from kalam_pg.query.execution import Result
-from kalam_pg.query.prepare import cost
+from kalam_pg.query.lru import cost
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, described
 from kalam_pg.sessions import cursors, dispatch, long_texts

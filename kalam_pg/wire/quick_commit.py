@@ -9,6 +9,7 @@ from kalam_pg.query.quick_writes import QuickWrite
 from kalam_pg.query.waits import Resume, Spawn, Wait
 from storage.engine import WriteSet
 from storage.errors import KalamError, OutcomeUnknownError, SerializationError
+from storage.layout import row_bytes
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -65,7 +66,10 @@ class QuickCommit(Wait):
         self._answer = how.written[1]
         self._before_error = how.before_error
         self._size = size
-        sql.database.committer.submit(WriteSet([write], [], [], quick.sync), self._done)
+        write_set = WriteSet([write], [], [], quick.sync)
+        if write.old is not None:  # What is there may be large: what comes quickly is not.
+            write_set.weight = row_bytes(write.row) + row_bytes(write.old)
+        sql.database.committer.submit(write_set, self._done)
         return True
 
     def start(self, resume: Resume, spawn: Spawn) -> None:

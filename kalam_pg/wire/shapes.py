@@ -23,7 +23,7 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.query.insert import ParamRows
-from kalam_pg.query.prepare import Lru, cost
+from kalam_pg.query.lru import Lru, cost
 from kalam_pg.sessions import dispatch, roles
 from kalam_pg.sessions.prepared import Given, PreparedStatement
 from kalam_pg.sql.literal_rows import rows_shape
@@ -40,7 +40,7 @@ SHAPES_MAX = 256
 """Shapes that one session remembers."""
 
 SHAPES_BYTES_MAX = 8 << 20
-"""About what they may hold in memory (`prepare.cost`)."""
+"""About what they may hold in memory (`lru.cost`)."""
 
 _DECLARED: dict[str, PgType | None] = {"i": INT4, "I": INT8, "n": NUMERIC, "b": BOOL, "s": None}
 

@@ -38,6 +38,8 @@ class Write(msgspec.Struct, gc=False):
 
     TRUNCATE begins a new incarnation of the tablet: no key, no rows, the first write to the
     tablet in its set. Those that follow it assume nothing: what they would is hidden by it.
+
+    size: bytes of its log entry, once that is made: whoever needs to know about how large it is, knows then.
     """
 
     tablet: TabletId
@@ -47,13 +49,14 @@ class Write(msgspec.Struct, gc=False):
     old: Row | None
     version: int
     assumed: int | None = None
+    size: int = 0
 
 
 class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
     numbers: how far sequences have counted, which goes with the batch and asks for nothing. erased: users
-    of whom nobody writes anything after it.
+    of whom nobody writes anything after it. weight: bytes of its rows, about, where they may be many.
 
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
     KalamError, and may still add system records; called again if the group has to be made anew.
@@ -71,6 +74,7 @@ class WriteSet(msgspec.Struct):
     layouts: "Sequence[tuple[int, Sequence[Layout]]]" = ()
     numbers: list[Put] = []
     erased: frozenset[int] = frozenset()
+    weight: int = 0
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -165,6 +169,7 @@ class GroupWriter:
 
     def _put(self, seq: int, n: int, write: Write, key: bytes, entry: bytes) -> None:
         tablet, op = write.tablet, write.op
+        write.size = len(entry)
         if tablet not in self._noted:
             self._noted.add(tablet)
             self.puts.append((note_key(tablet), seq.to_bytes(8)))

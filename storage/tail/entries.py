@@ -67,5 +67,5 @@ def fill(tail: Tail, schema: Schema, entries: Iterable[tuple[int, int, bytes]]) 
         if entry.version != version:
             row = schema.newest(row, entry.version)
             old = None if old is None else schema.newest(old, entry.version)
-        append(seq, key_of(row), row, op, old)
+        append(seq, key_of(row), row, op, old, len(data))
     return truncations

@@ -11,13 +11,12 @@ batches that it gives out may go anywhere.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from enum import Enum
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import DELETED, to_batches, to_values
-from storage.layout import Layout, Row, Value, row_bytes
+from storage.layout import VALUE_BYTES, Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version
 from storage.tail.backwards import Equals, newest_of
@@ -28,20 +27,11 @@ from storage.tail.live_rows import LiveRows
 from storage.tail.order import Orders
 from storage.tail.sizes import DEFAULT_SIZES, Sizes
 from storage.tail.superseded import Changes
+from storage.tail.unknown import ABSENT, UNKNOWN, Unknown
 from storage.tail.value_index import Cut
 from storage.tail.versions import BatchWithId, VersionBatch, make_batch
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
-
-
-class Unknown(Enum):
-    """Why a tail has no answer: others may have versions of the key, or others alone."""
-
-    UNKNOWN = 1
-    ABSENT = 2
-
-
-UNKNOWN, ABSENT = Unknown.UNKNOWN, Unknown.ABSENT
 
 
 _ROW_OVERHEAD_BYTES = 220
@@ -80,6 +70,7 @@ class Tail:
         self._sealed = 0
         self._seqs: list[int] = []
         self._rows: list[Row] = []
+        self._row_sizes: list[int] = []  # About their bytes, of which `_recent_bytes` is the sum.
         self._recent_bytes = 0
         self._unsealed_bytes = 0
         self._gone: list[bool] = []
@@ -108,7 +99,9 @@ class Tail:
             + len(self._deaths) * 100
         )
 
-    def append(self, seq: int, key: bytes, row: Row, op: Op, old: Row | None) -> None:
+    def append(
+        self, seq: int, key: bytes, row: Row, op: Op, old: Row | None, entry_bytes: int = 0
+    ) -> None:
         """Add one version; `seq` is not below the last one's.
 
         Args:
@@ -118,6 +111,7 @@ class Tail:
             op: INSERT, UPDATE or DELETE. The last two say that a live older version exists, here
                 or in cold; DELETE makes this one a tombstone.
             old: The row that it replaces, in the tail's layout; its key is spelt as cold has it.
+            entry_bytes: Of its log entry, which tells its size; 0: it is measured.
         """
         rows = self._rows
         ordinal = self._recent + len(rows)
@@ -130,7 +124,10 @@ class Tail:
             source = row if old is None else old
             self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
         self._seqs.append(seq)
-        size = row_bytes(row)
+        # An entry without an old row has this row and no other.
+        known = old is None and entry_bytes
+        size = entry_bytes + VALUE_BYTES * len(row) if known else row_bytes(row)
+        self._row_sizes.append(size)
         self._recent_bytes += size
         self._unsealed_bytes += size
         rows.append(row)
@@ -386,8 +383,8 @@ class Tail:
     def _kept(self) -> int:
         """How many of the newest rows stay as tuples, all being in batches."""
         most, left = self._sizes.recent, self._sizes.recent_bytes // 2
-        for count, row in enumerate(reversed(self._rows)):
-            left -= row_bytes(row)
+        for count, size in enumerate(reversed(self._row_sizes)):
+            left -= size
             if count == most or left < 0:
                 return count
         return len(self._rows)
@@ -433,9 +430,9 @@ class Tail:
         drop = first - self._recent
         if drop <= 0:
             return
-        self._recent_bytes -= sum(map(row_bytes, self._rows[:drop]))
+        self._recent_bytes -= sum(self._row_sizes[:drop])
         self._seqs, self._rows = self._seqs[drop:], self._rows[drop:]
-        self._gone = self._gone[drop:]
+        self._gone, self._row_sizes = self._gone[drop:], self._row_sizes[drop:]
         self._recent = first
 
     # For indexes and orders.

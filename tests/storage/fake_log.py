@@ -25,6 +25,7 @@ class Write:
     row: Row
     old: Row | None
     version: int = 1
+    size: int = 0
 
 
 class FakeView:

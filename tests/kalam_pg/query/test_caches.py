@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from catalog.memo import kept
 from catalog.types.registry import INT4
 from catalog.types.table import TypeContext
-from kalam_pg.query.prepare import Lru, StatementCache, cost
+from kalam_pg.query.lru import Lru, cost
+from kalam_pg.query.prepare import RESTING_BYTES, StatementCache
 from kalam_pg.rows.form import KEPT_WIDTH_MAX, described
 from kalam_pg.sql.tree import OutputColumn
 from kalam_pg.wire.portals import parameter_readers
@@ -25,6 +26,38 @@ def test_an_lru_keeps_the_newest_that_fit(puts):
             model.pop(0)
         assert [k for k in range(10) if k in lru] == sorted(dict(model))
         assert lru.cost == sum(w for _, w in model)
+
+
+def test_what_was_used_in_neither_of_two_periods_is_forgotten_a_few_at_a_time():
+    lru: Lru[int, int] = Lru(100, 1000)
+    for key in range(10):
+        lru.put(key, key, 10)
+    lru.next_period()
+    assert not lru.forget_unused(100, 0)  # They were used in the period before.
+    assert lru.get(3) == 3
+    lru.put(10, 10, 10)
+    lru.next_period()
+    assert lru.forget_unused(4, 0)
+    assert [key for key in range(11) if key in lru] == [3, 5, 6, 7, 8, 9, 10]
+    assert not lru.forget_unused(100, 60)  # Few are kept, used or not.
+    assert [key for key in range(11) if key in lru] == [3, 6, 7, 8, 9, 10]
+    assert not lru.forget_unused(100, 0)
+    assert [key for key in range(11) if key in lru] == [3, 10]
+    assert lru.cost == 20
+
+
+async def test_statements_that_nobody_uses_are_forgotten_at_rest():
+    cache = StatementCache(lambda _query, _x: iter(()))
+    texts = [f"SELECT {n}" + ", 1" * 100 for n in range(200)]
+    for text in texts:
+        cache.statements(text)
+    await cache.rest()
+    assert all(cache.knows(text) for text in texts)
+    cache.statements(texts[0])
+    await cache.rest()
+    assert cache.knows(texts[0])
+    assert not cache.knows(texts[1])
+    assert cache._parsed.cost <= RESTING_BYTES
 
 
 def test_parsed_texts_are_forgotten_when_they_hold_too_much():

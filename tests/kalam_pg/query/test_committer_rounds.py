@@ -15,11 +15,11 @@ from tests.kalam_pg.wire.clients import Rounds
 TABLET = TabletId(3, 20)
 
 
-def insert(*keys: int, sync: bool = False, system: bool = False) -> WriteSet:
+def insert(*keys: int, sync: bool = False, system: bool = False, weight: int = 0) -> WriteSet:
     writes = [
         Write(TABLET, Op.INSERT, encode_key((key,), ("int",)), (key,), None, 1, 0) for key in keys
     ]
-    return WriteSet(writes, [], [(b"\x01Stest", b"")] if system else [], sync)
+    return WriteSet(writes, [], [(b"\x01Stest", b"")] if system else [], sync, weight=weight)
 
 
 class SlowEngine:
@@ -102,7 +102,9 @@ async def test_what_a_round_submits_is_one_group_written_at_its_end(tmp_path):
         assert [len(group.sets) for group in test.groups] == [10]
 
 
-@pytest.mark.parametrize("slow", [{"system": True}, {"keys": range(1000)}, {"sync": True}])
+@pytest.mark.parametrize(
+    "slow", [{"system": True}, {"keys": range(1000)}, {"sync": True}, {"weight": 2_000_000}]
+)
 async def test_definitions_large_groups_and_the_first_syncs_are_the_threads(tmp_path, slow):
     async with running(tmp_path) as test:
         assert not await test.commit(insert(*slow.pop("keys", [1]), **slow))
