@@ -87,7 +87,14 @@ def text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as exc:
-        bad = " ".join(f"0x{byte:02x}" for byte in raw[exc.start : exc.end])
+        bad = " ".join(f"0x{byte:02x}" for byte in bad_bytes(raw, exc.start))
         raise ProtocolViolationError(
             f'invalid byte sequence for encoding "UTF8": {bad}', fatal=False, sqlstate="22021"
         ) from exc
+
+
+def bad_bytes(raw: bytes, at: int) -> bytes:
+    """What PostgreSQL shows of text that is no UTF-8 from `at` on: as many bytes as the first announces."""
+    first = raw[at]
+    length = 1 if first >= 0xF8 else 1 + (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)
+    return raw[at : at + length]

@@ -57,7 +57,7 @@ class FrontendDecoder:
 
     __slots__ = (
         "_gathered", "_held", "_left", "_max_bytes", "_need", "_parts", "_refused", "_rest", "_size",
-        "admit", "buffer", "caps", "hold", "position",
+        "admit", "buffer", "caps", "hold", "position", "translate",
     )  # fmt: skip
 
     def __init__(self, max_message_bytes: int = MESSAGE_BYTES_MAX) -> None:
@@ -79,6 +79,8 @@ class FrontendDecoder:
         self._held = 0
         self.admit: Callable[[int], None] = _anything
         """Asked with the size of a message of which much is to come. Raises a KalamError to refuse it."""
+        self.translate: Callable[[int, bytes], bytes] | None = None
+        """Makes UTF8 of a body, by its message's type, where the client's text is something else."""
         self.hold: Callable[[int], None] = _anything
         """Told how many bytes of an incomplete message are kept; 0: none. Raises as `admit`."""
 
@@ -168,7 +170,8 @@ class FrontendDecoder:
             if frequent is not None:
                 return frequent
         try:
-            return DECODERS[kind](buffer[pos + 5 : end])
+            body = buffer[pos + 5 : end]
+            return DECODERS[kind](body if self.translate is None else self.translate(kind, body))
         except ProtocolViolationError as exc:
             exc.message_type = chr(kind)
             raise
@@ -189,6 +192,8 @@ class FrontendDecoder:
         kind = body[0]
         del body[:5]
         try:
+            if self.translate is not None:
+                return DECODERS[kind](self.translate(kind, bytes(body)))
             return Bind(*bind_fields(body)) if kind == _BIND else DECODERS[kind](bytes(body))
         except ProtocolViolationError as exc:
             exc.message_type = chr(kind)

@@ -1,14 +1,13 @@
 """The text that COPY FROM reads, cut into lines and fields as PostgreSQL's CopyReadLine cuts it."""
 
-import codecs
 import re
 from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
 from catalog.errors import (
     BadCopyFileFormatError,
-    UntranslatableCharacterError,
 )
+from kalam_pg.functions.encodings import UTF8
 from kalam_pg.sql.copy_options import CopyFormat
 from storage.errors import CharacterNotInRepertoireError, KalamError, KeyTooLongError
 
@@ -33,8 +32,8 @@ class Lines:
     """
 
     __slots__ = (
-        "_csv", "_decode", "_due", "_end", "_form", "_pieces", "_record", "_size", "_special", "number",
-        "over",
+        "_csv", "_decode", "_due", "_encoding", "_end", "_form", "_pieces", "_record", "_size", "_special",
+        "number", "over",
     )  # fmt: skip
 
     def __init__(self, form: CopyFormat) -> None:
@@ -48,7 +47,8 @@ class Lines:
             if self._csv
             else r"(?:[^\\\r\n]+|\\[\s\S])*"
         ).match
-        self._decode = codecs.getincrementaldecoder(form.codec)().decode
+        self._encoding = form.encoding or UTF8
+        self._decode = self._encoding.reader()
         self._end = ""
         """How the first line ended; all others must end so."""
         self._pieces: list[str] = []
@@ -75,23 +75,12 @@ class Lines:
         try:
             text = self._decode(data, final)
         except UnicodeDecodeError as exc:
-            return exc.object[: exc.start].decode(self._form.codec), self._undecodable(exc)
+            before = exc.object[: exc.start].decode(self._encoding.codec)
+            return before, self._encoding.undecodable(exc.object, exc.start)
         if "\0" in text:
             message = 'invalid byte sequence for encoding "UTF8": 0x00'
             return text[: text.index("\0")], CharacterNotInRepertoireError(message)
         return text, None
-
-    def _undecodable(self, exc: UnicodeDecodeError) -> KalamError:
-        first = exc.object[exc.start]
-        if self._form.codec != "utf-8":
-            return UntranslatableCharacterError(
-                f'character with byte sequence 0x{first:02x} in encoding "{self._form.encoding}" has no '
-                'equivalent in encoding "UTF8"'
-            )
-        # As many bytes as the first one announces, whatever they are.
-        length = 1 + (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0) if first < 0xF8 else 1
-        bad = " ".join(f"0x{byte:02x}" for byte in exc.object[exc.start : exc.start + length])
-        return CharacterNotInRepertoireError(f'invalid byte sequence for encoding "UTF8": {bad}')
 
     def _cut(self, text: str, *, final: bool) -> Iterator[str]:
         at = 0

@@ -7,9 +7,11 @@ from catalog.errors import BadCopyFileFormatError
 from catalog.model import Column
 from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.functions.encodings import UTF8, Encoding
 from kalam_pg.pgwire.encode import copy_in_response
 from kalam_pg.rows.copy_lines import Fields, Lines, field_splitter
 from kalam_pg.rows.copy_tuples import Tuples
+from kalam_pg.rows.transcoding import Transcoder
 from kalam_pg.sql.copy_options import CopyFormat
 from storage.errors import KalamError
 from storage.layout import Value
@@ -37,7 +39,9 @@ class CopyReader:
         binary = form.format == "binary"
         self.response = copy_in_response(int(binary), [int(binary)] * len(columns))
         self._source: _Text | _Binary = (
-            _Binary(table, columns) if binary else _Text(table, columns, form, context)
+            _Binary(table, columns, form.encoding or UTF8)
+            if binary
+            else _Text(table, columns, form, context)
         )
 
     def rows(self, data: bytes) -> Iterator[Values]:
@@ -173,16 +177,24 @@ class _Text:
 class _Binary:
     """Rows of the binary format."""
 
-    __slots__ = ("_column", "_columns", "_table", "_tuples")
+    __slots__ = ("_column", "_columns", "_receivers", "_table", "_tuples")
 
-    def __init__(self, table: str, columns: Sequence[Column]) -> None:
+    def __init__(self, table: str, columns: Sequence[Column], encoding: Encoding) -> None:
         self._table = table
         self._columns = columns
         self._column = ""
         self._tuples = Tuples(len(columns))
+        receivers = [column.type.receive for column in columns]
+        if encoding is not UTF8:
+            types = [column.type for column in columns]
+            receivers = list(map(Transcoder(encoding).receiver, types, receivers))
+        self._receivers = [
+            (column, receive, column.typmod)
+            for column, receive in zip(columns, receivers, strict=True)
+        ]
 
     def rows(self, data: bytes, *, final: bool) -> Iterator[Values]:
-        receivers = [(column, column.type.receive, column.typmod) for column in self._columns]
+        receivers = self._receivers
         tuples = self._tuples.feed(data, final=final)
         try:
             for fields in tuples:

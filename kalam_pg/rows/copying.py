@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from struct import Struct
 from typing import Final
 
-from catalog.errors import UntranslatableCharacterError
 from catalog.types.registry import (
     BOOL,
     BPCHAR,
@@ -28,8 +27,10 @@ from catalog.types.registry import (
     VARCHAR,
 )
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.functions.encodings import UTF8, Encoding
 from kalam_pg.pgwire.encode import copy_data, copy_out_response
 from kalam_pg.rows.rowwise import BINARY_FORMAT, cell_encoder
+from kalam_pg.rows.transcoding import Transcoder
 from kalam_pg.sql.copy_options import CopyFormat
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Row, Value
@@ -71,7 +72,9 @@ class CopyWriter:
         self.response = copy_out_response(int(binary), [int(binary)] * len(columns))
         self._encode: Encode
         if binary:
-            self._encode = _binary_row([column.type for column in columns], context)
+            types = [column.type for column in columns]
+            encoding = form.encoding or UTF8
+            self._encode = _binary_row(types, context, None if encoding is UTF8 else encoding)
             self._lead, self._trailer = _SIGNATURE, _TRAILER
             return
         lines = _Lines(columns, form, context)
@@ -102,8 +105,11 @@ def _message(body: bytes) -> bytes:
     return _HEADER(b"d", len(body) + 4) + body
 
 
-def _binary_row(types: Sequence[PgType], context: TypeContext) -> Encode:
+def _binary_row(types: Sequence[PgType], context: TypeContext, encoding: Encoding | None) -> Encode:
     cells = [cell_encoder(type_, BINARY_FORMAT, context) for type_ in types]
+    if encoding is not None:
+        coder = Transcoder(encoding)
+        cells = list(map(coder.cell, types, cells))
     count = _COUNT(len(types))
 
     def encode(row: Row) -> bytes:
@@ -120,12 +126,13 @@ def _binary_row(types: Sequence[PgType], context: TypeContext) -> Encode:
 class _Lines:
     """Rows as lines of text or csv."""
 
-    __slots__ = ("_cells", "_form", "_null", "_quoted")
+    __slots__ = ("_cells", "_encode", "_form", "_null", "_quoted")
 
     def __init__(
         self, columns: Sequence[OutputColumn], form: CopyFormat, context: TypeContext
     ) -> None:
         self._form = form
+        self._encode = (form.encoding or UTF8).encode
         alone = len(columns) == 1
         self._quoted = _quoting(form, alone=alone) if form.format == "csv" else _escaping(form)
         self._cells = [self._cell(column, context, alone=alone) for column in columns]
@@ -155,16 +162,8 @@ class _Lines:
         return self._line(list(map(self._quoted, names)))
 
     def _line(self, cells: list[str]) -> bytes:
-        form = self._form
-        line = form.delimiter.join(cells) + "\n"
-        try:
-            return line.encode(form.codec)
-        except UnicodeEncodeError as exc:
-            bad = " ".join(f"0x{byte:02x}" for byte in line[exc.start].encode())
-            raise UntranslatableCharacterError(
-                f'character with byte sequence {bad} in encoding "UTF8" has no equivalent in '
-                f'encoding "{form.encoding}"'
-            ) from None
+        line = self._form.delimiter.join(cells) + "\n"
+        return self._encode(line)
 
 
 def _is_apart(form: CopyFormat) -> bool:

@@ -1,5 +1,6 @@
 """The two ends of a COPY, whichever way it goes: the client, and a relation that is there."""
 
+from dataclasses import replace
 from typing import Final
 
 from catalog.errors import (
@@ -11,8 +12,17 @@ from catalog.errors import (
 from catalog.model import Role
 from catalog.snapshot import SYSTEM_SCHEMAS
 from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql.copy_options import CopyFormat
 from kalam_pg.sql.statements import TableName
 from storage.errors import KalamError
+
+
+def with_encoding(sql: SqlSession, form: CopyFormat) -> CopyFormat:
+    """The format with the client's encoding where it names none, and always of a binary one's texts."""
+    if form.encoding is not None and form.format != "binary":
+        return form
+    return replace(form, encoding=sql.settings.encoding)
+
 
 _CLIENTS: Final = ("stdin", "stdout")
 

@@ -17,7 +17,7 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.sessions import following, long_texts, subscribing, table_locks
-from kalam_pg.sessions.copy_ends import check_client, not_there
+from kalam_pg.sessions.copy_ends import check_client, not_there, with_encoding
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.copy_options import CopyFormat, copy_format
@@ -37,7 +37,7 @@ def run(sql: SqlSession, statement: CopyTo) -> Steps[Result]:
     query = statement.query
     if query is None:
         query = _query_of_table(sql, statement)
-    form = copy_format(statement.options)
+    form = with_encoding(sql, copy_format(statement.options))
     if isinstance(query, Subscribe):
         return (yield from _subscribe(sql, query, form, statement))
     if query.kind == "merge":

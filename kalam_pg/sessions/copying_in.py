@@ -18,7 +18,7 @@ from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_reading import CopyReader
 from kalam_pg.sessions import table_locks
-from kalam_pg.sessions.copy_ends import check_client, not_there
+from kalam_pg.sessions.copy_ends import check_client, not_there, with_encoding
 from kalam_pg.sessions.copying import check_names, check_not_generated
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.bind import bind_expression
@@ -54,7 +54,7 @@ def run(sql: SqlSession, statement: CopyFrom) -> Steps[Result]:
 
 def _plan(sql: SqlSession, statement: CopyFrom) -> CopyPlan:
     table = _table(sql, statement)
-    form = copy_format(statement.options, reading=True)
+    form = with_encoding(sql, copy_format(statement.options, reading=True))
     sent = _sent(table, statement)
     _check_forced(table, form, sent)
     columns = [table.columns[at] for at in sent]

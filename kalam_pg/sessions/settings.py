@@ -14,6 +14,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.types.table import TypeContext
+from kalam_pg.functions.encodings import ENCODINGS, UTF8
 from kalam_pg.sessions.setting import Setting, canonical, display
 from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.time_zones import datestyle, timezone_of
@@ -32,7 +33,7 @@ _CATEGORY = "Client Connection Defaults"
 _DERIVED = frozenset(
     (
         "search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits",
-        "bytea_output",
+        "bytea_output", "client_encoding",
     )
 )  # fmt: skip
 
@@ -91,6 +92,8 @@ class Settings:
         """Counts changes, so that what was derived from the settings can be kept until they move."""
         self.search_path: tuple[str, ...] = ("public",)
         self.types = TypeContext()
+        self.encoding = UTF8
+        """The client's; UTF8 also where nothing is to be converted."""
         self._derive()
 
     def __getitem__(self, name: str) -> str:
@@ -275,6 +278,8 @@ class Settings:
             bytea_output=values["bytea_output"],
         )
         self.search_path = tuple(split_names(values["search_path"]))
+        encoding = ENCODINGS[values["client_encoding"]]
+        self.encoding = UTF8 if encoding.is_plain else encoding
 
 
 def split_names(text: str) -> list[str]:

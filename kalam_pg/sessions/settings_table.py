@@ -8,22 +8,30 @@ import shlex
 from dataclasses import replace
 
 from catalog.errors import FeatureNotSupportedError
+from kalam_pg.functions.encodings import find_encoding
 from kalam_pg.functions.sysinfo import SERVER_VERSION, SERVER_VERSION_NUM
-from kalam_pg.sessions.setting import Setting
+from kalam_pg.sessions.setting import Setting, invalid
 from kalam_pg.sessions.settings_of_postgresql import TEXT
 from kalam_pg.sessions.time_zones import check_timezone
 
 
 def _check_encoding(value: str) -> str:
-    if value.replace("-", "").replace("_", "").strip("'").upper() in ("UTF8", "UNICODE"):
-        return "UTF8"
-    if value.strip("'").upper() == "SQL_ASCII":
-        # Bytes as they are, which is UTF-8: PostgreSQL converts nothing then, and checks the same.
-        return "SQL_ASCII"
-    raise FeatureNotSupportedError(
-        f'client_encoding "{value}" is not supported',
-        hint="Use UTF8: text is never converted here.",
-    )
+    """PostgreSQL's name of it. Raises 22023, and 0A000 for what it cannot convert either."""
+    found = find_encoding(value.strip("'"))
+    if found is not None:
+        return found.name
+    plain = value.replace("-", "").replace("_", "").lower()
+    if plain == "muleinternal":
+        raise FeatureNotSupportedError(
+            f'invalid value for parameter "client_encoding": "{value}"',
+            detail="Conversion between MULE_INTERNAL and UTF8 is not supported.",
+        )
+    raise invalid("client_encoding", value)
+
+
+def _printable(value: str) -> str:
+    """The text with a "?" for each byte that is no printable ASCII: it stands in logs."""
+    return "".join([chr(byte) if 32 <= byte < 127 else "?" for byte in value.encode()])
 
 
 _ISOLATION = ("serializable", "repeatable read", "read committed", "read uncommitted")
@@ -34,7 +42,13 @@ _STYLES = ("postgres", "postgres_verbose", "sql_standard", "iso_8601")
 _OWN: dict[str, Setting] = {
     s.name.lower(): s
     for s in (
-        Setting("application_name", "", report=True, description="Name of the client's program."),
+        Setting(
+            "application_name",
+            "",
+            report=True,
+            check=_printable,
+            description="Name of the client's program.",
+        ),
         Setting("bytea_output", "hex", "enum", values=("escape", "hex")),
         Setting("client_encoding", "UTF8", report=True, check=_check_encoding),
         Setting("client_min_messages", "notice", "enum", values=_LEVELS),

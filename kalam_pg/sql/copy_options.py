@@ -9,6 +9,7 @@ from catalog.errors import (
     InvalidParameterValueError,
     SqlSyntaxError,
 )
+from kalam_pg.functions.encodings import Encoding, find_encoding
 from kalam_pg.sql.statements_copy import CopyOption
 
 _TRUE = frozenset(("true", "on"))
@@ -16,41 +17,14 @@ _FALSE = frozenset(("false", "off"))
 _UNSAFE: Final = frozenset("\\.abcdefghijklmnopqrstuvwxyz0123456789")
 """Delimiters that text could not be told apart from."""
 
-_CODECS: Final = {
-    "utf8": "utf-8",
-    "unicode": "utf-8",
-    "sqlascii": "utf-8",  # As it is: nothing is converted.
-    "koi8": "koi8_r",
-    "koi8r": "koi8_r",
-    "koi8u": "koi8_u",
-    "win": "cp1251",
-    "alt": "cp866",
-    "tcvn": "cp1258",
-    "abc": "cp1258",
-    **{f"win{n}": f"cp{n}" for n in (866, 874, *range(1250, 1259))},
-    **{f"windows{n}": f"cp{n}" for n in (866, 874, *range(1250, 1259))},
-    **{
-        f"latin{n}": f"iso8859_{part}"
-        for n, part in enumerate((1, 2, 3, 4, 9, 10, 13, 14, 15, 16), 1)
-    },
-    **{f"iso8859{part}": f"iso8859_{part}" for part in (*range(1, 11), *range(13, 17))},
-}
-_OTHER_ENCODINGS: Final = frozenset(
-    """
-    big5 eucjis2004 eucjp euckr euctw euccn gb18030 gbk johab mskanji muleinternal shiftjis
-    shiftjis2004 sjis uhc win932 win936 win949 win950 windows932 windows936 windows949 windows950
-    """.split()  # noqa: SIM905 - a table of words
-)
-"""Those that PostgreSQL has and this server does not."""
-
 
 @dataclass(frozen=True, slots=True)
 class CopyFormat:
     """How rows are written, or read. format: text | csv | binary.
 
     delimiter, quote, escape: one ASCII character each, `quote` and `escape` of csv. null: what stands for
-    NULL. force_quote: columns that are quoted always, None is all of them. codec: Python's name of the
-    encoding, and `encoding` as it was given. match: the header must have the columns' names. force_not_null:
+    NULL. force_quote: columns that are quoted always, None is all of them. encoding: None is the
+    client's. match: the header must have the columns' names. force_not_null:
     columns of which nothing is NULL; force_null: columns where NULL may be quoted. freeze: it was asked for.
     """
 
@@ -61,8 +35,7 @@ class CopyFormat:
     quote: str = '"'
     escape: str = '"'
     force_quote: tuple[str, ...] | None = ()
-    codec: str = "utf-8"
-    encoding: str = "UTF8"
+    encoding: Encoding | None = None
     match: bool = False
     force_not_null: tuple[str, ...] = ()
     force_null: tuple[str, ...] = ()
@@ -135,18 +108,13 @@ def _columns_or_all(option: CopyOption) -> tuple[str, ...] | None:
     return None if option.kind == "star" else _columns(option)
 
 
-def _codec(option: CopyOption) -> str:
-    name = _text(option)
-    plain = "".join(c for c in name.lower() if c.isalnum())
-    if plain in _OTHER_ENCODINGS:
-        raise FeatureNotSupportedError(
-            f"COPY ENCODING {name} is not supported", position=option.position
-        )
-    if plain not in _CODECS:
+def _encoding(option: CopyOption) -> Encoding:
+    found = find_encoding(_text(option))
+    if found is None:
         raise InvalidParameterValueError(
             'argument to option "encoding" must be a valid encoding name', position=option.position
         )
-    return _CODECS[plain]
+    return found
 
 
 _READERS: dict[str, Callable[[CopyOption], object]] = {
@@ -160,7 +128,7 @@ _READERS: dict[str, Callable[[CopyOption], object]] = {
     "force_quote": _columns_or_all,
     "force_not_null": _columns,
     "force_null": _columns,
-    "encoding": _codec,
+    "encoding": _encoding,
 }
 
 
@@ -205,8 +173,7 @@ def _together(given: dict[str, CopyOption], *, reading: bool) -> CopyFormat:
         quote,
         escape,
         _columns_or_all(given["force_quote"]) if "force_quote" in given else (),
-        _codec(given["encoding"]) if "encoding" in given else "utf-8",
-        text("encoding", "UTF8").upper(),
+        _encoding(given["encoding"]) if "encoding" in given else None,
         "header" in given and _is_match(given["header"]),
         columns("force_not_null"),
         columns("force_null"),

@@ -5,6 +5,7 @@ manual). Describe never executes. A portal suspended by a row limit keeps the re
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,11 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
         prepared = dispatch.prepare(sql, prepared.statement, ())
     transaction = sql.begin_implicit()  # A portal ends with its transaction, so it has one.
     types = prepared.param_types
+    coder = session.text.follow()
+    if coder is not None:
+        formats, find = message.parameter_formats, sql.snapshot.type_by_oid
+        values = coder.parameters(message.parameters, types, formats, find)
+        message = replace(message, parameters=values)
     reading = partial(
         portals.bind_parameters, message, types, sql.types_for(types), transaction.started_us
     )
@@ -157,7 +163,8 @@ def describe(session: "WireSession", message: m.Describe) -> Steps[None]:
     if message.kind == "S":
         session.send(parameter_description([t.oid for t in prepared.param_types]))
     if has_rows:
-        session.send(described(columns, formats or portals.result_formats((), len(columns))))
+        formats = formats or portals.result_formats((), len(columns))
+        session.send(session.text.description(described(columns, formats)))
     else:
         session.send(NO_DATA)
     return

@@ -14,6 +14,7 @@ from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import INT2, INT4, INT8, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.pgwire.byte_reader import bad_bytes
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import Bind, Parameter
 from storage.layout import Value
@@ -173,7 +174,7 @@ def _text(raw: Parameter) -> str:
     try:
         value = raw.decode()
     except UnicodeDecodeError as exc:
-        bad = " ".join(f"0x{byte:02x}" for byte in raw[exc.start : exc.end])
+        bad = " ".join(f"0x{byte:02x}" for byte in bad_bytes(raw, exc.start))
         raise CharacterNotInRepertoireError(
             f'invalid byte sequence for encoding "UTF8": {bad}'
         ) from None

@@ -65,12 +65,14 @@ def push(session: "WireSession", sql: "SqlSession") -> Steps[None] | None:
 def tell(session: "WireSession", listener: Listener, bytes_max: int = 1 << 62) -> None:
     """Queue notifications that have come."""
     for told in listener.take(bytes_max):
-        session.outbox += notification(told.process_id, told.channel, told.payload)
+        message = notification(told.process_id, told.channel, told.payload)
+        session.outbox += session.text.told(message, 9)
 
 
 def _queue(session: "WireSession", stream: "Subscription", told: Iterable[str]) -> None:
     for one in told:
-        session.outbox += notification(session.process_id, stream.channel, one)
+        message = notification(session.process_id, stream.channel, one)
+        session.outbox += session.text.told(message, 9)
     stream.silent_until = 0.0
 
 

@@ -1,8 +1,10 @@
 """Sending answers that may be long, no faster than the client reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
+
+import trio
 
 from catalog.errors import QueryCanceledError
 from kalam_pg.engines.request import ResultStream
@@ -34,18 +36,18 @@ UNSENT_BYTES_MAX = 64 << 10
 def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int | None]:
     """Send the rows of an answer. How many there were where only reading it tells, else None."""
     if result.stream is not None:
-        return (yield from _forward(session, result))
+        return (yield from _forward(session, result, form))
     if result.shared is not None:
-        return (yield from _send_shared(session, result.shared, result.execution))
+        return (yield from _send_shared(session, result.shared, result.execution, form))
     if result.source is not None:
         count, _ = yield from send_some(session, result.source.take, form, 0, result.source)
         return count if result.count is None else None
     if result.messages is not None:
-        session.send(result.messages)
+        yield from _send_messages(session, result.messages, form)
     elif len(result.rows) > FEW_ROWS:
         yield from _send_rows(session, result.rows, form)
     elif result.rows:
-        session.send(b"".join(map(form.encode, result.rows)))
+        yield from _send_messages(session, b"".join(map(form.encode, result.rows)), form)
     yield from let_read(session)  # A pipeline may ask for much more.
     return None
 
@@ -55,7 +57,7 @@ def _send_rows(session: "WireSession", rows: Sequence[Row], form: RowForm) -> St
     at, step = 0, FEW_ROWS
     while at < len(rows):
         data = b"".join(map(form.encode, rows[at : at + step]))
-        session.send(data)
+        yield from _send_messages(session, data, form)
         yield from let_read(session)
         at += step
         step = next_step(step, len(data))
@@ -85,11 +87,34 @@ def send_some(
         if not len(portion):
             return count, False
         data = portion.messages(form)
-        session.send(data)
+        yield from _send_messages(session, data, form)
         count += len(portion)
         step = next_step(step, len(data))
         yield from let_read(session, patient=source is not None and source.patient)
     return count, True
+
+
+def _send_messages(session: "WireSession", data: bytes | memoryview, form: RowForm) -> Steps[None]:
+    """Queue DataRow messages in the client's encoding."""
+    pieces = _translated(session, form)
+    if pieces is None:
+        session.send(data)
+        return
+    for piece in pieces(data):
+        session.send(piece)
+        yield from let_read(session)
+
+
+def _translated(
+    session: "WireSession", form: RowForm
+) -> Callable[[bytes | memoryview], Iterator[bytes]] | None:
+    """What makes DataRow messages of a form the client's, some at a time; None: they are."""
+    coder = session.text.follow()
+    if coder is None:
+        return None
+    assert session.sql is not None
+    cells = coder.cells(form.types, form.formats, session.sql.snapshot.type_by_oid)
+    return lambda data: coder.rows(data, cells)
 
 
 def let_read(session: "WireSession", *, patient: bool = False) -> Steps[None]:
@@ -102,13 +127,18 @@ def let_read(session: "WireSession", *, patient: bool = False) -> Steps[None]:
             yield from run_async(drain)
 
 
-def _send_shared(session: "WireSession", taker: Taker, execution: Execution | None) -> Steps[int]:
+def _send_shared(
+    session: "WireSession", taker: Taker, execution: Execution | None, form: RowForm
+) -> Steps[int]:
     """Send every piece of what is read for several: nothing of it is copied for this client."""
     assert execution is not None
     count = 0
     session.release()
     while (piece := (yield from taker.next(execution.statement_timeout_s))) is not None:
-        yield from wait(Lent(session.transport, piece.data))
+        if session.text.follow() is None:
+            yield from wait(Lent(session.transport, piece.data))
+        else:
+            yield from _send_messages(session, piece.data, form)
         count += piece.rows
     return count
 
@@ -136,7 +166,7 @@ class Lent(Wait):
             self._resume()
 
 
-def _forward(session: "WireSession", result: Result) -> Steps[int]:
+def _forward(session: "WireSession", result: Result, form: RowForm) -> Steps[int]:
     """Forward every chunk of an engine's DataRow messages."""
     transport = session.transport
     execution, answer = result.execution, result.stream
@@ -144,13 +174,16 @@ def _forward(session: "WireSession", result: Result) -> Steps[int]:
     assert answer is not None
 
     session.release()
+    pieces = _translated(session, form)
 
     async def forward(stream: ResultStream) -> int:
         count = 0
         async for chunk in stream.lend():
-            transport.write(chunk.data)
+            for piece in (chunk.data,) if pieces is None else pieces(chunk.data):
+                transport.write(piece)
+                await transport.drain()
+                await trio.lowlevel.checkpoint()
             count += chunk.rows
-            await transport.drain()
         return count
 
     return (yield from answer.use(forward, last=True, timeout_s=execution.statement_timeout_s))

@@ -19,13 +19,14 @@ from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
 from kalam_pg.pgwire.encode import notification_head, parameter_status, ready_for_query
 from kalam_pg.pgwire.errors import ProtocolViolationError
-from kalam_pg.pgwire.notices import error_bytes, notice_bytes
+from kalam_pg.pgwire.notices import notice_bytes
 from kalam_pg.query.waits import Steps, Wait
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.wire import extended, idling, pushes, quick, simple
 from kalam_pg.wire.authentication import Authentication
+from kalam_pg.wire.client_text import ClientText
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
 from kalam_pg.wire.quick_commit import QuickCommit
 from kalam_pg.wire.quick_statement import QuickBind
@@ -78,6 +79,7 @@ class WireSession:
         self.quick_commit = QuickCommit(self)
         self.quick_binds: dict[str, QuickBind] = {}
         self.quick_bind: QuickBind | None = None
+        self.text = ClientText(self.decoder)
 
     @property
     def process_id(self) -> int:
@@ -168,6 +170,7 @@ class WireSession:
         account = sql.account
         account.end = self._make_room
         self.decoder.authenticated()
+        self.text.begin(sql.settings)
         # Once as it came, and once as it is read.
         self.decoder.admit = lambda size: account.check(2 * size)
         self.decoder.hold = account.holding("input").set
@@ -216,7 +219,7 @@ class WireSession:
     def error(self, error: KalamError, *, severity: str = "") -> None:
         """Queue an ErrorResponse."""
         self.release()
-        self.outbox += error_bytes(error, severity)
+        self.outbox += self.text.error(error, severity)
 
     def send_notices(self) -> None:
         """Queue what the conversation has to tell beside its answers, and changed settings."""
@@ -225,7 +228,7 @@ class WireSession:
         if sql.notices:
             self.release()
             for notice in sql.notices:
-                self.outbox += notice_bytes(notice)
+                self.outbox += self.text.told(notice_bytes(notice))
             sql.notices.clear()
 
     def ready(self) -> None:
@@ -237,8 +240,10 @@ class WireSession:
             self.send_notices()
         changed = sql.settings.changed
         if changed:
+            self.text.follow()
             for name in sorted(changed):
-                self.outbox += parameter_status(SETTINGS[name].name, sql.settings.get(name) or "")
+                value = sql.settings.get(name) or ""
+                self.outbox += self.text.told(parameter_status(SETTINGS[name].name, value))
             changed.clear()
         if sql.listener is not None and sql.transaction is None:
             pushes.tell(self, sql.listener)
@@ -266,8 +271,7 @@ class WireSession:
             return False
         process_id = self.process_id
         for body in bodies:
-            self.outbox += notification_head(process_id, body)
-            self.outbox += body
+            self.outbox += self.text.told(notification_head(process_id, body) + body, 9)
         self.transport.push()
         return True
 
@@ -335,6 +339,7 @@ class WireSession:
         if self.sql is None:
             self._flow = self._authentication.next(self)
             return self._flow is not None
+        self.text.follow()
         message = self.decoder.next()
         if message is None:
             return False
@@ -352,6 +357,7 @@ class WireSession:
             or sql.portals
             or sql.notices
             or sql.settings.changed
+            or self.text.is_foreign
         )
 
     def _handle(self, message: m.FrontendMessage) -> Steps[None] | None:

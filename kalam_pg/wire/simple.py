@@ -95,7 +95,7 @@ class _Client:
         if not has_rows:
             return None
         assert form is not None
-        session.send(form.description)
+        session.send(session.text.description(form.description))
         return (yield from send_all(session, result, form))
 
     def complete(self, tag: str) -> None:
