@@ -1,18 +1,17 @@
 """CREATE DOMAIN and ALTER DOMAIN as pure functions: a snapshot and what is wanted, to a `CatalogChange`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from catalog.changes import CatalogChange, put_type
 from catalog.changes_type import require_new_name
 from catalog.errors import (
     DuplicateObjectError,
-    FeatureNotSupportedError,
     UndefinedObjectError,
     WrongObjectTypeError,
 )
 from catalog.ids import Ids
-from catalog.model import UserType
+from catalog.model import Column, Table, UserType
 from catalog.names import constraint_name
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted
@@ -61,12 +60,23 @@ def _with_check(
 def add_check(
     snapshot: Snapshot, ids: Ids, made: UserType, name: str, text: str, *, not_valid: bool
 ) -> CatalogChange:
-    """ADD CHECK. Raises 42710, 0A000 when stored values would have to be looked at."""
+    """ADD CHECK; who calls it has what is stored looked at. Raises 42710."""
     definition = require_domain(made)
-    if not not_valid:
-        _require_unused(snapshot, made, "ADD CONSTRAINT")
     changed = _with_check(definition, ids, name, text, valid=not not_valid)
     return put_type(snapshot, replace(made, definition=changed))
+
+
+def validate_check(snapshot: Snapshot, made: UserType, name: str) -> CatalogChange:
+    """VALIDATE CONSTRAINT; who calls it has what is stored looked at. Raises 42704."""
+    definition = require_domain(made)
+    if all(check.name != name for check in definition.checks):
+        raise UndefinedObjectError(
+            f'constraint "{name}" of domain "{definition.name}" does not exist'
+        )
+    checks = tuple(
+        replace(check, valid=True) if check.name == name else check for check in definition.checks
+    )
+    return put_type(snapshot, replace(made, definition=replace(definition, checks=checks)))
 
 
 def drop_check(
@@ -108,23 +118,17 @@ def set_default(snapshot: Snapshot, made: UserType, default: str) -> CatalogChan
 
 
 def set_not_null(snapshot: Snapshot, made: UserType, *, not_null: bool) -> CatalogChange:
-    """SET and DROP NOT NULL. Raises 0A000 when stored values would have to be looked at."""
+    """SET and DROP NOT NULL; who calls it has what is stored looked at."""
     definition = require_domain(made)
-    if not_null and not definition.not_null:
-        _require_unused(snapshot, made, "SET NOT NULL")
     return put_type(snapshot, replace(made, definition=replace(definition, not_null=not_null)))
 
 
-def _require_unused(snapshot: Snapshot, made: UserType, what: str) -> None:
+def columns_of(snapshot: Snapshot, made: UserType) -> Iterator[tuple[Table, Column]]:
+    """The columns that are of a domain."""
     for table in snapshot.tables.values():
         for column in table.columns:
             if column.domain == made.id:
-                raise FeatureNotSupportedError(
-                    f"ALTER DOMAIN ... {what} is not supported while column {column.name} of table "
-                    f"{table.name} has the domain",
-                    hint="Use ADD CONSTRAINT ... NOT VALID, which is asked of what is written from "
-                    "then on.",
-                )
+                yield table, column
 
 
 def require_domain(made: UserType) -> DomainDefinition:

@@ -76,12 +76,14 @@ class DdlContext:
 class DdlPlan:
     """What to write, and the command tag to answer with. NOTICEs are in the change.
 
-    rows: what it asks of a table's rows, None for nothing.
+    rows: what it changes in a table's rows and asks of them, None for nothing. asked: of which tables it
+    asks something else.
     """
 
     change: CatalogChange
     tag: str
     rows: TableChange | None = None
+    asked: tuple[TableChange, ...] = ()
 
 
 @singledispatch

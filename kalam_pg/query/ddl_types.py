@@ -1,6 +1,7 @@
 """CREATE, ALTER and DROP TYPE and DOMAIN: each statement to its catalog change."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import assert_never
 
@@ -20,8 +21,9 @@ from catalog.types.composite import composite_of
 from catalog.types.definitions import quoted, user_types_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
-from kalam_pg.query import ddl_composites
+from kalam_pg.query import ddl_composites, domain_demands
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, grantee, plan, type_namespace
+from kalam_pg.query.table_change import TableChange
 from kalam_pg.sql.bind_domain import value_table
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.deparse import quote_literal
@@ -44,6 +46,7 @@ from kalam_pg.sql.statements_types import (
     RenameAttribute,
     RenameDomainCheck,
     RenameLabel,
+    ValidateDomainCheck,
 )
 from storage.errors import KalamError
 
@@ -130,13 +133,20 @@ def _(statement: CreateDomain, context: DdlContext) -> DdlPlan:
 
 
 def _check_domain(domain: DomainDefinition, context: DdlContext) -> None:
-    try:
+    with _positions_elsewhere():
         if domain.default:
             context.check_expression(domain.default, None, domain.base)
         for check in domain.checks:
             context.check_expression(check.check, value_table(domain), BOOL)
+
+
+@contextmanager
+def _positions_elsewhere() -> Iterator[None]:
+    """Errors in here have no position: it would count in an expression's text."""
+    try:
+        yield
     except KalamError as error:
-        error.position = 0  # It counts in the expression's text.
+        error.position = 0
         raise
 
 
@@ -146,6 +156,7 @@ def _(statement: AlterDomain, context: DdlContext) -> DdlPlan:
     domain = changes_domain.require_domain(made)
     require(context.user, Action.ALTER_TYPE, made)
     snapshot = context.snapshot
+    asked: tuple[TableChange, ...] = ()
     match statement.action:
         case DomainDefault(default):
             if default:
@@ -153,11 +164,21 @@ def _(statement: AlterDomain, context: DdlContext) -> DdlPlan:
             change = changes_domain.set_default(snapshot, made, default)
         case DomainNotNull(not_null):
             change = changes_domain.set_not_null(snapshot, made, not_null=not_null)
+            if not_null and not domain.not_null:
+                asked = domain_demands.not_null(snapshot, made)
         case AddDomainCheck(name, check, not_valid):
-            context.check_expression(check, value_table(domain), BOOL)
+            with _positions_elsewhere():
+                context.check_expression(check, value_table(domain), BOOL)
             change = changes_domain.add_check(
                 snapshot, context.ids, made, name, check, not_valid=not_valid
             )
+            if not not_valid:
+                asked = domain_demands.satisfied(snapshot, made, check)
+        case ValidateDomainCheck(name):
+            change = changes_domain.validate_check(snapshot, made, name)
+            for one in domain.checks:
+                if one.name == name and not one.valid:
+                    asked = domain_demands.satisfied(snapshot, made, one.check)
         case DropDomainCheck(name, if_exists):
             change = changes_domain.drop_check(snapshot, made, name, if_exists=if_exists)
         case RenameDomainCheck(name, new_name):
@@ -166,7 +187,7 @@ def _(statement: AlterDomain, context: DdlContext) -> DdlPlan:
             change = _moved(statement.action, made, context)
         case _:
             assert_never(statement.action)
-    return DdlPlan(change, "ALTER DOMAIN")
+    return DdlPlan(change, "ALTER DOMAIN", asked=asked)
 
 
 def _moved(action: MoveType | OwnType, made: UserType, context: DdlContext) -> CatalogChange:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from catalog.changes import CatalogChange
+from catalog.changes_domain import columns_of
 from catalog.difference import Difference
 from catalog.indexes import indexes_of
 from catalog.model import (
@@ -29,6 +30,7 @@ from catalog.types.composite import CompositeDefinition, types_within
 from kalam_pg.query.locks.modes import (
     ACCESS_EXCLUSIVE,
     ACCESS_SHARE,
+    SHARE,
     SHARE_ROW_EXCLUSIVE,
     SHARE_UPDATE_EXCLUSIVE,
     Mode,
@@ -38,6 +40,12 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.statements_alter import AlterTable
+from kalam_pg.sql.statements_types import (
+    AddDomainCheck,
+    AlterDomain,
+    DomainNotNull,
+    ValidateDomainCheck,
+)
 
 Lock = tuple[Name, Mode]
 
@@ -54,6 +62,7 @@ def needed(
         *_namespaces(before, made),
         *_types(before, made),
         *_altered(statement, before, made),
+        *_asked(statement, before, made),
         *_relations(before, made),
     ]
 
@@ -117,6 +126,16 @@ def _altered(statement: Statement, before: Snapshot, changed: Difference) -> Ite
         if there is not None and after is not None and _is_named(statement, there):
             yield relation_id, mode
 
+
+def _asked(statement: Statement, before: Snapshot, changed: Difference) -> Iterator[Lock]:
+    """Nobody writes in what a domain's new constraint is asked of."""
+    if isinstance(statement, AlterDomain) and isinstance(statement.action, _ASKING):
+        for made in changed.types:
+            for table, _ in columns_of(before, before.types[made]):
+                yield table.id, SHARE
+
+
+_ASKING = (AddDomainCheck, DomainNotNull, ValidateDomainCheck)
 
 _QUIET = (sa.ValidateConstraint, sa.SetOptions)
 

@@ -137,8 +137,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
                 fresh = _stored(after) - _stored(there)
                 if fresh and after.storage_id not in fresh:
                     yield from indexing.fill(sql, after, fresh)
-    if plan.rows is not None:
-        yield from altering.check_rows(sql, plan.rows)
+    for asked in (*plan.asked, *(() if plan.rows is None else (plan.rows,))):
+        yield from altering.check_rows(sql, asked)
     _recount(sql, statement, before, change.snapshot, made)
     return Result(plan.tag)
 

@@ -25,6 +25,7 @@ from kalam_pg.sql.statements_types import (
     RenameAttribute,
     RenameDomainCheck,
     RenameLabel,
+    ValidateDomainCheck,
 )
 
 
@@ -198,10 +199,9 @@ def _alter_rules(reader: StatementReader, name: TableName) -> Statement:
         constraint = reader.column_name() if reader.accept("constraint") else ""
         check = _check(reader)
         return AlterDomain(name, AddDomainCheck(constraint, check, reader.accept("not", "valid")))
-    if not reader.at("validate"):
+    if not reader.accept("validate", "constraint"):
         reader.fail()
-    reader.skip_rest()
-    return Unsupported("ALTER DOMAIN … VALIDATE CONSTRAINT")
+    return AlterDomain(name, ValidateDomainCheck(reader.column_name()))
 
 
 def drop_domain(reader: StatementReader) -> Statement:

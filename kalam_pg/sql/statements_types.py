@@ -155,6 +155,13 @@ class DropDomainCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidateDomainCheck:
+    """VALIDATE CONSTRAINT."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenameDomainCheck:
     """RENAME CONSTRAINT … TO."""
 
@@ -173,6 +180,7 @@ class AlterDomain:
         | AddDomainCheck
         | DropDomainCheck
         | RenameDomainCheck
+        | ValidateDomainCheck
         | MoveType
         | OwnType
     )
