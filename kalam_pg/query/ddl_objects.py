@@ -10,17 +10,13 @@ from catalog.changes_index import build_index
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
     DuplicateColumnError,
-    InvalidGrantOperationError,
     SqlSyntaxError,
     WrongObjectTypeError,
 )
 from catalog.model import (
     Column,
-    Namespace,
-    NumberSequence,
     Relation,
     Table,
-    UserType,
     View,
     is_temporary,
     kind_of,
@@ -36,7 +32,6 @@ from kalam_pg.query.ddl_context import (
     creation_namespace,
     find_relation,
     grantee,
-    grantee_or_role,
     plan,
 )
 from kalam_pg.query.ddl_derived import copied, copied_indexes, table_to_make, told
@@ -49,15 +44,6 @@ from kalam_pg.sql.parse import column_names
 from kalam_pg.sql.statements_derived import DropMaterializedView
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
-
-_TABLE_PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_PRIVILEGES = {
-    "table": _TABLE_PRIVILEGES,
-    "namespace": ("CREATE", "USAGE"),
-    "type": ("USAGE",),
-    "sequence": ("USAGE", "SELECT", "UPDATE"),
-}
-
 
 # ------------------------------------------------------------------ namespaces
 
@@ -366,7 +352,7 @@ def _view_columns(statement: st.CreateView, output: Sequence[OutputColumn]) -> l
     ]
 
 
-# ------------------------------------------------------------------ comments, grants
+# ------------------------------------------------------------------ comments
 
 
 @plan.register
@@ -401,57 +387,3 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         return DdlPlan(change, "COMMENT")
     change = changes.comment_on_relation(context.snapshot, relation, comment, statement.column)
     return DdlPlan(change, "COMMENT")
-
-
-@plan.register
-def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
-    privileges = _privileges(statement.privileges, statement.on)
-    grantees = [grantee_or_role(context, name) for name in statement.grantees]
-    change = CatalogChange(context.snapshot)
-    for name in statement.names:
-        target = _grant_target(name, replace(context, snapshot=change.snapshot), statement.on)
-        require(context.user, Action.GRANT, target)
-        step = changes.change_grants(
-            change.snapshot,
-            target,
-            privileges=privileges,
-            grantees=grantees,
-            grantor=context.user.id,
-            grant=statement.grant,
-        )
-        change = replace(step, puts=(*change.puts, *step.puts))
-    return DdlPlan(change, "GRANT" if statement.grant else "REVOKE")
-
-
-def _privileges(written: Sequence[str], on: str) -> Sequence[str]:
-    known = _PRIVILEGES[on]
-    if "ALL" in written:
-        return known
-    for privilege in written:
-        if privilege not in known:
-            kind = {"table": "relation", "namespace": "schema"}.get(on, on)
-            raise InvalidGrantOperationError(f"invalid privilege type {privilege} for {kind}")
-    return written
-
-
-def _grant_target(
-    name: st.TableName, context: DdlContext, on: str
-) -> Table | NumberSequence | Namespace | UserType:
-    if on == "type":
-        return find_type(context, name)
-    if on == "namespace":
-        return changes.require_namespace(context.snapshot, name.name)
-    if on == "sequence":
-        return find_sequence(context, name)
-    relation = find_relation(context, name)
-    if isinstance(relation, View):
-        raise WrongObjectTypeError(
-            f'"{relation.name}" is not a table',
-            detail="A view is read with the rights of who reads it.",
-        )
-    if relation.per_user:
-        raise WrongObjectTypeError(
-            f'"{relation.name}" is not a SHARED table',
-            detail="Everyone has their own rows of a USER table, and all rights on them.",
-        )
-    return relation

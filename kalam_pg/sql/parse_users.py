@@ -7,8 +7,8 @@ from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import GrantRevoke, Statement, TableName, Unsupported
 from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
 
-_PRIVILEGES = ("select", "insert", "update", "delete", "create", "usage")
-_TABLE_ONLY = ("truncate", "references", "trigger", "connect", "temporary", "temp", "execute")
+_PRIVILEGES = ("select", "insert", "update", "delete", "create", "usage", "execute")
+_TABLE_ONLY = ("truncate", "references", "trigger", "connect", "temporary", "temp")
 # PostgreSQL's role attributes that are true of every role here.
 _ALWAYS = ("inherit", "nocreatedb", "nocreaterole", "noreplication", "nobypassrls")
 _NEVER = ("noinherit", "createdb", "createrole", "replication", "bypassrls")
@@ -169,14 +169,18 @@ def _grant(reader: StatementReader, *, grant: bool) -> Statement:
         return Unsupported("GRANT of a role" if grant else "REVOKE of a role")
     privileges = _privileges(reader)
     reader.expect("on")
-    on, names = _objects(reader)
+    schemas: tuple[TableName, ...] = ()
+    if reader.accept("all"):
+        on, names, schemas = _all_in_schemas(reader)
+    else:
+        on, names = _objects(reader)
     reader.expect("to" if grant else "from")
     grantees = reader.many(lambda: _grantee(reader))
     if reader.at_words("with", "grant", "option"):
         reader.unsupported("WITH GRANT OPTION")
     if not grant:
         reader.cascade()
-    return GrantRevoke(grant, privileges, on, names, tuple(grantees))
+    return GrantRevoke(grant, privileges, on, names, tuple(grantees), schemas)
 
 
 def _privileges(reader: StatementReader) -> tuple[str, ...]:
@@ -205,8 +209,6 @@ def _objects(reader: StatementReader) -> tuple[str, tuple[TableName, ...]]:
     if reader.at("schema", "namespace") and reader.peek().key not in (",", "to", "from", "."):
         reader.advance()
         return "namespace", tuple(reader.many(lambda: _namespace(reader)))
-    if reader.at("all"):
-        reader.unsupported("GRANT ON ALL …")
     if reader.at("type", "domain") and reader.peek().key not in (",", "to", "from", "."):
         reader.advance()
         return "type", tuple(reader.many(reader.table_name))
@@ -216,6 +218,25 @@ def _objects(reader: StatementReader) -> tuple[str, tuple[TableName, ...]]:
         reader.unsupported(f"GRANT ON {reader.token.key.upper()}")
     reader.accept("table")
     return "table", tuple(reader.many(reader.table_name))
+
+
+def _all_in_schemas(
+    reader: StatementReader,
+) -> tuple[str, tuple[TableName, ...], tuple[TableName, ...]]:
+    """ALL TABLES | SEQUENCES | FUNCTIONS | PROCEDURES | ROUTINES IN SCHEMA name, …."""
+    if not reader.at(*_ALL):
+        reader.fail()
+    on = _ALL[reader.advance().key]
+    reader.expect("in")
+    reader.expect("schema")
+    return on, (), tuple(reader.many(lambda: _namespace(reader)))
+
+
+_ALL = {
+    "tables": "table",
+    "sequences": "sequence",
+    **dict.fromkeys(("functions", "procedures", "routines"), "function"),
+}
 
 
 def _namespace(reader: StatementReader) -> TableName:

@@ -218,13 +218,18 @@ class CommentOn:
 
 @dataclass(frozen=True, slots=True)
 class GrantRevoke:
-    """privileges: SELECT … or ALL. on: table | namespace | type. grantees: names or PUBLIC."""
+    """privileges: SELECT … or ALL. on: table | sequence | namespace | type | function.
+
+    grantees: names or PUBLIC.
+    schemas: ALL … IN SCHEMA, instead of names; functions have it alone.
+    """
 
     grant: bool
     privileges: tuple[str, ...]
     on: str
     names: tuple[TableName, ...]
     grantees: tuple[str, ...]
+    schemas: tuple[TableName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
