@@ -5,6 +5,7 @@ S | "sequence" | id
 S | "type" | OID        (those that people make)
 S | "index" | id -> id of its table   (ids under which storage has something beside its own)
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
+S | "setting" | database | user id   (`role_settings`)
 S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
 

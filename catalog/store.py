@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from catalog import codec
+from catalog import codec, role_settings
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.ids import FIRST_OID
@@ -106,6 +106,10 @@ class Store:
         """The user whose role has that OID, deleted ones too."""
         data = self._engine.system_get(codec.role_key(oid))
         return None if data is None else self.user_by_id(int(codec.decode(data)))
+
+    def role_settings(self) -> Iterator[tuple[bytes, bytes]]:
+        """What `catalog.role_settings` has stored."""
+        return self._engine.system_scan(role_settings.PREFIX)
 
     def users(self) -> Iterator[User]:
         """Every user, in order of ids, deleted ones too. For listings: there may be millions."""

@@ -15,6 +15,7 @@ from catalog.model import User
 from kalam_pg.config import load
 from kalam_pg.embed.session import Connection, Session
 from kalam_pg.server.factory import open_services
+from kalam_pg.sessions import role_settings
 from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.sql_session import SqlSession
@@ -114,6 +115,7 @@ class Database(AbstractContextManager["Database"]):
         services = self._services
         assert services is not None
         settings = Settings(services.setting_defaults)
+        role_settings.begin_with(settings, services.database.store, user)
         sql = SqlSession(services.database, services.cache, services.jobs, user, settings)
         sql.services["pg_backend_pid"] = os.getpid
         sql.end = session.end

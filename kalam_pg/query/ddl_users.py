@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from catalog import changes_user
+from catalog import changes_user, role_settings
 from catalog.changes import CatalogChange
 from catalog.erasing import check_owns_nothing
 from catalog.errors import (
@@ -67,6 +67,33 @@ def _(statement: st.AlterUser, context: DdlContext) -> DdlPlan:
         user = replace(user, can_login=statement.login)
     change = changes_user.change_user(context.snapshot, user)
     return DdlPlan(_with_notice(change, statement.password), "ALTER ROLE")
+
+
+@plan.register
+def _(statement: st.AlterSettings, context: DdlContext) -> DdlPlan:
+    tag = "ALTER DATABASE" if statement.of_database else "ALTER ROLE"
+    user = role_settings.EVERYBODY
+    if not statement.role:
+        if context.user.role.rank < Role.DBA.rank:
+            raise InsufficientPrivilegeError(
+                f"must be owner of database {statement.database}"
+                if statement.of_database
+                else "must be superuser to alter settings globally"
+            )
+    else:
+        own = statement.role == context.user.name
+        if not own:
+            require(context.user, Action.ALTER_ROLE)
+        named = changes_user.require_user(context.get, statement.role)
+        if not own:
+            require(context.user, Action.ALTER_ROLE, named)
+        user = named.id
+    database = role_settings.THIS_DATABASE if statement.database else role_settings.ANY_DATABASE
+    values = {statement.name: statement.value}
+    if statement.name == "all":
+        values = dict.fromkeys(role_settings.read(context.get, database, user))
+    change = role_settings.change(context.snapshot, context.get, database, user, values)
+    return DdlPlan(change, tag)
 
 
 @plan.register

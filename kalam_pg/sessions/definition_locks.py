@@ -46,6 +46,7 @@ from kalam_pg.sql.statements_types import (
     DomainNotNull,
     ValidateDomainCheck,
 )
+from kalam_pg.sql.statements_users import AlterSettings
 
 Lock = tuple[Name, Mode]
 
@@ -74,6 +75,8 @@ def _roles(statement: Statement, change: CatalogChange) -> Iterator[Lock]:
         case st.GrantRevoke(grantees=grantees):
             for name in grantees:
                 yield ("role", name), ACCESS_SHARE
+        case AlterSettings(role=name):
+            yield ("role", name), SHARE_ROW_EXCLUSIVE  # "": everybody's.
         case st.CreateNamespace(authorization=name) if name:
             yield ("role", name), ACCESS_SHARE
         case _:

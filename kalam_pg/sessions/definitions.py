@@ -39,6 +39,7 @@ from kalam_pg.sessions import (
     generating,
     indexing,
     rekeying,
+    role_settings,
     spelling,
     table_locks,
     temporary,
@@ -63,7 +64,7 @@ from kalam_pg.sql.statements_types import (
     DropDomain,
     DropType,
 )
-from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
+from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Call, ColumnRef, Const, OutputColumn, TableScan
 from kalam_pg.sql.walk import walk
@@ -86,6 +87,7 @@ STATEMENTS = (
     st.CommentOn,
     CreateUser,
     AlterUser,
+    AlterSettings,
     DropUser,
     CreateComposite,
     CreateType,
@@ -111,6 +113,8 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         transaction = sql.transaction = sql.new_transaction()
     transaction.check_writable(st.command_name(statement))
     temporary.prepare(sql, statement)
+    if isinstance(statement, AlterSettings):
+        statement = role_settings.checked(sql, statement)
     if isinstance(statement, CreateIndex | DropIndex) and statement.concurrently:
         _check_alone(transaction, statement)
     plan, before, made = yield from _planned(sql, statement)

@@ -115,33 +115,43 @@ class Settings:
         setting = SETTINGS.get(name.lower())
         return (setting.name if setting else name.lower()), value
 
-    def set(self, name: str, value: str | None, *, local: bool = False) -> None:
-        """SET [LOCAL] name TO value (None: DEFAULT). Raises 42704, 22023, 55P02, 0A000."""
+    def set(
+        self, name: str, value: str | None, *, local: bool = False, trusted: bool = False
+    ) -> None:
+        """SET [LOCAL] name TO value (None: DEFAULT). Raises 42704, 22023, 55P02, 0A000.
+
+        trusted: who decided it may set what is for superusers.
+        """
+        key = name.lower()
+        new = self.checked(name, value, trusted=trusted)
+        self._check_room(key, new)
+        self._undo.append((key, self._values.get(key), local))
+        self._put(key, new)
+
+    def checked(self, name: str, value: str | None, *, trusted: bool = False) -> str:
+        """The value that SET would give a setting. Raises as `set`."""
         key = name.lower()
         setting = SETTINGS.get(key)
         if setting is None:
             if "." not in key:
                 raise UndefinedObjectError(f'unrecognized configuration parameter "{name}"')
-            new = "" if value is None else value
-        else:
-            self._check_settable(setting)
-            if value is None:
-                new = self._defaults[key]
-            elif key == "datestyle":
-                new = datestyle(value, self._values[key], self._defaults[key])
-            else:
-                new = canonical(setting, value, name)
-        self._check_room(key, new)
-        self._undo.append((key, self._values.get(key), local))
-        self._put(key, new)
+            return "" if value is None else value
+        self._check_settable(setting, trusted=trusted)
+        if value is None:
+            return self._defaults[key]
+        if key == "datestyle":
+            return datestyle(value, self._values[key], self._defaults[key])
+        return canonical(setting, value, name)
 
-    def _check_settable(self, setting: Setting) -> None:
+    def _check_settable(self, setting: Setting, *, trusted: bool) -> None:
         """Raise 55P02, 42501 when this session cannot set it."""
         if setting.internal:
             raise CantChangeRuntimeParamError(f'parameter "{setting.name}" cannot be changed')
         when = _ONLY.get(setting.context)
         if when is not None:
             raise CantChangeRuntimeParamError(f'parameter "{setting.name}" cannot be {when}')
+        if trusted:
+            return
         if setting.context == "superuser" and self._values["is_superuser"] != "on":
             raise InsufficientPrivilegeError(f'permission denied to set parameter "{setting.name}"')
 
@@ -179,9 +189,11 @@ class Settings:
         for name in _OF_TRANSACTION:
             self._values.pop(name, None)
 
-    def start_with(self, name: str, value: str) -> None:
-        """A startup packet's option: becomes the session's default, to which RESET returns."""
-        self.set(name, value)
+    def start_with(self, name: str, value: str, *, trusted: bool = False) -> None:
+        """A startup packet's option, or what was set for its role: becomes the session's default, to which
+        RESET returns. trusted: see `set`.
+        """
+        self.set(name, value, trusted=trusted)
         self._undo.clear()
         if name.lower() in _OF_TRANSACTION:
             self.end_block()  # Each transaction has its own.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from catalog import role_settings
 from catalog.model import Role, TableKind
 from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
@@ -40,6 +41,7 @@ def row_sources(services: "Services") -> dict[str, LiveRows]:
         "manifests": lambda visible: _manifests(services, visible),
         "stats": lambda visible: _stats(services, visible),
         "pg_locks": lambda visible: _locks(services, visible),
+        "pg_db_role_setting": lambda visible: _role_settings(services, visible),
         "pg_stat_activity": lambda visible: _activity(services, visible),
     }
 
@@ -136,6 +138,17 @@ def _live_queries(services: "Services", visible: Visible) -> Iterator[Mapping[st
 def _token(position: Position) -> str:
     """As clients have it."""
     return str(position.seq) if position.n == END else f"{position.seq}.{position.n}"
+
+
+def _role_settings(services: "Services", visible: Visible) -> Rows:
+    store = services.database.store
+    living = {user.id: user for user in visible.roles() if user.deleted_at_us is None}
+    for database, user, config in role_settings.listed(store.role_settings(), living):
+        yield {
+            "setdatabase": DATABASE if database else 0,
+            "setrole": living[user].oid if user else 0,
+            "setconfig": tuple(config),
+        }
 
 
 def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, Value]]:

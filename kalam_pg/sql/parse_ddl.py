@@ -188,6 +188,11 @@ def alter(reader: StatementReader) -> Statement:
         return RenameNamespace(name, reader.column_name())
     if reader.at(*_ROLES):
         return parse_users.alter_user(reader)
+    if reader.at("database") and reader.peek(2).key in ("set", "reset"):
+        if reader.peek(3).key == "tablespace":
+            return _other(reader, "ALTER")
+        reader.advance()
+        return parse_users.alter_database(reader)
     if reader.accept("view"):
         return parse_alter.alter_relation(reader, "view")
     if reader.accept("materialized", "view"):

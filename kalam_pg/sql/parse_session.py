@@ -245,6 +245,22 @@ def _setting(reader: StatementReader, *, local: bool) -> Statement:
     return SetSetting(name, ", ".join(values), local)
 
 
+def kept_setting(reader: StatementReader) -> tuple[str, str | None]:
+    """SET name TO value | RESET name | RESET ALL, of what sessions begin with: the name, and the value."""
+    if reader.at("reset"):
+        statement = reset(reader)
+        if isinstance(statement, ResetSetting):
+            return statement.name, None
+    else:
+        if not reader.at("set"):
+            reader.fail()
+        reader.advance()
+        statement = _special_setting(reader, local=False) or _setting(reader, local=False)
+        if isinstance(statement, SetSetting):
+            return statement.name, statement.value
+    return reader.unsupported("ALTER ROLE ... SET of a role")
+
+
 def _setting_name(reader: StatementReader) -> str:
     parts = [reader.column_name()]
     while reader.accept("."):

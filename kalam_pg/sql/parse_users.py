@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from catalog.errors import SqlSyntaxError
+from kalam_pg.sql import parse_session
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import GrantRevoke, Statement, TableName, Unsupported
-from kalam_pg.sql.statements_users import AlterUser, CreateUser, DropUser
+from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
 
 _PRIVILEGES = ("select", "insert", "update", "delete", "create", "usage", "execute")
 _TABLE_ONLY = ("truncate", "references", "trigger", "connect", "temporary", "temp")
@@ -59,20 +60,22 @@ def create_user(reader: StatementReader) -> CreateUser:
 def alter_user(reader: StatementReader) -> Statement:
     """ALTER USER | ROLE name [SET | WITH] attributes, or RESTORE."""
     reader.advance()
-    if reader.at("all"):
-        reader.unsupported("ALTER ROLE ALL")
+    if reader.at("all") and reader.token.kind == "word":
+        reader.advance()
+        return _settings(reader, "")
+    if reader.at("current_user", "current_role", "session_user"):
+        return _settings(reader, "", reader.advance().key)
     name = reader.role_name()
     if reader.accept("restore"):
         return AlterUser(name, restore=True)
     if reader.accept("rename", "to"):
         reader.role_name()
         return Unsupported("ALTER ROLE … RENAME TO")
-    if reader.at("in", "reset"):
-        reader.skip_rest()
-        return Unsupported("ALTER ROLE … SET")
-    if reader.accept("set") and not reader.at("password", "role", "email"):
-        reader.skip_rest()
-        return Unsupported("ALTER ROLE … SET")
+    own = reader.at("set") and reader.peek().key in ("password", "role", "email")
+    if own and reader.peek(2).key not in ("to", "="):
+        reader.advance()
+    elif reader.at("in", "set", "reset"):
+        return _settings(reader, name)
     attributes = _attributes(reader)
     if attributes.oauth_provider:
         reader.unsupported("changing the OAuth identity of a user")
@@ -84,6 +87,20 @@ def alter_user(reader: StatementReader) -> Statement:
         attributes.email,
         attributes.login,
     )
+
+
+def _settings(reader: StatementReader, role: str, current: str = "") -> AlterSettings:
+    """[IN DATABASE name] SET … | RESET …, of a role."""
+    database = reader.column_name() if reader.accept("in", "database") else ""
+    name, value = parse_session.kept_setting(reader)
+    return AlterSettings(role, name, value, database, current)
+
+
+def alter_database(reader: StatementReader) -> AlterSettings:
+    """ALTER DATABASE name SET … | RESET …."""
+    database = reader.column_name()
+    name, value = parse_session.kept_setting(reader)
+    return AlterSettings("", name, value, database, of_database=True)
 
 
 def _attributes(reader: StatementReader) -> _Attributes:

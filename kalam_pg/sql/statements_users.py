@@ -34,10 +34,27 @@ class AlterUser:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterSettings:
+    """ALTER ROLE or ALTER DATABASE … SET or RESET.
+
+    role: a name; "" is everybody, as of ALTER ROLE ALL and of ALTER DATABASE; `current` instead of a name:
+    current_user, current_role or session_user. database: its name, "" for all. of_database: ALTER DATABASE.
+    name: of the setting, "all" to RESET ALL. value: None for DEFAULT and RESET.
+    """
+
+    role: str
+    name: str
+    value: str | None
+    database: str = ""
+    current: str = ""
+    of_database: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DropUser:
     names: tuple[str, ...]
     if_exists: bool = False
     purge: bool = False
 
 
-UserStatement: TypeAlias = CreateUser | AlterUser | DropUser
+UserStatement: TypeAlias = CreateUser | AlterUser | AlterSettings | DropUser

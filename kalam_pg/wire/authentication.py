@@ -32,7 +32,7 @@ from kalam_pg.pgwire.scram import (
 )
 from kalam_pg.pgwire.startup import StartupMessage, negotiation, supported
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import backends
+from kalam_pg.sessions import backends, role_settings
 from kalam_pg.sessions.settings import Settings
 from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
@@ -165,10 +165,13 @@ class Authentication:
         if database not in DATABASES and database != self._name:
             raise InvalidCatalogNameError(f'database "{database}" does not exist')
         settings = Settings(session.services.setting_defaults)
+        services = session.services
+        warnings = role_settings.begin_with(settings, services.database.store, user)
         for name, value in _startup_settings(startup):
             settings.start_with(name, value)  # an error is fatal: the session does not exist yet
-        services = session.services
         session.sql = SqlSession(services.database, services.cache, services.jobs, user, settings)
+        for warning in warnings:
+            session.sql.notice(warning, severity="WARNING", sqlstate="22023")
         session.sql.services["pg_backend_pid"] = lambda: session.transport.process_id
         soon = session.transport.run_sync_soon
         session.sql.services.update(backends.functions(session.sql, services.registry, soon))
