@@ -641,6 +641,7 @@ class AdminShutdownError(KalamError):
     """admin_shutdown: an administrator ended the session."""
 
     sqlstate = "57P01"
+    severity = "FATAL"
 
 
 class IdleSessionTimeoutError(KalamError):

@@ -13,7 +13,9 @@ SLEEPS = frozenset(("pg_sleep", "pg_sleep_for", "pg_sleep_until"))
 def _sleep(context: EvalContext, seconds: float) -> Datum:
     ask = context.services.get("pg_sleep")
     if ask is None:
-        raise FeatureNotSupportedError("pg_sleep is supported in a SELECT without FROM only")
+        raise FeatureNotSupportedError(
+            "pg_sleep is supported in a SELECT without FROM, or from it alone"
+        )
     return ask(seconds)
 
 

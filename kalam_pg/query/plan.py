@@ -38,7 +38,7 @@ from kalam_pg.query.predicates import (
 from kalam_pg.query.program_plan import ProgramPlan, RunCatalog
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
-from kalam_pg.query.waiting import WaitingPlan, waits
+from kalam_pg.query.waiting import WaitingPlan, is_waiting, waits
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -49,6 +49,7 @@ from kalam_pg.sql.tree import (
     Delete,
     Dml,
     Expr,
+    FunctionScan,
     Insert,
     Merge,
     Query,
@@ -321,6 +322,16 @@ def _along(query: Select, scan: TableScan) -> Along | None:
     return Along(key.expr.column, key.descending)
 
 
+def _awaited(query: Select) -> Closure | None:
+    """The call that is all that FROM has, if it is of a function that waits."""
+    item = query.from_[0] if len(query.from_) == 1 else None
+    if not isinstance(item, FunctionScan) or item.ordinality or not is_waiting(item.call):
+        return None
+    if query.order_by or query.locking or query.group_by:
+        return None
+    return compile_expr(item.call, _column)
+
+
 def _constant_plan(query: Query, program: Callable[[], ProgramPlan | None]) -> SelectPlan | None:
     """A query that reads no relation at all. program: it in a worker, for where it takes long."""
     try:
@@ -335,14 +346,17 @@ def _constant_plan(query: Query, program: Callable[[], ProgramPlan | None]) -> S
                 _bounds(query),
                 program,
             )
-        if not isinstance(query, Select) or query.from_ or query.grouped or query.with_:
+        if not isinstance(query, Select) or query.grouped or query.with_:
+            return None
+        awaited = _awaited(query)
+        if query.from_ and awaited is None:
             return None
         if query.distinct or query.distinct_on or query.having is not None:
             return None
         targets = tuple(compile_expr(item.expr, _column) for item in query.targets)
         where = None if query.where is None else compile_expr(query.where, _column)
-        if any(waits(item.expr) for item in query.targets):
-            return WaitingPlan(query.columns, targets, where, _bounds(query))
+        if awaited is not None or any(waits(item.expr) for item in query.targets):
+            return WaitingPlan(query.columns, targets, where, _bounds(query), awaited)
         return ConstantPlan(query.columns, (targets,), where, _bounds(query), program)
     except FeatureNotSupportedError:
         return None

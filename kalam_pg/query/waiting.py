@@ -1,4 +1,7 @@
-"""SELECT without tables that waits: for a while (pg_sleep), or for an advisory lock. Nobody else does."""
+"""SELECT without tables that waits: for a while (pg_sleep), or for an advisory lock. Nobody else does.
+
+The function may also be all that FROM has: its one row is there when it was waited for.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +29,12 @@ Wanted = Callable[[Execution], Steps[None]]
 
 def waits(expr: Expr) -> bool:
     """Whether an expression calls one of these functions."""
-    return any(isinstance(node, Call) and node.overload.name in _WAITING for node in walk(expr))
+    return any(is_waiting(node) for node in walk(expr))
+
+
+def is_waiting(node: object) -> bool:
+    """Whether it is a call of one of them."""
+    return isinstance(node, Call) and node.overload.name in _WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class WaitingPlan(RowPlan):
     targets: tuple[Closure, ...]
     where: Closure | None
     bounds: Bounds
+    from_: Closure | None = None
+    """What FROM has; its value is the one column of the one row."""
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         asked: list[Wanted] = []
@@ -47,18 +57,27 @@ class WaitingPlan(RowPlan):
 
         services = {**x.context.services, "pg_sleep": sleep, "wait": asked.append}
         context = replace(x.context, services=services)
-        if self.where is not None and self.where(_NO_ROW, context) is not True:
+        row = _NO_ROW
+        if self.from_ is not None:
+            row = (self.from_(_NO_ROW, context),)
+            yield from _waited(asked, x)
+        if self.where is not None and self.where(row, context) is not True:
             return ()
         limit, offset = self.bounds.values(context)
         if offset or limit == 0:
             return ()
         values: list[Value] = []
         for target in self.targets:
-            values.append(target(_NO_ROW, context))
-            wanted, asked[:] = list(asked), []
-            for each in wanted:
-                yield from each(x)
+            values.append(target(row, context))
+            yield from _waited(asked, x)
         return [tuple(values)]
+
+
+def _waited(asked: list[Wanted], x: Execution) -> Steps[None]:
+    """Wait for what was asked for, which is forgotten then."""
+    wanted, asked[:] = list(asked), []
+    for each in wanted:
+        yield from each(x)
 
 
 def _sleep(seconds: float, x: Execution) -> Steps[None]:

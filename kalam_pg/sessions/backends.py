@@ -31,9 +31,9 @@ def functions(
         found = _reached(sql, registry.get(process), process, "process is being terminated")
         if found is None:
             return False
-        soon(lambda: found.terminate(REASON))
         if found.sql is sql:
             raise AdminShutdownError(REASON)
+        soon(lambda: found.terminate(REASON))
         return True
 
     def cancel(process: int) -> bool:

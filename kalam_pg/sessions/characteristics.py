@@ -34,7 +34,7 @@ def isolate(sql: "SqlSession", isolation: str) -> None:
                 "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction"
             )
     transaction.isolate(level)
-    show(sql, transaction)
+    show(sql, transaction, isolation)
 
 
 def set_read_only(sql: "SqlSession", *, read_only: bool) -> None:
@@ -72,10 +72,11 @@ def set_deferrable(sql: "SqlSession", *, deferrable: bool) -> None:
     show(sql, transaction)
 
 
-def show(sql: "SqlSession", transaction: Transaction) -> None:
-    """What SHOW says of the transaction."""
+def show(sql: "SqlSession", transaction: Transaction, asked: str = "") -> None:
+    """What SHOW says of the transaction. asked: the level that it was given now, by its name."""
+    named = asked or sql.settings["transaction_isolation"]
     sql.settings.begin_block(
-        transaction.isolation,
+        named if level_of(named) == transaction.isolation else transaction.isolation,
         read_only=transaction.read_only,
         deferrable=transaction.deferrable,
     )

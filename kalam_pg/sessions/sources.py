@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from catalog import role_settings
-from catalog.model import Role, TableKind
+from catalog.model import Role, TableKind, User
 from catalog.pg_catalog.oids import DATABASE
 from catalog.pg_catalog.visible import Visible
 from catalog.system import LiveRows
+from catalog.types.registry import INET
+from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.live.commits import END, Position
 from kalam_pg.query.locks.advisory import advisory_number
 from kalam_pg.query.locks.modes import NAMES as MODE_NAMES
@@ -25,6 +27,7 @@ from storage.looks import Look, look, tablets_of
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.services import Services
+    from kalam_pg.sessions.sql_session import SqlSession
 
 Rows = Iterable[Mapping[str, Value]]
 
@@ -156,16 +159,45 @@ def _activity(services: "Services", visible: Visible) -> Iterator[Mapping[str, V
         sql = session.sql
         if sql is None or not (_sees_all(visible) or sql.login_user.id == visible.user.id):
             continue
+        active = session.is_active
+        transaction = sql.transaction
+        address = session.client_address
         yield {
+            "datid": DATABASE,
             "datname": "kalam",
             "pid": session.process_id,
             "usesysid": sql.login_user.oid,
             "usename": sql.login_user.name,
             "application_name": sql.settings["application_name"],
+            "client_addr": INET.input(address, -1, DEFAULT_CONTEXT) if address else None,
             "backend_start": session.started_us,
-            "state": "active" if session.is_active else _state(sql.status),
+            "xact_start": None if transaction is None else transaction.started_us,
+            "wait_event_type": None if active else "Client",
+            "wait_event": None if active else "ClientRead",
+            "state": "active" if active else _state(sql.status),
+            "query": _shortened(sql.text)
+            if _shows(visible.user, sql)
+            else "<insufficient privilege>",
             "backend_type": "client backend",
         }
+
+
+def _shows(user: User, sql: "SqlSession") -> bool:
+    """Whether a user may read what a session runs, with the values in it: their own, a dba everybody's but a
+    system user's.
+    """
+    if user.id in (sql.login_user.id, sql.session_user.id):
+        return True
+    other = max(sql.login_user.role.rank, sql.session_user.role.rank)
+    return user.role.rank >= max(Role.DBA.rank, other)
+
+
+_SHOWN_BYTES = 1023
+"""Of a statement's text so much is shown, as PostgreSQL does by default (track_activity_query_size)."""
+
+
+def _shortened(text: str) -> str:
+    return text[:_SHOWN_BYTES].encode()[:_SHOWN_BYTES].decode(errors="ignore")
 
 
 def _locks(services: "Services", visible: Visible) -> Rows:

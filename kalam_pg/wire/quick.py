@@ -69,6 +69,7 @@ def be_quick(session: "WireSession", sql: "SqlSession") -> Outcome:
     if query is not None:
         shaped = session.shapes.again(sql, query.text)
         if shaped is not None:
+            sql.text = query.text
             return run_simple(session, sql, *shaped, query.size)
     return NOT_DONE
 
@@ -100,6 +101,7 @@ def _run_bound(
     """Run a bound statement, its parameters in the decoder's [start:stop], `size` bytes in all."""
     try:
         params = bound.params(session.decoder.buffer, start, stop)
+        sql.text = bound.prepared.text
         return _run(session, sql, bound.quick, bound.format, params, size)
     except (KalamError, NotQuickError, StructError):
         return NOT_DONE

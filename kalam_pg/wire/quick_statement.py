@@ -193,7 +193,7 @@ class QuickBind:
     again: the pipeline's bytes before the first parameter and behind the last one.
     """
 
-    __slots__ = ("_prepared", "again", "format", "name", "quick")
+    __slots__ = ("again", "format", "name", "prepared", "quick")
 
     def __init__(
         self, prepared: PreparedStatement, quick: QuickStatement, pipeline: Pipeline
@@ -203,7 +203,7 @@ class QuickBind:
         _, name, bind_formats, parameters, result_formats = bind_fields(body)
         if len(parameters) != len(prepared.param_types):
             raise NotQuickError
-        self._prepared = prepared
+        self.prepared = prepared
         self.name = name
         self.quick = quick
         self.format = quick.format(bind_formats, result_formats, described=pipeline.described)
@@ -215,7 +215,7 @@ class QuickBind:
 
     def is_good(self, sql: "SqlSession") -> bool:
         """Whether it may still be used."""
-        return self.quick.validity.holds(sql) and sql.prepared.get(self.name) is self._prepared
+        return self.quick.validity.holds(sql) and sql.prepared.get(self.name) is self.prepared
 
     def params(self, buffer: bytes, start: int, stop: int) -> Params:
         """The parameters in buffer[start:stop]. Raises NotQuickError, and what a value's input raises."""

@@ -35,6 +35,7 @@ def query(session: "WireSession", text: str) -> Steps[None]:
     sql.portals.drop("")
     shaped = session.shapes.again(sql, text) or session.shapes.find(sql, text)
     if shaped is not None:
+        sql.text = text
         yield from _run_shaped(session, sql, *shaped)
         return
     if not (yield from run_text(sql, text, _Client(session, sql))):
