@@ -67,6 +67,7 @@ class Way(Enum):
     """How a plan over hot rows reads its tablet; ENGINE: not at all. The values name the steps."""
 
     INDEX = "Tail Index Scan"
+    KEYS = "Key Range Scan"
     NEWEST = "Newest Rows Scan"
     HOT = "Hot Rows Scan"
     FIRST = "First Rows Scan"
@@ -227,6 +228,7 @@ class Explainer:
         if general.used if self.ran else way is Way.ENGINE:
             return (yield from self._select(general.plan))
         how = plan.indexed if way is Way.INDEX else None
+        how = plan.by_key.how if way is Way.KEYS and plan.by_key is not None else how
         ordered = way in (Way.NEWEST, Way.FIRST) or (how is not None and how.ordered)
         work = self._works.get(id(plan)) if way is Way.FIRST else None
 
@@ -236,7 +238,7 @@ class Explainer:
             if column >= 0:
                 name = quote_identifier(scan.table.columns[column].name)
                 node = node.with_details(Index_On=f"({name} IN …)")
-            if how is not None:
+            if how is not None and way is Way.INDEX:
                 found = equalities(query.where, scan.table, scan.relation)
                 names = [quote_identifier(scan.table.columns[at].name) for at, _ in found]
                 texts = self._show.texts([value for _, value in found])
@@ -278,16 +280,23 @@ class Explainer:
             way = yield from self._indexed(plan, tablet, equals)
             if way is not None:
                 return way
-        if own or tablet.newest_floor(x.view):
+        if tablet.newest_floor(x.view):
             return Way.ENGINE
         limit, offset = plan.bounds.values(x.context)
         few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
-        if few_wanted and plan.newest_by is not None:
+        along_key = plan.by_key is not None and plan.by_key.how.ordered
+        if few_wanted and plan.newest_by is not None and not (own or along_key):
             if plan.newest_by >= 0 and isinstance(tablet, Tablet) and not tablet.has_tail:
                 yield from scan_tablet(x, tablet)
             if plan.newest_by < 0 or tablet.in_order(plan.newest_by):
                 return Way.NEWEST
-        return (yield from self._few(tablet))
+        few = Way.ENGINE if own else (yield from self._few(tablet))
+        if few is Way.ENGINE and plan.by_key is not None and isinstance(tablet, Tablet):
+            # As if every row that it finds passed the WHERE.
+            wanted = Wanted((), None if limit is None else limit + offset, None, (), x.context)
+            if plan.by_key.rows(tablet, x.view, wanted) is not None:
+                return Way.KEYS
+        return few
 
     def _counted(self, plan: FilteredCountPlan) -> Steps[Node]:
         general = plan.general

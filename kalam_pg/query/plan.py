@@ -5,13 +5,13 @@ everything else in an engine. A closure that cannot be compiled, or any clause t
 know, means the next one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.indexes import indexes_of
-from catalog.model import Table
+from catalog.model import Table, TableKind
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.sorting import Bounds, order_of
 from kalam_pg.query.among import among
@@ -24,6 +24,7 @@ from kalam_pg.query.filtered_count import plan_filtered_count
 from kalam_pg.query.first_rows import plan_first
 from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
 from kalam_pg.query.insert import plan_insert
+from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.locking import plan_locking
 from kalam_pg.query.merge import plan_merge
@@ -201,6 +202,9 @@ class Planner:
                 for at, value in equalities(query.where, scan.table, scan.relation)
             )
             indexed = _indexed(query, scan)
+            listed = None
+            if indexed is None:
+                listed = among(query.where, scan.table, scan.relation)
             where = None if query.where is None else compile_expr(query.where, _column)
             return HotPlan(
                 query.columns,
@@ -217,7 +221,8 @@ class Planner:
                 plan_first(query, scan, where),
                 general,
                 _declared(scan.table),
-                among(query.where, scan.table, scan.relation) if indexed is None else None,
+                listed,
+                None if indexed is not None or listed is not None else _key_range(query, scan),
             )
         except FeatureNotSupportedError:
             return None
@@ -300,11 +305,41 @@ def _indexed(query: Select, scan: TableScan) -> Indexed | None:
     parts = len(conjuncts(query.where))
     return Indexed(
         along,
-        lows=tuple((compile_expr(e, _column), op == ">") for op, e in compared if op[0] == ">"),
-        highs=tuple((compile_expr(e, _column), op == "<=") for op, e in compared if op[0] == "<"),
+        *_bounded(compared),
         exact=len(found) == 1 and parts == 1 + len(compared),
         ordered=along is not None and len(query.order_by) <= 1,
     )
+
+
+_Bounds: TypeAlias = tuple[tuple[Closure, bool], ...]
+
+
+def _bounded(compared: Sequence[tuple[str, Expr]]) -> tuple[_Bounds, _Bounds]:
+    """(lows, highs) of `Indexed`."""
+    return (
+        tuple((compile_expr(e, _column), op == ">") for op, e in compared if op[0] == ">"),
+        tuple((compile_expr(e, _column), op == "<=") for op, e in compared if op[0] == "<"),
+    )
+
+
+def _key_range(query: Select, scan: TableScan) -> KeyRange | None:
+    """How the query is answered along the table's key: it asks for a part of it, or for its beginning."""
+    table = scan.table
+    first = table.layout.key[0]
+    if table.kind is TableKind.STREAM or table.hidden_key:
+        return None
+    if table.columns[first].type.key_kind != "int":
+        return None
+    compared = comparisons(query.where, table, scan.relation, first)
+    by = _along(query, scan) if query.order_by else None
+    along = by if by is not None and by.position == first else None
+    from_first = along is not None and not along.descending and query.limit is not None
+    if not compared and not from_first:
+        return None
+    lows, highs = _bounded(compared)
+    # Without an order any will do; rows with equal firsts of several key columns may come as they like.
+    ordered = not query.order_by or (along is not None and len(query.order_by) == 1)
+    return KeyRange(Indexed(along, lows, highs, exact=False, ordered=ordered))
 
 
 def _along(query: Select, scan: TableScan) -> Along | None:

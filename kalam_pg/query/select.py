@@ -25,6 +25,7 @@ from kalam_pg.query.indexed import (
     Wanted,
     indexed_rows,
 )
+from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource, Whole
@@ -218,7 +219,7 @@ class HotPlan:
     slots: the columns asked for, None when anything else is too (`indexed.plain_slots`).
     first: how few row groups of segments answer, and uncommitted rows; None: not at all.
     declared: the columns that indexes begin with: the first read that could use one makes it.
-    among: values of which a column has one, where `indexed` is None.
+    among, by_key: values of which a column has one, or a part of the primary key, where `indexed` is None.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -236,6 +237,7 @@ class HotPlan:
     general: SelectPlan
     declared: frozenset[int] = frozenset()
     among: Among | None = None
+    by_key: KeyRange | None = None
 
     def run(self, x: Execution) -> Steps[Result]:
         try:
@@ -331,15 +333,19 @@ class HotPlan:
                     if not self.makes_index(tablet):
                         break
                 yield from breathe()
-        if own:
-            return None
         if tablet.newest_floor(view):
             return None
+        by_key = self.by_key
+        along_key = by_key is not None and by_key.how.ordered
         few_wanted = limit is not None and limit + offset <= IN_ORDER_ROWS_MAX
-        if limit is not None and few_wanted and (yield from self._in_order(x, tablet)):
+        in_order = few_wanted and not (own or along_key) and (yield from self._in_order(x, tablet))
+        if limit is not None and in_order:
             kept = _first(_rows(tablet, view, equals), self.where, context, limit + offset)
             return None if kept is None else self._project(kept[offset:], context)
-        return (yield from self._few(x, tablet, limit, offset))
+        few = None if own else (yield from self._few(x, tablet, limit, offset))
+        if few is not None or by_key is None or not isinstance(tablet, Tablet):
+            return few
+        return self._by_range(tablet, view, by_key, (limit, offset), context, own)
 
     def _few(
         self, x: Execution, tablet: Tablet | StreamTablet, limit: int | None, offset: int
@@ -390,6 +396,26 @@ class HotPlan:
         # Each change of the transaction's own may take one of the rows that are found.
         wanted = None if end is None else end + len(own)
         rows = indexed_rows(tablet, view, how, Wanted(equals, wanted, where, self.order, context))
+        if rows is not None and own:
+            rows = self._with_own(tablet, rows, own, context)
+        return None if rows is None else self._project(rows[offset:end], context)
+
+    def _by_range(
+        self,
+        tablet: Tablet,
+        view: View,
+        by_key: KeyRange,
+        bounds: tuple[int | None, int],
+        context: EvalContext,
+        own: Mapping[bytes, NetChange],
+    ) -> Sequence[Row] | None:
+        limit, offset = bounds
+        end = None if limit is None else limit + offset
+        # As in `_by_index`.
+        wanted = Wanted(
+            (), None if end is None else end + len(own), self.where, self.order, context
+        )
+        rows = by_key.rows(tablet, view, wanted)
         if rows is not None and own:
             rows = self._with_own(tablet, rows, own, context)
         return None if rows is None else self._project(rows[offset:end], context)

@@ -10,7 +10,7 @@ SHAPES = [
     ("INSERT INTO t (a, b) VALUES (1, 'it''s'), (-2, NULL)",
      "INSERT INTO t (a, b) VALUES ($1, $2)", "is", [("1", "it's"), ("-2", None)]),
     ("insert into \"T 1\".x(\"a b\",c)values(1.5,TRUE) ,( 5000000000,null ) ;",
-     "insert into \"T 1\".x(\"a b\",c)values($1, $2 ) ;", "nb",
+     "insert into \"T 1\".x(\"a b\",c)values($1, $2) ;", "nb",
      [("1.5", "true"), ("5000000000", None)]),
     ("INSERT INTO t VALUES (NULL), (2147483648), (7)", "INSERT INTO t VALUES ($1)", "I",
      [(None,), ("2147483648",), ("7",)]),

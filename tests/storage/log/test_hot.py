@@ -42,6 +42,20 @@ def test_a_scan_gives_everything_once_in_both_directions(store, count):
     snapshot.close()
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 40])
+def test_a_scan_begins_and_ends_at_keys_that_are_there_in_both_directions(store, count):
+    store.write([*rows(200), (b"j", b""), (b"l", b"")], sync=False)
+    snapshot = store.snapshot()
+    for first in (0, 7):
+        wanted = rows(200)[first : first + count]
+        start, stop = (b"k%06d" % (first + more) for more in (0, count))
+        assert list(snapshot.scan(start, stop)) == wanted
+        assert list(snapshot.scan(start, stop, reverse=True)) == wanted[::-1]
+        keys = list(snapshot.scan_keys(start, stop, reverse=True))
+        assert keys == [key for key, _ in wanted[::-1]]
+    snapshot.close()
+
+
 def test_a_scan_of_large_values_takes_few_at_a_time(store, monkeypatch):
     monkeypatch.setattr("storage.log.hot._CHUNK_BYTES_MAX", 100)
     wanted = [(b"k%03d" % number, b"v" * (number % 7) * 20) for number in range(100)]
