@@ -149,6 +149,7 @@ def create_view(
     owner: int,
     now_us: int,
     or_replace: bool = False,
+    check_option: str = "",
 ) -> CatalogChange:
     """CREATE [OR REPLACE] VIEW. `columns` are the query's, already renamed; reads: see `model.View`.
 
@@ -177,6 +178,7 @@ def create_view(
         *(view_id or ids.oids(), namespace, name, query, tuple(columns), owner, now_us, comment),
         search_path=search_path,
         reads=reads,
+        check_option=check_option,
     )
     changed = with_views(snapshot, {view.id: view})
     return stored(changed, [(codec.view_key(view.id), codec.encode_view(view))])

@@ -331,7 +331,7 @@ def encode_view(view: View) -> bytes:
         [
             *(v.id, v.namespace, v.name, v.query, _columns(v.columns), v.owner),
             *(v.created_at_us, v.comment, v.search_path, v.reads),
-            _names(v.names),
+            *(_names(v.names), v.check_option),
         ]
     )
 
@@ -342,7 +342,10 @@ def decode_view(data: bytes, types: Types = by_oid) -> View:
     columns = _read_columns(i[4], types)
     names = _read_names(i[10] if len(i) > 10 else [])
     search_path, reads = tuple(i[8]), tuple(i[9])
-    return View(i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], search_path, reads, names)
+    option = i[11] if len(i) > 11 else ""
+    return View(
+        i[0], i[1], i[2], i[3], columns, i[5], i[6], i[7], search_path, reads, names, option
+    )
 
 
 def encode_type(made: UserType) -> bytes:

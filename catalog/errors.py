@@ -266,6 +266,12 @@ class UniqueViolationError(KalamError):
     sqlstate = "23505"
 
 
+class WithCheckOptionViolationError(KalamError):
+    """with_check_option_violation: a row is not one of the view that it is written through."""
+
+    sqlstate = "44000"
+
+
 class CheckViolationError(KalamError):
     """check_violation: a CHECK expression is false."""
 

@@ -316,7 +316,7 @@ class View:
 
     search_path: where the names in `query` are looked up, as it was when the view was made.
     reads: ids of the tables and views that `query` itself names (not those under its views). names: of
-    those that were altered since.
+    those that were altered since. check_option: "" | "local" | "cascaded".
     """
 
     id: int
@@ -330,6 +330,7 @@ class View:
     search_path: tuple[str, ...] = ()
     reads: tuple[int, ...] = ()
     names: tuple[NamedThen, ...] = ()
+    check_option: str = ""
 
     @property
     def temporary(self) -> bool:

@@ -10,7 +10,7 @@ from catalog.model import Column, Constraint, Index, NumberSequence, Table, Tabl
 from catalog.names import key_name
 from catalog.pg_catalog import access, extension, oids
 from catalog.pg_catalog.relations import CatalogRelation
-from catalog.pg_catalog.text import index_definition, view_definition
+from catalog.pg_catalog.text import index_definition, options_of, view_definition
 from catalog.pg_catalog.types import storage_of
 from catalog.pg_catalog.user_types import domain_constraints
 from catalog.pg_catalog.visible import Visible, columns, constraints
@@ -84,7 +84,7 @@ def pg_class(visible: Visible) -> Iterator[Values]:
             "relacl": access.items(visible, access.SEQUENCE, sequence.owner, sequence.grants),
         }
     for view in visible.views:
-        yield _class_row(visible, view, "v") | {"relhasrules": True}
+        yield _class_row(visible, view, "v") | {"relhasrules": True, "reloptions": options_of(view)}
     for made, definition in visible.composites_by_relation.values():
         yield {
             "oid": definition.relation,

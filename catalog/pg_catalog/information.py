@@ -9,7 +9,7 @@ from catalog.model import Column, ForeignKey, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
 from catalog.pg_catalog.text import check_definition, view_definition
-from catalog.pg_catalog.visible import Visible, constraints
+from catalog.pg_catalog.visible import INSERTED, UPDATED, Visible, constraints
 from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
 from catalog.types.table import PgType
@@ -51,7 +51,7 @@ def tables(visible: Visible) -> Iterator[Values]:
             "table_schema": relation.namespace,
             "table_name": relation.name,
             "table_type": "LOCAL TEMPORARY" if relation.temporary else kind,
-            "is_insertable_into": "YES" if base else "NO",
+            "is_insertable_into": "YES" if base or _is_insertable(visible, relation) else "NO",
             "is_typed": "NO",
         }
     for system in visible.virtual_relations:
@@ -65,6 +65,10 @@ def tables(visible: Visible) -> Iterator[Values]:
         }
 
 
+def _is_insertable(visible: Visible, relation: Table | View) -> bool:
+    return isinstance(relation, View) and bool(visible.changes_of(relation)[0] & INSERTED)
+
+
 def views(visible: Visible) -> Iterator[Values]:
     for view in visible.views:
         yield {
@@ -72,9 +76,9 @@ def views(visible: Visible) -> Iterator[Values]:
             "table_schema": view.namespace,
             "table_name": view.name,
             "view_definition": view_definition(view, visible.view_text),
-            "check_option": "NONE",
-            "is_updatable": "NO",
-            "is_insertable_into": "NO",
+            "check_option": view.check_option.upper() or "NONE",
+            "is_updatable": "YES" if visible.changes_of(view)[0] & UPDATED else "NO",
+            "is_insertable_into": "YES" if _is_insertable(visible, view) else "NO",
             "is_trigger_updatable": "NO",
             "is_trigger_deletable": "NO",
             "is_trigger_insertable_into": "NO",
@@ -93,7 +97,9 @@ def columns(visible: Visible) -> Iterator[Values]:
 
 def _column(visible: Visible, of: Table | View, column: Column, number: int) -> Values:
     return _column_of(visible, of.namespace, of.name, column, number) | {
-        "is_updatable": "YES" if isinstance(of, Table) else "NO"
+        "is_updatable": "YES"
+        if isinstance(of, Table) or column.id in visible.changes_of(of)[1]
+        else "NO"
     }
 
 

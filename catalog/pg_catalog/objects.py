@@ -27,7 +27,7 @@ from catalog.pg_catalog.text import (
     view_definition,
 )
 from catalog.pg_catalog.user_types import domain_checks
-from catalog.pg_catalog.visible import Visible
+from catalog.pg_catalog.visible import DELETED, INSERTED, UPDATED, Visible
 from catalog.types import registry
 from storage.layout import Value
 
@@ -210,6 +210,8 @@ class CatalogObjects:
             "pg_get_function_identity_arguments": partial(routine_text.arguments, defaults=False),
             "pg_get_function_result": routine_text.result,
             "pg_get_function_arg_default": routine_text.default,
+            "pg_relation_is_updatable": self._changes,
+            "pg_column_is_updatable": self._is_assigned,
             "pg_get_expr": lambda text, _oid, pretty=False: (
                 bare(self._visible.default(text)) if pretty else self._visible.default(text)
             ),
@@ -270,6 +272,20 @@ class CatalogObjects:
         oid = relation if isinstance(relation, int) else self.object_oid("regclass", relation)
         found = self._visible.relations_by_oid.get(oid) if oid is not None else None
         return None if found is None else view_definition(found, self._visible.view_text)
+
+    def _changes(self, oid: int, _triggers: bool) -> int:
+        found = self._visible.relations_by_oid.get(oid)
+        if isinstance(found, Table):
+            return UPDATED | INSERTED | DELETED if found.materialized is None else 0
+        return 0 if found is None else self._visible.changes_of(found)[0]
+
+    def _is_assigned(self, oid: int, column: int, _triggers: bool) -> bool:
+        found = self._visible.relations_by_oid.get(oid)
+        if found is None or column <= 0:
+            return False
+        if isinstance(found, Table):
+            return found.materialized is None
+        return column in self._visible.changes_of(found)[1]
 
     def _serial_sequence(self, table: str, column: str) -> str | None:
         """The sequence that a column owns. Raises 42P01, 42703."""

@@ -186,6 +186,11 @@ def bare(text: str) -> str:
     return text
 
 
+def options_of(view: View) -> tuple[str] | None:
+    """pg_class.reloptions of a view."""
+    return (f"check_option={view.check_option}",) if view.check_option else None
+
+
 def view_definition(relation: Relation, text_of: Callable[[View], str]) -> str | None:
     """pg_get_viewdef: a view's query with its semicolon; None for a table. text_of: see `Visible`."""
     view = as_view(relation)

@@ -35,6 +35,10 @@ SYSTEM_NAMESPACES = (
 )
 
 
+UPDATED, INSERTED, DELETED = 1 << 2, 1 << 3, 1 << 4
+"""What can be done to a relation, in PostgreSQL's numbers of commands."""
+
+
 @dataclass(frozen=True)
 class Visible:
     """The catalogue as `user` may see it.
@@ -42,7 +46,8 @@ class Visible:
     users: every live user, called only when `user` may see others (service and up): there may be
         millions. find_user, find_role: one of them, by id and by its role's OID. version: of the
         catalog. system_relations: shapes of `system.*`. is_populated: whether `user` can read a
-        materialized view.
+        materialized view. updatable: the ids of a view's columns that can be assigned, None where not even
+        its rows can be deleted; ask `changes_of`.
     """
 
     user: User
@@ -59,7 +64,22 @@ class Visible:
     types: tuple[UserType, ...] = ()
     is_populated: Callable[[Table], bool] = lambda _view: True
     view_text: Callable[[View], str] = lambda view: view.query
+    updatable: Callable[[View], frozenset[int] | None] = lambda _view: None
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
+
+    @cached_property
+    def _updatable(self) -> dict[int, frozenset[int] | None]:
+        return {}
+
+    def changes_of(self, view: View) -> tuple[int, frozenset[int]]:
+        """pg_relation_is_updatable of a view, and the ids of its columns that can be assigned."""
+        known = self._updatable
+        if view.id not in known:
+            known[view.id] = self.updatable(view)
+        columns = known[view.id]
+        if columns is None:
+            return 0, frozenset()
+        return (UPDATED | INSERTED | DELETED) if columns else DELETED, columns
 
     def default(self, text: str) -> str:
         """A kept default, or any other expression, as this role is shown it."""

@@ -25,6 +25,7 @@ from kalam_pg.query.row_source import Gathered, RowSource, Whole
 from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
+from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
 from kalam_pg.query.waits import STRIDE, Pace, Steps
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -51,7 +52,7 @@ class ChangePlan:
     Closures see a found row: the target's columns, `_seq`, `_deleted`, then what else the query gave
     (the columns of FROM, or values that need an engine). key: how to find the row without a query.
     mode: how each row is locked. recheck: what must hold of a row that has changed since, None:
-    nothing. whole: only the finder can tell that.
+    nothing. whole: only the finder can tell that. checks: of the views that it is written through.
     """
 
     tag: str
@@ -65,6 +66,7 @@ class ChangePlan:
     columns: tuple[OutputColumn, ...]
     mode: Mode
     whole: bool
+    checks: tuple[CompiledCheck, ...] = ()
 
     def run(self, x: Execution) -> Steps[Result]:
         """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
@@ -80,7 +82,7 @@ class ChangePlan:
         answers = x.gathered() if self.returning else None
         done: set[bytes] = set()
         width = len(self.table.columns)
-        at_once, key_of = AtOnce.of(x, target), self.rules.key_of
+        at_once, key_of = None if self.checks else AtOnce.of(x, target), self.rules.key_of
         while len(portion := (yield from found.take(STRIDE))):
             for row in portion.rows():
                 key = key_of(row)
@@ -196,6 +198,8 @@ class ChangePlan:
             row = yield from elsewhere.generated(x, self.rules, row)
         yield from elsewhere.checked(x, self.rules, row)
         yield from replace(x, target, old, current.seq, row)
+        if self.checks:
+            yield from check_row(x, self.checks, self.rules, row)
         return (*row, current.seq, False, *extra)
 
 
@@ -246,6 +250,7 @@ def plan_change(
         statement.returning_columns,
         FOR_UPDATE if assignments is None else FOR_NO_KEY_UPDATE,
         whole,
+        compile_checks(statement.checks, slots.slot) if isinstance(statement, Update) else (),
     )
 
 

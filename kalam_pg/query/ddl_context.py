@@ -45,7 +45,8 @@ class DdlContext:
     check_indexed: the same for an index; the expression's type, and its text as it is kept. Raises 42P17.
     check_generated: the same for a generated column of a table, without the type. Raises 42P17, 42804.
     spelled: a default as PostgreSQL would show it, where it is a constant; else as it is.
-    describe: a query's output columns; reads: ids of the tables and views that it names.
+    describe: a query's output columns; reads: ids of the tables and views that it names; not_updatable: why
+    rows could not be put through a view of it, "" if they could.
     make_verifier: a password's SCRAM verifier. evaluate: an expression's value, assigned to a type with a
     typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
     creates_in: the schemas of the search path that are named in it, None: all. kind_unsaid: that of a table
@@ -65,6 +66,7 @@ class DdlContext:
     check_generated: Callable[[Table, Column], str] = lambda _table, column: column.generated
     spelled: Callable[[str, PgType], str] = lambda text, _kind: text
     reads: Callable[[st.QueryStatement], tuple[int, ...]] = lambda _query: ()
+    not_updatable: Callable[[View, st.QueryStatement], str] = lambda _view, _query: ""
     storages: Sequence[str] = ("local",)
     evaluate: Callable[[str, PgType, int], tuple[Value] | None] = lambda *_: None
     columns_read: Callable[[View, int], frozenset[int]] = lambda *_: frozenset()

@@ -10,6 +10,7 @@ from catalog.changes_index import build_index
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import (
     DuplicateColumnError,
+    FeatureNotSupportedError,
     SqlSyntaxError,
     WrongObjectTypeError,
 )
@@ -42,6 +43,7 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
 from kalam_pg.sql.statements_derived import DropMaterializedView
+from kalam_pg.sql.statements_views import CreateView, DropView
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
 
@@ -239,12 +241,12 @@ def _(statement: st.DropTable, context: DdlContext) -> DdlPlan:
 
 
 @plan.register
-def _(statement: st.DropView, context: DdlContext) -> DdlPlan:
+def _(statement: DropView, context: DdlContext) -> DdlPlan:
     return dropped(statement, "view", context, Action.DROP_VIEW)
 
 
 def dropped(
-    statement: st.DropTable | st.DropView | DropMaterializedView,
+    statement: st.DropTable | DropView | DropMaterializedView,
     kind: str,
     context: DdlContext,
     action: Action,
@@ -298,7 +300,7 @@ def to_drop(
 
 
 @plan.register
-def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
+def _(statement: CreateView, context: DdlContext) -> DdlPlan:
     reads = context.reads(statement.query)
     temporary = statement.temporary or _is_temporary(reads, context.snapshot)
     unplaced = replace(statement.name, position=0)
@@ -320,7 +322,16 @@ def _(statement: st.CreateView, context: DdlContext) -> DdlPlan:
         owner=context.user.id,
         now_us=context.now_us,
         or_replace=statement.or_replace,
+        check_option=statement.check_option,
     )
+    if statement.check_option:
+        made = change.snapshot.find(namespace.name, statement.name.name, ())
+        assert isinstance(made, View)
+        why = context.not_updatable(made, statement.query)
+        if why:
+            raise FeatureNotSupportedError(
+                "WITH CHECK OPTION is supported only on automatically updatable views", hint=why
+            )
     if temporary and not statement.temporary:
         notice = f'view "{statement.name.name}" will be a temporary view'
         change = replace(change, notices=(notice, *change.notices))
@@ -333,7 +344,7 @@ def _is_temporary(reads: Sequence[int], snapshot: Snapshot) -> bool:
     return any(relation is not None and relation.temporary for relation in found)
 
 
-def _view_columns(statement: st.CreateView, output: Sequence[OutputColumn]) -> list[Column]:
+def _view_columns(statement: CreateView, output: Sequence[OutputColumn]) -> list[Column]:
     shown = [column for column in output if not column.hidden]
     names = [column.name for column in shown]
     if len(statement.columns) > len(names):

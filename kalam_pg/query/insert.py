@@ -22,6 +22,7 @@ from kalam_pg.query.row_source import Gathered
 from kalam_pg.query.rows import Entries, Found, Target, lock_key
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
+from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
 from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import Assignment, Call, ColumnRef, Expr, Insert, OutputColumn, Query
@@ -69,7 +70,7 @@ class ConflictRule:
 class InsertPlan:
     """A compiled INSERT. `builders[i]` makes the i-th column of a row; None is NULL.
 
-    numbered: rows of VALUES take numbers from sequences.
+    numbered: rows of VALUES take numbers from sequences. checks: of the views that it is written through.
 
     literal_rows: one tuple of builders for each row of VALUES; or else `source` gives the rows, and
     `from_source` says for each table column which source column fills it (None: its default).
@@ -84,6 +85,7 @@ class InsertPlan:
     returning: tuple[Closure, ...]
     columns: tuple[OutputColumn, ...]
     numbered: bool = False
+    checks: tuple[CompiledCheck, ...] = ()
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
@@ -93,7 +95,7 @@ class InsertPlan:
         answers = x.gathered() if self.returning else None
         touched: set[bytes] = set()
         generates = bool(self.rules.generated)
-        at_once = AtOnce.of(x, target) if self.conflict is None else None
+        at_once = AtOnce.of(x, target) if self.conflict is None and not self.checks else None
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
             for builders in self._literal(context):
@@ -185,6 +187,8 @@ class InsertPlan:
                 # Else it may have changed, or gone: look again.
             touched.add(self.rules.key_of(row))
         yield from insert(x, target, row)
+        if self.checks:
+            yield from check_row(x, self.checks, self.rules, row)
         return row
 
     def _on_conflict(
@@ -213,6 +217,8 @@ class InsertPlan:
             row = yield from elsewhere.generated(x, self.rules, row)
         yield from elsewhere.checked(x, self.rules, row)
         yield from replace(x, target, there.row, there.seq, row)
+        if self.checks:
+            yield from check_row(x, self.checks, self.rules, row)
         return row
 
 
@@ -274,6 +280,7 @@ def plan_insert(
         tuple(compile_expr(item.expr, slot) for item in statement.returning),
         statement.returning_columns,
         _is_numbered(statement),
+        compile_checks(statement.checks, slot),
     )
 
 

@@ -267,9 +267,12 @@ class QuickChange(QuickWrite):
 def is_one_write(plan: InsertPlan | ChangePlan) -> bool:
     """Whether a row of its table is one write of the log, and asks for nothing else.
 
-    No unique index has anything of it, no FOREIGN KEY must be looked after, and nothing is generated.
+    No unique index has anything of it, no FOREIGN KEY must be looked after, nothing is generated, and no view
+    checks it.
     """
     rules = plan.rules
+    if plan.checks:
+        return False
     if plan.table.kind is TableKind.STREAM or rules.unique or rules.references or rules.generated:
         return False
     return isinstance(plan, InsertPlan) or not rules.referenced

@@ -34,7 +34,8 @@ from kalam_pg.query.program_plan import ProgramPlan, all_of
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sql.scope import SEQUENCE
+from kalam_pg.sql.bind_target import updatable
+from kalam_pg.sql.scope import SEQUENCE, BindScope
 from kalam_pg.sql.tree import OutputColumn, Query, VirtualScan
 from kalam_pg.sql.view_text import current_text
 from kalam_pg.sql.walk import walk
@@ -163,6 +164,7 @@ class Catalogue:
             types=tuple(_values(snapshot.types)),
             is_populated=lambda view: self.is_populated(transaction, view, user),
             view_text=lambda view: current_text(view, snapshot, search_path, virtual_columns),
+            updatable=lambda v: updatable(v, BindScope(snapshot, search_path, virtual_columns)),
         )
         return Perspective(visible, self.sources)
 

@@ -65,8 +65,10 @@ from kalam_pg.sql.statements_types import (
     DropType,
 )
 from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
+from kalam_pg.sql.statements_views import CreateView, DropView
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import Call, ColumnRef, Const, OutputColumn, TableScan
+from kalam_pg.sql.tree import Call, ColumnRef, Const, OutputColumn, Query, TableScan
+from kalam_pg.sql.updatable import why_not
 from kalam_pg.sql.walk import walk
 from storage.layout import Value
 
@@ -81,8 +83,8 @@ STATEMENTS = (
     CreateIndex,
     DropIndex,
     AlterTable,
-    st.CreateView,
-    st.DropView,
+    CreateView,
+    DropView,
     DropMaterializedView,
     st.CommentOn,
     CreateUser,
@@ -292,6 +294,7 @@ def _context(sql: SqlSession) -> DdlContext:
         describe=partial(_describe, sql),
         make_verifier=_verifier,
         reads=partial(_reads, sql),
+        not_updatable=partial(_not_updatable, sql),
         evaluate=partial(_evaluate, sql),
         columns_read=partial(_columns_read, sql),
         creates_in=sql.named_path,
@@ -322,6 +325,12 @@ def _check_indexed(
 
 def _describe(sql: SqlSession, query: QueryStatement) -> Sequence[OutputColumn]:
     return sql.plan(query).columns
+
+
+def _not_updatable(sql: SqlSession, view: View, query: QueryStatement) -> str:
+    bound = bind(query, sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types))
+    assert isinstance(bound.statement, Query)
+    return why_not(view, bound.statement)
 
 
 def _reads(sql: SqlSession, query: QueryStatement) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.statements_derived import CreateTableAs
 from kalam_pg.sql.statements_sequence import CreateSequence
+from kalam_pg.sql.statements_views import CreateView
 from storage.stream import StreamTablet
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 def prepare(sql: "SqlSession", statement: Statement) -> None:
     """See that there is a schema for a temporary object that a statement may make."""
-    if not isinstance(statement, st.CreateTable | CreateTableAs | st.CreateView | CreateSequence):
+    if not isinstance(statement, st.CreateTable | CreateTableAs | CreateView | CreateSequence):
         return
     schema = statement.name.schema
     named = schema == TEMPORARY or (not schema and TEMPORARY in sql.settings.search_path)

@@ -6,23 +6,21 @@ from sqlglot import exp
 
 from catalog.errors import (
     FeatureNotSupportedError,
-    GeneratedAlwaysError,
     SqlSyntaxError,
     UndefinedColumnError,
-    UndefinedTableError,
-    WrongObjectTypeError,
 )
-from catalog.model import Table, View
+from catalog.model import Table
 from kalam_pg.sql.bind_elements import PARTS, is_part, parts_of, with_part
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
-from kalam_pg.sql.bind_from import alias_of, bind_from, scan_table
+from kalam_pg.sql.bind_from import bind_from
 from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import column_of
+from kalam_pg.sql.bind_target import ChangeTarget, bind_target, check_generated
 from kalam_pg.sql.bind_targets import bind_targets, output_columns
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.scope import Binding, Level, find_relation, table_columns
+from kalam_pg.sql.scope import Binding, Level, table_columns
 from kalam_pg.sql.tree import (
     Assignment,
     Call,
@@ -31,44 +29,12 @@ from kalam_pg.sql.tree import (
     FromItem,
     OutputColumn,
     ScalarSubquery,
-    TableScan,
     Target,
     Update,
 )
 
 Rows = tuple[tuple[Expr | None, ...], ...]
 _SYSTEM = frozenset(("_seq", "_deleted"))
-
-
-def find_target(state: Binding, node: exp.Expr, *, command: str = "") -> tuple[Table, str]:
-    """The stored table that a data change is for, and its alias. command: MERGE, which takes no other."""
-    consumed(node, "this", "db", "catalog", "alias", "only")
-    at = position(node)
-    name = node.args["this"].args["this"]
-    schema = node.args["db"].args["this"] if node.args.get("db") is not None else ""
-    alias, names, _ = alias_of(node)
-    if names:
-        raise SqlSyntaxError("column aliases are not allowed here", position=at)
-    found = find_relation(state, schema, name)
-    if found is None:
-        written = f"{schema}.{name}" if schema else name
-        raise UndefinedTableError(f'relation "{written}" does not exist', position=at)
-    if command and (isinstance(found, View) or (isinstance(found, Table) and found.materialized)):
-        raise _not_for(command, found, name)
-    if isinstance(found, View):
-        raise FeatureNotSupportedError(f'view "{name}" is not updatable', position=at)
-    if not isinstance(found, Table):
-        raise WrongObjectTypeError(f'cannot change catalog relation "{name}"', position=at)
-    if found.materialized is not None:
-        raise WrongObjectTypeError(f'cannot change materialized view "{found.name}"')
-    return found, alias
-
-
-def _not_for(command: str, found: object, name: str) -> FeatureNotSupportedError:
-    """0A000 for a relation that a command does not take, in PostgreSQL's words."""
-    kind = "materialized views" if isinstance(found, Table) else "views"
-    detail = f"This operation is not supported for {kind}."
-    return FeatureNotSupportedError(f'cannot execute {command} on relation "{name}"', detail=detail)
 
 
 def is_default(node: exp.Expr) -> bool:
@@ -91,31 +57,6 @@ def column_index(table: Table, name: str, at: int) -> int:
     return index
 
 
-def check_generated(
-    name: str, generated: str, identity: str, overriding: str, *, insert: bool
-) -> None:
-    """428C9 for a value given to a generated column, or to one that is identity ALWAYS."""
-    word = "insert a non-DEFAULT value into column" if insert else "update column"
-    if generated:
-        message = (
-            f'cannot {word} "{name}"'
-            if insert
-            else f'column "{name}" can only be updated to DEFAULT'
-        )
-        raise GeneratedAlwaysError(message, detail=f'Column "{name}" is a generated column.')
-    if identity == "a" and (not insert or not overriding):
-        message = (
-            f'cannot {word} "{name}"'
-            if insert
-            else f'column "{name}" can only be updated to DEFAULT'
-        )
-        raise GeneratedAlwaysError(
-            message,
-            detail=f'Column "{name}" is an identity column defined as GENERATED ALWAYS.',
-            hint="Use OVERRIDING SYSTEM VALUE to override." if insert else "",
-        )
-
-
 # ------------------------------------------------------------------------------ UPDATE, DELETE
 
 
@@ -124,13 +65,14 @@ def bind_update(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
     consumed(node, "this", "expressions", "from_", "joins", "where", "returning", "with_")
     level = Level(state, parent)
     with_ = bind_with(level, node)
-    table, alias = find_target(state, node.args["this"])
-    scan, items = _target_and_from(level, table, alias, node, node.args.get("from_"))
-    assignments = bind_assignments(level, table, node.expressions)
-    condition = _where(level, node)
-    returned, shown = bind_returning(level, node)
+    target = bind_target(level, node.args["this"], "UPDATE")
+    items = _from(level, node, node.args.get("from_"))
+    assignments = target.assigned(bind_assignments(level, target.named, node.expressions))
+    condition = target.restricted(_where(level, node))
+    returned, shown = bind_returning(level, node, target)
     return Update(
-        table, scan.relation, assignments, items, condition, returned, shown, scan.columns, with_
+        *(target.table, target.relation, assignments, items, condition, returned, shown),
+        *(target.columns, with_, target.checks),
     )
 
 
@@ -139,25 +81,26 @@ def bind_delete(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
     consumed(node, "this", "from_", "joins", "where", "returning", "with_")
     level = Level(state, parent)
     with_ = bind_with(level, node)
-    table, alias = find_target(state, node.args["this"])
-    scan, items = _target_and_from(level, table, alias, node, node.args.get("from_"))
-    condition = _where(level, node)
-    returned, shown = bind_returning(level, node)
-    return Delete(table, scan.relation, items, condition, returned, shown, scan.columns, with_)
+    target = bind_target(level, node.args["this"], "DELETE")
+    items = _from(level, node, node.args.get("from_"))
+    condition = target.restricted(_where(level, node))
+    returned, shown = bind_returning(level, node, target)
+    return Delete(
+        *(target.table, target.relation, items, condition, returned, shown),
+        *(target.columns, with_),
+    )
 
 
-def _target_and_from(
-    level: Level, table: Table, alias: str, node: exp.Expr, from_: exp.Expr | None
-) -> tuple[TableScan, tuple[FromItem, ...]]:
-    scan = scan_table(level, table, alias)
+def _from(level: Level, node: exp.Expr, from_: exp.Expr | None) -> tuple[FromItem, ...]:
+    """FROM or USING beside the target, which is visible already."""
     if from_ is None:
-        return scan, ()
+        return ()
     own, level.items = level.items, []
     items = bind_from(level, from_.args["this"], node.args.get("joins") or ())
     added, level.items = level.items, own
     for item in added:
         level.add(item)
-    return scan, items
+    return items
 
 
 def _where(level: Level, node: exp.Expr) -> Expr | None:
@@ -166,7 +109,7 @@ def _where(level: Level, node: exp.Expr) -> Expr | None:
 
 
 def bind_returning(
-    level: Level, node: exp.Expr
+    level: Level, node: exp.Expr, target: ChangeTarget
 ) -> tuple[tuple[Target, ...], tuple[OutputColumn, ...]]:
     """RETURNING, as seen from the level of the data change."""
     clause = node.args.get("returning")
@@ -174,7 +117,7 @@ def bind_returning(
         return (), ()
     consumed(clause, "expressions")
     targets = tuple(bind_targets(level, clause.expressions, "RETURNING"))
-    return targets, output_columns(level.state, targets)
+    return targets, target.shown(targets, output_columns(level.state, targets))
 
 
 def bind_assignments(

@@ -171,10 +171,11 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
             replace(c, name=v.name, table_id=found.id, column_id=v.id)
             for c, v in zip(query.columns, found.columns, strict=True)
         )
-        return _derived(
+        scan = _derived(
             *(level, query, columns, alias or name, names, at),
             schema=found.namespace, row=row_type(found),
         )  # fmt: skip
+        return replace(scan, view=found)
     virtual_schema, columns = found
     state.virtual[virtual_schema, name] = None
     shown = _shown(columns, alias or name, names)

@@ -21,20 +21,18 @@ from catalog.types.table import PgType
 from kalam_pg.sql.bind_dml import (
     bind_assignments,
     bind_returning,
-    check_generated,
     column_index,
-    find_target,
     is_default,
 )
 from kalam_pg.sql.bind_elements import is_part, parts_of, with_part
 from kalam_pg.sql.bind_expr import PARAMETERS_MAX, bind_condition, bind_expr
-from kalam_pg.sql.bind_from import scan_table
 from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import (
     assign_output,
     assigned_target,
     with_plain_targets,
 )
+from kalam_pg.sql.bind_target import ChangeTarget, bind_target, check_generated
 from kalam_pg.sql.bind_targets import bind_targets, is_star
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
@@ -43,7 +41,7 @@ from kalam_pg.sql.positions import (
     mark,
     position,
 )
-from kalam_pg.sql.scope import Binding, Item, Level, table_columns
+from kalam_pg.sql.scope import Binding, Level, table_columns
 from kalam_pg.sql.tree import (
     Const,
     Expr,
@@ -69,10 +67,10 @@ def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
     written: Sequence[exp.Expr] | None = None
     if type(this) is exp.Schema:
         written, this = this.expressions, this.args["this"]
-    table, alias = find_target(state, this)
-    columns = insert_columns(table, written)
     target = Level(state, parent, ctes=level.ctes)
-    scan = scan_table(target, table, alias)
+    into = bind_target(target, this, "INSERT")
+    table = into.named
+    columns = insert_columns(table, written)
     level.hidden = target.items  # The table itself is out of reach of what is inserted.
     overriding = str(args.get("overriding") or "").lower()
     source: Rows | Query
@@ -83,18 +81,31 @@ def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
         columns, source = value_rows(level, table, columns, expression, written, overriding)
     else:
         columns, source = _select(level, table, columns, expression, written, overriding)
+    columns = into.placed(columns)
+    if into.places is not None:
+        _check_given(into.table, columns, source, overriding)
     if overriding == "user" and isinstance(source, tuple):
-        kept = [not table.columns[at].identity for at in columns]
+        kept = [not into.table.columns[at].identity for at in columns]
         source = tuple(
             [tuple([e if k else None for k, e in zip(kept, row, strict=True)]) for row in source]
         )
     conflict = args.get("conflict")
-    on_conflict = None if conflict is None else _on_conflict(target, table, conflict)
-    returned, shown = bind_returning(target, node)
+    on_conflict = None if conflict is None else _on_conflict(target, into, conflict)
+    returned, shown = bind_returning(target, node, into)
     return Insert(
-        table, scan.relation, columns, source, on_conflict, returned, shown, scan.columns, with_,
-        overriding,
+        into.table, into.relation, columns, source, on_conflict, returned, shown,
+        into.columns, with_, overriding, into.checks,
     )  # fmt: skip
+
+
+def _check_given(
+    table: Table, columns: Sequence[int], source: Rows | Query, overriding: str
+) -> None:
+    """428C9 for what a table behind a view generates."""
+    for place, at in enumerate(columns):
+        slot = table.columns[at]
+        if not isinstance(source, tuple) or any(row[place] is not None for row in source):
+            check_generated(slot.name, slot.generated, slot.identity, overriding, insert=True)
 
 
 def _only_rows(values: exp.Expr) -> bool:
@@ -286,12 +297,11 @@ def _select(
     return tuple(dict.fromkeys(columns)), replace(select, targets=targets, columns=shown)
 
 
-def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
-    args, state = node.args, level.state
+def _on_conflict(level: Level, into: ChangeTarget, node: exp.Expr) -> OnConflict:
+    args, state, table = node.args, level.state, into.named
     arbiters = _arbiters(level, table, node)
     do_update = "UPDATE" in str(args["action"].name).upper()
-    excluded_columns, names = table_columns(table)
-    excluded = state.relation(excluded_columns)
+    excluded = state.relation(into.columns)
     if not do_update:
         return OnConflict(arbiters, (), None, excluded)
     if arbiters is None:
@@ -300,8 +310,8 @@ def _on_conflict(level: Level, table: Table, node: exp.Expr) -> OnConflict:
             hint="For example, ON CONFLICT (column_name).",
             position=position(node),
         )
-    level.add(Item("excluded", excluded, excluded_columns, names))
-    assignments = bind_assignments(level, table, node.expressions)
+    level.add(into.excluded(excluded))
+    assignments = into.assigned(bind_assignments(level, table, node.expressions))
     where = args.get("where")
     condition = None if where is None else bind_condition(level, where.args["this"], "WHERE")
     level.hidden = [level.items.pop()]

@@ -7,10 +7,11 @@ from sqlglot import exp
 
 from catalog.errors import DuplicateAliasError, SqlSyntaxError
 from catalog.model import Table
-from kalam_pg.sql.bind_dml import bind_assignments, find_target
+from kalam_pg.sql.bind_dml import bind_assignments
 from kalam_pg.sql.bind_expr import bind_condition, consumed
-from kalam_pg.sql.bind_from import bind_from, scan_table
+from kalam_pg.sql.bind_from import bind_from
 from kalam_pg.sql.bind_insert import insert_columns, value_rows
+from kalam_pg.sql.bind_target import bind_target
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.scope import Binding, Item, Level
 from kalam_pg.sql.tree import Assignment, Merge, When
@@ -26,8 +27,8 @@ def bind_merge(state: Binding, node: exp.Expr, parent: Level | None = None) -> M
         raise SqlSyntaxError("WITH RECURSIVE is not supported for MERGE statement")
     ctes = bind_with(level, node)
     _check_reachable(args["whens"])
-    table, alias = find_target(state, args["this"], command="MERGE")
-    scan = scan_table(level, table, alias)
+    target = bind_target(level, args["this"], "MERGE")
+    table = target.table
     own, level.items = level.items, []
     using = bind_from(level, args["using"], args["joins"])
     source = level.items
@@ -41,7 +42,7 @@ def bind_merge(state: Binding, node: exp.Expr, parent: Level | None = None) -> M
         else:
             level.items, level.hidden = source, own
         whens.append(_when(level, table, when))
-    return Merge(table, scan.relation, using, on, tuple(whens), scan.columns, ctes)
+    return Merge(table, target.relation, using, on, tuple(whens), target.columns, ctes)
 
 
 def _check_reachable(whens: Sequence[exp.Expr]) -> None:

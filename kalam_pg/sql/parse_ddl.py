@@ -2,7 +2,11 @@
 
 from dataclasses import replace
 
-from catalog.errors import FeatureNotSupportedError, SqlSyntaxError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidParameterValueError,
+    SqlSyntaxError,
+)
 from kalam_pg.sql import (
     parse_alter,
     parse_indexes,
@@ -16,16 +20,15 @@ from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     CommentOn,
     CreateNamespace,
-    CreateView,
     DropNamespace,
     DropTable,
-    DropView,
     NamespaceOwner,
     RenameNamespace,
     Statement,
     TableName,
     Unsupported,
 )
+from kalam_pg.sql.statements_views import CreateView, DropView
 
 _KINDS = ("user", "shared", "stream")
 _ROLES = ("user", "role", "group")
@@ -129,10 +132,49 @@ def _create_view(
 ) -> CreateView:
     name = reader.table_name()
     columns = tuple(reader.parenthesised(reader.column_name)) if reader.at("(") else ()
-    if reader.at("with"):
-        reader.unsupported("view options")
+    option = _view_options(reader) if reader.at("with") else ""
     reader.expect("as")
-    return CreateView(name, reader.nested_query(), columns, or_replace, temporary)
+    written, end = _check_option(reader)
+    query = reader.nested_query(end)
+    if end is not None:
+        reader.skip_rest()
+    return CreateView(name, query, columns, or_replace, temporary, written or option)
+
+
+def _check_option(reader: StatementReader) -> tuple[str, int | None]:
+    """WITH [CASCADED | LOCAL] CHECK OPTION at the statement's end, and where it begins."""
+    words = [token.key for token in reader.tokens[-4:]]
+    for written, option in (
+        (["with", "check", "option"], "cascaded"),
+        (["with", "cascaded", "check", "option"], "cascaded"),
+        (["with", "local", "check", "option"], "local"),
+    ):
+        if words[-len(written) :] == written:
+            return option, len(reader.tokens) - len(written)
+    return "", None
+
+
+def _view_options(reader: StatementReader) -> str:
+    """WITH (check_option = …): the one option that views have here."""
+    reader.advance()
+    found = ""
+    for name, value in reader.parenthesised(lambda: _view_option(reader)):
+        if name != "check_option":
+            reader.unsupported(f"view option {name}")
+        found = value
+        if found not in ("local", "cascaded"):
+            raise InvalidParameterValueError(
+                f'invalid value for enum option "check_option": {value}',
+                detail='Valid values are "local" and "cascaded".',
+            )
+    return found
+
+
+def _view_option(reader: StatementReader) -> tuple[str, str]:
+    name = reader.label()
+    if not reader.accept("="):
+        return name, ""
+    return name, reader.string() if reader.token.kind == "string" else reader.label()
 
 
 def drop(reader: StatementReader) -> Statement:

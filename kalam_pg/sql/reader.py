@@ -44,10 +44,10 @@ class StatementReader(Grammar):
             self.back_to(end)
         return self._nested(prefix + body, self.offset + begin - len(prefix), ended_by)
 
-    def nested_query(self) -> QueryStatement:
-        """The query from here to the end."""
+    def nested_query(self, end: int | None = None) -> QueryStatement:
+        """The query from here to the end, or to the token at index `end`."""
         token = self.token
-        statement = self.nested_statement()
+        statement = self.nested_statement(end)
         if not isinstance(statement, QueryStatement) or statement.kind != "select":
             self.fail(token)
         return statement

@@ -26,6 +26,7 @@ from kalam_pg.sql.statements_maintenance import MaintenanceStatement
 from kalam_pg.sql.statements_sequence import SequenceStatement
 from kalam_pg.sql.statements_types import TypeStatement
 from kalam_pg.sql.statements_users import UserStatement
+from kalam_pg.sql.statements_views import CreateView, DropView
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +183,6 @@ class Truncate:
     names: tuple[TableName, ...]
     cascade: bool = False
     restart_identity: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CreateView:
-    name: TableName
-    query: QueryStatement
-    columns: tuple[str, ...] = ()
-    or_replace: bool = False
-    temporary: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DropView:
-    names: tuple[TableName, ...]
-    if_exists: bool = False
-    cascade: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from catalog.model import Table
+from catalog.model import Table, View
 from catalog.types.table import PgType
 from kalam_pg.functions.table import Overload
 from storage.layout import Value
@@ -460,13 +460,14 @@ class VirtualScan:
 
 @dataclass(frozen=True, slots=True)
 class SubqueryScan:
-    """A derived table (a view's query too). With `lateral` it may refer to earlier FROM items."""
+    """A derived table, or a `view`. With `lateral` it may refer to earlier FROM items."""
 
     relation: int
     query: "Query"
     columns: tuple[OutputColumn, ...]
     alias: str = ""
     lateral: bool = False
+    view: View | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -632,6 +633,14 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewCheck:
+    """WITH CHECK OPTION: what must hold of a row that is written through the view. It sees `target`."""
+
+    view: str
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class OnConflict:
     """arbiters: ids of the unique indexes that decide, 0 for the primary key; None for all (DO NOTHING only).
 
@@ -663,6 +672,7 @@ class Insert:
     target_columns: tuple[OutputColumn, ...]
     with_: tuple[Cte, ...] = ()
     overriding: str = ""  # "" | system | user
+    checks: tuple[ViewCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -678,6 +688,7 @@ class Update:
     returning_columns: tuple[OutputColumn, ...]
     target_columns: tuple[OutputColumn, ...]
     with_: tuple[Cte, ...] = ()
+    checks: tuple[ViewCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Walking and rewriting the typed tree, for the binder and for whoever reads it."""
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import Any, TypeAlias, cast
@@ -55,10 +55,23 @@ def column_refs(node: Node, depth: int = 0) -> Iterator[tuple[int, ColumnRef]]:
 
 
 def raise_levels(expr: Expr, up: int) -> Expr:
-    """The same expression seen from `up` query levels further in. It must hold no subquery."""
-    if isinstance(expr, ColumnRef):
-        return replace(expr, outer=expr.outer + up)
-    return cast("Expr", map_children(expr, lambda child: raise_levels(child, up)))
+    """The same expression seen from `up` query levels further in."""
+    return cast("Expr", _raised(expr, up, 0))
+
+
+def _raised(node: Node, up: int, depth: int) -> Node:
+    if isinstance(node, ColumnRef):
+        return replace(node, outer=node.outer + up) if node.outer >= depth else node
+    inner = depth + 1 if isinstance(node, _QUERIES) else depth
+    return map_children(node, lambda child: _raised(child, up, inner))
+
+
+def substituted(node: Node, relation: int, exprs: Sequence[Expr]) -> Node:
+    """A node with expressions in the places of a relation's columns, however deep in its subqueries."""
+    if isinstance(node, ColumnRef) and node.relation == relation:
+        found = exprs[node.column]
+        return raise_levels(found, node.outer) if node.outer else found
+    return map_children(node, lambda child: substituted(child, relation, exprs))
 
 
 def map_children(node: Node, change: Callable[[Node], Node]) -> Node:
@@ -95,7 +108,17 @@ def location(node: Node) -> int:
 
 @cache
 def _node_fields(kind: Hashable) -> tuple[str, ...]:
-    skip = {"type", "overload", "equals", "less", "operator", "operators", "columns", "table"}
+    skip = {
+        "type",
+        "overload",
+        "equals",
+        "less",
+        "operator",
+        "operators",
+        "columns",
+        "table",
+        "view",
+    }
     skip |= {"typmod", "position", "value", "returning_columns", "target_columns", "locking"}
     return tuple(f.name for f in fields(cast("type[Any]", kind)) if f.name not in skip)
 

@@ -42,6 +42,7 @@ INSERT INTO chat.messages VALUES
 INSERT INTO keyless VALUES (1, 'x'), (1, 'x'), (NULL, '');
 INSERT INTO chat.numbered (v) VALUES ('p'), ('q');
 SELECT nextval('chat.counter');
+CREATE VIEW chat.written AS SELECT id, room FROM chat.messages WHERE room > 0 WITH LOCAL CHECK OPTION;
 CREATE VIEW of_keyless AS SELECT a AS first, b FROM keyless WHERE a IS NOT NULL;
 CREATE VIEW beside AS WITH keyless AS (SELECT 1 AS a) SELECT k.a, keyless.a AS b
   FROM keyless JOIN public.keyless k USING (a);
