@@ -233,6 +233,12 @@ class InvalidSqlStatementNameError(KalamError):
     sqlstate = "26000"
 
 
+class InvalidCursorStateError(KalamError):
+    """invalid_cursor_state: the cursor does not stand where it must."""
+
+    sqlstate = "24000"
+
+
 class InvalidCursorNameError(KalamError):
     """invalid_cursor_name: no such cursor or portal."""
 

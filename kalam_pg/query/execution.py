@@ -47,7 +47,7 @@ class Result:
     returned or changed; None: as many as are pulled, or the tag is bare. execution: what must stay open until
     the answer has been read, None when all of it is here; whoever reads it calls `close`. copy: how the rows
     are written where they are those of COPY TO, which is no result with columns. copy_in: where the rows go
-    that the client is to send (COPY FROM).
+    that the client is to send (COPY FROM). binary: of a BINARY cursor, for who says no format himself.
     """
 
     tag: str
@@ -61,6 +61,7 @@ class Result:
     execution: "Execution | None" = None
     copy: CopyWriter | None = None
     copy_in: "CopyIn | None" = None
+    binary: bool = False
 
     @classmethod
     def of(

@@ -26,6 +26,9 @@ class Portion(Protocol):
     def part(self, start: int, stop: int) -> Self:
         """Some of them."""
 
+    def narrow(self, width: int) -> Self:
+        """With so many of its columns, the first ones."""
+
     def messages(self, form: RowForm) -> bytes | memoryview:
         """As DataRow messages."""
 
@@ -53,6 +56,9 @@ class RowPortion:
 
     def part(self, start: int, stop: int) -> "RowPortion":
         return RowPortion(self._rows[start:stop])
+
+    def narrow(self, width: int) -> "RowPortion":
+        return RowPortion([row[:width] for row in self._rows])
 
     def messages(self, form: RowForm) -> bytes:
         return b"".join(map(form.encode, self._rows))
@@ -98,6 +104,9 @@ class ArrowPortion:
 
     def part(self, start: int, stop: int) -> "ArrowPortion":
         return ArrowPortion(self._batch.slice(start, stop - start), self._types)
+
+    def narrow(self, width: int) -> "ArrowPortion":
+        return ArrowPortion(self._batch.select(range(width)), self._types[:width])
 
     def messages(self, form: RowForm) -> bytes | memoryview:
         if form.names_objects or not self._types or len(self) <= ROWWISE_MAX:

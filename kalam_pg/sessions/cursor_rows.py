@@ -13,6 +13,7 @@ from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
 from kalam_pg.query.row_source import RowSource, Stored
 from kalam_pg.query.row_store import RowStore, Spills
 from kalam_pg.query.waits import STRIDE, Steps
+from storage.layout import Row
 
 _AS_IT_COMES = 1 << 30
 
@@ -23,14 +24,20 @@ class CursorRows:
     broken: what gives the rows has raised.
     """
 
-    __slots__ = ("_behind", "_over", "_source", "_store", "at", "broken")
+    __slots__ = ("_behind", "_last", "_over", "_source", "_store", "_width", "at", "broken")
 
     endless: ClassVar[bool] = False
     """There are always more rows, though perhaps not yet."""
 
-    def __init__(self, source: RowSource, store: RowStore | None) -> None:
-        """store: where what was passed is kept, None of a cursor that only goes forward."""
+    def __init__(self, source: RowSource, store: RowStore | None, width: int | None = None) -> None:
+        """store: where what was passed is kept, None of a cursor that only goes forward.
+
+        width: how many columns are given; what is behind them is for `row`. None: all.
+        """
         self.at = 0
+        self._width = width
+        self._last: Portion = NO_ROWS
+        """The row it stands on, where `row` may be asked."""
         self.broken = False
         self._source = source
         self._store = store
@@ -38,6 +45,13 @@ class CursorRows:
         """All rows are in the store."""
         self._behind = False
         """It stands behind the last row."""
+
+    @property
+    def row(self) -> Row | None:
+        """The row it stands on, whole; None: it stands on none."""
+        if not self.at or self._behind or not len(self._last):
+            return None
+        return self._last.rows()[0]
 
     # ------------------------------------------------------------------ FETCH, MOVE and Execute
 
@@ -78,7 +92,15 @@ class CursorRows:
             portion = yield from self._store.read(self.at, limit)
         self._behind = not len(portion)
         self.at += len(portion) or 1
-        return portion
+        return self._shown(portion)
+
+    def _shown(self, portion: Portion) -> Portion:
+        """What is given of rows that were passed."""
+        if self._width is None:
+            return portion
+        count = len(portion)
+        self._last = portion.part(max(count - 1, 0), count)
+        return portion.narrow(self._width)
 
     def keep(self, spills: Spills) -> Steps[None]:
         """Have all the rows that may still be asked for in a store: what they come from will end."""
@@ -122,12 +144,12 @@ class CursorRows:
         assert self._store is not None
         portion = yield from self._store.read_back(self.at - 1, min(limit, STRIDE))
         self.at -= len(portion)
-        return RowPortion(portion.rows()[::-1])
+        return self._shown(RowPortion(portion.rows()[::-1]))
 
     def _same(self, _limit: int) -> Steps[Portion]:
         if not self.at or self._store is None:
             return NO_ROWS
-        return (yield from self._store.read(self.at - 1, 1))
+        return self._shown((yield from self._store.read(self.at - 1, 1)))
 
     def _row_at(self, place: int) -> Steps[RowSource]:
         """The one row at a place, counted from the end if negative; the cursor stands there then."""

@@ -10,7 +10,7 @@ from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.row_source import Stored
 from kalam_pg.query.waits import STRIDE, Steps, breathe
 from kalam_pg.rows.form import RowForm
-from kalam_pg.sessions import dispatch, following, long_texts, subscribing, table_locks
+from kalam_pg.sessions import dispatch, following, long_texts, positioned, subscribing, table_locks
 from kalam_pg.sessions.nested import counting_from
 from kalam_pg.sessions.portals import Options, Portal
 from kalam_pg.sessions.prepared import PreparedStatement
@@ -108,7 +108,8 @@ def _declare(
         sql.portals.check_free(name)
         if (planned.reads or planned.locks) and not table_locks.lock_nowait(sql, planned):
             planned = yield from table_locks.wait(sql, lambda: sql.plan(query, types))
-        result = yield from sql.run_planned(planned, params)
+        with_keys, keys = positioned.keyed(sql, query, planned, types)
+        result = yield from sql.run_planned(with_keys, params)
     prepared = PreparedStatement(
         query, planned.param_types, planned.columns, planned, Validity(sql), text=sql.text
     )
@@ -123,8 +124,10 @@ def _declare(
             # Rows are locked when they are fetched, and as they are then: there is no going back.
             scroll=statement.scroll is not False and not isinstance(planned.plan, LockingPlan),
             hold=statement.hold,
+            binary=statement.binary,
         ),
     )
+    portal.keys = keys
     portal.counts, portal.rank = True, sql.login_user.role.rank
     portal.open_rows(result, sql.database.spills)
     sql.portals.add(portal)
@@ -192,7 +195,8 @@ def _fetch(sql: SqlSession, statement: FetchCursor) -> Steps[Result]:
     portal.check_runnable(sql.login_user.role.rank)
     source = yield from portal.rows_left().fetch(statement.direction, statement.count)
     if not statement.move:
-        return Result("FETCH", None, portal.columns, source=source)
+        binary = portal.options.binary
+        return Result("FETCH", None, portal.columns, source=source, binary=binary)
     count = 0
     while passed := len((yield from source.take(STRIDE))):
         count += passed

@@ -47,6 +47,19 @@ FORWARD = Options()
 """What Bind makes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where a cursor's rows have the primary keys of their tables' rows, for WHERE CURRENT OF.
+
+    width: how many columns the client sees. places: (table's id, where its key begins), in the order of FROM.
+    locks: they are the tables whose rows the query locks.
+    """
+
+    width: int
+    places: tuple[tuple[int, int], ...]
+    locks: bool
+
+
 class Portal:
     """One portal.
 
@@ -54,11 +67,11 @@ class Portal:
     made; None: its transaction has committed and it is held. result: None until it is run. rows: what is
     left of its answer, None while it has not been run or when it has none. can_run: not after its statement
     failed, or ended without rows. counts: its tag has a number. parameter_bytes: what they take in memory.
-    rank: of who had logged in, when it was run.
+    rank: of who had logged in, when it was run. keys: where its rows have their tables' keys (`positioned`).
     """
 
     __slots__ = (
-        "can_run", "counts", "created_us", "depth", "formats", "name", "options",
+        "can_run", "counts", "created_us", "depth", "formats", "keys", "name", "options",
         "parameter_bytes", "params", "prepared", "rank", "result", "rows",
     )  # fmt: skip
 
@@ -82,6 +95,7 @@ class Portal:
         self.options = options
         self.parameter_bytes = 0
         self.rank = 0
+        self.keys: Keys | None = None
         self.result: Result | None = None
         self.rows: CursorRows | None = None
         self.can_run = True
@@ -109,7 +123,8 @@ class Portal:
         if isinstance(source, LiveRows):
             self.rows = LiveCursor(source, spills, self.options.part_max)
         else:
-            self.rows = CursorRows(source, spills.store() if self.options.scroll else None)
+            width = None if self.keys is None else self.keys.width
+            self.rows = CursorRows(source, spills.store() if self.options.scroll else None, width)
         return self.rows
 
     def rows_left(self) -> CursorRows:

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kalam_pg.sessions import advisory, listening
+from kalam_pg.functions.cursors import CURRENT_OF
+from kalam_pg.sessions import advisory, listening, positioned
 from kalam_pg.sessions.prepared import described_statements
 from kalam_pg.sessions.privileges import Privileges
 from storage.layout import Value
@@ -39,6 +40,7 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         "txid_current": txid_current,
         "txid_current_if_assigned": txid_current_if_assigned,
         "set_config": set_config,
+        CURRENT_OF: lambda cursor, table, place: positioned.current(sql, cursor, table, place),
         "pg_my_temp_schema": lambda: _temporary_schema(sql),
         "pg_catalog.pg_settings": lambda: tuple(sql.settings.described()),
         "pg_catalog.pg_sequences": lambda: tuple(sql.sequences.described()),

@@ -10,8 +10,16 @@ from catalog.errors import (
     UndefinedColumnError,
 )
 from catalog.model import Table
+from catalog.types import registry as types
+from kalam_pg.functions.cursors import current_of
 from kalam_pg.sql.bind_elements import PARTS, is_part, parts_of, with_part
-from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
+from kalam_pg.sql.bind_expr import (
+    apply_operator,
+    bind_condition,
+    bind_expr,
+    consumed,
+    unsupported,
+)
 from kalam_pg.sql.bind_from import bind_from
 from kalam_pg.sql.bind_query import bind_query
 from kalam_pg.sql.bind_setop import column_of
@@ -23,7 +31,10 @@ from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Binding, Level, table_columns
 from kalam_pg.sql.tree import (
     Assignment,
+    BoolKind,
+    BoolOp,
     Call,
+    Const,
     Delete,
     Expr,
     FromItem,
@@ -62,13 +73,14 @@ def column_index(table: Table, name: str, at: int) -> int:
 
 def bind_update(state: Binding, node: exp.Expr, parent: Level | None = None) -> Update:
     """UPDATE [FROM]."""
-    consumed(node, "this", "expressions", "from_", "joins", "where", "returning", "with_")
+    known = ("this", "expressions", "from_", "joins", "where", "current_of", "returning", "with_")
+    consumed(node, *known)
     level = Level(state, parent)
     with_ = bind_with(level, node)
     target = bind_target(level, node.args["this"], "UPDATE")
     items = _from(level, node, node.args.get("from_"))
     assignments = target.assigned(bind_assignments(level, target.named, node.expressions))
-    condition = target.restricted(_where(level, node))
+    condition = target.restricted(_where(level, node, target))
     returned, shown = bind_returning(level, node, target)
     return Update(
         *(target.table, target.relation, assignments, items, condition, returned, shown),
@@ -78,12 +90,12 @@ def bind_update(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
 
 def bind_delete(state: Binding, node: exp.Expr, parent: Level | None = None) -> Delete:
     """DELETE [USING]."""
-    consumed(node, "this", "from_", "joins", "where", "returning", "with_")
+    consumed(node, "this", "from_", "joins", "where", "current_of", "returning", "with_")
     level = Level(state, parent)
     with_ = bind_with(level, node)
     target = bind_target(level, node.args["this"], "DELETE")
     items = _from(level, node, node.args.get("from_"))
-    condition = target.restricted(_where(level, node))
+    condition = target.restricted(_where(level, node, target))
     returned, shown = bind_returning(level, node, target)
     return Delete(
         *(target.table, target.relation, items, condition, returned, shown),
@@ -103,9 +115,26 @@ def _from(level: Level, node: exp.Expr, from_: exp.Expr | None) -> tuple[FromIte
     return items
 
 
-def _where(level: Level, node: exp.Expr) -> Expr | None:
+def _where(level: Level, node: exp.Expr, target: ChangeTarget) -> Expr | None:
+    cursor = node.args.get("current_of")
+    if cursor is not None:
+        return _current_of(level, cursor.name, target)
     where = node.args.get("where")
     return None if where is None else bind_condition(level, where.args["this"], "WHERE")
+
+
+def _current_of(level: Level, cursor: str, target: ChangeTarget) -> Expr:
+    """WHERE CURRENT OF: the primary key is that of the row that the cursor stands on."""
+    if target.places is not None:
+        raise FeatureNotSupportedError("WHERE CURRENT OF on a view is not implemented")
+    table, terms = target.table, []
+    for place, at in enumerate(table.layout.key):
+        name = Const(cursor, types.TEXT)
+        asked = (name, Const(table.id, types.INT8), Const(place, types.INT4))
+        slot = table.columns[at]
+        call = Call(current_of(slot.type), asked, slot.type, slot.typmod)
+        terms.append(apply_operator(level, "=", (target.item.ref(at, 0), call), 0))
+    return terms[0] if len(terms) == 1 else BoolOp(BoolKind.AND, tuple(terms), types.BOOL)
 
 
 def bind_returning(

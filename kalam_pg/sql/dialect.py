@@ -82,8 +82,9 @@ Data changes (all with with_, returning=Returning(expressions))
         DEFAULT VALUES (`default` true), `overriding` SYSTEM | USER, conflict=OnConflict(conflict_keys=
         [expression], index_predicate=Where, constraint=Identifier, action=Var "DO NOTHING" | "DO
         UPDATE", expressions=[EQ], where=Where))
-    Update(this=Table, expressions=[EQ(this=Column | Tuple of Column, expression)], from_, joins, where)
-    Delete(this=Table, from_ (the USING list), joins, where)
+    Update(this=Table, expressions=[EQ(this=Column | Tuple of Column, expression)], from_, joins, where |
+        current_of=Identifier)
+    Delete(this=Table, from_ (the USING list), joins, where | current_of)
     Merge(this=Table, using=FROM item, joins, on, whens=[When(matched, condition, then=Var "DO NOTHING" |
         Update(expressions) | Delete() | Insert(this=Schema(expressions), `overriding`, expression=Values))])
 """

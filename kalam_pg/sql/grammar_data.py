@@ -202,7 +202,9 @@ class Grammar(QueryGrammar):
 
     def _condition(self, statement: exp.Expr) -> None:
         if self.at_words("where", "current", "of"):
-            self.unsupported("WHERE CURRENT OF")
+            self.expect("where", "current", "of")
+            statement.set("current_of", self.identifier())
+            return
         where = self.where()
         if where is not None:
             statement.set("where", where)

@@ -17,10 +17,10 @@ def declare(reader: StatementReader) -> DeclareCursor:
     reader.advance()
     name = reader.column_name()
     scroll: bool | None = None
-    contradicts = False
+    contradicts = binary = False
     while not reader.at("cursor"):
         if reader.accept("binary"):
-            reader.unsupported("DECLARE ... BINARY CURSOR")
+            binary = True
         elif reader.accept("no", "scroll"):
             contradicts, scroll = contradicts or scroll is True, False
         elif reader.accept("scroll"):
@@ -39,7 +39,9 @@ def declare(reader: StatementReader) -> DeclareCursor:
         raise InvalidCursorDefinitionError("cannot specify both SCROLL and NO SCROLL")
     if subscribes and scroll:
         raise FeatureNotSupportedError("DECLARE SCROLL CURSOR ... SUBSCRIBE is not supported")
-    return DeclareCursor(name, query, scroll, hold)
+    if subscribes and binary:
+        raise FeatureNotSupportedError("DECLARE BINARY CURSOR ... SUBSCRIBE is not supported")
+    return DeclareCursor(name, query, scroll, hold, binary)
 
 
 def fetch(reader: StatementReader) -> FetchCursor:

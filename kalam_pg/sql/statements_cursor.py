@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DeclareCursor:
-    """scroll: SCROLL, NO SCROLL, or None where neither was said. hold: WITH HOLD."""
+    """scroll: SCROLL, NO SCROLL, or None where neither was said. hold: WITH HOLD. binary: BINARY."""
 
     name: str
     query: "QueryStatement | Subscribe"
     scroll: bool | None = None
     hold: bool = False
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class _Client:
         if not has_rows:
             return None
         assert form is not None
+        if result.binary:
+            form = self._sql.row_form(result.columns, (1,) * len(result.columns))
         session.send(session.text.description(form.description))
         return (yield from send_all(session, result, form))
 

@@ -209,6 +209,69 @@ def test_a_cursor_is_a_portal_to_describe_and_close(server):
         assert client.answer().sqlstate == "34000"
 
 
-def test_what_is_not_built_is_refused_by_name(server):
-    with server.root() as root, pytest.raises(psycopg.errors.FeatureNotSupported, match="BINARY"):
-        root.execute("BEGIN; DECLARE c BINARY CURSOR FOR SELECT 1")
+def test_a_binary_cursor_answers_the_simple_protocol_in_binary(server):
+    with server.root() as root, RawClient(server) as client:
+        client.simple("BEGIN")
+        client.simple("DECLARE b BINARY CURSOR FOR SELECT 258 AS n, 'x' AS s")
+        answer = client.simple("FETCH b")
+        assert b"\x00\x00\x00\x04\x00\x00\x01\x02\x00\x00\x00\x01x" in answer.raw
+        root.execute("BEGIN")
+        root.execute("DECLARE b BINARY CURSOR FOR SELECT 258 AS n")
+        assert root.execute("FETCH b", binary=False, prepare=True).fetchall() == [(258,)]
+
+
+@pytest.mark.parametrize("kind", ["USER", "SHARED", "STREAM"])
+def test_the_row_a_cursor_stands_on_is_changed_wherever_it_lies(server, kind):
+    table = f"stands_{kind.lower()}"
+    with server.connect("alice") as alice, server.root() as root:
+        options = ", TTL_SECONDS = 10000" if kind == "STREAM" else ""
+        root.execute(
+            f"CREATE TABLE {table} (a text, id int PRIMARY KEY) WITH (TYPE = '{kind}'{options})"
+        )
+        if kind == "SHARED":
+            root.execute(f"GRANT ALL ON {table} TO alice")
+        alice.execute(f"INSERT INTO {table} SELECT 'x', g FROM generate_series(1, 400) g")
+        for where in ("hot", "cold"):
+            if where == "cold" and kind != "STREAM":
+                root.execute(f"STORAGE FLUSH TABLE {table}")
+            with alice.transaction():
+                alice.execute(f"DECLARE c CURSOR FOR SELECT a FROM {table} WHERE id % 2 = 0")
+                for turn in range(5):
+                    alice.execute("MOVE 20 FROM c")
+                    if kind != "STREAM" and turn == 2:
+                        root.execute(f"STORAGE FLUSH TABLE {table}")
+                    for _ in range(2):  # The same text again: prepared by now.
+                        changed = alice.execute(
+                            f"UPDATE {table} SET a = a || %s WHERE CURRENT OF c",
+                            ("y",),
+                            prepare=True,
+                        )
+                        assert changed.statusmessage == "UPDATE 1"
+                assert alice.execute(f"DELETE FROM {table} WHERE CURRENT OF c").rowcount == 1
+            found = alice.execute(
+                f"SELECT a, count(*) FROM {table} GROUP BY a ORDER BY a"
+            ).fetchall()
+            assert sum(count for _, count in found) == 399 - (where == "cold")
+            assert sum(len(a.removeprefix("x")) * count for a, count in found) >= 8
+        root.execute(f"DROP TABLE {table}")
+
+
+def test_the_row_is_changed_as_it_is_by_then_and_waited_for(server):
+    with server.root() as one, server.root() as two, server.root() as control:
+        control.execute("CREATE TABLE by_then (id int PRIMARY KEY, n int)")
+        control.execute("INSERT INTO by_then VALUES (1, 10), (2, 20)")
+        one.execute("BEGIN")
+        one.execute("DECLARE c CURSOR FOR SELECT n FROM by_then")
+        assert one.execute("FETCH c").fetchall() == [(10,)]
+        two.execute("UPDATE by_then SET n = 11 WHERE id = 1")
+        assert one.execute(
+            "UPDATE by_then SET n = n + 1 WHERE CURRENT OF c RETURNING n"
+        ).fetchone() == (12,)
+        two.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            two.execute("DELETE FROM by_then WHERE id = 1")
+        one.execute("FETCH c")
+        two.execute("DELETE FROM by_then WHERE id = 2")
+        assert one.execute("DELETE FROM by_then WHERE CURRENT OF c").rowcount == 0
+        one.execute("COMMIT")
+        assert control.execute("SELECT * FROM by_then").fetchall() == [(1, 12)]

@@ -419,7 +419,6 @@ def test_syntax_errors_are_postgresqls(text, message, at):
     "text",
     [
         "SELECT * FROM t TABLESAMPLE SYSTEM (1)",
-        "DELETE FROM t WHERE CURRENT OF c",
         "SELECT xmlelement(name a)",
         "SELECT a IS DOCUMENT",
     ],

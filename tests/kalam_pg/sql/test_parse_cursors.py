@@ -65,7 +65,7 @@ def test_closing():
     [
         ("DECLARE c CURSOR FOR INSERT INTO t VALUES (1)", SqlSyntaxError),
         ("DECLARE c SCROLL NO SCROLL CURSOR FOR SELECT 1", InvalidCursorDefinitionError),
-        ("DECLARE c BINARY CURSOR FOR SELECT 1", FeatureNotSupportedError),
+        ("DECLARE c BINARY CURSOR FOR SUBSCRIBE TO t", FeatureNotSupportedError),
         ("FETCH 1 2 FROM c", SqlSyntaxError),
         ("FETCH ABSOLUTE FROM c", SqlSyntaxError),
         ("CLOSE", SqlSyntaxError),
