@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 class Readings:
     """What the tablets that are one in different layouts have in common. For the event loop.
 
-    versions: the committed ones of its table. kept: its manifests.
+    versions: the committed ones of its table. kept: its manifests. large: keys of which it is known that
+    their newest log entry is not for the event loop (`View.find`).
     """
 
-    __slots__ = ("_all", "kept", "log_count", "versions")
+    __slots__ = ("_all", "kept", "large", "log_count", "versions")
 
     def __init__(self, versions: "Versions", kept: "KeptManifests") -> None:
         self.versions = versions
         self.kept = kept
         self.log_count = LogCount()
+        self.large: set[bytes] = set()
         self._all: WeakSet[Tablet] | None = None  # Hardly any has more than one.
 
     def add(self, first: "Tablet", other: "Tablet") -> None:

@@ -32,7 +32,7 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.layout import Layout, Row, Value
 from storage.log.log_entry import Op
-from storage.log.view import Version, View
+from storage.log.view import LargeEntryError, Version, View
 from storage.readings import Readings
 from storage.schema import Schema, Versions
 from storage.tail.backwards import Equals
@@ -175,7 +175,7 @@ class Tablet:
     def get(self, view: View, key: bytes) -> Version | ColdNeeded | None:
         """The live row of `key` as the view sees it; no file is read.
 
-        None: there is none. COLD_NEEDED: a segment may hold it, `get_cold` tells.
+        None: there is none. COLD_NEEDED: a segment may hold it, or it is large; `get_cold` tells.
         """
         manifest = self.kept.at(view.seq)
         tail = self._tail
@@ -187,8 +187,8 @@ class Tablet:
             if found is ABSENT and not manifest.segments:
                 return None
         try:
-            return self._get(view, key, SegmentReader.find_cached, manifest)
-        except NotInMemoryError:
+            return self._get(view, key, SegmentReader.find_cached, manifest, self.readings.large)
+        except (NotInMemoryError, LargeEntryError):
             return COLD_NEEDED
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
@@ -205,9 +205,10 @@ class Tablet:
         key: bytes,
         find: Callable[[SegmentReader, bytes, Layout], Found | None],
         manifest: Manifest,
+        large: set[bytes] | None = None,
     ) -> Version | None:
         newest = manifest.hidden_through
-        version = view.find(self.id, key)
+        version = view.find(self.id, key, large)
         if version is not None and version.seq > newest:
             if version.op != Op.DELETE:
                 return self._projected(version)

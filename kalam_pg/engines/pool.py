@@ -60,6 +60,9 @@ CANCEL_GRACE_S = 0.1
 PARK_AFTER_S = 0.2
 """An answer that nobody has read on for so long makes room for others, and who waits so long asks for it."""
 
+LARGE_QUERY_BYTES = 256 << 10
+"""A query with more is encoded in a thread."""
+
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then never will."""
 
@@ -280,8 +283,12 @@ class Pool:
             query.steps,
             query.program,
         )
+        if _is_large(query):
+            data = await trio.to_thread.run_sync(encode_query, body)
+        else:
+            data = encode_query(body)
         worker.asked += 1
-        await worker.send(WorkerFrame.QUERY, encode_query(body), descriptors)
+        await worker.send(WorkerFrame.QUERY, data, descriptors)
         self._shared.trim()
 
     async def _table(
@@ -362,6 +369,14 @@ class Pool:
             self._idle.remove(worker)
         if worker not in self._busy:
             worker.close()
+
+
+def _is_large(query: EngineQuery) -> bool:
+    """Whether to encode it holds the event loop: its program or its parameters have much text."""
+    if query.program is not None and len(query.program.query) > LARGE_QUERY_BYTES:
+        return True
+    params: Any = query.context.get("params", ())
+    return any(isinstance(one, str | bytes) and len(one) > LARGE_QUERY_BYTES for one in params)
 
 
 def _without_objects(result: WireResult | ArrowResult) -> WireResult | None:

@@ -52,7 +52,7 @@ class WorkerProcess:
     status: int = 0
     _reader: FrameReader = field(default_factory=FrameReader)
     _frames: list[tuple[WorkerFrame, bytes]] = field(default_factory=list)
-    _large: tuple[WorkerFrame, bytearray, int] | None = None
+    _large: tuple[WorkerFrame, memoryview, int] | None = None
 
     @classmethod
     def start(cls, forks: ForkServer, settings: EngineSettings) -> "WorkerProcess":
@@ -129,16 +129,15 @@ class WorkerProcess:
         When it is cancelled the next call goes on with the same frame.
         """
         kind, body, filled = self._large or self._reader.take_started()
-        view = memoryview(body)
         try:
             while filled < len(body):
-                received = await self.link.recv_into(view[filled:])
+                received = await self.link.recv_into(body[filled:])
                 if not received:
                     raise WorkerLostError
                 filled += received
         finally:
             self._large = (kind, body, filled) if filled < len(body) else None
-        return kind, body  # type: ignore[return-value]  # nobody else has this bytearray
+        return kind, body  # type: ignore[return-value]  # nobody else has this memory
 
     @property
     def alive(self) -> bool:

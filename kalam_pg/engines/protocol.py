@@ -9,6 +9,7 @@ wrote, so the parent never unpickles what a worker sends: those bodies are msgpa
 DataRow messages.
 """
 
+import mmap
 import pickle
 import struct
 from collections.abc import Iterator
@@ -176,10 +177,11 @@ class FrameReader:
         finally:
             del self._buffer[:start]
 
-    def take_started(self) -> tuple[WorkerFrame, bytearray, int]:
+    def take_started(self) -> tuple[WorkerFrame, memoryview, int]:
         """Hand over the incomplete frame: its kind, room for its whole body, and how much is there."""
         length, kind = _HEADER.unpack_from(self._buffer)
-        body = bytearray(length - 1)
+        # Pages that come as they are filled: to clear so much at once holds the event loop.
+        body = memoryview(mmap.mmap(-1, length - 1))
         filled = len(self._buffer) - _HEADER.size
         body[:filled] = memoryview(self._buffer)[_HEADER.size :]
         self._buffer.clear()

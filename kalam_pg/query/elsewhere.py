@@ -11,6 +11,7 @@ from dataclasses import replace
 from kalam_pg.functions.cost import BUDGET_US, TakesLongError
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.shipping import at_home
+from kalam_pg.query.aside import are_large
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource
@@ -165,7 +166,9 @@ def _asked(x: Execution, trees: Sequence[Expr]) -> Steps[Row]:
     program = compiled(query)
     if program is None:
         raise TakesLongError
-    source = yield from ProgramPlan(columns, query, program, _no_catalogue).source(x)
+    values_ = [node.value for tree in trees for node in walk(tree) if isinstance(node, Const)]
+    plan = ProgramPlan(columns, query, program, _no_catalogue, large=are_large(values_))
+    source = yield from plan.source(x)
     try:
         (row,) = yield from source.every()
     finally:

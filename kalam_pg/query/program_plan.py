@@ -49,12 +49,16 @@ RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
 
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
-    """A query over stored tables as a program; over catalogue relations too, whose rows are brought."""
+    """A query over stored tables as a program; over catalogue relations too, whose rows are brought.
+
+    large: its constants may be, so that it is packed in a thread.
+    """
 
     columns: tuple[OutputColumn, ...]
     query: Query
     compiled: CompiledQuery
     run_catalog: RunCatalog
+    large: bool = False
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
@@ -86,7 +90,7 @@ class ProgramPlan:
         def pack() -> bytes:
             return packed(cast("Query", settled(self.query, x.context)))
 
-        if self.compiled.size <= LARGE_NODES:
+        if self.compiled.size <= LARGE_NODES and not self.large:
             return pack()
         return (yield from aside(pack, timeout_s=x.statement_timeout_s))
 

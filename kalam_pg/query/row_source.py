@@ -5,15 +5,20 @@ what INSERT … SELECT, UPDATE and DELETE find. Nothing collects such an answer 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pyarrow as pa
 
 from kalam_pg.engines.request import ResultStream
+from kalam_pg.query.aside import aside
 from kalam_pg.query.engine_answer import EngineAnswer
 from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
 from kalam_pg.query.row_store import RowStore, Spills
 from kalam_pg.query.waits import STRIDE, Steps
 from storage.layout import Row, row_bytes
+
+LARGE_BATCH_BYTES = 1 << 20
+"""A larger batch, of a few large values mostly, is read in a thread: each megabyte takes a millisecond."""
 
 
 class RowSource:
@@ -137,6 +142,9 @@ class BatchRows(RowSource):
                 self._over = True
                 self._answer.close()
             elif batch.num_rows:
+                if batch.nbytes > LARGE_BATCH_BYTES:
+                    make = partial(self._portion, batch)
+                    return (yield from aside(make, timeout_s=self._time_left_s()))
                 return self._portion(batch)
         return None
 

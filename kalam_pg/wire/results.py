@@ -8,6 +8,7 @@ import trio
 
 from catalog.errors import QueryCanceledError
 from kalam_pg.engines.request import ResultStream
+from kalam_pg.query.aside import aside
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.portion import Portion
 from kalam_pg.query.row_source import RowSource
@@ -15,7 +16,7 @@ from kalam_pg.query.shared_reads import Taker
 from kalam_pg.query.waits import PatientAwait, Resume, Spawn, Steps, Wait, run_async, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.wire.protocols import Transport
-from storage.layout import Row
+from storage.layout import Row, row_bytes
 
 if TYPE_CHECKING:
     from kalam_pg.wire.session import WireSession
@@ -28,6 +29,9 @@ FEW_ROWS = 16
 
 STEP_BYTES = 1 << 20
 """Of rows that are encoded before others have their turn: a millisecond, when they are large."""
+
+LARGE_BYTES = 1 << 20
+"""More in a few rows is encoded in a thread: each megabyte takes a millisecond."""
 
 UNSENT_BYTES_MAX = 64 << 10
 """So much may be queued before the client has to read on."""
@@ -47,9 +51,31 @@ def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int
     elif len(result.rows) > FEW_ROWS:
         yield from _send_rows(session, result.rows, form)
     elif result.rows:
-        yield from _send_messages(session, b"".join(map(form.encode, result.rows)), form)
+        if sum(map(row_bytes, result.rows)) > LARGE_BYTES:
+            yield from _send_large(session, result, form)
+        else:
+            yield from _send_messages(session, b"".join(map(form.encode, result.rows)), form)
     yield from let_read(session)  # A pipeline may ask for much more.
     return None
+
+
+def _send_large(session: "WireSession", result: Result, form: RowForm) -> Steps[None]:
+    """Send a few rows, of which some are large: each is encoded in a thread, and not copied again."""
+    execution = result.execution
+    timeout_s = 0.0 if execution is None else execution.statement_timeout_s
+    session.release()
+    for row in result.rows:
+        assert session.sql is not None
+        # Its values as bytes, and the message made of them.
+        lease = session.sql.account.holding("answers").lease(2 * row_bytes(row))
+        try:
+            data = yield from aside(partial(form.encode, row), timeout_s=timeout_s)
+            if _translated(session, form) is None:
+                yield from wait(Lent(session.transport, data))
+            else:
+                yield from _send_messages(session, data, form)
+        finally:
+            lease.end()
 
 
 def _send_rows(session: "WireSession", rows: Sequence[Row], form: RowForm) -> Steps[None]:

@@ -6,7 +6,7 @@ commit is published, and shares it by reference count.
 
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
@@ -33,6 +33,14 @@ from storage.log.log_entry import Entry, Op, decode_entry
 
 if TYPE_CHECKING:
     from storage.cold.manifest import Manifest
+
+
+LARGE_ENTRY_BYTES: Final = 1 << 20
+"""To read a larger entry, check and decode it takes some milliseconds: not on the event loop."""
+
+
+class LargeEntryError(Exception):
+    """An entry is too large for the event loop."""
 
 
 class Version(msgspec.Struct, gc=False):
@@ -126,17 +134,26 @@ class View:
         """Whether nobody holds it any more."""
         return not self._references
 
-    def find(self, tablet: TabletId, key: bytes) -> Version | None:
+    def find(self, tablet: TabletId, key: bytes, large: set[bytes] | None = None) -> Version | None:
         """The key's newest version in the log, a tombstone too; None when the index has none.
+
+        large: for the event loop, keys whose entries are not for it; this one joins them if its is not.
 
         Raises:
             DataCorruptedError: The index points at nothing, or the entry is damaged.
+            LargeEntryError: Ask in a thread, without `large`.
         """
+        if large is not None and key in large:
+            raise LargeEntryError
         position = self.position(tablet, key)
         if position is None:
             return None
         seq, n, _ = position
-        entry = self.entry(tablet, seq, n)
+        data = self._entry_data(tablet, seq, n)
+        if large is not None and len(data) > LARGE_ENTRY_BYTES:
+            large.add(key)
+            raise LargeEntryError
+        entry = decode_entry(data)
         return Version(seq, n, entry.op, entry.row, entry.version, entry.old)
 
     def position(self, tablet: TabletId, key: bytes) -> tuple[int, int, int] | None:
@@ -146,13 +163,16 @@ class View:
 
     def entry(self, tablet: TabletId, seq: int, n: int) -> Entry:
         """One log entry. Raises DataCorruptedError when it is missing or damaged."""
+        return decode_entry(self._entry_data(tablet, seq, n))
+
+    def _entry_data(self, tablet: TabletId, seq: int, n: int) -> bytes:
         data = self._get(log_key(tablet, seq, n))
         if data is None:
             raise DataCorruptedError(
                 f"tablet {tablet.user}/{tablet.table}: the index names a log entry that is missing",
                 detail=f"Entry {n} of commit {seq}.",
             )
-        return decode_entry(data)
+        return data
 
     def log(
         self,

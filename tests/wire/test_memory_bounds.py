@@ -165,6 +165,39 @@ def test_beyond_the_servers_bound_the_user_who_holds_most_gives_way(
         assert third.simple("SELECT 1").rows == [("1",)]
 
 
+def test_large_rows_are_read_and_changed_as_others_are(client: RawClient):
+    text = "x" * 3_000_000
+    client.simple(f"INSERT INTO kin.own VALUES (800, '{text[:900_000]}'), (801, 'small')")
+    assert (
+        client.simple("UPDATE kin.own SET v = repeat('x', 3000000) WHERE id = 800").sqlstate is None
+    )
+    for _ in range(2):
+        assert client.simple("SELECT v, 7 FROM kin.own WHERE id = 800").rows == [(text, "7")]
+        found = client.simple("SELECT id, v FROM kin.own WHERE id IN (800, 801) ORDER BY id").rows
+        assert found == [("800", text), ("801", "small")]
+    client.send(parse("SELECT v FROM kin.own WHERE id = $1", "one") + SYNC)
+    client.answer()
+    again = bind((b"800",), statement="one") + execute()
+    client.send(again + bind((b"801",), statement="one") + execute() + again + SYNC)
+    assert client.answer().rows == [(text,), ("small",), (text,)]
+    client.simple("BEGIN; UPDATE kin.own SET v = v || 'y' WHERE id = 800; SAVEPOINT s")
+    assert client.simple("SELECT v FROM kin.own WHERE id = 800").rows == [(text + "y",)]
+    assert client.simple("ROLLBACK; SELECT length(v) FROM kin.own WHERE id = 800").rows == [
+        ("3000000",)
+    ]
+    assert client.simple("UPDATE kin.own SET v = 'short' WHERE id = 800 RETURNING v").rows == [
+        ("short",)
+    ]
+    assert client.simple("UPDATE kin.own SET v = 'shorter' WHERE id = 800").sqlstate is None
+    client.send(again + SYNC)
+    assert client.answer().rows == [("shorter",)]
+    client.simple("UPDATE kin.own SET v = repeat('z', 2000000) WHERE id = 800")
+    deleted = client.simple("DELETE FROM kin.own WHERE id IN (800, 801) RETURNING v").rows
+    assert sorted(deleted) == [("small",), ("z" * 2_000_000,)]
+    client.send(again + SYNC)
+    assert client.answer().rows == []
+
+
 def test_what_was_sent_by_halves_is_given_back(small: KalamServer):
     memory = Memory(small)
     with RawClient(small, "alice") as first:
