@@ -38,6 +38,10 @@ INLINE_WRITES_MAX: Final = 512
 INLINE_BYTES_MAX: Final = 1 << 20
 """Or bytes of rows: to encode, check and copy these takes about as long."""
 
+GROUP_BYTES_MAX: Final = 32 << 20
+"""So many bytes of rows are in one group, beside those of its last member: while it is written they are in
+memory some four times more."""
+
 STALL_S: Final = 0.01
 """A write that took longer was held up by LevelDB, which turns its buffer over or merges its files."""
 
@@ -152,6 +156,9 @@ class Committer:
         if not self._waiting and not self._in_flight:
             assert self._loop is not None, "submitted before start"
             self._loop.at_turn_end(self.flush)
+        self._add(write_set, done)
+
+    def _add(self, write_set: WriteSet, done: Done) -> None:
         self._waiting.append((write_set, done))
         self._changes += len(write_set.writes)
         self._weight += write_set.weight
@@ -178,14 +185,25 @@ class Committer:
 
     def _hand_over(self) -> None:
         self._in_flight = True
-        self._queue.append((self._changes, self._take()))
+        members = self._take()
+        changes = sum([len(write_set.writes) for write_set, _ in members])
+        self._queue.append((changes, members))
         self._ready.release()
 
     def _take(self) -> list[Member]:
-        """Those that wait; nobody does from here on."""
+        """Those that wait; nobody does from here on, unless together they are too large for a group."""
         members, self._waiting = self._waiting, []
+        heavy = self._weight > GROUP_BYTES_MAX
         self._changes = self._weight = 0
         self._sync = self._definitions = False
+        if heavy:
+            weight = 0
+            for at, (write_set, _) in enumerate(members):
+                if weight > GROUP_BYTES_MAX:
+                    for member in members[at:]:
+                        self._add(*member)
+                    return members[:at]
+                weight += write_set.weight
         return members
 
     def _is_quick(self) -> bool:

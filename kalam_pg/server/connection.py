@@ -453,6 +453,7 @@ class Connection(Channel):
         self.loop.forget(self)
         self.sock.close()
         self._stop_work()
+        self._lent = None
         self._release()
         if self._drained is not None:
             self._drained.set()

@@ -10,7 +10,6 @@ So large blocks are kept out of the heap (`prepare`), and what is free within it
 import ctypes
 import resource
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -34,6 +33,9 @@ FREED_BYTES: Final = 32 << 20
 EVERY_S: Final = 5.0
 """Not more often: while half a gigabyte is given back, for some 40 ms, nobody gets anything of the heap."""
 
+AGAIN_S: Final = (10.0, 40.0)
+"""And again so much later: what a session held counts no more when it ends, and is freed in turns."""
+
 LOOK_S: Final = 1.0
 """How often it is asked whether something is to be done: 15 µs each."""
 
@@ -43,19 +45,24 @@ _M_ARENA_MAX: Final = -8
 """From malloc.h."""
 
 
+_C: Final = ctypes.CDLL(None)
+_malloc_trim: Final = getattr(_C, "malloc_trim", None)
+_mallopt: Final = getattr(_C, "mallopt", None)
+"""None without the GNU C library: it is another's to decide then."""
+
+
 def prepare() -> None:
-    """Keep large blocks out of the heap. Before there are threads; without the GNU C library, nothing."""
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, TOP_BYTES)
-        mallopt(_M_ARENA_MAX, ARENAS_MAX)
+    """Keep large blocks out of the heap. Before there are threads."""
+    if _mallopt is not None:
+        _mallopt(_M_MMAP_THRESHOLD, MMAP_BYTES)
+        _mallopt(_M_TRIM_THRESHOLD, TOP_BYTES)
+        _mallopt(_M_ARENA_MAX, ARENAS_MAX)
 
 
 def trim() -> None:
     """Give back what is free, of the C library's heaps and of Arrow's. From any thread; others go on."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    if _malloc_trim is not None:
+        _malloc_trim(0)
     pa.default_memory_pool().release_unused()
 
 
@@ -81,8 +88,10 @@ class Heap:
         self._resident = resident
         self._trim = trim
         self._clock = clock
-        self._due_s = 0.0
         self._rest: int | None = None
+        self._due_s: list[float] = []
+        """When the heaps are to be looked through, the soonest first."""
+        self._not_before_s = 0.0
 
     async def turn(self) -> None:
         """Look, and give back what is due, as a step that is repeated."""
@@ -92,15 +101,21 @@ class Heap:
 
     def is_due(self) -> bool:
         """Whether so much has been taken beside what is held that much of it may be free."""
+        now_s = self._clock()
         beside = self._resident() - self._held()
         if self._rest is None or beside < self._rest:
             self._rest = beside
-        return beside - self._rest > FREED_BYTES and self._clock() >= self._due_s
+        if beside - self._rest > FREED_BYTES:
+            self._rest = beside
+            self._due_s = [now_s, *[now_s + later_s for later_s in AGAIN_S]]
+        return bool(self._due_s) and now_s >= max(self._due_s[0], self._not_before_s)
 
     def trimmed(self) -> None:
-        """All that is left is in use."""
+        """All that is left is in use, as far as that was free already."""
+        now_s = self._clock()
         self._rest = self._resident() - self._held()
-        self._due_s = self._clock() + EVERY_S
+        self._due_s = [due_s for due_s in self._due_s if due_s > now_s]
+        self._not_before_s = now_s + EVERY_S
 
 
 _PAGE_BYTES: Final = resource.getpagesize()

@@ -56,8 +56,7 @@ class WireSession:
         self.services = services
         self.transport = transport
         self.peer = peer
-        self.outbox = bytearray()
-        self.held = bytearray()
+        self.outbox, self.held = bytearray(), bytearray()
         self.closing = False
         self.started_us = services.database.now_us()
         self.decoder = FrontendDecoder(services.config.message_bytes_max)
@@ -191,7 +190,8 @@ class WireSession:
         self.quick_bind = None
         self.shapes = Shapes()
         self.decoder = FrontendDecoder()
-        self.feed = self.decoder.feed
+        self.feed, self.text = self.decoder.feed, ClientText(self.decoder)
+        self.outbox, self.held = bytearray(), bytearray()
         if self.sql is not None:
             self.sql.close()
             self.services.registry.remove(self)

@@ -5,7 +5,13 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
-from kalam_pg.query.committer import CALM_S, QUICK_SYNC_S, STALL_S, Committer
+from kalam_pg.query.committer import (
+    CALM_S,
+    GROUP_BYTES_MAX,
+    QUICK_SYNC_S,
+    STALL_S,
+    Committer,
+)
 from storage.engine import Engine, Group, Write, WriteSet
 from storage.ids import TabletId
 from storage.keys import encode_key
@@ -165,3 +171,17 @@ async def test_whoever_writes_groups_are_published_in_the_order_of_their_numbers
         seqs = [write_set.seq for group in test.groups for write_set in group.sets]
         assert seqs == sorted(seqs)
         assert len(seqs) == 60
+
+
+async def test_a_group_has_no_more_than_so_many_bytes_beside_its_last_member(tmp_path):
+    async with running(tmp_path) as test:
+        done = []
+        for key in range(5):
+            weight = GROUP_BYTES_MAX // 2 + 1
+            test.committer.submit(insert(key, weight=weight), done.append)
+        test.rounds.end()
+        await test.committer.commit(insert(9))
+        assert [write_set.error for write_set in done] == [None] * 5
+        assert [len(group.sets) for group in test.groups][:2] == [2, 2]
+        seqs = [write_set.seq for group in test.groups for write_set in group.sets]
+        assert seqs == sorted(seqs)

@@ -81,23 +81,28 @@ async def test_what_sessions_hold_is_no_reason_and_what_they_held_is_one():
     assert process.trims == 1
 
 
-async def test_what_is_left_is_in_use_and_no_reason_to_look_again():
+async def test_it_is_looked_through_again_since_what_was_held_is_freed_in_turns():
     process = Process()
     heap = process.heap()
     await heap.turn()
     process.resident += 500 * MB
-    for _ in range(3):
-        process.now_s += EVERY_S
+    trims = []
+    for _ in range(60):
         await heap.turn()
-    assert process.trims == 1
-    process.resident += FREED_BYTES + MB
+        trims.append(process.trims)
+        process.now_s += 1
+    assert [trims[at] for at in (0, 9, 10, 39, 40, 59)] == [1, 1, 2, 2, 3, 3]
+
+
+async def test_heaps_are_not_looked_through_all_the_time_while_much_is_taken():
+    process = Process()
+    heap = process.heap()
     await heap.turn()
-    process.resident += FREED_BYTES + 40 * MB
-    await heap.turn()
-    assert process.trims == 2  # It was a moment ago.
-    process.now_s += EVERY_S
-    await heap.turn()
-    assert process.trims == 3
+    for _ in range(20):
+        process.resident += 2 * FREED_BYTES
+        await heap.turn()
+        process.now_s += EVERY_S / 10
+    assert process.trims == 2
 
 
 def test_a_process_knows_what_it_has():
