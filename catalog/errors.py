@@ -666,3 +666,13 @@ class SystemFailureError(KalamError):
     """system_error: a failure outside the database."""
 
     sqlstate = "58000"
+
+
+class RaiseExceptionError(KalamError):
+    """raise_exception: what RAISE raised, with the SQLSTATE that it named."""
+
+    sqlstate = "P0001"
+
+    def __init__(self, message: str, sqlstate: str, *, detail: str = "", hint: str = "") -> None:
+        super().__init__(message, detail=detail, hint=hint)
+        self.sqlstate = sqlstate  # type: ignore[misc]  # of this one alone

@@ -9,6 +9,7 @@ from kalam_pg.query.prepare import Planned
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
+    blocks,
     copying,
     copying_in,
     creating,
@@ -42,6 +43,7 @@ from kalam_pg.sql.statements_derived import (
     LockTable,
     RefreshMaterializedView,
 )
+from kalam_pg.sql.statements_do import Do
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
@@ -241,6 +243,8 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
             return (yield from refreshing.create(sql, statement))
         case RefreshMaterializedView():
             return (yield from refreshing.refresh(sql, statement))
+        case Do():
+            return (yield from blocks.run(sql, statement))
         case LockTable():
             return (yield from table_locking.run(sql, statement))
         case st.Deallocate():

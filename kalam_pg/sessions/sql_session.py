@@ -402,23 +402,26 @@ class SqlSession:
         """How many savepoints there are now."""
         return len(self._savepoints)
 
-    def savepoint(self, name: str) -> None:
-        """SAVEPOINT. Raises 25P01."""
-        self.require_block("SAVEPOINT").savepoint(name)
+    def savepoint(self, name: str, *, inside: bool = False) -> None:
+        """SAVEPOINT. inside: a statement's own, which needs no block. Raises 25P01."""
+        self._savepoints_of("SAVEPOINT", inside=inside).savepoint(name)
         self._savepoints.append((name, self.settings.mark()))
 
-    def release(self, name: str) -> None:
+    def _savepoints_of(self, command: str, *, inside: bool) -> Transaction:
+        return self.begin_implicit() if inside else self.require_block(command)
+
+    def release(self, name: str, *, inside: bool = False) -> None:
         """RELEASE SAVEPOINT. Raises 25P01, 3B001."""
-        self.require_block("RELEASE SAVEPOINT").release(name)
+        self._savepoints_of("RELEASE SAVEPOINT", inside=inside).release(name)
         while self._savepoints.pop()[0] != name:
             pass
         self.portals.release(len(self._savepoints) + 1)
         if self.advisory is not None:
             self.advisory.release(len(self._savepoints) + 1)
 
-    def rollback_to(self, name: str) -> Steps[None]:
+    def rollback_to(self, name: str, *, inside: bool = False) -> Steps[None]:
         """ROLLBACK TO SAVEPOINT: settings and role too. Raises 25P01, 3B001."""
-        transaction = self.require_block("ROLLBACK TO SAVEPOINT")
+        transaction = self._savepoints_of("ROLLBACK TO SAVEPOINT", inside=inside)
         while transaction.rollback_some(name, leaving.AT_ONCE):
             yield from breathe()
         while len(transaction.held) - transaction.locks_mark > leaving.AT_ONCE:

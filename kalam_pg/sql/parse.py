@@ -18,6 +18,7 @@ from kalam_pg.sql import (
     parse_cursors,
     parse_ddl,
     parse_derived,
+    parse_do,
     parse_live,
     parse_maintenance,
     parse_materialized,
@@ -185,6 +186,7 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "close": parse_cursors.close,
     "copy": parse_copy.copy,
     "lock": parse_derived.lock,
+    "do": parse_do.do,
     "refresh": parse_materialized.refresh,
     "analyze": parse_maintenance.analyze,
     "analyse": parse_maintenance.analyze,
@@ -212,6 +214,6 @@ _COMPLETE = frozenset(("cluster",))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    call cluster do import load reassign reindex security
+    call cluster import load reassign reindex security
     """.split()  # noqa: SIM905 - a table of words
 )

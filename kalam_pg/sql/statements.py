@@ -13,13 +13,14 @@ from catalog.changes_sequence import SequenceOptions
 from kalam_pg.sql.statements_alter import AlterTable
 from kalam_pg.sql.statements_constraints import References, SetConstraints
 from kalam_pg.sql.statements_copy import CopyStatement
-from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_cursor import CursorStatement, DeclareCursor
 from kalam_pg.sql.statements_derived import (
     CreateMaterializedView,
     CreateTableAs,
     DerivedStatement,
     LikeTable,
 )
+from kalam_pg.sql.statements_do import Do
 from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
 from kalam_pg.sql.statements_maintenance import MaintenanceStatement
@@ -434,11 +435,10 @@ Statement: TypeAlias = (
     | Explain
     | CopyStatement
     | DerivedStatement
+    | Do
     | MaintenanceStatement
     | SequenceStatement
-    | DeclareCursor
-    | FetchCursor
-    | CloseCursor
+    | CursorStatement
     | LiveStatement
     | TypeStatement
     | ShowCatalog

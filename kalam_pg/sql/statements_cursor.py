@@ -1,7 +1,7 @@
 """What cursor statements say: DECLARE, FETCH, MOVE, CLOSE. As `statements`, of which they are part."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from kalam_pg.sql.statements import QueryStatement
@@ -37,3 +37,6 @@ class FetchCursor:
 @dataclass(frozen=True, slots=True)
 class CloseCursor:
     name: str | None  # None is ALL
+
+
+CursorStatement: TypeAlias = DeclareCursor | FetchCursor | CloseCursor
