@@ -12,8 +12,8 @@ or a hook raises: that is logged, and ends neither the group nor the committer.
 
 A small group is written where it stands, on the event loop, as long as that takes less than handing it
 over and back: always when it need not reach the disk, and when it must, while the disk has been quick.
-Large groups, definitions and what meets a slow disk or a busy LevelDB are written by a thread of the
-committer's own, and the event loop goes on meanwhile (decision 0011).
+Large groups, definitions that must reach the disk and what meets a slow disk or a busy LevelDB are written
+by a thread of the committer's own, and the event loop goes on meanwhile (decision 0011).
 """
 
 import threading
@@ -160,11 +160,11 @@ class Committer:
 
     def _add(self, write_set: WriteSet, done: Done) -> None:
         self._waiting.append((write_set, done))
-        self._changes += len(write_set.writes)
+        self._changes += len(write_set.writes) + len(write_set.system)
         self._weight += write_set.weight
         if write_set.sync:
             self._sync = True
-        if write_set.system:
+        if write_set.system and write_set.system_sync:
             self._definitions = True
 
     def flush(self) -> None:

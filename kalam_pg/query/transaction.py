@@ -4,7 +4,7 @@ Writes stay in memory, net per key, until COMMIT makes one write set of them. Th
 them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
 """
 
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -66,7 +66,10 @@ _NO_NOTES: Mapping[bytes, bytes | None] = {}
 
 
 class Transaction(LockOwner):
-    """One transaction, implicit (one statement or pipeline) or a block (BEGIN … COMMIT)."""
+    """One transaction, implicit (one statement or pipeline) or a block (BEGIN … COMMIT).
+
+    lasting: its COMMIT waits for the disk, whatever its session asks: something goes that no log brings back.
+    """
 
     __slots__ = (
         "_own",
@@ -83,6 +86,7 @@ class Transaction(LockOwner):
         "ending",
         "failed",
         "isolation",
+        "lasting",
         "leaving",
         "memory",
         "notes",
@@ -109,7 +113,7 @@ class Transaction(LockOwner):
         """What it has read, at SERIALIZABLE; None at other levels."""
         self.queried = False
         """Whether a query or data change has begun in it: its characteristics are settled then."""
-        self.block = self.failed = self.read_only = False
+        self.block = self.failed = self.read_only = self.lasting = False
         self.ending = False
         """It has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
         self.leaving: list[Callable[[], None]] | None = None
@@ -339,13 +343,15 @@ class Transaction(LockOwner):
         self,
         made: Difference,
         puts: Iterable[tuple[bytes, bytes | None]],
-        dropped: Container[int] = (),
+        dropped: Collection[int] = (),
     ) -> None:
         """Record a definition: what it makes of the catalog, and how it is stored.
 
         dropped: tables that are no more, so that what the transaction wrote to them is not written.
         """
         self.unwrite(dropped)
+        if dropped:
+            self.lasting = True
         self._undo.append(partial(self._undefine, self.definitions, len(self.puts)))
         if made:
             earlier = self.definitions

@@ -44,12 +44,12 @@ def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:
         numbers, sync = transaction.numbers.puts(), sync or asked
     if transaction.notes:
         numbers = [*numbers, *transaction.notes.items()]
-    made = WriteSet(
-        writes, streams, transaction.puts, sync or bool(transaction.puts), numbers=numbers
-    )
+    made = WriteSet(writes, streams, transaction.puts, sync, numbers=numbers)
     made.weight = transaction.memory.bytes
     if transaction.puts:
         made.erased = erased_by(transaction.puts)
+        # Its definitions wait for the disk as its rows do (decision 0073), but never what takes away.
+        made.system_sync = asked or told or transaction.lasting or bool(made.erased)
     if transaction.definitions is not None or transaction.temporaries is not None:
         both = [
             one for one in (transaction.definitions, transaction.temporaries) if one is not None

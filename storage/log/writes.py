@@ -60,7 +60,8 @@ class WriteSet(msgspec.Struct):
 
     validate: called in the committer's thread with the `_seq` about to be given; may raise a
     KalamError, and may still add system records; called again if the group has to be made anew.
-    context: the submitter's own. layouts: schema versions, by table, that it commits.
+    context: the submitter's own. layouts: schema versions, by table, that it commits. system_sync: whether
+    its system records make the group wait for the disk, as they do if nobody has said that they need not.
     """
 
     writes: list[Write]
@@ -75,6 +76,7 @@ class WriteSet(msgspec.Struct):
     numbers: list[Put] = []
     erased: frozenset[int] = frozenset()
     weight: int = 0
+    system_sync: bool = True
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -155,8 +157,9 @@ class GroupWriter:
         if write_set.system:
             self.puts += write_set.system
             self.system_seq = seq
-            self.sync = True
-        elif write_set.sync:
+            if write_set.system_sync:
+                self.sync = True
+        if write_set.sync:
             self.sync = True
 
     def _number(self, write_set: WriteSet) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from storage.cold.trim import LogEntry
-from storage.engine import Engine
+from storage.engine import Engine, WriteSet
 from storage.errors import DataCorruptedError, KalamError, SerializationError
 from storage.keys import log_key, meta_key, system_key
 from storage.log.log_entry import Op, decode_entry
@@ -203,7 +203,17 @@ def test_a_group_is_synced_when_one_member_asks(engine):
     assert not engine.write_group([write_set(insert(3))]).synced
 
 
-def test_a_system_change_is_always_synced(engine):
+def test_a_system_change_that_need_not_be_is_synced_with_the_next_that_must(engine):
+    record = (system_key("table", 1), b"x")
+    group = engine.write_group([WriteSet([], [], [record], sync=False, system_sync=False)])
+    engine.publish(group)
+    assert not group.synced
+    assert engine.durable_seq < group.view.seq == engine.current.catalog_version
+    assert engine.system_get(record[0]) == b"x"
+    assert commit(engine, insert(1), sync=True) == engine.durable_seq
+
+
+def test_a_system_change_is_synced_unless_it_says_otherwise(engine):
     seq = commit(engine, system=[(system_key("table", 1), b"x")])
     assert engine.durable_seq == seq
     assert engine.system_get(system_key("table", 1)) == b"x"

@@ -396,3 +396,35 @@ async def test_what_a_lost_client_has_sent_is_heard_when_it_was_committed(tmp_pa
         await in_order(server)
         assert ear.session.sql.listener.waits
         assert client.session.sql.listener is None
+
+
+HURRIED = {
+    "CREATE TABLE shop.new (id bigint PRIMARY KEY)": False,
+    "ALTER TABLE shop.keep ADD COLUMN more int DEFAULT 7": False,
+    "CREATE INDEX named ON shop.keep (a)": False,
+    "CREATE USER dave": False,
+    "DROP USER carol": False,
+    "REVOKE SELECT ON shop.notes FROM carol": False,
+    # Files go, or are to: the disk must not have a catalogue that counts on them.
+    "DROP TABLE shop.keep": True,
+    "BEGIN; SAVEPOINT a; DROP TABLE shop.keep; ROLLBACK TO a; CREATE SCHEMA kept; COMMIT": True,
+    "DROP USER carol PURGE": True,
+    "CREATE SCHEMA told; NOTIFY told; INSERT INTO shop.keep VALUES (3, 'three')": True,
+}
+
+
+@pytest.mark.parametrize("text", HURRIED)
+async def test_a_definition_waits_for_the_disk_if_its_session_does_or_something_goes(
+    tmp_path, text
+):
+    async with serving(tmp_path) as server:
+        client = Client(server)
+        await client.ask(Query(SCHEMA))
+        engine = server.services.database.engine
+        assert engine.durable_seq == engine.current.seq
+        answers = tags(await client.ask(Query(f"SET synchronous_commit = off;{text}")))
+        assert not [answer for answer in answers if answer[0].isdigit()], answers
+        assert (engine.durable_seq == engine.current.seq) == HURRIED[text]
+        await in_order(server)
+        await client.ask(Query("SET synchronous_commit = on; CREATE SCHEMA behind"))
+        assert engine.durable_seq == engine.current.seq
