@@ -10,7 +10,7 @@ as long as
 Everything may be cut off anywhere and is simply done again; what is gone already was to go.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -126,51 +126,40 @@ def erase(
 ) -> None:
     """Remove the directories of dropped tablets, which nobody reads or writes any more.
 
-    They share the wait for the disk: all manifests go, durably, before any file that one names. Most that
-    were dropped young never had any.
+    That they are dropped is durable, and what is left after a crash is found and removed again: no removal
+    needs to be durable by itself. At the end those of whole users are.
 
     Raises:
         IoError: The disk refuses; some of them are left.
     """
+    there = [place for place in tablets if fs.exists(place[1])]
+    if not there:
+        return  # Most that were dropped young never had any.
 
-    def manifests(places: Sequence[tuple[TabletId, Path]]) -> list[Path]:
-        return [
-            directory
-            for _, directory in places
-            if _unlink(fs, directory, lambda name: name.startswith("manifest-"))
-        ]
-
-    def rest(places: Sequence[tuple[TabletId, Path]]) -> None:
+    def remove(places: Sequence[tuple[TabletId, Path]]) -> None:
         for tablet, directory in places:
-            _unlink(fs, directory, lambda _name: True)
+            _empty(fs, directory)
             directories.remove(fs, tablet, directory)
 
-    tablets = [place for place in tablets if fs.exists(place[1])]
-    if not tablets:
-        return
-    threads = _ERASERS if len(tablets) > _ERASERS else 1
-    shares = [tablets[at::threads] for at in range(threads)]
+    threads = _ERASERS if len(there) > _ERASERS else 1
     with (
-        directories.section(*(tablet for tablet, _ in tablets)),
+        directories.section(*(tablet for tablet, _ in there)),
         ThreadPoolExecutor(threads) as pool,
     ):
-        touched = [directory for found in pool.map(manifests, shares) for directory in found]
-        if touched:
-            fs.sync_many(touched)
-        failpoints.hit("erase.manifests_gone")
-        list(pool.map(rest, shares))
+        list(pool.map(remove, [there[at::threads] for at in range(threads)]))
+    for cold in {directory.parent.parent for _, directory in there}:
+        fs.sync_directory(cold)
 
 
-def _unlink(fs: FileSystem, directory: Path, wanted: Callable[[str], bool]) -> bool:
-    """Remove the wanted files of a directory; whether there were any."""
+def _empty(fs: FileSystem, directory: Path) -> None:
+    """Remove the files of a directory, manifests first: none that is there names a file that is not."""
     try:
-        names = [name for name in fs.listdir(directory) if wanted(name)]
+        names = fs.listdir(directory)
     except FileNotFoundError:
-        return False
-    for name in names:
+        return
+    for name in sorted(names, key=lambda name: not name.startswith("manifest-")):
         _remove(fs, directory / name)
         failpoints.hit("erase.unlinked")
-    return bool(names)
 
 
 def _remove(fs: FileSystem, path: Path) -> None:

@@ -77,8 +77,12 @@ class CrashingFs(OsFileSystem):
         self._change(
             path.parent,
             lambda: super(CrashingFs, self).unlink(path),
-            lambda: path.write_bytes(data),
+            lambda: path.parent.exists() and path.write_bytes(data),
         )
+
+    def rmdir(self, path: Path) -> None:
+        super().rmdir(path)
+        self._undo.append((path.parent, lambda: path.parent.exists() and path.mkdir()))
 
     def mkdir(self, path: Path, *, durable: bool = True) -> None:
         self._change(
