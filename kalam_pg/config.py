@@ -230,7 +230,8 @@ class Config:
         _boolean,
         "on or off",
         "What sessions begin with. `off`: COMMIT does not wait for the disk; a power loss may "
-        "take the newest commits, never a part of one.",
+        "take the newest commits, never a part of one, definitions too but for DROPs of what has "
+        "rows.",
     )
     write_buffer_bytes: int = _setting(
         2**24, _size(2**20, 2**32), "bytes", "LevelDB's memory table."

@@ -13,6 +13,7 @@ from kalam_pg.interpreter.sorting import sort_rows
 from kalam_pg.query.indexed import MISSES_MAX, ROWS_MAX, Indexed, Wanted
 from storage.keys import encode_key
 from storage.layout import Row
+from storage.log.retained import is_whole
 from storage.log.view import Version, View
 from storage.tablet import Tablet
 from storage.tail.value_index import Range
@@ -34,9 +35,9 @@ class KeyRange:
     def rows(self, tablet: Tablet, view: View, wanted: Wanted) -> Sequence[Row] | None:
         """Rows with their system columns, in order, at least the first `wanted.end` if there are so many.
 
-        None when they would be too many, too many would be looked at in vain, or some are in segments.
+        None when they would be too many, too many would be looked at in vain, or some are in segments alone.
         """
-        if tablet.newest_floor(view):
+        if tablet.manifest_at(view.seq).segments and not is_whole(view, tablet.id):
             return None
         how = self.how
         within = how.range(ROWS_MAX + 1, wanted.context)
@@ -88,7 +89,7 @@ def _found(
                 if len(rows) == most:
                     break
                 continue
-        misses += 1
+        misses += 1  # No file is needed to know: the log has the newest version of every key.
         if misses > MISSES_MAX:
             return None
     return rows

@@ -4,6 +4,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from storage.errors import DataCorruptedError
+from storage.ids import TabletId
+from storage.keys import meta_key
+from storage.log.view import View
 
 RETAINED = "retained_from"
 """Name of the meta record: two commits, 8 bytes each (`Retained`)."""
@@ -30,3 +33,11 @@ def unpack_retained(data: bytes) -> Retained:
     if len(data) != _RETAINED.size:
         raise DataCorruptedError("a record of what the log retains cannot be read")
     return Retained(*_RETAINED.unpack(data))
+
+
+def is_whole(view: View, tablet: TabletId) -> bool:
+    """Whether a view's log and index have all that was ever written to a tablet.
+
+    Trim notes in the same commit what it takes away; a tail forgets it a moment later.
+    """
+    return view.system_get(meta_key(tablet, RETAINED)) is None

@@ -59,6 +59,12 @@ class FakeView:
         entry = decode_entry(self._entries[where])
         return Version(*where, entry.op, entry.row, entry.version, entry.old)
 
+    def keys(self, tablet, low, high):
+        assert tablet == TABLET
+        for key, (seq, n) in sorted(self._index.items()):
+            if (low is None or low <= key) and (high is None or key < high):
+                yield key, seq, n
+
     def scan(self, start, stop):
         for (seq, n), data in sorted(self._entries.items()):
             key = log_key(TABLET, seq, n)
