@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from catalog.changes_depend import NAMELESS
+from catalog.changes_table import SYSTEM_COLUMNS
 from catalog.errors import (
     AmbiguousAliasError,
     AmbiguousColumnError,
     DuplicateAliasError,
+    FeatureNotSupportedError,
     UndefinedColumnError,
     UndefinedTableError,
 )
@@ -18,6 +20,7 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, CteChange, Expr, IsNull, OutputColumn
 from kalam_pg.sql.walk import raise_levels
+from storage.errors import KalamError
 
 _TWICE, _TABLE_OID = -1, -2
 """Instead of a column's index: of a name that two columns share; of a stored table's own OID."""
@@ -326,6 +329,8 @@ def resolve_qualified(level: Level, path: Sequence[str], name: str, position: in
     if index is None and name == "tableoid" and item.table is not None:
         index = _TABLE_OID
     if index is None:
+        if item.table is not None and name in SYSTEM_COLUMNS:
+            raise _system_column(name, position)
         raise UndefinedColumnError(f"column {item.alias}.{name} does not exist", position=position)
     if index == _TWICE:
         raise AmbiguousColumnError(f'column reference "{name}" is ambiguous', position=position)
@@ -358,9 +363,20 @@ def find_item(level: Level, path: Sequence[str], position: int = 0) -> tuple[int
     return None
 
 
-def undefined_column(level: Level, name: str, position: int) -> UndefinedColumnError:
+def _system_column(name: str, position: int) -> FeatureNotSupportedError:
+    """Rows have no place and no transaction's number here that a client could compare."""
+    return FeatureNotSupportedError(
+        f'system column "{name}" is not supported',
+        hint="A column of the table's own that each UPDATE changes tells versions apart.",
+        position=position,
+    )
+
+
+def undefined_column(level: Level, name: str, position: int) -> KalamError:
     """The error for an unqualified name, with PostgreSQL's hint where a table has that column."""
     for _, current in level.levels():
+        if name in SYSTEM_COLUMNS and any(item.table is not None for item in current.items):
+            return _system_column(name, position)
         for item in current.hidden:
             if item.names.get(name, -1) >= 0:
                 return UndefinedColumnError(

@@ -411,3 +411,16 @@ def test_a_column_as_a_direct_argument_beside_grouping_sets_is_refused_by_name(n
     assert told.sqlstate == "0A000"
     select(f"SELECT {call.format('a')} FROM {rows} GROUP BY a")
     select(f"SELECT {call.format('1')} FROM {rows} GROUP BY ROLLUP (a)")
+
+
+@pytest.mark.parametrize("name", ["xmin", "xmax", "cmin", "cmax", "ctid"])
+def test_a_system_column_that_is_not_here_is_refused_by_name(name):
+    for text in (
+        f"SELECT {name} FROM t",
+        f"SELECT u.{name} FROM t u",
+        f"DELETE FROM t WHERE {name} = '1'",
+    ):
+        told = refusal(text)
+        assert told.sqlstate == "0A000"
+        assert str(told) == f'system column "{name}" is not supported'
+    assert refusal(f"SELECT {name} FROM (VALUES (1)) v").sqlstate == "42703"
