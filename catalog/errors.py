@@ -674,5 +674,6 @@ class RaiseExceptionError(KalamError):
     sqlstate = "P0001"
 
     def __init__(self, message: str, sqlstate: str, *, detail: str = "", hint: str = "") -> None:
-        super().__init__(message, detail=detail, hint=hint)
+        source = ("pl_exec.c", "3893", "exec_stmt_raise")
+        super().__init__(message, detail=detail, hint=hint, source=source)
         self.sqlstate = sqlstate  # type: ignore[misc]  # of this one alone

@@ -8,13 +8,16 @@ from storage.errors import KalamError
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a client should know although nothing failed. `severity` as PostgreSQL's."""
+    """Something a client should know although nothing failed. `severity` as PostgreSQL's; source: see
+    `KalamError`.
+    """
 
     message: str
     severity: str = "NOTICE"
     sqlstate: str = "00000"
     detail: str = ""
     hint: str = ""
+    source: tuple[str, str, str] | None = None
 
 
 def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]:
@@ -55,4 +58,6 @@ def notice_bytes(notice: Notice) -> bytes:
         ("M", notice.message),
     ]
     fields.extend(pair for pair in (("D", notice.detail), ("H", notice.hint)) if pair[1])
+    if notice.source is not None:
+        fields.extend(zip("FLR", notice.source, strict=True))
     return encode.notice_response(fields)

@@ -52,6 +52,9 @@ _ALLOWED = (
     Do,
 )
 _SAVEPOINT = "\0DO"  # No name that a client could write.
+_SOURCE = ("pl_exec.c", "3893", "exec_stmt_raise")
+"""Where PostgreSQL raises: drivers show it, and asyncpg's listeners look for it."""
+
 _LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 _ROWS = 1000
 
@@ -263,7 +266,7 @@ class _Run:
         if self._is_told(statement.level):
             state = sqlstate or ("01000" if statement.level == "warning" else "00000")
             level = "DEBUG" if statement.level == "debug" else statement.level.upper()
-            self._sql.notices.append(Notice(told, level, state, detail, hint))
+            self._sql.notices.append(Notice(told, level, state, detail, hint, _SOURCE))
 
     def _is_told(self, level: str) -> bool:
         if level == "info":
