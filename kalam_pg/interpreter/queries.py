@@ -268,6 +268,7 @@ class SelectProgram:
         return first_of_each(rows, row_keys(found, distinct.keys))
 
     def _projected(self, relation: Relation, run: Run) -> Sequence[Row]:
+        run.budget.check()  # Of forty queries in each other each takes a millisecond or two.
         output = self.output
         slots = [closure.index for closure in output if isinstance(closure, Slot)]
         if len(slots) == len(output) > 1:

@@ -5,7 +5,7 @@ when it is committed, in commit order, whatever has become of its client; ROLLBA
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from catalog.errors import FeatureNotSupportedError, InsufficientPrivilegeError
 from catalog.model import Role
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
 
 STATEMENTS = (Listen, Unlisten, Notify, Unsubscribe)
+
+LISTENED_BYTES: Final = 500
+"""About what a channel takes that a session listens to: its name, of at most 63 bytes, and its places."""
 
 
 class Ears(Protocol):
@@ -89,6 +92,7 @@ def _settle(sql: "SqlSession", listener: Listener, lost: tuple[str, ...]) -> Non
             sqlstate="01000",
             detail="These are channels of another role than the session now has.",
         )
+    sql.account.holding("channels").note(len(listener.names) * LISTENED_BYTES)
     if not listener.names:
         sql.listener = None
 
@@ -143,6 +147,7 @@ def _listen(sql: "SqlSession", statement: Listen) -> None:
             "LISTEN ... SINCE needs a table", detail="Notifications are not kept."
         )
     if _holder(sql, channel) is None:  # Else it has a stream already.
+        sql.begin_implicit().memory.add(LISTENED_BYTES)
         _asking(sql).listen(sql.user.id, _cut(sql, channel))
 
 

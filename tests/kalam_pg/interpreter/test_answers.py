@@ -309,6 +309,13 @@ def test_a_run_ends_when_its_time_is_up():
         run(bound, ROWS, seconds=0.01)
 
 
+def test_each_of_many_queries_in_each_other_looks_at_the_clock():
+    text = "SELECT * FROM " + "(SELECT * FROM " * 20 + "t" + ") q" * 20
+    assert len(run(ENGINE.bind(text), ROWS, seconds=5.0)) == 5
+    with pytest.raises(TooLargeError):
+        run(ENGINE.bind(text), ROWS, seconds=0.0)
+
+
 def test_the_clock_is_looked_at_before_many_rows_can_have_cost_much():
     pieces = list(spans(1000))
     assert [piece.stop - piece.start for piece in pieces[:4]] == [16, 32, 64, 128]
