@@ -8,7 +8,7 @@ from storage.errors import KalamError
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a client should know although nothing failed. `severity` as PostgreSQL's; source: see
+    """Something a client should know although nothing failed. severity: PostgreSQL's; context, source: see
     `KalamError`.
     """
 
@@ -17,6 +17,7 @@ class Notice:
     sqlstate: str = "00000"
     detail: str = ""
     hint: str = ""
+    context: str = ""
     source: tuple[str, str, str] | None = None
 
 
@@ -57,7 +58,8 @@ def notice_bytes(notice: Notice) -> bytes:
         ("C", notice.sqlstate),
         ("M", notice.message),
     ]
-    fields.extend(pair for pair in (("D", notice.detail), ("H", notice.hint)) if pair[1])
+    optional = (("D", notice.detail), ("H", notice.hint), ("W", notice.context))
+    fields.extend(pair for pair in optional if pair[1])
     if notice.source is not None:
         fields.extend(zip("FLR", notice.source, strict=True))
     return encode.notice_response(fields)

@@ -15,6 +15,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions.encodings import Encoding
 from kalam_pg.pgwire.errors import ProtocolViolationError
 from kalam_pg.pgwire.messages import Parameter
+from kalam_pg.sql.limits import TEXT_MAX
 from storage.errors import KalamError
 from storage.layout import Value
 
@@ -117,15 +118,25 @@ class Transcoder:
             ProtocolViolationError: a text is none in the encoding (not fatal: the message was whole).
         """
         count = _STRINGS.get(kind, 0)
-        if not count or body.isascii():
+        start = end = 1 if kind in b"DC" else 0
+        for _ in range(count):
+            end = body.find(0, end) + 1
+            if not end:
+                return body  # It is malformed, which the decoder tells.
+        if end > TEXT_MAX:
+            if body.isascii():
+                return body
+            # A statement may not be so long in any encoding, and this is the event loop.
+            raise ProtocolViolationError(
+                "query text exceeds the maximum length", fatal=False, sqlstate="54000"
+            )
+        if body[:end].isascii():
             return body
-        start = 1 if kind in b"DC" else 0
-        parts = body[start:].split(b"\0", count)
         try:
-            parts[:count] = [self.inward(part) for part in parts[:count]]
+            parts = [self.inward(part) for part in body[start : end - 1].split(b"\0")]
         except KalamError as exc:
             raise ProtocolViolationError(exc.message, fatal=False, sqlstate=exc.sqlstate) from None
-        return body[:start] + b"\0".join(parts)
+        return body[:start] + b"\0".join(parts) + body[end - 1 :]
 
     def parameters(
         self,

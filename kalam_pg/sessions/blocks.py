@@ -106,13 +106,17 @@ def _kind(statement: Perform) -> str:
     return "PERFORM" if statement.query else "SQL statement"
 
 
+def _where(line: int, what: str) -> str:
+    return f"PL/pgSQL function inline_code_block line {line} at {what}"
+
+
 @contextmanager
 def _at(line: int, what: str, text: str = "") -> Iterator[None]:
     """Say where in the block an error is; its position counts in a text that the client never sent."""
     try:
         yield
     except KalamError as exc:
-        where = f"PL/pgSQL function inline_code_block line {line} at {what}"
+        where = _where(line, what)
         # Of a text that cannot be read or bound PostgreSQL shows the place instead.
         within = f'SQL statement "{text}"' if text and not exc.position else ""
         parts = (exc.context, within, where)
@@ -265,8 +269,9 @@ class _Run:
                 raise RaiseExceptionError(told, sqlstate or "P0001", detail=detail, hint=hint)
         if self._is_told(statement.level):
             state = sqlstate or ("01000" if statement.level == "warning" else "00000")
+            where = _where(statement.line, "RAISE")
             level = "DEBUG" if statement.level == "debug" else statement.level.upper()
-            self._sql.notices.append(Notice(told, level, state, detail, hint, _SOURCE))
+            self._sql.notices.append(Notice(told, level, state, detail, hint, where, _SOURCE))
 
     def _is_told(self, level: str) -> bool:
         if level == "info":

@@ -15,7 +15,7 @@ from catalog.errors import (
     InvalidSqlStatementNameError,
     SqlSyntaxError,
 )
-from catalog.types.table import PgType
+from catalog.types.table import PgType, TypeContext
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.encode import (
     BIND_COMPLETE,
@@ -32,6 +32,7 @@ from kalam_pg.query.execution import Result
 from kalam_pg.query.lru import cost
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm, described
+from kalam_pg.rows.transcoding import FindType, Transcoder
 from kalam_pg.sessions import cursors, dispatch, long_texts
 from kalam_pg.sessions.live_cursors import LiveCursor
 from kalam_pg.sessions.portals import Portal
@@ -104,14 +105,13 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
         prepared = dispatch.prepare(sql, prepared.statement, ())
     transaction = sql.begin_implicit()  # A portal ends with its transaction, so it has one.
     types = prepared.param_types
+    context, started_us = sql.types_for(types), transaction.started_us
     coder = session.text.follow()
-    if coder is not None:
-        formats, find = message.parameter_formats, sql.snapshot.type_by_oid
-        values = coder.parameters(message.parameters, types, formats, find)
-        message = replace(message, parameters=values)
-    reading = partial(
-        portals.bind_parameters, message, types, sql.types_for(types), transaction.started_us
-    )
+    if coder is None:
+        reading = partial(portals.bind_parameters, message, types, context, started_us)
+    else:
+        find = sql.snapshot.type_by_oid
+        reading = partial(_read_foreign, coder, find, message, types, context, started_us)
     size = sum([len(value or b"") for value in message.parameters])
     if size > portals.LARGE_PARAMETERS:
         params = yield from _read_large(sql, message, types, reading)
@@ -125,6 +125,19 @@ def bind(session: "WireSession", message: m.Bind) -> Steps[None]:
     portal.parameter_bytes = size
     sql.portals.add(portal)
     session.send(BIND_COMPLETE)
+
+
+def _read_foreign(
+    coder: Transcoder,
+    find: FindType,
+    message: m.Bind,
+    types: tuple[PgType, ...],
+    context: TypeContext,
+    started_us: int,
+) -> tuple[Value, ...]:
+    """The parameters of a client that has another encoding than UTF8."""
+    values = coder.parameters(message.parameters, types, message.parameter_formats, find)
+    return portals.bind_parameters(replace(message, parameters=values), types, context, started_us)
 
 
 def _read_large(

@@ -278,3 +278,27 @@ def test_notifications_are_in_the_encoding_of_who_listens(links: tuple[str, str]
             told.append((note.relname, note.extra))
         heard.append(sorted(told))
     assert heard[0] == heard[1] == [(b"caf\xe9", b"d\xe9j\xe0"), (b"caf\xe9", b"own \xe9")]
+
+
+def test_long_texts_and_large_parameters(links: tuple[str, str]) -> None:
+    told = []
+    for link in links:
+        client = Client(link)
+        client.ask(b"SET client_encoding TO latin1")
+        large = b"\xe9" * 300_000
+        told.append(
+            [
+                client.send(b"SELECT length($1::text), md5($1::text)", large),
+                client.send(b"SELECT length($1::text)", large, coded=True),
+                client.send(b"SELECT $1::text", large, binary=True)[2:],
+                client.ask(b"SELECT length('" + large + b"')"),
+            ]
+        )
+    assert told[0] == told[1]
+
+
+def test_a_text_longer_than_any_statement_is_not_converted(links: tuple[str, str]) -> None:
+    client = Client(links[1])
+    client.ask(b"SET client_encoding TO latin1")
+    assert client.ask(b"SELECT '" + b"\xe9" * (3 << 20) + b"'")[0][0] == b"54000"
+    assert client.ask(b"SELECT '\xe9'")[2] == [[b"\xe9"]]
