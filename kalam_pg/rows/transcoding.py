@@ -35,7 +35,7 @@ _TEXTS = frozenset(
 
 _INT32 = Struct(">i")
 _COUNT = Struct(">H")
-_ARRAY = Struct(">iiI")
+_ARRAY_BYTES: Final = 12
 _HEADER = Struct(">ci").pack
 _COLUMN_BYTES: Final = 18
 
@@ -60,12 +60,17 @@ def binary(type_: PgType, translate: Translate, find: FindType) -> Translate | N
 
 
 def _array(raw: bytes, item: Translate) -> bytes:
-    dimensions = _ARRAY.unpack_from(raw)[0]
-    at = _ARRAY.size + 8 * dimensions
+    """Bytes that are no array are left as they are, and whoever reads them says so."""
+    dimensions = _INT32.unpack_from(raw)[0] if len(raw) >= _ARRAY_BYTES else -1
+    at = _ARRAY_BYTES + 8 * dimensions
+    if dimensions < 0 or at > len(raw):
+        return raw
     found = [raw[:at]]
     while at < len(raw):
-        size = _INT32.unpack_from(raw, at)[0]
+        size = _INT32.unpack_from(raw, at)[0] if at + 4 <= len(raw) else -2
         at += 4
+        if size < -1 or at + size > len(raw):
+            return raw
         found.append(_cell(None if size < 0 else item(raw[at : at + size])))
         at += max(size, 0)
     return b"".join(found)
@@ -75,9 +80,11 @@ def _fields(raw: bytes, translate: Translate, find: FindType) -> bytes:
     at = 4
     found = [raw[:at]]
     while at < len(raw):
-        oid, size = _COUNTED(raw, at)
+        oid, size = _COUNTED(raw, at) if at + 8 <= len(raw) else (0, -2)
         found.append(raw[at : at + 4])
         at += 8
+        if size < -1 or at + size > len(raw):
+            return raw  # As of an array.
         value = None if size < 0 else raw[at : at + size]
         of = find(oid)
         read = None if of is None or value is None else binary(of, translate, find)

@@ -302,3 +302,17 @@ def test_a_text_longer_than_any_statement_is_not_converted(links: tuple[str, str
     client.ask(b"SET client_encoding TO latin1")
     assert client.ask(b"SELECT '" + b"\xe9" * (3 << 20) + b"'")[0][0] == b"54000"
     assert client.ask(b"SELECT '\xe9'")[2] == [[b"\xe9"]]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xe9", b"\0\0\0\1" + b"\xff" * 20, b"\xff" * 40, bytes(11), b"\0\0\0\1" * 6]
+)
+def test_what_is_no_array_or_row_is_told_so(links: tuple[str, str], raw: bytes) -> None:
+    client = Client(links[1])
+    client.ask(b"SET client_encoding TO latin1")
+    client.ask(b"CREATE TYPE told AS (word text)")
+    for of in (b"text[]", b"told", b"told[]"):
+        answer = client.send(b"SELECT $1::" + of, raw, coded=True)
+        assert answer[0] == "SELECT 1" or answer[0][0][:2] in (b"22", b"08", b"42"), answer
+    client.ask(b"DROP TYPE told")
+    assert client.ask(b"SELECT '\xe9'")[2] == [[b"\xe9"]]
