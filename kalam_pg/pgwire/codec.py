@@ -77,8 +77,9 @@ class FrontendDecoder:
         self._refused: ProtocolViolationError | None = None
         self._left = 0
         self._held = 0
-        self.admit: Callable[[int], None] = _anything
-        """Asked with the size of a message of which much is to come. Raises a KalamError to refuse it."""
+        self.admit: Callable[[int, int], None] = _any_message
+        """Asked with the type and the size of a message of which much is to come. Raises a KalamError to
+        refuse it."""
         self.translate: Callable[[int, bytes], bytes] | None = None
         """Makes UTF8 of a body, by its message's type, where the client's text is something else."""
         self.hold: Callable[[int], None] = _anything
@@ -203,7 +204,7 @@ class FrontendDecoder:
         part = self.buffer[self.position :]
         if end - self.position > TOLD_BYTES:
             try:
-                self.admit(end - self.position)
+                self.admit(part[0], end - self.position)
             except KalamError as exc:
                 self._need = end - self.position
                 self._skip(part, exc)
@@ -265,6 +266,10 @@ class FrontendDecoder:
                 detail=f"A message of type {kind:c} may have at most {self.caps[kind]} bytes.",
             )
         return ProtocolViolationError("invalid message length")
+
+
+def _any_message(_kind: int, _size: int) -> None:
+    """Everything is admitted."""
 
 
 def _anything(_size: int) -> None:

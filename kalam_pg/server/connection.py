@@ -452,8 +452,8 @@ class Connection(Channel):
         self.ending = True
         self.loop.forget(self)
         self.sock.close()
+        self._lent = None  # Before who has lent it takes it back: nobody reads it.
         self._stop_work()
-        self._lent = None
         self._release()
         if self._drained is not None:
             self._drained.set()

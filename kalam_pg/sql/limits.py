@@ -72,7 +72,13 @@ class _Level:
 
 def check_text(text: str) -> None:
     """Refuse text beyond TEXT_MAX (54000)."""
-    if len(text) * 4 > TEXT_MAX and len(text.encode("utf-8", "replace")) > TEXT_MAX:
+    if len(text) * 4 > TEXT_MAX:
+        check_size(len(text.encode("utf-8", "replace")))
+
+
+def check_size(size: int) -> None:
+    """Refuse text of more bytes than TEXT_MAX (54000)."""
+    if size > TEXT_MAX:
         raise KeyTooLongError(
             "query text exceeds the maximum length",
             detail=f"A message may hold at most {TEXT_MAX} bytes of SQL.",

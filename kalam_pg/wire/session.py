@@ -25,6 +25,7 @@ from kalam_pg.sessions.services import Services
 from kalam_pg.sessions.settings_table import SETTINGS
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.wire import extended, idling, pushes, quick, simple
+from kalam_pg.wire.admission import admit
 from kalam_pg.wire.authentication import Authentication
 from kalam_pg.wire.client_text import ClientText
 from kalam_pg.wire.protocols import PAUSE, PENDING, Peer, Timer, Transport, Work
@@ -170,8 +171,7 @@ class WireSession:
         account.end = self._make_room
         self.decoder.authenticated()
         self.text.begin(sql.settings)
-        # Once as it came, and once as it is read.
-        self.decoder.admit = lambda size: account.check(2 * size)
+        self.decoder.admit = lambda kind, size: admit(account, kind, size)
         self.decoder.hold = account.holding("input").set
 
     def _make_room(self, error: KalamError) -> None:

@@ -128,6 +128,16 @@ def test_a_message_that_is_announced_too_large_is_skipped_in_step(client: RawCli
     assert client.answer().rows == [("2000000",)]
 
 
+def test_a_text_that_is_too_long_is_refused_before_it_has_come(client: RawClient):
+    whole = query("SELECT '" + "x" * 4_000_000 + "'")
+    client.send(whole[:3_000_000])
+    client.send(whole[3_000_000:] + query("SELECT 5"))
+    refused, answered = client.answer(), client.answer()
+    assert (refused.sqlstate, refused.kinds) == ("54000", "EZ")
+    assert "bytes of SQL" in refused.errors[0]["D"]
+    assert answered.rows == [("5",)]
+
+
 def test_a_piece_of_copy_that_is_too_large_ends_the_copy(client: RawClient):
     client.send(query("COPY kin.own FROM STDIN"))
     assert client.receive()[0] == "G"

@@ -29,7 +29,7 @@ class Room:
         self.held = self.most = 0
         self.asked = []
 
-    def admit(self, size):
+    def admit(self, _kind, size):
         self.asked.append(size)
         if size > self.admitted:
             raise OutOfMemoryError("out of memory", detail="admit", hint="smaller")
