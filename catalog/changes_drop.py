@@ -5,12 +5,12 @@ table the sequences that its columns own, a sequence the defaults that take numb
 CASCADE nothing is dropped that something else depends on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from catalog import codec
 from catalog.changes import CatalogChange, require_not_system, stored, table_puts
-from catalog.changes_sequence import numbers_of_all, sequences_used
+from catalog.changes_sequence import numbers_of_all
 from catalog.droppable import ColumnDefault, Droppable, Referring, TypedAttribute, TypedColumn
 from catalog.errors import (
     DependentObjectsStillExistError,
@@ -34,6 +34,7 @@ from catalog.typed import with_current_types
 from catalog.types.composite import Attribute, CompositeDefinition
 from catalog.types.definitions import quoted, user_types_of
 from catalog.types.domain import DomainDefinition
+from catalog.uses import sequences_used, types_used
 
 _REPORTED_MAX = 100
 """PostgreSQL's MAX_REPORTED_DEPS: so many dependent objects are named to the client."""
@@ -210,9 +211,12 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
 
     Depth first, the newest dependents first, and then from the end (`findDependentObjects`).
     """
-    readers, defaults = _uses(snapshot)
+    queries = _readers(snapshot)
     found: list[_Dependent] = []
     seen: set[Address] = set()
+
+    def readers(used: int) -> list[Droppable]:
+        return [*queries.get(used, ()), *_parts_using(snapshot, used)]
 
     def visit(at: _Dependent) -> None:
         one = at.object
@@ -228,11 +232,11 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
                     *snapshot.sequences_in(one.name),
                 ]
             case Table():
-                below = [*readers.get(one.id, ()), *snapshot.sequences_of(one.id)]
+                below = [*readers(one.id), *snapshot.sequences_of(one.id)]
             case View() | UserType():
-                below = readers.get(one.id, ())
+                below = readers(one.id)
             case NumberSequence():
-                below = defaults.get(one.id, ())
+                below = _defaults(snapshot, one.id)
             case TypedColumn() | TypedAttribute() | Referring() | ColumnDefault():
                 pass
         for other in sorted(below, key=_of_arrays_last):
@@ -258,10 +262,8 @@ def _whole(one: Droppable) -> Droppable | None:
             return None
 
 
-def _uses(
-    snapshot: Snapshot,
-) -> tuple[dict[int, list[Droppable]], dict[int, list[ColumnDefault]]]:
-    """What depends on each relation and type, and on each sequence, by ids."""
+def _readers(snapshot: Snapshot) -> dict[int, list[Droppable]]:
+    """What depends on each relation and type as a whole, or as a type does, by ids."""
     readers: dict[int, list[Droppable]] = {}
     for view in snapshot.stored_queries():
         for read in view.reads:
@@ -274,18 +276,29 @@ def _uses(
         elif isinstance(made.definition, DomainDefinition):
             for used in user_types_of(made.definition.base):
                 readers.setdefault(used, []).append(made)
-    defaults: dict[int, list[ColumnDefault]] = {}
-    for table in snapshot.tables.values():
+    return readers
+
+
+def _parts_using(snapshot: Snapshot, used: int) -> Iterator[Droppable]:
+    """The parts of other tables that depend on a table or type."""
+    for table in snapshot.using(used):
         for constraint in table.constraints:
             refers = constraint.reference
-            if refers is not None and refers.table != table.id:
-                readers.setdefault(refers.table, []).append(Referring(table, constraint))
+            if refers is not None and refers.table == used:
+                yield Referring(table, constraint)
         for column in table.columns:
-            for used in (column.domain,) if column.domain else user_types_of(column.type):
-                readers.setdefault(used, []).append(TypedColumn(table, column))
-            for sequence in sequences_used(column.default):
-                defaults.setdefault(sequence, []).append(ColumnDefault(table, column.id))
-    return readers, defaults
+            if used in types_used(column):
+                yield TypedColumn(table, column)
+
+
+def _defaults(snapshot: Snapshot, sequence: int) -> list[ColumnDefault]:
+    """The defaults that take numbers from a sequence."""
+    return [
+        ColumnDefault(table, column.id)
+        for table in snapshot.using(sequence)
+        for column in table.columns
+        if sequence in sequences_used(column.default)
+    ]
 
 
 Address = tuple[int, int, str]

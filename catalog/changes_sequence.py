@@ -1,6 +1,5 @@
 """Sequences as pure functions: what is written of one, to what it is; CREATE and ALTER SEQUENCE."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -27,8 +26,6 @@ BOUNDS: Mapping[str, tuple[int, int]] = {
 """The least and the largest number of each type that a sequence may have."""
 
 _TYPES = (INT2, INT4, INT8)
-NEXT_VALUE = re.compile(r"nextval\('([0-9]+)'::regclass\)")
-"""Where a kept default takes a number from a sequence (see `next_value`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +55,6 @@ def next_value(sequence_id: int) -> str:
     By its OID, so that it may be called otherwise, or lie elsewhere, later.
     """
     return f"nextval('{sequence_id}'::regclass)"
-
-
-def sequences_used(default: str) -> set[int]:
-    """The ids of the sequences that a kept default takes numbers from."""
-    if "nextval" not in default:
-        return set()
-    return {int(found) for found in NEXT_VALUE.findall(default)}
 
 
 # ------------------------------------------------------------------ CREATE, ALTER

@@ -12,6 +12,7 @@ from catalog.indexes import entry_table
 from catalog.model import TEMPORARY, Constraint, Namespace, NumberSequence, Table, UserType, View
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
+from catalog.uses import used_by
 
 V = TypeVar("V")
 Name = tuple[str, str]
@@ -41,7 +42,8 @@ class Objects(Protocol):
 class Lookups:
     """Nothing is found at first. Whoever shares them changes nothing any more.
 
-    referring: FOREIGN KEYs by the table that they refer to. materialized: tables by their ids.
+    referring: FOREIGN KEYs by the table that they refer to. using: tables by what they use (`used_by`), then
+    by their ids. materialized: tables by their ids.
     """
 
     relations: dict[Name, Table | View] = field(default_factory=dict)
@@ -52,14 +54,19 @@ class Lookups:
     stored: dict[int, Table] = field(default_factory=dict)
     sequences: dict[Name, NumberSequence] = field(default_factory=dict)
     materialized: dict[int, Table] = field(default_factory=dict)
+    using: dict[int, dict[int, Table]] = field(default_factory=dict)
 
     def changed(self, before: Objects, changes: Objects) -> "Lookups":
         """Those of the catalogue that changes make of `before`, whose lookups these are."""
         made = Lookups(
             *(dict(self.relations), dict(self.types), dict(self.pg_types)),
             *(dict(self.index_names), dict(self.referring), dict(self.stored)),
-            *(dict(self.sequences), dict(self.materialized)),
+            *(dict(self.sequences), dict(self.materialized), dict(self.using)),
         )
+        # Of what is used by tables that are changed the dictionaries are its own.
+        tables = [*_there(before.tables, changes.tables), *changes.tables.values()]
+        for used in {one for table in tables if table is not None for one in used_by(table)}:
+            made.using[used] = dict(self.using.get(used, ()))
         # First what goes: a name may pass from one to another.
         for table in _there(before.tables, changes.tables):
             made.remove_table(table)
@@ -102,6 +109,8 @@ class Lookups:
             elif constraint.reference is not None:
                 to = constraint.reference.table
                 self.referring[to] = (*self.referring.get(to, ()), (table, constraint))
+        for used in used_by(table):
+            self.using.setdefault(used, {})[table.id] = table
         for index in table.indexes:
             self.index_names[table.namespace, index.name] = table
             if index.unique:
@@ -121,6 +130,8 @@ class Lookups:
                     self.referring[to] = left
                 else:
                     self.referring.pop(to, None)
+        for used in used_by(table):
+            self.using.get(used, {}).pop(table.id, None)
         for index in table.indexes:
             self.index_names.pop((table.namespace, index.name), None)
             self.stored.pop(index.storage_id, None)

@@ -157,6 +157,10 @@ class Snapshot:
         found = self._lookups.referring.get(table_id, ())
         return sorted(found, key=lambda pair: pair[1].id)
 
+    def using(self, used: int) -> Iterable[Table]:
+        """The other tables that use a table, a type or a sequence of that id (`catalog.uses`)."""
+        return self._lookups.using.get(used, {}).values()
+
     def indexed_by(self, namespace: str, name: str) -> Table | None:
         """The table whose index has that name; indexes share their names with relations."""
         return self._lookups.index_names.get((namespace, name))

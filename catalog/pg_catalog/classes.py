@@ -4,7 +4,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.changes_sequence import sequences_used
 from catalog.indexes import indexes_of
 from catalog.model import Column, Constraint, Index, NumberSequence, Table, TableKind, View
 from catalog.names import key_name
@@ -17,6 +16,7 @@ from catalog.pg_catalog.visible import Visible, columns, constraints
 from catalog.types.composite import CompositeDefinition
 from catalog.types.registry import BOOL, INT8
 from catalog.types.table import PgType
+from catalog.uses import sequences_used
 from storage.layout import Value
 
 Values = Mapping[str, Value]

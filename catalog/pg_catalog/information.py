@@ -4,7 +4,6 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.changes_sequence import sequences_used
 from catalog.model import Column, ForeignKey, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
@@ -13,6 +12,7 @@ from catalog.pg_catalog.visible import INSERTED, UPDATED, Visible, constraints
 from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
 from catalog.types.table import PgType
+from catalog.uses import sequences_used
 from storage.layout import Value
 
 Values = Mapping[str, Value]

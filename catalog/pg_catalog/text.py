@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from catalog.changes_sequence import NEXT_VALUE
 from catalog.indexes import index_of
 from catalog.model import (
     Constraint,
@@ -16,6 +15,7 @@ from catalog.model import (
     View,
     as_view,
 )
+from catalog.uses import NEXT_VALUE
 
 _CALL = re.compile(r"[a-z_][a-z0-9_]*\([^()]*\)\Z")
 """An expression that an index has without parentheses around it: a call of a function."""

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from catalog.changes_sequence import sequences_used
 from catalog.errors import (
     CardinalityViolationError,
     FeatureNotSupportedError,
 )
 from catalog.model import Table, TableKind
+from catalog.uses import sequences_used
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.sequences import NEXTVAL
 from kalam_pg.functions.table import EvalContext

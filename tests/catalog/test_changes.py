@@ -5,7 +5,6 @@ from itertools import count
 import pytest
 
 from catalog import changes, changes_drop, changes_table, changes_user
-from catalog.changes_sequence import sequences_used
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.codec import sequence_key
 from catalog.errors import (
@@ -28,6 +27,7 @@ from catalog.model import Column, Role, Table, TableKind, TableOptions, User, Vi
 from catalog.snapshot import Snapshot
 from catalog.store import Store, first_start
 from catalog.types.registry import INT4, INT8, JSONB, NUMERIC, RECORD, TEXT, VARCHAR, array_of
+from catalog.uses import sequences_used
 from tests.catalog.fakes import FakeKeys
 
 NOW = 1_700_000_000_000_000

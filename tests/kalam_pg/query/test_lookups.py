@@ -53,6 +53,7 @@ def found(snapshot: Snapshot) -> dict[str, object]:
         "index_names": lookups.index_names,
         "sequences": lookups.sequences,
         "materialized": lookups.materialized,
+        "using": {used: those for used, those in lookups.using.items() if those},
         "referring": {
             to: {(table.id, key.id): table for table, key in those}
             for to, those in lookups.referring.items()
