@@ -8,7 +8,7 @@ has bound before.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from catalog import codec
+from catalog import codec, codec_types
 from catalog.difference import Difference
 from catalog.errors import (
     DuplicateObjectError,
@@ -116,7 +116,7 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogCha
             made,
             definition=replace(made.definition, namespace=new_name),  # type: ignore[type-var]
         )
-        puts.append((codec.type_key(moved.id), codec.encode_type(moved)))
+        puts.append((codec.type_key(moved.id), codec_types.encode_type(moved)))
     sequences = dict(snapshot.sequences)
     for one in snapshot.sequences_in(name):
         sequence = sequences[one.id] = replace(one, namespace=new_name)
@@ -278,7 +278,7 @@ def put_type(snapshot: Snapshot, made: UserType) -> CatalogChange:
     changed = replace(
         snapshot, version=snapshot.version + 1, types={**snapshot.types, made.id: made}
     )
-    put = (codec.type_key(made.id), codec.encode_type(made))
+    put = (codec.type_key(made.id), codec_types.encode_type(made))
     return stored(with_current_types(changed), [put])
 
 

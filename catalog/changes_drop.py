@@ -8,7 +8,7 @@ CASCADE nothing is dropped that something else depends on.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from catalog import codec
+from catalog import codec, codec_types
 from catalog.changes import CatalogChange, require_not_system, stored, table_puts
 from catalog.changes_sequence import numbers_of_all
 from catalog.droppable import ColumnDefault, Droppable, Referring, TypedAttribute, TypedColumn
@@ -436,7 +436,7 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
     for one in going:
         if isinstance(one, TypedAttribute) and one.of.id in types:
             types[one.of.id] = left = _without_attribute(types[one.of.id], one.attribute)
-            puts.append((codec.type_key(left.id), codec.encode_type(left)))
+            puts.append((codec.type_key(left.id), codec_types.encode_type(left)))
     changed = replace(
         snapshot,
         version=snapshot.version + 1,

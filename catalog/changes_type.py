@@ -53,9 +53,14 @@ def create_enum(
 def require_new_name(snapshot: Snapshot, namespace: str, name: str) -> None:
     """Raise 42710 when a type or a relation has the name, 3F000 when there is no such namespace."""
     require_namespace(snapshot, namespace)
-    taken = snapshot.find_type(namespace, name, ()) or snapshot.find(namespace, name, ())
-    if taken is not None:
+    if is_taken(snapshot, namespace, name):
         raise DuplicateObjectError(f'type "{name}" already exists')
+
+
+def is_taken(snapshot: Snapshot, namespace: str, name: str) -> bool:
+    """Whether a type or a relation has the name."""
+    found = snapshot.find_type(namespace, name, ()) or snapshot.find(namespace, name, ())
+    return found is not None
 
 
 def add_label(

@@ -9,7 +9,7 @@ S | "setting" | database | user id   (`role_settings`)
 S | "catalog"  -> version                        S | "ids" -> OIDs below this may have been given
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -31,14 +31,9 @@ from catalog.model import (
     TableOptions,
     TableVersion,
     User,
-    UserType,
     View,
 )
-from catalog.types.composite import Attribute, CompositeDefinition
-from catalog.types.definitions import Definition
-from catalog.types.domain import DomainCheck, DomainDefinition
-from catalog.types.enum import EnumDefinition, EnumLabel
-from catalog.types.registry import array_of, by_oid, find_oid
+from catalog.types.registry import by_oid
 from catalog.types.table import PgType
 from storage.errors import DataCorruptedError
 from storage.keys import system_key
@@ -163,24 +158,26 @@ def _value(item: object) -> Value:
     return item
 
 
-def _grants(grants: tuple[Grant, ...]) -> list[list[Any]]:
+def grant_fields(grants: tuple[Grant, ...]) -> list[list[Any]]:
+    """Grants as plain values."""
     return [[g.grantee, g.privilege, g.grantor] for g in grants]
 
 
-def _read_grants(items: list[list[Any]]) -> tuple[Grant, ...]:
+def read_grants(items: list[list[Any]]) -> tuple[Grant, ...]:
+    """The inverse of `grant_fields`."""
     return tuple(Grant(*item) for item in items)
 
 
 def encode_namespace(namespace: Namespace) -> bytes:
     """A namespace as bytes."""
     n = namespace
-    return encode([n.id, n.name, n.owner, n.created_at_us, n.comment, _grants(n.grants)])
+    return encode([n.id, n.name, n.owner, n.created_at_us, n.comment, grant_fields(n.grants)])
 
 
 def decode_namespace(data: bytes) -> Namespace:
     """The inverse of `encode_namespace`."""
     i = decode(data)
-    return Namespace(i[0], i[1], i[2], i[3], i[4], _read_grants(i[5]))
+    return Namespace(i[0], i[1], i[2], i[3], i[4], read_grants(i[5]))
 
 
 def _reference(constraint: Constraint) -> list[Any]:
@@ -245,7 +242,7 @@ def encode_table(table: Table) -> bytes:
             "owner": t.owner,
             "version": t.version,
             "hidden_key": t.hidden_key,
-            "grants": _grants(t.grants),
+            "grants": grant_fields(t.grants),
             "created_at_us": t.created_at_us,
             "comment": t.comment,
             "next_column": t.next_column,
@@ -277,7 +274,7 @@ def decode_table(data: bytes, types: Types = by_oid) -> Table:
         owner=i["owner"],
         version=i["version"],
         hidden_key=i["hidden_key"],
-        grants=_read_grants(i["grants"]),
+        grants=read_grants(i["grants"]),
         created_at_us=i["created_at_us"],
         comment=i["comment"],
         next_column=i["next_column"],
@@ -348,91 +345,6 @@ def decode_view(data: bytes, types: Types = by_oid) -> View:
     )
 
 
-def encode_type(made: UserType) -> bytes:
-    """A type that somebody made as bytes: what it is, and what every type has."""
-    t = made
-    kind, fields = _encode_definition(t.definition)
-    common = [t.owner, t.created_at_us, t.comment, t.public, _grants(t.grants)]
-    return encode([kind, t.id, t.definition.array_oid, t.namespace, t.name, fields, *common])
-
-
-def decode_types(entries: Iterable[bytes]) -> dict[int, UserType]:
-    """The inverse of `encode_type`, of all types: each may be made of others, whatever their order."""
-    waiting = {fields[1]: fields for fields in map(decode, entries)}
-    made: dict[int, UserType] = {}
-    arrays = {fields[2]: oid for oid, fields in waiting.items()}
-
-    def find(oid: int) -> PgType:
-        own = find_oid(oid)
-        if own is not None:
-            return own
-        if oid in arrays:
-            array = array_of(find(arrays[oid]))
-            assert array is not None
-            return array
-        if oid not in made:
-            read(oid)
-        return made[oid].pg_type
-
-    def read(oid: int) -> None:
-        i = waiting[oid]
-        definition = _DEFINITIONS[i[0]](*i[1:6], find)
-        made[oid] = UserType(definition, i[6], i[7], i[8], i[9], _read_grants(i[10]))
-
-    for oid in waiting:
-        if oid not in made:
-            read(oid)
-    return {oid: made[oid] for oid in waiting}
-
-
-def _encode_definition(definition: Definition) -> tuple[str, object]:
-    """pg_type.typtype, and what this kind of type has."""
-    if isinstance(definition, DomainDefinition):
-        d = definition
-        checks = [[c.oid, c.name, c.check, c.valid] for c in d.checks]
-        return "d", [d.base.oid, d.typmod, d.not_null, d.default, checks]
-    if isinstance(definition, CompositeDefinition):
-        c = definition
-        return "c", [
-            *(c.relation, c.last),
-            [[a.number, a.name, a.type.oid, a.typmod] for a in c.attributes],
-        ]
-    assert isinstance(definition, EnumDefinition)
-    return "e", [[label.oid, label.position, label.label] for label in definition.labels]
-
-
-Fields = Any
-"""What an entry has of this kind of type."""
-
-
-def _enum(
-    oid: int, array_oid: int, namespace: str, name: str, fields: Fields, _types: Types
-) -> Definition:
-    labels = tuple([EnumLabel(*label) for label in fields])
-    return EnumDefinition(oid, array_oid, namespace, name, labels)
-
-
-def _composite(
-    oid: int, array_oid: int, namespace: str, name: str, fields: Fields, types: Types
-) -> Definition:
-    relation, last, items = fields
-    attributes = tuple([Attribute(i[0], i[1], types(i[2]), i[3]) for i in items])
-    return CompositeDefinition(oid, array_oid, namespace, name, relation, attributes, last)
-
-
-def _domain(
-    oid: int, array_oid: int, namespace: str, name: str, fields: Fields, types: Types
-) -> Definition:
-    base, typmod, not_null, default, checks = fields
-    made = tuple([DomainCheck(*check) for check in checks])
-    return DomainDefinition(
-        *(oid, array_oid, namespace, name, types(base), typmod, not_null, default, made)
-    )
-
-
-_DEFINITIONS: dict[str, Callable[..., Definition]] = {"e": _enum, "d": _domain, "c": _composite}
-
-
 def encode_sequence(sequence: NumberSequence) -> bytes:
     """A sequence as bytes."""
     s = sequence
@@ -440,7 +352,7 @@ def encode_sequence(sequence: NumberSequence) -> bytes:
         [
             *(s.id, s.namespace, s.name, s.type.oid, s.start, s.increment, s.minimum, s.maximum),
             *(s.cache, s.cycle, s.owner, s.created_at_us, s.owned_by, s.internal),
-            *(_grants(s.grants), s.comment),
+            *(grant_fields(s.grants), s.comment),
         ]
     )
 
@@ -457,7 +369,7 @@ def decode_sequence(data: bytes) -> NumberSequence:
         *(i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11]),
         owned_by=owned_by,
         internal=i[13],
-        grants=_read_grants(i[14]),
+        grants=read_grants(i[14]),
         comment=i[15],
     )
 

@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 
 from catalog.indexes import entry_table
 from catalog.model import TEMPORARY, Constraint, Namespace, NumberSequence, Table, UserType, View
-from catalog.types.registry import array_of
 from catalog.types.table import PgType
 from catalog.uses import used_by
 
@@ -137,18 +136,20 @@ class Lookups:
             self.stored.pop(index.storage_id, None)
 
     def add_type(self, made: UserType) -> None:
-        """Find a type and its array."""
+        """Find a type and its array, of a range type that of its multiranges too."""
         self.types[made.namespace, made.name] = made
-        pg_type = self.pg_types[made.id] = made.pg_type
-        if (array := array_of(pg_type)) is not None:
-            self.pg_types[array.oid] = array
+        if (many := made.multirange) is not None:
+            self.types[many.namespace, many.name] = many
+        for pg_type in made.pg_types():
+            self.pg_types[pg_type.oid] = pg_type
 
     def remove_type(self, made: UserType) -> None:
-        """Find a type and its array no more."""
+        """Find a type and what `add_type` finds with it no more."""
         self.types.pop((made.namespace, made.name), None)
-        self.pg_types.pop(made.id, None)
-        if (array := array_of(made.pg_type)) is not None:
-            self.pg_types.pop(array.oid, None)
+        if (many := made.multirange) is not None:
+            self.types.pop((many.namespace, many.name), None)
+        for pg_type in made.pg_types():
+            self.pg_types.pop(pg_type.oid, None)
 
     def call_temporary(self, schema: str) -> None:
         """Whatever is in a session's own schema is in "pg_temp"."""

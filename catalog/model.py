@@ -1,11 +1,13 @@
 """What exists, as immutable values: a change makes a new `Snapshot` (see `catalog.snapshot`)."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from catalog.types.definitions import Definition
-from catalog.types.registry import of_definition
+from catalog.types.registry import array_of, of_definition
 from catalog.types.table import PgType
+from catalog.types.user_ranges import RangeDefinition
 from storage.layout import Layout, Value
 
 TEMPORARY = "pg_temp"
@@ -441,3 +443,18 @@ class UserType:
     def pg_type(self) -> PgType:
         """The type itself."""
         return of_definition(self.definition)
+
+    @property
+    def multirange(self) -> "UserType | None":
+        """Of a range type, the type of its multiranges."""
+        if not isinstance(self.definition, RangeDefinition):
+            return None
+        return replace(self, definition=self.definition.many, comment="")
+
+    def pg_types(self) -> Iterator[PgType]:
+        """The type, of a range type that of its multiranges too, and the types of their arrays."""
+        for one in (self, self.multirange):
+            if one is not None:
+                yield one.pg_type
+                if (array := array_of(one.pg_type)) is not None:
+                    yield array

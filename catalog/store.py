@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from catalog import codec, role_settings
+from catalog import codec, codec_types, role_settings
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
 from catalog.ids import FIRST_OID
@@ -44,7 +44,7 @@ class Store:
         for _, data in scan(system_key("namespace")):
             namespace = codec.decode_namespace(data)
             namespaces[namespace.name] = namespace
-        types = codec.decode_types(data for _, data in scan(system_key("type")))
+        types = codec_types.decode_types(data for _, data in scan(system_key("type")))
         find = found_in(types)
         tables: dict[int, Table] = {}
         for _, data in scan(system_key("table")):

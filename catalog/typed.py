@@ -15,7 +15,7 @@ from catalog.model import Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.types.composite import CompositeDefinition
 from catalog.types.domain import DomainDefinition
-from catalog.types.registry import array_of, find_oid
+from catalog.types.registry import find_oid
 from catalog.types.table import PgType
 
 R = TypeVar("R", Table, View)
@@ -82,9 +82,8 @@ def found_in(types: Mapping[int, UserType]) -> Callable[[int], PgType]:
     """What finds a type by OID among PostgreSQL's and these, their arrays too; raises 42704."""
     made: dict[int, PgType] = {}
     for one in types.values():
-        pg_type = made[one.id] = one.pg_type
-        if (array := array_of(pg_type)) is not None:
-            made[array.oid] = array
+        for pg_type in one.pg_types():
+            made[pg_type.oid] = pg_type
 
     def find(oid: int) -> PgType:
         found = find_oid(oid) or made.get(oid)

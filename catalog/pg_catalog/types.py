@@ -10,7 +10,7 @@ from catalog.pg_catalog import oids
 from catalog.pg_catalog.fixed import column, fixed_rows
 from catalog.pg_catalog.routines import function_oid
 from catalog.pg_catalog.type_data import TYPES
-from catalog.pg_catalog.user_types import type_rows
+from catalog.pg_catalog.user_types import range_rows, type_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.types import registry
 from catalog.types.multiranges import MULTIRANGES
@@ -120,7 +120,7 @@ _CANONICAL = ("int4range", "int8range", "daterange")
 """Range types whose values count in steps."""
 
 
-def pg_range(_visible: Visible) -> Iterator[Values]:
+def pg_range(visible: Visible) -> Iterator[Values]:
     for of, family in FAMILIES.items():
         element = family.subtype
         yield {
@@ -131,6 +131,9 @@ def pg_range(_visible: Visible) -> Iterator[Values]:
             "rngcanonical": function_oid(f"{of.name}_canonical") if of.name in _CANONICAL else 0,
             "rngsubdiff": function_oid(f"{of.name}_subdiff"),
         }
+    for row in range_rows(visible):
+        subtype = registry.by_oid(cast("int", row["rngsubtype"]))
+        yield {**row, "rngsubopc": default_opclass(subtype.name)}
 
 
 _CLASS_OF = {"varchar": "text"}
@@ -151,13 +154,22 @@ def default_opclass(type_name: str) -> int:
     return 0
 
 
+_COLLATIONS = (
+    (100, "default", "d", -1, None), (950, "C", "c", -1, "C"), (951, "POSIX", "c", -1, "POSIX"),
+    (12340, "ucs_basic", "c", 6, "C"),
+)  # fmt: skip
+COLLATIONS = {name: oid for oid, name, *_ in _COLLATIONS}
+"""pg_collation.oid by name; texts are compared by their bytes in each."""
+
+
+def default_opclass_name(type_name: str) -> str:
+    """pg_opclass.opcname of a type's default btree class, "" when it has none."""
+    wanted, name = default_opclass(type_name), column("pg_opclass", "opcname")
+    return next((str(row[name]) for row in fixed_rows("pg_opclass") if row[0] == wanted), "")
+
+
 def pg_collation(_visible: Visible) -> Iterator[Values]:
-    for oid, name, provider, encoding, locale in (
-        (100, "default", "d", -1, None),
-        (950, "C", "c", -1, "C"),
-        (951, "POSIX", "c", -1, "POSIX"),
-        (12340, "ucs_basic", "c", 6, "C"),
-    ):
+    for oid, name, provider, encoding, locale in _COLLATIONS:
         yield {
             "oid": oid,
             "collname": name,

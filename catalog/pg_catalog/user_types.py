@@ -13,6 +13,7 @@ from catalog.types.domain import DomainCheck, DomainDefinition
 from catalog.types.enum import STEP, EnumDefinition
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
+from catalog.types.user_ranges import RangeDefinition
 from storage.layout import Value
 
 Values = Mapping[str, Value]
@@ -20,6 +21,8 @@ Values = Mapping[str, Value]
 FUNCTIONS = {
     "e": ("enum_in", "enum_out", "enum_recv", "enum_send"),
     "d": ("domain_in", "", "domain_recv", ""),
+    "r": ("range_in", "range_out", "range_recv", "range_send"),
+    "m": ("multirange_in", "multirange_out", "multirange_recv", "multirange_send"),
     "c": ("record_in", "record_out", "record_recv", "record_send"),
     "array": ("array_in", "array_out", "array_recv", "array_send"),
 }
@@ -79,7 +82,10 @@ def _of_kind(made: UserType) -> dict[str, Value]:
         }
     if isinstance(definition, CompositeDefinition):
         return {"typtype": "c", "typrelid": definition.relation, **_io("c")}
-    return {"typtype": "e", **_io("e")}
+    if isinstance(definition, EnumDefinition):
+        return {"typtype": "e", **_io("e")}
+    kind = "r" if isinstance(definition, RangeDefinition) else "m"
+    return {"typtype": kind, **_io(kind)}
 
 
 def array_name(made: UserType) -> str:
@@ -128,6 +134,20 @@ def domain_checks(visible: Visible) -> Iterator[tuple[UserType, DomainCheck]]:
         if isinstance(made.definition, DomainDefinition):
             for check in made.definition.checks:
                 yield made, check
+
+
+def range_rows(visible: Visible) -> Iterator[Values]:
+    """The rows of pg_range that are of types that people made: without an operator class."""
+    for made in visible.types:
+        if isinstance(made.definition, RangeDefinition):
+            yield {
+                "rngtypid": made.id,
+                "rngsubtype": made.definition.subtype.oid,
+                "rngmultitypid": made.definition.multirange_oid,
+                "rngcollation": made.definition.collation,
+                "rngcanonical": 0,
+                "rngsubdiff": 0,
+            }
 
 
 def pg_enum(visible: Visible) -> Iterator[Values]:

@@ -139,7 +139,9 @@ class Visible:
     @cached_property
     def all_types(self) -> tuple[UserType, ...]:
         """The types that people made, and those of the rows of tables and views."""
-        return (*self.types, *[row_user_type(relation) for relation in self.relations])
+        multiranges = [many for made in self.types if (many := made.multirange) is not None]
+        rows = [row_user_type(relation) for relation in self.relations]
+        return (*self.types, *multiranges, *rows)
 
     @cached_property
     def types_by_oid(self) -> dict[int, tuple[UserType, PgType]]:

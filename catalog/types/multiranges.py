@@ -112,7 +112,9 @@ def _send(data: bytes, family: RangeFamily) -> bytes:
     return _COUNT.pack(len(sent)) + b"".join([_COUNT.pack(len(part)) + part for part in sent])
 
 
-def _multirange_type(name: str, oid: int, array_oid: int, family: RangeFamily) -> PgType:
+def multirange_type(name: str, oid: int, array_oid: int, family: RangeFamily) -> PgType:
+    """The type of multiranges of a family's ranges."""
+
     def receive(data: bytes, _typmod: int) -> Value:
         return _receive(data, family)
 
@@ -133,12 +135,12 @@ def _multirange_type(name: str, oid: int, array_oid: int, family: RangeFamily) -
     )
 
 
-INT4MULTIRANGE = _multirange_type("int4multirange", 4451, 6150, FAMILIES[INT4RANGE])
-NUMMULTIRANGE = _multirange_type("nummultirange", 4532, 6151, FAMILIES[NUMRANGE])
-TSMULTIRANGE = _multirange_type("tsmultirange", 4533, 6152, FAMILIES[TSRANGE])
-TSTZMULTIRANGE = _multirange_type("tstzmultirange", 4534, 6153, FAMILIES[TSTZRANGE])
-DATEMULTIRANGE = _multirange_type("datemultirange", 4535, 6155, FAMILIES[DATERANGE])
-INT8MULTIRANGE = _multirange_type("int8multirange", 4536, 6157, FAMILIES[INT8RANGE])
+INT4MULTIRANGE = multirange_type("int4multirange", 4451, 6150, FAMILIES[INT4RANGE])
+NUMMULTIRANGE = multirange_type("nummultirange", 4532, 6151, FAMILIES[NUMRANGE])
+TSMULTIRANGE = multirange_type("tsmultirange", 4533, 6152, FAMILIES[TSRANGE])
+TSTZMULTIRANGE = multirange_type("tstzmultirange", 4534, 6153, FAMILIES[TSTZRANGE])
+DATEMULTIRANGE = multirange_type("datemultirange", 4535, 6155, FAMILIES[DATERANGE])
+INT8MULTIRANGE = multirange_type("int8multirange", 4536, 6157, FAMILIES[INT8RANGE])
 
 MULTIRANGES: dict[PgType, PgType] = {
     INT4RANGE: INT4MULTIRANGE, NUMRANGE: NUMMULTIRANGE, TSRANGE: TSMULTIRANGE,

@@ -248,7 +248,8 @@ def _next_date(value: Value) -> Value:
     return days + 1
 
 
-def _range_type(name: str, oid: int, array_oid: int, family: RangeFamily) -> PgType:
+def range_type(name: str, oid: int, array_oid: int, family: RangeFamily) -> PgType:
+    """The type of ranges of a family."""
     return PgType(
         oid=oid,
         name=name,
@@ -273,12 +274,12 @@ _TIMESTAMP = RangeFamily(TIMESTAMP, None)
 _TIMESTAMPTZ = RangeFamily(TIMESTAMPTZ, None)
 _DATE = RangeFamily(DATE, _next_date)
 
-INT4RANGE = _range_type("int4range", 3904, 3905, _INT4)
-NUMRANGE = _range_type("numrange", 3906, 3907, _NUMERIC)
-TSRANGE = _range_type("tsrange", 3908, 3909, _TIMESTAMP)
-TSTZRANGE = _range_type("tstzrange", 3910, 3911, _TIMESTAMPTZ)
-DATERANGE = _range_type("daterange", 3912, 3913, _DATE)
-INT8RANGE = _range_type("int8range", 3926, 3927, _INT8)
+INT4RANGE = range_type("int4range", 3904, 3905, _INT4)
+NUMRANGE = range_type("numrange", 3906, 3907, _NUMERIC)
+TSRANGE = range_type("tsrange", 3908, 3909, _TIMESTAMP)
+TSTZRANGE = range_type("tstzrange", 3910, 3911, _TIMESTAMPTZ)
+DATERANGE = range_type("daterange", 3912, 3913, _DATE)
+INT8RANGE = range_type("int8range", 3926, 3927, _INT8)
 
 FAMILIES: dict[PgType, RangeFamily] = {
     INT4RANGE: _INT4, NUMRANGE: _NUMERIC, TSRANGE: _TIMESTAMP, TSTZRANGE: _TIMESTAMPTZ,

@@ -98,6 +98,8 @@ def comparer(pg_type: PgType) -> Compare:
         return _array_comparer(comparer(pg_type.element))
     if composite_of(pg_type) is not None:
         return composite_comparer(pg_type)
+    if pg_type.key_kind == "trimmed":
+        return compare_numeric_ranges
     return _COMPARERS.get(pg_type.oid, three_way)
 
 

@@ -8,12 +8,14 @@ from importlib import import_module
 from catalog.types.composite import composite_of
 from catalog.types.registry import RECORD, TYPES
 from catalog.types.table import PgType
+from catalog.types.user_ranges import MultirangeDefinition
 from kalam_pg.functions import casts as cast_rows
 from kalam_pg.functions.define import Datum, cast_name
 from kalam_pg.functions.dimensions import flatten
 from kalam_pg.functions.known import NAMES
 from kalam_pg.functions.records import OF_COMPOSITES
 from kalam_pg.functions.table import Overload, OverloadKind
+from kalam_pg.functions.user_ranges import GENERIC, TO_MULTIRANGE
 
 _MODULES = (
     "access", "advisory", "aggregates", "arrays", "backends", "bitstrings", "bytes_and_bits", "casts",
@@ -67,6 +69,10 @@ def cast(source: PgType, target: PgType) -> Overload | None:
         return stored
     if source is target:
         return None
+    if isinstance(target.definition, MultirangeDefinition) and (
+        source.definition == target.definition.of
+    ):
+        return TO_MULTIRANGE
     if target is RECORD and composite_of(source) is not None:
         return cast_rows.record_cast(source)
     if (
@@ -189,4 +195,6 @@ _ALL = _load()
 _BY_NAME = _index(_ALL)
 _CASTS = {o.name: o for o in _ALL if o.kind is OverloadKind.CAST}
 _ASSIGNED = {o.args[0].oid: o for o in cast_rows.ASSIGNED_LENGTHS}
-_BY_KEY = {key_of(o): o for o in (*_ALL, *cast_rows.ASSIGNED_LENGTHS, *OF_COMPOSITES.values())}
+_BY_KEY = {
+    key_of(o): o for o in (*_ALL, *cast_rows.ASSIGNED_LENGTHS, *OF_COMPOSITES.values(), *GENERIC)
+}

@@ -6,7 +6,7 @@ Both are worked on as *spans*: the ranges of a multirange, in order; of a range 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from catalog.errors import DataExceptionError, SqlSyntaxError
+from catalog.errors import DataExceptionError, NullValueNotAllowedError, SqlSyntaxError
 from catalog.types import registry as types
 from catalog.types.multiranges import (
     MULTIRANGES,
@@ -254,7 +254,7 @@ def _of_many(one: _Kind, many: _Kind) -> list[Overload]:
 
     def made(*ranges: bytes | None) -> bytes:
         if None in ranges:
-            raise DataExceptionError("multirange values cannot contain null members")
+            raise NullValueNotAllowedError("multirange values cannot contain null members")
         return many.packed(
             [span for data in ranges if data is not None for span in one.spans(data)]
         )
@@ -270,7 +270,7 @@ def _of_many(one: _Kind, many: _Kind) -> list[Overload]:
     return [
         function(name, (), many.type, made),
         function(name, (one.type,), many.type, made),
-        function(name, (list_of,), many.type, made, variadic=True),
+        function(name, (list_of,), many.type, made, variadic=True, strict=False),
         function("multirange", (one.type,), many.type, made),
         function("range_merge", (many.type,), one.type, merged),
         cast(one.type, many.type, "e", made),
@@ -308,8 +308,13 @@ def _of_family(one: _Kind, many: _Kind) -> list[Overload]:
     return found
 
 
+def rows_of(one: PgType, many: PgType, family: RangeFamily) -> tuple[Overload, ...]:
+    """Everything there is for a range type and its multiranges; of all such types in the same order."""
+    return tuple(_of_family(_Kind(one, family, False), _Kind(many, family, True)))
+
+
 OVERLOADS: tuple[Overload, ...] = tuple(
     overload
     for one, family in FAMILIES.items()
-    for overload in _of_family(_Kind(one, family, False), _Kind(MULTIRANGES[one], family, True))
+    for overload in rows_of(one, MULTIRANGES[one], family)
 )

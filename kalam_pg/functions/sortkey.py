@@ -13,6 +13,7 @@ from catalog.types.composite import composite_of, unpack
 from catalog.types.multiranges import MULTIRANGES
 from catalog.types.records import record_of
 from catalog.types.table import PgType
+from catalog.types.user_ranges import defined_range
 from kalam_pg.functions import jsonvalues
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.dimensions import array_shape, flatten
@@ -34,7 +35,12 @@ _ALREADY_ORDERED = frozenset(
 
 def ordered_in_arrow(pg_type: PgType) -> bool:
     """Whether the canonical Arrow form compares, sorts and groups as SQL does."""
-    return pg_type.oid in _ALREADY_ORDERED or pg_type.category == "E"
+    return pg_type.oid in _ALREADY_ORDERED or pg_type.category == "E" or _is_plain_range(pg_type)
+
+
+def _is_plain_range(pg_type: PgType) -> bool:
+    """Whether it is a range type that somebody made, whose bytes are all that is compared."""
+    return defined_range(pg_type) is not None and pg_type.key_kind == "bytes"
 
 
 def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:

@@ -21,7 +21,8 @@ from catalog.types.composite import composite_of
 from catalog.types.definitions import quoted, user_types_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
-from kalam_pg.query import ddl_composites, domain_demands
+from catalog.types.user_ranges import MultirangeDefinition
+from kalam_pg.query import ddl_composites, ddl_ranges, domain_demands  # noqa: F401 -- a plan
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, grantee, plan, type_namespace
 from kalam_pg.query.table_change import TableChange
 from kalam_pg.sql.bind_domain import value_table
@@ -217,6 +218,12 @@ def _(statement: DropType, context: DdlContext) -> DdlPlan:
         changes.require_not_system(name.schema)
         made = context.snapshot.find_type(name.schema, name.name, context.search_path)
         relation = context.snapshot.find(name.schema, name.name, context.search_path)
+        if made is not None and isinstance(made.definition, MultirangeDefinition):
+            of = quoted(made.definition.of.name)
+            raise DependentObjectsStillExistError(
+                f"cannot drop type {quoted(made.name)} because type {of} requires it",
+                hint=f"You can drop type {of} instead.",
+            )
         if made is not None:
             require(context.user, Action.DROP_TYPE, made)
             found[made.id] = made
@@ -252,6 +259,10 @@ def find_type(context: DdlContext, name: TableName) -> UserType:
                 f"{quoted(name.name)} is a table's row type", hint="Use ALTER TABLE instead."
             )
         raise UndefinedObjectError(f'type "{name}" does not exist', position=name.position)
+    if isinstance(made.definition, MultirangeDefinition):
+        raise FeatureNotSupportedError(
+            f"changes of multirange type {quoted(made.name)} are not supported"
+        )
     return made
 
 

@@ -217,7 +217,10 @@ def _where(one: Reference) -> str:
 
 def _type(one: Reference, at: int) -> str:
     """The type of what the n-th column refers to: its values may be too large for the column."""
-    return format_type(one.parent.columns[one.parent_columns[at]].type)
+    kind = one.parent.columns[one.parent_columns[at]].type
+    if kind.definition is not None:  # No search path is told to whom finds it.
+        return f"{quote_identifier(kind.definition.namespace)}.{kind.sql_name}"
+    return format_type(kind)
 
 
 def _place(x: Execution, one: Reference, user: User) -> Place:

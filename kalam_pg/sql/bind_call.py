@@ -14,11 +14,13 @@ from catalog.errors import (
     UndefinedFunctionError,
     WrongObjectTypeError,
 )
+from catalog.model import UserType
 from catalog.pg_catalog.text import OURS
 from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
+from catalog.types.user_ranges import defined_range
 from kalam_pg.functions import lookup
 from kalam_pg.functions.comparison import comparable
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
@@ -31,6 +33,7 @@ from kalam_pg.sql.overloads import (
     find_cast,
     resolve_function,
     resolve_operator,
+    resolve_range,
 )
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field, fields_of
@@ -59,6 +62,8 @@ AGGREGATE: list[Callable[[Level, exp.Anonymous], Expr]] = []
 
 @handles(exp.Anonymous)
 def _call(level: Level, node: exp.Anonymous) -> Expr:
+    if (made := _qualified_range_call(level, node)) is not None:
+        return made
     name, schema = call_name(node)
     if not schema:
         special = _SPECIAL.get(name)
@@ -192,6 +197,10 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     except NotBuilt as missing:
         raise unsupported(f"function {missing}", at=at) from None
     if found is None:
+        scope = level.state.scope
+        user_type = scope.snapshot.find_type("", name, scope.search_path)
+        if (made := _range_call(level, user_type, operands, at)) is not None:
+            return made
         if (as_cast := _type_call(level, name, operands)) is not None:
             return as_cast
         if (of_row := _attribute_call(level, name, operands, at)) is not None:
@@ -256,6 +265,37 @@ def _check_set(level: Level, at: int) -> None:
             f"set-returning functions are not allowed in {place}", position=at
         )
     level.sets.append(at)
+
+
+def _qualified_range_call(level: Level, node: exp.Anonymous) -> Expr | None:
+    """`schema.floatrange(1, 2)`; None for a call of anything else."""
+    name, schema = node.args["this"], node.args.get("schema")
+    if not schema:
+        return None
+    name, schema = (word if type(word) is str else word.name for word in (name, schema))
+    made = level.state.scope.snapshot.find_type(schema, name, ())
+    if made is None or defined_range(made.pg_type) is None:
+        return None
+    operands, at = arguments(level, node), position(node)
+    call = _range_call(level, made, operands, at)
+    if call is None:
+        raise no_function(f"{schema}.{name}", operands, at)
+    return call
+
+
+def _range_call(
+    level: Level, made: UserType | None, operands: tuple[Expr, ...], at: int
+) -> Expr | None:
+    """`floatrange(1, 2)`: a value of a range or multirange type that somebody made."""
+    definition = None if made is None else defined_range(made.pg_type)
+    if made is None or definition is None:
+        return None
+    kind = made.pg_type
+    found = resolve_range(definition, kind, tuple([e.type for e in operands]))
+    if found is None:
+        return None
+    cast = [argument(level.state, e, d) for e, d in zip(operands, found.args, strict=True)]
+    return Call(found.overload, (Const(None, kind, -1, at), *cast), kind, -1, at)
 
 
 def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | None:

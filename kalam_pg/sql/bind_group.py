@@ -122,8 +122,9 @@ def _columns(item: exp.Expr, index_of: Callable[[exp.Expr], int]) -> tuple[int, 
 def check_grouped(level: Level, exprs: Sequence[Expr], group_by: Sequence[Expr]) -> None:
     """42803 for a column of this query that is neither grouped nor inside an aggregate."""
     determined = _determined(level, group_by)
-    for expr in exprs:
-        for ref, inner in _ungrouped(expr, group_by, 0):
+    unread = [(expr, depth) for expr, depth in level.unread if depth]
+    for expr, depth in (*((expr, 0) for expr in exprs), *unread):
+        for ref, inner in _ungrouped(expr, group_by, depth):
             if ref.relation in determined:
                 continue
             name = _described(level, ref)

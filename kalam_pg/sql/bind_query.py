@@ -120,7 +120,11 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
             settle_target(level, targets, index)
     grouped = level.has_aggregates or group is not None or having is not None
     if having is not None and group is None and not level.has_aggregates:
-        condition = None  # There is one row whatever the tables hold: PostgreSQL reads none.
+        # There is one row whatever the tables hold: PostgreSQL reads none.
+        if condition is not None:
+            for up, around in level.levels():
+                around.unread.append((condition, up))
+        condition = None
     if level.has_aggregates and level.reads_itself:
         raise InvalidRecursionError(
             "aggregate functions are not allowed in a recursive query's recursive term",

@@ -13,6 +13,7 @@ from catalog.types.composite import composite_of
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.records import ATTRIBUTE, FIELD
 from kalam_pg.functions.table import OverloadKind
+from kalam_pg.functions.user_ranges import CONSTRUCTORS
 from kalam_pg.sql import tree
 from kalam_pg.sql.keywords import COLUMN_NAME, RESERVED, TYPE_OR_FUNCTION
 from kalam_pg.sql.tree import Expr
@@ -120,6 +121,11 @@ def _call(self: Deparser, node: tree.Call) -> str:
         return f"({self.expr(args[0])} {overload.name} {self.expr(args[1])})"
     if overload.name in (ATTRIBUTE.name, FIELD.name):
         return f"({self.expr(args[0])}).{quote_identifier(_attribute_name(*args))}"
+    if overload.name in CONSTRUCTORS:
+        definition = node.type.definition
+        assert definition is not None
+        name = f"{quote_identifier(definition.namespace)}.{quote_identifier(definition.name)}"
+        return f"{name}({self.list(args[1:])})"
     if overload.name in _BARE:
         return overload.name.upper() + (f"({self.list(args)})" if args else "")
     return f"{quote_identifier(overload.name)}({self.list(args)})"

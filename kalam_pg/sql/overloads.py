@@ -6,16 +6,18 @@ Answers are cached: the function table never changes while the server runs.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from catalog.errors import DatatypeMismatchError
 from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from catalog.types.table import PgType
+from catalog.types.user_ranges import RangeDefinition, defined_range
 from kalam_pg.functions import lookup
 from kalam_pg.functions.records import OF_COMPOSITES
 from kalam_pg.functions.table import Overload, OverloadKind
+from kalam_pg.functions.user_ranges import generic, own, range_comparison
 
 ANY_FAMILY = frozenset(("anyelement", "anyarray", "anynonarray", "anyenum", "anyrange"))
 COMPATIBLE_FAMILY = frozenset(("anycompatible", "anycompatiblearray", "anycompatiblenonarray"))
@@ -104,13 +106,82 @@ def resolve_function(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     Raises:
         Ambiguous: Several fit equally well.
     """
-    return _resolve((*lookup.functions(name), *_unbuilt(name)), args)
+    return _own_call(_CALLED, name, args) or _resolve(
+        (*lookup.functions(name), *_unbuilt(name)), args
+    )
 
 
 @lru_cache(4096)
 def resolve_aggregate(name: str, args: tuple[PgType, ...]) -> Resolved | None:
     """As `resolve_function`, for aggregates."""
-    return _resolve((*lookup.aggregates(name), *_unbuilt(name)), args)
+    return _own_call(_AGGREGATES, name, args) or _resolve(
+        (*lookup.aggregates(name), *_unbuilt(name)), args
+    )
+
+
+_CALLED = frozenset((OverloadKind.FUNCTION, OverloadKind.SET))
+_AGGREGATES = frozenset((OverloadKind.AGGREGATE,))
+
+
+def _own_range(args: Sequence[PgType]) -> RangeDefinition | None:
+    """The range type that somebody made and an argument is of, or whose multiranges it is of."""
+    return next((d for d in map(defined_range, args) if d is not None), None)
+
+
+def _own_call(
+    kinds: frozenset[OverloadKind], name: str, args: tuple[PgType, ...]
+) -> Resolved | None:
+    """What a call means that has a value of a range type that somebody made; None: nothing of its own."""
+    definition = _own_range(args)
+    if definition is None:
+        return None
+    rows = [row for row in own(definition) if row.kind in kinds and row.name == name]
+    return _as_generic(definition, _exactly(_resolve(rows, args), args))
+
+
+def _exactly(found: Resolved | None, args: tuple[PgType, ...]) -> Resolved | None:
+    """What was found if no argument is cast: these functions are over anyrange and anyelement."""
+    if found is None or any(
+        a is not d and a is not types.UNKNOWN for a, d in zip(args, found.args, strict=True)
+    ):
+        return None
+    return found
+
+
+def _as_generic(definition: RangeDefinition, found: Resolved | None) -> Resolved | None:
+    return None if found is None else replace(found, overload=generic(definition, found.overload))
+
+
+def resolve_range(
+    definition: RangeDefinition, kind: PgType, args: tuple[PgType, ...]
+) -> Resolved | None:
+    """The function that makes a value of a range or multirange type and is called as the type is.
+
+    The call has a NULL of the type before its arguments.
+    """
+    rows = [
+        row
+        for row in own(definition)
+        if row.kind is OverloadKind.FUNCTION and row.name == kind.name and row.result is kind
+    ]
+    return _as_generic(definition, _resolve(rows, args))
+
+
+def _own_operator(symbol: str, args: tuple[PgType, ...]) -> Resolved | None:
+    definition = _own_range(args)
+    if definition is None:
+        return None
+    kind = next(a for a in args if a is not types.UNKNOWN)
+    if len(args) == 2 and all(a is kind or a is types.UNKNOWN for a in args):
+        compares = range_comparison(symbol, kind)
+        if compares is not None:
+            return Resolved(compares, (kind, kind), types.BOOL)
+    rows = [
+        row
+        for row in own(definition)
+        if row.kind is OverloadKind.OPERATOR and row.name == symbol and len(row.args) == len(args)
+    ]
+    return _as_generic(definition, _exactly(_operator_among(rows, args), args))
 
 
 @lru_cache(4096)
@@ -130,7 +201,13 @@ def resolve_operator(symbol: str, args: tuple[PgType, ...]) -> Resolved | None:
         own = OF_COMPOSITES.get(symbol)
         if own is not None:
             return Resolved(own, args, types.BOOL)
-    found = [o for o in lookup.operators(symbol) if len(o.args) == len(args)]
+    made = _own_operator(symbol, args)
+    if made is not None:
+        return made
+    return _operator_among([o for o in lookup.operators(symbol) if len(o.args) == len(args)], args)
+
+
+def _operator_among(found: Sequence[Overload], args: tuple[PgType, ...]) -> Resolved | None:
     exact = args
     if len(args) == 2 and types.UNKNOWN in args:
         # An unknown operand is first taken to have the other's type.

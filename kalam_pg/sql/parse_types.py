@@ -13,6 +13,7 @@ from kalam_pg.sql.statements_types import (
     AlterType,
     CreateComposite,
     CreateDomain,
+    CreateRange,
     CreateType,
     DomainDefault,
     DomainNotNull,
@@ -42,13 +43,39 @@ def create_type(reader: StatementReader) -> Statement:
     if not reader.accept("as"):
         reader.skip_rest()
         return Unsupported("CREATE TYPE of a base type")
-    if reader.at("range"):
-        reader.skip_rest()
-        return Unsupported("CREATE TYPE AS RANGE")
+    if reader.accept("range"):
+        return _create_range(reader, name)
     reader.expect("(")
     attributes = [] if reader.at(")") else reader.many(lambda: _attribute(reader))
     reader.expect(")")
     return CreateComposite(name, tuple(attributes))
+
+
+_RANGE_OPTIONS = frozenset(
+    ("subtype_opclass", "collation", "canonical", "subtype_diff", "multirange_type_name")
+)
+
+
+def _create_range(reader: StatementReader, name: TableName) -> Statement:
+    subtype: TypeName | None = None
+    options: dict[str, TableName] = {}
+    reader.expect("(")
+    while not options or reader.accept(","):
+        at = reader.position(reader.token)
+        option = "collation" if reader.accept("collation") else reader.column_name()
+        reader.expect("=")
+        if option in options:
+            raise SqlSyntaxError("conflicting or redundant options", position=at)
+        if option == "subtype":
+            subtype = reader.type_name()
+            options[option] = name
+        elif option in _RANGE_OPTIONS:
+            options[option] = reader.table_name()
+        else:
+            raise SqlSyntaxError(f'type attribute "{option}" not recognized')
+    reader.expect(")")
+    options.pop("subtype", None)
+    return CreateRange(name, subtype, tuple(options.items()))
 
 
 def _attribute(reader: StatementReader) -> tuple[str, TypeName]:

@@ -169,6 +169,7 @@ class Level:
 
     clause: where in the query we are, in the words of error messages ("WHERE", "JOIN conditions").
     windows: named windows, as sqlglot nodes, by name. sets: positions of the calls that give sets.
+    unread: conditions in and below this query that are checked and never asked, with how far below.
     """
 
     state: Binding
@@ -184,6 +185,7 @@ class Level:
     suspended: str = ""  # the same around the subquery that is being bound
     windows: dict[str, object] = field(default_factory=dict)
     sets: list[int] = field(default_factory=list)
+    unread: list[tuple[Expr, int]] = field(default_factory=list)
 
     def add(self, item: Item, position: int = 0) -> None:
         """Put an item into FROM; its alias must be new there."""

@@ -16,6 +16,15 @@ class CreateType:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateRange:
+    """CREATE TYPE … AS RANGE (options). subtype: None if none is given; the other options are names."""
+
+    name: "TableName"
+    subtype: "TypeName | None"
+    options: tuple[tuple[str, "TableName"], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CreateComposite:
     """CREATE TYPE … AS (attributes): names and types."""
 
@@ -196,5 +205,12 @@ class DropDomain:
 
 
 TypeStatement: TypeAlias = (
-    CreateType | CreateComposite | AlterType | DropType | CreateDomain | AlterDomain | DropDomain
+    CreateType
+    | CreateComposite
+    | CreateRange
+    | AlterType
+    | DropType
+    | CreateDomain
+    | AlterDomain
+    | DropDomain
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog import changes, changes_drop, changes_table, changes_type, codec
+from catalog import changes, changes_drop, changes_table, changes_type, codec, codec_types
 from catalog.changes_table import NewColumn, NewTable
 from catalog.difference import difference
 from catalog.errors import DependentObjectsStillExistError, FeatureNotSupportedError
@@ -109,7 +109,7 @@ def test_two_transactions_may_change_a_type_and_a_table_that_has_it():
 def test_types_and_their_columns_are_read_as_they_were_written():
     snapshot = with_table(with_enum("sad", "ok"))
     made = replace(mood_of(snapshot), comment="c", public=False)
-    assert codec.decode_types([codec.encode_type(made)]) == {made.id: made}
+    assert codec_types.decode_types([codec_types.encode_type(made)]) == {made.id: made}
     (table,) = snapshot.tables.values()
     assert codec.decode_table(codec.encode_table(table), found_in(snapshot.types)) == table
 

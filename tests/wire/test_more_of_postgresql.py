@@ -21,6 +21,14 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "what a condition that is not read names": """
+        CREATE TABLE read_or_not (a int PRIMARY KEY, b int)
+        INSERT INTO read_or_not VALUES (1, 2)
+        SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = r.b HAVING max(r.a) = 1) FROM read_or_not r
+        SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE (SELECT r.b = i) HAVING max(r.a) = 1) FROM read_or_not r
+        SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = r.b HAVING true) FROM read_or_not r
+        SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = r.b HAVING max(r.a) = 1) FROM read_or_not r GROUP BY r.b
+        """,
     "rows of json, and offsets of RANGE": """
         SELECT '[]'::jsonb #- '{a}', '{}'::jsonb #- '{1}'
         SELECT '[1]'::jsonb #- '{a}'
