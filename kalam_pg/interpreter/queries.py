@@ -95,7 +95,7 @@ class Queries:
         if not changing:
             self._changing.discard(item.number)
         by = () if query.all else [python_key(c.type) for c in item.columns]
-        return Recursion(item.number, first, again, by, distinct=not query.all)
+        return Recursion(item.number, first, again, by, not query.all, item.rows_max)
 
     # ------------------------------------------------------------------ SELECT
 
@@ -352,21 +352,29 @@ class SetOperation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recursion:
-    """WITH RECURSIVE: a first query, and one over what was found last, until that finds nothing more."""
+    """WITH RECURSIVE: a first query, and one over what was found last, until that finds nothing more.
+
+    rows_max: more rows than these nobody reads.
+    """
 
     number: int
     first: Program
     again: Program
     by: Sequence[Key]
     distinct: bool
+    rows_max: int | None
 
     def __call__(self, run: Run) -> Sequence[Row]:
         seen: set[Row] = set()
+        if self.rows_max == 0:
+            return []
         working = self._fresh(self.first(run), seen)
         found: list[Row] = []
         while working:
             run.budget.check()
             found += working
+            if self.rows_max is not None and len(found) >= self.rows_max:
+                break
             run.ctes[self.number] = Relation(working)
             working = self._fresh(self.again(run), seen)
         return found

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from catalog import changes, changes_drop, changes_table
+from catalog import changes, changes_depend, changes_drop, changes_table
 from catalog.changes import CatalogChange
 from catalog.changes_index import build_index
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
@@ -310,8 +310,12 @@ def _(statement: CreateView, context: DdlContext) -> DdlPlan:
     existing = context.snapshot.find(namespace.name, statement.name.name, ())
     if isinstance(existing, View) and statement.or_replace:
         require(context.user, Action.DROP_VIEW, existing)
+        # It may get columns, which `*` of the views that read it does not mean.
+        told = changes_depend.remember(context.snapshot, [existing])
+    else:
+        told = CatalogChange(context.snapshot)
     change = changes.create_view(
-        context.snapshot,
+        told.snapshot,
         context.ids,
         namespace.name,
         statement.name.name,
@@ -332,6 +336,7 @@ def _(statement: CreateView, context: DdlContext) -> DdlPlan:
             raise FeatureNotSupportedError(
                 "WITH CHECK OPTION is supported only on automatically updatable views", hint=why
             )
+    change = replace(change, puts=(*told.puts, *change.puts))
     if temporary and not statement.temporary:
         notice = f'view "{statement.name.name}" will be a temporary view'
         change = replace(change, notices=(notice, *change.notices))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from catalog.changes_depend import NAMELESS
 from catalog.errors import (
     FeatureNotSupportedError,
     InvalidColumnReferenceError,
@@ -261,7 +262,9 @@ def _derived(
     names: Sequence[str], at: int, *, schema: str = "", lateral: bool = False,
     row: PgType | None = None,
 ) -> SubqueryScan:  # fmt: skip
-    shown = _shown(tuple(replace(c, hidden=False) for c in columns), alias, names)
+    # Of a view, what came later than the text that reads it has no name.
+    readable = tuple(replace(c, hidden=c.name == NAMELESS) for c in columns)
+    shown = _shown(readable, alias, names)
     relation = level.state.relation(shown)
     sure = never_null(query)
     level.add(Item(alias, relation, shown, names_of(shown), schema, never_null=sure, row=row), at)

@@ -30,7 +30,7 @@ from kalam_pg.sql.bind_targets import (
     output_columns,
     spread,
 )
-from kalam_pg.sql.bind_with import bind_with
+from kalam_pg.sql.bind_with import bind_with, first_rows_alone
 from kalam_pg.sql.coerce import settle, unify
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import fields_of
@@ -140,12 +140,13 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         check_grouped(level, seen, group_by)
         if sets:
             check_direct_arguments(seen)
-    return Select(
+    made = Select(
         tuple(targets), output_columns(state, targets), items, condition, grouped, group_by, sets,
         kept, distinct is not None and not distinct_on, distinct_on, keys, limit, offset,
         bind_locking(level, node, items, targets, distinct=distinct is not None),
         with_,
     )  # fmt: skip
+    return first_rows_alone(made) if with_ and limit is not None else made
 
 
 def _window_twice(name: str, node: exp.Expr) -> WindowingError:

@@ -49,11 +49,13 @@ def _cast(level: Level, node: exp.Cast) -> Expr:
     target, typmod = resolve_type(type_name(node.args["to"]), scope.snapshot, scope.search_path)
     inner = node.args["this"]
     at = position(node)
-    if type(inner) is exp.Array and target.element is not None and not _is_subquery(inner):
-        return _array(level, inner, target)
-    arg = bind_expr(level, inner)
-    if isinstance(target.definition, DomainDefinition):
-        domain = target.definition
+    domain = target.definition if isinstance(target.definition, DomainDefinition) else None
+    base = target if domain is None else domain.base
+    if type(inner) is exp.Array and base.element is not None and not _is_subquery(inner):
+        arg = _array(level, inner, base)
+    else:
+        arg = bind_expr(level, inner)
+    if domain is not None:
         checks = tuple([BIND_DOMAIN[0](scope, domain, check.check) for check in domain.checks])
         return cast_to_domain(level.state, arg, domain, at, checks)
     return explicit_cast(level.state, arg, target, typmod, at)

@@ -13,6 +13,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as types
 from catalog.types.table import PgType
+from kalam_pg.functions.table import OverloadKind
 from kalam_pg.sql.bind_expr import consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
@@ -20,8 +21,19 @@ from kalam_pg.sql.positions import position
 from kalam_pg.sql.recursion import check_step, in_order, mentions
 from kalam_pg.sql.scope import CteEntry, Level, renamed
 from kalam_pg.sql.search_cycle import added, rewritten
-from kalam_pg.sql.tree import Cte, CteChange, Query, Select
-from kalam_pg.sql.walk import location
+from kalam_pg.sql.tree import (
+    Aggregate,
+    Call,
+    Const,
+    Cte,
+    CteChange,
+    CteScan,
+    Expr,
+    Query,
+    Select,
+    Window,
+)
+from kalam_pg.sql.walk import location, walk
 
 _SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
 _NOT_OF_RECURSION = {"order": "ORDER BY", "offset": "OFFSET", "limit": "LIMIT"}
@@ -150,3 +162,45 @@ def cast_or_same(level: Level, query: Query, kinds: list[PgType]) -> Query:
     wanted = [k if c.type is types.UNKNOWN else c.type
               for c, k in zip(query.columns, kinds, strict=True)]  # fmt: skip
     return cast_output(level.state, query, wanted, "UNION")
+
+
+def first_rows_alone(query: Select) -> Select:
+    """The query, with how many rows of a recursive WITH item it reads where its LIMIT tells.
+
+    PostgreSQL makes rows as they are asked for: a recursion without an end has first rows.
+    """
+    match query:
+        case Select(from_=(CteScan(cte=number),), where=None, grouped=False, distinct=False):
+            found = next((item for item in query.with_ if item.number == number), None)
+        case _:
+            return query
+    rows = _rows_read(query)
+    if found is None or not found.recursive or rows is None or query.order_by or query.distinct_on:
+        return query
+    others: list[Expr | Query] = [item.query for item in query.with_ if item is not found]
+    others += [target.expr for target in query.targets]
+    if any(_reads_more(node, number) for other in others for node in walk(other)):
+        return query
+    limited = replace(found, rows_max=rows)
+    return replace(query, with_=tuple([limited if i is found else i for i in query.with_]))
+
+
+def _rows_read(query: Select) -> int | None:
+    """LIMIT and OFFSET together, where both are constants."""
+    counts: list[int] = []
+    for bound in (query.limit, query.offset):
+        if bound is None:
+            continue
+        if not isinstance(bound, Const) or not isinstance(bound.value, int) or bound.value < 0:
+            return None
+        counts.append(bound.value)
+    return sum(counts)
+
+
+def _reads_more(node: object, number: int) -> bool:
+    """Whether a node reads the item, makes rows of one, or looks at the other rows."""
+    if isinstance(node, CteScan):
+        return node.cte == number
+    if isinstance(node, Call):
+        return node.overload.kind is OverloadKind.SET
+    return isinstance(node, Window | Aggregate)

@@ -97,6 +97,8 @@ class Queries:
         query = item.query
         if not isinstance(query, SetOp) or query.kind != "union" or query.order_by or query.limit:
             raise FeatureNotSupportedError("this form of WITH RECURSIVE is not supported")
+        if item.rows_max is not None:  # DataFusion would go on to the end, which there may be none.
+            raise FeatureNotSupportedError("LIMIT of WITH RECURSIVE is not supported")
         # Both terms in canonical forms: the recursive one feeds itself.
         physical = tuple([canonical(c.type) for c in item.columns])
         first = in_form(self._state, self.emit(query.left, parent), physical)

@@ -611,7 +611,10 @@ Query: TypeAlias = Select | ValuesQuery | SetOp
 
 @dataclass(frozen=True, slots=True)
 class Cte:
-    """One WITH item. A recursive one's query is a SetOp whose right side scans it."""
+    """One WITH item. A recursive one's query is a SetOp whose right side scans it.
+
+    rows_max: of a recursive one, how many of its rows are read, if that is known.
+    """
 
     number: int
     name: str
@@ -619,6 +622,7 @@ class Cte:
     columns: tuple[OutputColumn, ...]
     recursive: bool = False
     materialized: bool | None = None
+    rows_max: int | None = None
 
 
 # --------------------------------------------------------------------------- data changes

@@ -21,6 +21,44 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "first rows of a recursion without an end": """
+        WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t) SELECT * FROM t LIMIT 10
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT n + 1 FROM t) SELECT n * 2 FROM t LIMIT 3 OFFSET 2
+        WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t) SELECT * FROM t LIMIT 0
+        SELECT * FROM (WITH RECURSIVE t(n) AS (VALUES (1), (2) UNION ALL SELECT n + 2 FROM t) SELECT * FROM t LIMIT 9) s WHERE n > 3
+        CREATE TABLE parents (id int PRIMARY KEY, parent int)
+        INSERT INTO parents VALUES (1, NULL), (2, 1), (3, 2), (4, 3)
+        WITH RECURSIVE t AS (SELECT id FROM parents WHERE parent IS NULL UNION ALL SELECT r.id FROM parents r JOIN t ON r.parent = t.id) SELECT id FROM t LIMIT 2
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5), u AS (SELECT count(*) c FROM t) SELECT n, (SELECT c FROM u) FROM t LIMIT 2
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n, (SELECT count(*) FROM t) FROM t LIMIT 2
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT count(*) FROM t LIMIT 2
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n, count(*) OVER () FROM t LIMIT 2
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n, generate_series(1, n - 1) FROM t LIMIT 2
+        WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 5) SELECT n FROM t ORDER BY n DESC LIMIT 2
+        """,
+    "a view that another one reads gets columns": """
+        CREATE TABLE under_views (id int PRIMARY KEY, stuff text)
+        INSERT INTO under_views VALUES (23, 'x')
+        CREATE VIEW lower_view AS SELECT * FROM under_views
+        CREATE VIEW upper_view AS SELECT *, id + 1 AS j FROM lower_view
+        CREATE MATERIALIZED VIEW kept_view AS SELECT * FROM lower_view
+        CREATE OR REPLACE VIEW lower_view AS SELECT *, 2 + 2 AS more FROM under_views
+        SELECT * FROM upper_view
+        SELECT * FROM lower_view
+        REFRESH MATERIALIZED VIEW kept_view
+        SELECT * FROM kept_view
+        CREATE OR REPLACE VIEW lower_view AS SELECT *, 2 + 2 AS more, id AS again FROM under_views
+        SELECT u.*, l.again FROM upper_view u JOIN lower_view l ON l.id = u.id
+        """,
+    "casts of arrays to domains, and lengths within arrays": """
+        CREATE DOMAIN ordered_pair AS int[] CHECK (VALUE[1] < VALUE[2])
+        SELECT ARRAY[1, 2]::ordered_pair
+        SELECT ARRAY[2, 1]::ordered_pair
+        SELECT CAST(ARRAY[2, 1] AS ordered_pair)
+        SELECT (ARRAY['2', '1'])::ordered_pair
+        SELECT ARRAY[i, 5]::ordered_pair FROM generate_series(4, 5) i
+        SELECT ARRAY['abc']::varchar(2)[], ARRAY['abc', 'd']::char(2)[], ARRAY[1.234, NULL]::numeric(4,1)[], ARRAY[ARRAY['abc']]::varchar(2)[]
+        """,
     "what a condition that is not read names": """
         CREATE TABLE read_or_not (a int PRIMARY KEY, b int)
         INSERT INTO read_or_not VALUES (1, 2)
