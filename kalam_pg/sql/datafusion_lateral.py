@@ -297,6 +297,9 @@ def expand_sets(state: Rendering, query: Select) -> Select:
             "set-returning functions are not supported in this select list",
             position=next(iter(calls)).position,
         )
+    if query.order_by and not any(n == call for k in query.order_by for n in walk(k.expr)):
+        # Rows are sorted before they are expanded: each one's values stay together, in their order.
+        raise FeatureNotSupportedError("sorted rows with set-returning functions are not supported")
     relation = own_relation(state)
     output = OutputColumn(call.overload.name, call.type)
     value = ColumnRef(relation, 0, call.overload.name, call.type)

@@ -148,6 +148,12 @@ TRAPS = {
         (SELECT 2.5, 0 FROM m) UNION ALL (SELECT (SELECT 0.5 FROM r RIGHT JOIN l ON r.id = l.id + 9 ORDER BY 1 LIMIT 1), -1 FROM l) ORDER BY 2 DESC, 1 LIMIT 1
         (SELECT 9 FROM m WHERE f IS NOT NULL) UNION ALL (SELECT b FROM l) LIMIT 2
         """,
+    "sets beside an order": """
+        SELECT id, generate_series(1, 30) FROM m ORDER BY id LIMIT 7
+        SELECT id, generate_series(1, 300) FROM m WHERE k = 1 ORDER BY x DESC LIMIT 20 OFFSET 295
+        SELECT id, unnest(ARRAY[9, 8, 7, id]) AS u FROM m ORDER BY u DESC, id LIMIT 6
+        SELECT array_agg(s) FROM (SELECT generate_series(1, 20) AS s FROM m ORDER BY id DESC LIMIT 25) q
+        """,
     "an ORDER BY key twice": "SELECT array_agg(DISTINCT k ORDER BY k DESC), array_agg(k ORDER BY k, k) FROM m",
 }  # fmt: skip
 
