@@ -5,6 +5,7 @@ asking role may see it), by function name; where it is not, in a worker for one,
 """
 
 import re
+from decimal import Decimal
 
 from catalog.errors import InvalidParameterValueError
 from catalog.model import is_temporary
@@ -109,7 +110,12 @@ def _asked(name: str, args: tuple[PgType, ...], result: PgType, *, strict: bool 
 
 def _size_pretty(size: int | str) -> str:
     """As PostgreSQL's pg_size_pretty: up to 10 240 of a unit, halves rounded away from zero."""
-    amount = int(float(size))
+    if isinstance(size, str):
+        if size in {"NaN", "Infinity", "-Infinity"}:
+            return f"{size} PB"
+        if abs(Decimal(size)) < 10 * 1024:
+            return f"{size} bytes"  # As it is written.
+    amount = int(Decimal(size))
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
         limit = 10 * 1024 if unit == "bytes" else 20 * 1024 - 1
         if abs(amount) < limit or unit == "PB":

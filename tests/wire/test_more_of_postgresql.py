@@ -21,6 +21,10 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "sizes for people": """
+        SELECT pg_size_pretty(11258449312612351), pg_size_pretty(-11258449312612351), pg_size_pretty(11258449312612352), pg_size_pretty(9223372036854775807)
+        SELECT pg_size_pretty(v) FROM (VALUES (1e15::numeric), (-1.5), (1536.5), (10239.999), (10240.0), (1e20), ('NaN'), ('-Infinity')) x(v)
+        """,
     "first rows of a recursion without an end": """
         WITH RECURSIVE t(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM t) SELECT * FROM t LIMIT 10
         WITH RECURSIVE t(n) AS (SELECT 1 UNION SELECT n + 1 FROM t) SELECT n * 2 FROM t LIMIT 3 OFFSET 2
