@@ -77,9 +77,9 @@ def read_timetz(text: str, context: TypeContext) -> tuple[int, int]:
     try:
         reader = _Reader(context, time_only=True)
         reader.read(text)
+        return reader.clock(), reader.offset_of_time()
     except Fault as fault:
         raise error_of(fault, "time with time zone", text) from None
-    return reader.clock(), reader.offset_of_time()
 
 
 def read_timestamp(text: str, context: TypeContext, *, zoned: bool) -> int:
@@ -142,6 +142,8 @@ class _Reader(Fields):
         """As `offset`; a time without a date is one of today."""
         if self.found & DATE == DATE:
             return self.offset()
+        if self.found & DATE and (self.zone is None or not is_fixed(self.zone)):
+            raise Fault  # Part of a date, and the offset depends on all of it.
         zone = self.context.timezone
         now = self.context.now_us
         today = (now + utc_offset(zone, now) * US_PER_SECOND) // US_PER_DAY * US_PER_DAY

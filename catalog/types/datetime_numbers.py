@@ -6,6 +6,7 @@ them. `datetime_fields` adds words and whole fields, `datetime_input` the final 
 
 from datetime import tzinfo
 
+from catalog.errors import InvalidParameterValueError
 from catalog.types.calendar import (
     JULIAN_1970,
     US_PER_DAY,
@@ -232,3 +233,17 @@ def parse_displacement(field: str) -> int:
         raise Fault
     offset = hours * 3600 + minutes * 60 + seconds
     return offset if field[0] == "+" else -offset
+
+
+def numeric_zone(text: str) -> int | None:
+    """Return what `parse_displacement` does, None if that is not what the text is.
+
+    Raises:
+        InvalidParameterValueError: 22023, it is out of range.
+    """
+    try:
+        return parse_displacement(text)
+    except Fault as fault:
+        if fault.reason is Reason.ZONE_OVERFLOW:
+            raise InvalidParameterValueError(f'numeric time zone "{text}" out of range') from None
+        return None

@@ -180,6 +180,19 @@ def abbreviation_at(zone: tzinfo, utc_us: int) -> str | None:
     return name if name and name.isalpha() else None
 
 
+def called_at(zone: tzinfo, utc_us: int) -> str:
+    """Return what clocks there called their time at an instant, a number (`-03`) if there was no name."""
+    name = abbreviation_at(zone, utc_us)
+    if name is not None:
+        return name
+    seconds = utc_offset(zone, utc_us)
+    minutes, rest = divmod(abs(seconds), 60)
+    shown = f"{'-' if seconds < 0 else '+'}{minutes // 60:02}"
+    if minutes % 60 or rest:
+        shown += f":{minutes % 60:02}"
+    return f"{shown}:{rest:02}" if rest else shown
+
+
 def find_zone(name: str) -> tuple[tzinfo, str] | None:
     """Return the zone of an IANA name (any case) or POSIX form (`UTC+3`), and its canonical name."""
     folded = name.lower()
@@ -202,7 +215,9 @@ def _posix_zone(text: str) -> tzinfo | None:
     if offset >= _DAY_S:
         return None
     if match["summer"] is None:
-        return fixed_zone(offset if match["sign"] == "-" else -offset)
+        east = offset if match["sign"] == "-" else -offset
+        name = match["name"].strip("<>")
+        return timezone(timedelta(seconds=east), name) if name.isalpha() else fixed_zone(east)
     try:
         return RuleZone(text if match["rule"] else text + _USUAL_RULE)
     except ValueError:

@@ -44,7 +44,7 @@ from kalam_pg.functions.clock import (
 )
 from kalam_pg.functions.define import Datum, function, operator, stable
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
-from kalam_pg.functions.zones import offset_of, zone_of
+from kalam_pg.functions.zones import stated_zone, zone_of
 
 
 def check_date(days: int) -> int:
@@ -277,7 +277,7 @@ def _make_timestamp(year: int, month: int, day: int, hour: int, minute: int, sec
 
 
 def _make_timestamptz(context: EvalContext, *args: Datum) -> int:
-    zone = context.types.timezone if len(args) < 7 else offset_of(args[6]) or zone_of(args[6])
+    zone = context.types.timezone if len(args) < 7 else stated_zone(args[6])
     return local_to_utc(_make_timestamp(*args[:6]), zone)
 
 

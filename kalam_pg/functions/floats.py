@@ -113,7 +113,7 @@ def power(a: float, b: float) -> float:
     """A ^ b, with PostgreSQL's errors."""
     if a == 0 and b < 0:
         raise InvalidArgumentForPowerFunctionError("zero raised to a negative power is undefined")
-    if a < 0 and math.isfinite(a) and math.isfinite(b) and b != math.floor(b):
+    if a < 0 and math.isfinite(b) and b != math.floor(b):
         raise InvalidArgumentForPowerFunctionError(
             "a negative number raised to a non-integer power yields a complex result"
         )

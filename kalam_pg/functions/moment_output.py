@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from catalog.errors import InvalidDatetimeFormatError
 from catalog.types.registry import INTERVAL, TEXT, TIMESTAMP, TIMESTAMPTZ
-from catalog.types.zones import abbreviation_at, utc_offset
+from catalog.types.zones import called_at, utc_offset
 from kalam_pg.functions.clock import (
     DAY_US,
     HOUR_US,
@@ -206,7 +206,7 @@ _FIELDS: dict[str, Callable[[_Fields, Part], str]] = {
     "US": _fraction(6),
     **{f"FF{digits}": _fraction(digits) for digits in range(1, 7)},
     **dict.fromkeys(("SSSS", "SSSSS"), lambda f, _: str(f.hour * 3600 + f.minute * 60 + f.second)),
-    "TZ": lambda f, p: f.zone.lower() if p.written == "tz" else f.zone,
+    "TZ": lambda f, p: f.zone.lower() if p.written == "tz" else f.zone.upper(),
     "TZH": lambda f, _: f"{'-' if f.offset_s < 0 else '+'}{abs(f.offset_s) // 3600:02d}",
     "TZM": lambda f, _: f"{abs(f.offset_s) % 3600 // 60:02d}",
     "OF": _offset,
@@ -260,7 +260,7 @@ def _zoned_char(context: EvalContext, value: int, picture: str) -> str | None:
         return None
     zone = context.types.timezone
     offset_s = utc_offset(zone, value)
-    name = abbreviation_at(zone, value) or ""
+    name = called_at(zone, value)
     return _render(_of_timestamp(utc_to_local(value, zone), offset_s, name), picture)
 
 

@@ -4,6 +4,7 @@ import re
 from datetime import tzinfo
 
 from catalog.errors import InvalidParameterValueError
+from catalog.types.datetime_numbers import numeric_zone
 from catalog.types.zones import find_abbreviation, find_zone, fixed_zone
 
 # A bare offset is POSIX's, where west is positive.
@@ -17,6 +18,20 @@ def offset_of(text: str) -> tzinfo | None:
         return None
     seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
     return fixed_zone(seconds if match[1] == "+" else -seconds)
+
+
+def stated_zone(text: str) -> tzinfo:
+    """The zone that a constructor of timestamps is given: an offset where east is positive, or a name.
+
+    Raises InvalidParameterValueError: 22023, there is none.
+    """
+    if text[:1].isdigit():
+        raise InvalidParameterValueError(
+            f'invalid input syntax for type numeric time zone: "{text}"',
+            hint='Numeric time zones must have "-" or "+" as first character.',
+        )
+    offset = numeric_zone(text)
+    return zone_of(text) if offset is None else fixed_zone(offset)
 
 
 def zone_of(name: str) -> tzinfo:

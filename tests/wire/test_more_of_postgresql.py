@@ -21,6 +21,29 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "zones by number and by name": """
+        SET TIME ZONE 'UTC'
+        SELECT '15:36:39 m2'::timetz
+        SELECT '15:36:39 MSK m2'::timetz
+        SELECT '15:36:39 EST5EDT'::timetz
+        SELECT make_timestamptz(1973, 07, 15, 08, 15, 55.33, '2')
+        SELECT make_timestamptz(2014, 12, 10, 10, 10, 10, '+16')
+        SELECT make_timestamptz(2014, 12, 10, 10, 10, 10, '+2:30:99')
+        SELECT make_timestamptz(2014, 12, 10, 10, 10, 10, '+15:59:59'), make_timestamptz(2014, 12, 10, 10, 10, 10, '-2:30'), make_timestamptz(2014, 12, 10, 10, 10, 10, '+230')
+        SELECT make_timestamptz(2014, 12, 10, 10, 10, 10, 'UTC+1'), make_timestamptz(2014, 12, 10, 10, 10, 10, 'EST')
+        SELECT make_timestamptz(2014, 12, 10, 10, 10, 10, 'nosuch')
+        SET TIME ZONE '-1.5'
+        SELECT to_char('2012-12-12 12:00'::timestamptz, 'TZ tz OF TZH TZM')
+        SET TIME ZONE 'America/Sao_Paulo'
+        SELECT to_char('2012-07-12 12:00'::timestamptz, 'TZ tz OF')
+        SET TIME ZONE 'FOO+3'
+        SELECT to_char('2012-12-12 12:00'::timestamptz, 'TZ tz OF')
+        SET TIME ZONE '<xyz>-3:15'
+        SELECT to_char('2012-12-12 12:00'::timestamptz, 'TZ tz OF')
+        SET TIME ZONE 'UTC'
+        SELECT power(float8 '-inf', 3.5)
+        SELECT power(float8 '-inf', 3), power(float8 '-inf', 'inf'::float8), power(-2::float8, 'nan'::float8)
+        """,
     "sizes for people": """
         SELECT pg_size_pretty(11258449312612351), pg_size_pretty(-11258449312612351), pg_size_pretty(11258449312612352), pg_size_pretty(9223372036854775807)
         SELECT pg_size_pretty(v) FROM (VALUES (1e15::numeric), (-1.5), (1536.5), (10239.999), (10240.0), (1e20), ('NaN'), ('-Infinity')) x(v)
