@@ -123,7 +123,9 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         # There is one row whatever the tables hold: PostgreSQL reads none.
         if condition is not None:
             for up, around in level.levels():
-                around.unread.append((condition, up))
+                within = (around.inside, around.suspended, around.clause)
+                if "aggregate" not in within and "FILTER" not in within:
+                    around.unread.append((condition, up))
         condition = None
     if level.has_aggregates and level.reads_itself:
         raise InvalidRecursionError(

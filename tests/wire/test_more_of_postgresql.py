@@ -92,6 +92,9 @@ SCRIPTS = {
         SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = r.b HAVING max(r.a) = 1) FROM read_or_not r
         SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE (SELECT r.b = i) HAVING max(r.a) = 1) FROM read_or_not r
         SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = r.b HAVING true) FROM read_or_not r
+        SELECT min(a) FILTER (WHERE b >= ALL (SELECT 1 FROM (VALUES (1)) v(i) WHERE i <> r.b HAVING false)) FROM read_or_not r
+        SELECT sum((SELECT 1 FROM (VALUES (1)) v(i) WHERE i <> r.b HAVING true)) FROM read_or_not r
+        SELECT sum(a) OVER (ORDER BY (SELECT 1 FROM (VALUES (1)) v(i) WHERE i <> r.b HAVING true)), max(b) FROM read_or_not r GROUP BY a
         SELECT (SELECT 1 FROM (VALUES (1)) v(i) WHERE i = r.b HAVING max(r.a) = 1) FROM read_or_not r GROUP BY r.b
         """,
     "rows of json, and offsets of RANGE": """
