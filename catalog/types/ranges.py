@@ -138,12 +138,14 @@ class RangeFamily:
         if made is None or self.next is None:
             return made
         lower, upper = made.lower, made.upper
+        lower_in, upper_in = lower is not None, False
         if lower is not None and not made.lower_in:
             lower = self.next(lower)
+            lower_in = lower != made.lower  # An infinite date has no next one.
         if upper is not None and made.upper_in:
             upper = self.next(upper)
-        stays = upper is not None and upper == made.upper and made.upper_in  # an infinite date
-        return self._checked(Span(lower, upper, lower is not None, stays))
+            upper_in = upper == made.upper
+        return self._checked(Span(lower, upper, lower_in, upper_in))
 
     def _checked(self, span: Span) -> Span | None:
         lower, upper, lower_in, upper_in = span

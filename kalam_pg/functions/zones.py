@@ -11,15 +11,6 @@ from catalog.types.zones import find_abbreviation, find_zone, fixed_zone
 _OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d\d))?")
 
 
-def offset_of(text: str) -> tzinfo | None:
-    """The zone of an offset where east is positive, as timestamps have it; None for other texts."""
-    match = _OFFSET.fullmatch(text)
-    if match is None or int(match[2]) > 15:
-        return None
-    seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
-    return fixed_zone(seconds if match[1] == "+" else -seconds)
-
-
 def stated_zone(text: str) -> tzinfo:
     """The zone that a constructor of timestamps is given: an offset where east is positive, or a name.
 

@@ -39,6 +39,7 @@ DEFINITIONS = """
 VALUES = """
     SELECT '[1,5)'::span, '(1,5]'::irange, 'empty'::words, '["a b",c)'::words, '[1.10,2.0)'::amounts, '(,)'::span
     SELECT '[5,1)'::span
+    SELECT daterange('-infinity', '2000-01-01', '()')::text, daterange('-infinity', 'infinity', '[]')::text, daterange('2000-01-01', 'infinity', '(]')::text
     SELECT '[a,b'::words
     SELECT '{[1,2),[2,4),[9,)}'::span_multirange, '{}'::many_amounts
     SELECT span(1.0, 2), span(1, 2, '[]'), irange(1, NULL), words('a', 'b', '()'), amounts(1.50, 2.5), span(NULL, NULL)
