@@ -106,10 +106,10 @@ class Grouped:
     def _emit_keys(self, scope: Scope) -> list[str]:
         keys = []
         for expr in self._query.group_by:
-            value, key = self._key(expr)
+            value, key, is_value = self._key(expr)
             stored = self._as_input(key)
             keys.append(stored.text)
-            if key.physical == value.physical or expr.type in _FLOATS:
+            if is_value or expr.type in _FLOATS:
                 shown = self._as_result(stored.text, key.physical)
                 if key.physical != value.physical:
                     shown = Sql(arrow_cast(shown.text, value.physical), value.physical)
@@ -124,15 +124,18 @@ class Grouped:
                 scope.add_column(expr.relation, expr.column, lambda shown=shown: shown)  # type: ignore[misc]
         return keys
 
-    def _key(self, expr: Expr) -> tuple[Sql, Sql]:
-        """A grouping expression's value in each row, and what stands for it in the grouping."""
+    def _key(self, expr: Expr) -> tuple[Sql, Sql, bool]:
+        """A grouping expression's value in each row, and what stands for it in the grouping; whether that
+        can be shown for it.
+        """
         value = self._expressions.emit(expr)
         key = self._expressions.comparable_form(value, expr.type)
+        is_value = key == value
         if self._query.grouping_sets:
             # What is constant below would be taken for constant in every set.
             number = Sql("row_number() OVER ()", pa.uint64())
             key = self._state.opaque(key, expr.type, (number, types.INT8))
-        return value, key
+        return value, key, is_value
 
     def _relation(self, from_: str, where: Sql | None, keys: list[str]) -> str:
         items = [f"{sql.text} AS {name}" for name, (_, sql) in _named(self._input)]
