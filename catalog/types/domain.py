@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from catalog.types.definitions import quoted
 from catalog.types.table import PgType
+from storage.errors import FeatureNotSupportedError
+from storage.layout import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,16 @@ class DomainDefinition:
         return self.oid
 
     def make(self) -> PgType:
-        """The type: its base under the domain's name."""
-        return replace(
+        """The type: its base under the domain's name. Nothing is read as one of it that has checks: who
+        casts to it reads the base and asks them, and others cannot (an attribute of a composite type).
+        """
+
+        def refuse(_given: object, _typmod: int, _context: object = None) -> Value:
+            raise FeatureNotSupportedError(
+                f"reading a value of domain {self.name} is not supported here"
+            )
+
+        made = replace(
             self.base,
             oid=self.oid,
             array_oid=self.array_oid,
@@ -52,3 +62,4 @@ class DomainDefinition:
             aliases=(),
             definition=self,
         )
+        return replace(made, input=refuse, receive=refuse) if self.checks else made

@@ -14,6 +14,7 @@ from catalog.errors import (
 )
 from catalog.types.array import nest
 from catalog.types.composite import CompositeDefinition, composite_of, pack, unpack
+from catalog.types.domain import DomainDefinition
 from catalog.types.records import Record
 from catalog.types.registry import ANYELEMENT, BOOL, JSON, JSONB, RECORD, TEXT
 from catalog.types.table import PgType, TypeContext
@@ -40,6 +41,8 @@ class _Reader:
         """
         if kind in (JSON, JSONB):
             return kind.input(text, -1, self.context)
+        if isinstance(kind.definition, DomainDefinition) and kind.definition.checks:
+            return kind.input(text, typmod, self.context)  # Which refuses it.
         text_kind = jsontext.kind(text)
         if text_kind != "string":
             if kind.element is not None and not kind.is_vector:
