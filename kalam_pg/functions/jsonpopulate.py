@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from catalog.errors import (
     DatatypeMismatchError,
+    FeatureNotSupportedError,
     InvalidParameterValueError,
     InvalidTextRepresentationError,
 )
@@ -134,28 +135,28 @@ def _made(context: EvalContext, kind: PgType, base: Datum, document: str) -> Dat
     definition = composite_of(kind)
     if definition is not None:
         return reader.row(definition, base, document)
-    if base is None:
-        raise InvalidParameterValueError(
-            "could not determine row type for result of json_populate_record",
-            hint="Provide a non-null record argument, or call the function in the FROM clause using "
-            "a column definition list.",
-        )
     shape = base.shape
     typmods = [-1] * len(shape.types)
     fields = reader.fields(shape.names, shape.types, typmods, base.fields, document)
     return Record(tuple(fields), shape)
 
 
-def _require_row(kind: PgType, name: str) -> None:
+def _require_row(kind: PgType, base: Datum, name: str) -> None:
     if kind is not RECORD and composite_of(kind) is None:
         raise DatatypeMismatchError(f"first argument of {name} must be a row type")
+    if kind is RECORD and base is None:
+        raise FeatureNotSupportedError(
+            f"could not determine row type for result of {name}",
+            hint="Provide a non-null record argument, or call the function in the FROM clause using "
+            "a column definition list.",
+        )
 
 
 def _populate(name: str) -> Datum:
     def run(
         context: EvalContext, types: Types, base: Datum, document: str | None, *_as_text: Datum
     ) -> Datum:
-        _require_row(types[0], name)
+        _require_row(types[0], base, name)
         return base if document is None else _made(context, types[0], base, document)
 
     return run
@@ -165,7 +166,7 @@ def _populate_set(name: str) -> Datum:
     def run(
         context: EvalContext, types: Types, base: Datum, document: str | None, *_as_text: Datum
     ) -> Iterator[Datum]:
-        _require_row(types[0], name)
+        _require_row(types[0], base, name)
         if document is None:
             return
         kind = jsontext.kind(document)

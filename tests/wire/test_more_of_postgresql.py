@@ -102,6 +102,9 @@ SCRIPTS = {
         SELECT '[1]'::jsonb #- '{a}'
         SELECT * FROM json_populate_record(NULL::record, '{"x": 776}') AS (x int, y int)
         SELECT * FROM jsonb_populate_recordset(NULL::record, '[{"x": 1}, {"y": 2}]') AS (x int, y int)
+        SELECT jsonb_populate_record(NULL::record, '{"x": 0}')
+        SELECT json_populate_recordset(NULL::record, '[]')
+        SELECT json_populate_recordset(row(1, 2), '[{"f1": 0, "f2": 1}]')
         SELECT sum(i) OVER (ORDER BY i RANGE '1 year'::interval PRECEDING) FROM (VALUES (1)) v(i)
         SELECT sum(1) OVER (ORDER BY d RANGE 1 PRECEDING) FROM (VALUES (date '2000-01-01')) v(d)
         SELECT sum(1) OVER (ORDER BY n RANGE 1::float8 PRECEDING) FROM (VALUES (1.5)) v(n)
