@@ -22,6 +22,9 @@ LONG_CHARS = 4096
 BRACKETS_MAX = 40
 """Shorter texts with more of them may nest so deep that they take as long."""
 
+BETWEENS_MAX = 7
+"""BETWEEN binds its operand twice, so where they nest the work doubles with each of them."""
+
 ALONE_S = 0.005
 """So long a text of many short statements runs before the other sessions have their turn."""
 
@@ -36,7 +39,11 @@ def statements(sql: SqlSession, text: str) -> Steps[tuple[Statement, ...]]:
 
 def is_long(text: str) -> bool:
     """Whether to read a text may take long."""
-    return len(text) > LONG_CHARS or text.count("(") > BRACKETS_MAX
+    return (
+        len(text) > LONG_CHARS
+        or text.count("(") > BRACKETS_MAX
+        or (text.count(" ") > BETWEENS_MAX and text.lower().count("between") > BETWEENS_MAX)
+    )
 
 
 def in_turn(sql: SqlSession, text: str, function: Callable[[], T]) -> Steps[T]:

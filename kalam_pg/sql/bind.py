@@ -153,6 +153,7 @@ def _view(state: Binding, view: View) -> Query:
         snapshot = Then(snapshot, view.names, view.reads)
     state.scope = BindScope(snapshot, path, scope.virtual, (), scope.types)
     state.text, state.views = view.query, (*views, name)
+    state.views_characters += len(text) + len(view.query)
     try:
         statement = parse(view.query)[0]
         assert isinstance(statement, QueryStatement)

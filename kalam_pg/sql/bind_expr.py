@@ -77,6 +77,7 @@ def bind_expr(level: Level, node: exp.Expr) -> Expr:
 
     Its type is UNKNOWN for a literal, NULL or parameter that nothing has given a type yet.
     """
+    level.state.spend(1)
     handler = HANDLERS.get(type(node))
     if handler is None:
         if type(node) is exp.Star:

@@ -46,6 +46,7 @@ from kalam_pg.sql.tree import (
     IsTruth,
     RowExpr,
 )
+from kalam_pg.sql.walk import walk
 
 
 @handles(exp.Is)
@@ -122,10 +123,18 @@ def _compare_rows(level: Level, symbol: str, left: RowExpr, right: RowExpr, at: 
         here = apply_operator(level, symbol[0], pair, at)
         assert isinstance(here, Call)
         # Of the same operands: each is coerced once, and a parameter has one type.
+        for operand in here.args:
+            _repeat(level, operand)
         equal = apply_operator(level, "=", here.args, at)
         rest = _combine(BoolKind.AND, (equal, result), at)
         result = _combine(BoolKind.OR, (here, rest), at)
     return result
+
+
+def _repeat(level: Level, operand: Expr) -> None:
+    """Note that an operand is computed once more. Raises 54001."""
+    for _ in walk(operand):
+        level.state.spend(1)
 
 
 def _same_length(left: RowExpr, right: RowExpr, at: int) -> None:
@@ -221,6 +230,8 @@ def _in(level: Level, node: exp.In) -> Expr:
         listed = in_list(level, arg, items, negated, at)
         if listed is not None:
             return listed
+    for _ in items[1:]:
+        _repeat(level, arg)
     parts = tuple(equal(level, arg, item, at) for item in items)
     result = _combine(BoolKind.OR, parts, at)
     return _negate(result, at) if negated else result

@@ -1,6 +1,6 @@
 """Binding of casts, CASE, rows, arrays, subscripts and fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -22,6 +22,7 @@ from kalam_pg.sql.bind_domain import cast_to_domain
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
+from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field as field_of
@@ -34,7 +35,17 @@ from kalam_pg.sql.scope import (
     resolve_item,
     resolve_qualified,
 )
-from kalam_pg.sql.tree import ArrayExpr, Case, Const, Expr, RowExpr, Slice, Subscript
+from kalam_pg.sql.tree import (
+    ArrayExpr,
+    Case,
+    CaseOperand,
+    ColumnRef,
+    Const,
+    Expr,
+    RowExpr,
+    Slice,
+    Subscript,
+)
 from storage.errors import KalamError
 
 # ------------------------------------------------------------------------------------- casts
@@ -105,6 +116,7 @@ def _case(level: Level, node: exp.Case) -> Expr:
     state, args = level.state, node.args
     operand = args.get("this")
     before = len(level.sets)
+    once, kept = _operand_of_all(level, operand, args["ifs"])
     conditions: list[Expr] = []
     results: list[Expr] = []
     for branch in args["ifs"]:
@@ -112,8 +124,8 @@ def _case(level: Level, node: exp.Case) -> Expr:
         if operand is None:
             bound = to_boolean(state, bind_expr(level, test), "CASE/WHEN")
         else:
-            sides = (_case_operand(level, operand), bind_expr(level, test))
-            bound = apply_operator(level, "=", sides, position(test))
+            sides = (once or _case_operand(level, operand), bind_expr(level, test))
+            bound = apply_operator(level, "=", sides, position(branch) or position(test))
         conditions.append(bound)
         results.append(bind_expr(level, branch.args["true"]))
     default = args.get("default")
@@ -122,7 +134,27 @@ def _case(level: Level, node: exp.Case) -> Expr:
     # PostgreSQL looks at ELSE first when it chooses the common type.
     kind, typmod, cast = unify(state, [last, *results], "CASE")
     whens = tuple(zip(conditions, cast[1:], strict=True))
-    return Case(whens, cast[0], kind, typmod, position(node))
+    return Case(whens, cast[0], kind, typmod, position(node), kept)
+
+
+def _operand_of_all(
+    level: Level, node: exp.Expr | None, branches: Sequence[exp.Expr]
+) -> tuple[Expr | None, Expr | None]:
+    """What stands for the operand in all conditions, None: each has one of its own; and what to compute once.
+
+    A parameter or a literal may have its type from each condition.
+    """
+    if node is None or isinstance(node, _BOUND_AFRESH):
+        return None, None
+    if any(branch.args["this"].find(exp.Query) for branch in branches):
+        return None, None
+    operand = _case_operand(level, node)
+    if isinstance(operand, ColumnRef | RowExpr) or is_constant(operand):
+        return operand, None
+    return CaseOperand(operand.type, operand.typmod, operand.position), operand
+
+
+_BOUND_AFRESH = (exp.Column, exp.Literal, exp.Null, exp.Parameter, exp.Placeholder, exp.Tuple)
 
 
 def _case_operand(level: Level, node: exp.Expr) -> Expr:

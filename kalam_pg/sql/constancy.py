@@ -6,6 +6,7 @@ from kalam_pg.sql.tree import (
     Aggregate,
     ArraySubquery,
     Call,
+    CaseOperand,
     ColumnRef,
     Exists,
     Expr,
@@ -17,7 +18,8 @@ from kalam_pg.sql.tree import (
 from kalam_pg.sql.walk import walk
 
 _NEVER_CONSTANT = (
-    ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists, InSubquery,
+    CaseOperand, ColumnRef, Aggregate, Window, Grouping, ScalarSubquery, ArraySubquery, Exists,
+    InSubquery,
 )  # fmt: skip
 
 

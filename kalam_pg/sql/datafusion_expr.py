@@ -22,8 +22,9 @@ from kalam_pg.functions.sortkey import key_function, ordered_in_arrow
 from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.constancy import is_constant
+from kalam_pg.sql.datafusion_bounds import check_repeats, few
 from kalam_pg.sql.datafusion_choice import choice, first_not_null, same_form
-from kalam_pg.sql.datafusion_state import Rendering, Scope, converted
+from kalam_pg.sql.datafusion_state import Rendering, Scope, all_integers, converted, relabelled
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import (
     BINARY,
@@ -35,6 +36,7 @@ from kalam_pg.sql.physical import (
     literal,
     quote,
 )
+from kalam_pg.sql.simple_case import searched
 from kalam_pg.sql.three_valued import NOTHING, chain, kept_apart, one_of
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
@@ -46,6 +48,7 @@ from kalam_pg.sql.tree import (
     BoolOp,
     Call,
     Case,
+    CaseOperand,
     Coalesce,
     ColumnRef,
     Const,
@@ -74,8 +77,6 @@ _LOOKED_UP = {
     types.REGCLASS, types.REGTYPE, types.REGPROC, types.REGNAMESPACE, types.REGROLE,
 }  # fmt: skip
 _LIKES: dict[object, str] = {patterns.like: "LIKE", patterns.not_like: "NOT LIKE"}
-ITEMS_MAX = 1000
-"""Longer lists take DataFusion longer to plan than a program to look through."""
 
 _COMPARISONS = frozenset({"=", "<>", "<", ">", "<=", ">="})
 _INTEGERS = frozenset({types.INT2, types.INT4, types.INT8})
@@ -89,12 +90,23 @@ class Expressions:
         self._state = state
         self._scope = scope
         self._once = once
+        self._made: dict[tuple[int, int], tuple[Expr, Sql]] = {}
 
-    def emit(self, expr: Expr) -> Sql:  # noqa: C901 # one line per kind of node
-        """The expression in whatever physical form it comes in."""
+    def emit(self, expr: Expr) -> Sql:
+        """The expression in whatever physical form it comes in. Raises 0A000 where DataFusion cannot."""
         known = self._scope.node(expr)
         if known is not None:
             return known
+        # Several forms repeat an operand, and that its own operands: each is written once.
+        key = id(expr), self._scope.computed
+        kept = self._made.get(key)
+        if kept is None:
+            made = self._emit(expr)
+            check_repeats(expr, made)
+            kept = self._made[key] = (expr, made)  # Kept, so that nothing else has its id.
+        return kept[1]
+
+    def _emit(self, expr: Expr) -> Sql:  # noqa: C901 # one line per kind of node
         if isinstance(expr, ColumnRef):
             return self._column(expr)
         if is_constant(expr, once=self._once) and not isinstance(expr, RowExpr):
@@ -119,6 +131,7 @@ class Expressions:
                 word = "IS NOT DISTINCT FROM" if negated else "IS DISTINCT FROM"
                 return self._infix(*self._comparable(left, right), word)
             case Case():
+                expr = searched(expr)
                 whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
                 return choice(whens, self.emit(expr.default), expr.type)
             case Coalesce():
@@ -141,7 +154,7 @@ class Expressions:
                     "~sub", [self.canonical(arg), *places], result, arg_types, expr.type,
                     fallible=False,
                 )  # fmt: skip
-            case RowExpr():
+            case CaseOperand() | RowExpr():
                 raise FeatureNotSupportedError("row values are not supported here")
             case Aggregate() | OuterAggregate() | Grouping() | Window() | WithTies() | Slice():
                 what = type(expr).__name__
@@ -243,7 +256,7 @@ class Expressions:
     ) -> Sql:
         """An overload applied to SQL values."""
         if overload.row is same:
-            return _relabelled(args[0], arg_types[0], result_type)
+            return relabelled(args[0], arg_types[0], result_type)
         if overload.server_only or (
             overload.kind is OverloadKind.CAST and _LOOKED_UP & {*arg_types, result_type}
         ):
@@ -267,7 +280,7 @@ class Expressions:
         if (
             overload.arrow is not None
             and overload.kind is OverloadKind.OPERATOR
-            and _all_integers(values)
+            and all_integers(values)
         ):
             # Kernels take one type on both sides.
             values = [converted(v, result) for v in values]
@@ -404,7 +417,7 @@ class Expressions:
         self, overload: Overload, arg: Expr, items: Sequence[Expr], *, null_is_false: bool = False
     ) -> Sql:
         """`arg operator item` for any item; plain equality with constants becomes IN."""
-        _few(items)
+        few(items)
         listed: list[tuple[Sql, Sql]] = []
         tests: list[Sql] = []
         for item in items:
@@ -426,7 +439,7 @@ class Expressions:
 
     def _every(self, overload: Overload, arg: Expr, items: Sequence[Expr]) -> Sql:
         """`arg operator item` for every item."""
-        _few(items)
+        few(items)
         return self.conjunction([self._call(Call(overload, (arg, i), types.BOOL)) for i in items])
 
     def _any_all(self, expr: AnyAll) -> Sql:
@@ -462,19 +475,3 @@ def _alternatives(expr: Coalesce) -> list[Expr]:
         for arg in expr.args
         for inner in (_alternatives(arg) if isinstance(arg, Coalesce) else [arg])
     ]
-
-
-def _all_integers(values: Sequence[Sql]) -> bool:
-    return all(pa.types.is_integer(v.physical) for v in values)
-
-
-def _relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:
-    """A cast that changes no stored value may still widen an integer."""
-    if is_decimal(arg.physical) and target is types.NUMERIC:
-        return arg
-    return converted(converted(arg, canonical(source)), canonical(target))
-
-
-def _few(items: Sequence[Expr]) -> None:
-    if len(items) > ITEMS_MAX:
-        raise FeatureNotSupportedError("a list of so many values is not supported here")

@@ -8,10 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from catalog.model import Table
+from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
-from kalam_pg.sql.physical import Sql, arrow_cast, identifier
+from kalam_pg.sql.physical import Sql, arrow_cast, canonical, identifier, is_decimal
 from kalam_pg.sql.tree import Call, ColumnRef, Const, TableScan
 
 ORDER = "o"
@@ -90,6 +91,7 @@ class Scope:
     def __init__(self, parent: "Scope | None" = None) -> None:
         self._columns: dict[tuple[int, int], Callable[[], Sql]] = {}
         self._nodes: dict[Any, Sql] = {}
+        self._kinds: set[type] = set()
         self.parent = parent
         self.order: tuple[Sql, ...] = ()
         self.single: Sql | None = None
@@ -101,10 +103,16 @@ class Scope:
     def add_node(self, node: object, sql: Sql) -> None:
         """Say that `node` has been computed (a grouping expression, an aggregate, a subquery)."""
         self._nodes[fingerprint(node)] = sql
+        self._kinds.add(type(node))
+
+    @property
+    def computed(self) -> int:
+        """How many nodes have been computed."""
+        return len(self._nodes)
 
     def node(self, node: object) -> Sql | None:
         """What stands for a computed node, if it is one."""
-        return self._nodes.get(fingerprint(node)) if self._nodes else None
+        return self._nodes.get(fingerprint(node)) if type(node) in self._kinds else None
 
     def column(self, ref: ColumnRef) -> Sql:
         """The column's SQL; KeyError when no level knows it."""
@@ -231,6 +239,18 @@ def converted(sql: Sql, physical: pa.DataType) -> Sql:
     if sql.physical == physical:
         return sql
     return Sql(arrow_cast(sql.text, physical), physical, sql.fallible)
+
+
+def all_integers(values: Sequence[Sql]) -> bool:
+    """Whether all are of integer types of Arrow."""
+    return all(pa.types.is_integer(v.physical) for v in values)
+
+
+def relabelled(arg: Sql, source: PgType, target: PgType) -> Sql:
+    """A cast that changes no stored value may still widen an integer."""
+    if is_decimal(arg.physical) and target is types.NUMERIC:
+        return arg
+    return converted(converted(arg, canonical(source)), canonical(target))
 
 
 def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hashable

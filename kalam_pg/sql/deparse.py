@@ -166,8 +166,17 @@ def _is_distinct(self: Deparser, node: tree.IsDistinct) -> str:
 
 
 def _case(self: Deparser, node: tree.Case) -> str:
-    parts = [f"WHEN {self.expr(c)} THEN {self.expr(r)}" for c, r in node.whens]
-    return f"CASE {' '.join(parts)} ELSE {self.expr(node.default)} END"
+    conditions = [condition for condition, _ in node.whens]
+    operand = ""
+    if node.operand is not None:
+        operand = f"{self.expr(node.operand)} "
+        # What it is compared with; it has its operator from that when it is read again.
+        conditions = [c.args[1] for c in conditions if isinstance(c, tree.Call)]
+    results = [self.expr(result) for _, result in node.whens]
+    parts = [
+        f"WHEN {self.expr(c)} THEN {result}" for c, result in zip(conditions, results, strict=True)
+    ]
+    return f"CASE {operand}{' '.join(parts)} ELSE {self.expr(node.default)} END"
 
 
 def _in_list(self: Deparser, node: tree.InList) -> str:

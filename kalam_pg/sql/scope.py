@@ -11,6 +11,7 @@ from catalog.errors import (
     AmbiguousColumnError,
     DuplicateAliasError,
     FeatureNotSupportedError,
+    StatementTooComplexError,
     UndefinedColumnError,
     UndefinedTableError,
 )
@@ -64,6 +65,10 @@ class BindScope:
     types: TypeContext = DEFAULT_CONTEXT
 
 
+SPENT_MAX, SPENT_PER_CHARACTER = 2_000, 8
+"""A text has a few characters for each of its expressions; BETWEEN and rows compute an operand twice."""
+
+
 class Named(NamedTuple):
     """A reference to a table or view in a statement's text.
 
@@ -84,7 +89,8 @@ class Binding:
     references that were bound before its type was known and not coerced since. views: those that are
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
     text reads from. named: where it names them, by 0-based characters. changes: WITH items that change
-    data. nested: whether a query was bound in it.
+    data. nested: whether a query was bound in it. spent: how many expressions have been bound, those that
+    are computed in several places once for each. views_characters: of the texts of its views.
     """
 
     scope: BindScope
@@ -101,6 +107,22 @@ class Binding:
     changes: list[CteChange] = field(default_factory=list)
     nested: bool = False
     volatile: bool = False
+    spent: int = 0
+    views_characters: int = 0
+
+    def spend(self, expressions: int) -> None:
+        """Note that so many have been bound. Raises 54001 when they are out of all proportion to the text."""
+        self.spent += expressions
+        if self.spent > SPENT_MAX:
+            self._check_proportion()
+
+    def _check_proportion(self) -> None:
+        characters = len(self.text) + self.views_characters
+        if self.spent > SPENT_MAX + SPENT_PER_CHARACTER * characters:
+            raise StatementTooComplexError(
+                "stack depth limit exceeded",
+                detail="Operands that are computed several times have such operands, over and over.",
+            )
 
     def relation(self, columns: tuple[OutputColumn, ...]) -> int:
         """Number a new relation with this output."""

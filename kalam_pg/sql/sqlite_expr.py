@@ -10,6 +10,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
 from catalog.types.table import PgType
 from kalam_pg.functions.table import Overload, OverloadKind
+from kalam_pg.sql.simple_case import searched
 from kalam_pg.sql.sqlite_functions import (
     AggregateCall,
     Functions,
@@ -105,9 +106,11 @@ class ExpressionEmitter:
                 return f"({self.expr(left)} {word} {self.expr(right)})"
             case NullIf(left, right, equals) if is_native(equals):
                 return f"nullif({self.expr(left)}, {self.expr(right)})"
-            case Case(whens, default):
+            case Case(operand=None, whens=whens, default=default):
                 arms = " ".join(f"WHEN {self.expr(w)} THEN {self.expr(t)}" for w, t in whens)
                 return f"(CASE {arms} ELSE {self.expr(default)} END)"
+            case Case() as case:
+                return self.expr(searched(case))
             case Coalesce(args):
                 if len(args) == 1:
                     return self.expr(args[0])

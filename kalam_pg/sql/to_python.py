@@ -33,6 +33,7 @@ from kalam_pg.sql.tree import (
     BoolOp,
     Call,
     Case,
+    CaseOperand,
     Coalesce,
     ColumnRef,
     Const,
@@ -118,6 +119,8 @@ class Compiler:
                 )
             case Case():
                 return self._case(expr)
+            case CaseOperand():
+                return _last
             case Coalesce(args):
                 return _coalesce([self.compile(a) for a in args])
             case NullIf(left, right, equals):
@@ -189,10 +192,12 @@ class Compiler:
     def _case(self, expr: Case) -> Run:
         whens = [(self.compile(test), self.compile(value)) for test, value in expr.whens]
         default = self.compile(expr.default)
+        operand = None if expr.operand is None else self.compile(expr.operand)
 
         def run(row: Row, context: EvalContext) -> Datum:
+            seen = row if operand is None else (*row, operand(row, context))
             for test, value in whens:
-                if test(row, context):
+                if test(seen, context):
                     return value(row, context)
             return default(row, context)
 
@@ -315,6 +320,11 @@ def _test(overload: Overload, left: Expr, right: Expr) -> Callable[..., Datum]:
 def _element_test(overload: Overload, left: Expr, array: Expr) -> Callable[..., Datum]:
     assert array.type.element is not None
     return comparison(overload, left.type, array.type.element)
+
+
+def _last(row: Row, _context: EvalContext) -> Datum:
+    """What a CASE has put behind the row for its conditions."""
+    return row[-1]
 
 
 def _coalesce(args: list[Run]) -> Run:

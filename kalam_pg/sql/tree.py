@@ -126,10 +126,24 @@ class IsDistinct:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """CASE: the simple form arrives as the searched one. `default` may be a NULL Const."""
+    """CASE: a simple form over a column or a constant arrives as the searched one.
+
+    default: may be a NULL Const. operand: of another simple form, which is computed once; the conditions
+    have a `CaseOperand` in its place, outside of any subquery.
+    """
 
     whens: tuple[tuple["Expr", "Expr"], ...]
     default: "Expr"
+    type: PgType
+    typmod: int = -1
+    position: int = field(default=0, compare=False)
+    operand: "Expr | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOperand:
+    """In a condition of the innermost `Case` around it that has an operand: the operand's value."""
+
     type: PgType
     typmod: int = -1
     position: int = field(default=0, compare=False)
@@ -388,6 +402,7 @@ Expr: TypeAlias = (
     | IsTruth
     | IsDistinct
     | Case
+    | CaseOperand
     | Coalesce
     | NullIf
     | MinMax

@@ -36,6 +36,7 @@ TRAPS = {
         SELECT l.id, r.id FROM l FULL JOIN r ON l.b = r.b WHERE coalesce(l.n, r.n) > 0 ORDER BY 1, 2
         SELECT x.n, y.n FROM (SELECT b, n FROM l) x RIGHT JOIN (SELECT b, n FROM r) y ON x.b = y.b WHERE x.n > 0 OR y.n > 2 ORDER BY 1, 2
         """,
+    "calls in calls": "SELECT k, sum(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(abs(id))))))))))))))))))))) FROM m GROUP BY k ORDER BY k",
     "filters of aggregates": "SELECT min(k), max(k), min(d), max(d) FROM m",
     "NaN in statistics": """
         SELECT id FROM m WHERE x <> 3 ORDER BY id

@@ -142,7 +142,10 @@ class Database:
 def make_context() -> EvalContext:
     """The surroundings of a test's statements."""
     now = 1_710_000_000_000_000
-    return EvalContext(now_us=now, statement_us=now, user="root", session_user="root")
+    services = {"has_table_privilege": lambda *_: True}  # A session's.
+    return EvalContext(
+        now_us=now, statement_us=now, user="root", session_user="root", services=services
+    )
 
 
 def oracle_database() -> Database:
