@@ -185,6 +185,10 @@ def test_large_rows_are_read_and_changed_as_others_are(client: RawClient):
         assert client.simple("SELECT v, 7 FROM kin.own WHERE id = 800").rows == [(text, "7")]
         found = client.simple("SELECT id, v FROM kin.own WHERE id IN (800, 801) ORDER BY id").rows
         assert found == [("800", text), ("801", "small")]
+        three = (
+            "SELECT v FROM kin.own WHERE id IN (800, 801) UNION ALL SELECT 'last' ORDER BY 1 DESC"
+        )
+        assert client.simple(three).rows == [(text,), ("small",), ("last",)]
     client.send(parse("SELECT v FROM kin.own WHERE id = $1", "one") + SYNC)
     client.answer()
     again = bind((b"800",), statement="one") + execute()
