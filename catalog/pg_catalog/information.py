@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from catalog.model import Column, ForeignKey, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
-from catalog.pg_catalog.text import check_definition, view_definition
+from catalog.pg_catalog.text import view_definition
 from catalog.pg_catalog.visible import INSERTED, UPDATED, Visible, constraints
 from catalog.pg_catalog.visible import columns as shown_columns
 from catalog.types import registry
@@ -352,7 +352,7 @@ def check_constraints(visible: Visible) -> Iterator[Values]:
                     "constraint_catalog": visible.database,
                     "constraint_schema": table.namespace,
                     "constraint_name": c.name,
-                    "check_clause": check_definition(c).removeprefix("CHECK "),
+                    "check_clause": f"({visible.check_text(table, c.check, False)})",
                 }
 
 

@@ -251,6 +251,8 @@ class CatalogObjects:
                     return f"CHECK (({check.check}))" + ("" if check.valid else " NOT VALID")
             return None
         table, constraint = found
+        if constraint.kind == "c":
+            return f"CHECK ({self._visible.check_text(table, constraint.check, pretty)})"
         parent, bare = None, True
         if constraint.reference is not None:
             place = oids.table_oid(constraint.reference.table)

@@ -94,9 +94,7 @@ def constraint_definition(
     bare: bool = True,
     pretty: bool = False,
 ) -> str:
-    """pg_get_constraintdef. parent: what a FOREIGN KEY refers to; bare: its name alone means it."""
-    if constraint.kind == "c":
-        return check_definition(constraint, pretty=pretty)
+    """pg_get_constraintdef, but of a CHECK. parent: what a FOREIGN KEY refers to; bare: its name means it."""
     if constraint.reference is not None:
         return _reference(table, constraint, constraint.reference, parent, bare=bare)
     word = {"p": "PRIMARY KEY", "u": "UNIQUE"}[constraint.kind]
@@ -128,11 +126,6 @@ def _reference(
     if refers.deferrable:
         text += " DEFERRABLE"
     return text + " INITIALLY DEFERRED" if refers.deferred else text
-
-
-def check_definition(constraint: Constraint, *, pretty: bool = False) -> str:
-    """CHECK with the parentheses that PostgreSQL prints."""
-    return f"CHECK ({constraint.check})" if pretty else f"CHECK (({constraint.check}))"
 
 
 def index_definition(table: Table, index: Index, *, pretty: bool = False) -> str:

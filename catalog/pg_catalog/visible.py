@@ -47,7 +47,8 @@ class Visible:
         millions. find_user, find_role: one of them, by id and by its role's OID. version: of the
         catalog. system_relations: shapes of `system.*`. is_populated: whether `user` can read a
         materialized view. updatable: the ids of a view's columns that can be assigned, None where not even
-        its rows can be deleted; ask `changes_of`.
+        its rows can be deleted; ask `changes_of`. check_text: what stands in the parentheses of a CHECK of a
+        table, with or without the parentheses that nobody needs.
     """
 
     user: User
@@ -64,6 +65,7 @@ class Visible:
     types: tuple[UserType, ...] = ()
     is_populated: Callable[[Table], bool] = lambda _view: True
     view_text: Callable[[View], str] = lambda view: view.query
+    check_text: Callable[[Table, str, bool], str] = lambda _table, text, _pretty: f"({text})"
     updatable: Callable[[View], frozenset[int] | None] = lambda _view: None
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
 

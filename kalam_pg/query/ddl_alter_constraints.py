@@ -9,8 +9,12 @@ from catalog.changes_table import NewConstraint
 from catalog.droppable import Referring
 from catalog.errors import (
     DependentObjectsStillExistError,
+    DuplicateTableError,
     FeatureNotSupportedError,
+    ObjectNotInPrerequisiteStateError,
     UndefinedColumnError,
+    UndefinedObjectError,
+    WrongObjectTypeError,
 )
 from catalog.model import Constraint, Table
 from catalog.options import apply_options
@@ -31,6 +35,10 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
     if constraint.kind == "c":
         add_check(work, constraint)
         return
+    if constraint.index:
+        constraint = _of_index(constraint, work)
+        if constraint.kind == "u":
+            return
     # Names that it has given up in this statement are free.
     snapshot = with_tables(work.dropped.snapshot, {work.now.id: work.now})
     ids = work.context.ids
@@ -57,6 +65,59 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
     else:
         raise FeatureNotSupportedError("ALTER TABLE … ADD CONSTRAINT is not supported yet")
     work.done.append(f"ADD CONSTRAINT {quote_identifier(work.now.constraints[-1].name)}")
+
+
+def _of_index(constraint: st.TableConstraint, work: TableWork) -> st.TableConstraint:
+    """A key USING INDEX: a unique constraint is made of the index; of a primary key what it is over.
+
+    Raises 42704, 55000, 42809, 42710.
+    """
+    table = work.now
+    index = next((one for one in table.indexes if one.name == constraint.index), None)
+    snapshot, name = with_tables(work.dropped.snapshot, {table.id: table}), constraint.index
+    of = table if index is not None else snapshot.indexed_by(table.namespace, name)
+    if of is None:
+        raise UndefinedObjectError(f'index "{name}" does not exist')
+    if any(one.name == name and one.kind in "pu" for one in of.constraints):
+        raise ObjectNotInPrerequisiteStateError(
+            f'index "{name}" is already associated with a constraint'
+        )
+    if index is None:
+        raise ObjectNotInPrerequisiteStateError(
+            f'index "{name}" does not belong to table "{table.name}"'
+        )
+    for wrong, what in (
+        (not index.unique, f'"{index.name}" is not a unique index'),
+        (any(key.expression for key in index.keys), f'index "{index.name}" contains expressions'),
+        (index.where, f'"{index.name}" is a partial index'),
+    ):
+        if wrong:
+            raise WrongObjectTypeError(
+                what,
+                detail="Cannot create a primary key or unique constraint using such an index.",
+            )
+    name = constraint.name or index.name
+    if name != index.name:
+        work.notices.append(
+            f'ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index "{index.name}" to "{name}"'
+        )
+        if snapshot.is_taken(table.namespace, name):
+            raise DuplicateTableError(f'relation "{name}" already exists')
+    columns = tuple([key.column for key in index.keys])
+    left = tuple([one for one in table.indexes if one.id != index.id])
+    if constraint.kind == "p":
+        # The rows' own place is what keeps a primary key: the index goes.
+        work.now = replace(table, indexes=left)
+        named = {column.id: column.name for column in table.columns}
+        return replace(constraint, name=name, columns=tuple([named[one] for one in columns]))
+    made = Constraint(index.id, name, "u", columns)
+    work.now = replace(
+        table,
+        indexes=(*left, replace(index, name=name)),
+        constraints=(*table.constraints, made),
+    )
+    work.done.append(f"ADD CONSTRAINT {quote_identifier(name)}")
+    return constraint
 
 
 def _check_columns(table: Table, key: NewConstraint) -> None:

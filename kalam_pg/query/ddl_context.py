@@ -31,6 +31,7 @@ from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
 from kalam_pg.query.table_change import TableChange
 from kalam_pg.sql import statements as st
+from kalam_pg.sql.token_reader import CURRENT, SESSION
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
 
@@ -71,6 +72,7 @@ class DdlContext:
     evaluate: Callable[[str, PgType, int], tuple[Value] | None] = lambda *_: None
     columns_read: Callable[[View, int], frozenset[int]] = lambda *_: frozenset()
     creates_in: Sequence[str] | None = None
+    session_user: User | None = None
     kind_unsaid: TableKind = TableKind.SHARED
 
 
@@ -157,7 +159,9 @@ def relation_in(snapshot: Snapshot, search_path: Sequence[str], name: st.TableNa
 
 
 def grantee(context: DdlContext, name: str) -> int:
-    """The id of the living user of that name. Raises 42704."""
+    """The id of the living user of that name, or of who says it. Raises 42704."""
+    if name in (CURRENT, SESSION):
+        return (context.user if name == CURRENT else context.session_user or context.user).id
     user = find_user(context.get, name)
     if user is None or user.deleted_at_us is not None:
         raise UndefinedObjectError(f'role "{name}" does not exist')

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
-from catalog import changes, changes_index
+from catalog import changes, changes_alter, changes_index
 from catalog.changes import CatalogChange
 from catalog.changes_index import NewIndex, NewKey
 from catalog.errors import (
+    DuplicateTableError,
     FeatureNotSupportedError,
     UndefinedObjectError,
+    UndefinedTableError,
     WrongObjectTypeError,
 )
 from catalog.model import Table, View
@@ -15,7 +17,8 @@ from catalog.privileges import Action, require
 from catalog.types.registry import BOOL
 from catalog.types.table import PgType
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, find_relation, plan
-from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement
+from kalam_pg.sql import statements_alter as sa
+from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement, RenameIndex
 from storage.errors import KalamError
 
 
@@ -93,3 +96,31 @@ def _(statement: DropIndex, context: DdlContext) -> DdlPlan:
         step = changes_index.drop_index(change.snapshot, table, name.name)
         change = replace(step, puts=(*change.puts, *step.puts))
     return DdlPlan(replace(change, notices=tuple(notices)), "DROP INDEX")
+
+
+@plan.register
+def _(statement: RenameIndex, context: DdlContext) -> DdlPlan:
+    name, new_name = statement.name, statement.new_name
+    changes.require_not_system(name.schema)
+    snapshot, path = context.snapshot, context.search_path
+    if snapshot.find(name.schema, name.name, path) or snapshot.find_sequence(
+        name.schema, name.name, path
+    ):
+        # As in PostgreSQL any relation may be called an index here.
+        alter = sa.AlterTable(name, (sa.RenameTo(new_name),), kind="table")
+        return replace(plan(alter, context), tag="ALTER INDEX")
+    table = changes_index.find_index(snapshot, name.schema, name.name, path)
+    if table is None:
+        if not statement.if_exists:
+            raise UndefinedTableError(f'relation "{name}" does not exist')
+        notice = f'relation "{name.name}" does not exist, skipping'
+        return DdlPlan(CatalogChange(snapshot, notices=(notice,)), "ALTER INDEX")
+    require(context.user, Action.ALTER_TABLE, table)
+    if snapshot.is_taken(table.namespace, new_name):
+        raise DuplicateTableError(f'relation "{new_name}" already exists')
+    if any(constraint.name == name.name for constraint in table.constraints):
+        table = changes_alter.rename_constraint(table, name.name, new_name)
+    else:
+        indexes = [replace(i, name=new_name) if i.name == name.name else i for i in table.indexes]
+        table = replace(table, indexes=tuple(indexes))
+    return DdlPlan(changes.put_relation(snapshot, table), "ALTER INDEX")

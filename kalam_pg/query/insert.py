@@ -99,10 +99,8 @@ class InsertPlan:
         if self.source is None:
             # The hot path: nothing between here and the commit waits, as a rule.
             for builders in self._literal(context):
-                try:
-                    row = tuple([None if b is None else b(_NO_ROW, context) for b in builders])
-                except TakesLongError:
-                    row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
+                made = self._made(builders, context)
+                row = made or tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
                 if generates:
                     row = yield from elsewhere.generated(x, self.rules, row)
                 kept: Row | None = row
@@ -133,6 +131,21 @@ class InsertPlan:
         if answers is None:
             return Result("INSERT", count)
         return Result.of("INSERT", self.columns, (yield from answers.source()), count)
+
+    def _made(self, builders: Sequence[Closure | None], context: EvalContext) -> Row | None:
+        """A row of VALUES; None where it takes long: its numbers are then for who makes it."""
+        services = context.services if self.numbered else None
+        if services is not None:
+            services["begin_numbers"]()
+        try:
+            return tuple([None if b is None else b(_NO_ROW, context) for b in builders])
+        except TakesLongError:
+            if services is not None:
+                services["spare_numbers"]()
+            return None
+        finally:
+            if services is not None:
+                services["end_numbers"]()
 
     def _answer(self, x: Execution, row: Row, answers: Gathered) -> Steps[None]:
         """Keep what RETURNING answers of a row."""

@@ -18,6 +18,7 @@ from catalog.privileges import Action, check_table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
+from kalam_pg.query import last_numbers
 from kalam_pg.query.explain import ExplainingPlanner, Queries
 from kalam_pg.query.foreign_keys import RunPlan
 from kalam_pg.query.locking import LockingPlan
@@ -245,6 +246,7 @@ class StatementCache:
         param_types: Sequence[PgType | None],
     ) -> Planned:
         bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
+        bound = last_numbers.settled(bound, statement.text)
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
         return _planned(statement, bound, planner.plan(bound))
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from catalog.errors import UniqueViolationError
 from catalog.model import Table
+from catalog.pg_catalog.text import index_column
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution
@@ -186,8 +187,9 @@ def shown_entry(table: Table, rule: UniqueRule, entry: Row, context: EvalContext
     names: list[str] = []
     values: list[str] = []
     by_id = {column.id: column for column in table.columns}
-    for key, value in zip(rule.index.keys, entry, strict=False):
-        names.append(by_id[key.column].name if key.column else key.expression)
+    for number, (key, value) in enumerate(zip(rule.index.keys, entry, strict=False), 1):
+        of_column = by_id[key.column].name if key.column else ""
+        names.append(of_column or index_column(table, rule.index, number))
         of = by_id[key.column].type if key.column else key.type
         values.append("null" if value is None else of.output(value, context.types))
     return f"({', '.join(names)})=({', '.join(values)})"

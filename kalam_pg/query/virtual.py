@@ -35,6 +35,7 @@ from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.bind_target import updatable
+from kalam_pg.sql.definition_text import check_text
 from kalam_pg.sql.scope import SEQUENCE, BindScope
 from kalam_pg.sql.tree import OutputColumn, Query, VirtualScan
 from kalam_pg.sql.view_text import current_text
@@ -164,6 +165,9 @@ class Catalogue:
             types=tuple(_values(snapshot.types)),
             is_populated=lambda view: self.is_populated(transaction, view, user),
             view_text=lambda view: current_text(view, snapshot, search_path, virtual_columns),
+            check_text=lambda table, text, pretty: check_text(
+                table, text, BindScope(snapshot, (table.namespace, "public")), pretty=pretty
+            ),
             updatable=lambda v: updatable(v, BindScope(snapshot, search_path, virtual_columns)),
         )
         return Perspective(visible, self.sources)

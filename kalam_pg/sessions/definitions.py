@@ -54,7 +54,7 @@ from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_alter import AlterTable, SetIdentity
 from kalam_pg.sql.statements_derived import DropMaterializedView
-from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex
+from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, RenameIndex
 from kalam_pg.sql.statements_types import (
     AlterDomain,
     AlterType,
@@ -83,6 +83,7 @@ STATEMENTS = (
     st.Truncate,
     CreateIndex,
     DropIndex,
+    RenameIndex,
     AlterTable,
     CreateView,
     DropView,
@@ -286,6 +287,7 @@ def _context(sql: SqlSession) -> DdlContext:
         snapshot=sql.snapshot,
         ids=sql.database.ids,
         user=sql.user,
+        session_user=sql.session_user,
         now_us=sql.database.now_us(),
         search_path=sql.search_path,
         get=sql.database.store.reader(transaction.puts),

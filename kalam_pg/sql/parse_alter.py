@@ -153,7 +153,7 @@ def _drop(reader: StatementReader) -> AlterAction:
 
 def _owner(reader: StatementReader) -> OwnerTo:
     reader.expect("to")
-    return OwnerTo(reader.role_name())
+    return OwnerTo(reader.role_or_self())
 
 
 def _alter_column(reader: StatementReader) -> AlterAction:

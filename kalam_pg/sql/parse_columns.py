@@ -26,10 +26,12 @@ def table_constraint(reader: StatementReader, *, added: bool = False) -> TableCo
     if reader.accept("check"):
         constraint = TableConstraint("c", name, check=_check(reader))
     elif reader.accept("primary", "key"):
-        constraint = TableConstraint("p", name, _key_columns(reader))
+        columns, index = _key_columns(reader, added=added)
+        constraint = TableConstraint("p", name, columns, index=index)
     elif reader.accept("unique"):
         distinct = _nulls_distinct(reader)
-        constraint = TableConstraint("u", name, _key_columns(reader), nulls_distinct=distinct)
+        columns, index = _key_columns(reader, added=added)
+        constraint = TableConstraint("u", name, columns, nulls_distinct=distinct, index=index)
     elif reader.accept("foreign", "key"):
         constraint = TableConstraint("f", name, tuple(reader.parenthesised(reader.column_name)))
         reader.expect("references")
@@ -51,13 +53,14 @@ def table_constraint(reader: StatementReader, *, added: bool = False) -> TableCo
     return replace(constraint, position=position)
 
 
-def _key_columns(reader: StatementReader) -> tuple[str, ...]:
-    if reader.at_words("using", "index"):
-        reader.unsupported("USING INDEX")
+def _key_columns(reader: StatementReader, *, added: bool) -> tuple[tuple[str, ...], str]:
+    """The columns, or the index whose they are."""
+    if added and reader.accept("using", "index"):
+        return (), reader.column_name()
     columns = tuple(reader.parenthesised(reader.column_name))
     if reader.at("include"):
         reader.unsupported("INCLUDE")
-    return columns
+    return columns, ""
 
 
 def _nulls_distinct(reader: StatementReader) -> bool:

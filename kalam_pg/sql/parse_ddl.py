@@ -35,7 +35,7 @@ _ROLES = ("user", "role", "group")
 _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
-    *("storage", "index", "function", "procedure", "trigger"),
+    *("storage", "function", "procedure", "trigger"),
     *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
@@ -225,7 +225,7 @@ def alter(reader: StatementReader) -> Statement:
         reader.advance()
         name = reader.column_name()
         if reader.accept("owner", "to"):
-            return NamespaceOwner(name, reader.role_name())
+            return NamespaceOwner(name, reader.role_or_self())
         reader.expect("rename", "to")
         return RenameNamespace(name, reader.column_name())
     if reader.at(*_ROLES):
@@ -241,6 +241,8 @@ def alter(reader: StatementReader) -> Statement:
         return parse_alter.alter_materialized_view(reader)
     if reader.accept("sequence"):
         return parse_sequences.alter(reader)
+    if reader.accept("index"):
+        return parse_indexes.alter_index(reader)
     return _other(reader, "ALTER")
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from catalog.errors import UndefinedObjectError
 from kalam_pg.sql.parse_columns import collation
 from kalam_pg.sql.reader import StatementReader
-from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement
+from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement, RenameIndex
 
 _METHODS = ("btree", "kalamdb")
 _OTHER_METHODS = ("hash", "gin", "gist", "spgist", "brin")
@@ -98,3 +98,13 @@ def drop_index(reader: StatementReader) -> DropIndex:
     if_exists = reader.if_exists()
     names = tuple(reader.many(reader.table_name))
     return DropIndex(names, concurrently, if_exists, reader.cascade())
+
+
+def alter_index(reader: StatementReader) -> RenameIndex:
+    """Behind ALTER INDEX."""
+    if_exists = reader.if_exists()
+    name = reader.table_name()
+    if not reader.at("rename"):
+        reader.unsupported(f"ALTER INDEX … {reader.token.value.upper()}")
+    reader.expect("rename", "to")
+    return RenameIndex(name, reader.column_name(), if_exists)

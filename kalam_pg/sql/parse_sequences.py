@@ -34,7 +34,7 @@ def alter(reader: StatementReader) -> AlterSequence | MoveSequence:
     if reader.accept("set", "schema"):
         return MoveSequence(name, schema=reader.column_name(), if_exists=if_exists)
     if reader.accept("owner", "to"):
-        return MoveSequence(name, owner=reader.role_name(), if_exists=if_exists)
+        return MoveSequence(name, owner=reader.role_or_self(), if_exists=if_exists)
     clauses = _clauses(reader)
     if not clauses.written:
         reader.fail()

@@ -147,7 +147,7 @@ def _moved(reader: StatementReader) -> MoveType | OwnType | None:
     if reader.accept("set", "schema"):
         return MoveType(schema=reader.column_name())
     if reader.accept("owner", "to"):
-        return OwnType(reader.role_name())
+        return OwnType(reader.role_or_self())
     return None
 
 

@@ -141,7 +141,7 @@ class TableConstraint:
     """kind: "p" | "u" | "c"; columns for the first two, check text for the last.
 
     not_valid: of one that is added: rows that are there may break it.
-    nulls_distinct: of "u". references: of "f", a FOREIGN KEY.
+    nulls_distinct: of "u". references: of "f", a FOREIGN KEY. index: USING INDEX, instead of columns.
     """
 
     kind: str
@@ -151,6 +151,7 @@ class TableConstraint:
     not_valid: bool = False
     nulls_distinct: bool = True
     references: References | None = None
+    index: str = ""
     position: int = field(default=0, compare=False)
 
 

@@ -49,4 +49,13 @@ class DropIndex:
     cascade: bool = False
 
 
-IndexStatement: TypeAlias = CreateIndex | DropIndex
+@dataclass(frozen=True, slots=True)
+class RenameIndex:
+    """ALTER INDEX … RENAME TO."""
+
+    name: "TableName"
+    new_name: str
+    if_exists: bool = False
+
+
+IndexStatement: TypeAlias = CreateIndex | DropIndex | RenameIndex

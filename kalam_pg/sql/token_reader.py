@@ -15,6 +15,10 @@ from kalam_pg.sql.statements import TableName
 T = TypeVar("T")
 
 
+CURRENT, SESSION = "\0current", "\0session"
+"""CURRENT_USER and SESSION_USER where a role's name stands; no role can be called so."""
+
+
 class TokenReader:
     """Reads one statement's tokens. `token` is the next one; behind the last stands the end token.
 
@@ -160,6 +164,12 @@ class TokenReader:
         if self.at("current_user", "session_user", "current_role"):
             self.unsupported(f"{self.token.key.upper()} as a role name")
         return self.name_except(RESERVED)
+
+    def role_or_self(self) -> str:
+        """A role that may be the one who says it, which is then `CURRENT` or `SESSION`."""
+        if self.at("current_user", "current_role", "session_user"):
+            return SESSION if self.advance().key == "session_user" else CURRENT
+        return self.role_name()
 
     def name_except(self, excluded: frozenset[str]) -> str:
         """A quoted name, or a word that is not among these."""
