@@ -10,6 +10,7 @@ from catalog.errors import (
     InvalidColumnReferenceError,
     InvalidForeignKeyError,
     InvalidTableDefinitionError,
+    ObjectNotInPrerequisiteStateError,
     SqlSyntaxError,
     UndefinedColumnError,
     UndefinedObjectError,
@@ -142,6 +143,11 @@ def _referenced(parent: Table, names: Sequence[str]) -> tuple[list[Column], int]
         for index in parent.indexes:
             plain = index.unique and not index.where
             if plain and {key.column for key in index.keys} == wanted:
+                if index.deferrable:
+                    raise ObjectNotInPrerequisiteStateError(
+                        "cannot use a deferrable unique constraint for referenced table "
+                        f'"{parent.name}"'
+                    )
                 return columns, index.id
     raise InvalidForeignKeyError(
         f'there is no unique constraint matching given keys for referenced table "{parent.name}"'

@@ -70,7 +70,7 @@ class NewConstraint:
     """A constraint as it is to be; name "" when PostgreSQL's rules are to name it.
 
     kind: "p" | "u" | "c". columns: of a key; of a check those that it mentions, for its name.
-    nulls_distinct: of "u", whether rows with a NULL in it are all different.
+    nulls_distinct: of "u", whether rows with a NULL in it are all different. deferrable, deferred: of "u".
     """
 
     kind: str
@@ -79,6 +79,8 @@ class NewConstraint:
     check: str = ""
     nulls_distinct: bool = True
     position: int = 0
+    deferrable: bool = False
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,13 @@ def build_table(
         next_column=len(columns) + 1,
         on_commit=new.on_commit,
         indexes=tuple(
-            constraint_index(made, tuple(columns), nulls_distinct=given.nulls_distinct)
+            constraint_index(
+                made,
+                tuple(columns),
+                nulls_distinct=given.nulls_distinct,
+                deferrable=given.deferrable,
+                deferred=given.deferred,
+            )
             for made, given in zip(constraints, new.constraints, strict=True)
             if made.kind == "u"
         ),
@@ -372,7 +380,10 @@ def add_key(snapshot: Snapshot, ids: Ids, table: Table, new: NewConstraint) -> T
     table = replace(table, constraints=(*table.constraints, made))
     if new.kind == "p":
         return table
-    index = constraint_index(made, table.columns, nulls_distinct=new.nulls_distinct)
+    index = constraint_index(
+        made, table.columns, nulls_distinct=new.nulls_distinct,
+        deferrable=new.deferrable, deferred=new.deferred,
+    )  # fmt: skip
     return replace(table, indexes=(*table.indexes, index))
 
 

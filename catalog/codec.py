@@ -212,7 +212,8 @@ def _index(index: Index) -> list[Any]:
         [*(k.column, k.expression, k.type.oid, k.typmod, k.descending, k.nulls_first), k.opclass]
         for k in x.keys
     ]
-    return [x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include, x.comment, x.stored]
+    named = (x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include, x.comment)
+    return [*named, x.stored, x.deferrable, x.deferred]
 
 
 def _read_index(i: list[Any], types: Types) -> Index:

@@ -74,12 +74,26 @@ def index_of(constraint: Constraint, table: Table) -> Index | None:
 
 
 def constraint_index(
-    constraint: Constraint, columns: tuple[Column, ...], *, nulls_distinct: bool = True
-) -> Index:
+    constraint: Constraint, columns: tuple[Column, ...], *, nulls_distinct: bool = True,
+    deferrable: bool = False, deferred: bool = False,
+) -> Index:  # fmt: skip
     """The index behind a constraint."""
     by_id = {column.id: column for column in columns}
     keys = tuple(
         IndexKey(column, "", by_id[column].type, by_id[column].typmod)
         for column in constraint.columns
     )
-    return Index(constraint.id, constraint.name, keys, unique=True, nulls_distinct=nulls_distinct)
+    return Index(
+        constraint.id, constraint.name, keys, unique=True, nulls_distinct=nulls_distinct,
+        deferrable=deferrable, deferred=deferred,
+    )  # fmt: skip
+
+
+def deferral(table: Table, constraint: Constraint) -> tuple[bool, bool]:
+    """Whether a constraint is DEFERRABLE, and INITIALLY DEFERRED."""
+    if constraint.reference is not None:
+        return constraint.reference.deferrable, constraint.reference.deferred
+    for index in table.indexes:
+        if constraint.kind == "u" and index.id == constraint.id:
+            return index.deferrable, index.deferred
+    return False, False

@@ -161,6 +161,7 @@ class Index:
 
     id: an OID; that of its UNIQUE constraint if it has one. where: of a partial index, SQL text. include:
     ids of further columns. Only a unique one has entries (`catalog.indexes`); stored: see `Table`.
+    deferrable, deferred: of a UNIQUE constraint, looked after at the end of a statement, or transaction.
     """
 
     id: int
@@ -172,6 +173,8 @@ class Index:
     include: tuple[int, ...] = ()
     comment: str = ""
     stored: int = 0
+    deferrable: bool = False
+    deferred: bool = False
 
     @property
     def storage_id(self) -> int:

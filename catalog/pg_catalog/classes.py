@@ -4,7 +4,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.indexes import indexes_of
+from catalog.indexes import deferral, indexes_of
 from catalog.model import Column, Constraint, Index, NumberSequence, Table, TableKind, View
 from catalog.names import key_name
 from catalog.pg_catalog import access, extension, oids
@@ -281,7 +281,7 @@ def pg_index(visible: Visible) -> Iterator[Values]:
             "indisunique": index.unique,
             "indnullsnotdistinct": not index.nulls_distinct,
             "indisprimary": kind == "p",
-            "indimmediate": True,
+            "indimmediate": not index.deferrable,
             "indisvalid": True,
             "indisready": True,
             "indislive": True,
@@ -320,23 +320,23 @@ def pg_constraint(visible: Visible) -> Iterator[Values]:
                 "connoinherit": c.kind != "c",
                 "conkey": c.columns or None,
                 "conbin": c.check or None,
-                **_reference(visible, c),
+                **_reference(visible, table, c),
             }
     yield from domain_constraints(visible)
 
 
-def _reference(visible: Visible, constraint: Constraint) -> Values:
-    """What pg_constraint has of a FOREIGN KEY."""
-    refers = constraint.reference
+def _reference(visible: Visible, table: Table, constraint: Constraint) -> Values:
+    """What pg_constraint has of a FOREIGN KEY, and whether a constraint is deferrable."""
+    refers, (deferrable, deferred) = constraint.reference, deferral(table, constraint)
     if refers is None:
-        return {}
+        return {"condeferrable": deferrable, "condeferred": deferred}
     parent = visible.relations_by_oid.get(oids.table_oid(refers.table))
     index = refers.index
     if not index and isinstance(parent, Table):
         index = next((c.id for c in parent.constraints if c.kind == "p"), 0)
     return {
-        "condeferrable": refers.deferrable,
-        "condeferred": refers.deferred,
+        "condeferrable": deferrable,
+        "condeferred": deferred,
         "confrelid": oids.table_oid(refers.table),
         "conindid": oids.constraint_oid(refers.table, index) if index else 0,
         "confupdtype": refers.on_update,

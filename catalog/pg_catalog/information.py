@@ -4,6 +4,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from catalog.indexes import deferral
 from catalog.model import Column, ForeignKey, Table, View
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import all_relations
@@ -243,8 +244,8 @@ def table_constraints(visible: Visible) -> Iterator[Values]:
                 "table_schema": table.namespace,
                 "table_name": table.name,
                 "constraint_type": words[c.kind],
-                "is_deferrable": _yes(c.reference is not None and c.reference.deferrable),
-                "initially_deferred": _yes(c.reference is not None and c.reference.deferred),
+                "is_deferrable": _yes(deferral(table, c)[0]),
+                "initially_deferred": _yes(deferral(table, c)[1]),
                 "enforced": "YES",
                 **({"nulls_distinct": "YES"} if c.kind == "u" and _HAS_NULLS_DISTINCT else {}),
             }

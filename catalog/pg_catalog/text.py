@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from catalog.indexes import index_of
+from catalog.indexes import deferral, index_of
 from catalog.model import (
     Constraint,
     ForeignKey,
@@ -104,7 +104,9 @@ def constraint_definition(
     included = (
         "" if index is None or not index.include else f" INCLUDE ({_names(table, index.include)})"
     )
-    return f"{word} ({_names(table, constraint.columns)}){included}"
+    deferrable, deferred = deferral(table, constraint)
+    later = " DEFERRABLE" * deferrable + " INITIALLY DEFERRED" * deferred
+    return f"{word} ({_names(table, constraint.columns)}){included}{later}"
 
 
 def _reference(

@@ -48,6 +48,8 @@ def _(action: sa.AddConstraint, work: TableWork) -> None:
             constraint.name,
             constraint.columns,
             nulls_distinct=constraint.nulls_distinct,
+            deferrable=constraint.deferrable,
+            deferred=constraint.deferred,
         )
         # Rows and entries are written when the transaction is to know of it (`sessions.definitions`).
         if constraint.kind == "p":
@@ -111,9 +113,12 @@ def _of_index(constraint: st.TableConstraint, work: TableWork) -> st.TableConstr
         named = {column.id: column.name for column in table.columns}
         return replace(constraint, name=name, columns=tuple([named[one] for one in columns]))
     made = Constraint(index.id, name, "u", columns)
+    renamed = replace(
+        index, name=name, deferrable=constraint.deferrable, deferred=constraint.deferred
+    )
     work.now = replace(
         table,
-        indexes=(*left, replace(index, name=name)),
+        indexes=(*left, renamed),
         constraints=(*table.constraints, made),
     )
     work.done.append(f"ADD CONSTRAINT {quote_identifier(name)}")

@@ -8,7 +8,7 @@ from catalog.changes import CatalogChange
 from catalog.changes_index import NewIndex, NewKey
 from catalog.changes_table import NewColumn, NewConstraint, NewTable
 from catalog.errors import InvalidTableDefinitionError, SqlSyntaxError
-from catalog.indexes import index_of, indexes_of
+from catalog.indexes import deferral, index_of, indexes_of
 from catalog.model import Namespace, Table, TableKind, TableOptions, is_temporary
 from catalog.options import parse_options, temporary_options
 from catalog.privileges import Action, check_table, require
@@ -116,7 +116,13 @@ def _constraints(table: Table, including: frozenset[str]) -> list[NewConstraint]
         elif constraint.kind == "u" and "indexes" in including:
             index = index_of(constraint, table)
             distinct = index is None or index.nulls_distinct
-            found.append(NewConstraint("u", "", columns, nulls_distinct=distinct))
+            deferrable, deferred = deferral(table, constraint)
+            found.append(
+                NewConstraint(
+                    "u", "", columns, nulls_distinct=distinct,
+                    deferrable=deferrable, deferred=deferred,
+                )
+            )  # fmt: skip
     return found
 
 

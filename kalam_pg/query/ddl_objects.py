@@ -216,6 +216,8 @@ def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
                 constraint.check,
                 constraint.nulls_distinct,
                 constraint.position,
+                constraint.deferrable,
+                constraint.deferred,
             )
         )
     return tuple(found)

@@ -7,6 +7,7 @@ from typing import Self
 from catalog.errors import (
     CardinalityViolationError,
     FeatureNotSupportedError,
+    ObjectNotInPrerequisiteStateError,
 )
 from catalog.model import Table, TableKind
 from catalog.uses import sequences_used
@@ -60,10 +61,16 @@ class ConflictRule:
 
     def arbiters_of(self, target: Target) -> list[Entries | None]:
         """Where to look, in the order in which an INSERT does; None is the primary key."""
-        everything = [None, *target.indexes]
-        if self.arbiters is None:
-            return everything
-        return [e for e in everything if (0 if e is None else e.rule.index.id) in self.arbiters]
+        found: list[Entries | None] = [None, *target.indexes]
+        if self.arbiters is not None:
+            ids = self.arbiters
+            found = [e for e in found if (0 if e is None else e.rule.index.id) in ids]
+        if any(entries is not None and entries.rule.index.deferrable for entries in found):
+            raise ObjectNotInPrerequisiteStateError(
+                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints "
+                "as arbiters"
+            )
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,8 @@ def _run(
         return len(result.rows) if result.count is None else result.count
     finally:
         inner.close()
-        x.events.update(inner.events)
+        for name, event in inner.events.items():
+            x.events.setdefault(name, event)
 
 
 def _where(one: Reference) -> str:

@@ -6,6 +6,7 @@ changing waits for that one, too: it may go.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from catalog.errors import UniqueViolationError
 from catalog.model import Table
@@ -21,6 +22,7 @@ from kalam_pg.query.rows import (
     Target,
     being_changed,
     check_unread,
+    left,
     lock_key,
     own_or_now,
     put,
@@ -39,6 +41,9 @@ def insert(x: Execution, target: Target, row: Row) -> Steps[None]:
         raise duplicate_key(x, target, row)
     put(x, target, key, row, None, found.seq)
     for index in target.indexes:
+        if index.rule.index.deferrable:
+            later(x, target, index, key, None)
+            continue
         entry = yield from elsewhere.entry(x, index.rule, row)
         if entry is not None:
             yield from _put_entry(x, target, index, entry)
@@ -60,6 +65,14 @@ def replace(x: Execution, target: Target, old: Row, seq: int, row: Row) -> Steps
             raise duplicate_key(x, target, row)
         put(x, target, key, row, None, found.seq)
     for index in target.indexes:
+        if index.rule.index.deferrable:
+            before = yield from elsewhere.entry(x, index.rule, old)
+            after = yield from elsewhere.entry(x, index.rule, row)
+            if before != after or target.stream:
+                later(x, target, index, old_key, before)
+                if key != old_key:
+                    later(x, target, index, key, None)
+            continue
         yield from _move_entry(x, target, index, old, row)
     if rules.references:
         refer(x, rules.references, row, old)
@@ -72,7 +85,11 @@ def remove(x: Execution, target: Target, row: Row, seq: int) -> Steps[None]:
     put(x, target, target.rules.key_of(row), None, row, seq)
     for index in target.indexes:
         entry = yield from elsewhere.entry(x, index.rule, row)
-        if entry is not None:
+        if entry is None:
+            continue
+        if index.rule.index.deferrable:
+            later(x, target, index, target.rules.key_of(row), entry)
+        else:
             yield from _remove_entry(x, index, entry)
     if target.rules.referenced:
         release(x, target.rules.referenced, row)
@@ -164,6 +181,72 @@ def _remove_entry(x: Execution, index: Entries, entry: Row) -> Steps[None]:
         put(x, index, key, None, there.row, there.seq)
 
 
+# ------------------------------------------------------------------ DEFERRABLE
+
+
+def later(x: Execution, target: Target, index: Entries, key: bytes, had: Row | None) -> None:
+    """A row has changed whose entry is looked after at the end of the statement, or of the transaction.
+
+    had: the entry that it had when the index was last right; known by the first change since.
+    """
+    rule = index.rule.index
+    name = ("unique", index.id, key)
+    event = Late(target, index, key, had)
+    if x.transaction.is_deferred(rule.id, rule):
+        x.transaction.defer(name, event)
+    else:
+        x.events.setdefault(name, event)
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Take a row's former entry away. Its new one is put when that has been done for every row.
+
+    had: see `later`.
+    """
+
+    target: Target
+    index: Entries
+    key: bytes
+    had: Row | None
+
+    def __call__(self, x: Execution) -> Steps[None]:
+        index, target = self.index, self.target
+        # The target may be older than a TRUNCATE, which took the entries, too.
+        had = None if target.id in x.transaction.emptied else self.had
+        row = yield from left(x, target, self.key)
+        entry = None if row is None else (yield from elsewhere.entry(x, index.rule, row))
+        if had is not None and had != entry:
+            yield from _remove_entry(x, index, had)
+        if entry is not None and (had != entry or target.stream):
+            x.events["put", index.id, self.key] = LatePut(target, index, self.key, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class LatePut:
+    """Put a row's entry. Raises 23505."""
+
+    target: Target
+    index: Entries
+    key: bytes
+    entry: Row
+
+    def __call__(self, x: Execution) -> Steps[None]:
+        index = self.index
+        found = yield from _holder(x, self.target, index, self.entry)
+        if found.row is None:
+            put(x, index, index.rule.entry_key(self.entry), self.entry, None, found.seq)
+        elif index.rule.entry_row(found.row) == self.key:
+            if self.target.stream:  # There an entry is as old as its row.
+                key = index.rule.entry_key(self.entry)
+                yield from lock_key(x, index, key)
+                put(x, index, key, self.entry, found.row, found.seq)
+        elif any(name[:2] == ("unique", index.id) for name in x.events if isinstance(name, tuple)):
+            x.events["put", index.id, self.key] = self  # Who has it may be about to give it up.
+        else:
+            raise duplicate_entry(self.target.rules.table, index, self.entry, x.context)
+
+
 # ------------------------------------------------------------------ errors
 
 
@@ -206,6 +289,7 @@ def _duplicate(table: Table, name: str, shown: str) -> UniqueViolationError:
 
 
 __all__ = [
+    "Late",
     "duplicate_entry",
     "duplicate_key",
     "in_the_way",

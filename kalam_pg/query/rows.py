@@ -142,6 +142,13 @@ def own_or_now(x: Execution, target: Place, key: bytes) -> Steps[Found]:
     return Found(own.row, own.base_seq) if own is not None else (yield from now(x, target, key))
 
 
+def left(x: Execution, target: Place, key: bytes) -> Steps[Row | None]:
+    """The row of a key that this transaction leaves there, which may have emptied the tablet since."""
+    if target.id in x.transaction.emptied and x.transaction.change_of(target.id, key) is None:
+        return None
+    return (yield from own_or_now(x, target, key)).row
+
+
 def being_changed(x: Execution, target: Place, key: bytes) -> bool:
     """Whether another transaction that holds the row's lock has changed it, and not just locked it."""
     holders = x.database.locks.holders((target.id, key))

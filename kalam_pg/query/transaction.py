@@ -17,7 +17,7 @@ from catalog.errors import (
     InvalidSavepointSpecificationError,
     ReadOnlySqlTransactionError,
 )
-from catalog.model import ForeignKey, NumberSequence
+from catalog.model import ForeignKey, Index, NumberSequence
 from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.memory import UNBOUNDED, Holding
@@ -322,15 +322,17 @@ class Transaction(LockOwner):
 
     def note(self, notes: Mapping[bytes, bytes | None]) -> None:
         """Have COMMIT write something about tablets beside their rows, None: remove it."""
-        self._undo.append(partial(setattr, self, "notes", self.notes))
+        self.restoring("notes")
         self.notes = {**self.notes, **notes}
 
-    def is_deferred(self, constraint: int, rule: ForeignKey) -> bool:
+    def restoring(self, attribute: str) -> None:
+        """Have it be again what it is now where what comes next is taken back."""
+        self._undo.append(partial(setattr, self, attribute, getattr(self, attribute)))
+
+    def is_deferred(self, constraint: int, rule: ForeignKey | Index) -> bool:
         """Whether a constraint is looked after at the end of the transaction only."""
-        if not rule.deferrable:
-            return False
         modes = self.constraint_modes
-        return modes.get(constraint, modes.get(0, rule.deferred))
+        return rule.deferrable and modes.get(constraint, modes.get(0, rule.deferred))
 
     def defer(self, name: Hashable, event: "Event") -> None:
         """Ask for something at the end; what is asked for already is not asked twice."""

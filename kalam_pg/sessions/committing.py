@@ -1,11 +1,14 @@
 """What a session does before a COMMIT is handed over, while it may still fail: nothing of it is kept then."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from catalog.errors import ObjectInUseError, UniqueViolationError
 from kalam_pg.query import validation
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
 from kalam_pg.query.locks.state import CATALOGUE
 from kalam_pg.query.locks.waits import Patience, take
+from kalam_pg.query.row_changes import Late
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import temporary
@@ -31,13 +34,42 @@ def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
         transaction.settle(sql.database.catalog)
 
 
+def settle_tables(
+    sql: "SqlSession", transaction: Transaction, tables: Collection[int], command: str
+) -> Steps[None]:
+    """Have the unique indexes of tables right before they are altered. Raises 55006 where that cannot be."""
+    late = {
+        name: event
+        for name, event in transaction.deferred.items()
+        if isinstance(event, Late) and event.target.rules.table.id in tables
+    }
+    if not late:
+        return
+    transaction.restoring("deferred")
+    asked = transaction.deferred
+    transaction.deferred = {name: event for name, event in asked.items() if name not in late}
+    table = next(iter(late.values())).target.rules.table
+    x = sql.execution(())
+    x.declared = True
+    x.events = dict(late)
+    try:
+        yield from x.settle()
+    except UniqueViolationError as exc:
+        raise ObjectInUseError(
+            f'cannot {command} "{table.name}" because it has pending trigger events'
+        ) from exc
+    finally:
+        x.close()
+
+
 def settle_deferred(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     """Do what deferred constraints ask for. Raises 23503 and its like."""
     x = sql.execution(())
     x.declared = True  # What is asked of rows that are locked is so until the end.
     try:
         while transaction.deferred:
-            x.events, transaction.deferred = transaction.deferred, {}
+            transaction.restoring("deferred")
+            x.events, transaction.deferred = transaction.deferred.copy(), {}
             yield from x.settle()
     finally:
         x.close()

@@ -35,6 +35,7 @@ from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sessions import (
     acting,
     altering,
+    committing,
     definition_locks,
     generating,
     indexing,
@@ -124,6 +125,9 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         _check_alone(transaction, statement)
     plan, before, made = yield from _planned(sql, statement)
     change = plan.change
+    if transaction.deferred:
+        command = st.command_name(statement)
+        yield from committing.settle_tables(sql, transaction, made.tables, command)
     if isinstance(statement, AlterTable):
         altering.check_unused(sql, before, made)
         altering.check_readers(sql, before, change.snapshot, made)

@@ -1,6 +1,7 @@
 """BEGIN, COMMIT, ROLLBACK, savepoints and SET TRANSACTION."""
 
 from catalog.errors import UndefinedObjectError, WrongObjectTypeError
+from catalog.indexes import deferral
 from kalam_pg.query import leaving
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
@@ -115,14 +116,15 @@ def _set_constraints(sql: SqlSession, statement: SetConstraints) -> Steps[Result
             severity="WARNING",
             sqlstate="25P01",
         )
+        for name in statement.names:
+            _constraints_named(sql, name)
         return Result("SET CONSTRAINTS")
-    modes = transaction.constraint_modes
-    if not statement.names:
-        modes.clear()
-        modes[0] = statement.deferred
+    modes = transaction.constraint_modes.copy() if statement.names else {0: statement.deferred}
     for name in statement.names:
         for constraint in _constraints_named(sql, name):
             modes[constraint] = statement.deferred
+    transaction.restoring("constraint_modes")
+    transaction.constraint_modes = modes
     if not statement.deferred:
         # Equal to asking again: what is still deferred is put back by whoever is asked.
         yield from committing.settle_deferred(sql, transaction)
@@ -133,15 +135,15 @@ def _constraints_named(sql: SqlSession, name: st.TableName) -> list[int]:
     """The deferrable constraints of that name, in the first namespace that has one."""
     for namespace in (name.schema,) if name.schema else sql.search_path:
         found = [
-            constraint
+            (table, constraint)
             for table in sql.snapshot.tables.values()
             if table.namespace == namespace
             for constraint in table.constraints
             if constraint.name == name.name
         ]
         if found:
-            for constraint in found:
-                if constraint.reference is None or not constraint.reference.deferrable:
+            for table, constraint in found:
+                if not deferral(table, constraint)[0]:
                     raise WrongObjectTypeError(f'constraint "{name.name}" is not deferrable')
-            return [constraint.id for constraint in found]
+            return [constraint.id for _, constraint in found]
     raise UndefinedObjectError(f'constraint "{name}" does not exist')

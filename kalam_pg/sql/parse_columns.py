@@ -48,9 +48,16 @@ def table_constraint(reader: StatementReader, *, added: bool = False) -> TableCo
         constraint = replace(constraint, references=referring)
         if added and reader.accept("not", "valid"):
             constraint = replace(constraint, not_valid=True)
+    elif constraint.kind == "u":
+        constraint = _deferrable(reader, constraint)
     else:
         _attributes(reader)
     return replace(constraint, position=position)
+
+
+def _deferrable(reader: StatementReader, constraint: TableConstraint) -> TableConstraint:
+    deferrable, deferred = attributes(reader)
+    return replace(constraint, deferrable=deferrable, deferred=deferred)
 
 
 def _key_columns(reader: StatementReader, *, added: bool) -> tuple[tuple[str, ...], str]:
@@ -213,9 +220,8 @@ def _column_constraint(reader: StatementReader, column: _Column) -> bool:
         column.primary_key = name
     elif reader.accept("unique"):
         distinct = _nulls_distinct(reader)
-        column.constraints.append(
-            TableConstraint("u", name, (column.name,), nulls_distinct=distinct)
-        )
+        unique = TableConstraint("u", name, (column.name,), nulls_distinct=distinct)
+        column.constraints.append(_deferrable(reader, unique))
     elif reader.accept("generated"):
         _generated(reader, column)
     elif reader.accept("references"):

@@ -152,6 +152,8 @@ class TableConstraint:
     nulls_distinct: bool = True
     references: References | None = None
     index: str = ""
+    deferrable: bool = False
+    deferred: bool = False
     position: int = field(default=0, compare=False)
 
 

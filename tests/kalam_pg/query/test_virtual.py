@@ -129,7 +129,7 @@ def test_d_name_describes_columns_keys_and_checks():
         "messages_pkey", "t", "t", "f", "t",
         "CREATE UNIQUE INDEX messages_pkey ON messages USING btree (id)",
     )  # fmt: skip
-    assert checks == [("messages_body_check", "CHECK (body <> '')")]
+    assert checks == [("messages_body_check", "CHECK (body::text <> ''::text)")]
 
 
 def test_du_shows_all_users_to_a_dba_and_only_oneself_to_a_user():
