@@ -51,6 +51,8 @@ class CatalogChange:
     detail: that of the last one.
     created: tables that are new. dropped: tables whose rows go. users: users created or changed, as they
     are now; purged: users whose rows are to be erased.
+    columns: (table's id, name) of those that go with their types, by ALTER TABLE and first: then the change
+    is planned anew.
     """
 
     snapshot: Snapshot
@@ -61,6 +63,7 @@ class CatalogChange:
     users: tuple[User, ...] = ()
     purged: tuple[User, ...] = ()
     detail: str = ""
+    columns: tuple[tuple[int, str], ...] = ()
 
 
 # ------------------------------------------------------------------ namespaces

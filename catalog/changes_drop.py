@@ -14,7 +14,6 @@ from catalog.changes_sequence import numbers_of_all
 from catalog.droppable import ColumnDefault, Droppable, Referring, TypedAttribute, TypedColumn
 from catalog.errors import (
     DependentObjectsStillExistError,
-    FeatureNotSupportedError,
     InvalidSchemaNameError,
     WrongObjectTypeError,
 )
@@ -420,13 +419,7 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
             case UserType():
                 del types[one.id]
                 puts.append((codec.type_key(one.id), None))
-            case TypedColumn():
-                raise FeatureNotSupportedError(
-                    f"DROP ... CASCADE of column {one.column.name} of table {one.table.name} is not "
-                    "supported yet",
-                    hint="Drop the column, or change its type, first.",
-                )
-            case TypedAttribute() | Referring() | ColumnDefault():
+            case TypedColumn() | TypedAttribute() | Referring() | ColumnDefault():
                 pass  # Below: what it is a part of may go too.
     for one in going:
         if isinstance(one, Referring | ColumnDefault) and one.table.id in tables:
@@ -446,6 +439,10 @@ def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
         types=types,
         sequences=sequences,
     )
+    typed = [one for one in going if isinstance(one, TypedColumn) and one.table.id in tables]
+    if typed:
+        # Until they have gone no catalogue is without their types.
+        return CatalogChange(snapshot, columns=tuple([(c.table.id, c.column.name) for c in typed]))
     return replace(stored(with_current_types(changed), puts), dropped=tuple(dropped))
 
 

@@ -65,7 +65,9 @@ class Visible:
     types: tuple[UserType, ...] = ()
     is_populated: Callable[[Table], bool] = lambda _view: True
     view_text: Callable[[View], str] = lambda view: view.query
-    check_text: Callable[[Table, str, bool], str] = lambda _table, text, _pretty: f"({text})"
+    check_text: Callable[[Table, str, bool], str] = lambda _table, text, pretty: (
+        text if pretty else f"({text})"
+    )
     updatable: Callable[[View], frozenset[int] | None] = lambda _view: None
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
 

@@ -6,6 +6,7 @@ other definitions (`definition_locks`), never for readers; a DROP waits for writ
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from catalog.changes import CatalogChange, with_views
@@ -53,7 +54,7 @@ from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.statements import QueryStatement, Statement
-from kalam_pg.sql.statements_alter import AlterTable, SetIdentity
+from kalam_pg.sql.statements_alter import AlterTable, DropColumn, SetIdentity
 from kalam_pg.sql.statements_derived import DropMaterializedView
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, RenameIndex
 from kalam_pg.sql.statements_types import (
@@ -110,8 +111,11 @@ STATEMENTS = (
 )
 
 
-def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
-    """Run one of `STATEMENTS`. Raises what `plan_ddl` raises, 55P03, 40P01."""
+def run(sql: SqlSession, statement: Statement, *, told: bool = True) -> Steps[Result]:
+    """Run one of `STATEMENTS`. Raises what `plan_ddl` raises, 55P03, 40P01.
+
+    told: not just what else goes.
+    """
     if isinstance(statement, st.Truncate):
         return (yield from truncating.run(sql, statement))
     transaction = sql.transaction
@@ -125,6 +129,11 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         _check_alone(transaction, statement)
     plan, before, made = yield from _planned(sql, statement)
     change = plan.change
+    if change.columns:
+        for table_id, column in change.columns:
+            yield from _drop_column(sql, sql.snapshot.tables[table_id], column)
+        plan, before, made = yield from _planned(sql, statement)
+        change = replace(plan.change, notices=change.notices, detail=change.detail)
     if transaction.deferred:
         command = st.command_name(statement)
         yield from committing.settle_tables(sql, transaction, made.tables, command)
@@ -141,7 +150,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
             partial(_tables_settled, sql.database, sql.jobs, [*stored_ids(plan.rows.after)])
         )
         yield from rekeying.rekey(sql, plan.rows, change.snapshot)
-    _tell(sql, change)
+    _tell(sql, change if told else _cascaded(change))
     if change.puts:
         _define(sql, change, before, made)
         for table_id, after in made.tables.items():
@@ -154,6 +163,19 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         yield from altering.check_rows(sql, asked)
     _recount(sql, statement, before, change.snapshot, made)
     return Result(plan.tag)
+
+
+def _cascaded(change: CatalogChange) -> CatalogChange:
+    """With what it says of dependent objects alone."""
+    told = tuple([notice for notice in change.notices if notice.startswith("drop cascades")])
+    return replace(change, notices=told)
+
+
+def _drop_column(sql: SqlSession, table: Table, column: str) -> Steps[None]:
+    """Drop a column with what depends on it, if what depended on the last one has not taken it along."""
+    name = st.TableName(table.namespace, table.name)
+    action = DropColumn(column, if_exists=True, cascade=True)
+    yield from run(sql, AlterTable(name, (action,), kind="table"), told=False)
 
 
 def _tell(sql: SqlSession, change: CatalogChange) -> None:
