@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from storage.layout import Layout
 from storage.log.log_count import LogCount
+from storage.log.view import LARGE_ENTRY_BYTES
 
 if TYPE_CHECKING:
     from storage.answers import TabletChange
@@ -49,6 +50,11 @@ class Readings:
 
     def append(self, tablet: "Tablet", seq: int, writes: "Sequence[TabletChange]") -> None:
         """Tell the others of a commit."""
+        for write in writes:
+            if write.size > LARGE_ENTRY_BYTES:
+                self.large.add(write.key)
+            elif self.large:
+                self.large.discard(write.key)
         for other in self.others(tablet):
             try:
                 other.append_own(seq, writes)

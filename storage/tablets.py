@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 from storage.ids import TabletId
 from storage.layout import Layout
 from storage.log.clock import us_of
-from storage.log.view import LARGE_ENTRY_BYTES
 from storage.log.writes import Write, WriteSet, by_tablet
 from storage.schema import Versions
 from storage.streams import StreamRegistry
@@ -180,8 +179,6 @@ class TabletRegistry:
         # Most are among the recent ones, where looking costs a tenth.
         tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
         if tablet is not None:
-            if largest > LARGE_ENTRY_BYTES or tablet.readings.large:
-                _note_large(tablet.readings.large, writes)
             try:
                 tablet.append(seq, writes)
             except Exception as exc:  # noqa: BLE001 -- it may be half in: the log has all of it
@@ -238,12 +235,6 @@ class TabletRegistry:
         for registry in (self._tablets, self._recent, self.dirty, self.uncounted):
             for tablet_id in [found for found in registry if is_gone(found)]:
                 registry.pop(tablet_id, None)
-
-
-def _note_large(large: set[bytes], writes: Sequence[Write]) -> None:
-    """Which keys have large entries now, and which no longer have."""
-    large.difference_update([write.key for write in writes])
-    large.update([write.key for write in writes if write.size > LARGE_ENTRY_BYTES])
 
 
 def shrink_tails(tablets: Iterable["Tablet"], bytes_max: int) -> int:

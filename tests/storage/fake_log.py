@@ -51,7 +51,7 @@ class FakeView:
     def system_get(self, key):
         return self._system.get(key)
 
-    def find(self, tablet, key):
+    def find(self, tablet, key, _large=None):
         assert tablet == TABLET
         where = self._index.get(key)
         if where is None:
