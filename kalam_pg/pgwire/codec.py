@@ -128,6 +128,11 @@ class FrontendDecoder:
             return 1 + len(self._rest)  # What it is told by, if nothing else.
         return self._size if self._parts else len(self.buffer) - self.position
 
+    @property
+    def unread(self) -> int:
+        """Of these, the bytes that `next` has not come to: it knows no message that they are a part of."""
+        return len(self.buffer) - self.position + len(self._rest)
+
     def next_startup(self) -> StartupPacket | None:
         """The packet without a type byte that opens a connection, or None while incomplete.
 

@@ -2,8 +2,8 @@
 
 A `Connection` is its session's `Transport`. The loop calls `readable` and `writable` when the
 operating system says so and `turn` when something else did; all in one thread. Back-pressure is in
-two places: while bytes are unsent nothing is read and the session is not advanced, and while Work
-runs at most `READ_AHEAD_BYTES_MAX` are read.
+two places: while bytes are unsent nothing is read and the session is not advanced, and while the session
+has not come to `READ_AHEAD_BYTES_MAX` of what was read, no more is.
 """
 
 import socket
@@ -59,7 +59,6 @@ class Connection(Channel):
         "peer",
         "process_id",
         "queued",
-        "read_ahead",
         "user",
         "waiting_for",
         "work",
@@ -76,7 +75,6 @@ class Connection(Channel):
         self.waiting_for: Resume | None = None
         self.held_work: Work | None = None
         self.user: str | None = None
-        self.read_ahead = 0
         self.in_turn = False
         self.queued = False
         self.canceled = False
@@ -112,7 +110,7 @@ class Connection(Channel):
             if self.work is None:
                 self.advance(session)
             else:
-                self._read_ahead(len(data))
+                self._stop_far_ahead(session)
 
     def writable(self) -> None:
         """The peer took bytes: send more, and go on where that had to wait."""
@@ -153,6 +151,7 @@ class Connection(Channel):
                 if work is not PAUSE:
                     self._start(work)
                 self.want_turn()
+                self._stop_far_ahead(session)
                 break
             if work is PENDING or self._start(work):
                 # What is already answered goes out together with what the Work adds.
@@ -178,7 +177,6 @@ class Connection(Channel):
         """See `Transport`."""
         if self.work is PENDING:
             self.work = None
-            self.read_ahead = 0
             session = self.session
             if session is not None and session.resting and not self.eof:
                 self.loop.send_later(self)  # Its answer is all that is left.
@@ -201,8 +199,9 @@ class Connection(Channel):
         self.loop.spawn(self, function)
 
     def wants_input(self) -> bool:
-        """Not after the peer's last byte, and not far ahead of Work."""
-        return not self.eof and (self.work is None or self.read_ahead < READ_AHEAD_BYTES_MAX)
+        """Not after the peer's last byte, and not far ahead of the session."""
+        session = self.session
+        return not self.eof and (session is None or session.unread < READ_AHEAD_BYTES_MAX)
 
     def became_blocked(self) -> None:
         """From now on the peer's patience with reading is measured."""
@@ -235,9 +234,9 @@ class Connection(Channel):
             self.advance(session)
         self.watch()
 
-    def _read_ahead(self, size: int) -> None:
-        self.read_ahead += size
-        if self.read_ahead >= READ_AHEAD_BYTES_MAX:
+    def _stop_far_ahead(self, session: ServedSession) -> None:
+        """Read no more until the session has come to what was read: `advance` watches again."""
+        if session.unread >= READ_AHEAD_BYTES_MAX:
             self.watch()
 
     # Before the session, and under TLS ----------------------------------------------------------
@@ -268,7 +267,7 @@ class Connection(Channel):
         elif self.work is None:
             self.advance(session)
         else:
-            self._read_ahead(len(data))
+            self._stop_far_ahead(session)
         if self.tls is not None and self.tls.outbox and not self.closed:
             self.flush()
 

@@ -19,6 +19,5 @@ class Resume:
         if connection.waiting_for is self:
             connection.waiting_for = None
             connection.work = None
-            connection.read_ahead = 0
             if not connection.in_turn:
                 connection.want_turn()

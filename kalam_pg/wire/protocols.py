@@ -169,8 +169,12 @@ class ServedSession(Protocol):
     def resting(self) -> bool:
         """Whether `advance` would do nothing now, so that the outbox may be sent without it."""
 
+    @property
+    def unread(self) -> int:
+        """Bytes that were fed and that it has not come to, without those of a message that is not whole."""
+
     def feed(self, data: bytes) -> None:
-        """Bytes from the peer; only to be kept. Also called while Work runs (64 KiB at most)."""
+        """Bytes from the peer; only to be kept. Also called while Work runs, until 64 KiB are unread."""
 
     def advance(self) -> Work | None:
         """Handle what was fed until input (None) or Work is needed. Never while Work runs.

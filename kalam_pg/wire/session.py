@@ -67,14 +67,13 @@ class WireSession:
         self._authentication = Authentication()
         self._flow: Steps[None] | None = None
         self._wait: Wait | None = None
-        self._skipping = False
+        self._skipping = self.has_idle_timeouts = False
         self._canceled: KalamError | None = None
         self.idle: Timer | None = None
         self.idle_settings = -1
         self._unsent: Holding | None = None
         self.fresh: Timer | None = None
         self._beat: tuple[float, Timer] | None = None
-        self.has_idle_timeouts = False
         self.shapes = Shapes()
         self.quick_commit = QuickCommit(self)
         self.quick_binds: dict[str, QuickBind] = {}
@@ -95,7 +94,7 @@ class WireSession:
 
     @property
     def resting(self) -> bool:
-        """See `protocols.Session`."""
+        """See `protocols.ServedSession`."""
         return not (
             self.decoder.buffered
             or self._flow is not None
@@ -103,6 +102,11 @@ class WireSession:
             or self.has_idle_timeouts
             or (self.sql is not None and pushes.has_heard(self.sql))
         )
+
+    @property
+    def unread(self) -> int:
+        """See `protocols.ServedSession`."""
+        return self.decoder.unread
 
     def advance(self) -> Work | None:
         """Go on with the flow that waited, then with the messages that are there."""
@@ -439,7 +443,7 @@ class WireSession:
             self.closing = True
             return
         self.sql.fail()
-        if self._in_extended:
+        if self.flow_is_extended:
             self._skipping = True
         else:
             self.ready()
@@ -456,10 +460,6 @@ class WireSession:
             self.ready()  # A Query or FunctionCall is answered by itself: no Sync will come.
         else:
             self._skipping = True
-
-    @property
-    def _in_extended(self) -> bool:
-        return self.flow_is_extended
 
     flow_is_extended = False
     """Set by the flows: whether a Sync is to come, which an error makes the session skip to, and before

@@ -130,13 +130,14 @@ def test_a_message_is_the_same_whole_or_byte_by_byte_or_with_more_behind(wire, m
     bytewise = decoder(authenticated=wire[:1] != b"p")
     for index, byte in enumerate(wire):
         assert bytewise.next() is None, index
+        assert bytewise.unread <= 4, "what is known to be a message's part is nobody's to come to"
         bytewise.feed(bytes([byte]))
     assert drain(bytewise) == [message]
 
     trailing = decoder(authenticated=wire[:1] != b"p")
     trailing.feed(wire + wire[:3])
     assert drain(trailing) == [message]
-    assert trailing.buffered == 3
+    assert trailing.buffered == trailing.unread == 3
     trailing.feed(wire[3:])
     assert drain(trailing) == [message]
     assert trailing.buffered == 0

@@ -164,6 +164,10 @@ class FakeSession:
         """It may have more to say whenever it is asked."""
         return False
 
+    @property
+    def unread(self) -> int:
+        return self._decoder.unread
+
     def feed(self, data: bytes) -> None:
         assert data
         self.fed += len(data)

@@ -300,6 +300,23 @@ async def test_only_so_much_is_read_ahead_of_work():
                 await client.until_ready()
 
 
+async def test_what_is_read_ahead_does_not_grow_with_the_works_that_a_peer_asks_for():
+    async with serving() as served:
+        client = await served.connect()
+        session = served.services.sessions[0]
+        asked = frontend.encode(Query("wait" + " " * 3000))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(client.stream.send_all, asked * 200)
+            limit = connection_module.READ_AHEAD_BYTES_MAX + connection_module.READ_BYTES
+            for done in range(200):
+                await settled(lambda done=done: len(served.services.waits) > done)
+                await trio.testing.wait_all_tasks_blocked()
+                assert session.unread <= limit
+                served.services.waits[done].resume()
+            for _ in range(200):
+                await client.until_ready()
+
+
 @pytest.mark.parametrize("query", ["boom", "boom work"])
 async def test_a_bug_in_one_session_ends_that_one_with_a_reference(query, capsys):
     async with serving() as served:
