@@ -13,9 +13,11 @@ LOCK_BYTES: Final = 250
 ENTRY_BYTES: Final = 300
 """What is noted of a savepoint, or of a question for the end."""
 
-COMMITTED_BYTES: Final = 600
+COMMITTED_BYTES: Final = 350
+COMMITTED_VALUE_BYTES: Final = 16
 COMMITTED_COPIES: Final = 2.5
-"""The commit of a change, and of its values: as a write, in the log's batch and buffer, and in the tail."""
+"""The commit of a change, of each of its values, and of the bytes of those that are texts: as a write, in the
+log's batch and buffer, and in the tail."""
 
 
 def change_bytes(row: Row | None) -> int:

@@ -1,18 +1,28 @@
 """What a transaction hands to the committer."""
 
 from catalog.erasing import erased_by
-from kalam_pg.query.sizes import CHANGE_BYTES, COMMITTED_BYTES, COMMITTED_COPIES
+from kalam_pg.query.sizes import (
+    CHANGE_BYTES,
+    COMMITTED_BYTES,
+    COMMITTED_COPIES,
+    COMMITTED_VALUE_BYTES,
+)
 from kalam_pg.query.transaction import Transaction
 from storage.engine import Write, WriteSet
+from storage.layout import VALUE_BYTES
 from storage.log.hot import Put
 from storage.log.log_entry import Op
 
 
 def commit_bytes(transaction: Transaction) -> int:
     """About how much memory its commit takes beside what it holds."""
-    changes = sum(map(len, transaction.changes.values()))
-    values = max(transaction.memory.bytes - changes * CHANGE_BYTES, 0)
-    return changes * COMMITTED_BYTES + int(COMMITTED_COPIES * values)
+    fixed, texts = 0, transaction.memory.bytes
+    for changes in transaction.changes.values():
+        first = next(iter(changes.values()))
+        values = len(first.row or ()) + len(first.base or ())  # The others have about as many.
+        fixed += len(changes) * (COMMITTED_BYTES + values * COMMITTED_VALUE_BYTES)
+        texts -= len(changes) * (CHANGE_BYTES + values * VALUE_BYTES)
+    return fixed + int(COMMITTED_COPIES * max(texts, 0))
 
 
 def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:

@@ -8,7 +8,7 @@ every block read from disk is checked: `paranoid_checks` alone would return flip
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -102,7 +102,7 @@ class HotStore:
         finally:
             calls.pop()
 
-    def write(self, puts: Sequence[Put], *, sync: bool) -> None:
+    def write(self, puts: Iterable[Put], *, sync: bool) -> None:
         """One batch. With `sync`, it and everything before it is durable afterwards.
 
         LevelDB begins a new log file without fsync of the one before. So when unsynced batches

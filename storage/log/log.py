@@ -75,10 +75,10 @@ class Log:
         group = self._gather(sets)
         if not group.written:
             return Group((), self.view, synced=False)
-        if group.puts:
+        if not group.writes_nothing:
             failpoints.hit("commit.before_batch")
         try:
-            if group.puts:
+            if not group.writes_nothing:
                 self.store.write(group.batch(), sync=group.sync)
                 failpoints.hit("commit.after_batch")
             elif group.sync and self.store.unsynced:
@@ -234,7 +234,7 @@ class Log:
 
     def _finished(self, group: GroupWriter) -> Group:
         self._written = group.last
-        if group.puts:
+        if not group.writes_nothing:
             self._logged = group.last
         self._catalog_version = group.system_seq or self._catalog_version
         self._erased = group.erased

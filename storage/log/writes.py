@@ -1,7 +1,7 @@
 """What the committer writes: write sets, checked and turned into one batch of the store."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -25,6 +25,10 @@ from storage.log.log_entry import Op, encode_entry
 from storage.log.recovery import INCARNATION, LAST
 from storage.log.unflushed import Noted, note_key
 from storage.log.view import View
+
+LARGE_WRITES: Final = 10_000
+"""A set of so many is turned into pairs of the batch as it is written: to have all of them before takes as
+much memory again as the batch."""
 
 _TRUNCATE = Op.TRUNCATE  # An enum's attribute costs more than a global.
 
@@ -93,9 +97,9 @@ class Group(msgspec.Struct, frozen=True):
 class GroupWriter:
     """Makes one batch out of write sets; for one group, in the committer's thread.
 
-    puts: the batch so far. written: the sets in it. sync: one of them asks for it. last: the newest
-    one's sequence number, 0 before the first. system_seq: of the newest that has system records. erased:
-    users of whom nothing is written any more.
+    puts: the batch so far, without what large sets write. written: the sets in it. sync: one of them asks
+    for it. last: the newest one's sequence number, 0 before the first. system_seq: of the newest that has
+    system records. erased: users of whom nothing is written any more.
     """
 
     def __init__(
@@ -113,6 +117,8 @@ class GroupWriter:
         self.erased = erased
         self._newest: dict[bytes, tuple[int, int, int]] = {}
         self._truncated: dict[TabletId, int] = {}
+        self._large: list[tuple[int, Iterator[Put]]] = []
+        self._unlisted: WriteSet | None = None
         self.puts: list[Put] = []
         self.written: list[WriteSet] = []
         self.sync = False
@@ -129,6 +135,7 @@ class GroupWriter:
             CharacterNotInRepertoireError, KeyTooLongError: A row cannot be written.
             KalamError: What `validate` raised.
         """
+        self._list_newest()
         writes = write_set.writes
         if self.erased:
             self._check_owners(writes)
@@ -146,8 +153,11 @@ class GroupWriter:
                 self._check(write, key)
             entries = [encode_entry(w.op, w.version, w.row, w.old) for w in writes]
             seq = self._number(write_set)
-            for n, (write, key, entry) in enumerate(zip(writes, keys, entries, strict=True)):
-                self._put(seq, n, write, key, entry)
+            if len(writes) < LARGE_WRITES:
+                for n, (write, key, entry) in enumerate(zip(writes, keys, entries, strict=True)):
+                    self._put(seq, n, write, key, entry)
+            else:
+                self._put_later(seq, write_set, keys, entries)
         self.written.append(write_set)
         write_set.seq = self.last = seq
         if write_set.erased:
@@ -171,25 +181,58 @@ class GroupWriter:
         return seq
 
     def _put(self, seq: int, n: int, write: Write, key: bytes, entry: bytes) -> None:
-        tablet, op = write.tablet, write.op
+        self._note(seq, write, entry)
+        self.puts += _pairs(seq, n, write, key, entry)
+        self._newest[key] = (seq, n, write.op)
+
+    def _put_later(
+        self, seq: int, write_set: WriteSet, keys: list[bytes], entries: list[bytes]
+    ) -> None:
+        """The same of a large set, whose keys and entries go as they are written."""
+        for write, entry in zip(write_set.writes, entries, strict=True):
+            self._note(seq, write, entry)
+        self._large.append((len(self.puts), _drained(seq, write_set.writes, keys, entries)))
+        self._unlisted = write_set
+
+    def _note(self, seq: int, write: Write, entry: bytes) -> None:
+        tablet = write.tablet
         write.size = len(entry)
         if tablet not in self._noted:
             self._noted.add(tablet)
             self.puts.append((note_key(tablet), seq.to_bytes(8)))
-        if op is _TRUNCATE:
+        if write.op is _TRUNCATE:
             self._truncated[tablet] = seq
-            entry_key = meta_key(tablet, INCARNATION)
-            self.puts += ((log_key(tablet, seq, n), entry), (entry_key, seq.to_bytes(8)))
-        else:
-            self.puts += ((log_key(tablet, seq, n), entry), (key, pack_position(seq, n, op)))
-        self._newest[key] = (seq, n, op)
 
-    def batch(self) -> Sequence[Put]:
-        """Everything to write; empty when no set has anything for the store."""
+    def _list_newest(self) -> None:
+        """Somebody asks where keys have been written, or is going to write some: a large set's count."""
+        write_set, self._unlisted = self._unlisted, None
+        if write_set is not None:
+            for n, write in enumerate(write_set.writes):
+                self._newest[index_key(write.tablet, write.key)] = (write_set.seq, n, write.op)
+
+    @property
+    def writes_nothing(self) -> bool:
+        """Whether no set has anything for the store."""
+        return not self.puts and not self._large
+
+    def batch(self) -> Iterable[Put]:
+        """Everything to write, once; empty when no set has anything for the store."""
+        if self._large:
+            return self._batch_with_large()
         return [*self.puts, (LAST, self.last.to_bytes(8))] if self.puts else ()
+
+    def _batch_with_large(self) -> Iterator[Put]:
+        at = 0
+        for end, pairs in self._large:
+            yield from self.puts[at:end]
+            yield from pairs
+            at = end
+        yield from self.puts[at:]
+        yield LAST, self.last.to_bytes(8)
 
     def position(self, key: bytes) -> tuple[int, int, int] | None:
         """(seq, n, op) of an index entry, as the batch leaves it."""
+        self._list_newest()
         found = self._newest.get(key)
         if found is None:
             data = self._store.get(key)
@@ -247,6 +290,25 @@ class GroupWriter:
             data = self._store.get(meta_key(tablet, INCARNATION))
             found = 0 if data is None else int.from_bytes(data)
         return found
+
+
+def _pairs(seq: int, n: int, write: Write, key: bytes, entry: bytes) -> tuple[Put, Put]:
+    """What the store gets of a write. key: of its index entry."""
+    tablet, op = write.tablet, write.op
+    if op is _TRUNCATE:
+        entry_key = meta_key(tablet, INCARNATION)
+        return (log_key(tablet, seq, n), entry), (entry_key, seq.to_bytes(8))
+    return (log_key(tablet, seq, n), entry), (key, pack_position(seq, n, op))
+
+
+def _drained(
+    seq: int, writes: Sequence[Write], keys: list[bytes], entries: list[bytes]
+) -> Iterator[Put]:
+    """The same of many; keys and entries are let go of on the way."""
+    for n, write in enumerate(writes):
+        key, entry = keys[n], entries[n]
+        keys[n] = entries[n] = b""
+        yield from _pairs(seq, n, write, key, entry)
 
 
 def by_tablet(writes: Sequence[Write]) -> dict[TabletId, list[Write]]:

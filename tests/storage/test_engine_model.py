@@ -51,8 +51,12 @@ COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_pub
 
 @pytest.fixture(autouse=True)
 def many_are_three(monkeypatch):
-    """Three entries are many: what a loaded tail has of them is not read from the log again."""
+    """Three entries are many: what a loaded tail has of them is not read from the log again.
+
+    And two writes are a large set, which becomes a part of the batch as it is written.
+    """
     monkeypatch.setattr("storage.tail.entries.CHUNK_ENTRIES", 2)
+    monkeypatch.setattr("storage.log.writes.LARGE_WRITES", 2)
 
 
 class Host:

@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from catalog.difference import Difference
 from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
+from kalam_pg.config import Config
 from kalam_pg.live.channels import Pending
+from kalam_pg.memory import Accounts
 from kalam_pg.query.transaction import Emptied, Transaction
-from kalam_pg.query.written import write_set
+from kalam_pg.query.written import commit_bytes, write_set
 from storage.ids import TabletId
 from storage.log.log_entry import Op
 
@@ -41,6 +43,17 @@ def test_changes_of_one_key_become_one_write(rows, base, written):
         (write,) = writes
         assert (write.op, write.row, write.old) == written
         assert write.assumed == (9 if base else 0)
+
+
+def test_a_million_rows_of_a_message_are_within_the_bound_of_a_session():
+    transaction = Transaction(0)
+    account = Accounts().open(1)
+    transaction.memory = account.holding("changed rows")
+    for number in range(1000):
+        row = (number, number, "some text of row 123456", number, number)
+        put(transaction, number.to_bytes(8), row)
+    bound = Config().session_memory_max
+    assert 1000 * (transaction.memory.bytes + commit_bytes(transaction)) < bound
 
 
 STEPS = st.lists(

@@ -13,7 +13,16 @@ from storage.errors import (
 )
 from storage.fs import OsFileSystem
 from storage.log.hot import HotStore
-from tests.storage.engine_fixtures import OPTIONS, commit, insert, open_engine, read, write_set
+from storage.log.log_entry import encode_entry
+from tests.storage.engine_fixtures import (
+    OPTIONS,
+    commit,
+    insert,
+    open_engine,
+    read,
+    update,
+    write_set,
+)
 
 
 @pytest.fixture
@@ -175,3 +184,38 @@ def test_a_row_larger_than_any_segment_could_hold_is_refused(engine, monkeypatch
     with pytest.raises(KeyTooLongError, match="row is too big"):
         commit(engine, insert(2, "x" * 1000))
     assert read(engine, 2) is None
+
+
+def test_a_large_set_counts_for_those_behind_it_in_its_group(engine, monkeypatch):
+    monkeypatch.setattr("storage.log.writes.LARGE_WRITES", 3)
+    large = write_set(*[insert(number, "a") for number in range(5)])
+    again, over = write_set(insert(3, "b")), write_set(update(4, "c", "a"))
+    engine.publish(engine.write_group([write_set(insert(9, "d")), large, again, over]))
+    assert isinstance(again.error, SerializationError)
+    assert [read(engine, number) for number in (0, 3, 4, 9)] == ["a", "a", "c", "d"]
+
+
+class Counted(bytes):
+    """A log entry that is counted while it is in memory."""
+
+    there = 0
+
+    def __init__(self, _data):
+        Counted.there += 1
+
+    def __del__(self):
+        Counted.there -= 1
+
+
+def test_what_a_large_set_writes_is_let_go_of_as_it_is_written(engine, monkeypatch):
+    monkeypatch.setattr("storage.log.writes.LARGE_WRITES", 50)
+    monkeypatch.setattr("storage.log.writes.encode_entry", lambda *of: Counted(encode_entry(*of)))
+    there = []
+
+    def write(_store, puts, *, sync):
+        there.extend(Counted.there for _ in puts)
+
+    monkeypatch.setattr(HotStore, "write", write)
+    engine.publish(engine.write_group([write_set(*[insert(number) for number in range(50)])]))
+    assert there[0] == 50 or there[1] == 50
+    assert all(count <= 51 - at // 2 for at, count in enumerate(there[2:]))
