@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from catalog import codec
 from catalog.changes import CatalogChange
+from catalog.errors import ConfigurationLimitExceededError
 from catalog.snapshot import Snapshot
 from storage.keys import system_key
 
@@ -17,6 +18,9 @@ Get = Callable[[bytes], bytes | None]
 
 EVERYBODY = 0
 ANY_DATABASE, THIS_DATABASE = 0, 1
+CHARS_MAX = 64 << 10
+"""Of names and values together that are set for one role, or for all, in one place: each login reads them."""
+
 PREFIX = system_key("setting")
 
 
@@ -46,13 +50,19 @@ def at_login(get: Get, user: int) -> Iterator[tuple[str, str]]:
 def change(
     snapshot: Snapshot, get: Get, database: int, user: int, values: Mapping[str, str | None]
 ) -> CatalogChange:
-    """Settings have these values from now on; None: no more."""
+    """Settings have these values from now on; None: no more. Raises 53400 when they become too many."""
     now = read(get, database, user)
     for name, value in values.items():
         if value is None:
             now.pop(name, None)
         else:
             now[name] = value
+    sets = any(value is not None for value in values.values())
+    if sets and sum([len(n) + len(v) for n, v in now.items()]) > CHARS_MAX:
+        raise ConfigurationLimitExceededError(
+            "too much is set for sessions to begin with",
+            hint="Use RESET for settings that are not needed.",
+        )
     stored = codec.encode([list(pair) for pair in now.items()]) if now else None
     return CatalogChange(snapshot, ((setting_key(database, user), stored),))
 

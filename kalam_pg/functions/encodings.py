@@ -16,6 +16,10 @@ from catalog.errors import (
 from kalam_pg.functions.east_asian import CODECS
 from kalam_pg.pgwire.byte_reader import bad_bytes
 
+PIECE = 1 << 15
+"""Bytes, or characters, of text in longer characters that Python converts at once, for some milliseconds:
+in a thread, too, nobody else runs meanwhile."""
+
 _OWN = {name.removeprefix("postgresql_").upper(): name for name in CODECS}
 
 
@@ -53,12 +57,22 @@ class Encoding:
             UntranslatableCharacterError: One of its characters is none of Unicode's.
         """
         try:
-            text = data.decode(self.codec or "ascii")
+            text = self._decoded(data)
         except UnicodeDecodeError as exc:
             raise self.undecodable(exc.object, exc.start) from None
         if "\0" in text:
             raise _invalid("UTF8" if self.is_plain else self.name, b"\0")
         return text
+
+    def _decoded(self, data: bytes) -> str:
+        if len(data) <= PIECE or not self.valid:
+            return data.decode(self.codec or "ascii")
+        read = self.reader()
+        try:
+            pieces = [read(data[at : at + PIECE], False) for at in range(0, len(data), PIECE)]
+            return "".join([*pieces, read(b"", True)])
+        except UnicodeDecodeError:
+            return data.decode(self.codec or "ascii")  # It tells where in the whole it is.
 
     def reader(self) -> Callable[[bytes, bool], str]:
         """What reads a stream, cut anywhere: the next bytes, and whether they are the last ones.
@@ -70,14 +84,34 @@ class Encoding:
     def encode(self, text: str) -> bytes:
         """The text's bytes. Raises UntranslatableCharacterError where it lacks a character."""
         try:
-            return text.encode(self.codec or "ascii")
+            if len(text) <= PIECE or not self.valid:
+                return text.encode(self.codec or "ascii")
+            pieces = range(0, len(text), PIECE)
+            return b"".join([text[at : at + PIECE].encode(self.codec or "ascii") for at in pieces])
         except UnicodeEncodeError as exc:
             if not self.codec:
                 raise self._unsupported() from None
             raise UntranslatableCharacterError(
-                f"character with byte sequence {_shown(text[exc.start].encode())} in encoding "
+                f"character with byte sequence {_shown(exc.object[exc.start].encode())} in encoding "
                 f'"UTF8" has no equivalent in encoding "{self.name}"'
             ) from None
+
+    def encode_nearest(self, text: str) -> bytes:
+        """The text's bytes; of a character that it lacks a "?". For text of any length, on the event loop."""
+        codec = self.codec or "ascii"
+        if codec not in CODECS:
+            return text.encode(codec, "replace")
+        lacking = {ord(one): "?" for one in set(text) if not self._has(one)}
+        return text.translate(lacking).encode(codec)
+
+    def _has(self, character: str) -> bool:
+        if character > "\uffff":
+            return False  # None of `CODECS` goes beyond the first plane.
+        try:
+            character.encode(self.codec)
+        except UnicodeEncodeError:
+            return False
+        return True
 
     def undecodable(
         self, data: bytes, at: int

@@ -188,9 +188,8 @@ class Transcoder:
             ]
         )
 
-    def rows(self, data: bytes | memoryview, cells: Sequence[Translate | None]) -> Iterator[bytes]:
+    def rows(self, whole: bytes, cells: Sequence[Translate | None]) -> Iterator[bytes]:
         """DataRow messages, some at a time. Raises 22P05, 0A000, after the rows before were given."""
-        whole = bytes(data)
         found: list[bytes] = []
         size = at = 0
         while at < len(whole):
@@ -240,13 +239,7 @@ class Transcoder:
         try:
             return self.outward(raw)
         except KalamError:
-            return b"".join([self._nearest_of(character) for character in raw.decode()])
-
-    def _nearest_of(self, character: str) -> bytes:
-        try:
-            return self.encoding.encode(character)
-        except KalamError:
-            return b"?"
+            return self.encoding.encode_nearest(raw.decode())
 
 
 _STRINGS: Final = {

@@ -62,34 +62,14 @@ _ROWS = 1000
 def run(sql: SqlSession, statement: Do) -> Steps[Result]:
     """Run a block. Raises what its statements raise and no handler is for."""
     sql.begin_implicit()
-    _check(statement.block)
-    yield from _Run(sql).block(statement.block, None)
+    this = _Run(sql)
+    yield from this.check(statement.block)
+    yield from this.block(statement.block, None)
     return Result("DO")
 
 
-def _check(block: Block) -> None:
-    """Read every statement before the first one runs: 42601 and 0A000 change nothing."""
-    for statements in (block.body, *[body for _, body in block.handlers]):
-        _check_all(statements)
-
-
-def _check_all(statements: tuple[BlockStatement, ...]) -> None:
-    for statement in statements:
-        match statement:
-            case Perform(text, line):
-                with _at(line, _kind(statement), text):
-                    _read(text)
-            case If(branches):
-                for _, body in branches:
-                    _check_all(body)
-            case Block():
-                _check(statement)
-            case ExecuteText() | Raise():
-                pass
-
-
-def _read(text: str) -> list[Statement]:
-    found = parse(text)
+def _read(sql: SqlSession, text: str) -> Steps[list[Statement]]:
+    found = yield from long_texts.in_turn(sql, text, lambda: parse(text))
     for statement in found:
         if isinstance(statement, st.Unsupported):
             raise FeatureNotSupportedError(
@@ -132,6 +112,26 @@ class _Run:
         self._sql = sql
         self._turns = long_texts.Turns()
 
+    def check(self, block: Block) -> Steps[None]:
+        """Read every statement before the first one runs: 42601 and 0A000 change nothing."""
+        for statements in (block.body, *[body for _, body in block.handlers]):
+            yield from self._check_all(statements)
+
+    def _check_all(self, statements: tuple[BlockStatement, ...]) -> Steps[None]:
+        for statement in statements:
+            yield from self._turns.next()
+            match statement:
+                case Perform(text, line):
+                    with _at(line, _kind(statement), text):
+                        yield from _read(self._sql, text)
+                case If(branches):
+                    for _, body in branches:
+                        yield from self._check_all(body)
+                case Block():
+                    yield from self.check(statement)
+                case ExecuteText() | Raise():
+                    pass
+
     def block(self, block: Block, caught: KalamError | None) -> Steps[None]:
         """caught: what the handler that it stands in is there for."""
         if not block.handlers:
@@ -161,7 +161,7 @@ class _Run:
                     yield from self.block(statement, caught)
                 case Perform(text, line, query):
                     with _at(line, _kind(statement), text):
-                        yield from self._perform(_read(text), query=query)
+                        yield from self._perform(text, query=query)
                 case ExecuteText(expression, line):
                     with _at(line, "EXECUTE"):
                         text = (yield from self._text(expression, caught)) or ""
@@ -171,7 +171,7 @@ class _Run:
                             )
                     with _at(line, "EXECUTE", text):
                         # Its rows are dropped, as those of a PERFORM.
-                        yield from self._perform(_read(text), query=True)
+                        yield from self._perform(text, query=True)
                 case If(branches, line):
                     for condition, body in branches:
                         with _at(line, "IF"):
@@ -184,9 +184,9 @@ class _Run:
                 case Raise():
                     yield from self._raise(statement, caught)
 
-    def _perform(self, statements: list[Statement], *, query: bool) -> Steps[None]:
+    def _perform(self, text: str, *, query: bool) -> Steps[None]:
         sql = self._sql
-        for statement in statements:
+        for statement in (yield from _read(sql, text)):
             if isinstance(statement, st.SetSetting) and statement.local:
                 sql.settings.set(statement.name, statement.value, local=True)
                 continue  # In a function it lasts as long as the transaction, without a word.
@@ -215,7 +215,7 @@ class _Run:
         if caught is not None and special in ("sqlerrm", "sqlstate"):
             said = caught.message if special == "sqlerrm" else caught.sqlstate
             expression = "'" + said.replace("'", "''") + "'::text"
-        statements = _read(f"SELECT {expression}")
+        statements = yield from _read(self._sql, f"SELECT {expression}")
         if len(statements) != 1 or not isinstance(statements[0], QueryStatement):
             raise SqlSyntaxError("an expression is expected")
         sql = self._sql

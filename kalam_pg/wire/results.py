@@ -31,7 +31,7 @@ STEP_BYTES = 1 << 20
 """Of rows that are encoded before others have their turn: a millisecond, when they are large."""
 
 LARGE_BYTES = 1 << 20
-"""More in a few rows is encoded in a thread: each megabyte takes a millisecond."""
+"""More in a few rows is encoded, and translated, in a thread: a megabyte takes a millisecond and more."""
 
 UNSENT_BYTES_MAX = 64 << 10
 """So much may be queued before the client has to read on."""
@@ -127,14 +127,15 @@ def _send_messages(session: "WireSession", data: bytes | memoryview, form: RowFo
     if pieces is None:
         session.send(data)
         return
-    for piece in pieces(data):
+    whole = bytes(data)
+    next_piece = partial(next, pieces(whole), None)
+    large = len(whole) > LARGE_BYTES
+    while (piece := (yield from aside(next_piece)) if large else next_piece()) is not None:
         session.send(piece)
         yield from let_read(session)
 
 
-def _translated(
-    session: "WireSession", form: RowForm
-) -> Callable[[bytes | memoryview], Iterator[bytes]] | None:
+def _translated(session: "WireSession", form: RowForm) -> Callable[[bytes], Iterator[bytes]] | None:
     """What makes DataRow messages of a form the client's, some at a time; None: they are."""
     coder = session.text.follow()
     if coder is None:
@@ -193,6 +194,19 @@ class Lent(Wait):
             self._resume()
 
 
+async def _write_pieces(
+    transport: Transport, pieces: Callable[[bytes], Iterator[bytes]], whole: bytes
+) -> None:
+    next_piece = partial(next, pieces(whole), None)
+    large = len(whole) > LARGE_BYTES
+    while (
+        piece := await trio.to_thread.run_sync(next_piece) if large else next_piece()
+    ) is not None:
+        transport.write(piece)
+        await transport.drain()
+        await trio.lowlevel.checkpoint()
+
+
 def _forward(session: "WireSession", result: Result, form: RowForm) -> Steps[int]:
     """Forward every chunk of an engine's DataRow messages."""
     transport = session.transport
@@ -206,10 +220,11 @@ def _forward(session: "WireSession", result: Result, form: RowForm) -> Steps[int
     async def forward(stream: ResultStream) -> int:
         count = 0
         async for chunk in stream.lend():
-            for piece in (chunk.data,) if pieces is None else pieces(chunk.data):
-                transport.write(piece)
+            if pieces is None:
+                transport.write(chunk.data)
                 await transport.drain()
-                await trio.lowlevel.checkpoint()
+            else:
+                await _write_pieces(transport, pieces, bytes(chunk.data))
             count += chunk.rows
         return count
 

@@ -297,6 +297,28 @@ def test_long_texts_and_large_parameters(links: tuple[str, str]) -> None:
     assert told[0] == told[1]
 
 
+def test_large_answers(links: tuple[str, str]) -> None:
+    told = []
+    for link in links:
+        client = Client(link)
+        client.ask(b"SET client_encoding TO latin1")
+        client.ask(b"CREATE TABLE wide (id int PRIMARY KEY, v text, w text)")
+        client.ask(
+            b"INSERT INTO wide SELECT n, repeat('\xe9', 1500000), '\xfc' FROM generate_series(1, 3) n"
+        )
+        client.ask(b"INSERT INTO wide VALUES (4, repeat(chr(233), 1500000) || chr(8364), '')")
+        told.append(
+            [
+                client.ask(b"SELECT v, w FROM wide WHERE id = 2"),
+                client.ask(b"SELECT v, count(*) FROM wide WHERE id < 4 GROUP BY v"),
+                client.ask(b"SELECT v FROM wide WHERE id < 4"),
+                client.ask(b"SELECT v FROM wide WHERE id = 4")[0][:2],
+                client.ask(b"DROP TABLE wide"),
+            ]
+        )
+    assert told[0] == told[1]
+
+
 def test_a_text_longer_than_any_statement_is_not_converted(links: tuple[str, str]) -> None:
     client = Client(links[1])
     client.ask(b"SET client_encoding TO latin1")

@@ -161,3 +161,15 @@ def test_one_may_begin_read_only_and_nowhere(server: KalamServer, user: str) -> 
             link.execute("CREATE TABLE nothing (id int PRIMARY KEY)")
     with server.root() as root:
         root.execute(f"ALTER ROLE {user} RESET ALL")
+
+
+def test_what_each_login_reads_is_bounded(server: KalamServer, user: str) -> None:
+    with server.root() as root:
+        root.execute(f"ALTER ROLE {user} SET my.large = '{'x' * 60_000}'")
+        for more in f"ALTER ROLE {user} SET my.other", f"ALTER ROLE {user} SET my.large":
+            with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+                root.execute(f"{more} = '{'y' * 66_000}'")
+        root.execute(f"ALTER ROLE {user} IN DATABASE kalam SET my.other = '{'z' * 60_000}'")
+        assert len(shown(server, user, "my.large")) == len(shown(server, user, "my.other"))
+        root.execute(f"ALTER ROLE {user} RESET ALL")
+        root.execute(f"ALTER ROLE {user} IN DATABASE kalam RESET ALL")

@@ -1,10 +1,16 @@
 """The codecs that follow PostgreSQL: whole characters, streams cut anywhere, and what nobody has."""
 
+import time
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalam_pg.functions import encodings
 from kalam_pg.functions.encodings import ENCODINGS, find_encoding
+from storage.errors import KalamError
 
 NAMES = sorted(name for name, encoding in ENCODINGS.items() if encoding.codec)
 
@@ -88,3 +94,41 @@ def test_names_are_read_without_case_and_signs() -> None:
     assert find_encoding("Iso-8859_15") is ENCODINGS["LATIN9"]
     assert find_encoding("shift_jis") is ENCODINGS["SJIS"]
     assert find_encoding("latin11") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["LATIN1", "EUC_JP", "EUC_CN", "GB18030", "JOHAB", "UHC", "EUC_TW"]
+)
+def test_what_an_encoding_lacks_is_a_question_mark_whatever_there_is_of_it(name: str) -> None:
+    encoding = ENCODINGS[name]
+
+    def nearest(character: str) -> bytes:
+        try:
+            return encoding.encode(character)
+        except KalamError:
+            return b"?"
+
+    text = "a?é€あ한" + "".join(map(chr, range(1, 0xD800, 23))) + "\uffff\U0001f600b"
+    assert encoding.encode_nearest(text) == b"".join(map(nearest, text))
+    began_s = time.process_time()
+    assert encoding.encode_nearest("\U0001f600" * 1_000_000).count(b"?") in (0, 1_000_000)
+    assert time.process_time() - began_s < 1.0  # One by one: two or three.
+
+
+@pytest.mark.parametrize("name", ["EUC_JP", "SJIS", "EUC_CN", "GB18030", "BIG5", "JOHAB"])
+@given(data=st.data())
+def test_what_is_converted_by_pieces_is_what_it_is_at_once(name: str, data: st.DataObject) -> None:
+    encoding = ENCODINGS[name]
+    text = data.draw(st.text("aé、啊아😀", max_size=12))
+    raw = data.draw(st.binary(max_size=12) | st.just(encoding.encode_nearest(text)))
+    whole = [_told(encoding.encode, text), _told(encoding.decode, raw)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encodings, "PIECE", data.draw(st.integers(1, 5)))
+        assert [_told(encoding.encode, text), _told(encoding.decode, raw)] == whole
+
+
+def _told(convert: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return convert(value)
+    except KalamError as exc:
+        return exc.sqlstate, exc.message
