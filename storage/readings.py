@@ -17,6 +17,7 @@ from storage.log.view import LARGE_ENTRY_BYTES
 if TYPE_CHECKING:
     from storage.answers import TabletChange
     from storage.cold.kept_manifests import KeptManifests
+    from storage.log.writes import Part
     from storage.schema import Versions
     from storage.tablet import Tablet
 
@@ -61,6 +62,15 @@ class Readings:
             except BaseException:
                 other.drop_tail()  # It may be half in: the log has all of it.
                 raise
+
+    def pass_over(self, tablet: "Tablet", seq: int, part: "Part") -> None:
+        """A commit of very many changes: whoever reads next, in any layout, reads them from the log."""
+        if self.large:
+            self.large.difference_update([write.key for write in part.writes])
+        self.large.update(part.large)
+        tablet.drop_tails()
+        if part.truncates:
+            self.kept.learn_truncations([seq])
 
     def drop_tails(self, tablet: "Tablet") -> None:
         """Have the others read the log again."""

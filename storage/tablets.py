@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 from storage.ids import TabletId
 from storage.layout import Layout
 from storage.log.clock import us_of
-from storage.log.writes import Write, WriteSet, by_tablet
+from storage.log.writes import Part, Write, WriteSet, by_tablet
 from storage.schema import Versions
 from storage.streams import StreamRegistry
 
@@ -30,6 +30,9 @@ _LARGE_TAIL = 16 << 20
 
 _MEMORY_CHECK_BYTES = 64 << 20
 """Or bytes of rows."""
+
+APPENDED_MAX = 20_000
+"""Changes of one commit that a tail takes in: some 40 ms. Of more it is dropped, and loaded when wanted."""
 
 
 @dataclass(slots=True)
@@ -134,6 +137,9 @@ class TabletRegistry:
             writes = write_set.writes
             if len(writes) == 1:
                 self._append(writes[0].tablet, write_set.seq, writes)
+            elif write_set.parts:
+                for tablet_id, part in write_set.parts.items():
+                    self._append_part(tablet_id, write_set.seq, part)
             else:
                 for tablet_id, changes in by_tablet(writes).items():
                     self._append(tablet_id, write_set.seq, changes)
@@ -164,18 +170,29 @@ class TabletRegistry:
         else:
             dirty.rows += rows
 
-    def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:
+    def _append_part(self, tablet_id: TabletId, seq: int, part: Part) -> None:
+        """The same as `_append`; what would take long is left to whoever reads the log next."""
+        if len(part.writes) <= APPENDED_MAX:
+            self._append(tablet_id, seq, part.writes)
+            return
+        self._count(tablet_id, len(part.writes), part.size)
+        tablet = self._tablets.get(tablet_id)
+        if tablet is not None:
+            tablet.readings.pass_over(tablet, seq, part)
+
+    def _count(self, tablet_id: TabletId, rows: int, size: int) -> None:
+        """So many entries, of so many bytes, have come to a tablet's log."""
         dirty = self.dirty.get(tablet_id)
         if dirty is None:
-            dirty = self.dirty[tablet_id] = Dirty(len(writes), time.monotonic())
+            dirty = self.dirty[tablet_id] = Dirty(rows, time.monotonic())
         else:
-            dirty.rows += len(writes)
-        largest = 0
-        for write in writes:
-            size = write.size
-            dirty.bytes += size
-            self._grown += size
-            largest = max(largest, size)
+            dirty.rows += rows
+        dirty.bytes += size
+        self._grown += size
+
+    def _append(self, tablet_id: TabletId, seq: int, writes: list[Write]) -> None:
+        size = writes[0].size if len(writes) == 1 else sum([write.size for write in writes])
+        self._count(tablet_id, len(writes), size)
         # Most are among the recent ones, where looking costs a tenth.
         tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
         if tablet is not None:

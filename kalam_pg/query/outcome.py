@@ -36,9 +36,15 @@ class Commit(Wait):
     __slots__ = ("_database", "_done", "_ended", "_resume", "_transaction")
 
     def __init__(
-        self, database: Database, transaction: Transaction, *, sync: bool, ended: Ended = nobody
+        self,
+        database: Database,
+        transaction: Transaction,
+        *,
+        sync: bool,
+        ended: Ended = nobody,
+        made: written.Written | None = None,
     ) -> None:
-        """sync: whether it waits for the disk; definitions always do."""
+        """sync: whether it waits for the disk; definitions always do. made: its writes, if they were many."""
         super().__init__()
         assert not transaction.ending, "a transaction ends once"
         self._database = database
@@ -46,7 +52,9 @@ class Commit(Wait):
         self._ended = ended
         self._resume: Resume | None = None
         self._done = False
-        write_set = checked(database, transaction, written.write_set(transaction, sync=sync))
+        write_set = checked(
+            database, transaction, written.write_set(transaction, sync=sync, written=made)
+        )
         database.committer.submit(write_set, self._published)
         transaction.ending = True
 

@@ -1,5 +1,9 @@
 """What a transaction hands to the committer."""
 
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
 from catalog.erasing import erased_by
 from kalam_pg.query.sizes import (
     CHANGE_BYTES,
@@ -7,11 +11,16 @@ from kalam_pg.query.sizes import (
     COMMITTED_COPIES,
     COMMITTED_VALUE_BYTES,
 )
-from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.transaction import NetChange, Transaction
+from kalam_pg.query.waits import Steps, breathe
 from storage.engine import Write, WriteSet
+from storage.ids import TabletId
 from storage.layout import VALUE_BYTES
 from storage.log.hot import Put
 from storage.log.log_entry import Op
+
+AT_ONCE: Final = 4000
+"""Writes that are made in one turn of the event loop: some 2 ms."""
 
 
 def commit_bytes(transaction: Transaction) -> int:
@@ -25,16 +34,25 @@ def commit_bytes(transaction: Transaction) -> int:
     return fixed + int(COMMITTED_COPIES * max(texts, 0))
 
 
-def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:
-    """Everything that it has written. sync: whether its rows wait for the disk."""
-    writes: list[Write] = []
-    streams: list[Write] = []
-    for tablet, (version, stream) in transaction.emptied.items():
-        write = Write(tablet, Op.TRUNCATE, b"", (), None, version)
-        (streams if stream else writes).append(write)
-    for tablet, changes in transaction.changes.items():
-        emptied = tablet in transaction.emptied
-        for key, change in changes.items():
+class Written:
+    """The writes of a transaction. streams: those to STREAM tables."""
+
+    __slots__ = ("streams", "writes")
+
+    def __init__(self, transaction: Transaction) -> None:
+        """What it has emptied; its changes are to be added."""
+        self.writes: list[Write] = []
+        self.streams: list[Write] = []
+        for tablet, (version, stream) in transaction.emptied.items():
+            write = Write(tablet, Op.TRUNCATE, b"", (), None, version)
+            (self.streams if stream else self.writes).append(write)
+
+    def add(
+        self, tablet: TabletId, changes: Iterable[tuple[bytes, NetChange]], *, emptied: bool
+    ) -> None:
+        """Changes of keys of one tablet. emptied: the transaction has emptied it before."""
+        writes, streams = self.writes, self.streams
+        for key, change in changes:
             base, row = change.base, change.row
             if row is None:
                 if base is None:
@@ -45,6 +63,33 @@ def write_set(transaction: Transaction, *, sync: bool) -> WriteSet:
                 assumed = None if emptied else change.base_seq
                 write = Write(tablet, op, key, row, base, change.version, assumed)
             (streams if change.stream else writes).append(write)
+
+
+def is_large(transaction: Transaction) -> bool:
+    """Whether its writes are to be made in turns."""
+    return any(len(changes) > AT_ONCE for changes in transaction.changes.values())
+
+
+def in_turns(transaction: Transaction) -> Steps[Written]:
+    """Its writes, made some thousand at a time, with turns of others between. It changes nothing more."""
+    written = Written(transaction)
+    for tablet, changes in transaction.changes.items():
+        left = iter(changes.items())
+        while some := list(islice(left, AT_ONCE)):
+            written.add(tablet, some, emptied=tablet in transaction.emptied)
+            yield from breathe()
+    return written
+
+
+def write_set(transaction: Transaction, *, sync: bool, written: Written | None = None) -> WriteSet:
+    """Everything that it has written. sync: whether its rows wait for the disk. written: its writes, if
+    they have been made.
+    """
+    if written is None:
+        written = Written(transaction)
+        for tablet, changes in transaction.changes.items():
+            written.add(tablet, changes.items(), emptied=tablet in transaction.emptied)
+    writes, streams = written.writes, written.streams
     # What is told of a commit is told when its rows are durable; without any there is nothing to sync.
     told = transaction.channels is not None and bool(transaction.channels.notified)
     asked, sync = sync, bool(writes) and (sync or told)

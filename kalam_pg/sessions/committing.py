@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from catalog.errors import ObjectInUseError, UniqueViolationError
-from kalam_pg.query import validation
+from kalam_pg.query import validation, written
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE
 from kalam_pg.query.locks.state import CATALOGUE
 from kalam_pg.query.locks.waits import Patience, take
@@ -32,6 +32,17 @@ def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
         locks = sql.database.locks
         yield from take(locks, transaction, CATALOGUE, ACCESS_EXCLUSIVE, Patience())
         transaction.settle(sql.database.catalog)
+
+
+def writes(sql: "SqlSession", transaction: Transaction) -> Steps[written.Written | None]:
+    """The writes of a large transaction, made in turns; None: they are made at once. Raises 57014."""
+    if transaction.definitions is not None:
+        return None  # Nobody else's commit comes between these and its own.
+    try:
+        return (yield from written.in_turns(transaction))
+    except BaseException:
+        sql.rollback()
+        raise
 
 
 def settle_tables(

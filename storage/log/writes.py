@@ -24,7 +24,7 @@ from storage.log.hot import HotStore, Put
 from storage.log.log_entry import Op, encode_entry
 from storage.log.recovery import INCARNATION, LAST
 from storage.log.unflushed import Noted, note_key
-from storage.log.view import View
+from storage.log.view import LARGE_ENTRY_BYTES, View
 
 LARGE_WRITES: Final = 10_000
 """A set of so many is turned into pairs of the batch as it is written: to have all of them before takes as
@@ -56,6 +56,17 @@ class Write(msgspec.Struct, gc=False):
     size: int = 0
 
 
+class Part(msgspec.Struct):
+    """What a large set writes to one tablet. size: bytes of its entries. large: keys of those that are not
+    for the event loop. truncates: it empties the tablet first.
+    """
+
+    writes: list[Write]
+    size: int = 0
+    large: list[bytes] = []
+    truncates: bool = False
+
+
 class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
@@ -66,6 +77,7 @@ class WriteSet(msgspec.Struct):
     KalamError, and may still add system records; called again if the group has to be made anew.
     context: the submitter's own. layouts: schema versions, by table, that it commits. system_sync: whether
     its system records make the group wait for the disk, as they do if nobody has said that they need not.
+    parts: of a large set that is written, its writes by tablet.
     """
 
     writes: list[Write]
@@ -81,6 +93,7 @@ class WriteSet(msgspec.Struct):
     erased: frozenset[int] = frozenset()
     weight: int = 0
     system_sync: bool = True
+    parts: dict[TabletId, Part] = {}
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -193,6 +206,7 @@ class GroupWriter:
             self._note(seq, write, entry)
         self._large.append((len(self.puts), _drained(seq, write_set.writes, keys, entries)))
         self._unlisted = write_set
+        write_set.parts = _parts(write_set.writes)
 
     def _note(self, seq: int, write: Write, entry: bytes) -> None:
         tablet = write.tablet
@@ -311,6 +325,16 @@ def _drained(
         yield from _pairs(seq, n, write, key, entry)
 
 
+def _parts(writes: Sequence[Write]) -> dict[TabletId, Part]:
+    """The writes of each tablet, whose sizes are known."""
+    parts = {tablet: Part(some) for tablet, some in by_tablet(writes).items()}
+    for part in parts.values():
+        part.size = sum([write.size for write in part.writes])
+        part.large = [write.key for write in part.writes if write.size > LARGE_ENTRY_BYTES]
+        part.truncates = part.writes[0].op is _TRUNCATE
+    return parts
+
+
 def by_tablet(writes: Sequence[Write]) -> dict[TabletId, list[Write]]:
     """Writes of each tablet, in their order."""
     if len(writes) == 1:
@@ -325,4 +349,4 @@ def by_tablet(writes: Sequence[Write]) -> dict[TabletId, list[Write]]:
     return found
 
 
-__all__ = ["Group", "GroupWriter", "Write", "WriteSet", "by_tablet"]
+__all__ = ["Group", "GroupWriter", "Part", "Write", "WriteSet", "by_tablet"]

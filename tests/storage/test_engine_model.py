@@ -53,10 +53,12 @@ COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_pub
 def many_are_three(monkeypatch):
     """Three entries are many: what a loaded tail has of them is not read from the log again.
 
-    And two writes are a large set, which becomes a part of the batch as it is written.
+    And two writes are a large set, which becomes a part of the batch as it is written; three of a tablet are
+    more than its tail takes in.
     """
     monkeypatch.setattr("storage.tail.entries.CHUNK_ENTRIES", 2)
     monkeypatch.setattr("storage.log.writes.LARGE_WRITES", 2)
+    monkeypatch.setattr("storage.tablets.APPENDED_MAX", 2)
 
 
 class Host:

@@ -5,12 +5,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.difference import Difference
-from catalog.errors import InvalidSavepointSpecificationError, ReadOnlySqlTransactionError
+from catalog.errors import (
+    InvalidSavepointSpecificationError,
+    QueryCanceledError,
+    ReadOnlySqlTransactionError,
+)
 from kalam_pg.config import Config
 from kalam_pg.live.channels import Pending
 from kalam_pg.memory import Accounts
 from kalam_pg.query.transaction import Emptied, Transaction
-from kalam_pg.query.written import commit_bytes, write_set
+from kalam_pg.query.written import commit_bytes, in_turns, is_large, write_set
+from kalam_pg.sessions import committing
 from storage.ids import TabletId
 from storage.log.log_entry import Op
 
@@ -54,6 +59,56 @@ def test_a_million_rows_of_a_message_are_within_the_bound_of_a_session():
         put(transaction, number.to_bytes(8), row)
     bound = Config().session_memory_max
     assert 1000 * (transaction.memory.bytes + commit_bytes(transaction)) < bound
+
+
+def to_the_end(steps):
+    """What steps return that wait for nothing but turns, and how many."""
+    turns = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value, turns
+        turns += 1
+
+
+def test_many_writes_are_made_in_turns(monkeypatch):
+    monkeypatch.setattr("kalam_pg.query.written.AT_ONCE", 10)
+    transaction = Transaction(0)
+    transaction.truncate(TABLET, Emptied(1, stream=False))
+    for number in range(95):
+        put(transaction, number.to_bytes(8), (number,))
+    assert is_large(transaction)
+    made, turns = to_the_end(in_turns(transaction))
+    assert turns == 10
+    assert (
+        write_set(transaction, sync=False, written=made).writes
+        == write_set(transaction, sync=False).writes
+    )
+
+
+class Sql:
+    """A session that notes whether its transaction was dropped."""
+
+    dropped = False
+
+    def rollback(self):
+        self.dropped = True
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed"])
+def test_a_transaction_whose_writes_are_not_all_made_is_dropped(how):
+    transaction, sql = Transaction(0), Sql()
+    put(transaction, b"k", (1,))
+    steps = committing.writes(sql, transaction)
+    turn = next(steps)
+    if how == "closed":
+        steps.close()
+    else:
+        turn.error = QueryCanceledError("canceling statement due to user request")
+        with pytest.raises(QueryCanceledError):
+            next(steps)
+    assert sql.dropped
 
 
 STEPS = st.lists(
