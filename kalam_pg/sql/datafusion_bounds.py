@@ -22,12 +22,15 @@ def few(items: Sequence[Expr]) -> None:
         raise FeatureNotSupportedError("a list of so many values is not supported here")
 
 
-def check_repeats(expr: Expr, made: Sql) -> None:
-    """Raise 0A000 where the text of an expression is out of all proportion to it."""
-    if len(made.text) <= REPEATING_CHARS:
+def check_repeats(expr: Expr, made: Sql, constants: int) -> None:
+    """Raise 0A000 where the text of an expression is out of all proportion to it.
+
+    constants: characters of the constants that have been written, each once.
+    """
+    if len(made.text) <= REPEATING_CHARS + constants:
         return
     nodes = len({id(node) for node in walk(expr)})
-    if len(made.text) > REPEATING_CHARS + NODE_CHARS * nodes:
+    if len(made.text) > REPEATING_CHARS + constants + NODE_CHARS * nodes:
         raise FeatureNotSupportedError(
             "an expression that repeats its parts so often is not supported here"
         )

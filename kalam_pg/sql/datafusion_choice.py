@@ -12,6 +12,7 @@ from catalog.types.table import PgType
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.datafusion_state import converted
 from kalam_pg.sql.physical import BOOLEAN, Sql, canonical
+from kalam_pg.sql.tree import Coalesce, Expr
 
 
 def choice(whens: Sequence[tuple[Sql, Sql]], default: Sql, pg_type: PgType) -> Sql:
@@ -54,3 +55,12 @@ def unified(values: Sequence[Sql], pg_type: PgType) -> tuple[list[Sql], pa.DataT
 def same_form(args: Sequence[Sql]) -> tuple[list[Sql], pa.DataType]:
     """As `unified`; only numerics can differ."""
     return unified(args, types.NUMERIC)
+
+
+def of_coalesce(expr: Coalesce) -> list[Expr]:
+    """The arguments of nested COALESCEs as those of one."""
+    return [
+        inner
+        for arg in expr.args
+        for inner in (of_coalesce(arg) if isinstance(arg, Coalesce) else [arg])
+    ]

@@ -23,7 +23,7 @@ from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql import numeric_sql
 from kalam_pg.sql.constancy import is_constant
 from kalam_pg.sql.datafusion_bounds import check_repeats, few
-from kalam_pg.sql.datafusion_choice import choice, first_not_null, same_form
+from kalam_pg.sql.datafusion_choice import choice, first_not_null, of_coalesce, same_form
 from kalam_pg.sql.datafusion_state import Rendering, Scope, all_integers, converted, relabelled
 from kalam_pg.sql.json_rows import with_json_rows
 from kalam_pg.sql.physical import (
@@ -90,6 +90,7 @@ class Expressions:
         self._state = state
         self._scope = scope
         self._once = once
+        self._constants = 0
         self._made: dict[tuple[int, int], tuple[Expr, Sql]] = {}
 
     def emit(self, expr: Expr) -> Sql:
@@ -102,7 +103,7 @@ class Expressions:
         kept = self._made.get(key)
         if kept is None:
             made = self._emit(expr)
-            check_repeats(expr, made)
+            check_repeats(expr, made, self._constants)
             kept = self._made[key] = (expr, made)  # Kept, so that nothing else has its id.
         return kept[1]
 
@@ -110,10 +111,10 @@ class Expressions:
         if isinstance(expr, ColumnRef):
             return self._column(expr)
         if is_constant(expr, once=self._once) and not isinstance(expr, RowExpr):
-            return literal(evaluate(expr, self._state.context), expr.type)
+            return self._constant(expr)
         match expr:
             case Const() | Param():
-                return literal(evaluate(expr, self._state.context), expr.type)
+                return self._constant(expr)
             case Call():
                 return self._call(expr)
             case BoolOp(kind, args):
@@ -135,7 +136,7 @@ class Expressions:
                 whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]
                 return choice(whens, self.emit(expr.default), expr.type)
             case Coalesce():
-                return first_not_null([self.emit(a) for a in _alternatives(expr)])
+                return first_not_null([self.emit(a) for a in of_coalesce(expr)])
             case NullIf():
                 return self._null_if(expr)
             case MinMax():
@@ -163,6 +164,11 @@ class Expressions:
                 raise FeatureNotSupportedError("a subquery is not supported here")
             case _:
                 assert_never(expr)
+
+    def _constant(self, expr: Expr) -> Sql:
+        made = literal(evaluate(expr, self._state.context), expr.type)
+        self._constants += len(made.text)
+        return made
 
     def is_null(self, expr: Expr) -> bool:
         """Whether a constant expression is NULL."""
@@ -466,12 +472,3 @@ class Expressions:
         items = [self.as_physical(i, physical.value_type) for i in expr.items]
         text = f"make_array({', '.join([i.text for i in items])})"
         return Sql(arrow_cast(text, physical), physical, any(i.fallible for i in items))
-
-
-def _alternatives(expr: Coalesce) -> list[Expr]:
-    """The arguments of nested COALESCEs as those of one."""
-    return [
-        inner
-        for arg in expr.args
-        for inner in (_alternatives(arg) if isinstance(arg, Coalesce) else [arg])
-    ]

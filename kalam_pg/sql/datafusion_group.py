@@ -109,10 +109,8 @@ class Grouped:
             value, key, is_value = self._key(expr)
             stored = self._as_input(key)
             keys.append(stored.text)
-            if is_value or expr.type in _FLOATS:
+            if is_value:
                 shown = self._as_result(stored.text, key.physical)
-                if key.physical != value.physical:
-                    shown = Sql(arrow_cast(shown.text, value.physical), value.physical)
             else:
                 one = self._as_input(value)
                 shown = self._as_result(f"first_value({one.text})", value.physical)

@@ -51,6 +51,7 @@ TRAPS = {
         """,
     "NaN of either sign": """
         SELECT id FROM m WHERE x = -x ORDER BY id
+        SELECT -x, count(*) FROM (SELECT 0 * x FROM m WHERE k = 2) s(x) GROUP BY -x
         SELECT -x, count(*) FROM (SELECT x FROM m UNION ALL SELECT -x FROM m) s GROUP BY -x ORDER BY 1
         """,
     "order below the top": """

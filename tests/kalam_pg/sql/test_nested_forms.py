@@ -51,6 +51,12 @@ def test_many_in_one_another_are_written_in_bounds_or_not_at_all(form: str, dept
         assert len(emitted.sql) < REPEATING_CHARS
 
 
+@pytest.mark.parametrize("call", ["repeat('x', 1000000)", "id || repeat('y', 500000)"])
+def test_large_constants_are_no_repeats(call: str) -> None:
+    _, emitted = DATABASE.emit(f"SELECT {call} FROM t")
+    assert len(emitted.sql) > REPEATING_CHARS
+
+
 def test_calls_in_calls_are_planned_at_once() -> None:
     """DataFusion's parser for PostgreSQL reads the arguments of each call twice."""
     rows = DATABASE.query(f"SELECT id, {nested('abs', 40)} FROM t ORDER BY id")
