@@ -16,7 +16,7 @@ from catalog.errors import (
     UndefinedObjectError,
     WrongObjectTypeError,
 )
-from catalog.model import Constraint, Table
+from catalog.model import Constraint, Index, Table
 from catalog.options import apply_options
 from catalog.pg_catalog.text import quote_identifier
 from catalog.privileges import Action, require
@@ -88,16 +88,7 @@ def _of_index(constraint: st.TableConstraint, work: TableWork) -> st.TableConstr
         raise ObjectNotInPrerequisiteStateError(
             f'index "{name}" does not belong to table "{table.name}"'
         )
-    for wrong, what in (
-        (not index.unique, f'"{index.name}" is not a unique index'),
-        (any(key.expression for key in index.keys), f'index "{index.name}" contains expressions'),
-        (index.where, f'"{index.name}" is a partial index'),
-    ):
-        if wrong:
-            raise WrongObjectTypeError(
-                what,
-                detail="Cannot create a primary key or unique constraint using such an index.",
-            )
+    _check_key_index(index)
     name = constraint.name or index.name
     if name != index.name:
         work.notices.append(
@@ -123,6 +114,23 @@ def _of_index(constraint: st.TableConstraint, work: TableWork) -> st.TableConstr
     )
     work.done.append(f"ADD CONSTRAINT {quote_identifier(name)}")
     return constraint
+
+
+def _check_key_index(index: Index) -> None:
+    """Raise 42809 for an index that no constraint would have made."""
+    sorts = [key.descending or key.nulls_first or key.opclass for key in index.keys]
+    odd = next((number for number, is_odd in enumerate(sorts, 1) if is_odd), 0)
+    for wrong, what in (
+        (not index.unique, f'"{index.name}" is not a unique index'),
+        (any(key.expression for key in index.keys), f'index "{index.name}" contains expressions'),
+        (index.where, f'"{index.name}" is a partial index'),
+        (odd, f'index "{index.name}" column number {odd} does not have default sorting behavior'),
+    ):
+        if wrong:
+            raise WrongObjectTypeError(
+                what,
+                detail="Cannot create a primary key or unique constraint using such an index.",
+            )
 
 
 def _check_columns(table: Table, key: NewConstraint) -> None:
