@@ -19,7 +19,7 @@ from storage.fs import OS, FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.layout import Layout
-from storage.log import recovery
+from storage.log import latest, recovery
 from storage.log.clock import Clock, SystemClock
 from storage.log.hot import HotOptions, Put
 from storage.log.log import Log
@@ -345,12 +345,17 @@ class Engine:
         self._tablets.flushed(tablet_id, left, time.monotonic())
 
     def system_get(self, key: bytes, view: View | None = None) -> bytes | None:
-        """A system record, of the published view if none is given."""
-        return (view or self._current).system_get(key)
+        """A system record, of the published view if none is given: so from any thread."""
+        return view.system_get(key) if view is not None else latest.system_get(self._latest, key)
 
     def system_scan(self, prefix: bytes, view: View | None = None) -> Iterator[tuple[bytes, bytes]]:
-        """(key, value) of the system records with a prefix, in key order."""
-        return (view or self._current).system_scan(prefix)
+        """(key, value) of the system records with a prefix, in key order; views and threads as above."""
+        if view is not None:
+            return view.system_scan(prefix)
+        return latest.system_scan(self._latest, prefix)
+
+    def _latest(self) -> View:
+        return self._current
 
     def check_token(self, seq: int) -> None:
         """Raise SnapshotTooOldError if a feed position is among commits that a crash has taken."""

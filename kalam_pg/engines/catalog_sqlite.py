@@ -6,7 +6,7 @@ Each query has a connection of its own that holds the relations it names and not
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Self
+from typing import Any, Self
 
 from catalog.errors import (
     FeatureNotSupportedError,
@@ -60,8 +60,9 @@ def run_catalog(
 
 
 class CatalogQuery:
-    """A catalogue query whose relations have been read, ready to run: here, or in another thread.
+    """A catalogue query, to be run here, or in another thread, which goes on where the time was not enough.
 
+    Its relations are read by the first run, as far as its time goes: some of their rows have to be computed.
     image: relations that the provider need not be asked for.
     """
 
@@ -73,16 +74,22 @@ class CatalogQuery:
         image: CatalogImage | None = None,
     ) -> None:
         self._emitted = emitted = emit(query, context)
+        self._provider = provider
+        known = image.tables if image is not None else frozenset()
+        self._unread = {n: of for n, of in emitted.relations.items() if n not in known}
+        self._why = ""
+        self._is_over: Callable[[], bool] = lambda: False
         # One thread after another uses it, never two at once.
         self._connection = connection = sqlite3.connect(
             ":memory:", isolation_level=None, cached_statements=0, check_same_thread=False
         )
         try:
-            _load(connection, emitted, provider, image)
-            _register(connection, emitted)
+            if image is not None and known & emitted.relations.keys():
+                connection.deserialize(image.pages)
+            connection.execute("PRAGMA journal_mode = OFF")
+            self._register()
             # json_each makes itself known when it is first used, which the authorizer would refuse.
             connection.execute("SELECT 1 FROM json_each('[]')")
-            connection.set_authorizer(_only_reads)
         except BaseException:
             connection.close()
             raise
@@ -114,24 +121,71 @@ class CatalogQuery:
         """The rows, some at a time. Raises as `run_catalog`, but TimeoutError when time is up."""
         emitted = self._emitted
         deadline = time.monotonic() + timeout_s
-        why: list[str] = []
+        self._why = ""
 
-        def check() -> int:
+        def is_over() -> bool:
             if is_canceled():
-                why.append("user request")
+                self._why = "user request"
             elif time.monotonic() > deadline:
-                why.append(_OUT_OF_TIME)
-            return len(why)
+                self._why = _OUT_OF_TIME
+            return bool(self._why)
 
-        self._connection.set_progress_handler(check, _CHECK_EVERY)
+        self._is_over = is_over
         try:
+            if self._unread:
+                self._read()
+            self._connection.set_authorizer(_only_reads)
+            self._connection.set_progress_handler(is_over, _CHECK_EVERY)
             found = self._connection.execute(emitted.sql, emitted.parameters)
             while rows := found.fetchmany(_PART_ROWS):
                 yield decode_rows(rows, emitted.types)
-        except (sqlite3.Error, OverflowError, MemoryError) as exc:
-            if why and why[0] == _OUT_OF_TIME:
+        except (sqlite3.Error, OverflowError, MemoryError, _OverError) as exc:
+            if self._why == _OUT_OF_TIME:
                 raise TimeoutError from exc
-            raise _translate(exc, emitted, why) from exc
+            raise _translate(exc, emitted, self._why) from exc
+
+    def _read(self) -> None:
+        """Read the relations that have not been. Raises _OverError: those that were read whole are kept."""
+        connection = self._connection
+        connection.execute("BEGIN")
+        try:
+            for name, relation in tuple(self._unread.items()):
+                rows = self._provider(relation.schema, relation.name, relation.equal)
+                try:
+                    fill(connection, name, [c.type for c in relation.columns], self._timed(rows))
+                except BaseException:
+                    connection.execute(f'DROP TABLE IF EXISTS "{name}"')
+                    raise
+                del self._unread[name]
+        finally:
+            connection.execute("COMMIT")
+
+    def _timed(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            if self._is_over():
+                raise _OverError
+            yield row
+
+    def _register(self) -> None:
+        connection, functions = self._connection, self._emitted.functions
+        for f in functions.found:
+            if f.aggregate:
+                connection.create_aggregate(f.name, f.arity, f.call)
+            else:
+                call = self._timed_call(f.call)
+                connection.create_function(f.name, f.arity, call, deterministic=f.deterministic)
+        for name, compare in functions.collations.items():
+            connection.create_collation(name, compare)
+
+    def _timed_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that looks at the clock: it may take long in one of the machine's steps."""
+
+        def call(*values: Any) -> Any:  # noqa: ANN401
+            if self._is_over():
+                raise _OverError
+            return function(*values)
+
+        return call
 
     def close(self) -> None:
         """Forget the relations. Not while another thread runs it."""
@@ -147,11 +201,13 @@ class CatalogQuery:
 _OUT_OF_TIME = "statement timeout"
 
 
-def _translate(
-    exc: sqlite3.Error | OverflowError | MemoryError, emitted: Emitted, why: list[str]
-) -> BaseException:
+class _OverError(Exception):
+    """The time is up, or the query was cancelled."""
+
+
+def _translate(exc: Exception, emitted: Emitted, why: str) -> BaseException:
     if why:
-        return canceled(why[0])
+        return canceled(why)
     if emitted.functions.raised.error is not None:
         return emitted.functions.raised.error
     text = str(exc)
@@ -162,31 +218,6 @@ def _translate(
     if "JSON cannot hold BLOB" in text:
         return FeatureNotSupportedError("LATERAL over such values is not implemented")
     return internal_error(f"sqlite: {text}")
-
-
-def _load(
-    connection: sqlite3.Connection, emitted: Emitted, provider: Provider, image: CatalogImage | None
-) -> None:
-    known = image.tables if image is not None else frozenset()
-    if image is not None and known & emitted.relations.keys():
-        connection.deserialize(image.pages)
-    connection.execute("PRAGMA journal_mode = OFF")
-    connection.execute("BEGIN")
-    for name, relation in emitted.relations.items():
-        if name not in known:
-            rows = provider(relation.schema, relation.name, relation.equal)
-            fill(connection, name, [c.type for c in relation.columns], rows)
-    connection.execute("COMMIT")
-
-
-def _register(connection: sqlite3.Connection, emitted: Emitted) -> None:
-    for f in emitted.functions.found:
-        if f.aggregate:
-            connection.create_aggregate(f.name, f.arity, f.call)
-        else:
-            connection.create_function(f.name, f.arity, f.call, deterministic=f.deterministic)
-    for name, compare in emitted.functions.collations.items():
-        connection.create_collation(name, compare)
 
 
 _ALLOWED = frozenset(

@@ -4,7 +4,7 @@
 rows (`Perspective`), and runs the statements that read nothing else.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
 from catalog.types.registry import OID
 from kalam_pg.engines.catalog_image import CatalogImage, make_image
-from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, run_catalog
+from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, Provider, run_catalog
 from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.program import CompiledQuery, compiled
@@ -192,7 +192,7 @@ class Catalogue:
         """
         snapshot = x.transaction.snapshot_over(x.database.catalog)
         seen = self.perspective(snapshot, x.user, x.context.search_path, x.transaction)
-        provider = partial(_rows, seen, x.context.services)
+        provider = _provider(query, seen, x.context.services)
         context = seen.bind(x.context)
         image = None
         if _reads_fixed(query):
@@ -299,18 +299,37 @@ class Catalogue:
                 running.close()
 
 
-def _rows(
-    seen: "Perspective",
-    services: Mapping[str, Callable[..., Any]],
-    schema: str,
-    name: str,
-    equal: Mapping[int, Value] = _NO_VALUES,
-) -> Iterable[Row]:
-    """The rows of a relation; some belong to the session that asks, which has a service of its name."""
+def _provider(
+    query: Query, seen: "Perspective", services: Mapping[str, Callable[..., Any]]
+) -> Provider:
+    """The rows of a query's relations, which a thread may ask for.
+
+    What is about what runs now is read here and now: threads must not look at what the loop changes.
+    """
+    now: dict[tuple[str, str], Sequence[Row]] = {}
+    for node in walk(query):
+        if isinstance(node, VirtualScan) and (node.schema, node.name) not in now:
+            rows = _live_rows(seen, services, node.schema, node.name)
+            if rows is not None:
+                now[node.schema, node.name] = tuple(rows)
+
+    def provide(schema: str, name: str, equal: Mapping[int, Value] = _NO_VALUES) -> Iterable[Row]:
+        rows = now.get((schema, name))
+        return seen.rows(schema, name, equal) if rows is None else rows
+
+    return provide
+
+
+def _live_rows(
+    seen: "Perspective", services: Mapping[str, Callable[..., Any]], schema: str, name: str
+) -> Iterable[Row] | None:
+    """The rows of a relation about what runs; some belong to the session, which has a service of its name."""
     if schema.startswith(SEQUENCE):
         return (services["sequence_state"](int(schema.removeprefix(SEQUENCE))),)
     own = services.get(f"{schema}.{name}")
-    return seen.rows(schema, name, equal) if own is None else own()
+    if own is not None:
+        return own()  # type: ignore[no-any-return]
+    return seen.rows(schema, name) if seen.is_live(schema, name) else None
 
 
 def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a sequence
@@ -325,6 +344,10 @@ class Perspective:
         self.objects = CatalogObjects(visible)
         self._sources = sources
         self._system = SystemRows(sources)
+
+    def is_live(self, schema: str, name: str) -> bool:
+        """Whether a relation is about what runs, and not about what is defined."""
+        return schema == "system" or (schema == "pg_catalog" and name in self._sources)
 
     def rows(
         self, schema: str, name: str, equal: Mapping[int, Value] = _NO_VALUES

@@ -9,6 +9,7 @@ from storage.engine import Engine, WriteSet
 from storage.errors import DataCorruptedError, KalamError, SerializationError
 from storage.keys import log_key, meta_key, system_key
 from storage.log.log_entry import Op, decode_entry
+from storage.log.view import View
 from tests.storage.crash_image import crash_image
 from tests.storage.engine_fixtures import (
     LAYOUT,
@@ -447,3 +448,21 @@ def test_numbers_go_up_over_a_crash_with_a_clock_that_stepped_back(tmp_path):
     engine = open_engine(tmp_path / "copy", clock=clock)
     assert min(engine.next_snowflake(), commit(engine, insert(9))) > max(numbers)
     engine.close()
+
+
+@pytest.mark.parametrize("read_one", ["system_get", "system_scan"])
+def test_a_thread_reads_system_records_while_the_loop_publishes(engine, monkeypatch, read_one):
+    key = system_key("table", 1)
+    commit(engine, system=[(key, b"before")])
+    plainly = getattr(View, read_one)
+    commits = [b"one", b"two"]
+
+    def meanwhile(view, wanted):
+        # The reading thread has the view and has not asked it yet: now the loop has its turn.
+        if commits:
+            commit(engine, system=[(key, commits.pop(0))])
+        return plainly(view, wanted)
+
+    monkeypatch.setattr(View, read_one, meanwhile)
+    found = getattr(engine, read_one)(key)
+    assert (found if isinstance(found, bytes) else dict(found)[key]) == b"two"
