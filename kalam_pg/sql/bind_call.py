@@ -268,7 +268,7 @@ def _check_set(level: Level, at: int) -> None:
 
 
 def _qualified_range_call(level: Level, node: exp.Anonymous) -> Expr | None:
-    """`schema.floatrange(1, 2)`; None for a call of anything else."""
+    """`shop.price_span(1, 2)`; None for a call of anything else."""
     name, schema = node.args["this"], node.args.get("schema")
     if not schema:
         return None
@@ -286,7 +286,7 @@ def _qualified_range_call(level: Level, node: exp.Anonymous) -> Expr | None:
 def _range_call(
     level: Level, made: UserType | None, operands: tuple[Expr, ...], at: int
 ) -> Expr | None:
-    """`floatrange(1, 2)`: a value of a range or multirange type that somebody made."""
+    """`price_span(1, 2)`: a value of a range or multirange type that somebody made."""
     definition = None if made is None else defined_range(made.pg_type)
     if made is None or definition is None:
         return None
