@@ -23,7 +23,7 @@ from storage.cold.collect import collect, erase
 from storage.cold.directories import tablets_in
 from storage.cold.trim import ToTrim, TrimResult, Untrimmed, trim_together, untrimmed
 from storage.engine import Engine, WriteSet
-from storage.errors import KalamError
+from storage.errors import DataCorruptedError, KalamError
 from storage.ids import NO_TABLE, TabletId
 from storage.keys import row_ranges, tablet_ranges
 from storage.log.clock import seq_at
@@ -184,11 +184,25 @@ async def _collect_all(database: Database, errors: list[KalamError]) -> int:
         for tablet in found:
             trio.from_thread.check_cancelled()
             with _gathered(errors, user=tablet.user, table=tablet.table):
-                files += len(collect(host, tablet, engine.tablet_directory(tablet)))
+                files += collected(tablet)
         return files
+
+    def collected(tablet: TabletId) -> int:
+        try:
+            return len(collect(host, tablet, engine.tablet_directory(tablet)))
+        except DataCorruptedError:
+            if _is_dropped(database, tablet):
+                return 0  # While it is erased its files go before what the log notes of them.
+            raise
 
     found = tablets_in(engine.fs, engine.cold_directory)
     return await _for_some(found, collect_some, errors)
+
+
+def _is_dropped(database: Database, tablet: TabletId) -> bool:
+    return (
+        database.catalog.stored_as(tablet.table) is None and tablet.table not in database.building
+    )
 
 
 async def _for_some(

@@ -117,6 +117,20 @@ async def test_a_tablet_that_fails_costs_only_its_own_collection(tmp_path):
         assert [job.result for job in jobs] == ["3 entries, 2 files"]
 
 
+async def test_half_erased_files_of_a_dropped_table_are_no_damage(tmp_path):
+    async with database(tmp_path) as db:
+        fill(db, TABLETS[:1], 1)
+        await flush(db, TABLETS[:1])
+        (db.engine.tablet_directory(TABLETS[0]) / "manifest-0000000001.json").unlink()
+        jobs = Jobs(FORKS)
+        with pytest.raises(DataCorruptedError, match="has lost its newest manifest"):
+            await retention.retain(db, jobs)
+        db.catalog.tables.clear()
+        await retention.retain(db, jobs)
+        await retention.erase_orphans(db, jobs)
+        assert on_disk(db) == (set(), set())
+
+
 async def test_dropped_tables_leave_nothing_that_was_not_open(tmp_path):
     async with database(tmp_path) as db:
         fill(db, TABLETS, 1)
