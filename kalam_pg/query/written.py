@@ -67,6 +67,8 @@ class Written:
 
 def is_large(transaction: Transaction) -> bool:
     """Whether its writes are to be made in turns."""
+    if transaction.memory.bytes < AT_ONCE * CHANGE_BYTES:
+        return False  # As nearly all are.
     return any(len(changes) > AT_ONCE for changes in transaction.changes.values())
 
 

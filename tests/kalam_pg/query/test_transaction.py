@@ -75,7 +75,9 @@ def to_the_end(steps):
 def test_many_writes_are_made_in_turns(monkeypatch):
     monkeypatch.setattr("kalam_pg.query.written.AT_ONCE", 10)
     transaction = Transaction(0)
+    transaction.memory = Accounts().open(1).holding("changed rows")
     transaction.truncate(TABLET, Emptied(1, stream=False))
+    assert not is_large(transaction)
     for number in range(95):
         put(transaction, number.to_bytes(8), (number,))
     assert is_large(transaction)
