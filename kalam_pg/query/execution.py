@@ -1,5 +1,6 @@
 """What a statement runs with, and what it answers."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -256,9 +257,12 @@ class Execution:
 
     def settle(self) -> Steps[None]:
         """Do what the statement's changes ask for, and what that asks for."""
-        events = self.events
+        if not self.events:
+            return
+        # A dict looks for its first entry among all that were taken out of it: ever longer.
+        events = self.events = OrderedDict(self.events)
         while events:
-            event = events.pop(next(iter(events)))
+            _, event = events.popitem(last=False)
             yield from event(self)
 
     def go_on(self, statement_timeout_s: float) -> None:
