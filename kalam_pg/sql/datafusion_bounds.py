@@ -16,6 +16,10 @@ NODE_CHARS: Final = 300
 """A text beyond these, and so many for each node, repeats its parts until neither we nor DataFusion end."""
 
 
+CONSTANT_TIMES: Final = 8
+"""So often a constant may stand in it: CASE compares one with several."""
+
+
 def few(items: Sequence[Expr]) -> None:
     """Raise 0A000 for a list that is too long."""
     if len(items) > ITEMS_MAX:
@@ -27,10 +31,11 @@ def check_repeats(expr: Expr, made: Sql, constants: int) -> None:
 
     constants: characters of the constants that have been written, each once.
     """
-    if len(made.text) <= REPEATING_CHARS + constants:
+    allowed = REPEATING_CHARS + CONSTANT_TIMES * constants
+    if len(made.text) <= allowed:
         return
     nodes = len({id(node) for node in walk(expr)})
-    if len(made.text) > REPEATING_CHARS + constants + NODE_CHARS * nodes:
+    if len(made.text) > allowed + NODE_CHARS * nodes:
         raise FeatureNotSupportedError(
             "an expression that repeats its parts so often is not supported here"
         )

@@ -51,7 +51,14 @@ def test_many_in_one_another_are_written_in_bounds_or_not_at_all(form: str, dept
         assert len(emitted.sql) < REPEATING_CHARS
 
 
-@pytest.mark.parametrize("call", ["repeat('x', 1000000)", "id || repeat('y', 500000)"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "repeat('x', 1000000)",
+        "id || repeat('y', 500000)",
+        "CASE repeat('z', 300000) WHEN name THEN 1 WHEN name || 'b' THEN 2 WHEN name || 'c' THEN 3 END",
+    ],
+)
 def test_large_constants_are_no_repeats(call: str) -> None:
     _, emitted = DATABASE.emit(f"SELECT {call} FROM t")
     assert len(emitted.sql) > REPEATING_CHARS
