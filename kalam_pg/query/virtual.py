@@ -230,7 +230,14 @@ class Catalogue:
         timeout_s = x.statement_timeout_s
         store = x.own(x.database.spills.store())
         slowly = partial(self._run_slowly, running, store, timeout_s)
-        yield from run_async(slowly, timeout_s=timeout_s)
+        try:
+            yield from run_async(slowly, timeout_s=timeout_s)
+        except FeatureNotSupportedError:
+            # A call in it takes long, too, and its turn had not come while it ran here.
+            away = self._program(query, x)
+            if away is None:
+                raise
+            return (yield from away.source(x))
         return Stored(store)
 
     def _program(self, query: Query, x: "Execution") -> ProgramPlan | None:

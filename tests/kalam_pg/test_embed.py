@@ -14,6 +14,7 @@ from buenavista.core import BVType, Connection, QueryResult, Session
 
 from kalam_pg import embed
 from kalam_pg.config import ConfigError
+from kalam_pg.query import virtual
 from storage.errors import DirectoryInUseError, KalamError
 
 ROOT = Path(__file__).parents[2]
@@ -366,3 +367,13 @@ def test_the_example_prints_what_it_should(tmp_path):
         "bob SELECT 0 []",
         '23514 new row for relation "messages" violates check constraint "messages_tokens_check"',
     ]
+
+
+def test_a_call_in_a_catalogue_query_that_takes_long_is_a_workers_whenever_it_is_noticed(
+    root, monkeypatch
+):
+    """Here at once, or in the thread that goes on when the rows alone took too long."""
+    asked = "SELECT typname FROM pg_type WHERE oid = 16 AND typname <> (2.5 ^ 3000.5)::text"
+    for at_once_s in (virtual.AT_ONCE_S, 0.0):
+        monkeypatch.setattr(virtual, "AT_ONCE_S", at_once_s)
+        assert rows(root, asked) == [("bool",)]
