@@ -187,16 +187,15 @@ def widens(column: Column, kind: PgType, typmod: int) -> bool:
     return column.type.name == "float4" and kind.name == "float8"
 
 
-def set_type(table: Table, column: Column, kind: PgType, typmod: int, default: str) -> Table:
-    """ALTER COLUMN TYPE where `widens`."""
-    return _with_column(table, replace(column, type=kind, typmod=typmod, default=default))
+def set_type(table: Table, column: Column) -> Table:
+    """ALTER COLUMN TYPE where what is stored stays. column: as it becomes."""
+    return _with_column(table, column)
 
 
-def rewritten(table: Table, column: Column, kind: PgType, typmod: int, default: str) -> Table:
+def rewritten(table: Table, column: Column) -> Table:
     """ALTER COLUMN TYPE where the values must be written anew: they lie under another id from here on."""
     place = _STORED_FROM * (table.version + 1) + column.id
-    made = replace(column, type=kind, typmod=typmod, default=default, missing=None, stored=place)
-    return _with_column(table, made)
+    return _with_column(table, replace(column, missing=None, stored=place))
 
 
 def _with_column(table: Table, changed: Column) -> Table:

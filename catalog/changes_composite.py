@@ -74,7 +74,7 @@ def _check_type(new: NewAttribute) -> None:
             f'column "{new.name}" of the row type of {made.name} is not supported',
             hint="Use a type that CREATE TYPE has made.",
         )
-    if isinstance(made, DomainDefinition) and (made.not_null or made.base.element is None):
+    if isinstance(made, DomainDefinition) and (made.required or made.base.element is None):
         raise FeatureNotSupportedError(f'attribute "{new.name}" of a domain is not supported')
 
 

@@ -15,7 +15,7 @@ from catalog.model import Column, Table, UserType
 from catalog.names import constraint_name
 from catalog.snapshot import Snapshot
 from catalog.types.definitions import quoted
-from catalog.types.domain import DomainCheck, DomainDefinition
+from catalog.types.domain import DomainCheck, DomainDefinition, made_over
 from catalog.types.table import PgType
 
 
@@ -24,7 +24,7 @@ def create_domain(
     ids: Ids,
     namespace: str,
     name: str,
-    base: PgType,
+    of: PgType,
     typmod: int,
     *,
     not_null: bool,
@@ -33,12 +33,18 @@ def create_domain(
     owner: int,
     now_us: int,
 ) -> CatalogChange:
-    """CREATE DOMAIN. checks: (name or "", text). Raises 42710, 3F000, 0A000 for a base that cannot be."""
+    """CREATE DOMAIN. of: its base, or the domain that it narrows. checks: (name or "", text).
+
+    Raises 42710, 3F000, 0A000 for a base that cannot be.
+    """
     require_new_name(snapshot, namespace, name)
     first = ids.oids(2)
-    definition = DomainDefinition(
-        first, first + 1, namespace, name, base, typmod, not_null, default
-    )
+    definition = DomainDefinition(first, first + 1, namespace, name, of, typmod, not_null, default)
+    definition = made_over(definition, of)
+    if isinstance(of.definition, DomainDefinition):
+        above = of.definition
+        default = default or above.default  # As it is now, in PostgreSQL too.
+        definition = replace(definition, typmod=above.typmod, default=default)
     for given, text in checks:
         definition = _with_check(definition, ids, given, text, valid=True)
     return put_type(snapshot, UserType(definition, owner, now_us))
@@ -124,10 +130,12 @@ def set_not_null(snapshot: Snapshot, made: UserType, *, not_null: bool) -> Catal
 
 
 def columns_of(snapshot: Snapshot, made: UserType) -> Iterator[tuple[Table, Column]]:
-    """The columns that are of a domain."""
+    """The columns that are of a domain, or of one that narrows it."""
     for table in snapshot.tables.values():
         for column in table.columns:
-            if column.domain == made.id:
+            if column.domain and any(
+                domain.oid == made.id for domain in snapshot.domain(column.domain).line
+            ):
                 yield table, column
 
 

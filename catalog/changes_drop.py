@@ -273,7 +273,7 @@ def _readers(snapshot: Snapshot) -> dict[int, list[Droppable]]:
                 for used in user_types_of(attribute.type):
                     readers.setdefault(used, []).append(TypedAttribute(made, attribute))
         elif isinstance(made.definition, DomainDefinition):
-            for used in user_types_of(made.definition.base):
+            for used in user_types_of(made.definition.of):
                 readers.setdefault(used, []).append(made)
     return readers
 

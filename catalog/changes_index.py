@@ -1,6 +1,6 @@
 """CREATE INDEX and DROP INDEX as pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from catalog.changes import CatalogChange, put_relation
@@ -16,7 +16,7 @@ from catalog.ids import Ids
 from catalog.model import Index, IndexKey, Table, kind_of
 from catalog.names import key_name, numbered, object_name
 from catalog.snapshot import Snapshot
-from catalog.types.registry import format_type
+from catalog.types.registry import BOOL, format_type
 from catalog.types.table import PgType
 
 KEYS_MAX = 32
@@ -97,15 +97,47 @@ def _key(table: Table, new: NewKey) -> IndexKey:
         (found,) = (c for c in table.columns if c.id == column)
         of, typmod = found.type, found.typmod
     assert of is not None
+    _require_sortable(of)
+    first = new.descending if new.nulls_first is None else new.nulls_first
+    opclass = _opclass(new.opclass)
+    return IndexKey(column, new.expression, of, typmod, new.descending, first, opclass)
+
+
+def _require_sortable(of: PgType) -> None:
     if of.key_kind == "none":
         raise UndefinedObjectError(
             f'data type {format_type(of)} has no default operator class for access method "btree"',
             hint="You must specify an operator class for the index or define a default "
             "operator class for the data type.",
         )
-    first = new.descending if new.nulls_first is None else new.nulls_first
-    opclass = _opclass(new.opclass)
-    return IndexKey(column, new.expression, of, typmod, new.descending, first, opclass)
+
+
+def with_types(
+    table: Table, indexes: Collection[int], read: Callable[[str, PgType | None], tuple[PgType, str]]
+) -> Table:
+    """The table with its columns' types, and those of expressions of them, in these indexes, by their ids.
+
+    read: gives the type and text that an expression, or a condition, has now. Raises 42704 for a type
+    that has no order.
+    """
+    by_id = {column.id: column for column in table.columns}
+
+    def key(one: IndexKey) -> IndexKey:
+        column = by_id.get(one.column)
+        if column is None:
+            of, text = read(one.expression, None)
+            made = replace(one, expression=text, type=of)
+        else:
+            made = replace(one, type=column.type, typmod=column.typmod)
+        _require_sortable(made.type)
+        return made
+
+    def typed(index: Index) -> Index:
+        where = read(index.where, BOOL)[1] if index.where else ""
+        return replace(index, keys=tuple(map(key, index.keys)), where=where)
+
+    made = tuple(typed(index) if index.id in indexes else index for index in table.indexes)
+    return replace(table, indexes=made)
 
 
 def _opclass(name: str) -> str:

@@ -65,7 +65,7 @@ def add_reference(ids: Ids, table: Table, new: NewReference) -> Table:
     if any(column.generated for column in columns):
         _check_actions(new)
     for column, referenced in zip(columns, parent_columns, strict=True):
-        _check_types(name, column, referenced)
+        check_types(name, column, referenced)
     own = {column.name: column.id for column in columns}
     for given in new.set_columns:
         if _column(table, given).name not in own:
@@ -154,7 +154,8 @@ def _referenced(parent: Table, names: Sequence[str]) -> tuple[list[Column], int]
     )
 
 
-def _check_types(name: str, column: Column, referenced: Column) -> None:
+def check_types(name: str, column: Column, referenced: Column) -> None:
+    """Raise 42804 unless a value of the column can be looked for among those of the referenced one."""
     have, want = column.type, referenced.type
     if have is want or (have.key_kind, want.key_kind) in _WIDER:
         return

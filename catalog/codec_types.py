@@ -7,7 +7,7 @@ from catalog.codec import Types, decode, encode, grant_fields, read_grants
 from catalog.model import UserType
 from catalog.types.composite import Attribute, CompositeDefinition
 from catalog.types.definitions import Definition
-from catalog.types.domain import DomainCheck, DomainDefinition
+from catalog.types.domain import DomainCheck, DomainDefinition, made_over
 from catalog.types.enum import EnumDefinition, EnumLabel
 from catalog.types.registry import array_of, find_oid
 from catalog.types.table import PgType
@@ -58,7 +58,7 @@ def _encode_definition(definition: Definition) -> tuple[str, object]:
     if isinstance(definition, DomainDefinition):
         d = definition
         checks = [[c.oid, c.name, c.check, c.valid] for c in d.checks]
-        return "d", [d.base.oid, d.typmod, d.not_null, d.default, checks]
+        return "d", [d.of.oid, d.typmod, d.not_null, d.default, checks]
     if isinstance(definition, CompositeDefinition):
         c = definition
         return "c", [
@@ -102,11 +102,13 @@ def _composite(
 def _domain(
     oid: int, array_oid: int, namespace: str, name: str, fields: Fields, types: Types
 ) -> Definition:
-    base, typmod, not_null, default, checks = fields
+    of, typmod, not_null, default, checks = fields
     made = tuple([DomainCheck(*check) for check in checks])
-    return DomainDefinition(
-        *(oid, array_oid, namespace, name, types(base), typmod, not_null, default, made)
+    kind = types(of)
+    definition = DomainDefinition(
+        *(oid, array_oid, namespace, name, kind, typmod, not_null, default, made)
     )
+    return made_over(definition, kind)
 
 
 _DEFINITIONS: dict[str, Callable[..., Definition]] = {

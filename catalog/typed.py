@@ -14,7 +14,7 @@ from catalog.errors import UndefinedObjectError
 from catalog.model import Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.types.composite import CompositeDefinition
-from catalog.types.domain import DomainDefinition
+from catalog.types.domain import DomainDefinition, made_over
 from catalog.types.registry import find_oid
 from catalog.types.table import PgType
 
@@ -51,9 +51,9 @@ def remade(made: UserType, find: Callable[[int], PgType | None]) -> UserType:
         )
         return replace(made, definition=replace(definition, attributes=attributes))
     if isinstance(definition, DomainDefinition):
-        base = find(definition.base.oid) or definition.base
-        if base is not definition.base:
-            return replace(made, definition=replace(definition, base=base))
+        of = find(definition.of.oid) or definition.of
+        if of is not definition.of:
+            return replace(made, definition=made_over(definition, of))
     return made
 
 

@@ -7,6 +7,8 @@ what the catalogue functions call, by function name, for `EvalContext.services`.
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 
+from catalog.changes_domain import require_domain
+from catalog.domain_values import value_table
 from catalog.errors import (
     AmbiguousFunctionError,
     InvalidSchemaNameError,
@@ -246,9 +248,11 @@ class CatalogObjects:
     def _constraint(self, oid: int, pretty: bool = False) -> str | None:
         found = self._visible.keys_by_oid.get(oid)
         if found is None:
-            for _, check in domain_checks(self._visible):
+            for made, check in domain_checks(self._visible):
                 if check.oid == oid:
-                    return f"CHECK (({check.check}))" + ("" if check.valid else " NOT VALID")
+                    values = value_table(require_domain(made))
+                    text = self._visible.check_text(values, check.check, pretty)
+                    return f"CHECK ({text})" + ("" if check.valid else " NOT VALID")
             return None
         table, constraint = found
         if constraint.kind == "c":

@@ -17,8 +17,7 @@ from catalog.model import (
 )
 from catalog.uses import NEXT_VALUE
 
-_CALL = re.compile(r"[a-z_][a-z0-9_]*\([^()]*\)\Z")
-"""An expression that an index has without parentheses around it: a call of a function."""
+_CALLED = re.compile(r"[a-z_][a-z0-9_]*(?=\()")
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 
@@ -166,8 +165,9 @@ def _index_key(table: Table, key: IndexKey, *, pretty: bool) -> str:
 def _key_text(table: Table, key: IndexKey, *, pretty: bool) -> str:
     if key.column:
         return _names(table, (key.column,))
-    if _CALL.match(key.expression):
-        return key.expression
+    called = _CALLED.match(key.expression)
+    if called and bare(key.expression[called.end() :]) != key.expression[called.end() :]:
+        return key.expression  # A call of a function needs no parentheses around it.
     return f"({bare(key.expression) if pretty else key.expression})"
 
 

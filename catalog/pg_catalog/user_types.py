@@ -72,8 +72,8 @@ def _of_kind(made: UserType) -> dict[str, Value]:
     if isinstance(definition, DomainDefinition):
         return {
             "typtype": "d",
-            "typbasetype": definition.base.oid,
-            "typtypmod": definition.typmod,
+            "typbasetype": definition.of.oid,
+            "typtypmod": definition.typmod if definition.over is None else -1,
             "typnotnull": definition.not_null,
             "typdefault": definition.default or None,
             "typdefaultbin": definition.default or None,

@@ -26,7 +26,11 @@ class DomainCheck:
 
 @dataclass(frozen=True, slots=True)
 class DomainDefinition:
-    """A domain as it is at one moment. base: its type, one of PostgreSQL's own. default: SQL text."""
+    """A domain as it is at one moment.
+
+    base: the type whose values these are, which is no domain. over: the domain that it narrows, if it was
+    made of one; that one's rules are its own, as they are by now. default: SQL text.
+    """
 
     oid: int
     array_oid: int
@@ -37,6 +41,31 @@ class DomainDefinition:
     not_null: bool = False
     default: str = ""
     checks: tuple[DomainCheck, ...] = ()
+    over: PgType | None = None
+
+    @property
+    def of(self) -> PgType:
+        """What it was made of: the domain that it narrows, or its base."""
+        return self.over or self.base
+
+    @property
+    def line(self) -> tuple["DomainDefinition", ...]:
+        """It, and before it each domain that it narrows, the first one of all first."""
+        if self.over is None:
+            return (self,)
+        above = self.over.definition
+        assert isinstance(above, DomainDefinition)
+        return (*above.line, self)
+
+    @property
+    def rules(self) -> tuple[DomainCheck, ...]:
+        """The checks of its values, in the order in which they are asked."""
+        return tuple([check for domain in self.line for check in domain.checks])
+
+    @property
+    def required(self) -> bool:
+        """Whether NULL is none of its values."""
+        return any(domain.not_null for domain in self.line)
 
     @property
     def depends_on(self) -> int:
@@ -62,4 +91,12 @@ class DomainDefinition:
             aliases=(),
             definition=self,
         )
-        return replace(made, input=refuse, receive=refuse) if self.checks else made
+        return replace(made, input=refuse, receive=refuse) if self.rules else made
+
+
+def made_over(definition: DomainDefinition, of: PgType) -> DomainDefinition:
+    """The definition, made of a type which may be a domain."""
+    above = of.definition
+    if isinstance(above, DomainDefinition):
+        return replace(definition, base=above.base, over=of)
+    return replace(definition, base=of)

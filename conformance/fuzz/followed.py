@@ -20,11 +20,12 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from conformance.fuzz.expressions import Expressions, literal
+from conformance.fuzz.roads import Copy, Roads
 from conformance.fuzz.tables import Changes, Table, make_tables
 from conformance.fuzz.vocabulary import DEFINITIONS
 from tests.wire import followers
 from tests.wire.followers import EndedError, Follower
-from tests.wire.raw import RawClient, _fields, query
+from tests.wire.raw import RawClient, _fields, message, query
 from tests.wire.server import KalamServer
 
 CHANGES: Final = 24
@@ -126,11 +127,11 @@ class Round:
         self.writer = RawClient(self.server, "root")
         try:
             tables = self._make()
-            changes = Changes(self.random, tables)
+            changes, roads = Changes(self.random, tables), Roads(self.random, tables)
             for at in range(CHANGES):
                 if len(self.followings) < FOLLOWERS and (self.random.random() < 0.4 or not at):
                     self._follow(self.random.choice(tables))
-                self._change(changes, tables)
+                self._change(changes, roads, tables)
             self._compare()
         finally:
             for one in self.followings:
@@ -193,10 +194,13 @@ class Round:
 
     # ------------------------------------------------------------------ changes
 
-    def _change(self, changes: Changes, tables: Sequence[Table]) -> None:
-        """A statement, or a transaction with a savepoint; then perhaps a flush."""
+    def _change(self, changes: Changes, roads: Roads, tables: Sequence[Table]) -> None:
+        """A statement, a longer road, or a transaction with a savepoint; then perhaps a flush."""
         random, table = self.random, self.random.choice(tables)
-        if random.random() < 0.1:
+        if random.random() < 0.3:
+            for step in roads.steps():
+                self._step(step)
+        elif random.random() < 0.1:
             column = random.choice(table.columns[: table.keys])
             value = literal(random, column.kind, nulls=0)
             self.writer.simple(
@@ -223,6 +227,19 @@ class Round:
             self.writer.simple(f"STORAGE COMPACT TABLE {table.name}")
         elif what < 0.16:
             self.writer.simple(f"TRUNCATE {table.name}")
+
+    def _step(self, step: str | Copy) -> None:
+        if isinstance(step, Copy):
+            end = message(b"f", b"no more\0") if step.failing else message(b"c")
+            self.writer.send(query(step.text) + message(b"d", step.lines.encode()) + end)
+            answer = self.writer.answer()
+        else:
+            answer = self.writer.simple(step)
+        self.counts[
+            f"{str(getattr(step, 'text', step)).split(' ')[0]}: {answer.sqlstate or 'done'}"
+        ] += 1
+        if answer.sqlstate is not None and answer.sqlstate.startswith("XX"):
+            self.show(f"## {self.name} {step}: {answer.errors}")
 
     def _some(self, table: Table) -> str:
         """A condition that few rows fulfil."""

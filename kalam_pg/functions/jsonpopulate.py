@@ -42,7 +42,7 @@ class _Reader:
         """
         if kind in (JSON, JSONB):
             return kind.input(text, -1, self.context)
-        if isinstance(kind.definition, DomainDefinition) and kind.definition.checks:
+        if isinstance(kind.definition, DomainDefinition) and kind.definition.rules:
             return kind.input(text, typmod, self.context)  # Which refuses it.
         text_kind = jsontext.kind(text)
         if text_kind != "string":

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from catalog import changes_alter, changes_drop, changes_key, changes_sequence
+from catalog import changes_alter, changes_drop, changes_index, changes_key, changes_sequence
 from catalog.changes_alter import column_named
+from catalog.changes_references import check_types
 from catalog.changes_sequence import SequenceOptions
 from catalog.errors import (
     CannotCoerceError,
@@ -20,6 +21,7 @@ from catalog.pg_catalog.text import quote_identifier
 from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL, format_type
 from catalog.types.table import PgType
+from kalam_pg.query import domain_demands
 from kalam_pg.query.ddl_alter_constraints import add_check, drop_primary_key
 from kalam_pg.query.ddl_alter_identity import numbered
 from kalam_pg.query.ddl_objects import new_column
@@ -229,8 +231,9 @@ def _(action: sa.SetNotNull, work: TableWork) -> None:
 def _(action: sa.SetType, work: TableWork) -> None:
     column = column_named(work.now, action.column)
     kind, typmod = resolve_type(action.type, work.context.snapshot, work.context.search_path)
-    if column.domain or isinstance(kind.definition, DomainDefinition):
-        raise FeatureNotSupportedError("ALTER COLUMN TYPE to or from a domain is not supported yet")
+    domain = kind.definition if isinstance(kind.definition, DomainDefinition) else None
+    if domain is not None:
+        kind, typmod = domain.base, domain.typmod
     for generated in work.generated_from(column.name):
         raise FeatureNotSupportedError(
             "cannot alter type of a column used by a generated column",
@@ -252,23 +255,19 @@ def _(action: sa.SetType, work: TableWork) -> None:
         raise InvalidParameterValueError(
             "identity column type must be smallint, integer, or bigint"
         )
-    for index in work.indexes_of(column):
-        if kind.arrow(typmod) != column.type.arrow(column.typmod) or action.using:
-            raise FeatureNotSupportedError(
-                f'cannot alter type of column "{column.name}": index "{index.name}" uses it',
-                hint="Drop the index or constraint, alter the type, and make it again.",
-            )
-    for referrer in [*[name for _, name in work.referrers(column)], *work.references(column)]:
-        raise FeatureNotSupportedError(
-            f'cannot alter type of column "{column.name}": {referrer} uses it'
-        )
     default = _default_of_type(work, column, kind)
-    if not action.using and changes_alter.widens(column, kind, typmod):
-        table = changes_alter.set_type(work.now, column, kind, typmod, default)
+    of = 0 if domain is None else domain.oid
+    named = kind if domain is None else domain.make()
+    becomes = replace(column, type=kind, typmod=typmod, default=default, domain=of)
+    widened = not action.using and changes_alter.widens(column, kind, typmod)
+    _check_references(work, becomes, widened=widened)
+    if widened:
+        table = changes_alter.set_type(work.now, becomes)
     else:
-        _check_using(work, column, action, kind)
-        table = changes_alter.rewritten(work.now, column, kind, typmod, default)
-        if column.id in work.now.primary_key:
+        _check_using(work, column, action, becomes, format_type(named))
+        table = changes_alter.rewritten(work.now, becomes)
+        unique = any(index.unique for index in work.indexes_of(column))
+        if unique or column.id in work.now.primary_key:
             table = changes_key.rekeyed(work.context.ids, table)
         made = column_named(table, column.name)
         work.fill(made, action.using or quote_identifier(column.name))
@@ -276,6 +275,11 @@ def _(action: sa.SetType, work: TableWork) -> None:
             work.demand_value(made)
         for check in work.checks_of(column.name):
             work.demand_check(check)
+        for constraint in work.references(column):
+            work.demand_parent(constraint)
+    table = _with_indexes_typed(work, table, column)
+    if domain is not None:
+        work.demands += domain_demands.rules_kept(domain, becomes.name)
     if column.identity:
         work.change_sequences(
             lambda s: changes_sequence.altered(s, SequenceOptions(type=kind)), column
@@ -284,9 +288,40 @@ def _(action: sa.SetType, work: TableWork) -> None:
     for check in work.checks_of(column.name):
         work.context.check_expression(check.check, table, BOOL)
     work.now = table
-    work.done.append(
-        f"ALTER COLUMN {quote_identifier(column.name)} TYPE {format_type(kind, typmod)}"
+    shown = format_type(named, typmod if domain is None else -1)
+    work.done.append(f"ALTER COLUMN {quote_identifier(column.name)} TYPE {shown}")
+
+
+def _with_indexes_typed(work: TableWork, table: Table, column: Column) -> Table:
+    """The table with what its indexes say of a column's type. Raises what binding them anew raises."""
+    used = {index.id for index in work.indexes_of(column)}
+    return changes_index.with_types(
+        table, used, lambda text, expected: work.context.check_indexed(text, table, expected)
     )
+
+
+def _check_references(work: TableWork, column: Column, *, widened: bool) -> None:
+    """That FOREIGN KEYs of and to a column still can be kept when it is as given. Raises 42804, 0A000."""
+    tables = work.dropped.snapshot.tables
+    for constraint in work.references(column):
+        rule = constraint.reference
+        assert rule is not None
+        to = rule.columns[constraint.columns.index(column.id)]
+        parent = work.now if rule.table == work.now.id else tables[rule.table]
+        (referenced,) = (c for c in parent.columns if c.id == to)
+        check_types(constraint.name, column, column if to == column.id else referenced)
+    for constraint, name in work.referrers(column):
+        rule = constraint.reference
+        assert rule is not None
+        if not widened:
+            raise FeatureNotSupportedError(
+                f'cannot alter type of column "{column.name}": {name} uses it',
+                hint="Drop the constraint, alter the type, and make it again.",
+            )
+        own = constraint.columns[rule.columns.index(column.id)]
+        (table,) = (t for t in tables.values() if constraint in t.constraints)
+        (referring,) = (c for c in table.columns if c.id == own)
+        check_types(constraint.name, referring, column)
 
 
 def _default_of_type(work: TableWork, column: Column, kind: PgType) -> str:
@@ -302,13 +337,14 @@ def _default_of_type(work: TableWork, column: Column, kind: PgType) -> str:
     return column.default
 
 
-def _check_using(work: TableWork, column: Column, action: sa.SetType, kind: PgType) -> None:
-    """Raise 42804 unless the new values can be assigned to the new type."""
+def _check_using(
+    work: TableWork, column: Column, action: sa.SetType, becomes: Column, shown: str
+) -> None:
+    """Raise 42804 unless the new values can be assigned to the new type, which messages call `shown`."""
     text = action.using or quote_identifier(column.name)
     try:
-        work.context.check_expression(text, work.before, kind)
+        work.context.check_expression(text, work.before, becomes.type)
     except DatatypeMismatchError as exc:
-        shown = format_type(kind)
         if action.using:
             raise DatatypeMismatchError(
                 f'result of USING clause for column "{column.name}" cannot be cast automatically '

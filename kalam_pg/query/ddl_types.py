@@ -7,6 +7,7 @@ from typing import assert_never
 
 from catalog import changes, changes_domain, changes_drop, changes_type
 from catalog.changes import CatalogChange
+from catalog.domain_values import value_table
 from catalog.errors import (
     DatatypeMismatchError,
     DependentObjectsStillExistError,
@@ -25,7 +26,6 @@ from catalog.types.user_ranges import MultirangeDefinition
 from kalam_pg.query import ddl_composites, ddl_ranges, domain_demands  # noqa: F401 -- a plan
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, grantee, plan, type_namespace
 from kalam_pg.query.table_change import TableChange
-from kalam_pg.sql.bind_domain import value_table
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.deparse import quote_literal
 from kalam_pg.sql.statements import TableName
@@ -107,10 +107,8 @@ def _(statement: CreateDomain, context: DdlContext) -> DdlPlan:
     base, typmod = resolve_type(written, context.snapshot, context.search_path)
     if base.pseudo:
         raise DatatypeMismatchError(f'"{base.sql_name}" is not a valid base type for a domain')
-    if isinstance(base.definition, DomainDefinition) or (base.element and user_types_of(base)):
-        raise FeatureNotSupportedError(
-            "domains over domains and arrays of made types are not supported"
-        )
+    if base.element and user_types_of(base):
+        raise FeatureNotSupportedError("domains over arrays of made types are not supported")
     made_type = composite_of(base)
     if made_type is not None and made_type.of_table:
         raise FeatureNotSupportedError("a domain over the row type of a table is not supported")

@@ -136,7 +136,7 @@ class DomainRules:
 
     def check_null(self, value: Value) -> None:
         """Raise 23502 for a NULL that is not allowed."""
-        if value is None and self.definition.not_null:
+        if value is None and self.definition.required:
             raise refuse_null(self.definition.namespace, self.definition.name)
 
     def violation(self, name: str) -> CheckViolationError:
@@ -148,7 +148,7 @@ def compile_domain(at: int, definition: DomainDefinition, scope: BindScope) -> D
     """Compile what a domain asks of a column."""
     checks = [
         (check.name, compile_expr(bind_domain_check(scope, definition, check.check), slot_of))
-        for check in definition.checks
+        for check in definition.rules
     ]
     return DomainRules(at, definition, tuple(checks))
 

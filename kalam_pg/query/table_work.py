@@ -224,10 +224,10 @@ class TableWork:
             and column.id in key.reference.columns
         ]
 
-    def references(self, column: Column) -> list[str]:
+    def references(self, column: Column) -> list[Constraint]:
         """The table's own FOREIGN KEYs of a column."""
         return [
-            f"constraint {key.name}"
+            key
             for key in self.now.constraints
             if key.reference is not None and column.id in key.columns
         ]

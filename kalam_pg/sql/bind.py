@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from catalog.changes_depend import Then
+from catalog.domain_values import value_table
 from catalog.errors import (
     AmbiguousParameterError,
     FeatureNotSupportedError,
@@ -18,7 +19,6 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery, bind_values
 from kalam_pg.sql.bind_dml import bind_delete, bind_update
-from kalam_pg.sql.bind_domain import value_table
 from kalam_pg.sql.bind_expr import bind_expr
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_VIEW, scan_table
 from kalam_pg.sql.bind_insert import bind_insert

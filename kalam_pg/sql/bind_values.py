@@ -67,7 +67,7 @@ def _cast(level: Level, node: exp.Cast) -> Expr:
     else:
         arg = bind_expr(level, inner)
     if domain is not None:
-        checks = tuple([BIND_DOMAIN[0](scope, domain, check.check) for check in domain.checks])
+        checks = tuple([BIND_DOMAIN[0](scope, domain, check.check) for check in domain.rules])
         return cast_to_domain(level.state, arg, domain, at, checks)
     return explicit_cast(level.state, arg, target, typmod, at)
 

@@ -24,7 +24,7 @@ def check_text(table: Table, text: str, scope: BindScope, *, pretty: bool) -> st
         bound = bind_expression(text, scope, table, BOOL)
     except KalamError:
         return text if pretty else f"({text})"
-    writer = _Definition(pretty=pretty)
+    writer = _Definition(table, pretty=pretty)
     shown = writer.expr(bound)
     return bare(shown) if pretty else shown
 
@@ -32,8 +32,11 @@ def check_text(table: Table, text: str, scope: BindScope, *, pretty: bool) -> st
 class _Definition(Deparser):
     """ruleutils.c's spelling, with and without PRETTY_PAREN."""
 
-    def __init__(self, *, pretty: bool) -> None:
-        super().__init__(lambda reference: quote_identifier(reference.name), lambda _query: "…")
+    def __init__(self, table: Table, *, pretty: bool) -> None:
+        def _name(reference: tree.ColumnRef) -> str:
+            return quote_identifier(reference.name) if table.id else reference.name.upper()
+
+        super().__init__(_name, lambda _query: "…")
         self._pretty = pretty
 
     def expr(self, expr: Expr) -> str:

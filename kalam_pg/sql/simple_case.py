@@ -10,7 +10,7 @@ from kalam_pg.sql.walk import map_children
 
 
 def searched(case: Case) -> Case:
-    """The same with the operand in the place where each condition has its value.
+    """The same with the operand in each place where its value is asked for.
 
     Raises:
         FeatureNotSupportedError: The operand would have another value each time.
@@ -28,5 +28,5 @@ def searched(case: Case) -> Case:
             return node  # What is in it is its own.
         return map_children(node, fill)
 
-    whens = tuple((fill(condition), value) for condition, value in case.whens)
+    whens = tuple((fill(condition), fill(value)) for condition, value in case.whens)
     return replace(case, whens=whens, operand=None)

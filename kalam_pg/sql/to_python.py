@@ -198,7 +198,7 @@ class Compiler:
             seen = row if operand is None else (*row, operand(row, context))
             for test, value in whens:
                 if test(seen, context):
-                    return value(row, context)
+                    return value(seen, context)
             return default(row, context)
 
         return run

@@ -129,7 +129,8 @@ class Case:
     """CASE: a simple form over a column or a constant arrives as the searched one.
 
     default: may be a NULL Const. operand: of another simple form, which is computed once; the conditions
-    have a `CaseOperand` in its place, outside of any subquery.
+    have a `CaseOperand` in its place, outside of any subquery, and so may the results: that is how a value
+    is asked for several times where it must be computed once (`bind_domain`).
     """
 
     whens: tuple[tuple["Expr", "Expr"], ...]
@@ -142,7 +143,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseOperand:
-    """In a condition of the innermost `Case` around it that has an operand: the operand's value."""
+    """In a condition or result of the innermost `Case` around it that has an operand: the operand's value."""
 
     type: PgType
     typmod: int = -1

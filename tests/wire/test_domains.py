@@ -209,6 +209,6 @@ def test_drivers_write_and_copy_values_of_a_domain_and_are_refused_others(server
         root.execute("ALTER DOMAIN score SET NOT NULL")
         with pytest.raises(psycopg.errors.CheckViolation, match='column "n" of table "scores"'):
             root.execute("ALTER DOMAIN score ADD CHECK (VALUE <> 7)")
-        for asked in ("(SELECT 5)::score", "ARRAY[1]::score[]", "score(1)"):
+        for asked in ("ARRAY[1]::score[]", "score(1)"):
             with pytest.raises(psycopg.errors.FeatureNotSupported):
                 root.execute(f"SELECT {asked}")
