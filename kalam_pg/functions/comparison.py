@@ -45,6 +45,7 @@ from catalog.types.registry import (
     UNKNOWN,
     UUID,
     VARBIT,
+    XID,
 )
 from catalog.types.table import PgType
 from kalam_pg.functions import decimals, jsonvalues, numeric_columns
@@ -299,6 +300,10 @@ _PLAIN = (
 OVERLOADS: tuple[Overload, ...] = (
     *(o for a in _INTEGERS for b in _INTEGERS for o in _family(a, b, native=True)),
     *(o for t in _PLAIN for o in _family(t, t, native=True)),
+    # Transactions have no order: what has begun is not what ends first.
+    *(o for o in _family(XID, XID, native=True) if o.name in {"=", "<>"}),
+    operator("=", (XID, INT4), BOOL, lambda a, b: a == b % 2**32),
+    operator("<>", (XID, INT4), BOOL, lambda a, b: a != b % 2**32),
     *_family(ANYENUM, ANYENUM, native=True),
     *_family(NAME, TEXT, native=True),
     *_family(TEXT, NAME, native=True),

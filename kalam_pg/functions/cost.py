@@ -51,6 +51,7 @@ _FIXED: Final = frozenset(
             "float4",
             "float8",
             "oid",
+            "xid",
             "name",
             "uuid",
             "money",

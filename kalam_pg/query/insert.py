@@ -26,7 +26,16 @@ from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
 from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import Assignment, Call, ColumnRef, Expr, Insert, OutputColumn, Query
+from kalam_pg.sql.tree import (
+    LOCKER,
+    Assignment,
+    Call,
+    ColumnRef,
+    Expr,
+    Insert,
+    OutputColumn,
+    Query,
+)
 from kalam_pg.sql.walk import walk
 from storage.layout import Row, Value
 
@@ -93,6 +102,7 @@ class InsertPlan:
     columns: tuple[OutputColumn, ...]
     numbered: bool = False
     checks: tuple[CompiledCheck, ...] = ()
+    tells_locker: bool = False
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
@@ -116,7 +126,7 @@ class InsertPlan:
                 if kept is not None:
                     count += 1
                     if answers is not None:
-                        yield from self._answer(x, kept, answers)
+                        yield from self._answer(x, kept, answers, changed=kept is not row)
                 if pace.is_due():
                     yield from elsewhere.rest(x, pace)
         else:
@@ -132,7 +142,7 @@ class InsertPlan:
                     if kept is not None:
                         count += 1
                         if answers is not None:
-                            yield from self._answer(x, kept, answers)
+                            yield from self._answer(x, kept, answers, changed=kept is not row)
                     if pace.is_due():
                         yield from elsewhere.rest(x, pace)
         if answers is None:
@@ -154,8 +164,12 @@ class InsertPlan:
             if services is not None:
                 services["end_numbers"]()
 
-    def _answer(self, x: Execution, row: Row, answers: Gathered) -> Steps[None]:
-        """Keep what RETURNING answers of a row."""
+    def _answer(
+        self, x: Execution, row: Row, answers: Gathered, *, changed: bool = False
+    ) -> Steps[None]:
+        """Keep what RETURNING answers of a row. changed: it is no new one."""
+        if self.tells_locker:
+            row = (*row, _number(x) if changed else 0)
         try:
             answer = [c(row, x.context) for c in self.returning]
         except TakesLongError:
@@ -242,6 +256,13 @@ class InsertPlan:
         return row
 
 
+def _number(x: Execution) -> Value:
+    """The transaction's, as an xid."""
+    number = x.context.services["txid_current"]()
+    assert isinstance(number, int)
+    return number % 2**32 or 1
+
+
 def open_target(x: Execution, rules: RowRules) -> Target:
     """The tablet a statement will write; its table is locked (`Planned.locks`)."""
     table, tablet = rules.table, x.tablet(rules.table)
@@ -262,6 +283,8 @@ def target_slots(relation: int, width: int) -> Callable[[ColumnRef], int]:
     def slot(reference: ColumnRef) -> int:
         if reference.relation != relation or reference.outer:
             raise FeatureNotSupportedError("RETURNING can only refer to the target table")
+        if reference.name == LOCKER:
+            return width
         if reference.column >= width:
             raise FeatureNotSupportedError(
                 f'column "{reference.name}" has no value before the transaction commits',
@@ -301,6 +324,11 @@ def plan_insert(
         statement.returning_columns,
         _is_numbered(statement),
         compile_checks(statement.checks, slot),
+        any(
+            isinstance(node, ColumnRef) and node.name == LOCKER
+            for item in statement.returning
+            for node in walk(item.expr)
+        ),
     )
 
 

@@ -43,6 +43,7 @@ from kalam_pg.sql.positions import (
 )
 from kalam_pg.sql.scope import Binding, Level, table_columns
 from kalam_pg.sql.tree import (
+    LOCKER,
     Const,
     Expr,
     Insert,
@@ -91,11 +92,20 @@ def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
         )
     conflict = args.get("conflict")
     on_conflict = None if conflict is None else _on_conflict(target, into, conflict)
+    _add_locker(target, into.table)
     returned, shown = bind_returning(target, node, into)
     return Insert(
         into.table, into.relation, columns, source, on_conflict, returned, shown,
         into.columns, with_, overriding, into.checks,
     )  # fmt: skip
+
+
+def _add_locker(target: Level, table: Table) -> None:
+    for item in target.items:
+        if item.table is table:
+            item.names = {**item.names, LOCKER: len(item.columns)}
+            item.columns = (*item.columns, OutputColumn(LOCKER, types.XID, hidden=True))
+            target.state.columns[item.relation] = item.columns
 
 
 def _check_given(

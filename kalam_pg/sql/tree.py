@@ -124,6 +124,12 @@ class IsDistinct:
     position: int = field(default=0, compare=False)
 
 
+LOCKER = "xmax"
+"""A column behind all others of a table that has rows inserted, for RETURNING: the transaction's number where
+ON CONFLICT has locked and changed a row that was there before, and 0 of a new one.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """CASE: a simple form over a column or a constant arrives as the searched one.
