@@ -12,7 +12,7 @@ from typing import TypeAlias
 from catalog.errors import CardinalityViolationError
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.insert import InsertPlan
+from kalam_pg.query.insert import InsertPlan, ParamRows
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.merge import MergePlan
 from kalam_pg.query.row_source import RowSource, Whole
@@ -47,13 +47,15 @@ class PlannedPart:
 class PartedPlan:
     """Run the parts in their order, then the rest with their values as further parameters.
 
-    params: how many the statement itself has. rest: what is left of it, which `plan` answers.
+    params: how many the statement itself has. rest: what is left of it, which `plan` answers. tag: the
+    command's, where the rest is a query.
     """
 
     params: int
     parts: tuple[PlannedPart, ...]
     plan: WholePlan
     rest: Query | Dml
+    tag: str = "SELECT"
 
     @property
     def columns(self) -> tuple[OutputColumn, ...]:
@@ -63,7 +65,7 @@ class PartedPlan:
     def run(self, x: Execution) -> Steps[Result]:
         """As the rest's plan. Raises 21000 for a value of more than one row, 54000."""
         if not isinstance(self.plan, DataChange):
-            return Result.of("SELECT", self.columns, (yield from self.source(x)))
+            return Result.of(self.tag, self.columns, (yield from self.source(x)))
         given = yield from self._begin(x)
         result = yield from self.plan.run(x)
         yield from self._run_parts(x, self._unasked, given)
@@ -92,7 +94,8 @@ class PartedPlan:
         """What the statement needs to run: its parameters, and the parts that it asks for something."""
         if any(isinstance(part.plan, DataChange) for part in self.parts):
             x.keep_seeing()
-        given = tuple(x.context.params[: self.params])
+        params = x.context.params
+        given = params if isinstance(params, ParamRows) else tuple(params[: self.params])
         asked = [part for part in self.parts if part.form is not Form.NOTHING]
         return (yield from self._run_parts(x, asked, given))
 
@@ -107,9 +110,16 @@ class PartedPlan:
                 rows = yield from _wanted(part.form, source)
             finally:
                 source.close()
-            given = (*given, value_of(part.form, rows))
+            given = _with(given, value_of(part.form, rows))
         x.context = replace(x.context, params=given)
         return given
+
+
+def _with(given: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
+    """The parameters and one more, which is each row's where there are rows of them."""
+    if isinstance(given, ParamRows):
+        return ParamRows([(*row, value) for row in given.rows])
+    return (*given, value)
 
 
 def _run(plan: WholePlan, x: Execution) -> Steps[RowSource]:

@@ -81,7 +81,7 @@ class Planner:
         planned = [
             PlannedPart(self._whole(p.statement), p.form, p.name, p.statement) for p in parts
         ]
-        return PartedPlan(len(bound.param_types), tuple(planned), plan, rest)
+        return PartedPlan(len(bound.param_types), tuple(planned), plan, rest, bound.tag or "SELECT")
 
     def _whole(self, statement: Query | Dml) -> WholePlan:
         match statement:

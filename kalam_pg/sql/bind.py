@@ -17,7 +17,13 @@ from catalog.snapshot import Snapshot
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
-from kalam_pg.sql import bind_aggregate, bind_predicate, bind_subquery, bind_values
+from kalam_pg.sql import (
+    bind_aggregate,
+    bind_predicate,
+    bind_subquery,
+    bind_values,
+    returning_queries,
+)
 from kalam_pg.sql.bind_dml import bind_delete, bind_update
 from kalam_pg.sql.bind_expr import bind_expr
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_VIEW, scan_table
@@ -57,11 +63,12 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     except RecursionError:
         raise StatementTooComplexError("stack depth limit exceeded") from None
     columns = bound.returning_columns if isinstance(bound, Dml) else bound.columns
-    return Bound(
+    made = Bound(
         bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
         state.volatile, relations=tuple(state.relations), changes=tuple(state.changes),
         nested=state.nested,
     )  # fmt: skip
+    return returning_queries.apart(made)
 
 
 def _statement(state: Binding, node: exp.Expr) -> Query | Dml:

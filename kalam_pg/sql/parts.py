@@ -102,7 +102,7 @@ class _Taking:
     def whole(self, statement: N, changes: Sequence[CteChange] = ()) -> N:
         """The query or data change without the parts that are in it. changes: what its WITH changes."""
         outside = len(self._around)
-        for item in sorted([*statement.with_, *changes], key=lambda item: item.number):
+        for item in sorted([*statement.with_, *changes], key=_turn):
             self._item(item)
         kept = tuple(self._around[outside:])
         bare = replace(statement, with_=()) if statement.with_ else statement
@@ -201,6 +201,13 @@ class _Taking:
         self.parts.append(Part(statement, form, name))
         number = sum(part.form is not Form.NOTHING for part in self.parts)
         return Param(self._params + number - 1, kind, typmod, at)
+
+
+def _turn(item: Cte | CteChange) -> tuple[int, bool]:
+    """When it is seen to: in the order of the text."""
+    if isinstance(item, CteChange) and item.before is not None:
+        return item.before, False
+    return item.number, True
 
 
 def _locks(query: Query) -> bool:

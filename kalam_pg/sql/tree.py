@@ -769,13 +769,15 @@ Dml: TypeAlias = Insert | Update | Delete | Merge
 class CteChange:
     """A WITH item that changes data: it runs once, whether anything scans it or not.
 
-    columns: of its RETURNING, () without one.
+    columns: of its RETURNING, () without one. before: the number of the item that is computed from it, if
+    it has been made for that one.
     """
 
     number: int
     name: str
     change: Dml
     columns: tuple[OutputColumn, ...]
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -785,7 +787,8 @@ class Bound:
     param_types: one per parameter. `tables`: every stored table the statement names (authorisation and
     cache dependencies); `virtual`: (schema, name) of catalogue relations. `columns`: the result's.
     `relations`: ids of the tables and views that its own text reads from, each once. `changes`: the
-    WITH items that change data. `nested`: whether there are queries in it.
+    WITH items that change data. `nested`: whether there are queries in it. `tag`: the command's where a
+    query answers for a data change (`returning_queries`).
     """
 
     statement: Query | Dml
@@ -798,3 +801,4 @@ class Bound:
     relations: tuple[int, ...] = ()
     changes: tuple[CteChange, ...] = ()
     nested: bool = False
+    tag: str = ""

@@ -64,6 +64,23 @@ def test_fifty_rows_are_what_fifty_rows_are_in_the_general_way(twins):
 
 
 @pytest.mark.parametrize(
+    "rest",
+    [
+        "RETURNING id, (SELECT count(*) FROM pg_am)",
+        "RETURNING id, (SELECT max(x) FROM unnest(ARRAY[id, n]) x), body",
+        "ON CONFLICT (id) DO UPDATE SET n = (SELECT count(*) FROM pg_am)",
+        "ON CONFLICT (id) DO UPDATE SET n = excluded.n RETURNING (SELECT n), xmax <> 0",
+    ],
+)
+def test_all_rows_are_inserted_where_a_part_runs_before(twins, rest):
+    for first in (1, 3, 1):
+        rows = ", ".join([f"({i}, {i}, 'x{i}')" for i in range(first, first + 4)])
+        command = both_ways(twins, f"INSERT INTO a (id, n, body) VALUES {rows} {rest}")[0]
+        assert command in {"INSERT 0 4", "23505"}
+    assert twins.execute("SELECT count(*) FROM a").fetchone()[0] >= 4
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "INSERT INTO a (id, body) VALUES (1, 'x'), (2, NULL)",
