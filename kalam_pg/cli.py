@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from kalam_pg import __version__
+from kalam_pg import __version__, allocator
 from kalam_pg.config import Config, ConfigError, load
 from storage.errors import KalamError
 
@@ -87,6 +87,7 @@ def _where(
 def serve(file: Path | None, **flags: str | None) -> None:
     """Serve until SIGTERM (waits for clients), SIGINT (ends them) or SIGQUIT (at once)."""
     config = _load(file, flags)
+    allocator.settle()
     instance = importlib.import_module("kalam_pg.server.instance")
     try:
         instance.run(config)

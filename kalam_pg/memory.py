@@ -21,6 +21,9 @@ from storage.errors import KalamError
 STEP: Final = 64 << 10
 """Changes of fewer bytes are not told: a session may hold so much of each kind that nobody knows of."""
 
+OWN_BYTES: Final = 16 << 20
+"""So much of what the server itself takes is not counted against sessions."""
+
 SHRINK_BYTES: Final = 64 << 20
 """Caches that have to shrink shrink by so much more, so that they need not again for a while."""
 
@@ -41,8 +44,15 @@ class Accounts:
         """What the server keeps beside, which can be read again: sessions go first."""
         self.shrink: Callable[[int], None] = lambda _most: None
         """Keep at most so much of that."""
+        self.own: Callable[[], int] = lambda: 0
+        """What the server itself has in memory for a while, for what it writes: sessions have to wait for it
+        or go, but for half of what is allowed."""
         self._by_user: dict[int, int] = {}
         self._accounts: set[Account] = set()
+
+    def known(self) -> int:
+        """Bytes that are known to be in memory."""
+        return self.total + self.cached() + self.own()
 
     def open(self, user: int) -> "Account":
         """An account for a session of this user."""
@@ -54,10 +64,12 @@ class Accounts:
         """Let an account hold so many more bytes. Raises 53200."""
         if self.session_max and account.total + size > self.session_max:
             raise account.refusal(size, "session_memory_max", self.session_max)
-        if self.server_max and self.total + size + self.cached() > self.server_max:
-            self.shrink(max(self.server_max - self.total - size - SHRINK_BYTES, 0))
-            if self.total + size > self.server_max:
-                self._make_room(account, size)
+        if self.server_max:
+            most = self.server_max - min(max(self.own() - OWN_BYTES, 0), self.server_max // 2)
+            if self.total + size + self.cached() > most:
+                self.shrink(max(most - self.total - size - SHRINK_BYTES, 0))
+                if self.total + size > most:
+                    self._make_room(account, size, most)
         self.count(account, size)
 
     def count(self, account: "Account", size: int) -> None:
@@ -83,9 +95,9 @@ class Accounts:
         else:
             self._by_user.pop(user, None)
 
-    def _make_room(self, account: "Account", size: int) -> None:
+    def _make_room(self, account: "Account", size: int, allowed: int) -> None:
         """End sessions of whoever holds most until there is room. Raises 53200 when that is who asks."""
-        while self.total + size > self.server_max:
+        while self.total + size > allowed:
             most = max(self._by_user, key=self._by_user.__getitem__, default=account.user)
             if self._by_user.get(most, 0) <= self._by_user.get(account.user, 0) + size:
                 raise account.refusal(size, "memory_max", self.server_max)

@@ -34,6 +34,9 @@ KINDS = frozenset(
 )
 """How the values of a column sort. "none": the column can be in no key."""
 
+BEHIND_ALL = (b"\xff", b"\xff\xff")
+"""A range of the store behind all that may be in it: each key begins with a format number."""
+
 KEY_BYTES_MAX = 2700
 """An encoded key may be this long: PostgreSQL's btree takes about as much."""
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
+from kalam_pg import allocator
 from kalam_pg.engines.fork_server import MESSAGE_BYTES_MAX, NUMBER
 
 _LOST_WITH_ITS_PARENT: Final = -signal.SIGKILL
@@ -205,7 +206,10 @@ class ForkServer:
 
 def environment() -> dict[str, str]:
     """Nothing of the server's environment but what Python and the libraries need to start."""
-    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TZDIR", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+    kept = (
+        *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TZDIR", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR"),
+        *allocator.VARIABLES,
+    )
     root = str(Path(__file__).parents[2])
     found = {name: os.environ[name] for name in kept if name in os.environ}
     # The packages beside this file are importable there too, however the server was started.

@@ -26,11 +26,18 @@ class Parked:
     """Frames on their way from a worker to a file, and from there to who reads the answer."""
 
     def __init__(
-        self, pool: "Pool", worker: WorkerProcess, new_file: Callable[[], ScratchFile]
+        self,
+        pool: "Pool",
+        worker: WorkerProcess,
+        new_file: Callable[[], ScratchFile],
+        *,
+        long: bool,
     ) -> None:
+        """long: whether the query's text is (`process.why_lost`)."""
         self._pool = pool
         self._worker = worker
         self._new_file = new_file
+        self._long = long
         self._file: ScratchFile | None = None
         self._frames: list[tuple[WorkerFrame, int, int]] = []  # kind, offset and size of each
         self._read = 0
@@ -57,7 +64,7 @@ class Parked:
             worker.put_down()
             with trio.CancelScope(shield=True):
                 await worker.gone.wait()
-            self._error = why_lost(worker)
+            self._error = why_lost(worker, long=self._long)
         except KalamError as exc:  # The disk is full.
             self._error = exc
         except Exception as exc:  # noqa: BLE001 -- the worker sends nonsense

@@ -1,7 +1,7 @@
 """The answer of one query, as it comes from its worker."""
 
-import signal
 from collections.abc import AsyncIterator, Callable
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,7 +10,13 @@ import trio
 from catalog.errors import OutOfMemoryError
 from kalam_pg.engines.errors import canceled, from_failure, internal_error
 from kalam_pg.engines.parked import Parked
-from kalam_pg.engines.process import WorkerLostError, WorkerProcess, why_lost
+from kalam_pg.engines.process import (
+    LONG_CHARACTERS,
+    WorkerLostError,
+    WorkerProcess,
+    may_be_anothers,
+    why_lost,
+)
 from kalam_pg.engines.protocol import WorkerFrame, decode_done, decode_failure, decode_placed
 from kalam_pg.engines.request import EngineQuery, Limits, WireChunk, WireResult
 from storage.errors import KalamError
@@ -36,6 +42,7 @@ class PoolStream:
         self._wire = isinstance(query.result, WireResult)
         self._request: tuple[EngineQuery, Limits] | None = (query, limits)
         """What to ask of another worker when this one is lost; None once an answer has begun."""
+        self._long = sum(map(len, (query.sql, *chain(*query.steps)))) > LONG_CHARACTERS
         self._deadline = deadline
         self._scope: trio.CancelScope | None = None
         self._canceled = ""
@@ -128,7 +135,7 @@ class PoolStream:
             self._lent = False
             worker.send_nowait(WorkerFrame.TAKEN)
         self._worker = None
-        self._parked = Parked(self._pool, worker, new_file)
+        self._parked = Parked(self._pool, worker, new_file, long=self._long)
         self._pool.soon(self._parked.fill)
         return True
 
@@ -186,17 +193,18 @@ class PoolStream:
     async def _lost(self, worker: WorkerProcess) -> tuple[EngineQuery, Limits]:
         """What to ask of another worker. Raises why this one is gone when the query is to blame for it.
 
-        One that had not begun the query is not its victim. One that somebody else has killed may not
-        be; that is tried once.
+        One that had not begun the query is not its victim. One that a signal has ended, which somebody
+        else may have sent, may not be; that is tried once.
         """
         worker.put_down()
         with trio.CancelScope(shield=True):
             await worker.gone.wait()
-        error = why_lost(worker)
+        error = why_lost(worker, long=self._long)
+        again, blameless = self._request, worker.blameless
+        worth = blameless or may_be_anothers(worker)
         self._worker = None
         self._pool.release(worker, usable=False)
-        again, blameless = self._request, worker.blameless
-        if again is None or not (blameless or worker.status == -signal.SIGKILL):
+        if again is None or not worth:
             raise error
         if not blameless:
             if self._tried:

@@ -22,6 +22,9 @@ WORKER = "kalam_pg.engines.worker"
 STDERR_BYTES_MAX = 64 << 10
 """What a worker printed is kept up to here: Rust's last words say why it ended."""
 
+LONG_CHARACTERS = 10_000
+"""A statement on which the engine can run out of stack has more than this in its own language."""
+
 _FDS_PER_MESSAGE = 200  # The kernel takes 253 (SCM_MAX_FD).
 RECEIVE_BYTES = 64 << 10
 
@@ -188,27 +191,44 @@ class WorkerProcess:
             self.stderr = -1
 
 
-def why_lost(worker: WorkerProcess) -> KalamError:
-    """The error of the query that a worker, gone but not closed, took with it.
+def why_lost(worker: WorkerProcess, *, long: bool) -> KalamError:
+    """The error of the query that a worker, gone but not closed, took with it. long: its text was.
 
-    Its allocator's last words, or the kernel's SIGKILL, mean memory; a worker that dies otherwise
-    has nearly always run out of stack over a deep expression.
+    Its allocator's last words, or the kernel's SIGKILL, mean memory. A worker runs out of stack over a
+    statement with thousands of terms, in threads that cannot say so; what else it dies of is told as it is.
     """
     from catalog.errors import (  # noqa: PLC0415
         OutOfMemoryError,
         StatementTooComplexError,
+        SystemFailureError,
     )
 
     words, status = worker.last_words(), worker.status
-    if "memory allocation of" in words or "MemoryError" in words or status == -signal.SIGKILL:
+    if _is_out_of_memory(words) or status == -signal.SIGKILL:
         return OutOfMemoryError("out of memory", detail="The query passed its memory limit.")
-    if status < 0:
+    if status < 0 and (long or "overflowed its stack" in words):
         return StatementTooComplexError(
             "stack depth limit exceeded",
             detail="The query engine crashed on this statement.",
             hint="Write the statement with fewer or less deeply nested terms.",
         )
+    if status < 0:
+        name = signal.strsignal(-status)
+        return SystemFailureError(
+            f"the process that ran this query was terminated by signal {-status}: {name}",
+            detail="It was tried twice, unless a part of its answer had been sent.",
+            hint="Nobody else is concerned. The query might succeed if it is tried again.",
+        )
     return internal_error(f"worker ended with status {status}: {last_words(words)}")
+
+
+def may_be_anothers(worker: WorkerProcess) -> bool:
+    """Whether a worker that is gone may have ended by what it did not run: the query is worth another one."""
+    return worker.status < 0 and not _is_out_of_memory(worker.last_words())
+
+
+def _is_out_of_memory(words: str) -> bool:
+    return "memory allocation of" in words or "MemoryError" in words
 
 
 def _advance(buffers: list[memoryview], sent: int) -> None:

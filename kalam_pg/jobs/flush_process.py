@@ -62,6 +62,9 @@ CHECK_S = 0.2
 BATCH_BYTES = 4 << 20
 """Rows of a tail are sent in pieces of about this size."""
 
+COPIES = 5
+"""Of a row while it is sent: as LevelDB gives it, read ahead, and in its frame, which grows by doubling."""
+
 _WORDS_BYTES = 8 << 10
 
 
@@ -95,6 +98,8 @@ class FlushProcess:
         self._running: _Running | None = None
         self._last_used = 0.0
         self._closed = False
+        self.held_bytes = 0
+        """About what is in memory of the rows that are being sent."""
 
     @property
     def pid(self) -> int | None:
@@ -158,6 +163,7 @@ class FlushProcess:
             self._end()
             raise
         finally:
+            self.held_bytes = 0
             self._last_used = time.monotonic()
             self._turn.release()
 
@@ -176,11 +182,13 @@ class FlushProcess:
             link.send(FlushFrame.BATCH_JOB, pickle.dumps((job.layout, job.superseding())))
             for batch in job.versions():
                 for piece in _streams(batch):
+                    self.held_bytes = COPIES * len(piece)
                     link.send(FlushFrame.BATCH, piece)
         else:
             link.send(FlushFrame.LOG_JOB, pickle.dumps(job.range))
             try:
                 for chunk in job.chunks:
+                    self.held_bytes = COPIES * sum([len(entry) for _, entry in chunk])
                     link.send(FlushFrame.ENTRIES, encode(chunk))
             except KalamError as exc:
                 link.send(FlushFrame.DROP)

@@ -42,6 +42,9 @@ GROUP_BYTES_MAX: Final = 32 << 20
 """So many bytes of rows are in one group, beside those of its last member: while it is written they are in
 memory some four times more."""
 
+LARGE_BYTES: Final = 16 << 20
+"""LevelDB keeps so much in memory of commits of any size; more is told of (`Committer.after_large`)."""
+
 STALL_S: Final = 0.01
 """A write that took longer was held up by LevelDB, which turns its buffer over or merges its files."""
 
@@ -115,6 +118,8 @@ class Committer:
         """Before each group: how long writers are to wait for flush and compaction (`jobs.pressure`)."""
         self.after_publish: list[Callable[[Group], None]] = []
         """Called on the event loop after each group is visible and before its submitters hear of it."""
+        self.after_large: Callable[[int], None] = lambda _size: None
+        """Called on the event loop with the bytes of a large group that is visible."""
 
     def start(self) -> None:
         """Start the writing thread; call inside trio, before the first submission."""
@@ -297,6 +302,9 @@ class Committer:
 
     def _publish_from_thread(self, group: Group | None, members: list[Member]) -> None:
         self._make_visible(group)
+        size = sum([write_set.weight for write_set, _ in members])
+        if size > LARGE_BYTES:
+            self.after_large(size)
         self._in_flight = False
         if self._waiting and not self._is_quick():
             # Start the next group before telling this one's submitters: the disk works meanwhile.

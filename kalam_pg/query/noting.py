@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalog.model import Table, User
-from kalam_pg.query.read_set import ReadSet, TabletReads
+from kalam_pg.query.read_set import READS, TABLET_BYTES, ReadSet, TabletReads
 from kalam_pg.sql.to_python import Closure
 from storage.stream import StreamTablet
 
@@ -18,7 +18,7 @@ def note_key(x: "Execution", table: Table, user: User, key: bytes) -> None:
     reads = _of(x, table, user)
     if reads is not None:
         everything, found = reads
-        everything.grew(found.add_key(key, coarsely=everything.is_full))
+        _grew(x, everything, found.add_key(key, coarsely=everything.is_full))
 
 
 def note_everything(x: "Execution", table: Table, user: User) -> None:
@@ -43,7 +43,14 @@ def note_condition(
         size = found.add_condition(
             name, condition, lambda: replace(context, params=params), coarsely=everything.is_full
         )
-        everything.grew(size)
+        _grew(x, everything, size)
+
+
+def _grew(x: "Execution", reads: ReadSet, size: int) -> None:
+    """What is remembered takes so many more bytes. Raises 53200."""
+    if size:
+        reads.grew(size)
+        x.transaction.memory.beside(READS).add(size)
 
 
 def _of(x: "Execution", table: Table, user: User) -> tuple[ReadSet, TabletReads] | None:
@@ -54,6 +61,8 @@ def _of(x: "Execution", table: Table, user: User) -> tuple[ReadSet, TabletReads]
     database = x.database
     tablet = database.tablet(table, user)
     stream = isinstance(tablet, StreamTablet)
+    if tablet.id not in everything.tablets:
+        _grew(x, everything, TABLET_BYTES)
     return everything, everything.of(
         tablet.id, x.view.seq, lambda: database.schema(table, tablet.id), stream=stream
     )

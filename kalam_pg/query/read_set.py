@@ -32,6 +32,12 @@ BYTES_MAX: Final = 1 << 20
 TABLETS_MAX: Final = 10_000
 """Tablets of one transaction."""
 
+TABLET_BYTES: Final = 500
+"""Of each, beside its keys and conditions."""
+
+READS: Final = "rows read"
+"""What a session's account calls it."""
+
 
 def conflict() -> SerializationError:
     """40001, in PostgreSQL's words."""

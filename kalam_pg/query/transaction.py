@@ -22,7 +22,7 @@ from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.memory import UNBOUNDED, Holding
 from kalam_pg.query.locks.state import LockOwner
-from kalam_pg.query.read_set import ReadSet
+from kalam_pg.query.read_set import READS, ReadSet
 from kalam_pg.query.sequences import Counter, Counters, Numbers, Place
 from kalam_pg.query.sizes import ENTRY_BYTES, change_bytes
 from storage.ids import TabletId
@@ -240,6 +240,8 @@ class Transaction(LockOwner):
 
     def forget(self) -> None:
         """It has ended: it keeps neither what it did nor itself, whoever keeps it."""
+        if self.reads is not None:
+            self.memory.beside(READS).note(0)
         self.changes, self._undo, self.reads = {}, [], None
         self.reading.clear()
         self.memory.note(0)

@@ -23,6 +23,7 @@ from kalam_pg.jobs.erasing import start_erasure
 from kalam_pg.jobs.flush_process import FLUSH_WORKER
 from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.job_list import Jobs
+from kalam_pg.jobs.log_memory import LogMemory
 from kalam_pg.jobs.retention import start_retention
 from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
@@ -94,10 +95,14 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 start_compactions(database, services.jobs, supervisor)
                 start_retention(database, services.jobs, supervisor, config.retention_interval_s)
                 start_erasure(database, services.jobs, supervisor)
+                log_memory = LogMemory(database)
+                log_memory.begin(supervisor)
+                flushes = services.jobs.flush_process
+                database.accounts.own = lambda: log_memory.bytes + flushes.held_bytes
                 collector = Collector(database.accounts)
                 supervisor.every("garbage", LOOK_S, collector.turn)
                 supervisor.every("statements", REST_S, services.cache.rest)
-                freed = heap.Heap(lambda: database.accounts.total + database.accounts.cached())
+                freed = heap.Heap(database.accounts.known)
                 supervisor.every("heap", heap.LOOK_S, freed.turn)
                 try:
                     yield ServerServices(services, collector)

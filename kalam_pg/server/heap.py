@@ -27,16 +27,22 @@ TOP_BYTES: Final = 8 << 20
 ARENAS_MAX: Final = 2
 """Heaps, of the event loop and of all threads: each keeps something of its own."""
 
-FREED_BYTES: Final = 32 << 20
-"""Heaps are looked through when the process has taken so much more, beside what is known to be held."""
+FREED_BYTES: Final = 64 << 20
+"""Heaps are looked through when the process has so much more than is known to be held. Nobody gets anything
+of the heap meanwhile, 0.1 to 0.2 ms for each megabyte: so not much more is to be given back at once."""
 
-EVERY_S: Final = 5.0
-"""Not more often: while half a gigabyte is given back, for some 40 ms, nobody gets anything of the heap."""
+SHARE: Final = 50
+"""A look takes one part of so many of the time, whatever there is to look through."""
 
-AGAIN_S: Final = (10.0, 40.0)
-"""And again so much later: what a session held counts no more when it ends, and is freed in turns."""
+EVERY_S: Final = 0.5
+"""Not more often."""
 
-LOOK_S: Final = 1.0
+PAUSE_MIN_S: Final = 5.0
+PAUSE_MAX_S: Final = 160.0
+"""After a look that gave little back, the longer the more there were of these: what is free may still lie in
+pages with what is not."""
+
+LOOK_S: Final = 0.25
 """How often it is asked whether something is to be done: 15 µs each."""
 
 _M_TRIM_THRESHOLD: Final = -1
@@ -60,7 +66,7 @@ def prepare() -> None:
 
 
 def trim() -> None:
-    """Give back what is free, of the C library's heaps and of Arrow's. From any thread; others go on."""
+    """Give back what is free, of the C library's heaps and of Arrow's. From any thread."""
     if _malloc_trim is not None:
         _malloc_trim(0)
     pa.default_memory_pool().release_unused()
@@ -89,33 +95,41 @@ class Heap:
         self._trim = trim
         self._clock = clock
         self._rest: int | None = None
-        self._due_s: list[float] = []
-        """When the heaps are to be looked through, the soonest first."""
-        self._not_before_s = 0.0
+        """The least that it had beside what is held."""
+        self._left = 0
+        """What it had beside after the last look."""
+        self._not_before_s = self._again_s = 0.0
+        self._pause_s = PAUSE_MIN_S
 
     async def turn(self) -> None:
         """Look, and give back what is due, as a step that is repeated."""
         if self.is_due():
+            before, since_s = self._resident(), self._clock()
             await trio.to_thread.run_sync(self._trim)
-            self.trimmed()
+            self.trimmed(before - self._resident(), self._clock() - since_s)
 
     def is_due(self) -> bool:
-        """Whether so much has been taken beside what is held that much of it may be free."""
-        now_s = self._clock()
+        """Whether so much is there beside what is held that much of it may be free."""
         beside = self._resident() - self._held()
         if self._rest is None or beside < self._rest:
             self._rest = beside
-        if beside - self._rest > FREED_BYTES:
-            self._rest = beside
-            self._due_s = [now_s, *[now_s + later_s for later_s in AGAIN_S]]
-        return bool(self._due_s) and now_s >= max(self._due_s[0], self._not_before_s)
-
-    def trimmed(self) -> None:
-        """All that is left is in use, as far as that was free already."""
+        self._left = min(self._left, beside)
         now_s = self._clock()
-        self._rest = self._resident() - self._held()
-        self._due_s = [due_s for due_s in self._due_s if due_s > now_s]
-        self._not_before_s = now_s + EVERY_S
+        if beside - self._rest <= FREED_BYTES or now_s < self._not_before_s:
+            return False
+        if beside - self._left > FREED_BYTES:
+            self._pause_s = PAUSE_MIN_S  # What is held no more is freed in turns, some of it soon.
+            return True
+        return now_s >= self._again_s
+
+    def trimmed(self, given: int, took_s: float) -> None:
+        """So many bytes were given back."""
+        now_s = self._clock()
+        self._left = self._resident() - self._held()
+        self._not_before_s = now_s + max(EVERY_S, SHARE * took_s)
+        much = given >= FREED_BYTES // 2
+        self._again_s = self._not_before_s if much else now_s + self._pause_s
+        self._pause_s = PAUSE_MIN_S if much else min(2 * self._pause_s, PAUSE_MAX_S)
 
 
 _PAGE_BYTES: Final = resource.getpagesize()

@@ -8,12 +8,12 @@ Tablets flushed together share what costs most of a small one's flush, the waits
 step is done for all of them, and made durable for all of them, before the next begins.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from storage import failpoints
 from storage.cold.directories import TEMPORARY, Writer
@@ -27,7 +27,10 @@ from storage.ids import TabletId
 from storage.keys import log_key
 from storage.log.view import View
 from storage.tablet import Tablet
-from storage.tail.entries import chunks
+from storage.tail.entries import Chunk, chunks
+
+SMALL_BYTES: Final = 1 << 20
+"""Few rows of more are no small job all the same: what is made of them takes several times their bytes."""
 
 
 class FlushHost(PublicationHost, Protocol):
@@ -246,13 +249,13 @@ class _Flush:
         first = list(islice(found, 2))
         if not first and cold.incarnation == part.base.incarnation:
             return None
-        small = len(first) < 2
+        small = len(first) < 2 and _size(first) <= SMALL_BYTES
         # A few rows are decoded as quickly as the event loop is asked for them.
         frozen = None if small else self._host.run_on_loop(lambda: tablet.frozen(self._view))
         if frozen is not None:
             return frozen
         part_of_log = LogRange(tablet.id, tablet.schema.layouts, cold.flushed_through, upto)
-        return LogJob(part_of_log, chain(first, found), small)
+        return LogJob(part_of_log, _again(first, found), small)
 
     def _write(self, part: _Part, job: Job, answer: Encoded) -> None:
         """Write a tablet's new files under temporary names; nothing is durable yet."""
@@ -286,6 +289,18 @@ class _Flush:
             _discard(self._fs, unwanted)
             self._host.cancel_flush([part.tablet.id for part in unwanted])
         failpoints.hit("flush.done")
+
+
+def _again(first: list[Chunk], rest: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Chunks that were read ahead, which are let go of one by one, and those behind them."""
+    while first:
+        yield first.pop(0)
+    yield from rest
+
+
+def _size(found: Iterable[Chunk]) -> int:
+    """Bytes of entries."""
+    return sum([len(entry) for chunk in found for _, entry in chunk])
 
 
 def _above(directory: Path) -> Sequence[Path]:

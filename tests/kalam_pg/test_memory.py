@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import OutOfMemoryError
-from kalam_pg.memory import STEP, Accounts
+from kalam_pg.memory import OWN_BYTES, STEP, Accounts
 
 KINDS = ("input", "portals", "changed rows")
 SESSION_MAX, SERVER_MAX = 40 * STEP, 100 * STEP
@@ -185,3 +185,20 @@ def test_what_can_be_read_again_gives_way_before_any_session():
     assert kept[0] < 60 * STEP
     accounts.open(2).holding("portals").add(50 * STEP)
     assert not ended
+
+
+def test_what_the_server_itself_takes_leaves_less_for_sessions_but_half_of_all():
+    accounts = Accounts(0, 10 * OWN_BYTES)
+    large, small = Session(accounts, 1), Session(accounts, 2)
+    large.account.grow(6 * OWN_BYTES)
+    accounts.own = lambda: 4 * OWN_BYTES  # Of which one is nobody's business.
+    with pytest.raises(OutOfMemoryError):
+        large.account.grow(2 * OWN_BYTES)
+    small.account.grow(OWN_BYTES)
+    assert large.ended is None
+    small.account.grow(1)
+    assert large.ended is not None
+    accounts.own = lambda: 100 * OWN_BYTES
+    small.account.grow(4 * OWN_BYTES - 1)
+    with pytest.raises(OutOfMemoryError):
+        small.account.grow(1)

@@ -85,6 +85,19 @@ def test_a_refusal_says_what_holds_how_much(client: RawClient):
     client.simple("ROLLBACK")
 
 
+def test_what_a_serializable_transaction_has_read_counts(client: RawClient):
+    client.simple("BEGIN ISOLATION LEVEL SERIALIZABLE")
+    client.send(parse("SELECT id FROM kin.own WHERE v = $1", "s") + large(6_000_000))
+    client.send(execute() + SYNC)
+    assert client.answer().sqlstate is None
+    error = client.simple(held(40)).errors[0]
+    assert error["C"] == "53200"
+    assert "rows read 5 MB" in error["D"]
+    client.simple("ROLLBACK; DEALLOCATE ALL")
+    assert "rows read" not in client.simple(f"BEGIN; {held(40)}").errors[0]["D"]
+    client.simple("ROLLBACK")
+
+
 def test_prepared_statements_are_refused_when_they_are_too_many(client: RawClient):
     text = "SELECT " + ", ".join(f"$1 + {n}" for n in range(300))
     found = None

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from kalam_pg.engines.pool import Pool
+from kalam_pg.engines.process import WorkerProcess
 from kalam_pg.engines.request import (
     ArrowResult,
     BatchRef,
@@ -173,9 +174,44 @@ async def test_a_statement_that_crashes_its_worker_is_54001_and_touches_no_other
         first = await anext(aiter(held))
         assert (await failure(pool, query(deep))).sqlstate == "54001"
         assert first.num_rows + sum([batch.num_rows async for batch in held]) == 1_000_000
-        assert pool.statistics().lost == 1
+        assert pool.statistics().lost == 2, "it is tried again, in case that somebody else did it"
         for _ in range(3):
             assert await rows(pool, query("SELECT 1 AS a")) == [{"a": 1}]
+
+
+def is_at_work(worker: WorkerProcess) -> bool:
+    return worker.asked > 0 and not worker.blameless and not worker.gone.is_set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "sqlstate", "words"),
+    [
+        (signal.SIGSEGV, "58000", "signal 11: Segmentation fault"),
+        (signal.SIGTERM, "58000", "signal 15: Terminated"),
+        (signal.SIGKILL, "53200", "out of memory"),
+    ],
+)
+async def test_a_worker_that_a_signal_ends_is_tried_again_and_then_told_as_that(
+    number, sqlstate, words
+):
+    async with Pool(2) as pool:
+        found = []
+
+        async def ask() -> None:
+            found.append(await failure(pool, query(ENDLESS)))
+
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask)
+                for _ in range(2):  # The second is the one that goes on with it.
+                    while not (busy := [one for one in pool._busy if is_at_work(one)]):
+                        await trio.lowlevel.checkpoint()
+                    assert not found
+                    os.kill(busy[0].process.pid, number)
+                    await busy[0].gone.wait()
+        assert (found[0].sqlstate, words in found[0].message) == (sqlstate, True)
+        assert await rows(pool, query("SELECT 1 AS a")) == [{"a": 1}]
 
 
 @pytest.mark.slow

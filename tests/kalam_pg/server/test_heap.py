@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from kalam_pg.server.heap import EVERY_S, FREED_BYTES, Heap, resident_bytes
+from kalam_pg.server.heap import EVERY_S, FREED_BYTES, PAUSE_MIN_S, Heap, resident_bytes
 
 MB = 1 << 20
 
@@ -43,6 +43,8 @@ class Process:
     held: int = 0
     now_s: float = 0.0
     trims: int = 0
+    given: int = 20 * MB
+    takes_s: float = 0.0
 
     def heap(self) -> Heap:
         return Heap(
@@ -54,7 +56,8 @@ class Process:
 
     def trim(self) -> None:
         self.trims += 1
-        self.resident -= 20 * MB
+        self.resident -= min(self.given, self.resident - 150 * MB)
+        self.now_s += self.takes_s
 
 
 async def test_the_heap_is_looked_through_when_much_was_taken_beside_what_is_held():
@@ -81,17 +84,44 @@ async def test_what_sessions_hold_is_no_reason_and_what_they_held_is_one():
     assert process.trims == 1
 
 
-async def test_it_is_looked_through_again_since_what_was_held_is_freed_in_turns():
-    process = Process()
+async def test_it_is_looked_through_again_the_more_seldom_the_less_that_gives():
+    process = Process(given=0)
     heap = process.heap()
     await heap.turn()
     process.resident += 500 * MB
-    trims = []
-    for _ in range(60):
+    looks = []
+    for _ in range(100):
+        before = process.trims
         await heap.turn()
-        trims.append(process.trims)
+        if process.trims > before:
+            looks.append(process.now_s)
         process.now_s += 1
-    assert [trims[at] for at in (0, 9, 10, 39, 40, 59)] == [1, 1, 2, 2, 3, 3]
+    assert looks == [0, 5, 15, 35, 75]
+    process.given = 200 * MB
+    process.now_s = 160
+    for _ in range(4):
+        await heap.turn()
+        process.now_s += EVERY_S
+    assert process.trims == 5 + 3, "as long as it gives much"
+    assert process.resident <= 150 * MB + FREED_BYTES
+
+
+async def test_what_is_freed_meanwhile_is_a_reason_of_its_own():
+    process = Process(given=0)
+    heap = process.heap()
+    await heap.turn()
+    process.resident += 500 * MB
+    await heap.turn()
+    process.now_s += EVERY_S
+    await heap.turn()
+    assert process.trims == 1
+    process.held -= FREED_BYTES + 1
+    await heap.turn()
+    assert process.trims == 2
+    process.given = 400 * MB  # It was freed a moment later.
+    process.now_s += PAUSE_MIN_S
+    await heap.turn()
+    assert process.trims == 3
 
 
 async def test_heaps_are_not_looked_through_all_the_time_while_much_is_taken():
@@ -103,6 +133,17 @@ async def test_heaps_are_not_looked_through_all_the_time_while_much_is_taken():
         await heap.turn()
         process.now_s += EVERY_S / 10
     assert process.trims == 2
+
+
+async def test_a_look_that_takes_long_is_long_ago_before_the_next():
+    process = Process(takes_s=0.1)
+    heap = process.heap()
+    await heap.turn()
+    for _ in range(100):
+        process.resident += 2 * FREED_BYTES
+        await heap.turn()
+        process.now_s += EVERY_S / 10
+    assert process.trims == 1
 
 
 def test_a_process_knows_what_it_has():

@@ -9,7 +9,7 @@ import pytest
 from storage import failpoints
 from storage.cold.collect import collect
 from storage.cold.encoder import encode
-from storage.cold.flush import clean, flush
+from storage.cold.flush import SMALL_BYTES, clean, flush
 from storage.cold.segment import encode_segments
 from storage.cold.trim import trim
 from storage.errors import DataCorruptedError, DiskFullError, IoError
@@ -299,3 +299,18 @@ def test_a_small_flush_that_is_killed_publishes_nothing_and_is_done_again(tmp_pa
     flush(house.engine, house.tablet)
     assert house.tablet.manifest.version == version + 1
     house.check()
+
+
+@pytest.mark.parametrize(("size", "small"), [(SMALL_BYTES // 2, True), (SMALL_BYTES, False)])
+def test_a_row_that_is_large_is_no_small_job(tmp_path, size, small):
+    engine = FakeEngine(OS)
+    tablet = open_tablet(engine, tmp_path / "cold" / "7" / "3")
+    engine.commit(Write(Op.INSERT, encode_key([1], ["int"]), (1, "x" * size, 1), None))
+    told = []
+
+    def encoder(jobs):
+        told.extend(job.small for job in jobs)
+        yield from encode(jobs)
+
+    assert flush(engine, tablet, encoder=encoder).rows == 1
+    assert told == [small]
