@@ -1,10 +1,10 @@
-"""Slices of `conformance.fuzz`: random statements beside PostgreSQL 15, and random subscriptions."""
+"""Slices of `conformance.fuzz`: random statements beside PostgreSQL 15, subscriptions, and known texts."""
 
 from collections import Counter
 
 import pytest
 
-from conformance.fuzz import followed
+from conformance.fuzz import followed, known
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
 
@@ -30,3 +30,10 @@ def test_random_subscriptions_end_with_what_a_select_shows(servers):
     followed.run_round(servers[0], 5, 1, counts, told.append)
     assert told == []
     assert counts["right"] >= 4
+
+
+def test_texts_known_by_their_shape_say_what_they_say_in_the_general_way(servers):
+    told: list[str] = []
+    counts = known.run_round(servers[0], 5, 1, told.append, forms=20)
+    assert told == []
+    assert counts["answered"] >= 40
