@@ -96,9 +96,9 @@ def check(
 def check_manifest(
     fs: FileSystem, directory: Path, tablet: TabletId, view: View
 ) -> Iterator[Problem]:
-    """The tablet's manifests and the checksums of all segments and side files of the newest."""
+    """The tablet's manifests, and the checksums of all segments, side and index files of the newest."""
     # Imported here: they need Arrow, which the log does not.
-    from storage.cold import manifest, segment  # noqa: PLC0415
+    from storage.cold import index_file, manifest, segment  # noqa: PLC0415
     from storage.cold.point_read import SegmentReader  # noqa: PLC0415
 
     newest = manifest.load(fs, directory, tablet, unpack_note(view.system_get(meta_key(tablet))))
@@ -118,6 +118,16 @@ def check_manifest(
             SegmentReader(fs, one, tablet).check_pieces()
         except KalamError as exc:
             yield Problem(_name(tablet), exc.message)
+    segments = {one.file: one for one in newest.segments}
+    for name in fs.listdir(directory) if segments else ():
+        if name.startswith(index_file.PREFIX):
+            of = segments.get(index_file.segment_and_mark(name)[0])
+            try:
+                if of is not None:
+                    with fs.open_read(directory / name) as stream:
+                        index_file.check(stream, of)
+            except KalamError as exc:
+                yield Problem(_name(tablet), exc.message)
 
 
 def _check_slots(path: Path, opened: Opened) -> Iterator[Problem]:

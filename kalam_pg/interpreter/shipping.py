@@ -6,7 +6,7 @@ A tree names what every process has one of, types and overloads, by what they ar
 import copyreg
 import io
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.definitions import user_types_of
@@ -24,6 +24,7 @@ from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Call,
     Const,
+    Expr,
     Query,
 )
 from kalam_pg.sql.walk import Node, map_children, walk
@@ -34,15 +35,36 @@ _NAMES = frozenset({REGCLASS, REGTYPE, REGPROC, REGNAMESPACE, REGROLE})
 
 def packed(query: Query) -> bytes:
     """The query as bytes. Raises FeatureNotSupportedError: it asks what only the server can answer."""
-    for node in walk(query):
-        if isinstance(node, Call) and at_home(node):
+    _refuse_at_home(query)
+    return _pickled(query)
+
+
+def packed_expressions(expressions: Sequence[Expr]) -> bytes:
+    """Expressions over rows of a table as bytes. Raises as `packed`."""
+    for one in expressions:
+        _refuse_at_home(one)
+    return _pickled(tuple(expressions))
+
+
+def unpacked_expressions(data: bytes) -> tuple[Expr, ...]:
+    """What `packed_expressions` was given, as `unpacked`."""
+    found: tuple[Expr, ...] = pickle.loads(data)  # noqa: S301 -- the parent is trusted
+    return found
+
+
+def _refuse_at_home(node: Node) -> None:
+    for part in walk(node):
+        if isinstance(part, Call) and at_home(part):
             raise FeatureNotSupportedError(
-                f"{node.overload.name} over rows of tables is not supported"
+                f"{part.overload.name} over rows of tables is not supported"
             )
+
+
+def _pickled(what: object) -> bytes:
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
     pickler.dispatch_table = {**copyreg.dispatch_table, Overload: _named}
-    pickler.dump(query)
+    pickler.dump(what)
     return buffer.getvalue()
 
 

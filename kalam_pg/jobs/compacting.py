@@ -15,6 +15,7 @@ import trio
 from catalog.model import Table, TableKind
 from kalam_pg.failures import report
 from kalam_pg.jobs.host import FlushHost, open_tablets, together_or_each
+from kalam_pg.jobs.indexing import note_segments
 from kalam_pg.jobs.job_list import Job, Jobs
 from kalam_pg.jobs.pauses import Pauses
 from kalam_pg.query.database import Database
@@ -170,7 +171,11 @@ async def _compact_together(
         encoder=jobs.compaction_process.encode,
         told=lambda done: progress.rows(done, rows),
     )
-    return await together_or_each(call, tablets)
+    found = await together_or_each(call, tablets)
+    for tablet, answer in found:
+        if isinstance(answer, CompactionResult) and answer.version > 0:
+            note_segments(database, tablet.newest_reading())
+    return found
 
 
 # ------------------------------------------------------------------ which tablets

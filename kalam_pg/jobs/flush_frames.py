@@ -4,7 +4,8 @@ A frame is one byte that says what it is, an 8-byte little-endian length, and a 
 a job (a pickle: the process trusts its parent), sends what it is to encode, and ENDs it; after the last
 one it says GO, and nothing comes back before that, so neither side ever waits for the other to read.
 Then each job is answered by TAKEN, its SEGMENTs (each followed by its bytes, without a frame) and END,
-or by an ERROR. What the process sends is msgpack: it decodes what users wrote.
+or by an ERROR; one for an index file by that, or by its INDEX. What the process sends is msgpack: it
+decodes what users wrote.
 """
 
 import socket
@@ -39,6 +40,8 @@ class FlushFrame(IntEnum):
     SEGMENT = 9  # Facts, then `size` bytes
     ERROR = 10  # engines.protocol.Failure
     MERGE_JOB = 11  # MergeJob
+    INDEX_JOB = 12  # IndexJob
+    INDEX = 13  # the bytes of an index file
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):

@@ -37,6 +37,7 @@ from kalam_pg.jobs.flush_frames import (
 )
 from storage.cold.encoder import Answers, Encoded, Job
 from storage.cold.encoder import encode as encode_here
+from storage.cold.indexing import IndexJob
 from storage.cold.merge import MergeJob
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
@@ -120,6 +121,20 @@ class FlushProcess:
             return
         with self._take_turn() as running, closing(self._ask(running.link, jobs)) as answers:
             yield from answers
+
+    def index(self, job: IndexJob) -> bytes:
+        """The index file of a segment. For a thread. Raises KalamError."""
+        with self._take_turn() as running:
+            link = running.link
+            link.send(FlushFrame.INDEX_JOB, pickle.dumps(job))
+            link.send(FlushFrame.END)
+            link.send(FlushFrame.GO)
+            link.flush()
+            kind, body = link.receive()
+        if kind is FlushFrame.ERROR:
+            raise from_failure(decode_failure(body))
+        assert kind is FlushFrame.INDEX
+        return body
 
     def end_idle(self) -> None:
         """End the process if it has had nothing to do for a while; for a thread."""

@@ -1,8 +1,8 @@
 """The flush process, forked by the fork server: it encodes what comes over a socket.
 
 It decodes log entries, sorts them and makes Parquet of them, so that the server's interpreter need not.
-It writes no file, and reads none but the segments that a compaction names, so it may be lost at any
-time. It has a low priority; it ends when its parent closes the socket, also in the middle of its work.
+It writes no file, and reads none but the segments that a compaction or an index names, so it may be lost
+at any time. It has a low priority; it ends when its parent closes the socket, also in the middle of its work.
 There is one for flushes and one for compactions.
 """
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 from kalam_pg.engines.errors import to_failure
 from kalam_pg.engines.protocol import encode_report
 from kalam_pg.failures import place_elsewhere
+from kalam_pg.interpreter.index_entries import entry_maker
 from kalam_pg.jobs.flush_frames import (
     Answer,
     FlushFrame,
@@ -28,6 +29,7 @@ from kalam_pg.jobs.flush_frames import (
     encode_facts,
 )
 from storage.cold.encoder import Taken, encode_taken, take_log
+from storage.cold.indexing import IndexJob, build
 from storage.cold.merge import MergeJob, merge
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
@@ -58,6 +60,10 @@ def _watch(descriptor: int) -> None:
     os._exit(0)
 
 
+Answerable = tuple[Taken, Layout] | MergeJob | IndexJob | KalamError
+"""A job, with what came for it."""
+
+
 class _DroppedError(Exception):
     """The job in progress is not wanted any more."""
 
@@ -70,7 +76,7 @@ class Worker:
 
     def answer(self) -> None:
         """Take jobs up to GO and answer them. Raises LinkLostError."""
-        taken: list[tuple[Taken, Layout] | MergeJob | KalamError] = []
+        taken: list[Answerable] = []
         while (frame := self._link.receive())[0] is not FlushFrame.GO:
             kind, body = frame
             try:
@@ -84,11 +90,11 @@ class Worker:
         self._link.flush()
         pa.default_memory_pool().release_unused()
 
-    def _take(self, kind: FlushFrame, body: bytes) -> tuple[Taken, Layout] | MergeJob | KalamError:
+    def _take(self, kind: FlushFrame, body: bytes) -> Answerable:
         job = pickle.loads(body)  # noqa: S301 - the parent is trusted, see flush_frames
         chunks = self._chunks()
         try:
-            if isinstance(job, MergeJob):
+            if isinstance(job, MergeJob | IndexJob):
                 for _ in chunks:
                     pass  # Its files say the rest.
                 return job
@@ -120,10 +126,13 @@ class Worker:
                 raise _DroppedError
             yield frame[1]
 
-    def _tell(self, answer: tuple[Taken, Layout] | MergeJob | KalamError) -> None:
+    def _tell(self, answer: Answerable) -> None:
         link = self._link
         if isinstance(answer, KalamError):
             link.send(FlushFrame.ERROR, encode_report(to_failure(answer)))
+            return
+        if isinstance(answer, IndexJob):
+            self._tell_index(answer)
             return
         segments: Iterator[EncodedSegment]
         if isinstance(answer, MergeJob):
@@ -147,6 +156,16 @@ class Worker:
             link.send(FlushFrame.ERROR, encode_report(to_failure(exc)))
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
             link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
+
+    def _tell_index(self, job: IndexJob) -> None:
+        try:
+            data = build(job, entry_maker(job.definition))
+        except KalamError as exc:
+            self._link.send(FlushFrame.ERROR, encode_report(to_failure(exc)))
+        except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
+            self._link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
+        else:
+            self._link.send(FlushFrame.INDEX, data)
 
 
 def _failed(exc: Exception) -> KalamError:

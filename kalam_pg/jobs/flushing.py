@@ -15,6 +15,7 @@ from catalog.model import Table, TableKind
 from kalam_pg.failures import report
 from kalam_pg.jobs.compacting import note_flushed
 from kalam_pg.jobs.host import FlushHost, open_tablets, together_or_each
+from kalam_pg.jobs.indexing import note_segments
 from kalam_pg.jobs.job_list import Job, Jobs
 from kalam_pg.jobs.pauses import Pauses
 from kalam_pg.jobs.pressure import due_rows, late_rows, pause_s, press
@@ -137,6 +138,7 @@ async def _flush_group(
         results.append((tablet.id, answer))
         if isinstance(answer, FlushResult):
             note_flushed(database, jobs, table, tablet)
+            note_segments(database, tablet.newest_reading())
     return results
 
 

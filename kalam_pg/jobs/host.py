@@ -169,6 +169,10 @@ class FlushHost:
         """What open views may read of a tablet; on the loop."""
         return self._database.engine.reads(tablet)
 
+    def index_marks(self, tablet: TabletId) -> frozenset[str]:
+        """The marks of its table's indexes; on the loop."""
+        return frozenset(one.mark for one in self._database.indexes_of(tablet.table))
+
     def flushed_through(self, tablets: Sequence[TabletId]) -> list[int]:
         """For each the newest commit that is durably in segments for every open view; on the loop."""
         return self._database.engine.flushed_through(tablets)

@@ -9,6 +9,7 @@ from catalog.ids import Ids
 from catalog.model import NumberSequence, Table, TableKind, User
 from catalog.snapshot import Snapshot
 from catalog.store import Store
+from catalog.types.table import TypeContext
 from kalam_pg.engines.request import Engine as QueryEngine
 from kalam_pg.failures import report
 from kalam_pg.live.channels import Channels
@@ -17,6 +18,7 @@ from kalam_pg.live.subscription import LiveQueries
 from kalam_pg.memory import Accounts
 from kalam_pg.query.committer import Committer
 from kalam_pg.query.doubt import Doubt
+from kalam_pg.query.index_definitions import IndexDefinition, definitions
 from kalam_pg.query.locks.table import LockTable
 from kalam_pg.query.log_feed import LogFeed, SyncSoon
 from kalam_pg.query.row_store import Spills
@@ -26,7 +28,8 @@ from kalam_pg.query.stream_feed import StreamFeed
 from kalam_pg.query.tail_loads import TailLoads
 from kalam_pg.query.temporary import Temporaries
 from kalam_pg.query.transaction import Transaction
-from kalam_pg.query.virtual import Catalogue
+from kalam_pg.query.virtual import Catalogue, virtual_columns
+from kalam_pg.sql.bind import BindScope
 from storage.engine import Engine, Group, WriteSet
 from storage.ids import NO_TABLE, NO_USER, TabletId
 from storage.schema import Schema
@@ -83,6 +86,9 @@ class Database:
         self.note_erasing()
         self.building: set[int] = set()
         """Ids under which entries are written of indexes that are not in the catalogue yet."""
+        self.unindexed: set[TabletId] = set()
+        """Tablets with large segments that may lack files of declared indexes: `jobs.indexing` looks."""
+        self._indexes: dict[int, tuple[Table, tuple[IndexDefinition, ...]]] = {}
         self.sessions: WeakSet[Any] = WeakSet()
         """Every open conversation, to be told of changed users (`sessions.acting`)."""
 
@@ -129,6 +135,19 @@ class Database:
     def stored_as(self, storage_id: int) -> Table | None:
         """What is committed under an id of storage: everybody's table or a session's own, or entries."""
         return self.catalog.stored_as(storage_id) or self.temporaries.tables.get(storage_id)
+
+    def indexes_of(self, storage_id: int) -> tuple[IndexDefinition, ...]:
+        """The indexes of what is stored under an id."""
+        table = self.stored_as(storage_id)
+        if table is None or not table.indexes:
+            return ()
+        kept = self._indexes.get(table.id)
+        if kept is None or kept[0] is not table:
+            scope = BindScope(
+                self.catalog, (table.namespace, "public"), virtual_columns, (), TypeContext()
+            )
+            kept = self._indexes[table.id] = table, definitions(table, scope)
+        return kept[1]
 
     def forget_unknown(self, tables: Iterable[int]) -> list[int]:
         """Let go of what is in memory of what there is not of these, or no more; which those are."""

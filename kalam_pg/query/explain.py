@@ -450,6 +450,8 @@ def with_work(node: Node, work: Work) -> Node:
     """How many segments and row groups few rows were found in: all others were left out."""
     if not work.segments:
         return node
+    if work.index:
+        node = node.with_details(Index=quote_identifier(work.index))
     pruned = work.segments - work.opened
     return node.with_details(Segments=f"{work.opened} ({pruned} pruned)", Row_Groups=work.groups)
 

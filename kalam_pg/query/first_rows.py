@@ -15,7 +15,9 @@ import trio
 from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.predicates import implied, is_volatile
+from kalam_pg.query.index_definitions import IndexDefinition
+from kalam_pg.query.index_use import IndexUse, index_uses
+from kalam_pg.query.predicates import conjuncts, implied, is_volatile
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.waits import Steps, run_async
@@ -24,6 +26,9 @@ from kalam_pg.sql.tree import ColumnRef, Select, TableScan
 from kalam_pg.sql.walk import walk
 from storage.cold.extents import Condition, SortKey, is_comparable
 from storage.cold.first_rows import Limits, Question, TooMuchError, Work, first_rows
+from storage.cold.index_reader import IndexLostError
+from storage.cold.indexed_rows import Walk, rows_by_index
+from storage.cold.indexing import drop_index_file
 from storage.cold.point_read import NotInMemoryError
 from storage.cold.sight import Sight
 from storage.layout import Row
@@ -44,6 +49,9 @@ CHANGES_MAX = 1000
 BRIEF = Limits(groups=6, looked_at=300)
 """A read of what is decoded already that takes no more is done at once: about 1 ms, and no thread's 0.1."""
 
+BRIEF_BY_INDEX = Limits(groups=64, looked_at=300)
+"""The same of what an index finds: of a row group it is a row or two."""
+
 BRIEF_ROWS_MAX = 2000
 """Rows in memory besides, which may have to be sorted."""
 
@@ -53,8 +61,9 @@ _THREADS = trio.CapacityLimiter(4)
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`column operator value` of the WHERE."""
+    """`column operator value` of the WHERE. number: of the conjunct that it is of."""
 
+    number: int
     position: int
     kind: str
     operator: str
@@ -66,7 +75,9 @@ class First:
     """How the rows of a query are found among all rows of its table.
 
     conditions: what the WHERE says, or at least implies. where: all that it says, None when that is the
-    conditions. examined: the columns that `where` sees; given: those that the targets see.
+    conditions. examined: the columns that `where` sees; given: those that the targets see. uses: declared
+    indexes, the most promising first. by_columns: the conditions, and with a LIMIT the order, leave so few
+    rows that `where` has little to do: rows in memory are found so, too.
     """
 
     conditions: tuple[Compared, ...]
@@ -74,6 +85,8 @@ class First:
     order: tuple[SortKey, ...]
     examined: frozenset[int]
     given: frozenset[int]
+    uses: tuple[IndexUse, ...] = ()
+    by_columns: bool = False
 
     def question(self, end: int | None, context: EvalContext) -> Question | None:
         """What is asked of storage in one run; None when the WHERE compares with NULL.
@@ -113,27 +126,91 @@ class First:
         return found if found is None else found[1]
 
     def _fits(self, x: Execution, tablet: Tablet, end: int | None) -> bool:
-        """Whether few rows are wanted, of a tablet that has some in segments alone."""
-        few = bool(self.conditions) if end is None else end <= ROWS_MAX
-        return few and reads_few(x, tablet)
+        """Whether few rows are wanted, of a tablet that has some in segments alone, or by columns alone."""
+        few = bool(self.conditions or self.uses) if end is None else end <= ROWS_MAX
+        return few and (reads_few(x, tablet) or (self.by_columns and x.in_process))
 
-    @staticmethod
     def _ask(
-        x: Execution, tablet: Tablet, question: Question
+        self, x: Execution, tablet: Tablet, question: Question
     ) -> Steps[tuple[Sequence[Row], Work] | None]:
+        walks = self._walks(question, x.context)
+        if walks is None:
+            return (), Work(Limits())
         sight = yield from sight_of(x, tablet)
         if sight is None:
             return None
+        asked = _Asked(question, walks)
         if sum(batch.num_rows for batch in sight.batches) <= BRIEF_ROWS_MAX:
-            work = Work(BRIEF)
             with suppress(NotInMemoryError, TooMuchError):
-                return first_rows(replace(sight, in_memory=True), question, work, _no_breath), work
-        work = Work(Limits())
+                memory = replace(sight, in_memory=True)
+                return asked.read(memory, (BRIEF_BY_INDEX, BRIEF), _no_breath)
         try:
-            rows = yield from in_thread(x, partial(first_rows, sight, question, work))
+            return (yield from in_thread(x, partial(asked.read, sight, _LIMITS)))
         except TooMuchError:
             return None
-        return rows, work
+        finally:
+            if asked.lacking:
+                x.database.unindexed.add(tablet.id)
+
+    def _walks(self, question: Question, context: EvalContext) -> "_Walks | None":
+        """What is read of each index; None when the WHERE compares with NULL."""
+        numbers = [one.number for one in self.conditions]
+        conditions = list(zip(numbers, question.conditions, strict=True))
+        walks: list[tuple[str, Walk]] = []
+        for use in self.uses:
+            part = use.walk(conditions, context)
+            if part is None:
+                return None
+            walks.append((use.definition.name, part))
+        return walks
+
+
+_Walks = Sequence[tuple[str, Walk]]
+"""Indexes by their names, and what is read of each."""
+
+_LIMITS = Limits(), Limits()
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A question, and the indexes that may answer it. lacking: a large segment has no file of one."""
+
+    question: Question
+    walks: _Walks
+    lacking: bool = False
+
+    def read(
+        self, sight: Sight, limits: tuple[Limits, Limits], breathe: Callable[[], None]
+    ) -> tuple[list[Row], Work]:
+        """The rows, and what it took: by an index where there is one, else by what statistics promise.
+
+        limits: of the one way and of the other. Raises as `storage.cold.first_rows.first_rows`.
+        """
+        question = self.question
+        for name, part in self.walks:
+            work = Work(limits[0], index=name)
+            rows = self._by_index(sight, part, work, breathe)
+            if rows is not None:
+                return rows, work
+        if question.order and not question.order[0].comparable:
+            raise TooMuchError
+        work = Work(limits[1])
+        return first_rows(sight, question, work, breathe), work
+
+    def _by_index(
+        self, sight: Sight, part: Walk, work: Work, breathe: Callable[[], None]
+    ) -> list[Row] | None:
+        try:
+            return rows_by_index(sight, self.question, part, work, breathe)
+        except TooMuchError:
+            if sight.in_memory:
+                raise  # In a thread it may take more.
+            return None
+        except IndexLostError as exc:
+            self.lacking = drop_index_file(sight, exc) or self.lacking
+            return None
+        finally:
+            self.lacking = self.lacking or work.lacking
 
 
 def reads_few(x: Execution, tablet: Tablet) -> bool:
@@ -177,18 +254,35 @@ def _no_breath() -> None:
     """It is over too soon to be ended."""
 
 
-def plan_first(query: Select, scan: TableScan, where: Closure | None) -> First | None:
-    """How the query's rows are found, None when its order or its WHERE is not for this."""
+def plan_first(
+    query: Select,
+    scan: TableScan,
+    where: Closure | None,
+    indexes: Sequence[IndexDefinition],
+) -> First | None:
+    """How the query's rows are found, None when its order or its WHERE is not for this.
+
+    indexes: of the table.
+    """
     order = _order(query, scan)
     if order is None or is_volatile(query.where):
         return None
     conditions, exact = compared(query, scan)
+    uses = index_uses(query, scan, indexes)
+    by_arrow = not order or order[0].comparable
+    if not by_arrow:
+        uses = tuple(use for use in uses if use.ordered)
+        if not uses:
+            return None
+    narrows = bool(uses) or (query.limit is not None and bool(order))
     return First(
         conditions,
         None if exact else where,
         order,
         frozenset() if exact else _columns(query.where, scan),
         frozenset().union(*(_columns(target, scan) for target in query.targets)),
+        uses,
+        by_arrow and narrows and len(conditions) == len(conjuncts(query.where)),
     )
 
 
@@ -197,14 +291,14 @@ def compared(query: Select, scan: TableScan) -> tuple[tuple[Compared, ...], bool
     layout = scan.table.layout
     found: list[Compared] = []
     parts = implied(query.where, scan.table, scan.relation)
-    for part in parts:
+    for number, part in enumerate(parts):
         if part.column < 0:
             continue
         column = layout.columns[part.column]
         if column.kind != "numeric" and is_comparable(column):
             # A numeric constant may have more digits than the column has room for.
             value = compile_expr(part.value, _no_column)
-            found.append(Compared(part.column, column.kind, part.operator, value))
+            found.append(Compared(number, part.column, column.kind, part.operator, value))
     return tuple(found), len(found) == len(parts) and all(part.whole for part in parts)
 
 
@@ -219,10 +313,8 @@ def _order(query: Select, scan: TableScan) -> tuple[SortKey, ...] | None:
         kind = "int" if ref.column == len(columns) else columns[ref.column].kind
         if kind == "none" or ref.type.name == "bpchar":
             return None  # What is no key; and what is equal whatever blanks it ends with.
-        keys.append(SortKey(ref.column, kind, key.descending, key.nulls_first))
-    first = keys[0].position if keys else len(columns)
-    if first < len(columns) and not is_comparable(columns[first]):
-        return None
+        comparable = ref.column == len(columns) or is_comparable(columns[ref.column])
+        keys.append(SortKey(ref.column, kind, key.descending, key.nulls_first, comparable))
     return tuple(keys)
 
 

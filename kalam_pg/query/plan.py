@@ -7,6 +7,7 @@ know, means the next one.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
@@ -22,6 +23,7 @@ from kalam_pg.query.deleted_rows import deleted_relations
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, TablelessPlan
 from kalam_pg.query.filtered_count import plan_filtered_count
 from kalam_pg.query.first_rows import plan_first
+from kalam_pg.query.index_definitions import IndexDefinition
 from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
 from kalam_pg.query.insert import plan_insert
 from kalam_pg.query.key_range import KeyRange
@@ -132,8 +134,12 @@ class Planner:
                 return point
         general = self._general(query, stored=bool(stored))
         if stored and isinstance(query, Select):
-            return self._hot_plan(query, general) or plan_filtered_count(query, general) or general
+            filtered = partial(plan_filtered_count, query, general, self._indexes)
+            return self._hot_plan(query, general) or filtered() or general
         return general
+
+    def _indexes(self, table: Table) -> Sequence[IndexDefinition]:
+        return self._rules(table).indexes
 
     def _program(self, query: Query) -> ProgramPlan | None:
         """The query as a program in a worker, with the same closures."""
@@ -218,7 +224,7 @@ class Planner:
                 indexed,
                 newest(scan.table, query.columns, targets, bounds, equals, indexed),
                 plain_slots(targets, query.columns, len(scan.table.columns)),
-                plan_first(query, scan, where),
+                plan_first(query, scan, where, self._indexes(scan.table)),
                 general,
                 _declared(scan.table),
                 listed,

@@ -1,6 +1,6 @@
 """What a WHERE says about one table: does it name a key? what else must hold?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from catalog.model import Table
@@ -203,37 +203,43 @@ def _comparison(
     part: Expr, table: Table, relation: int, is_value: Callable[[Expr], bool] = is_constant
 ) -> tuple[str, int, Expr] | None:
     """(operator, column, value) of a comparison with a constant of the same domain of keys."""
-    if not isinstance(part, Call) or part.overload.kind is not OverloadKind.OPERATOR:
-        return None
-    operator = part.overload.name
-    if operator not in _FLIPPED or len(part.args) != 2:
-        return None
-    for name, (left, value) in (
-        (operator, part.args),
-        (_FLIPPED[operator], part.args[::-1]),
-    ):
-        column = _bare(left)
+    for name, column, value in compared_with(part, is_value):
         if (
             isinstance(column, ColumnRef)
             and column.relation == relation
             and not column.outer
             and column.column < len(table.columns)
-            and is_value(value)
-            and _same_key_domain(column, value)
         ):
             return name, column.column, value
     return None
 
 
+def compared_with(
+    part: Expr, is_value: Callable[[Expr], bool] = is_constant
+) -> Iterator[tuple[str, Expr, Expr]]:
+    """(operator, expression, value) of a comparison with a constant of the same domain of keys.
+
+    Either way round, where both sides are such.
+    """
+    if not isinstance(part, Call) or part.overload.kind is not OverloadKind.OPERATOR:
+        return
+    operator = part.overload.name
+    if operator not in _FLIPPED or len(part.args) != 2:
+        return
+    for name, (left, value) in (
+        (operator, part.args),
+        (_FLIPPED[operator], part.args[::-1]),
+    ):
+        expr = _bare(left)
+        if is_value(value) and _same_domain(expr.type.name, value.type.name):
+            yield name, expr, value
+
+
 _INTEGERS = frozenset(("int2", "int4", "int8"))
 
 
-def _same_key_domain(column: ColumnRef, value: Expr) -> bool:
-    """Whether equal values of the two types have one key encoding: the type itself, any two integers."""
-    return _same_domain(column.type.name, value.type.name)
-
-
 def _same_domain(*types: str) -> bool:
+    """Whether equal values of these types have one key encoding: of one type, of any two integers."""
     names = set(types)
     if "bpchar" in names:
         return False  # its equality ignores trailing blanks, its keys do not

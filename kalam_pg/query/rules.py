@@ -16,6 +16,7 @@ from catalog.types.table import Storable
 from kalam_pg.functions.domains import refuse_null, refuse_value
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.foreign_keys import Compile, Reference, reference
+from kalam_pg.query.index_definitions import IndexDefinition, definitions
 from kalam_pg.query.unique import Closure, UniqueRule, compile_unique, slot_of
 from kalam_pg.sql.bind import BindScope, bind_domain_check, bind_expression
 from kalam_pg.sql.to_python import compile_expr
@@ -32,6 +33,7 @@ class RowRules:
     domains: of the columns that were declared with one.
     references, referenced: its FOREIGN KEYs, and those that refer to it.
     generated: what computes each generated column, over the row without it.
+    indexes: those beside the primary key's, as queries use them.
     storable: (position, check) of columns that do not hold all values of their type (`PgType.storable`).
     key_of: a row's primary key, encoded.
     """
@@ -48,6 +50,7 @@ class RowRules:
     references: tuple[Reference, ...] = ()
     referenced: tuple[Reference, ...] = ()
     generated: tuple[tuple[int, Closure], ...] = ()
+    indexes: tuple[IndexDefinition, ...] = ()
     key_of: Callable[[Row], bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -198,6 +201,7 @@ def compile_rules(
             for other, constraint in snapshot.referring_to(table.id)
         ),
         tuple(_generated(table, scope)),
+        definitions(table, scope),
     )
 
 

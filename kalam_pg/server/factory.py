@@ -22,6 +22,7 @@ from kalam_pg.jobs.compacting import start_compactions
 from kalam_pg.jobs.erasing import start_erasure
 from kalam_pg.jobs.flush_process import FLUSH_WORKER
 from kalam_pg.jobs.flushing import start_policies
+from kalam_pg.jobs.indexing import start_index_files
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.log_memory import LogMemory
 from kalam_pg.jobs.retention import start_retention
@@ -93,6 +94,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
             async with Supervisor() as supervisor:
                 start_policies(database, services.jobs, supervisor)
                 start_compactions(database, services.jobs, supervisor)
+                start_index_files(database, services.jobs, supervisor)
                 start_retention(database, services.jobs, supervisor, config.retention_interval_s)
                 start_erasure(database, services.jobs, supervisor)
                 log_memory = LogMemory(database)

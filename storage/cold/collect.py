@@ -5,18 +5,21 @@ as long as
 
 - the newest manifest names it,
 - a manifest names it that an open view would choose, or has chosen (`View.reads`),
+- it is the file of one of its table's indexes over a segment that stays,
 - or somebody is writing it (`Directories.names`).
 
 Everything may be cut off anywhere and is simply done again; what is gone already was to go.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
 from storage import failpoints
 from storage.cold.directories import TEMPORARY, Directories
+from storage.cold.index_file import PREFIX, segment_and_mark
 from storage.cold.kept_manifests import Reads
 from storage.cold.manifest import (
     Manifest,
@@ -36,7 +39,7 @@ _ERASERS = 8
 """Threads that remove files: each removal waits for the disk's journal, up to a millisecond. With twice as
 many they wait for each other."""
 
-_FILES = ("segment-", "manifest-", TEMPORARY)
+_FILES = ("segment-", "manifest-", PREFIX, TEMPORARY)
 
 
 class CollectHost(PublicationHost, Protocol):
@@ -50,6 +53,10 @@ class CollectHost(PublicationHost, Protocol):
         """What open views may read of it (on the loop)."""
         ...
 
+    def index_marks(self, tablet: TabletId) -> frozenset[str]:
+        """The marks of the indexes that its table has (on the loop)."""
+        ...
+
 
 def collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
     """Remove files of a tablet that nobody reads; returns their names. For a worker thread.
@@ -60,7 +67,7 @@ def collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
         DataCorruptedError: A manifest cannot be read, or is lost: what it names is not known.
         IoError: The disk refuses.
     """
-    if _is_tidy(host.fs, tablet, directory):
+    if _is_tidy(host, tablet, directory):
         return []
     with host.directories.section(tablet):
         removed = _collect(host, tablet, directory)
@@ -68,8 +75,9 @@ def collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
     return removed
 
 
-def _is_tidy(fs: FileSystem, tablet: TabletId, directory: Path) -> bool:
-    """Whether there is one manifest, and nothing that it does not name: nothing to ask the loop for."""
+def _is_tidy(host: CollectHost, tablet: TabletId, directory: Path) -> bool:
+    """Whether there is one manifest, and nothing that it does not name: nothing to do."""
+    fs = host.fs
     try:
         names = fs.listdir(directory)
         versions = versions_among(names)
@@ -78,7 +86,25 @@ def _is_tidy(fs: FileSystem, tablet: TabletId, directory: Path) -> bool:
         named = files_of([read(fs, directory, versions[0], tablet)])
     except FileNotFoundError:
         return False
-    return all(name in named for name in names)
+    return all(name in named for name in _without_indexes(host, tablet, names, named))
+
+
+def _without_indexes(
+    host: CollectHost, tablet: TabletId, names: Iterable[str], named: AbstractSet[str]
+) -> list[str]:
+    """These files but for those of the table's indexes over segments that are named."""
+    left: list[str] = []
+    marks: frozenset[str] | None = None
+    for name in names:
+        if name.startswith(PREFIX):
+            segment, mark = segment_and_mark(name)
+            if segment in named:
+                if marks is None:
+                    marks = host.run_on_loop(lambda: host.index_marks(tablet))
+                if mark in marks:
+                    continue
+        left.append(name)
+    return left
 
 
 def _collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
@@ -97,7 +123,8 @@ def _collect(host: CollectHost, tablet: TabletId, directory: Path) -> list[str]:
         return []  # It goes already.
     if opened is not None:
         host.run_on_loop(lambda: opened.forget_manifests(reads))
-    unread = [n for n in names if n.startswith(_FILES) and n not in named and n not in writing]
+    there = _without_indexes(host, tablet, names, named)
+    unread = [n for n in there if n.startswith(_FILES) and n not in named and n not in writing]
     # Manifests first: none that is there names a file that is not.
     for name in sorted(unread, key=lambda name: not name.startswith("manifest-")):
         _remove(fs, directory / name)

@@ -8,16 +8,24 @@ import pyarrow.compute as pc
 from storage.arrow import column_name
 from storage.cold.extents import Condition
 from storage.cold.first_rows import Work, groups_that_may_meet, may_meet
-from storage.cold.sight import Piece, Sight
+from storage.cold.indexed_rows import Walk
+from storage.cold.sight import ColdSegment, Piece, Sight
 
 _CHUNK = 1024
 """Rows that are looked up together, where a newer version may hide one."""
 
 
 def count_rows(
-    sight: Sight, conditions: Sequence[Condition], work: Work, breathe: Callable[[], None]
+    sight: Sight,
+    conditions: Sequence[Condition],
+    work: Work,
+    breathe: Callable[[], None],
+    walk: Walk | None = None,
 ) -> int:
-    """The exact number of rows. Arguments and errors are those of `first_rows`."""
+    """The exact number of rows. Arguments and errors are those of `first_rows`.
+
+    walk: an index of which a part is what the conditions say. Raises IndexLostError with one.
+    """
     found = sum(_count(piece, conditions, work) for piece in sight.hot())
     segments = sight.segments()
     work.segments = len(segments)
@@ -29,6 +37,11 @@ def count_rows(
             continue
         work.opened += 1
         breathe()
+        if walk is not None:
+            counted = _count_entries(segment, walk, work)
+            if counted is not None:
+                found += counted
+                continue
         having = groups.having(conditions[0]) if len(conditions) == 1 else None
         if having is not None and segment.is_cold:
             hidden = segment.hidden(conditions[0], breathe)
@@ -43,6 +56,19 @@ def count_rows(
             breathe()
             found += _count(segment.piece(at), conditions, work)
     return found
+
+
+def _count_entries(segment: ColdSegment, walk: Walk, work: Work) -> int | None:
+    """How many rows of a segment the index has, None where it has no file."""
+    index = segment.groups.index(walk.mark)
+    if index is None:
+        work.lacking = work.lacking or segment.groups.is_large
+        return None
+    if segment.nothing_hides:
+        return index.count(walk.reach)
+    work.look_at(index.count(walk.reach))
+    rows = sorted(index.rows(walk.reach))
+    return _count(segment.scattered(rows), (), work) if rows else 0
 
 
 def _count(piece: Piece, conditions: Sequence[Condition], work: Work) -> int:

@@ -33,19 +33,35 @@ class Decoded:
     def put(self, path: str, part: Hashable, value: object, size: int) -> None:
         """Keep a value of `size` bytes, unless another thread was first."""
         with self._lock:
+            if (path, part) not in self._kept:
+                self._put(path, part, value, size)
+
+    def replace(self, path: str, part: Hashable, value: object, size: int) -> None:
+        """Keep a value in the place of what was there."""
+        with self._lock:
             if (path, part) in self._kept:
-                return
-            self._kept[path, part] = value, size
-            self._parts.setdefault(path, set()).add(part)
-            self._bytes += size
-            while self._bytes > self._bytes_max:
-                self._drop(*next(iter(self._kept)))
+                self._drop(path, part)
+            self._put(path, part, value, size)
+
+    def forget_parts(self, path: str, first: tuple[Hashable, ...]) -> None:
+        """Drop what is kept of the parts of a file that are tuples which begin so."""
+        with self._lock:
+            for part in tuple(self._parts.get(path, ())):
+                if isinstance(part, tuple) and part[: len(first)] == first:
+                    self._drop(path, part)
 
     def forget(self, path: str) -> None:
         """The file was removed."""
         with self._lock:
             for part in tuple(self._parts.get(path, ())):
                 self._drop(path, part)
+
+    def _put(self, path: str, part: Hashable, value: object, size: int) -> None:
+        self._kept[path, part] = value, size
+        self._parts.setdefault(path, set()).add(part)
+        self._bytes += size
+        while self._bytes > self._bytes_max:
+            self._drop(*next(iter(self._kept)))
 
     def _drop(self, path: str, part: Hashable) -> None:
         self._bytes -= self._kept.pop((path, part))[1]

@@ -7,7 +7,7 @@ where one of its rows is in the answer.
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heapify, heappop, heappush, nsmallest
@@ -47,13 +47,18 @@ class Limits:
 
 @dataclass(slots=True)
 class Work:
-    """What a read has taken so far. segments: how many were there, and how many were opened."""
+    """What a read has taken so far. segments: how many were there, and how many were opened.
+
+    index: the declared index that was used. lacking: a large segment has no file of it yet.
+    """
 
     limits: Limits
     segments: int = 0
     opened: int = 0
     groups: int = 0
     looked_at: int = 0
+    index: str = ""
+    lacking: bool = False
 
     def read_group(self) -> None:
         """One more row group. Raises TooMuchError."""
@@ -70,7 +75,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which rows are wanted. The first column of `order` is `comparable`, or the key's first.
+    """Which rows are wanted. Of a first column of `order` that is not `comparable` all rows are looked at.
 
     wanted: at most so many; more than that is no error but where `every`: then all are wanted, and more
     are too much. where: what a row must pass beyond the conditions, seeing the columns at `examined`; None:
@@ -113,13 +118,27 @@ def first_rows(
     """
     if not question.wanted:
         return []
-    best = _Best(question, sight.layout.key[0], work)
+    best = Best(question, sight.layout.key[0], work)
     for piece in sight.hot():
         best.take(piece)
-    for group in _promising(sight, question, work, best):
+    segments = sight.segments()
+    work.segments = len(segments)
+    take_promising(sight, segments, question, work, best, breathe)
+    return best.rows()
+
+
+def take_promising(
+    sight: Sight,
+    segments: Sequence[ColdSegment],
+    question: Question,
+    work: Work,
+    best: "Best",
+    breathe: Callable[[], None],
+) -> None:
+    """Look at row groups of these segments, the most promising first. Raises as `first_rows`."""
+    for group in _promising(sight, segments, question, work, best):
         breathe()
         best.take(group)
-    return best.rows()
 
 
 def may_meet(conditions: Iterable[Condition], extent: Callable[[int], MaybeExtent]) -> bool:
@@ -143,15 +162,19 @@ def groups_that_may_meet(groups: RowGroups, conditions: Sequence[Condition]) -> 
     ]
 
 
-def _promising(sight: Sight, question: Question, work: Work, best: "_Best") -> Iterable[Piece]:
+def _promising(
+    sight: Sight,
+    segments: Sequence[ColdSegment],
+    question: Question,
+    work: Work,
+    best: "Best",
+) -> Iterable[Piece]:
     """Row groups, the most promising first, as long as one can better what was found."""
     conditions, first = question.conditions, question.order[0] if question.order else None
 
     def edge(extent: Callable[[int], MaybeExtent]) -> bytes:
         return b"" if first is None else first.least_rank(extent(first.position))
 
-    segments = sight.segments()
-    work.segments = len(segments)
     heap: list[_Promise] = []
     ahead = _Ahead(sight.layout, question, best)
     for number, segment in enumerate(reversed(segments)):
@@ -182,7 +205,7 @@ class _Ahead:
     nothing, and so would those behind the ones that are known to have all the rows that are wanted.
     """
 
-    def __init__(self, layout: Layout, question: Question, best: "_Best") -> None:
+    def __init__(self, layout: Layout, question: Question, best: "Best") -> None:
         self._conditions = question.conditions
         self._best = best
         positions = {one.position for one in question.conditions}
@@ -210,7 +233,7 @@ class _Ahead:
         return groups[:count]
 
 
-class _Best:
+class Best:
     """The first rows among all that were looked at so far."""
 
     def __init__(self, question: Question, leading: int, work: Work) -> None:
@@ -228,30 +251,48 @@ class _Best:
         return self._question.wanted - len(self._found)
 
     @property
-    def _full(self) -> bool:
+    def full(self) -> bool:
+        """Whether there are as many as are wanted."""
         return len(self._found) >= self._question.wanted
 
     def surpass(self, least: bytes) -> bool:
         """Whether no row whose rank begins with this one or comes behind it is needed any more."""
         if self._question.every:
             return False
-        return self._full and least >= self._found[-1].rank
+        return self.full and least >= self._found[-1].rank
 
     def take(self, piece: Piece) -> None:
         """Look at the rows of one more piece."""
-        at = self._positions(piece)
         question = self._question
-        if (
-            question.every
-            and question.where is None
-            and len(at) + len(self._found) > question.wanted
-        ):
-            raise TooMuchError
-        examined = sorted(self._examined.union(() if piece.is_seen is None else piece.identity))
-        for start in range(0, len(at), _CHUNK):
-            chunk = pa.array(at[start : start + _CHUNK], pa.int64())
-            if not self._look_at(piece, chunk, examined):
-                return
+        examined = self.examined(piece)
+        first = self._order[0] if self._order else None
+        in_order = first is None or first.comparable or self._is_in_order(piece, first)
+        for at in self._positions(piece):
+            if (
+                question.every
+                and question.where is None
+                and len(at) + len(self._found) > question.wanted
+            ):
+                raise TooMuchError
+            for start in range(0, len(at), _CHUNK):
+                chunk = pa.array(at[start : start + _CHUNK], pa.int64())
+                if not self._look_at(piece, chunk, examined, in_order=in_order):
+                    return
+
+    def _is_in_order(self, piece: Piece, first: SortKey) -> bool:
+        return first.position == self._leading and piece.in_key_order
+
+    def examined(self, piece: Piece) -> list[int]:
+        """The columns that are looked at of a row before it is known to be of the answer."""
+        return sorted(self._examined.union(() if piece.is_seen is None else piece.identity))
+
+    def take_at(self, piece: Piece, at: pa.Array, conditions: Sequence[Condition]) -> None:
+        """Look at these rows of a piece, which are in no order. conditions: that are to be tested."""
+        for condition in conditions:
+            test = condition.test(piece.column(condition.position).take(at))
+            at = at.filter(test)
+        if len(at):
+            self._look_at(piece, at, self.examined(piece), in_order=False)
 
     def rows(self) -> list[Row]:
         """All of them, with the columns that were asked for."""
@@ -275,31 +316,42 @@ class _Best:
                 rows[place] = row
         return rows
 
-    def _positions(self, piece: Piece) -> Sequence[int] | pa.Array:
+    def _positions(self, piece: Piece) -> Iterator[Sequence[int] | pa.Array]:
         """The rows of a piece that meet the conditions, what comes first before all else."""
         mask = self._better(piece, piece.matching(self._question.conditions))
         at: pa.Array | None = None if mask is None else pc.indices_nonzero(mask)
         first = self._order[0] if self._order else None
-        if first is None or (first.position == self._leading and piece.in_key_order):
+        if first is None or self._is_in_order(piece, first) or not first.comparable:
             every = range(piece.count) if at is None else at
-            return every[::-1] if first is not None and first.descending else every
+            yield every[::-1] if first is not None and first.descending else every
+            return
         values = piece.column(first.position)
-        return first.sorted(values) if at is None else at.take(first.sorted(values.take(at)))
+        if at is not None:
+            values = values.take(at)
+        top = None if self._question.every else first.top(values, self._question.wanted + _CHUNK)
+        if top is not None:
+            yield top if at is None else at.take(top)
+        left = first.sorted(values)[0 if top is None else len(top) :]
+        yield left if at is None else at.take(left)
 
     def _better(self, piece: Piece, mask: pa.BooleanArray | None) -> pa.BooleanArray | None:
         """Without the rows of which the first sort key alone tells that they come too late."""
-        if self._question.every or not self._full or not self._order:
+        if self._question.every or not self.full or not self._order:
             return mask
         first = self._order[0]
+        if not first.comparable:
+            return mask
         value = self._found[-1].row[first.position]
-        if value is None or (first.position == self._leading and piece.in_key_order):
+        if value is None or self._is_in_order(piece, first):
             return mask
         column = piece.column(first.position)
         condition = Condition(first.position, first.kind, ">=" if first.descending else "<=", value)
         better = pc.fill_null(condition.test(column), first.nulls_first)
         return better if mask is None else pc.and_(mask, better)
 
-    def _look_at(self, piece: Piece, at: pa.Array, examined: Sequence[int]) -> bool:
+    def _look_at(
+        self, piece: Piece, at: pa.Array, examined: Sequence[int], *, in_order: bool = True
+    ) -> bool:
         """Take in the first rows of a part of a piece; False when all behind them come too late."""
         question, found, order = self._question, self._found, self._order
         where, is_seen = question.where, piece.is_seen
@@ -309,8 +361,8 @@ class _Best:
             at = at.filter(pc.invert(replaced))
         for place, row in enumerate(piece.rows(at, examined)):
             rank = b"".join([key.rank(row[key.position]) for key in order])
-            if self._full and not question.every and rank >= found[-1].rank:
-                if self._too_late(row):
+            if self.full and not question.every and rank >= found[-1].rank:
+                if in_order and self._too_late(row):
                     return False
                 continue
             # A row that is hidden must not be tested: the WHERE might fail of it.

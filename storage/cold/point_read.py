@@ -55,7 +55,7 @@ class SegmentReader:
 
     def __init__(self, fs: FileSystem, segment: Segment, tablet: TabletId) -> None:
         self.segment = segment
-        self._fs = fs
+        self.fs = fs
         self._path = Path(segment.path)
         self._tablet = tablet
         self._head: Head | None = None
@@ -91,13 +91,13 @@ class SegmentReader:
 
     def _read_filter(self) -> KeyFilter:
         keys = self.segment.keys
-        return keyfilter.decode(keys or self._fs.read_bytes(self.segment.filter_path))
+        return keyfilter.decode(keys or self.fs.read_bytes(self.segment.filter_path))
 
     def _read_head(self) -> Head:
         if self.segment.keys:
             return keyfilter.read_head(BytesIO(self.segment.keys))
         path = self.segment.filter_path
-        with translated(path), self._fs.open_read(path) as stream:
+        with translated(path), self.fs.open_read(path) as stream:
             return keyfilter.read_head(stream)
 
     def occurrences(self, column: str) -> Occurrences | None:
@@ -109,7 +109,7 @@ class SegmentReader:
 
         def read() -> tuple[Head, bytes | None]:
             path = self.segment.filter_path
-            with translated(path), self._fs.open_read(path) as stream:
+            with translated(path), self.fs.open_read(path) as stream:
                 return keyfilter.read_occurrences(stream, column)
 
         if self.segment.keys:
@@ -122,7 +122,7 @@ class SegmentReader:
         if self.segment.keys:
             return keyfilter.read_superseding(BytesIO(self.segment.keys))
         path = self.segment.filter_path
-        with translated(path), self._fs.open_read(path) as stream:
+        with translated(path), self.fs.open_read(path) as stream:
             return keyfilter.read_superseding(stream)
 
     def _check_belongs(self, head: Head) -> None:
@@ -226,7 +226,7 @@ class SegmentReader:
         for name in self.segment.columns:
             self.occurrences(name)
         if pieces is not None:
-            with translated(self._path), self._fs.open_read(self._path) as stream:
+            with translated(self._path), self.fs.open_read(self._path) as stream:
                 if damaged_piece(stream, pieces):
                     raise damaged(self.segment, self._tablet, "is not what its key filter says")
 
@@ -235,9 +235,9 @@ class SegmentReader:
         """The file, of which nothing is read that was not checked. What it raises is translated."""
         pieces = self.load_head().pieces
         if pieces is None:
-            verify(self._fs, self.segment, self._tablet)
+            verify(self.fs, self.segment, self._tablet)
         try:
-            with translated(self._path), self._fs.open_read(self._path) as stream:
+            with translated(self._path), self.fs.open_read(self._path) as stream:
                 if pieces is None:
                     yield stream
                 else:
@@ -249,7 +249,7 @@ class SegmentReader:
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All versions in the segment, verified; columns that it lacks are left out."""
-        data = self._fs.read_bytes(self._path)
+        data = self.fs.read_bytes(self._path)
         if hashlib.sha256(data).hexdigest() != self.segment.sha256:
             raise damaged(self.segment, self._tablet, "is not what was written")
         return read_table(pa.py_buffer(data), columns)

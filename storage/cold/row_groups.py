@@ -4,16 +4,20 @@ Columns stay in memory for a while (`storage.cold.decoded`), each by itself: whi
 seen in one narrow column, and only the row groups that have some are read further.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from itertools import accumulate
 from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.arrow import SEQ, column_name, to_array
+from storage.cold import index_file
 from storage.cold.decoded import DECODED
 from storage.cold.extents import Condition, Extent, MaybeExtent, of_missing, of_stats
+from storage.cold.index_reader import SegmentIndex, open_index
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.occurrences import Occurrences
@@ -31,13 +35,17 @@ _FOOTER_GROWTH = 10
 
 
 class Footer:
-    """What a file says of its row groups. rows: of each, tombstones too. index: of a column by its name."""
+    """What a file says of its row groups. rows: of each, tombstones too. index: of a column by its name.
+
+    starts: the number of the first row of each within the segment.
+    """
 
     def __init__(self, metadata: pq.FileMetaData) -> None:
         self.metadata = metadata
         self.rows: list[int] = [
             metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)
         ]
+        self.starts = [0, *accumulate(self.rows)]
         schema = metadata.schema
         # Names of leaves: a nested column has others, and no statistics are asked of it.
         self.index = {schema.column(at).path.split(".")[0]: at for at in range(len(schema))}
@@ -80,6 +88,11 @@ class RowGroups:
     def count(self) -> int:
         """How many row groups it has."""
         return len(self._footer.rows)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is worth a file for each declared index."""
+        return self.segment.rows >= index_file.ROWS_MIN
 
     def rows(self, group: int) -> int:
         """How many rows, tombstones too, a row group has."""
@@ -129,6 +142,25 @@ class RowGroups:
             size = 64 if kept[0] is None else kept[0].nbytes
             DECODED.put(self.segment.path, ("values", name), kept, size)
         return None if kept[0] is None else kept[0].of(condition.value)
+
+    def index(self, mark: str) -> SegmentIndex | None:
+        """The entries of the declared index with this mark, None where there are none.
+
+        Raises:
+            IndexLostError: Its file is not what was written.
+        """
+        return open_index(self._reader.fs, self.segment, mark, in_memory=self._in_memory)
+
+    def places(self, rows: Sequence[int]) -> dict[int, tuple[list[int], list[int]]]:
+        """Rows of the segment by row groups: their numbers in these, and their places among `rows`."""
+        starts = self._footer.starts
+        found: dict[int, tuple[list[int], list[int]]] = {}
+        for place, row in enumerate(rows):
+            group = bisect_right(starts, row) - 1
+            at, places = found.setdefault(group, ([], []))
+            at.append(row - starts[group])
+            places.append(place)
+        return found
 
     def meets(self, group: int, hidden: Hiding) -> bool:
         """Whether newer segments may hide a row of a row group: its keys are not read."""

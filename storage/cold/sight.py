@@ -25,6 +25,9 @@ Hides = Callable[[bytes, int], bool]
 """Whether the version of a key that a commit wrote is not to be seen."""
 
 
+_CUT_MAX = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """A tablet as a view sees it, with a transaction's own changes over that.
@@ -194,6 +197,51 @@ class ColdSegment:
             group=group,
         )
 
+    def scattered(self, rows: Sequence[int]) -> "Piece":
+        """Some rows by their numbers within the segment, none of them a tombstone, in their order."""
+        groups, layout, hidden = self.groups, self.groups.layout, self._hidden
+        places = groups.places(rows)
+        back = _back([place for _, own in places.values() for place in own])
+        kept: dict[str, pa.Array] = {}
+
+        def columns(names: Sequence[str]) -> dict[str, pa.Array]:
+            lacking = [name for name in names if name not in kept]
+            if lacking:
+                groups.load(sorted(places), lacking)
+                of = [(groups.columns(group, lacking), at) for group, (at, _) in places.items()]
+                for name in lacking:
+                    found = [part for columns, at in of for part in _parts(columns[name], at)]
+                    whole = found[0] if len(found) == 1 else pa.concat_arrays(found)
+                    kept[name] = whole if back is None else whole.take(back)
+            return kept
+
+        may_be_hidden = hidden is not None and any(groups.meets(group, hidden) for group in places)
+        return Piece(
+            *(layout, len(rows), columns, self._hides),
+            hidden=hidden if may_be_hidden else None,
+            groups=len(places),
+        )
+
+    @property
+    def nothing_hides(self) -> bool:
+        """Whether no row is hidden by anything."""
+        return self._hides is None and self._hidden is None
+
+
+def _parts(values: pa.Array, at: Sequence[int]) -> list[pa.Array]:
+    """Some values: few of them are sooner cut out one by one."""
+    if len(at) <= _CUT_MAX:
+        return [values.slice(place, 1) for place in at]
+    return [values.take(pa.array(at, pa.int64()))]
+
+
+def _back(places: Sequence[int]) -> pa.Array | None:
+    """Where each is that was put behind each other by row groups; None: where it was."""
+    if all(at == place for at, place in enumerate(places)):
+        return None
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return pa.array(order, pa.int64())
+
 
 def _places(keys: pa.Array, wanted: Sequence[pa.Array]) -> pa.Array:
     """Where those of the wanted keys are that are there, each once. keys: in order, each once."""
@@ -226,15 +274,18 @@ class Piece:
         in_key_order: bool = False,
         segment: RowGroups | None = None,
         group: int = 0,
+        groups: int = 1,
     ) -> None:
         """columns: gives some by their names. hides: what `is_seen` asks.
 
         hidden: what newer segments hide of it. deleted: whether some rows may be tombstones.
-        segment, group: where in a file the rows are, if they are.
+        segment, group: where in a file the rows are, if they are all of a row group. groups: in how many
+        they lie.
         """
         self.count = count
         self.segment = segment
         self.group = group
+        self.groups = groups
         self.in_key_order = in_key_order
         self._layout = layout
         self._columns = columns
@@ -251,6 +302,10 @@ class Piece:
         """A column's name; the layout's width is `_seq`."""
         columns = self._layout.columns
         return SEQ if position == len(columns) else column_name(columns[position])
+
+    def load(self, positions: Sequence[int]) -> None:
+        """Read some columns together that will be asked for."""
+        self._columns([self.name(position) for position in positions])
 
     def column(self, position: int) -> pa.Array:
         """A column's values."""
