@@ -52,6 +52,9 @@ VERSION = f"PostgreSQL {SERVER_VERSION}"
 _UTF8 = 6
 _ENCODINGS = {6: "UTF8", 0: "SQL_ASCII", 8: "LATIN1"}
 
+_FIRST_XID = 3
+"""PostgreSQL's first ordinary transaction (transam.h)."""
+
 
 def _looked_up(name: str, result: PgType, *signatures: tuple[PgType, ...]) -> list[Overload]:
     """A function that the catalogue answers, with each of its signatures."""
@@ -256,15 +259,22 @@ OVERLOADS: tuple[Overload, ...] = (
     *_looked_up("pg_my_temp_schema", OID, ()),
     *_always("pg_is_other_temp_schema", BOOL, False, (OID,)),
     *_always("row_security_active", BOOL, False, (OID,), (TEXT,)),
-    # Sizes would tell of other users' rows; SHOW STATS has one's own.
-    *_always("pg_table_size", INT8, 0, (REGCLASS,)),
-    *_always("pg_relation_size", INT8, 0, (REGCLASS,), (REGCLASS, TEXT)),
-    *_always("pg_total_relation_size", INT8, 0, (REGCLASS,)),
-    *_always("pg_indexes_size", INT8, 0, (REGCLASS,)),
-    *_always("pg_database_size", INT8, 0, (OID,), (NAME,)),
-    *_always("pg_tablespace_size", INT8, 0, (OID,), (NAME,)),
+    *(
+        _asked(f"pg_{what}_size", args, INT8)
+        for what, signatures in (
+            ("table", ((REGCLASS,),)),
+            ("relation", ((REGCLASS,), (REGCLASS, TEXT))),
+            ("total_relation", ((REGCLASS,),)),
+            ("indexes", ((REGCLASS,),)),
+            ("database", ((OID,), (NAME,))),
+            ("tablespace", ((OID,), (NAME,))),
+        )
+        for args in signatures
+    ),
     *_privileges(),
     _asked("txid_current", (), INT8),
+    # Transactions have no order here: one is as old as another, but for those that were always there.
+    stable("age", (t.XID,), INT4, lambda _c, number: 1 if number >= _FIRST_XID else 2**31 - 1),
     _asked("txid_current_if_assigned", (), INT8),
     stable("pg_postmaster_start_time", (), TIMESTAMPTZ, _started_at),
     stable("pg_conf_load_time", (), TIMESTAMPTZ, _started_at),

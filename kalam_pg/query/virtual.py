@@ -21,7 +21,7 @@ from catalog.pg_catalog.rows import rows as catalogue_rows
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
-from catalog.types.registry import OID
+from catalog.types.registry import OID, XID
 from kalam_pg.engines.catalog_image import CatalogImage, make_image
 from kalam_pg.engines.catalog_sqlite import TIMEOUT_S, CatalogQuery, Provider, run_catalog
 from kalam_pg.functions.cost import BUDGET_US
@@ -65,6 +65,11 @@ PERSPECTIVES_MAX = 256
 """Roles whose view of the catalogue is kept between statements, for one catalog version."""
 
 
+_XMIN = 3
+"""What each row of the catalogue says has written it: the first transaction of all. Tools that read on from a
+transaction take every row for a new one (`age`), and show what is there.
+"""
+
 _NO_VALUES: Mapping[int, Value] = {}
 
 
@@ -80,6 +85,7 @@ def virtual_columns(schema: str, name: str) -> tuple[OutputColumn, ...] | None:
     ]
     if found.kind == "r":
         columns.append(OutputColumn("tableoid", OID, hidden=True))
+        columns.append(OutputColumn("xmin", XID, hidden=True))
     return tuple(columns)
 
 
@@ -95,7 +101,7 @@ def fixed_image() -> CatalogImage:
         columns, shape = virtual_columns("pg_catalog", name), relation("pg_catalog", name)
         assert columns is not None
         assert shape is not None
-        rows = ((*row, shape.oid) for row in fixed_rows(name))
+        rows = ((*row, shape.oid, _XMIN) for row in fixed_rows(name))
         relations[f"pg_catalog.{name}"] = ([c.type for c in columns], rows)
     return make_image(relations)
 
@@ -376,7 +382,7 @@ class Perspective:
             rows = (shape.row(values) for values in source(self.visible))
         else:
             rows = catalogue_rows(self.visible, schema, name, equal)
-        return ((*row, shape.oid) for row in rows) if shape.kind == "r" else rows
+        return ((*row, shape.oid, _XMIN) for row in rows) if shape.kind == "r" else rows
 
     def bind(self, context: EvalContext) -> EvalContext:
         """`context` with this role's names of objects and catalogue functions."""

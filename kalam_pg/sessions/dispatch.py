@@ -208,7 +208,7 @@ def _current_plan(
         prepared.renew_types(sql.snapshot)
         given = prepared.given
         planned = sql.plan(statement, prepared.param_types if given is None else given.types)
-        if [c.type for c in planned.columns] != [c.type for c in prepared.columns]:
+        if _described(planned.columns) != _described(prepared.columns):
             if told:
                 raise FeatureNotSupportedError(
                     "cached plan must not change result type", source=_REVALIDATE
@@ -217,6 +217,11 @@ def _current_plan(
         prepared.planned = planned
         prepared.validity = Validity(sql)
     return planned
+
+
+def _described(columns: Sequence[OutputColumn]) -> list[tuple[str, PgType, int]]:
+    """What a client is told of a result's columns."""
+    return [(column.name, column.type, column.typmod) for column in columns]
 
 
 def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> Steps[Result]:

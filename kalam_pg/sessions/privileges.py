@@ -56,7 +56,7 @@ _KNOWN: Final = {
 _OPTION: Final = " WITH GRANT OPTION"
 _ADMIN: Final = " WITH ADMIN OPTION"
 _LANGUAGES: Final = {"internal": 12, "c": 13, "sql": 14}
-_TABLESPACES: Final = {"pg_default": oids.DEFAULT_TABLESPACE, "pg_global": 1664}
+_TABLESPACES: Final = {"pg_default": oids.DEFAULT_TABLESPACE, "pg_global": oids.GLOBAL_TABLESPACE}
 
 
 class Privileges:
@@ -102,7 +102,7 @@ class Privileges:
 
     def _of_column(self, *arguments: Value) -> bool | None:
         *roles, of, column, privileges = arguments
-        user, found = self._role(*roles), self._relation(of)
+        user, found = self._role(*roles), self.relation(of)
         if found is None or (isinstance(found, Table | View) and not _has(found, column)):
             return None
         return _any("column", user, str(privileges), self._on(found))
@@ -141,7 +141,7 @@ class Privileges:
     # ------------------------------------------------------------------ objects
 
     def _table(self, of: Value) -> Answer | None:
-        found = self._relation(of)
+        found = self.relation(of)
         return None if found is None else self._on(found)
 
     def _on(self, found: "Table | View | NumberSequence | str") -> Answer:
@@ -161,7 +161,7 @@ class Privileges:
 
         return answer
 
-    def _relation(self, of: Value) -> "Table | View | NumberSequence | str | None":
+    def relation(self, of: Value) -> "Table | View | NumberSequence | str | None":
         """Raises 42P01; None where no relation has the OID."""
         snapshot = self._sql.snapshot
         if isinstance(of, int):
@@ -177,7 +177,7 @@ class Privileges:
         return named
 
     def _sequence(self, of: Value) -> Answer | None:
-        found = self._relation(of)
+        found = self.relation(of)
         if found is None:
             return None
         if not isinstance(found, NumberSequence):

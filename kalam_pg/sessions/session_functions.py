@@ -7,6 +7,7 @@ from kalam_pg.functions.cursors import CURRENT_OF
 from kalam_pg.sessions import advisory, listening, positioned
 from kalam_pg.sessions.prepared import described_statements
 from kalam_pg.sessions.privileges import Privileges
+from kalam_pg.sessions.sizes import Sizes
 from storage.layout import Value
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def session_functions(sql: "SqlSession") -> dict[str, Callable[..., Value]]:
         **listening.functions(sql),
         **sql.sequences.functions,
         **Privileges(sql).functions,
+        **Sizes(sql).functions,
     }
 
 

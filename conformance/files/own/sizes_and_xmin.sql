@@ -1,0 +1,24 @@
+-- What administrators' tools ask: sizes, and what has changed in the catalogue since.
+CREATE TABLE sized (id int PRIMARY KEY, body text);
+CREATE VIEW seen AS SELECT * FROM sized;
+CREATE SEQUENCE counted;
+SELECT pg_relation_size('sized'), pg_relation_size('seen'), pg_indexes_size('seen'), pg_total_relation_size('seen');
+INSERT INTO sized SELECT g, repeat('x', 100) FROM generate_series(1, 500) g;
+SELECT pg_relation_size('sized') > 5000, pg_table_size('sized') >= pg_relation_size('sized'), pg_total_relation_size('sized') >= pg_table_size('sized');
+SELECT pg_relation_size('sized', 'main') = pg_relation_size('sized');
+SELECT relname, pg_relation_size(oid) > 0 AS has_rows FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v') ORDER BY 1;
+SELECT pg_relation_size(4294967295::oid), pg_total_relation_size(4294967295::oid), pg_table_size(NULL);
+SELECT pg_relation_size('nothing_here');
+SELECT pg_database_size(current_database()) > 5000, pg_database_size((SELECT oid FROM pg_database WHERE datname = current_database())) > 5000;
+SELECT pg_database_size('nobodys');
+SELECT pg_tablespace_size('pg_default') > 5000, pg_tablespace_size('pg_global') >= 0;
+SELECT pg_tablespace_size('nobodys');
+SELECT count(*) FROM pg_namespace WHERE xmin IS NULL;
+SELECT relname FROM pg_class c WHERE relname IN ('sized', 'seen') AND age(c.xmin) <= 2147483647 ORDER BY 1;
+SELECT pg_typeof(t.xmin), age(t.xmin) >= 0 FROM pg_type t WHERE typname = 'bool';
+SELECT count(*) > 0 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND a.xmin IS NOT NULL WHERE c.relname = 'sized';
+SELECT age('1'::xid), age('2'::xid), age(NULL::xid);
+SELECT xmin FROM pg_tables;
+SELECT xmin FROM (SELECT oid FROM pg_class) x;
+DROP TABLE sized CASCADE;
+DROP SEQUENCE counted;
