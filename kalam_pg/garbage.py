@@ -33,6 +33,16 @@ PUT_ASIDE_MAX: Final = 500
 EVERY_S: Final = 300.0
 """Not more often: what is there from the start is looked at too, which holds the event loop for 80 ms."""
 
+MUCH_BYTES: Final = 64 << 20
+"""Nor while so much more is in use than at the start: a few long texts that are kept are millions of objects,
+and to look at these would take seconds."""
+
+REFUSED_S: Final = 10.0
+"""That is asked for again after so long: what is kept goes when it is not used."""
+
+PATIENCE_S: Final = 3600.0
+"""But after so long everything is looked at all the same: it may be garbage that is in use."""
+
 LOOK_S: Final = 0.25
 """How often it is asked whether something is to be done."""
 
@@ -75,10 +85,18 @@ uncollected: Final = Uncollected()
 class Collector:
     """Of a server's process. For the event loop."""
 
-    def __init__(self, accounts: Accounts, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        clock: Callable[[], float] = monotonic,
+        in_use: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """in_use: bytes of the process that are."""
         self._accounts = accounts
         self._clock = clock
-        self._due_s = 0.0
+        self._in_use = in_use
+        self._in_use_first = 0
+        self._due_s = self._late_s = 0.0
         self._most = self._closed = self._put_aside = 0
         self._aside = False
         self._looked_at_everything()
@@ -87,6 +105,7 @@ class Collector:
         """What is there now is there for good."""
         gc.collect()
         gc.freeze()
+        self._in_use_first = self._in_use()
         first, second, _ = gc.get_threshold()
         gc.set_threshold(first, second, _NEVER)
 
@@ -98,7 +117,7 @@ class Collector:
         """Do what is due."""
         total = self._accounts.total
         self._most = max(self._most, total)
-        if total < LARGE_BYTES and self._is_much_gone(total):
+        if total < LARGE_BYTES and self._is_much_gone(total) and self._is_little_left():
             gc.unfreeze()
             gc.collect()
             gc.freeze()
@@ -121,8 +140,17 @@ class Collector:
             or (self._aside and self._most - total >= FREED_BYTES)
         )
 
+    def _is_little_left(self) -> bool:
+        """Whether looking at everything takes little, or has waited for that for very long."""
+        now_s = self._clock()
+        if now_s < self._late_s and self._in_use() - self._in_use_first > MUCH_BYTES:
+            self._due_s = now_s + REFUSED_S
+            return False
+        return True
+
     def _looked_at_everything(self) -> None:
         self._due_s = self._clock() + EVERY_S
+        self._late_s = self._due_s + PATIENCE_S
         self._most = self._accounts.total
         self._closed = self._accounts.closed
         self._put_aside = uncollected.put_aside

@@ -101,7 +101,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 log_memory.begin(supervisor)
                 flushes = services.jobs.flush_process
                 database.accounts.own = lambda: log_memory.bytes + flushes.held_bytes
-                collector = Collector(database.accounts)
+                collector = Collector(database.accounts, in_use=heap.in_use_bytes)
                 supervisor.every("garbage", LOOK_S, collector.turn)
                 supervisor.every("statements", REST_S, services.cache.rest)
                 freed = heap.Heap(database.accounts.known)

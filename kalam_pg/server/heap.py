@@ -9,6 +9,7 @@ So large blocks are kept out of the heap (`prepare`), and what is free within it
 
 import ctypes
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -51,9 +52,15 @@ _M_ARENA_MAX: Final = -8
 """From malloc.h."""
 
 
+_INFORMATION: Final = (
+    *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+    *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+)
+
 _C: Final = ctypes.CDLL(None)
 _malloc_trim: Final = getattr(_C, "malloc_trim", None)
 _mallopt: Final = getattr(_C, "mallopt", None)
+_mallinfo: Final = getattr(_C, "mallinfo2", None)
 """None without the GNU C library: it is another's to decide then."""
 
 
@@ -76,6 +83,27 @@ def resident_bytes() -> int:
     """What the process has in memory that is no page of a file."""
     _, resident, shared, *_ = Path("/proc/self/statm").read_bytes().split()
     return (int(resident) - int(shared)) * _PAGE_BYTES
+
+
+class _Information(ctypes.Structure):
+    """What mallinfo2 tells (malloc.h)."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in _INFORMATION]
+
+
+if _mallinfo is not None:
+    _mallinfo.restype = _Information
+
+
+def in_use_bytes() -> int:
+    """What the process has asked for and not given back, about. Some milliseconds when much is free in
+    pieces: not for every second.
+    """
+    if _mallinfo is None or sys.getallocatedblocks():  # These would be in Python's own arenas.
+        return resident_bytes()
+    told = _mallinfo()
+    in_use: int = told.uordblks + told.hblkhd
+    return in_use
 
 
 class Heap:

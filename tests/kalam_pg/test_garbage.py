@@ -11,6 +11,9 @@ from kalam_pg.garbage import (
     EVERY_S,
     FREED_BYTES,
     LARGE_BYTES,
+    MUCH_BYTES,
+    PATIENCE_S,
+    REFUSED_S,
     YOUNG,
     Collector,
     Uncollected,
@@ -108,6 +111,34 @@ def test_when_many_sessions_have_ended_everything_is_looked_at(collector):
     accounts.open(1).close()
     made.look()
     assert seen() is None
+
+
+def test_not_everything_is_looked_at_while_much_is_kept_but_in_the_end_it_is():
+    accounts, clock, in_use = Accounts(), Clock(), [MUCH_BYTES]
+    made = Collector(accounts, clock, lambda: in_use[0])
+    thresholds = gc.get_threshold()
+    made.begin()
+    try:
+        for waits_s, kept in ((REFUSED_S, 0), (PATIENCE_S, 2 * MUCH_BYTES)):
+            node = Node()
+            seen = weakref.ref(node)
+            gc.freeze()
+            del node
+            for _ in range(CLOSED_MAX):
+                accounts.open(1).close()
+            in_use[0] = 2 * MUCH_BYTES + 1
+            clock.now += EVERY_S
+            made.look()
+            clock.now += waits_s - 1
+            made.look()
+            assert seen() is not None
+            in_use[0] = MUCH_BYTES + kept
+            clock.now += REFUSED_S
+            made.look()
+            assert seen() is None
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def test_a_large_tree_is_not_looked_at_when_it_has_been_read(monkeypatch):

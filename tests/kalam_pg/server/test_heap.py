@@ -1,5 +1,6 @@
 """What is free goes back to the operating system."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -151,3 +152,24 @@ def test_a_process_knows_what_it_has():
     block = b"x" * (32 * MB)
     assert resident_bytes() - before > 30 * MB
     del block
+
+
+IN_USE = """
+from kalam_pg.server import heap
+before = heap.in_use_bytes()
+kept = [[n] for n in range(300_000)]
+all_of_it = heap.in_use_bytes() - before
+del kept[::2]
+print(all_of_it, heap.in_use_bytes() - before)
+"""
+
+
+@pytest.mark.slow
+def test_what_is_in_use_is_told_also_when_what_is_free_cannot_be_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", IN_USE], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONMALLOC": "malloc"},
+    )  # fmt: skip
+    whole, half = map(int, done.stdout.split())
+    assert whole > 25 * MB
+    assert half < 0.7 * whole
