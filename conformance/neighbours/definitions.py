@@ -123,6 +123,8 @@ STATEMENTS: Final = {
     "cursor held": "BEGIN; DECLARE k CURSOR WITH HOLD FOR SELECT id, repeat(v, 100) FROM kin.hot; COMMIT; CLOSE k",
     "create as": "EXPLAIN ANALYZE SELECT * FROM kin.hot a JOIN kin.hot b USING (id)",
     "copy out": "COPY (SELECT repeat(v, 50) FROM kin.hot) TO STDOUT",
+    "copy out of large rows": "COPY (SELECT repeat(E'a\\tb', 13000000) FROM generate_series(1, 3) g) TO STDOUT",
+    "cursor of large rows": "BEGIN; DECLARE c CURSOR FOR SELECT repeat('x', 40000000) FROM generate_series(1, 3) g; FETCH ALL c; ROLLBACK",
     "copy out of a series": "COPY (SELECT g, md5(g::text) FROM generate_series(1, 500000) g) TO STDOUT",
     "truncate": "BEGIN; TRUNCATE kin.hot; ROLLBACK",
     "advisory locks": "SELECT pg_advisory_xact_lock(g) FROM generate_series(1, 20000) g",

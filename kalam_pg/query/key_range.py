@@ -11,6 +11,7 @@ from typing import Final
 
 from kalam_pg.interpreter.sorting import sort_rows
 from kalam_pg.query.indexed import MISSES_MAX, ROWS_MAX, Indexed, Wanted
+from storage.answers import ColdNeeded
 from storage.keys import encode_key
 from storage.layout import Row
 from storage.log.retained import is_whole
@@ -35,7 +36,8 @@ class KeyRange:
     def rows(self, tablet: Tablet, view: View, wanted: Wanted) -> Sequence[Row] | None:
         """Rows with their system columns, in order, at least the first `wanted.end` if there are so many.
 
-        None when they would be too many, too many would be looked at in vain, or some are in segments alone.
+        None when they would be too many, too many would be looked at in vain, one is large, or some are in
+        segments alone.
         """
         if tablet.manifest_at(view.seq).segments and not is_whole(view, tablet.id):
             return None
@@ -76,12 +78,14 @@ def _keys(tablet: Tablet, view: View, within: Range) -> Iterator[bytes]:
 def _found(
     tablet: Tablet, view: View, keys: Iterable[bytes], wanted: Wanted, most: int
 ) -> list[Row] | None:
-    """The first rows of these keys that pass the WHERE. None: too many were looked at in vain."""
+    """The first rows of these keys that pass the WHERE. None: one is large, or too many were in vain."""
     where, context = wanted.where, wanted.context
     rows: list[Row] = []
     misses = 0
     for key in keys:
         version = tablet.get(view, key)
+        if isinstance(version, ColdNeeded):
+            return None  # It is there, and too large to be read here.
         if isinstance(version, Version):
             row = (*version.row, version.seq, False)
             if where is None or where(row, context) is True:

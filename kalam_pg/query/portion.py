@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import pyarrow as pa
 
 from catalog.types.table import PgType
+from kalam_pg.query.sizes import text_bytes
 from kalam_pg.rows import arrow_to_values, encode_batch
 from kalam_pg.rows.form import RowForm
 from storage.layout import Row
@@ -19,6 +20,10 @@ class Portion(Protocol):
     """Rows in their order. What it holds never changes."""
 
     def __len__(self) -> int: ...
+
+    @property
+    def size(self) -> int:
+        """About how many bytes its values have that are of any length."""
 
     def rows(self) -> Sequence[Row]:
         """As stored values."""
@@ -50,6 +55,10 @@ class RowPortion:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def size(self) -> int:
+        return text_bytes(self._rows)
 
     def rows(self) -> Sequence[Row]:
         return self._rows
@@ -92,6 +101,11 @@ class ArrowPortion:
     def __len__(self) -> int:
         count: int = self._batch.num_rows
         return count
+
+    @property
+    def size(self) -> int:
+        size: int = self._batch.nbytes
+        return size
 
     def rows(self) -> Sequence[Row]:
         if not self._types:

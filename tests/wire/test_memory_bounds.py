@@ -202,6 +202,10 @@ def test_large_rows_are_read_and_changed_as_others_are(client: RawClient):
             "SELECT v FROM kin.own WHERE id IN (800, 801) UNION ALL SELECT 'last' ORDER BY 1 DESC"
         )
         assert client.simple(three).rows == [(text,), ("small",), ("last",)]
+        # Along the key, where rows are read one by one in memory.
+        for along in ("id > 799", "id BETWEEN 800 AND 900", "id >= 800 AND length(v) > 3"):
+            asked = f"SELECT id FROM kin.own WHERE {along} ORDER BY id"
+            assert client.simple(asked).rows == [("800",), ("801",)]
     client.send(parse("SELECT v FROM kin.own WHERE id = $1", "one") + SYNC)
     client.answer()
     again = bind((b"800",), statement="one") + execute()

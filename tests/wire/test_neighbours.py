@@ -92,6 +92,34 @@ def test_what_a_call_of_the_servers_own_is_given_is_computed_elsewhere(
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "COPY kin.own TO STDOUT",
+        "COPY (SELECT id, v FROM kin.own WHERE id > 9) TO STDOUT (FORMAT csv, FORCE_QUOTE *)",
+        "BEGIN; DECLARE c CURSOR FOR SELECT * FROM kin.own; FETCH ALL c",
+        "BEGIN; UPDATE kin.own SET id = id WHERE id > 9 RETURNING v",
+    ],
+    ids=["copy", "csv", "cursor", "returning"],
+)
+def test_large_rows_are_encoded_elsewhere_and_sent_as_they_are(
+    client: RawClient, tables: KalamServer, text: str
+):
+    client.simple(
+        r"INSERT INTO kin.own SELECT g, repeat(E'a\tb', 500000) FROM generate_series(10, 17) g"
+    )
+    client.send(query(text))
+    before = loop_s(tables)
+    answer = client.answer()
+    assert answer.sqlstate is None
+    assert len(answer.raw) > 8 * 1_500_000
+    # To hand 12 MB to the operating system takes most of it.
+    assert loop_s(tables) - before < 4 * LOOP_S
+    assert (
+        answer.raw.count(b"\\tb" if "STDOUT" in text and "csv" not in text else b"\tb") == 4_000_000
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "answer"),
     [
         # What a definition computes of a row: a domain's CHECK, an index's predicate and its expression.
