@@ -70,3 +70,5 @@ SELECT {i}/0, {s}::int
 SELECT * FROM nowhere WHERE id = {i}
 SELECT nope FROM m WHERE id = {i} AND body = {s}
 VALUES ({i}, {s}), ({i}, {s})
+INSERT INTO r VALUES {rows:i,s,i} ON CONFLICT (id) DO UPDATE SET size = (SELECT count(*) FROM m WHERE m.id < excluded.size), name = r.name || excluded.name
+INSERT INTO m (id, room, body) VALUES {rows:i,i,s} ON CONFLICT (id) DO UPDATE SET body = (SELECT name FROM r WHERE r.id = excluded.room) RETURNING id, body

@@ -1,5 +1,6 @@
 """INSERT: rows from VALUES or a query, defaults, constraints, ON CONFLICT, RETURNING."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +15,7 @@ from catalog.uses import sequences_used
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.sequences import NEXTVAL
 from kalam_pg.functions.table import EvalContext
-from kalam_pg.query import elsewhere
+from kalam_pg.query import asked_anew, elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
@@ -61,12 +62,14 @@ class ParamRows(tuple[Value, ...]):
 class ConflictRule:
     """ON CONFLICT: assignments () is DO NOTHING. Closures see (row there ++ row proposed).
 
-    arbiters: ids of the unique indexes that decide, 0 for the primary key; None: all of them do.
+    arbiters: ids of the unique indexes that decide, 0 for the primary key; None: all of them do. asked: the
+    subqueries that they depend on, and that depend on the rows.
     """
 
     assignments: tuple[tuple[int, Closure | None], ...]
     where: Closure | None
     arbiters: tuple[int, ...] | None
+    asked: tuple[asked_anew.AnewPlan, ...] = ()
 
     def arbiters_of(self, target: Target) -> list[Entries | None]:
         """Where to look, in the order in which an INSERT does; None is the primary key."""
@@ -108,6 +111,8 @@ class InsertPlan:
         """Insert every row, or raise and leave the statement's caller to undo."""
         target = open_target(x, self.rules)
         context = x.context
+        if self.conflict is not None and self.conflict.asked:
+            x.keep_seeing()
         count, pace = 0, Pace()
         answers = x.gathered() if self.returning else None
         touched: set[bytes] = set()
@@ -239,14 +244,9 @@ class InsertPlan:
                 "duplicate constrained values.",
             )
         touched.add(key)
-        both = there.row + proposed
-        if conflict.where and (yield from elsewhere.evaluated(x, conflict.where, both)) is not True:
+        row = yield from self._changed(x, conflict, there.row, proposed)
+        if row is None:
             return None
-        changed = list(there.row)
-        for at, closure in conflict.assignments:
-            source = self.rules.defaults[at] if closure is None else closure
-            changed[at] = yield from elsewhere.evaluated(x, source, both)
-        row = tuple(changed)
         if self.rules.generated:
             row = yield from elsewhere.generated(x, self.rules, row)
         yield from elsewhere.checked(x, self.rules, row)
@@ -254,6 +254,26 @@ class InsertPlan:
         if self.checks:
             yield from check_row(x, self.checks, self.rules, row)
         return row
+
+    def _changed(
+        self, x: Execution, conflict: ConflictRule, there: Row, proposed: Row
+    ) -> Steps[Row | None]:
+        """What becomes of the row there, None: WHERE leaves it as it is."""
+        both, own = there + proposed, x.context
+        if conflict.asked:
+            given = yield from asked_anew.ask(x, conflict.asked, both)
+            x.context = dataclasses.replace(own, params=given)
+        try:
+            where = conflict.where
+            if where and (yield from elsewhere.evaluated(x, where, both)) is not True:
+                return None
+            changed = list(there)
+            for at, closure in conflict.assignments:
+                source = self.rules.defaults[at] if closure is None else closure
+                changed[at] = yield from elsewhere.evaluated(x, source, both)
+        finally:
+            x.context = own
+        return tuple(changed)
 
 
 def _number(x: Execution) -> Value:
@@ -319,7 +339,7 @@ def plan_insert(
         tuple(literal_rows),
         source,
         from_source,
-        _conflict(statement, width),
+        _conflict(statement, width, plan_query),
         tuple(compile_expr(item.expr, slot) for item in statement.returning),
         statement.returning_columns,
         _is_numbered(statement),
@@ -365,7 +385,9 @@ def _no_columns(reference: ColumnRef) -> int:
     )
 
 
-def _conflict(statement: Insert, width: int) -> ConflictRule | None:
+def _conflict(
+    statement: Insert, width: int, plan_query: Callable[[Query], SelectPlan]
+) -> ConflictRule | None:
     on_conflict = statement.on_conflict
     if on_conflict is None:
         return None
@@ -379,6 +401,7 @@ def _conflict(statement: Insert, width: int) -> ConflictRule | None:
         _compile_assignments(on_conflict.assignments, slot),
         None if on_conflict.where is None else compile_expr(on_conflict.where, slot),
         on_conflict.arbiters,
+        asked_anew.plan_anew(statement.asked, slot, plan_query),
     )
 
 

@@ -9,22 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from catalog.errors import CardinalityViolationError
 from kalam_pg.query.change import ChangePlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import InsertPlan, ParamRows
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.merge import MergePlan
+from kalam_pg.query.parted_rows import wanted
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import STRIDE, Steps
 from kalam_pg.sql.parts import Form, value_of
 from kalam_pg.sql.tree import Dml, OutputColumn, Query
-from storage.errors import KeyTooLongError
-from storage.layout import Row, Value
-
-ROWS_MAX = 100_000
-"""Most rows of a part that the rest of its statement is given: they are all in memory."""
+from storage.layout import Value
 
 DataChange: TypeAlias = InsertPlan | ChangePlan | MergePlan
 """The plan of a statement that changes data."""
@@ -107,7 +103,7 @@ class PartedPlan:
             x.context = replace(x.context, params=given)
             source = yield from _run(part.plan, x)
             try:
-                rows = yield from _wanted(part.form, source)
+                rows = yield from wanted(part.form, source)
             finally:
                 source.close()
             given = _with(given, value_of(part.form, rows))
@@ -127,26 +123,3 @@ def _run(plan: WholePlan, x: Execution) -> Steps[RowSource]:
         return (yield from plan.source(x))
     result = yield from plan.run(x)
     return Whole(result.rows) if result.source is None else result.source
-
-
-def _wanted(form: Form, source: RowSource) -> Steps[list[Row]]:
-    """As many of a part's rows as count."""
-    if form is Form.NOTHING:
-        return []
-    if form is Form.EXISTENCE:
-        return list((yield from source.take(1)).rows())
-    if form is Form.VALUE:
-        rows = list((yield from source.take(1)).rows())
-        if rows and len((yield from source.take(1))):
-            raise CardinalityViolationError(
-                "more than one row returned by a subquery used as an expression"
-            )
-        return rows
-    found: list[Row] = []
-    while len(portion := (yield from source.take(STRIDE))):
-        found += portion.rows()
-        if len(found) > ROWS_MAX:
-            raise KeyTooLongError(
-                f"a part of a statement can give the rest of it at most {ROWS_MAX} rows"
-            )
-    return found

@@ -18,8 +18,10 @@ from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql.tree import (
     AnyAll,
     ArraySubquery,
+    AskedAnew,
     Bound,
     Call,
+    ColumnRef,
     Cte,
     CteChange,
     CteScan,
@@ -86,11 +88,9 @@ class _Taking:
     def __init__(self, params: int, bound: Bound) -> None:
         self.parts: list[Part] = []
         self._params = params
+        whole = (bound.statement, *[item.change for item in bound.changes])
         self._scanned = {
-            node.cte
-            for statement in (bound.statement, *(item.change for item in bound.changes))
-            for node in walk(statement)
-            if isinstance(node, CteScan)
+            node.cte for one in whole for node in walk(one) if isinstance(node, CteScan)
         }
         self._items: dict[int, Param] = {}
         """WITH items that are parts, by number."""
@@ -98,6 +98,11 @@ class _Taking:
         """WITH items that a part may name."""
         self._computed = False
         """Whether we are where no query computes."""
+        self._anew: list[AskedAnew] | None = None
+        """Where ON CONFLICT's subqueries go that depend on its rows."""
+        # Behind all values that parts can have.
+        everything = [node for one in whole for node in walk(one)]
+        self._place = params + sum(isinstance(node, Query | CteChange) for node in everything)
 
     def whole(self, statement: N, changes: Sequence[CteChange] = ()) -> N:
         """The query or data change without the parts that are in it. changes: what its WITH changes."""
@@ -131,7 +136,13 @@ class _Taking:
         bare: dict[str, Any] = dict.fromkeys(names, ())
         found = map_children(replace(change, **bare), self._without)
         outside, self._computed = self._computed, True
-        computed: dict[str, Any] = {name: self._each(getattr(change, name)) for name in names}
+        computed: dict[str, Any] = {}
+        for name in names:
+            around, self._anew = self._anew, [] if name == "on_conflict" else None
+            computed[name] = self._each(getattr(change, name))
+            if self._anew:
+                computed["asked"] = tuple(self._anew)
+            self._anew = around
         self._computed = outside
         return cast("Dml", replace(found, **computed))
 
@@ -150,10 +161,10 @@ class _Taking:
             case ScalarSubquery(query, kind) | ArraySubquery(query, kind) | Exists(query, kind) if (
                 self._takes(query)
             ):
-                forms = {ScalarSubquery: Form.VALUE, ArraySubquery: Form.ARRAY}
-                form = forms.get(type(node), Form.EXISTENCE)
-                return self._take(query, form, kind, node.typmod, node.position)
-            case InSubquery() if self._takes(node.query):
+                return self._take(query, form_of(node), kind, node.typmod, node.position)
+            case ScalarSubquery() | ArraySubquery() | Exists() if self._anew is not None:
+                return self._asked_anew(node)
+            case InSubquery() if self._takes(node.query) or self._anew is not None:
                 return self._in(node)
             case _ if hasattr(node, "with_"):
                 outside, self._computed = self._computed, False
@@ -172,11 +183,31 @@ class _Taking:
             raise FeatureNotSupportedError(
                 "a subquery of several columns is not supported here", position=node.position
             )
-        values = self._take(node.query, Form.ARRAY, array, at=node.position)
+        if self._takes(node.query):
+            values = self._take(node.query, Form.ARRAY, array, at=node.position)
+        else:
+            values = self._asked_anew(ArraySubquery(node.query, array, position=node.position))
         arg = self._without(node.args[0])
         return AnyAll(
             arg, values, node.operators[0], node.all, node.type, node.typmod, node.position
         )
+
+    def _asked_anew(self, node: ScalarSubquery | ArraySubquery | Exists) -> Param:
+        """A subquery that depends on the rows of ON CONFLICT, as the parameter of its value."""
+        assert self._anew is not None
+        anew, self._anew = self._anew, None
+        outside, self._computed = self._computed, False
+        query = self.whole(node.query)
+        self._computed, self._anew = outside, anew
+        refs = list(dict.fromkeys([_plain(ref) for level, ref in column_refs(query) if level == 0]))
+        first = self._place
+        self._place += len(refs) + 1
+        asked = {(r.relation, r.column): first + at for at, r in enumerate(refs)}
+        if any(isinstance(one, CteScan) for one in walk(query)):
+            query = replace(query, with_=(*self._around, *query.with_))
+        given = replace(node, query=_with_params(query, asked))
+        self._anew.append(AskedAnew(given, tuple(refs), first))
+        return Param(first + len(refs), node.type, node.typmod, node.position)
 
     def _take(
         self,
@@ -208,6 +239,27 @@ def _turn(item: Cte | CteChange) -> tuple[int, bool]:
     if isinstance(item, CteChange) and item.before is not None:
         return item.before, False
     return item.number, True
+
+
+def _plain(ref: ColumnRef) -> ColumnRef:
+    return replace(ref, outer=0, position=0)
+
+
+def _with_params(node: Node, asked: dict[tuple[int, int], int], depth: int = 0) -> Node:
+    """A query with parameters in the places of columns of the rows around it."""
+    inner = depth + isinstance(node, Query)
+    if isinstance(node, ColumnRef):
+        if node.outer != depth:
+            return node
+        return Param(asked[node.relation, node.column], node.type, node.typmod, node.position)
+    return map_children(node, lambda child: _with_params(child, asked, inner))
+
+
+def form_of(node: ScalarSubquery | ArraySubquery | Exists) -> Form:
+    """What a subquery's rows are where it stands."""
+    if isinstance(node, ScalarSubquery):
+        return Form.VALUE
+    return Form.ARRAY if isinstance(node, ArraySubquery) else Form.EXISTENCE
 
 
 def _locks(query: Query) -> bool:

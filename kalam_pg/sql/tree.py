@@ -680,12 +680,26 @@ class OnConflict:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedAnew:
+    """A subquery of ON CONFLICT that depends on the row there or on the proposed one.
+
+    refs: the columns that it asks for, which are parameters in it, that of the first with the index `place`;
+    its value is the parameter behind theirs.
+    """
+
+    subquery: "ScalarSubquery | ArraySubquery | Exists"
+    refs: tuple[Expr, ...]
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
     """INSERT. `columns`: indexes into Table.columns that the source fills, in its order.
 
     Source rows are cast to the columns' types. In VALUES an item of None is DEFAULT. `source` is a
     tuple of rows, or a Query. RETURNING sees relation `target` (columns as in TableScan). overriding "user":
-    what a Query gives of identity columns is not used, and no row has it.
+    what a Query gives of identity columns is not used, and no row has it. asked: what ON CONFLICT asks anew
+    for each row, in its order.
     """
 
     table: Table
@@ -699,6 +713,7 @@ class Insert:
     with_: tuple[Cte, ...] = ()
     overriding: str = ""  # "" | system | user
     checks: tuple[ViewCheck, ...] = ()
+    asked: tuple[AskedAnew, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
