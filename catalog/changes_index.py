@@ -48,6 +48,8 @@ class NewIndex:
     nulls_distinct: bool = True
     where: str = ""
     include: tuple[str, ...] = ()
+    method: str = "btree"
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 def create_index(
@@ -79,7 +81,10 @@ def build_index(snapshot: Snapshot, ids: Ids, table: Table, new: NewIndex) -> In
         lambda made: snapshot.is_taken(table.namespace, made),
     )
     return Index(
-        ids.oids(), name, keys, new.unique, new.nulls_distinct or not new.unique, new.where, include
+        *(ids.oids(), name, keys, new.unique, new.nulls_distinct or not new.unique, new.where),
+        include=include,
+        method=new.method,
+        parameters=new.parameters,
     )
 
 

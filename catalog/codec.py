@@ -10,6 +10,7 @@ S | "catalog"  -> version                        S | "ids" -> OIDs below this ma
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -213,12 +214,15 @@ def _index(index: Index) -> list[Any]:
         for k in x.keys
     ]
     named = (x.id, x.name, keys, x.unique, x.nulls_distinct, x.where, x.include, x.comment)
-    return [*named, x.stored, x.deferrable, x.deferred]
+    return [*named, x.stored, x.deferrable, x.deferred, x.method, x.parameters]
 
 
 def _read_index(i: list[Any], types: Types) -> Index:
     keys = tuple(IndexKey(k[0], k[1], types(k[2]), *k[3:]) for k in i[2])
-    return Index(i[0], i[1], keys, i[3], i[4], i[5], tuple(i[6]), *i[7:])
+    parameters = tuple((name, value) for name, value in (i[12] if len(i) > 12 else ()))
+    method = i[11] if len(i) > 11 else "btree"
+    made = Index(i[0], i[1], keys, i[3], i[4], i[5], tuple(i[6]), *i[7:11])
+    return replace(made, method=method, parameters=parameters)
 
 
 _OPTIONS = tuple(TableOptions.__dataclass_fields__)
@@ -381,7 +385,7 @@ def encode_user(user: User) -> bytes:
     return encode(
         [
             *(u.id, u.name, u.role.value, u.verifier, u.email, u.oauth_provider, u.oauth_subject),
-            *(u.can_login, u.created_at_us, u.deleted_at_us, u.oid),
+            *(u.can_login, u.created_at_us, u.deleted_at_us, u.oid, u.comment),
         ]
     )
 

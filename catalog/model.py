@@ -61,6 +61,7 @@ class User:
     created_at_us: int = 0
     deleted_at_us: int | None = None
     oid: int = 0
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Index:
     id: an OID; that of its UNIQUE constraint if it has one. where: of a partial index, SQL text. include:
     ids of further columns. Only a unique one has entries (`catalog.indexes`); stored: see `Table`.
     deferrable, deferred: of a UNIQUE constraint, looked after at the end of a statement, or transaction.
+    method: the access method that it was declared with, and parameters its WITH: they are kept and shown.
     """
 
     id: int
@@ -175,6 +177,8 @@ class Index:
     stored: int = 0
     deferrable: bool = False
     deferred: bool = False
+    method: str = "btree"
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @property
     def storage_id(self) -> int:

@@ -60,7 +60,8 @@ def pg_class(visible: Visible) -> Iterator[Values]:
                 "relname": index.name,
                 "relnamespace": visible.namespace_oids.get(table.namespace, 0),
                 "relowner": visible.owner_oid(table.owner),
-                "relam": oids.BTREE,
+                "relam": oids.INDEX_METHODS[index.method],
+                "reloptions": tuple(f"{n}={v}" for n, v in index.parameters) or None,
                 "reltuples": 0.0,
                 "relkind": "i",
                 "relpersistence": _persistence(table),
@@ -345,32 +346,6 @@ def _reference(visible: Visible, table: Table, constraint: Constraint) -> Values
         "confkey": refers.columns,
         "confdelsetcols": refers.set_columns or None,
     }
-
-
-def pg_description(visible: Visible) -> Iterator[Values]:
-    for n in visible.all_namespaces:
-        if n.comment:
-            yield _description(oids.namespace_oid(n.name, n.id), 2615, 0, n.comment)
-    for made in visible.types:
-        if made.comment:
-            yield _description(made.id, 1247, 0, made.comment)
-    for sequence in visible.sequences.values():
-        if sequence.comment:
-            yield _description(sequence.id, 1259, 0, sequence.comment)
-    for relation in visible.relations:
-        oid = oids.table_oid(relation.id)
-        if relation.comment:
-            yield _description(oid, 1259, 0, relation.comment)
-        for column in relation.columns:
-            if column.comment:
-                yield _description(oid, 1259, column.id, column.comment)
-    for oid, (_, constraint) in visible.keys_by_oid.items():
-        if constraint.comment:
-            yield _description(oid, 2606, 0, constraint.comment)
-
-
-def _description(oid: int, catalog: int, number: int, text: str) -> Values:
-    return {"objoid": oid, "classoid": catalog, "objsubid": number, "description": text}
 
 
 def pg_sequence(visible: Visible) -> Iterator[Values]:

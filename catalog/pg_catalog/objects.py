@@ -220,7 +220,7 @@ class CatalogObjects:
             "pg_get_serial_sequence": self._serial_sequence,
             "obj_description": self._description,
             "col_description": self._column_description,
-            "shobj_description": lambda _oid, _catalog: None,
+            "shobj_description": self._shared_description,
             "acldefault": lambda kind, oid: default_items(kind, self._user_by_id(oid)),
             "to_regclass": lambda name: self.object_oid("regclass", name),
             "to_regtype": lambda name: self.object_oid("regtype", name),
@@ -314,7 +314,9 @@ class CatalogObjects:
     def _description(self, oid: int, catalog: str = _CLASS) -> str | None:
         if catalog == _CLASS:
             found = self._visible.relations_by_oid.get(oid) or self._visible.sequences.get(oid)
-            return (found.comment or None) if found else None
+            if found is None:
+                return self._index_description(oid)
+            return found.comment or None
         if catalog == "pg_constraint":
             _, key = self._visible.keys_by_oid.get(oid, (None, None))
             return (key.comment or None) if key else None
@@ -326,6 +328,15 @@ class CatalogObjects:
                 if oids.namespace_oid(n.name, n.id) == oid:
                     return n.comment or None
         return None
+
+    def _index_description(self, oid: int) -> str | None:
+        found = self._visible.indexes_by_oid.get(oid)
+        return None if found is None else found[1].comment or None
+
+    def _shared_description(self, oid: int, catalog: str) -> str | None:
+        if catalog != "pg_authid":
+            return None
+        return next((u.comment or None for u in self._visible.roles() if u.oid == oid), None)
 
     def _column_description(self, oid: int, number: int) -> str | None:
         found = self._visible.relations_by_oid.get(oid)

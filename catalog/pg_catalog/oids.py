@@ -21,6 +21,7 @@ HEAP = 2
 USER_TABLES, STREAM_TABLES = 13501, 13502
 """Access methods of tables that are not SHARED."""
 BTREE = 403
+INDEX_METHODS = {"btree": BTREE, "hash": 405, "brin": 3580}
 
 _FIXED_NAMESPACES = {
     "pg_catalog": PG_CATALOG,

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from catalog.pg_catalog import classes, extension, fixed, information, roles, types, user_types
+from catalog.pg_catalog import (
+    classes,
+    descriptions,
+    extension,
+    fixed,
+    information,
+    roles,
+    types,
+    user_types,
+)
 from catalog.pg_catalog.relations import relation
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Row, Value
@@ -23,7 +32,6 @@ _MAKERS = _makers(
     classes.pg_class,
     classes.pg_constraint,
     classes.pg_depend,
-    classes.pg_description,
     classes.pg_index,
     classes.pg_indexes,
     classes.pg_matviews,
@@ -32,6 +40,8 @@ _MAKERS = _makers(
     classes.pg_sequence,
     classes.pg_tables,
     classes.pg_views,
+    descriptions.pg_description,
+    descriptions.pg_shdescription,
     extension.pg_extension,
     roles.pg_authid,
     roles.pg_roles,

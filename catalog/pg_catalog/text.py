@@ -134,11 +134,20 @@ def index_definition(table: Table, index: Index, *, pretty: bool = False) -> str
     of = quote_identifier(table.name) if pretty else qualified(table.namespace, table.name)
     unique = "UNIQUE " if index.unique else ""
     keys = ", ".join(_index_key(table, key, pretty=pretty) for key in index.keys)
-    text = f"CREATE {unique}INDEX {quote_identifier(index.name)} ON {of} USING btree ({keys})"
+    text = (
+        f"CREATE {unique}INDEX {quote_identifier(index.name)} ON {of} USING {index.method} ({keys})"
+    )
     if index.include:
         text += f" INCLUDE ({_names(table, index.include)})"
     if not index.nulls_distinct:
         text += " NULLS NOT DISTINCT"
+    if index.parameters:
+        # What could be a name is written as one: `off`, but 'on'.
+        given = ", ".join(
+            f"{name}={value}" if quote_identifier(value) == value else f"{name}='{value}'"
+            for name, value in index.parameters
+        )
+        text += f" WITH ({given})"
     if index.where:
         text += f" WHERE {bare(index.where) if pretty else index.where}"
     return text

@@ -21,7 +21,7 @@ from storage.layout import Value
 Values = Mapping[str, Value]
 
 _METHODS = (
-    ("heap", oids.HEAP, "t"), ("btree", oids.BTREE, "i"), ("hash", 405, "i"),
+    ("heap", oids.HEAP, "t"), *((name, oid, "i") for name, oid in oids.INDEX_METHODS.items()),
     ("kalam_user", oids.USER_TABLES, "t"), ("kalam_stream", oids.STREAM_TABLES, "t"),
 )  # fmt: skip
 """What pg_dump says of the kind of a table that is not SHARED: `default_table_access_method`."""

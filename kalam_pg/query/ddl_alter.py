@@ -14,7 +14,12 @@ from catalog.errors import (
 )
 from catalog.model import Relation, View, kind_of
 from catalog.privileges import Action, require
-from kalam_pg.query import ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity
+from kalam_pg.query import (
+    ddl_alter_columns,
+    ddl_alter_constraints,
+    ddl_alter_identity,
+    ddl_column_options,
+)
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, plan
 from kalam_pg.query.ddl_objects import new_column
 from kalam_pg.query.ddl_rename import action_name, alter_view, check_materialized, moved
@@ -23,7 +28,12 @@ from kalam_pg.sql import statements_alter as sa
 from kalam_pg.sql.statements_sequence import MoveSequence
 from storage.errors import KalamError
 
-_REGISTERED = (ddl_alter_columns, ddl_alter_constraints, ddl_alter_identity)
+_REGISTERED = (
+    ddl_alter_columns,
+    ddl_alter_constraints,
+    ddl_alter_identity,
+    ddl_column_options,
+)
 """The modules whose functions `act` chooses from."""
 
 

@@ -150,6 +150,8 @@ def copied_indexes(like: LikeTable, context: DdlContext) -> list[NewIndex]:
             index.nulls_distinct,
             index.where,
             tuple(names[column] for column in index.include),
+            index.method,
+            index.parameters,
         )
         for index, kind in indexes_of(table)
         if not kind

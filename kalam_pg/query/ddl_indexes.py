@@ -16,8 +16,10 @@ from catalog.model import Table, View
 from catalog.privileges import Action, require
 from catalog.types.registry import BOOL
 from catalog.types.table import PgType
+from kalam_pg.query.access_methods import check_method, parameters_of
 from kalam_pg.query.ddl_context import DdlContext, DdlPlan, find_relation, plan
 from kalam_pg.sql import statements_alter as sa
+from kalam_pg.sql.statements import TableName
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement, RenameIndex
 from storage.errors import KalamError
 
@@ -31,6 +33,7 @@ def _(statement: CreateIndex, context: DdlContext) -> DdlPlan:
             detail="This operation is not supported for views.",
         )
     require(context.user, Action.ALTER_TABLE, relation)
+    check_method(statement)
     where = ""
     if statement.where:
         _, where = _checked(statement.where, statement.where_at, relation, BOOL, context)
@@ -41,6 +44,8 @@ def _(statement: CreateIndex, context: DdlContext) -> DdlPlan:
         statement.nulls_distinct,
         where,
         statement.include,
+        statement.method,
+        parameters_of(statement.method, statement.parameters),
     )
     change = changes_index.create_index(
         context.snapshot, context.ids, relation, new, if_not_exists=statement.if_not_exists
@@ -124,3 +129,29 @@ def _(statement: RenameIndex, context: DdlContext) -> DdlPlan:
         indexes = [replace(i, name=new_name) if i.name == name.name else i for i in table.indexes]
         table = replace(table, indexes=tuple(indexes))
     return DdlPlan(changes.put_relation(snapshot, table), "ALTER INDEX")
+
+
+def comment_on_index(name: TableName, comment: str, context: DdlContext) -> DdlPlan:
+    """COMMENT ON INDEX. Raises 42P01, 42809, 42501; 0A000 for that of a primary key."""
+    table = indexed_table(name, context)
+    require(context.user, Action.COMMENT, table)
+    if all(index.name != name.name for index in table.indexes):
+        raise FeatureNotSupportedError(
+            "COMMENT ON INDEX of a primary key is not supported",
+            hint="COMMENT ON CONSTRAINT is.",
+        )
+    indexes = [replace(i, comment=comment) if i.name == name.name else i for i in table.indexes]
+    change = changes.put_relation(context.snapshot, replace(table, indexes=tuple(indexes)))
+    return DdlPlan(change, "COMMENT")
+
+
+def indexed_table(name: TableName, context: DdlContext) -> Table:
+    """The table of an index that there is. Raises 42P01, 42809."""
+    snapshot, path = context.snapshot, context.search_path
+    for namespace in (name.schema,) if name.schema else path:
+        table = snapshot.indexed_by(namespace, name.name)
+        if table is not None:
+            return table
+        if snapshot.is_taken(namespace, name.name):
+            raise WrongObjectTypeError(f'"{name.name}" is not an index')
+    raise UndefinedTableError(f'relation "{name}" does not exist')

@@ -36,9 +36,11 @@ from kalam_pg.query.ddl_context import (
     plan,
 )
 from kalam_pg.query.ddl_derived import copied, copied_indexes, table_to_make, told
+from kalam_pg.query.ddl_indexes import comment_on_index
 from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.ddl_sequences import find_sequence, kept_default
 from kalam_pg.query.ddl_types import find_type
+from kalam_pg.query.ddl_users import comment_on_role
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.parse import column_names
@@ -392,6 +394,10 @@ def _(statement: st.CommentOn, context: DdlContext) -> DdlPlan:
         require(context.user, Action.COMMENT, sequence)
         commented = replace(sequence, comment=comment)
         return DdlPlan(changes.put_sequence(context.snapshot, commented), "COMMENT")
+    if statement.kind == "role":
+        return comment_on_role(statement.name.name, comment, context)
+    if statement.kind == "index":
+        return comment_on_index(statement.name, comment, context)
     relation = find_relation(context, statement.name)
     if statement.kind not in ("column", "constraint", kind_of(relation)):
         raise WrongObjectTypeError(f'"{relation.name}" is not a {statement.kind}')

@@ -180,3 +180,11 @@ def _with_notice(change: CatalogChange, password: str | None) -> CatalogChange:
     if password != "" or not change.puts:
         return change
     return replace(change, notices=(*change.notices, _EMPTY))
+
+
+def comment_on_role(name: str, comment: str, context: DdlContext) -> DdlPlan:
+    """COMMENT ON ROLE. Raises 42704, 42501."""
+    user = changes_user.require_user(context.get, name)
+    require(context.user, Action.ALTER_ROLE, user)
+    change = changes_user.change_user(context.snapshot, replace(user, comment=comment))
+    return DdlPlan(change, "COMMENT")

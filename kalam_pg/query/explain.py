@@ -25,6 +25,7 @@ from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.locking import LockingPlan
 from kalam_pg.query.merge import MergePlan
+from kalam_pg.query.numbered import NumberedPlan
 from kalam_pg.query.parted import PartedPlan, WholePlan
 from kalam_pg.query.plan import Plan, Planner
 from kalam_pg.query.predicates import equalities, key_lookup
@@ -207,6 +208,8 @@ class Explainer:
                 return (yield from self._select(plan.worker))
             case EnginePlan():
                 return (yield from self._engine(plan))
+            case NumberedPlan():
+                return Node("Result", children=((yield from self._select(plan.inner)),))
             case _:
                 return Node(type(plan).__name__)
 

@@ -30,6 +30,7 @@ from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.locking import plan_locking
 from kalam_pg.query.merge import plan_merge
+from kalam_pg.query.numbered import NumberedPlan, split
 from kalam_pg.query.parted import PartedPlan, PlannedPart, WholePlan
 from kalam_pg.query.predicates import (
     comparisons,
@@ -109,6 +110,9 @@ class Planner:
         constant = _constant_plan(query, lambda: self._program(query))
         if constant is not None:
             return constant
+        parts = split(query) if isinstance(query, Select) else None
+        if isinstance(query, Select) and parts is not None:
+            return NumberedPlan(query.columns, self._select(parts.inner), parts, _bounds(query))
         scans = list(walk(query))
         stored = [node for node in scans if isinstance(node, TableScan)]
         virtual = any(isinstance(node, VirtualScan) for node in scans)

@@ -22,10 +22,12 @@ from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import definitions, dispatch, long_texts
 from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sessions.transactions import set_constraints
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.conditions import SQLSTATES, catches
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.statements_constraints import SetConstraints
 from kalam_pg.sql.statements_derived import (
     CreateMaterializedView,
     CreateTableAs,
@@ -50,6 +52,7 @@ _ALLOWED = (
     Listen,
     Unlisten,
     Do,
+    SetConstraints,
 )
 _SAVEPOINT = "\0DO"  # No name that a client could write.
 _SOURCE = ("pl_exec.c", "3893", "exec_stmt_raise")
@@ -190,6 +193,9 @@ class _Run:
             if isinstance(statement, st.SetSetting) and statement.local:
                 sql.settings.set(statement.name, statement.value, local=True)
                 continue  # In a function it lasts as long as the transaction, without a word.
+            if isinstance(statement, SetConstraints):
+                yield from set_constraints(sql, statement, inside=True)
+                continue
             prepared = yield from dispatch.prepare_in_turn(sql, statement, ())
             if prepared.param_types:
                 raise FeatureNotSupportedError("parameters are not supported in a DO block")

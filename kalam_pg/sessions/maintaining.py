@@ -1,4 +1,4 @@
-"""ANALYZE, VACUUM and CHECKPOINT, of which this server leaves little to do.
+"""ANALYZE, VACUUM, CHECKPOINT and REINDEX, of which this server leaves little to do.
 
 Statistics are counted as rows are written, and compaction takes away what is superseded, by itself. So
 these look at names and rights as PostgreSQL does; VACUUM FULL compacts, and CHECKPOINT waits for the disk.
@@ -19,15 +19,22 @@ from catalog.privileges import Action, allowed
 from kalam_pg.query.execution import Result
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps, run_async
-from kalam_pg.sessions import operations
+from kalam_pg.sessions import operations, reindexing
 from kalam_pg.sessions.sql_session import SqlSession
-from kalam_pg.sql.statements_maintenance import Analyze, Checkpoint, Target, Vacuum
+from kalam_pg.sql.statements_maintenance import (
+    Analyze,
+    Checkpoint,
+    MaintenanceStatement,
+    Reindex,
+    Target,
+    Vacuum,
+)
 from storage.engine import WriteSet
 
-STATEMENTS = (Analyze, Vacuum, Checkpoint)
+STATEMENTS = (Analyze, Vacuum, Checkpoint, Reindex)
 
 
-def run(sql: SqlSession, statement: Analyze | Vacuum | Checkpoint) -> Steps[Result]:
+def run(sql: SqlSession, statement: MaintenanceStatement) -> Steps[Result]:
     """Run one of `STATEMENTS`. Raises 25001, 42501, 42P01, 42703, and what a compaction raises."""
     match statement:
         case Analyze(targets, verbose):
@@ -41,6 +48,9 @@ def run(sql: SqlSession, statement: Analyze | Vacuum | Checkpoint) -> Steps[Resu
         case Vacuum():
             yield from _vacuum(sql, statement)
             return Result("VACUUM")
+        case Reindex():
+            reindexing.reindex(sql, statement)
+            return Result("REINDEX")
         case Checkpoint():
             if sql.user.role.rank < Role.DBA.rank:
                 raise InsufficientPrivilegeError(

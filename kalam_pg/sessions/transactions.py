@@ -45,7 +45,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
         case st.SetTransaction():
             return _set_transaction(sql, statement)
         case SetConstraints():
-            return (yield from _set_constraints(sql, statement))
+            return (yield from set_constraints(sql, statement))
         case _:
             raise AssertionError(statement)
 
@@ -107,10 +107,15 @@ def _set_transaction(sql: SqlSession, statement: st.SetTransaction) -> Result:
     return Result("SET")
 
 
-def _set_constraints(sql: SqlSession, statement: SetConstraints) -> Steps[Result]:
-    """SET CONSTRAINTS: what becomes immediate is looked after at once. Raises 42704, 42809, 23503."""
+def set_constraints(
+    sql: SqlSession, statement: SetConstraints, *, inside: bool = False
+) -> Steps[Result]:
+    """SET CONSTRAINTS: what becomes immediate is looked after at once. Raises 42704, 42809, 23503.
+
+    inside: another statement, whose transaction it is about.
+    """
     transaction = sql.transaction
-    if transaction is None or not transaction.block:
+    if transaction is None or not (transaction.block or inside):
         sql.notice(
             "SET CONSTRAINTS can only be used in transaction blocks",
             severity="WARNING",

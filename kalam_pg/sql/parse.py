@@ -190,6 +190,7 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "refresh": parse_materialized.refresh,
     "analyze": parse_maintenance.analyze,
     "analyse": parse_maintenance.analyze,
+    "reindex": parse_maintenance.reindex,
     "vacuum": parse_maintenance.vacuum,
     "checkpoint": parse_maintenance.checkpoint,
     "use": kalam.use,
@@ -214,6 +215,6 @@ _COMPLETE = frozenset(("cluster",))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    call cluster import load reassign reindex security
+    call cluster import load reassign security
     """.split()  # noqa: SIM905 - a table of words
 )

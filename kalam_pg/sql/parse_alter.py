@@ -25,6 +25,7 @@ from kalam_pg.sql.statements_alter import (
     RenameColumn,
     RenameConstraint,
     RenameTo,
+    SetColumnOption,
     SetDefault,
     SetIdentity,
     SetNotNull,
@@ -170,6 +171,9 @@ def _alter_column(reader: StatementReader) -> AlterAction:
     identity = _identity(reader, column)
     if identity is not None:
         return identity
+    option = _column_option(reader, column)
+    if option is not None:
+        return option
     if not reader.accept("set", "data"):
         reader.accept("set")
     if reader.accept("type"):
@@ -181,6 +185,23 @@ def _alter_column(reader: StatementReader) -> AlterAction:
     if reader.token.kind == "word":
         reader.unsupported(f"ALTER COLUMN … {reader.token.value.upper()}")
     return reader.fail()
+
+
+def _column_option(reader: StatementReader, column: str) -> SetColumnOption | None:
+    """SET STATISTICS, STORAGE, COMPRESSION or options, RESET of options."""
+    if reader.accept("set", "statistics"):
+        return SetColumnOption(column, "statistics", (("", reader.signed_number()),))
+    for what in ("storage", "compression"):
+        if reader.accept("set", what):
+            return SetColumnOption(column, what, (("", reader.label()),))
+    if reader.at_words("set", "("):
+        reader.advance()
+        return SetColumnOption(column, "options", tuple(option_list(reader)))
+    if reader.at_words("reset", "("):
+        reader.advance()
+        reader.parenthesised(reader.label)  # Any: what was never set is as it is.
+        return SetColumnOption(column, "options", ())
+    return None
 
 
 def _identity(

@@ -256,7 +256,10 @@ def comment(reader: StatementReader) -> Statement:
         return _comment_on_constraint(reader)
     if reader.accept("materialized", "view"):
         return CommentOn("materialized view", reader.table_name(), "", _comment_text(reader))
-    if not reader.at("table", "view", "type", "domain", "sequence", *_NAMESPACES):
+    if reader.accept("role"):
+        name = TableName("", reader.role_name())
+        return CommentOn("role", name, "", _comment_text(reader))
+    if not reader.at("table", "view", "type", "domain", "sequence", "index", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key
     if word in _NAMESPACES:

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 from catalog.errors import UndefinedObjectError
 from kalam_pg.sql.parse_columns import collation
+from kalam_pg.sql.parse_tables import option_list
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, IndexElement, RenameIndex
 
-_METHODS = ("btree", "kalamdb")
-_OTHER_METHODS = ("hash", "gin", "gist", "spgist", "brin")
+_BTREES = ("btree", "kalamdb")
+_METHODS = ("hash", "brin")
+"""What looks for less than a btree: it is one, under its name."""
+
+_OTHER_METHODS = ("gin", "gist", "spgist")
 
 
 def create_index(reader: StatementReader, *, unique: bool) -> CreateIndex:
@@ -21,8 +25,7 @@ def create_index(reader: StatementReader, *, unique: bool) -> CreateIndex:
     reader.expect("on")
     reader.accept("only")
     table = replace(reader.table_name(), position=0)
-    if reader.accept("using"):
-        _method(reader)
+    method = _method(reader) if reader.accept("using") else "btree"
     elements = tuple(reader.parenthesised(lambda: _element(reader)))
     include: tuple[str, ...] = ()
     if reader.accept("include"):
@@ -32,8 +35,10 @@ def create_index(reader: StatementReader, *, unique: bool) -> CreateIndex:
         distinct = False
     else:
         reader.accept("nulls", "distinct")
-    if reader.at("with", "tablespace"):
-        reader.unsupported(f"CREATE INDEX … {reader.token.key.upper()}")
+    parameters: tuple[tuple[str, str], ...] = ()
+    if reader.accept("with"):
+        parameters = tuple((name.lower(), value) for name, value in option_list(reader))
+    tablespace = reader.column_name() if reader.accept("tablespace") else ""
     where, where_at = "", 0
     if reader.accept("where"):
         where_at = reader.position(reader.token)
@@ -49,16 +54,22 @@ def create_index(reader: StatementReader, *, unique: bool) -> CreateIndex:
         distinct,
         where,
         where_at,
+        method,
+        parameters,
+        tablespace,
     )
 
 
-def _method(reader: StatementReader) -> None:
+def _method(reader: StatementReader) -> str:
     token = reader.token
     name = reader.column_name()
     if name in _OTHER_METHODS:
         reader.unsupported(f"access method {name}", token)
+    if name in _BTREES:
+        return "btree"
     if name not in _METHODS:
         raise UndefinedObjectError(f'access method "{name}" does not exist')
+    return name
 
 
 def _element(reader: StatementReader) -> IndexElement:
@@ -82,14 +93,13 @@ def _element(reader: StatementReader) -> IndexElement:
         if reader.at("("):
             reader.unsupported("parameters of an operator class")
     descending = reader.accept("desc")
-    if not descending:
-        reader.accept("asc")
+    ascending = not descending and reader.accept("asc")
     nulls_first: bool | None = None
     if reader.accept("nulls", "first"):
         nulls_first = True
     elif reader.accept("nulls", "last"):
         nulls_first = False
-    return IndexElement(column, expression, opclass, descending, nulls_first, position)
+    return IndexElement(column, expression, opclass, descending, nulls_first, position, ascending)
 
 
 def drop_index(reader: StatementReader) -> DropIndex:

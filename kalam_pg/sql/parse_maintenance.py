@@ -1,9 +1,11 @@
-"""ANALYZE, VACUUM, CHECKPOINT."""
+"""ANALYZE, VACUUM, CHECKPOINT, REINDEX."""
 
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.parse_session import setting_value
+from kalam_pg.sql.parse_tables import option_list
 from kalam_pg.sql.reader import StatementReader
-from kalam_pg.sql.statements_maintenance import Analyze, Checkpoint, Target, Vacuum
+from kalam_pg.sql.statements import TableName
+from kalam_pg.sql.statements_maintenance import Analyze, Checkpoint, Reindex, Target, Vacuum
 
 _ANALYZE = frozenset(("verbose", "skip_locked"))
 _VACUUM = _ANALYZE | {
@@ -46,6 +48,31 @@ def checkpoint(reader: StatementReader) -> Checkpoint:
     """CHECKPOINT."""
     reader.advance()
     return Checkpoint()
+
+
+def reindex(reader: StatementReader) -> Reindex:
+    """REINDEX [(options)] {INDEX | TABLE | SCHEMA | DATABASE | SYSTEM} [CONCURRENTLY] name."""
+    reader.advance()
+    concurrently = verbose = False
+    if reader.at("("):
+        for name, value in option_list(reader):
+            option = name.lower()
+            if option not in ("verbose", "concurrently", "tablespace"):
+                reader.unrecognized("REINDEX option", option)
+            if option == "tablespace":
+                reader.unsupported("REINDEX … TABLESPACE")
+            if value.lower() not in _BOOLEANS:
+                raise SqlSyntaxError(f"{option} requires a Boolean value")
+            given = _BOOLEANS[value.lower()]
+            verbose = given if option == "verbose" else verbose
+            concurrently = given if option == "concurrently" else concurrently
+    if not reader.at("index", "table", "schema", "database", "system"):
+        reader.fail()
+    kind = reader.advance().key
+    concurrently = reader.accept("concurrently") or concurrently
+    if kind in ("index", "table"):
+        return Reindex(kind, reader.table_name(), concurrently, verbose)
+    return Reindex(kind, TableName("", reader.column_name()), concurrently, verbose)
 
 
 def _options(

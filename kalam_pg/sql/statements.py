@@ -191,7 +191,9 @@ class Truncate:
 
 @dataclass(frozen=True, slots=True)
 class CommentOn:
-    """kind: schema | table | column | view | type | sequence | constraint; comment None removes it.
+    """kind: schema | table | column | view | type | sequence | constraint | index | role.
+
+    comment: None removes it.
 
     column: that column's name; of a constraint its own, `name` being its table's.
     """

@@ -132,8 +132,21 @@ class SetSchema:
     schema: str
 
 
+@dataclass(frozen=True, slots=True)
+class SetColumnOption:
+    """ALTER COLUMN … SET STATISTICS | STORAGE | COMPRESSION | (…), RESET (…): how PostgreSQL would keep it.
+
+    what: statistics | storage | compression | options. values: names and values of options, else the value.
+    """
+
+    column: str
+    what: str
+    values: tuple[tuple[str, str], ...]
+
+
 AlterAction: TypeAlias = (
     AddColumn
+    | SetColumnOption
     | DropColumn
     | SetDefault
     | SetNotNull

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class IndexElement:
     """A column by name, or (column "") an expression as SQL text. nulls_first: None when nothing is said.
 
-    position: of the element in the message.
+    position: of the element in the message. ascending: ASC is written.
     """
 
     column: str
@@ -20,13 +20,14 @@ class IndexElement:
     descending: bool = False
     nulls_first: bool | None = None
     position: int = 0
+    ascending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CreateIndex:
     """name: "" when PostgreSQL's rules are to name it. where: SQL text of a partial index's condition.
 
-    where_at: where that begins in the message.
+    where_at: where that begins in the message. parameters: of WITH, names in lower case.
     """
 
     table: "TableName"
@@ -39,6 +40,9 @@ class CreateIndex:
     nulls_distinct: bool = True
     where: str = ""
     where_at: int = 0
+    method: str = "btree"
+    parameters: tuple[tuple[str, str], ...] = ()
+    tablespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

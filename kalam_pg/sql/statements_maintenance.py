@@ -1,4 +1,4 @@
-"""What people ask to be tidied by hand: ANALYZE, VACUUM, CHECKPOINT. As `statements`."""
+"""What people ask to be tidied by hand: ANALYZE, VACUUM, CHECKPOINT, REINDEX. As `statements`."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -38,4 +38,14 @@ class Checkpoint:
     pass
 
 
-MaintenanceStatement: TypeAlias = Analyze | Vacuum | Checkpoint
+@dataclass(frozen=True, slots=True)
+class Reindex:
+    """kind: index | table | schema | database | system; of a schema or database `name` has no schema."""
+
+    kind: str
+    name: "TableName"
+    concurrently: bool = False
+    verbose: bool = False
+
+
+MaintenanceStatement: TypeAlias = Analyze | Vacuum | Checkpoint | Reindex

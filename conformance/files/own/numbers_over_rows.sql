@@ -1,0 +1,28 @@
+-- nextval and setval over rows of tables: behind WHERE, ORDER BY and LIMIT, in the order of the answer.
+CREATE TABLE nx (id int PRIMARY KEY, a text, b int);
+INSERT INTO nx SELECT n, 'a' || n % 3, n FROM generate_series(1, 1000) n;
+CREATE SEQUENCE nq;
+SELECT nextval('nq'), id FROM nx WHERE id <= 2 ORDER BY id;
+SELECT nextval('nq'), id FROM nx WHERE id <= 5 ORDER BY id DESC;
+SELECT id, nextval('nq') + id FROM nx WHERE id <= 5 ORDER BY id DESC LIMIT 2 OFFSET 1;
+SELECT nextval('nq'), id FROM nx ORDER BY b LIMIT 3;
+SELECT nextval('nq'), n FROM generate_series(1, 3) n ORDER BY n DESC;
+SELECT nextval('nq') AS k, n FROM generate_series(1, 3) n ORDER BY k DESC;
+SELECT nextval('nq') AS k, id FROM nx WHERE id < 6 ORDER BY k % 3, id DESC LIMIT 3;
+CREATE TABLE ny (k serial PRIMARY KEY, id int);
+INSERT INTO ny (id) SELECT id FROM nx WHERE id <= 5 ORDER BY id DESC;
+INSERT INTO ny (k, id) SELECT nextval('ny_k_seq'), id FROM nx WHERE id < 4 ORDER BY b DESC;
+INSERT INTO ny (k, id) SELECT nextval('ny_k_seq'), id FROM nx WHERE id BETWEEN 7 AND 9;
+INSERT INTO ny SELECT nextval('ny_k_seq'), id::text::int FROM nx ORDER BY id DESC LIMIT 2;
+SELECT * FROM ny ORDER BY k;
+CREATE TABLE nz AS SELECT nextval('nq') AS k, id FROM nx ORDER BY id DESC;
+SELECT count(*), count(DISTINCT k), max(k) - min(k) FROM nz;
+SELECT id FROM nz ORDER BY k LIMIT 2;
+SELECT nextval('nq') > 1000 FROM nx LIMIT 1;
+SELECT x.id, y.id, nextval('nq') - nextval('nq') FROM nx x JOIN nx y ON x.id = y.b - 1 WHERE x.id < 20 AND x.id > 16 ORDER BY x.id DESC, y.id;
+SELECT id, nextval('nq') > 0 AND id > 2 FROM nx WHERE id < 4 ORDER BY id;
+SELECT id, setval('nq', id * 10) FROM nx WHERE id < 4 ORDER BY id;
+SELECT currval('nq');
+SELECT nextval('nq'), id FROM nx WHERE id < 0;
+SELECT nextval('nq');
+WITH w AS (SELECT id FROM nx WHERE id < 3) SELECT nextval('nq'), id FROM w ORDER BY id DESC;
