@@ -6,7 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from conformance.neighbours import definitions
+from conformance.neighbours import definitions, much
 from conformance.neighbours.attacker import Attacker, Outcome
 from conformance.neighbours.report import HEAD
 from conformance.neighbours.run import Ask, attack, prepare
@@ -33,7 +33,7 @@ def main() -> int:
         for name, text in (
             drawn(options.seed, options.drawn)
             if options.drawn
-            else statements() | definitions.STATEMENTS
+            else statements() | definitions.STATEMENTS | much.STATEMENTS
         ).items()
     }
     if not options.drawn:

@@ -267,12 +267,28 @@ _UNBOUNDED: Final = re.compile(r"like_regex.*(?:\\[1-9]|\{)", re.DOTALL)
 """A jsonpath with a pattern whose work no length tells: back-references, and counts."""
 
 
+_ROOTS: Final = re.compile(r'\$(?![\w"$])')
+_COMPARISONS: Final = re.compile(r"[=!]=|[<>]=?")
+_PAIRS: Final = re.compile(r"\*[^&|?()]*(?:[=!]=|<>|[<>]=?)[^&|?()]*\*")
+_LEVELS_MAX: Final = 1000
+"""Of a document: more cannot be read."""
+
+
 def _path(json: str, path: str, *more: Datum) -> float:
+    """Its steps go over the document once, but for what begins at the root again, or compares each item
+    with each; and what lies anywhere below is looked at, and shown, at each level.
+    """
+    size = float(len(json) + volume(more))
+    again = max(len(_ROOTS.findall(path)) - 1, 0) + len(_PAIRS.findall(path))
+    if not again and path.count("?") > 1 and path.count("*") > 1 and _COMPARISONS.search(path):
+        again = 1
+    levels = min(json.count("{") + json.count("["), _LEVELS_MAX) + 1.0
+    steps = size ** (1 + min(again, 4)) * levels ** min(path.count("**"), 4)
     if "like_regex" in path:
         if _UNBOUNDED.search(path):
             return NEVER_US
-        return 20.0 * len(path) + 0.2 * len(json) * (1 + path.count("like_regex"))
-    return _CALL_US + 0.02 * len(json) * (1 + len(path)) + 0.02 * volume(more)
+        return 20.0 * len(path) + 0.2 * steps * (1 + path.count("like_regex"))
+    return _CALL_US + 0.02 * size * len(path) + 0.02 * steps
 
 
 def _two_texts(text: str, part: str) -> float:
@@ -297,6 +313,7 @@ _SPECIAL: Final[dict[str, Weight]] = {
     "position": _two_texts, "strpos": _two_texts,
     "jsonb_path_exists": _path, "jsonb_path_match": _path, "jsonb_path_query_array": _path,
     "jsonb_path_query_first": _path, "@?": _path, "@@": _path,
+    "jsonb_path_query": _path, "jsonb_path_query_tz": _path,
     "jsonb_path_exists_tz": _path, "jsonb_path_match_tz": _path, "jsonb_path_query_array_tz": _path,
     "jsonb_path_query_first_tz": _path, "jsonb_path_exists_opr": _path, "jsonb_path_match_opr": _path,
     "@>": _crossed, "<@": _crossed, "&&": _crossed, "factorial": lambda n: _CALL_US + 0.01 * n * n,

@@ -8,7 +8,7 @@ know, means the next one.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.indexes import indexes_of
@@ -58,6 +58,7 @@ from kalam_pg.sql.tree import (
     Merge,
     Query,
     Select,
+    SetOp,
     TableScan,
     Update,
     ValuesQuery,
@@ -169,7 +170,7 @@ class Planner:
             columns,
             query,
             None if program is None else ProgramPlan(columns, query, program, self._run_catalog),
-            size=program.size if program is not None else sum(1 for _ in walk(query)),
+            size=_size(query),
         )
         plan: SelectPlan = engine
         if not stored:
@@ -405,3 +406,16 @@ def _constant_plan(query: Query, program: Callable[[], ProgramPlan | None]) -> S
         return ConstantPlan(query.columns, (targets,), where, _bounds(query), program)
     except FeatureNotSupportedError:
         return None
+
+
+def _size(query: Query) -> int:
+    """What it takes to emit a query, in nodes: each level of queries looks at all that is in it."""
+    kinds = [node.__class__ for node in walk(query)]
+    levels = sum([kind in _QUERIES for kind in kinds])
+    return len(kinds) * (1 + levels // LEVELS_AT_ONCE)
+
+
+LEVELS_AT_ONCE: Final = 4
+"""Queries in a query that make looking at all of it cost as much again."""
+
+_QUERIES: Final = (Select, SetOp, ValuesQuery)

@@ -14,7 +14,6 @@ from catalog.codec import CATALOG_KEY
 from catalog.difference import Difference, difference
 from catalog.errors import (
     ActiveSqlTransactionError,
-    FeatureNotSupportedError,
     InvalidObjectDefinitionError,
 )
 from catalog.indexes import stored_ids
@@ -22,7 +21,6 @@ from catalog.model import NumberSequence, Table, View
 from catalog.options import KIND_OF_METHOD
 from catalog.snapshot import Snapshot
 from catalog.temporary import parted, stored_puts
-from catalog.types.definitions import user_types_of
 from catalog.types.table import PgType
 from kalam_pg.functions.table import Volatility
 from kalam_pg.jobs.job_list import Jobs
@@ -46,6 +44,7 @@ from kalam_pg.sessions import (
     table_locks,
     temporary,
     truncating,
+    viewing,
 )
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql import statements as st
@@ -70,8 +69,7 @@ from kalam_pg.sql.statements_types import (
 from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
 from kalam_pg.sql.statements_views import CreateView, DropView
 from kalam_pg.sql.to_python import compile_expr
-from kalam_pg.sql.tree import Call, ColumnRef, Const, OutputColumn, Query, TableScan
-from kalam_pg.sql.updatable import why_not
+from kalam_pg.sql.tree import Call, ColumnRef, TableScan
 from kalam_pg.sql.walk import walk
 from storage.layout import Value
 
@@ -264,7 +262,10 @@ def _planned(sql: SqlSession, statement: Statement) -> Steps[tuple[DdlPlan, Snap
     altered = isinstance(statement, AlterTable)
     while True:
         before = sql.snapshot
-        plan = plan_ddl(statement, _context(sql))
+        context = yield from viewing.looked_at(sql, statement, _context(sql))
+        if sql.snapshot is not before:
+            continue
+        plan = plan_ddl(statement, context)
         made = difference(before, plan.change.snapshot)
         for name, mode in definition_locks.needed(statement, before, plan.change, made):
             if (yield from table_locks.lock(sql, name, mode, deadline, readers=altered)):
@@ -321,10 +322,10 @@ def _context(sql: SqlSession) -> DdlContext:
         check_indexed=partial(_check_indexed, sql),
         check_generated=partial(generating.check, sql),
         spelled=partial(spelling.spelled, sql),
-        describe=partial(_describe, sql),
+        describe=partial(viewing.describe, sql),
         make_verifier=_verifier,
-        reads=partial(_reads, sql),
-        not_updatable=partial(_not_updatable, sql),
+        reads=partial(viewing.reads, sql),
+        not_updatable=partial(viewing.not_updatable, sql),
         evaluate=partial(_evaluate, sql),
         columns_read=partial(_columns_read, sql),
         creates_in=sql.named_path,
@@ -351,30 +352,6 @@ def _check_indexed(
     compile_expr(bound, lambda reference: reference.column)
     deparser = Deparser(lambda reference: quote_identifier(reference.name), lambda _query: "")
     return bound.type, deparser.expr(bound)
-
-
-def _describe(sql: SqlSession, query: QueryStatement) -> Sequence[OutputColumn]:
-    return sql.plan(query).columns
-
-
-def _not_updatable(sql: SqlSession, view: View, query: QueryStatement) -> str:
-    bound = bind(query, sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types))
-    assert isinstance(bound.statement, Query)
-    return why_not(view, bound.statement)
-
-
-def _reads(sql: SqlSession, query: QueryStatement) -> tuple[int, ...]:
-    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
-    bound = bind(query, scope)
-    if bound.changes:
-        raise FeatureNotSupportedError("views must not contain data-modifying statements in WITH")
-    named = {
-        made: None
-        for node in walk(bound.statement)
-        if isinstance(node, Const | Call)
-        for made in user_types_of(node.type)
-    }
-    return (*bound.relations, *named)
 
 
 def _evaluate(sql: SqlSession, text: str, expected: PgType, typmod: int) -> tuple[Value] | None:

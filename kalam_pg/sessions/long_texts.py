@@ -5,10 +5,13 @@ its turn when it wants one (`server.instance.SWITCH_INTERVAL_S`). Short texts ar
 a thread and back costs 50-80 µs.
 """
 
+import re
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
+from catalog.model import View
 from kalam_pg.query.aside import aside
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sessions.sql_session import SqlSession
@@ -22,6 +25,12 @@ LONG_CHARS = 4096
 BRACKETS_MAX = 40
 """Shorter texts with more of them may nest so deep that they take as long."""
 
+VIEW_CHARS = 150
+"""As many as so long a text beside its own: what a view under others costs when these are read."""
+
+LONG_VIEW_CHARS = 2000
+"""A view of more, with those that it reads, takes some 10 ms to read."""
+
 BETWEENS_MAX = 7
 """BETWEEN binds its operand twice, so where they nest the work doubles with each of them."""
 
@@ -31,10 +40,10 @@ ALONE_S = 0.005
 
 def statements(sql: SqlSession, text: str) -> Steps[tuple[Statement, ...]]:
     """The statements of a message. Raises 42601, 54001, and 57014 when the statement's time is over."""
+    sql.reading.begin()
     if not is_long(text) or sql.cache.knows(text):
         return sql.cache.statements(text)
-    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
-    return (yield from aside(lambda: sql.cache.statements(text), timeout_s=timeout_s))
+    return (yield from _aside(sql, lambda: sql.cache.statements(text)))
 
 
 def is_long(text: str) -> bool:
@@ -46,12 +55,48 @@ def is_long(text: str) -> bool:
     )
 
 
+def is_long_here(sql: SqlSession, text: str) -> bool:
+    """Whether to bind a text may take long, for itself or for the views that it reads."""
+    if is_long(text):
+        return True
+    views = _long_views(sql.snapshot.views)
+    return bool(views) and not (
+        views.isdisjoint(_WORD.findall(text)) and views.isdisjoint(_WORD.findall(text.lower()))
+    )
+
+
+def _long_views(views: Mapping[int, View]) -> frozenset[str]:
+    """The names of views that take long to read."""
+    for known, names in _known_views:
+        if known is views:
+            return names
+    sizes: dict[int, int] = {}
+    for number in sorted(views):  # Those that a view reads are there before it, as a rule.
+        view = views[number]
+        under = sum([sizes.get(read, 0) for read in view.reads])
+        sizes[number] = VIEW_CHARS + len(view.query) + under
+    found = frozenset([views[n].name for n, size in sizes.items() if size > LONG_VIEW_CHARS])
+    _known_views.appendleft((views, found))
+    return found
+
+
+_WORD: Final = re.compile(r"\w+")
+
+_known_views: Final[deque[tuple[Mapping[int, View], frozenset[str]]]] = deque(maxlen=8)
+"""Of the catalogues that were asked for last."""
+
+
 def in_turn(sql: SqlSession, text: str, function: Callable[[], T]) -> Steps[T]:
     """What `function`, whose work grows with the text, returns."""
-    if not is_long(text):
+    if not is_long_here(sql, text):
         return function()
-    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
-    return (yield from aside(function, timeout_s=timeout_s))
+    return (yield from _aside(sql, function))
+
+
+def _aside(sql: SqlSession, function: Callable[[], T]) -> Steps[T]:
+    timeout_s = sql.reading.left_s(sql.settings["statement_timeout"])
+    with sql.reading:
+        return (yield from aside(function, timeout_s=timeout_s))
 
 
 class Turns:

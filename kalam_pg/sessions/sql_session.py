@@ -42,6 +42,7 @@ from kalam_pg.sessions import (
 )
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
+from kalam_pg.sessions.reading_time import ReadingTime
 from kalam_pg.sessions.sequences import SessionSequences
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
@@ -91,7 +92,7 @@ class SqlSession:
         self.account = database.accounts.open(user.id)
         self.prepared = PreparedStatements(self.account.holding("prepared statements"))
         self.portals = Portals(self.account.holding("portals"))
-        self.text = ""
+        self.text, self.reading = "", ReadingTime()
         self.ears: listening.Ears | None = None
         self.listener: Listener | None = None
         self.subscriptions: dict[str, Subscription] = {}
@@ -270,7 +271,7 @@ class SqlSession:
             self.user,
             self.context(params),
             form=form,
-            statement_timeout_s=int(self.settings["statement_timeout"]) / 1000.0,
+            statement_timeout_s=self.reading.run_s(self.settings["statement_timeout"]),
         )
 
     # -------------------------------------------------------------------------- transactions

@@ -5,6 +5,7 @@ closures that say what they are, so that a call on them can skip a level of call
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 from types import FunctionType
 
 from catalog.types.composite import CompositeDefinition, pack
@@ -83,6 +84,31 @@ def origin(closure: Run) -> Origin | None:
 def is_given(closure: Run) -> bool:
     """Whether it is a constant or a parameter, for which nothing is computed."""
     return isinstance(closure, Constant | Parameter)
+
+
+def once(run: Run) -> Run:
+    """What has one value for all rows of a statement: computed when one first asks for it, so that what it
+    raises is raised only then, and kept for the others where as many are asked as there are: in a worker.
+    """
+    context_of: EvalContext | None = None
+    value: Datum = None
+
+    def kept(_row: Row, context: EvalContext) -> Datum:
+        nonlocal context_of, value
+        if context is context_of:
+            return value
+        found = run((), context)
+        if context.left_us == inf:
+            context_of, value = context, found
+        return found
+
+    kept.__dict__["once"] = True
+    return kept
+
+
+def is_once(closure: Run) -> bool:
+    """Whether a closure is what `once` made."""
+    return getattr(closure, "once", False)
 
 
 def null(_row: Row, _context: EvalContext) -> None:

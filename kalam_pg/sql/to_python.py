@@ -169,12 +169,15 @@ class Compiler:
         args = [self.compile(a) for a in expr.args]
         function = row_function(overload, tuple([a.type for a in expr.args]), expr.typmod)
         if overload.needs_context:
-            return _context_call(overload, function, args)
-        run = _plain_call(overload, function, args)
-        if overload.volatility is Volatility.IMMUTABLE and all(
-            isinstance(a, Constant) for a in args
-        ):
-            return _folded(run)
+            run = _context_call(overload, function, args)
+        else:
+            run = _plain_call(overload, function, args)
+            if overload.volatility is Volatility.IMMUTABLE and all(
+                isinstance(a, Constant) for a in args
+            ):
+                run = _folded(run)
+        if _is_worth_keeping(overload, run, args):
+            return closures.once(run)
         return run
 
     @staticmethod
@@ -287,6 +290,16 @@ def _plain_call(overload: Overload, function: Callable[..., Datum], args: list[R
     if is_plain_comparison(overload) and overload.strict:
         return closures.comparing_call(function, *args)
     return closures.weighed_call(function, args, weight, strict=overload.strict, with_context=False)
+
+
+def _is_worth_keeping(overload: Overload, run: Run, args: list[Run]) -> bool:
+    """Whether a call has one value for all rows of a statement, which may take long to compute."""
+    if not args or is_given(run) or overload.volatility is Volatility.VOLATILE:
+        return False
+    kept = list(map(closures.is_once, args))
+    if not all(k or is_given(arg) for k, arg in zip(kept, args, strict=True)):
+        return False
+    return any(kept) or weight_of(overload) is not None
 
 
 def _folded(run: Run) -> Run:

@@ -24,7 +24,7 @@ from catalog.types.registry import (
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.query.insert import ParamRows
 from kalam_pg.query.lru import Lru, cost
-from kalam_pg.sessions import dispatch, roles
+from kalam_pg.sessions import dispatch, long_texts, roles
 from kalam_pg.sessions.prepared import Given, PreparedStatement
 from kalam_pg.sql.literal_rows import rows_shape
 from kalam_pg.sql.literals import Shape, literal_shape
@@ -227,7 +227,7 @@ _UNFIT = "unfit"
 
 def _prepare(sql: "SqlSession", text: str, classes: Sequence[str]) -> PreparedStatement | None:
     statement = _statement(sql, text)
-    if statement is None:
+    if statement is None or long_texts.is_long_here(sql, text):
         return None
     try:
         prepared = dispatch.prepare(sql, statement, [_DECLARED[c] for c in classes])

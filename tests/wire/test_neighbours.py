@@ -146,6 +146,12 @@ def test_large_rows_are_encoded_elsewhere_and_sent_as_they_are(
         ("SELECT count(*) FROM string_to_table(repeat('a,', 300000), ',')", "300001"),
         ("SELECT length(jsonb_agg(g)::text) FROM generate_series(1, 8000) g", "46893"),
         ("SELECT array_length(array_fill(7, ARRAY[400000]), 1) + count(*) FROM kin.own", "400001"),
+        # A path that goes over the document again at each of its levels.
+        (
+            "SELECT count(*) FROM jsonb_path_query("
+            "(repeat('{\"a\":', 120) || '1' || repeat('}', 120))::jsonb, '$.**.**.a')",
+            "7260",
+        ),
         # An array whose elements are tested, sent by a client, and kept.
         (
             "INSERT INTO kin.numbers VALUES (1, array_fill(7, ARRAY[150000])) RETURNING array_length(a, 1)",
@@ -240,3 +246,25 @@ def test_what_takes_long_or_is_refused_is_told_as_such_in_one_step_too(
         client.send(bind((parameter,), statement="again") + execute() + SYNC)
         answer = client.answer()
         assert (answer.sqlstate or answer.rows[0][0]) == expected
+
+
+def test_views_on_views_are_read_and_planned_elsewhere(client: RawClient, tables: KalamServer):
+    with tables.root() as root:
+        root.execute("CREATE VIEW kin.v0 AS SELECT id, v FROM kin.own")
+        for n in range(1, 26):
+            root.execute(
+                f"CREATE VIEW kin.v{n} AS SELECT id, v || '{n % 10}' AS v"
+                f" FROM kin.v{n - 1} WHERE id < {100 + n}"
+            )
+    before = loop_s(tables)
+    shown = "one" + "".join(str(n % 10) for n in range(1, 26))
+    assert client.simple("SELECT v FROM kin.v25 WHERE id = 1").rows == [(shown,)]
+    client.send(parse("SELECT v FROM kin.v25 WHERE id = $1") + bind((b"1",)) + execute() + SYNC)
+    assert client.answer().rows == [(shown,)]
+    assert loop_s(tables) - before < LOOP_S
+    # What such a view is made of is found out elsewhere too.
+    text = ", ".join(f"'{n}' || v AS c{n}" for n in range(400))
+    before = loop_s(tables)
+    assert client.simple(f"CREATE TEMP VIEW wide AS SELECT {text} FROM kin.v25").sqlstate is None
+    assert loop_s(tables) - before < LOOP_S
+    assert client.simple("SELECT c399 FROM wide").rows == [("399" + shown,)]

@@ -1,6 +1,7 @@
 """Closures over rows: three-valued logic, what is evaluated and what not, agreement with the engine."""
 
 import timeit
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from catalog.errors import DivisionByZeroError, FeatureNotSupportedError
 from catalog.types import registry as types
 from kalam_pg.functions import lookup
-from kalam_pg.functions.table import EvalContext
+from kalam_pg.functions.table import EvalContext, Volatility
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
@@ -215,3 +216,55 @@ def test_every_expression_of_the_agreement_runs_in_both(expression):
     assert isinstance(bound.statement, Select)
     closure = compile_expr(bound.statement.targets[0].expr, slot)
     assert [v for (v,) in rows] == [closure(row, make_context()) for row in stored]
+
+
+def counted(overload, calls, volatility=Volatility.IMMUTABLE):
+    """The same overload, which notes what it is called with."""
+
+    def row(*values):
+        calls.append(values)
+        return overload.row(*values)
+
+    return replace(overload, row=row, volatility=volatility)
+
+
+def upper_of(calls, arg, volatility=Volatility.IMMUTABLE):
+    overload = next(o for o in lookup.functions("upper") if o.args == (types.TEXT,))
+    return Call(counted(overload, calls, volatility), (arg,), types.TEXT)
+
+
+LONG = Const("a" * 100_000, types.TEXT)
+"""What is made of it takes too long to be folded."""
+
+
+@pytest.mark.parametrize(
+    ("arg", "volatility", "times"),
+    [
+        (LONG, Volatility.IMMUTABLE, 1),
+        (LONG, Volatility.STABLE, 1),
+        (LONG, Volatility.VOLATILE, 3),
+        (Param(0, types.TEXT), Volatility.IMMUTABLE, 1),
+        (ColumnRef(0, 0, "a", types.TEXT), Volatility.IMMUTABLE, 3),
+    ],
+)
+def test_what_is_the_same_for_all_rows_is_computed_once_in_a_worker(arg, volatility, times):
+    calls = []
+    closure = compile_expr(upper_of(calls, upper_of([], arg, volatility), volatility), slot)
+    for value in ("x", "y"):
+        context = EvalContext(params=(value * 9,))
+        calls.clear()
+        found = [closure((value * 9,), context) for _ in range(3)]
+        assert found == [(LONG.value if arg is LONG else value * 9).upper()] * 3
+        assert len(calls) == times
+
+
+def test_what_raises_is_reached_first_and_raises_each_time():
+    bad = call("/", Const("1", types.NUMERIC), Const("0", types.NUMERIC), types.NUMERIC)
+    text = next(o for o in lookup.functions("sqrt") if o.args == (types.NUMERIC,))
+    shown = Call(text, (bad,), types.NUMERIC)
+    case = Case(((IsNull(A, False, types.BOOL), shown),), Const("7", types.NUMERIC), types.NUMERIC)
+    closure = compile_expr(case, slot)
+    assert closure((1,), CONTEXT) == "7"
+    for _ in range(2):
+        with pytest.raises(DivisionByZeroError):
+            closure((None,), CONTEXT)
