@@ -9,6 +9,7 @@ had no index meanwhile.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import trio
 
@@ -24,6 +25,8 @@ from storage.cold.directories import tablets_in
 from storage.cold.index_file import ROWS_MIN
 from storage.cold.index_reader import has_file
 from storage.cold.indexing import IndexJob, publish_index
+from storage.cold.manifest import newest_on_disk
+from storage.engine import Engine
 from storage.errors import KalamError
 from storage.ids import TabletId
 from storage.tablet import Tablet
@@ -152,22 +155,37 @@ class IndexFiles:
         self._known = known
 
     async def look_everywhere(self) -> None:
-        """Note every tablet on disk whose table has indexes."""
+        """Note every tablet on disk, open or not, that lacks a file."""
         database, engine = self._database, self._database.engine
-        snapshot = database.catalog
-        indexed = {
-            table.storage_id
-            for table in snapshot.tables.values()
+        marks = {
+            table.storage_id: [one.mark for one in database.indexes_of(table.storage_id)]
+            for table in database.catalog.tables.values()
             if table.indexes and table.kind is not TableKind.STREAM
         }
-        if not indexed:
+        if not marks:
             return
+        found = (t for t in tablets_in(engine.fs, engine.cold_directory) if t.table in marks)
+        step: list[TabletId] = []
+        more = True
 
-        def find() -> list[TabletId]:
-            found = tablets_in(engine.fs, engine.cold_directory)
-            return [tablet for tablet in found if tablet.table in indexed]
+        def look() -> list[TabletId]:
+            step[:] = islice(found, _LOOKS_AT_ONCE)
+            return [tablet for tablet in step if _lacks(engine, tablet, marks[tablet.table])]
 
-        database.unindexed |= set(await trio.to_thread.run_sync(find))
+        while more:
+            database.unindexed |= set(await trio.to_thread.run_sync(look))
+            more = len(step) == _LOOKS_AT_ONCE
+
+
+def _lacks(engine: Engine, tablet: TabletId, marks: Sequence[str]) -> bool:
+    """Whether a segment has no file of an index. For a worker thread."""
+    try:
+        manifest = newest_on_disk(engine.fs, engine.tablet_directory(tablet), tablet)
+    except KalamError:
+        return False  # Who opens it is told what is wrong with it.
+    return any(
+        not has_file(engine.fs, segment, mark) for segment in manifest.segments for mark in marks
+    )
 
 
 def start_index_files(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:

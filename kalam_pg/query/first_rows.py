@@ -16,7 +16,7 @@ from catalog.errors import FeatureNotSupportedError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.index_definitions import IndexDefinition
-from kalam_pg.query.index_use import IndexUse, index_uses
+from kalam_pg.query.index_use import IndexUse, TooManyValuesError, index_uses
 from kalam_pg.query.predicates import conjuncts, implied, is_volatile
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.scan import scan_tablet
@@ -54,6 +54,9 @@ BRIEF_BY_INDEX = Limits(groups=64, looked_at=300)
 
 BRIEF_ROWS_MAX = 2000
 """Rows in memory besides, which may have to be sorted."""
+
+HOT_ROWS_MIN = 4096
+"""Fewer rows that are all in memory have a quicker way."""
 
 _THREADS = trio.CapacityLimiter(4)
 """Each may be decoding a row group: some MB of memory, and a core."""
@@ -128,7 +131,12 @@ class First:
     def _fits(self, x: Execution, tablet: Tablet, end: int | None) -> bool:
         """Whether few rows are wanted, of a tablet that has some in segments alone, or by columns alone."""
         few = bool(self.conditions or self.uses) if end is None else end <= ROWS_MAX
-        return few and (reads_few(x, tablet) or (self.by_columns and x.in_process))
+        if not few or not x.in_process:
+            return False
+        view = x.view_of(tablet.id.table)
+        if not tablet.is_hot(view):
+            return True
+        return self.by_columns and (tablet.count(view) or 0) >= HOT_ROWS_MIN
 
     def _ask(
         self, x: Execution, tablet: Tablet, question: Question
@@ -158,7 +166,10 @@ class First:
         conditions = list(zip(numbers, question.conditions, strict=True))
         walks: list[tuple[str, Walk]] = []
         for use in self.uses:
-            part = use.walk(conditions, context)
+            try:
+                part = use.walk(conditions, context)
+            except TooManyValuesError:
+                continue
             if part is None:
                 return None
             walks.append((use.definition.name, part))

@@ -5,17 +5,18 @@ with, and by its order from there on, if the ORDER BY with a LIMIT begins like i
 the WHERE is tested of each row that it finds, unless the part of the index is all that the WHERE says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query.among import Among
 from kalam_pg.query.index_definitions import IndexDefinition, plain
-from kalam_pg.query.predicates import compared_with, conjuncts, implied
+from kalam_pg.query.predicates import compared_with, conjuncts, implied, listed_with
 from kalam_pg.query.rules import Closure
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import ColumnRef, Expr, IsNull, Select, TableScan
 from storage.cold.extents import Condition
-from storage.cold.index_keys import Bound, between, key_of
+from storage.cold.index_keys import Bound, KeyPart, between, key_of
 from storage.cold.index_reader import Reach
 from storage.cold.indexed_rows import Walk
 from storage.layout import Row, Value
@@ -23,11 +24,16 @@ from storage.layout import Row, Value
 _NO_ROW: Row = ()
 
 
+class TooManyValuesError(Exception):
+    """So many are listed that to look for each is not the way."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexUse:
     """One index for one query.
 
-    equal: values of its first keys. bounds: operator and value, of the next one. covered: numbers of the
+    equal: values of its first keys. listed: of the next key one of some values. bounds: operator and value,
+    of the next one. covered: numbers of the
     WHERE's conjuncts that all these are, by their places. ordered: so many keys of the ORDER BY are those
     behind the equal ones, read `backward` or not.
     """
@@ -38,29 +44,45 @@ class IndexUse:
     covered: frozenset[int]
     ordered: int
     backward: bool
+    listed: Among | None = None
 
     def walk(
         self, conditions: Sequence[tuple[int, Condition]], context: EvalContext
     ) -> Walk | None:
         """What is read of it in one run; None when the WHERE compares with NULL.
 
-        conditions: with the number of the conjunct that each is of.
+        conditions: with the number of the conjunct that each is of. Raises TooManyValuesError.
         """
         values: list[Value] = [closure(_NO_ROW, context) for closure in self.equal]
         bounds = [Bound(op, closure(_NO_ROW, context)) for op, closure in self.bounds]
         if None in values or any(bound.value is None for bound in bounds):
             return None
         parts = self.definition.parts
-        low, high = between(parts, values, bounds)
+        ends = [values]
+        if self.listed is not None:
+            listed = self.listed.values(context)
+            if listed is None:
+                raise TooManyValuesError
+            ends = [[*values, value] for value in listed]
         return Walk(
             self.definition.mark,
             parts,
             len(values),
             len(key_of(parts[: len(values)], values)),
-            Reach(low, high, self.backward),
+            tuple(
+                Reach(*between(parts, end, bounds), self.backward)
+                for end in _each_once(parts, ends)
+            ),
             self.ordered,
             tuple(condition for number, condition in conditions if number not in self.covered),
         )
+
+
+def _each_once(
+    parts: Sequence[KeyPart], ends: Sequence[Sequence[Value]]
+) -> Iterable[Sequence[Value]]:
+    """Values that are equal come once, however they are written."""
+    return {key_of(parts[: len(end)], end): end for end in ends}.values()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +114,8 @@ def index_uses(
 
 
 def _promise(use: IndexUse) -> tuple[int, int, bool, int]:
-    return len(use.equal), use.ordered, bool(use.bounds), -len(use.definition.keys)
+    equal = len(use.equal) + (use.listed is not None)
+    return equal, use.ordered, bool(use.bounds), -len(use.definition.keys)
 
 
 def _compared(query: Select, scan: TableScan) -> "list[_Compared]":
@@ -132,6 +155,17 @@ def _use(
             break
         equal.append(pinned)
     keys = definition.keys[len(equal) :]
+    number, listed = _listed(keys[0], query, scan) if keys else (-1, None)
+    if listed is not None:
+        return IndexUse(
+            definition,
+            tuple(compile_expr(one.value, _no_column) for one in equal),
+            (),
+            frozenset((number, *(one.number for one in equal))),
+            ordered=0,
+            backward=False,
+            listed=listed,
+        )
     bounds = [one for one in compared if keys and one.operator != "=" and one.expr == keys[0]]
     ordered, backward = _order(definition, len(equal), bool(bounds), query, scan)
     if not (equal or bounds or (ordered and query.limit is not None)):
@@ -144,6 +178,17 @@ def _use(
         ordered,
         backward,
     )
+
+
+def _listed(key: Expr, query: Select, scan: TableScan) -> tuple[int, Among | None]:
+    """The first conjunct that names values of which a key has one."""
+    for number, part in enumerate(conjuncts(query.where)):
+        found = listed_with(part)
+        if found is not None and plain(found[0], scan.relation) == key:
+            _, items, is_array = found
+            closures = tuple(compile_expr(item, _no_column) for item in items)
+            return number, Among(-1, closures, is_array)
+    return -1, None
 
 
 def _order(

@@ -1,6 +1,6 @@
 """What a WHERE says about one table: does it name a key? what else must hold?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from catalog.model import Table
@@ -101,29 +101,47 @@ class Listed:
 def listed(where: Expr | None, table: Table, relation: int) -> Listed | None:
     """The first conjunct that names constants of which a column has one, as `equalities` compares."""
     for part in conjuncts(where):
-        if isinstance(part, InList) and not part.negated:
-            items, types, is_array = part.items, [item.type for item in part.items], False
-        elif isinstance(part, AnyAll) and not part.all and part.operator.name == "=":
-            element = part.array.type.element
-            items, types, is_array = (part.array,), [element] if element else [], True
-        else:
+        found = listed_with(part)
+        if found is None:
             continue
-        column = _bare(part.arg)
+        column, items, is_array = found
         if (
             isinstance(column, ColumnRef)
             and column.relation == relation
             and not column.outer
             and column.column < len(table.columns)
-            and types
-            and all(map(is_constant, items))
             and all(
-                _same_domain(column.type.name, type_.name)
-                and _fits(type_, table.columns[column.column].type)
-                for type_ in types
+                _fits(type_, table.columns[column.column].type) for type_ in _types(items, is_array)
             )
         ):
             return Listed(column.column, items, is_array)
     return None
+
+
+def listed_with(part: Expr) -> tuple[Expr, tuple[Expr, ...], bool] | None:
+    """(expression, items, is_array) of `expression IN (items)` or `= ANY (item)`.
+
+    The items are constants, and of the same domain of keys as the expression.
+    """
+    if isinstance(part, InList) and not part.negated:
+        items, is_array = part.items, False
+    elif isinstance(part, AnyAll) and not part.all and part.operator.name == "=":
+        items, is_array = (part.array,), True
+    else:
+        return None
+    expr, types = _bare(part.arg), _types(items, is_array)
+    if not types or not all(map(is_constant, items)):
+        return None
+    if not all(_same_domain(expr.type.name, type_.name) for type_ in types):
+        return None
+    return expr, items, is_array
+
+
+def _types(items: Sequence[Expr], is_array: bool) -> list[PgType]:
+    if not is_array:
+        return [item.type for item in items]
+    element = items[0].type.element
+    return [element] if element else []
 
 
 def _fits(given: PgType, column: PgType) -> bool:

@@ -65,9 +65,9 @@ def _count_entries(segment: ColdSegment, walk: Walk, work: Work) -> int | None:
         work.lacking = work.lacking or segment.groups.is_large
         return None
     if segment.nothing_hides:
-        return index.count(walk.reach)
-    work.look_at(index.count(walk.reach))
-    rows = sorted(index.rows(walk.reach))
+        return walk.count(index)
+    work.look_at(walk.count(index))
+    rows = sorted(row for reach in walk.reaches for row in index.rows(reach))
     return _count(segment.scattered(rows), (), work) if rows else 0
 
 

@@ -37,18 +37,23 @@ _UNORDERED_MIN, _UNORDERED_TIMES = 256, 4
 class Walk:
     """A part of an index.
 
-    reach: from where to where, and in which direction. parts: how its keys sort; the first `equal` of
-    them have one value each, whose bytes come to `prefix`. ordered: how many keys of the ORDER BY the next
-    ones are. rest: conditions that the reach says nothing of.
+    reaches: from where to where, and in which direction; several do not overlap, and then `ordered` is 0.
+    parts: how its keys sort; the first `equal` of them have one value each, whose bytes come to `prefix`.
+    ordered: how many keys of the ORDER BY the next ones are. rest: conditions of which the reaches say
+    nothing.
     """
 
     mark: str
     parts: tuple[KeyPart, ...]
     equal: int
     prefix: int
-    reach: Reach
+    reaches: tuple[Reach, ...]
     ordered: int
     rest: tuple[Condition, ...]
+
+    def count(self, index: SegmentIndex) -> int:
+        """How many entries a segment has of it. Raises IndexLostError, NotInMemoryError."""
+        return sum(map(index.count, self.reaches))
 
 
 _Ahead = tuple[bytes, int, int]
@@ -75,7 +80,7 @@ def rows_by_index(
     if not found:
         return None
     if not walk.ordered or question.every:
-        entries = sum(index.count(walk.reach) for _, index in found)
+        entries = sum(walk.count(index) for _, index in found)
         if question.every:
             if entries > work.limits.looked_at:
                 raise TooMuchError
@@ -147,12 +152,12 @@ def _take_entries(
 def _stream(number: int, index: SegmentIndex, walk: Walk) -> Iterator[_Ahead]:
     parts = walk.parts[walk.equal : walk.equal + walk.ordered]
     every = walk.equal + walk.ordered == len(walk.parts)
-    for key, row in index.entries(walk.reach):
-        rank = b""
-        if parts:
-            backward = walk.reach.backward
-            rank = first_parts(key, walk.prefix, parts, every=every, backward=backward)
-        yield rank, number, row
+    for reach in walk.reaches:
+        for key, row in index.entries(reach):
+            rank = b""
+            if parts:
+                rank = first_parts(key, walk.prefix, parts, every=every, backward=reach.backward)
+            yield rank, number, row
 
 
 def _look_at(

@@ -50,9 +50,8 @@ class Sight:
         """The rows in memory."""
         layout, changes = self.layout, self.changes
         hides: Hides | None = (lambda key, _seq: key in changes) if changes else None
-        pieces = [
-            Piece(layout, batch.num_rows, _of(batch, layout), hides) for batch in self.batches
-        ]
+        count = sum(batch.num_rows for batch in self.batches)
+        pieces = [Piece(layout, count, _of_all(self.batches, layout), hides)] if count else []
         own = [row for row in changes.values() if row is not None]
         if own:
             made = to_batches(own, layout, [0] * len(own), [False] * len(own))
@@ -356,6 +355,24 @@ class Piece:
         key_of = key_maker(layout.key, kinds)
         width = len(layout.columns)
         return lambda row: not hides(key_of(row), cast("int", row[width]))
+
+
+def _of_all(
+    batches: Sequence[pa.RecordBatch], layout: Layout
+) -> Callable[[Sequence[str]], dict[str, pa.Array]]:
+    """Columns of several batches as one: a column is put together when it is first asked for."""
+    each = [_of(batch, layout) for batch in batches]
+    if len(each) == 1:
+        return each[0]
+    kept: dict[str, pa.Array] = {}
+
+    def find(names: Sequence[str]) -> dict[str, pa.Array]:
+        for name in names:
+            if name not in kept:
+                kept[name] = pa.concat_arrays([of([name])[name] for of in each])
+        return kept
+
+    return find
 
 
 def _of(batch: pa.RecordBatch, layout: Layout) -> Callable[[Sequence[str]], dict[str, pa.Array]]:

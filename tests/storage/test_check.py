@@ -1,12 +1,13 @@
 """`check` finds nothing in a directory that is right, and every kind of thing that is not."""
 
+import hashlib
 import shutil
 
 import pytest
 
 from storage import failpoints
 from storage.check import check
-from storage.cold import new_run
+from storage.cold import index_file, new_run
 from storage.cold.flush import flush
 from storage.cold.trim import trim
 from storage.errors import DirectoryInUseError
@@ -165,6 +166,21 @@ def test_any_changed_byte_of_a_cold_file_is_found(tmp_path, pattern, monkeypatch
         assert any("tablet 7/3" in text for text in problems(tmp_path)), part
     file.write_bytes(data)
     assert problems(tmp_path) == []
+
+
+def test_a_damaged_index_file_is_found_and_one_of_no_segment_is_nobodys(tmp_path):
+    made(tmp_path, flushed=True)
+    (segment,) = cold_files(tmp_path, "segment-*.parquet")
+    sha256 = hashlib.sha256(segment.read_bytes()).hexdigest()
+    stem = segment.stem.removeprefix("segment-")
+    path = segment.with_name(f"index-{stem}-0123456789abcdef")
+    data = index_file.encode(sha256, [index_file.Entry(b"a", 0), index_file.Entry(b"b", 1)])
+    path.write_bytes(data)
+    segment.with_name("index-1-ab-0123456789abcdef").write_bytes(b"of a segment that has gone")
+    assert problems(tmp_path) == []
+    path.write_bytes(data[:-1])
+    (problem,) = problems(tmp_path)
+    assert problem == f"tablet 7/3: an index file of segment {segment.name} is not what was written"
 
 
 def test_a_lost_newest_manifest_and_a_lost_directory_are_found(tmp_path):

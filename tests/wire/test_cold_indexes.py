@@ -58,6 +58,12 @@ BY_INDEX = {
     "SELECT id FROM mails WHERE room = 5 AND id % 2 = 1 ORDER BY at DESC, id LIMIT 3": "mails_room",
     "SELECT id FROM mails WHERE room = 5 AND (at, id) < ('2026-01-03', 100) ORDER BY at DESC, id DESC LIMIT 3": "mails_room",
     "SELECT id FROM mails WHERE room = NULL ORDER BY at LIMIT 3": None,
+    "SELECT id FROM mails WHERE email IN ('User77@x.org', 'nobody', 'User7@x.org', NULL) ORDER BY id": "mails_email",
+    "SELECT id FROM mails WHERE lower(email) = ANY ('{user77@x.org,user7@x.org,user7@x.org}') ORDER BY id": "mails_lower",
+    "SELECT id FROM mails WHERE room IN (5, 6, 5) AND at < '2026-01-02' ORDER BY at DESC, id LIMIT 3": "mails_room",
+    "SELECT id FROM mails WHERE amount IN (3.1, 3.10, 'NaN') ORDER BY id": "mails_amount",
+    "SELECT id FROM mails WHERE email = ANY (NULL::text[])": None,
+    "SELECT count(*) FROM mails WHERE email IN ('User77@x.org', 'User7@x.org')": None,
     "SELECT email FROM mails WHERE lower(email) = 'user77@x.org' AND id > 0 ORDER BY at DESC LIMIT 1": "mails_lower",
 }
 

@@ -215,7 +215,7 @@ class IndexedLife(Life):
         prefix = len(key_of(parts[:equal], values))
         reach = Reach(low, high, backward)
         rest = tuple(conditions[covered:])
-        return question, Walk(MARK, tuple(parts), equal, prefix, reach, ordered, rest)
+        return question, Walk(MARK, tuple(parts), equal, prefix, (reach,), ordered, rest)
 
 
 @pytest.mark.slow
@@ -276,7 +276,7 @@ def test_a_damaged_file_is_found_out_and_removed(life):
     path = index_reader.path_of(job.segment, MARK)
     path.write_bytes(build(job, by_the_second)[:-1])
     parts = (KeyPart("int", descending=False, nulls_first=False),)
-    walk = Walk(MARK, parts, 0, 0, Reach(b"", b"\xff"), 1, ())
+    walk = Walk(MARK, parts, 0, 0, (Reach(b"", b"\xff"),), 1, ())
     order = (SortKey(1, "int", descending=False, nulls_first=False),)
     question = Question((), order, 5, False, None, frozenset(), frozenset({0}))
     with pytest.raises(IndexLostError) as lost:
@@ -290,7 +290,7 @@ def test_what_takes_too_much_is_left_to_others(life):
     job = a_job(life)
     index_reader.path_of(job.segment, MARK).write_bytes(build(job, by_the_second))
     parts = (KeyPart("int", descending=False, nulls_first=False),)
-    walk = Walk(MARK, parts, 0, 0, Reach(b"", b"\xff"), 1, ())
+    walk = Walk(MARK, parts, 0, 0, (Reach(b"", b"\xff"),), 1, ())
     question = Question((), (), 100, True, None, frozenset(), frozenset({0}))
     with pytest.raises(TooMuchError):
         rows_by_index(life.sight({}), question, walk, Work(Limits(looked_at=0)), lambda: None)
