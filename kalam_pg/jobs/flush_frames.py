@@ -41,7 +41,7 @@ class FlushFrame(IntEnum):
     ERROR = 10  # engines.protocol.Failure
     MERGE_JOB = 11  # MergeJob
     INDEX_JOB = 12  # IndexJob
-    INDEX = 13  # the bytes of an index file
+    INDEX = 13  # how many bytes an index file has, then these
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):

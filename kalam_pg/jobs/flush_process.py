@@ -122,8 +122,9 @@ class FlushProcess:
         with self._take_turn() as running, closing(self._ask(running.link, jobs)) as answers:
             yield from answers
 
-    def index(self, job: IndexJob) -> bytes:
-        """The index file of a segment. For a thread. Raises KalamError."""
+    @contextmanager
+    def index(self, job: IndexJob) -> Iterator[tuple[int, Iterator[memoryview]]]:
+        """The size of a segment's index file, and its pieces. For a thread. Raises KalamError."""
         with self._take_turn() as running:
             link = running.link
             link.send(FlushFrame.INDEX_JOB, pickle.dumps(job))
@@ -131,10 +132,15 @@ class FlushProcess:
             link.send(FlushFrame.GO)
             link.flush()
             kind, body = link.receive()
-        if kind is FlushFrame.ERROR:
-            raise from_failure(decode_failure(body))
-        assert kind is FlushFrame.INDEX
-        return body
+            if kind is FlushFrame.INDEX:
+                size = int.from_bytes(body, "little")
+                pieces = link.receive_pieces(size)
+                yield size, pieces
+                for _ in pieces:
+                    pass  # The next answer comes behind them.
+                return
+        assert kind is FlushFrame.ERROR
+        raise from_failure(decode_failure(body))
 
     def end_idle(self) -> None:
         """End the process if it has had nothing to do for a while; for a thread."""

@@ -159,13 +159,15 @@ class Worker:
 
     def _tell_index(self, job: IndexJob) -> None:
         try:
-            data = build(job, entry_maker(job.definition))
+            pieces = build(job, entry_maker(job.definition))
         except KalamError as exc:
             self._link.send(FlushFrame.ERROR, encode_report(to_failure(exc)))
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
             self._link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
         else:
-            self._link.send(FlushFrame.INDEX, data)
+            self._link.send(FlushFrame.INDEX, sum(map(len, pieces)).to_bytes(8, "little"))
+            for piece in pieces:
+                self._link.send_bytes(piece)
 
 
 def _failed(exc: Exception) -> KalamError:

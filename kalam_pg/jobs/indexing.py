@@ -131,8 +131,8 @@ class IndexFiles:
         host.check()
         if lacking.job.segment not in lacking.tablet.newest_reading().manifest.segments:
             return
-        data = self._jobs.compaction_process.index(lacking.job)
-        publish_index(host, lacking.job, data)
+        with self._jobs.compaction_process.index(lacking.job) as (size, pieces):
+            publish_index(host, lacking.job, size, pieces)
 
     async def _look_at_definitions(self) -> None:
         """Note the open tablets of tables whose indexes are others than they were."""

@@ -12,7 +12,9 @@ numbers within the segment.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -34,6 +36,9 @@ KEY_BYTES_MAX = 1024
 
 BLOCK_ENTRIES = 512
 """Entries that are read together: some 50 µs."""
+
+SORTED_TOGETHER = 1 << 18
+"""Entries that are sorted as Python objects: some 40 MB."""
 
 _FIXED_BYTES = 9
 _CODEC = pa.Codec("zstd")
@@ -86,33 +91,70 @@ def segment_and_mark(name: str) -> tuple[str, str]:
     return f"segment-{segment}.parquet", mark
 
 
-def encode(segment_sha256: str, entries: Sequence[Entry] | None) -> bytes:
-    """The file of these entries, which are in order; None: the segment cannot have one."""
-    blocks: list[bytes] = []
-    sizes: list[int] = []
-    found = entries or ()
-    starts = range(0, len(found), BLOCK_ENTRIES)
-    for start in starts:
-        some = found[start : start + BLOCK_ENTRIES]
+class _Packed(NamedTuple):
+    """A block as it lies in the file. entries: how many. size: of it when it is decompressed."""
+
+    first_key: bytes
+    entries: int
+    size: int
+    data: bytes
+
+
+def _packed(entries: Iterable[Entry]) -> Iterator[_Packed]:
+    rest = iter(entries)
+    while some := list(islice(rest, BLOCK_ENTRIES)):
         plain = _encode(([entry.key for entry in some], [entry.row for entry in some]))
-        sizes.append(len(plain))
-        blocks.append(_CODEC.compress(plain, asbytes=True))
-    ends: list[int] = []
-    for block in blocks:
-        ends.append(len(block) + (ends[-1] if ends else 0))
+        yield _Packed(some[0].key, len(some), len(plain), _CODEC.compress(plain, asbytes=True))
+
+
+def _unpacked(blocks: list[_Packed]) -> Iterator[Entry]:
+    """The entries of blocks, each of which is let go of."""
+    blocks.reverse()
+    while blocks:
+        block = blocks.pop()
+        keys, rows = _decode_block(_CODEC.decompress(block.data, block.size, asbytes=True))
+        yield from map(Entry, keys, rows)
+
+
+class Sorter:
+    """Sorts entries in bounded memory: all but the last `SORTED_TOGETHER` are compressed, in sorted runs."""
+
+    def __init__(self) -> None:
+        self._runs: list[list[_Packed]] = []
+        self._entries: list[Entry] = []
+
+    def add(self, entry: Entry) -> None:
+        """One more, in any order."""
+        self._entries.append(entry)
+        if len(self._entries) >= SORTED_TOGETHER:
+            self._entries.sort()
+            self._runs.append(list(_packed(self._entries)))
+            self._entries = []
+
+    def sorted(self) -> Iterator[Entry]:
+        """All of them in order. Once."""
+        self._entries.sort()
+        if not self._runs:
+            return iter(self._entries)
+        return merge(*map(_unpacked, self._runs), self._entries)
+
+
+def encode(segment_sha256: str, entries: Iterable[Entry] | None) -> list[bytes]:
+    """The file of these entries, which come in order, in pieces; None: the segment cannot have one."""
+    blocks = list(_packed(entries or ()))
     body = _encode(
         Head(
             bytes.fromhex(segment_sha256),
             entries is not None,
-            tuple(found[start].key for start in starts),
-            (*starts, len(found)),
-            tuple(sizes),
-            tuple(ends),
-            tuple(map(zlib.crc32, blocks)),
+            tuple(block.first_key for block in blocks),
+            tuple(accumulate((block.entries for block in blocks), initial=0)),
+            tuple(block.size for block in blocks),
+            tuple(accumulate(len(block.data) for block in blocks)),
+            tuple(zlib.crc32(block.data) for block in blocks),
         )
     )
     fixed = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big")
-    return b"".join((bytes([FORMAT]), fixed, body, *blocks))
+    return [bytes([FORMAT]) + fixed + body, *(block.data for block in blocks)]
 
 
 def read_head(stream: BinaryIO, segment: Segment) -> tuple[Head, int]:

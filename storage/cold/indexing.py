@@ -6,7 +6,7 @@ either the whole file under its name, or one whose name means nothing.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from storage.cold.point_read import SegmentReader
 from storage.cold.row_groups import RowGroups
 from storage.cold.sight import Piece, Sight
 from storage.errors import DiskFullError, KalamError
-from storage.fs import OS, FileSystem
+from storage.fs import OS, Buffer, FileSystem
 from storage.ids import TabletId
 from storage.layout import Layout, Row
 
@@ -67,21 +67,22 @@ class IndexHost(Protocol):
         ...
 
 
-def build(job: IndexJob, entry_of: EntryOf, fs: FileSystem = OS) -> bytes:
-    """The index file of a segment.
+def build(job: IndexJob, entry_of: EntryOf, fs: FileSystem = OS) -> list[bytes]:
+    """The index file of a segment, in pieces.
 
     Raises:
         DataCorruptedError: The segment is not what was written.
         IoError: It cannot be read.
     """
+    sorter = index_file.Sorter()
     try:
-        found = [Entry(key, row) for row, key in _keys(job, entry_of, fs)]
+        for row, key in _keys(job, entry_of, fs):
+            sorter.add(Entry(key, row))
     except _NoIndexError:
         return index_file.encode(job.segment.sha256, None)
     finally:
         DECODED.forget(job.segment.path)
-    found.sort()
-    return index_file.encode(job.segment.sha256, found)
+    return index_file.encode(job.segment.sha256, sorter.sorted())
 
 
 class _NoIndexError(Exception):
@@ -128,14 +129,16 @@ class _Columns:
         return Piece(groups.layout, count, columns, None, deleted=self._deleted)
 
 
-def publish_index(host: IndexHost, job: IndexJob, data: bytes) -> bool:
+def publish_index(host: IndexHost, job: IndexJob, size: int, pieces: Iterable[Buffer]) -> bool:
     """Write a file under its name; False when its segment has gone, or its table. For a worker thread.
+
+    size: of all pieces, which come once. Not all of them are taken when it is not written.
 
     Raises:
         DiskFullError, IoError: The disk refuses; reads do without.
     """
     try:
-        if not _publish(host, job, data):
+        if not _publish(host, job, size, pieces):
             return False
     except FileNotFoundError:
         return False  # The directory goes.
@@ -144,13 +147,13 @@ def publish_index(host: IndexHost, job: IndexJob, data: bytes) -> bool:
     return True
 
 
-def _publish(host: IndexHost, job: IndexJob, data: bytes) -> bool:
+def _publish(host: IndexHost, job: IndexJob, size: int, pieces: Iterable[Buffer]) -> bool:
     fs, tablet, segment = host.fs, job.tablet, job.segment
     target = index_reader.path_of(segment, job.mark)
     with host.directories.writer(tablet) as writer:
         if not host.run_on_loop(lambda: host.exists(tablet)):
             return False
-        if fs.free_bytes(target.parent) < ROOM_BYTES + len(data):
+        if fs.free_bytes(target.parent) < ROOM_BYTES + size:
             raise DiskFullError(
                 f'could not write an index file of segment "{segment.file}": '
                 "little room is left on the disk"
@@ -158,8 +161,9 @@ def _publish(host: IndexHost, job: IndexJob, data: bytes) -> bool:
         # Another name each time: a crash may have left one.
         writer.keep(target.name)
         temporary = target.parent / writer.name(f"{target.name}-{secrets.token_hex(4)}")
-        fs.write_new(temporary, data)
+        fs.write_pieces(temporary, pieces)
         try:
+            fs.sync_file(temporary)
             failpoints.hit("index.written")
             with host.directories.section(tablet):
                 if not fs.exists(Path(segment.path)):

@@ -174,7 +174,8 @@ def test_a_damaged_index_file_is_found_and_one_of_no_segment_is_nobodys(tmp_path
     sha256 = hashlib.sha256(segment.read_bytes()).hexdigest()
     stem = segment.stem.removeprefix("segment-")
     path = segment.with_name(f"index-{stem}-0123456789abcdef")
-    data = index_file.encode(sha256, [index_file.Entry(b"a", 0), index_file.Entry(b"b", 1)])
+    entries = [index_file.Entry(b"a", 0), index_file.Entry(b"b", 1)]
+    data = b"".join(index_file.encode(sha256, entries))
     path.write_bytes(data)
     segment.with_name("index-1-ab-0123456789abcdef").write_bytes(b"of a segment that has gone")
     assert problems(tmp_path) == []
