@@ -1,7 +1,4 @@
-"""Arrays of any type: text and binary form. Stored as tuples, nested once per further dimension.
-
-Every array counts from 1: one with other lower bounds is refused, never shifted.
-"""
+"""Arrays of any type: text and binary form. Tuples, nested once per further dimension, or `bounded` ones."""
 
 from collections.abc import Callable
 from struct import Struct
@@ -15,6 +12,7 @@ from catalog.errors import (
     FeatureNotSupportedError,
 )
 from catalog.types.array_input import DIMENSIONS_MAX, parse_array, too_many_dimensions
+from catalog.types.bounded import BoundedArray, bounded
 from catalog.types.common import SPACES, bad_binary
 from catalog.types.table import PgType, Storable, TypeContext
 from storage.layout import Value
@@ -29,6 +27,8 @@ _NEEDS_QUOTES = frozenset('{},"\\' + SPACES)
 def dimensions(value: Value, element: PgType) -> tuple[int, ...]:
     """Return an array's size in each dimension, () for an empty one."""
     sizes = []
+    if isinstance(value, BoundedArray):
+        value = value.items
     while isinstance(value, tuple) and value:
         sizes.append(len(value))
         if element.is_vector:  # its values are tuples themselves
@@ -53,7 +53,11 @@ def nest(items: list[Value], sizes: tuple[int, ...]) -> tuple[Value, ...]:
 
 
 def array_output(value: Value, context: TypeContext, element: PgType) -> str:
-    """Return `{1,NULL,"two words"}`."""
+    """Return `{1,NULL,"two words"}`; `[0:1]={1,2}` where a lower bound is not 1."""
+    if isinstance(value, BoundedArray):
+        both = zip(value.lower, dimensions(value, element), strict=True)
+        bounds = "".join([f"[{first}:{first + size - 1}]" for first, size in both])
+        return f"{bounds}={array_output(value.items, context, element)}"
     depth = len(dimensions(value, element))
     return _brace(cast("tuple[Value, ...]", value), depth, context, element)
 
@@ -81,9 +85,12 @@ def send_array(value: Value, element: PgType, *, lower_bound: int = 1) -> bytes:
     sizes = dimensions(value, element)
     if not sizes:
         return _HEADER.pack(0, 0, element.oid)
+    lower: tuple[int, ...] = (lower_bound,) * len(sizes)
+    if isinstance(value, BoundedArray):
+        value, lower = value.items, value.lower
     items = flatten(value, len(sizes))
     parts = [_HEADER.pack(len(sizes), int(None in items), element.oid)]
-    parts += [_DIMENSION.pack(size, lower_bound) for size in sizes]
+    parts += [_DIMENSION.pack(*both) for both in zip(sizes, lower, strict=True)]
     send, length = element.send, _LENGTH.pack
     for item in items:
         if item is None:
@@ -95,20 +102,24 @@ def send_array(value: Value, element: PgType, *, lower_bound: int = 1) -> bytes:
     return b"".join(parts)
 
 
-def receive_array(data: bytes, typmod: int, element: PgType, *, lower_bound: int = 1) -> Value:
-    """Read the binary format.
+def receive_array(
+    data: bytes, typmod: int, element: PgType, *, lower_bound: int | None = None
+) -> Value:
+    """Read the binary format; `lower_bound` is the only one of a type that has no other.
 
     Raises:
         InvalidBinaryRepresentationError: 22P03.
         DatatypeMismatchError: 42804, elements of another type.
-        FeatureNotSupportedError: 0A000, another lower bound.
+        KeyTooLongError: 54000, an upper bound that is no integer.
     """
-    sizes, at = _read_header(data, element, lower_bound)
+    sizes, lower, at = _read_header(data, element)
     count = 1
     for size in sizes:
         count *= size
     if not sizes or count == 0:
         return ()
+    if lower_bound is not None and lower != (lower_bound,):
+        raise bad_binary("invalid array bounds")
     if count * 4 > len(data) - at:
         raise bad_binary("insufficient data left in message")
     items: list[Value] = []
@@ -126,10 +137,15 @@ def receive_array(data: bytes, typmod: int, element: PgType, *, lower_bound: int
         at += length
     if at != len(data):
         raise bad_binary()
-    return nest(items, sizes)
+    nested = nest(items, sizes)
+    return nested if lower_bound is not None else bounded(nested, lower, sizes)
 
 
-def _read_header(data: bytes, element: PgType, lower_bound: int) -> tuple[tuple[int, ...], int]:
+_Header = tuple[tuple[int, ...], tuple[int, ...], int]
+"""Sizes, lower bounds, and where the elements begin."""
+
+
+def _read_header(data: bytes, element: PgType) -> _Header:
     if len(data) < _HEADER.size:
         raise bad_binary("insufficient data left in message")
     depth, flags, oid = _HEADER.unpack_from(data)
@@ -148,16 +164,15 @@ def _read_header(data: bytes, element: PgType, lower_bound: int) -> tuple[tuple[
     at = _HEADER.size
     if len(data) < at + depth * _DIMENSION.size:
         raise bad_binary("insufficient data left in message")
-    sizes = []
+    sizes, lower = [], []
     for _ in range(depth):
         size, bound = _DIMENSION.unpack_from(data, at)
         at += _DIMENSION.size
         if size < 0:
             raise ArraySubscriptError(f"invalid array size: {size}")
-        if bound != lower_bound:
-            raise FeatureNotSupportedError(f"arrays that do not begin at {lower_bound}")
         sizes.append(size)
-    return tuple(sizes), at
+        lower.append(bound)
+    return tuple(sizes), tuple(lower), at
 
 
 def list_storable(element: PgType) -> Callable[[int], Storable]:
@@ -167,6 +182,10 @@ def list_storable(element: PgType) -> Callable[[int], Storable]:
         check_item = element.storable(typmod)
 
         def check(value: Value) -> None:
+            if isinstance(value, BoundedArray):
+                raise FeatureNotSupportedError(
+                    "storing arrays that do not begin at 1 is not supported yet"
+                )
             items = cast("tuple[Value, ...]", value)
             # All elements of an array have the same dimensions.
             if not element.is_vector and items and isinstance(items[0], tuple):
@@ -187,7 +206,7 @@ def array_type(element: PgType) -> PgType:
     """Return the type of arrays of `element`."""
 
     def read(text: str, typmod: int, context: TypeContext) -> Value:
-        items, sizes = parse_array(text)
+        items, sizes, lower = parse_array(text)
         if not sizes:
             return ()
         if element.is_vector and len(sizes) > 1:
@@ -196,7 +215,8 @@ def array_type(element: PgType) -> PgType:
         values: list[Value] = [
             None if item is None else convert(item, typmod, context) for item in items
         ]
-        return nest(values, sizes)
+        nested = nest(values, sizes)
+        return bounded(nested, lower, sizes) if lower else nested
 
     def output(value: Value, context: TypeContext) -> str:
         return array_output(value, context, element)

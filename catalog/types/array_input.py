@@ -5,13 +5,14 @@ from typing import NoReturn
 
 from catalog.errors import (
     ArraySubscriptError,
-    FeatureNotSupportedError,
     InvalidTextRepresentationError,
 )
 from catalog.types.common import SPACES
 from storage.errors import KeyTooLongError
 
 DIMENSIONS_MAX = 6
+ARRAY_SIZE_MAX = 134217727
+"""Elements of an array, in PostgreSQL: what a gigabyte of pointers holds."""
 
 _BOUNDS = re.compile(r"[ \t\n\v\f\r]*\[([+-]?[0-9]+)(?::([+-]?[0-9]+))?\]")
 # A run of plain characters, a quoted text, or one character that means something.
@@ -20,12 +21,16 @@ _UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _PLAIN = frozenset('"\\{}')
 
 
-def parse_array(text: str) -> tuple[list[str | None], tuple[int, ...]]:
-    """Return an array's elements in order, None for NULL, and its sizes, () if it is empty.
+Parsed = tuple[list[str | None], tuple[int, ...], tuple[int, ...]]
+
+
+def parse_array(text: str) -> Parsed:
+    """Return an array's elements in order, None for NULL, its sizes, and its lower bounds. Sizes are () if it
+    is empty, bounds if no dimensions are written.
 
     Raises:
         InvalidTextRepresentationError: 22P02, `malformed array literal: …`.
-        FeatureNotSupportedError: 0A000, a lower bound other than 1.
+        ArraySubscriptError: 2202E, an upper bound below the lower one.
     """
     if text[:1] == "{" and text[-1:] == "}" and len(text) > 2:
         inside = text[1:-1]
@@ -33,13 +38,17 @@ def parse_array(text: str) -> tuple[list[str | None], tuple[int, ...]]:
             # The common case: one dimension, nothing quoted.
             parts = [part.strip(SPACES) for part in inside.split(",")]
             if all(parts):
-                return [None if part.lower() == "null" else part for part in parts], (len(parts),)
+                return (
+                    [None if part.lower() == "null" else part for part in parts],
+                    (len(parts),),
+                    (),
+                )
     return _Parser(text).parse()
 
 
 def too_long_array() -> KeyTooLongError:
     """Return the 54000 error for a size that no array has."""
-    return KeyTooLongError("array size exceeds the maximum allowed (134217727)")
+    return KeyTooLongError(f"array size exceeds the maximum allowed ({ARRAY_SIZE_MAX})")
 
 
 def too_many_dimensions(depth: int) -> KeyTooLongError:
@@ -65,8 +74,8 @@ class _Parser:
         message = f'malformed array literal: "{self.shown}"'
         raise InvalidTextRepresentationError(message, detail=detail)
 
-    def parse(self) -> tuple[list[str | None], tuple[int, ...]]:
-        declared, at = self._decoration()
+    def parse(self) -> Parsed:
+        declared, lower, at = self._decoration()
         if self.text[at : at + 1] != "{":
             if declared:
                 self.fail('Array contents must start with "{".')
@@ -89,21 +98,23 @@ class _Parser:
         if declared and declared != sizes:
             self.shown = self.text
             self.fail("Specified array dimensions do not match array contents.")
-        return self.items, sizes
+        return self.items, sizes, lower
 
-    def _decoration(self) -> tuple[tuple[int, ...], int]:
-        """Read `[1:2][1:3]=`; return the sizes it declares and where the braces begin."""
+    def _decoration(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """Read `[1:2][0:3]=`; return sizes and lower bounds it declares, and where the braces begin."""
         sizes: list[int] = []
+        lower: list[int] = []
         at = 0
         while match := _BOUNDS.match(self.text, at):
             if len(sizes) >= DIMENSIONS_MAX:
                 raise too_many_dimensions(len(sizes) + 1)
-            low, high = (1, int(match[1])) if match[2] is None else (int(match[1]), int(match[2]))
+            low, high = (
+                (1, _int4(match[1])) if match[2] is None else (_int4(match[1]), _int4(match[2]))
+            )
             if high < low:
                 raise ArraySubscriptError("upper bound cannot be less than lower bound")
-            if low != 1:
-                raise FeatureNotSupportedError("arrays that do not begin at 1")
-            sizes.append(high)
+            sizes.append(high - low + 1)
+            lower.append(low)
             at = match.end()
         rest = self.text[at:]
         at += len(rest) - len(rest.lstrip(SPACES))
@@ -114,7 +125,7 @@ class _Parser:
                 self.fail('Missing "=" after array dimensions.')
             rest = self.text[at + 1 :]
             at += 1 + len(rest) - len(rest.lstrip(SPACES))
-        return tuple(sizes), at
+        return tuple(sizes), tuple(lower), at
 
     def _bad_bounds(self, at: int) -> NoReturn:
         inside = self.text[at + 1 :]
@@ -208,6 +219,11 @@ class _Parser:
             self.items.append("".join(self.element))
         self.open[-1] += 1
         return True
+
+
+def _int4(digits: str) -> int:
+    """What PostgreSQL makes of a bound, which it cuts to 32 bits."""
+    return (int(digits) + 2**31) % 2**32 - 2**31
 
 
 _RAGGED = "Multidimensional arrays must have sub-arrays with matching dimensions."

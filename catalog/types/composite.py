@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 
 from catalog.errors import DatatypeMismatchError, InvalidTextRepresentationError
+from catalog.types.bounded import from_extension, to_extension
 from catalog.types.common import SPACES, bad_binary, fixed
 from catalog.types.definitions import definition_of, quoted
 from catalog.types.domain import DomainDefinition
@@ -99,8 +100,8 @@ def require_composite(pg_type: PgType) -> CompositeDefinition:
 
 # ------------------------------------------------------------------ what is stored
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Any]).decode
+_encode = msgspec.msgpack.Encoder(enc_hook=to_extension).encode
+_decode = msgspec.msgpack.Decoder(list[Any], ext_hook=from_extension).decode
 
 
 def pack(definition: CompositeDefinition, fields: Sequence[Value]) -> bytes:

@@ -59,7 +59,9 @@ def reference() -> str:
         "`numeric(10, 2)`); any other numeric is text in Arrow.",
         f"An array of any of these is a list: `integer[]` has OID {INT4.array_oid}, is stored as a "
         f"list and is `{array_type(INT4).arrow(-1)}` in Arrow. A column takes arrays of one "
-        "dimension, not of `int2vector` or `oidvector`.",
+        "dimension that begin at 1, not of `int2vector` or `oidvector`; a field of a composite type "
+        "takes arrays of any dimensions and bounds ([decision 0098]"
+        "(../explanation/decisions/0098-an-array-that-begins-elsewhere-is-no-tuple.md)).",
         "What a segment cannot hold is refused when it is written: `NaN` and infinities in "
         "numeric(p ≤ 38, s), alone and in arrays (`0A000`); half of a surrogate pair (`22021`); a row "
         "of more than 1 GiB (`54000`).",

@@ -11,6 +11,7 @@ from catalog.errors import (
 )
 from catalog.types import registry as t
 from catalog.types.array_input import DIMENSIONS_MAX, too_long_array, too_many_dimensions
+from catalog.types.bounded import BoundedArray, next_index
 from catalog.types.registry import (
     ANYARRAY,
     ANYCOMPATIBLE,
@@ -25,17 +26,31 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType
 from kalam_pg.functions.comparison import comparer
-from kalam_pg.functions.define import Datum, cast, function, operator, returns_set, same
-from kalam_pg.functions.dimensions import array_shape, flatten, with_each
+from kalam_pg.functions.define import Datum, cast, function, operator, returns_set
+from kalam_pg.functions.dimensions import (
+    array_shape,
+    flatten,
+    items_of,
+    lower_bounds,
+    with_bounds,
+    with_each,
+)
 from kalam_pg.functions.strings import LONGEST, too_long
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 Array = tuple[Datum, ...]
+"""Or a `BoundedArray`, where only what both have is used."""
 
 
-def _first_index(types: tuple[PgType, ...]) -> int:
-    """int2vector and oidvector count from 0, every other array here from 1."""
-    return 0 if types[0] in (INT2VECTOR, OIDVECTOR) else 1
+def _bounds(types: tuple[PgType, ...], array: Array) -> list[int]:
+    """Where each dimension begins; int2vector and oidvector count from 0."""
+    bounds = lower_bounds(array)
+    return [0] * len(bounds) if types[0] in _VECTORS else bounds
+
+
+def _bound(types: tuple[PgType, ...], array: Array, dimension: int) -> int:
+    """Where a dimension begins that there is."""
+    return _bounds(types, array)[dimension - 1]
 
 
 def _length(array: Array, dimension: int) -> int | None:
@@ -45,11 +60,11 @@ def _length(array: Array, dimension: int) -> int | None:
 
 def _upper(types: tuple[PgType, ...], array: Array, dimension: int) -> int | None:
     length = _length(array, dimension)
-    return None if length is None else length - 1 + _first_index(types)
+    return None if length is None else length - 1 + _bound(types, array, dimension)
 
 
 def _lower(types: tuple[PgType, ...], array: Array, dimension: int) -> int | None:
-    return None if _length(array, dimension) is None else _first_index(types)
+    return None if _length(array, dimension) is None else _bound(types, array, dimension)
 
 
 def _cardinality(array: Array) -> int:
@@ -81,32 +96,42 @@ def _from_string(text: str | None, separator: str | None, null: str | None = Non
     return tuple(None if null is not None and word == null else word for word in words)
 
 
-def _append(array: Array | None, item: Datum) -> Array:
-    return (*_list(array), item)
+def _append(array: Datum, item: Datum) -> Datum:
+    items = _list(array)
+    if array.__class__ is not BoundedArray:
+        return (*items, item)
+    next_index(array.lower[0], len(items))
+    return with_bounds((*items, item), array.lower)
 
 
-def _prepend(item: Datum, array: Array | None) -> Array:
-    return (item, *_list(array))
+def _prepend(item: Datum, array: Datum) -> Datum:
+    """The element comes first, and the array begins where it began."""
+    items = _list(array)
+    if array.__class__ is not BoundedArray:
+        return (item, *items)
+    next_index(array.lower[0], -1)
+    return with_bounds((item, *items), array.lower)
 
 
-def _list(array: Array | None) -> Array:
+def _list(array: Datum) -> Array:
     if len(array_shape(array)) > 1:
         raise DataExceptionError("argument must be empty or one-dimensional array")
-    return array or ()
+    return items_of(array) if array else ()
 
 
-def _cat(a: Array | None, b: Array | None) -> Array | None:
+def _cat(a: Datum, b: Datum) -> Datum:
     if a is None or b is None:
         return b if a is None else a
     if not a or not b:
         return a or b
-    left, right = array_shape(a), array_shape(b)
+    left, right = _places(a), _places(b)
+    a_items, b_items = items_of(a), items_of(b)
     if left[1:] == right[1:]:
-        return (*a, *b)
+        return with_bounds((*a_items, *b_items), lower_bounds(a))
     if left[1:] == right:
-        return (*a, b)
+        return with_bounds((*a_items, b_items), lower_bounds(a))
     if right[1:] == left:
-        return (a, *b)
+        return with_bounds((a_items, *b_items), lower_bounds(b))
     kind = "dimensions"
     if len(left) == len(right):
         kind = "element dimensions"
@@ -122,15 +147,22 @@ def _cat(a: Array | None, b: Array | None) -> Array | None:
     )
 
 
+def _places(array: Array) -> list[tuple[int, int]]:
+    """The length of each dimension, and where it begins."""
+    return list(zip(array_shape(array), lower_bounds(array), strict=True))
+
+
 def _position(
-    types: tuple[PgType, ...], array: Array | None, item: Datum, start: int | None = 1
+    types: tuple[PgType, ...], array: Array | None, item: Datum, *start: int | None
 ) -> int | None:
-    if array is None or start is None:
+    if array is None:
         return None
     _require_one_dimension(array, "searching for elements in")
+    if None in start:
+        raise NullValueNotAllowedError("initial position must not be null")
     compare = comparer(types[1])
-    for number, found in enumerate(array, 1):
-        if number < start:
+    for number, found in enumerate(array, _first_of(types, array)):
+        if start and number < (start[0] or 0):
             continue
         if found is None or item is None:
             if found is item:
@@ -145,21 +177,25 @@ def _require_one_dimension(array: Array, what: str) -> None:
         raise FeatureNotSupportedError(f"{what} multidimensional arrays is not supported")
 
 
-def _remove(types: tuple[PgType, ...], array: Array | None, item: Datum) -> Array | None:
+def _first_of(types: tuple[PgType, ...], array: Array) -> int:
+    """Where an array of at most one dimension begins."""
+    return _bounds(types, array)[0] if array else 1
+
+
+def _remove(types: tuple[PgType, ...], array: Datum, item: Datum) -> Datum:
     if array is None:
         return None
     _require_one_dimension(array, "removing elements from")
     compare = comparer(types[1])
-    return tuple(
+    left = tuple(
         found
         for found in array
         if not (found is item if found is None or item is None else compare(found, item) == 0)
     )
+    return with_bounds(left, lower_bounds(array)) if left else ()
 
 
-def _replace(
-    types: tuple[PgType, ...], array: Array | None, old: Datum, new: Datum
-) -> Array | None:
+def _replace(types: tuple[PgType, ...], array: Datum, old: Datum, new: Datum) -> Datum:
     if array is None:
         return None
     same_as = _equality(types[0])
@@ -171,7 +207,8 @@ def _positions(types: tuple[PgType, ...], array: Array | None, item: Datum) -> A
         return None
     _require_one_dimension(array, "searching for elements in")
     same_as = _equality(types[0])
-    return tuple(n for n, found in enumerate(array, 1) if same_as(found, item))
+    numbered = enumerate(array, _first_of(types, array))
+    return tuple([n for n, found in numbered if same_as(found, item)])
 
 
 def _equality(array: PgType) -> Callable[[Datum, Datum], bool]:
@@ -198,7 +235,7 @@ def _found_in(types: tuple[PgType, ...], some: Array, others: Array, *, every: b
     return all(found) if every else any(found)
 
 
-def _fill(value: Datum, sizes: Array | None, *lowest: Datum) -> Array:
+def _fill(value: Datum, sizes: Datum, *lowest: Datum) -> Datum:
     first = lowest[0] if lowest else (1,) * len(sizes or ())
     if sizes is None or first is None:
         raise NullValueNotAllowedError("dimension array or low bound array cannot be null")
@@ -212,8 +249,6 @@ def _fill(value: Datum, sizes: Array | None, *lowest: Datum) -> Array:
         raise too_many_dimensions(len(sizes))
     if None in sizes or None in first:
         raise NullValueNotAllowedError("dimension values cannot be null")
-    if any(index != 1 for index in first):
-        raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported")
     total = 1
     for size in sizes:
         if size < 0:
@@ -224,16 +259,16 @@ def _fill(value: Datum, sizes: Array | None, *lowest: Datum) -> Array:
     result = value
     for size in reversed(sizes):
         result = (result,) * size
-    return result if sizes and total else ()
+    return with_bounds(result, tuple(first)) if sizes and total else ()
 
 
 def _trim(array: Array, count: int) -> Array:
     if not 0 <= count <= len(array):
         raise ArraySubscriptError(f"number of elements to trim must be between 0 and {len(array)}")
-    return array[: len(array) - count]
+    return items_of(array)[: len(array) - count]
 
 
-def _unnest(array: Array) -> Iterable[Datum]:
+def _unnest(array: Datum) -> Iterable[Datum]:
     return flatten(array)
 
 
@@ -247,20 +282,21 @@ def _subscripts(
     types: tuple[PgType, ...], array: Array, dimension: int, reverse: Datum = False
 ) -> Iterable[int]:
     length = _length(array, dimension) or 0
-    first = _first_index(types)
+    first = _bound(types, array, dimension) if length else 1
     indexes = range(first, first + length)
     return reversed(indexes) if reverse else indexes
 
 
 def _dims(types: tuple[PgType, ...], array: Array) -> str | None:
-    first = _first_index(types)
-    return "".join([f"[{first}:{size - 1 + first}]" for size in array_shape(array)]) or None
+    both = zip(_bounds(types, array), array_shape(array), strict=True)
+    return "".join([f"[{first}:{size - 1 + first}]" for first, size in both]) or None
 
 
 def _bucket(types: tuple[PgType, ...], operand: Datum, thresholds: Array) -> int:
     """width_bucket by lower bounds: how many of the sorted thresholds are not above the operand."""
     if len(array_shape(thresholds)) > 1:
         raise ArraySubscriptError("thresholds must be one-dimensional array")
+    thresholds = items_of(thresholds)
     if None in thresholds:
         raise NullValueNotAllowedError("thresholds array must not contain NULLs")
     assert types[1].element is not None
@@ -279,7 +315,13 @@ def _to_table(text: str | None, separator: str | None, null: str | None = None) 
     return _from_string(text, separator, null) or ()
 
 
+def _from_zero(vector: Array) -> Datum:
+    """An int2vector or oidvector as an array, of the same bounds."""
+    return with_bounds(vector, (0,))
+
+
 _ARRAYS = ANYCOMPATIBLEARRAY
+_VECTORS = (INT2VECTOR, OIDVECTOR)
 _TEXT_ARRAY = t.array_of(TEXT) or TEXT
 _INT4_ARRAY = t.array_of(INT4) or TEXT
 _INT2_ARRAY = t.array_of(t.INT2) or TEXT
@@ -355,6 +397,6 @@ OVERLOADS: tuple[Overload, ...] = (
         )
         for count in (0, 1)
     ),
-    cast(INT2VECTOR, _INT2_ARRAY, "i", same),
-    cast(OIDVECTOR, _OID_ARRAY, "i", same),
+    cast(INT2VECTOR, _INT2_ARRAY, "i", _from_zero),
+    cast(OIDVECTOR, _OID_ARRAY, "i", _from_zero),
 )  # fmt: skip

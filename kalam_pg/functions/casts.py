@@ -69,6 +69,7 @@ from kalam_pg.functions.clock import (
     utc_to_local,
 )
 from kalam_pg.functions.define import Datum, cast, same
+from kalam_pg.functions.dimensions import with_each
 from kalam_pg.functions.floats import to_real
 from kalam_pg.functions.integers import RANGES, out_of_range
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
@@ -453,14 +454,7 @@ def array_cast(source: PgType, target: PgType, element: Overload) -> Overload:
 
     def convert(values: Datum, *more: Datum) -> Datum:
         before, after = (more[:1], more[1:]) if element.needs_context else ((), more)
-        return tuple(
-            None
-            if v is None
-            else convert(v, *more)
-            if isinstance(v, tuple)
-            else row(*before, v, *after)
-            for v in values
-        )
+        return with_each(values, lambda v: None if v is None else row(*before, v, *after))
 
     if element.needs_context:
 

@@ -51,7 +51,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import decimals, jsonvalues, numeric_columns
 from kalam_pg.functions.clock import date_to_timestamp, local_to_utc, span_us
 from kalam_pg.functions.define import Datum, operator
-from kalam_pg.functions.dimensions import array_shape, flatten
+from kalam_pg.functions.dimensions import array_shape, flatten, lower_bounds
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
 Compare = Callable[[Datum, Datum], int]
@@ -180,7 +180,9 @@ _COMPARERS: dict[int, Compare] = {
 
 
 def _array_comparer(element: Compare) -> Compare:
-    """By the elements, in order; then by how many there are, by the dimensions, by their lengths."""
+    """By the elements, in order; then by how many there are, by the dimensions, by their lengths,
+    by where they begin.
+    """
 
     def compare(a: Sequence[Datum], b: Sequence[Datum]) -> int:
         elements, others = flatten(a), flatten(b)
@@ -193,7 +195,8 @@ def _array_comparer(element: Compare) -> Compare:
         if order or (elements is a and others is b):
             return order
         shape, other = array_shape(a), array_shape(b)
-        return three_way((len(shape), shape), (len(other), other))
+        bounds, others = lower_bounds(a), lower_bounds(b)
+        return three_way((len(shape), shape, bounds), (len(other), other, others))
 
     return compare
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
+from catalog.types.bounded import BoundedArray
 from catalog.types.registry import NUMERIC
 from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum
@@ -159,6 +160,8 @@ def volume(values: tuple[Datum, ...]) -> float:
             total += len(value)
         elif kind is tuple:
             total += _array(value)
+        elif kind is BoundedArray:
+            total += _array(value.items)
     return total
 
 
@@ -257,9 +260,12 @@ def _substring(text: Datum, *more: Datum) -> float:
     return _CALL_US + COPY_US * volume((text,))
 
 
+_ARRAYS = (tuple, BoundedArray)
+
+
 def _crossed(*values: Datum) -> float:
     """Each element of one array with each of the other."""
-    sizes = [len(value) if value.__class__ is tuple else 1 for value in values]
+    sizes = [len(value) if isinstance(value, _ARRAYS) else 1 for value in values]
     return _CALL_US + 0.02 * volume(values) + 0.1 * math.prod(sizes)
 
 

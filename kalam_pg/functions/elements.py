@@ -3,19 +3,20 @@
 Their names have blanks in them: no SQL text can call them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from math import prod
 
 from catalog.errors import (
     ArraySubscriptError,
-    FeatureNotSupportedError,
     InvalidParameterValueError,
     InvalidTextRepresentationError,
     NullValueNotAllowedError,
 )
 from catalog.types.array import nest
+from catalog.types.array_input import ARRAY_SIZE_MAX, too_long_array
 from catalog.types.registry import ANYARRAY, ANYELEMENT, BOOL, INT4, JSONB, TEXT, array_of
 from kalam_pg.functions.define import Datum, function
-from kalam_pg.functions.dimensions import array_shape, flatten
+from kalam_pg.functions.dimensions import array_shape, flatten, items_of, lower_bounds, with_bounds
 from kalam_pg.functions.jsonvalues import dump, parse
 from kalam_pg.functions.strings import LONGEST, too_long
 from kalam_pg.functions.table import Overload
@@ -23,24 +24,44 @@ from kalam_pg.functions.table import Overload
 _INTS, _TEXTS = array_of(INT4) or INT4, array_of(TEXT) or TEXT
 
 
-def _array_with(array: Datum, value: Datum, *places: int | None) -> tuple[Datum, ...]:
-    """An array with another element; one dimension grows, with NULLs between."""
-    if None in places:
+def _array_with(array: Datum, value: Datum, *places: int | None) -> Datum:
+    """An array with another element; one dimension grows either way, with NULLs between."""
+    at = [place for place in places if place is not None]
+    if len(at) < len(places):
         raise NullValueNotAllowedError("array subscript in assignment must not be null")
-    items: tuple[Datum, ...] = array or ()
-    first = places[0]
-    assert first is not None
-    if len(places) == 1 and not any(isinstance(item, tuple) for item in items):
-        if first < 1 or (not items and first != 1):
-            raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported")
-        if first > LONGEST // 64:
-            raise too_long()
-        gap = (None,) * (first - 1 - len(items))
-        return (*items[: first - 1], *gap, value, *items[first:])
-    return _nested_with(items, value, places)
+    if not array:
+        return with_bounds(nest([value], (1,) * len(at)), at)
+    items, lower = items_of(array), lower_bounds(array)
+    if len(at) != len(lower):
+        raise ArraySubscriptError("wrong number of array subscripts")
+    if len(at) == 1:
+        return _stretched(items, lower[0], at[0], (value,))
+    inside = [place - first + 1 for place, first in zip(at, lower, strict=True)]
+    return with_bounds(_nested_with(items, value, tuple(inside)), lower)
 
 
-def _slice_with(array: Datum, source: Datum, *bounds: int | None) -> tuple[Datum, ...] | None:
+def _stretched(
+    items: tuple[Datum, ...], first: int, at: int, new: tuple[Datum, ...]
+) -> tuple[Datum, ...]:
+    """Elements that begin at `first`, of which some from `at` on are others: there may be none so far."""
+    end, new_end = first + len(items), at + len(new)
+    _check_size(max(end, new_end) - min(first, at))
+    before = (None,) * (at - end)
+    behind = (None,) * (first - new_end)
+    result = (
+        *items[: max(at - first, 0)], *before, *new, *behind, *items[max(new_end - first, 0) :]
+    )  # fmt: skip
+    return with_bounds(result, (min(first, at),))  # type: ignore[no-any-return]
+
+
+def _check_size(size: int) -> None:
+    if size > ARRAY_SIZE_MAX:
+        raise too_long_array()
+    if size > LONGEST // 64:
+        raise too_long()
+
+
+def _slice_with(array: Datum, source: Datum, *bounds: int | None) -> Datum:
     """An array with a slice of it from another one. bounds: of each dimension whether its lower one is
     written, and it; then the same of the upper one.
     """
@@ -48,47 +69,63 @@ def _slice_with(array: Datum, source: Datum, *bounds: int | None) -> tuple[Datum
     if any(given and edge is None for given, edge in edges):
         raise NullValueNotAllowedError("array subscript in assignment must not be null")
     if source is None:
-        return array  # type: ignore[no-any-return] # PostgreSQL leaves it as it is
-    items: tuple[Datum, ...] = array or ()
-    shape = array_shape(items)
-    if not items and not all(given for given, _ in edges):
+        return array  # PostgreSQL leaves it as it is.
+    given = flatten(source)
+    if not array:
+        return _array_of_slice(edges, given)
+    items, shape, lower = items_of(array), array_shape(array), lower_bounds(array)
+    if len(shape) < len(edges) // 2:
+        raise ArraySubscriptError("wrong number of array subscripts")
+    edges += [(0, None)] * (2 * len(shape) - len(edges))
+    ranges: list[tuple[int, int]] = []
+    for at, (first, length) in enumerate(zip(lower, shape, strict=True)):
+        (has_low, low), (has_high, high) = edges[2 * at : 2 * at + 2]
+        ranges.append(
+            (first if not has_low else low or 0, first + length - 1 if not has_high else high or 0)
+        )
+    if len(ranges) == 1:
+        ((low, high),) = ranges
+        if low > high:
+            raise _no_slice()
+        _check_size(max(high, lower[0] + len(items) - 1) - min(low, lower[0]) + 1)
+        return _stretched(items, lower[0], low, _taken(given, high - low + 1))
+    for (low, high), first, length in zip(ranges, lower, shape, strict=True):
+        if low > high:
+            raise _no_slice()
+        if low < first or high >= first + length:
+            raise ArraySubscriptError("array subscript out of range")
+    inside = [(a - first + 1, b - first + 1) for (a, b), first in zip(ranges, lower, strict=True)]
+    count = prod([high - low + 1 for low, high in ranges])
+    return with_bounds(_block_with(items, inside, iter(_taken(given, count))), lower)
+
+
+def _array_of_slice(edges: list[tuple[int | None, int | None]], given: Sequence[Datum]) -> Datum:
+    """What an empty array becomes: the slice, of which all boundaries must be written."""
+    if not all(written for written, _ in edges):
         raise ArraySubscriptError(
             "array slice subscript must provide both boundaries",
             detail="When assigning to a slice of an empty array value, slice boundaries must be "
             "fully specified.",
         )
-    if items and len(shape) != len(edges) // 2:
-        raise ArraySubscriptError("wrong number of array subscripts")
-    ranges: list[tuple[int, int]] = []
-    for at in range(0, len(edges), 2):
-        length = shape[at // 2] if items else 0
-        lower = edges[at][1] if edges[at][0] else 1
-        upper = edges[at + 1][1] if edges[at + 1][0] else length
-        assert lower is not None
-        assert upper is not None
-        ranges.append((lower, upper))
-    for lower, upper in ranges:
-        if lower > upper and not (len(ranges) > 1 and items):
-            raise ArraySubscriptError("upper bound cannot be less than lower bound")
-        if lower < 1 or (not items and lower != 1):
-            raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported")
-        if upper > LONGEST // 64:
-            raise too_long()
-    count = 1
-    for lower, upper in ranges:
-        count *= upper - lower + 1
-    given = list(flatten(source))
+    written = [edge or 0 for _, edge in edges]
+    lower, upper = written[::2], written[1::2]
+    sizes = tuple([high - low + 1 for low, high in zip(lower, upper, strict=True)])
+    if any(size < 0 for size in sizes):
+        raise too_long_array()
+    count = prod(sizes)
+    _check_size(count)
+    taken = _taken(given, count)
+    return with_bounds(nest(list(taken), sizes), lower) if count else ()
+
+
+def _taken(given: Sequence[Datum], count: int) -> tuple[Datum, ...]:
     if len(given) < count:
         raise ArraySubscriptError("source array too small")
-    if not items:
-        return nest(given[:count], tuple(upper for _, upper in ranges))
-    if len(ranges) == 1:
-        (lower, upper), length = ranges[0], len(items)
-        gap = (None,) * (lower - 1 - length)
-        return (*items[: lower - 1], *gap, *given[:count], *items[upper:])
-    if any(upper > length for (_, upper), length in zip(ranges, shape, strict=True)):
-        raise ArraySubscriptError("array subscript out of range")
-    return _block_with(items, ranges, iter(given))
+    return tuple(given[:count])
+
+
+def _no_slice() -> ArraySubscriptError:
+    return ArraySubscriptError("upper bound cannot be less than lower bound")
 
 
 def _block_with(

@@ -31,7 +31,7 @@ from catalog.types.registry import (
 )
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.define import Datum, aggregate, function
-from kalam_pg.functions.dimensions import array_shape
+from kalam_pg.functions.dimensions import array_shape, items_of
 from kalam_pg.functions.jsonvalues import dump, parse, quote
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 
@@ -57,8 +57,9 @@ def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str 
         ]
         return "{" + separator.join(fields) + "}"
     if pg_type.element is not None:
-        element = pg_type if value and isinstance(value[0], tuple) else pg_type.element
-        inner = [to_json(v, element, context) for v in value]
+        items = items_of(value)
+        element = pg_type if items and isinstance(items[0], tuple) else pg_type.element
+        inner = [to_json(v, element, context) for v in items]
         return "[" + separator.join(inner) + "]"
     text = pg_type.output(value, context)
     if pg_type.oid in _NUMBERS:
@@ -166,7 +167,7 @@ def _build_array_b(context: EvalContext, types: Types, *values: Datum) -> str:
 
 def _object_of(texts: tuple[Datum, ...]) -> list[tuple[str, str | None]]:
     """Pairs of an array, one behind the other or each a row of two."""
-    shape = array_shape(texts)
+    shape, texts = array_shape(texts), items_of(texts)
     if len(shape) > 2:
         raise ArraySubscriptError("wrong number of array subscripts")
     if len(shape) == 2:

@@ -148,7 +148,7 @@ def spread(overload: Overload) -> Overload:
         *first, array = given[before:]
         if array is None and overload.name != "format":
             return None
-        items = tuple(flatten(array or ()))
+        items = tuple(flatten(array) if array else ())
         if overload.needs_types:
             types = first.pop(0)
             element = types[fixed].element or types[fixed]

@@ -13,6 +13,7 @@ from kalam_pg.functions.clock import pack_interval, unpack_interval
 from kalam_pg.functions.comparison import comparer
 from kalam_pg.functions.datetimes import scale_interval
 from kalam_pg.functions.define import Datum, aggregate
+from kalam_pg.functions.dimensions import with_each
 from kalam_pg.functions.table import Overload
 
 Group = list[tuple[Datum, ...]]
@@ -76,11 +77,9 @@ def _percentiles(pick: Pick) -> Callable[[Group], Datum]:
         values = [row[1] for row in rows if row[1] is not None]
 
         def of(item: Datum) -> Datum:
-            if isinstance(item, tuple):
-                return tuple([of(one) for one in item])
             return None if item is None else pick(values, _fraction(item))
 
-        return of(rows[0][0]) if values else None
+        return with_each(rows[0][0], of) if values else None
 
     return run
 

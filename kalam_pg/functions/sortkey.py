@@ -16,7 +16,7 @@ from catalog.types.table import PgType
 from catalog.types.user_ranges import defined_range
 from kalam_pg.functions import jsonvalues
 from kalam_pg.functions.define import Datum
-from kalam_pg.functions.dimensions import array_shape, flatten
+from kalam_pg.functions.dimensions import array_shape, flatten, lower_bounds
 from storage.keys import encode_sort_key
 
 _ALREADY_ORDERED = frozenset(
@@ -119,20 +119,26 @@ def _delimited(key: bytes) -> bytes:
 
 def _array_key(element: Callable[[Datum], bytes]) -> Callable[[Datum], bytes]:
     # An element is 1 and its (self-delimiting) key; NULL is 2, above any; 0 ends the elements. Then
-    # come the lengths of the dimensions, if there are several.
+    # comes 1, or of several dimensions, or one that does not begin at 1, how many there are, how long they
+    # are and where they begin, behind 2, or 0 for what is below the array that is alike and begins at 1.
     def key(value: Datum) -> bytes:
         elements = flatten(value)
         parts = [b"\x02" if item is None else b"\x01" + element(item) for item in elements]
-        parts.append(b"\x00")
-        if elements is not value:
-            shape = array_shape(value)
-            parts += [_COUNT.pack(length) for length in (len(shape), *shape)]
+        if elements is value:
+            parts.append(b"\x00\x01")
+            return b"".join(parts)
+        shape, bounds = array_shape(value), lower_bounds(value)
+        parts.append(b"\x00\x00" if len(shape) == 1 and bounds[0] < 1 else b"\x00\x02")
+        told = (len(shape), *shape, *[bound + _SIGN for bound in bounds])
+        parts += [_COUNT.pack(number) for number in told]
         return b"".join(parts)
 
     return key
 
 
 _COUNT = struct.Struct(">I")
+_SIGN = 2**31
+"""What makes an integer one without a sign, in the same order."""
 
 
 def _json_key(value: Datum, *, top: bool = False) -> bytes:

@@ -7,6 +7,7 @@ it, as it would int8 and numeric values, which are strings too unless the subscr
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from catalog.types.bounded import BoundedArray
 from catalog.types.registry import BOOL, INT2, INT4, INT8, JSON, JSONB, NUMERIC, TEXT, VARCHAR
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.functions.jsonbuild import to_json
@@ -176,7 +177,7 @@ def _encoder(type_: PgType, context: TypeContext, *, numbers: bool) -> Encode:
 
 def _array(element: Encode) -> Encode:
     def encode(value: Value) -> str:
-        if isinstance(value, tuple):
+        if isinstance(value, tuple | BoundedArray):
             return "[" + ",".join([encode(item) for item in value]) + "]"
         return "null" if value is None else element(value)
 

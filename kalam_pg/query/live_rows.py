@@ -17,6 +17,7 @@ import trio
 from catalog.errors import QueryCanceledError
 from catalog.types.registry import INT8, NUMERIC, TEXT, by_oid
 from catalog.types.table import PgType
+from kalam_pg.functions.dimensions import items_of, with_each
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.commits import Commit, Gap
 from kalam_pg.live.filter import LiveQuery, Seen
@@ -425,8 +426,8 @@ def _texts(types: Sequence[PgType]) -> tuple[Callable[[Value], Value] | None, ..
     """What makes text of the values of int8 and numeric columns, and of their arrays."""
 
     def array(value: Value) -> Value:
-        assert isinstance(value, tuple)
-        return tuple([None if item is None else str(item) for item in value])
+        found: Value = with_each(items_of(value), lambda item: None if item is None else str(item))
+        return found
 
     return tuple(
         [

@@ -1,6 +1,7 @@
 """Some rows of an answer in one piece, in the form in which they came: stored rows or an Arrow batch."""
 
 import marshal
+import pickle
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
@@ -73,7 +74,10 @@ class RowPortion:
         return b"".join(map(form.encode, self._rows))
 
     def pack(self) -> bytes:
-        return marshal.dumps(list(self._rows))
+        try:
+            return marshal.dumps(list(self._rows))
+        except ValueError:  # Rows as values, or arrays with bounds of their own.
+            return pickle.dumps(list(self._rows))
 
     @property
     def unpacker(self) -> "Callable[[bytes | memoryview], RowPortion]":
@@ -82,8 +86,13 @@ class RowPortion:
 
 def unpack_rows(data: bytes | memoryview) -> RowPortion:
     """What `RowPortion.pack` made bytes of."""
-    rows: Sequence[Row] = marshal.loads(data)  # noqa: S302 -- what this process wrote, where nobody else can
+    # What this process wrote, where nobody else can.
+    rows: Sequence[Row] = pickle.loads(data) if data[0] == _PICKLED else marshal.loads(data)  # noqa: S301, S302
     return RowPortion(rows)
+
+
+_PICKLED = pickle.PROTO[0]
+"""With what no list begins in marshal."""
 
 
 NO_ROWS = RowPortion(())

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from catalog.types.bounded import BoundedArray
 from storage.layout import Row, row_bytes
 
 CHANGE_BYTES: Final = 300
@@ -34,6 +35,6 @@ def text_bytes(rows: Sequence[Row]) -> int:
         kind = first.__class__
         if kind is str or kind is bytes:
             size += sum(map(len, filter(None, column)))
-        elif kind is tuple:
+        elif kind is tuple or kind is BoundedArray:
             size += sum([row_bytes(value) for value in column if value])
     return size

@@ -257,8 +257,9 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
     if len(written) > DIMENSIONS_MAX:
         raise too_many_dimensions(len(written))
     if any(type(index) is exp.Slice for index in written):
-        if arg.type.is_vector or arg.type in (types.INT2VECTOR, types.OIDVECTOR):
+        if arg.type.is_vector:
             raise unsupported(f"a slice of {arg.type.sql_name}", node)
+        arg = _as_array(level, arg)
         bounds = tuple([_slice(level, index) for index in written])
         return Slice(arg, bounds, arg.type, arg.typmod, position(node))
     indexes = tuple(array_index(level, index) for index in written)
@@ -266,6 +267,16 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
         one = Const(1, types.INT4)
         indexes = tuple(apply_operator(level, "+", (at, one), position(node)) for at in indexes)
     return Subscript(arg, indexes, element, arg.typmod, position(node))
+
+
+def _as_array(level: Level, arg: Expr) -> Expr:
+    """An int2vector or oidvector as the array that it is, with its bounds."""
+    if arg.type not in (types.INT2VECTOR, types.OIDVECTOR):
+        return arg
+    assert arg.type.element is not None
+    array = types.array_of(arg.type.element)
+    assert array is not None
+    return explicit_cast(level.state, arg, array)
 
 
 def _beginning(node: exp.Expr) -> int:

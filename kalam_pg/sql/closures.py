@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from types import FunctionType
 
+from catalog.types.bounded import BoundedArray
 from catalog.types.composite import CompositeDefinition, pack
 from catalog.types.records import Record, Shape, record_of
 from catalog.types.table import PgType
@@ -462,6 +463,11 @@ def subscript(array: Run, indexes: Sequence[Run]) -> Run:
         places = [i(row, context) for i in indexes]
         if value is None or None in places:
             return None
+        if value.__class__ is BoundedArray:
+            if len(places) != len(value.lower):
+                return None
+            places = [at - first + 1 for at, first in zip(places, value.lower, strict=True)]
+            value = value.items
         for place in places:
             if not isinstance(value, tuple) or not 1 <= place <= len(value):
                 return None

@@ -209,17 +209,12 @@ def settled_row(state: Binding, row: RowExpr) -> RowExpr:
     return replace(as_value(row), items=tuple(items))
 
 
-_VECTORS = frozenset({types.INT2VECTOR, types.OIDVECTOR})
-
-
 def argument(state: Binding, expr: Expr, declared: PgType) -> Expr:
     """A function or operator argument as its declared type, which resolution found to fit."""
     if type(expr) is RowExpr and expr.type is declared:
         return settled_row(state, expr)
     if expr.type is declared or declared is types.ANY:
         return settled_row(state, expr) if type(expr) is RowExpr else expr
-    if expr.type in _VECTORS and declared.element is expr.type.element:
-        return expr  # The same values, which go on counting from 0.
     result = coerce(state, expr, declared, "i")
     assert result is not None, f"{expr.type} was found to fit {declared}"
     return result

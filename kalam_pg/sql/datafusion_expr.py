@@ -455,7 +455,6 @@ class Expressions:
             items = evaluate(expr.array, self._state.context)
             if items is None:
                 return literal(None, types.BOOL)
-            assert isinstance(items, tuple)
             spelled = [Const(leaf, element) for leaf in flatten(items)]
             if not spelled:
                 return literal(expr.all, types.BOOL)

@@ -140,7 +140,7 @@ class Subqueries:
                     return conjunct
             case AnyAll(arg, array, equals, False) if equals.name == "=" and is_constant(array):
                 values = evaluate(array, self._state.context)
-                if not isinstance(values, tuple) or len(flatten(values)) <= LISTED_MAX:
+                if values is None or len(flatten(values)) <= LISTED_MAX:
                     return conjunct
                 element = array.type.element
                 assert element is not None

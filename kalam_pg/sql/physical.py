@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
+from catalog.types.bounded import BoundedArray
 from catalog.types.table import PgType
 from storage.layout import Value
 
@@ -130,6 +131,8 @@ def _text(value: Value, physical: pa.DataType) -> str:
         return arrow_cast(f"X'{value.hex()}'", physical)
     if isinstance(value, float):
         return arrow_cast(quote(repr(value)), physical)
+    if isinstance(value, BoundedArray):
+        raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported here")
     if isinstance(value, tuple):
         if any(isinstance(item, tuple) for item in value):
             raise FeatureNotSupportedError("multidimensional arrays are not supported here")

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
+from catalog.types.bounded import BoundedArray
 from catalog.types.composite import composite_of
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.comparison import comparer
@@ -29,7 +30,7 @@ SqliteValue: TypeAlias = "int | float | str | bytes | None"
 def to_sqlite(value: Value, of: PgType) -> SqliteValue:
     """A stored value as sqlite keeps it. Raises 0A000 for rows."""
     refuse_rows(of)
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | BoundedArray):
         return of.output(value, DEFAULT_CONTEXT)
     if isinstance(value, float) and math.isnan(value):
         raise FeatureNotSupportedError("NaN cannot be used in a catalogue query")

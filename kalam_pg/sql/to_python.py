@@ -18,7 +18,7 @@ from catalog.types.registry import RECORD
 from catalog.types.table import PgType
 from kalam_pg.functions.cost import FOLD_US, is_plain_comparison, pay, weight_of
 from kalam_pg.functions.define import Datum, same
-from kalam_pg.functions.dimensions import array_shape
+from kalam_pg.functions.dimensions import array_shape, lower_bounds, stacked
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.array_slices import array_slice
@@ -369,11 +369,11 @@ def _array(items: list[Run], *, nested: bool) -> Run:
         values = tuple([item(row, context) for item in items])
         if not nested:
             return values
-        shapes = [array_shape(value) for value in values]
+        shapes = [(array_shape(value), lower_bounds(value)) for value in values]
         if any(shape != shapes[0] for shape in shapes):
             raise ArraySubscriptError(
                 "multidimensional arrays must have array expressions with matching dimensions"
             )
-        return values if shapes[0] else ()
+        return stacked(values) if shapes[0][0] else ()
 
     return run

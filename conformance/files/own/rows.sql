@@ -104,3 +104,18 @@ select x = any (select y from (select a, id from u where id > 1) y) from (select
 select x is null from u left join u x on false group by x.*;
 update u set a = 7 where u = row(1,2) returning u, u.*;
 delete from u where u.a = 7 returning u;
+
+-- A cursor keeps rows as values.
+
+BEGIN;
+DECLARE held CURSOR WITH HOLD FOR SELECT ROW(n, 'a'::text) AS r, ARRAY[ROW(n, NULL::date)] AS l, n FROM generate_series(1, 5) n;
+FETCH 2 FROM held;
+COMMIT;
+FETCH 2 FROM held;
+CLOSE held;
+BEGIN;
+DECLARE back SCROLL CURSOR FOR SELECT x, n FROM generate_series(1, 5) WITH ORDINALITY x (v, n);
+FETCH LAST FROM back;
+FETCH ABSOLUTE 2 FROM back;
+FETCH PRIOR FROM back;
+COMMIT;

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
 import psycopg
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from catalog.errors import (
     UndefinedTableError,
 )
 from catalog.types.array import dimensions, flatten, nest
+from catalog.types.bounded import BoundedArray, from_extension, to_extension
 from catalog.types.calendar import date_of, day_of_week, days_of
 from catalog.types.datetime import fit_timestamp
 from catalog.types.json import Number, dump, load
@@ -224,13 +226,25 @@ def test_nesting_is_the_inverse_of_flattening(sizes):
     assert flatten(array, len(sizes)) == list(range(count))
 
 
-def test_an_array_that_does_not_begin_at_one_is_refused_and_not_shifted():
-    with pytest.raises(FeatureNotSupportedError):
-        INT4_ARRAY.input("[0:1]={1,2}", -1, DEFAULT_CONTEXT)
+def test_an_array_that_begins_elsewhere_comes_back_in_text_and_binary_and_is_not_stored_yet():
+    array = INT4_ARRAY.input("[0:1]={1,2}", -1, DEFAULT_CONTEXT)
     wire = bytearray(INT4_ARRAY.send((1, 2)))
     wire[19] = 0
+    assert INT4_ARRAY.send(array) == bytes(wire)
+    assert INT4_ARRAY.receive(bytes(wire), -1) == array != (1, 2)
+    assert INT4_ARRAY.output(array, DEFAULT_CONTEXT) == "[0:1]={1,2}"
     with pytest.raises(FeatureNotSupportedError):
-        INT4_ARRAY.receive(bytes(wire), -1)
+        INT4_ARRAY.storable(-1)(array)
+    # Where nothing is lost by it, it is the array that everything else takes.
+    assert type(INT4_ARRAY.input("[1:2]={1,2}", -1, DEFAULT_CONTEXT)) is tuple
+    assert type(INT4_ARRAY.receive(INT4_ARRAY.send((1, 2)), -1)) is tuple
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=4))
+def test_bounds_are_kept_by_messagepack(lower):
+    array = BoundedArray(nest([7], (1,) * len(lower)), tuple(lower))
+    packed = msgspec.msgpack.encode([array], enc_hook=to_extension)
+    assert msgspec.msgpack.decode(packed, ext_hook=from_extension) == [array]
 
 
 def test_a_binary_array_of_another_element_type_is_a_mismatch():
