@@ -202,6 +202,9 @@ class Engine:
             self._views[id(current)] = current
             self._current = current
             previous.release()
+        for write_set in group.sets:
+            for load in write_set.loads:
+                load.publish()
         if group.sets:
             self._tablets.append(group.sets, self.clock.now_us())
         for hook in self.on_publish:
@@ -434,13 +437,12 @@ class Engine:
         self._views.pop(id(view), None)
 
     def _begin(self, opened: recovery.Opened) -> View:
-        """Clean up after interrupted flushes, and note that numbers begin anew."""
+        """Settle what was under way in cold parts, and note that numbers begin anew."""
         puts: list[Put] = []
-        for tablet in opened.intents:
-            from storage.cold.flush import clean  # noqa: PLC0415 -- needs Arrow, which the log does not
+        if opened.intents or opened.loads:
+            from storage.cold.restart import settle  # noqa: PLC0415 -- needs Arrow, which the log does not
 
-            clean(self.fs, self.tablet_directory(tablet))
-            puts.append((recovery.intent_key(tablet), None))
+            puts = settle(self.fs, self.cold_directory, opened)
         failpoints.hit("recovery.epoch")
         return self._log.begin(puts)
 

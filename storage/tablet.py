@@ -49,11 +49,8 @@ from storage.tail.unknown import ABSENT, Unknown
 
 __all__ = ["COLD_NEEDED", "ColdNeeded", "Loaded", "Scan", "Tablet", "TabletChange", "TabletStats"]
 
-_INSERT, _DELETE, _TRUNCATE = (
-    Op.INSERT,
-    Op.DELETE,
-    Op.TRUNCATE,
-)  # An enum's attribute costs more than a global.
+# An enum's attribute costs more than a global.
+_INSERT, _DELETE, _TRUNCATE = Op.INSERT, Op.DELETE, Op.TRUNCATE
 _INLINE = 256, 1 << 20
 """A tail of up to this many log entries, and bytes, is built on the event loop: about 1 ms."""
 _REACH = 2048, 32 << 20
@@ -237,7 +234,7 @@ class Tablet:
         tail, manifest = self._tail, self.manifest_at(view.seq)
         if tail is not None and tail.base <= manifest.flushed_through:
             self.last_used = next(_USES)
-            floor, version = max(tail.base, manifest.hidden_through), self.layout.version
+            floor, version = max(tail.base, manifest.log_begins_behind), self.layout.version
             found = tail.newest(floor, view.seq, equals)
             return (Version(seq, 0, Op.INSERT, row, version, None) for seq, row in found)
         return newest_of_log(view, self._schema, self.id, manifest.flushed_through, equals)
@@ -253,7 +250,7 @@ class Tablet:
             return 0
         tail = self._tail
         if tail is not None and tail.base <= manifest.flushed_through:
-            return max(tail.base, manifest.hidden_through)
+            return max(tail.base, manifest.log_begins_behind)
         return manifest.flushed_through
 
     def ranked(self, view: View, equal: int, value: Value, by: int | None) -> Ranked | None:
@@ -270,7 +267,7 @@ class Tablet:
         if index is None or (isinstance(index, SparseIndex) and index.count(value) > MATCHES_MAX):
             return None
         self.last_used = next(_USES)
-        after = max(tail.base, manifest.hidden_through)
+        after = max(tail.base, manifest.log_begins_behind)
         cold = [s for s in manifest.segments if s.min_seq <= after] if manifest.segments else ()
         return Ranked(tail, index, value, tail.cut(after, view.seq), cold)
 
@@ -344,7 +341,9 @@ class Tablet:
             return manifest.flushed_through
         tail = self._tail
         begun = manifest.hidden_through
-        return begun if tail is not None and tail.base <= begun else None
+        if tail is None or tail.base > begun or manifest.loaded_through > begun:
+            return None
+        return begun
 
     def sight(self, view: View, scan: Scan, changes: Mapping[bytes, Row | None]) -> Sight:
         """What `scan` gave for the view, to be read in a thread. changes: see `Sight`."""

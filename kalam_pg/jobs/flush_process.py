@@ -35,6 +35,8 @@ from kalam_pg.jobs.flush_frames import (
     decode_facts,
     encode,
 )
+from kalam_pg.jobs.load_jobs import LoadJob
+from kalam_pg.rows.copy_columns import RefusedError
 from storage.cold.encoder import Answers, Encoded, Job
 from storage.cold.encoder import encode as encode_here
 from storage.cold.indexing import IndexJob
@@ -141,6 +143,31 @@ class FlushProcess:
                 return
         assert kind is FlushFrame.ERROR
         raise from_failure(decode_failure(body))
+
+    def load(self, job: LoadJob, texts: Iterator[bytes]) -> Iterator[EncodedSegment]:
+        """The segments of what COPY sent, to be taken one after the other.
+
+        Raises:
+            RefusedError: It is not for this way; nothing was answered.
+            KalamError: The process was lost, or its memory is used up.
+        """
+        with self._take_turn() as running:
+            link = running.link
+            link.send(FlushFrame.LOAD_JOB, pickle.dumps(job))
+            for text in texts:
+                link.send(FlushFrame.TEXT, text)
+            link.send(FlushFrame.END)
+            link.send(FlushFrame.GO)
+            link.flush()
+            kind, body = link.receive()
+            if kind is FlushFrame.REFUSED:
+                refused: BaseException = RefusedError(body.decode())
+            elif kind is FlushFrame.ERROR:
+                refused = from_failure(decode_failure(body))
+            else:
+                yield from self._segments(link)
+                return
+        raise refused
 
     def end_idle(self) -> None:
         """End the process if it has had nothing to do for a while; for a thread."""

@@ -28,13 +28,14 @@ from kalam_pg.jobs.flush_frames import (
     encode,
     encode_facts,
 )
+from kalam_pg.jobs.load_jobs import LoadJob, encode_text, read_text
+from kalam_pg.rows.copy_columns import RefusedError
 from storage.cold.encoder import Taken, encode_taken, take_log
 from storage.cold.indexing import IndexJob, build
 from storage.cold.merge import MergeJob, merge
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.layout import Layout
-from storage.tail.entries import Chunk
 
 
 def main(descriptors: list[int], arguments: list[str]) -> int:
@@ -60,8 +61,15 @@ def _watch(descriptor: int) -> None:
     os._exit(0)
 
 
-Answerable = tuple[Taken, Layout] | MergeJob | IndexJob | KalamError
-"""A job, with what came for it."""
+Answerable = (
+    tuple[Taken, Layout]
+    | MergeJob
+    | IndexJob
+    | Iterator[EncodedSegment]
+    | KalamError
+    | RefusedError
+)
+"""A job, with what came for it, or why it was not taken."""
 
 
 class _DroppedError(Exception):
@@ -92,33 +100,27 @@ class Worker:
 
     def _take(self, kind: FlushFrame, body: bytes) -> Answerable:
         job = pickle.loads(body)  # noqa: S301 - the parent is trusted, see flush_frames
-        chunks = self._chunks()
+        bodies = self._bodies()
         try:
             if isinstance(job, MergeJob | IndexJob):
-                for _ in chunks:
+                for _ in bodies:
                     pass  # Its files say the rest.
                 return job
+            if isinstance(job, LoadJob):
+                return encode_text(read_text(job, bodies), job.layout)
             if kind is FlushFrame.LOG_JOB:
-                return take_log(job, chunks), job.layouts[-1]
+                return take_log(job, map(decode_entries, bodies)), job.layouts[-1]
             layout, superseding = job
-            return Taken(list(self._batches()), superseding, ()), layout
+            return Taken(list(_batches(bodies)), superseding, ()), layout
         except (LinkLostError, _DroppedError):
             raise
-        except KalamError as exc:
-            error = exc
+        except (KalamError, RefusedError) as exc:
+            error: KalamError | RefusedError = exc
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
             error = _failed(exc)
-        for _ in chunks:
+        for _ in bodies:
             pass
         return error
-
-    def _chunks(self) -> Iterator[Chunk]:
-        for body in self._bodies():
-            yield decode_entries(body)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        for body in self._bodies():
-            yield from pa.ipc.open_stream(body)
 
     def _bodies(self) -> Iterator[bytes]:
         while (frame := self._link.receive())[0] is not FlushFrame.END:
@@ -128,6 +130,9 @@ class Worker:
 
     def _tell(self, answer: Answerable) -> None:
         link = self._link
+        if isinstance(answer, RefusedError):
+            link.send(FlushFrame.REFUSED, str(answer)[:200].encode())
+            return
         if isinstance(answer, KalamError):
             link.send(FlushFrame.ERROR, encode_report(to_failure(answer)))
             return
@@ -137,6 +142,8 @@ class Worker:
         segments: Iterator[EncodedSegment]
         if isinstance(answer, MergeJob):
             told, segments = Answer(0, ()), merge(answer)
+        elif isinstance(answer, Iterator):
+            told, segments = Answer(0, ()), answer
         else:
             taken, layout = answer
             told = Answer(len(taken.superseding), taken.truncations)
@@ -168,6 +175,11 @@ class Worker:
             self._link.send(FlushFrame.INDEX, sum(map(len, pieces)).to_bytes(8, "little"))
             for piece in pieces:
                 self._link.send_bytes(piece)
+
+
+def _batches(bodies: Iterator[bytes]) -> Iterator[pa.RecordBatch]:
+    for body in bodies:
+        yield from pa.ipc.open_stream(body)
 
 
 def _failed(exc: Exception) -> KalamError:

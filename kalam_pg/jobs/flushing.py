@@ -244,7 +244,7 @@ class Policies:
 def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> None:
     """Flush what is due, evict what has expired, keep the high-water mark durable; from now on."""
     engine = database.engine
-    process = jobs.flush_process
+    processes = jobs.flush_process, jobs.load_process
 
     async def evict_streams() -> None:
         while engine.streams.evict() or engine.streams.relieve():
@@ -263,8 +263,9 @@ def start_policies(database: Database, jobs: Jobs, supervisor: Supervisor) -> No
         engine.rest_tails()
 
     async def end_idle() -> None:
-        if process.idle:
-            await trio.to_thread.run_sync(process.end_idle)
+        for process in processes:
+            if process.idle:
+                await trio.to_thread.run_sync(process.end_idle)
 
     supervisor.every("flush policies", TICK_S, Policies(database, jobs).flush_due)
     engine.streams.on_excess = supervisor.every("stream eviction", TICK_S, evict_streams).wake

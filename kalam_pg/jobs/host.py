@@ -19,7 +19,7 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.manifest_note import ManifestNote
-from storage.log.recovery import intent_key
+from storage.log.recovery import intent_key, load_puts
 from storage.log.retained import RETAINED
 from storage.log.view import View
 from storage.tablet import Tablet
@@ -138,6 +138,15 @@ class FlushHost:
                     puts.append(engine.flushed_put(manifest.tablet, manifest.flushed_through))
 
         self._write(puts, settle_list)
+
+    def loaded(self, manifest: Manifest) -> None:
+        """Write, synced, that a load has its name; it is the newest unless a later one is noted."""
+        puts = load_puts(manifest.tablet, None)
+        if self.run_on_loop(lambda: self.noted(manifest.tablet)).version < manifest.version:
+            puts.append((meta_key(manifest.tablet), manifest.note.pack()))
+        self._write(puts)
+        live_queries = self._database.live_queries
+        self.run_on_loop(lambda: live_queries.flushed(manifest.tablet, manifest.flushed_through))
 
     def end_flush(self, flushed: Sequence[Flushed]) -> None:
         """What is flushed is dirty no more."""

@@ -25,6 +25,8 @@ Work = Callable[["Job"], Awaitable[T]]
 
 JOBS_KEPT = 1000
 
+LINK_S = 10.0
+
 COMPACTION_NICENESS = 10
 """Sessions and flushes come first: a compaction may take as long as it likes."""
 
@@ -66,7 +68,8 @@ class Job:
 class Jobs:
     """Every job that runs, and those that ran lately.
 
-    flush_process: encodes what large flushes write, and compaction_process what compactions do.
+    flush_process: encodes what large flushes write, compaction_process what compactions do, and
+    load_process what COPY sends.
     crowded: tablets to compact. cleanup: erases what was dropped, erasure who was purged; None where
     nothing runs in the background.
     """
@@ -83,6 +86,11 @@ class Jobs:
             work="compaction",
             niceness=COMPACTION_NICENESS,
         )
+        self.load_process = FlushProcess(
+            forks, trio.from_thread.check_cancelled, work="load", niceness=0
+        )
+        self.links: set[trio.Event] = set()
+        """Loads that are committed and not linked yet."""
         self.crowded: set[TabletId] = set()
         self.cleanup: Periodic | None = None
         self.erasure: Periodic | None = None
@@ -94,6 +102,13 @@ class Jobs:
         """End them, for good: who waits for one has an error."""
         self.flush_process.close()
         self.compaction_process.close()
+        self.load_process.close()
+
+    async def wait_for_links(self) -> None:
+        """Wait, not for ever, until what is committed has its names: else the next start gives them."""
+        with trio.move_on_after(LINK_S, shield=True):
+            for linked in tuple(self.links):
+                await linked.wait()
 
     def find(self, job_id: str) -> Job | None:
         """A job by its id."""

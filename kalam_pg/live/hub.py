@@ -77,6 +77,10 @@ class Hub:
         self._subscribers.setdefault(tablet, {})[made] = None
         return made
 
+    def follows(self, tablet: TabletId) -> bool:
+        """Whether anybody follows a tablet."""
+        return tablet in self._subscribers
+
     def stop(self, subscriber: Subscriber) -> None:
         """It wants no more. Again is no error."""
         self._waiting.pop(subscriber, None)
@@ -113,7 +117,7 @@ class Hub:
             told = tuple(self._wanted(write_set))
             if write_set.writes or write_set.system:
                 self._newest_stored = write_set.seq
-            if not self._held and not write_set.writes:
+            if not self._held and not write_set.writes and not write_set.loads:
                 self._tell(write_set.seq, told)  # It has nothing that the disk could lose.
             else:
                 self._hold(write_set.seq, told)
@@ -172,6 +176,11 @@ class Hub:
         a stream's over its own, as in its buffer.
         """
         large = self._large(write_set)
+        for load in write_set.loads:
+            if (
+                load.id in self._subscribers
+            ):  # Since the commit was handed over: the log tells them.
+                large[load.id] = Large(write_set.seq, load.rows)
         yield from large.items()
         changes: dict[TabletId, list[RowChange]] = {}
         for n, write in enumerate(write_set.writes):

@@ -1,7 +1,9 @@
 """COPY FROM: rows that a client sends, put as an INSERT puts them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Protocol
 
 from catalog.errors import UniqueViolationError
 from kalam_pg.query import elsewhere
@@ -11,6 +13,7 @@ from kalam_pg.query.insert import open_target
 from kalam_pg.query.row_changes import insert
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
+from kalam_pg.query.spool import Spool
 from kalam_pg.query.waits import Pace, Steps
 from kalam_pg.rows.copy_reading import CopyReader, Values, add_context
 from storage.errors import KalamError
@@ -23,18 +26,35 @@ _NO_ROW: Row = ()
 class CopyPlan:
     """A compiled COPY FROM. sent: for each column of the table its place among what is sent, or None.
 
-    where: what a row must satisfy to be put, over the row.
+    where: what a row must satisfy to be put, over the row. road: loads what is large; None: nothing does.
     """
 
     rules: RowRules
     sent: tuple[int | None, ...]
     where: Closure | None
     reader: CopyReader
+    road: "Road | None" = None
 
     def run(self, x: Execution) -> Steps[Result]:
         """Open the table; the rows come with `Result.copy_in`."""
         return Result("COPY", copy_in=CopyIn(self, x))
         yield
+
+
+Put = Callable[[Execution], Steps[object]]
+"""Puts the rows of a COPY as an INSERT puts them."""
+
+
+class Road(Protocol):
+    """The way on which the rows of a large COPY come to their table without being one by one."""
+
+    def load(self, x: Execution, target: Target, spool: Spool, put: Put) -> Steps[int | None]:
+        """How many rows were loaded; None: none were, and they are to be put. put: if they must be later."""
+        ...
+
+
+LARGE_BYTES: Final = 4 << 20
+"""Of text: some ten thousand rows."""
 
 
 class CopyIn:
@@ -43,7 +63,7 @@ class CopyIn:
     response: what asks the client for them.
     """
 
-    __slots__ = ("_at_once", "_count", "_pace", "_plan", "_target", "_x", "response")
+    __slots__ = ("_at_once", "_count", "_pace", "_plan", "_spool", "_target", "_x", "response")
 
     def __init__(self, plan: CopyPlan, x: Execution) -> None:
         self.response = plan.reader.response
@@ -53,6 +73,10 @@ class CopyIn:
         self._at_once = AtOnce.of(x, self._target)
         self._count = 0
         self._pace = Pace()
+        self._spool: Spool | None = None
+        if plan.road is not None:
+            spool = self._spool = Spool(x.database.spills)
+            x.transaction.on_end.append(spool.close)
 
     @property
     def statement_timeout_s(self) -> float:
@@ -63,13 +87,44 @@ class CopyIn:
         """Put the rows that are whole with these bytes. Raises what reading and putting them raise."""
         self._pace.restart()
         elsewhere.renew(self._x)
-        yield from self._put_all(self._plan.reader.rows(data))
+        if self._spool is not None:
+            yield from self._spool.add(data)
+        else:
+            yield from self._put_all(self._plan.reader.rows(data))
 
     def finish(self) -> Steps[int]:
-        """Put what is left; how many rows were put."""
+        """Put what is left, or load all of it; how many rows were put."""
+        spool, road = self._spool, self._plan.road
+        if spool is not None and road is not None:
+            if spool.size >= LARGE_BYTES:
+                yield from spool.write()
+                put = partial(_put_again, self._plan, spool)
+                loaded = yield from road.load(self._x, self._target, spool, put)
+                if loaded is not None:
+                    return loaded
+            yield from self._put_spooled(spool)
+            spool.close()
+        return (yield from self._finish())
+
+    def _finish(self) -> Steps[int]:
         yield from self._put_all(self._plan.reader.end())
         yield from self._x.settle()
         return self._count
+
+    def _put_spooled(self, spool: Spool) -> Steps[None]:
+        at = 0
+        while at < spool.size:
+            data = yield from spool.read(at)
+            at += len(data)
+            self._pace.restart()
+            elsewhere.renew(self._x)
+            yield from self._put_all(self._plan.reader.rows(data))
+
+    def put_again(self, spool: Spool) -> Steps[int]:
+        """Put all rows of a text that was to be loaded."""
+        yield from self._put_spooled(spool)
+        spool.close()
+        return (yield from self._finish())
 
     def _put_all(self, rows: Iterator[Values]) -> Steps[None]:
         for values in rows:
@@ -104,3 +159,7 @@ class CopyIn:
         if plan.rules.generated:
             made = yield from elsewhere.generated(x, plan.rules, made)
         return made
+
+
+def _put_again(plan: CopyPlan, spool: Spool, x: Execution) -> Steps[int]:
+    return (yield from CopyIn(replace(plan, road=None), x).put_again(spool))

@@ -11,8 +11,8 @@ import pyarrow as pa
 from catalog.model import Table
 from kalam_pg.engines.request import DeletedRows
 from kalam_pg.query.execution import Execution
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.overlay import keys_of, without
-from kalam_pg.query.transaction import NetChange
 from kalam_pg.sql.tree import ColumnRef, Delete, Expr, Join, Merge, Select, TableScan, Update
 from kalam_pg.sql.walk import walk
 from storage.arrow import to_batch

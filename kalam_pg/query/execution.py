@@ -10,10 +10,11 @@ from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.engine_answer import EngineAnswer, Reserve
 from kalam_pg.query.locks.waits import Patience
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.noting import note_everything
 from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.shared_reads import Taker
-from kalam_pg.query.transaction import READ_COMMITTED, NetChange, Transaction
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Deadline, Steps
 from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.rows.form import RowForm

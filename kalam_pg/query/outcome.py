@@ -13,6 +13,7 @@ from functools import partial
 from kalam_pg.failures import report
 from kalam_pg.query import leaving, written
 from kalam_pg.query.database import Database
+from kalam_pg.query.loads import with_loads
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.validation import checked
 from kalam_pg.query.waits import Resume, Spawn, Wait
@@ -55,6 +56,7 @@ class Commit(Wait):
         write_set = checked(
             database, transaction, written.write_set(transaction, sync=sync, written=made)
         )
+        with_loads(database, transaction, write_set)
         database.committer.submit(write_set, self._published)
         transaction.ending = True
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import pyarrow as pa
 
-from kalam_pg.query.transaction import NetChange
+from kalam_pg.query.net_change import NetChange
 from storage.arrow import key_batch, to_batch
 from storage.keys import decode_key
 from storage.layout import Layout

@@ -15,9 +15,10 @@ from kalam_pg.query.database import Database
 from kalam_pg.query.insert import InsertPlan
 from kalam_pg.query.locks.modes import FOR_UPDATE, ROW_EXCLUSIVE, Mode
 from kalam_pg.query.locks.state import RowOwner
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.quick_rows import NotQuickError, own_tablet, row_maker
 from kalam_pg.query.rules import Closure
-from kalam_pg.query.transaction import NetChange, Transaction
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.sql.closures import Constant
 from storage.engine import Write
 from storage.keys import key_maker

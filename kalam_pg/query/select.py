@@ -27,13 +27,13 @@ from kalam_pg.query.indexed import (
 )
 from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.tables import live_rows
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.tail_loads import load
-from kalam_pg.query.transaction import NetChange
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.rows.form import RowForm, Shape
 from kalam_pg.sql.closures import Slot

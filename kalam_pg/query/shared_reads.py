@@ -402,8 +402,9 @@ class SharedReads:
         """Commits are visible: what was read of their tablets before is not what they are now."""
         if self._by_tablet:
             for write_set in group.sets:
-                for write in write_set.writes:
-                    for read in tuple(self._by_tablet.get(write.tablet, ())):
+                changed = [write.tablet for write in write_set.writes]
+                for tablet in (*changed, *[load.id for load in write_set.loads]):
+                    for read in tuple(self._by_tablet.get(tablet, ())):
                         read.changed(write_set.seq)
 
     def forget_all(self) -> None:

@@ -5,9 +5,8 @@ them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK j
 """
 
 from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from catalog import codec
 from catalog.changes import stored
@@ -22,6 +21,7 @@ from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.memory import UNBOUNDED, Holding
 from kalam_pg.query.locks.state import LockOwner
+from kalam_pg.query.net_change import Emptied, NetChange
 from kalam_pg.query.read_set import READS, ReadSet
 from kalam_pg.query.sequences import Counter, Counters, Numbers, Place
 from kalam_pg.query.sizes import ENTRY_BYTES, change_bytes
@@ -31,28 +31,8 @@ from storage.log.view import View
 
 if TYPE_CHECKING:
     from kalam_pg.query.execution import Event, Execution
+    from kalam_pg.query.loads import Loaded
     from kalam_pg.query.temporary import Temporary
-
-
-@dataclass(slots=True)
-class NetChange:
-    """The net change of one key: from `base` (None: no row) to `row` (None: no row).
-
-    base_seq: `_seq` of the version it replaces, a tombstone's too; 0 when the key was never there.
-    """
-
-    base: Row | None
-    base_seq: int
-    row: Row | None
-    version: int
-    stream: bool
-
-
-class Emptied(NamedTuple):
-    """A tablet that the transaction has truncated. version: of the table. stream: it is a STREAM table's."""
-
-    version: int
-    stream: bool
 
 
 _NOBODYS: Final = UNBOUNDED.open(0).holding("changed rows")
@@ -68,7 +48,8 @@ _NO_NOTES: Mapping[bytes, bytes | None] = {}
 class Transaction(LockOwner):
     """One transaction, implicit (one statement or pipeline) or a block (BEGIN … COMMIT).
 
-    lasting: its COMMIT waits for the disk, whatever its session asks: something goes that no log brings back.
+    loads: rows that it has brought in segments (`query.loads`), by tablet. lasting: its COMMIT waits for the
+    disk, whatever its session asks: something goes that no log brings back.
     """
 
     __slots__ = (
@@ -88,6 +69,7 @@ class Transaction(LockOwner):
         "isolation",
         "lasting",
         "leaving",
+        "loads",
         "memory",
         "notes",
         "numbers",
@@ -113,9 +95,8 @@ class Transaction(LockOwner):
         """What it has read, at SERIALIZABLE; None at other levels."""
         self.queried = False
         """Whether a query or data change has begun in it: its characteristics are settled then."""
-        self.block = self.failed = self.read_only = self.lasting = False
-        self.ending = False
-        """It has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
+        self.block = self.failed = self.read_only = self.lasting = self.ending = False
+        """ending: it has ended, or its COMMIT is the committer's: `query.outcome` alone ends transactions."""
         self.leaving: list[Callable[[], None]] | None = None
         """It has ended, and is giving back what it has: whom to tell when that is done (`query.leaving`)."""
         self.deferrable = False
@@ -128,6 +109,7 @@ class Transaction(LockOwner):
         self.changes: dict[TabletId, dict[bytes, NetChange]] = {}
         self.emptied: dict[TabletId, Emptied] = {}
         """What it has truncated: `changes` of these came after that."""
+        self.loads: dict[TabletId, Loaded] = {}
         self.channels: Pending | None = None
         """What it has asked of LISTEN, NOTIFY and SUBSCRIBE; None: nothing."""
         self.definitions: Difference | None = None
@@ -170,7 +152,7 @@ class Transaction(LockOwner):
     @property
     def has_changed(self) -> bool:
         """Whether it has changed rows."""
-        return bool(self.changes or self.emptied)
+        return bool(self.changes or self.emptied or self.loads)
 
     @property
     def has_defined(self) -> bool:
@@ -194,6 +176,7 @@ class Transaction(LockOwner):
             and not self.read_only
             and self.definitions is None
             and not self.emptied
+            and not self.loads
         )
 
     def asking(self) -> Pending:
@@ -242,7 +225,7 @@ class Transaction(LockOwner):
         """It has ended: it keeps neither what it did nor itself, whoever keeps it."""
         if self.reads is not None:
             self.memory.beside(READS).note(0)
-        self.changes, self._undo, self.reads = {}, [], None
+        self.changes, self.loads, self._undo, self.reads = {}, {}, [], None
         self.reading.clear()
         self.memory.note(0)
         self.let_go()
@@ -466,6 +449,11 @@ class Transaction(LockOwner):
                     del self.changes[tablet]
             else:
                 self.changes.setdefault(tablet, {})[key] = earlier
+
+    @property
+    def has_savepoints(self) -> bool:
+        """Whether it may be rolled back in part."""
+        return bool(self._savepoints)
 
     @property
     def locks_mark(self) -> int:

@@ -103,6 +103,8 @@ def _changes_of(
     """What earlier sets of the group change in a tablet."""
     newest = one.schema.newest
     for write_set in earlier:
+        if any(load.id == tablet for load in write_set.loads):
+            raise conflict()  # So many rows count as one of what was read.
         for write in (*write_set.writes, *write_set.streams):
             if write.tablet == tablet:
                 row, old, version = write.row, write.old, write.version

@@ -5,13 +5,14 @@ from itertools import islice
 from typing import Final
 
 from catalog.erasing import erased_by
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.sizes import (
     CHANGE_BYTES,
     COMMITTED_BYTES,
     COMMITTED_COPIES,
     COMMITTED_VALUE_BYTES,
 )
-from kalam_pg.query.transaction import NetChange, Transaction
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, breathe
 from storage.engine import Write, WriteSet
 from storage.ids import TabletId

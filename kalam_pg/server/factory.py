@@ -111,6 +111,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 finally:
                     # A job that waits for its commit can end only if somebody still calls.
                     database.committer.detach()
+                    await services.jobs.wait_for_links()
                     supervisor.cancel()
                     services.jobs.close_processes()
 

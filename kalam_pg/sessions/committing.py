@@ -11,7 +11,7 @@ from kalam_pg.query.locks.waits import Patience, take
 from kalam_pg.query.row_changes import Late
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps
-from kalam_pg.sessions import temporary
+from kalam_pg.sessions import bulk, temporary
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -21,6 +21,8 @@ def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     """Do what is deferred, and make what COMMIT writes of definitions. Raises 23503, 40001, 53200, 0A000."""
     if transaction.deferred:
         yield from settle_deferred(sql, transaction)
+    if transaction.loads:
+        yield from bulk.before_commit(sql, transaction)
     if sql.portals:
         yield from sql.portals.keep_held(sql.database.spills)
     if transaction.reads is not None and not transaction.writes_nothing:
@@ -36,8 +38,8 @@ def prepare(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
 
 def writes(sql: "SqlSession", transaction: Transaction) -> Steps[written.Written | None]:
     """The writes of a large transaction, made in turns; None: they are made at once. Raises 57014."""
-    if transaction.definitions is not None:
-        return None  # Nobody else's commit comes between these and its own.
+    if transaction.definitions is not None or not written.is_large(transaction):
+        return None  # Nobody else's commit comes between definitions and its own.
     try:
         return (yield from written.in_turns(transaction))
     except BaseException:

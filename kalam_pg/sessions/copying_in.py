@@ -17,7 +17,7 @@ from kalam_pg.query.rules import Closure, slot_of
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_reading import CopyReader
-from kalam_pg.sessions import table_locks
+from kalam_pg.sessions import bulk, table_locks
 from kalam_pg.sessions.copy_ends import check_client, not_there, with_encoding
 from kalam_pg.sessions.copying import check_names, check_not_generated
 from kalam_pg.sessions.sql_session import SqlSession
@@ -45,6 +45,8 @@ def run(sql: SqlSession, statement: CopyFrom) -> Steps[Result]:
         transaction.check_writable("COPY FROM")
         if not (yield from table_locks.lock(sql, table.id, ROW_EXCLUSIVE, deadline)):
             break  # Else it may be another one now.
+    if transaction.loads:
+        yield from bulk.before_copy(sql, plan)
     if copy_format(statement.options, reading=True).freeze:
         sql.notice("COPY FREEZE has no effect: no row is ever rewritten to freeze it")
     x = sql.execution(())
@@ -67,6 +69,7 @@ def _plan(sql: SqlSession, statement: CopyFrom) -> CopyPlan:
         tuple([sent.index(at) if at in sent else None for at in range(len(table.columns))]),
         _where(sql, statement, table),
         reader,
+        None if statement.where else bulk.road(sql, table, sent, form),
     )
 
 

@@ -10,6 +10,7 @@ from kalam_pg.query.waits import Steps
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     blocks,
+    bulk,
     copying,
     copying_in,
     creating,
@@ -157,6 +158,8 @@ def _run(
     *,
     told: bool,
 ) -> Steps[Result]:
+    if sql.transaction is not None and sql.transaction.loads:
+        yield from bulk.before(sql, statement)
     if isinstance(statement, QueryStatement):
         return (yield from _run_query(sql, statement, params, prepared, form, told=told))
     if isinstance(statement, st.Explain):

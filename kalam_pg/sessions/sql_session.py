@@ -29,7 +29,7 @@ from kalam_pg.query.prepare import Planned, StatementCache
 from kalam_pg.query.temporary import Temporary
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps, breathe, wait
-from kalam_pg.query.written import commit_bytes, is_large
+from kalam_pg.query.written import commit_bytes
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     acting,
@@ -338,6 +338,7 @@ class SqlSession:
             return False
         if (
             transaction.deferred
+            or transaction.loads
             or transaction.temporary is not None
             or transaction.definitions is not None
             or transaction.reads is not None
@@ -357,8 +358,7 @@ class SqlSession:
             self.rollback()
             raise
         try:
-            large = is_large(transaction)
-            made = (yield from committing.writes(self, transaction)) if large else None
+            made = yield from committing.writes(self, transaction)
             sync = self.settings["synchronous_commit"] != "off"
             yield from wait(
                 outcome.Commit(self.database, transaction, sync=sync, ended=self._ended, made=made)

@@ -14,7 +14,8 @@ from catalog.indexes import entry_tables, stored_ids
 from catalog.model import TEMPORARY, Table
 from catalog.snapshot import Snapshot
 from catalog.temporary import parted
-from kalam_pg.query.transaction import Emptied, Transaction
+from kalam_pg.query.net_change import Emptied
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.statements import Statement
 from kalam_pg.sql.statements_derived import CreateTableAs

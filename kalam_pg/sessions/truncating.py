@@ -14,8 +14,8 @@ from catalog.privileges import Action, check_table
 from kalam_pg.query.ddl_context import relation_in
 from kalam_pg.query.execution import Result
 from kalam_pg.query.locks.modes import ACCESS_EXCLUSIVE, ROW_EXCLUSIVE
+from kalam_pg.query.net_change import Emptied
 from kalam_pg.query.owners import owners_of
-from kalam_pg.query.transaction import Emptied
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import table_locks
 from kalam_pg.sessions.sql_session import SqlSession

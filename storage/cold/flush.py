@@ -181,6 +181,7 @@ class _Part:
             incarnation=cold.incarnation,
             flushed_through=self.upto,
             segments=(*cold.segments, *self.segments),
+            loaded_through=cold.loaded_through,
             previous=base.sha256,
         )
 

@@ -35,6 +35,8 @@ class KeptManifests:
         self._kept = tuple(kept)  # Oldest first.
         self._empty = Manifest(newest.tablet)
         self._truncations: tuple[int, ...] = ()
+        self.unlinked = b""
+        """The text of the newest as long as a load has committed it and not linked it."""
 
     @property
     def truncations(self) -> tuple[int, ...]:

@@ -101,7 +101,9 @@ class Manifest:
 
     version: 0 is the empty one that no file holds. incarnation: seq of the commit whose TRUNCATE
     began this life of the tablet, 0 for the first. flushed_through: the log up to here is in
-    `segments`. previous: the sha256 of version - 1, "" when there was none. sha256: of its text.
+    `segments`. loaded_through: the newest commit of which rows came into segments without having been in
+    the log (`storage.cold.load`), 0 if none did. previous: the sha256 of version - 1, "" when there was
+    none. sha256: of its text.
     """
 
     tablet: TabletId
@@ -110,8 +112,14 @@ class Manifest:
     incarnation: int = 0
     flushed_through: int = 0
     segments: tuple[Segment, ...] = ()
+    loaded_through: int = 0
     previous: str = ""
     sha256: str = field(default="", compare=False)
+
+    @property
+    def log_begins_behind(self) -> int:
+        """Live rows of commits up to this one may be in segments alone, whatever the log has kept."""
+        return max(self.hidden_through, self.loaded_through)
 
     @property
     def hidden_through(self) -> int:
@@ -181,6 +189,7 @@ def encode(manifest: Manifest) -> bytes:
         "version": manifest.version,
         "schema_version": manifest.schema_version,
         "flushed_through": manifest.flushed_through,
+        **({"loaded_through": manifest.loaded_through} if manifest.loaded_through else {}),
         "previous_sha256": manifest.previous,
         "segments": [_segment_document(segment) for segment in manifest.segments],
     }
@@ -203,6 +212,7 @@ def decode(data: bytes, directory: Path) -> Manifest:
             incarnation=document["incarnation"],
             flushed_through=document["flushed_through"],
             segments=_segments(document["segments"], directory),
+            loaded_through=document.get("loaded_through", 0),
             previous=document["previous_sha256"],
             sha256=_own_hash(data, document, directory),
         )

@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from storage import failpoints
-from storage.cold.directories import Directories, Writer
+from storage.cold.directories import TEMPORARY, Directories, Writer
 from storage.cold.kept_manifests import Reads
 from storage.cold.manifest import Manifest, decode, encode, manifest_name, read
 from storage.cold.segment import sha256_of
@@ -167,16 +167,35 @@ def _stale(host: PublicationHost, tablet: Tablet) -> list[Manifest]:
 
 
 def adopt(host: PublicationHost, tablet: Tablet) -> None:
-    """Take up a version that was linked before its publication failed. In the tablet's section.
+    """Take up a version that was linked before its publication failed, or a load's that was not linked yet.
 
-    Its name may be durable, or may not be yet.
+    In the tablet's section. Its name may be durable, or may not be yet.
     """
     fs, directory = host.fs, tablet.directory
+    if unlinked := tablet.kept.unlinked:
+        host.before_manifest()
+        write_version(fs, directory, tablet.manifest.version, unlinked)
+        tablet.kept.unlinked = b""
     version = tablet.manifest.version + 1
     if fs.exists(directory / manifest_name(version)):
         found = read(fs, directory, version, tablet.id)
         fs.sync_directory(directory)
         host.run_on_loop(lambda: tablet.swap(found))
+
+
+def write_version(fs: FileSystem, directory: Path, version: int, text: bytes) -> None:
+    """Link a version whose text is decided, durably; again is no error. In the tablet's section."""
+    target = directory / manifest_name(version)
+    if not fs.exists(target):
+        temporary = directory / f"{TEMPORARY}{secrets.token_hex(8)}"
+        fs.write_pieces(temporary, [text])
+        fs.sync_many([directory, temporary])
+        failpoints.hit("publish.names_durable")
+        fs.link(temporary, target)
+        failpoints.hit("publish.manifest_linked")
+        with suppress(IoError, FileNotFoundError):  # `collect` removes the name.
+            fs.unlink(temporary)
+    fs.sync_directory(directory)
 
 
 @dataclass(frozen=True, slots=True)

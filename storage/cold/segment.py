@@ -7,8 +7,9 @@ Parquet readers as a wrong answer. Point reads are in `storage.cold.point_read`.
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, islice, pairwise
+from operator import eq
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +43,7 @@ def encode_segments(
     *,
     bytes_max: int = SEGMENT_BYTES_MAX,
     group_rows: int = GROUP_ROWS,
+    check: Callable[[Sequence[bytes], Sequence[int]], object] = lambda _keys, _order: None,
 ) -> Iterator[EncodedSegment]:
     """Versions of distinct keys as segments with disjoint key ranges, in key order, one at a time.
 
@@ -51,6 +53,7 @@ def encode_segments(
         superseding: Those of the keys, as values, of which older segments have a row.
         bytes_max: Arrow bytes of one segment at most.
         group_rows: Rows of a row group at most.
+        check: Called with the encoded keys and their order before the first segment; may raise.
     """
     table = pa.Table.from_batches(batches)
     columns = [to_values(table.column(position)) for position in layout.key]
@@ -65,6 +68,7 @@ def encode_segments(
         order = list(range(len(keys)))
         starts = range(0, len(keys), step)
         parts = ((order[start : start + step], table.slice(start, step)) for start in starts)
+    check(keys, order)
     for numbers, part in parts:
         builder = SegmentBuilder(
             layout,
@@ -77,6 +81,22 @@ def encode_segments(
             part, own, [at for at, key in enumerate(own) if key in hiding] if hiding else ()
         )
         yield builder.finish()
+
+
+class DuplicateKeyError(Exception):
+    """Two rows that are to be of one segment have one key."""
+
+
+def encode_distinct(
+    batches: Sequence[pa.RecordBatch], layout: Layout, superseding: Iterable[Row] = ()
+) -> Iterator[EncodedSegment]:
+    """As `encode_segments`, of rows that may have one key. Raises DuplicateKeyError, before all else."""
+    return encode_segments(batches, layout, superseding, check=_check_distinct)
+
+
+def _check_distinct(keys: Sequence[bytes], order: Sequence[int]) -> None:
+    if any(map(eq, map(keys.__getitem__, order), map(keys.__getitem__, islice(order, 1, None)))):
+        raise DuplicateKeyError
 
 
 def read_table(data: pa.Buffer, columns: Sequence[str] | None = None) -> pa.Table:

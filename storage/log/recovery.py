@@ -30,9 +30,9 @@ from storage.errors import (
 )
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.keys import successor, system_key
+from storage.keys import meta_key, successor, system_key
 from storage.log.disk_room import Room
-from storage.log.hot import HotOptions, HotSnapshot, HotStore
+from storage.log.hot import HotOptions, HotSnapshot, HotStore, Put
 from storage.log.slot_file import SlotFile
 from storage.log.unflushed import COMPLETE, find_unflushed, read_list, tablet_of
 
@@ -41,6 +41,9 @@ LAST = system_key("last")
 
 INCARNATION = "incarnation"
 """Name of the meta record that holds the seq of a tablet's last TRUNCATE, 8 bytes."""
+
+LOAD = "load"
+"""Name of the meta record of a load (`load_key`): the text of the manifest that it makes the newest."""
 
 MARK = "catalog.mark"
 LOG = "log"
@@ -68,7 +71,8 @@ class Opened:
     last: the newest commit in the log. reserved: sequence numbers up to here may have been given.
     unflushed: tablets with entries that no segment holds, with the oldest one's seq or a lower one; listed:
     whether the log has them as a list (`storage.log.unflushed`). intents: flushes that did not end, with
-    the commit that they were to reach.
+    the commit that they were to reach. loads: texts of manifests that were committed and perhaps not linked,
+    b"" of those that are erased.
     """
 
     directory: Path
@@ -80,6 +84,7 @@ class Opened:
     unflushed: Mapping[TabletId, int]
     listed: bool
     intents: Mapping[TabletId, int]
+    loads: Mapping[TabletId, bytes]
     last_file: SlotFile
     reserved_file: SlotFile
     room: Room
@@ -143,7 +148,7 @@ def open_directory(
             epochs = _read_epochs(snapshot)
             listed = snapshot.get(COMPLETE) is not None
             unflushed = read_list(snapshot) if listed else dict(find_unflushed(snapshot))
-            intents = _read_intents(snapshot)
+            intents, loads = _read_intents(snapshot), _read_loads(snapshot)
         finally:
             snapshot.close()
         if not known:
@@ -161,6 +166,7 @@ def open_directory(
             unflushed=unflushed,
             listed=listed,
             intents=intents,
+            loads=loads,
             last_file=last_file,
             reserved_file=reserved_file,
             room=room,
@@ -219,6 +225,19 @@ def intent_key(tablet: TabletId) -> bytes:
     return system_key("intent", tablet.user, tablet.table)
 
 
+def load_key(tablet: TabletId) -> bytes:
+    """System record of a load that is committed and whose manifest may have no name yet: 01."""
+    return system_key("load", tablet.user, tablet.table)
+
+
+def load_puts(tablet: TabletId, text: bytes | None) -> list[Put]:
+    """What says so; None: it has its name. The text, which tells of rows, lies with what its user has."""
+    return [
+        (load_key(tablet), None if text is None else b"\x01"),
+        (meta_key(tablet, LOAD), text),
+    ]
+
+
 def _read_epochs(snapshot: HotSnapshot) -> tuple[Epoch, ...]:
     prefix = system_key("epoch")
     epochs: list[Epoch] = []
@@ -232,6 +251,12 @@ def _read_intents(snapshot: HotSnapshot) -> dict[TabletId, int]:
     prefix = system_key("intent")
     scanned = snapshot.scan(prefix, successor(prefix))
     return {tablet_of(key): int.from_bytes(value[:8]) for key, value in scanned}
+
+
+def _read_loads(snapshot: HotSnapshot) -> dict[TabletId, bytes]:
+    prefix = system_key("load")
+    tablets = [tablet_of(key) for key, _ in snapshot.scan(prefix, successor(prefix))]
+    return {tablet: snapshot.get(meta_key(tablet, LOAD)) or b"" for tablet in tablets}
 
 
 _HINT = "Files are missing or damaged. Restore them, or a backup; do not delete what is left."

@@ -1,7 +1,7 @@
 """What the committer writes: write sets, checked and turned into one batch of the store."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -67,6 +67,22 @@ class Part(msgspec.Struct):
     truncates: bool = False
 
 
+class LoadedRows(Protocol):
+    """Rows of one tablet that are committed and that segments have already (`storage.cold.load`)."""
+
+    @property
+    def id(self) -> TabletId:
+        """Of the tablet."""
+        ...
+
+    rows: int
+    """How many."""
+
+    def publish(self) -> None:
+        """They are visible from here on; on the event loop."""
+        ...
+
+
 class WriteSet(msgspec.Struct):
     """What one transaction commits. `write_group` fills in seq, or error if it was left out.
 
@@ -77,7 +93,8 @@ class WriteSet(msgspec.Struct):
     KalamError, and may still add system records; called again if the group has to be made anew.
     context: the submitter's own. layouts: schema versions, by table, that it commits. system_sync: whether
     its system records make the group wait for the disk, as they do if nobody has said that they need not.
-    parts: of a large set that is written, its writes by tablet.
+    parts: of a large set that is written, its writes by tablet. loads: what it commits of rows that are in
+    segments already; what is written of these comes from `validate`.
     """
 
     writes: list[Write]
@@ -94,6 +111,7 @@ class WriteSet(msgspec.Struct):
     weight: int = 0
     system_sync: bool = True
     parts: dict[TabletId, Part] = {}
+    loads: Sequence[LoadedRows] = ()
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -151,7 +169,7 @@ class GroupWriter:
         self._list_newest()
         writes = write_set.writes
         if self.erased:
-            self._check_owners(writes)
+            self._check_owners(write_set)
         if len(writes) == 1:
             # As below, without its loops: most transactions are one row.
             (write,) = writes
@@ -266,9 +284,10 @@ class GroupWriter:
             snapshot.close()
         return 0 if key is None else split_log_key(key)[1]
 
-    def _check_owners(self, writes: Sequence[Write]) -> None:
-        """Raise if one of them is for a user who is erased."""
-        if any(write.tablet.user in self.erased for write in writes):
+    def _check_owners(self, write_set: WriteSet) -> None:
+        """Raise if some of it is for a user who is erased."""
+        tablets = [write.tablet for write in write_set.writes] + [one.id for one in write_set.loads]
+        if any(tablet.user in self.erased for tablet in tablets):
             raise SerializationError(
                 "could not serialize access due to a concurrent DROP USER ... PURGE",
                 hint="The transaction might succeed if retried.",

@@ -10,19 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from storage import failpoints
-from storage.arrow import to_rows
+from storage.arrow import to_batch, to_rows
 from storage.check import check
 from storage.cold.collect import collect
 from storage.cold.compaction import compact_together
 from storage.cold.flush import flush, flush_together
+from storage.cold.load import Load
+from storage.cold.load_keys import is_taken
 from storage.cold.manifest import runs
 from storage.cold.point_read import SegmentReader
+from storage.cold.segment import encode_distinct
 from storage.cold.trim import trim
 from storage.errors import KalamError, SerializationError
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.log_entry import Op, decode_entry
-from storage.log.recovery import intent_key
+from storage.log.recovery import intent_key, load_key, load_puts
 from storage.log.retained import RETAINED
 from storage.tablet import ColdNeeded
 from tests.storage.crash_image import crash_image
@@ -46,6 +49,19 @@ KEYS = st.integers(0, 5)
 TABLETS = st.sampled_from([TABLET, OTHER])
 FLUSH_POINTS = ["flush.intent", "publish.renamed", "publish.manifest_linked", "publish.swapped"]
 COMPACT_POINTS = ["compact.file_written", "compact.merged", *FLUSH_POINTS[1:]]
+LOAD_POINTS = [
+    *(
+        "load.file_written",
+        "publish.files_durable",
+        "publish.renamed",
+        "load.named",
+        "load.entered",
+    ),
+    *("commit.before_batch", "commit.after_batch", "commit.before_publish", "load.published"),
+    *("publish.names_durable", "publish.manifest_linked", "load.linked", "load.noted"),
+]
+LOADED_FROM = LOAD_POINTS.index("commit.after_batch")
+"""From there on it is committed."""
 COMMIT_POINTS = ["commit.before_batch", "commit.after_batch", "commit.before_publish"]
 
 
@@ -100,6 +116,12 @@ class Host:
                 end_flush(self.engine, manifest.tablet, manifest.note)
             else:
                 commit(self.engine, system=[(meta_key(manifest.tablet), manifest.note.pack())])
+
+    def loaded(self, manifest):
+        puts = load_puts(manifest.tablet, None)
+        if self.noted(manifest.tablet).version < manifest.version:
+            puts.append((meta_key(manifest.tablet), manifest.note.pack()))
+        commit(self.engine, system=puts)
 
     def end_flush(self, flushed):
         for tablet, _, entries in flushed:
@@ -261,6 +283,55 @@ class EngineModel(RuleBasedStateMachine):
                 self.crash()
             else:
                 assert not isinstance(answer, KalamError), answer
+
+    @rule(
+        tablet=TABLETS,
+        keys=st.sets(KEYS, min_size=1, max_size=3),
+        point=st.sampled_from([None, None, *LOAD_POINTS]),
+        named=st.booleans(),
+    )
+    def load_a_tablet(self, tablet, keys, point, named):
+        """Rows with free keys; perhaps the process ends meanwhile, or the disk refuses the name."""
+        keys = sorted(keys - self.rows[tablet].keys())
+        if not keys:
+            return
+        seq = commit(self.engine)
+        self.value += 1
+        body, count = f"v{self.value}", len(keys)
+        batch = to_batch([(key, body) for key in keys], LAYOUT, [seq] * count, [False] * count)
+        load = Load(Host(self.engine), self.tablets[tablet])
+        flush(Host(self.engine), self.tablets[tablet])
+        with failpoints.armed(point or "never", "crash"):
+            try:
+                if not self.load(load, batch, named=named or point is not None):
+                    return
+            except failpoints.FailpointError:
+                if LOAD_POINTS.index(point) < LOADED_FROM:
+                    keys = ()
+                self.applied(dict.fromkeys([(tablet, key) for key in keys], body), seq)
+                self.crash()
+            else:
+                self.applied(dict.fromkeys([(tablet, key) for key in keys], body), seq)
+
+    def load(self, load, batch, *, named):
+        """Whether it was committed: not if a segment has a key, be it of a deleted row."""
+        load.write(encode_distinct([batch], LAYOUT))
+        there = load.tablet.manifest.segments
+        if is_taken(self.engine.fs, load.id, LAYOUT, load.segments, there):
+            load.discard()
+            return False
+        load.enter()
+        one = write_set(sync=True, system=[(load_key(load.id), None)])
+        one.loads = [load]
+        one.validate = lambda seq: setattr(one, "system", load.number(self.engine, seq))
+        self.engine.publish(self.engine.write_group([one]))
+        assert one.error is None
+        if named:
+            load.link()
+        else:
+            with failpoints.armed("publish.names_durable", "eio"), pytest.raises(KalamError):
+                load.link()
+        return True
 
     @rule(tablet=TABLETS)
     def collect_a_tablet(self, tablet):

@@ -1,8 +1,8 @@
 """The rows of a tablet as a statement sees them, when they are all in memory."""
 
 from kalam_pg.query.execution import Execution
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.tail_loads import load
-from kalam_pg.query.transaction import NetChange
 from kalam_pg.query.waits import Steps
 from storage.keys import key_maker
 from storage.layout import Layout, Row

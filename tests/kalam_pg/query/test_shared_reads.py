@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -30,6 +31,7 @@ class Written:
 class Committed:
     seq: int
     writes: list[Written]
+    loads: tuple[Any, ...] = ()
 
 
 @dataclass

@@ -13,7 +13,8 @@ from catalog.errors import (
 from kalam_pg.config import Config
 from kalam_pg.live.channels import Pending
 from kalam_pg.memory import Accounts
-from kalam_pg.query.transaction import Emptied, Transaction
+from kalam_pg.query.net_change import Emptied
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.written import commit_bytes, in_turns, is_large, write_set
 from kalam_pg.sessions import committing
 from storage.ids import TabletId

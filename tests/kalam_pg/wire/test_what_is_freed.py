@@ -10,7 +10,7 @@ import pytest
 from catalog.errors import QueryCanceledError
 from kalam_pg.pgwire.messages import Bind, ErrorResponse, Execute, Parse, Query, Sync
 from kalam_pg.query import leaving
-from kalam_pg.query.transaction import NetChange
+from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.waits import Wait, wait
 from kalam_pg.sessions.prepared import PreparedStatement
 from tests.kalam_pg.wire.clients import Client, serving, tags

@@ -1,0 +1,85 @@
+"""What a COPY sends, until all of it is there: a little in memory, the others in a file without a name."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import trio
+
+from kalam_pg.query.row_store import Spills
+from kalam_pg.query.waits import Steps, run_async
+from storage.fs import ScratchFile
+
+HELD_BYTES: Final = 1 << 20
+"""So much is in memory before it is written, in a thread."""
+
+PIECE_BYTES: Final = 4 << 20
+"""So much is read at a time."""
+
+
+class Spool:
+    """Bytes in the order in which they come. size: how many. lines: how many of them end a line."""
+
+    def __init__(self, spills: Spills) -> None:
+        self.size = 0
+        self.lines = 0
+        self._spills = spills
+        self._held: list[bytes] = []
+        self._held_bytes = 0
+        self._file: ScratchFile | None = None
+        self._closed = False
+
+    def add(self, data: bytes) -> Steps[None]:
+        """Keep what comes next. Raises 53100, 53400."""
+        self._held.append(data)
+        self._held_bytes += len(data)
+        self.size += len(data)
+        if self._held_bytes >= HELD_BYTES:
+            yield from self.write()
+
+    def write(self) -> Steps[None]:
+        """Have all of it in the file."""
+        held, self._held, self._held_bytes = self._held, [], 0
+        if self._file is None and held:
+            self._spills.take_file()
+            self._file = yield from run_async(partial(trio.to_thread.run_sync, self._opened))
+        if held:
+            yield from run_async(partial(trio.to_thread.run_sync, self._append, b"".join(held)))
+
+    def _opened(self) -> ScratchFile:
+        file = self._spills.file()
+        if self._closed:  # while it was being opened
+            file.close()
+        return file
+
+    def _append(self, data: bytes) -> None:
+        assert self._file is not None
+        self._file.append(data)
+        self.lines += data.count(b"\n")
+
+    def read(self, at: int) -> Steps[bytes]:
+        """A piece that begins there; b"" behind the last."""
+        if self._file is None:
+            return b"".join(self._held)[at:]
+        read: bytes = yield from run_async(
+            partial(trio.to_thread.run_sync, self._file.read, PIECE_BYTES, at)
+        )
+        return read
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, when it was written; in a thread."""
+        assert self._file is not None
+        at = 0
+        while piece := self._file.read(PIECE_BYTES, at):
+            at += len(piece)
+            yield piece
+
+    def close(self) -> None:
+        """Forget it. Again is no error."""
+        if self._closed:
+            return
+        self._closed = True
+        self._held = []
+        if self._file is not None:
+            self._file.close()
+            self._spills.give_file()

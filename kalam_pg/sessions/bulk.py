@@ -1,0 +1,65 @@
+"""What a session does about rows that its transaction has loaded, or is going to (`jobs.loading`)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from catalog.model import Table, TableKind
+from kalam_pg.jobs import loading
+from kalam_pg.query import loads
+from kalam_pg.query.copy_in import CopyPlan
+from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.waits import Steps
+from kalam_pg.rows.copy_columns import columns_of
+from kalam_pg.sql import statements as st
+from kalam_pg.sql.copy_options import CopyFormat
+from kalam_pg.sql.statements import Statement
+from kalam_pg.sql.statements_copy import CopyFrom
+
+if TYPE_CHECKING:
+    from kalam_pg.sessions.sql_session import SqlSession
+
+_LEAVE_LOADS = (st.Commit, st.Rollback, CopyFrom)
+"""Statements that need no changes of what is loaded, or say so themselves."""
+
+
+def road(
+    sql: "SqlSession", table: Table, sent: Sequence[int], form: CopyFormat
+) -> loading.Bulk | None:
+    """What loads the rows of a large COPY to a table; None: they are put one by one."""
+    if table.kind is TableKind.STREAM or table.temporary:
+        return None
+    if not loading.is_for(sql.cache.rules(table, sql.snapshot)):
+        return None
+    columns = columns_of(table, sent, form, utc=sql.settings.types.timezone_name == "UTC")
+    return None if columns is None else loading.Bulk(sql.database, sql.jobs, columns)
+
+
+def before(sql: "SqlSession", statement: Statement) -> Steps[None]:
+    """Before a statement of a transaction that has loaded rows: it finds them among its changes."""
+    if not isinstance(statement, _LEAVE_LOADS):
+        yield from _put(sql)
+
+
+def before_copy(sql: "SqlSession", plan: CopyPlan) -> Steps[None]:
+    """The same before a COPY: to another table that asks for nothing of those rows they may stay."""
+    loaded = sql.begin_implicit().loads
+    tables = {tablet.table for tablet in loaded}
+    if plan.road is None or plan.rules.table.storage_id in tables:
+        yield from _put(sql)
+
+
+def before_commit(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
+    """What is loaded is going to be committed, each row by itself where somebody follows them."""
+    if loads.is_followed(sql.database, transaction):
+        yield from _put(sql)
+    found = [loaded.load for loaded in transaction.loads.values()]
+    yield from loading.enter(sql.database, found, int(sql.settings["statement_timeout"]) / 1000.0)
+
+
+def _put(sql: "SqlSession") -> Steps[None]:
+    x = sql.execution(())
+    x.declared = True
+    try:
+        yield from loads.put(x)
+    finally:
+        x.close()

@@ -1,0 +1,65 @@
+"""Whether segments that are to be loaded have a key that older ones have: no row may have it twice.
+
+Tombstones count: a load hides nothing of older segments, so whoever writes a key again that was there
+goes through the log.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+import pyarrow.compute as pc
+
+from storage.arrow import column_name
+from storage.cold.keysets import Keys, KeySet
+from storage.cold.manifest import Segment
+from storage.cold.point_read import SegmentReader
+from storage.fs import FileSystem
+from storage.ids import TabletId
+from storage.layout import Layout
+
+_GROUPS = 16
+"""Row groups whose keys are read at a time."""
+
+
+def is_taken(
+    fs: FileSystem,
+    tablet: TabletId,
+    layout: Layout,
+    new: Sequence[Segment],
+    old: Sequence[Segment],
+) -> bool:
+    """Whether a key of the new segments is in an old one. Reads files; raises DataCorruptedError."""
+    for segment in new:
+        near = [one for one in old if _overlap(one, segment)]
+        if not near:
+            continue
+        keys = KeySet.of(_keys(SegmentReader(fs, segment, tablet), layout, None))
+        for one in near:
+            if _is_among(SegmentReader(fs, one, tablet), layout, segment, keys):
+                return True
+    return False
+
+
+def _overlap(one: Segment, other: Segment) -> bool:
+    return one.min_key <= other.max_key and other.min_key <= one.max_key
+
+
+def _is_among(reader: SegmentReader, layout: Layout, new: Segment, keys: KeySet) -> bool:
+    first_keys = reader.load_head().first_keys
+    start = max(0, bisect_right(first_keys, new.min_key) - 1)
+    stop = bisect_right(first_keys, new.max_key)
+    for at in range(start, stop, _GROUPS):
+        found = keys.has(_keys(reader, layout, range(at, min(stop, at + _GROUPS))))
+        if found is not None and pc.any(found).as_py():
+            return True
+    return False
+
+
+def _keys(reader: SegmentReader, layout: Layout, groups: Sequence[int] | None) -> Keys:
+    """Of some row groups; None: of all."""
+    columns = [layout.columns[position] for position in layout.key]
+    names = [column_name(column) for column in columns]
+    if groups is None:
+        groups = range(len(reader.load_head().first_keys))
+    table = reader.read_groups(groups, columns=names)
+    return Keys.of([table.column(name) for name in names], [column.kind for column in columns])
