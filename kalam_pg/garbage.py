@@ -15,11 +15,20 @@ from typing import Final
 
 from kalam_pg.memory import Accounts
 
-YOUNG: Final = 10
-"""After so many collections of the middle generation what survived them is looked at: Python's own number."""
+YOUNG: Final = 3
+"""After so many collections of the middle generation what survived them is looked at: up to 7000 objects
+each, so some milliseconds."""
 
-LARGE_BYTES: Final = 32 << 20
-"""With more in the accounts, what survives is put aside without a look: it is theirs."""
+YOUNG_MAX: Final = 8
+"""What survived so many at once, of a large commit as a rule, is put aside without a look: that would take as
+much longer."""
+
+LARGE_BYTES: Final = 4 << 20
+"""With more in the accounts, what survives is put aside without a look: it is theirs. So much is some ten
+thousand objects, or a few times that, and a look at them some milliseconds; of 12 MB, a hundred."""
+
+QUIET_BYTES: Final = 32 << 20
+"""With less everything may be looked at: what sessions hold is looked at too."""
 
 CLOSED_MAX: Final = 2000
 """After so many sessions have ended everything is looked at: each may leave some kilobytes in circles."""
@@ -28,7 +37,8 @@ FREED_BYTES: Final = 128 << 20
 """Or after so much was given back of what was put aside without a look."""
 
 PUT_ASIDE_MAX: Final = 500
-"""Or after so many long texts: what others had just made was put aside with each."""
+"""Or after so many times that something was put aside without a look: long texts too, and what others had
+just made with each."""
 
 EVERY_S: Final = 300.0
 """Not more often: what is there from the start is looked at too, which holds the event loop for 80 ms."""
@@ -97,7 +107,7 @@ class Collector:
         self._in_use = in_use
         self._in_use_first = 0
         self._due_s = self._late_s = 0.0
-        self._most = self._closed = self._put_aside = 0
+        self._most = self._closed = self._asides = self._put_aside = 0
         self._aside = False
         self._looked_at_everything()
 
@@ -117,16 +127,17 @@ class Collector:
         """Do what is due."""
         total = self._accounts.total
         self._most = max(self._most, total)
-        if total < LARGE_BYTES and self._is_much_gone(total) and self._is_little_left():
+        if total < QUIET_BYTES and self._is_much_gone(total) and self._is_little_left():
             gc.unfreeze()
             gc.collect()
             gc.freeze()
             self._looked_at_everything()
         elif gc.get_count()[2] >= YOUNG:
-            if total > LARGE_BYTES:
+            if total > LARGE_BYTES or gc.get_count()[2] >= YOUNG_MAX:
                 gc.collect(1)
                 gc.freeze()
                 self._aside = True
+                self._asides += 1
             gc.collect()
             gc.freeze()
 
@@ -136,7 +147,7 @@ class Collector:
             return False
         return (
             self._accounts.closed - self._closed >= CLOSED_MAX
-            or uncollected.put_aside - self._put_aside >= PUT_ASIDE_MAX
+            or uncollected.put_aside + self._asides - self._put_aside >= PUT_ASIDE_MAX
             or (self._aside and self._most - total >= FREED_BYTES)
         )
 
@@ -153,7 +164,7 @@ class Collector:
         self._late_s = self._due_s + PATIENCE_S
         self._most = self._accounts.total
         self._closed = self._accounts.closed
-        self._put_aside = uncollected.put_aside
+        self._put_aside = uncollected.put_aside + self._asides
         self._aside = False
 
 

@@ -13,8 +13,10 @@ from kalam_pg.garbage import (
     LARGE_BYTES,
     MUCH_BYTES,
     PATIENCE_S,
+    PUT_ASIDE_MAX,
     REFUSED_S,
     YOUNG,
+    YOUNG_MAX,
     Collector,
     Uncollected,
 )
@@ -95,6 +97,35 @@ def test_what_large_sessions_hold_is_put_aside_without_a_look(collector):
     clock.now = EVERY_S
     made.look()
     assert seen() is None, "much has gone: everything was looked at"
+
+
+@pytest.mark.parametrize(("times", "found"), [(YOUNG_MAX - 1, True), (YOUNG_MAX, False)])
+def test_what_is_very_much_at_once_is_put_aside(collector, times, found):
+    node = Node()
+    seen = weakref.ref(node)
+    for _ in range(times):
+        gc.collect(1)
+    del node
+    collector[0].look()
+    assert (seen() is None) is found
+    assert gc.get_count()[2] == 0
+
+
+def test_what_was_put_aside_often_is_looked_at_though_never_much_at_a_time(collector):
+    made, accounts, clock = collector
+    account = accounts.open(1)
+    node = Node()
+    seen = weakref.ref(node)
+    clock.now = EVERY_S
+    for _ in range(PUT_ASIDE_MAX):
+        account.holding("changed rows").note(LARGE_BYTES + 1)
+        grow_old()
+        made.look()
+        node = None
+        account.holding("changed rows").note(0)
+    assert seen() is not None
+    made.look()
+    assert seen() is None
 
 
 def test_when_many_sessions_have_ended_everything_is_looked_at(collector):
