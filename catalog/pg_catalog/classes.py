@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from catalog.indexes import deferral, indexes_of
 from catalog.model import Column, Constraint, Index, NumberSequence, Table, TableKind, View
 from catalog.names import key_name
-from catalog.pg_catalog import access, extension, oids
+from catalog.pg_catalog import access, extension, oids, user_types
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, options_of, view_definition
 from catalog.pg_catalog.types import storage_of
@@ -363,8 +363,12 @@ def pg_sequence(visible: Visible) -> Iterator[Values]:
 
 
 def pg_depend(visible: Visible) -> Iterator[Values]:
-    """What hangs on columns: sequences that they own, and defaults that name sequences; what views read."""
+    """What hangs on columns: sequences that they own, and defaults that name sequences; what views read, and
+    of what types are made.
+    """
     yield from extension.members(visible)
+    for dependent, on, kind in user_types.made_of(visible):
+        yield _depends(*dependent, *on, kind)
     for view in visible.queries:
         rule = oids.table_oid(view.id)
         yield _depends(_REWRITE, rule, _CLASS, oids.table_oid(view.id), "i")

@@ -9,6 +9,7 @@ from catalog.pg_catalog import access
 from catalog.pg_catalog.routines import function_oid
 from catalog.pg_catalog.visible import Visible
 from catalog.types.composite import CompositeDefinition
+from catalog.types.definitions import user_types_of
 from catalog.types.domain import DomainCheck, DomainDefinition
 from catalog.types.enum import STEP, EnumDefinition
 from catalog.types.registry import array_of
@@ -160,3 +161,25 @@ def pg_enum(visible: Visible) -> Iterator[Values]:
                     "enumsortorder": label.position / STEP,
                     "enumlabel": label.label,
                 }
+
+
+_TYPE, _CLASS = 1247, 1259
+"""The OIDs of pg_type and pg_class."""
+
+
+def made_of(visible: Visible) -> Iterator[tuple[tuple[int, int], tuple[int, int], str]]:
+    """What types are made of, as pg_depend has it: dependent and used, each (catalogue, OID), and deptype."""
+    for made in visible.types:
+        definition = made.definition
+        if isinstance(definition, DomainDefinition):
+            for used in user_types_of(definition.of):
+                yield (_TYPE, made.id), (_TYPE, used), "n"
+        elif isinstance(definition, RangeDefinition):
+            for used in user_types_of(definition.subtype):
+                yield (_TYPE, made.id), (_TYPE, used), "n"
+        elif isinstance(definition, CompositeDefinition):
+            row = _CLASS, definition.relation
+            yield row, (_TYPE, made.id), "i"
+            for attribute in definition.attributes:
+                for used in user_types_of(attribute.type):
+                    yield row, (_TYPE, used), "n"

@@ -19,6 +19,10 @@ SCHEMA = """
 CREATE SCHEMA chat;
 CREATE TYPE chat.mood AS ENUM ('sad', 'ok', 'happy');
 CREATE DOMAIN chat.size AS int CHECK (VALUE > 0);
+CREATE DOMAIN chat.few AS chat.size CHECK (VALUE < 9);
+CREATE DOMAIN chat.a_mood AS chat.mood;
+CREATE TYPE chat.a_part AS (x int, mood chat.mood);
+CREATE TYPE chat.a_pair AS (y chat.a_part, n int);
 CREATE TABLE chat.rooms (
   id serial PRIMARY KEY, name text NOT NULL UNIQUE, created timestamptz DEFAULT now(),
   mood chat.mood DEFAULT 'ok', size chat.size, price numeric(10,2) DEFAULT 1.5 CHECK (price >= 0));
@@ -26,6 +30,8 @@ CREATE TABLE chat.messages (
   id bigint PRIMARY KEY, room int REFERENCES chat.rooms ON DELETE CASCADE, body text, tags text[],
   meta jsonb, at timestamp, b bytea);
 CREATE TABLE public.keyless (a int, b text);
+CREATE TABLE public.typed (id int PRIMARY KEY, f chat.few, m chat.a_mood, p chat.a_pair);
+INSERT INTO typed VALUES (1, 3, 'ok', ROW(ROW(1, 'sad')::chat.a_part, 5));
 CREATE TABLE chat.numbered (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v varchar(10) DEFAULT 'x');
 CREATE INDEX messages_room ON chat.messages (room, at DESC);
 CREATE UNIQUE INDEX rooms_lower ON chat.rooms (lower(name)) WHERE size > 3;
@@ -56,6 +62,7 @@ INSERT INTO chat.own VALUES (1, 'one''s own');
 """
 
 QUESTIONS = (
+    "SELECT id, f, m, p FROM typed",
     "SELECT id, name, mood, size, price FROM chat.rooms ORDER BY id",
     "SELECT * FROM chat.messages ORDER BY id",
     "SELECT * FROM without_key ORDER BY a, label",
