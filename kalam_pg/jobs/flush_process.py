@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
@@ -144,8 +144,8 @@ class FlushProcess:
         assert kind is FlushFrame.ERROR
         raise from_failure(decode_failure(body))
 
-    def load(self, job: LoadJob, texts: Iterator[bytes]) -> Iterator[EncodedSegment]:
-        """The segments of what COPY sent, to be taken one after the other.
+    def load(self, job: LoadJob, texts: Iterator[bytes]) -> Generator[EncodedSegment, None, None]:
+        """The segments of what COPY sent, to be taken one after the other, or closed.
 
         Raises:
             RefusedError: It is not for this way; nothing was answered.

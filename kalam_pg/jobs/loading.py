@@ -6,6 +6,7 @@ it tells which line is wrong, waits for whom it has to wait, and takes longer.
 
 from array import array
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -117,7 +118,8 @@ class Bulk:
     def _written(self, load: Load, job: LoadJob, spool: Spool) -> bool:
         """In a thread: whether the text has become segments."""
         try:
-            load.write(self.jobs.load_process.load(job, spool.pieces()))
+            with closing(self.jobs.load_process.load(job, spool.pieces())) as segments:
+                load.write(segments)
         except RefusedError:
             return False
         except KalamError as exc:

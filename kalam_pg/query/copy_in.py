@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
-from catalog.errors import UniqueViolationError
+from catalog.errors import ConfigurationLimitExceededError, UniqueViolationError
 from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
@@ -16,7 +16,7 @@ from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.spool import Spool
 from kalam_pg.query.waits import Pace, Steps
 from kalam_pg.rows.copy_reading import CopyReader, Values, add_context
-from storage.errors import KalamError
+from storage.errors import DiskFullError, IoError, KalamError
 from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
@@ -57,6 +57,10 @@ LARGE_BYTES: Final = 4 << 20
 """Of text: some ten thousand rows."""
 
 
+_NO_FILE: Final = (ConfigurationLimitExceededError, DiskFullError, IoError)
+"""There is no file for what is sent, or no room in it: rows are put as they come."""
+
+
 class CopyIn:
     """The rows of one COPY FROM on their way into its table.
 
@@ -87,17 +91,22 @@ class CopyIn:
         """Put the rows that are whole with these bytes. Raises what reading and putting them raise."""
         self._pace.restart()
         elsewhere.renew(self._x)
-        if self._spool is not None:
-            yield from self._spool.add(data)
-        else:
+        spool = self._spool
+        if spool is None:
             yield from self._put_all(self._plan.reader.rows(data))
+            return
+        try:
+            yield from spool.add(data)
+        except _NO_FILE:
+            self._spool = None  # As if it had never been thought of.
+            yield from self._put_spooled(spool)
+            spool.close()
 
     def finish(self) -> Steps[int]:
         """Put what is left, or load all of it; how many rows were put."""
         spool, road = self._spool, self._plan.road
         if spool is not None and road is not None:
-            if spool.size >= LARGE_BYTES:
-                yield from spool.write()
+            if spool.size >= LARGE_BYTES and (yield from _is_written(spool)):
                 put = partial(_put_again, self._plan, spool)
                 loaded = yield from road.load(self._x, self._target, spool, put)
                 if loaded is not None:
@@ -159,6 +168,14 @@ class CopyIn:
         if plan.rules.generated:
             made = yield from elsewhere.generated(x, plan.rules, made)
         return made
+
+
+def _is_written(spool: Spool) -> Steps[bool]:
+    try:
+        yield from spool.write()
+    except _NO_FILE:
+        return False
+    return True
 
 
 def _put_again(plan: CopyPlan, spool: Spool, x: Execution) -> Steps[int]:

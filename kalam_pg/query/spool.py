@@ -30,7 +30,7 @@ class Spool:
         self._closed = False
 
     def add(self, data: bytes) -> Steps[None]:
-        """Keep what comes next. Raises 53100, 53400."""
+        """Keep what comes next. Raises 53100, 53400, 58030: it is kept all the same."""
         self._held.append(data)
         self._held_bytes += len(data)
         self.size += len(data)
@@ -38,13 +38,19 @@ class Spool:
             yield from self.write()
 
     def write(self) -> Steps[None]:
-        """Have all of it in the file."""
-        held, self._held, self._held_bytes = self._held, [], 0
-        if self._file is None and held:
+        """Have all of it in the file. Raises as `add`."""
+        if not self._held:
+            return
+        if self._file is None:
             self._spills.take_file()
-            self._file = yield from run_async(partial(trio.to_thread.run_sync, self._opened))
-        if held:
-            yield from run_async(partial(trio.to_thread.run_sync, self._append, b"".join(held)))
+            try:
+                self._file = yield from run_async(partial(trio.to_thread.run_sync, self._opened))
+            except BaseException:
+                self._spills.give_file()
+                raise
+        data = b"".join(self._held)
+        yield from run_async(partial(trio.to_thread.run_sync, self._append, data))
+        self._held, self._held_bytes = [], 0
 
     def _opened(self) -> ScratchFile:
         file = self._spills.file()
@@ -59,10 +65,12 @@ class Spool:
 
     def read(self, at: int) -> Steps[bytes]:
         """A piece that begins there; b"" behind the last."""
-        if self._file is None:
-            return b"".join(self._held)[at:]
+        file = self._file
+        written = 0 if file is None else file.size
+        if file is None or at >= written:
+            return b"".join(self._held)[at - written :]
         read: bytes = yield from run_async(
-            partial(trio.to_thread.run_sync, self._file.read, PIECE_BYTES, at)
+            partial(trio.to_thread.run_sync, file.read, PIECE_BYTES, at)
         )
         return read
 
