@@ -104,7 +104,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
                 collector = Collector(database.accounts, in_use=heap.in_use_bytes)
                 supervisor.every("garbage", LOOK_S, collector.turn)
                 supervisor.every("statements", REST_S, services.cache.rest)
-                freed = heap.Heap(database.accounts.known)
+                freed = heap.Heap(database.accounts.known, most=config.memory_max)
                 supervisor.every("heap", heap.LOOK_S, freed.turn)
                 try:
                     yield ServerServices(services, collector)

@@ -113,20 +113,24 @@ class Heap:
         self,
         held: Callable[[], int],
         *,
+        most: int = 0,
         resident: Callable[[], int] = resident_bytes,
         trim: Callable[[], None] = trim,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """held: bytes that are known to be in use, and will be free again."""
+        """held: bytes that are known to be in use, and will be free again. most: with more in memory nothing
+        is waited for; 0: whatever there is.
+        """
         self._held = held
         self._resident = resident
         self._trim = trim
         self._clock = clock
+        self._most = most
         self._rest: int | None = None
         """The least that it had beside what is held."""
         self._left = 0
         """What it had beside after the last look."""
-        self._not_before_s = self._again_s = 0.0
+        self._not_before_s = self._again_s = self._soonest_s = 0.0
         self._pause_s = PAUSE_MIN_S
 
     async def turn(self) -> None:
@@ -138,11 +142,14 @@ class Heap:
 
     def is_due(self) -> bool:
         """Whether so much is there beside what is held that much of it may be free."""
-        beside = self._resident() - self._held()
+        resident = self._resident()
+        beside = resident - self._held()
         if self._rest is None or beside < self._rest:
             self._rest = beside
         self._left = min(self._left, beside)
         now_s = self._clock()
+        if self._most and resident > self._most and beside - self._rest > FREED_BYTES:
+            return now_s >= self._soonest_s
         if beside - self._rest <= FREED_BYTES or now_s < self._not_before_s:
             return False
         if beside - self._left > FREED_BYTES:
@@ -154,6 +161,7 @@ class Heap:
         """So many bytes were given back."""
         now_s = self._clock()
         self._left = self._resident() - self._held()
+        self._soonest_s = now_s + EVERY_S
         self._not_before_s = now_s + max(EVERY_S, SHARE * took_s)
         much = given >= FREED_BYTES // 2
         self._again_s = self._not_before_s if much else now_s + self._pause_s

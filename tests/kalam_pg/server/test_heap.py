@@ -47,9 +47,10 @@ class Process:
     given: int = 20 * MB
     takes_s: float = 0.0
 
-    def heap(self) -> Heap:
+    def heap(self, most: int = 0) -> Heap:
         return Heap(
             lambda: self.held,
+            most=most,
             resident=lambda: self.resident,
             trim=self.trim,
             clock=lambda: self.now_s,
@@ -145,6 +146,23 @@ async def test_a_look_that_takes_long_is_long_ago_before_the_next():
         await heap.turn()
         process.now_s += EVERY_S / 10
     assert process.trims == 1
+
+
+async def test_with_more_than_there_may_be_nothing_is_waited_for():
+    process = Process(takes_s=0.1)
+    heap = process.heap(most=2000 * MB)
+    await heap.turn()
+    process.resident = 2200 * MB
+    for _ in range(12):
+        await heap.turn()
+        process.now_s += EVERY_S / 2
+    assert process.trims > 4
+    process.held = process.resident  # It is known what has it.
+    before = process.trims
+    for _ in range(12):
+        await heap.turn()
+        process.now_s += EVERY_S / 2
+    assert process.trims == before
 
 
 def test_a_process_knows_what_it_has():
