@@ -37,6 +37,7 @@ from kalam_pg.sql.bind_targets import bind_targets, is_star
 from kalam_pg.sql.bind_with import bind_with
 from kalam_pg.sql.coerce import assign
 from kalam_pg.sql.deparse import Deparser, quote_identifier
+from kalam_pg.sql.listings import Listing
 from kalam_pg.sql.positions import (
     mark,
     position,
@@ -182,7 +183,10 @@ def value_rows(
     written: Sequence[exp.Expr] | None, overriding: str,
 ) -> tuple[tuple[int, ...], Rows]:  # fmt: skip
     """The columns that VALUES fill, and its rows cast to them. Raises as INSERT does."""
+    listed: Listing | None = values.args.get("listed")
     rows: Sequence[exp.Expr] = values.expressions
+    if listed is not None:
+        rows = [*rows, *listed.rows()]
     level.clause = "VALUES"
     first = rows[0].expressions
     if any(is_star(item) for item in first) or any(len(r.expressions) != len(first) for r in rows):

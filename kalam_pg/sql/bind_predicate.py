@@ -25,7 +25,9 @@ from kalam_pg.sql.bind_expr import (
     no_operator,
     unsupported,
 )
+from kalam_pg.sql.bind_lists import bind_in
 from kalam_pg.sql.coerce import argument, coerce, to_boolean
+from kalam_pg.sql.listings import Listing
 from kalam_pg.sql.overloads import Ambiguous, common_type, resolve_operator
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import (
@@ -145,12 +147,12 @@ def _same_length(left: RowExpr, right: RowExpr, at: int) -> None:
 COMPARE_ROWS.append(_compare_rows)
 
 
-def equal(level: Level, left: Expr, right: Expr, at: int) -> Expr:
-    """`left = right`, of rows too."""
+def _compare(level: Level, symbol: str, left: Expr, right: Expr, at: int) -> Expr:
+    """`left = right` or `left <> right`, of rows too."""
     if is_written_row(left) and is_written_row(right):
         assert type(left) is type(right) is RowExpr
-        return _compare_rows(level, "=", left, right, at)
-    return apply_operator(level, "=", (left, right), at)
+        return _compare_rows(level, symbol, left, right, at)
+    return apply_operator(level, symbol, (left, right), at)
 
 
 # ----------------------------------------------------------------------------- LIKE and BETWEEN
@@ -218,23 +220,29 @@ def _between(level: Level, node: exp.Between) -> Expr:
 
 @handles(exp.In)
 def _in(level: Level, node: exp.In) -> Expr:
-    consumed(node, "this", "expressions", "query", "negate")
+    consumed(node, "this", "expressions", "listed", "query", "negate")
     args = node.args
     negated, at = bool(args.get("negate")), position(node)
     if (query := args.get("query")) is not None:
         symbol = "<>" if negated else "="
         return QUANTIFIED[0](level, args["this"], query, symbol, negated, at)
     arg = bind_expr(level, args["this"])
-    items = [bind_expr(level, e) for e in args["expressions"]]
+    listed: Listing | None = args.get("listed")
+    if listed is not None:
+        made = bind_in(level, arg, listed, negated, at)
+        if made is not None:
+            return made
+    nodes = args["expressions"] if listed is None else listed.nodes()
+    items = [bind_expr(level, e) for e in nodes]
     if not is_written_row(arg):
-        listed = in_list(level, arg, items, negated, at)
-        if listed is not None:
-            return listed
+        by_hash = in_list(level, arg, items, negated, at)
+        if by_hash is not None:
+            return by_hash
     for _ in items[1:]:
         _repeat(level, arg)
-    parts = tuple(equal(level, arg, item, at) for item in items)
-    result = _combine(BoolKind.OR, parts, at)
-    return _negate(result, at) if negated else result
+    symbol, kind = ("<>", BoolKind.AND) if negated else ("=", BoolKind.OR)
+    parts = tuple([_compare(level, symbol, arg, item, at) for item in items])
+    return _combine(kind, parts, at)
 
 
 def in_list(level: Level, arg: Expr, items: Sequence[Expr], negated: bool, at: int) -> Expr | None:
@@ -252,7 +260,7 @@ def in_list(level: Level, arg: Expr, items: Sequence[Expr], negated: bool, at: i
     except Ambiguous:
         return None
     if found is None:
-        raise no_operator("=", kinds, at)
+        raise no_operator("<>" if negated else "=", kinds, at)
     left = argument(state, arg, found.args[0])
     right = tuple(argument(state, e, found.args[1]) for e in cast if e is not None)
     if len(right) < len(items):

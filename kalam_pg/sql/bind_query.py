@@ -15,6 +15,7 @@ from kalam_pg.sql.alike import with_known
 from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsupported
 from kalam_pg.sql.bind_from import BIND_QUERY, bind_from
 from kalam_pg.sql.bind_group import bind_group, check_direct_arguments, check_grouped
+from kalam_pg.sql.bind_lists import bind_values
 from kalam_pg.sql.bind_locking import bind_locking
 from kalam_pg.sql.bind_order import (
     bind_limit,
@@ -32,6 +33,7 @@ from kalam_pg.sql.bind_targets import (
 )
 from kalam_pg.sql.bind_with import bind_with, first_rows_alone
 from kalam_pg.sql.coerce import settle, unify
+from kalam_pg.sql.listings import Listing
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import fields_of
 from kalam_pg.sql.scope import Level
@@ -158,9 +160,18 @@ def _window_twice(name: str, node: exp.Expr) -> WindowingError:
 # ------------------------------------------------------------------------------------- VALUES
 
 
-def _values(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bool) -> ValuesQuery:
-    consumed(node, "with_", "expressions", "order", "limit", "offset")
+def _values(
+    level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bool
+) -> ValuesQuery | Select:
+    consumed(node, "with_", "expressions", "listed", "order", "limit", "offset")
     rows = bind_rows(level, node.expressions)
+    listed: Listing | None = node.args.get("listed")
+    if listed is not None:
+        if resolve and not (with_ or any(node.args.get(k) for k in ("order", "limit", "offset"))):
+            made = bind_values(level, rows, listed, position(node))
+            if made is not None:
+                return made
+        rows = bind_rows(level, listed.rows(), rows)
     state = level.state
     width = len(rows[0])
     columns: list[OutputColumn] = []
@@ -187,10 +198,12 @@ def _values(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
     )
 
 
-def bind_rows(level: Level, rows: Sequence[exp.Expr]) -> list[list[Expr]]:
-    """The rows of VALUES, not yet of common types."""
+def bind_rows(
+    level: Level, rows: Sequence[exp.Expr], first: Sequence[list[Expr]] = ()
+) -> list[list[Expr]]:
+    """The rows of VALUES, not yet of common types; behind those that are bound."""
     before, level.clause = level.clause, "VALUES"
-    bound: list[list[Expr]] = []
+    bound = list(first)
     for row in rows:
         items = row.expressions
         if bound and len(items) != len(bound[0]):

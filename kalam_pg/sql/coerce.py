@@ -91,14 +91,20 @@ def call_cast(overload: Overload, expr: Expr, target: PgType, typmod: int = -1) 
     return Call(overload, (expr,), target, typmod, location(expr))
 
 
+def is_moment(target: PgType, text: str) -> bool:
+    """Whether a literal means another time each time that it is read."""
+    return target.name in _DATE_TIME and text.strip().lower() in _MOMENTS
+
+
 def read_literal(state: Binding, const: Const, target: PgType, typmod: int = -1) -> Expr:
     """An untyped literal as a constant of `target`; 22P02 and its kin carry the position."""
     if const.value is None:
         return Const(None, target, typmod, const.position)
     text = const.value
     assert isinstance(text, str)
-    moment = target.name in _DATE_TIME and text.strip().lower() in _MOMENTS
-    if moment or target.names_objects:  # What a name means depends on what exists by then.
+    if (
+        is_moment(target, text) or target.names_objects
+    ):  # What a name means depends on what exists by then.
         overload = lookup.cast(types.TEXT, target)
         if overload is not None:
             return Call(overload, (replace(const, type=types.TEXT),), target, -1, const.position)

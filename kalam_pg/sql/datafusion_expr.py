@@ -62,6 +62,7 @@ from kalam_pg.sql.tree import (
     IsTruth,
     MinMax,
     NullIf,
+    Numbered,
     OuterAggregate,
     Param,
     RowExpr,
@@ -155,7 +156,7 @@ class Expressions:
                     "~sub", [self.canonical(arg), *places], result, arg_types, expr.type,
                     fallible=False,
                 )  # fmt: skip
-            case CaseOperand() | RowExpr():
+            case CaseOperand() | RowExpr() | Numbered():
                 raise FeatureNotSupportedError("row values are not supported here")
             case Aggregate() | OuterAggregate() | Grouping() | Window() | WithTies() | Slice():
                 what = type(expr).__name__

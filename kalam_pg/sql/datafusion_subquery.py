@@ -57,6 +57,7 @@ from kalam_pg.sql.tree import (
     Exists,
     Expr,
     FromItem,
+    FunctionScan,
     InList,
     InSubquery,
     IsTruth,
@@ -74,6 +75,8 @@ from kalam_pg.sql.tree import (
     Window,
 )
 from kalam_pg.sql.walk import children, conjuncts, walk
+
+(_UNNEST,) = [each for each in lookup.functions("unnest") if each.args == (types.ANYARRAY,)]
 
 LISTED_MAX = 500
 """A longer list of constants is joined: DataFusion plans each item of a list."""
@@ -129,28 +132,31 @@ class Subqueries:
         return self._expressions.conjunction(tests)
 
     def _terms(self, where: Expr | None) -> list[Expr]:
-        """The conjuncts; one of a long list of constants as one of the rows of VALUES."""
+        """The conjuncts; one of a long list of constants as one of the rows of a set."""
         return [self._of_rows(c) for c in conjuncts(where)]
 
     def _of_rows(self, conjunct: Expr) -> Expr:
         match conjunct:
             case InList(arg, items, equals, False) if len(items) > LISTED_MAX:
-                rows = [(item,) for item in items if is_constant(item)]
-                if len(rows) < len(items):
+                if not all(map(is_constant, items)):
                     return conjunct
+                element = items[0].type
+                values = tuple([evaluate(item, self._state.context) for item in items])
             case AnyAll(arg, array, equals, False) if equals.name == "=" and is_constant(array):
-                values = evaluate(array, self._state.context)
-                if values is None or len(flatten(values)) <= LISTED_MAX:
+                given = evaluate(array, self._state.context)
+                values = tuple(flatten(given)) if given is not None else ()
+                if len(values) <= LISTED_MAX or array.type.element is None:
                     return conjunct
                 element = array.type.element
-                assert element is not None
-                rows = [(Const(value, element),) for value in flatten(values)]
             case _:
                 return conjunct
-        if is_constant(arg):
+        kind = types.array_of(element)
+        if is_constant(arg) or kind is None:
             return conjunct
-        output = OutputColumn("column1", rows[0][0].type)
-        query = ValuesQuery(own_relation(self._state), tuple(rows), (output,))
+        relation, output = own_relation(self._state), OutputColumn("unnest", element)
+        call = Call(_UNNEST, (Const(values, kind),), element)
+        ref = Target(ColumnRef(relation, 0, output.name, element), output.name)
+        query = Select((ref,), (output,), (FunctionScan(relation, call, (output,)),))
         return InSubquery((arg,), query, (equals,), False, types.BOOL, -1, conjunct.position)
 
     # -------------------------------------------------------------- semi and anti joins

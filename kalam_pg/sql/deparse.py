@@ -255,6 +255,7 @@ def _frame(self: Deparser, frame: tree.Frame) -> str:
 
 _WRITERS: dict[type, Callable[[Deparser, Any], str]] = {
     tree.Const: _const,
+    tree.Numbered: lambda _s, n: f"ARRAY[{', '.join([f'${i + 1}' for i in n.indexes])}]",
     tree.Param: lambda _s, n: f"${n.index + 1}",
     tree.ColumnRef: lambda s, n: s.column(n),
     tree.Call: _call,

@@ -13,6 +13,7 @@ from kalam_pg.sql.dialect import OPERATORS, type_node
 from kalam_pg.sql.grammar_calls import CallGrammar
 from kalam_pg.sql.keywords import NOT_A_FUNCTION, NOT_A_NAME, RESERVED
 from kalam_pg.sql.lexer import Token
+from kalam_pg.sql.listings import Listing
 from kalam_pg.sql.positions import mark
 
 (_OR, _AND, _NOT, _IS, _COMPARE, _RANGE, _OTHER, _ADD, _MULTIPLY, _POWER, _AT, _COLLATE, _SIGN) = (
@@ -185,10 +186,11 @@ class ExpressionGrammar(CallGrammar):
 
     def _range(self, left: exp.Expr) -> tuple[exp.Expr, int]:
         """[NOT] LIKE, ILIKE, SIMILAR TO, BETWEEN, IN."""
+        start = self.token.start
         negate = self.accept("not")
         token = self.advance()
         if token.key == "in":
-            return self._in(left, token, negate=negate), 0
+            return self._in(left, start, negate=negate), 0
         if token.key == "between":
             symmetric = self.accept("symmetric")
             if not symmetric:
@@ -198,25 +200,28 @@ class ExpressionGrammar(CallGrammar):
             high = self._climb(_RANGE + 1, restricted=False)
             node: exp.Expr = exp.Between(this=left, low=low, high=high, symmetric=symmetric)
             node.set("negate", negate)
-            return mark(node, token.start), _RANGE
+            return mark(node, start), _RANGE
         kind = _LIKES.get(token.key, exp.SimilarTo)
         if kind is exp.SimilarTo:
             self.expect("to")
         elif self.at("any", "some", "all") and self.peek().key == "(":
             node = kind(this=left, expression=self._quantified())
             node.set("negate", negate)
-            return mark(node, token.start), 0
+            return mark(node, start), 0
         node = kind(this=left, expression=self._climb(_RANGE + 1, restricted=False))
         node.set("negate", negate)
-        mark(node, token.start)
+        mark(node, start)
         if self.accept("escape"):
             escape = self._climb(_RANGE + 1, restricted=False)
-            node = mark(exp.Escape(this=node, expression=escape), token.start)
+            node = mark(exp.Escape(this=node, expression=escape), start)
         return node, _RANGE
 
-    def _in(self, left: exp.Expr, token: Token, *, negate: bool) -> exp.Expr:
+    def _in(self, left: exp.Expr, start: int, *, negate: bool) -> exp.Expr:
         if self.query_ahead():
             node = exp.In(this=left, query=self.subquery())
+        elif self.token.kind == "list":
+            listed = self.advance()
+            node = exp.In(this=left, listed=Listing(listed.value, listed.start))
         else:
             self.expect("(")
             items: Sequence[exp.Expr] | None = self.leaves(")")
@@ -225,7 +230,7 @@ class ExpressionGrammar(CallGrammar):
                 self.expect(")")
             node = exp.In(this=left, expressions=items)
         node.set("negate", negate)
-        return mark(node, token.start)
+        return mark(node, start)
 
     def _prefix(self, *, restricted: bool) -> exp.Expr:
         """An operand with the operators before it."""

@@ -9,6 +9,7 @@ from kalam_pg.sql.grammar_from import FromGrammar
 from kalam_pg.sql.keywords import NEEDS_AS
 from kalam_pg.sql.leaves import row, row_of
 from kalam_pg.sql.lexer import Token
+from kalam_pg.sql.listings import Listing
 from kalam_pg.sql.positions import mark, position
 
 _SET_OPERATIONS: dict[str, tuple[type[exp.SetOperation], int]] = {
@@ -166,10 +167,22 @@ class QueryGrammar(FromGrammar):
 
     def _values(self) -> exp.Values:
         token = self.expect("values")
-        rows = self.many(self._values_row)
+        rows: list[exp.Expr] = []
+        listed: Listing | None = None
+        while True:
+            if self.token.kind == "rows":
+                last = self.advance()
+                listed = Listing(last.value, last.start)
+                break
+            rows.append(self._values_row())
+            if not self.accept(","):
+                break
         # What has no subquery in it needs to know no parent (`leaves`).
         leaves = all(type(row.args["expressions"]) is tuple for row in rows)
-        return mark(exp.Values(expressions=tuple(rows) if leaves else rows), token.start)
+        values = exp.Values(expressions=tuple(rows) if leaves else rows)
+        if listed is not None:
+            values.set("listed", listed)
+        return mark(values, token.start)
 
     def _values_row(self) -> exp.Expr:
         if self.token.kind == "row":

@@ -6,11 +6,12 @@ collection of cyclic garbage only.
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from kalam_pg.sql.lexer import Token
+if TYPE_CHECKING:
+    from kalam_pg.sql.lexer import Token
 
 
 def _bare(kind: type[exp.Expr], args: dict[str, Any], start: int) -> exp.Expr:
@@ -22,24 +23,24 @@ def _bare(kind: type[exp.Expr], args: dict[str, Any], start: int) -> exp.Expr:
     return node
 
 
-def _number(token: Token) -> exp.Expr:
+def _number(token: "Token") -> exp.Expr:
     return _bare(exp.Literal, {"this": token.value, "is_string": False}, token.start)
 
 
-def _string(token: Token) -> exp.Expr:
+def _string(token: "Token") -> exp.Expr:
     return _bare(exp.Literal, {"this": token.value, "is_string": True}, token.start)
 
 
-def _parameter(token: Token) -> exp.Expr:
+def _parameter(token: "Token") -> exp.Expr:
     return _bare(exp.Parameter, {"this": token.value}, token.start)
 
 
-_OF_KIND: dict[str, Callable[[Token], exp.Expr]] = {
+_OF_KIND: "dict[str, Callable[[Token], exp.Expr]]" = {
     "number": _number,
     "string": _string,
     "param": _parameter,
 }
-_OF_WORD: dict[str, Callable[[Token], exp.Expr]] = {
+_OF_WORD: "dict[str, Callable[[Token], exp.Expr]]" = {
     "null": lambda token: _bare(exp.Null, {}, token.start),
     "true": lambda token: _bare(exp.Boolean, {"this": True}, token.start),
     "false": lambda token: _bare(exp.Boolean, {"this": False}, token.start),
@@ -55,7 +56,7 @@ def forget_parents(tree: exp.Expr) -> None:
         node.parent = None
 
 
-def leaves(tokens: Sequence[Token], at: int, closing: str) -> tuple[list[exp.Expr], int] | None:
+def leaves(tokens: "Sequence[Token]", at: int, closing: str) -> tuple[list[exp.Expr], int] | None:
     """The items from `at` up to the closing symbol, and where that stands; None: there are others."""
     found: list[exp.Expr] = []
     try:
@@ -84,7 +85,7 @@ def leaves(tokens: Sequence[Token], at: int, closing: str) -> tuple[list[exp.Exp
 _ITEM = re.compile(r"(\$?)([0-9]+)")
 
 
-def row_of(token: Token) -> exp.Expr:
+def row_of(token: "Token") -> exp.Expr:
     """A row token as its node."""
     begin = token.start
     items: list[exp.Expr] = []
@@ -95,6 +96,21 @@ def row_of(token: Token) -> exp.Expr:
         else:
             items.append(_bare(exp.Literal, {"this": item[2], "is_string": False}, at))
     return _bare(exp.Tuple, {"expressions": tuple(items)}, begin)
+
+
+def literal_at(text: str, start: int) -> exp.Expr:
+    """A parameter, a number (with a sign perhaps), a string or NULL as a node."""
+    if text[0] == "$":
+        return _bare(exp.Parameter, {"this": text[1:]}, start)
+    if text[0] == "'":
+        value = text[1:-1].replace("''", "'")
+        return _bare(exp.Literal, {"this": value, "is_string": True}, start)
+    if text[0] == "-":
+        number = _bare(exp.Literal, {"this": text[1:], "is_string": False}, start + 1)
+        return _bare(exp.Neg, {"this": number}, start)
+    if text[0] in "nN":
+        return _bare(exp.Null, {}, start)
+    return _bare(exp.Literal, {"this": text, "is_string": False}, start)
 
 
 def row(items: tuple[exp.Expr, ...], start: int) -> exp.Expr:

@@ -9,9 +9,10 @@ from typing import NamedTuple, NoReturn
 
 from catalog.errors import InvalidEscapeSequenceError, SqlSyntaxError
 from catalog.types.text import decode_utf8
+from kalam_pg.sql.listings import first_row_end, list_end, rows_end
 
 LONG_CHARS = 16_384
-"""In longer texts a row of VALUES may be one token."""
+"""In longer texts a list of IN, and a row of VALUES or all of them, may be one token."""
 
 NAME_BYTES = 63
 """Longer names are cut, as PostgreSQL cuts them (NAMEDATALEN - 1)."""
@@ -20,9 +21,11 @@ NAME_BYTES = 63
 class Token(NamedTuple):
     """One token.
 
-    kind: word | name (quoted) | string | number | junk | param | op | bits | hex | row | end. Junk is a
+    kind: word | name (quoted) | string | number | junk | param | op | bits | hex | row | list | rows |
+        end. Junk is a
         number with letters behind it: KalamDB's durations (`300s`); everywhere else an error.
-        A row (numbers and parameters in parentheses) comes in long texts only, behind VALUES.
+        A row (numbers and parameters in parentheses), a list and rows (`listings`) come in long texts
+        only, behind VALUES and IN.
     value: of a word the folded text, of a name or string what it stands for, of a number its text,
         of a param its number's text, of an op the symbol.
     key: what the grammar compares with: the folded word or the symbol, "" for everything else.
@@ -109,6 +112,7 @@ class _Lexer:
         self.text = text
         self.at = 0
         self.tokens: list[Token] = []
+        self._second_row: int | None = None
 
     def run(self) -> list[Token]:
         text, size, tokens = self.text, len(self.text), self.tokens
@@ -124,7 +128,7 @@ class _Lexer:
                     case "mark":
                         symbol = text[start:end]
                         tokens.append(_new(Token, ("op", symbol, symbol, start, end)))
-                        if long and symbol == "(" and self._rows():
+                        if long and symbol == "(" and self._listed():
                             break
                     case "param":
                         value = text[start + 1 : end]
@@ -138,6 +142,27 @@ class _Lexer:
             if self.at == begun:
                 raise self._no_token()
         return tokens
+
+    def _listed(self) -> bool:
+        """A long list, of IN or the rows of VALUES, as one token. Whether the text goes on elsewhere."""
+        tokens = self.tokens
+        if len(tokens) < 2:
+            return False
+        before, at = tokens[-2].key, tokens[-1].start
+        if before == "in":
+            kind, end = "list", list_end(self.text, at)
+        elif before == "values" or at == self._second_row:
+            kind, end = "rows", rows_end(self.text, at)
+        else:
+            return False
+        if end is not None:
+            tokens[-1] = _new(Token, (kind, self.text[at:end], "", at, end))
+            self.at = end
+            return True
+        if before != "values":
+            return False
+        self._second_row = first_row_end(self.text, at)
+        return self._rows()
 
     def _rows(self) -> bool:
         """Rows of VALUES that hold nothing but numbers and parameters, as a token each."""

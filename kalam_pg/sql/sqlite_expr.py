@@ -42,6 +42,7 @@ from kalam_pg.sql.tree import (
     IsNull,
     IsTruth,
     NullIf,
+    Numbered,
     Param,
     Query,
     RowExpr,
@@ -82,6 +83,9 @@ class ExpressionEmitter:
                 return self._literal(to_sqlite(value, of))
             case Param(index, of):
                 return self._literal(to_sqlite(self.functions.context.params[index], of))
+            case Numbered(indexes, of):
+                params = self.functions.context.params
+                return self._literal(to_sqlite(tuple([params[index] for index in indexes]), of))
             case ColumnRef(relation, column):
                 fields = self.json.get(relation)
                 return fields[column] if fields else f"r{relation}.c{column}"

@@ -22,7 +22,7 @@ from kalam_pg.functions.dimensions import array_shape, lower_bounds, stacked
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.array_slices import array_slice
-from kalam_pg.sql.closures import Constant, Origin, Parameter, Run, Slot, is_given
+from kalam_pg.sql.closures import Constant, Origin, Parameter, Parameters, Run, Slot, is_given
 from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -47,6 +47,7 @@ from kalam_pg.sql.tree import (
     IsTruth,
     MinMax,
     NullIf,
+    Numbered,
     OuterAggregate,
     Param,
     RowExpr,
@@ -100,6 +101,8 @@ class Compiler:
                 return Constant(value)
             case Param(index):
                 return Parameter(index)
+            case Numbered(indexes):
+                return Parameters(indexes)
             case Call():
                 return self._call(expr)
             case BoolOp(kind, args):

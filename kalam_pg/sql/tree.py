@@ -227,6 +227,16 @@ class ArrayExpr:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """An array of parameters of the element type, by their indexes (from 0)."""
+
+    indexes: tuple[int, ...]
+    type: PgType
+    typmod: int = -1
+    position: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Subscript:
     """`arg[index]`, 1-based; out of range is NULL."""
 
@@ -414,6 +424,7 @@ Expr: TypeAlias = (
     | NullIf
     | MinMax
     | InList
+    | Numbered
     | AnyAll
     | ArrayExpr
     | Subscript

@@ -13,7 +13,7 @@ Node: TypeAlias = Any
 
 # Field values that are never, and never hold, a node.
 _LEAVES = (str, int, float, bool, bytes, type(None))
-_CHILDLESS = frozenset((tree.Const, tree.Param, ColumnRef, tree.CaseOperand))
+_CHILDLESS = frozenset((tree.Const, tree.Param, tree.Numbered, ColumnRef, tree.CaseOperand))
 _QUERIES = (tree.Select, tree.SetOp, tree.ValuesQuery)
 
 
