@@ -29,8 +29,10 @@ LARGE_NODES = 600
 
 
 def are_large(values: Sequence[Value]) -> bool:
-    """Whether any parameter is."""
-    return any(isinstance(v, tuple | str | bytes) and len(v) > LARGE_VALUE for v in values)
+    """Whether any parameter is, or there are so many."""
+    return len(values) > LARGE_VALUE or any(
+        isinstance(v, tuple | str | bytes) and len(v) > LARGE_VALUE for v in values
+    )
 
 
 def aside(

@@ -64,7 +64,7 @@ from kalam_pg.sql.tree import (
     ValuesQuery,
     VirtualScan,
 )
-from kalam_pg.sql.walk import walk
+from kalam_pg.sql.walk import extent, walk
 
 Plan: TypeAlias = WholePlan | PartedPlan
 
@@ -166,12 +166,12 @@ class Planner:
         """By an engine, or by a program: in this process where rows are few. stored: it reads tables."""
         columns = query.columns
         program = compiled(query)
-        engine = EnginePlan(
-            columns,
-            query,
-            None if program is None else ProgramPlan(columns, query, program, self._run_catalog),
-            size=_size(query),
-        )
+        size = _size(query)
+        as_program: ProgramPlan | None = None
+        if program is not None:
+            large = size > LARGE_NODES
+            as_program = ProgramPlan(columns, query, program, self._run_catalog, large=large)
+        engine = EnginePlan(columns, query, as_program, size=size)
         plan: SelectPlan = engine
         if not stored:
             here = CatalogPlan(columns, query, self._run_catalog)
@@ -410,9 +410,8 @@ def _constant_plan(query: Query, program: Callable[[], ProgramPlan | None]) -> S
 
 def _size(query: Query) -> int:
     """What it takes to emit a query, in nodes: each level of queries looks at all that is in it."""
-    kinds = [node.__class__ for node in walk(query)]
-    levels = sum([kind in _QUERIES for kind in kinds])
-    return len(kinds) * (1 + levels // LEVELS_AT_ONCE)
+    levels = sum([node.__class__ in _QUERIES for node in walk(query)])
+    return extent(query) * (1 + levels // LEVELS_AT_ONCE)
 
 
 LEVELS_AT_ONCE: Final = 4

@@ -59,23 +59,6 @@ class Parameter:
         return context.params[self.index]
 
 
-class Parameters:
-    """An array of parameters, made once for the parameters of a statement."""
-
-    __slots__ = ("_indexes", "_made")
-
-    def __init__(self, indexes: tuple[int, ...]) -> None:
-        self._indexes = indexes
-        self._made: tuple[object, Value] = (None, None)
-
-    def __call__(self, _row: Row, context: EvalContext) -> Value:
-        params, array = self._made
-        if params is not context.params:
-            array = tuple([context.params[index] for index in self._indexes])
-            self._made = (context.params, array)
-        return array
-
-
 class Origin:
     """What a closure was compiled of: its expression, and where in a row the columns stand."""
 
@@ -101,7 +84,7 @@ def origin(closure: Run) -> Origin | None:
 
 def is_given(closure: Run) -> bool:
     """Whether it is a constant or a parameter, for which nothing is computed."""
-    return isinstance(closure, Constant | Parameter | Parameters)
+    return isinstance(closure, Constant | Parameter)
 
 
 def once(run: Run) -> Run:

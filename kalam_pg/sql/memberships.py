@@ -11,6 +11,23 @@ HASHED_MIN = 8
 """Of fewer items a look at each costs less."""
 
 
+class Parameters:
+    """An array of parameters, made once for the parameters of a statement."""
+
+    __slots__ = ("_indexes", "_made")
+
+    def __init__(self, indexes: tuple[int, ...]) -> None:
+        self._indexes = indexes
+        self._made: tuple[object, Value] = (None, None)
+
+    def __call__(self, _row: Row, context: EvalContext) -> Value:
+        params, array = self._made
+        if params is not context.params:
+            array = tuple([context.params[index] for index in self._indexes])
+            self._made = (context.params, array)
+        return array
+
+
 class _Listed:
     """Whether a value is among some, by Python's own equality. A subclass says of what they are made."""
 

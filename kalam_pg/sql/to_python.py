@@ -22,8 +22,8 @@ from kalam_pg.functions.dimensions import array_shape, lower_bounds, stacked
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind, Volatility
 from kalam_pg.sql import closures
 from kalam_pg.sql.array_slices import array_slice
-from kalam_pg.sql.closures import Constant, Origin, Parameter, Parameters, Run, Slot, is_given
-from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven
+from kalam_pg.sql.closures import Constant, Origin, Parameter, Run, Slot, is_given
+from kalam_pg.sql.memberships import HASHED_MIN, AmongElements, AmongGiven, Parameters
 from kalam_pg.sql.tree import (
     Aggregate,
     AnyAll,
@@ -134,7 +134,8 @@ class Compiler:
                 return self._in_list(expr)
             case AnyAll(arg, array, operator, every):
                 given = self.compile(array)
-                if is_given(given) and operator.row is (py.ne if every else py.eq):
+                once = is_given(given) or isinstance(given, Parameters)
+                if once and operator.row is (py.ne if every else py.eq):
                     return AmongElements(self.compile(arg), given, negated=every)
                 test = _element_test(operator, arg, array)
                 return closures.any_all(self.compile(arg), given, test, every=every)

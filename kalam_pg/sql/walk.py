@@ -40,6 +40,18 @@ def walk(node: Node) -> Iterator[Node]:
             waiting += inside
 
 
+def extent(node: Node) -> int:
+    """How much there is in it: its nodes, and the elements of its constant arrays."""
+    total = 0
+    for part in walk(node):
+        total += 1
+        if type(part) is tree.Numbered:
+            total += len(part.indexes)
+        elif type(part) is tree.Const and type(part.value) is tuple:
+            total += len(part.value)
+    return total
+
+
 def column_refs(node: Node, depth: int = 0) -> Iterator[tuple[int, ColumnRef]]:
     """Every column reference in an expression or query, with the level it means.
 
@@ -76,6 +88,8 @@ def substituted(node: Node, relation: int, exprs: Sequence[Expr]) -> Node:
 
 def map_children(node: Node, change: Callable[[Node], Node]) -> Node:
     """A copy of the node with each direct child changed; the node itself if nothing changed."""
+    if type(node) in _CHILDLESS:
+        return node
     changed: dict[str, Any] = {}
     for name in _node_fields(cast("Hashable", type(node))):
         old = getattr(node, name)

@@ -131,7 +131,14 @@ def _new_readers(
     types: tuple[PgType, ...], formats: tuple[int, ...], context: TypeContext
 ) -> tuple[Reader, ...]:
     codes = formats if len(formats) > 1 else (formats or (0,)) * len(types)
-    return tuple(_reader(type_, code, context) for type_, code in zip(types, codes, strict=True))
+    made: dict[tuple[PgType, int], Reader] = {}
+    found: list[Reader] = []
+    for key in zip(types, codes, strict=True):
+        reader = made.get(key)
+        if reader is None:
+            reader = made[key] = _reader(*key, context)
+        found.append(reader)
+    return tuple(found)
 
 
 _kept_readers = lru_cache(maxsize=2048)(_new_readers)

@@ -186,6 +186,9 @@ class QuickFormat:
 
 _FORMATS_MAX = 16
 
+_WIDTH_MAX = 1000
+"""Parameters of a quick statement. More take milliseconds to prepare for, and to read."""
+
 
 class QuickBind:
     """How one client binds one quick statement: all of a pipeline but its parameters, which come again.
@@ -199,6 +202,8 @@ class QuickBind:
         self, prepared: PreparedStatement, quick: QuickStatement, pipeline: Pipeline
     ) -> None:
         """Raises 08P01, 22023, and NotQuickError for a wrong number of parameters."""
+        if len(prepared.param_types) > _WIDTH_MAX:
+            raise NotQuickError
         body = pipeline.bind
         _, name, bind_formats, parameters, result_formats = bind_fields(body)
         if len(parameters) != len(prepared.param_types):

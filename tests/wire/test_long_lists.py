@@ -103,6 +103,11 @@ def test_conditions_around_a_list(sides: tuple[Side, Side]) -> None:
         SELECT count(*) FROM t WHERE id + whole IN ({numbers()})
         SELECT count(*) FROM t a JOIN t b ON a.id = b.whole AND b.name IN ({strings()})
         SELECT count(*) FROM t WHERE EXISTS (SELECT FROM t b WHERE b.id = t.whole AND b.id IN ({numbers()}))
+        SELECT id NOT LIKE 2 FROM t
+        SELECT id NOT ILIKE ok FROM t
+        SELECT id NOT SIMILAR TO 'a' FROM t
+        SELECT id NOT LIKE ALL (ARRAY[1]) FROM t
+        SELECT (id, day) NOT IN ((1, 2), (3, 4)) FROM t
         SELECT count(*) FROM t WHERE nothing IN ({numbers()})
         SELECT count(*) FROM t WHERE id IN ({numbers()},)
         SELECT count(*) FROM t WHERE id IN ({numbers()}
