@@ -178,7 +178,7 @@ class Tablet:
         tail = self._tail
         if tail is not None and tail.base <= manifest.flushed_through:
             # It has all that the view's log has beyond the segments: the log need not be asked.
-            found = tail.get(key, view.seq, manifest.hidden_through)
+            found = tail.get(key, view.seq, manifest.log_begins_behind)
             if not isinstance(found, Unknown):
                 return found
             if found is ABSENT and not manifest.segments:

@@ -23,6 +23,7 @@ from storage.log.clock import HybridClock
 from storage.log.hot import HotStore, Put
 from storage.log.log_entry import Op, encode_entry
 from storage.log.recovery import INCARNATION, LAST
+from storage.log.retained import RETAINED, unpack_retained
 from storage.log.unflushed import Noted, note_key
 from storage.log.view import LARGE_ENTRY_BYTES, View
 
@@ -312,10 +313,17 @@ class GroupWriter:
             return
         if not write.assumed and seq < self._truncated_at(write.tablet):
             return
+        if write.assumed and seq < write.assumed < self._complete_from(write.tablet):
+            return  # A load has brought that version, and the index knows older ones alone.
         raise SerializationError(
             "could not serialize access due to concurrent update",
             hint="The transaction might succeed if retried.",
         )
+
+    def _complete_from(self, tablet: TabletId) -> int:
+        """From which commit on the log has all that was written to a tablet."""
+        data = self._store.get(meta_key(tablet, RETAINED))
+        return 0 if data is None else unpack_retained(data).complete_from
 
     def _truncated_at(self, tablet: TabletId) -> int:
         found = self._truncated.get(tablet)

@@ -470,3 +470,44 @@ def test_a_refused_flush_leaves_the_log_as_it_was(tmp_path):
     assert {key: body for key, (_, body) in scan(tablet, engine.current).items()} == {1: "a"}
     assert flush(Host(engine), tablet).rows == 1
     engine.close()
+
+
+def loaded(engine, tablet, key, body):
+    """Load one row; the `_seq` that it has."""
+    seq = commit(engine)
+    load = Load(Host(engine), tablet)
+    load.write(encode_distinct([to_batch([(key, body)], LAYOUT, [seq], [False])], LAYOUT))
+    flush(Host(engine), tablet)
+    assert not is_taken(engine.fs, load.id, LAYOUT, load.segments, tablet.manifest.segments)
+    load.enter()
+    one = write_set(sync=True, system=[(load_key(load.id), None)])
+    one.loads = [load]
+    one.validate = lambda number: setattr(one, "system", load.number(engine, number))
+    engine.publish(engine.write_group([one]))
+    assert one.error is None
+    load.link()
+    return seq
+
+
+@pytest.mark.parametrize("gone", ["truncated", "deleted, and no segment knows of it"])
+def test_a_key_of_which_the_log_has_older_versions_is_loaded_again(tmp_path, gone):
+    engine = open_engine(tmp_path, tablet_factory=None)
+    tablet = engine.tablet(TABLET, LAYOUT)
+    commit(engine, insert(1, "a"), insert(2, "b"))
+    scan(tablet, engine.current)  # Its tail is in memory from here on.
+    if gone == "truncated":
+        commit(engine, truncate())
+    else:
+        commit(engine, delete(1, "a"))
+        flush(Host(engine), tablet)
+        compact_together(Host(engine), [tablet], lambda found, _before: found, 2**62)
+    seq = loaded(engine, tablet, 1, "again")
+    found = tablet.get(engine.current, key_of(1))
+    if isinstance(found, ColdNeeded):
+        found = tablet.get_cold(engine.current, key_of(1))
+    assert (found.seq, found.row) == (seq, (1, "again"))
+    commit(engine, update(1, "edited", "again", assumed=seq))
+    assert scan(tablet, engine.current)[1][1] == "edited"
+    with pytest.raises(SerializationError):
+        commit(engine, update(1, "late", "again", assumed=seq))
+    engine.close()
