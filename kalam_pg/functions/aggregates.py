@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from operator import and_, or_, xor
 
-from catalog.errors import ArraySubscriptError, NullValueNotAllowedError
 from catalog.types.registry import (
     ANY,
     ANYARRAY,
@@ -39,7 +38,7 @@ from kalam_pg.functions import decimals
 from kalam_pg.functions.clock import pack_interval, unpack_interval
 from kalam_pg.functions.comparison import compare_floats, comparer, three_way
 from kalam_pg.functions.define import Datum, aggregate
-from kalam_pg.functions.dimensions import array_shape, lower_bounds, stacked
+from kalam_pg.functions.dimensions import gathered
 from kalam_pg.functions.floats import overflow, to_real
 from kalam_pg.functions.integers import out_of_range
 from kalam_pg.functions.numeric_columns import average_lists, extreme_lists, sum_lists
@@ -186,19 +185,7 @@ def _array_agg(rows: Group) -> Datum:
 
 
 def _array_of_arrays(rows: Group) -> Datum:
-    """Arrays of one shape, none of them NULL or empty, as one of one dimension more."""
-    if not rows:
-        return None
-    shapes = set()
-    for (array,) in rows:
-        if array is None:
-            raise NullValueNotAllowedError("cannot accumulate null arrays")
-        if not array:
-            raise ArraySubscriptError("cannot accumulate empty arrays")
-        shapes.add((*array_shape(array), *lower_bounds(array)))
-        if len(shapes) > 1:
-            raise ArraySubscriptError("cannot accumulate arrays of different dimensionality")
-    return stacked([array for (array,) in rows])
+    return gathered([array for (array,) in rows]) if rows else None
 
 
 def _bits(combine: Callable[[int, int], int]) -> Callable[[list[int]], int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from catalog.errors import ArraySubscriptError, NullValueNotAllowedError
 from catalog.types.bounded import BoundedArray, bounded, items_of
 from kalam_pg.functions.define import Datum
 
@@ -61,6 +62,26 @@ def stacked(arrays: Sequence[Datum]) -> Datum:
     return with_bounds(items, (1, *lower_bounds(arrays[0])))
 
 
+def gathered(arrays: Sequence[Datum]) -> Datum:
+    """What array_agg and ARRAY(query) make of arrays, which are of one shape and the same bounds.
+
+    Raises:
+        ArraySubscriptError: 2202E, they are not, or empty.
+        NullValueNotAllowedError: 22004, one is NULL.
+    """
+    places = set()
+    for array in arrays:
+        if array is None:
+            raise NullValueNotAllowedError("cannot accumulate null arrays")
+        if not array:
+            raise ArraySubscriptError("cannot accumulate empty arrays")
+        places.add((*array_shape(array), *lower_bounds(array)))
+        if len(places) > 1:
+            raise ArraySubscriptError("cannot accumulate arrays of different dimensionality")
+    return stacked(arrays) if arrays else ()
+
+
 __all__ = [
-    "array_shape", "flatten", "items_of", "lower_bounds", "stacked", "with_bounds", "with_each",
+    "array_shape", "flatten", "gathered", "items_of", "lower_bounds", "stacked", "with_bounds",
+    "with_each",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""format and quote_ident."""
+"""format, quote_ident, and SQL literals of values of any type."""
 
 import re
 
@@ -8,6 +8,9 @@ from catalog.errors import (
 )
 from catalog.types.registry import (
     ANY,
+    ANYELEMENT,
+    BOOL,
+    BPCHAR,
     TEXT,
 )
 from catalog.types.table import PgType
@@ -86,8 +89,26 @@ def _formatted(kind: str, value: Datum, pg_type: PgType, context: EvalContext) -
     return quote_ident(text) if kind == "I" else quote_literal(text)
 
 
+def _quoted(context: EvalContext, types: tuple[PgType, ...], value: Datum) -> str:
+    """A literal of the value as a cast to text has it, which is not always its output."""
+    (of,) = types
+    if value is not None and of is BOOL:
+        return "'true'" if value else "'false'"
+    if value is not None and of is BPCHAR:
+        return quote_literal(value.rstrip(" "))
+    return _formatted("L", value, of, context)
+
+
 OVERLOADS: tuple[Overload, ...] = (
     function("quote_ident", (TEXT,), TEXT, quote_ident),
+    function(
+        "quote_literal", (ANYELEMENT,), TEXT, _quoted,
+        needs_context=True, needs_types=True, volatility=Volatility.STABLE,
+    ),
+    function(
+        "quote_nullable", (ANYELEMENT,), TEXT, _quoted, strict=False,
+        needs_context=True, needs_types=True, volatility=Volatility.STABLE,
+    ),
     *(
         function(
             "format", args, TEXT, _format, variadic=len(args) > 1, strict=False,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from catalog.errors import CardinalityViolationError, FeatureNotSupportedError
+from catalog.errors import CardinalityViolationError
 from catalog.types.composite import composite_of
 from catalog.types.registry import (
     BOOL,
@@ -16,6 +16,7 @@ from catalog.types.registry import (
     FLOAT8,
 )
 from kalam_pg.functions.define import Datum
+from kalam_pg.functions.dimensions import gathered
 from kalam_pg.functions.records import ALL_NULL, NONE_NULL
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.level import Level
@@ -86,9 +87,8 @@ class Expressions(Compiler):
             case ScalarSubquery(query):
                 return _scalar(self._subquery(query))
             case ArraySubquery(query):
-                if query.columns[0].type.element is not None:
-                    raise FeatureNotSupportedError("an array of arrays needs an engine")
-                return _array(self._subquery(query))
+                nested = query.columns[0].type.element is not None
+                return _array(self._subquery(query), gathered if nested else tuple)
             case Exists(query):
                 return _exists(self._subquery(_bare(query)))
             case InSubquery():
@@ -193,8 +193,8 @@ def _scalar(subquery: Subquery) -> Closure:
     return value
 
 
-def _array(subquery: Subquery) -> Closure:
-    return lambda row, run: tuple([found[0] for found in subquery.rows(row, run)])
+def _array(subquery: Subquery, made: Callable[[list[Datum]], Datum]) -> Closure:
+    return lambda row, run: made([found[0] for found in subquery.rows(row, run)])
 
 
 def _exists(subquery: Subquery) -> Closure:

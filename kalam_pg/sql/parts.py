@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
 from catalog.types.table import PgType
+from kalam_pg.functions.dimensions import gathered
 from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql.tree import (
     AnyAll,
@@ -52,6 +53,7 @@ class Form(Enum):
     VALUE = "the one row's value, NULL without a row"
     EXISTENCE = "whether there is a row"
     ARRAY = "every row's value"
+    ARRAYS = "every row's array, as one of one dimension more"
     ROWS = "the rows"
     NOTHING = "nothing: it only had to run"
 
@@ -259,7 +261,9 @@ def form_of(node: ScalarSubquery | ArraySubquery | Exists) -> Form:
     """What a subquery's rows are where it stands."""
     if isinstance(node, ScalarSubquery):
         return Form.VALUE
-    return Form.ARRAY if isinstance(node, ArraySubquery) else Form.EXISTENCE
+    if not isinstance(node, ArraySubquery):
+        return Form.EXISTENCE
+    return Form.ARRAY if node.query.columns[0].type.element is None else Form.ARRAYS
 
 
 def _locks(query: Query) -> bool:
@@ -299,6 +303,8 @@ def value_of(form: Form, rows: list[Row]) -> Value:
             return bool(rows)
         case Form.ARRAY:
             return tuple([row[0] for row in rows])
+        case Form.ARRAYS:
+            return cast("Value", gathered([row[0] for row in rows]))
         case Form.ROWS:
             return cast("Value", rows)
         case Form.NOTHING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry
 from catalog.types.table import PgType
+from kalam_pg.functions.dimensions import gathered
 from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.sql.simple_case import searched
 from kalam_pg.sql.sqlite_functions import (
@@ -192,8 +193,9 @@ class ExpressionEmitter:
 
     def _array_subquery(self, e: ArraySubquery) -> str:
         element = e.query.columns[0].type
+        made = _array_of_rows if element.element is None else _array_of_arrays
         call = AggregateCall(
-            Overload("array", OverloadKind.AGGREGATE, (element,), e.type, _array_of_rows),
+            Overload("array", OverloadKind.AGGREGATE, (element,), e.type, made),
             (element,),
             e.type,
             (),
@@ -305,5 +307,9 @@ def slot(column: ColumnRef) -> int:
     return column.column
 
 
-def _array_of_rows(rows: list[tuple[object, ...]]) -> tuple[object, ...]:
+def _array_of_rows(rows: list[tuple[object, ...]]) -> object:
     return tuple(row[0] for row in rows)
+
+
+def _array_of_arrays(rows: list[tuple[object, ...]]) -> object:
+    return gathered([row[0] for row in rows])

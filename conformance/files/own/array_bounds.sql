@@ -51,3 +51,15 @@ SELECT generate_subscripts('[-1:1]={a,b,c}'::text[], 1, true), unnest('[-1:1]={a
 SELECT '1 2 3'::int2vector::int2[], '1 2 3'::oidvector::oid[], array_lower('1 2'::int2vector, 1);
 SELECT '1 2 3'::int2vector || 4::int2, ('1 2 3'::int2vector)[0:1], ('1 2 3'::int2vector)[2];
 SELECT a.attname, i.indkey::int2[] FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] WHERE indrelid = 'boxed'::regclass;
+
+-- ARRAY(query) of arrays is one of one dimension more, as array_agg's.
+
+SELECT id, ARRAY(SELECT ARRAY[id, k] FROM generate_series(1, 2) k), ARRAY(SELECT '[0:0]={7}'::integer[] FROM boxed) FROM boxed ORDER BY id;
+SELECT ARRAY(SELECT ARRAY[id, 1] FROM boxed ORDER BY id DESC), ARRAY(SELECT ARRAY[id] FROM boxed WHERE id > 9);
+SELECT ARRAY(SELECT NULL::integer[] FROM generate_series(1, 2) k);
+SELECT ARRAY(SELECT '{}'::integer[] FROM boxed);
+SELECT ARRAY(SELECT array_fill(1, ARRAY[k]) FROM generate_series(1, 2) k);
+SELECT ARRAY(SELECT conkey FROM pg_constraint WHERE conrelid = 'boxed'::regclass AND contype = 'p');
+SELECT ARRAY(SELECT NULL::int2[] FROM pg_constraint WHERE conrelid = 'boxed'::regclass AND contype = 'p');
+SELECT quote_literal(ARRAY[1, 2]), quote_literal(DATE '2024-01-02'), quote_nullable(NULL::integer), quote_literal(1.50), quote_nullable(true), quote_literal(NULL), quote_literal(E'a\\b');
+SELECT quote_literal('a  '::char(5)), quote_literal(false), quote_literal('x'), quote_nullable('x'::varchar), quote_literal(interval '1 day');
