@@ -8,7 +8,7 @@ has bound before.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from catalog import codec, codec_types
+from catalog import codec, codec_functions, codec_types
 from catalog.difference import Difference
 from catalog.errors import (
     DuplicateObjectError,
@@ -124,6 +124,11 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogCha
     for one in snapshot.sequences_in(name):
         sequence = sequences[one.id] = replace(one, namespace=new_name)
         puts.append((codec.sequence_key(sequence.id), codec.encode_sequence(sequence)))
+    functions = dict(snapshot.functions)
+    for function in snapshot.functions_in(name):
+        there = functions[function.id] = replace(function, namespace=new_name)
+        key = codec_functions.function_key(there.id)
+        puts.append((key, codec_functions.encode_function(there)))
     changed = replace(
         snapshot,
         version=snapshot.version + 1,
@@ -132,6 +137,7 @@ def rename_namespace(snapshot: Snapshot, name: str, new_name: str) -> CatalogCha
         views=views,
         types=types,
         sequences=sequences,
+        functions=functions,
     )
     return stored(with_current_types(changed), puts)
 

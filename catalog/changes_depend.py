@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from catalog import codec
 from catalog.changes import CatalogChange, stored, with_tables, with_views
+from catalog.functions import Function
 from catalog.model import NamedThen, NumberSequence, Relation, Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.types.domain import DomainDefinition
+from catalog.types.table import PgType
 
 NAMELESS = ""
 """What a column is called in a view whose text is older than the column."""
@@ -82,11 +84,30 @@ class Then:
         """See `Snapshot.find_type`: types keep their names."""
         return self.now.find_type(schema, name, search_path)
 
+    def functions_named(
+        self, schema: str, name: str, search_path: Sequence[str]
+    ) -> Sequence[Function]:
+        """See `Snapshot.functions_named`: those that it has called since it was made come first."""
+        here = self.now.functions
+        read = [here[i] for i in self._reads if i in here]
+        kept = [f for f in read if f.name == name and schema in ("", f.namespace)]
+        known = {f.signature for f in kept}
+        found = self.now.functions_named(schema, name, search_path)
+        return (*kept, *[f for f in found if f.signature not in known])
+
     def find_sequence(
         self, schema: str, name: str, search_path: Sequence[str]
     ) -> NumberSequence | None:
         """See `Snapshot.find_sequence`."""
         return self.now.find_sequence(schema, name, search_path)
+
+    def has_schema(self, name: str) -> bool:
+        """See `Snapshot.has_schema`."""
+        return self.now.has_schema(name)
+
+    def type_by_oid(self, oid: int) -> PgType | None:
+        """See `Snapshot.type_by_oid`."""
+        return self.now.type_by_oid(oid)
 
     def domain(self, oid: int) -> DomainDefinition:
         """See `Snapshot.domain`."""

@@ -8,17 +8,21 @@ CASCADE nothing is dropped that something else depends on.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from catalog import codec, codec_types
-from catalog.changes import CatalogChange, require_not_system, stored, table_puts
-from catalog.changes_sequence import numbers_of_all
+from catalog.calls import calls, parts_calling
+from catalog.changes import CatalogChange, require_not_system
+from catalog.changes_without import without
 from catalog.droppable import ColumnDefault, Droppable, Referring, TypedAttribute, TypedColumn
+from catalog.dropped_names import Address, address, described, of_arrays_last
 from catalog.errors import (
     DependentObjectsStillExistError,
+    FeatureNotSupportedError,
     InvalidSchemaNameError,
     WrongObjectTypeError,
 )
+from catalog.functions import Function
 from catalog.model import (
     Column,
+    Constraint,
     Namespace,
     NumberSequence,
     Relation,
@@ -27,11 +31,9 @@ from catalog.model import (
     View,
     kind_of,
 )
-from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.snapshot import Snapshot
-from catalog.typed import with_current_types
-from catalog.types.composite import Attribute, CompositeDefinition
-from catalog.types.definitions import quoted, user_types_of
+from catalog.types.composite import CompositeDefinition
+from catalog.types.definitions import user_types_of
 from catalog.types.domain import DomainDefinition
 from catalog.uses import sequences_used, types_used
 
@@ -108,8 +110,8 @@ def drop_with_column(
     readers = [snapshot.tables.get(view.id) or view for view in views]
     named: list[Droppable] = sorted([*readers, *owned], key=lambda one: -one.id)
     going = _with_dependents(snapshot, named)
-    with_it = {_address(ColumnDefault(table, column.id)), *[_address(one) for one in owned]}
-    others = [d for d in going if _address(d.object) not in with_it]
+    with_it = {address(ColumnDefault(table, column.id)), *[address(one) for one in owned]}
+    others = [d for d in going if address(d.object) not in with_it]
     what = f"column {column.name} of {described(table, snapshot, search_path)}"
     if others and not cascade:
         direct = {view.id for view in views}
@@ -124,7 +126,7 @@ def drop_with_column(
             hint="Use DROP ... CASCADE to drop the dependent objects too.",
         )
     cascades = [f"drop cascades to {described(d.object, snapshot, search_path)}" for d in others]
-    change = _without(snapshot, [d.object for d in going])
+    change = without(snapshot, [d.object for d in going])
     if len(cascades) <= 1:
         return replace(change, notices=tuple(cascades))
     told = f"drop cascades to {len(cascades)} other objects"
@@ -149,6 +151,19 @@ def drop_sequences(
                 hint=f"You can drop {of} instead.",
             )
     named: dict[int, Droppable] = {sequence.id: sequence for sequence in sequences}
+    return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
+
+
+def drop_functions(
+    snapshot: Snapshot,
+    functions: Sequence[Function],
+    notices: Sequence[str] = (),
+    *,
+    cascade: bool = False,
+    search_path: Sequence[str] = (),
+) -> CatalogChange:
+    """DROP FUNCTION of functions that were found. Raises 2BP01, 0A000 for what a domain's rule calls."""
+    named: dict[int, Droppable] = {function.id: function for function in functions}
     return _drop(snapshot, named, notices, cascade=cascade, search_path=search_path)
 
 
@@ -182,7 +197,7 @@ def _drop(
     detail = ""
     if len(cascades) > 1:
         detail, cascades = _listed(cascades), [f"drop cascades to {len(cascades)} other objects"]
-    change = _without(snapshot, [d.object for d in going])
+    change = without(snapshot, [d.object for d in going])
     return replace(change, notices=(*notices, *cascades), detail=detail)
 
 
@@ -219,9 +234,9 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
 
     def visit(at: _Dependent) -> None:
         one = at.object
-        if _address(one) in seen:
+        if address(one) in seen:
             return  # Also a view that was replaced by one that reads itself.
-        seen.add(_address(one))
+        seen.add(address(one))
         below: Sequence[Droppable] = ()
         match one:
             case Namespace():
@@ -229,16 +244,19 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
                     *snapshot.relations_in(one.name),
                     *snapshot.types_in(one.name),
                     *snapshot.sequences_in(one.name),
+                    *snapshot.functions_in(one.name),
                 ]
             case Table():
                 below = [*readers(one.id), *snapshot.sequences_of(one.id)]
             case View() | UserType():
                 below = readers(one.id)
+            case Function():
+                below = [*queries.get(one.id, ()), *_calling(snapshot, one)]
             case NumberSequence():
                 below = _defaults(snapshot, one.id)
             case TypedColumn() | TypedAttribute() | Referring() | ColumnDefault():
                 pass
-        for other in sorted(below, key=_of_arrays_last):
+        for other in sorted(below, key=of_arrays_last):
             visit(_Dependent(other, one))
         found.append(at)
 
@@ -246,7 +264,7 @@ def _with_dependents(snapshot: Snapshot, named: Sequence[Droppable]) -> list[_De
         visit(_Dependent(one, one))
     # A column or constraint goes with its table, an attribute with its type.
     return [
-        d for d in found[::-1] if (whole := _whole(d.object)) is None or _address(whole) not in seen
+        d for d in found[::-1] if (whole := _whole(d.object)) is None or address(whole) not in seen
     ]
 
 
@@ -275,7 +293,36 @@ def _readers(snapshot: Snapshot) -> dict[int, list[Droppable]]:
         elif isinstance(made.definition, DomainDefinition):
             for used in user_types_of(made.definition.of):
                 readers.setdefault(used, []).append(made)
+    for function in snapshot.functions.values():
+        for used in {*function.reads, *_types_of(function, snapshot)} - {function.id}:
+            readers.setdefault(used, []).append(function)
     return readers
+
+
+def _types_of(function: Function, snapshot: Snapshot) -> set[int]:
+    """What goes with the types that a function is declared with: types that people made, relations."""
+    found = [snapshot.type_by_oid(oid) for oid in set(function.types)]
+    return {used for kind in found if kind is not None for used in user_types_of(kind)}
+
+
+def _calling(snapshot: Snapshot, function: Function) -> Iterator[Droppable]:
+    """The parts of tables that call a function. Raises 0A000 for a domain's rule."""
+    for table in snapshot.tables.values():
+        for part in parts_calling(table, function):
+            if isinstance(part, Constraint):
+                yield Referring(table, part)
+            elif part.generated:
+                yield TypedColumn(table, part)
+            else:
+                yield ColumnDefault(table, part.id)
+    for made in snapshot.types.values():
+        definition = made.definition
+        if isinstance(definition, DomainDefinition):
+            texts = (definition.default, *[check.check for check in definition.checks])
+            if any(calls(text, function) for text in texts):
+                raise FeatureNotSupportedError(
+                    f'cannot drop function {function.name} while domain "{made.name}" calls it'
+                )
 
 
 def _parts_using(snapshot: Snapshot, used: int) -> Iterator[Droppable]:
@@ -298,60 +345,6 @@ def _defaults(snapshot: Snapshot, sequence: int) -> list[ColumnDefault]:
         for column in table.columns
         if sequence in sequences_used(column.default)
     ]
-
-
-Address = tuple[int, int, str]
-
-
-def _address(one: Droppable) -> Address:
-    """OID, the number of a column, and what it is: as pg_depend names objects."""
-    match one:
-        case TypedColumn(table, column):
-            return table.id, column.id, "column"
-        case TypedAttribute(_, attribute):
-            return one.id, attribute.number, "attribute"
-        case ColumnDefault(table, number):
-            return table.id, number, "default"
-        case _:
-            return one.id, 0, ""
-
-
-def _of_arrays_last(one: Droppable) -> tuple[bool, tuple[int, int]]:
-    """What depends on the type of a type's arrays, which is older than what depends on the type."""
-    column = one.column if isinstance(one, TypedColumn) else None
-    attribute = one.attribute if isinstance(one, TypedAttribute) else None
-    of = column or attribute
-    return of is not None and of.type.element is not None, _newest_first(one)
-
-
-def _newest_first(one: Droppable) -> tuple[int, int]:
-    number, column, _ = _address(one)
-    return -number, column
-
-
-def described(one: Droppable, snapshot: Snapshot, search_path: Sequence[str]) -> str:
-    """As PostgreSQL calls it: with its schema where the bare name would not find it."""
-    if isinstance(one, Namespace):
-        return f"schema {one.name}"
-    if isinstance(one, TypedColumn):
-        table = described(one.table, snapshot, search_path)
-        return f"column {one.column.name} of {table}"
-    if isinstance(one, TypedAttribute):
-        of = described(one.of, snapshot, search_path).removeprefix("type ")
-        return f"column {one.attribute.name} of composite type {of}"
-    if isinstance(one, Referring):
-        table = described(one.table, snapshot, search_path)
-        return f"constraint {quoted(one.constraint.name)} on {table}"
-    if isinstance(one, UserType):
-        found = snapshot.find_type("", one.name, search_path) is one
-        return f"type {'' if found else one.namespace + '.'}{quoted(one.name)}"
-    if isinstance(one, ColumnDefault):
-        of = described(one.table, snapshot, search_path)
-        return f"default value for column {one.name} of {of}"
-    find = snapshot.find_sequence if isinstance(one, NumberSequence) else snapshot.find
-    visible = find("", one.name, search_path) is one
-    name = quote_identifier(one.name) if visible else qualified(one.namespace, one.name)
-    return f"{'sequence' if isinstance(one, NumberSequence) else kind_of(one)} {name}"
 
 
 def _still_used(
@@ -390,74 +383,3 @@ def _listed(lines: Sequence[str]) -> str:
         what = "object" if left == 1 else "objects"
         shown = [*shown, f"and {left} other {what} (see server log for list)"]
     return "\n".join(shown)
-
-
-# ------------------------------------------------------------------ what is left
-
-
-def _without(snapshot: Snapshot, going: Sequence[Droppable]) -> CatalogChange:
-    namespaces = dict(snapshot.namespaces)
-    tables, views, types = dict(snapshot.tables), dict(snapshot.views), dict(snapshot.types)
-    sequences = dict(snapshot.sequences)
-    puts: list[tuple[bytes, bytes | None]] = []
-    dropped: list[Table] = []
-    for one in sorted(going, key=_newest_first, reverse=True):
-        match one:
-            case Namespace():
-                del namespaces[one.name]
-                puts.append((codec.namespace_key(one.id), None))
-            case Table():
-                dropped.append(tables.pop(one.id))
-                puts += table_puts(one, None)
-                puts += [(codec.version_key(one.id, e.version), None) for e in one.history]
-            case View():
-                del views[one.id]
-                puts.append((codec.view_key(one.id), None))
-            case NumberSequence():
-                del sequences[one.id]
-                puts += ((codec.sequence_key(one.id), None), (numbers_of_all(one), None))
-            case UserType():
-                del types[one.id]
-                puts.append((codec.type_key(one.id), None))
-            case TypedColumn() | TypedAttribute() | Referring() | ColumnDefault():
-                pass  # Below: what it is a part of may go too.
-    for one in going:
-        if isinstance(one, Referring | ColumnDefault) and one.table.id in tables:
-            there = tables[one.table.id]
-            tables[there.id] = _without_part(there, one)
-            puts += table_puts(there, tables[there.id])
-    for one in going:
-        if isinstance(one, TypedAttribute) and one.of.id in types:
-            types[one.of.id] = left = _without_attribute(types[one.of.id], one.attribute)
-            puts.append((codec.type_key(left.id), codec_types.encode_type(left)))
-    changed = replace(
-        snapshot,
-        version=snapshot.version + 1,
-        namespaces=namespaces,
-        tables=tables,
-        views=views,
-        types=types,
-        sequences=sequences,
-    )
-    typed = [one for one in going if isinstance(one, TypedColumn) and one.table.id in tables]
-    if typed:
-        # Until they have gone no catalogue is without their types.
-        return CatalogChange(snapshot, columns=tuple([(c.table.id, c.column.name) for c in typed]))
-    return replace(stored(with_current_types(changed), puts), dropped=tuple(dropped))
-
-
-def _without_attribute(made: UserType, gone: Attribute) -> UserType:
-    definition = made.definition
-    assert isinstance(definition, CompositeDefinition)
-    kept = tuple([a for a in definition.attributes if a.number != gone.number])
-    return replace(made, definition=replace(definition, attributes=kept))
-
-
-def _without_part(table: Table, part: Referring | ColumnDefault) -> Table:
-    if isinstance(part, Referring):
-        left = tuple(c for c in table.constraints if c.id != part.id)
-        return replace(table, constraints=left)
-    columns = tuple(
-        replace(c, default="", identity="") if c.id == part.column else c for c in table.columns
-    )
-    return replace(table, columns=columns)

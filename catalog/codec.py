@@ -2,7 +2,7 @@
 
 S | "namespace" | id      S | "table" | id      S | "view" | id      S | "table_version" | id | version
 S | "sequence" | id
-S | "type" | OID        (those that people make)
+S | "type" | OID        (those that people make)      S | "function" | OID    (the same)
 S | "index" | id -> id of its table   (ids under which storage has something beside its own)
 S | "user" | id           S | "user_name" | name -> id          S | "role" | OID -> id
 S | "setting" | database | user id   (`role_settings`)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from catalog.functions import Function
 from catalog.model import Namespace, NumberSequence, Table, UserType, View
 from catalog.snapshot import Snapshot
 from catalog.typed import remade, retyped, with_current_types
@@ -30,9 +31,11 @@ class Difference:
     views: Mapping[int, View | None]
     types: Mapping[int, UserType | None] = field(default_factory=dict)
     sequences: Mapping[int, NumberSequence | None] = field(default_factory=dict)
+    functions: Mapping[int, Function | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return any((self.namespaces, self.tables, self.views, self.types, self.sequences))
+        kinds = (self.tables, self.views, self.types, self.sequences, self.functions)
+        return any((self.namespaces, *kinds))
 
     def over(self, snapshot: Snapshot, version: int | None = None, temporary: str = "") -> Snapshot:
         """The catalogue that this makes of another one, its next version if none is given.
@@ -50,6 +53,7 @@ class Difference:
             {**self.views, **later.views},
             {**self.types, **later.types},
             {**self.sequences, **later.sequences},
+            {**self.functions, **later.functions},
         )
 
 
@@ -61,6 +65,7 @@ def difference(before: Snapshot, after: Snapshot) -> Difference:
         _changed(before.views, after.views, lambda relation: retyped(relation, after)),
         _changed(before.types, after.types, lambda made: remade(made, after.type_by_oid)),
         _changed(before.sequences, after.sequences),
+        _changed(before.functions, after.functions),
     )
 
 

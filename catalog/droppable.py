@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from catalog.functions import Function
 from catalog.model import (
     Column,
     Constraint,
@@ -43,7 +44,7 @@ class TypedAttribute:
 
 @dataclass(frozen=True, slots=True)
 class Referring:
-    """A FOREIGN KEY, which depends on the table that it refers to."""
+    """A FOREIGN KEY, which depends on the table that it refers to, or a CHECK that calls a function."""
 
     table: Table
     constraint: Constraint
@@ -82,4 +83,5 @@ Droppable = (
     | Referring
     | NumberSequence
     | ColumnDefault
+    | Function
 )

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from catalog import codec
-from catalog.changes_drop import described
+from catalog.dropped_names import described
 from catalog.errors import DependentObjectsStillExistError
+from catalog.functions import Function
 from catalog.model import Namespace, NumberSequence, Table, User, UserType, View
 from catalog.snapshot import Snapshot
 from storage.keys import system_key
@@ -62,7 +63,7 @@ def erased_by(puts: Iterable[tuple[bytes, bytes | None]]) -> frozenset[int]:
     return frozenset([decode_erasing(value).user for value in begun])
 
 
-Owned = Namespace | Table | View | NumberSequence | UserType
+Owned = Namespace | Table | View | NumberSequence | UserType | Function
 
 
 def owned(snapshot: Snapshot, user: User) -> list[Owned]:
@@ -74,6 +75,7 @@ def owned(snapshot: Snapshot, user: User) -> list[Owned]:
         snapshot.views.values(),
         sequences,
         snapshot.types.values(),
+        snapshot.functions.values(),
     )
     return [one for kind in kinds for one in kind if one.owner == user.id]
 

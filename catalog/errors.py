@@ -72,6 +72,18 @@ class AmbiguousFunctionError(KalamError):
     sqlstate = "42725"
 
 
+class DuplicateFunctionError(KalamError):
+    """duplicate_function: a function of that name and those types exists."""
+
+    sqlstate = "42723"
+
+
+class InvalidFunctionDefinitionError(KalamError):
+    """invalid_function_definition: a function cannot be declared so, or its body does not fit."""
+
+    sqlstate = "42P13"
+
+
 class AmbiguousParameterError(KalamError):
     """ambiguous_parameter: a parameter was given several types."""
 

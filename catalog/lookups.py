@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from catalog.functions import Function
 from catalog.indexes import entry_table
 from catalog.model import TEMPORARY, Constraint, Namespace, NumberSequence, Table, UserType, View
 from catalog.types.table import PgType
@@ -36,6 +37,9 @@ class Objects(Protocol):
     @property
     def sequences(self) -> Mapping[int, NumberSequence | None]: ...
 
+    @property
+    def functions(self) -> Mapping[int, Function | None]: ...
+
 
 @dataclass(slots=True)
 class Lookups:
@@ -54,6 +58,7 @@ class Lookups:
     sequences: dict[Name, NumberSequence] = field(default_factory=dict)
     materialized: dict[int, Table] = field(default_factory=dict)
     using: dict[int, dict[int, Table]] = field(default_factory=dict)
+    functions: dict[Name, tuple[Function, ...]] = field(default_factory=dict)
 
     def changed(self, before: Objects, changes: Objects) -> "Lookups":
         """Those of the catalogue that changes make of `before`, whose lookups these are."""
@@ -61,6 +66,7 @@ class Lookups:
             *(dict(self.relations), dict(self.types), dict(self.pg_types)),
             *(dict(self.index_names), dict(self.referring), dict(self.stored)),
             *(dict(self.sequences), dict(self.materialized), dict(self.using)),
+            functions=dict(self.functions),
         )
         # Of what is used by tables that are changed the dictionaries are its own.
         tables = [*_there(before.tables, changes.tables), *changes.tables.values()]
@@ -78,6 +84,8 @@ class Lookups:
             made.remove_type(one)
         for sequence in _there(before.sequences, changes.sequences):
             made.sequences.pop((sequence.namespace, sequence.name), None)
+        for function in _there(before.functions, changes.functions):
+            made.remove_function(function)
         made.add(changes)
         return made
 
@@ -95,6 +103,10 @@ class Lookups:
         for sequence in objects.sequences.values():
             if sequence is not None:
                 self.sequences[sequence.namespace, sequence.name] = sequence
+        for function in objects.functions.values():
+            if function is not None:
+                named = (function.namespace, function.name)
+                self.functions[named] = (*self.functions.get(named, ()), function)
 
     def add_table(self, table: Table) -> None:
         """Find a table, its indexes and what it refers to."""
@@ -150,6 +162,15 @@ class Lookups:
             self.types.pop((many.namespace, many.name), None)
         for pg_type in made.pg_types():
             self.pg_types.pop(pg_type.oid, None)
+
+    def remove_function(self, function: Function) -> None:
+        """Find a function no more."""
+        named = (function.namespace, function.name)
+        left = tuple([one for one in self.functions.get(named, ()) if one.id != function.id])
+        if left:
+            self.functions[named] = left
+        else:
+            self.functions.pop(named, None)
 
     def call_temporary(self, schema: str) -> None:
         """Whatever is in a session's own schema is in "pg_temp"."""

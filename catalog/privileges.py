@@ -7,6 +7,7 @@ owner, the table's ACCESS_LEVEL) is looked up only below that role.
 from enum import Enum
 
 from catalog.errors import InsufficientPrivilegeError
+from catalog.functions import Function
 from catalog.model import (
     Namespace,
     NumberSequence,
@@ -19,7 +20,7 @@ from catalog.model import (
     kind_of,
 )
 
-Object = Table | View | UserType | NumberSequence | Namespace | User | None
+Object = Table | View | UserType | NumberSequence | Function | Namespace | User | None
 
 
 class Action(Enum):
@@ -41,6 +42,9 @@ class Action(Enum):
     CREATE_TYPE = "create types"
     ALTER_TYPE = "alter types"
     DROP_TYPE = "drop types"
+    CREATE_FUNCTION = "create functions"
+    ALTER_FUNCTION = "alter functions"
+    DROP_FUNCTION = "drop functions"
     ALTER_SEQUENCE = "alter sequences"
     DROP_SEQUENCE = "drop sequences"
     COMMENT = "comment on objects"
@@ -73,6 +77,9 @@ _FROM: dict[Action, int] = {
     Action.CREATE_TYPE: _SERVICE,
     Action.ALTER_TYPE: _DBA,
     Action.DROP_TYPE: _DBA,
+    Action.CREATE_FUNCTION: _SERVICE,
+    Action.ALTER_FUNCTION: _DBA,
+    Action.DROP_FUNCTION: _DBA,
     Action.ALTER_SEQUENCE: _DBA,
     Action.DROP_SEQUENCE: _DBA,
     Action.COMMENT: _DBA,
@@ -96,10 +103,18 @@ _OWNED = {
     Action.GRANT,
     Action.ALTER_TYPE,
     Action.DROP_TYPE,
+    Action.ALTER_FUNCTION,
+    Action.DROP_FUNCTION,
     Action.ALTER_SEQUENCE,
     Action.DROP_SEQUENCE,
 }
-_IN_NAMESPACE = {Action.CREATE_USER_TABLE, Action.CREATE_VIEW, Action.CREATE_TYPE}
+_WITH_OWNERS = Table | View | UserType | NumberSequence | Function
+_IN_NAMESPACE = {
+    Action.CREATE_USER_TABLE,
+    Action.CREATE_VIEW,
+    Action.CREATE_TYPE,
+    Action.CREATE_FUNCTION,
+}
 
 
 def check(user: User, action: Action, target: Object = None) -> InsufficientPrivilegeError | None:
@@ -129,7 +144,7 @@ def allowed(user: User, action: Action, target: Object = None) -> bool:
         return target.owner == user.id or rank >= _DBA
     if rank >= _FROM[action]:
         return not isinstance(target, User) or rank >= target.role.rank
-    if action in _OWNED and isinstance(target, Table | View | UserType | NumberSequence):
+    if action in _OWNED and isinstance(target, _WITH_OWNERS):
         return target.owner == user.id
     if action in _IN_NAMESPACE and isinstance(target, Namespace):
         return _granted(user, "CREATE", target)
@@ -152,6 +167,19 @@ def may_use(user: User, made: UserType) -> bool:
     if made.public or user.role.rank >= _DBA or made.owner == user.id:
         return True
     return _granted(user, "USAGE", made)
+
+
+def check_execute(user: User, function: Function) -> None:
+    """Raise 42501 unless `user` may call a function."""
+    if not may_execute(user, function):
+        raise InsufficientPrivilegeError(f"permission denied for {function.what} {function.name}")
+
+
+def may_execute(user: User, function: Function) -> bool:
+    """Whether `user` may call a function."""
+    if function.public or user.role.rank >= _DBA or function.owner == user.id:
+        return True
+    return _granted(user, "EXECUTE", function)
 
 
 def table_allows(user: User, action: Action, table: Table) -> bool:
@@ -192,7 +220,7 @@ def _may_data(user: User, action: Action, table: Table) -> bool:
 
 
 def _granted(
-    user: User, privilege: str, target: Table | NumberSequence | Namespace | UserType
+    user: User, privilege: str, target: Table | NumberSequence | Namespace | UserType | Function
 ) -> bool:
     names = (user.id, user.role.value, "PUBLIC")
     return any(g.privilege == privilege and g.grantee in names for g in target.grants)
@@ -209,6 +237,8 @@ def _refusal(action: Action, target: Object) -> InsufficientPrivilegeError:
             return InsufficientPrivilegeError(f"must be owner of {kind_of(target)} {target.name}")
         case UserType():
             return InsufficientPrivilegeError(f"must be owner of type {target.name}")
+        case Function():
+            return InsufficientPrivilegeError(f"must be owner of {target.what} {target.name}")
         case NumberSequence():
             return InsufficientPrivilegeError(f"must be owner of sequence {target.name}")
         case Namespace() if action in (Action.DROP_NAMESPACE, Action.ALTER_NAMESPACE):

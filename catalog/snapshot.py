@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from catalog.functions import Function
 from catalog.lookups import Lookups, Objects
 from catalog.model import (
+    TEMPORARY,
     Constraint,
     Namespace,
     NumberSequence,
@@ -47,6 +49,7 @@ class Snapshot:
     views: Mapping[int, View]
     types: Mapping[int, UserType] = field(default_factory=dict)
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
+    functions: Mapping[int, Function] = field(default_factory=dict)
     temporary: str = ""
     _made: list[Lookups] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -66,6 +69,7 @@ class Snapshot:
             views=_laid_over(self.views, changes.views),
             types=_laid_over(self.types, changes.types),
             sequences=_laid_over(self.sequences, changes.sequences),
+            functions=_laid_over(self.functions, changes.functions),
         )
         if self._made and not made.temporary:
             made._made.append(self._lookups.changed(self, changes))  # noqa: SLF001 -- one of its class
@@ -138,6 +142,34 @@ class Snapshot:
                 return None
         return None
 
+    def functions_named(
+        self, schema: str, name: str, search_path: Sequence[str]
+    ) -> Sequence[Function]:
+        """The functions of a name that a call may mean; with schema "" those on the search path.
+
+        They are in its order, and of those that have the same types the first one is there alone.
+        """
+        if not self.functions:
+            return ()
+        known = self._lookups.functions
+        if schema:
+            return known.get((schema, name), ())
+        found: dict[tuple[int, ...], Function] = {}
+        for candidate in search_path:
+            for one in known.get((candidate, name), ()):
+                found.setdefault(one.signature, one)
+        return tuple(found.values())
+
+    def function_of(self, namespace: str, name: str, signature: tuple[int, ...]) -> Function | None:
+        """The function of a namespace with that name and those types (`Function.signature`)."""
+        named = self.functions_named(namespace, name, ())
+        return next((one for one in named if one.signature == signature), None)
+
+    def functions_in(self, namespace: str) -> Iterable[Function]:
+        """The functions of a namespace, in order of their ids."""
+        found = [one for one in self.functions.values() if one.namespace == namespace]
+        return sorted(found, key=lambda one: one.id)
+
     def sequences_of(self, table_id: int) -> Iterable[NumberSequence]:
         """The sequences that columns of a table own, in order of their ids."""
         owned = (s for s in self.sequences.values() if s.owned_by and s.owned_by[0] == table_id)
@@ -182,6 +214,10 @@ class Snapshot:
     def namespace(self, name: str) -> Namespace | None:
         """The namespace of that name (not the system ones, which are virtual)."""
         return self.namespaces.get(name)
+
+    def has_schema(self, name: str) -> bool:
+        """Whether there is a namespace of that name, the system ones too."""
+        return name in self.namespaces or name in SYSTEM_SCHEMAS or name == TEMPORARY
 
     def relations_in(self, namespace: str) -> Iterable[Relation]:
         """Tables and views of a namespace, in order of their ids."""

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from catalog import codec, codec_types, role_settings
+from catalog import codec, codec_functions, codec_types, role_settings
 from catalog.changes import CatalogChange, stored
 from catalog.changes_user import ROOT_ID, ROOT_NAME, user_puts
+from catalog.functions import Function
 from catalog.ids import FIRST_OID
 from catalog.model import Namespace, NumberSequence, Role, Table, User, View
 from catalog.snapshot import Snapshot
@@ -62,9 +63,13 @@ class Store:
         for _, data in scan(system_key("sequence")):
             sequence = codec.decode_sequence(data)
             sequences[sequence.id] = sequence
+        functions: dict[int, Function] = {}
+        for _, data in scan(system_key("function")):
+            function = codec_functions.decode_function(data)
+            functions[function.id] = function
         data_or_none = self._engine.system_get(codec.CATALOG_KEY)
         (version,) = (0,) if data_or_none is None else codec.decode(data_or_none)
-        return Snapshot(version, namespaces, tables, views, types, sequences)
+        return Snapshot(version, namespaces, tables, views, types, sequences, functions)
 
     def first_oid(self) -> int:
         """The first OID that was never given; the engine was just opened. Raises XX001 for bad bytes."""

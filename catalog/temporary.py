@@ -28,7 +28,9 @@ def parted(made: Difference, before: Snapshot) -> tuple[Difference, Difference]:
     tables = _parted(made.tables, before.tables)
     views = _parted(made.views, before.views)
     sequences = _parted(made.sequences, before.sequences)
-    everybodys = Difference(made.namespaces, tables[0], views[0], made.types, sequences[0])
+    everybodys = Difference(
+        *(made.namespaces, tables[0], views[0], made.types, sequences[0], made.functions)
+    )
     return everybodys, Difference({}, tables[1], views[1], sequences=sequences[1])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from catalog.indexes import deferral, indexes_of
 from catalog.model import Column, Constraint, Index, NumberSequence, Table, TableKind, View
 from catalog.names import key_name
-from catalog.pg_catalog import access, extension, oids, user_types
+from catalog.pg_catalog import access, oids
 from catalog.pg_catalog.relations import CatalogRelation
 from catalog.pg_catalog.text import index_definition, options_of, view_definition
 from catalog.pg_catalog.types import storage_of
@@ -16,15 +16,11 @@ from catalog.pg_catalog.visible import Visible, columns, constraints
 from catalog.types.composite import CompositeDefinition
 from catalog.types.registry import BOOL, INT8
 from catalog.types.table import PgType
-from catalog.uses import sequences_used
 from storage.layout import Value
 
 Values = Mapping[str, Value]
 
 _DEFAULT_COLLATION = 100
-_CLASS, _ATTRDEF, _REWRITE = 1259, 2604, 2618
-"""OIDs of pg_class, pg_attrdef and pg_rewrite."""
-
 _SEQUENCE_COLUMNS = (("last_value", INT8), ("log_cnt", INT8), ("is_called", BOOL))
 
 
@@ -195,13 +191,14 @@ def _relation_attributes(relation: Table | View) -> Iterator[Values]:
             **({"atttypid": column.domain} if column.domain else {}),
             "atttypmod": -1 if column.domain else column.typmod,
             "attnotnull": column.not_null,
-            "atthasdef": _has_default(column),
+            "atthasdef": has_default(column),
             "attidentity": column.identity if column.identity in {"a", "d"} else "",
             "attgenerated": "s" if column.generated else "",
         }
 
 
-def _has_default(column: Column) -> bool:
+def has_default(column: Column) -> bool:
+    """Whether pg_attrdef has a row of it."""
     """Whether pg_attrdef has a row of it: what numbers an identity column is no default to be seen."""
     if column.identity in {"a", "d"}:
         return False
@@ -260,7 +257,7 @@ def _collation(of: PgType) -> int:
 def pg_attrdef(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         for column in columns(table):
-            if _has_default(column):
+            if has_default(column):
                 text = column.default or column.generated
                 yield {
                     "oid": oids.default_oid(table.id, column.id),
@@ -362,32 +359,6 @@ def pg_sequence(visible: Visible) -> Iterator[Values]:
         }
 
 
-def pg_depend(visible: Visible) -> Iterator[Values]:
-    """What hangs on columns: sequences that they own, and defaults that name sequences; what views read, and
-    of what types are made.
-    """
-    yield from extension.members(visible)
-    for dependent, on, kind in user_types.made_of(visible):
-        yield _depends(*dependent, *on, kind)
-    for view in visible.queries:
-        rule = oids.table_oid(view.id)
-        yield _depends(_REWRITE, rule, _CLASS, oids.table_oid(view.id), "i")
-        for read in view.reads:
-            yield _depends(_REWRITE, rule, _CLASS, oids.table_oid(read), "n")
-    for s in visible.sequences.values():
-        if s.owned_by is not None:
-            kind = "i" if s.internal else "a"
-            yield _depends(_CLASS, s.id, _CLASS, oids.table_oid(s.owned_by[0]), kind, s.owned_by[1])
-    for table in visible.tables:
-        for column in columns(table):
-            if not _has_default(column):
-                continue
-            default = oids.default_oid(table.id, column.id)
-            yield _depends(_ATTRDEF, default, _CLASS, oids.table_oid(table.id), "a", column.id)
-            for used in sequences_used(column.default):
-                yield _depends(_ATTRDEF, default, _CLASS, used, "n")
-
-
 def pg_rewrite(visible: Visible) -> Iterator[Values]:
     """What a view is, as a rule: pg_depend says of it what the view reads."""
     for view in visible.queries:
@@ -399,18 +370,6 @@ def pg_rewrite(visible: Visible) -> Iterator[Values]:
             "ev_enabled": "O",
             "is_instead": True,
         }
-
-
-def _depends(catalog: int, oid: int, on: int, on_oid: int, kind: str, column: int = 0) -> Values:
-    return {
-        "classid": catalog,
-        "objid": oid,
-        "objsubid": 0,
-        "refclassid": on,
-        "refobjid": on_oid,
-        "refobjsubid": column,
-        "deptype": kind,
-    }
 
 
 def pg_tables(visible: Visible) -> Iterator[Values]:

@@ -20,6 +20,9 @@ def pg_description(visible: Visible) -> Iterator[Values]:
     for sequence in visible.sequences.values():
         if sequence.comment:
             yield _description(sequence.id, 1259, 0, sequence.comment)
+    for function in visible.functions.values():
+        if function.comment:
+            yield _description(function.id, 1255, 0, function.comment)
     for relation in visible.relations:
         oid = oids.table_oid(relation.id)
         if relation.comment:

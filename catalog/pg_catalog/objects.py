@@ -28,6 +28,7 @@ from catalog.pg_catalog.text import (
     quote_identifier,
     view_definition,
 )
+from catalog.pg_catalog.user_functions import UserFunctions
 from catalog.pg_catalog.user_types import domain_checks
 from catalog.pg_catalog.visible import DELETED, INSERTED, UPDATED, Visible
 from catalog.types import registry
@@ -41,6 +42,7 @@ class CatalogObjects:
 
     def __init__(self, visible: Visible) -> None:
         self._visible = visible
+        self._people = UserFunctions(visible, self._type_name)
 
     # ------------------------------------------------------------------ names and OIDs
 
@@ -80,9 +82,9 @@ class CatalogObjects:
                 name = self._visible.user_name(oid)
                 return quote_identifier(name) if name else None
             case "regproc":
-                return routines.routine_name(oid)
+                return self._people.name(oid) or routines.routine_name(oid)
             case "regprocedure":
-                return routines.signature(oid)
+                return self._people.signature(oid) or routines.signature(oid)
             case "regoper" | "regoperator":
                 return routines.operator_name(oid, operands=kind == "regoperator")
             case _:
@@ -103,13 +105,18 @@ class CatalogObjects:
                 return routines.find_operator(symbol)
             return routines.find_operator_of(symbol, types)
         parts = split_name(text) or ("",)
-        if len(parts) > 1 and parts[-2] != "pg_catalog":
-            if parts[-2] not in self._visible.namespace_oids:
-                raise InvalidSchemaNameError(f'schema "{parts[-2]}" does not exist')
-            return None
+        schema = parts[-2] if len(parts) > 1 else ""
+        if schema and schema not in self._visible.namespace_oids:
+            raise InvalidSchemaNameError(f'schema "{schema}" does not exist')
+        people = self._people.named(schema, parts[-1])
+        built = schema in ("", "pg_catalog")
         if types is None:
-            return routines.find_routine(parts[-1])
-        return routines.find_signature(parts[-1], types)
+            found = routines.find_routine(parts[-1]) if built else None
+            if len(people) + (found is not None) > 1:
+                raise AmbiguousFunctionError(f'more than one function named "{text}"')
+            return people[0].id if people else found
+        found = routines.find_signature(parts[-1], types) if built else None
+        return found or next((f.id for f in people if f.signature == types), None)
 
     def _type_by_name(self, text: str) -> int:
         """Raises 42704."""
@@ -207,11 +214,18 @@ class CatalogObjects:
             "pg_get_constraintdef": self._constraint,
             "pg_get_indexdef": self._index,
             "pg_get_viewdef": self._view,
-            "pg_get_functiondef": routine_text.definition,
-            "pg_get_function_arguments": routine_text.arguments,
-            "pg_get_function_identity_arguments": partial(routine_text.arguments, defaults=False),
-            "pg_get_function_result": routine_text.result,
-            "pg_get_function_arg_default": routine_text.default,
+            "pg_get_functiondef": lambda oid: (
+                self._people.definition(oid) or routine_text.definition(oid)
+            ),
+            "pg_get_function_sqlbody": self._people.standard_body,
+            "pg_get_function_arguments": self._arguments,
+            "pg_get_function_identity_arguments": partial(self._arguments, defaults=False),
+            "pg_get_function_result": lambda oid: (
+                self._people.result(oid) or routine_text.result(oid)
+            ),
+            "pg_get_function_arg_default": lambda oid, number: (
+                self._people.default(oid, number) or routine_text.default(oid, number)
+            ),
             "pg_relation_is_updatable": self._changes,
             "pg_column_is_updatable": self._is_assigned,
             "pg_get_expr": lambda text, _oid, pretty=False: (
@@ -230,11 +244,20 @@ class CatalogObjects:
             "to_regprocedure": partial(self._known_or_none, "regprocedure"),
             "to_regoper": partial(self._known_or_none, "regoper"),
             "to_regoperator": partial(self._known_or_none, "regoperator"),
-            "pg_function_is_visible": lambda oid: True if routines.routine_name(oid) else None,
+            "pg_function_is_visible": self._is_function_visible,
             "pg_operator_is_visible": (
                 lambda oid: True if routines.operator_name(oid, operands=True) else None
             ),
         }
+
+    def _arguments(self, oid: int, *, defaults: bool = True) -> str | None:
+        found = self._people.arguments(oid, defaults=defaults)
+        return routine_text.arguments(oid, defaults=defaults) if found is None else found
+
+    def _is_function_visible(self, oid: int) -> bool | None:
+        if oid in self._visible.functions:
+            return self._people.is_visible(oid)
+        return True if routines.routine_name(oid) else None
 
     def _known_or_none(self, kind: str, text: str) -> int | None:
         try:
@@ -252,11 +275,14 @@ class CatalogObjects:
                 if check.oid == oid:
                     values = value_table(require_domain(made))
                     text = self._visible.check_text(values, check.check, pretty)
-                    return f"CHECK ({text})" + ("" if check.valid else " NOT VALID")
+                    return f"CHECK ({self._visible.calls(text)})" + (
+                        "" if check.valid else " NOT VALID"
+                    )
             return None
         table, constraint = found
         if constraint.kind == "c":
-            return f"CHECK ({self._visible.check_text(table, constraint.check, pretty)})"
+            shown = self._visible.check_text(table, constraint.check, pretty)
+            return f"CHECK ({self._visible.calls(shown)})"
         parent, bare = None, True
         if constraint.reference is not None:
             place = oids.table_oid(constraint.reference.table)
@@ -320,6 +346,9 @@ class CatalogObjects:
         if catalog == "pg_constraint":
             _, key = self._visible.keys_by_oid.get(oid, (None, None))
             return (key.comment or None) if key else None
+        if catalog == "pg_proc":
+            function = self._visible.functions.get(oid)
+            return (function.comment or None) if function else None
         if catalog == "pg_type":
             made, _ = self._visible.types_by_oid.get(oid, (None, None))
             return (made.comment or None) if made else None

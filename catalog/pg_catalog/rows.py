@@ -1,15 +1,17 @@
 """Rows of pg_catalog and information_schema by name: `rows(visible, "pg_catalog", "pg_class")`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from catalog.pg_catalog import (
     classes,
+    depends,
     descriptions,
     extension,
     fixed,
     information,
     roles,
     types,
+    user_functions,
     user_types,
 )
 from catalog.pg_catalog.relations import relation
@@ -31,7 +33,7 @@ _MAKERS = _makers(
     classes.pg_attribute,
     classes.pg_class,
     classes.pg_constraint,
-    classes.pg_depend,
+    depends.pg_depend,
     classes.pg_index,
     classes.pg_indexes,
     classes.pg_matviews,
@@ -62,6 +64,8 @@ _MAKERS = _makers(
     information.information_schema_catalog_name,
     information.key_column_usage,
     information.referential_constraints,
+    user_functions.parameters,
+    user_functions.routines,
     information.schemata,
     information.sequences,
     information.table_constraints,
@@ -89,6 +93,8 @@ def rows(
         raise KeyError((schema, name))
     if is_fixed(schema, name):
         yield from _fixed(name, equal, len(shape.columns))
+        if name == "pg_proc":
+            yield from _fitting(map(shape.row, user_functions.pg_proc(visible)), equal)
         return
     relation_oid = equal.get(0)
     if name == "pg_attribute" and isinstance(relation_oid, int):
@@ -116,7 +122,11 @@ def fixed_rows(name: str) -> tuple[Row, ...]:
 
 
 def _fixed(name: str, equal: Mapping[int, Value], width: int) -> Iterator[Row]:
-    wanted = [(at, value) for at, value in equal.items() if at < width]
-    for row in fixed_rows(name):
-        if all(row[at] == value for at, value in wanted):
+    wanted = {at: value for at, value in equal.items() if at < width}
+    yield from _fitting(fixed_rows(name), wanted)
+
+
+def _fitting(rows: Iterable[Row], equal: Mapping[int, Value]) -> Iterator[Row]:
+    for row in rows:
+        if all(row[at] == value for at, value in equal.items() if at < len(row)):
             yield row

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from catalog.functions import Function
 from catalog.indexes import indexes_of
 from catalog.model import (
     Column,
@@ -20,7 +21,7 @@ from catalog.model import (
 )
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import CatalogRelation, all_relations
-from catalog.pg_catalog.text import default_definition
+from catalog.pg_catalog.text import default_definition, quote_identifier
 from catalog.row_types import row_user_type
 from catalog.types.composite import CompositeDefinition
 from catalog.types.registry import array_of
@@ -70,6 +71,7 @@ class Visible:
     )
     updatable: Callable[[View], frozenset[int] | None] = lambda _view: None
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
+    functions: Mapping[int, Function] = field(default_factory=dict)
 
     @cached_property
     def _updatable(self) -> dict[int, frozenset[int] | None]:
@@ -87,7 +89,15 @@ class Visible:
 
     def default(self, text: str) -> str:
         """A kept default, or any other expression, as this role is shown it."""
-        return default_definition(text, self.sequences, self.search_path)
+        return default_definition(self.calls(text), self.sequences, self.search_path)
+
+    def calls(self, text: str) -> str:
+        """A kept expression without the schemas of functions that their bare names mean, too."""
+        for function in self.functions.values():
+            if function.namespace in self.search_path:
+                name = quote_identifier(function.name)
+                text = text.replace(f"{quote_identifier(function.namespace)}.{name}(", f"{name}(")
+        return text
 
     @cached_property
     def all_namespaces(self) -> tuple[Namespace, ...]:

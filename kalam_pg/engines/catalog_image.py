@@ -38,10 +38,17 @@ def fill(
     """Make a table with columns c0, c1 … and put rows into it."""
     # Columns without a declared type have no affinity: a value stays what it is.
     names = ", ".join(f"c{i}" for i in range(len(types)))
+    connection.execute(f'CREATE TABLE "{table}" ({names})')
+    add(connection, table, types, rows)
+
+
+def add(
+    connection: sqlite3.Connection, table: str, types: Sequence[PgType], rows: Iterable[Row]
+) -> None:
+    """Put rows into a table that `fill` has made."""
     marks = ", ".join("?" * len(types))
     # A Python bool is stored as 0 or 1 by itself.
     coded = [(i, of) for i, of in enumerate(types) if is_coded(of) and of.element is not None]
-    connection.execute(f'CREATE TABLE "{table}" ({names})')
 
     def code(row: Row) -> Sequence[object]:
         values: list[object] = list(row)

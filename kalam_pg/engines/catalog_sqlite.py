@@ -5,7 +5,7 @@ Each query has a connection of its own that holds the relations it names and not
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from catalog.errors import (
@@ -13,7 +13,7 @@ from catalog.errors import (
     OutOfMemoryError,
     StatementTooComplexError,
 )
-from kalam_pg.engines.catalog_image import CatalogImage, fill
+from kalam_pg.engines.catalog_image import CatalogImage, add, fill
 from kalam_pg.engines.errors import canceled, internal_error
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.sqlite_functions import decode_rows
@@ -59,11 +59,14 @@ def run_catalog(
     return rows
 
 
+_NOTHING_ADDED: Mapping[str, Sequence[Row]] = {}
+
+
 class CatalogQuery:
     """A catalogue query, to be run here, or in another thread, which goes on where the time was not enough.
 
     Its relations are read by the first run, as far as its time goes: some of their rows have to be computed.
-    image: relations that the provider need not be asked for.
+    image: relations that the provider need not be asked for. added: further rows of these.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class CatalogQuery:
         provider: Provider,
         context: EvalContext,
         image: CatalogImage | None = None,
+        added: Mapping[str, Sequence[Row]] = _NOTHING_ADDED,
     ) -> None:
         self._emitted = emitted = emit(query, context)
         self._provider = provider
@@ -86,6 +90,10 @@ class CatalogQuery:
         try:
             if image is not None and known & emitted.relations.keys():
                 connection.deserialize(image.pages)
+                for table, rows in added.items():
+                    if table in emitted.relations:
+                        columns = emitted.relations[table].columns
+                        add(connection, table, [c.type for c in columns], rows)
             connection.execute("PRAGMA journal_mode = OFF")
             self._register()
             # json_each makes itself known when it is first used, which the authorizer would refuse.

@@ -245,6 +245,7 @@ OVERLOADS: tuple[Overload, ...] = (
     *_always("pg_get_statisticsobjdef_columns", TEXT, None, (OID,)),
     *_always("pg_get_triggerdef", TEXT, None, (OID,), (OID, BOOL)),
     *_looked_up("pg_get_functiondef", TEXT, (OID,)),
+    *_looked_up("pg_get_function_sqlbody", TEXT, (OID,)),
     *_looked_up("pg_get_function_arg_default", TEXT, (OID, INT4)),
     *_looked_up("to_regproc", REGPROC, (TEXT,)),
     *_looked_up("to_regprocedure", REGPROCEDURE, (TEXT,)),
@@ -295,5 +296,4 @@ OVERLOADS: tuple[Overload, ...] = (
     *_always("pg_statistics_obj_is_visible", BOOL, True, (OID,)),
     *_always("pg_get_partition_constraintdef", TEXT, None, (OID,)),
     *_always("pg_get_statisticsobjdef", TEXT, None, (OID,)),
-    *_always("pg_get_function_sqlbody", TEXT, None, (OID,)),
 )  # fmt: skip

@@ -40,7 +40,8 @@ class EvalContext:
     `setting` reads a session setting by lower-case name, None when unknown. `services` holds further
     callables that sessions register by function name (current_setting's writer, has_table_privilege…).
     `left_us` is what there is left for calls that are not cheap, `most_us` what one of them may take
-    (`functions.cost`).
+    (`functions.cost`). `once` has values, by the identities of expressions, of what is computed once for the
+    statement and would have another value the next time.
     """
 
     params: Sequence[Value] = ()
@@ -56,6 +57,7 @@ class EvalContext:
     services: dict[str, Callable[..., Value]] = field(default_factory=dict)
     left_us: float = inf
     most_us: float = inf
+    once: dict[int, tuple[object, Value]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

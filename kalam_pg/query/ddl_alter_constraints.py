@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from catalog import changes_alter, changes_key, changes_table
 from catalog.changes import with_tables
-from catalog.changes_drop import described
 from catalog.changes_table import NewConstraint
 from catalog.droppable import Referring
+from catalog.dropped_names import described
 from catalog.errors import (
     DependentObjectsStillExistError,
     DuplicateTableError,
@@ -21,7 +21,7 @@ from catalog.options import apply_options
 from catalog.pg_catalog.text import quote_identifier
 from catalog.privileges import Action, require
 from catalog.types.registry import BOOL
-from kalam_pg.query.ddl_context import grantee
+from kalam_pg.query.ddl_context import grantee, kept_expression
 from kalam_pg.query.ddl_references import with_references
 from kalam_pg.query.table_work import TableWork, act
 from kalam_pg.sql import statements as st
@@ -143,11 +143,12 @@ def _check_columns(table: Table, key: NewConstraint) -> None:
 
 def add_check(work: TableWork, constraint: st.TableConstraint) -> None:
     """Add a CHECK. Raises what binding it raises, 42710."""
+    check = kept_expression(constraint.check, work.context)
     names = [column.name for column in work.now.columns]
     mentioned = [name for name in column_names(constraint.check) if name in names]
     work.context.check_expression(constraint.check, work.now, BOOL)
     work.now = changes_alter.add_check(
-        *(work.now, work.context.ids, constraint.name, constraint.check, mentioned),
+        *(work.now, work.context.ids, constraint.name, check, mentioned),
         validated=not constraint.not_valid,
     )
     made = work.now.constraints[-1]

@@ -14,6 +14,7 @@ from catalog.errors import (
     UndefinedObjectError,
     UndefinedTableError,
 )
+from catalog.functions import Function
 from catalog.ids import Ids
 from catalog.model import (
     TEMPORARY,
@@ -31,6 +32,7 @@ from catalog.snapshot import Snapshot
 from catalog.types.table import PgType
 from kalam_pg.query.table_change import TableChange
 from kalam_pg.sql import statements as st
+from kalam_pg.sql.kept_calls import with_schemas
 from kalam_pg.sql.token_reader import CURRENT, SESSION
 from kalam_pg.sql.tree import OutputColumn
 from storage.layout import Value
@@ -50,6 +52,7 @@ class DdlContext:
     rows could not be put through a view of it, "" if they could.
     make_verifier: a password's SCRAM verifier. evaluate: an expression's value, assigned to a type with a
     typmod; None where it has another one at each row. columns_read: of a table, that a view uses.
+    check_body: binds a function's body, and gives the ids of what it names; raises.
     creates_in: the schemas of the search path that are named in it, None: all. kind_unsaid: that of a table
     whose definition says none.
     """
@@ -73,6 +76,7 @@ class DdlContext:
     columns_read: Callable[[View, int], frozenset[int]] = lambda *_: frozenset()
     creates_in: Sequence[str] | None = None
     session_user: User | None = None
+    check_body: Callable[[Function], tuple[int, ...]] = lambda _function: ()
     kind_unsaid: TableKind = TableKind.SHARED
 
 
@@ -156,6 +160,11 @@ def relation_in(snapshot: Snapshot, search_path: Sequence[str], name: st.TableNa
     if relation is None:
         raise UndefinedTableError(f'relation "{name}" does not exist', position=name.position)
     return relation
+
+
+def kept_expression(text: str, context: DdlContext) -> str:
+    """A default or condition as it is kept: what it calls has its schema."""
+    return with_schemas(text, context.snapshot, context.search_path)
 
 
 def grantee(context: DdlContext, name: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from catalog import changes
+from catalog import changes, changes_function
 from catalog.changes import CatalogChange
 from catalog.errors import InvalidGrantOperationError, WrongObjectTypeError
 from catalog.model import Namespace, NumberSequence, Table, UserType, View
@@ -27,6 +27,8 @@ _PRIVILEGES = {
 def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
     privileges = _privileges(statement)
     grantees = [grantee_or_role(context, name) for name in statement.grantees]
+    if statement.on == "function":
+        return _all_functions(statement, grantees, context)
     names, notices = _all_in(statement, context)
     change = CatalogChange(context.snapshot, notices=notices)
     for name in (*statement.names, *names):
@@ -47,22 +49,33 @@ def _(statement: st.GrantRevoke, context: DdlContext) -> DdlPlan:
 def _all_in(
     statement: st.GrantRevoke, context: DdlContext
 ) -> tuple[Sequence[st.TableName], tuple[str, ...]]:
-    """ALL TABLES or SEQUENCES of schemas that rights can be granted on; NOTICEs of what is left out.
-
-    Functions are nobody's but the system's, and everybody may call them.
-    """
+    """ALL TABLES or SEQUENCES of schemas that rights can be granted on; NOTICEs of what is left out."""
     snapshot = context.snapshot
     schemas = {changes.require_namespace(snapshot, n.name).name for n in statement.schemas}
     if statement.on == "sequence":
         every = [s for s in snapshot.sequences.values() if s.namespace in schemas]
         return [st.TableName(s.namespace, s.name) for s in every], ()
-    if statement.on != "table":
-        return (), ()
     tables = [t for t in snapshot.tables.values() if t.namespace in schemas]
     shared = [st.TableName(t.namespace, t.name) for t in tables if not t.per_user]
     own = sorted(t.name for t in tables if t.per_user)
     notices = [f'everyone has all rights on their own rows of table "{name}"' for name in own]
     return shared, tuple(notices)
+
+
+def _all_functions(
+    statement: st.GrantRevoke, grantees: Sequence[int | str], context: DdlContext
+) -> DdlPlan:
+    """ALL FUNCTIONS IN SCHEMA …."""
+    change = CatalogChange(context.snapshot)
+    for name in statement.schemas:
+        schema = changes.require_namespace(context.snapshot, name.name).name
+        for function in context.snapshot.functions_in(schema):
+            require(context.user, Action.GRANT, function)
+            step = changes_function.grant_execute(
+                change.snapshot, function, grantees, context.user.id, grant=statement.grant
+            )
+            change = replace(step, puts=(*change.puts, *step.puts))
+    return DdlPlan(change, "GRANT" if statement.grant else "REVOKE")
 
 
 def _privileges(statement: st.GrantRevoke) -> Sequence[str]:

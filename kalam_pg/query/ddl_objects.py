@@ -33,6 +33,7 @@ from kalam_pg.query.ddl_context import (
     creation_namespace,
     find_relation,
     grantee,
+    kept_expression,
     plan,
 )
 from kalam_pg.query.ddl_derived import copied, copied_indexes, table_to_make, told
@@ -159,7 +160,7 @@ def _elements(
 ) -> tuple[tuple[NewColumn, ...], tuple[NewConstraint, ...]]:
     """The columns and constraints that are written, and those of LIKE among them."""
     columns = [new_column(column, context) for column in statement.columns]
-    constraints = [*_constraints(statement)]
+    constraints = [*_constraints(statement, context)]
     for like in reversed(statement.likes):
         more, of_it = copied(like, context)
         columns[like.place : like.place] = more
@@ -195,7 +196,7 @@ def new_column(column: st.ColumnDefinition, context: DdlContext) -> NewColumn:
     )
 
 
-def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
+def _constraints(statement: st.CreateTable, context: DdlContext) -> tuple[NewConstraint, ...]:
     """Those of the columns first, each kind as the table's own."""
     names = [column.name for column in statement.columns]
     found: list[NewConstraint] = []
@@ -203,7 +204,8 @@ def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
         if column.primary_key:
             found.append(NewConstraint("p", column.constraint_name, (column.name,)))
         for name, check in column.checks:
-            found.append(NewConstraint("c", name, _mentioned(check, names), check))
+            kept = kept_expression(check, context)
+            found.append(NewConstraint("c", name, _mentioned(check, names), kept))
     for constraint in statement.constraints:
         if constraint.references is not None:
             continue  # It comes when the table is there (`ddl_references`).
@@ -215,7 +217,7 @@ def _constraints(statement: st.CreateTable) -> tuple[NewConstraint, ...]:
                 constraint.kind,
                 constraint.name,
                 columns,
-                constraint.check,
+                kept_expression(constraint.check, context),
                 constraint.nulls_distinct,
                 constraint.position,
                 constraint.deferrable,

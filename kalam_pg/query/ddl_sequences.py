@@ -23,6 +23,7 @@ from kalam_pg.query.ddl_context import (
     creation_namespace,
     find_relation,
     grantee,
+    kept_expression,
     plan,
     require_not_moved,
 )
@@ -197,6 +198,7 @@ def kept_default(text: str, context: DdlContext) -> str:
 
     Raises 42P01.
     """
+    text = kept_expression(text, context)
     if "nextval" not in text.lower():
         return text
     tokens = tokenize(text)

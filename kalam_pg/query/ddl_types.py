@@ -8,6 +8,7 @@ from typing import assert_never
 from catalog import changes, changes_domain, changes_drop, changes_type
 from catalog.changes import CatalogChange
 from catalog.domain_values import value_table
+from catalog.dropped_names import described
 from catalog.errors import (
     DatatypeMismatchError,
     DependentObjectsStillExistError,
@@ -24,7 +25,14 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.registry import BOOL
 from catalog.types.user_ranges import MultirangeDefinition
 from kalam_pg.query import ddl_composites, ddl_ranges, domain_demands  # noqa: F401 -- a plan
-from kalam_pg.query.ddl_context import DdlContext, DdlPlan, grantee, plan, type_namespace
+from kalam_pg.query.ddl_context import (
+    DdlContext,
+    DdlPlan,
+    grantee,
+    kept_expression,
+    plan,
+    type_namespace,
+)
 from kalam_pg.query.table_change import TableChange
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.deparse import quote_literal
@@ -120,8 +128,8 @@ def _(statement: CreateDomain, context: DdlContext) -> DdlPlan:
         base,
         typmod,
         not_null=statement.not_null,
-        default=statement.default,
-        checks=statement.checks,
+        default=kept_expression(statement.default, context),
+        checks=[(n, kept_expression(check, context)) for n, check in statement.checks],
         owner=context.user.id,
         now_us=context.now_us,
     )
@@ -160,7 +168,8 @@ def _(statement: AlterDomain, context: DdlContext) -> DdlPlan:
         case DomainDefault(default):
             if default:
                 context.check_expression(default, None, domain.base)
-            change = changes_domain.set_default(snapshot, made, default)
+            kept = kept_expression(default, context)
+            change = changes_domain.set_default(snapshot, made, kept)
         case DomainNotNull(not_null):
             change = changes_domain.set_not_null(snapshot, made, not_null=not_null)
             if not_null and not domain.not_null:
@@ -169,7 +178,8 @@ def _(statement: AlterDomain, context: DdlContext) -> DdlPlan:
             with _positions_elsewhere():
                 context.check_expression(check, value_table(domain), BOOL)
             change = changes_domain.add_check(
-                snapshot, context.ids, made, name, check, not_valid=not_valid
+                *(snapshot, context.ids, made, name, kept_expression(check, context)),
+                not_valid=not_valid,
             )
             if not not_valid:
                 asked = domain_demands.satisfied(snapshot, made, check)
@@ -226,7 +236,7 @@ def _(statement: DropType, context: DdlContext) -> DdlPlan:
             require(context.user, Action.DROP_TYPE, made)
             found[made.id] = made
         elif relation is not None:
-            what = changes_drop.described(relation, context.snapshot, context.search_path)
+            what = described(relation, context.snapshot, context.search_path)
             raise DependentObjectsStillExistError(
                 f"cannot drop type {quoted(relation.name)} because {what} requires it",
                 hint=f"You can drop {what} instead.",

@@ -13,8 +13,9 @@ from functools import partial
 import trio
 
 from catalog.errors import FeatureNotSupportedError, UndefinedParameterError
+from catalog.functions import Function
 from catalog.model import Table, User
-from catalog.privileges import Action, check_table
+from catalog.privileges import Action, check_execute, check_table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
 from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
@@ -82,7 +83,8 @@ class Planned:
     reading: what a SERIALIZABLE transaction remembers of it.
     reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
     materialized: the materialized views among them, which have to be populated when it runs; moved: those
-    that an older snapshot has not where they are (`query.moved`).
+    that an older snapshot has not where they are (`query.moved`). functions: those that people made and it
+    calls.
     """
 
     plan: Plan
@@ -96,6 +98,7 @@ class Planned:
     reads: tuple[int, ...] = ()
     materialized: tuple[Table, ...] = ()
     moved: tuple[Table, ...] = ()
+    functions: tuple[Function, ...] = ()
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
@@ -110,6 +113,8 @@ class Planned:
             transaction.check_writable(self.command)
         for table, action in self.needs:
             check_table(user, action, table)
+        for function in self.functions:
+            check_execute(user, function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +367,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         tuple(dict.fromkeys([table.id for table in bound.tables])),
         tuple([table for table in bound.tables if table.materialized is not None]),
         tuple([table for table in bound.tables if table.stored]),
+        bound.functions,
     )
 
 

@@ -6,8 +6,8 @@ from functools import singledispatch
 
 from catalog import changes, changes_alter, changes_depend, changes_sequence
 from catalog.changes import CatalogChange
-from catalog.changes_drop import described
 from catalog.droppable import Referring
+from catalog.dropped_names import described
 from catalog.errors import (
     CheckViolationError,
     FeatureNotSupportedError,

@@ -18,6 +18,7 @@ from catalog.pg_catalog.objects import CatalogObjects
 from catalog.pg_catalog.relations import CatalogRelation, relation
 from catalog.pg_catalog.rows import fixed_rows, is_fixed
 from catalog.pg_catalog.rows import rows as catalogue_rows
+from catalog.pg_catalog.user_functions import pg_proc
 from catalog.pg_catalog.visible import Visible
 from catalog.snapshot import Snapshot
 from catalog.system import SYSTEM_RELATIONS, LiveRows, SystemRows, system_relation
@@ -166,6 +167,7 @@ class Catalogue:
             self.find_role,
             search_path,
             sequences=snapshot.sequences,
+            functions=snapshot.functions,
             version=snapshot.version,
             system_relations=SYSTEM_RELATIONS,
             types=tuple(_values(snapshot.types)),
@@ -203,8 +205,9 @@ class Catalogue:
         image = None
         if _reads_fixed(query):
             image = yield from run_async(partial(trio.to_thread.run_sync, fixed_image))
+        added = seen.added()
         try:
-            running = CatalogQuery(query, provider, context, image)
+            running = CatalogQuery(query, provider, context, image, added)
         except FeatureNotSupportedError:
             away = self._program(query, x)
             if away is not None:
@@ -225,7 +228,7 @@ class Catalogue:
             if away is not None:
                 return (yield from away.source(x))
             context = seen.bind(x.context)
-            running, rows = CatalogQuery(query, provider, context, image), None
+            running, rows = CatalogQuery(query, provider, context, image, added), None
         except BaseException:
             running.close()
             raise
@@ -383,6 +386,15 @@ class Perspective:
         else:
             rows = catalogue_rows(self.visible, schema, name, equal)
         return ((*row, shape.oid, _XMIN) for row in rows) if shape.kind == "r" else rows
+
+    def added(self) -> dict[str, list[Row]]:
+        """What there is beside the rows that never change, by table names of the image."""
+        if not self.visible.functions:
+            return {}
+        shape = relation("pg_catalog", "pg_proc")
+        assert shape is not None
+        rows = [(*shape.row(values), shape.oid, _XMIN) for values in pg_proc(self.visible)]
+        return {"pg_catalog.pg_proc": rows}
 
     def bind(self, context: EvalContext) -> EvalContext:
         """`context` with this role's names of objects and catalogue functions."""

@@ -7,6 +7,7 @@ views' and types' own ids:
 
     ("schema", name)               a namespace of that name, which need not exist
     ("relation", namespace, name)  a relation or type that is to be of that name
+    ("function", namespace, name)  functions that are to be of that name
     ("role", name)                 a user
 """
 
@@ -65,6 +66,7 @@ def needed(
         *_altered(statement, before, made),
         *_asked(statement, before, made),
         *_relations(before, made),
+        *_functions(before, made),
     ]
 
 
@@ -187,6 +189,21 @@ def _relations(before: Snapshot, changed: Difference) -> Iterator[Lock]:
                 parent = constraint.reference
                 if parent is not None and constraint.id not in had and parent.table != after.id:
                     yield parent.table, SHARE_ROW_EXCLUSIVE
+
+
+def _functions(before: Snapshot, changed: Difference) -> Iterator[Lock]:
+    """A function's name, as often as there are functions of it: what it becomes, others may call by then."""
+    for function_id, after in changed.functions.items():
+        there = before.functions.get(function_id)
+        if there is not None:
+            yield function_id, ACCESS_EXCLUSIVE if after is None else SHARE_UPDATE_EXCLUSIVE
+        if after is None:
+            continue
+        if there is None or (there.namespace, there.name) != (after.namespace, after.name):
+            yield ("schema", after.namespace), ACCESS_SHARE
+            yield ("function", after.namespace, after.name), ACCESS_EXCLUSIVE
+        for used in after.reads:
+            yield used, ACCESS_SHARE
 
 
 def _indexes(before: Relation | NumberSequence | None, after: Table) -> Iterator[Lock]:

@@ -16,6 +16,7 @@ from catalog.errors import (
     ActiveSqlTransactionError,
     InvalidObjectDefinitionError,
 )
+from catalog.functions import Function
 from catalog.indexes import stored_ids
 from catalog.model import NumberSequence, Table, View
 from catalog.options import KIND_OF_METHOD
@@ -52,10 +53,20 @@ from kalam_pg.sql import statements_sequence as ss
 from kalam_pg.sql.bind import bind, bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
+from kalam_pg.sql.function_check import check_body
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.statements_alter import AlterTable, DropColumn, SetIdentity
-from kalam_pg.sql.statements_derived import DropMaterializedView
+from kalam_pg.sql.statements_derived import CreateTableAs, DropMaterializedView
+from kalam_pg.sql.statements_functions import (
+    AlterFunction,
+    CallProcedure,
+    CommentOnFunction,
+    CreateFunction,
+    DropFunction,
+    GrantExecute,
+)
 from kalam_pg.sql.statements_indexes import CreateIndex, DropIndex, RenameIndex
+from kalam_pg.sql.statements_live import Notify
 from kalam_pg.sql.statements_types import (
     AlterDomain,
     AlterType,
@@ -102,10 +113,26 @@ STATEMENTS = (
     AlterDomain,
     DropDomain,
     st.GrantRevoke,
+    CreateFunction,
+    AlterFunction,
+    DropFunction,
+    CommentOnFunction,
+    GrantExecute,
     ss.CreateSequence,
     ss.AlterSequence,
     ss.MoveSequence,
     ss.DropSequence,
+)
+
+
+_IN_FUNCTIONS = (
+    QueryStatement,
+    *STATEMENTS,
+    CreateTableAs,
+    st.SetSetting,
+    st.ResetSetting,
+    Notify,
+    CallProcedure,
 )
 
 
@@ -329,6 +356,7 @@ def _context(sql: SqlSession) -> DdlContext:
         evaluate=partial(_evaluate, sql),
         columns_read=partial(_columns_read, sql),
         creates_in=sql.named_path,
+        check_body=partial(_check_body, sql),
         kind_unsaid=KIND_OF_METHOD[sql.settings["default_table_access_method"]],
     )
 
@@ -352,6 +380,13 @@ def _check_indexed(
     compile_expr(bound, lambda reference: reference.column)
     deparser = Deparser(lambda reference: quote_identifier(reference.name), lambda _query: "")
     return bound.type, deparser.expr(bound)
+
+
+def _check_body(sql: SqlSession, function: Function) -> tuple[int, ...]:
+    if sql.settings["check_function_bodies"] == "off" and not function.standard:
+        return ()
+    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    return check_body(function, scope, _IN_FUNCTIONS)
 
 
 def _evaluate(sql: SqlSession, text: str, expected: PgType, typmod: int) -> tuple[Value] | None:

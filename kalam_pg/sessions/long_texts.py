@@ -15,6 +15,7 @@ from catalog.model import View
 from kalam_pg.query.aside import aside
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sql.function_weight import weight
 from kalam_pg.sql.statements import Statement
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ _known_views: Final[deque[tuple[Mapping[int, View], frozenset[str]]]] = deque(ma
 
 def in_turn(sql: SqlSession, text: str, function: Callable[[], T]) -> Steps[T]:
     """What `function`, whose work grows with the text, returns."""
-    if not is_long_here(sql, text):
+    if not is_long_here(sql, text) and weight(text, sql.snapshot) < LONG_CHARS:
         return function()
     return (yield from _aside(sql, function))
 

@@ -11,6 +11,7 @@ from catalog.types.table import PgType
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.bind import bind_expression
 from kalam_pg.sql.deparse import Deparser, quote_identifier
+from kalam_pg.sql.kept_calls import calls_people
 from kalam_pg.sql.lexer import tokenize
 from kalam_pg.sql.tree import Const
 from storage.errors import KalamError
@@ -26,6 +27,8 @@ def spelled(sql: SqlSession, text: str, kind: PgType) -> str:
     """A default of a column of this type; "" for NULL, which is none. What does not bind stays, too."""
     if kind.definition is not None or (kind.element is not None and kind.element.definition):
         return text  # Labels are renamed in what was written (`query.ddl_types`).
+    if calls_people(text, sql.snapshot):
+        return text
     scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
     tokens = tokenize(text)
     if [token.key for token in tokens] == ["null"]:

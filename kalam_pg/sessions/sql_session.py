@@ -161,6 +161,7 @@ class SqlSession:
         transaction = self.transaction
         context.params = params
         context.left_us = BUDGET_US
+        context.once = {}
         if transaction is None:
             context.now_us = context.statement_us = self.database.now_us()
         else:

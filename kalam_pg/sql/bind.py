@@ -19,6 +19,8 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql import (
     bind_aggregate,
+    bind_function,
+    bind_function_from,
     bind_predicate,
     bind_subquery,
     bind_values,
@@ -31,6 +33,7 @@ from kalam_pg.sql.bind_insert import bind_insert
 from kalam_pg.sql.bind_merge import bind_merge
 from kalam_pg.sql.bind_query import query_at
 from kalam_pg.sql.coerce import assign, settle, to_boolean
+from kalam_pg.sql.function_call import FUNCTION
 from kalam_pg.sql.parse import parse, parse_expression
 from kalam_pg.sql.scope import Binding, BindScope, Level, RelationSource
 from kalam_pg.sql.statements import QueryStatement
@@ -40,7 +43,14 @@ from storage.errors import KalamError
 __all__ = ["BindScope", "RelationSource", "bind", "bind_expression"]
 
 # Their handlers are registered when they are imported.
-_PARTS = (bind_aggregate, bind_predicate, bind_subquery, bind_values)
+_PARTS = (
+    bind_aggregate,
+    bind_function,
+    bind_function_from,
+    bind_predicate,
+    bind_subquery,
+    bind_values,
+)
 
 _VIEWS_DEEP_MAX = 32
 _CHANGES: dict[type[exp.Expr], Callable[[Binding, exp.Expr, Level | None], Dml]] = {
@@ -66,7 +76,7 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     made = Bound(
         bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
         state.volatile, relations=tuple(state.relations), changes=tuple(state.changes),
-        nested=state.nested,
+        nested=state.nested, functions=tuple(state.functions.values()),
     )  # fmt: skip
     return returning_queries.apart(made)
 
@@ -149,9 +159,11 @@ bind_values.BIND_DOMAIN.append(bind_domain_check)
 def _view(state: Binding, view: View) -> Query:
     """A view's query, bound where the view is; its own schema is looked in first."""
     name = f"{view.namespace}.{view.name}"
-    if name in state.views or len(state.views) >= _VIEWS_DEEP_MAX:
+    views = [one for one in state.views if not one.endswith(FUNCTION)]
+    if name in state.views or len(views) >= _VIEWS_DEEP_MAX:
         raise FeatureNotSupportedError(f'view "{view.name}" refers to itself or nests too deeply')
-    scope, text, views = state.scope, state.text, state.views
+    before = (state.scope, state.text, state.views, state.inside)
+    scope = state.scope
     path = (view.namespace, *(s for s in scope.search_path if s != view.namespace))
     snapshot: RelationSource = scope.snapshot
     if isinstance(snapshot, Then):
@@ -159,8 +171,8 @@ def _view(state: Binding, view: View) -> Query:
     if isinstance(snapshot, Snapshot):
         snapshot = Then(snapshot, view.names, view.reads)
     state.scope = BindScope(snapshot, path, scope.virtual, (), scope.types)
-    state.text, state.views = view.query, (*views, name)
-    state.views_characters += len(text) + len(view.query)
+    state.views_characters += len(state.text) + len(view.query)
+    state.text, state.views, state.inside = view.query, (*state.views, name), ()
     try:
         statement = parse(view.query)[0]
         assert isinstance(statement, QueryStatement)
@@ -169,7 +181,7 @@ def _view(state: Binding, view: View) -> Query:
         error.position = 0  # It counts in the view's text, which the client has not sent.
         raise
     finally:
-        state.scope, state.text, state.views = scope, text, views
+        state.scope, state.text, state.views, state.inside = before
 
 
 BIND_VIEW.append(_view)

@@ -225,7 +225,9 @@ def _levels_up(level: Level, aggregate: Aggregate, place: str, at: int) -> int:
     """How far out the query is that an aggregate belongs to: the innermost whose columns it reads."""
     if level.parent is None:
         return 0
-    up = min([up for up, _ in column_refs(aggregate) if up >= 0], default=0)
+    given = level.state.arguments
+    refs = [up for up, ref in column_refs(aggregate) if ref.relation not in given]
+    up = min([up for up in refs if up >= 0], default=0)
     if not up and level.clause not in _AGGREGATES_ALLOWED:
         raise GroupingError(f"aggregate functions are not allowed in {place}", position=at)
     return up

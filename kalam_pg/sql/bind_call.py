@@ -59,11 +59,18 @@ _SETS_ALLOWED = frozenset(("SELECT", "ORDER BY", "GROUP BY", "DISTINCT ON", "FRO
 # Filled by `bind_aggregate`.
 AGGREGATE: list[Callable[[Level, exp.Anonymous], Expr]] = []
 
+# Filled by `bind_function`: a call that may be of a function that somebody made, None where it is not; and
+# such a call by its name and arguments alone.
+USER_CALL: list[Callable[[Level, exp.Anonymous], Expr | None]] = []
+USER_CALL_OF: list[Callable[[Level, str, tuple[Expr, ...], int], Expr | None]] = []
+
 
 @handles(exp.Anonymous)
 def _call(level: Level, node: exp.Anonymous) -> Expr:
     if (made := _qualified_range_call(level, node)) is not None:
         return made
+    if (called := USER_CALL[0](level, node)) is not None:
+        return called
     name, schema = call_name(node)
     if not schema:
         special = _SPECIAL.get(name)
@@ -76,15 +83,15 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
         raise WrongObjectTypeError(f"window function {name} requires an OVER clause", position=at)
     if is_named(node):
         call = call_function(level, name, in_order(level, name, node), at)
-        _plain_call_only(name, node)
+        plain_call_only(name, node)
         return call
     if node.args.get("variadic"):
         call = _call_spread(level, name, node)
-        _plain_call_only(name, node)
+        plain_call_only(name, node)
         return call
     operands = _without_void(arguments(level, node))
-    call = call_function(level, name, operands, at)
-    _plain_call_only(name, node)
+    call = call_function(level, name, operands, at, own=bool(schema))
+    plain_call_only(name, node)
     if operands and node.meta.get("keyword") and isinstance(operands[0], Const):
         # CURRENT_TIMESTAMP(3) has the typmod of timestamptz(3).
         digits = operands[0].value
@@ -175,7 +182,7 @@ def _without_void(operands: tuple[Expr, ...]) -> tuple[Expr, ...]:
     return tuple([e for e in operands if not (isinstance(e, Param) and e.type is types.VOID)])
 
 
-def _plain_call_only(name: str, node: exp.Anonymous) -> None:
+def plain_call_only(name: str, node: exp.Anonymous) -> None:
     """Refuse what only an aggregate may have: DISTINCT, ORDER BY."""
     at = position(node)
     if node.args.get("distinct"):
@@ -187,8 +194,16 @@ def _plain_call_only(name: str, node: exp.Anonymous) -> None:
     raise WrongObjectTypeError(what, position=at)
 
 
-def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) -> Expr:
-    """The call of the function these arguments select; 42883 or 42725 when none is."""
+def call_function(
+    level: Level, name: str, operands: tuple[Expr, ...], at: int, *, own: bool = False
+) -> Expr:
+    """The call of the function these arguments select; 42883 or 42725 when none is.
+
+    own: it is one of PostgreSQL's or our own, and no other.
+    """
+    made = None if own else USER_CALL_OF[0](level, name, operands, at)
+    if made is not None:
+        return made
     kinds = tuple(e.type for e in operands)
     try:
         found = resolve_function(name, kinds)
@@ -199,8 +214,8 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     if found is None:
         scope = level.state.scope
         user_type = scope.snapshot.find_type("", name, scope.search_path)
-        if (made := _range_call(level, user_type, operands, at)) is not None:
-            return made
+        if (value := _range_call(level, user_type, operands, at)) is not None:
+            return value
         if (as_cast := _type_call(level, name, operands)) is not None:
             return as_cast
         if (of_row := _attribute_call(level, name, operands, at)) is not None:
@@ -210,7 +225,7 @@ def call_function(level: Level, name: str, operands: tuple[Expr, ...], at: int) 
     if overload.volatility is Volatility.VOLATILE:
         level.state.volatile = True
     if overload.kind is OverloadKind.SET:
-        _check_set(level, at)
+        check_set(level, at)
     state = level.state
     if name in _POPULATE:
         _refuse_domain(level, name, operands[0], at)
@@ -250,7 +265,8 @@ def no_sets(level: Level, before: int, construct: str) -> None:
         )
 
 
-def _check_set(level: Level, at: int) -> None:
+def check_set(level: Level, at: int) -> None:
+    """Note a call that gives a set. Raises 0A000 where none may stand."""
     if level.inside:
         what = "aggregate" if level.inside == "aggregate" else "window"
         raise FeatureNotSupportedError(

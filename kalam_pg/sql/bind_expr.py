@@ -13,6 +13,7 @@ from catalog.errors import (
     AmbiguousFunctionError,
     FeatureNotSupportedError,
     SqlSyntaxError,
+    UndefinedColumnError,
     UndefinedFunctionError,
     UndefinedParameterError,
 )
@@ -22,7 +23,7 @@ from kalam_pg.functions.table import Volatility
 from kalam_pg.sql.coerce import argument, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, resolve_operator
 from kalam_pg.sql.positions import position
-from kalam_pg.sql.row_values import is_written_row, row_of
+from kalam_pg.sql.row_values import field, fields_of, is_written_row, row_of
 from kalam_pg.sql.scope import (
     Level,
     find_item,
@@ -40,6 +41,7 @@ from kalam_pg.sql.tree import (
     Param,
     RowExpr,
 )
+from kalam_pg.sql.walk import raise_levels
 
 PARAMETERS_MAX = 65535  # an int16 on the wire
 _INT4 = range(-(2**31), 2**31)
@@ -146,6 +148,10 @@ def _parameter(level: Level, node: exp.Parameter) -> Expr:
     index = int(node.args["this"]) - 1
     if not 0 <= index < PARAMETERS_MAX:
         raise UndefinedParameterError(f"there is no parameter ${index + 1}", position=at)
+    if state.scope.function and index >= len(state.scope.param_types):
+        raise UndefinedParameterError(f"there is no parameter ${index + 1}", position=at)
+    if state.inside:
+        return argument_of_function(level, index, at)
     params = state.params
     if index >= len(params):
         params.extend([None] * (index + 1 - len(params)))
@@ -154,6 +160,16 @@ def _parameter(level: Level, node: exp.Parameter) -> Expr:
         state.pending.setdefault(index, []).append(at)
         return Param(index, types.UNKNOWN, -1, at)
     return Param(index, known, -1, at)
+
+
+def argument_of_function(level: Level, index: int, at: int) -> Expr:
+    """$n in the body of a function: an argument of the call. Raises 42P02."""
+    for up, around in level.levels():
+        given = around.arguments
+        if given is not None and index < len(given.columns):
+            found = given.ref(index, at)
+            return raise_levels(found, up) if up else found
+    raise UndefinedParameterError(f"there is no parameter ${index + 1}", position=at)
 
 
 @handles(exp.Column)
@@ -168,7 +184,7 @@ def _column(level: Level, node: exp.Column) -> Expr:
         found = resolve_column(level, name, at)
         if found is not None:
             return found
-        row = whole_row(level, (name,), at)
+        row = named_parameter(level, "", name, at) or whole_row(level, (name,), at)
         if row is None and level.clause == "DEFAULT expressions":
             raise FeatureNotSupportedError(
                 "cannot use column reference in DEFAULT expression", position=at
@@ -185,7 +201,48 @@ def _column(level: Level, node: exp.Column) -> Expr:
             f'"{".".join((args["catalog"].name, *path, name))}"',
             position=at,
         )
-    return resolve_qualified(level, path, name, at)
+    if len(path) == 1 and (found := named_parameter(level, path[0], name, at)) is not None:
+        return found
+    try:
+        return resolve_qualified(level, path, name, at)
+    except UndefinedColumnError:
+        called = _called_of_row(level, path, name, at)
+        if called is None:
+            raise
+        return called
+
+
+def _called_of_row(level: Level, path: list[str], name: str, at: int) -> Expr | None:
+    """`t.f`, where `f(t)` is a call of a function that somebody made."""
+    row = whole_row(level, tuple(path), at)
+    return None if row is None else CALL_OF_ROW[0](level, name, (row,), at)
+
+
+# Filled by `bind_function`: a call by its name and arguments, None where there is no such function.
+CALL_OF_ROW: list[Callable[[Level, str, tuple[Expr, ...], int], Expr | None]] = []
+
+
+def named_parameter(level: Level, function: str, name: str, at: int) -> Expr | None:
+    """A parameter of the function that a statement stands in, by its name; None where it is none."""
+    scope = level.state.scope
+    if not scope.function or (function and find_item(level, (function,), at) is not None):
+        return None
+    if function in scope.param_names and function != scope.function:
+        row = _parameter_of(level, function, at)
+        for place, column in enumerate(fields_of(level.state, row)):
+            if column.name == name:
+                return field(row, place, column, at)
+        return None
+    if name not in scope.param_names or function not in ("", scope.function):
+        return None
+    return _parameter_of(level, name, at)
+
+
+def _parameter_of(level: Level, name: str, at: int) -> Expr:
+    index = level.state.scope.param_names.index(name)
+    kind = level.state.params[index]
+    assert kind is not None  # Those of a function are declared.
+    return Param(index, kind, -1, at)
 
 
 def whole_row(level: Level, path: tuple[str, ...], at: int) -> Expr | None:

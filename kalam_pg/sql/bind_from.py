@@ -55,10 +55,12 @@ from kalam_pg.sql.tree import (
 )
 from kalam_pg.sql.walk import column_refs
 
-# Filled by `bind_query` and `bind`: a query below a level; a view's text, bound on its own.
+# Filled by `bind_query` and `bind`: a query below a level; a view's text, bound on its own; by
+# `bind_function_from`: a call of a function that somebody made, None where it is of another one.
 BIND_QUERY: list[Callable[..., Query]] = []  # (level, node, resolve=True)
 BIND_CHANGE: list[Callable[[Level, exp.Expr], Dml]] = []
 BIND_VIEW: list[Callable[[Binding, View], Query]] = []
+USER_FROM: list[Callable[..., SubqueryScan | None]] = []
 
 
 def bind_from(
@@ -179,16 +181,17 @@ def _relation(level: Level, node: exp.Expr) -> FromItem:
         return replace(scan, view=found)
     virtual_schema, columns = found
     state.virtual[virtual_schema, name] = None
-    shown = _shown(columns, alias or name, names)
+    shown = shown_columns(columns, alias or name, names)
     relation = state.relation(shown)
     item = Item(alias or name, relation, shown, names_of(shown), "" if alias else virtual_schema)
     level.add(item, at)
     return VirtualScan(relation, virtual_schema, name, shown, alias)
 
 
-def _shown(
+def shown_columns(
     columns: tuple[OutputColumn, ...], name: str, names: Sequence[str]
 ) -> tuple[OutputColumn, ...]:
+    """A FROM item's columns, with the first of them called as its alias does."""
     if not names:
         return columns
     check_alias_columns(name, sum(not c.hidden for c in columns), names)
@@ -202,7 +205,7 @@ def scan_table(
     state = level.state
     columns, index = table_columns(table)
     if names:
-        columns = _shown(columns, alias, names)
+        columns = shown_columns(columns, alias, names)
         index = names_of(columns)
     state.tables[table.id] = table
     relation = state.relation(columns)
@@ -219,7 +222,7 @@ def _cte(level: Level, entry: CteEntry, alias: str, names: Sequence[str], at: in
             f'WITH query "{entry.name}" does not have a RETURNING clause', position=at
         )
     level.reads_itself = level.reads_itself or entry.cte is None
-    columns = _shown(entry.columns, alias, names)
+    columns = shown_columns(entry.columns, alias, names)
     relation = level.state.relation(columns)
     level.add(Item(alias, relation, columns, names_of(columns)), at)
     return CteScan(relation, entry.number, columns, alias if alias != entry.name else "")
@@ -264,7 +267,7 @@ def _derived(
 ) -> SubqueryScan:  # fmt: skip
     # Of a view, what came later than the text that reads it has no name.
     readable = tuple(replace(c, hidden=c.name == NAMELESS) for c in columns)
-    shown = _shown(readable, alias, names)
+    shown = shown_columns(readable, alias, names)
     relation = level.state.relation(shown)
     sure = never_null(query)
     level.add(Item(alias, relation, shown, names_of(shown), schema, never_null=sure, row=row), at)
@@ -286,6 +289,10 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
             named.set("columns", [exp.Identifier(this=n, quoted=True) for n in names])
         return _subquery(level, records, mark(exp.Subquery(alias=named), at), lateral=True)
     calls = _side_by_side(call)
+    if type(call) is exp.Anonymous and not as_values:
+        of_people = USER_FROM[0](level, node, call, alias, names, definitions)
+        if of_people is not None:
+            return of_people
     if definitions and (len(calls) > 1 or node.args.get("ordinality")):
         raise unsupported("a column definition list", node)
     here, hidden, clause = level.items, level.hidden, level.clause
@@ -317,7 +324,7 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         columns += _function_columns(made, called, as_values=as_values)
     if ordinality:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
-    shown = _shown(columns, alias or name, names)
+    shown = shown_columns(columns, alias or name, names)
     relation = level.state.relation(shown)
     item = Item(alias or name, relation, shown, names_of(shown), single=len(shown) == 1)
     level.add(item, at)
@@ -400,7 +407,7 @@ def _parenthesised(level: Level, node: exp.Expr) -> FromItem:
                 shown = [i for i, c in enumerate(item.columns) if not c.hidden]
                 columns += [item.columns[i] for i in shown]
                 exprs += [item.ref(i, 0) for i in shown]
-        renamed_columns = _shown(tuple(columns), alias, names)
+        renamed_columns = shown_columns(tuple(columns), alias, names)
         merged = Item(alias, -1, renamed_columns, names_of(renamed_columns), exprs=tuple(exprs))
         for item in added:
             item.rel_visible = item.cols_visible = False

@@ -167,7 +167,7 @@ class Expressions:
                 assert_never(expr)
 
     def _constant(self, expr: Expr) -> Sql:
-        made = literal(evaluate(expr, self._state.context), expr.type)
+        made = literal(self._state.value(expr), expr.type)
         self._constants += len(made.text)
         return made
 

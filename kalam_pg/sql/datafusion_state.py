@@ -12,8 +12,11 @@ from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions.table import EvalContext, Overload, Volatility
 from kalam_pg.functions.udf import UdfSpec
+from kalam_pg.sql.constancy import is_volatile
 from kalam_pg.sql.physical import Sql, arrow_cast, canonical, identifier, is_decimal
-from kalam_pg.sql.tree import Call, ColumnRef, Const, TableScan
+from kalam_pg.sql.to_python import evaluate
+from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, TableScan
+from storage.layout import Value
 
 ORDER = "o"
 """The column that tells the order of a relation's rows."""
@@ -140,6 +143,15 @@ class Rendering:
     _steps: list[tuple[str, str]] = field(default_factory=list)
     _given: list[tuple[str, pa.RecordBatch]] = field(default_factory=list)
     _aliases: int = 0
+
+    def value(self, expr: Expr) -> Value:
+        """What a constant expression is, for the whole statement, however often it is translated."""
+        if not is_volatile(expr):
+            return evaluate(expr, self.context)
+        once = self.context.once
+        if id(expr) not in once:
+            once[id(expr)] = expr, evaluate(expr, self.context)
+        return once[id(expr)][1]
 
     def alias(self) -> str:
         """A table alias that nothing else has."""

@@ -221,14 +221,22 @@ def _operator_among(found: Sequence[Overload], args: tuple[PgType, ...]) -> Reso
 
 
 def _resolve(found: Iterable[Overload], args: tuple[PgType, ...]) -> Resolved | None:
-    candidates = [c for o in found if (c := _spread(o, len(args))) is not None]
+    return choose([c for o in found if (c := spread(o, len(args))) is not None], args)
+
+
+def choose(candidates: Sequence[Candidate], args: tuple[PgType, ...]) -> Resolved | None:
+    """The candidate that a call with arguments of these types means, None when none fits.
+
+    Raises:
+        Ambiguous: Several fit equally well.
+    """
     for candidate in candidates:
         if candidate.args == args:
             return _finish(candidate, args)
     return _choose(candidates, args)
 
 
-def _spread(overload: Overload, count: int) -> Candidate | None:
+def spread(overload: Overload, count: int) -> Candidate | None:
     """The overload seen as one of `count` arguments, None when it takes another number."""
     declared = len(overload.args)
     if overload.variadic:
@@ -236,14 +244,15 @@ def _spread(overload: Overload, count: int) -> Candidate | None:
             # VARIADIC of nothing: only "any" functions without arguments of their own take it.
             return None
         last = overload.args[-1]
-        item = _item_type(last)
+        item = item_type(last)
         return Candidate(overload, overload.args[:-1] + (item,) * (count - declared + 1))
     if declared - overload.defaults <= count <= declared:
         return Candidate(overload, overload.args[:count])
     return None
 
 
-def _item_type(declared: PgType) -> PgType:
+def item_type(declared: PgType) -> PgType:
+    """What a VARIADIC argument of this type takes many of."""
     if declared.name == "anyarray":
         return types.ANYELEMENT
     if declared.name == "anycompatiblearray":
@@ -251,7 +260,7 @@ def _item_type(declared: PgType) -> PgType:
     return declared.element or declared
 
 
-def _choose(candidates: list[Candidate], args: tuple[PgType, ...]) -> Resolved | None:
+def _choose(candidates: Sequence[Candidate], args: tuple[PgType, ...]) -> Resolved | None:
     fitting = [
         c
         for c in candidates

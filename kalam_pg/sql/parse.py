@@ -19,6 +19,7 @@ from kalam_pg.sql import (
     parse_ddl,
     parse_derived,
     parse_do,
+    parse_functions,
     parse_live,
     parse_maintenance,
     parse_materialized,
@@ -100,12 +101,18 @@ def _split(tokens: list[Token], size: int) -> list[tuple[list[Token], int, str]]
     """The tokens of each statement that has any, where it ends, and the semicolon if one ends it."""
     pieces: list[tuple[list[Token], int, str]] = []
     piece: list[Token] = []
+    atomic, cases = False, 0
     for token in tokens:
-        if token.key == ";":
+        if atomic:  # A body of BEGIN ATOMIC has its own semicolons, and ends where its END is.
+            piece.append(token)
+            atomic = token.key != "end" or cases > 0
+            cases += (token.key == "case") - (token.key == "end" and cases > 0)
+        elif token.key == ";":
             if piece:
                 pieces.append((piece, token.start, ";"))
             piece = []
         else:
+            atomic = token.key == "atomic" and piece != [] and piece[-1].key == "begin"
             piece.append(token)
     if piece:
         pieces.append((piece, size, ""))
@@ -187,6 +194,7 @@ _READERS: dict[str, Callable[[StatementReader], Statement]] = {
     "copy": parse_copy.copy,
     "lock": parse_derived.lock,
     "do": parse_do.do,
+    "call": parse_functions.call,
     "refresh": parse_materialized.refresh,
     "analyze": parse_maintenance.analyze,
     "analyse": parse_maintenance.analyze,
@@ -215,6 +223,6 @@ _COMPLETE = frozenset(("cluster",))
 # Statements that PostgreSQL has and this server does not (yet).
 _UNSUPPORTED = frozenset(
     """
-    call cluster import load reassign security
+    cluster import load reassign security
     """.split()  # noqa: SIM905 - a table of words
 )

@@ -9,6 +9,7 @@ from catalog.errors import (
 )
 from kalam_pg.sql import (
     parse_alter,
+    parse_functions,
     parse_indexes,
     parse_materialized,
     parse_sequences,
@@ -35,10 +36,10 @@ _ROLES = ("user", "role", "group")
 _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
-    *("storage", "function", "procedure", "trigger"),
+    *("storage", "trigger"),
     *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
-    *("statistics", "tablespace", "text", "transform", "access", "owned", "routine", "large"),
+    *("statistics", "tablespace", "text", "transform", "access", "owned", "large"),
     *("default", "system", "constraint"),
 )
 
@@ -51,6 +52,8 @@ def create(reader: StatementReader) -> Statement:
         return _create_temporary(reader, or_replace=or_replace)
     if reader.accept("view"):
         return _create_view(reader, or_replace=or_replace)
+    if reader.at("function", "procedure"):
+        return parse_functions.create(reader, or_replace=or_replace)
     if not or_replace and reader.accept("materialized", "view"):
         return parse_materialized.create(reader)
     if not or_replace:
@@ -207,6 +210,8 @@ def drop(reader: StatementReader) -> Statement:
         return parse_indexes.drop_index(reader)
     if reader.accept("sequence"):
         return parse_sequences.drop(reader)
+    if reader.at(*parse_functions.KINDS):
+        return parse_functions.drop(reader)
     return _other(reader, "DROP")
 
 
@@ -243,6 +248,8 @@ def alter(reader: StatementReader) -> Statement:
         return parse_sequences.alter(reader)
     if reader.accept("index"):
         return parse_indexes.alter_index(reader)
+    if reader.at(*parse_functions.KINDS):
+        return parse_functions.alter(reader)
     return _other(reader, "ALTER")
 
 
@@ -259,6 +266,8 @@ def comment(reader: StatementReader) -> Statement:
     if reader.accept("role"):
         name = TableName("", reader.role_name())
         return CommentOn("role", name, "", _comment_text(reader))
+    if reader.at(*parse_functions.KINDS):
+        return parse_functions.comment(reader)
     if not reader.at("table", "view", "type", "domain", "sequence", "index", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key

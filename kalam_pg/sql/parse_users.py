@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from catalog.errors import SqlSyntaxError
 from kalam_pg.sql import parse_session
+from kalam_pg.sql.parse_functions import KINDS, function_name
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import GrantRevoke, Statement, TableName, Unsupported
+from kalam_pg.sql.statements_functions import GrantExecute
 from kalam_pg.sql.statements_users import AlterSettings, AlterUser, CreateUser, DropUser
 
 _PRIVILEGES = ("select", "insert", "update", "delete", "create", "usage", "execute")
@@ -189,6 +191,8 @@ def _grant(reader: StatementReader, *, grant: bool) -> Statement:
     schemas: tuple[TableName, ...] = ()
     if reader.accept("all"):
         on, names, schemas = _all_in_schemas(reader)
+    elif reader.at(*KINDS):
+        return _grant_execute(reader, privileges, grant=grant)
     else:
         on, names = _objects(reader)
     reader.expect("to" if grant else "from")
@@ -198,6 +202,21 @@ def _grant(reader: StatementReader, *, grant: bool) -> Statement:
     if not grant:
         reader.cascade()
     return GrantRevoke(grant, privileges, on, names, tuple(grantees), schemas)
+
+
+def _grant_execute(
+    reader: StatementReader, privileges: tuple[str, ...], *, grant: bool
+) -> GrantExecute:
+    """GRANT … ON FUNCTION name[(types)], … TO …."""
+    kind = reader.advance().key
+    targets = reader.many(lambda: function_name(reader, kind))
+    reader.expect("to" if grant else "from")
+    grantees = reader.many(lambda: _grantee(reader))
+    if reader.at_words("with", "grant", "option"):
+        reader.unsupported("WITH GRANT OPTION")
+    if not grant:
+        reader.cascade()
+    return GrantExecute(grant, privileges, tuple(targets), tuple(grantees))
 
 
 def _privileges(reader: StatementReader) -> tuple[str, ...]:
@@ -231,7 +250,7 @@ def _objects(reader: StatementReader) -> tuple[str, tuple[TableName, ...]]:
         return "type", tuple(reader.many(reader.table_name))
     if reader.accept("sequence"):
         return "sequence", tuple(reader.many(reader.table_name))
-    if reader.at("database", "function", "language", "large", "tablespace"):
+    if reader.at("database", "language", "large", "tablespace"):
         reader.unsupported(f"GRANT ON {reader.token.key.upper()}")
     reader.accept("table")
     return "table", tuple(reader.many(reader.table_name))

@@ -15,6 +15,7 @@ from catalog.errors import (
     UndefinedColumnError,
     UndefinedTableError,
 )
+from catalog.functions import Function
 from catalog.model import NumberSequence, Relation, Table, UserType
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
@@ -44,6 +45,14 @@ class RelationSource(Protocol):
         self, schema: str, name: str, search_path: Sequence[str], /
     ) -> NumberSequence | None: ...
 
+    def functions_named(
+        self, schema: str, name: str, search_path: Sequence[str], /
+    ) -> Sequence[Function]: ...
+
+    def has_schema(self, name: str, /) -> bool: ...
+
+    def type_by_oid(self, oid: int, /) -> PgType | None: ...
+
 
 def no_virtual(_schema: str, _name: str) -> tuple[OutputColumn, ...] | None:
     """A catalogue without relations."""
@@ -55,7 +64,8 @@ class BindScope:
     """Where a statement is bound: what exists, and what the session says about names and types.
 
     virtual: columns of a catalogue relation by schema and name, None when there is none.
-    param_types: types given by Parse, None (or missing) where the binder is to infer them.
+    param_types: types given by Parse, None (or missing) where the binder is to infer them. param_names,
+    function: of a statement in the body of a function, what its parameters are called, and it is.
     """
 
     snapshot: RelationSource
@@ -63,6 +73,8 @@ class BindScope:
     virtual: Callable[[str, str], tuple[OutputColumn, ...] | None] = no_virtual
     param_types: Sequence[PgType | None] = ()
     types: TypeContext = DEFAULT_CONTEXT
+    param_names: tuple[str, ...] = ()
+    function: str = ""
 
 
 SPENT_MAX, SPENT_PER_CHARACTER = 2_000, 8
@@ -90,7 +102,10 @@ class Binding:
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
     text reads from. named: where it names them, by 0-based characters. changes: WITH items that change
     data. nested: whether a query was bound in it. spent: how many expressions have been bound, those that
-    are computed in several places once for each. views_characters: of the texts of its views.
+    are computed in several places once for each. views_characters: of the texts of its views and
+    functions. functions: those that people made and it calls, by their ids. inside: the ids of those whose
+    bodies are being bound, from the outermost in. arguments: the relations that stand for arguments of calls.
+    calls: how many there are. calling: it is CALL. over_rows: what is being bound is computed for each row.
     """
 
     scope: BindScope
@@ -109,6 +124,12 @@ class Binding:
     volatile: bool = False
     spent: int = 0
     views_characters: int = 0
+    functions: dict[int, Function] = field(default_factory=dict)
+    inside: tuple[int, ...] = ()
+    calls: int = 0
+    calling: bool = False
+    over_rows: bool = False
+    arguments: set[int] = field(default_factory=set)
 
     def spend(self, expressions: int) -> None:
         """Note that so many have been bound. Raises 54001 when they are out of all proportion to the text."""
@@ -192,6 +213,7 @@ class Level:
     clause: where in the query we are, in the words of error messages ("WHERE", "JOIN conditions").
     windows: named windows, as sqlglot nodes, by name. sets: positions of the calls that give sets.
     unread: conditions in and below this query that are checked and never asked, with how far below.
+    arguments: around a function's body, what stands for the arguments of the call.
     """
 
     state: Binding
@@ -208,6 +230,7 @@ class Level:
     windows: dict[str, object] = field(default_factory=dict)
     sets: list[int] = field(default_factory=list)
     unread: list[tuple[Expr, int]] = field(default_factory=list)
+    arguments: Item | None = None
 
     def add(self, item: Item, position: int = 0) -> None:
         """Put an item into FROM; its alias must be new there."""

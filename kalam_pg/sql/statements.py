@@ -21,6 +21,7 @@ from kalam_pg.sql.statements_derived import (
     LikeTable,
 )
 from kalam_pg.sql.statements_do import Do
+from kalam_pg.sql.statements_functions import FunctionStatement
 from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
 from kalam_pg.sql.statements_maintenance import MaintenanceStatement
@@ -444,6 +445,7 @@ Statement: TypeAlias = (
     | MaintenanceStatement
     | SequenceStatement
     | CursorStatement
+    | FunctionStatement
     | LiveStatement
     | TypeStatement
     | ShowCatalog

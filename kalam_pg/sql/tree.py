@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from catalog.functions import Function
 from catalog.model import Table, View
 from catalog.types.table import PgType
 from kalam_pg.functions.table import Overload
@@ -814,7 +815,8 @@ class Bound:
     cache dependencies); `virtual`: (schema, name) of catalogue relations. `columns`: the result's.
     `relations`: ids of the tables and views that its own text reads from, each once. `changes`: the
     WITH items that change data. `nested`: whether there are queries in it. `tag`: the command's where a
-    query answers for a data change (`returning_queries`).
+    query answers for a data change (`returning_queries`). `functions`: those that people made and that it
+    calls.
     """
 
     statement: Query | Dml
@@ -828,3 +830,4 @@ class Bound:
     changes: tuple[CteChange, ...] = ()
     nested: bool = False
     tag: str = ""
+    functions: tuple[Function, ...] = ()

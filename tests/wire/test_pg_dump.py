@@ -52,6 +52,18 @@ CREATE VIEW chat.written AS SELECT id, room FROM chat.messages WHERE room > 0 WI
 CREATE VIEW of_keyless AS SELECT a AS first, b FROM keyless WHERE a IS NOT NULL;
 CREATE VIEW beside AS WITH keyless AS (SELECT 1 AS a) SELECT k.a, keyless.a AS b
   FROM keyless JOIN public.keyless k USING (a);
+CREATE FUNCTION chat.price_of(room int, rate numeric DEFAULT 1.5) RETURNS numeric LANGUAGE sql STABLE STRICT
+  AS $$ SELECT price * rate FROM chat.rooms WHERE id = price_of.room $$;
+CREATE FUNCTION chat.in_room(chat.rooms) RETURNS SETOF chat.messages LANGUAGE sql
+  AS 'SELECT * FROM chat.messages WHERE room = $1.id';
+CREATE FUNCTION chat.doubled(a int) RETURNS int IMMUTABLE RETURN a * 2;
+CREATE FUNCTION chat.outs(INOUT a int, OUT b text, VARIADIC c int[] DEFAULT '{}') LANGUAGE sql
+  AS $$ SELECT a, 'it''s ' || cardinality(c) $$;
+COMMENT ON FUNCTION chat.doubled IS 'twice as much';
+REVOKE ALL ON FUNCTION chat.doubled FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION chat.doubled TO alice;
+CREATE VIEW chat.prices AS SELECT id, chat.price_of(id) AS price FROM chat.rooms;
+ALTER TABLE chat.numbered ADD CHECK (chat.doubled(id) < 100);
 ALTER TABLE keyless RENAME TO without_key;
 ALTER TABLE without_key RENAME COLUMN b TO label;
 """
@@ -63,6 +75,10 @@ INSERT INTO chat.own VALUES (1, 'one''s own');
 
 QUESTIONS = (
     "SELECT id, f, m, p FROM typed",
+    "SELECT * FROM chat.prices ORDER BY id",
+    "SELECT chat.outs(1, 2, 3), chat.doubled(4), count(*) FROM chat.rooms r, chat.in_room(r)",
+    "SELECT proname, pg_get_function_arguments(oid), pg_get_function_result(oid), proacl IS NULL, "
+    "obj_description(oid, 'pg_proc') FROM pg_proc WHERE pronamespace = 'chat'::regnamespace ORDER BY 1",
     "SELECT id, name, mood, size, price FROM chat.rooms ORDER BY id",
     "SELECT * FROM chat.messages ORDER BY id",
     "SELECT * FROM without_key ORDER BY a, label",

@@ -94,6 +94,15 @@ class FakeSnapshot:
     def find(self, schema: str, name: str, search_path: Sequence[str]) -> Relation | None:
         return RELATIONS.get(name) if (schema or search_path[0]) == "public" else None
 
+    def functions_named(self, _schema: str, _name: str, _search_path: Sequence[str]) -> tuple[()]:
+        return ()
+
+    def has_schema(self, _name: str) -> bool:
+        return True
+
+    def type_by_oid(self, _oid: int) -> None:
+        return None
+
     def find_type(self, _schema: str, _name: str, _search_path: Sequence[str]) -> None:
         """No types but PostgreSQL's."""
 

@@ -96,10 +96,10 @@ def test_what_is_not_understood_is_a_syntax_error_where_postgresql_points(text, 
 
 UNSUPPORTED = [
     ("CREATE EXTENSION x", "CREATE EXTENSION"),
-    ("CREATE OR REPLACE FUNCTION f() RETURNS int", "CREATE FUNCTION"),
+    ("CREATE TRIGGER x", "CREATE TRIGGER"),
     ("GRANT dba TO alice", "GRANT of a role"),
     ("PREPARE TRANSACTION 'x'", "PREPARE TRANSACTION"),
-    ("COMMENT ON FUNCTION f() IS 'x'", "COMMENT ON FUNCTION"),
+    ("COMMENT ON TRIGGER f ON t IS 'x'", "COMMENT ON TRIGGER"),
 ]
 
 

@@ -1,0 +1,144 @@
+"""Functions that people make, by what a file of statements cannot show: who calls, who replaces, kill -9.
+
+What they answer is in `conformance/files/own/functions_in_sql.sql`, beside PostgreSQL.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.wire.server import PASSWORD, KalamServer
+
+
+@pytest.fixture
+def schema(server: KalamServer) -> Iterator[KalamServer]:
+    with server.root() as root:
+        root.execute("CREATE SCHEMA fn")
+        for name in ("fiona", "finn"):
+            root.execute(f"CREATE USER {name} PASSWORD '{PASSWORD}'")
+    yield server
+    with server.root() as root:
+        root.execute("DROP SCHEMA fn CASCADE")
+        root.execute("DROP USER fiona, finn")
+
+
+def test_a_function_reads_the_own_rows_of_who_calls_it(schema: KalamServer) -> None:
+    with schema.root() as root:
+        root.execute("CREATE TABLE fn.notes (id int PRIMARY KEY, t text) WITH (TYPE = 'USER')")
+        root.execute(
+            "CREATE FUNCTION fn.mine() RETURNS SETOF text LANGUAGE sql AS "
+            "'SELECT t FROM fn.notes ORDER BY id'"
+        )
+        root.execute(
+            "CREATE FUNCTION fn.note(i int) RETURNS text BEGIN ATOMIC "
+            "SELECT t FROM fn.notes WHERE id = i; END"
+        )
+    for name in ("fiona", "finn"):
+        with schema.connect(name) as user:
+            user.execute("INSERT INTO fn.notes VALUES (1, %s)", (f"{name}'s",))
+            assert user.execute("SELECT fn.note(1), fn.note(2)").fetchall() == [(f"{name}'s", None)]
+            assert user.execute("SELECT * FROM fn.mine()").fetchall() == [(f"{name}'s",)]
+
+
+def test_execute_can_be_revoked_also_of_what_another_function_calls(schema: KalamServer) -> None:
+    with schema.root() as root, schema.connect("fiona") as fiona:
+        root.execute("CREATE FUNCTION fn.secret() RETURNS int LANGUAGE sql AS 'SELECT 7'")
+        root.execute("CREATE FUNCTION fn.around() RETURNS int LANGUAGE sql AS 'SELECT fn.secret()'")
+        asked = "SELECT fn.around()"
+        assert fiona.execute(asked, prepare=True).fetchone() == (7,)
+        root.execute("REVOKE EXECUTE ON FUNCTION fn.secret FROM PUBLIC")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="for function secret"):
+            fiona.execute(asked, prepare=True)
+        root.execute("GRANT EXECUTE ON FUNCTION fn.secret() TO fiona")
+        assert fiona.execute(asked, prepare=True).fetchone() == (7,)
+        for refused in (
+            "CREATE FUNCTION fn.own() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "DROP FUNCTION fn.secret()",
+            "ALTER FUNCTION fn.secret() STABLE",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                fiona.execute(refused)
+
+
+def test_a_replaced_function_is_what_prepared_statements_call(schema: KalamServer) -> None:
+    with schema.root() as one, schema.root() as two:
+        one.execute("CREATE FUNCTION fn.f(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'")
+        one.execute("CREATE VIEW fn.v AS SELECT fn.f(1) AS x")
+        asked = "SELECT fn.f(%s::int), x FROM fn.v"
+        assert two.execute(asked, (1,), prepare=True).fetchone() == (2, 2)
+        with one.transaction():
+            one.execute(
+                "CREATE OR REPLACE FUNCTION fn.f(a int) RETURNS int LANGUAGE sql AS 'SELECT a * 10'"
+            )
+            assert one.execute(asked, (1,)).fetchone() == (10, 10)
+            assert two.execute(asked, (1,), prepare=True).fetchone() == (2, 2)
+        assert two.execute(asked, (1,), prepare=True).fetchone() == (10, 10)
+
+
+def test_two_sessions_that_make_the_same_function_wait_for_each_other(schema: KalamServer) -> None:
+    make = "CREATE FUNCTION fn.g() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+    with schema.root() as one, schema.root() as two:
+        two.execute("SET lock_timeout = '50ms'")
+        with one.transaction():
+            one.execute(make)
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                two.execute(make)
+        with pytest.raises(psycopg.errors.DuplicateFunction):
+            two.execute(make)
+
+
+def test_calls_in_calls_are_bounded(schema: KalamServer) -> None:
+    with schema.root() as root:
+        root.execute("CREATE FUNCTION fn.n0(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'")
+        for n in range(1, 51):
+            root.execute(
+                f"CREATE FUNCTION fn.n{n}(a int) RETURNS int LANGUAGE sql "
+                f"AS 'SELECT fn.n{n - 1}(a) + 1'"
+            )
+        assert root.execute("SELECT fn.n50(0)").fetchone() == (51,)
+        root.execute("CREATE FUNCTION fn.m0() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        twice = "CREATE FUNCTION fn.m%d() RETURNS int LANGUAGE sql AS 'SELECT fn.m%d() + fn.m%d()'"
+        for n in range(1, 8):
+            root.execute(twice % (n, n - 1, n - 1))
+        assert root.execute("SELECT fn.m7()").fetchone() == (128,)
+        with pytest.raises(psycopg.errors.StatementTooComplex):
+            root.execute(twice % (8, 7, 7))
+        again = "CREATE OR REPLACE FUNCTION fn.m0() RETURNS int LANGUAGE sql AS 'SELECT fn.m1()'"
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="recursive"):
+            root.execute(f"{again}; SELECT fn.m0()")
+
+
+def test_kill_9(tmp_path: Path) -> None:
+    server = KalamServer(tmp_path / "k").start()
+    with server.root() as root:
+        root.execute("CREATE TABLE t (id int PRIMARY KEY, n int DEFAULT 1)")
+        root.execute("INSERT INTO t VALUES (1, 5)")
+        root.execute(
+            "CREATE FUNCTION f(a int, b int DEFAULT 3, OUT c int, OUT d text) LANGUAGE sql "
+            "IMMUTABLE STRICT SET search_path = public AS $$ SELECT a + b, 'x' || a $$"
+        )
+        root.execute("CREATE FUNCTION g(t) RETURNS int LANGUAGE sql AS 'SELECT $1.n * 2'")
+        root.execute("CREATE FUNCTION h() RETURNS bigint BEGIN ATOMIC SELECT sum(n) FROM t; END")
+        root.execute("ALTER TABLE t ALTER n SET DEFAULT (f(1)).c, ADD CHECK (g(ROW(id, n)::t) > 0)")
+        kept = (
+            "SELECT oid, proname, prosrc, proargdefaults, proconfig FROM pg_proc WHERE oid > 16000"
+        )
+        before = root.execute(f"{kept} ORDER BY 1").fetchall()
+        server.kill()
+    server = KalamServer(tmp_path / "k").start()
+    try:
+        with server.root() as root:
+            assert root.execute(f"{kept} ORDER BY 1").fetchall() == before
+            assert root.execute("SELECT (f(1)).*, g(t), h() FROM t").fetchall() == [
+                (4, "x1", 10, 5)
+            ]
+            root.execute("INSERT INTO t (id) VALUES (2)")
+            assert root.execute("SELECT n FROM t WHERE id = 2").fetchone() == (4,)
+            with pytest.raises(psycopg.errors.CheckViolation):
+                root.execute("INSERT INTO t VALUES (3, -1)")
+            with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+                root.execute("DROP TABLE t")
+    finally:
+        server.stop()
