@@ -170,7 +170,7 @@ def find_function(context: DdlContext, target: FunctionName) -> Function:
     named = snapshot.functions_named(name.schema, name.name, path)
     if target.parameters is None:
         kind = {"function": "f", "procedure": "p"}.get(target.kind)
-        fitting = [f for f in named if kind is None or f.kind == kind] or list(named)
+        fitting = [f for f in named if kind is None or f.kind == kind]
         if len(fitting) > 1:
             raise AmbiguousFunctionError(
                 f'{target.kind} name "{name}" is not unique',

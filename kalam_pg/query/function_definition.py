@@ -21,8 +21,11 @@ def checked_parameters(statement: CreateFunction, context: DdlContext) -> tuple[
     """PostgreSQL's `interpret_function_parameter_list`. Raises 42P13, 42704, 0A000, 54023."""
     definitions = [unmoded(definition) for definition in statement.parameters]
     found: list[Parameter] = []
-    names: dict[bool, set[str]] = {True: set(), False: set()}
     defaults = variadic = False
+    if statement.kind == "p" and any(d.mode in ("o", "t") for d in definitions):
+        raise FeatureNotSupportedError(
+            "OUT parameters of procedures are not supported", hint="INOUT parameters are."
+        )
     for at, definition in enumerate(definitions):
         kind = _type(definition.type, context)
         called = definition.mode in CALLED_WITH
@@ -50,7 +53,6 @@ def checked_parameters(statement: CreateFunction, context: DdlContext) -> tuple[
         raise InvalidFunctionDefinitionError(
             f"functions cannot have more than {PARAMETERS_MAX} arguments"
         )
-    assert names
     return tuple(found)
 
 

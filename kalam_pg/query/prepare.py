@@ -39,6 +39,7 @@ from kalam_pg.sql.tree import (
     Bound,
     ColumnRef,
     Dml,
+    FunctionRun,
     Insert,
     Merge,
     OutputColumn,
@@ -84,7 +85,7 @@ class Planned:
     reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
     materialized: the materialized views among them, which have to be populated when it runs; moved: those
     that an older snapshot has not where they are (`query.moved`). functions: those that people made and it
-    calls.
+    calls. runs: what it calls before, in order.
     """
 
     plan: Plan
@@ -99,6 +100,7 @@ class Planned:
     materialized: tuple[Table, ...] = ()
     moved: tuple[Table, ...] = ()
     functions: tuple[Function, ...] = ()
+    runs: tuple[FunctionRun, ...] = ()
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
@@ -250,10 +252,24 @@ class StatementCache:
         types: TypeContext,
         param_types: Sequence[PgType | None],
     ) -> Planned:
-        bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
-        bound = last_numbers.settled(bound, statement.text)
+        scope = self.scope(snapshot, search_path, types, param_types)
+        return self._planned_in(statement, snapshot, scope)
+
+    def _planned_in(
+        self, statement: QueryStatement, snapshot: Snapshot, scope: BindScope
+    ) -> Planned:
+        bound = last_numbers.settled(bind(statement, scope), statement.text)
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
         return _planned(statement, bound, planner.plan(bound))
+
+    def of_function(
+        self,
+        statement: QueryStatement,
+        snapshot: Snapshot,
+        scope: BindScope,
+    ) -> Planned:
+        """The plan of a statement in the body of a function. scope: what names and $n mean there."""
+        return self._planned_in(statement, snapshot, scope)
 
     def explained(
         self,
@@ -368,6 +384,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         tuple([table for table in bound.tables if table.materialized is not None]),
         tuple([table for table in bound.tables if table.stored]),
         bound.functions,
+        bound.runs,
     )
 
 

@@ -17,6 +17,7 @@ from kalam_pg.sessions import (
     cursors,
     definitions,
     explaining,
+    function_runs,
     listening,
     long_texts,
     maintaining,
@@ -45,6 +46,7 @@ from kalam_pg.sql.statements_derived import (
     RefreshMaterializedView,
 )
 from kalam_pg.sql.statements_do import Do
+from kalam_pg.sql.statements_functions import CallProcedure
 from kalam_pg.sql.statements_live import Subscribe
 from kalam_pg.sql.tree import OutputColumn
 from storage.errors import KalamError
@@ -96,6 +98,11 @@ def prepare(
         subscribed = subscribing.prepare(sql, statement, declared)
         columns = subscribing.columns(statement, subscribed)
         return PreparedStatement(statement, subscribed.param_types, columns)
+    if isinstance(statement, CallProcedure):
+        called = function_runs.prepare_call(sql, statement, declared)
+        return PreparedStatement(
+            statement, called.param_types, called.columns, called, Validity(sql)
+        )
     if declared:
         raise UndefinedParameterError("there is no parameter $1")
     return PreparedStatement(statement, (), _columns(sql, statement))
@@ -168,6 +175,8 @@ def _run(
         return (yield from cursors.run(sql, statement, params, prepared.param_types))
     if isinstance(statement, Subscribe):
         return (yield from subscribing.run(sql, statement, params, prepared, form))
+    if isinstance(statement, CallProcedure):
+        return (yield from function_runs.call(sql, statement, params, prepared))
     if isinstance(statement, CopyTo):
         return (yield from copying.run(sql, statement))
     if isinstance(statement, CopyFrom):

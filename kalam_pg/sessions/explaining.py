@@ -118,6 +118,10 @@ def run(
         planned, bound, queries = yield from long_texts.in_turn(
             sql, inner.text, partial(_explained, sql, inner, types)
         )
+        if asked.analyze and planned.runs:
+            raise FeatureNotSupportedError(
+                "EXPLAIN ANALYZE does not support functions of several statements"
+            )
         if asked.analyze and not table_locks.lock_nowait(sql, planned):
             yield from table_locks.wait(sql, lambda: _explained(sql, inner, types)[0])
             planned, bound, queries = _explained(sql, inner, types)

@@ -43,6 +43,7 @@ from kalam_pg.sessions import (
 from kalam_pg.sessions.portals import Portals
 from kalam_pg.sessions.prepared import PreparedStatements
 from kalam_pg.sessions.reading_time import ReadingTime
+from kalam_pg.sessions.run_before import RUN_FUNCTIONS
 from kalam_pg.sessions.sequences import SessionSequences
 from kalam_pg.sessions.session_functions import session_functions
 from kalam_pg.sessions.settings import Settings
@@ -65,10 +66,9 @@ class SqlSession:
     number by which others know it. acted_for: the users it has been, by name. portals: of Bind and
     DECLARE. text: the one that runs. ears: how its carrier is told what it did not ask for; None: it
     cannot be, or it has closed. listener: what it listens to and has not taken yet; None: it listens to
-    nothing.
-    temporary: its own tables, views and sequences; None: there are none. closed: it has ended.
-    account: what it holds of the server's memory.
-    services: functions that need more than values, by name; the session's owner adds its own.
+    nothing. temporary: its own tables, views and sequences; None: there are none. closed: it has
+    ended. account: what it holds of the server's memory. functions_deep: of functions that run inside
+    others. services: functions that need more than values, by name; the session's owner adds its own.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class SqlSession:
         self.acted_for = {user.name: user}
         self.end: Callable[[str], None] = lambda _reason: None
         self.temporary: Temporary | None = None
-        self.closed = False
+        self.closed, self.functions_deep = False, 0
         self._savepoints: list[tuple[str, int]] = []
         """The settings' marks at the transaction's savepoints, in their order."""
         self._context = EvalContext()
@@ -120,15 +120,14 @@ class SqlSession:
     def become(self, user: User) -> None:
         """Act as `user` from now on; `sessions.acting` says when, and what undoes it."""
         self.user = user
-        high = user.role in (Role.DBA, Role.SYSTEM)
+        high = user.role.rank >= Role.DBA.rank
         self.settings.force("is_superuser", "on" if high else "off")
 
     def begin_implicit(self) -> Transaction:
         """The transaction; a statement outside a block begins one, which ends with it."""
-        transaction = self.transaction
-        if transaction is None:
-            transaction = self.transaction = self.new_transaction()
-        return transaction
+        if self.transaction is None:
+            self.transaction = self.new_transaction()
+        return self.transaction
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -160,8 +159,7 @@ class SqlSession:
         context = self._current_context()
         transaction = self.transaction
         context.params = params
-        context.left_us = BUDGET_US
-        context.once = {}
+        context.left_us, context.once = BUDGET_US, {}
         if transaction is None:
             context.now_us = context.statement_us = self.database.now_us()
         else:
@@ -253,6 +251,7 @@ class SqlSession:
         transaction = self.begin_implicit()
         transaction.check_usable()
         planned.check(self.user, transaction, len(params))
+        params = (yield from RUN_FUNCTIONS[0](self, planned, params)) if planned.runs else params
         x = self.execution(params, form)
         transaction.queried = True
         if transaction.reads is not None:

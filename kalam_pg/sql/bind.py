@@ -34,8 +34,10 @@ from kalam_pg.sql.bind_merge import bind_merge
 from kalam_pg.sql.bind_query import query_at
 from kalam_pg.sql.coerce import assign, settle, to_boolean
 from kalam_pg.sql.function_call import FUNCTION
+from kalam_pg.sql.function_runs import with_runs
 from kalam_pg.sql.parse import parse, parse_expression
-from kalam_pg.sql.scope import Binding, BindScope, Level, RelationSource
+from kalam_pg.sql.relation_source import RelationSource
+from kalam_pg.sql.scope import Binding, BindScope, Level
 from kalam_pg.sql.statements import QueryStatement
 from kalam_pg.sql.tree import Bound, Dml, Expr, Query
 from storage.errors import KalamError
@@ -78,7 +80,7 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
         state.volatile, relations=tuple(state.relations), changes=tuple(state.changes),
         nested=state.nested, functions=tuple(state.functions.values()),
     )  # fmt: skip
-    return returning_queries.apart(made)
+    return returning_queries.apart(with_runs(made, state.runs))
 
 
 def _statement(state: Binding, node: exp.Expr) -> Query | Dml:

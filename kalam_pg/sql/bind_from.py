@@ -289,10 +289,9 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
             named.set("columns", [exp.Identifier(this=n, quoted=True) for n in names])
         return _subquery(level, records, mark(exp.Subquery(alias=named), at), lateral=True)
     calls = _side_by_side(call)
-    if type(call) is exp.Anonymous and not as_values:
-        of_people = USER_FROM[0](level, node, call, alias, names, definitions)
-        if of_people is not None:
-            return of_people
+    of_people = None if as_values else USER_FROM[0](level, node, call, alias, names, definitions)
+    if of_people is not None:
+        return of_people
     if definitions and (len(calls) > 1 or node.args.get("ordinality")):
         raise unsupported("a column definition list", node)
     here, hidden, clause = level.items, level.hidden, level.clause
@@ -301,6 +300,8 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         bound = [settle(level.state, bind_expr(level, one)) for one in calls]
     finally:
         level.items, level.hidden, level.clause = here, hidden, clause
+    if len(bound) > 1 and any(composite_of(one.type) is not None for one in bound):
+        raise unsupported("a function that gives rows of a composite type beside others", node)
     if definitions:
         _check_defined(bound[0], position(definitions[0]) or at)
         spread = records_as(call, [(d.args["this"].name, d.args["kind"]) for d in definitions])
@@ -317,11 +318,7 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         inner = mark(exp.Subquery(alias=named), at)
         return _subquery(level, spread, inner, lateral=True, row=row)
     name = _function_name(calls[0])
-    columns: tuple[OutputColumn, ...] = ()
-    for one, made in zip(calls, bound, strict=True):
-        # Only a single function's column is called as its alias.
-        called = alias if alias and len(calls) == 1 else _function_name(one)
-        columns += _function_columns(made, called, as_values=as_values)
+    columns = _columns_beside(calls, bound, alias, as_values=as_values)
     if ordinality:
         columns = (*columns, OutputColumn("ordinality", types.INT8))
     shown = shown_columns(columns, alias or name, names)
@@ -332,6 +329,17 @@ def _function(level: Level, call: exp.Expr, node: exp.Expr) -> FromItem:
         return RowsFrom(relation, tuple(bound), shown, alias, ordinality)
     lateral = any(up >= 0 for up, _ in column_refs(bound[0]))
     return FunctionScan(relation, bound[0], shown, alias, ordinality, lateral)
+
+
+def _columns_beside(
+    calls: Sequence[exp.Expr], bound: Sequence[Expr], alias: str, *, as_values: bool
+) -> tuple[OutputColumn, ...]:
+    """The columns of functions side by side: only a single one's is called as its alias."""
+    columns: tuple[OutputColumn, ...] = ()
+    for one, made in zip(calls, bound, strict=True):
+        called = alias if alias and len(calls) == 1 else _function_name(one)
+        columns += _function_columns(made, called, as_values=as_values)
+    return columns
 
 
 def _side_by_side(call: exp.Expr) -> list[exp.Expr]:

@@ -37,6 +37,7 @@ from kalam_pg.sql.function_call import (
 )
 from kalam_pg.sql.function_choice import Given
 from kalam_pg.sql.function_result import as_value, fitted, fitted_row, one_column
+from kalam_pg.sql.function_runs import is_run, run_before
 from kalam_pg.sql.overloads import resolve_function
 from kalam_pg.sql.row_values import fields_of
 from kalam_pg.sql.scope import Binding, Level
@@ -160,6 +161,8 @@ def _call_of(level: Level, name: str, operands: tuple[Expr, ...], at: int) -> Ex
 
 def value_of(level: Level, call: Called) -> Expr:
     """What a call stands for as a value."""
+    if is_run(call, level):
+        return _run(level, call)
     enter(level, call)
     function, state = call.function, level.state
     nothing = any(isinstance(e, Const) and e.value is None for e in call.values)
@@ -187,6 +190,14 @@ def value_of(level: Level, call: Called) -> Expr:
     targets = (Target(put, function.name),)
     columns = (OutputColumn(function.name, put.type, fields=fields_of(state, put)),)
     return ScalarSubquery(Select(targets, columns, (source,)), put.type, -1, call.at)
+
+
+def _run(level: Level, call: Called) -> Expr:
+    """The value of a call that is run before its statement."""
+    if not call.function.returns_set:
+        return run_before(level, call)
+    check_set(level, call.at)
+    return unnest(run_before(level, call), call.chosen.result, call.at)
 
 
 def _is_strict(made: Expr, around: Level, call: Called) -> bool:

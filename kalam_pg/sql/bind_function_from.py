@@ -15,6 +15,7 @@ from kalam_pg.sql.bind_function import (
     not_null,
     only_where,
     put_in_place,
+    unnest,
     value_of,
 )
 from kalam_pg.sql.bind_types import resolve_type
@@ -30,11 +31,13 @@ from kalam_pg.sql.function_call import (
     enter,
 )
 from kalam_pg.sql.function_result import columns_of, fitted, mismatch
+from kalam_pg.sql.function_runs import is_run, run_before
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Item, Level, names_of
 from kalam_pg.sql.tree import (
     ColumnRef,
+    FunctionScan,
     OutputColumn,
     Query,
     Select,
@@ -48,12 +51,14 @@ from kalam_pg.sql.walk import column_refs, raise_levels
 def _from(
     level: Level,
     node: exp.Expr,
-    call: exp.Anonymous,
+    call: exp.Expr,
     alias: str,
     names: Sequence[str],
     definitions: Sequence[exp.ColumnDef],
 ) -> SubqueryScan | None:
     """A call in FROM as an item; None where it is of no function that somebody made."""
+    if type(call) is not exp.Anonymous:
+        return None
     at = position(node) or position(call)
     ordinality = bool(node.args.get("ordinality"))
     here, hidden, clause = level.items, level.hidden, level.clause
@@ -94,6 +99,8 @@ def _query(level: Level, call: Called) -> Query:
     state, chosen = level.state, call.chosen
     if not chosen.function.returns_set:
         return _one_row(level, call)
+    if is_run(call, level):
+        return _rows_of_run(level, call)
     enter(level, call)
     with body_scope(state, chosen.function):
         around = arguments_level(state, call)
@@ -123,6 +130,22 @@ def _one_row(level: Level, call: Called) -> Query:
     ref = ColumnRef(relation, 0, "row", value.type)
     targets = tuple([Target(field(ref, at, f), f.name) for at, f in enumerate(fields)])
     return Select(targets, tuple(fields), (SubqueryScan(relation, inner, (row,), "row"),))
+
+
+def _rows_of_run(level: Level, call: Called) -> Query:
+    """The rows of a call that is run before its statement."""
+    state, kind = level.state, call.chosen.result
+    array = run_before(level, call)
+    rows = unnest(array, kind, call.at)
+    column = OutputColumn(call.function.name, kind)
+    relation = state.relation((column,))
+    scan = FunctionScan(relation, rows, (column,), call.function.name)
+    ref = ColumnRef(relation, 0, column.name, kind)
+    fields = fields_of(state, ref)
+    if not fields:
+        return Select((Target(ref, column.name),), (column,), (scan,))
+    targets = tuple([Target(field(ref, at, f), f.name) for at, f in enumerate(fields)])
+    return Select(targets, tuple(fields), (scan,))
 
 
 def _as_defined(

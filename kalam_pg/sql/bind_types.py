@@ -8,7 +8,7 @@ from catalog.row_types import row_type
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
-from kalam_pg.sql.scope import RelationSource
+from kalam_pg.sql.relation_source import RelationSource
 from kalam_pg.sql.statements import TypeName
 from storage.errors import KalamError
 

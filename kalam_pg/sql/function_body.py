@@ -10,7 +10,7 @@ from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from catalog.types.table import PgType
 from kalam_pg.sql.parse import parse
-from kalam_pg.sql.scope import RelationSource
+from kalam_pg.sql.relation_source import RelationSource
 from kalam_pg.sql.statements import QueryStatement, Statement
 from kalam_pg.sql.tree import OutputColumn
 

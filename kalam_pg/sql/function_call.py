@@ -29,8 +29,9 @@ from kalam_pg.sql.function_choice import Chosen, Given, choose_function
 from kalam_pg.sql.overloads import Ambiguous
 from kalam_pg.sql.parse import parse_expression
 from kalam_pg.sql.positions import position
+from kalam_pg.sql.relation_source import RelationSource
 from kalam_pg.sql.row_values import field, fields_of
-from kalam_pg.sql.scope import Binding, BindScope, Item, Level, RelationSource, names_of
+from kalam_pg.sql.scope import Binding, BindScope, Item, Level, names_of
 from kalam_pg.sql.tree import (
     ArrayExpr,
     Expr,
@@ -123,7 +124,7 @@ def overload_call(
     if chosen is None:
         return None
     function = chosen.function
-    if function.kind == "p" and not level.state.calling:
+    if function.kind == "p" and not level.state.scope.calling:
         raise WrongObjectTypeError(
             f"{_shown(chosen)} is a procedure", hint="To call a procedure, use CALL.", position=at
         )

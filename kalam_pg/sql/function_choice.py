@@ -10,7 +10,7 @@ from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.function_body import type_of
 from kalam_pg.sql.overloads import Candidate, choose, item_type, spread
-from kalam_pg.sql.scope import RelationSource
+from kalam_pg.sql.relation_source import RelationSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def _row(state: Binding, chosen: Chosen, exprs: Sequence[Expr], names: Sequence[
     if columns is None:
         settled = tuple([settle(state, e) for e in exprs])
         return RowExpr(settled, types.RECORD, names=tuple(names))
-    items = _as_columns(state, chosen, exprs, columns)
+    items = as_columns(state, chosen, exprs, columns)
     kind = chosen.result if composite_of(chosen.result) is not None else types.RECORD
     return RowExpr(items, kind, names=tuple([c.name for c in columns]))
 
@@ -86,9 +86,10 @@ def _is_whole(chosen: Chosen, expr: Expr) -> bool:
     return expr.type is types.RECORD
 
 
-def _as_columns(
+def as_columns(
     state: Binding, chosen: Chosen, exprs: Sequence[Expr], columns: Sequence[OutputColumn]
 ) -> tuple[Expr, ...]:
+    """Values as the columns that the function gives back. Raises 42P13."""
     found = []
     for at, (expr, column) in enumerate(zip(exprs, columns, strict=False), 1):
         fit = coerce(state, expr, column.type, "a")
@@ -132,7 +133,7 @@ def fitted(state: Binding, chosen: Chosen, query: Query) -> Query:
     if is_scalar(chosen.function, chosen.result):
         values: tuple[Expr, ...] = (fitted_row(state, chosen, refs, ()),)
     else:
-        values = _as_columns(state, chosen, refs, columns)
+        values = as_columns(state, chosen, refs, columns)
     targets = tuple([Target(e, c.name) for e, c in zip(values, columns, strict=True)])
     scan = SubqueryScan(relation, _raised(query), query.columns, "rows")
     return Select(targets, columns, (scan,))

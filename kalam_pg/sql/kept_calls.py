@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from catalog.pg_catalog.text import qualified
 from kalam_pg.functions import lookup
 from kalam_pg.sql.lexer import Token, tokenize
-from kalam_pg.sql.scope import RelationSource
+from kalam_pg.sql.relation_source import RelationSource
 
 
 def with_schemas(text: str, snapshot: RelationSource, search_path: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from catalog.changes_depend import NAMELESS
 from catalog.changes_table import SYSTEM_COLUMNS
@@ -16,11 +16,21 @@ from catalog.errors import (
     UndefinedTableError,
 )
 from catalog.functions import Function
-from catalog.model import NumberSequence, Relation, Table, UserType
+from catalog.model import Relation, Table
 from catalog.types import registry as types
-from catalog.types.domain import DomainDefinition
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
-from kalam_pg.sql.tree import Case, ColumnRef, Const, Cte, CteChange, Expr, IsNull, OutputColumn
+from kalam_pg.sql.relation_source import RelationSource
+from kalam_pg.sql.tree import (
+    Case,
+    ColumnRef,
+    Const,
+    Cte,
+    CteChange,
+    Expr,
+    FunctionRun,
+    IsNull,
+    OutputColumn,
+)
 from kalam_pg.sql.walk import raise_levels
 from storage.errors import KalamError
 
@@ -28,30 +38,6 @@ _TWICE, _TABLE_OID = -1, -2
 """Instead of a column's index: of a name that two columns share; of a stored table's own OID."""
 
 VIRTUAL_SCHEMAS = frozenset(("pg_catalog", "information_schema", "system"))
-
-
-class RelationSource(Protocol):
-    """The part of `catalog.snapshot.Snapshot` that names are looked up in."""
-
-    def find(self, schema: str, name: str, search_path: Sequence[str], /) -> Relation | None: ...
-
-    def find_type(
-        self, schema: str, name: str, search_path: Sequence[str], /
-    ) -> UserType | None: ...
-
-    def domain(self, oid: int, /) -> DomainDefinition: ...
-
-    def find_sequence(
-        self, schema: str, name: str, search_path: Sequence[str], /
-    ) -> NumberSequence | None: ...
-
-    def functions_named(
-        self, schema: str, name: str, search_path: Sequence[str], /
-    ) -> Sequence[Function]: ...
-
-    def has_schema(self, name: str, /) -> bool: ...
-
-    def type_by_oid(self, oid: int, /) -> PgType | None: ...
 
 
 def no_virtual(_schema: str, _name: str) -> tuple[OutputColumn, ...] | None:
@@ -65,7 +51,8 @@ class BindScope:
 
     virtual: columns of a catalogue relation by schema and name, None when there is none.
     param_types: types given by Parse, None (or missing) where the binder is to infer them. param_names,
-    function: of a statement in the body of a function, what its parameters are called, and it is.
+    function: of a statement in the body of a function, what its parameters are called, and it is. calling:
+    it is CALL, which alone may name procedures.
     """
 
     snapshot: RelationSource
@@ -75,6 +62,7 @@ class BindScope:
     types: TypeContext = DEFAULT_CONTEXT
     param_names: tuple[str, ...] = ()
     function: str = ""
+    calling: bool = False
 
 
 SPENT_MAX, SPENT_PER_CHARACTER = 2_000, 8
@@ -105,7 +93,8 @@ class Binding:
     are computed in several places once for each. views_characters: of the texts of its views and
     functions. functions: those that people made and it calls, by their ids. inside: the ids of those whose
     bodies are being bound, from the outermost in. arguments: the relations that stand for arguments of calls.
-    calls: how many there are. calling: it is CALL. over_rows: what is being bound is computed for each row.
+    calls: how many there are. over_rows: what is being bound is computed for each row.
+    runs: calls that come before the statement.
     """
 
     scope: BindScope
@@ -127,8 +116,8 @@ class Binding:
     functions: dict[int, Function] = field(default_factory=dict)
     inside: tuple[int, ...] = ()
     calls: int = 0
-    calling: bool = False
     over_rows: bool = False
+    runs: list[FunctionRun] = field(default_factory=list)
     arguments: set[int] = field(default_factory=set)
 
     def spend(self, expressions: int) -> None:

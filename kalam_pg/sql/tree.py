@@ -808,6 +808,20 @@ class CteChange:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionRun:
+    """A call of a function that is run before its statement, whose result is a parameter's value then.
+
+    args: of all its inputs; without columns. result: the type of what it gives back, of a set what each is.
+    parameter: from 0; of a set an array.
+    """
+
+    function: Function
+    args: tuple[Expr, ...]
+    result: PgType
+    parameter: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """What the binder returns for a query or data change.
 
@@ -816,7 +830,7 @@ class Bound:
     `relations`: ids of the tables and views that its own text reads from, each once. `changes`: the
     WITH items that change data. `nested`: whether there are queries in it. `tag`: the command's where a
     query answers for a data change (`returning_queries`). `functions`: those that people made and that it
-    calls.
+    calls. `runs`: calls that come before it, in order.
     """
 
     statement: Query | Dml
@@ -831,3 +845,4 @@ class Bound:
     nested: bool = False
     tag: str = ""
     functions: tuple[Function, ...] = ()
+    runs: tuple[FunctionRun, ...] = ()

@@ -263,6 +263,8 @@ def _selected(count: int) -> bytes:
 
 
 def _form(sql: "SqlSession", planned: Planned, width: int) -> QuickForm | None:
+    if planned.runs:
+        return None
     try:
         transaction = sql.new_transaction()
         planned.check(sql.user, transaction, width)

@@ -110,6 +110,51 @@ def test_calls_in_calls_are_bounded(schema: KalamServer) -> None:
             root.execute(f"{again}; SELECT fn.m0()")
 
 
+def test_what_is_more_than_a_query_runs_once_or_not_at_all(schema: KalamServer) -> None:
+    with schema.root() as root, schema.connect("fiona") as fiona:
+        root.execute("CREATE TABLE fn.own (id int PRIMARY KEY) WITH (TYPE = 'USER')")
+        root.execute(
+            "CREATE FUNCTION fn.put(i int) RETURNS int LANGUAGE sql AS "
+            "'INSERT INTO fn.own VALUES (i); SELECT count(*)::int FROM fn.own'"
+        )
+        root.execute(
+            "CREATE PROCEDURE fn.puts(INOUT i int) LANGUAGE sql AS "
+            "'SELECT fn.put(i); SELECT fn.put(i + 1)'"
+        )
+        root.execute("CREATE VIEW fn.v AS SELECT fn.put(1)")
+        for refused in (
+            "SELECT CASE WHEN true THEN fn.put(1) END",
+            "SELECT fn.put(x) FROM generate_series(1, 2) x",
+            "SELECT 1 WHERE fn.put(1) > 0",
+            "VALUES (fn.put(1)), (2)",
+            "UPDATE fn.own SET id = fn.put(1)",
+            "SELECT (SELECT fn.put(1))",
+            "SELECT * FROM fn.v",
+            "EXPLAIN ANALYZE SELECT fn.put(1)",
+        ):
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                root.execute(refused)
+        assert root.execute("SELECT count(*) FROM fn.own").fetchone() == (0,)
+        for n, prepare in enumerate((False, True, True), 1):
+            assert fiona.execute("SELECT fn.put(%s)", (n,), prepare=prepare).fetchone() == (n,)
+        assert fiona.execute("CALL fn.puts(%s)", (10,)).fetchone() == (5,)
+        with pytest.raises(psycopg.errors.UniqueViolation) as told:
+            fiona.execute("CALL fn.puts(%s)", (9,))
+        assert told.value.diag.context == (
+            'SQL function "put" statement 1\nSQL function "puts" statement 2'
+        )
+        assert fiona.execute("SELECT count(*) FROM fn.own").fetchone() == (5,)
+        assert root.execute("SELECT count(*) FROM fn.own").fetchone() == (0,)
+        root.execute("CREATE FUNCTION fn.deep() RETURNS void LANGUAGE sql AS ''")
+        root.execute(
+            "CREATE OR REPLACE FUNCTION fn.deep() RETURNS void LANGUAGE sql AS "
+            "'SELECT 1; SELECT fn.deep()'"
+        )
+        with pytest.raises(psycopg.errors.StatementTooComplex):
+            root.execute("SELECT fn.deep()")
+        assert root.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_kill_9(tmp_path: Path) -> None:
     server = KalamServer(tmp_path / "k").start()
     with server.root() as root:
