@@ -65,7 +65,7 @@ CHECK_S = 0.2
 BATCH_BYTES = 4 << 20
 """Rows of a tail are sent in pieces of about this size."""
 
-COPIES = 5
+COPIES = 8
 """Of a row while it is sent: as LevelDB gives it, read ahead, and in its frame, which grows by doubling."""
 
 _WORDS_BYTES = 8 << 10
