@@ -86,14 +86,34 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
 def _statement(state: Binding, node: exp.Expr) -> Query | Dml:
     change = _CHANGES.get(type(node))
     if change is not None:
-        return change(state, node, None)
+        bound = change(state, node, None)
+        _check_read_anew(state, bound)
+        return bound
     return query_at(Level(state), node)
+
+
+def _check_read_anew(state: Binding, change: Dml) -> None:
+    """Raise 0A000 where a volatile function reads the rows that the statement has changed so far.
+
+    Its query would see them in PostgreSQL, and sees the database as it was before the statement here.
+    """
+    found = state.read_anew.get(change.table.id)
+    if found is None:
+        return
+    function, at = found
+    raise FeatureNotSupportedError(
+        f'volatile function {function} reads table "{change.table.name}", which the statement changes',
+        hint="A STABLE function sees the table as it was before the statement.",
+        position=at,
+    )
 
 
 def _nested_change(level: Level, node: exp.Expr) -> Dml:
     """A data change in the WITH of a statement whose level is `level`."""
     level.state.nested = True
-    return _CHANGES[type(node)](level.state, node, level)
+    bound = _CHANGES[type(node)](level.state, node, level)
+    _check_read_anew(level.state, bound)
+    return bound
 
 
 BIND_CHANGE.append(_nested_change)

@@ -57,6 +57,7 @@ from kalam_pg.sql.tree import (
     ScalarSubquery,
     Select,
     SubqueryScan,
+    TableScan,
     Target,
 )
 from kalam_pg.sql.walk import column_refs, raise_levels, substituted, walk
@@ -85,6 +86,9 @@ def put_in_place(
     """
     given = level.arguments
     assert given is not None
+    if call.function.volatility == "v":
+        scans = [node for node in walk(made) if isinstance(node, TableScan)]
+        state.read_anew.update({scan.table.id: (call.function.name, call.at) for scan in scans})
     uses = [0] * len(call.values)
     for _, ref in column_refs(made):
         if ref.relation == given.relation:

@@ -83,6 +83,8 @@ def bind_insert(state: Binding, node: exp.Expr, parent: Level | None = None) -> 
         columns, source = value_rows(level, table, columns, expression, written, overriding)
     else:
         columns, source = _select(level, table, columns, expression, written, overriding)
+    if isinstance(source, tuple) and len(source) == 1:
+        state.read_anew.pop(into.table.id, None)  # The only row is made before any change.
     columns = into.placed(columns)
     if into.places is not None:
         _check_given(into.table, columns, source, overriding)

@@ -93,7 +93,8 @@ class Binding:
     are computed in several places once for each. views_characters: of the texts of its views and
     functions. functions: those that people made and it calls, by their ids. inside: the ids of those whose
     bodies are being bound, from the outermost in. arguments: the relations that stand for arguments of calls.
-    calls: how many there are. over_rows: what is being bound is computed for each row.
+    calls: how many there are. over_rows: what is being bound is computed for each row. read_anew: ids of the
+    tables that volatile functions read, with the name of one and where it is called.
     runs: calls that come before the statement.
     """
 
@@ -116,6 +117,7 @@ class Binding:
     functions: dict[int, Function] = field(default_factory=dict)
     inside: tuple[int, ...] = ()
     calls: int = 0
+    read_anew: dict[int, tuple[str, int]] = field(default_factory=dict)
     over_rows: bool = False
     runs: list[FunctionRun] = field(default_factory=list)
     arguments: set[int] = field(default_factory=set)

@@ -89,6 +89,38 @@ def test_two_sessions_that_make_the_same_function_wait_for_each_other(schema: Ka
             two.execute(make)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INSERT INTO fn.counted SELECT fn.upto() FROM generate_series(1, 3)",
+        "INSERT INTO fn.counted VALUES (fn.upto()), (fn.upto())",
+        "INSERT INTO fn.counted VALUES (7) RETURNING fn.upto()",
+        "UPDATE fn.counted SET n = fn.upto()",
+        "DELETE FROM fn.counted WHERE n < fn.upto()",
+        "MERGE INTO fn.counted c USING generate_series(1, 3) g ON c.n = g + fn.upto() "
+        "WHEN NOT MATCHED THEN INSERT VALUES (g)",
+        "WITH w AS (UPDATE fn.counted SET n = fn.upto() RETURNING n) SELECT * FROM w",
+    ],
+)
+def test_a_volatile_function_would_see_what_its_statement_has_changed(
+    schema: KalamServer, text: str
+) -> None:
+    """PostgreSQL's does; here it is refused, but for the one row that is made before any change."""
+    with schema.root() as root:
+        root.execute("CREATE TABLE fn.counted (n bigint)")
+        root.execute(
+            "CREATE FUNCTION fn.upto() RETURNS bigint LANGUAGE sql AS "
+            "'SELECT coalesce(max(n), 0) + 1 FROM fn.counted'"
+        )
+        for expected in (1, 2):
+            made = root.execute("INSERT INTO fn.counted VALUES (fn.upto()) RETURNING n").fetchall()
+            assert made == [(expected,)]
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="upto reads table"):
+            root.execute(text)
+        root.execute("ALTER FUNCTION fn.upto() STABLE")
+        root.execute(text)
+
+
 def test_calls_in_calls_are_bounded(schema: KalamServer) -> None:
     with schema.root() as root:
         root.execute("CREATE FUNCTION fn.n0(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'")
