@@ -255,8 +255,9 @@ class Config:
         2**31,
         _size(0, 2**50),
         "bytes",
-        "Memory of all sessions, and of newest rows as far as sessions leave some. Beyond it the user "
-        "who holds most gives way: more is refused with `53200`, or, when another user needs it, that user's "
+        "Memory of all sessions, and of newest rows as far as sessions leave some. What large commits and "
+        "flushes take for a while counts too, up to half of it. Beyond it the user who holds most gives way: "
+        "more is refused with `53200`, or, when another user needs it, that user's "
         "largest session is ended with `57P01`; 0: no limit.",
     )
     session_memory_max: int = _setting(
