@@ -3,6 +3,7 @@
 Each value's text stands once in the result: twice would double it with each level of nesting.
 """
 
+import re
 from collections.abc import Sequence
 
 import pyarrow as pa
@@ -24,13 +25,26 @@ def choice(whens: Sequence[tuple[Sql, Sql]], default: Sql, pg_type: PgType) -> S
         values = [converted(value, pa.int32()) for value in values]
     branches = " ".join(
         [
-            f"WHEN {test.text} THEN {value.text}"
+            f"WHEN {test.text} THEN {_maybe_null(value.text, test.text)}"
             for (test, _), value in zip(whens, values, strict=False)
         ]
     )
     text = f"CASE {branches} ELSE {values[-1].text} END"
     fallible = any(v.fallible for v in values) or any(t.fallible for t, _ in whens)
     return Sql(f"({text} = 1)" if truths else text, physical, fallible)
+
+
+_COLUMN = re.compile(r"(?:CAST\()*(\"?[\w.\"]+)(?: AS [^)]*\))*")
+
+
+def _maybe_null(value: str, test: str) -> str:
+    """A column that the test asks for, as what may be NULL.
+
+    DataFusion takes it for one that is not, where the test would not be true of a NULL, and forgets that
+    when it plans.
+    """
+    column = _COLUMN.fullmatch(value)
+    return f"coalesce({value}, NULL)" if column and column[1] in test else value
 
 
 def first_not_null(args: Sequence[Sql]) -> Sql:

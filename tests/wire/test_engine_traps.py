@@ -138,6 +138,11 @@ TRAPS = {
         SELECT id FROM m WHERE CASE WHEN id = 2 THEN false ELSE 10 / (id - 2) > 4 END ORDER BY id
         SELECT id FROM m WHERE id <> 2 AND 10 / (id - 2) > 4 ORDER BY id
         """,
+    "CASE of what it tests": """
+        SELECT DISTINCT CASE WHEN b = 2 AND id > 1 THEN b ELSE 0 END FROM l ORDER BY 1
+        SELECT DISTINCT CASE WHEN l.b = r.b THEN l.b::bigint ELSE 0 END, l.id FROM l CROSS JOIN r ORDER BY 2, 1
+        SELECT CASE WHEN n > 1 AND b > 1 THEN n WHEN b < 9 AND n < 9 THEN b ELSE -1 END, count(*) FROM l GROUP BY 1 ORDER BY 1
+        """,
     "FILTER of aggregates": "SELECT sum(10 / (id - 2)) FILTER (WHERE id <> 2), array_agg(10 / (id - 2) ORDER BY id) FILTER (WHERE id <> 2) FROM m",
     "IS TRUE as a condition": "SELECT count(*) FILTER (WHERE f IS NOT TRUE), count(*) FILTER (WHERE f IS FALSE), bool_or(f IS UNKNOWN) FROM m",
     "sums of constants": """

@@ -344,3 +344,17 @@ def test_json_does_not_compare_and_is_left_to_who_says_so():
     assert types.JSON is not None
     with pytest.raises(KalamError):
         python_key(types.JSON)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT DISTINCT CASE WHEN grp = 'b' AND id > 1 THEN grp ELSE 'a' END FROM t",
+        "SELECT DISTINCT CASE WHEN a.grp = d.name THEN a.grp::text ELSE 'a' END, a.id FROM t a, t d",
+        "SELECT CASE WHEN grp = 'b' AND id > 1 THEN grp END, count(*) FROM t GROUP BY 1",
+    ],
+)
+def test_the_engine_does_not_take_what_a_case_has_tested_for_never_null(query):
+    bound = ENGINE.bind(query)
+    _, found = ENGINE.values(query)
+    assert sorted(shown(bound, found), key=repr) == sorted(rows_of(query), key=repr)
