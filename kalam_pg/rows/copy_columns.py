@@ -6,6 +6,7 @@ hold) is `RefusedError`, and all of the text is for the way that reads value by 
 or which line is wrong (`rows.copy_reading`).
 """
 
+import codecs
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -205,6 +206,8 @@ class ColumnReader:
         columns = self._columns
         if b"\r" in data or b"\0" in data:
             raise RefusedError("a line end, or a zero")
+        if data.startswith(codecs.BOM_UTF8):
+            raise RefusedError("a byte order mark, which Arrow leaves out and PostgreSQL keeps")
         if columns.csv:
             if columns.quote.encode() in data:
                 raise RefusedError("a quote")
