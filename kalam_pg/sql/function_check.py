@@ -7,7 +7,7 @@ from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.function_body import type_of, whole_statements
 from kalam_pg.sql.function_call import path_of
 from kalam_pg.sql.function_choice import Chosen
-from kalam_pg.sql.function_result import columns_of, fitted, mismatch
+from kalam_pg.sql.function_result import fitted, mismatch
 from kalam_pg.sql.overloads import POLYMORPHIC
 from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.statements import QueryStatement, Statement, Unsupported, command_name
@@ -73,4 +73,3 @@ def _check_result(chosen: Chosen, last: Bound | None, scope: BindScope) -> None:
     state.columns = [()]
     shown: tuple[OutputColumn, ...] = last.columns
     fitted(state, chosen, ValuesQuery(0, (), shown))
-    assert columns_of is not None

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from catalog.functions import Function
 from catalog.snapshot import Snapshot
 
-_CALLED = re.compile(r'(\w+)"?\s*\(')
+_CALLED = re.compile(r'\b(\w++)"?+\s*+\(')
+"""Each character is looked at once: a long word, as base64 has them, is no reason to look at it again."""
+
 _EACH = 100
 """What a call costs beside the characters of its body."""
 
@@ -32,21 +34,25 @@ def _weights(functions: Iterable[Function]) -> dict[str, int]:
     bodies: dict[str, list[str]] = {}
     for function in functions:
         bodies.setdefault(function.name.lower(), []).append(function.body)
+    calls = {
+        name: [[called.lower() for called in _CALLED.findall(body)] for body in texts]
+        for name, texts in bodies.items()
+    }
     found: dict[str, int] = {}
-
-    def of(name: str, inside: frozenset[str]) -> int:
-        if name in found:
-            return found[name]
-        if name in inside or name not in bodies:
-            return 0
-        deeper = inside | {name}
-        heaviest = 0
-        for body in bodies[name]:
-            inner = sum([of(called.lower(), deeper) for called in _CALLED.findall(body)])
-            heaviest = max(heaviest, min(_EACH + len(body) + inner, _MOST))
-        found[name] = heaviest
-        return heaviest
-
-    for name in bodies:
-        of(name, frozenset())
+    entered: set[str] = set()
+    # Not by recursion: what looks like calls in bodies may be as deep as there are functions.
+    path = list(bodies)
+    while path:
+        name = path[-1]
+        if name not in entered:
+            entered.add(name)
+            inside = {called for one in calls[name] for called in one}
+            path += [called for called in inside if called in bodies and called not in entered]
+            continue
+        path.pop()
+        if name not in found:
+            found[name] = max(
+                min(_EACH + len(body) + sum([found.get(called, 0) for called in one]), _MOST)
+                for body, one in zip(bodies[name], calls[name], strict=True)
+            )
     return found
