@@ -3,7 +3,9 @@
 import pytest
 
 from catalog.errors import FeatureNotSupportedError
+from catalog.snapshot import Snapshot
 from kalam_pg.sessions import blocks, long_texts
+from kalam_pg.sessions.reading_time import ReadingTime
 from kalam_pg.sql.statements_do import Block, BlockStatement, Do, If, Perform
 
 
@@ -11,6 +13,8 @@ class NoSession:
     """Nothing runs in it."""
 
     settings = {"statement_timeout": "0"}  # noqa: RUF012 -- nobody changes it
+    snapshot = Snapshot(1, {}, {}, {})
+    reading = ReadingTime()
 
     def begin_implicit(self) -> None:
         pass
