@@ -11,6 +11,7 @@ from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.bind import bind_expression
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.deparse import Deparser, quote_identifier
+from kalam_pg.sql.kept_calls import calls_people, with_schemas
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import ColumnRef, Expr
 from kalam_pg.sql.walk import walk
@@ -35,6 +36,9 @@ def check(sql: SqlSession, table: Table, column: Column) -> str:
     if not is_immutable(assigned):
         raise InvalidObjectDefinitionError("generation expression is not immutable")
     compile_expr(assigned, lambda reference: reference.column)
+    kept = with_schemas(text, sql.snapshot, sql.search_path)
+    if calls_people(kept, sql.snapshot):
+        return kept  # What is bound has the bodies of the functions, which others may replace.
     return Deparser(lambda reference: quote_identifier(reference.name), lambda _: "").expr(bound)
 
 

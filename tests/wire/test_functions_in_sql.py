@@ -121,6 +121,25 @@ def test_a_volatile_function_would_see_what_its_statement_has_changed(
         root.execute(text)
 
 
+def test_a_generated_column_calls_the_function_as_it_is_now(schema: KalamServer) -> None:
+    with schema.root() as root:
+        root.execute("SET search_path = fn")
+        make = "CREATE OR REPLACE FUNCTION f(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT x + %s'"
+        root.execute(make % 100)
+        root.execute(
+            "CREATE TABLE g (id int PRIMARY KEY, v int GENERATED ALWAYS AS (f(id)) STORED)"
+        )
+        root.execute("ALTER TABLE g ADD COLUMN w int GENERATED ALWAYS AS (f(id) * 2) STORED")
+        root.execute("INSERT INTO g VALUES (1)")
+        root.execute(make % 7)
+        root.execute("SET search_path = public")
+        root.execute("INSERT INTO fn.g VALUES (2)")
+        found = root.execute("SELECT * FROM fn.g ORDER BY id").fetchall()
+        assert found == [(1, 101, 202), (2, 9, 18)]
+        with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+            root.execute("DROP FUNCTION fn.f(int)")
+
+
 def test_calls_in_calls_are_bounded(schema: KalamServer) -> None:
     with schema.root() as root:
         root.execute("CREATE FUNCTION fn.n0(a int) RETURNS int LANGUAGE sql AS 'SELECT a + 1'")
