@@ -9,7 +9,7 @@ from catalog.types.table import PgType
 from kalam_pg.functions import lookup
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.function_body import type_of
-from kalam_pg.sql.overloads import Candidate, choose, item_type, spread
+from kalam_pg.sql.overloads import Ambiguous, Candidate, choose, item_type, spread
 from kalam_pg.sql.relation_source import RelationSource
 
 
@@ -51,18 +51,36 @@ def choose_function(
         Ambiguous: Several fit equally well.
     """
     made: dict[int, tuple[Function, tuple[int, ...], bool]] = {}
-    candidates: list[Candidate] = []
+    kept: dict[tuple[int, ...], Candidate] = {}
+    unclear: set[tuple[int, ...]] = set()
     for function in functions:
         for places, packed in _arrangements(function, given):
             candidate = _candidate(function, snapshot, places, packed=packed)
             made[id(candidate.overload)] = (function, places, packed)
-            candidates.append(candidate)
+            taken = tuple([kind.oid for kind in candidate.args])
+            before = kept.get(taken)
+            # Of those that take the same the one in the first schema is meant, there the one that packs
+            # nothing (namespace.c, `FuncnameGetCandidates`).
+            if before is None:
+                kept[taken] = candidate
+                continue
+            other, _, packs = made[id(before.overload)]
+            if other.namespace != function.namespace:
+                continue
+            if packs and not packed:
+                kept[taken] = candidate
+                unclear.discard(taken)
+            elif packs == packed:
+                unclear.add(taken)
+    candidates = list(kept.values())
     if beside and not given.names and not given.variadic:
         built = (*lookup.functions(beside), *lookup.aggregates(beside))
         candidates += [c for o in built if (c := spread(o, len(given.types))) is not None]
     found = choose(candidates, given.types)
     if found is None or id(found.overload) not in made:
         return None
+    if any(kept[taken].overload is found.overload for taken in unclear):
+        raise Ambiguous
     function, places, packed = made[id(found.overload)]
     whole = tuple([type_of(snapshot, p.type) for p in function.inputs])
     actual = _actual(function, snapshot, given.types, places, packed=packed)
