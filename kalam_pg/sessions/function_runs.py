@@ -137,6 +137,10 @@ def _query(
     sql: SqlSession, function: Function, statement: QueryStatement, given: Row
 ) -> Steps[tuple[list[Row], tuple[OutputColumn, ...]]]:
     planned = yield from table_locks.wait(sql, lambda: _planned(sql, function, statement))
+    if planned.writes and function.volatility != "v":
+        raise FeatureNotSupportedError(
+            f"{planned.command} is not allowed in a non-volatile function"
+        )
     result = yield from sql.run_planned(planned, given)
     rows: list[Row] = [*result.rows]
     wanted = None if function.returns_set else 1

@@ -270,7 +270,7 @@ SELECT * FROM foo ORDER BY g1(sub), g1(id) LIMIT g1(2) OFFSET g1(1);
 CREATE FUNCTION has(i int) RETURNS boolean AS 'SELECT EXISTS (SELECT 1 FROM foo WHERE id = i)' LANGUAGE sql STABLE;
 SELECT x, has(x), NOT has(x) FROM generate_series(0, 3) x;
 SELECT x FROM generate_series(0, 3) x WHERE has(x);
-CREATE FUNCTION agg_of(a int) RETURNS text AS $$ SELECT string_agg(name, ',' ORDER BY name) FROM foo WHERE id = a GROUP BY id $$ LANGUAGE sql;
+CREATE FUNCTION agg_of(a int) RETURNS text AS $$ SELECT string_agg(name, ',' ORDER BY name) FROM foo WHERE id = a GROUP BY id $$ LANGUAGE sql STABLE;
 UPDATE foo SET name = agg_of(id) WHERE has(id) AND sub = 1 RETURNING *;
 INSERT INTO foo SELECT g1(9), x, 'n' || g1(x) FROM generate_series(1, 2) x RETURNING *;
 CREATE UNIQUE INDEX fi ON foo ((rnd() + id));
