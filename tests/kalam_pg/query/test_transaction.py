@@ -100,9 +100,12 @@ class Sql:
 
 
 @pytest.mark.parametrize("how", ["cancelled", "closed"])
-def test_a_transaction_whose_writes_are_not_all_made_is_dropped(how):
+def test_a_transaction_whose_writes_are_not_all_made_is_dropped(monkeypatch, how):
+    monkeypatch.setattr("kalam_pg.query.written.AT_ONCE", 1)
     transaction, sql = Transaction(0), Sql()
-    put(transaction, b"k", (1,))
+    transaction.memory = Accounts().open(1).holding("changed rows")
+    for number in range(2):
+        put(transaction, number.to_bytes(8), (number,))
     steps = committing.writes(sql, transaction)
     turn = next(steps)
     if how == "closed":

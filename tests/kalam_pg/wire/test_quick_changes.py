@@ -28,6 +28,8 @@ STATEMENTS = {
     "divided": "SELECT 10 / sum(stock - 7) FROM shop.items",
     "answer": "SELECT 6 * $1::int",
     "locked": "SELECT pg_try_advisory_lock(id), 1 / (stock - 7) FROM shop.items WHERE id = $1",
+    "asked": "SELECT pg_try_advisory_lock(id), set_config('work_mem', name, false) "
+    "FROM shop.items WHERE id = $1",
 }
 READS = [pipeline(name) for name in ("all", "first", "count", "groups", "seen", "divided")]
 STEPS = [
@@ -202,7 +204,7 @@ async def test_what_a_statement_asks_of_the_session_it_asks_once(tmp_path):
         await prepare(client)
         await client.ask(*pipeline("insert", "5", "five", "7"))
         await client.query("BEGIN")
-        failed = await client.ask(*pipeline("locked", "5"))
+        failed = await client.ask(*pipeline("asked", "5"))
         assert any(isinstance(message, ErrorResponse) for message in failed)
         await client.query("ROLLBACK")
         unlock = "SELECT pg_advisory_unlock(5)"

@@ -35,7 +35,7 @@ SEGMENT = Segment(
     filter_file="segment-5-ab.keys",
     columns={"c1": ColumnStats(-(2**63), 2**63 - 1, 0), "c2": ColumnStats("a", 'é"', 4)},
 )
-MANIFEST = Manifest(TABLET, 1, 2, 3, 4, (SEGMENT,), "")
+MANIFEST = Manifest(TABLET, 1, 2, 3, 4, (SEGMENT,))
 
 
 def write(directory, manifest):
