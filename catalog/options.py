@@ -115,7 +115,8 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value.upper()
 
 
-def _integer(name: str, value: str, low: int, high: int) -> int:
+def integer(name: str, value: str, low: int, high: int) -> int:
+    """An option's value that must be an integer between two. Raises 22023."""
     try:
         number = int(value)
     except ValueError:
@@ -166,38 +167,36 @@ def _flush_policy(options: TableOptions, value: str) -> TableOptions:
             )
         seen.add(word)
         if word == "rows":
-            rows = _integer("flush_policy", number.strip(), 1, 1 << 40)
+            rows = integer("flush_policy", number.strip(), 1, 1 << 40)
             options = replace(options, flush_rows=rows)
         else:
-            seconds = _integer("flush_policy", number.strip(), 1, _DAYS_100)
+            seconds = integer("flush_policy", number.strip(), 1, _DAYS_100)
             options = replace(options, flush_interval_s=seconds)
     return options
 
 
 _READERS: dict[str, Callable[[TableOptions, str], TableOptions]] = {
     "FLUSH_POLICY": _flush_policy,
-    "HOT_ROW_LIMIT": lambda o, v: replace(
-        o, hot_row_limit=_integer("hot_row_limit", v, 0, 1 << 40)
-    ),
+    "HOT_ROW_LIMIT": lambda o, v: replace(o, hot_row_limit=integer("hot_row_limit", v, 0, 1 << 40)),
     "STORAGE": lambda o, v: replace(o, storage=v),
     "TTL_SECONDS": _seconds,
-    "MAX_BUFFER": lambda o, v: replace(o, max_buffer=_integer("max_buffer", v, 1, 1 << 31)),
+    "MAX_BUFFER": lambda o, v: replace(o, max_buffer=integer("max_buffer", v, 1, 1 << 31)),
     "SCOPE": lambda o, v: replace(o, scope=_one_of("scope", v, ("USER", "SHARED"))),
     "ACCESS_LEVEL": lambda o, v: replace(
         o, access_level=_one_of("access_level", v, ("PUBLIC", "PRIVATE", "RESTRICTED"))
     ),
     "DELETED_RETENTION_HOURS": lambda o, v: replace(
-        o, deleted_retention_h=_integer("deleted_retention_hours", v, 0, 876_000)
+        o, deleted_retention_h=integer("deleted_retention_hours", v, 0, 876_000)
     ),
     "CHANGE_RETENTION_HOURS": lambda o, v: replace(
-        o, change_retention_h=_integer("change_retention_hours", v, 0, 876_000)
+        o, change_retention_h=integer("change_retention_hours", v, 0, 876_000)
     ),
 }
 
 _PAGES: dict[str, Callable[[str], object]] = {
-    "FILLFACTOR": lambda v: _integer("fillfactor", v, 10, 100),
-    "TOAST_TUPLE_TARGET": lambda v: _integer("toast_tuple_target", v, 128, 8160),
-    "PARALLEL_WORKERS": lambda v: _integer("parallel_workers", v, 0, 1024),
+    "FILLFACTOR": lambda v: integer("fillfactor", v, 10, 100),
+    "TOAST_TUPLE_TARGET": lambda v: integer("toast_tuple_target", v, 128, 8160),
+    "PARALLEL_WORKERS": lambda v: integer("parallel_workers", v, 0, 1024),
     "AUTOVACUUM_ENABLED": lambda v: _boolean("autovacuum_enabled", v),
 }
 """How PostgreSQL lays out and tends a table's pages, of which there are none here: they are checked alone."""

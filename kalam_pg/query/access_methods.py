@@ -6,6 +6,7 @@ declared as. What it was declared as is kept and shown, with its parameters.
 
 from collections.abc import Sequence
 
+from catalog import options
 from catalog.errors import (
     FeatureNotSupportedError,
     InvalidParameterValueError,
@@ -58,7 +59,7 @@ def parameters_of(method: str, given: Sequence[tuple[str, str]]) -> tuple[tuple[
         if name in _SWITCHES[method]:
             _check_switch(name, value)
         elif name in _NUMBERS[method]:
-            _check_number(name, value, *_NUMBERS[method][name])
+            options.integer(name, value, *_NUMBERS[method][name])
         else:
             raise InvalidParameterValueError(f'unrecognized parameter "{name}"')
     return tuple(given)
@@ -67,17 +68,3 @@ def parameters_of(method: str, given: Sequence[tuple[str, str]]) -> tuple[tuple[
 def _check_switch(name: str, value: str) -> None:
     if value.lower() not in _ON_OFF:
         raise InvalidParameterValueError(f'invalid value for boolean option "{name}": {value}')
-
-
-def _check_number(name: str, value: str, least: int, greatest: int) -> None:
-    try:
-        number = int(value)
-    except ValueError:
-        raise InvalidParameterValueError(
-            f'invalid value for integer option "{name}": {value}'
-        ) from None
-    if not least <= number <= greatest:
-        raise InvalidParameterValueError(
-            f'value {value} out of bounds for option "{name}"',
-            detail=f'Valid values are between "{least}" and "{greatest}".',
-        )

@@ -44,7 +44,6 @@ from kalam_pg.sql.statements_functions import (
     GrantExecute,
     MoveFunction,
 )
-from kalam_pg.sql.token_reader import CURRENT, SESSION
 from storage.errors import KalamError
 
 _PARALLEL = {"unsafe": "u", "restricted": "r", "safe": "s"}
@@ -303,6 +302,3 @@ def _(statement: GrantExecute, context: DdlContext) -> DdlPlan:
         )
         change = replace(step, puts=(*change.puts, *step.puts))
     return DdlPlan(change, "GRANT" if statement.grant else "REVOKE")
-
-
-__all__ = ["CURRENT", "SESSION", "find_function"]

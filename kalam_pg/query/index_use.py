@@ -33,9 +33,8 @@ class IndexUse:
     """One index for one query.
 
     equal: values of its first keys. listed: of the next key one of some values. bounds: operator and value,
-    of the next one. covered: numbers of the
-    WHERE's conjuncts that all these are, by their places. ordered: so many keys of the ORDER BY are those
-    behind the equal ones, read `backward` or not.
+    of the next one. covered: the places of the WHERE's conjuncts that say no more than these do. ordered:
+    how many keys of the ORDER BY come as the index has them behind the equal ones, read `backward` or not.
     """
 
     definition: IndexDefinition

@@ -197,6 +197,10 @@ class Life:
         assert again is None or [repr(row) for row in again] == [repr(row) for row in found]
         meeting = [row for row in rows if meets(row, question.conditions)]
         assert count_rows(sight, question.conditions, Work(Limits()), lambda: None) == len(meeting)
+        self.are_the_first(found, meeting, question)
+
+    def are_the_first(self, found, meeting, question):
+        """That what was found are the first, in order, of those rows that the question's WHERE lets pass."""
         wanted = [row for row in meeting if question.where is None or question.where(row)]
         wanted.sort(key=in_order(question.order))
         by_key = {self.tablet.key_of(row): row for row in wanted}

@@ -22,7 +22,7 @@ from storage.cold.point_read import NotInMemoryError
 from storage.cold.segment import encode_segments
 from storage.errors import DataCorruptedError, DiskFullError, KalamError
 from storage.fs import OS
-from tests.storage.cold.lives import KINDS, TESTS, VALUES, Life, in_order, meets, ranked, same
+from tests.storage.cold.lives import KINDS, TESTS, VALUES, Life, in_order, meets, ranked
 
 MARK = "0123456789abcdef"
 
@@ -166,16 +166,7 @@ class IndexedLife(Life):
             assert counted == len(meeting)
         if found is None:
             return False
-        wanted = [row for row in meeting if question.where is None or question.where(row)]
-        wanted.sort(key=in_order(question.order))
-        by_key = {self.tablet.key_of(row): row for row in wanted}
-        keys = [self.tablet.key_of(row) for row in found]
-        assert len(set(keys)) == len(keys) == min(question.wanted, len(wanted))
-        whole = [by_key[key] for key in keys]
-        for row, given in zip(found, whole, strict=True):
-            assert same([row[at] for at in question.given], [given[at] for at in question.given])
-        ranks = [[ranked(key, row) for key in question.order] for row in whole]
-        assert ranks == [[ranked(k, row) for k in question.order] for row in wanted[: len(whole)]]
+        self.are_the_first(found, meeting, question)
         return True
 
     def value(self, at):
