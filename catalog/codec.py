@@ -11,7 +11,7 @@ S | "catalog"  -> version                        S | "ids" -> OIDs below this ma
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -40,8 +40,11 @@ from storage.errors import DataCorruptedError
 from storage.keys import system_key
 from storage.layout import Column as StoredColumn
 from storage.layout import Layout, Value
+from storage.shaped import BoundedArray, from_extension, to_extension
 
 FORMAT = b"\x02"
+
+_decode = msgspec.msgpack.Decoder(ext_hook=from_extension).decode
 
 CATALOG_KEY = system_key("catalog")
 IDS_KEY = system_key("ids")
@@ -98,8 +101,8 @@ def role_key(oid: int) -> bytes:
 
 
 def encode(fields: object) -> bytes:
-    """Any tree of plain values, with the format byte before it."""
-    return FORMAT + msgspec.msgpack.encode(fields)
+    """Any tree of plain values and bounded arrays, with the format byte before it."""
+    return FORMAT + msgspec.msgpack.encode(fields, enc_hook=to_extension)
 
 
 def decode(data: bytes) -> Any:  # noqa: ANN401 - a tree of plain values
@@ -107,8 +110,8 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 - a tree of plain values
     if data[:1] != FORMAT:
         raise DataCorruptedError("catalog entry has an unknown format")
     try:
-        return msgspec.msgpack.decode(data[1:])
-    except msgspec.DecodeError as error:
+        return _decode(data[1:])
+    except (msgspec.DecodeError, ValueError) as error:
         raise DataCorruptedError("catalog entry is damaged") from error
 
 
@@ -155,8 +158,8 @@ def _value(item: object) -> Value:
     """A stored value: MessagePack has arrays where we have tuples."""
     if isinstance(item, list):
         return tuple(_value(part) for part in item)
-    assert item is None or isinstance(item, bool | int | float | str | bytes)
-    return item
+    assert item is None or isinstance(item, bool | int | float | str | bytes | BoundedArray)
+    return cast("Value", item)
 
 
 def grant_fields(grants: tuple[Grant, ...]) -> list[list[Any]]:

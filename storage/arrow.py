@@ -1,9 +1,12 @@
 """Tuples to Arrow and back: the one module that knows both forms of a stored value.
 
 A column's Arrow type alone says how its values are stored in a row (`storage.layout.Row`): times
-are ints, decimals are strings, lists are tuples, everything else is itself. No datetime or Decimal
-object is ever built: int columns are made and viewed as times, so 100 000 rows of five columns
-take some 0.1 s.
+are ints, decimals are strings, lists are tuples, everything else is itself. A column of arrays is a list in
+its layout; in batches and files that have an array of another shape it is the shaped form of that list
+(`storage.shaped`), so whoever reads arrays looks at the type that the column has there.
+
+No datetime or Decimal object is ever built: int columns are made and viewed as times, so 100 000 rows of
+five columns take some 0.1 s.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +18,14 @@ import pyarrow as pa
 
 from storage.errors import FeatureNotSupportedError
 from storage.layout import Column, Layout, Row, Value
+from storage.shaped import (
+    BoundedArray,
+    is_list,
+    is_shaped,
+    shaped,
+    shaped_array,
+    shaped_values,
+)
 
 SEQ = "_seq"
 """int64: the commit that wrote the row."""
@@ -50,7 +61,7 @@ def key_schema_of(layout: Layout) -> pa.Schema:
 def to_batch(
     rows: Sequence[Row], layout: Layout, seqs: Sequence[int], deleted: Sequence[bool]
 ) -> pa.RecordBatch:
-    """Rows of one layout as a record batch with the schema `schema_of(layout)`.
+    """Rows of one layout as a record batch with the schema `schema_of(layout)`, or shaped columns in it.
 
     Args:
         rows: n rows of `layout`.
@@ -60,11 +71,19 @@ def to_batch(
     """
     columns = zip(*rows, strict=True) if rows else [()] * len(layout.columns)
     arrays = [
-        to_array(values, column.arrow)
+        to_column(values, column.arrow)
         for values, column in zip(columns, layout.columns, strict=True)
     ]
     arrays += [pa.array(seqs, pa.int64()), pa.array(deleted, pa.bool_())]
-    return pa.record_batch(arrays, schema=schema_of(layout))
+    return pa.record_batch(arrays, schema=_as_they_are(schema_of(layout), arrays))
+
+
+def _as_they_are(schema: pa.Schema, arrays: Sequence[pa.Array]) -> pa.Schema:
+    """The schema with the columns in shaped form that these are."""
+    for at, array in enumerate(arrays):
+        if is_shaped(array.type):
+            schema = schema.set(at, schema.field(at).with_type(array.type))
+    return schema
 
 
 def to_batches(
@@ -128,29 +147,39 @@ def project(row: Row, source: Layout, target: Layout) -> Row:
     return row if move is None else move(row)
 
 
+def to_column(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
+    """Stored values (or None) as a column that a layout has as `kind`: in shaped form if need be."""
+    try:
+        return to_array(values, kind)
+    except FeatureNotSupportedError:
+        if not is_list(kind):
+            raise
+        return to_array(values, shaped(kind))
+
+
 def to_array(values: Sequence[Value], kind: pa.DataType) -> pa.Array:
     """Stored values (or None) as an Arrow array of type `kind`; a struct's are tuples of its fields.
 
     Raises:
-        FeatureNotSupportedError: An array of several dimensions for a list of one: Arrow's list type
-            says how deep it is, PostgreSQL's array type does not.
+        FeatureNotSupportedError: An array of several dimensions, or one that does not begin at 1, for a
+            list: Arrow's list type says how deep it is, PostgreSQL's array type does not.
     """
     plain = _plain_of(kind)
     if plain is not None:
         return pa.array(values, plain).view(kind)
     if pa.types.is_decimal(kind):
         return pa.array(values, pa.string()).cast(kind)
-    if _is_list(kind) and _converted(kind.value_type):
+    if is_list(kind) and _converted(kind.value_type):
         return _list_array(cast("Sequence[tuple[Value, ...] | None]", values), kind)
+    if is_shaped(kind):
+        return shaped_array(values, kind, to_array)
     if pa.types.is_struct(kind):
         return _struct_array(cast("Sequence[tuple[Value, ...]]", values), kind)
     try:
         return pa.array(values, kind)
     except (pa.ArrowInvalid, pa.ArrowTypeError):
-        if _is_list(kind):
-            _refuse_nested(
-                [item for value in values for item in cast("tuple[Value, ...]", value or ())]
-            )
+        if is_list(kind):
+            _refuse_shaped(values, kind)
         raise
 
 
@@ -164,10 +193,12 @@ def to_values(array: pa.Array | pa.ChunkedArray) -> list[Value]:
         return cast("list[Value]", array.view(plain).to_pylist())
     if pa.types.is_decimal(kind):
         return [_plain_decimal(text) for text in array.cast(pa.string()).to_pylist()]
-    if _is_list(kind):
+    if is_list(kind):
         return list_values(array, to_values)
     if pa.types.is_fixed_size_list(kind):
         return [None if items is None else tuple(items) for items in array.to_pylist()]
+    if is_shaped(kind):
+        return shaped_values(array, to_values)
     if pa.types.is_struct(kind):
         columns = [to_values(array.field(at)) for at in range(kind.num_fields)]
         return list(zip(*columns, strict=True)) if columns else [()] * len(array)
@@ -203,13 +234,9 @@ def _plain_of(kind: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
-
-
 def _converted(kind: pa.DataType) -> bool:
     """Whether values of this type differ in form from what pyarrow takes as they are."""
-    if _is_list(kind):
+    if is_list(kind):
         return _converted(kind.value_type)
     if pa.types.is_struct(kind):
         return True
@@ -217,6 +244,7 @@ def _converted(kind: pa.DataType) -> bool:
 
 
 def _list_array(values: Sequence[tuple[Value, ...] | None], kind: pa.DataType) -> pa.Array:
+    _refuse_shaped(values, kind)
     offsets: list[int | None] = []
     items: list[Value] = []
     for value in values:
@@ -225,8 +253,6 @@ def _list_array(values: Sequence[tuple[Value, ...] | None], kind: pa.DataType) -
         if value is not None:
             items.extend(value)
     offsets.append(len(items))
-    if not pa.types.is_nested(kind.value_type):
-        _refuse_nested(items)
     children = to_array(items, kind.value_type)
     large = pa.types.is_large_list(kind)
     width, build = (pa.int64(), pa.LargeListArray) if large else (pa.int32(), pa.ListArray)
@@ -239,10 +265,14 @@ def _struct_array(values: Sequence[tuple[Value, ...]], kind: pa.DataType) -> pa.
     return pa.StructArray.from_arrays(arrays, fields=list(kind))
 
 
-def _refuse_nested(items: Sequence[Value]) -> None:
-    """Raise if a list's items are lists, which its type has no room for."""
-    if any(isinstance(item, tuple) for item in items):
-        raise FeatureNotSupportedError("multidimensional arrays are not supported here")
+def _refuse_shaped(values: Sequence[Value], kind: pa.DataType) -> None:
+    """Raise if one of these arrays is none that a list has room for."""
+    flat = not pa.types.is_nested(kind.value_type)
+    for value in values:
+        if isinstance(value, BoundedArray):
+            raise FeatureNotSupportedError("arrays that do not begin at 1 are not supported here")
+        if flat and isinstance(value, tuple) and value and isinstance(value[0], tuple):
+            raise FeatureNotSupportedError("multidimensional arrays are not supported here")
 
 
 def _plain_decimal(text: str | None) -> str | None:

@@ -5,8 +5,13 @@ from typing import Final, TypeAlias
 
 import pyarrow as pa
 
+from storage.shaped import BoundedArray
+
 Value: TypeAlias = "bool | int | float | str | bytes | tuple[Value, ...] | None"
-"""A stored value. `catalog.types` says which form each SQL type takes."""
+"""A stored value. `catalog.types` says which form each SQL type takes.
+
+Beside these there is `storage.shaped.BoundedArray`, which is no `Value`, so that what knows none is told.
+"""
 
 Row: TypeAlias = tuple[Value, ...]
 """One value for each column of a layout, in column-id order."""
@@ -28,6 +33,8 @@ def row_bytes(row: Row) -> int:
             size += len(value)  # type: ignore[arg-type]  # told by its class
         elif kind is tuple:
             size += _array_bytes(value)  # type: ignore[arg-type]  # told by its class
+        elif isinstance(value, BoundedArray):  # Seldom comes so far: the others have no length.
+            size += _array_bytes(value.items)
     return size
 
 

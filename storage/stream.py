@@ -24,6 +24,7 @@ from storage.ids import TabletId
 from storage.layout import Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version, View
+from storage.shaped import alike
 from storage.tail.live_rows import LiveRows
 
 HISTORY_MIN: Final = 1024
@@ -144,7 +145,7 @@ class Columns:
         if not batch.num_rows:
             return 0
         if len(self.batches) == _BATCHES_MAX:
-            whole = pa.Table.from_batches([*[one for _, one in self.batches], batch])
+            whole = pa.Table.from_batches(alike([*[one for _, one in self.batches], batch]))
             (batch,) = whole.combine_chunks().to_batches()
             self.batches = ()
         self.batches = (*self.batches, (next(_batch_ids), batch))

@@ -12,7 +12,7 @@ from catalog.errors import (
     FeatureNotSupportedError,
 )
 from catalog.types.array_input import DIMENSIONS_MAX, parse_array, too_many_dimensions
-from catalog.types.bounded import BoundedArray, bounded
+from catalog.types.bounded import BoundedArray, bounded, items_of
 from catalog.types.common import SPACES, bad_binary
 from catalog.types.table import PgType, Storable, TypeContext
 from storage.layout import Value
@@ -39,7 +39,7 @@ def dimensions(value: Value, element: PgType) -> tuple[int, ...]:
 
 def flatten(value: Value, depth: int) -> list[Value]:
     """Return the elements of an array of `depth` dimensions, in order."""
-    items = list(cast("tuple[Value, ...]", value))
+    items = list(cast("tuple[Value, ...]", items_of(value)))
     for _ in range(depth - 1):
         items = [item for row in items for item in cast("tuple[Value, ...]", row)]
     return items
@@ -175,27 +175,18 @@ def _read_header(data: bytes, element: PgType) -> _Header:
     return tuple(sizes), tuple(lower), at
 
 
-def list_storable(element: PgType) -> Callable[[int], Storable]:
-    """An Arrow list column has one dimension, and holds what a column of its elements' type holds."""
+def array_storable(element: PgType) -> Callable[[int], Storable | None]:
+    """A column of arrays holds those whose elements a column of their type holds."""
 
-    def storable(typmod: int) -> Storable:
+    def storable(typmod: int) -> Storable | None:
         check_item = element.storable(typmod)
+        if check_item is None:
+            return None
 
         def check(value: Value) -> None:
-            if isinstance(value, BoundedArray):
-                raise FeatureNotSupportedError(
-                    "storing arrays that do not begin at 1 is not supported yet"
-                )
-            items = cast("tuple[Value, ...]", value)
-            # All elements of an array have the same dimensions.
-            if not element.is_vector and items and isinstance(items[0], tuple):
-                raise FeatureNotSupportedError(
-                    "storing multi-dimensional arrays is not supported yet"
-                )
-            if check_item is not None:
-                for item in items:
-                    if item is not None:
-                        check_item(item)
+            for item in flatten(value, len(dimensions(value, element))):
+                if item is not None:
+                    check_item(item)
 
         return check
 
@@ -244,7 +235,7 @@ def array_type(element: PgType) -> PgType:
         output=output,
         receive=receive,
         send=send,
-        storable=list_storable(element),
+        storable=array_storable(element),
         element=element,
         collatable=element.collatable,
         names_objects=element.names_objects,

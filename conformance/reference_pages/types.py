@@ -58,10 +58,11 @@ def reference() -> str:
         f"`numeric(p, s)` with p up to 38 is `{NUMERIC.arrow(numeric_typmod(10, 2))}` (for "
         "`numeric(10, 2)`); any other numeric is text in Arrow.",
         f"An array of any of these is a list: `integer[]` has OID {INT4.array_oid}, is stored as a "
-        f"list and is `{array_type(INT4).arrow(-1)}` in Arrow. A column takes arrays of one "
-        "dimension that begin at 1, not of `int2vector` or `oidvector`; a field of a composite type "
-        "takes arrays of any dimensions and bounds ([decision 0098]"
-        "(../explanation/decisions/0098-an-array-that-begins-elsewhere-is-no-tuple.md)).",
+        f"list and is `{array_type(INT4).arrow(-1)}` in Arrow. Arrays have up to six dimensions and "
+        "any lower bounds: a file or batch that has an array of several dimensions, or that does not "
+        "begin at 1, has the column as `struct<items, sizes, lower>` ([decision 0109]"
+        "(../explanation/decisions/0109-shapes-lie-beside-their-lists.md)). Columns of arrays of "
+        "`int2vector` or `oidvector` are `0A000`.",
         "What a segment cannot hold is refused when it is written: `NaN` and infinities in "
         "numeric(p ≤ 38, s), alone and in arrays (`0A000`); half of a surrogate pair (`22021`); a row "
         "of more than 1 GiB (`54000`).",

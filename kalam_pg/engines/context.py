@@ -20,6 +20,7 @@ from datafusion import (
 from datafusion.user_defined import AggregateUDF, ScalarUDF
 
 from kalam_pg.engines.request import EngineSettings
+from storage.shaped import in_shaped, shaped_columns
 
 SMALL_ROWS = 100_000
 """Up to this many input rows one partition is faster: splitting work costs about 0.2 ms."""
@@ -161,14 +162,16 @@ def register_batches(
     partitions: int = 1,
     named: Mapping[str, str] | None = None,
 ) -> None:
-    """A table of batches in memory, its columns those of `schema` (batches may have more).
+    """A table of batches in memory, its columns those of `schema` (batches may have more, and lists where it
+    has room for shapes).
 
     named: what columns are called in the table, if otherwise. The batches are dealt out to `partitions`,
     which spares DataFusion an exchange of its own.
     """
     names = schema.names
+    wide = shaped_columns(schema)
     # A table of no batches has no schema in DataFusion.
-    chosen = [batch.select(names) for batch in batches] or [
+    chosen = [in_shaped(batch.select(names), wide) for batch in batches] or [
         pa.RecordBatch.from_pylist([], schema=schema)
     ]
     if named:

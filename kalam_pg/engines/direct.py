@@ -14,6 +14,7 @@ from kalam_pg.engines.encoded import EncodedRows, Key
 from kalam_pg.engines.encoding import FIRST_BYTES, SLICE_BYTES_MAX, encoder, slices
 from kalam_pg.engines.inputs import Input
 from kalam_pg.engines.request import WireChunk, WireResult
+from storage.shaped import alike
 
 
 def direct_chunks(
@@ -28,7 +29,7 @@ def direct_chunks(
     limit = FIRST_BYTES
     numbered = zip(table.hot_ids or [0] * len(table.hot), table.hot, strict=True)
     for number, pieces in groupby(numbered, key=lambda item: item[0]):
-        batch = pa.Table.from_batches([piece.select(columns) for _, piece in pieces])
+        batch = pa.Table.from_batches(alike([piece.select(columns) for _, piece in pieces]))
         for start, count in slices(batch.num_rows, batch.nbytes, limit):
             key = Key(number, start, count, tuple(columns), form)
             chunk = kept.get(key)

@@ -7,7 +7,8 @@ of small files are in memory beside the hot ones.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import partial
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,8 +19,11 @@ from kalam_pg.engines.merging import DELETED, SEQ, Large, Merged, Merges
 from kalam_pg.engines.request import DeletedRows, SegmentRef
 from kalam_pg.engines.segments import Footer, VerifiedSegments
 from kalam_pg.engines.tombstones import Wanted, deleted_rows
+from storage.arrow import to_array
 from storage.cold.keysets import Keys, KeySet
 from storage.cold.superseding import Hidden
+from storage.layout import Value
+from storage.shaped import in_form, is_shaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ class _Parts:
         first = pa.repeat(0, batch.num_rows)
         return pa.RecordBatch.from_arrays(
             [
-                batch.column(field.name).cast(field.type)
+                in_form(batch.column(field.name), field.type)
                 if field.name in batch.schema.names
                 else _array(self._table.missing.get(field.name), field.type).take(first)
                 for field in schema
@@ -197,9 +201,18 @@ class _Parts:
                 columns.append(f"{self._fill(field.name)} AS {name}")
             elif have[field.name] == field.type:
                 columns.append(f"t.{name}")
+            elif is_shaped(field.type):
+                columns.append(f"{self._in_form(have[field.name], field.type)}(t.{name}) AS {name}")
             else:  # The column's type is a wider one since.
                 columns.append(f"arrow_cast(t.{name}, '{_arrow_name(field.type)}') AS {name}")
         return ", ".join(columns) or "1"
+
+    def _in_form(self, have: pa.DataType, wanted: pa.DataType) -> str:
+        """The quoted name of a function that gives lists room for shapes."""
+        name = self._helper()
+        convert = partial(in_form, kind=wanted)
+        self._session.register_udf(udf(convert, [have], wanted, "immutable", name))
+        return quote(name)
 
     def _fill(self, name: str) -> str:
         """The missing value: read from a table of one row, so that any Arrow type goes."""
@@ -236,9 +249,7 @@ class _Parts:
 
 def _array(value: object, of: pa.DataType) -> pa.Array:
     """One stored value (`catalog.types.table`) as an Arrow array."""
-    if isinstance(value, str) and pa.types.is_decimal(of):
-        return pa.array([Decimal(value)], of)
-    return pa.array([list(value) if isinstance(value, tuple) else value], of)
+    return to_array([cast("Value", value)], of)
 
 
 def quote(name: str) -> str:

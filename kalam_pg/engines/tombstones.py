@@ -19,6 +19,7 @@ from kalam_pg.engines.merging import DELETED, SEQ
 from kalam_pg.engines.request import SegmentRef
 from storage.cold.keysets import Keys
 from storage.errors import IoError
+from storage.shaped import in_form
 
 Fill = Callable[[str, int], pa.Array]
 """A column's missing value, so many times."""
@@ -164,7 +165,7 @@ def _as_asked(rows: pa.Table, schema: pa.Schema, fill: Fill) -> pa.RecordBatch:
     """The columns asked for; what the segment was written without is filled in."""
     there = set(rows.schema.names)
     columns = [
-        rows.column(field.name).combine_chunks().cast(field.type)
+        in_form(rows.column(field.name).combine_chunks(), field.type)
         if field.name in there
         else fill(field.name, rows.num_rows)
         for field in schema

@@ -73,6 +73,7 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     min_key: bytes
     max_key: bytes
     columns: dict[str, _Stats]
+    shaped: list[str]
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -86,7 +87,14 @@ def encode_facts(facts: SegmentFacts) -> bytes:
     columns = {name: (c.minimum, c.maximum, c.nulls) for name, c in facts.columns.items()}
     values = (
         *(facts.key_filter, facts.rows, facts.deleted, facts.size, facts.sha256),
-        *(facts.min_seq, facts.max_seq, facts.min_key, facts.max_key, columns),
+        *(
+            facts.min_seq,
+            facts.max_seq,
+            facts.min_key,
+            facts.max_key,
+            columns,
+            sorted(facts.shaped),
+        ),
     )
     return encode(values)
 
@@ -105,6 +113,7 @@ def decode_facts(body: bytes) -> SegmentFacts:
         min_key=facts.min_key,
         max_key=facts.max_key,
         columns={name: ColumnStats(*stats) for name, stats in facts.columns.items()},
+        shaped=frozenset(facts.shaped),
     )
 
 

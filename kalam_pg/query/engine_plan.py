@@ -16,6 +16,7 @@ from kalam_pg.query.portion import ArrowPortion
 from kalam_pg.query.program_plan import ProgramPlan, RunCatalog, rows_portion
 from kalam_pg.query.row_source import BatchRows, RowSource
 from kalam_pg.query.scan import given_inputs, table_inputs
+from kalam_pg.query.shapes import carries_arrays, has_shapes
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import Emitted, emit
 from kalam_pg.sql.tree import ColumnRef, OutputColumn, Query, Select, TableScan
@@ -40,6 +41,7 @@ class EnginePlan:
         """DataRow messages when the client's formats are known, else rows."""
         try:
             emitted = yield from self.emitted(x)
+            inputs = yield from self._inputs(emitted, x)
         except FeatureNotSupportedError:
             if self.program is None:
                 raise
@@ -47,9 +49,8 @@ class EnginePlan:
         form = x.form
         if form is None or form.names_objects:
             # A worker knows no names of objects: those of regclass and its like are put in here.
-            return Result("SELECT", None, self.columns, source=(yield from self._rows(emitted, x)))
+            return Result("SELECT", None, self.columns, source=self._rows(emitted, inputs, x))
         wire = WireResult(form.types, form.typmods, form.formats, form.context)
-        inputs = yield from self.inputs(emitted, x)
         query = _request(emitted, inputs, wire, x.context, self._direct(x))
         return Result("SELECT", None, self.columns, stream=x.ask(query, self._reserve(x, wire)))
 
@@ -102,19 +103,26 @@ class EnginePlan:
         """As stored values."""
         try:
             emitted = yield from self.emitted(x)
+            inputs = yield from self._inputs(emitted, x)
         except FeatureNotSupportedError:
             if self.program is None:
                 raise
             return (yield from self.program.source(x))
-        return (yield from self._rows(emitted, x))
+        return self._rows(emitted, inputs, x)
 
     def inputs(self, emitted: Emitted, x: Execution) -> Steps[tuple[TableInput, ...]]:
         """The tables that the SQL names."""
         stored = yield from table_inputs(x, emitted.scans, self.deleted)
         return stored + given_inputs(emitted.given)
 
-    def _rows(self, emitted: Emitted, x: Execution) -> Steps[RowSource]:
+    def _inputs(self, emitted: Emitted, x: Execution) -> Steps[tuple[TableInput, ...]]:
+        """Those of `inputs`. Raises FeatureNotSupportedError: the SQL would take their arrays for lists."""
         inputs = yield from self.inputs(emitted, x)
+        if has_shapes(inputs) and not carries_arrays(self.query):
+            raise FeatureNotSupportedError("multidimensional arrays are not supported here")
+        return inputs
+
+    def _rows(self, emitted: Emitted, inputs: tuple[TableInput, ...], x: Execution) -> RowSource:
         query = _request(emitted, inputs, ArrowResult(), x.context)
         types = tuple([column.type for column in self.columns])
         return BatchRows(

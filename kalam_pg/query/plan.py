@@ -129,7 +129,10 @@ class Planner:
             return CatalogPlan(query.columns, query, self._run_catalog)
         deleted = deleted_relations(scans)
         if deleted:
-            return EnginePlan(query.columns, query, deleted=deleted)
+            program = self._program(query)
+            if program is not None:
+                program = replace(program, deleted=deleted)
+            return EnginePlan(query.columns, query, program, deleted)
         if stored:
             counted = plan_count(query)
             if counted is not None:

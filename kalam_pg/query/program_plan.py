@@ -51,7 +51,7 @@ RunCatalog = Callable[[Query, Execution], Steps[RowSource]]
 class ProgramPlan:
     """A query over stored tables as a program; over catalogue relations too, whose rows are brought.
 
-    large: its constants may be, so that it is packed in a thread.
+    large: its constants may be, so that it is packed in a thread. deleted: see `EnginePlan`.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -59,6 +59,7 @@ class ProgramPlan:
     compiled: CompiledQuery
     run_catalog: RunCatalog
     large: bool = False
+    deleted: frozenset[int] = frozenset()
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
@@ -111,7 +112,7 @@ class ProgramPlan:
         query = yield from self._packed(x)
         uses = self.compiled.uses
         found, emitted = emit_reads([_rows_of(use, self.query) for use in uses], x.context)
-        inputs = yield from table_inputs(x, emitted.scans)
+        inputs = yield from table_inputs(x, emitted.scans, self.deleted)
         reads = tuple([(use.relation, sql) for use, sql in zip(uses, found, strict=True)])
         rows = []
         for scan in self.compiled.virtual:
@@ -159,7 +160,12 @@ def _conditions(query: Query, scan: TableScan) -> Iterator[Expr]:
         if isinstance(node, Select) and any(scan is item for item in _joined(node.from_)):
             found = implied(node.where, scan.table, scan.relation)
             for test, what in zip(conjuncts(node.where), found, strict=True):
-                if what.whole and isinstance(what.value, Const | Param):
+                # DataFusion would take an array for a list, whatever its shape.
+                if (
+                    what.whole
+                    and isinstance(what.value, Const | Param)
+                    and what.value.type.element is None
+                ):
                     yield test
 
 

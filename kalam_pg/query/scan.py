@@ -17,9 +17,11 @@ from kalam_pg.query.overlay import OVERLAY_IDS, overlay
 from kalam_pg.query.tail_loads import load
 from kalam_pg.query.waits import Steps
 from kalam_pg.sql.to_datafusion import ScanNeed
+from storage.arrow import column_name, to_column
 from storage.cold.manifest import Segment, superseding
 from storage.cold.superseding import run_numbers
 from storage.ids import TabletId
+from storage.shaped import is_list, is_shaped, shaped_columns, with_shaped
 from storage.stream import StreamTablet
 from storage.tablet import Scan, Tablet
 
@@ -40,7 +42,7 @@ def table_inputs(
         given = _input(need, scans[tablet.id])
         if need.scan.relation in deleted and isinstance(tablet, Tablet):
             given = replace(given, deleted=deleted_rows(x, tablet, table))
-        inputs.append(given)
+        inputs.append(_with_shapes(given, scans[tablet.id], table))
     return tuple(inputs)
 
 
@@ -81,6 +83,24 @@ def _input(need: ScanNeed, scan: Scan) -> TableInput:
         missing={f"c{c.id}": c.missing for c in table.layout.columns},
         prefix=f"{need.name}_",
     )
+
+
+def _with_shapes(given: TableInput, scan: Scan, table: Table) -> TableInput:
+    """The input with room for shapes in the columns of arrays that have some somewhere."""
+    arrays = [column for column in table.layout.columns if is_list(column.arrow)]
+    if not arrays:
+        return given
+    names = {
+        column_name(column)
+        for column in arrays
+        if is_shaped(to_column([column.missing], column.arrow).type)
+    }
+    batches = [batch for _, batch in scan.batches]
+    if given.deleted is not None:
+        batches += given.deleted.hot
+    names = names.union(*[shaped_columns(batch.schema) for batch in batches])
+    names = names.union(*[segment.shaped for segment in scan.segments])
+    return replace(given, schema=with_shaped(given.schema, names)) if names else given
 
 
 def segment_refs(segments: Sequence[Segment]) -> tuple[SegmentRef, ...]:

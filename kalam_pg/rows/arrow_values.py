@@ -27,6 +27,7 @@ from catalog.types.registry import (
 from catalog.types.table import PgType
 from storage.arrow import list_values, to_values
 from storage.layout import Value
+from storage.shaped import is_shaped, shaped_values
 
 _INTEGERS = {INT2: pa.int16(), INT4: pa.int32(), INT8: pa.int64()}
 _COUNTS = {DATE: pa.int32(), TIME: pa.int64(), TIMESTAMP: pa.int64(), TIMESTAMPTZ: pa.int64()}
@@ -108,7 +109,9 @@ def arrow_to_values(array: Any, type_: PgType) -> list[Value]:  # noqa: ANN401
 
 
 def _items(array: pa.Array, element: PgType) -> list[Value]:
-    """The tuples of lists of an element type, as deep as they are."""
+    """The arrays of an element type, in lists as deep as they are, or in shaped form."""
+    if is_shaped(array.type):
+        return shaped_values(array, lambda lists: _items(lists, element))
     if pa.types.is_fixed_size_list(array.type):
         array = array.cast(pa.list_(array.type.value_type))
     if pa.types.is_nested(array.type.value_type) and element is not VECTOR:

@@ -23,11 +23,14 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.log.manifest_note import NO_MANIFEST, ManifestNote
 
-FORMAT = 3
-"""Format number of the manifests written here; readers refuse a greater one.
+FORMAT = 4
+"""Greatest format number of the manifests written here; readers refuse a greater one.
 
-Format 1 had no sha256 of its own, format 2 no key filters in itself.
+Format 1 had no sha256 of its own, format 2 no key filters in itself. Format 4 names columns in shaped form
+(`storage.shaped`), which who reads format 3 does not know; it is written only where there are any.
 """
+
+_UNSHAPED = 3
 
 _HASHED = 2
 """The first format with a sha256 of its own."""
@@ -61,7 +64,8 @@ class Segment:
     live rows of older segments its run hides, told of the first of a run. size: bytes. min_key,
     max_key: encoded keys of its first and last row. columns: by column name. filter_file: name of
     its key filter, "" for a small one, which stands here as `keys`. continues: it is of the same run
-    as the segment before it: what one flush or compaction wrote, in the order of keys.
+    as the segment before it: what one flush or compaction wrote, in the order of keys. shaped: names of
+    columns that are in shaped form in the file.
     """
 
     path: str
@@ -78,6 +82,7 @@ class Segment:
     keys: bytes = field(default=b"", repr=False, compare=False)
     continues: bool = False
     columns: Mapping[str, ColumnStats] = field(default_factory=dict, compare=False)
+    shaped: frozenset[str] = frozenset()
 
     @property
     def file(self) -> str:
@@ -180,7 +185,7 @@ def manifest_name(version: int) -> str:
 def encode(manifest: Manifest) -> bytes:
     """The manifest's file: JSON, its format number first and its sha256 last."""
     document = {
-        "format": FORMAT,
+        "format": FORMAT if any(s.shaped for s in manifest.segments) else _UNSHAPED,
         "user": str(
             manifest.tablet.user
         ),  # 64 bits unsigned: more than other readers' numbers take
@@ -419,6 +424,7 @@ def _segment_document(segment: Segment) -> dict[str, Any]:
             name: {"min": stats.minimum, "max": stats.maximum, "nulls": stats.nulls}
             for name, stats in segment.columns.items()
         },
+        **({"shaped": sorted(segment.shaped)} if segment.shaped else {}),
     }
 
 
@@ -454,4 +460,5 @@ def _segment(document: dict[str, Any], directory: Path) -> Segment:
             name: ColumnStats(stats["min"], stats["max"], stats["nulls"])
             for name, stats in document["columns"].items()
         },
+        shaped=frozenset(document.get("shaped", ())),
     )

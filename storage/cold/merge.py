@@ -16,7 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from storage.arrow import DELETED, SEQ, column_name, schema_of, to_array, to_values
+from storage.arrow import (
+    DELETED,
+    SEQ,
+    column_name,
+    schema_of,
+    to_array,
+    to_column,
+    to_values,
+)
 from storage.cold import keyfilter
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment, runs, superseding
@@ -30,6 +38,7 @@ from storage.fs import OS, FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Column, Layout
+from storage.shaped import in_form, is_shaped, shaped_columns, with_shaped
 
 READ_BYTES = 64 << 20
 """Arrow bytes of all runs' rows that were read and not yet written."""
@@ -90,7 +99,9 @@ def merge(job: MergeJob, fs: FileSystem = OS) -> Iterator[EncodedSegment]:
         if builder is None:
             # Only when it is all that comes: otherwise it has not been read to its end.
             tiny = len(keys) == job.rows and table.nbytes <= TINY_BYTES
-            builder = SegmentBuilder(job.layout, tiny=tiny, unbounded=unbounded)
+            builder = SegmentBuilder(
+                job.layout, tiny=tiny, unbounded=unbounded, shaped=shaped_columns(table.schema)
+            )
         builder.add(table, keys, hiding.among(keys, table))
         if builder.size >= job.bytes_max or builder.arrow_bytes >= ARROW_BYTES_MAX:
             yield builder.finish()
@@ -113,7 +124,8 @@ def _merged(
     """What is to be written, piece by piece: keys in order, and their rows."""
     found = runs(job.inputs)
     bytes_each = READ_BYTES // max(8, len(found))
-    cursors = [_Cursor(_read(job, fs, run, bytes_each), job.layout) for run in found]
+    schema = with_shaped(schema_of(job.layout), _shaped(job))
+    cursors = [_Cursor(_read(job, fs, run, bytes_each, schema), job.layout) for run in found]
     while True:
         ends = [cursor.end for cursor in cursors if cursor.fill()]
         bound = min(ends, default=None)
@@ -263,9 +275,9 @@ class _Hiding:
 
 
 def _read(
-    job: MergeJob, fs: FileSystem, run: Sequence[Segment], bytes_each: int
+    job: MergeJob, fs: FileSystem, run: Sequence[Segment], bytes_each: int, schema: pa.Schema
 ) -> Iterator[pa.Table]:
-    """The rows of a run in the layout asked for, about so many bytes at a time."""
+    """The rows of a run with the columns of the layout asked for, about so many bytes at a time."""
     for segment in run:
         verify(fs, segment, job.tablet)
         # No row is wider than this on the average, however its column is compressed.
@@ -275,26 +287,38 @@ def _read(
             with fs.open_read(Path(segment.path)) as stream:
                 file = pq.ParquetFile(stream, page_checksum_verification=True)
                 for batch in file.iter_batches(batch_size=rows, use_threads=False):
-                    yield _projected(batch, job.layout)
+                    yield _projected(batch, job.layout, schema)
         except FileNotFoundError as exc:
             raise damaged(segment, job.tablet, "is missing") from exc
         except (pa.ArrowException, OSError) as exc:
             raise damaged(segment, job.tablet, "cannot be read") from exc
 
 
-def _projected(batch: pa.RecordBatch, layout: Layout) -> pa.Table:
-    """A segment's rows with the columns of a layout: what it was written without is filled in."""
+def _projected(batch: pa.RecordBatch, layout: Layout, schema: pa.Schema) -> pa.Table:
+    """A segment's rows with the columns of a layout: what it was written without is filled in.
+
+    schema: of the layout, with the columns in shaped form that shall be.
+    """
     names = set(batch.schema.names)
     columns = [
-        _column(batch, column, there=column_name(column) in names) for column in layout.columns
+        _column(batch, column, field.type, there=field.name in names)
+        for column, field in zip(layout.columns, schema, strict=False)
     ]
     columns += [batch.column(SEQ), batch.column(DELETED)]
-    return pa.Table.from_arrays(columns, schema=schema_of(layout))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _column(batch: pa.RecordBatch, column: Column, *, there: bool) -> pa.Array:
+def _column(batch: pa.RecordBatch, column: Column, kind: pa.DataType, *, there: bool) -> pa.Array:
     if not there:
         first = pa.array([0] * batch.num_rows, pa.int64())
-        return to_array([column.missing], column.arrow).take(first)
-    found = batch.column(column_name(column))
-    return found if found.type == column.arrow else found.cast(column.arrow)
+        return to_array([column.missing], kind).take(first)
+    return in_form(batch.column(column_name(column)), kind)
+
+
+def _shaped(job: MergeJob) -> Iterator[str]:
+    """The columns that have to be in shaped form."""
+    for column in job.layout.columns:
+        name = column_name(column)
+        missing = to_column([column.missing], column.arrow).type
+        if is_shaped(missing) or any(name in segment.shaped for segment in job.inputs):
+            yield name

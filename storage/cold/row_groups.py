@@ -13,7 +13,7 @@ from typing import cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.arrow import SEQ, column_name, to_array
+from storage.arrow import SEQ, column_name, to_array, to_column
 from storage.cold import index_file
 from storage.cold.decoded import DECODED
 from storage.cold.extents import Condition, Extent, MaybeExtent, of_missing, of_stats
@@ -25,6 +25,7 @@ from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.superseding import ORDERED_KINDS, Hiding
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
+from storage.shaped import in_form
 
 _FOOTER = "footer"
 LOADED_TOGETHER = 8
@@ -236,7 +237,7 @@ class RowGroups:
     def _widened(self, name: str, values: pa.Array) -> pa.Array:
         """The values in the type that the column has in the layout, which may be a wider one."""
         kind = self._kinds.get(name)
-        return values if kind is None or values.type == kind else values.cast(kind)
+        return values if kind is None or values.type == kind else in_form(values, kind)
 
     @cached_property
     def _kinds(self) -> dict[str, pa.DataType]:
@@ -277,7 +278,7 @@ def missing_values(column: Column, rows: int) -> pa.Array:
     if column.missing is None:
         return pa.nulls(rows, column.arrow)
     if pa.types.is_nested(column.arrow):
-        return to_array([column.missing] * rows, column.arrow)
+        return to_column([column.missing] * rows, column.arrow)
     return pa.repeat(to_array([column.missing], column.arrow)[0], rows)
 
 

@@ -31,6 +31,7 @@ from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import encode_key
 from storage.layout import Layout, Row
+from storage.shaped import alike, shaped_columns
 
 SEGMENT_BYTES_MAX = 128 << 20
 """A segment's Arrow bytes at most; its Parquet file is smaller."""
@@ -48,13 +49,14 @@ def encode_segments(
     """Versions of distinct keys as segments with disjoint key ranges, in key order, one at a time.
 
     Args:
-        batches: With the schema of `layout`, in any order; at least one row in all.
+        batches: With the columns of `layout`, in any order; at least one row in all.
         layout: The schema version to write.
         superseding: Those of the keys, as values, of which older segments have a row.
         bytes_max: Arrow bytes of one segment at most.
         group_rows: Rows of a row group at most.
         check: Called with the encoded keys and their order before the first segment; may raise.
     """
+    batches = alike(batches)
     table = pa.Table.from_batches(batches)
     columns = [to_values(table.column(position)) for position in layout.key]
     kinds = [layout.columns[position].kind for position in layout.key]
@@ -75,6 +77,7 @@ def encode_segments(
             group_rows=group_rows,
             tiny=part.nbytes <= TINY_BYTES,
             unbounded={name for name in part.column_names if has_nan(part.column(name))},
+            shaped=shaped_columns(part.schema),
         )
         own = [keys[number] for number in numbers]
         builder.add(

@@ -22,6 +22,7 @@ from storage.cold.manifest import ColumnStats, Segment
 from storage.cold.occurrences import Counted, counted_columns
 from storage.fs import Buffer
 from storage.layout import Column, Layout
+from storage.shaped import is_shaped, with_shaped
 
 PIECE_BYTES = 1 << 20
 """Bytes of a segment that are handed on at a time."""
@@ -46,7 +47,10 @@ _STAT_KINDS = frozenset({"bool", "int", "float", "text"})
 
 @dataclass(frozen=True, slots=True)
 class SegmentFacts:
-    """A segment not yet in a file. size: bytes of the Parquet file. key_filter: its side file."""
+    """A segment not yet in a file. size: bytes of the Parquet file. key_filter: its side file.
+
+    shaped: names of columns in shaped form.
+    """
 
     key_filter: bytes
     rows: int
@@ -58,6 +62,7 @@ class SegmentFacts:
     min_key: bytes
     max_key: bytes
     columns: dict[str, ColumnStats]
+    shaped: frozenset[str] = frozenset()
 
     def named(self, path: Path, filter_file: str, superseded: int, *, continues: bool) -> Segment:
         """Its entry in a manifest, once it lies at `path`. filter_file: "" puts its key filter there, too."""
@@ -76,6 +81,7 @@ class SegmentFacts:
             keys=b"" if filter_file else self.key_filter,
             continues=continues,
             columns=self.columns,
+            shaped=self.shaped,
         )
 
 
@@ -97,6 +103,7 @@ class SegmentBuilder:
         group_rows: int = GROUP_ROWS,
         tiny: bool = False,
         unbounded: AbstractSet[str] = frozenset(),
+        shaped: AbstractSet[str] = frozenset(),
     ) -> None:
         """An empty segment of a schema version.
 
@@ -106,10 +113,12 @@ class SegmentBuilder:
             tiny: To set up the compressor for each column takes twice as long as all the rest of a
                 tiny file, which occupies a block of the disk anyway.
             unbounded: Columns of whose values Parquet's bounds may leave some out (see `has_nan`).
+            shaped: Columns that are in shaped form in all that is added (`storage.shaped`).
         """
         self._group_rows = group_rows
         self._tiny = tiny
-        self._schema = _file_schema(layout)
+        self._schema = with_shaped(_file_schema(layout), shaped)
+        self._shaped = frozenset(shaped)
         self._unbounded = unbounded
         self._sink = pa.BufferOutputStream()
         self._writer: pq.ParquetWriter | None = None  # Made when the first rows are known.
@@ -180,6 +189,7 @@ class SegmentBuilder:
             min_key=self._first_keys[0],
             max_key=self._last_key,
             columns={name: bounds.stats() for name, bounds in self._bounds.items()},
+            shaped=self._shaped,
         )
         whole = memoryview(data)
         return EncodedSegment(
@@ -251,7 +261,9 @@ def encodings_of(rows: pa.Table) -> tuple[list[str], list[str]]:
     for name in rows.column_names:
         column = rows.column(name)
         of = column.type
-        if pa.types.is_nested(of):
+        if is_shaped(of):
+            repeated += [f"{name}.{part.name}.list.element" for part in of]
+        elif pa.types.is_nested(of):
             repeated.append(f"{name}.list.element")
         elif pa.types.is_boolean(of):
             continue

@@ -20,6 +20,7 @@ from storage.ids import TabletId
 from storage.keys import key_maker
 from storage.layout import Layout, Row, Value
 from storage.log.view import View
+from storage.shaped import alike_arrays
 
 Hides = Callable[[bytes, int], bool]
 """Whether the version of a key that a commit wrote is not to be seen."""
@@ -369,7 +370,7 @@ def _of_all(
     def find(names: Sequence[str]) -> dict[str, pa.Array]:
         for name in names:
             if name not in kept:
-                kept[name] = pa.concat_arrays([of([name])[name] for of in each])
+                kept[name] = pa.concat_arrays(alike_arrays([of([name])[name] for of in each]))
         return kept
 
     return find

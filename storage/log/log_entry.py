@@ -3,7 +3,9 @@
     format (1 byte) | crc32 of what follows (4 bytes, big-endian) | MessagePack array
     [operation, schema version, row, previous row or nil]
 
-A row is an array of its values in column-id order; a tuple inside it is an array too.
+A row is an array of its values in column-id order; a tuple inside it is an array too. An array that does
+not begin at 1 is an extension (`storage.shaped.to_extension`), and the entry's format is 2: who reads format
+1 only says so.
 """
 
 from enum import IntEnum
@@ -16,9 +18,13 @@ import msgspec
 
 from storage.errors import CharacterNotInRepertoireError, DataCorruptedError, KeyTooLongError
 from storage.layout import Row
+from storage.shaped import from_extension, to_extension
 
 FORMAT = 1
-"""Format number of the entries written here."""
+"""Format number of nearly all entries written here."""
+
+BOUNDED_FORMAT = 2
+"""Of those with an array that does not begin at 1."""
 
 
 ENTRY_BYTES_MAX = 1 << 30
@@ -55,7 +61,8 @@ _HEADER = Struct(">BI")
 _pack_header = _HEADER.pack
 _unpack_header = _HEADER.unpack_from
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Entry).decode
+_encode_bounded = msgspec.msgpack.Encoder(enc_hook=to_extension).encode
+_decode = msgspec.msgpack.Decoder(Entry, ext_hook=from_extension).decode
 
 
 def encode_entry(op: Op, version: int, row: Row, old: Row | None) -> bytes:
@@ -65,8 +72,12 @@ def encode_entry(op: Op, version: int, row: Row, old: Row | None) -> bytes:
         CharacterNotInRepertoireError: A text that is not Unicode: it has half of a surrogate pair.
         KeyTooLongError: The row is larger than ENTRY_BYTES_MAX.
     """
+    number = FORMAT
     try:
-        body = _encode((op, version, row, old))
+        try:
+            body = _encode((op, version, row, old))
+        except TypeError:
+            number, body = BOUNDED_FORMAT, _encode_bounded((op, version, row, old))
     except UnicodeEncodeError as exc:
         raise CharacterNotInRepertoireError(
             'invalid byte sequence for encoding "UTF8": a surrogate by itself'
@@ -75,7 +86,7 @@ def encode_entry(op: Op, version: int, row: Row, old: Row | None) -> bytes:
         raise KeyTooLongError(
             f"row is too big: size {len(body)}, maximum size {ENTRY_BYTES_MAX}",
         )
-    return _pack_header(FORMAT, crc32(body)) + body
+    return _pack_header(number, crc32(body)) + body
 
 
 def decode_entry(data: bytes) -> Entry:
@@ -88,10 +99,10 @@ def decode_entry(data: bytes) -> Entry:
         number, check = _unpack_header(data)
         # A copy of a few bytes costs less than a view of them.
         body = data[5:] if len(data) < _VIEWED_BYTES else memoryview(data)[5:]
-        if number != FORMAT or crc32(body) != check:
+        if (number != FORMAT and number != BOUNDED_FORMAT) or crc32(body) != check:  # noqa: PLR1714
             raise DataCorruptedError(_problem(number))
         entry = _decode(body)
-    except (msgspec.DecodeError, StructError) as exc:
+    except (msgspec.DecodeError, StructError, ValueError) as exc:
         raise DataCorruptedError("a log entry cannot be read") from exc
     # msgspec cannot be told that arrays within a row are tuples, and hardly any row has one.
     for value in entry.row:
@@ -107,8 +118,8 @@ def decode_entry(data: bytes) -> Entry:
 
 
 def _problem(number: int) -> str:
-    if number != FORMAT:
-        return f"a log entry has format {number}, this version reads {FORMAT}"
+    if number not in (FORMAT, BOUNDED_FORMAT):
+        return f"a log entry has format {number}, this version reads up to {BOUNDED_FORMAT}"
     return "a log entry is not what was written: its checksum differs"
 
 

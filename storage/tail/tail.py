@@ -19,6 +19,7 @@ from storage.arrow import DELETED, to_batches, to_values
 from storage.layout import VALUE_BYTES, Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version
+from storage.shaped import alike
 from storage.tail.backwards import Equals, newest_of
 from storage.tail.encodings import Encodings
 from storage.tail.frozen import FrozenTail
@@ -420,7 +421,7 @@ class Tail:
                 return
             dead = list(zip(left.dead_at, left.dead, strict=True))
             dead += [(s, at + rows[0]) for s, at in zip(right.dead_at, right.dead, strict=True)]
-            record = pa.concat_batches([left.batch, right.batch])
+            record = pa.concat_batches(alike([left.batch, right.batch]))
             batches[-2:] = [
                 make_batch(left.first, record, dead, tombstones=left.tombstones or right.tombstones)
             ]

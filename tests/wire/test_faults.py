@@ -39,7 +39,6 @@ def test_dates_that_python_does_not_know_are_read_from_cold_segments(server: Kal
 UNSTORABLE = [
     ("numeric(10, 2)", "'NaN'", "0A000"),
     ("vector(3)", "'[1,2]'", "22000"),
-    ("int[]", "'{{1,2},{3,4}}'", "0A000"),
 ]
 
 

@@ -131,7 +131,7 @@ MADE = [
     ("numeric(10,2)[]", "ARRAY['NaN'::numeric]", "0A000"),
     ("numeric(10,2)[]", "string_to_array('1,NaN', ',')::numeric[]", "0A000"),
     ("numeric(10,2)[]", "ARRAY[123456789]", "22003"),
-    ("numeric(10,2)[]", "ARRAY[[1, 2], [3, 4]]", "0A000"),
+    ("numeric(10,2)[]", "ARRAY[[1, 2], [3, 4]]", "{{1.00,2.00},{3.00,4.00}}"),
     ("numeric(10,2)", "(SELECT 'NaN'::numeric)", "0A000"),
     ("numeric(10,2)", "'Infinity'::float8::numeric", "22003"),
     ("numeric(5,-2)", "12345", "12300"),
