@@ -13,6 +13,7 @@ from catalog.errors import (
     WrongObjectTypeError,
 )
 from catalog.ids import Ids
+from catalog.indexes import has_order
 from catalog.model import Index, IndexKey, Table, kind_of
 from catalog.names import key_name, numbered, object_name
 from catalog.snapshot import Snapshot
@@ -109,7 +110,7 @@ def _key(table: Table, new: NewKey) -> IndexKey:
 
 
 def _require_sortable(of: PgType) -> None:
-    if of.key_kind == "none":
+    if not has_order(of):
         raise UndefinedObjectError(
             f'data type {format_type(of)} has no default operator class for access method "btree"',
             hint="You must specify an operator class for the index or define a default "

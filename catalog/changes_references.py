@@ -16,6 +16,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.ids import Ids
+from catalog.indexes import is_array
 from catalog.model import Column, Constraint, ForeignKey, Table, TableKind
 from catalog.names import constraint_name
 from catalog.types.registry import format_type
@@ -155,8 +156,13 @@ def _referenced(parent: Table, names: Sequence[str]) -> tuple[list[Column], int]
 
 
 def check_types(name: str, column: Column, referenced: Column) -> None:
-    """Raise 42804 unless a value of the column can be looked for among those of the referenced one."""
+    """Raise 42804 unless a value of the column can be looked for among those of the referenced one.
+
+    Raises 0A000 for arrays.
+    """
     have, want = column.type, referenced.type
+    if is_array(have) and have is want:
+        raise FeatureNotSupportedError(f'foreign key "{name}" over arrays is not supported')
     if have is want or (have.key_kind, want.key_kind) in _WIDER:
         return
     integers = have.category == want.category == "N" and have.key_kind == want.key_kind

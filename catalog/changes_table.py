@@ -23,7 +23,7 @@ from catalog.errors import (
     UndefinedObjectError,
 )
 from catalog.ids import Ids
-from catalog.indexes import constraint_index
+from catalog.indexes import constraint_index, has_order, is_array
 from catalog.model import Column, Constraint, Table, TableKind, TableOptions
 from catalog.names import constraint_name
 from catalog.row_types import refuse_row_types
@@ -297,7 +297,11 @@ def _key_ids(columns: Sequence[Column], given: NewConstraint) -> tuple[int, ...]
             raise DuplicateColumnError(
                 f'column "{name}" appears twice in {what} constraint', position=position
             )
-        if column.type.key_kind == "none":
+        if given.kind != "u" and is_array(column.type) and has_order(column.type):
+            raise FeatureNotSupportedError(
+                f"a primary key of arrays is not supported: {column.name}", position=position
+            )
+        if not has_order(column.type):
             raise UndefinedObjectError(
                 f"data type {format_type(column.type)} has no default operator class for access "
                 'method "btree"',

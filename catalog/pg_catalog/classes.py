@@ -296,7 +296,8 @@ def operator_class(of: PgType) -> int:
     """pg_opclass.oid of the type's default btree class, 0 when it has none."""
     from catalog.pg_catalog.types import default_opclass  # noqa: PLC0415 - needed for keys only
 
-    return default_opclass("anyenum" if of.category == "E" else of.name)
+    made = {"E": "anyenum", "A": "anyarray"}
+    return default_opclass(of.name if of.is_vector else made.get(of.category, of.name))
 
 
 def pg_constraint(visible: Visible) -> Iterator[Values]:

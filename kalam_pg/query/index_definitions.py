@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from catalog.indexes import indexes_of
+from catalog.indexes import indexes_of, is_array
 from catalog.model import Index, IndexKey, Table, TableKind
 from catalog.types.registry import BOOL
 from kalam_pg.interpreter.index_entries import pack_entries
@@ -46,8 +46,13 @@ def definitions(table: Table, scope: BindScope) -> tuple[IndexDefinition, ...]:
     """The indexes of a table beside that of its key, which storage has in order itself."""
     if table.kind is TableKind.STREAM:
         return ()
+    of = {column.id: column.type for column in table.columns}
+    # Arrays have no place in the order of an index file, which knows kinds of keys.
     return tuple(
-        _definition(table, index, scope) for index, kind in indexes_of(table) if kind != "p"
+        _definition(table, index, scope)
+        for index, kind in indexes_of(table)
+        if kind != "p"
+        and not any(is_array(of[key.column] if key.column else key.type) for key in index.keys)
     )
 
 

@@ -270,7 +270,8 @@ def shown_entry(table: Table, rule: UniqueRule, entry: Row, context: EvalContext
     names: list[str] = []
     values: list[str] = []
     by_id = {column.id: column for column in table.columns}
-    for number, (key, value) in enumerate(zip(rule.index.keys, entry, strict=False), 1):
+    found = rule.values_of(entry)
+    for number, (key, value) in enumerate(zip(rule.index.keys, found, strict=True), 1):
         of_column = by_id[key.column].name if key.column else ""
         names.append(of_column or index_column(table, rule.index, number))
         of = by_id[key.column].type if key.column else key.type

@@ -7,9 +7,10 @@ and a statement changes them as it changes rows (`query.row_changes`).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from catalog.indexes import entry_table
+from catalog.indexes import entry_table, is_array
 from catalog.model import Index, Table
 from catalog.types.registry import BOOL
+from kalam_pg.functions.sortkey import key_function
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.sql.bind import BindScope, bind_expression
 from kalam_pg.sql.to_python import compile_expr
@@ -31,7 +32,7 @@ class UniqueRule:
 
     entries: the table of its entries. values: what the index sorts by, one closure each. where: of a
     partial index. row_key: positions of the table's own primary key. kinds, row_kinds: how an entry's key
-    and the primary key behind it sort.
+    and the primary key behind it sort. arrays: which of the values are arrays, and the bytes they sort by.
     """
 
     index: Index
@@ -43,6 +44,7 @@ class UniqueRule:
     row_kinds: tuple[str, ...]
     entry_key: Callable[[Row], bytes]
     entry_row: Callable[[Row], bytes]
+    arrays: tuple[tuple[int, Callable[[Value], bytes]], ...] = ()
 
     @property
     def is_referable(self) -> bool:
@@ -62,7 +64,21 @@ class UniqueRule:
         """The same, of a row that the index's WHERE takes and whose values are known."""
         if self.index.nulls_distinct and None in values:
             return None
-        return (*values, *[row[at] for at in self.row_key])
+        own = [row[at] for at in self.row_key]
+        if not self.arrays:
+            return (*values, *own)
+        keys = list(values)
+        for at, key in self.arrays:
+            keys[at] = None if keys[at] is None else key(keys[at])
+        return (*keys, *own, *[values[at] for at, _ in self.arrays])
+
+    def values_of(self, entry: Row) -> Sequence[Value]:
+        """What the index sorts by, of an entry."""
+        found = list(entry[: len(self.values)])
+        first = len(self.values) + len(self.row_key)
+        for (at, _), value in zip(self.arrays, entry[first:], strict=True):
+            found[at] = value
+        return found
 
 
 def compile_unique(table: Table, scope: BindScope) -> tuple[UniqueRule, ...]:
@@ -78,7 +94,10 @@ def _rule(table: Table, index: Index, scope: BindScope) -> UniqueRule:
     entries = entry_table(table, index)
     layout = entries.layout
     width = len(index.keys)
+    upto = width + len(table.layout.key)
     kinds = tuple(column.kind for column in layout.columns)
+    by_id = {column.id: column.type for column in table.columns}
+    of = [by_id[key.column] if key.column else key.type for key in index.keys]
     where = None
     if index.where:
         where = compile_expr(bind_expression(index.where, scope, table, BOOL), slot_of)
@@ -89,9 +108,10 @@ def _rule(table: Table, index: Index, scope: BindScope) -> UniqueRule:
         where,
         table.layout.key,
         kinds[:width],
-        kinds[width:],
+        kinds[width:upto],
         key_maker(range(width), kinds[:width]),
-        key_maker(range(width, len(kinds)), kinds[width:]),
+        key_maker(range(width, upto), kinds[width:upto]),
+        tuple([(at, key_function(kind)) for at, kind in enumerate(of) if is_array(kind)]),
     )
 
 

@@ -193,7 +193,11 @@ def _array(self: Deparser, node: tree.ArrayExpr) -> str:
 
 
 def _subscript(self: Deparser, node: tree.Subscript) -> str:
-    return f"({self.expr(node.arg)})" + "".join([f"[{self.expr(i)}]" for i in node.indexes])
+    return _subscripted(self, node.arg) + "".join([f"[{self.expr(i)}]" for i in node.indexes])
+
+
+def _subscripted(self: Deparser, arg: Expr) -> str:
+    return self.expr(arg) if isinstance(arg, tree.ColumnRef) else f"({self.expr(arg)})"
 
 
 def _slice(self: Deparser, node: tree.Slice) -> str:
@@ -201,7 +205,7 @@ def _slice(self: Deparser, node: tree.Slice) -> str:
         return "" if one is None else self.expr(one)
 
     places = [f"[{bound(lower)}:{bound(upper)}]" for lower, upper in node.bounds]
-    return f"({self.expr(node.arg)})" + "".join(places)
+    return _subscripted(self, node.arg) + "".join(places)
 
 
 def _in_subquery(self: Deparser, node: tree.InSubquery) -> str:

@@ -359,6 +359,7 @@ def _bindings(
 ) -> tuple[PgType | None, PgType | None]:
     """What `anyelement` and `anycompatible` stand for in a call, None where nothing says."""
     element: PgType | None = None
+    array: PgType | None = None
     compatible: list[PgType] = []
     uses_compatible = False
     for d, a in zip(declared, actual, strict=True):
@@ -374,6 +375,11 @@ def _bindings(
             if a.element is None:
                 raise DatatypeMismatchError(f"argument declared {name} is not an array")
             item = a.element
+            if d is types.ANYARRAY:
+                # int2vector has the elements of smallint[], and is another type.
+                if array not in (None, a):
+                    raise DatatypeMismatchError('arguments declared "anyarray" are not all alike')
+                array = a
         elif name in ("anynonarray", "anycompatiblenonarray") and a.element is not None:
             raise DatatypeMismatchError(f"type matched to {name} is an array type: {a.sql_name}")
         elif d is types.ANYENUM and a.category != "E":

@@ -4,6 +4,7 @@ import asyncio
 from random import Random
 
 import asyncpg
+import psycopg
 import pytest
 
 from conformance.fuzz import stored_arrays
@@ -104,6 +105,37 @@ def test_copy_carries_shapes_out_and_in(servers, form):
         assert client.execute(unlike).fetchone() == (0,)
         assert client.execute("SELECT count(*) FROM back").fetchone() == (len(SHAPES),)
         client.execute("DROP TABLE there, back")
+
+
+def test_a_unique_array_is_its_elements_dimensions_and_bounds(servers):
+    with servers[0].root() as client:
+        client.execute(
+            "CREATE TABLE unlike (id integer PRIMARY KEY, a integer[] UNIQUE, n numeric[])"
+        )
+        client.execute("CREATE UNIQUE INDEX scaled ON unlike (n, (a[1]))")
+        client.execute("CREATE INDEX ordered ON unlike (a DESC)")
+        for number, a in enumerate(("{1,2}", "{{1,2}}", "[0:1]={1,2}", "{}", None, None)):
+            client.execute("INSERT INTO unlike VALUES (%s, %s, %s)", (number, a, f"{{1.{number}}}"))
+            if number == 2:
+                client.execute("STORAGE FLUSH TABLE unlike")
+        for a in "{1,2}", "{{1,2}}", "[0:1]={1,2}", "{}":
+            with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+                client.execute("INSERT INTO unlike VALUES (9, %s)", (a,))
+            assert caught.value.diag.message_detail == f"Key (a)=({a}) already exists."
+        with pytest.raises(
+            psycopg.errors.UniqueViolation, match=r"\(n, \(a\[1\]\)\)=\({1.00}, 1\)"
+        ):
+            client.execute("INSERT INTO unlike VALUES (9, '{1,3}', '{1.00}')")
+        found = client.execute(
+            "INSERT INTO unlike VALUES (9, '{{1,2}}') ON CONFLICT (a) DO UPDATE SET a[1][1] = 7 "
+            "RETURNING id, a"
+        )
+        assert found.fetchone() == (1, [[7, 2]])
+        client.execute("INSERT INTO unlike VALUES (9, '{{1,2}}')")
+        for refused in "(a integer[] PRIMARY KEY)", "(a integer[] REFERENCES unlike (a))":
+            with pytest.raises(psycopg.errors.FeatureNotSupported):
+                client.execute(f"CREATE TABLE others {refused}")
+        client.execute("DROP TABLE unlike")
 
 
 async def _binary(server):

@@ -18,7 +18,7 @@ EXPRESSIONS = [
     ("now() - interval '1 day'", "(now() - '1 day'::interval)"),
     ("CASE id WHEN 1 THEN 'a' END", "CASE WHEN (id = 1) THEN 'a'::text ELSE NULL::text END"),
     ("current_date", "CURRENT_DATE"),
-    ("tags[1]", "(tags)[1]"),
+    ("tags[1]", "tags[1]"),
     ("-id", "(- id)"),
     ("-5", "'-5'::integer"),
     ("E'it''s \\\\'", "'it''s \\'::text"),
