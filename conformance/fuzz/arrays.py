@@ -8,7 +8,7 @@ from random import Random
 
 from conformance.fuzz.sides import Side
 
-_ELEMENTS = {
+ELEMENTS = {
     "integer": ("1", "2", "3", "NULL"),
     "text": ("a", "b", '"x,y"', "NULL"),
     "numeric": ("1", "1.0", "2.50", "NULL"),
@@ -22,10 +22,11 @@ class Arrays:
     def __init__(self, random: Random) -> None:
         self._random = random
         self._kind = "integer"
+        self._elements = ELEMENTS
 
     def statement(self) -> str:
         """A query of one row, or a change of the table `shaped` that gives it."""
-        self._kind = self._random.choice(list(_ELEMENTS))
+        self._kind = self._random.choice(list(ELEMENTS))
         if self._random.random() < 0.3:
             return self._assignment()
         return f"SELECT {self._expression()}"
@@ -55,7 +56,7 @@ class Arrays:
 
     def _braces(self, sizes: list[int]) -> str:
         if not sizes:
-            return self._pick(*_ELEMENTS[self._kind])
+            return self._pick(*self._elements[self._kind])
         return "{" + ",".join([self._braces(sizes[1:]) for _ in range(sizes[0])]) + "}"
 
     def _edge(self) -> str:
