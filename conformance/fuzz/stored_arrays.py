@@ -122,6 +122,8 @@ class StoredArrays(Arrays):
             f"SELECT id, {c} FROM {table} WHERE {c} IN (SELECT {c} FROM {other}) ORDER BY id",
             f"SELECT id FROM {table} a WHERE EXISTS (SELECT 1 FROM {other} b WHERE b.{c} < a.{c}) "
             "ORDER BY id",
+            f"SELECT x.{c}, y.{c} AS d, x.id FROM (SELECT id, {c} FROM {table} WHERE {test}) x LEFT JOIN "
+            f"(SELECT id, {c} FROM {other} WHERE k < 3) y ON x.id = y.id + 1 ORDER BY x.id",
             f"SELECT {c} FROM {table} UNION SELECT {c} FROM {other} ORDER BY 1",
             f"SELECT {c} FROM {table} EXCEPT SELECT {array} ORDER BY 1",
             f"SELECT id, to_jsonb({c}), {c}::text, array_to_string({c}, ',', '*') FROM {table} ORDER BY id",

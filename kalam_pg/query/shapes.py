@@ -4,10 +4,10 @@ In DataFusion an array is a list. Where rows of a table have others, the table's
 (`storage.shaped`), in which they are carried as they are and no function of the translation takes them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from kalam_pg.engines.request import TableInput
-from kalam_pg.sql.tree import ColumnRef, Query, Select
+from kalam_pg.sql.tree import ColumnRef, FromItem, Join, Query, Select, SubqueryScan
 from kalam_pg.sql.walk import walk
 from storage.shaped import shaped_columns
 
@@ -19,10 +19,23 @@ def has_shapes(inputs: Iterable[TableInput]) -> bool:
 
 def carries_arrays(query: Query) -> bool:
     """Whether all that a query does with arrays of its tables is to give them as they are."""
+    return sum(map(_is_array, walk(query))) == _carried(query)
+
+
+def _carried(query: Query) -> int:
+    """How many arrays a query gives as they are, those from derived tables there and here."""
     if not isinstance(query, Select) or query.grouped or query.distinct or query.distinct_on:
-        return False
-    carried = sum(_is_array(target.expr) for target in query.targets)
-    return sum(map(_is_array, walk(query))) == carried
+        return 0
+    inside = sum([_carried(scan.query) for scan in _derived(query.from_)])
+    return inside + sum([_is_array(target.expr) for target in query.targets])
+
+
+def _derived(items: Sequence[FromItem]) -> Iterator[SubqueryScan]:
+    for item in items:
+        if isinstance(item, Join):
+            yield from _derived((item.left, item.right))
+        elif isinstance(item, SubqueryScan) and not item.lateral:
+            yield item
 
 
 def _is_array(node: object) -> bool:

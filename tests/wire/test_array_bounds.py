@@ -84,6 +84,15 @@ def test_every_kind_of_table_keeps_every_shape_in_memory_and_in_segments(servers
             "SELECT id FROM shapes WHERE a = '{1,2}' OR a[0] = 1 OR array_ndims(a) = 3 ORDER BY id"
         )
         assert client.execute(flat).fetchall() == [(1,), (2,), (5,)]
+        # DataFusion carries them, through a derived table too; what looks at one is a program's.
+        inner = (
+            "SELECT s.a, s.id FROM (SELECT a, id FROM shapes WHERE id IN (0, 9)) s ORDER BY s.id"
+        )
+        assert client.execute(inner).fetchall() == [([[1, 2], [3, 4]], 0), ([[9]], 9)]
+        taken = (
+            "SELECT DISTINCT s.a FROM (SELECT a, id FROM shapes WHERE id IN (0, 2)) s ORDER BY s.a"
+        )
+        assert client.execute(taken).fetchall() == [([1, 2],), ([[1, 2], [3, 4]],)]
         client.execute("DROP TABLE shapes")
 
 
