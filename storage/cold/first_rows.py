@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from storage.arrow import SEQ, column_name
 from storage.cold.extents import Condition, MaybeExtent, SortKey
 from storage.cold.row_groups import RowGroups
-from storage.cold.sight import ColdSegment, Piece, Sight, load_together
+from storage.cold.sight import ColdSegment, Piece, Sight, rows_of
 from storage.layout import Layout, Row
 
 _CHUNK = 64
@@ -302,17 +302,15 @@ class Best:
         rows: list[Row] = [()] * len(found)
         places: dict[int, list[int]] = {}
         for place, one in enumerate(found):
-            places.setdefault(id(one.piece), []).append(place)
+            piece = one.piece
+            # All rows of a segment are read together.
+            places.setdefault(id(piece if piece.segment is None else piece.segment), []).append(
+                place
+            )
         positions = sorted(given)
-        together: dict[int, list[Piece]] = {}
         for some in places.values():
-            piece = found[some[0]].piece
-            together.setdefault(id(piece.segment), []).append(piece)
-        for pieces in together.values():
-            load_together(pieces, positions)
-        for some in places.values():
-            at = pa.array([found[place].at for place in some], pa.int64())
-            for place, row in zip(some, found[some[0]].piece.rows(at, positions), strict=True):
+            made = rows_of([(found[place].piece, found[place].at) for place in some], positions)
+            for place, row in zip(some, made, strict=True):
                 rows[place] = row
         return rows
 

@@ -5,12 +5,14 @@ that an INSERT never opens Parquet to find a key absent, and a point read opens 
 for each piece of the segment's file (`storage.cold.checked`), so that a read need not hash all of it; and
 the keys with which it hides rows of older segments (`storage.cold.superseding`), so that a scan need not
 read all keys to find these; and for columns of few values in which row groups each of these is
-(`storage.cold.occurrences`). The hash is BLAKE2b: the same in every process and version.
+(`storage.cold.occurrences`), and where its pages are (`storage.cold.pages`). The hash is BLAKE2b: the same
+in every process and version.
 
 File: format byte 4, length and crc32 of the head (4 bytes each, big-endian), the head as a msgpack array
 (the rows of a row group, the first keys, where pieces end, their crc32, the segment's sha256, length and
-crc32 of the bloom filter, those of the superseding keys, and name, length and crc32 of each column's
-occurrences), then the superseding keys, the occurrences, and the bloom filter's bytes. The head is read
+crc32 of the bloom filter, those of the superseding keys, name, length and crc32 of each column's
+occurrences, and length and crc32 of the list of pages, which files written before do not have), then the
+superseding keys, the occurrences, the list of pages, and the bloom filter's bytes. The head is read
 without the rest. Format 2 has no superseding keys: nothing is known of them. Format 1 has no pieces either:
 crc32 of the rest, then a msgpack array of the bloom filter's bytes, the rows of a row group and the first
 keys.
@@ -60,11 +62,18 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     superseding_length: int = 0
     superseding_crc: int = 0
     occurrences: tuple[tuple[str, int, int], ...] = ()
+    pages_length: int = 0
+    pages_crc: int = 0
+
+    @property
+    def before_pages(self) -> int:
+        """Bytes between head and list of pages."""
+        return self.superseding_length + sum(length for _, length, _ in self.occurrences)
 
     @property
     def before_bloom(self) -> int:
         """Bytes between head and bloom filter."""
-        return self.superseding_length + sum(length for _, length, _ in self.occurrences)
+        return self.before_pages + self.pages_length
 
 
 _encode_msgpack = msgspec.msgpack.Encoder().encode
@@ -114,7 +123,7 @@ def build(keys: Sequence[bytes], group_rows: int) -> KeyFilter:
 
 def encode(key_filter: KeyFilter) -> bytes:
     """The side file of a filter with pieces."""
-    return _encode(key_filter.bloom, key_filter.head, b"", {})
+    return _encode(key_filter.bloom, key_filter.head, b"", {}, b"")
 
 
 def encode_hashed(
@@ -122,16 +131,17 @@ def encode_hashed(
     head: Head,
     superseding: Buffer = b"",
     occurrences: Mapping[str, Buffer] = MappingProxyType({}),
+    pages: Buffer = b"",
 ) -> bytes:
     """The side file of keys of which only the `digest`s are left, one after the other.
 
-    superseding, occurrences: as these modules encode them; the latter by the column's name.
+    superseding, occurrences, pages: as these modules encode them; occurrences by the column's name.
     """
     hashes = memoryview(digests)
     count = len(hashes) // _DIGEST_BYTES
     bloom = Bloom(max(1, count), _FALSE_POSITIVES, _number)
     bloom.update(hashes[at : at + _DIGEST_BYTES] for at in range(0, len(hashes), _DIGEST_BYTES))
-    return _encode(bloom, head, superseding, occurrences)
+    return _encode(bloom, head, superseding, occurrences, pages)
 
 
 def decode(data: bytes) -> KeyFilter:
@@ -210,13 +220,33 @@ def read_occurrences(stream: BinaryIO, column: str) -> tuple[Head, bytes | None]
         raise DataCorruptedError("key filter is damaged") from exc
 
 
+def read_pages(stream: BinaryIO) -> tuple[Head, bytes]:
+    """The head of a side file and its list of pages; b"" where there is none. Raises DataCorruptedError."""
+    data = stream.read(_HEAD_BYTES)
+    try:
+        if data[0] == 1:
+            return _decode_first_format(data + stream.read()).head, b""
+        read, data = _read_head(stream, data)
+        stream.seek(_FIXED_BYTES + _fixed(data)[0] + read.before_pages)
+        found = stream.read(read.pages_length)
+    except (msgspec.DecodeError, IndexError, ValueError) as exc:
+        raise DataCorruptedError("key filter is damaged") from exc
+    if len(found) != read.pages_length or zlib.crc32(found) != read.pages_crc:
+        raise DataCorruptedError("key filter is damaged")
+    return _of(read), found
+
+
 def digest(key: bytes) -> bytes:
     """What the filter knows of a key: 16 bytes."""
     return hashlib.blake2b(key, digest_size=_DIGEST_BYTES).digest()
 
 
 def _encode(
-    bloom: Bloom, head: Head, superseding: Buffer, occurrences: Mapping[str, Buffer]
+    bloom: Bloom,
+    head: Head,
+    superseding: Buffer,
+    occurrences: Mapping[str, Buffer],
+    pages: Buffer,
 ) -> bytes:
     assert head.pieces is not None
     bits = bloom.save_bytes()
@@ -232,10 +262,13 @@ def _encode(
             len(superseding),
             zlib.crc32(superseding),
             tuple((name, len(data), zlib.crc32(data)) for name, data in occurrences.items()),
+            len(pages),
+            zlib.crc32(pages),
         )
     )
     fixed = len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big")
-    return b"".join((bytes([FORMAT]), fixed, body, superseding, *occurrences.values(), bits))
+    parts = (superseding, *occurrences.values(), pages, bits)
+    return b"".join((bytes([FORMAT]), fixed, body, *parts))
 
 
 def _fixed(data: bytes) -> tuple[int, int]:

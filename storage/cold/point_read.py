@@ -5,9 +5,11 @@ is checked piece by piece (`storage.cold.checked`), so the first answer does not
 """
 
 import hashlib
+import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar, cast
@@ -23,6 +25,7 @@ from storage.cold.keyfilter import Head, KeyFilter
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.occurrences import Occurrences
+from storage.cold.pages import Page, PageTable, read_together
 from storage.cold.segment import damaged, forget_verified, read_table, verify
 from storage.cold.superseding import decode as decode_superseding
 from storage.errors import DataCorruptedError
@@ -117,6 +120,49 @@ class SegmentReader:
         head, data = self._side_file(read)
         self._check_belongs(head)
         return None if data is None else Occurrences.decode(data)
+
+    def page_table(self) -> PageTable | None:
+        """Where pages are; None where each column chunk is one.
+
+        Raises:
+            DataCorruptedError: The side file is not what was written.
+        """
+        head, data = self._side_file(self._read_page_table)
+        self._check_belongs(head)
+        if not data:
+            return None
+        table = self._side_file(partial(PageTable.decode, data))
+        if table.size > self.segment.size:
+            raise damaged(self.segment, self._tablet, "has the key filter of another")
+        return table
+
+    def _read_page_table(self) -> tuple[Head, bytes]:
+        if self.segment.keys:
+            return keyfilter.read_pages(BytesIO(self.segment.keys))
+        path = self.segment.filter_path
+        with translated(path), self.fs.open_read(path) as stream:
+            return keyfilter.read_pages(stream)
+
+    def read_pages(self, pages: Iterable[Page]) -> dict[int, memoryview]:
+        """The bytes of some pages of `page_table`, each checked, by where it begins.
+
+        Raises:
+            DataCorruptedError: One of them is not what was written.
+        """
+        found: dict[int, memoryview] = {}
+        try:
+            with translated(self._path), self.fs.open_read(self._path) as stream:
+                for together in read_together(pages):
+                    start, last = together[0].start, together[-1]
+                    stream.seek(start)
+                    data = memoryview(stream.read(last.start + last.size - start))
+                    for page in together:
+                        found[page.start] = own = data[page.start - start :][: page.size]
+                        if zlib.crc32(own) != page.crc:
+                            raise damaged(self.segment, self._tablet, "is not what was written")
+        except FileNotFoundError as exc:
+            raise damaged(self.segment, self._tablet, "is missing") from exc
+        return found
 
     def _read_superseding(self) -> tuple[Head, bytes | None]:
         if self.segment.keys:
@@ -225,6 +271,10 @@ class SegmentReader:
         self._side_file(self._read_superseding)
         for name in self.segment.columns:
             self.occurrences(name)
+        table = self.page_table()
+        if table is not None:
+            for part in table.parts():
+                self.read_pages(part)
         if pieces is not None:
             with translated(self._path), self.fs.open_read(self._path) as stream:
                 if damaged_piece(stream, pieces):

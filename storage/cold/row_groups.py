@@ -5,23 +5,23 @@ seen in one narrow column, and only the row groups that have some are read furth
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate
-from typing import cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from storage.arrow import SEQ, column_name, to_array, to_column
 from storage.cold import index_file
 from storage.cold.decoded import DECODED
 from storage.cold.extents import Condition, Extent, MaybeExtent, of_missing, of_stats
+from storage.cold.footer import Footer
 from storage.cold.index_reader import SegmentIndex, open_index
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.occurrences import Occurrences
 from storage.cold.point_read import NotInMemoryError, SegmentReader
+from storage.cold.segment_pages import SegmentPages
+from storage.cold.some_rows import Whole, parts_of
 from storage.cold.superseding import ORDERED_KINDS, Hiding
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
@@ -33,43 +33,6 @@ LOADED_TOGETHER = 8
 
 _FOOTER_GROWTH = 10
 """Memory of a footer and its extents for each byte of it, roughly."""
-
-
-class Footer:
-    """What a file says of its row groups. rows: of each, tombstones too. index: of a column by its name.
-
-    starts: the number of the first row of each within the segment.
-    """
-
-    def __init__(self, metadata: pq.FileMetaData) -> None:
-        self.metadata = metadata
-        self.rows: list[int] = [
-            metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)
-        ]
-        self.starts = [0, *accumulate(self.rows)]
-        schema = metadata.schema
-        # Names of leaves: a nested column has others, and no statistics are asked of it.
-        self.index = {schema.column(at).path.split(".")[0]: at for at in range(len(schema))}
-        self._extents: dict[str, list[MaybeExtent]] = {}  # Two threads may make the same.
-
-    def extents(self, name: str, kind: str) -> list[MaybeExtent]:
-        """What statistics tell of a column in each row group."""
-        found = self._extents.get(name)
-        if found is None:
-            groups = range(len(self.rows))
-            found = self._extents[name] = [self._extent(at, name, kind) for at in groups]
-        return found
-
-    def _extent(self, group: int, name: str, kind: str) -> MaybeExtent:
-        statistics = self.metadata.row_group(group).column(self.index[name]).statistics
-        bounds = _BOUNDS.get(kind)
-        if statistics is None or bounds is None or not statistics.has_null_count:
-            return None
-        if not statistics.has_min_max:
-            whole = statistics.null_count == self.rows[group]
-            return Extent(None, None, nulls=True) if whole else None
-        low, high = bounds(statistics)
-        return Extent(low, high, statistics.null_count > 0)
 
 
 class RowGroups:
@@ -214,25 +177,73 @@ class RowGroups:
         Raises:
             DataCorruptedError: The segment is not what was written.
         """
+        there = [name for name in names if name in self._footer.index]
+        found = self._decoded(group, there)
+        if len(there) < len(names):
+            rows = self.rows(group)
+            found |= {name: self._missing(rows, name) for name in names if name not in found}
+        return {name: self._widened(name, values) for name, values in found.items()}
+
+    def _decoded(self, group: int, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns that the file has, in the types that they have there."""
         path = self.segment.path
-        found: dict[str, pa.Array] = {}
-        lacking: list[str] = []
-        for name in names:
-            values = DECODED.get(path, (group, name))
-            if values is not None:
-                found[name] = values
-            elif name in self._footer.index:
-                lacking.append(name)
-            else:
-                found[name] = self._missing(group, name)
+        kept = {name: DECODED.get(path, (group, name)) for name in names}
+        lacking = [name for name, values in kept.items() if values is None]
         if lacking:
             if self._in_memory:
                 raise NotInMemoryError
             table = self._reader.read_group(group, self._footer.metadata, lacking)
             for name in lacking:
-                values = found[name] = table.column(name).combine_chunks()
+                values = kept[name] = table.column(name).combine_chunks()
                 DECODED.put(path, (group, name), values, values.nbytes)
-        return {name: self._widened(name, values) for name, values in found.items()}
+        return kept
+
+    def rows_at(self, rows: Sequence[int], names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns of some rows of the segment, by their numbers and in their order.
+
+        No more is read and decoded than the pages that they are in.
+
+        Raises:
+            DataCorruptedError: The segment is not what was written.
+        """
+        places = self.places(rows)
+        back = _back([place for _, own in places.values() for place in own])
+        there = [name for name in names if name in self._footer.index]
+        parts = parts_of(
+            self._pages, {group: at for group, (at, _) in places.items()}, there, self._all_of
+        )
+        found: dict[str, pa.Array] = {}
+        for name in names:
+            if name not in parts:
+                found[name] = self._missing(len(rows), name)
+                continue
+            values = parts[name][0] if len(parts[name]) == 1 else pa.concat_arrays(parts[name])
+            found[name] = self._widened(name, values if back is None else values.take(back))
+        return found
+
+    def rows_in(self, group: int, at: pa.Array, names: Sequence[str]) -> dict[str, pa.Array]:
+        """The same of some rows of a row group, by their numbers within it."""
+        there = [name for name in names if name in self._footer.index]
+        if all(self._pages.kept((group, name)) is not None for name in there):
+            return {name: values.take(at) for name, values in self.columns(group, names).items()}
+        start = self._footer.starts[group]
+        return self.rows_at([start + row for row in at.to_pylist()], names)
+
+    def number(self, group: int, row: int) -> int:
+        """The number within the segment of a row of a row group."""
+        return self._footer.starts[group] + row
+
+    def _all_of(self, groups: Sequence[int], names: Sequence[str]) -> dict[Whole, pa.Array]:
+        self.load(groups, names)
+        return {
+            (group, name): values
+            for group in groups
+            for name, values in self._decoded(group, names).items()
+        }
+
+    @cached_property
+    def _pages(self) -> SegmentPages:
+        return SegmentPages(self._reader, self._footer, in_memory=self._in_memory)
 
     def _widened(self, name: str, values: pa.Array) -> pa.Array:
         """The values in the type that the column has in the layout, which may be a wider one."""
@@ -267,10 +278,18 @@ class RowGroups:
         last = first_keys[group + 1] if group + 1 < len(first_keys) else self.segment.max_key
         return Extent(self._leading(first_keys[group]), self._leading(last), nulls=False)
 
-    def _missing(self, group: int, name: str) -> pa.Array:
+    def _missing(self, rows: int, name: str) -> pa.Array:
         """A column that the segment was written without."""
         column = next(c for c in self.layout.columns if column_name(c) == name)
-        return missing_values(column, self.rows(group))
+        return missing_values(column, rows)
+
+
+def _back(places: Sequence[int]) -> pa.Array | None:
+    """Where each is that was put behind each other by row groups; None: where it was."""
+    if all(at == place for at, place in enumerate(places)):
+        return None
+    order = sorted(range(len(places)), key=places.__getitem__)
+    return pa.array(order, pa.int64())
 
 
 def missing_values(column: Column, rows: int) -> pa.Array:
@@ -280,22 +299,3 @@ def missing_values(column: Column, rows: int) -> pa.Array:
     if pa.types.is_nested(column.arrow):
         return to_column([column.missing] * rows, column.arrow)
     return pa.repeat(to_array([column.missing], column.arrow)[0], rows)
-
-
-def _raw(statistics: pq.Statistics) -> tuple[Value, Value]:
-    """As they lie in the file: times are integers, for Python has no infinite ones."""
-    return statistics.min_raw, statistics.max_raw
-
-
-def _text(statistics: pq.Statistics) -> tuple[Value, Value]:
-    return cast("bytes", statistics.min_raw).decode(), cast("bytes", statistics.max_raw).decode()
-
-
-_BOUNDS: dict[str, Callable[[pq.Statistics], tuple[Value, Value]]] = {
-    "bool": _raw,
-    "int": _raw,
-    "float": _raw,
-    "text": _text,
-    "uuid": _raw,
-}
-"""Kinds whose order in Parquet's statistics is that of their keys."""

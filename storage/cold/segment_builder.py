@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.arrow import DELETED, SEQ, column_name, to_values
-from storage.cold import keyfilter, occurrences, superseding
+from storage.cold import keyfilter, occurrences, pages, superseding
 from storage.cold.checked import pieces_of
 from storage.cold.manifest import ColumnStats, Segment
 from storage.cold.occurrences import Counted, counted_columns
@@ -170,15 +170,16 @@ class SegmentBuilder:
         assert self._seqs is not None
         sha256 = hashlib.sha256(data).hexdigest()
         # A tiny file is read whole anyway.
-        pieces = pieces_of(data, None if self._tiny else metadata)
+        checked = pieces_of(data, None if self._tiny else metadata)
         group_rows = min(self.rows, self._group_rows)
-        head = keyfilter.Head(group_rows, tuple(self._first_keys), pieces, sha256)
+        head = keyfilter.Head(group_rows, tuple(self._first_keys), checked, sha256)
         facts = SegmentFacts(
             key_filter=keyfilter.encode_hashed(
                 self._hashes,
                 head,
                 superseding.encode(self._superseding),
                 self._occurrences(data.size),
+                b"" if (table := pages.table_of(data)) is None else table.encode(),
             ),
             rows=self.rows,
             deleted=self._deleted,
@@ -226,9 +227,17 @@ class SegmentBuilder:
             compression="none" if self._tiny else "zstd",
             use_dictionary=repeated,
             column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-            write_statistics=[name for name in names if name not in self._unbounded],
+            write_statistics=[
+                name
+                for name in names
+                if name not in self._unbounded
+                and (name in self._key_names or not _is_long(rows.column(name)))
+            ],
             write_page_index=True,
             write_page_checksum=True,
+            max_rows_per_page=pages.ROWS,
+            data_page_size=pages.BYTES,
+            write_batch_size=pages.BATCH_ROWS,
             sorting_columns=[pq.SortingColumn(names.index(name)) for name in self._key_names],
         )
 
@@ -272,6 +281,14 @@ def encodings_of(rows: pa.Table) -> tuple[list[str], list[str]]:
         elif pa.types.is_integer(of) or pa.types.is_temporal(of):
             delta.append(name)
     return repeated, delta
+
+
+def _is_long(values: pa.ChunkedArray) -> bool:
+    """Whether two of the values, beside each page, would take much of the file's room."""
+    of = values.type
+    if not (pa.types.is_string(of) or pa.types.is_binary(of)):
+        return False
+    return bool(values.nbytes > _STAT_LENGTH_MAX * len(values))
 
 
 def has_nan(values: pa.ChunkedArray) -> bool:

@@ -26,9 +26,6 @@ Hides = Callable[[bytes, int], bool]
 """Whether the version of a key that a commit wrote is not to be seen."""
 
 
-_CUT_MAX = 8
-
-
 @dataclass(frozen=True, slots=True)
 class Sight:
     """A tablet as a view sees it, with a transaction's own changes over that.
@@ -201,18 +198,12 @@ class ColdSegment:
         """Some rows by their numbers within the segment, none of them a tombstone, in their order."""
         groups, layout, hidden = self.groups, self.groups.layout, self._hidden
         places = groups.places(rows)
-        back = _back([place for _, own in places.values() for place in own])
         kept: dict[str, pa.Array] = {}
 
         def columns(names: Sequence[str]) -> dict[str, pa.Array]:
             lacking = [name for name in names if name not in kept]
             if lacking:
-                groups.load(sorted(places), lacking)
-                of = [(groups.columns(group, lacking), at) for group, (at, _) in places.items()]
-                for name in lacking:
-                    found = [part for columns, at in of for part in _parts(columns[name], at)]
-                    whole = found[0] if len(found) == 1 else pa.concat_arrays(found)
-                    kept[name] = whole if back is None else whole.take(back)
+                kept.update(groups.rows_at(rows, lacking))
             return kept
 
         may_be_hidden = hidden is not None and any(groups.meets(group, hidden) for group in places)
@@ -228,21 +219,6 @@ class ColdSegment:
         return self._hides is None and self._hidden is None
 
 
-def _parts(values: pa.Array, at: Sequence[int]) -> list[pa.Array]:
-    """Some values: few of them are sooner cut out one by one."""
-    if len(at) <= _CUT_MAX:
-        return [values.slice(place, 1) for place in at]
-    return [values.take(pa.array(at, pa.int64()))]
-
-
-def _back(places: Sequence[int]) -> pa.Array | None:
-    """Where each is that was put behind each other by row groups; None: where it was."""
-    if all(at == place for at, place in enumerate(places)):
-        return None
-    order = sorted(range(len(places)), key=places.__getitem__)
-    return pa.array(order, pa.int64())
-
-
 def _places(keys: pa.Array, wanted: Sequence[pa.Array]) -> pa.Array:
     """Where those of the wanted keys are that are there, each once. keys: in order, each once."""
     found = pa.chunked_array(wanted).unique() if len(wanted) > 1 else wanted[0]
@@ -250,13 +226,6 @@ def _places(keys: pa.Array, wanted: Sequence[pa.Array]) -> pa.Array:
     inside = pc.less(at, len(keys))
     at, found = at.filter(inside), found.filter(inside)
     return at.filter(pc.equal(keys.take(at), found))
-
-
-def load_together(pieces: "Sequence[Piece]", positions: Sequence[int]) -> None:
-    """Decode some columns of several pieces of one segment; of pieces in memory nothing is to be done."""
-    segment = pieces[0].segment
-    if segment is not None:
-        segment.load(sorted(p.group for p in pieces), [pieces[0].name(at) for at in positions])
 
 
 class Piece:
@@ -327,22 +296,35 @@ class Piece:
 
     def replaced(self, at: pa.Array) -> pa.Array | None:
         """For each of these rows whether a newer segment hides it; None: none."""
-        if self._hidden is None:
+        if self._hidden is None or not len(at):
             return None
         layout = self._layout
         columns = [layout.columns[position] for position in layout.key]
-        found = self._columns([column_name(column) for column in columns])
-        keys = [found[column_name(column)].take(at) for column in columns]
+        found = self._values(at, [column_name(column) for column in columns])
+        keys = [found[column_name(column)] for column in columns]
         return self._hidden.has(Keys.of(keys, [column.kind for column in columns]))
 
     def rows(self, at: pa.Array, positions: Sequence[int]) -> list[Row]:
         """Rows with their system columns, NULL in all columns that are not at `positions`."""
-        width = len(self._layout.columns)
-        found = self._columns([self.name(position) for position in positions])
-        columns: list[Sequence[Value]] = [(None,) * len(at)] * (width + 1)
+        if not len(at):
+            return []
+        found = self._values(at, [self.name(position) for position in positions])
+        return self.made_of(found, positions, len(at))
+
+    def _values(self, at: pa.Array, names: Sequence[str]) -> dict[str, pa.Array]:
+        """Columns of some rows: in a segment, no more is decoded than these are in."""
+        if self.segment is not None:
+            return self.segment.rows_in(self.group, at, names)
+        return {name: values.take(at) for name, values in self._columns(names).items()}
+
+    def made_of(
+        self, found: Mapping[str, pa.Array], positions: Sequence[int], count: int
+    ) -> list[Row]:
+        """So many rows out of their columns, as `rows` gives them."""
+        columns: list[Sequence[Value]] = [(None,) * count] * (len(self._layout.columns) + 1)
         for position in positions:
-            columns[position] = to_values(found[self.name(position)].take(at))
-        columns.append((False,) * len(at))
+            columns[position] = to_values(found[self.name(position)])
+        columns.append((False,) * count)
         return list(zip(*columns, strict=True))
 
     @cached_property
@@ -356,6 +338,17 @@ class Piece:
         key_of = key_maker(layout.key, kinds)
         width = len(layout.columns)
         return lambda row: not hides(key_of(row), cast("int", row[width]))
+
+
+def rows_of(found: "Sequence[tuple[Piece, int]]", positions: Sequence[int]) -> list[Row]:
+    """Rows of a piece, or of several of one segment, by their numbers in these, as `Piece.rows` has them."""
+    piece = found[0][0]
+    segment = piece.segment
+    if segment is None:
+        return piece.rows(pa.array([at for _, at in found], pa.int64()), positions)
+    numbers = [segment.number(one.group, at) for one, at in found]
+    names = [piece.name(position) for position in positions]
+    return piece.made_of(segment.rows_at(numbers, names), positions, len(found))
 
 
 def _of_all(
