@@ -36,8 +36,9 @@ from storage.ids import TabletId
 from storage.tablet import Tablet
 
 _ERASERS = 8
-"""Threads that remove files: each removal waits for the disk's journal, up to a millisecond. With twice as
-many they wait for each other."""
+"""Threads that remove files: on a disk that is mounted with `discard`, and has no journal, each removal
+waits until the disk has let go of its blocks, a millisecond or more. With four times as many it is no
+quicker."""
 
 _FILES = ("segment-", "manifest-", PREFIX, TEMPORARY)
 
