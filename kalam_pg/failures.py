@@ -68,6 +68,18 @@ def _refused_by_the_system(exc: BaseException) -> KalamError | None:
     return None
 
 
+def let_go(exc: BaseException) -> None:
+    """It has been told: what ran then is freed. A frame that raised what it had in a variable refers to the
+    exception, which refers to the frame, and so to all that called it and what that had.
+    """
+    told: BaseException | None = exc
+    for _ in range(_CAUSES_MAX):
+        if told is None:
+            return
+        told.__traceback__ = None
+        told = told.__cause__ or told.__context__
+
+
 def report(event: str, exc: BaseException, **facts: object) -> None:
     """Log an exception that costs nobody an answer: see `describe`."""
     log.error(event, **facts, **describe(exc))

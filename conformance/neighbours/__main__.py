@@ -6,7 +6,7 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from conformance.neighbours import definitions, much
+from conformance.neighbours import calls, definitions, much
 from conformance.neighbours.attacker import Attacker, Outcome
 from conformance.neighbours.report import HEAD
 from conformance.neighbours.run import Ask, attack, prepare
@@ -23,24 +23,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="conformance.neighbours", description=__doc__)
     parser.add_argument("names", nargs="*", help="attacks whose names have one of these; all")
     parser.add_argument("--drawn", type=int, default=0, help="so many drawn by chance instead")
+    parser.add_argument(
+        "--calls", type=int, default=0, help="so many calls of any function instead"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--held-ms", type=float, default=25.0, help="what the loop may be held")
     parser.add_argument("--settle", type=float, default=0.1, help="seconds after each attack")
     options = parser.parse_args()
-    asks: dict[str, Ask] = {
-        name: partial(_simple, text)
-        for name, text in (
-            drawn(options.seed, options.drawn)
-            if options.drawn
-            else statements() | definitions.STATEMENTS | much.STATEMENTS
-        ).items()
-    }
-    if not options.drawn:
-        asks |= {f"parameter: {n}": partial(_with, *given) for n, given in PARAMETERS.items()}
     asks = {
         name: ask
-        for name, ask in asks.items()
+        for name, ask in _asks(options).items()
         if not options.names or any(part in name for part in options.names)
     }
     bad = 0
@@ -49,6 +42,21 @@ def main() -> int:
         bad += _one_life(asks, options)
     print(f"{bad} held the loop longer than {options.held_ms} ms")
     return 1 if bad else 0
+
+
+def _asks(options: argparse.Namespace) -> dict[str, Ask]:
+    """What is asked, by name."""
+    given: dict[str, tuple[str, tuple[bytes, ...]]] = {}
+    if options.calls:
+        texts = calls.statements(options.seed, options.calls * 4 // 5)
+        given = calls.given(options.seed, options.calls // 5)
+    elif options.drawn:
+        texts = drawn(options.seed, options.drawn)
+    else:
+        texts = statements() | definitions.STATEMENTS | much.STATEMENTS
+        given = {f"parameter: {name}": one for name, one in PARAMETERS.items()}
+    asks: dict[str, Ask] = {name: partial(_simple, text) for name, text in texts.items()}
+    return asks | {name: partial(_with, *one) for name, one in given.items()}
 
 
 def _one_life(asks: dict[str, Ask], options: argparse.Namespace) -> int:
@@ -63,6 +71,8 @@ def _one_life(asks: dict[str, Ask], options: argparse.Namespace) -> int:
                     seen = attack(server, victim, name, asks.pop(name), settle_s=options.settle)
                     bad += seen.held_s * 1000 > options.held_ms
                     print(seen.line(), flush=True)
+                    if seen.held_s * 1000 > options.held_ms and options.calls:
+                        print(f"    {name}", flush=True)
                     if seen.held_s > STUCK_S:
                         break
         finally:

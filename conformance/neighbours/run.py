@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from conformance.neighbours import definitions, much
+from conformance.neighbours import calls, definitions, much
 from conformance.neighbours.attacker import PATIENCE_S, Attacker, Outcome
 from conformance.neighbours.report import Seen
 from conformance.neighbours.statements import FILL, SETUP
@@ -28,12 +28,12 @@ def prepare(server: KalamServer) -> None:
     with server.root() as root:
         for user in USERS:
             root.execute(f"CREATE USER {user} PASSWORD '{PASSWORD}'")
-        for text in SETUP + definitions.SETUP + much.SETUP:
+        for text in SETUP + definitions.SETUP + much.SETUP + calls.SETUP:
             root.execute(text)
     with server.connect("victim") as victim:
         victim.execute("INSERT INTO kin.own VALUES (1, 'victim')")
     with server.connect("mallory") as mallory:
-        for text in FILL + definitions.FILL:
+        for text in FILL + definitions.FILL + calls.FILL:
             mallory.execute(text)
 
 

@@ -48,6 +48,8 @@ from kalam_pg.engines.request import (
 )
 from kalam_pg.engines.shared import INLINE_BYTES_MAX, SharedBatches, to_ipc
 from kalam_pg.failures import last_words, report
+from kalam_pg.functions.cost import volume
+from kalam_pg.memory import UNBOUNDED, Lease
 from kalam_pg.supervision import Supervisor
 from storage.fs import OS
 
@@ -61,12 +63,16 @@ PARK_AFTER_S = 0.2
 """An answer that nobody has read on for so long makes room for others, and who waits so long asks for it."""
 
 LARGE_QUERY_BYTES = 256 << 10
-"""A query with more is encoded in a thread."""
+"""A query with more is encoded in a thread, and counted until it is sent."""
+
+ROW_BYTES = 50
+"""Of a row that is brought, beside its large values."""
 
 START_TIMEOUT_S = 60.0
 """A worker that has not reported by then never will."""
 
 _log = structlog.get_logger(__name__)
+_NOBODYS = UNBOUNDED.open(0).holding("queries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +160,23 @@ class Pool:
 
     async def assign(self, query: EngineQuery, limits: Limits, deadline: float) -> WorkerProcess:
         """A worker that was sent `query`, or was lost meanwhile. Raises as `run`."""
+        size = _volume(query)
         worker = await self._acquire(limits.user, deadline)
         try:
-            await self._send_query(worker, query, limits)
+            lease = _counted(size, limits)
+        except BaseException:
+            self.release(worker, usable=True)
+            raise
+        try:
+            await self._send_query(worker, query, limits, large=size > LARGE_QUERY_BYTES)
         except WorkerLostError:
             pass  # Who reads the answer finds out, and knows what to do.
         except BaseException:
             # Part of a frame may have been sent: the worker is of no further use.
             self.release(worker, usable=False)
             raise
+        finally:
+            lease.end()
         return worker
 
     def statistics(self) -> PoolStatistics:
@@ -269,7 +283,9 @@ class Pool:
             self._busy[worker] = waiter.user
             waiter.event.set()
 
-    async def _send_query(self, worker: WorkerProcess, query: EngineQuery, limits: Limits) -> None:
+    async def _send_query(
+        self, worker: WorkerProcess, query: EngineQuery, limits: Limits, *, large: bool
+    ) -> None:
         descriptors: list[int] = []
         tables = [await self._table(worker, table, descriptors) for table in query.tables]
         body = QueryBody(
@@ -283,7 +299,7 @@ class Pool:
             query.steps,
             query.program,
         )
-        if _is_large(query):
+        if large:
             data = await trio.to_thread.run_sync(encode_query, body)
         else:
             data = encode_query(body)
@@ -371,12 +387,21 @@ class Pool:
             worker.close()
 
 
-def _is_large(query: EngineQuery) -> bool:
-    """Whether to encode it holds the event loop: its program or its parameters have much text."""
-    if query.program is not None and len(query.program.query) > LARGE_QUERY_BYTES:
-        return True
-    params: Any = query.context.get("params", ())
-    return any(isinstance(one, str | bytes) and len(one) > LARGE_QUERY_BYTES for one in params)
+def _volume(query: EngineQuery) -> float:
+    """About the bytes of what may be large of it: its program, its parameters, rows that are brought."""
+    total = volume(query.context.get("params", ()))
+    if query.program is not None:
+        total += len(query.program.query)
+        for _, rows in query.program.rows:
+            total += len(rows) * (volume(rows[:1]) + ROW_BYTES)
+    return total
+
+
+def _counted(size: float, limits: Limits) -> Lease:
+    """The memory that a query takes while it is encoded and sent, if it is much. Raises 53200."""
+    if size <= LARGE_QUERY_BYTES or limits.answers is None:
+        return _NOBODYS.lease(0)
+    return limits.answers.lease(int(2 * size))
 
 
 def _without_objects(result: WireResult | ArrowResult) -> WireResult | None:

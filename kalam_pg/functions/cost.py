@@ -205,8 +205,7 @@ _RATES: Final = {
     "domain check": 0.0, "domain not null": 0.0,
     "num_nulls": 0.0001, "num_nonnulls": 0.0001, "array_length": 0.0001,
     "array_upper": 0.0001, "array_lower": 0.0001, "array_ndims": 0.0001, "pg_typeof": 0.0,
-    "to_char": 0.2, "to_number": 0.2, "to_date": 0.2,
-    "to_timestamp": 0.2, "format": 0.05, "string_to_array": 0.1, "array_to_string": 0.1,
+    "format": 0.05, "string_to_array": 0.1, "array_to_string": 0.1,
 }  # fmt: skip
 
 
@@ -258,6 +257,16 @@ def _substring(text: Datum, *more: Datum) -> float:
     if more and more[0].__class__ is str:
         return _MATCH_US  # FROM a pattern
     return _CALL_US + COPY_US * volume((text,))
+
+
+_KEPT_PICTURE: Final = 200
+"""What was read of so long a picture is kept, as a rule."""
+
+
+def _of_picture(value: Datum, picture: Datum) -> float:
+    """Each character of a picture is a part of its own, and one of the result."""
+    kept = 0.2 if len(picture) <= _KEPT_PICTURE else 10.0
+    return _CALL_US + 0.2 * volume((value,)) + kept * len(picture)
 
 
 _ARRAYS = (tuple, BoundedArray)
@@ -316,6 +325,7 @@ _SPECIAL: Final[dict[str, Weight]] = {
     "regexp_replace": lambda text, _pattern, new="", *_more: (
         _MATCH_US + COPY_US * len(text) * (1 + len(new))
     ),
+    **dict.fromkeys(("to_char", "to_number", "to_date", "to_timestamp"), _of_picture),
     "position": _two_texts, "strpos": _two_texts,
     "jsonb_path_exists": _path, "jsonb_path_match": _path, "jsonb_path_query_array": _path,
     "jsonb_path_query_first": _path, "@?": _path, "@@": _path,

@@ -132,21 +132,22 @@ def _concatenate(a: str, b: str) -> str:
 
 
 def _without_key(document: str, key: str) -> str:
-    value = parse(document)
-    if isinstance(value, dict):
-        value.pop(key, None)
-    elif isinstance(value, list):
-        value = [item for item in value if not (isinstance(item, str) and item == key)]
-    else:
-        raise InvalidParameterValueError("cannot delete from scalar")
-    return dump(value)
+    return _without(document, {key})
 
 
 def _without_keys(document: str, keys: tuple[str | None, ...]) -> str:
-    for key in keys:
-        if key is not None:
-            document = _without_key(document, key)
-    return document
+    return _without(document, {key for key in keys if key is not None})
+
+
+def _without(document: str, keys: set[str]) -> str:
+    value = parse(document)
+    if isinstance(value, dict):
+        value = {name: item for name, item in value.items() if name not in keys}
+    elif isinstance(value, list):
+        value = [item for item in value if not (isinstance(item, str) and item in keys)]
+    else:
+        raise InvalidParameterValueError("cannot delete from scalar")
+    return dump(value)
 
 
 def _without_index(document: str, index: int) -> str:

@@ -219,6 +219,7 @@ class FlushProcess:
         failed = [self._send_job(link, job) for job in jobs]
         link.send(FlushFrame.GO)
         link.flush()
+        self.held_bytes = 0  # All has been sent: what it is made into takes no memory here.
         for job, error in zip(jobs, failed, strict=True):
             yield error if error is not None else self._answer(link, job)
 

@@ -8,7 +8,7 @@ columns: right for everything but what only the server's process knows.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kalam_pg.functions.cost import BUDGET_US, TakesLongError
+from kalam_pg.functions.cost import BUDGET_US, TakesLongError, volume
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.shipping import at_home
 from kalam_pg.query.aside import are_large
@@ -167,7 +167,9 @@ def _asked(x: Execution, trees: Sequence[Expr]) -> Steps[Row]:
     if program is None:
         raise TakesLongError
     values_ = [node.value for tree in trees for node in walk(tree) if isinstance(node, Const)]
-    plan = ProgramPlan(columns, query, program, _no_catalogue, large=are_large(values_))
+    large = are_large(values_)
+    size = int(volume(tuple(values_))) if large else 0
+    plan = ProgramPlan(columns, query, program, _no_catalogue, large=large, constant_bytes=size)
     source = yield from plan.source(x)
     try:
         (row,) = yield from source.every()

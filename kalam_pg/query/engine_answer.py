@@ -15,6 +15,7 @@ import trio
 from catalog.errors import FeatureNotSupportedError, QueryCanceledError
 from kalam_pg.engines.request import Engine, EngineQuery, Limits, ResultStream, WireChunk
 from kalam_pg.failures import report
+from kalam_pg.memory import Lease
 from kalam_pg.query.waits import Resume, Spawn, Steps, Wait, wait
 from storage.errors import KalamError
 
@@ -31,16 +32,24 @@ class EngineAnswer:
     """The answer to one query: asked for at its first use, over when a use fails or is the last."""
 
     __slots__ = (
-        "_closed", "_engine", "_limits", "_query", "_reserve", "_running", "_scope", "_use", "_wake",
+        "_closed", "_engine", "_lease", "_limits", "_query", "_reserve", "_running", "_scope", "_use",
+        "_wake",
     )  # fmt: skip
 
     def __init__(
-        self, engine: Engine, query: EngineQuery, limits: Limits, reserve: Reserve | None = None
+        self,
+        engine: Engine,
+        query: EngineQuery,
+        limits: Limits,
+        reserve: Reserve | None = None,
+        lease: Lease | None = None,
     ) -> None:
+        """lease: of the query's own bytes, which ends with the answer."""
         self._engine = engine
-        self._query = query
+        self._query: EngineQuery | None = query
         self._limits = limits
         self._reserve = reserve
+        self._lease = lease
         self._closed = False
         self._running = False
         self._scope = trio.CancelScope()
@@ -67,6 +76,8 @@ class EngineAnswer:
         """Stop the query if it runs; its worker is free, or killed, soon after. Again is no error."""
         self._closed = True
         self._scope.cancel()
+        if not self._running and self._lease is not None:
+            self._lease.end()
 
     def _begin(self, use: "_Use", spawn: Spawn) -> None:
         self._use = use
@@ -81,8 +92,12 @@ class EngineAnswer:
                 await self._serve()
         finally:
             self._closed = True
-            if self._use is not None:
-                self._use.end()
+            if self._lease is not None:
+                self._lease.end()
+            # No circle is left: the query may have parameters of many megabytes.
+            use, self._use = self._use, None
+            if use is not None:
+                use.end()
 
     async def _serve(self) -> None:
         stream: ResultStream | None = None
@@ -108,7 +123,9 @@ class EngineAnswer:
                     await stream.aclose()
 
     async def _ask(self) -> ResultStream:
-        stream = await self._engine.run(self._query, self._limits)
+        query, self._query = self._query, None
+        assert query is not None, "it is asked once"
+        stream = await self._engine.run(query, self._limits)
         if self._reserve is None:
             return stream
         return _WithReserve(stream, self._reserve, lambda q: self._engine.run(q, self._limits))

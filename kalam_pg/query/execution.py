@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from catalog.model import Table, User
 from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.memory import STEP, Holding
 from kalam_pg.query.engine_answer import EngineAnswer, Reserve
 from kalam_pg.query.locks.waits import Patience
 from kalam_pg.query.net_change import NetChange
@@ -226,9 +227,15 @@ class Execution:
         reserve: what to ask if the engine finds that it cannot run the query.
         """
         # Without a limit of its own: the time of a statement is up while it waits, not while it does not.
-        answers = self.transaction.memory.beside("answers")
-        limits = Limits(0.0, self.database.worker_memory_bytes, self.user.id, answers)
-        return self.own(EngineAnswer(self.database.query_engine, query, limits, reserve))
+        limits = Limits(0.0, self.database.worker_memory_bytes, self.user.id, self.answers)
+        size = 0 if query.program is None else len(query.program.query)
+        lease = self.answers.lease(size) if size > STEP else None
+        return self.own(EngineAnswer(self.database.query_engine, query, limits, reserve, lease))
+
+    @property
+    def answers(self) -> Holding:
+        """What its session holds of what workers are asked, and answer."""
+        return self.transaction.memory.beside("answers")
 
     def own(self, thing: C) -> C:
         """Close it with this execution, whatever becomes of the statement."""

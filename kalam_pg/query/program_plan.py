@@ -52,6 +52,7 @@ class ProgramPlan:
     """A query over stored tables as a program; over catalogue relations too, whose rows are brought.
 
     large: its constants may be, so that it is packed in a thread. deleted: see `EnginePlan`.
+    constant_bytes: of its large constants, where that is known.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -60,6 +61,7 @@ class ProgramPlan:
     run_catalog: RunCatalog
     large: bool = False
     deleted: frozenset[int] = frozenset()
+    constant_bytes: int = 0
 
     def run(self, x: Execution) -> Steps[Result]:
         """DataRow messages when the client's formats are known, else rows."""
@@ -93,7 +95,8 @@ class ProgramPlan:
 
         if self.compiled.size <= LARGE_NODES and not self.large:
             return pack()
-        return (yield from aside(pack, timeout_s=x.statement_timeout_s))
+        lease = x.answers.lease(self.constant_bytes)
+        return (yield from aside(pack, timeout_s=x.statement_timeout_s, lease=lease))
 
     def request_nowait(self, x: Execution, result: WireResult | ArrowResult) -> EngineQuery | None:
         """What a worker is asked; None: a table's rows would have to be waited for, or it cannot be."""

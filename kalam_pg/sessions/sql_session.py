@@ -7,10 +7,7 @@ written in steps (`query.waits`): a statement that need not wait runs in one pie
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
-from catalog.errors import (
-    InFailedSqlTransactionError,
-    NoActiveSqlTransactionError,
-)
+from catalog.errors import InFailedSqlTransactionError, NoActiveSqlTransactionError
 from catalog.model import Role, User
 from catalog.snapshot import SYSTEM_SCHEMAS, Snapshot
 from catalog.types.table import PgType, TypeContext
@@ -160,15 +157,16 @@ class SqlSession:
         transaction = self.transaction
         context.params = params
         context.left_us, context.once = BUDGET_US, {}
-        if transaction is None:
-            context.now_us = context.statement_us = self.database.now_us()
-        else:
-            context.now_us = transaction.started_us
-            # Outside a block the transaction began with the statement.
-            context.statement_us = (
-                self.database.now_us() if transaction.block else transaction.started_us
-            )
+        context.now_us = self.database.now_us() if transaction is None else transaction.started_us
+        # Outside a block the transaction began with the statement.
+        in_block = transaction is not None and transaction.block
+        context.statement_us = self.database.now_us() if in_block else context.now_us
         return context
+
+    def forget_values(self) -> None:
+        """Between statements: what the last was given, or computed once, is held by whoever still reads."""
+        context = self._context
+        context.params, context.once = (), {}
 
     def _current_context(self) -> EvalContext:
         if self._context_of is None or not self._context_of.holds(self):

@@ -1,9 +1,10 @@
 """What one translation to DataFusion SQL gathers, and where expressions find their columns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -278,13 +279,20 @@ def fingerprint(node: Any) -> Any:  # noqa: ANN401 # any node, and anything hash
         return (Call, id(node.overload), fingerprint(node.args), node.position)
     if isinstance(node, Const) and isinstance(node.value, tuple) and len(node.value) > _LARGE:
         return (Const, id(node.value))  # Nobody writes so long a value twice.
-    if is_dataclass(node):
-        return (
-            type(node),
-            *[fingerprint(getattr(node, f.name)) for f in fields(node) if f.name not in _LOOKS],
-        )
+    kind = type(node)
+    names = _looked_at(cast("Hashable", kind))
+    if names is not None:
+        return (kind, *[fingerprint(getattr(node, name)) for name in names])
     # true and 1, and 1.0, are equal in Python only.
-    return (type(node), node) if isinstance(node, bool | int | float) else node
+    return (kind, node) if isinstance(node, bool | int | float) else node
+
+
+@cache
+def _looked_at(kind: Hashable) -> tuple[str, ...] | None:
+    """The fields of a node that tell it from another one; None: it is no node."""
+    if not is_dataclass(kind):
+        return None
+    return tuple([one.name for one in fields(cast("type[Any]", kind)) if one.name not in _LOOKS])
 
 
 _LOOKS = frozenset({"position", "name"})

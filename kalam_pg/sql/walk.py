@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from kalam_pg.sql import tree
 from kalam_pg.sql.tree import ColumnRef, Expr
@@ -137,11 +137,22 @@ def _node_fields(kind: Hashable) -> tuple[str, ...]:
     return tuple(f.name for f in fields(cast("type[Any]", kind)) if f.name not in skip)
 
 
+class _Kinds(dict[type[Any], bool]):
+    """Whether values of a type are nodes."""
+
+    def __missing__(self, kind: type[Any]) -> bool:
+        found = self[kind] = not issubclass(kind, _LEAVES) and is_dataclass(kind)
+        return found
+
+
+_IS_NODE: Final = _Kinds()
+
+
 def _collect(value: Node, found: list[Node]) -> None:
     if isinstance(value, tuple):
         for item in value:
             _collect(item, found)
-    elif not isinstance(value, _LEAVES) and is_dataclass(value):
+    elif _IS_NODE[type(value)]:
         found.append(value)
 
 
@@ -149,6 +160,4 @@ def _mapped(value: Node, change: Callable[[Node], Node]) -> Node:
     if isinstance(value, tuple):
         new = tuple(_mapped(item, change) for item in value)
         return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
-    if isinstance(value, _LEAVES) or not is_dataclass(value):
-        return value
-    return change(value)
+    return change(value) if _IS_NODE[type(value)] else value

@@ -13,7 +13,7 @@ from catalog.errors import (
     ConfigurationLimitExceededError,
     FeatureNotSupportedError,
 )
-from kalam_pg.failures import known
+from kalam_pg.failures import known, let_go
 from kalam_pg.memory import Holding
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.codec import FrontendDecoder
@@ -240,8 +240,8 @@ class WireSession:
         self.release()
         sql = self.sql
         assert sql is not None
-        if sql.notices:
-            self.send_notices()
+        sql.forget_values()
+        self.send_notices()
         changed = sql.settings.changed
         if changed:
             self.text.follow()
@@ -413,16 +413,13 @@ class WireSession:
         except StopIteration:
             self._flow = None
             return None
-        except ProtocolViolationError as exc:
-            self._flow = None
-            if exc.fatal:
-                self._protocol_error(exc)
-            else:
-                self._fail(exc)
-            return None
         except Exception as exc:  # noqa: BLE001 -- this statement's alone
             self._flow = None
-            self._fail(known(exc, process=self.transport.process_id))
+            if isinstance(exc, ProtocolViolationError) and exc.fatal:
+                self._protocol_error(exc)
+            else:
+                self._fail(known(exc, process=self.transport.process_id))
+            let_go(exc)
             return None
         self._wait = wait
         if wait.patient:

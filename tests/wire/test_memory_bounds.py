@@ -248,3 +248,21 @@ def test_what_was_sent_by_halves_is_given_back(small: KalamServer):
         time.sleep(0.05)  # Nobody tells when a server has noticed that a client is gone.
     assert memory.now() - before <= 40
     assert Path(small.directory).exists()
+
+
+def test_what_a_statement_was_given_is_free_when_it_has_been_answered(
+    small: KalamServer, client: RawClient
+):
+    memory = Memory(small)
+    texts = (
+        "SELECT length(replace($1, 'a', 'bb'))",
+        "SELECT count(*) FROM kin.own WHERE v > $1",
+        "SELECT replace($1, 'x', 'b')::int",
+    )
+    for size in (100, 6_000_000):
+        before = memory.now()
+        for text in texts:
+            client.send(parse(text) + bind((b"x" * size,)) + execute() + SYNC)
+            assert client.answer().sqlstate == ("22P02" if "int" in text else None)
+    # Each was kept until the next statement, or until the collector came.
+    assert memory.now() - before < 5
