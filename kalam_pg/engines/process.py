@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import trio
 
@@ -36,12 +37,22 @@ class WorkerLostError(Exception):
     """The worker's end of the socket is closed: it has ended or is about to."""
 
 
+def count_oom_kills() -> int | None:
+    """How many processes the kernel has ended for want of memory; None: it does not say."""
+    try:
+        counts = Path("/proc/vmstat").read_bytes()
+    except OSError:
+        return None
+    found = counts.partition(b"oom_kill ")[2].split(maxsplit=1)
+    return int(found[0]) if found else None
+
+
 @dataclass(slots=True, eq=False)
 class WorkerProcess:
     """One worker. `held`: ids of the batches that it has mapped. `area`: where it lays rows down.
 
     asked: queries that were sent to it. killed: its end is our doing. gone: it has ended, with `status`
-    (-N is signal N).
+    (-N is signal N). oom_kills: of all processes, when it began.
     """
 
     process: Forked
@@ -53,6 +64,7 @@ class WorkerProcess:
     killed: bool = False
     gone: trio.Event = field(default_factory=trio.Event)
     status: int = 0
+    oom_kills: int | None = field(default_factory=count_oom_kills)
     _reader: FrameReader = field(default_factory=FrameReader)
     _frames: list[tuple[WorkerFrame, bytes]] = field(default_factory=list)
     _large: tuple[WorkerFrame, memoryview, int] | None = None
@@ -194,8 +206,9 @@ class WorkerProcess:
 def why_lost(worker: WorkerProcess, *, long: bool) -> KalamError:
     """The error of the query that a worker, gone but not closed, took with it. long: its text was.
 
-    Its allocator's last words, or the kernel's SIGKILL, mean memory. A worker runs out of stack over a
-    statement with thousands of terms, in threads that cannot say so; what else it dies of is told as it is.
+    Its allocator's last words mean memory, and so does SIGKILL if the kernel has ended anybody for want of it
+    since the worker began, or does not say. A worker runs out of stack over a statement with thousands of
+    terms, in threads that cannot say so; what else it dies of is told as it is.
     """
     from catalog.errors import (  # noqa: PLC0415
         OutOfMemoryError,
@@ -204,9 +217,11 @@ def why_lost(worker: WorkerProcess, *, long: bool) -> KalamError:
     )
 
     words, status = worker.last_words(), worker.status
-    if _is_out_of_memory(words) or status == -signal.SIGKILL:
+    known = worker.oom_kills is not None and worker.oom_kills == count_oom_kills()
+    if (status == -signal.SIGKILL and not known) or _is_out_of_memory(words):
         return OutOfMemoryError("out of memory", detail="The query passed its memory limit.")
-    if status < 0 and (long or "overflowed its stack" in words):
+    crashed = status < 0 and status != -signal.SIGKILL
+    if crashed and (long or "overflowed its stack" in words):
         return StatementTooComplexError(
             "stack depth limit exceeded",
             detail="The query engine crashed on this statement.",

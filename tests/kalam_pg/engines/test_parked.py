@@ -145,7 +145,7 @@ async def test_a_worker_lost_while_its_answer_is_parked_fails_that_answer_only(
         with pytest.raises(KalamError) as caught:
             async for _ in stream:
                 pass
-        assert caught.value.sqlstate == "53200"
+        assert caught.value.sqlstate == "58000"
 
 
 async def test_a_full_disk_fails_the_answer_that_is_parked_and_frees_its_worker(
