@@ -65,7 +65,7 @@ def _one_life(asks: dict[str, Ask], options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         server = KalamServer(Path(scratch) / "data").start(options.port)
         try:
-            prepare(server)
+            prepare(server, sized=bool(options.calls))
             with Victim(server, "victim", Path(scratch) / "samples") as victim:
                 for name in list(asks):
                     seen = attack(server, victim, name, asks.pop(name), settle_s=options.settle)

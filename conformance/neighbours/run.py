@@ -23,17 +23,17 @@ LOST: Final = "lost"
 Ask = Callable[[Attacker], Outcome]
 
 
-def prepare(server: KalamServer) -> None:
-    """Users and tables for attacks, in a server that has just begun."""
+def prepare(server: KalamServer, *, sized: bool = False) -> None:
+    """Users and tables for attacks, in a server that has just begun. sized: those of `calls` too (60 MB)."""
     with server.root() as root:
         for user in USERS:
             root.execute(f"CREATE USER {user} PASSWORD '{PASSWORD}'")
-        for text in SETUP + definitions.SETUP + much.SETUP + calls.SETUP:
+        for text in SETUP + definitions.SETUP + much.SETUP + (calls.SETUP if sized else ()):
             root.execute(text)
     with server.connect("victim") as victim:
         victim.execute("INSERT INTO kin.own VALUES (1, 'victim')")
     with server.connect("mallory") as mallory:
-        for text in FILL + definitions.FILL + calls.FILL:
+        for text in FILL + definitions.FILL + (calls.FILL if sized else ()):
             mallory.execute(text)
 
 

@@ -300,7 +300,8 @@ class Pool:
             query.program,
         )
         if large:
-            data = await trio.to_thread.run_sync(encode_query, body)
+            # Who gives up does not wait for the thread, which ends soon.
+            data = await trio.to_thread.run_sync(encode_query, body, abandon_on_cancel=True)
         else:
             data = encode_query(body)
         worker.asked += 1

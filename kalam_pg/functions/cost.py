@@ -21,6 +21,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types.bounded import BoundedArray
 from catalog.types.registry import NUMERIC
 from catalog.types.table import PgType
+from kalam_pg.functions.clock import span_us
 from kalam_pg.functions.define import Datum
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
 
@@ -73,6 +74,9 @@ _FIXED: Final = frozenset(
     }
 )
 
+_OF_NUMBERS: Final = frozenset({"factorial", "generate_series"})
+"""Calls that may take long with arguments of a fixed size."""
+
 NEVER_US: Final = 1e12
 
 
@@ -113,7 +117,7 @@ def pay_rows(context: EvalContext, rows: Sequence[tuple[Datum, ...]]) -> None:
 @lru_cache(maxsize=4096)
 def weight_of(overload: Overload) -> Weight | None:
     """The weight of an overload's calls; None when it is cheap."""
-    if overload.name != "factorial" and all(of.name in _FIXED for of in overload.args):
+    if overload.name not in _OF_NUMBERS and all(of.name in _FIXED for of in overload.args):
         return None
     if overload.kind is OverloadKind.CAST:
         special = _CASTS.get(overload.result.name)
@@ -278,6 +282,17 @@ def _crossed(*values: Datum) -> float:
     return _CALL_US + 0.02 * volume(values) + 0.1 * math.prod(sizes)
 
 
+_SERIES_US: Final = 3.0
+"""To make one row of a series of numeric or of times."""
+
+
+def _series(start: Datum, stop: Datum, step: Datum = 1) -> float:
+    """A row for each step."""
+    span = span_us(step) if isinstance(step, bytes) else float(step)
+    each = ITEM_US if isinstance(start, int) and not isinstance(step, bytes) else _SERIES_US
+    return _CALL_US + each * max((float(stop) - float(start)) / (span or 1.0), 0.0)
+
+
 _UNBOUNDED: Final = re.compile(r"like_regex.*(?:\\[1-9]|\{)", re.DOTALL)
 """A jsonpath with a pattern whose work no length tells: back-references, and counts."""
 
@@ -326,7 +341,7 @@ _SPECIAL: Final[dict[str, Weight]] = {
         _MATCH_US + COPY_US * len(text) * (1 + len(new))
     ),
     **dict.fromkeys(("to_char", "to_number", "to_date", "to_timestamp"), _of_picture),
-    "position": _two_texts, "strpos": _two_texts,
+    "generate_series": _series, "position": _two_texts, "strpos": _two_texts,
     "jsonb_path_exists": _path, "jsonb_path_match": _path, "jsonb_path_query_array": _path,
     "jsonb_path_query_first": _path, "@?": _path, "@@": _path,
     "jsonb_path_query": _path, "jsonb_path_query_tz": _path,
@@ -395,7 +410,7 @@ _NUMERIC: Final[dict[str, Weight]] = {
     "*": _product, "/": _quadratic, "%": _quadratic, "mod": _quadratic, "div": _quadratic,
     "^": _power, "power": _power, "pow": _power, "sqrt": _transcendental, "ln": _transcendental,
     "log": _transcendental, "log10": _transcendental, "exp": _exponential, "gcd": _quadratic,
-    "lcm": _quadratic, "round": _scaled, "trunc": _scaled,
+    "lcm": _quadratic, "round": _scaled, "trunc": _scaled, "generate_series": _series,
 }  # fmt: skip
 
 

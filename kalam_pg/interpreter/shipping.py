@@ -7,6 +7,10 @@ import copyreg
 import io
 import pickle
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
+from operator import attrgetter
+from typing import Any, Final
+from typing import cast as cast_to
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.definitions import user_types_of
@@ -33,10 +37,29 @@ from storage.errors import KalamError
 _NAMES = frozenset({REGCLASS, REGTYPE, REGPROC, REGNAMESPACE, REGROLE})
 
 
-def packed(query: Query) -> bytes:
-    """The query as bytes. Raises FeatureNotSupportedError: it asks what only the server can answer."""
-    _refuse_at_home(query)
-    return _pickled(query)
+def crosses(query: Query, context: EvalContext) -> bool:
+    """Whether a worker can answer it: `packed` does not refuse it."""
+    try:
+        _settled(query, context)
+    except FeatureNotSupportedError:
+        return False
+    return True
+
+
+def packed(query: Query, context: EvalContext) -> bytes:
+    """The query as bytes, with the values of what only the server can answer and no row changes.
+
+    Raises FeatureNotSupportedError: it asks more of the server than that.
+    """
+    return _pickled(_settled(query, context))
+
+
+def _settled(query: Query, context: EvalContext) -> Query:
+    if not any(isinstance(part, Call) and at_home(part) for part in walk(query)):
+        return query
+    found = cast_to("Query", settled(query, context))
+    _refuse_at_home(found)
+    return found
 
 
 def packed_expressions(expressions: Sequence[Expr]) -> bytes:
@@ -63,7 +86,7 @@ def _refuse_at_home(node: Node) -> None:
 def _pickled(what: object) -> bytes:
     buffer = io.BytesIO()
     pickler = pickle.Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = {**copyreg.dispatch_table, Overload: _named}
+    pickler.dispatch_table = _REDUCERS
     pickler.dump(what)
     return buffer.getvalue()
 
@@ -73,6 +96,45 @@ def _named(overload: Overload) -> tuple[Callable[..., object], tuple[object, ...
     if overload.kind is OverloadKind.CAST and user_types_of(overload.args[0], overload.result):
         return cast, (overload.args[0], overload.result)
     return by_key, (key_of(overload),)
+
+
+class _Reducers(dict[type[Any], Callable[[Any], Any]]):
+    """How what is in trees is packed: nodes as their fields, three times as fast as dataclasses do it."""
+
+    def __missing__(self, kind: type[Any]) -> Callable[[Any], Any]:
+        own = any(_OWN_WAYS & vars(one).keys() for one in kind.__mro__[:-1])
+        if own or not is_dataclass(kind):
+            raise KeyError(kind)
+        names = _FIELDS[kind]
+        if len(names) < 2:  # Of one, attrgetter gives no tuple.
+            raise KeyError(kind)
+        fields_of = attrgetter(*names)
+        found = self[kind] = lambda node: (_restored, (kind, *fields_of(node)))
+        return found
+
+
+_OWN_WAYS: Final = {"__reduce__", "__reduce_ex__"}
+
+
+class _Fields(dict[type[Any], tuple[str, ...]]):
+    """The names of a node's fields."""
+
+    def __missing__(self, kind: type[Any]) -> tuple[str, ...]:
+        found = self[kind] = tuple([one.name for one in fields(kind)])
+        return found
+
+
+_FIELDS: Final = _Fields()
+
+
+def _restored(kind: type[Any], *values: object) -> object:
+    made = object.__new__(kind)
+    for name, value in zip(_FIELDS[kind], values, strict=True):
+        object.__setattr__(made, name, value)
+    return made
+
+
+_REDUCERS: Final = _Reducers({**copyreg.dispatch_table, Overload: _named})
 
 
 def unpacked(data: bytes) -> Query:

@@ -24,8 +24,9 @@ THREADS_MAX = 2
 LARGE_VALUE = 2000
 """A parameter of more elements or characters may become as much text, or more bytes."""
 
-LARGE_NODES = 600
-"""A tree of more nodes is emitted, compiled or packed in a thread: each takes some 10 µs."""
+LARGE_NODES = 250
+"""A tree of more nodes is emitted or packed in a thread: each takes some 20 µs, where they are in calls and
+subqueries."""
 
 
 def are_large(values: Sequence[Value]) -> bool:

@@ -7,11 +7,12 @@ columns: right for everything but what only the server's process knows.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from kalam_pg.functions.cost import BUDGET_US, TakesLongError, volume
 from kalam_pg.interpreter.program import compiled
 from kalam_pg.interpreter.shipping import at_home
-from kalam_pg.query.aside import are_large
+from kalam_pg.query.aside import LARGE_NODES, are_large, aside
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.row_source import RowSource
@@ -21,7 +22,7 @@ from kalam_pg.query.waits import Pace, Steps, breathe
 from kalam_pg.sql.closures import Origin, origin
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import Call, ColumnRef, Const, Expr, OutputColumn, Query, Select, Target
-from kalam_pg.sql.walk import Node, location, map_children, walk
+from kalam_pg.sql.walk import Node, extent, location, map_children, walk
 from storage.layout import Row, Value
 
 NO_ROW: Row = ()
@@ -163,11 +164,12 @@ def _asked(x: Execution, trees: Sequence[Expr]) -> Steps[Row]:
     columns = tuple([OutputColumn(f"c{at}", t.type, t.typmod) for at, t in enumerate(trees)])
     targets = tuple([Target(tree, c.name) for tree, c in zip(trees, columns, strict=True)])
     query = Select(targets, columns, ())
-    program = compiled(query)
+    large = extent(query) > LARGE_NODES
+    program = (yield from aside(partial(compiled, query))) if large else compiled(query)
     if program is None:
         raise TakesLongError
     values_ = [node.value for tree in trees for node in walk(tree) if isinstance(node, Const)]
-    large = are_large(values_)
+    large = large or are_large(values_)
     size = int(volume(tuple(values_))) if large else 0
     plan = ProgramPlan(columns, query, program, _no_catalogue, large=large, constant_bytes=size)
     source = yield from plan.source(x)

@@ -179,7 +179,7 @@ class Planner:
         if not stored:
             here = CatalogPlan(columns, query, self._run_catalog)
             plan = TablelessPlan(columns, query, engine, here)
-        if program is None or program.size > LARGE_NODES:
+        if program is None or program.size > SMALL_NODES:
             return plan  # A question is not small whose text is not.
         return LocalPlan(columns, query, program, plan)
 
@@ -416,6 +416,9 @@ def _size(query: Query) -> int:
     levels = sum([node.__class__ in _QUERIES for node in walk(query)])
     return extent(query) * (1 + levels // LEVELS_AT_ONCE)
 
+
+SMALL_NODES: Final = 600
+"""A question with more is none that is answered here."""
 
 LEVELS_AT_ONCE: Final = 4
 """Queries in a query that make looking at all of it cost as much again."""

@@ -6,7 +6,6 @@ the program over them (`kalam_pg.interpreter`): right for every query that compi
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import pyarrow as pa
 
@@ -15,7 +14,7 @@ from catalog.types.registry import BOOL
 from kalam_pg.engines.programs import ROWS_SCHEMA, rows_of
 from kalam_pg.engines.request import ArrowResult, EngineQuery, Program, WireResult
 from kalam_pg.interpreter.program import CompiledQuery, Use
-from kalam_pg.interpreter.shipping import packed, settled
+from kalam_pg.interpreter.shipping import crosses, packed
 from kalam_pg.query.aside import LARGE_NODES, aside
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
@@ -83,15 +82,11 @@ class ProgramPlan:
 
     def crosses(self, x: Execution) -> bool:
         """Whether a worker can do it: it asks nothing that only the server knows."""
-        try:
-            packed(cast("Query", settled(self.query, x.context)))
-        except FeatureNotSupportedError:
-            return False
-        return True
+        return crosses(self.query, x.context)
 
     def _packed(self, x: Execution) -> Steps[bytes]:
         def pack() -> bytes:
-            return packed(cast("Query", settled(self.query, x.context)))
+            return packed(self.query, x.context)
 
         if self.compiled.size <= LARGE_NODES and not self.large:
             return pack()

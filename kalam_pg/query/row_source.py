@@ -17,8 +17,9 @@ from kalam_pg.query.row_store import RowStore, Spills
 from kalam_pg.query.waits import STRIDE, Steps
 from storage.layout import Row, row_bytes
 
-LARGE_BATCH_BYTES = 1 << 20
-"""A larger batch, of a few large values mostly, is read in a thread: each megabyte takes a millisecond."""
+LARGE_BATCH_BYTES = 128 << 10
+"""A larger batch is read in a thread: a megabyte of text takes a millisecond, and one of small numbers in an
+array, a byte each, a hundred."""
 
 
 class RowSource:

@@ -159,6 +159,16 @@ def test_large_rows_are_encoded_elsewhere_and_sent_as_they_are(
             "150000",
         ),
         ("UPDATE kin.own SET v = v WHERE id = 1 RETURNING length(repeat(v, 3000000))", "9000000"),
+        # Many matches of few characters, sets whose arguments have a fixed size, many keys of a document,
+        # and a picture that is longer than what is made of it.
+        ("SELECT regexp_count(repeat('a', 100000), 'a')", "100000"),
+        ("SELECT count(*) FROM generate_series(1::numeric, 30000)", "30000"),
+        (
+            "SELECT length((('[' || repeat('1,', 100000) || '1]')::jsonb"
+            " - array_fill('a'::text, ARRAY[90]))::text)",
+            "300003",
+        ),
+        ("SELECT length(to_char(1, $$x$$ || repeat('ab', 3000)))", "3001"),
     ],
 )
 def test_what_a_definition_or_a_set_computes_does_not_hold_the_loop(

@@ -121,9 +121,14 @@ class Pattern:
             found = self.match(subject, start, groups=groups)
             if found is None:
                 return
+            subject.worked(_FOUND)
             yield found
             begin, end = found[0]
             start = end + 1 if begin == end else end
+
+
+_FOUND = 40
+"""To begin to look, and to tell what was found, takes as long as to go over so many characters."""
 
 
 def _is_anchored(expression: Expression) -> bool:
