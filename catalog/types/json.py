@@ -50,6 +50,12 @@ def parse_jsonb(text: str, _typmod: int = -1, _context: TypeContext | None = Non
         UntranslatableCharacterError: 22P05, the escape for a zero byte.
         StatementTooComplexError: 54001, nested too deeply.
     """
+    try:
+        value, end = _PLAIN_LOADER.raw_decode(text)
+        if end == len(text) and "\\u" not in text:
+            return _encode(value)
+    except (_OtherNumberError, ValueError, RecursionError):
+        pass
     return dump(load(text))
 
 
@@ -153,6 +159,27 @@ def _no_constant(_name: str) -> NoReturn:
     raise ValueError  # NaN and Infinity are Python's, not JSON's
 
 
+class _OtherNumberError(Exception):
+    """A number that Python's own would print in another way than numeric."""
+
+
+def _plain_float(text: str) -> float:
+    value = float(text)
+    if repr(value) != text or "e" in text or not value:
+        raise _OtherNumberError
+    return value
+
+
+def _in_order(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return {key: found[key] for key in sorted(found, key=key_order)} if len(found) > 1 else found
+
+
+# What most documents consist of is read and written by Python's own parser and printer, in C.
+_PLAIN_LOADER = json.JSONDecoder(
+    object_pairs_hook=_in_order, parse_float=_plain_float, parse_constant=_no_constant
+)
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 _LOADER = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_no_constant)
 _CHECKER = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=_no_constant)
 

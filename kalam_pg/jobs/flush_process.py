@@ -145,29 +145,36 @@ class FlushProcess:
         raise from_failure(decode_failure(body))
 
     def load(self, job: LoadJob, texts: Iterator[bytes]) -> Generator[EncodedSegment, None, None]:
-        """The segments of what COPY sent, to be taken one after the other, or closed.
+        """The segments of what is loaded, to be taken one after the other, or closed.
+
+        texts: what is read, a piece whenever the process wants one.
 
         Raises:
-            RefusedError: It is not for this way; nothing was answered.
+            RefusedError: It is not for this way, whatever was answered before.
             KalamError: The process was lost, or its memory is used up.
         """
         with self._take_turn() as running:
             link = running.link
             link.send(FlushFrame.LOAD_JOB, pickle.dumps(job))
-            for text in texts:
-                link.send(FlushFrame.TEXT, text)
             link.send(FlushFrame.END)
             link.send(FlushFrame.GO)
             link.flush()
-            kind, body = link.receive()
-            if kind is FlushFrame.REFUSED:
-                refused: BaseException = RefusedError(body.decode())
-            elif kind is FlushFrame.ERROR:
-                refused = from_failure(decode_failure(body))
-            else:
-                yield from self._segments(link)
-                return
-        raise refused
+            while True:
+                kind, body = link.receive()
+                if kind is FlushFrame.SEGMENT:
+                    facts = decode_facts(body)
+                    yield EncodedSegment(facts, self._pieces(link, facts.size))
+                elif kind is FlushFrame.MORE:
+                    text = next(texts, None)
+                    link.send(FlushFrame.END if text is None else FlushFrame.TEXT, text or b"")
+                    link.flush()
+                else:
+                    break
+        if kind is FlushFrame.REFUSED:
+            raise RefusedError(body.decode())
+        if kind is FlushFrame.ERROR:
+            raise from_failure(decode_failure(body))
+        assert kind is FlushFrame.END
 
     def end_idle(self) -> None:
         """End the process if it has had nothing to do for a while; for a thread."""

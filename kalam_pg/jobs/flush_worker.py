@@ -28,7 +28,7 @@ from kalam_pg.jobs.flush_frames import (
     encode,
     encode_facts,
 )
-from kalam_pg.jobs.load_jobs import LoadJob, encode_text, read_text
+from kalam_pg.jobs.load_jobs import LoadJob, segments_of
 from kalam_pg.rows.copy_columns import RefusedError
 from storage.cold.encoder import Taken, encode_taken, take_log
 from storage.cold.indexing import IndexJob, build
@@ -61,14 +61,7 @@ def _watch(descriptor: int) -> None:
     os._exit(0)
 
 
-Answerable = (
-    tuple[Taken, Layout]
-    | MergeJob
-    | IndexJob
-    | Iterator[EncodedSegment]
-    | KalamError
-    | RefusedError
-)
+Answerable = tuple[Taken, Layout] | MergeJob | IndexJob | LoadJob | KalamError
 """A job, with what came for it, or why it was not taken."""
 
 
@@ -102,20 +95,18 @@ class Worker:
         job = pickle.loads(body)  # noqa: S301 - the parent is trusted, see flush_frames
         bodies = self._bodies()
         try:
-            if isinstance(job, MergeJob | IndexJob):
+            if isinstance(job, MergeJob | IndexJob | LoadJob):
                 for _ in bodies:
-                    pass  # Its files say the rest.
+                    pass  # Its files say the rest, or it asks for it.
                 return job
-            if isinstance(job, LoadJob):
-                return encode_text(read_text(job, bodies), job.layout)
             if kind is FlushFrame.LOG_JOB:
                 return take_log(job, map(decode_entries, bodies)), job.layouts[-1]
             layout, superseding = job
             return Taken(list(_batches(bodies)), superseding, ()), layout
         except (LinkLostError, _DroppedError):
             raise
-        except (KalamError, RefusedError) as exc:
-            error: KalamError | RefusedError = exc
+        except KalamError as exc:
+            error = exc
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
             error = _failed(exc)
         for _ in bodies:
@@ -130,20 +121,18 @@ class Worker:
 
     def _tell(self, answer: Answerable) -> None:
         link = self._link
-        if isinstance(answer, RefusedError):
-            link.send(FlushFrame.REFUSED, str(answer)[:200].encode())
-            return
         if isinstance(answer, KalamError):
             link.send(FlushFrame.ERROR, encode_report(to_failure(answer)))
             return
         if isinstance(answer, IndexJob):
             self._tell_index(answer)
             return
+        if isinstance(answer, LoadJob):
+            self._tell_load(answer)
+            return
         segments: Iterator[EncodedSegment]
         if isinstance(answer, MergeJob):
             told, segments = Answer(0, ()), merge(answer)
-        elif isinstance(answer, Iterator):
-            told, segments = Answer(0, ()), answer
         else:
             taken, layout = answer
             told = Answer(len(taken.superseding), taken.truncations)
@@ -152,17 +141,43 @@ class Worker:
         del answer
         try:
             link.send(FlushFrame.TAKEN, encode(told))
-            for segment in segments:
-                link.send(FlushFrame.SEGMENT, encode_facts(segment.facts))
-                for piece in segment.pieces:
-                    link.send_bytes(memoryview(piece))
-            link.send(FlushFrame.END)
+            self._tell_segments(segments)
         except LinkLostError:
             raise
         except KalamError as exc:
             link.send(FlushFrame.ERROR, encode_report(to_failure(exc)))
         except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
             link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
+
+    def _tell_segments(self, segments: Iterator[EncodedSegment]) -> None:
+        for segment in segments:
+            self._link.send(FlushFrame.SEGMENT, encode_facts(segment.facts))
+            for piece in segment.pieces:
+                self._link.send_bytes(memoryview(piece))
+        self._link.send(FlushFrame.END)
+
+    def _tell_load(self, job: LoadJob) -> None:
+        link = self._link
+        try:
+            self._tell_segments(segments_of(job, self._asked()))
+        except LinkLostError:
+            raise
+        except RefusedError as exc:
+            link.send(FlushFrame.REFUSED, str(exc)[:200].encode(errors="replace"))
+        except KalamError as exc:
+            link.send(FlushFrame.ERROR, encode_report(to_failure(exc)))
+        except Exception as exc:  # noqa: BLE001 - a bug in here is this job's alone
+            link.send(FlushFrame.ERROR, encode_report(to_failure(_failed(exc))))
+
+    def _asked(self) -> Iterator[bytes]:
+        """What is loaded, a piece whenever one is wanted."""
+        while True:
+            self._link.send(FlushFrame.MORE)
+            self._link.flush()
+            kind, body = self._link.receive()
+            if kind is FlushFrame.END:
+                return
+            yield body
 
     def _tell_index(self, job: IndexJob) -> None:
         try:

@@ -1,45 +1,69 @@
-"""What the process that encodes is asked of a COPY: its text becomes segments there."""
+"""What the process that encodes is asked of rows that are to be loaded: they become segments there."""
 
-from array import array
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-from kalam_pg.rows.copy_columns import ColumnReader, CopyColumns, RefusedError
-from storage.cold.encoder import Taken, encode_taken
+import pyarrow as pa
+
+from kalam_pg.interpreter.loaded_rows import RowMaker, RowsRecipe
+from kalam_pg.rows.copy_columns import RefusedError
+from kalam_pg.rows.copy_pieces import CopyText
 from storage.cold.segment import DuplicateKeyError, encode_distinct
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KeyTooLongError
-from storage.layout import Layout
+
+CHUNK_BYTES: Final = 128 << 20
+CHUNK_ROWS: Final = 1 << 20
+"""So much is in memory before segments are made of it, and some objects a row while they are."""
 
 
 class LoadJob(NamedTuple):
-    """How the text is read, and what becomes of it. seq: of all rows. ids: new ones, 8 bytes each."""
+    """How what is sent is read, and what becomes of it.
 
-    columns: CopyColumns
-    layout: Layout
+    seq: of all rows. given: columns that the server gives them, as an IPC stream; b"": none.
+    """
+
+    text: CopyText
+    recipe: RowsRecipe
     seq: int
-    ids: bytes = b""
+    given: bytes = b""
 
 
-def read_text(job: LoadJob, texts: Iterator[bytes]) -> Taken:
-    """The rows of a text. Raises RefusedError."""
-    ids = array("q", job.ids)
-    reader = ColumnReader(job.columns, job.layout, job.seq, memoryview(ids))
-    return Taken(list(reader.read(texts)), (), ())
+def segments_of(job: LoadJob, texts: Iterable[bytes]) -> Iterator[EncodedSegment]:
+    """The segments, those of one chunk of rows after the other's.
 
-
-def encode_text(taken: Taken, layout: Layout) -> Iterator[EncodedSegment]:
-    """Its segments. Raises RefusedError before the first of them: a key is there twice, or too long."""
+    Raises:
+        RefusedError: A row is wrong, a key is twice in a chunk or too long, or there are no rows.
+    """
+    maker = RowMaker(job.recipe, job.seq, _given(job.given))
+    layout, empty = job.recipe.layout, True
     try:
-        segments = encode_taken(taken, layout, encode_distinct)
-        first = next(segments, None)
+        for batches in _chunks(maker.batches(job.text.read(texts))):
+            empty = False
+            yield from encode_distinct(batches, layout)
     except (DuplicateKeyError, KeyTooLongError) as exc:
         raise RefusedError(type(exc).__name__) from exc
-    if first is None:
+    if empty:
         raise RefusedError("no rows")
-    return _again(first, segments)
 
 
-def _again(first: EncodedSegment, others: Iterator[EncodedSegment]) -> Iterator[EncodedSegment]:
-    yield first
-    yield from others
+def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    chunk: list[pa.RecordBatch] = []
+    size = rows = 0
+    for batch in batches:
+        chunk.append(batch)
+        size += batch.nbytes
+        rows += batch.num_rows
+        if size >= CHUNK_BYTES or rows >= CHUNK_ROWS:
+            yield chunk
+            chunk, size, rows = [], 0, 0
+    if chunk:
+        yield chunk
+
+
+def _given(data: bytes) -> Sequence[pa.Array]:
+    if not data:
+        return ()
+    with pa.ipc.open_stream(data) as stream:
+        columns = stream.read_all().columns
+    return [column.combine_chunks() for column in columns]

@@ -1,11 +1,10 @@
-"""Loading what a large COPY sends: its text becomes segments in a process, and those the transaction's.
+"""Loading what a large COPY sends: its rows become segments in a process, and those the transaction's.
 
 What this way cannot do, or finds that it cannot know, is left to the general way, with nothing changed:
 it tells which line is wrong, waits for whom it has to wait, and takes longer.
 """
 
-from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ import trio
 
 from catalog.model import Table
 from kalam_pg.failures import report
+from kalam_pg.jobs import load_recipes
 from kalam_pg.jobs.compacting import note_flushed
 from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.indexing import note_segments
@@ -26,10 +26,11 @@ from kalam_pg.query.execution import Execution
 from kalam_pg.query.loads import Loaded
 from kalam_pg.query.locks.modes import EXCLUSIVE
 from kalam_pg.query.rows import Target
-from kalam_pg.query.rules import RowRules
+from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.spool import Spool
-from kalam_pg.query.waits import Steps, breathe, run_async
-from kalam_pg.rows.copy_columns import CopyColumns, RefusedError
+from kalam_pg.query.waits import Steps, run_async
+from kalam_pg.rows.copy_columns import RefusedError
+from kalam_pg.rows.copy_pieces import CopyText
 from kalam_pg.supervision import guarded
 from storage.cold.flush import flush
 from storage.cold.load import Load
@@ -38,26 +39,27 @@ from storage.engine import WriteSet
 from storage.errors import KalamError
 from storage.tablet import Tablet
 
-_IDS_AT_ONCE: Final = 4000
-"""Some 3 ms of the event loop."""
-
 _AGAIN_S: Final = 60.0
 """At the latest, when the disk has refused the name of what is committed."""
 
 
 def is_for(rules: RowRules) -> bool:
     """Whether a table asks nothing of its rows that only the general way looks after."""
-    others = rules.unique or rules.references or rules.referenced or rules.generated
-    return not (others or rules.checks or rules.domains)
+    return not (rules.unique or rules.references or rules.referenced)
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """`query.copy_in.Road` for one COPY. columns: how its text is read."""
+    """`query.copy_in.Road` for one COPY.
+
+    text: how what is sent is read. sent, where: see `load_recipes.recipe_of`.
+    """
 
     database: Database
     jobs: Jobs
-    columns: CopyColumns
+    text: CopyText
+    sent: Sequence[int | None]
+    where: Closure | None
 
     def load(self, x: Execution, target: Target, spool: Spool, put: Put) -> Steps[int | None]:
         """See `Road`. Raises 57014."""
@@ -67,17 +69,22 @@ class Bulk:
         newest = tablet.newest_reading()
         if newest.layout != target.rules.table.layout:
             return None
+        recipe = yield from load_recipes.recipe_of(x, target.rules, self.sent, self.where)
+        if recipe is None:
+            return None
+        given = yield from load_recipes.given(x, target.rules, self.sent, spool.lines)
+        if given is None:
+            return None
         host = FlushHost(self.database)
         load = Load(host, newest)
         transaction = x.transaction
         end = partial(_ended, self.database, self.jobs, target.rules.table, load)
         transaction.on_end.append(end)
         loaded = Loaded(load, put, partial(_soon, load.discard))
-        ids = (yield from self._ids(spool.lines + 1)) if self.columns.has_ids else b""
         # A number of its own, so that no other commit's is on its rows.
         number = partial(self.database.committer.commit, WriteSet([], [], [], sync=False))
         seq = (yield from run_async(number)).seq
-        job = LoadJob(self.columns, newest.layout, seq, ids)
+        job = LoadJob(self.text, recipe, seq, given)
         written = yield from self._in_thread(x, partial(self._written, load, job, spool))
         if (
             written
@@ -106,14 +113,6 @@ class Bulk:
             partial(trio.to_thread.run_sync, call), timeout_s=timeout_s
         )
         return found
-
-    def _ids(self, count: int) -> Steps[bytes]:
-        """So many new ids, 8 bytes each."""
-        made, next_id = array("q"), self.database.engine.next_snowflake
-        for start in range(0, count, _IDS_AT_ONCE):
-            made.extend([next_id() for _ in range(start, min(count, start + _IDS_AT_ONCE))])
-            yield from breathe()
-        return made.tobytes()
 
     def _written(self, load: Load, job: LoadJob, spool: Spool) -> bool:
         """In a thread: whether the text has become segments."""

@@ -18,11 +18,12 @@ PIECE_BYTES: Final = 4 << 20
 
 
 class Spool:
-    """Bytes in the order in which they come. size: how many. lines: how many of them end a line."""
+    """Bytes in the order in which they come. size: how many."""
 
     def __init__(self, spills: Spills) -> None:
         self.size = 0
-        self.lines = 0
+        self._newlines = 0
+        self._begun = False
         self._spills = spills
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -61,7 +62,13 @@ class Spool:
     def _append(self, data: bytes) -> None:
         assert self._file is not None
         self._file.append(data)
-        self.lines += data.count(b"\n")
+        self._newlines += data.count(b"\n")
+        self._begun = not data.endswith(b"\n")
+
+    @property
+    def lines(self) -> int:
+        """How many lines are in the file, the last of which may have no end."""
+        return self._newlines + self._begun
 
     def read(self, at: int) -> Steps[bytes]:
         """A piece that begins there; b"" behind the last."""

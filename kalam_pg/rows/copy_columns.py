@@ -1,20 +1,21 @@
 """The text that COPY FROM reads, column by column: Arrow's arrays without an object for each value.
 
-Only what is plain is read here, and only where it means the same to PostgreSQL: whatever else there is
-(a backslash or a quote, another line end, a value in a form that is seldom, one that its column does not
-hold) is `RefusedError`, and all of the text is for the way that reads value by value: it knows what it means,
-or which line is wrong (`rows.copy_reading`).
+Lines are cut into fields by Arrow, where that is known to mean the same to PostgreSQL; whatever else there is
+(another line end, a quote in the middle of a field, a delimiter behind a backslash) is `RefusedError`, and
+these lines are for the way that reads row by row (`rows.copy_reading`). A field in the form that nearly all
+have becomes a value by Arrow too; a column that has any other is read by its type, value by value.
 """
 
 import codecs
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from catalog.model import Column, Table
+from catalog.model import Column
 from catalog.types.registry import (
     BOOL,
     DATE,
@@ -28,11 +29,12 @@ from catalog.types.registry import (
     UUID,
     VARCHAR,
 )
-from catalog.types.table import PgType
-from kalam_pg.functions.encodings import UTF8
+from catalog.types.table import PgType, TypeContext
+from kalam_pg.rows.copy_lines import unescaped
 from kalam_pg.sql.copy_options import CopyFormat
-from storage.arrow import DELETED, SEQ, schema_of
-from storage.layout import Layout
+from storage.arrow import to_array
+from storage.errors import KalamError
+from storage.layout import Value
 
 
 class RefusedError(Exception):
@@ -40,196 +42,115 @@ class RefusedError(Exception):
 
 
 class Field(NamedTuple):
-    """A column that is sent. kind: how its text is read. not_null: NULL is none of its values.
+    """A column that is sent. arrow: how its values are stored."""
 
-    length_max: characters it may have, 0: any.
-    """
+    type: PgType
+    typmod: int
+    arrow: pa.DataType
 
-    kind: str
-    not_null: bool
-    length_max: int = 0
-
-
-class CopyColumns(NamedTuple):
-    """How the lines of one COPY are read. It travels to another process.
-
-    fields: those that are sent, in their order. places: for each column of the table its place among
-    these; -1: it is NULL; -2: it is a new id.
-    """
-
-    csv: bool
-    delimiter: str
-    null: str
-    quote: str
-    header: bool
-    fields: tuple[Field, ...]
-    places: tuple[int, ...]
-
-    @property
-    def has_ids(self) -> bool:
-        """Whether each row is given a new id."""
-        return NEW_ID in self.places
+    def stored(self, values: Sequence[Value]) -> pa.Array:
+        """Values as an array. Raises RefusedError: there is one that a column does not hold."""
+        check = self.type.storable(self.typmod)
+        try:
+            if check is not None:
+                for value in values:
+                    if value is not None:
+                        check(value)
+            found = to_array(values, self.arrow)
+        except (KalamError, pa.ArrowException, ValueError, OverflowError) as exc:
+            raise RefusedError(str(exc)) from exc
+        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
 
 
-NULL: Final = -1
-NEW_ID: Final = -2
-
-_KINDS: Final = (
-    (INT2, "int"),
-    (INT4, "int"),
-    (INT8, "int"),
-    (FLOAT8, "float"),
-    (BOOL, "bool"),
-    (TEXT, "text"),
-    (VARCHAR, "text"),
-    (UUID, "uuid"),
-    (DATE, "date"),
-    (TIMESTAMP, "timestamp"),
-    (TIMESTAMPTZ, "timestamptz"),
-)
-
-
-def columns_of(
-    table: Table, sent: Sequence[int], form: CopyFormat, *, utc: bool
-) -> CopyColumns | None:
-    """How a COPY is read column by column; None where one of its columns or options is not for that.
-
-    sent: places in the table of what is sent. utc: whether times without a zone are of UTC.
-    """
-    plain = form.encoding in (None, UTF8) and not (
-        form.match or form.force_not_null or form.force_null
-    )
-    if form.format == "binary" or not plain or len(form.delimiter.encode()) != 1:
-        return None
-    if form.format == "text" and "\\" in form.null and form.null != "\\N":
-        return None
-    fields: list[Field] = []
-    for at in sent:
-        field = _field(table.columns[at], form, utc=utc)
-        if field is None:
-            return None
-        fields.append(field)
-    places: list[int] = []
-    for at, column in enumerate(table.columns):
-        if at in sent:
-            places.append(list(sent).index(at))
-        elif column.default.upper() == "SNOWFLAKE_ID()" and column.type is INT8:
-            places.append(NEW_ID)
-        elif column.default or column.not_null or column.identity or column.generated:
-            return None
-        else:
-            places.append(NULL)
-    return CopyColumns(
-        form.format == "csv",
-        form.delimiter,
-        form.null,
-        form.quote,
-        form.header,
-        tuple(fields),
-        tuple(places),
-    )
-
-
-def _field(column: Column, form: CopyFormat, *, utc: bool) -> Field | None:
-    kind = _kind_of(column.type)
-    if kind is None or column.domain:
-        return None
-    if kind == "text" and form.format == "text":
-        kind = "plain text"
-    if kind == "timestamptz" and utc:
-        kind = "timestamp utc"
-    if column.typmod >= 0 and column.type is not VARCHAR:
-        return None  # Of times it says how they are rounded.
-    length_max = column.typmod - 4 if column.typmod >= 0 else 0
-    return Field(kind, column.not_null, length_max)
-
-
-def _kind_of(type_: PgType) -> str | None:
-    return next((kind for known, kind in _KINDS if known is type_), None)
+def fields_of(columns: Sequence[Column]) -> tuple[Field, ...]:
+    """What columns hold."""
+    return tuple([Field(one.type, one.typmod, one.type.arrow(one.typmod)) for one in columns])
 
 
 class ColumnReader:
-    """Makes record batches of a tablet out of whole lines. ids: those that new rows are given, in order."""
+    """Reads whole lines of a text or csv. context: what their values' types depend on."""
 
-    def __init__(
-        self, columns: CopyColumns, layout: Layout, seq: int, ids: "memoryview[int] | None" = None
-    ) -> None:
-        self._columns = columns
-        self._layout = layout
-        self._seq = seq
-        self._ids = ids
-        self._given = 0
-        self._rest = b""
-        self._header = columns.header
-        self._names = [f"f{at}" for at in range(len(columns.fields))]
+    def __init__(self, fields: Sequence[Field], form: CopyFormat, context: TypeContext) -> None:
+        self._form = form
+        self._names = [f"f{at}" for at in range(len(fields))]
+        self._csv = form.format == "csv"
+        self._readers = [_Reader(field, context) for field in fields]
+        self._refused = () if self._csv else _escaped_ends(form.delimiter)
+        self._quoted = _quoted(form)
+        self.is_able = _is_able(form)
 
-    def read(self, pieces: Iterator[bytes]) -> Iterator[pa.RecordBatch]:
-        """The rows of a text that comes in pieces. Raises RefusedError."""
-        for piece in pieces:
-            end = piece.rfind(b"\n") + 1
-            if not end:
-                self._rest += piece
-                continue
-            data, self._rest = self._rest + piece[:end], piece[end:]
-            yield from self._batch(data)
-        if self._rest:
-            yield from self._batch(self._rest + b"\n")
-
-    def _batch(self, data: bytes) -> Iterator[pa.RecordBatch]:
-        if self._header:
-            self._header = False
-            data = data[data.index(b"\n") + 1 :]
-        if not data:
-            return
+    def read(self, data: bytes) -> list[pa.Array]:
+        """The columns of lines, the last of which is whole. Raises RefusedError."""
         self._check(data)
         table = self._parsed(data)
-        count = table.num_rows
+        found: list[pa.Array] = []
         try:
-            sent = [
-                _READERS[field.kind](column.combine_chunks(), field)
-                for field, column in zip(self._columns.fields, table.columns, strict=True)
-            ]
-            arrays = [
-                self._column(place, column.arrow, sent, count)
-                for place, column in zip(self._columns.places, self._layout.columns, strict=True)
-            ]
-        except pa.ArrowException as exc:
+            for read, column in zip(self._readers, table.columns, strict=True):
+                texts = column.combine_chunks()
+                found.append(read(texts if self._csv else _unescaped(texts)))
+        except (KalamError, pa.ArrowException) as exc:
             raise RefusedError(str(exc)) from exc
-        arrays.append(pa.repeat(pa.scalar(self._seq, pa.int64()), count))
-        arrays.append(pa.repeat(pa.scalar(False, pa.bool_()), count))
-        schema = schema_of(self._layout)
-        assert schema.names[-2:] == [SEQ, DELETED]
-        yield pa.record_batch(arrays, schema=schema)
+        return found
+
+    def whole(self, data: bytes) -> int:
+        """Where the last line ends that is whole, if these bytes begin with one; 0: none is."""
+        quote = self._form.quote.encode()
+        end = data.rfind(b"\n") + 1
+        if not self._csv:
+            return end
+        inside = data.count(quote, 0, end) % 2
+        while inside and end:
+            start = data.rfind(b"\n", 0, end - 1) + 1
+            inside ^= data.count(quote, start, end) % 2
+            end = start
+        return end
 
     def _check(self, data: bytes) -> None:
         """Raise RefusedError where a line may be something else than its fields with delimiters between."""
-        columns = self._columns
         if b"\r" in data or b"\0" in data:
             raise RefusedError("a line end, or a zero")
         if data.startswith(codecs.BOM_UTF8):
             raise RefusedError("a byte order mark, which Arrow leaves out and PostgreSQL keeps")
-        if columns.csv:
-            if columns.quote.encode() in data:
-                raise RefusedError("a quote")
-            if b"\n\\.\n" in data or data.startswith(b"\\.\n"):
-                raise RefusedError("the mark of the end")
+        if len(self._names) > 1 and (b"\n\n" in data or data.startswith(b"\n")):
+            raise RefusedError("an empty line, which Arrow takes for a row of NULLs")
+        if not self._csv:
+            if b"\\" in data and any(one in data for one in self._refused):
+                raise RefusedError("a backslash at the end of a field, or a mark of the end")
+            return
+        if b"\n\\.\n" in data or data.startswith(b"\\.\n"):
+            raise RefusedError("the mark of the end")
+        if self._form.quote.encode() in data and not self._is_quoted_well(data):
+            raise RefusedError("a quote within a field")
+
+    def _is_quoted_well(self, data: bytes) -> bool:
+        """Whether each quote is of a field that is quoted from its first character to its last."""
+        if self._form.quote != self._form.escape:
+            return False
+        rest, fields = self._quoted.subn(b"\0", data)
+        if self._form.quote.encode() in rest:
+            return False
+        delimiter = self._form.delimiter.encode()
+        begun = rest.count(delimiter + b"\0") + rest.count(b"\n\0") + rest.startswith(b"\0")
+        return fields == begun
 
     def _parsed(self, data: bytes) -> pa.Table:
-        columns, names = self._columns, self._names
+        form, names = self._form, self._names
+        quoted = self._csv and form.quote.encode() in data
         try:
             return csv.read_csv(
                 pa.BufferReader(data),
                 csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
                 csv.ParseOptions(
-                    delimiter=columns.delimiter,
-                    quote_char=False,
+                    delimiter=form.delimiter,
+                    quote_char=form.quote if quoted else False,
+                    double_quote=quoted,
                     escape_char=False,
-                    newlines_in_values=False,
+                    newlines_in_values=quoted,
                     ignore_empty_lines=False,
                 ),
                 csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pa.string()),
-                    null_values=[columns.null],
+                    null_values=[form.null],
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=False,
                 ),
@@ -237,59 +158,91 @@ class ColumnReader:
         except pa.ArrowException as exc:
             raise RefusedError(str(exc)) from exc
 
-    def _column(
-        self, place: int, kind: pa.DataType, sent: Sequence[pa.Array], count: int
-    ) -> pa.Array:
-        if place >= 0:
-            column = sent[place]
-            if column.null_count and self._columns.fields[place].not_null:
-                raise RefusedError("a NULL")
-            return column if column.type == kind else column.cast(kind)
-        if place == NULL:
-            return pa.nulls(count, kind)
-        ids = self._ids
-        if ids is None or len(ids) < self._given + count:
-            raise RefusedError("more lines than were counted")
-        own = ids[self._given : self._given + count]
-        self._given += count
-        return pa.array(own, pa.int64())
+
+def _is_able(form: CopyFormat) -> bool:
+    """Whether a format's lines can be cut by Arrow at all."""
+    if form.format == "binary" or form.match or form.force_not_null or form.force_null:
+        return False
+    return form.format == "csv" or "\\" not in form.null or form.null == "\\N"
+
+
+def _escaped_ends(delimiter: str) -> tuple[bytes, ...]:
+    """What stands where a field of text does not end with its delimiter, or the text before its end."""
+    return (b"\\" + delimiter.encode(), b"\\\n", b"\\.")
+
+
+def _quoted(form: CopyFormat) -> re.Pattern[bytes]:
+    """A field in quotes, and what ends it."""
+    q, d = re.escape(form.quote.encode()), re.escape(form.delimiter.encode())
+    return re.compile(b"%b[^%b]*+(?:%b%b[^%b]*+)*+%b(?=[%b\n])" % (q, q, q, q, q, q, d))
+
+
+def _unescaped(column: pa.Array) -> pa.Array:
+    """Texts with what their backslashes mean. Raises what that raises."""
+    escaped = pc.match_substring(column, "\\")
+    if not pc.any(escaped).as_py():
+        return column
+    meant = [unescaped(text) for text in column.filter(escaped).to_pylist()]
+    return pc.replace_with_mask(column, pc.fill_null(escaped, False), pa.array(meant, pa.string()))
+
+
+class _OtherFormError(Exception):
+    """A text is not in the form that nearly all have."""
+
+
+class _Reader:
+    """From the texts of a column to its values."""
+
+    def __init__(self, field: Field, context: TypeContext) -> None:
+        self._field = field
+        self._context = context
+        self._fast = None
+        if field.typmod < 0 or field.type is VARCHAR:  # Of times it says how they are rounded.
+            self._fast = _by_type(_READERS, field.type)
+
+    def __call__(self, texts: pa.Array) -> pa.Array:
+        field = self._field
+        if self._fast is not None:
+            try:
+                found = self._fast(texts, field, self._context)
+                return found if found.type == field.arrow else found.cast(field.arrow)
+            except (_OtherFormError, pa.ArrowException):
+                pass  # Whoever reads it value by value knows what it means.
+        read, typmod, context = field.type.input, field.typmod, self._context
+        return field.stored(
+            [None if text is None else read(text, typmod, context) for text in texts.to_pylist()]
+        )
 
 
 def _matching(column: pa.Array, pattern: str) -> pa.Array:
-    """The column, all of whose texts match. Raises RefusedError."""
+    """The column, all of whose texts match. Raises _OtherFormError."""
     if pc.all(pc.match_substring_regex(column, pattern)).as_py() is False:
-        raise RefusedError(f"a text that is not like {pattern}")
+        raise _OtherFormError
     return column
 
 
-def _int(column: pa.Array, _field: Field) -> pa.Array:
+def _int(column: pa.Array, _field: Field, _context: TypeContext) -> pa.Array:
     return _matching(column, "^-?[0-9]{1,18}$").cast(pa.int64())
 
 
-def _float(column: pa.Array, _field: Field) -> pa.Array:
+def _float(column: pa.Array, _field: Field, _context: TypeContext) -> pa.Array:
     pattern = r"^-?[0-9]{1,15}(\.[0-9]{1,17})?([eE][+-]?[0-9]{1,2})?$"
     return _matching(column, pattern).cast(pa.float64())
 
 
-def _bool(column: pa.Array, _field: Field) -> pa.Array:
+def _bool(column: pa.Array, _field: Field, _context: TypeContext) -> pa.Array:
     return pc.starts_with(_matching(column, "^(t|f|true|false)$"), "t")
 
 
-def _text(column: pa.Array, field: Field) -> pa.Array:
-    if field.length_max:
+def _text(column: pa.Array, field: Field, _context: TypeContext) -> pa.Array:
+    if field.typmod >= 0:
         longest = pc.max(pc.utf8_length(column)).as_py()
-        if longest is not None and longest > field.length_max:
-            raise RefusedError("a long text")
+        if longest is not None and longest > field.typmod - 4:
+            raise _OtherFormError
     return column
 
 
-def _plain_text(column: pa.Array, field: Field) -> pa.Array:
-    if pc.any(pc.match_substring(column, "\\")).as_py():
-        raise RefusedError("a backslash")
-    return _text(column, field)
-
-
-def _uuid(column: pa.Array, _field: Field) -> pa.Array:
+def _uuid(column: pa.Array, _field: Field, _context: TypeContext) -> pa.Array:
     pattern = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
     digits = pc.replace_substring(_matching(column, pattern), "-", "")
     there = bytes.fromhex("".join(digits.drop_null().to_pylist()))
@@ -304,30 +257,37 @@ _DAY = "[12][0-9]{3}-[0-9]{2}-[0-9]{2}"
 _MOMENT = _DAY + r"[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
 
 
-def _date(column: pa.Array, _field: Field) -> pa.Array:
+def _date(column: pa.Array, _field: Field, _context: TypeContext) -> pa.Array:
     return _matching(column, f"^{_DAY}$").cast(pa.date32())
 
 
-def _timestamp(column: pa.Array, _field: Field) -> pa.Array:
+def _timestamp(column: pa.Array, _field: Field, _context: TypeContext) -> pa.Array:
     return _matching(column, f"^{_MOMENT}$").cast(pa.timestamp("us"))
 
 
-def _timestamptz(column: pa.Array, field: Field) -> pa.Array:
-    zone = "(Z|[+]00(:?00)?)" + ("?" if field.kind == "timestamp utc" else "")
+def _timestamptz(column: pa.Array, _field: Field, context: TypeContext) -> pa.Array:
+    zone = "(Z|[+]00(:?00)?)" + ("?" if context.timezone_name == "UTC" else "")
     _matching(column, f"^{_MOMENT}{zone}$")
     bare = pc.replace_substring_regex(column, "(Z|[+]00(:?00)?)$", "")
     return bare.cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
 
 
-_READERS: Final[dict[str, Callable[[pa.Array, Field], pa.Array]]] = {
-    "int": _int,
-    "float": _float,
-    "bool": _bool,
-    "plain text": _plain_text,
-    "text": _text,
-    "uuid": _uuid,
-    "date": _date,
-    "timestamp": _timestamp,
-    "timestamptz": _timestamptz,
-    "timestamp utc": _timestamptz,
-}
+_READERS: Final[tuple[tuple[PgType, Callable[[pa.Array, Field, TypeContext], pa.Array]], ...]] = (
+    (INT2, _int),
+    (INT4, _int),
+    (INT8, _int),
+    (FLOAT8, _float),
+    (BOOL, _bool),
+    (TEXT, _text),
+    (VARCHAR, _text),
+    (UUID, _uuid),
+    (DATE, _date),
+    (TIMESTAMP, _timestamp),
+    (TIMESTAMPTZ, _timestamptz),
+)
+
+T = TypeVar("T")
+
+
+def _by_type(table: Sequence[tuple[PgType, T]], type_: PgType) -> T | None:
+    return next((found for known, found in table if known is type_), None)

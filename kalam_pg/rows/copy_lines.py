@@ -54,6 +54,15 @@ class Lines:
         self._pieces: list[str] = []
         self._size = self._due = 0
 
+    @property
+    def is_between(self) -> bool:
+        """Whether what was fed ends with a line that ends with a newline, as the next one is to."""
+        return not self.over and not self._size and self._end == "\n"
+
+    def expect_newlines(self) -> None:
+        """Lines before these, which others have read, ended with a newline."""
+        self._end = "\n"
+
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
         """The lines that are whole with these bytes; with the `final` ones, all that are left.
 
@@ -188,7 +197,7 @@ def _text_splitter(form: CopyFormat) -> Callable[[str], Fields]:
         # `\` before a delimiter, or a backslash of its own before it, is for the slow way to tell.
         raw = line.split(delimiter) if escaped not in line else _pieces(fields, line)
         return [
-            None if cell == null else (_unescaped(cell) if "\\" in cell else cell) for cell in raw
+            None if cell == null else (unescaped(cell) if "\\" in cell else cell) for cell in raw
         ]
 
     return split
@@ -207,7 +216,7 @@ def _pieces(fields: re.Pattern[str], line: str) -> list[str]:
         at = field.end()
 
 
-def _unescaped(cell: str) -> str:
+def unescaped(cell: str) -> str:
     """What backslashes in it mean. Raises 22021 when bytes that it names are no UTF-8."""
     text = _ESCAPE.sub(_meant, cell)
     if text.isascii() and "\0" not in text:

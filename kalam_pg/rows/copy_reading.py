@@ -59,13 +59,18 @@ class CopyReader:
         """Where the row is that was given last. line: with its text, if it has one."""
         return self._source.where(line=line)
 
+    @property
+    def lines(self) -> Lines | None:
+        """What cuts a text into lines; None where it is none."""
+        return self._source.lines if isinstance(self._source, _Text) else None
+
 
 class _Text:
     """Rows of lines: text and csv."""
 
     __slots__ = (
-        "_columns", "_forced", "_form", "_header", "_line", "_lines", "_readers", "_split", "_table",
-        "_width",
+        "_columns", "_forced", "_form", "_header", "_line", "_readers", "_split", "_table", "_width",
+        "lines",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +80,7 @@ class _Text:
         self._columns = columns
         self._form = form
         self._header = form.header
-        self._lines = Lines(form)
+        self.lines = Lines(form)
         self._split = field_splitter(form)
         self._readers = [_reader(column, context) for column in columns]
         self._width = len(columns)
@@ -88,7 +93,7 @@ class _Text:
 
     def rows(self, data: bytes, *, final: bool) -> Iterator[Values]:
         width, readers = self._width, self._readers
-        lines = self._lines.feed(data, final=final)
+        lines = self.lines.feed(data, final=final)
         while True:
             self._line = None
             try:
@@ -130,7 +135,7 @@ class _Text:
             yield row
 
     def where(self, *, line: bool = True) -> str:
-        at = f"COPY {self._table}, line {self._lines.number}"
+        at = f"COPY {self._table}, line {self.lines.number}"
         return f'{at}: "{_shown(self._line)}"' if line and self._line is not None else at
 
     def _where_in(self, fields: Fields) -> str:

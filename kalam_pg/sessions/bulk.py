@@ -1,15 +1,19 @@
 """What a session does about rows that its transaction has loaded, or is going to (`jobs.loading`)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catalog.model import Table, TableKind
+from catalog.model import Column, Table, TableKind
+from catalog.types.table import TypeContext
+from kalam_pg.functions.encodings import UTF8
 from kalam_pg.jobs import loading
 from kalam_pg.query import loads
 from kalam_pg.query.copy_in import CopyPlan
+from kalam_pg.query.rules import Closure
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps
-from kalam_pg.rows.copy_columns import columns_of
+from kalam_pg.rows.copy_pieces import travelling
 from kalam_pg.sql import statements as st
 from kalam_pg.sql.copy_options import CopyFormat
 from kalam_pg.sql.statements import Statement
@@ -23,15 +27,32 @@ _LEAVE_LOADS = (st.Commit, st.Rollback, CopyFrom)
 
 
 def road(
-    sql: "SqlSession", table: Table, sent: Sequence[int], form: CopyFormat
+    sql: "SqlSession",
+    table: Table,
+    columns: Sequence[Column],
+    form: CopyFormat,
+    context: TypeContext,
+    where: Closure | None,
 ) -> loading.Bulk | None:
-    """What loads the rows of a large COPY to a table; None: they are put one by one."""
-    if table.kind is TableKind.STREAM or table.temporary:
+    """What loads the rows of a large COPY to a table; None: they are put one by one.
+
+    columns: those that are sent. context: what their values depend on. where: what rows must satisfy.
+    """
+    if table.kind is TableKind.STREAM or table.temporary or not columns:
         return None
-    if not loading.is_for(sql.cache.rules(table, sql.snapshot)):
+    if form.encoding not in (None, UTF8) or any(one.type.names_objects for one in columns):
         return None
-    columns = columns_of(table, sent, form, utc=sql.settings.types.timezone_name == "UTC")
-    return None if columns is None else loading.Bulk(sql.database, sql.jobs, columns)
+    rules = sql.cache.rules(table, sql.snapshot)
+    if not loading.is_for(rules):
+        return None
+    places = {column.id: at for at, column in enumerate(columns)}
+    return loading.Bulk(
+        sql.database,
+        sql.jobs,
+        travelling(columns, replace(form, encoding=None), context),
+        [places.get(column.id) for column in table.columns],
+        where,
+    )
 
 
 def before(sql: "SqlSession", statement: Statement) -> Steps[None]:

@@ -61,15 +61,15 @@ def _plan(sql: SqlSession, statement: CopyFrom) -> CopyPlan:
     _check_forced(table, form, sent)
     columns = [table.columns[at] for at in sent]
     types = sql.types_for([column.type for column in columns])
-    reader = CopyReader(
-        table.name, columns, form, replace(types, now_us=sql.begin_implicit().started_us)
-    )
+    context = replace(types, now_us=sql.begin_implicit().started_us)
+    reader = CopyReader(table.name, columns, form, context)
+    where = _where(sql, statement, table)
     return CopyPlan(
         sql.cache.rules(table, sql.snapshot),
         tuple([sent.index(at) if at in sent else None for at in range(len(table.columns))]),
-        _where(sql, statement, table),
+        where,
         reader,
-        None if statement.where else bulk.road(sql, table, sent, form),
+        bulk.road(sql, table, columns, form, context, where),
     )
 
 

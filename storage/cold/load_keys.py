@@ -28,9 +28,12 @@ def is_taken(
     new: Sequence[Segment],
     old: Sequence[Segment],
 ) -> bool:
-    """Whether a key of the new segments is in an old one. Reads files; raises DataCorruptedError."""
-    for segment in new:
-        near = [one for one in old if _overlap(one, segment)]
+    """Whether a key of the new segments is in an old one, or in another of them.
+
+    Reads files; raises DataCorruptedError.
+    """
+    for number, segment in enumerate(new):
+        near = [one for one in (*old, *new[:number]) if _overlap(one, segment)]
         if not near:
             continue
         keys = KeySet.of(_keys(SegmentReader(fs, segment, tablet), layout, None))
