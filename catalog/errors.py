@@ -397,6 +397,12 @@ class SequenceGeneratorLimitExceededError(KalamError):
     sqlstate = "2200H"
 
 
+class ExternalRoutineInvocationError(KalamError):
+    """external_routine_invocation_exception: an extension's function cannot do what it is asked."""
+
+    sqlstate = "39000"
+
+
 class InvalidParameterValueError(KalamError):
     """invalid_parameter_value: an option or argument has a value that is not allowed."""
 

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable, Container, Sequence
 
+DATABASES = ("kalam", "postgres")
+"""The one database that there is answers to both; a name in front of a schema's may be either."""
+
 NAME_BYTES = 63
 """NAMEDATALEN - 1."""
 

@@ -198,7 +198,6 @@ def _relation_attributes(relation: Table | View) -> Iterator[Values]:
 
 
 def has_default(column: Column) -> bool:
-    """Whether pg_attrdef has a row of it."""
     """Whether pg_attrdef has a row of it: what numbers an identity column is no default to be seen."""
     if column.identity in {"a", "d"}:
         return False
@@ -258,7 +257,7 @@ def pg_attrdef(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         for column in columns(table):
             if has_default(column):
-                text = column.default or column.generated
+                text = visible.written(column) if column.default else column.generated
                 yield {
                     "oid": oids.default_oid(table.id, column.id),
                     "adrelid": oids.table_oid(table.id),
@@ -317,8 +316,8 @@ def pg_constraint(visible: Visible) -> Iterator[Values]:
                 "confmatchtype": " ",
                 "conislocal": True,
                 "connoinherit": c.kind != "c",
-                "conkey": c.columns or None,
-                "conbin": c.check or None,
+                "conkey": (visible.check_columns(table, c.check) if c.check else c.columns) or None,
+                "conbin": visible.check_text(table, c.check, False) if c.check else None,
                 **_reference(visible, table, c),
             }
     yield from domain_constraints(visible)

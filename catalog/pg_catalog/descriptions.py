@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from catalog.pg_catalog import oids
+from catalog.pg_catalog import extension, oids
 from catalog.pg_catalog.visible import Visible
 from storage.layout import Value
 
@@ -14,6 +14,8 @@ def pg_description(visible: Visible) -> Iterator[Values]:
     for n in visible.all_namespaces:
         if n.comment:
             yield _description(oids.namespace_oid(n.name, n.id), 2615, 0, n.comment)
+    for extension_oid, comment in extension.comments().items():
+        yield _description(extension_oid, 3079, 0, comment)
     for made in visible.types:
         if made.comment:
             yield _description(made.id, 1247, 0, made.comment)
@@ -30,13 +32,17 @@ def pg_description(visible: Visible) -> Iterator[Values]:
         for column in relation.columns:
             if column.comment:
                 yield _description(oid, 1259, column.id, column.comment)
+    yield from _of_indexes(visible)
+    for oid, (_, constraint) in visible.keys_by_oid.items():
+        if constraint.comment:
+            yield _description(oid, 2606, 0, constraint.comment)
+
+
+def _of_indexes(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         for index in table.indexes:
             if index.comment:
                 yield _description(oids.constraint_oid(table.id, index.id), 1259, 0, index.comment)
-    for oid, (_, constraint) in visible.keys_by_oid.items():
-        if constraint.comment:
-            yield _description(oid, 2606, 0, constraint.comment)
 
 
 def _description(oid: int, catalog: int, number: int, text: str) -> Values:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from catalog.extensions import EXTENSIONS, Extension, ExtensionFunction
 from catalog.pg_catalog import oids
 from catalog.pg_catalog.relations import relation
 from catalog.pg_catalog.visible import Visible
@@ -18,34 +19,77 @@ from storage.layout import Row, Value
 
 OID: Final = 13500
 NAME: Final = "kalam_pg"
-_VERSION: Final = "1.0"
+VERSION: Final = "1.0"
 
 _CLASS, _NAMESPACE, _EXTENSION, _PROC = 1259, 2615, 3079, 1255
 """OIDs of the catalogues."""
 
-_FIRST_FUNCTION: Final = 13510
-_INTERNAL: Final = 12
-"""pg_language.oid of what is built in."""
+_FIRST_EXTENSION, _FIRST_FUNCTION = 13560, 13600
+_INTERNAL, _C = 12, 13
+"""pg_language.oid of what is built in, and of what extensions bring."""
 
 
-def pg_extension(_visible: Visible) -> Iterator[Mapping[str, Value]]:
-    yield {
-        "oid": OID,
-        "extname": NAME,
-        "extowner": oids.ROOT,
-        "extnamespace": oids.SYSTEM,
-        "extrelocatable": False,
-        "extversion": _VERSION,
-    }
-
-
-OWN_FUNCTIONS: Final = (
-    ("snowflake_id", registry.INT8),
-    ("ulid", registry.TEXT),
-    ("uuid_v7", registry.UUID),
-    ("uuidv7", registry.UUID),
+_OWN: Final = Extension(
+    NAME,
+    VERSION,
+    "system",
+    "what there is beside PostgreSQL's own",
+    (
+        ExtensionFunction("snowflake_id", (), registry.INT8, volatile=True),
+        ExtensionFunction("ulid", (), registry.TEXT, volatile=True),
+        ExtensionFunction("uuid_v7", (), registry.UUID, volatile=True),
+        ExtensionFunction("uuidv7", (), registry.UUID, volatile=True),
+    ),
 )
-"""Functions that PostgreSQL has not got, and their results. They take nothing, and are volatile."""
+
+ALL: Final = (_OWN, *EXTENSIONS)
+_FUNCTIONS: Final = tuple([(of, function) for of in ALL for function in of.functions])
+
+
+def _oid(of: Extension) -> int:
+    """Below those of what users make: pg_dump leaves such an extension out."""
+    return OID if of is _OWN else oids.name_oid(_FIRST_EXTENSION, ALL.index(of))
+
+
+def pg_extension(visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for of in ALL:
+        yield {
+            "oid": _oid(of),
+            "extname": of.name,
+            "extowner": oids.ROOT,
+            "extnamespace": visible.namespace_oids.get(of.schema, oids.PUBLIC),
+            "extrelocatable": of.schema == "public",
+            "extversion": of.version,
+        }
+
+
+def pg_available_extensions(_visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for of in ALL:
+        yield {
+            "name": of.name,
+            "default_version": of.version,
+            "installed_version": of.version,
+            "comment": of.comment,
+        }
+
+
+def pg_available_extension_versions(_visible: Visible) -> Iterator[Mapping[str, Value]]:
+    for of in ALL:
+        yield {
+            "name": of.name,
+            "version": of.version,
+            "installed": True,
+            "superuser": True,
+            "trusted": True,
+            "relocatable": of.schema == "public",
+            "schema": None if of.schema == "public" else of.schema,
+            "comment": of.comment,
+        }
+
+
+def comments() -> Mapping[int, str]:
+    """What pg_description says of extensions, by their OIDs."""
+    return {_oid(of): of.comment for of in ALL}
 
 
 @cache
@@ -57,39 +101,41 @@ def own_functions() -> tuple[Row, ...]:
         shape.row(
             {
                 "oid": oids.name_oid(_FIRST_FUNCTION, number),
-                "proname": name,
-                "pronamespace": oids.SYSTEM,
+                "proname": made.name,
+                "pronamespace": oids.SYSTEM if of is _OWN else oids.PUBLIC,
                 "proowner": oids.ROOT,
-                "prolang": _INTERNAL,
+                "prolang": _INTERNAL if of is _OWN else _C,
                 "procost": 1.0,
                 "prokind": "f",
                 "proisstrict": True,
-                "provolatile": "v",
+                "provolatile": "v" if made.volatile else "i",
                 "proparallel": "s",
-                "prorettype": result.oid,
-                "prosrc": name,
+                "pronargs": len(made.arguments),
+                "proargtypes": tuple([each.oid for each in made.arguments]),
+                "prorettype": made.result.oid,
+                "prosrc": made.name,
             }
         )
-        for number, (name, result) in enumerate(OWN_FUNCTIONS)
+        for number, (of, made) in enumerate(_FUNCTIONS)
     )
 
 
 def members(visible: Visible) -> Iterator[Mapping[str, Value]]:
-    """The rows of pg_depend that say what belongs to it."""
-    yield _member(_NAMESPACE, oids.SYSTEM)
+    """The rows of pg_depend that say what belongs to one."""
+    yield _member(_NAMESPACE, oids.SYSTEM, _OWN)
     for each in visible.system_relations:
-        yield _member(_CLASS, each.oid)
-    for number in range(len(OWN_FUNCTIONS)):
-        yield _member(_PROC, oids.name_oid(_FIRST_FUNCTION, number))
+        yield _member(_CLASS, each.oid, _OWN)
+    for number, (of, _) in enumerate(_FUNCTIONS):
+        yield _member(_PROC, oids.name_oid(_FIRST_FUNCTION, number), of)
 
 
-def _member(catalog: int, oid: int) -> Mapping[str, Value]:
+def _member(catalog: int, oid: int, of: Extension) -> Mapping[str, Value]:
     return {
         "classid": catalog,
         "objid": oid,
         "objsubid": 0,
         "refclassid": _EXTENSION,
-        "refobjid": OID,
+        "refobjid": _oid(of),
         "refobjsubid": 0,
         "deptype": "e",
     }

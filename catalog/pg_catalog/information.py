@@ -164,7 +164,7 @@ def _udt(of: PgType) -> dict[str, Value]:
 def _default(visible: Visible, column: Column) -> str | None:
     if not column.default or column.identity in {"a", "d"}:
         return None
-    return visible.default(column.default)
+    return visible.default(visible.written(column))
 
 
 def _sequence_of(visible: Visible, column: Column) -> dict[str, Value]:
@@ -326,7 +326,8 @@ def constraint_column_usage(visible: Visible) -> Iterator[Values]:
     for table in visible.tables:
         names = {c.id: c.name for c in table.columns}
         for c in constraints(table):
-            used, named, ids = table, names, c.columns
+            used, named = table, names
+            ids = visible.check_columns(table, c.check) if c.check else c.columns
             if c.reference is not None:
                 found = _referenced(visible, c.reference)
                 if found is None:

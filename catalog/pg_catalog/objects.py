@@ -17,13 +17,13 @@ from catalog.errors import (
     UndefinedTableError,
 )
 from catalog.model import TEMPORARY, Table, is_temporary
-from catalog.pg_catalog import oids, routine_text, routines
+from catalog.pg_catalog import extension, oids, routine_text, routines
 from catalog.pg_catalog.access import default_items
 from catalog.pg_catalog.text import (
-    bare,
     constraint_definition,
     index_column,
     index_definition,
+    pretty_text,
     qualified,
     quote_identifier,
     view_definition,
@@ -228,9 +228,7 @@ class CatalogObjects:
             ),
             "pg_relation_is_updatable": self._changes,
             "pg_column_is_updatable": self._is_assigned,
-            "pg_get_expr": lambda text, _oid, pretty=False: (
-                bare(self._visible.default(text)) if pretty else self._visible.default(text)
-            ),
+            "pg_get_expr": self._expression,
             "pg_get_serial_sequence": self._serial_sequence,
             "obj_description": self._description,
             "col_description": self._column_description,
@@ -249,6 +247,18 @@ class CatalogObjects:
                 lambda oid: True if routines.operator_name(oid, operands=True) else None
             ),
         }
+
+    def _expression(self, text: str, oid: int, pretty: bool = False) -> str:
+        """pg_get_expr: a kept expression of a relation. Those of CHECKs have a pretty form of their own."""
+        if not pretty:
+            return self._visible.default(text)
+        of = self._visible.relations_by_oid.get(oid)
+        if not isinstance(of, Table) or not text.startswith("("):
+            return pretty_text(self._visible.default(text))
+        for key in of.constraints:
+            if key.kind == "c" and self._visible.check_text(of, key.check, False) == text:
+                return self._visible.calls(self._visible.check_text(of, key.check, True))
+        return pretty_text(self._visible.default(text))
 
     def _arguments(self, oid: int, *, defaults: bool = True) -> str | None:
         found = self._people.arguments(oid, defaults=defaults)
@@ -349,6 +359,8 @@ class CatalogObjects:
         if catalog == "pg_proc":
             function = self._visible.functions.get(oid)
             return (function.comment or None) if function else None
+        if catalog == "pg_extension":
+            return extension.comments().get(oid)
         if catalog == "pg_type":
             made, _ = self._visible.types_by_oid.get(oid, (None, None))
             return (made.comment or None) if made else None

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from catalog.extensions import IN_PUBLIC
 from catalog.indexes import deferral, index_of
 from catalog.model import (
     Constraint,
@@ -18,6 +19,9 @@ from catalog.model import (
 from catalog.uses import NEXT_VALUE
 
 _CALLED = re.compile(r"[a-z_][a-z0-9_]*(?=\()")
+
+_CAST_OF_NAME = re.compile(r"""(?<![\w")\]])\((\w+|"[^"]+")\)(?=::)""")
+"""What is cast, in parentheses that are not a call's."""
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*\Z")
 
@@ -59,8 +63,10 @@ def default_definition(
 
     `system` is looked in after any other schema, but where the path is empty: pg_dump's is.
     """
-    if not search_path and default.lower().removesuffix("()") in OURS:
-        return f"system.{default.lower()}"
+    if not search_path:
+        called = default.lower().partition("(")[0]
+        if called in OURS or called in IN_PUBLIC:
+            return f"{'system' if called in OURS else 'public'}.{default}"
     if "nextval" not in default:
         return default
 
@@ -149,7 +155,7 @@ def index_definition(table: Table, index: Index, *, pretty: bool = False) -> str
         )
         text += f" WITH ({given})"
     if index.where:
-        text += f" WHERE {bare(index.where) if pretty else index.where}"
+        text += f" WHERE {pretty_text(index.where) if pretty else index.where}"
     return text
 
 
@@ -175,9 +181,21 @@ def _key_text(table: Table, key: IndexKey, *, pretty: bool) -> str:
     if key.column:
         return _names(table, (key.column,))
     called = _CALLED.match(key.expression)
+    shown = pretty_text(key.expression) if pretty else key.expression
     if called and bare(key.expression[called.end() :]) != key.expression[called.end() :]:
-        return key.expression  # A call of a function needs no parentheses around it.
-    return f"({bare(key.expression) if pretty else key.expression})"
+        return shown  # A call of a function needs no parentheses around it.
+    return f"({shown})"
+
+
+def pretty_text(text: str) -> str:
+    """A kept expression without the parentheses that PostgreSQL's pretty form leaves out.
+
+    Those around all of it, and those around what is cast where that is a name or a number.
+    """
+    parts = bare(text).split("'")
+    # Outside of string constants only: these are the odd parts.
+    parts[::2] = [_CAST_OF_NAME.sub(r"\1", part) for part in parts[::2]]
+    return "'".join(parts)
 
 
 def bare(text: str) -> str:

@@ -184,8 +184,15 @@ def pg_collation(_visible: Visible) -> Iterator[Values]:
 
 
 def pg_language(_visible: Visible) -> Iterator[Values]:
-    for oid, name in ((12, "internal"), (13, "c"), (14, "sql")):
-        yield {"oid": oid, "lanname": name, "lanowner": oids.ROOT, "lanpltrusted": name == "sql"}
+    for oid, name in ((12, "internal"), (13, "c"), (14, "sql"), (13563, "plpgsql")):
+        of_people = name in ("sql", "plpgsql")
+        yield {
+            "oid": oid,
+            "lanname": name,
+            "lanowner": oids.ROOT,
+            "lanispl": name == "plpgsql",
+            "lanpltrusted": of_people,
+        }
 
 
 def pg_tablespace(_visible: Visible) -> Iterator[Values]:

@@ -4,6 +4,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from catalog.changes_domain import require_domain
+from catalog.domain_values import value_table
 from catalog.model import UserType
 from catalog.pg_catalog import access
 from catalog.pg_catalog.routines import function_oid
@@ -125,7 +127,7 @@ def domain_constraints(visible: Visible) -> Iterator[Values]:
             "confdeltype": " ",
             "confmatchtype": " ",
             "conislocal": True,
-            "conbin": check.check,
+            "conbin": visible.check_text(value_table(require_domain(made)), check.check, False),
         }
 
 

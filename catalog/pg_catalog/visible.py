@@ -1,5 +1,6 @@
 """What one role may see of the catalogue: every row of pg_catalog is made from this and nothing else."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,7 @@ from catalog.pg_catalog.relations import CatalogRelation, all_relations
 from catalog.pg_catalog.text import default_definition, quote_identifier
 from catalog.row_types import row_user_type
 from catalog.types.composite import CompositeDefinition
+from catalog.types.enum import EnumDefinition
 from catalog.types.registry import array_of
 from catalog.types.table import PgType
 
@@ -34,6 +36,15 @@ SYSTEM_NAMESPACES = (
     Namespace(0, "information_schema"),
     Namespace(0, "system"),
 )
+
+
+_BARE_CALLS = frozenset(
+    ("current_catalog", "current_date", "current_role", "current_time", "current_timestamp",
+     "current_user", "localtime", "localtimestamp", "session_user", "user")
+)  # fmt: skip
+"""What is called without parentheses."""
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'\Z")
 
 
 UPDATED, INSERTED, DELETED = 1 << 2, 1 << 3, 1 << 4
@@ -49,7 +60,8 @@ class Visible:
         catalog. system_relations: shapes of `system.*`. is_populated: whether `user` can read a
         materialized view. updatable: the ids of a view's columns that can be assigned, None where not even
         its rows can be deleted; ask `changes_of`. check_text: what stands in the parentheses of a CHECK of a
-        table, with or without the parentheses that nobody needs.
+        table, with or without the parentheses that nobody needs. check_columns: the ids of the columns that
+        it names, in the order in which it does.
     """
 
     user: User
@@ -69,6 +81,7 @@ class Visible:
     check_text: Callable[[Table, str, bool], str] = lambda _table, text, pretty: (
         text if pretty else f"({text})"
     )
+    check_columns: Callable[[Table, str], tuple[int, ...]] = lambda _table, _text: ()
     updatable: Callable[[View], frozenset[int] | None] = lambda _view: None
     sequences: Mapping[int, NumberSequence] = field(default_factory=dict)
     functions: Mapping[int, Function] = field(default_factory=dict)
@@ -90,6 +103,22 @@ class Visible:
     def default(self, text: str) -> str:
         """A kept default, or any other expression, as this role is shown it."""
         return default_definition(self.calls(text), self.sequences, self.search_path)
+
+    def written(self, column: Column) -> str:
+        """A column's default as PostgreSQL writes it, but for the names that `default` sees to.
+
+        A label is kept as it was written, so that it can be renamed, and is shown as its type's.
+        """
+        text = column.default
+        if text.lower() in _BARE_CALLS:
+            return text.upper()
+        definition = column.type.definition
+        if not isinstance(definition, EnumDefinition) or column.domain or not _LITERAL.match(text):
+            return text
+        name = quote_identifier(definition.name)
+        if definition.namespace not in self.search_path:
+            name = f"{quote_identifier(definition.namespace)}.{name}"
+        return f"{text}::{name}"
 
     def calls(self, text: str) -> str:
         """A kept expression without the schemas of functions that their bare names mean, too."""

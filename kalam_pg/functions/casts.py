@@ -413,7 +413,9 @@ def io_cast(source: PgType, target: PgType) -> Overload | None:
                 types = replace(types, now_us=context.now_us)
             return target.input(text, -1, types)
 
-        return cast(source, target, "e", read, needs_context=True,
+        # Of these pg_cast has rows: setval(pg_get_serial_sequence(…), 1), as ORMs write it.
+        named = target is REGCLASS and source in (TEXT, VARCHAR)
+        return cast(source, target, "i" if named else "e", read, needs_context=True,
                     volatility=volatility_as_text(target))  # fmt: skip
     return None
 

@@ -21,7 +21,7 @@ _MODULES = (
     "access", "advisory", "aggregates", "arrays", "backends", "bitstrings", "bytes_and_bits", "casts",
     "comparison",
     "current",
-    "datetimes", "degrees", "domains", "elements", "enums", "fields", "floats", "formatting",
+    "datetimes", "degrees", "domains", "elements", "enums", "extensions", "fields", "floats", "formatting",
     "hypothetical",
     "identifiers", "integers", "jsonbuild",
     "jsonnames", "jsonpaths", "jsonpopulate", "jsonrecords", "jsons", "keywords", "miscellany", "moneys",

@@ -6,8 +6,9 @@ for a row that is not in it. Where the ORDER BY is by such an item, all rows hav
 sorted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import INT4
@@ -22,10 +23,12 @@ from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
+    Aggregate,
     Call,
     ColumnRef,
     Const,
     Expr,
+    Grouping,
     OutputColumn,
     Select,
     SetOp,
@@ -34,7 +37,7 @@ from kalam_pg.sql.tree import (
     Target,
     ValuesQuery,
 )
-from kalam_pg.sql.walk import walk
+from kalam_pg.sql.walk import Node, children, map_children, walk
 
 _TOGETHER = 500
 """Rows of which the items are computed before others have their turn: some milliseconds."""
@@ -60,12 +63,16 @@ def split(query: Select) -> Split | None:
     asked = [_asks(target.expr) for target in query.targets]
     if not any(asked):
         return _projected(query)
-    if not query.from_ or _is_other(query):
+    within = any(
+        isinstance(node, _QUERIES) for target in query.targets for node in walk(target.expr)
+    )
+    if not (query.from_ or within) or _is_other(query):
         return None
     by_item = any(_asks(key.expr) for key in query.order_by)
+    whole = within or query.grouped or bool(query.group_by)
     reads = _Reads()
     items = [
-        reads.computed(target.expr) if asks else reads.read(target.expr)
+        reads.computed(target.expr, whole=whole) if asks else reads.read(target.expr)
         for target, asks in zip(query.targets, asked, strict=True)
     ]
     order: list[Order] = []
@@ -103,7 +110,7 @@ def _projected(query: Select) -> Split | None:
     return Split(item.query, tuple(items), len(items), ())
 
 
-def _asks(expr: Expr) -> bool:
+def _asks(expr: Node) -> bool:
     """Whether it is another thing each time, and the server's to give."""
     return any(
         isinstance(node, Call) and node.overload.volatility is Volatility.VOLATILE and at_home(node)
@@ -113,24 +120,36 @@ def _asks(expr: Expr) -> bool:
 
 def _is_other(query: Select) -> bool:
     """Whether the items are not computed once for each row that is read."""
-    if query.grouped or query.distinct or query.distinct_on or query.group_by or query.locking:
+    if query.distinct or query.distinct_on or query.locking:
         return True
-    if query.having is not None or (query.where is not None and _asks(query.where)):
+    if any(_asks(one) for one in (query.where, query.having, *query.group_by) if one is not None):
         return True
-    nodes = [node for target in query.targets for node in walk(target.expr)]
     return any(
-        isinstance(node, Select | SetOp | ValuesQuery)
+        (isinstance(node, _QUERIES) and _asks(node))
         or (isinstance(node, ColumnRef) and node.outer)
         or (isinstance(node, Call) and node.overload.kind not in _PLAIN)
-        for node in nodes
+        for target in query.targets
+        for node in _outside(target.expr)
     )
 
 
+def _outside(node: Node) -> Iterator[Node]:
+    """A node and those under it, but not those of its subqueries."""
+    yield node
+    if not isinstance(node, _QUERIES):
+        for child in children(node):
+            yield from _outside(child)
+
+
+_QUERIES = (Select, SetOp, ValuesQuery)
 _PLAIN = (OverloadKind.FUNCTION, OverloadKind.OPERATOR, OverloadKind.CAST)
 
 
 def _place(key: SortKey, targets: Sequence[Target]) -> int | None:
     return next((at for at, target in enumerate(targets) if target.expr == key.expr), None)
+
+
+_OF_ROWS = (ColumnRef, Aggregate, Grouping)
 
 
 class _Reads:
@@ -143,9 +162,20 @@ class _Reads:
         """Something that it answers itself."""
         return _slot(self._at(expr))
 
-    def computed(self, expr: Expr) -> Closure:
-        """Something that is computed of columns that it reads."""
+    def computed(self, expr: Expr, *, whole: bool) -> Closure:
+        """Something that is computed of columns that it reads, or of whole expressions and subqueries."""
+        if whole:
+            found = self._known(expr)
+            return compile_expr(found, lambda reference: reference.column)
         return compile_expr(expr, self._at)
+
+    def _known(self, expr: Expr) -> Expr:
+        """The item, with what the inner query can answer in it as columns of that."""
+        if _asks(expr):
+            return cast("Expr", map_children(expr, lambda node: self._known(cast("Expr", node))))
+        if not any(isinstance(node, (*_QUERIES, *_OF_ROWS)) for node in walk(expr)):
+            return expr
+        return ColumnRef(0, self._at(expr), "", expr.type, expr.typmod)
 
     def _at(self, expr: Expr) -> int:
         if expr not in self._exprs:

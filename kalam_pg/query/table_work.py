@@ -160,7 +160,8 @@ class TableWork:
         theirs = {column.id: column.name for column in parent.columns}
         names = [called[one] for one in constraint.columns]
         own = [f"{quote_identifier(now.name)}.{quote_identifier(name)}" for name in names]
-        alias = quote_identifier(f"{now.name}\x01")
+        # A short one: made from the table's name it would be cut to that where this has 63 bytes.
+        alias = quote_identifier("\x02" if now.name == "\x01" else "\x01")
         equal = " AND ".join(
             f"{alias}.{quote_identifier(theirs[id_])} = {mine}"
             for id_, mine in zip(rule.columns, own, strict=True)

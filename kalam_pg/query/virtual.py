@@ -36,7 +36,7 @@ from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.bind_target import updatable
-from kalam_pg.sql.definition_text import check_text
+from kalam_pg.sql.definition_text import check_columns, check_text
 from kalam_pg.sql.scope import SEQUENCE, BindScope
 from kalam_pg.sql.tree import OutputColumn, Query, VirtualScan
 from kalam_pg.sql.view_text import current_text
@@ -175,6 +175,9 @@ class Catalogue:
             view_text=lambda view: current_text(view, snapshot, search_path, virtual_columns),
             check_text=lambda table, text, pretty: check_text(
                 table, text, BindScope(snapshot, (table.namespace, "public")), pretty=pretty
+            ),
+            check_columns=lambda table, text: check_columns(
+                table, text, BindScope(snapshot, (table.namespace, "public"))
             ),
             updatable=lambda v: updatable(v, BindScope(snapshot, search_path, virtual_columns)),
         )

@@ -17,6 +17,7 @@ from kalam_pg.sessions import (
     cursors,
     definitions,
     explaining,
+    extending,
     function_runs,
     listening,
     long_texts,
@@ -245,6 +246,8 @@ def _run_other(sql: SqlSession, statement: Statement, form: RowForm | None) -> S
         return (yield from operations.run(sql, statement))
     if isinstance(statement, maintaining.STATEMENTS):
         return (yield from maintaining.run(sql, statement))
+    if isinstance(statement, extending.STATEMENTS):
+        return extending.run(sql, statement)
     if isinstance(statement, listening.STATEMENTS):
         return listening.run(sql, statement)
     match statement:

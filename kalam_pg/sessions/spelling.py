@@ -9,7 +9,7 @@ import re
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.sessions.sql_session import SqlSession
-from kalam_pg.sql.bind import bind_expression
+from kalam_pg.sql.bind import BindScope, bind_expression
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.kept_calls import calls_people
 from kalam_pg.sql.lexer import tokenize
@@ -26,10 +26,10 @@ _MOVING = re.compile("now|today|tomorrow|yesterday", re.IGNORECASE)
 def spelled(sql: SqlSession, text: str, kind: PgType) -> str:
     """A default of a column of this type; "" for NULL, which is none. What does not bind stays, too."""
     if kind.definition is not None or (kind.element is not None and kind.element.definition):
-        return text  # Labels are renamed in what was written (`query.ddl_types`).
+        return _label(sql, text, kind)
     if calls_people(text, sql.snapshot):
         return text
-    scope = sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)
+    scope = _scope(sql)
     tokens = tokenize(text)
     if [token.key for token in tokens] == ["null"]:
         return ""
@@ -48,3 +48,23 @@ def spelled(sql: SqlSession, text: str, kind: PgType) -> str:
         number, _, kind_name = shown[1:].partition(")::")
         return f"'{number}'::{kind_name}"
     return shown
+
+
+def _label(sql: SqlSession, text: str, kind: PgType) -> str:
+    """A default of a type that people made, as it was written: labels are renamed there (`query.ddl_types`).
+
+    The cast that PostgreSQL shows and pg_dump writes is left out, for it says what the column says.
+    """
+    tokens = tokenize(text)
+    if len(tokens) < 3 or tokens[0].kind != "string" or tokens[1].key != "::":
+        return text
+    try:
+        bound = bind_expression(text, _scope(sql), None, None)
+    except KalamError:
+        return text
+    alone = isinstance(bound, Const) and bound.type == kind and kind.category == "E"
+    return text[tokens[0].start : tokens[0].end] if alone else text
+
+
+def _scope(sql: SqlSession) -> BindScope:
+    return sql.cache.scope(sql.snapshot, sql.search_path, sql.settings.types)

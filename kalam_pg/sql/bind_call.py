@@ -14,6 +14,7 @@ from catalog.errors import (
     UndefinedFunctionError,
     WrongObjectTypeError,
 )
+from catalog.extensions import IN_PUBLIC
 from catalog.model import UserType
 from catalog.pg_catalog.text import OURS
 from catalog.types import registry as types
@@ -100,7 +101,11 @@ def _call(level: Level, node: exp.Anonymous) -> Expr:
     return call
 
 
-_ELSEWHERE = {"system": OURS, "information_schema": frozenset({"_pg_expandarray"})}
+_ELSEWHERE = {
+    "system": OURS,
+    "public": IN_PUBLIC,
+    "information_schema": frozenset({"_pg_expandarray"}),
+}
 """Functions of other schemas than pg_catalog."""
 
 

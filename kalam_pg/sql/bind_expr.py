@@ -195,12 +195,6 @@ def _column(level: Level, node: exp.Column) -> Expr:
     path = [table.args["this"]]
     if (schema := args.get("db")) is not None:
         path.insert(0, schema.args["this"])
-    if args.get("catalog") is not None:
-        raise FeatureNotSupportedError(
-            "cross-database references are not implemented: "
-            f'"{".".join((args["catalog"].name, *path, name))}"',
-            position=at,
-        )
     if len(path) == 1 and (found := named_parameter(level, path[0], name, at)) is not None:
         return found
     try:

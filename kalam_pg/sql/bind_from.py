@@ -149,14 +149,12 @@ def check_alias_columns(name: str, count: int, names: Sequence[str], at: int = 0
 
 
 def _relation(level: Level, node: exp.Expr) -> FromItem:
-    consumed(node, "this", "db", "catalog", "alias", "only")
+    consumed(node, "this", "db", "alias", "only")
     args, at = node.args, position(node)
     name: str = args["this"].args["this"]
     schema: str = args["db"].args["this"] if args.get("db") is not None else ""
     alias, names, _ = alias_of(node)
     state = level.state
-    if args.get("catalog") is not None:
-        raise FeatureNotSupportedError("cross-database references are not implemented", position=at)
     if not schema and (entry := level.find_cte(name)) is not None:
         return _cte(level, entry, alias or name, names, at)
     found = find_relation(state, schema, name)

@@ -184,7 +184,7 @@ def bind_target(level: Level, node: exp.Expr, command: str) -> ChangeTarget:
 
 
 def _named(state: Binding, node: exp.Expr, command: str) -> tuple[Table | View, str]:
-    consumed(node, "this", "db", "catalog", "alias", "only")
+    consumed(node, "this", "db", "alias", "only")
     at = position(node)
     name = node.args["this"].args["this"]
     schema = node.args["db"].args["this"] if node.args.get("db") is not None else ""

@@ -11,6 +11,7 @@ from kalam_pg.sql.bind import BindScope, bind_expression
 from kalam_pg.sql.deparse import Deparser, quote_identifier
 from kalam_pg.sql.kept_calls import calls_people
 from kalam_pg.sql.tree import Expr
+from kalam_pg.sql.walk import column_refs
 from storage.errors import KalamError
 
 _NUMBER = re.compile(r"\((\d+)\)(?=::)")
@@ -30,6 +31,18 @@ def check_text(table: Table, text: str, scope: BindScope, *, pretty: bool) -> st
     writer = _Definition(table, pretty=pretty)
     shown = writer.expr(bound)
     return bare(shown) if pretty else shown
+
+
+def check_columns(table: Table, text: str, scope: BindScope) -> tuple[int, ...]:
+    """The ids of the columns that a CHECK names, each once; () where its text cannot be read any more."""
+    try:
+        bound = bind_expression(text, scope, table, BOOL)
+    except KalamError:
+        return ()
+    ids = {column.name: column.id for column in table.columns}
+    # Its own columns, and the fields of rows of its own, are all of this table.
+    named = [reference.name for _, reference in column_refs(bound)]
+    return tuple(dict.fromkeys([ids[name] for name in named if name in ids]))
 
 
 class _Definition(Deparser):

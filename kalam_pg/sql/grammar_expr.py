@@ -385,7 +385,10 @@ class ExpressionGrammar(CallGrammar):
                 parts.append(mark(exp.Star(), self.advance().start))
                 break
             parts.append(self.identifier(label=True))
-        names = ("this", "table", "db", "catalog")
+        if len(parts) == 4:
+            written = [part.name or "*" for part in parts]
+            self.of_this_database(written, start + 1, quoted=False)
+        names = ("this", "table", "db")
         column = exp.Column(**dict(zip(names, reversed(parts), strict=False)))
         return self._indirection(mark(column, start))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from catalog.errors import SqlSyntaxError
 from kalam_pg.sql.dialect import type_node
 from kalam_pg.sql.grammar_expr import ExpressionGrammar
 from kalam_pg.sql.positions import mark
@@ -191,12 +192,18 @@ class FromGrammar(ExpressionGrammar):
         while self.accept("."):
             parts.append(self.identifier(label=True))
         if len(parts) > 3:
-            self.fail()
+            raise SqlSyntaxError(
+                "improper qualified name (too many dotted names): "
+                + ".".join([part.name for part in parts]),
+                position=start + 1 + self.offset,
+            )
         if parenthesis:
             self.expect(")")
         elif not only:
             self.accept("*")
-        names = ("this", "db", "catalog")
+        if len(parts) == 3:
+            self.of_this_database([part.name for part in parts], start + 1, quoted=True)
+        names = ("this", "db")
         table = exp.Table(**dict(zip(names, reversed(parts), strict=False)))
         if only:
             table.set("only", True)

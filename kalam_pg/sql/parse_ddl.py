@@ -9,6 +9,7 @@ from catalog.errors import (
 )
 from kalam_pg.sql import (
     parse_alter,
+    parse_extensions,
     parse_functions,
     parse_indexes,
     parse_materialized,
@@ -29,6 +30,7 @@ from kalam_pg.sql.statements import (
     TableName,
     Unsupported,
 )
+from kalam_pg.sql.statements_extensions import CommentOnExtension
 from kalam_pg.sql.statements_views import CreateView, DropView
 
 _KINDS = ("user", "shared", "stream")
@@ -37,7 +39,7 @@ _NAMESPACES = ("namespace", "schema")
 # Other things that PostgreSQL or KalamDB create, alter and drop; none is built.
 _OTHERS = (
     *("storage", "trigger"),
-    *("extension", "database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
+    *("database", "aggregate", "operator", "rule", "policy", "publication", "cast"),
     *("subscription", "server", "foreign", "language", "collation", "conversion", "event"),
     *("statistics", "tablespace", "text", "transform", "access", "owned", "large"),
     *("default", "system", "constraint"),
@@ -57,12 +59,10 @@ def create(reader: StatementReader) -> Statement:
     if not or_replace and reader.accept("materialized", "view"):
         return parse_materialized.create(reader)
     if not or_replace:
-        if reader.at(*_KINDS) and reader.peek().key == "table":
-            kind = reader.advance().key.upper()
+        if reader.at("table") or (reader.at(*_KINDS) and reader.peek().key == "table"):
+            kind = "" if reader.at("table") else reader.advance().key.upper()
             reader.advance()
             return parse_tables.create_table(reader, kind)
-        if reader.accept("table"):
-            return parse_tables.create_table(reader, "")
         if reader.accept("type"):
             return parse_types.create_type(reader)
         if reader.accept("domain"):
@@ -77,6 +77,8 @@ def create(reader: StatementReader) -> Statement:
             return replace(parse_tables.create_table(reader, ""), unlogged=True)
         if reader.accept("unlogged", "materialized", "view"):
             raise FeatureNotSupportedError("materialized views cannot be unlogged")
+        if reader.accept("extension"):
+            return parse_extensions.create(reader)
     if reader.at("recursive"):
         return _whole(reader, "CREATE RECURSIVE")
     if not or_replace and reader.accept("unique", "index"):
@@ -212,6 +214,8 @@ def drop(reader: StatementReader) -> Statement:
         return parse_sequences.drop(reader)
     if reader.at(*parse_functions.KINDS):
         return parse_functions.drop(reader)
+    if reader.accept("extension"):
+        return parse_extensions.drop(reader)
     return _other(reader, "DROP")
 
 
@@ -250,6 +254,8 @@ def alter(reader: StatementReader) -> Statement:
         return parse_indexes.alter_index(reader)
     if reader.at(*parse_functions.KINDS):
         return parse_functions.alter(reader)
+    if reader.accept("extension"):
+        return parse_extensions.alter(reader)
     return _other(reader, "ALTER")
 
 
@@ -268,6 +274,8 @@ def comment(reader: StatementReader) -> Statement:
         return CommentOn("role", name, "", _comment_text(reader))
     if reader.at(*parse_functions.KINDS):
         return parse_functions.comment(reader)
+    if reader.accept("extension"):
+        return CommentOnExtension(reader.column_name(), _comment_text(reader))
     if not reader.at("table", "view", "type", "domain", "sequence", "index", *_NAMESPACES):
         return _other(reader, "COMMENT ON")
     word = reader.advance().key
@@ -283,6 +291,9 @@ def _comment_on_column(reader: StatementReader) -> CommentOn:
     parts = [reader.column_name()]
     while reader.accept("."):
         parts.append(reader.label())
+    if len(parts) == 4:
+        reader.of_this_database(parts, token.start + 1, quoted=False)
+        del parts[0]
     if len(parts) not in (2, 3):
         text = "column name must be qualified" if len(parts) < 2 else "improper qualified name"
         raise SqlSyntaxError(text, position=reader.position(token))

@@ -68,8 +68,13 @@ def _name(reader: StatementReader) -> TableName:
     parts = [reader.name_except(NOT_A_FUNCTION)]
     while reader.accept("."):
         parts.append(reader.label())
-    if len(parts) > 2:
-        reader.unsupported("a function name of more than two parts")
+    if len(parts) > 3:
+        raise SqlSyntaxError(
+            f"improper qualified name (too many dotted names): {'.'.join(parts)}",
+            position=position + reader.offset,
+        )
+    if len(parts) == 3:
+        reader.of_this_database(parts, position, quoted=False)
     return TableName(parts[-2] if len(parts) > 1 else "", parts[-1], position)
 
 

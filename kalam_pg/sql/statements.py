@@ -21,6 +21,7 @@ from kalam_pg.sql.statements_derived import (
     LikeTable,
 )
 from kalam_pg.sql.statements_do import Do
+from kalam_pg.sql.statements_extensions import ExtensionStatement
 from kalam_pg.sql.statements_functions import FunctionStatement
 from kalam_pg.sql.statements_indexes import IndexStatement
 from kalam_pg.sql.statements_live import LiveStatement
@@ -446,6 +447,7 @@ Statement: TypeAlias = (
     | SequenceStatement
     | CursorStatement
     | FunctionStatement
+    | ExtensionStatement
     | LiveStatement
     | TypeStatement
     | ShowCatalog

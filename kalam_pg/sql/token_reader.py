@@ -1,12 +1,13 @@
 """A place in a list of tokens, and the few moves that the grammar is written with."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeVar
 
 from sqlglot import exp
 
 from catalog.errors import FeatureNotSupportedError, SqlSyntaxError
+from catalog.names import DATABASES
 from kalam_pg.sql.keywords import NOT_A_FUNCTION, NOT_A_NAME, RESERVED
 from kalam_pg.sql.leaves import leaves
 from kalam_pg.sql.lexer import Token, end_token
@@ -201,12 +202,19 @@ class TokenReader:
                 f"improper qualified name (too many dotted names): {'.'.join(parts)}",
                 position=position + self.offset,
             )
-        if len(parts) == 3 and parts[0] not in ("kalam", "postgres"):
+        if len(parts) == 3:
+            self.of_this_database(parts, position, quoted=True)
+        return TableName(parts[-2] if len(parts) > 1 else "", parts[-1], position)
+
+    def of_this_database(self, parts: Sequence[str], position: int, *, quoted: bool) -> None:
+        """0A000 unless the first part of a name at 1-based `position` is a database that there is."""
+        if parts[0] not in DATABASES:
+            name = ".".join(parts)
             raise FeatureNotSupportedError(
-                f"cross-database references are not implemented: {'.'.join(parts)}",
+                "cross-database references are not implemented: "
+                + (f'"{name}"' if quoted else name),
                 position=position + self.offset,
             )
-        return TableName(parts[-2] if len(parts) > 1 else "", parts[-1], position)
 
     def string(self) -> str:
         """A string literal's value."""

@@ -19,6 +19,7 @@ from catalog.errors import (
     InvalidPasswordError,
 )
 from catalog.model import User
+from catalog.names import DATABASES
 from kalam_pg.pgwire import encode
 from kalam_pg.pgwire import messages as m
 from kalam_pg.pgwire.bodies import sasl_initial_response, sasl_response
@@ -40,7 +41,6 @@ from kalam_pg.sessions.sql_session import SqlSession
 if TYPE_CHECKING:
     from kalam_pg.wire.session import WireSession
 
-DATABASES = ("kalam", "postgres")
 ROOT = "root"
 """The system role that exists from the first start."""
 
