@@ -113,6 +113,26 @@ def _reads_fixed(query: Query) -> bool:
     )
 
 
+_DEFINED = frozenset(
+    ("pg_attrdef", "pg_attribute", "pg_constraint", "pg_depend", "pg_index", "pg_sequence",
+     "columns", "key_column_usage", "table_constraints")
+)  # fmt: skip
+"""Relations that follow from a catalog version and a role alone: not from who is called what, or what runs.
+
+Their rows are kept as long as the perspective is: tools ask the same joins of them for table after table.
+"""
+
+KEPT_ROWS_MAX = 100_000
+"""Of all perspectives together: some 40 MB. What would be more is made for each query."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """For kept rows; each catalog version begins with all of it."""
+
+    left: int = KEPT_ROWS_MAX
+
+
 @dataclass(slots=True)
 class Catalogue:
     """The server's virtual relations.
@@ -129,6 +149,7 @@ class Catalogue:
     is_populated: "Callable[[Transaction | None, Table, User], bool]" = lambda *_: True
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
+    _room: "_Room" = field(default_factory=_Room)
     _limiter: "trio.CapacityLimiter | None" = None
 
     def perspective(
@@ -144,6 +165,7 @@ class Catalogue:
         if self._of is not snapshot or len(self._kept) >= PERSPECTIVES_MAX:
             self._kept.clear()
             self._of = snapshot
+            self._room = _Room()
         found = self._kept.get((user.id, search_path))
         if found is None or found.visible.user is not user:
             found = self._made(snapshot, user, search_path, None)
@@ -181,7 +203,9 @@ class Catalogue:
             ),
             updatable=lambda v: updatable(v, BindScope(snapshot, search_path, virtual_columns)),
         )
-        return Perspective(visible, self.sources)
+        # That of a transaction which has defined something is for one statement.
+        room = self._room if transaction is None else _Room(0)
+        return Perspective(visible, self.sources, room)
 
     def run(
         self,
@@ -358,8 +382,10 @@ def _values(items: Any) -> Iterable[Any]:  # noqa: ANN401 - by name, or in a seq
 class Perspective:
     """The catalogue as one role sees it: rows of relations, names of objects, their functions."""
 
-    def __init__(self, visible: Visible, sources: Mapping[str, LiveRows]) -> None:
+    def __init__(self, visible: Visible, sources: Mapping[str, LiveRows], room: _Room) -> None:
         self.visible = visible
+        self._room = room
+        self._defined: dict[str, Sequence[Row]] = {}
         self.objects = CatalogObjects(visible)
         self._sources = sources
         self._system = SystemRows(sources)
@@ -386,9 +412,27 @@ class Perspective:
         rows: Iterator[Row]
         if source is not None:
             rows = (shape.row(values) for values in source(self.visible))
-        else:
+        elif name not in _DEFINED or (name == "pg_attribute" and 0 in equal):
             rows = catalogue_rows(self.visible, schema, name, equal)
+        else:
+            wanted = {at: value for at, value in equal.items() if at < len(shape.columns)}
+            rows = self._kept(schema, name)
+            if wanted:
+                rows = (row for row in rows if all(row[at] == v for at, v in wanted.items()))
         return ((*row, shape.oid, _XMIN) for row in rows) if shape.kind == "r" else rows
+
+    def _kept(self, schema: str, name: str) -> Iterator[Row]:
+        """The rows of one of `_DEFINED`, made as they are asked for; kept if all were and there is room."""
+        known = self._defined.get(name)
+        if known is not None:
+            yield from known
+            return
+        made: list[Row] = []
+        for row in catalogue_rows(self.visible, schema, name):
+            made.append(row)
+            yield row
+        if len(made) <= self._room.left and self._defined.setdefault(name, made) is made:
+            self._room.left -= len(made)
 
     def added(self) -> dict[str, list[Row]]:
         """What there is beside the rows that never change, by table names of the image."""

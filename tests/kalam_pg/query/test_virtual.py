@@ -22,6 +22,7 @@ from catalog.snapshot import Snapshot
 from catalog.types import registry
 from catalog.types.table import DEFAULT_CONTEXT
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.query import virtual
 from kalam_pg.query.virtual import Catalogue, virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
 from kalam_pg.sql.parse import parse
@@ -198,3 +199,23 @@ def test_a_changed_user_or_catalog_is_seen_at_once():
 def test_functions_that_exist_are_in_pg_proc_only_with_postgresqls_oid():
     assert ask("SELECT count(*) FROM pg_proc WHERE oid = 0") == [("0",)]
     assert int(ask("SELECT count(*) FROM pg_cast")[0][0]) > 50
+
+
+def test_rows_that_follow_from_definitions_are_made_once_where_there_is_room():
+    visible = (
+        Catalogue(USERS.values, USERS.get, lambda _oid: None).perspective(SNAPSHOT, BOB).visible
+    )
+    constraints = []
+    for room in (0, 10_000):
+        seen = virtual.Perspective(visible, {}, virtual._Room(room))
+        whole = [list(seen.rows("pg_catalog", "pg_constraint")) for _ in range(2)]
+        assert whole[0] == whole[1] != []
+        # conname is the second column.
+        found = list(seen.rows("pg_catalog", "pg_constraint", {1: "messages_pkey"}))
+        assert found == [row for row in whole[0] if row[1] == "messages_pkey"] != []
+        next(iter(seen.rows("pg_catalog", "pg_attrdef")))  # What is read in part is not kept.
+        next(iter(seen.rows("pg_catalog", "pg_attribute")))
+        assert len(list(seen.rows("pg_catalog", "pg_attribute"))) > 1
+        constraints.append(whole[0])
+    assert constraints[0] == constraints[1]
+    assert seen._room.left < 10_000
