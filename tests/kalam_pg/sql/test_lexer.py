@@ -14,6 +14,8 @@ CASES = [
     ('"A ""b"""', [("name", 'A "b"')]),
     ("'it''s'", [("string", "it's")]),
     ("'a'\n  'b' -- c\n 'd'", [("string", "abd")]),
+    ("'a'\n-- can't\n, 'b'", [("string", "a"), ("op", ","), ("string", "b")]),
+    ("'a' -- 'x\n -- y'z\n 'b'", [("string", "ab")]),
     ("'a' 'b'", [("string", "a"), ("string", "b")]),
     (r"E'a\n\t\\\'\x41\u00e9\101'", [("string", "a\n\t\\'AéA")]),
     (r"e'\xC3\xA9'", [("string", "é")]),
