@@ -18,6 +18,7 @@ from catalog.model import Table, User
 from catalog.privileges import Action, check_execute, check_table
 from catalog.snapshot import Snapshot
 from catalog.types.table import PgType, TypeContext
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.live.filter import LiveQuery, compile_query, snapshot_query
 from kalam_pg.query import last_numbers
 from kalam_pg.query.explain import ExplainingPlanner, Queries
@@ -33,12 +34,15 @@ from kalam_pg.query.rules import RowRules, compile_rules
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.virtual import virtual_columns
 from kalam_pg.sql.bind import BindScope, bind
+from kalam_pg.sql.folding import raising
 from kalam_pg.sql.parse import parse
 from kalam_pg.sql.statements import QueryStatement, Statement
+from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Bound,
     ColumnRef,
     Dml,
+    Expr,
     FunctionRun,
     Insert,
     Merge,
@@ -47,6 +51,7 @@ from kalam_pg.sql.tree import (
     Select,
     TableScan,
 )
+from kalam_pg.sql.unused_outputs import without_unused
 from kalam_pg.sql.walk import walk
 
 ENTRIES_MAX = 4096
@@ -85,7 +90,8 @@ class Planned:
     reads: the stored tables that it reads or changes: as long as its transaction lasts none is altered.
     materialized: the materialized views among them, which have to be populated when it runs; moved: those
     that an older snapshot has not where they are (`query.moved`). functions: those that people made and it
-    calls. runs: what it calls before, in order.
+    calls. runs: what it calls before, in order. raising: a constant in it that has no value, which
+    PostgreSQL finds when it plans.
     """
 
     plan: Plan
@@ -101,16 +107,20 @@ class Planned:
     moved: tuple[Table, ...] = ()
     functions: tuple[Function, ...] = ()
     runs: tuple[FunctionRun, ...] = ()
+    raising: Expr | None = None
 
     def check(
         self, user: User, transaction: Transaction, given: int, *, executed: bool = True
     ) -> None:
-        """Raise 42P02, 25006 or 42501 unless `user` may run it there with so many parameters.
+        """Raise 42P02, 25006 or 42501 unless `user` may run it there with so many parameters, or what one of
+        its constants raises.
 
         executed: False when it is only explained, which a read-only transaction allows.
         """
         if given < len(self.param_types):
             raise UndefinedParameterError(f"there is no parameter ${given + 1}")
+        if self.raising is not None:
+            evaluate(self.raising, EvalContext())
         if executed and self.writes:
             transaction.check_writable(self.command)
         for table, action in self.needs:
@@ -258,9 +268,11 @@ class StatementCache:
     def _planned_in(
         self, statement: QueryStatement, snapshot: Snapshot, scope: BindScope
     ) -> Planned:
-        bound = last_numbers.settled(bind(statement, scope), statement.text)
+        written = bind(statement, scope)
+        failing = raising(written, scope.types) if written.early else None
+        bound = last_numbers.settled(without_unused(written), statement.text)
         planner = Planner(lambda table: self.rules(table, snapshot), self._run_catalog)
-        return _planned(statement, bound, planner.plan(bound))
+        return _planned(statement, bound, planner.plan(bound), failing)
 
     def of_function(
         self,
@@ -280,9 +292,12 @@ class StatementCache:
         param_types: Sequence[PgType | None] = (),
     ) -> tuple[Planned, Bound, Queries]:
         """A plan made anew, with what it was made of. Raises as `plan`."""
-        bound = bind(statement, self.scope(snapshot, search_path, types, param_types))
+        scope = self.scope(snapshot, search_path, types, param_types)
+        written = bind(statement, scope)
+        failing = raising(written, types) if written.early else None
+        bound = without_unused(written)
         planner = ExplainingPlanner(lambda table: self.rules(table, snapshot), self._run_catalog)
-        return _planned(statement, bound, planner.plan(bound)), bound, planner.queries
+        return _planned(statement, bound, planner.plan(bound), failing), bound, planner.queries
 
     def subscription(
         self,
@@ -370,7 +385,7 @@ def _subscription(
     return PlannedSubscription(query, plan, rows.columns, bound.param_types), rows
 
 
-def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
+def _planned(statement: QueryStatement, bound: Bound, plan: Plan, failing: Expr | None) -> Planned:
     return Planned(
         plan,
         bound.columns,
@@ -385,6 +400,7 @@ def _planned(statement: QueryStatement, bound: Bound, plan: Plan) -> Planned:
         tuple([table for table in bound.tables if table.stored]),
         bound.functions,
         bound.runs,
+        failing,
     )
 
 

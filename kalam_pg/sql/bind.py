@@ -78,7 +78,8 @@ def bind(statement: QueryStatement, scope: BindScope) -> Bound:
     made = Bound(
         bound, columns, parameters(state), tuple(state.tables.values()), tuple(state.virtual),
         state.volatile, relations=tuple(state.relations), changes=tuple(state.changes),
-        nested=state.nested, functions=tuple(state.functions.values()),
+        nested=state.nested, functions=tuple(state.functions.values()), early=state.early,
+        derives=state.derives,
     )  # fmt: skip
     return returning_queries.apart(with_runs(made, state.runs))
 

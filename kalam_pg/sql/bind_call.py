@@ -27,7 +27,7 @@ from kalam_pg.functions.comparison import comparable
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.bind_arguments import in_order, is_named
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
-from kalam_pg.sql.coerce import argument, coerce, unify
+from kalam_pg.sql.coerce import argument, coerce, note_call, unify
 from kalam_pg.sql.overloads import (
     Ambiguous,
     NotBuilt,
@@ -175,7 +175,8 @@ def _call_spread(level: Level, name: str, node: exp.Anonymous) -> Expr:
     last = coerce(level.state, operands[-1], wanted, "i")
     assert last is not None  # an array of what resolution took its elements for
     cast.append(last)
-    return Call(lookup.spread(found.overload), tuple(cast), found.result, -1, at)
+    call = Call(lookup.spread(found.overload), tuple(cast), found.result, -1, at)
+    return note_call(level.state, call)
 
 
 def _takes_any(name: str) -> bool:
@@ -235,7 +236,7 @@ def call_function(
     if name in _POPULATE:
         _refuse_domain(level, name, operands[0], at)
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
-    return Call(overload, cast, found.result, -1, at)
+    return note_call(state, Call(overload, cast, found.result, -1, at))
 
 
 _POPULATE = frozenset(
@@ -316,7 +317,8 @@ def _range_call(
     if found is None:
         return None
     cast = [argument(level.state, e, d) for e, d in zip(operands, found.args, strict=True)]
-    return Call(found.overload, (Const(None, kind, -1, at), *cast), kind, -1, at)
+    call = Call(found.overload, (Const(None, kind, -1, at), *cast), kind, -1, at)
+    return note_call(level.state, call)
 
 
 def _type_call(level: Level, name: str, operands: tuple[Expr, ...]) -> Expr | None:

@@ -20,7 +20,7 @@ from catalog.errors import (
 from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType
 from kalam_pg.functions.table import Volatility
-from kalam_pg.sql.coerce import argument, to_boolean
+from kalam_pg.sql.coerce import argument, note_call, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, resolve_operator
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field, fields_of, is_written_row, row_of
@@ -347,7 +347,7 @@ def apply_operator(level: Level, symbol: str, operands: tuple[Expr, ...], at: in
     if overload.volatility is Volatility.VOLATILE:
         state.volatile = True
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
-    return Call(overload, cast, found.result, -1, at)
+    return note_call(state, Call(overload, cast, found.result, -1, at))
 
 
 def no_operator(symbol: str, kinds: tuple[PgType, ...], at: int) -> UndefinedFunctionError:

@@ -268,6 +268,7 @@ def _derived(
     shown = shown_columns(readable, alias, names)
     relation = level.state.relation(shown)
     sure = never_null(query)
+    level.state.note_derived(query)
     level.add(Item(alias, relation, shown, names_of(shown), schema, never_null=sure, row=row), at)
     return SubqueryScan(relation, query, shown, alias, lateral)
 

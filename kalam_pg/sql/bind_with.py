@@ -78,6 +78,7 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
             query = BIND_QUERY[0](level, query_node)
             check_alias_columns(name, len(query.columns), names, position(item))
             columns = renamed(query.columns, names)
+            level.state.note_derived(query)
             cte = Cte(number, name, query, columns, materialized=item.args.get("materialized"))
         level.ctes[name] = CteEntry(number, name, cte.columns, cte)
         found.append(cte)

@@ -21,7 +21,17 @@ from kalam_pg.functions.table import Overload, Volatility
 from kalam_pg.sql.overloads import common_type, find_cast
 from kalam_pg.sql.row_values import as_value, cast_row
 from kalam_pg.sql.scope import Binding
-from kalam_pg.sql.tree import Call, Const, Expr, Param, RowExpr
+from kalam_pg.sql.tree import (
+    Aggregate,
+    Call,
+    ColumnRef,
+    Const,
+    Expr,
+    OuterAggregate,
+    Param,
+    RowExpr,
+    Window,
+)
 from kalam_pg.sql.walk import location
 from storage.errors import KalamError
 
@@ -48,7 +58,32 @@ def coerce(state: Binding, expr: Expr, target: PgType, context: str = "i") -> Ex
             return text if target is types.TEXT else None
         return call_cast(found, text, target)
     overload = find_cast(source, target, context)
-    return None if overload is None else call_cast(overload, expr, target)
+    return None if overload is None else _noted(state, call_cast(overload, expr, target))
+
+
+_LATE = frozenset((Aggregate, ColumnRef, OuterAggregate, Param, Window))
+_LOOKED_INTO = 4
+"""Calls in calls: what lies deeper is taken for a constant."""
+
+
+def note_call(state: Binding, call: Call) -> Call:
+    """The call; of constants, it may be an error before any row is read (`folding`)."""
+    if not state.early and not _is_late(call, _LOOKED_INTO):
+        state.early = True
+    return call
+
+
+def _is_late(call: Call, deep: int) -> bool:
+    """Whether a row or a parameter has to be there before it can be computed."""
+    for arg in call.args:
+        kind = type(arg)
+        if kind in _LATE or (kind is Call and deep and _is_late(arg, deep - 1)):  # type: ignore[arg-type]
+            return True
+    return not call.args
+
+
+def _noted(state: Binding, expr: Expr) -> Expr:
+    return note_call(state, expr) if type(expr) is Call else expr
 
 
 def _row_as(state: Binding, row: RowExpr, target: PgType, context: str) -> RowExpr | None:
@@ -167,7 +202,9 @@ def explicit_cast(
     if target is types.BIT and expr.type in (types.INT4, types.INT8):
         cast = find_cast(expr.type, target, "e")
         assert cast is not None
-        return call_cast(cast, expr, target, typmod)  # A number's last bits, so many.
+        return _noted(
+            state, call_cast(cast, expr, target, typmod)
+        )  # A number's last bits, so many.
     if _read_with_typmod(expr, target, typmod):
         assert isinstance(expr, Const)
         return read_literal(state, expr, target, typmod)
@@ -181,7 +218,7 @@ def explicit_cast(
             f"cannot cast type {expr.type.sql_name} to {target.sql_name}",
             position=position or location(expr),
         )
-    return with_typmod(result, typmod, explicit=True)
+    return _noted(state, with_typmod(result, typmod, explicit=True))
 
 
 def assign(
@@ -201,7 +238,7 @@ def assign(
             hint="You will need to rewrite or cast the expression.",
             position=location(expr) or position,
         )
-    return with_typmod(result, typmod, explicit=False)
+    return _noted(state, with_typmod(result, typmod, explicit=False))
 
 
 def settled_row(state: Binding, row: RowExpr) -> RowExpr:

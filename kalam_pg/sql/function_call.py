@@ -34,6 +34,7 @@ from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Binding, BindScope, Item, Level, names_of
 from kalam_pg.sql.tree import (
     ArrayExpr,
+    Const,
     Expr,
     OutputColumn,
 )
@@ -229,6 +230,7 @@ def enter(level: Level, call: Called) -> None:
             f"recursive function {function.name} is not supported", position=call.at
         )
     state.calls += 1
+    state.early = state.early or any(type(value) is Const for value in call.values)
     if len(state.inside) >= _DEEP_MAX or state.calls > _CALLS_MAX:
         raise StatementTooComplexError(
             "stack depth limit exceeded",

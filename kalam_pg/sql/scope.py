@@ -21,6 +21,8 @@ from catalog.types import registry as types
 from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.sql.relation_source import RelationSource
 from kalam_pg.sql.tree import (
+    Aggregate,
+    Call,
     Case,
     ColumnRef,
     Const,
@@ -30,6 +32,9 @@ from kalam_pg.sql.tree import (
     FunctionRun,
     IsNull,
     OutputColumn,
+    Query,
+    Select,
+    Window,
 )
 from kalam_pg.sql.walk import raise_levels
 from storage.errors import KalamError
@@ -81,6 +86,9 @@ class Named(NamedTuple):
     only: bool
 
 
+_PLAIN = frozenset((Aggregate, ColumnRef, Const, Window))  # They are there, asked for or not.
+
+
 @dataclass(slots=True)
 class Binding:
     """One statement being bound: numbers handed out, parameters inferred, what it names.
@@ -89,13 +97,14 @@ class Binding:
     references that were bound before its type was known and not coerced since. views: those that are
     being bound, from the outermost in. relations: ids of the tables and views that the statement's own
     text reads from. named: where it names them, by 0-based characters. changes: WITH items that change
-    data. nested: whether a query was bound in it. spent: how many expressions have been bound, those that
-    are computed in several places once for each. views_characters: of the texts of its views and
-    functions. functions: those that people made and it calls, by their ids. inside: the ids of those whose
-    bodies are being bound, from the outermost in. arguments: the relations that stand for arguments of calls.
-    calls: how many there are. over_rows: what is being bound is computed for each row. read_anew: ids of the
-    tables that volatile functions read, with the name of one and where it is called.
-    runs: calls that come before the statement.
+    data. nested: whether a query was bound in it. early: something in it may be an error before any row is
+    read (`folding`). derives: a query in FROM computes what may be asked for by nothing. spent: how many
+    expressions have been bound, those that are computed in several places once for each. views_characters:
+    of the texts of its views and functions. functions: those that people made and it calls, by their ids.
+    inside: the ids of those whose bodies are being bound, from the outermost in. arguments: the relations
+    that stand for arguments of calls. calls: how many there are. over_rows: what is being bound is computed
+    for each row. read_anew: ids of the tables that volatile functions read, with the name of one and where
+    it is called. runs: calls that come before the statement.
     """
 
     scope: BindScope
@@ -112,6 +121,8 @@ class Binding:
     changes: list[CteChange] = field(default_factory=list)
     nested: bool = False
     volatile: bool = False
+    early: bool = False
+    derives: bool = False
     spent: int = 0
     views_characters: int = 0
     functions: dict[int, Function] = field(default_factory=dict)
@@ -125,16 +136,22 @@ class Binding:
     def spend(self, expressions: int) -> None:
         """Note that so many have been bound. Raises 54001 when they are out of all proportion to the text."""
         self.spent += expressions
-        if self.spent > SPENT_MAX:
-            self._check_proportion()
-
-    def _check_proportion(self) -> None:
+        if self.spent <= SPENT_MAX:
+            return
         characters = len(self.text) + self.views_characters
         if self.spent > SPENT_MAX + SPENT_PER_CHARACTER * characters:
             raise StatementTooComplexError(
                 "stack depth limit exceeded",
                 detail="Operands that are computed several times have such operands, over and over.",
             )
+
+    def note_derived(self, query: Query) -> None:
+        """Note a query in FROM: whether some of its columns are constants, or computed of each row."""
+        kinds = (
+            {type(t.expr) for t in query.targets} if isinstance(query, Select) else {Const, Call}
+        )
+        self.early |= Const in kinds
+        self.derives |= not kinds <= _PLAIN
 
     def relation(self, columns: tuple[OutputColumn, ...]) -> int:
         """Number a new relation with this output."""

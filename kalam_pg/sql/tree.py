@@ -830,7 +830,8 @@ class Bound:
     `relations`: ids of the tables and views that its own text reads from, each once. `changes`: the
     WITH items that change data. `nested`: whether there are queries in it. `tag`: the command's where a
     query answers for a data change (`returning_queries`). `functions`: those that people made and that it
-    calls. `runs`: calls that come before it, in order.
+    calls. `runs`: calls that come before it, in order. `early`: something in it may be an error before any
+    row is read (`folding`). `derives`: a query in FROM computes what may be asked for by nothing.
     """
 
     statement: Query | Dml
@@ -846,3 +847,5 @@ class Bound:
     tag: str = ""
     functions: tuple[Function, ...] = ()
     runs: tuple[FunctionRun, ...] = ()
+    early: bool = False
+    derives: bool = False
