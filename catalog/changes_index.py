@@ -7,6 +7,7 @@ from catalog.changes import CatalogChange, put_relation
 from catalog.errors import (
     DependentObjectsStillExistError,
     DuplicateTableError,
+    FeatureNotSupportedError,
     TooManyColumnsError,
     UndefinedColumnError,
     UndefinedObjectError,
@@ -103,19 +104,27 @@ def _key(table: Table, new: NewKey) -> IndexKey:
         (found,) = (c for c in table.columns if c.id == column)
         of, typmod = found.type, found.typmod
     assert of is not None
-    _require_sortable(of)
+    require_sortable(of)
     first = new.descending if new.nulls_first is None else new.nulls_first
     opclass = _opclass(new.opclass)
     return IndexKey(column, new.expression, of, typmod, new.descending, first, opclass)
 
 
-def _require_sortable(of: PgType) -> None:
-    if not has_order(of):
-        raise UndefinedObjectError(
-            f'data type {format_type(of)} has no default operator class for access method "btree"',
-            hint="You must specify an operator class for the index or define a default "
-            "operator class for the data type.",
-        )
+_UNSORTED = ("json", "jsonpath")
+"""Types that PostgreSQL has no order of either."""
+
+
+def require_sortable(of: PgType) -> None:
+    """Raise 42704 for a type whose values have no order, 0A000 for one whose order no key here has."""
+    if has_order(of):
+        return
+    if of.name not in _UNSORTED:
+        raise FeatureNotSupportedError(f"a key or an index over {format_type(of)} is not supported")
+    raise UndefinedObjectError(
+        f'data type {format_type(of)} has no default operator class for access method "btree"',
+        hint="You must specify an operator class for the index or define a default "
+        "operator class for the data type.",
+    )
 
 
 def with_types(
@@ -135,7 +144,7 @@ def with_types(
             made = replace(one, expression=text, type=of)
         else:
             made = replace(one, type=column.type, typmod=column.typmod)
-        _require_sortable(made.type)
+        require_sortable(made.type)
         return made
 
     def typed(index: Index) -> Index:

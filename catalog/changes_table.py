@@ -10,6 +10,7 @@ from catalog.changes import (
     require_namespace,
     require_no_type,
 )
+from catalog.changes_index import require_sortable
 from catalog.changes_sequence import SequenceOptions, for_column, next_value, with_new
 from catalog.errors import (
     DuplicateColumnError,
@@ -20,7 +21,6 @@ from catalog.errors import (
     InvalidTableDefinitionError,
     TooManyColumnsError,
     UndefinedColumnError,
-    UndefinedObjectError,
 )
 from catalog.ids import Ids
 from catalog.indexes import constraint_index, has_order, is_array
@@ -28,7 +28,7 @@ from catalog.model import Column, Constraint, Table, TableKind, TableOptions
 from catalog.names import constraint_name
 from catalog.row_types import refuse_row_types
 from catalog.snapshot import Snapshot
-from catalog.types.registry import INT2, INT4, INT8, format_type
+from catalog.types.registry import INT2, INT4, INT8
 from catalog.types.table import PgType
 
 COLUMNS_MAX = 1600
@@ -105,7 +105,8 @@ def create_table(
         InvalidSchemaNameError, InsufficientPrivilegeError: no such namespace, or a system one.
         DuplicateTableError: 42P07.
         DuplicateColumnError, UndefinedColumnError, InvalidTableDefinitionError,
-        TooManyColumnsError, UndefinedObjectError, DuplicateObjectError: what is wrong with it.
+        TooManyColumnsError, UndefinedObjectError, DuplicateObjectError,
+        FeatureNotSupportedError: what is wrong with it.
     """
     require_namespace(snapshot, new.namespace)
     if snapshot.is_taken(new.namespace, new.name):
@@ -301,13 +302,7 @@ def _key_ids(columns: Sequence[Column], given: NewConstraint) -> tuple[int, ...]
             raise FeatureNotSupportedError(
                 f"a primary key of arrays is not supported: {column.name}", position=position
             )
-        if not has_order(column.type):
-            raise UndefinedObjectError(
-                f"data type {format_type(column.type)} has no default operator class for access "
-                'method "btree"',
-                hint="You must specify an operator class for the index or define a default "
-                "operator class for the data type.",
-            )
+        require_sortable(column.type)
         found.append(column.id)
     return tuple(found)
 

@@ -27,8 +27,11 @@ class Copy:
 
 @dataclass
 class Roads:
+    """ordered: which rows a statement takes must not be up to the server."""
+
     random: Random
     tables: Sequence[Table]
+    ordered: bool = False
 
     def steps(self) -> list[str | Copy]:
         """One change."""
@@ -46,7 +49,8 @@ class Roads:
         made = Expressions(random, leaves)
         source = f"(VALUES {', '.join(self._rows(table, 4))}) s ({table.names()})"
         if random.random() < 0.3:
-            source = f"(SELECT {table.names()} FROM {table.name} LIMIT 5) s"
+            order = f" ORDER BY {table.key}" if self.ordered else ""
+            source = f"(SELECT {table.names()} FROM {table.name}{order} LIMIT 5) s"
         on = " AND ".join([f"t.{one.name} = s.{one.name}" for one in table.columns[: table.keys]])
         matched = []
         for last in random.choice(((True,), (False, True), (False, False), (False, False, True))):
@@ -56,7 +60,7 @@ class Roads:
             matched.append(
                 f"WHEN MATCHED{when} THEN {random.choice((does, does, 'DELETE', 'DO NOTHING'))}"
             )
-        added = ", ".join([f"s.{column.name}" for column in table.columns])
+        added = ", ".join([f"s.{column.name}" for column in table.given()])
         other = f"WHEN NOT MATCHED THEN INSERT ({table.names()}) VALUES ({added})"
         clauses = [*matched, *([other] if random.random() < 0.7 else [])]
         return [f"MERGE INTO {table.name} t USING {source} ON {on} {' '.join(clauses)}"]
@@ -70,7 +74,7 @@ class Roads:
     def _row(self, table: Table) -> list[Part]:
         return [
             literal(self.random, column.kind, nulls=0 if at < table.keys else 0.2)
-            for at, column in enumerate(table.columns)
+            for at, column in enumerate(table.given())
         ]
 
     def _through_view(self, table: Table) -> list[str | Copy]:
@@ -97,7 +101,9 @@ class Roads:
         """WHERE CURRENT OF, of a few rows."""
         random = self.random
         made = Expressions(random, table.leaves(table.name))
-        steps: list[str | Copy] = ["BEGIN", f"DECLARE w CURSOR FOR SELECT * FROM {table.name}"]
+        order = f" ORDER BY {table.key} FOR UPDATE" if self.ordered else ""
+        declared = f"DECLARE w CURSOR FOR SELECT * FROM {table.name}{order}"
+        steps: list[str | Copy] = ["BEGIN", declared]
         for _ in range(random.randint(1, 3)):
             column = random.choice(table.others())
             update = f"UPDATE {table.name} SET {column.name} = {made.of(column.kind, 1)}"

@@ -87,6 +87,36 @@ class Side:
         self.begin(statement, form)
         return self.answer()
 
+    def copy(self, text: str, lines: str, *, failing: bool = False) -> Answer:
+        """COPY FROM STDIN of these lines. failing: the client fails at their end."""
+        self.begin(Rendered(text), "simple")
+        pgconn = self.connection.pgconn
+        result = pgconn.get_result()
+        if result is None or result.status != pq.ExecStatus.COPY_IN:
+            first = Answer(error=(LOST, "")) if result is None else self._answer(result)
+            while pgconn.get_result() is not None:
+                pass
+            return first
+        if lines:
+            pgconn.put_copy_data(lines.encode())
+        pgconn.put_copy_end(b"the client fails" if failing else None)
+        return self.answer()
+
+    def copied(self, text: str) -> tuple[tuple[str, str] | None, list[bytes]]:
+        """COPY TO STDOUT: its error, and its lines."""
+        self.begin(Rendered(text), "simple")
+        pgconn = self.connection.pgconn
+        result = pgconn.get_result()
+        lines: list[bytes] = []
+        if result is not None and result.status == pq.ExecStatus.COPY_OUT:
+            while (taken := pgconn.get_copy_data(0))[0] > 0:
+                lines.append(bytes(taken[1]))
+            result = pgconn.get_result()
+        error = None if result is None else self._answer(result).error
+        while pgconn.get_result() is not None:
+            pass
+        return error, lines
+
     def begin(self, statement: Rendered, form: str) -> None:
         """Begin a statement, whose answer is taken by `answer`."""
         pgconn = self.connection.pgconn

@@ -18,12 +18,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """columns: those of the primary key first, `keys` of them. large: its segments are no small files."""
+    """columns: those of the primary key first, `keys` of them. large: its segments are no small files.
+    made: the columns whose values the server makes.
+    """
 
     name: str
     columns: tuple[Column, ...]
     keys: int
     large: bool
+    made: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -42,11 +45,15 @@ class Table:
         return [Leaf(f"{alias}.{column.name}", column.kind) for column in self.columns]
 
     def names(self) -> str:
-        return ", ".join([column.name for column in self.columns])
+        return ", ".join([column.name for column in self.given()])
+
+    def given(self) -> tuple[Column, ...]:
+        """The columns that a client gives values for."""
+        return tuple([column for column in self.columns if column.name not in self.made])
 
     def others(self) -> tuple[Column, ...]:
         """The columns that are not of the key."""
-        return self.columns[self.keys :]
+        return self.given()[self.keys :]
 
 
 def make_tables(random: Random) -> list[Table]:
@@ -73,7 +80,7 @@ class Changes:
 
     def fill(self, table: Table, rows: int) -> str:
         """Rows whose keys may be there already."""
-        values = [f"({', '.join(map(str, self._row(table)))})" for _ in range(rows)]
+        values = [f"({', '.join(map(str, self.row(table)))})" for _ in range(rows)]
         text = f"INSERT INTO {table.name} ({table.names()}) VALUES {', '.join(values)}"
         return f"{text} ON CONFLICT DO NOTHING"
 
@@ -81,10 +88,11 @@ class Changes:
         """Make what is hot too large for a small file."""
         return f"UPDATE {table.name} SET pad = '{self._random.randbytes(50_000).hex()}'"
 
-    def _row(self, table: Table) -> list[Part]:
+    def row(self, table: Table) -> list[Part]:
+        """Values of the columns that a client gives."""
         return [
             literal(self._random, column.kind, nulls=0 if at < table.keys else 0.2)
-            for at, column in enumerate(table.columns)
+            for at, column in enumerate(table.given())
         ]
 
     def change(self) -> Piece:
@@ -102,9 +110,7 @@ class Changes:
         return made
 
     def _insert(self, table: Table) -> Piece:
-        rows = [
-            piece("(", listed(self._row(table)), ")") for _ in range(self._random.randint(1, 3))
-        ]
+        rows = [piece("(", listed(self.row(table)), ")") for _ in range(self._random.randint(1, 3))]
         text = listed(
             [piece(f"INSERT INTO {table.name} ({table.names()}) VALUES "), listed([*rows])], ""
         )
@@ -118,7 +124,7 @@ class Changes:
         assignment = self._assignment(table, [*table.leaves(table.name), *table.leaves("excluded")])
         condition = Expressions(self._random, table.leaves(table.name)).of("bool", 1)
         return piece(
-            f"INSERT INTO {table.name} ({table.names()}) VALUES (", listed(self._row(table)),
+            f"INSERT INTO {table.name} ({table.names()}) VALUES (", listed(self.row(table)),
             f") ON CONFLICT ({table.key}) DO UPDATE SET ", assignment, optional(" WHERE ", condition),
         )  # fmt: skip
 

@@ -58,11 +58,19 @@ KINDS = {
     "bit4": _kind("bit(4)", "0000|0001|1010|1111|0100"),
     "varbit": _kind("bit varying(9)", "|0|1|01|10|101010101|11"),
     "pair": _kind("pair", '(1,a)|(1,b)|(2,)|(,a)|(,)|(-1,"x y")'),
+    "mood": _kind("mood", "sad|ok|happy|very happy"),
+    "posint": _kind("posint", "1|2|3|7|40"),
+    "span": _kind("span", "empty|[1,5)|[3,8)|(,4)|[5,)|(,)|[2,3)"),
     "ints": _kind("integer[]", "{}|{1}|{1,2,3}|{NULL,2}|{3,1}"),
     "texts": _kind("text[]", "{}|{a}|{a,b}|{NULL}|{b,a,b}"),
 }  # fmt: skip
 
-DEFINITIONS = ("CREATE TYPE pair AS (a integer, b text)",)
+DEFINITIONS = (
+    "CREATE TYPE pair AS (a integer, b text)",
+    "CREATE TYPE mood AS ENUM ('sad', 'ok', 'happy', 'very happy')",
+    "CREATE DOMAIN posint AS integer CHECK (VALUE > 0) CHECK (VALUE < 1000000)",
+    "CREATE TYPE span AS RANGE (subtype = integer)",
+)
 """What a database needs before tables have these kinds."""
 
 SORTED = tuple(name for name, kind in KINDS.items() if kind.sorts)
@@ -126,6 +134,13 @@ bytea:    {bytea} | {bytea} || {bytea} | COALESCE({bytea}, {bytea}) | substr({by
 uuid:     {uuid} | COALESCE({uuid}, {uuid}) | CASE WHEN {bool} THEN {uuid} END | NULLIF({uuid}, {uuid})
 date:     {date} | {date} + {int2} | COALESCE({date}, {date}) | {timestamp}::date | GREATEST({date}, {date}) | CASE WHEN {bool} THEN {date} ELSE {date} END
 bool:     {money} > {money} | {timetz} < {timetz} | {bit4} = {bit4} | {varbit} >= {varbit} | {varbit} = {bit4}
+bool:     {mood} > {mood} | {mood} IN ('ok', {mood}) | {span} && {span} | {span} @> {int4} | {span} <@ {span} | isempty({span}) | {posint} = {int4} | {span} < {span} | {span} -|- {span} | {mood} = ANY (ARRAY[{mood}, 'sad'])
+int4:     {posint} | {posint} + {int4} | lower({span}) | upper({span}) | array_position(enum_range({mood}), {mood}) | COALESCE({posint}, {int4})
+mood:     {mood} | COALESCE({mood}, 'ok') | CASE WHEN {bool} THEN {mood} ELSE {mood} END | GREATEST({mood}, {mood}) | NULLIF({mood}, {mood}) | enum_first({mood}) | 'sad'::text::mood
+posint:   {posint} | (abs({posint}) + 1)::posint | COALESCE({posint}, 3::posint) | CASE WHEN {bool} THEN {posint} END
+span:     {span} | {span} * {span} | COALESCE({span}, {span}) | span(1, 4) | CASE WHEN {bool} THEN {span} ELSE {span} END
+text:     {mood}::text | {span}::text | {posint}::text | {mood} || '-' || {text} | lower({mood}::text) | to_json({span})::text
+jsonb:    to_jsonb({mood}) | to_jsonb({span}) | jsonb_build_object({mood}::text, {posint})
 pair:     {pair} | ROW({int4}, {text})::pair | COALESCE({pair}, {pair}) | CASE WHEN {bool} THEN {pair} END | NULLIF({pair}, {pair}) | GREATEST({pair}, {pair}) | (ARRAY[{pair}, {pair}])[2]
 int4:     ({pair}).a
 text:     ({pair}).b | {pair}::text
@@ -163,6 +178,8 @@ bit4:     bit_and({bit4}) | bit_or({bit4}) | bit_xor({bit4})
 int8:     regr_count({int4}, {int8})
 float8:   max({float8}) | min({float8}) | avg({float4}) | sum({int4}::float8)
 bool:     bool_and({bool}) | bool_or({bool}) | every({bool})
+mood:     min({mood}) | max({mood})
+posint:   max({posint})
 int4:     min({int4}) | max({int4}) | bit_or({int4}) | bit_and({int4})
 text:     min({text}) | max({text}) | string_agg({text}, ',' ORDER BY {0}) | string_agg(DISTINCT {text}, '' ORDER BY {0}) | string_agg({text}, '-' ORDER BY {0} DESC)
 date:     min({date}) | max({date})

@@ -422,7 +422,7 @@ def io_cast(source: PgType, target: PgType) -> Overload | None:
 
 _PLAIN = frozenset(
     """
-    bool int2 int4 int8 numeric oid uuid text varchar bpchar name json jsonb inet cidr macaddr
+    bool int2 int4 int8 numeric oid uuid text varchar bpchar name json jsonb inet cidr macaddr bit varbit
     """.split()  # noqa: SIM905 -- a table of words
 )
 

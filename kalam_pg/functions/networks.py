@@ -59,7 +59,46 @@ def _abbreviated_cidr(value: bytes) -> str:
     if n.family == 1:
         kept = max(-(-n.bits // 8), 1)
         return ".".join(map(str, n.address.to_bytes(4)[:kept])) + f"/{n.bits}"
-    return network_text(value)
+    return f"{_leading_words(n)}/{n.bits}"
+
+
+def _leading_words(n: Network) -> str:
+    """The groups of an IPv6 network that its mask reaches, two at least, the longest run of zeros as `::`."""
+    if n.bits == 0:
+        return "::"
+    octets = n.address.to_bytes(16)
+    count = max(-(-n.bits // 16), 2)
+    words = [octets[2 * i] << 8 | octets[2 * i + 1] for i in range(count)]
+    start, length = _zeros(words)
+    end = start + length
+    last = octets[14] != 0 and octets[15] != 1
+    as_ipv4 = length != count and start == 0 and (
+        length == 6 or (length == 5 and words[5] == 0xFFFF) or (length == 7 and last)
+    )  # fmt: skip
+    text = ""
+    for i, word in enumerate(words):
+        if start <= i < end:
+            text += ":" * ((i == start) + (i == count - 1))
+        elif as_ipv4 and i > 5:
+            text += (":" if i == 6 else ".") + str(word >> 8)
+            text += f".{word & 255}" if i != 7 or n.bits > 120 else ""
+        else:
+            text += (":" if text else "") + f"{word:x}"
+    return text
+
+
+def _zeros(words: list[int]) -> tuple[int, int]:
+    """Where the longest run of zeros begins, and its length. As PostgreSQL counts: what a shorter run has
+    counted is carried over to the next one.
+    """
+    best, found, begun = (0, 0), 0, 0
+    for i, word in enumerate(words):
+        if word == 0:
+            begun = i if not found else begun
+            found += 1
+        elif found > best[1]:
+            best, found = (begun, found), 0
+    return (begun, found) if found > best[1] else best
 
 
 def _set_bits(keep_host: bool) -> Callable[[bytes, int], bytes]:

@@ -21,6 +21,17 @@ class Notice:
     source: tuple[str, str, str] | None = None
 
 
+_LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
+
+
+def is_told(severity: str, least: str) -> bool:
+    """Whether a client whose client_min_messages is `least` is told of such: of INFO always."""
+    level = severity.lower()
+    if level == "info":
+        return True
+    return _LEVELS.index("debug1" if level == "debug" else level) >= _LEVELS.index(least)
+
+
 def error_fields(error: KalamError, severity: str = "") -> list[tuple[str, str]]:
     """S V C M always, then D H P W s t c d n F L R where the error has them.
 

@@ -100,9 +100,11 @@ class Result:
     @property
     def command_tag(self) -> str:
         """As CommandComplete has it."""
-        if self.count is None:
-            return self.tag
-        return f"INSERT 0 {self.count}" if self.tag == "INSERT" else f"{self.tag} {self.count}"
+        return self.tag if self.count is None else self.tag_of(self.count)
+
+    def tag_of(self, count: int) -> str:
+        """The same of so many rows."""
+        return f"INSERT 0 {count}" if self.tag == "INSERT" else f"{self.tag} {count}"
 
 
 Event = Callable[["Execution"], Steps[None]]

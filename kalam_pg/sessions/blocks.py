@@ -17,7 +17,7 @@ from catalog.errors import (
 )
 from catalog.types.registry import BOOL
 from catalog.types.table import PgType
-from kalam_pg.pgwire.notices import Notice
+from kalam_pg.pgwire.notices import Notice, is_told
 from kalam_pg.query.execution import Result
 from kalam_pg.query.waits import Steps
 from kalam_pg.sessions import definitions, dispatch, long_texts
@@ -58,7 +58,6 @@ _SAVEPOINT = "\0DO"  # No name that a client could write.
 _SOURCE = ("pl_exec.c", "3893", "exec_stmt_raise")
 """Where PostgreSQL raises: drivers show it, and asyncpg's listeners look for it."""
 
-_LEVELS = ("debug5", "debug4", "debug3", "debug2", "debug1", "log", "notice", "warning", "error")
 _ROWS = 1000
 
 
@@ -273,18 +272,11 @@ class _Run:
             detail, hint = using.get("detail", ""), using.get("hint", "")
             if statement.level == "exception":
                 raise RaiseExceptionError(told, sqlstate or "P0001", detail=detail, hint=hint)
-        if self._is_told(statement.level):
+        if is_told(statement.level, self._sql.settings["client_min_messages"]):
             state = sqlstate or ("01000" if statement.level == "warning" else "00000")
             where = _where(statement.line, "RAISE")
             level = "DEBUG" if statement.level == "debug" else statement.level.upper()
             self._sql.notices.append(Notice(told, level, state, detail, hint, where, _SOURCE))
-
-    def _is_told(self, level: str) -> bool:
-        if level == "info":
-            return True
-        least = self._sql.settings["client_min_messages"]
-        here = "debug1" if level == "debug" else level
-        return _LEVELS.index(here) >= _LEVELS.index(least)
 
 
 def _filled(form: str, values: list[str]) -> str:

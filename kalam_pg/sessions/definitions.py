@@ -207,7 +207,10 @@ def _tell(sql: SqlSession, change: CatalogChange) -> None:
     last = len(change.notices) - 1
     for at, notice in enumerate(change.notices):
         detail = change.detail if at == last else ""
-        sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
+        if notice.startswith("lowering statistics"):
+            sql.notice(notice, severity="WARNING", sqlstate="22023", detail=detail)
+        else:
+            sql.notice(notice, sqlstate=_state_of(notice), detail=detail)
 
 
 def _recount(

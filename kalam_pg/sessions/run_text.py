@@ -123,7 +123,7 @@ def _run_one(
         yield from _commit(sql)
         if sql.notices:
             client.notices()
-    client.complete(result.command_tag if count is None else f"{result.tag} {count}")
+    client.complete(result.command_tag if count is None else result.tag_of(count))
 
 
 def _commit(sql: SqlSession) -> Steps[None]:

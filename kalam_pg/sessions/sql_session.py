@@ -16,7 +16,7 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.live.channels import Listener
 from kalam_pg.live.subscription import Subscription
-from kalam_pg.pgwire.notices import Notice
+from kalam_pg.pgwire.notices import Notice, is_told
 from kalam_pg.query import leaving, moved, outcome, populated
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
@@ -217,21 +217,21 @@ class SqlSession:
         sqlstate: str = "00000",
         detail: str = "",
     ) -> None:
-        """Tell the client something beside the answer."""
-        self.notices.append(Notice(message, severity, sqlstate, detail))
+        """Tell the client something beside the answer, if it wants to know."""
+        if is_told(severity, self.settings["client_min_messages"]):
+            self.notices.append(Notice(message, severity, sqlstate, detail))
 
     # -------------------------------------------------------------------------- statements
 
     def plan(self, statement: QueryStatement, param_types: Sequence[PgType | None] = ()) -> Planned:
         """The plan of a query or data change, as this session's names and settings make it."""
-        types = self.settings.types
         transaction = self.transaction
         started_us = transaction.started_us if transaction is not None else self.database.now_us()
         return self.cache.plan(
             statement,
             self.snapshot,
             self.search_path,
-            types,
+            self.settings.types,
             param_types,
             now_us=started_us,
             cached=not self.has_definitions,

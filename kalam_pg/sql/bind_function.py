@@ -36,7 +36,7 @@ from kalam_pg.sql.function_call import (
     overload_call,
 )
 from kalam_pg.sql.function_choice import Given
-from kalam_pg.sql.function_result import as_value, fitted, fitted_row, one_column
+from kalam_pg.sql.function_result import as_value, fitted, fitted_row, one_column, without_typmod
 from kalam_pg.sql.function_runs import is_run, run_before
 from kalam_pg.sql.overloads import resolve_function
 from kalam_pg.sql.row_values import fields_of
@@ -238,7 +238,7 @@ def _value(around: Level, call: Called) -> Expr:
         exprs = [bind_expr(around, target) for target in targets]
         if not (around.has_aggregates or around.has_windows or around.sets):
             names = [output_name(item) for item in tree.expressions]
-            return fitted_row(state, call.chosen, exprs, names)
+            return without_typmod(fitted_row(state, call.chosen, exprs, names))
         around.sets.clear()
         around.has_aggregates = around.has_windows = False
     before = state.volatile

@@ -192,9 +192,10 @@ def _item(
     state, function = level.state, call.function
     name = alias or function.name
     scalar = is_scalar(function, call.chosen.result)
+    of_type = composite_of(call.chosen.result) is not None
     columns = tuple(
         [
-            OutputColumn(c.name, q.type, q.typmod, fields=q.fields)
+            OutputColumn(c.name, q.type, q.typmod if of_type else -1, fields=q.fields)
             for c, q in zip(columns_of(call.chosen) or query.columns, query.columns, strict=True)
         ]
     )

@@ -13,12 +13,13 @@ from catalog.errors import (
 )
 from catalog.model import Column
 from catalog.types import registry as types
+from catalog.types.composite import composite_of
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import equality, ordering
 from kalam_pg.sql.bind_expr import consumed
 from kalam_pg.sql.bind_from import BIND_QUERY
 from kalam_pg.sql.bind_order import bind_limit
-from kalam_pg.sql.coerce import assign, coerce, mismatch, settle
+from kalam_pg.sql.coerce import assign, coerce, mismatch, no_record_cast, settle
 from kalam_pg.sql.overloads import common_type
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Binding, Level
@@ -28,6 +29,7 @@ from kalam_pg.sql.tree import (
     Expr,
     OutputColumn,
     Query,
+    RowExpr,
     Select,
     SetOp,
     SortKey,
@@ -138,7 +140,10 @@ def with_plain_targets(state: Binding, query: Query) -> Select:
 
 
 def assigned_target(state: Binding, target: Target, slot: Column) -> Target:
-    """An output column as a table's column takes it."""
+    """An output column as a table's column takes it. Raises 42846 for ROW(…), which is a query's record."""
+    expr = target.expr
+    if type(expr) is RowExpr and expr.type is types.RECORD and composite_of(slot.type) is not None:
+        raise no_record_cast(expr, slot.type)
     return Target(assign(state, target.expr, slot.type, slot.typmod, slot.name), target.name)
 
 

@@ -231,6 +231,8 @@ def assign(
         assert isinstance(expr, Const)
         return read_literal(state, expr, target, typmod)
     result = coerce(state, expr, target, "a")
+    if result is None and expr.type is types.RECORD and composite_of(target) is not None:
+        raise no_record_cast(expr, target)
     if result is None:
         raise DatatypeMismatchError(
             f'column "{column}" is of type {target.sql_name} but expression is of type '
@@ -239,6 +241,13 @@ def assign(
             position=location(expr) or position,
         )
     return _noted(state, with_typmod(result, typmod, explicit=False))
+
+
+def no_record_cast(expr: Expr, target: PgType) -> CannotCoerceError:
+    """The error of a row that is no ROW(…) any more where a composite type is wanted."""
+    return CannotCoerceError(
+        f"cannot cast type record to {target.sql_name}", position=location(expr)
+    )
 
 
 def settled_row(state: Binding, row: RowExpr) -> RowExpr:

@@ -52,9 +52,26 @@ def is_immutable(node: object) -> bool:
     return not any(isinstance(part, Call) and not _is_immutable(part) for part in walk(node))
 
 
+_STABLE_THERE = frozenset(
+    (
+        "to_char",
+        "to_number",
+        "convert",
+        "convert_from",
+        "convert_to",
+        "enum_first",
+        "enum_last",
+        "enum_range",
+    )
+)
+"""Stable in PostgreSQL, where a locale or an encoding tells what they mean."""
+
+
 def _is_immutable(call: Call) -> bool:
     """As its overload says; what `text || anything` is, the other operand's text is."""
     overload = call.overload
+    if overload.name in _STABLE_THERE:
+        return False
     if overload.name == "||" and overload.volatility is Volatility.STABLE:
         return all(volatility_as_text(arg.type) is Volatility.IMMUTABLE for arg in call.args)
     return overload.volatility is Volatility.IMMUTABLE

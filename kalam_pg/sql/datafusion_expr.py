@@ -36,6 +36,7 @@ from kalam_pg.sql.physical import (
     literal,
     quote,
 )
+from kalam_pg.sql.same_values import distinct, joins
 from kalam_pg.sql.simple_case import searched
 from kalam_pg.sql.three_valued import NOTHING, chain, kept_apart, one_of
 from kalam_pg.sql.to_python import evaluate
@@ -130,8 +131,8 @@ class Expressions:
             case IsTruth(arg, value, negated):
                 return self._is_truth(self.emit(arg), value, negated=negated)
             case IsDistinct(left, right, _, negated):
-                word = "IS NOT DISTINCT FROM" if negated else "IS DISTINCT FROM"
-                return self._infix(*self._comparable(left, right), word)
+                sides = self._comparable(left, right)
+                return distinct(self._state, *sides, negated=negated, joins=joins(left, right))
             case Case():
                 expr = searched(expr)
                 whens = [(self.emit(test), self.emit(value)) for test, value in expr.whens]

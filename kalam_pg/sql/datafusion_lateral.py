@@ -29,6 +29,7 @@ from kalam_pg.sql.datafusion_state import (
     derived_column,
 )
 from kalam_pg.sql.physical import Sql, canonical, literal
+from kalam_pg.sql.same_values import not_distinct
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Aggregate,
@@ -122,8 +123,8 @@ def binding_condition(scope: Scope, refs: Sequence[ColumnRef], alias: str) -> st
     """The join condition between the outer rows and the rows per binding."""
     return " AND ".join(
         [
-            f"({scope.column(ref).text} IS NOT DISTINCT FROM {alias}.{alias}d{i})"
-            for i, ref in enumerate(refs)
+            not_distinct(outer, derived_column(alias, f"d{i}", outer.physical)).text
+            for i, outer in enumerate([scope.column(ref) for ref in refs])
         ]
     )
 

@@ -25,13 +25,8 @@ from storage.errors import KalamError
 _Known: TypeAlias = Const | None
 """The constant that an expression is, or None."""
 
-_LATER = frozenset(
-    ("domain check", "domain not null", "to_char", "to_number", "convert", "convert_from", "convert_to",
-     "enum_first", "enum_last", "enum_range")
-)  # fmt: skip
-"""A domain's rules are asked of a value when it is computed; the others are stable in PostgreSQL, where a
-locale or an encoding tells what they mean.
-"""
+_DOMAIN_RULES = frozenset(("domain check", "domain not null"))
+"""Asked of a value when it is computed, never before."""
 
 
 class _RaisesError(Exception):
@@ -111,7 +106,7 @@ class _Folder:
         overload = call.overload
         if overload.kind is OverloadKind.SET or call.type is RECORD or overload.row is None:
             return None
-        if overload.name in _LATER or overload.server_only:
+        if overload.name in _DOMAIN_RULES or overload.server_only:
             return None
         if overload.strict and any(one is not None and one.value is None for one in known):
             return Const(None, call.type, call.typmod)

@@ -14,7 +14,9 @@ from kalam_pg.sql.function_choice import Chosen
 from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Binding
 from kalam_pg.sql.tree import (
+    Call,
     Case,
+    Coalesce,
     ColumnRef,
     Const,
     Expr,
@@ -208,7 +210,16 @@ def as_value(state: Binding, chosen: Chosen, query: Query) -> Expr:
         return _void(state, [ScalarSubquery(first, kind)])
     made = first_row(state, one_column(state, chosen, fitted(state, chosen, query)))
     column = made.columns[0]
-    return ScalarSubquery(made, column.type, column.typmod)
+    return ScalarSubquery(made, column.type)
+
+
+def without_typmod(expr: Expr) -> Expr:
+    """A value as a function's result, which is of a type and of no length or precision."""
+    if expr.typmod == -1:
+        return expr
+    if isinstance(expr, Call):
+        return Coalesce((expr,), expr.type)  # Its own says what it does.
+    return replace(expr, typmod=-1)
 
 
 def _only_first(state: Binding, query: Query) -> Query:

@@ -227,7 +227,7 @@ def _send_whole(
         raise
     finally:
         result.close()
-    session.send(command_complete(result.command_tag if count is None else f"{result.tag} {count}"))
+    session.send(command_complete(result.command_tag if count is None else result.tag_of(count)))
 
 
 def _send_part(session: "WireSession", portal: Portal, form: RowForm, max_rows: int) -> Steps[None]:

@@ -13,6 +13,7 @@ from catalog.errors import (
     DuplicateObjectError,
     DuplicateSchemaError,
     DuplicateTableError,
+    FeatureNotSupportedError,
     InsufficientPrivilegeError,
     InsufficientResourcesError,
     InvalidSchemaNameError,
@@ -26,7 +27,7 @@ from catalog.ids import FIRST_OID, Ids
 from catalog.model import Column, Role, Table, TableKind, TableOptions, User, View
 from catalog.snapshot import Snapshot
 from catalog.store import Store, first_start
-from catalog.types.registry import INT4, INT8, JSONB, NUMERIC, RECORD, TEXT, VARCHAR, array_of
+from catalog.types.registry import INT4, INT8, JSON, JSONB, NUMERIC, RECORD, TEXT, VARCHAR, array_of
 from catalog.uses import sequences_used
 from tests.catalog.fakes import FakeKeys
 
@@ -166,8 +167,14 @@ def test_long_names_are_cut_to_63_bytes_the_longer_part_first(world):
         (
             (NewColumn("j", JSONB),),
             (NewConstraint("p", columns=("j",)),),
+            FeatureNotSupportedError,
+            "a key or an index over jsonb is not supported",
+        ),
+        (
+            (NewColumn("j", JSON),),
+            (NewConstraint("u", columns=("j",)),),
             UndefinedObjectError,
-            "data type jsonb has no default operator class",
+            "data type json has no default operator class",
         ),
         (
             (A,),

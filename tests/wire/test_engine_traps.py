@@ -162,6 +162,13 @@ TRAPS = {
         SELECT array_agg(s) FROM (SELECT generate_series(1, 20) AS s FROM m ORDER BY id DESC LIMIT 25) q
         """,
     "an ORDER BY key twice": "SELECT array_agg(DISTINCT k ORDER BY k DESC), array_agg(k ORDER BY k, k) FROM m",
+    "joins by what is not distinct": """
+        SELECT l.id, y.w FROM l JOIN LATERAL (SELECT m.id AS w FROM m WHERE l.n = 5 OR true) y ON true JOIN r ON r.id = y.w ORDER BY 1, 2
+        SELECT l.id, x.id, r.id FROM l JOIN l x ON x.b IS NOT DISTINCT FROM l.b JOIN r ON r.id = x.id ORDER BY 1
+        SELECT l.id, x.id FROM l, l x, r WHERE NOT x.n IS DISTINCT FROM l.n AND r.id = x.id ORDER BY 1
+        SELECT m.id, x.id FROM m, m x, r WHERE x.a IS NOT DISTINCT FROM m.a AND lower(m.u::text) IS NOT DISTINCT FROM upper(x.u::text) AND r.id = x.id ORDER BY 1, 2
+        SELECT m.id, x.id, x.f IS DISTINCT FROM m.f, x.u IS DISTINCT FROM m.u, x.x IS NOT DISTINCT FROM m.x, x.d IS DISTINCT FROM m.d FROM m, m x ORDER BY 1, 2
+        """,
 }  # fmt: skip
 
 

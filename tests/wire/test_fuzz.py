@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from conformance.fuzz import followed, known
+from conformance.fuzz import followed, known, sessions
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
 
@@ -21,6 +21,19 @@ def test_random_statements_are_answered_as_by_postgresql_or_refused(servers, num
     for side in both:
         side.close()
     assert told == []
+    assert totals.verdicts["right"] > totals.statements // 2
+
+
+def test_a_random_session_is_answered_as_by_postgresql_or_refused(servers):
+    server, theirs = servers
+    told: list[str] = []
+    both = Side(theirs), Side(f"host={server.directory} port={server.port} user=root dbname=kalam")
+    totals = Totals()
+    kinds = sessions.run_round(5, 1, *both, totals, told.append, steps=20)
+    for side in both:
+        side.close()
+    assert told == []
+    assert len(kinds) > 5
     assert totals.verdicts["right"] > totals.statements // 2
 
 

@@ -644,6 +644,40 @@ SCRIPTS = {
         SELECT a AS x, a AS y, count(*) FROM twins GROUP BY x, y ORDER BY 1, 2
         SELECT a + 1 AS p, a + 1 AS q, count(*) FROM twins GROUP BY a + 1, CUBE(a + 1) ORDER BY 1, 2, 3
     """,
+    "what functions give has no length": """
+        CREATE TABLE sized (id int PRIMARY KEY, v varchar(6), n numeric(6,2), c char(4))
+        INSERT INTO sized VALUES (1, 'abcdef', 12.34, 'x')
+        CREATE FUNCTION sized_rows() RETURNS TABLE (v varchar(2), n numeric(3,1)) LANGUAGE sql STABLE AS 'SELECT v, n FROM sized'
+        CREATE FUNCTION sized_set() RETURNS SETOF varchar(3) LANGUAGE sql STABLE AS 'SELECT v FROM sized'
+        CREATE FUNCTION sized_char() RETURNS char(2) LANGUAGE sql STABLE AS 'SELECT c FROM sized'
+        CREATE FUNCTION sized_cast(n numeric) RETURNS numeric LANGUAGE sql IMMUTABLE AS 'SELECT n::numeric(6,1)'
+        CREATE TABLE sizes AS SELECT *, sized_char() AS one, sized_cast(n) AS cast FROM sized_rows(), sized_set() AS s
+        SELECT attname, atttypmod FROM pg_attribute WHERE attrelid = 'sizes'::regclass AND attnum > 0 ORDER BY attnum
+        SELECT * FROM sizes
+        """,
+    "what a client wants to be told of": """
+        SET client_min_messages = warning
+        DROP TABLE IF EXISTS never_there
+        ROLLBACK
+        SET client_min_messages = error
+        ROLLBACK
+        DO $$ BEGIN RAISE WARNING 'w'; RAISE INFO 'i'; END $$
+        RESET client_min_messages
+        ALTER TABLE sized ALTER COLUMN v SET STATISTICS 20000
+        """,
+    "a record of a query is no composite value": """
+        CREATE TYPE duo AS (a int, b text)
+        CREATE TABLE duos (id int PRIMARY KEY, d duo)
+        INSERT INTO duos SELECT 1, row(1, 'x')
+        INSERT INTO duos SELECT 1, r FROM (SELECT row(1, 'x') AS r) s
+        INSERT INTO duos SELECT 1, row(1, 'x')::duo
+        INSERT INTO duos VALUES (2, row(2, 'y')), (3, (3, 'z'))
+        UPDATE duos SET d = (SELECT row(1, 'x'))
+        SELECT * FROM duos ORDER BY id
+        """,
+    "networks in short": """
+        SELECT c, abbrev(c::cidr) FROM unnest('{::/0,2001:db8::/32,2001:db8::/48,2001:db8:0:1::/64,::ffff:0:0/96,1:0:3:0:0:0:7::/112,0:0:3:4:5::/112,::1.2.3.4/128,fe80::/10}'::text[]) c
+        """,
 }  # fmt: skip
 
 
