@@ -145,6 +145,8 @@ class Definitions:
             ("VIEW", "VIEW", "VIEW", "MATERIALIZED VIEW", "TEMP TABLE", "FUNCTION")
         )
         name = self.name("d")
+        if what == "FUNCTION" and len(columns) == 1:
+            what = "VIEW"  # Its one column would have the name of the alias.
         if what == "FUNCTION":
             shown = ", ".join([f"{c.name} {KINDS[c.kind].sql}" for c in columns])
             text = (

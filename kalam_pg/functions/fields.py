@@ -332,7 +332,12 @@ def _truncate_zoned(context: EvalContext, name: str, value: int, *zone: str) -> 
     where = zone_of(zone[0]) if zone else context.types.timezone
     if not is_finite(value):
         return value
-    return local_to_utc(truncate(name, utc_to_local(value, where), TIMESTAMPTZ), where)
+    local = utc_to_local(value, where)
+    begun = truncate(name, local, TIMESTAMPTZ)
+    unit = _unit(name, TIMESTAMPTZ)
+    if unit in _STEPS and unit != "day":
+        return value - (local - begun)  # An hour that a clock shows twice is two hours.
+    return local_to_utc(begun, where)
 
 
 def _truncate_column(context: EvalContext, units: Datum, values: Datum) -> Datum | None:

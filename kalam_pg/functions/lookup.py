@@ -135,6 +135,10 @@ def _made(name: str) -> Overload | None:
 _SPREAD = "f:VARIADIC "
 
 
+SPREAD = "VARIADIC "
+"""What the name of a function begins with whose last argument is an array of the rest."""
+
+
 @lru_cache(maxsize=64)
 def spread(overload: Overload) -> Overload:
     """A variadic function that takes its last arguments as one array: f(…, VARIADIC array)."""
@@ -156,7 +160,7 @@ def spread(overload: Overload) -> Overload:
         return row(*surroundings, *first, *items)
 
     return replace(
-        overload, name=f"VARIADIC {overload.name}", row=run, variadic=False, native=None, arrow=None,
+        overload, name=SPREAD + overload.name, row=run, variadic=False, native=None, arrow=None,
         sqlite=None,
     )  # fmt: skip
 

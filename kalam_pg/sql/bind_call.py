@@ -445,7 +445,7 @@ def _grouping(level: Level, node: exp.Anonymous) -> Expr:
     made = Grouping(arguments(level, node), types.INT4, -1, at)
     up = min([up for up, _ in column_refs(made) if up >= 0], default=0)
     owner = next(found for n, found in level.levels() if n == up)
-    if owner.clause not in ("SELECT", "HAVING", "ORDER BY"):
+    if owner.clause not in ("SELECT", "HAVING", "ORDER BY", "window definitions"):
         raise GroupingError(f"grouping operations are not allowed in {owner.clause}", position=at)
     owner.has_aggregates = True
     return OuterAggregate(made, up, made.type, -1, at) if up else made

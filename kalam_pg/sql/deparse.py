@@ -11,6 +11,7 @@ from typing import Any
 from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from catalog.types.table import DEFAULT_CONTEXT, PgType
+from kalam_pg.functions.lookup import SPREAD
 from kalam_pg.functions.records import ATTRIBUTE, FIELD
 from kalam_pg.functions.table import OverloadKind
 from kalam_pg.functions.user_ranges import CONSTRUCTORS
@@ -83,6 +84,12 @@ def sort_direction(key: tree.SortKey) -> str:
     return " NULLS FIRST" if key.nulls_first else ""
 
 
+def _row(self: Deparser, node: tree.RowExpr) -> str:
+    """Of a composite type it says so: two of these are compared as values, and not field by field."""
+    text = f"ROW({self.list(node.items)})"
+    return text if node.type is types.RECORD else f"{text}::{types.format_type(node.type)}"
+
+
 def _const(_self: Deparser, node: tree.Const) -> str:
     value, kind = node.value, node.type
     if kind is types.UNKNOWN:
@@ -128,7 +135,11 @@ def _call(self: Deparser, node: tree.Call) -> str:
         return f"{name}({self.list(args[1:])})"
     if overload.name in _BARE:
         return overload.name.upper() + (f"({self.list(args)})" if args else "")
-    return f"{quote_identifier(overload.name)}({self.list(args)})"
+    spread, name = overload.name.startswith(SPREAD), overload.name.removeprefix(SPREAD)
+    written = [self.expr(arg) for arg in args]
+    if spread:
+        written[-1] = SPREAD + written[-1]
+    return f"{quote_identifier(name)}({', '.join(written)})"
 
 
 def _attribute_name(row: tree.Expr, place: tree.Expr) -> str:
@@ -276,7 +287,7 @@ _WRITERS: dict[type, Callable[[Deparser, Any], str]] = {
     tree.ArrayExpr: _array,
     tree.Subscript: _subscript,
     tree.Slice: _slice,
-    tree.RowExpr: lambda s, n: f"ROW({s.list(n.items)})",
+    tree.RowExpr: _row,
     tree.ScalarSubquery: lambda s, n: s.subquery(n.query),
     tree.ArraySubquery: lambda s, n: f"ARRAY{s.subquery(n.query)}",
     tree.Exists: lambda s, n: f"(EXISTS {s.subquery(n.query)})",

@@ -675,6 +675,23 @@ SCRIPTS = {
         UPDATE duos SET d = (SELECT row(1, 'x'))
         SELECT * FROM duos ORDER BY id
         """,
+    "rows as values in what is kept": """
+        CREATE TYPE couple AS (a int, b text)
+        CREATE TABLE couples (id int PRIMARY KEY, n int, g bool GENERATED ALWAYS AS (ROW(97, 'ab')::couple < ROW(n, 'z')::couple) STORED, m int GENERATED ALWAYS AS (num_nulls(VARIADIC ARRAY[n, NULL])) STORED)
+        INSERT INTO couples (id, n) VALUES (1, 1), (2, NULL), (3, 300) RETURNING *
+        UPDATE couples SET n = NULL WHERE id = 1 RETURNING *
+        """,
+    "an hour that a clock shows twice": """
+        SET TIME ZONE 'Europe/Berlin'
+        SELECT t, date_trunc('hour', t), date_trunc('minute', t), date_trunc('day', t), date_trunc('hour', t, 'America/New_York') FROM generate_series('2024-10-27 00:30+02'::timestamptz, '2024-10-27 04:00+01', '45 minutes') t
+        SELECT date_trunc('hour', t), count(*) FROM generate_series('2024-10-27 00:00+02'::timestamptz, '2024-10-27 04:00+01', '20 minutes') t GROUP BY 1 ORDER BY 1
+        RESET TIME ZONE
+        """,
+    "GROUPING in windows": """
+        CREATE TABLE grouped (id int PRIMARY KEY, a int, b text)
+        INSERT INTO grouped VALUES (1, 1, 'x'), (2, 1, 'y'), (3, 2, 'x'), (4, NULL, NULL)
+        SELECT a, b, count(*), rank() OVER (PARTITION BY grouping(a, b) ORDER BY count(*) DESC), sum(count(*)) OVER (ORDER BY grouping(a), a NULLS LAST) FROM grouped GROUP BY ROLLUP (a, b) ORDER BY grouping(a, b), a, b
+        """,
     "networks in short": """
         SELECT c, abbrev(c::cidr) FROM unnest('{::/0,2001:db8::/32,2001:db8::/48,2001:db8:0:1::/64,::ffff:0:0/96,1:0:3:0:0:0:7::/112,0:0:3:4:5::/112,::1.2.3.4/128,fe80::/10}'::text[]) c
         """,
