@@ -1,14 +1,11 @@
 """What a tablet answers with: the values that its reads, its loading and its flush hand on."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import pyarrow as pa
 
 from storage.cold.manifest import Manifest, Segment
-from storage.layout import Row
 from storage.log.log_count import LogCount
-from storage.log.log_entry import Op
 from storage.log.view import View
 from storage.tail.tail import Tail
 
@@ -18,17 +15,6 @@ class ColdNeeded:
 
 
 COLD_NEEDED = ColdNeeded()
-
-
-class TabletChange(Protocol):
-    """What `Tablet.append` needs of a write. size: bytes of its log entry; 0: nobody has counted."""
-
-    op: Op
-    key: bytes
-    row: Row
-    old: Row | None
-    version: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,9 +142,11 @@ FORMAT = 1
 _LOG, _INDEX, _META, _NUMBERS, _SYSTEM = b"L", b"K", b"M", b"Q", b"S"
 _OF_TABLET = (_LOG, _INDEX, _META, _NUMBERS)
 _TABLET = Struct(">BcQI")
+_COMMIT = Struct(">BcQIQ")
 _ENTRY = Struct(">BcQIQI")
 _POSITION = Struct(">BQIB")
 _pack_tablet = _TABLET.pack
+_pack_commit = _COMMIT.pack
 _pack_entry = _ENTRY.pack
 _unpack_entry = _ENTRY.unpack
 _pack_position = _POSITION.pack
@@ -159,6 +161,11 @@ LAST_PLACE = (1 << 32) - 1
 def log_key(tablet: TabletId, seq: int, n: int) -> bytes:
     """Key of a log entry: the n-th write of the commit `seq`."""
     return _pack_entry(FORMAT, _LOG, tablet[0], tablet[1], seq, n)
+
+
+def log_commit(tablet: TabletId, seq: int) -> bytes:
+    """What the log keys of a commit begin with: n follows, in four bytes."""
+    return _pack_commit(FORMAT, _LOG, tablet[0], tablet[1], seq)
 
 
 def log_prefix(tablet: TabletId) -> bytes:

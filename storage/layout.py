@@ -1,5 +1,6 @@
 """How a table's rows lie: the columns of one schema version, as storage sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -24,7 +25,7 @@ _LOOKED_AT_MAX: Final = 256
 """Of a longer array only so many elements are looked at."""
 
 
-def row_bytes(row: Row) -> int:
+def row_bytes(row: Sequence[Value]) -> int:
     """About how many bytes a row takes in memory."""
     size = VALUE_BYTES * len(row)
     for value in row:

@@ -15,11 +15,11 @@ from storage.log.log_count import LogCount
 from storage.log.view import LARGE_ENTRY_BYTES
 
 if TYPE_CHECKING:
-    from storage.answers import TabletChange
     from storage.cold.kept_manifests import KeptManifests
     from storage.log.writes import Part
     from storage.schema import Versions
     from storage.tablet import Tablet
+    from storage.tail.changes import TabletChange
 
 
 class Readings:
@@ -56,6 +56,8 @@ class Readings:
                 self.large.add(write.key)
             elif self.large:
                 self.large.discard(write.key)
+        if self._all is None:
+            return
         for other in self.others(tablet):
             try:
                 other.append_own(seq, writes)

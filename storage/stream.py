@@ -18,13 +18,14 @@ from weakref import ref
 import msgspec
 import pyarrow as pa
 
-from storage.answers import Scan, TabletChange, TabletStats
+from storage.answers import Scan, TabletStats
 from storage.arrow import projector, to_batch
 from storage.ids import TabletId
 from storage.layout import Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version, View
 from storage.shaped import alike
+from storage.tail.changes import TabletChange
 from storage.tail.live_rows import LiveRows
 
 HISTORY_MIN: Final = 1024

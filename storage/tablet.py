@@ -14,15 +14,7 @@ from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 
-from storage.answers import (
-    COLD_NEEDED,
-    ColdNeeded,
-    Loaded,
-    Scan,
-    TabletChange,
-    TabletStats,
-    stats_of,
-)
+from storage.answers import COLD_NEEDED, ColdNeeded, Loaded, Scan, TabletStats, stats_of
 from storage.cold import manifest
 from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
 from storage.cold.manifest import Manifest, Segment
@@ -36,25 +28,22 @@ from storage.log.view import LargeEntryError, Version, View
 from storage.readings import Readings
 from storage.schema import Schema, Versions
 from storage.tail.backwards import Equals
+from storage.tail.changes import TabletChange
 from storage.tail.encodings import SentRows
-from storage.tail.entries import built, fill
+from storage.tail.entries import built, fill, take_in
 from storage.tail.frozen import FrozenTail
 from storage.tail.live_rows import LiveRows
 from storage.tail.log_backwards import newest_of_log
 from storage.tail.ranked import Ranked
-from storage.tail.reach import beginning, short_beginning
+from storage.tail.reach import INLINE, REACH, beginning, short_beginning
 from storage.tail.sparse_index import MATCHES_MAX, SparseIndex
 from storage.tail.tail import Tail
-from storage.tail.unknown import ABSENT, Unknown
+from storage.tail.unknown import ABSENT, UNKNOWN, Known, Unknown
 
 __all__ = ["COLD_NEEDED", "ColdNeeded", "Loaded", "Scan", "Tablet", "TabletChange", "TabletStats"]
 
 # An enum's attribute costs more than a global.
 _INSERT, _DELETE, _TRUNCATE = Op.INSERT, Op.DELETE, Op.TRUNCATE
-_INLINE = 256, 1 << 20
-"""A tail of up to this many log entries, and bytes, is built on the event loop: about 1 ms."""
-_REACH = 2048, 32 << 20
-"""So many older entries are taken into a long tail that is loaded: some 10 ms of a thread."""
 _USES = count(1)
 
 
@@ -187,6 +176,20 @@ class Tablet:
             return self._get(view, key, SegmentReader.find_cached, manifest, self.readings.large)
         except (NotInMemoryError, LargeEntryError):
             return COLD_NEEDED
+
+    def get_all(self, view: View, keys: Sequence[bytes]) -> list[Version | ColdNeeded | None]:
+        """`get` of each of them."""
+        manifest, tail = self.kept.at(view.seq), self._tail
+        found: list[Known]
+        if tail is not None and tail.base <= manifest.flushed_through:
+            found = tail.get_all(keys, view.seq, manifest.log_begins_behind)
+        else:
+            found = [ABSENT if one is None else UNKNOWN for one in view.known(self.id, keys)]
+        nowhere = None if manifest.segments else ABSENT
+        return [
+            None if one is nowhere else self.get(view, key) if isinstance(one, Unknown) else one
+            for key, one in zip(keys, found, strict=True)
+        ]
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
         """As `get`, reading the segments. For a worker thread; the view holds what it reads.
@@ -371,7 +374,7 @@ class Tablet:
 
     def load(self, view: View) -> Loaded:
         """Build the tail that `view` needs from the log. For a worker thread; then `install`."""
-        base = beginning(view, self.id, self.manifest_at(view.seq).flushed_through, *_REACH)
+        base = beginning(view, self.id, self.manifest_at(view.seq).flushed_through, *REACH)
         tail, truncations = built(view, self.id, self._schema, base)
         return Loaded(tail, view.seq, tuple(truncations))
 
@@ -397,14 +400,12 @@ class Tablet:
         tail = self._tail
         if tail is not None and tail.last_seq >= seq:
             tail = None  # It was loaded from a view that has this commit already.
-        for write in writes:
-            if write.op is _TRUNCATE:
-                self.sent.clear()
-                self.learn_truncations([seq])
-            elif tail is not None:
-                row = self.projected_row(write.row, write.version)
-                old = None if write.old is None else self.projected_row(write.old, write.version)
-                tail.append(seq, write.key, row, write.op, old, write.size)
+        if writes[0].op is _TRUNCATE:
+            self.sent.clear()
+            self.learn_truncations([seq])
+            writes = writes[1:]
+        if tail is not None:
+            take_in(tail, self._schema, seq, writes)
 
     def drop_tails(self) -> None:
         """The log may have what nobody has told of: every reading loads its tail again."""
@@ -470,7 +471,7 @@ class Tablet:
         if self.readings.large:
             return None  # Only to look at such entries takes long.
         with self._current() as now:
-            if (base := short_beginning(now, self.id, after, *_INLINE)) is None:
+            if (base := short_beginning(now, self.id, after, *INLINE)) is None:
                 return None
             tail, truncations = built(now, self.id, self._schema, base)
         self.learn_truncations(truncations)

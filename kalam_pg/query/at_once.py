@@ -1,21 +1,25 @@
-"""Rows of one statement that are written one after the other without a wait: the quick way of many rows.
+"""Rows of one statement that are written without a wait: the quick way of many rows.
 
 What a row needs in the general way (`query.rows`, `query.row_changes`) are generators that may wait, a dozen
 of them. Most rows wait for nothing: nobody has locked them, and what is known of them is in memory. Those are
-written here by plain calls, in the same order and by the same rules; whichever cannot be is left to the
-general way, with nothing changed.
+written here, as many as come before the first that cannot be: each step is done for all of them, by the same
+rules. That first one is left to the general way, with nothing of it changed, and nothing of those behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_UPDATE, Mode
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure
+from kalam_pg.query.waits import STRIDE
+from kalam_pg.sql.closures import null
+from storage.errors import KalamError
 from storage.layout import Row
 from storage.log.view import Version
-from storage.tablet import ColdNeeded, Tablet
+from storage.tablet import Tablet
 
 Assignments = Sequence[tuple[int, Closure | None]]
 """What SET puts where; None is the column's default."""
@@ -26,7 +30,17 @@ class AtOnce:
     FOREIGN KEY to look after.
     """
 
-    __slots__ = ("_id", "_locks", "_rules", "_tablet", "_target", "_transaction", "_watched", "_x")
+    __slots__ = (
+        "_id",
+        "_locks",
+        "_rules",
+        "_tablet",
+        "_target",
+        "_transaction",
+        "_watched",
+        "_window",
+        "_x",
+    )
 
     def __init__(self, x: Execution, target: Target, tablet: Tablet) -> None:
         self._x = x
@@ -37,6 +51,7 @@ class AtOnce:
         self._watched = target.rules.needs_check
         self._locks = x.database.locks
         self._transaction = x.transaction
+        self._window = STRIDE
 
     @staticmethod
     def of(x: Execution, target: Target) -> "AtOnce | None":
@@ -48,74 +63,148 @@ class AtOnce:
             return None
         return AtOnce(x, target, tablet)
 
-    def insert(self, row: Row) -> bool:
-        """Check and put a new row; False: it must go the general way. Raises what the table's rules raise."""
-        if not self._passes(row):
-            return False
-        key, transaction = self._rules.key_of(row), self._transaction
-        mark = len(transaction.held)
-        if not self._lock(key, FOR_UPDATE):
-            return False
-        if transaction.change_of(self._id, key) is not None or self._committed(key) is not None:
-            self._locks.release_to(transaction, mark)
-            return False
-        self._put(key, row, None, 0)
-        return True
+    def insert(self, rows: Sequence[Row], at: int) -> int:
+        """Put new rows from place `at` on, as many as can be: how many; 0: the next goes the general way.
+
+        Raises 53200.
+        """
+        rows = rows[at : at + self._window]
+        asked = len(rows)
+        rows = rows[: self._passing(rows)]
+        mark = len(self._transaction.held)
+        keys = self._keys_of(rows)
+        keys = keys[: self._lock(keys, FOR_UPDATE)]
+        there = self._tablet.get_all(self._x.database.engine.current, keys)
+        count = next((n for n, found in enumerate(there) if found is not None), len(keys))
+        keys = self._kept(keys, count, mark, FOR_UPDATE)
+        if keys:
+            self._put(keys, rows[:count], None, repeat(0))
+        self._window = self._next_window(count, asked)
+        return count
 
     def change(
-        self, found: Row, key: bytes, mode: Mode, assignments: Assignments | None
-    ) -> Row | None:
-        """Delete a found row, or assign to it: what RETURNING sees. None: it must go the general way.
+        self,
+        found: Sequence[Row],
+        keys: Sequence[bytes],
+        at: int,
+        mode: Mode,
+        assignments: Assignments | None,
+    ) -> Sequence[Row]:
+        """Delete found rows from place `at` on, or assign to them, as many as can be: what RETURNING sees.
 
         found: the table's columns, `_seq`, `_deleted` and what SET needs beside. A row that has changed since
-        it was found, or of which this transaction has changed anything, is not written here.
+        it was found, or of which this transaction has changed anything, is not written here: where that is
+        the next one, there are none, and it goes the general way. Raises 53200.
         """
-        width = len(self._rules.table.columns)
-        if not self._lock(key, mode) or self._transaction.change_of(self._id, key) is not None:
-            return None
-        there = self._committed(key)
-        if not isinstance(there, Version) or there.seq != found[width]:
-            return None
-        old, seen = there.row, (*there.row, *found[width:])
-        if assignments is None:
-            self._put(key, None, old, there.seq)
+        found = found[at : at + self._window]
+        width, asked = len(self._rules.table.columns), len(found)
+        keys = keys[at : at + asked]
+        keys = keys[: self._unchanged(keys)]
+        mark = len(self._transaction.held)
+        keys = keys[: self._lock(keys, mode)]
+        versions: list[Version] = []
+        there = self._tablet.get_all(self._x.database.engine.current, keys)
+        for row, version in zip(found, there, strict=False):
+            if not isinstance(version, Version) or version.seq != row[width]:
+                break
+            versions.append(version)
+        # What is stored: an engine's answer is not that bit by bit.
+        olds = [version.row for version in versions]
+        seen = [(*old, *row[width:]) for old, row in zip(olds, found, strict=False)]
+        rows: list[Row] | None = None
+        count = len(seen)
+        if assignments is not None:
+            rows = self._assigned(seen, keys, assignments, width)
+            count = len(rows)
+        keys = self._kept(keys, count, mark, mode)
+        if keys:
+            self._put(keys, rows, olds[:count], [one.seq for one in versions[:count]])
+        self._window = self._next_window(count, asked)
+        if rows is None:
             return seen
-        row = self._assigned(seen, old, assignments)
-        if row is None or not self._passes(row) or self._rules.key_of(row) != key:
-            return None
-        self._put(key, row, old, there.seq)
-        return (*row, *found[width:])
+        return [(*row, *given[width:]) for row, given in zip(rows, seen, strict=False)]
 
-    def _assigned(self, seen: Row, old: Row, assignments: Assignments) -> Row | None:
-        """The row as SET makes it; None: that takes long."""
-        changed, context = list(old), self._x.context
-        defaults = self._rules.defaults
-        try:
-            for at, closure in assignments:
-                source = defaults[at] if closure is None else closure
-                changed[at] = None if source is None else source(seen, context)
-        except TakesLongError:
-            return None
-        return tuple(changed)
+    def _lock(self, keys: Sequence[bytes], mode: Mode) -> int:
+        return self._locks.lock_rows_nowait(self._transaction, self._id, keys, mode)
 
-    def _passes(self, row: Row) -> bool:
-        """Whether it satisfies the table, as far as that takes no time; raises if it does not."""
-        if self._watched or None in row:
+    def _kept(self, keys: Sequence[bytes], count: int, mark: int, mode: Mode) -> Sequence[bytes]:
+        """The first of some locked keys; the others' locks are given back."""
+        if count == len(keys):
+            return keys
+        self._locks.release_to(self._transaction, mark)
+        self._lock(keys[:count], mode)
+        return keys[:count]
+
+    @staticmethod
+    def _next_window(count: int, asked: int) -> int:
+        """How many to look at next time: where many rows must wait, few are looked at in vain."""
+        return max(1, count) if count < asked else min(2 * asked, STRIDE)
+
+    def _assigned(
+        self, seen: Sequence[Row], keys: Sequence[bytes], assignments: Assignments, width: int
+    ) -> list[Row]:
+        """The rows as SET makes them, up to the first that takes long, fails, breaks a rule or moves.
+
+        That one is told of when those before it are written: one of them may fail, too.
+        """
+        rules, context = self._rules, self._x.context
+        watched, defaults, made = self._watched, rules.defaults, list[Row]()
+        sources = [(at, c or defaults[at] or null) for at, c in assignments]
+        moves = any(at in rules.key for at, _ in assignments)
+        for old, key in zip(seen, keys, strict=False):
+            changed = list(old[:width])
             try:
-                self._rules.check(row, self._x.context)
-            except TakesLongError:
-                return False
-        return True
+                for at, source in sources:
+                    changed[at] = source(old, context)
+                row = tuple(changed)
+                if watched or None in row:
+                    rules.check(row, context)
+                if moves and rules.key_of(row) != key:
+                    break
+            except (TakesLongError, KalamError):
+                break
+            made.append(row)
+        return made
 
-    def _lock(self, key: bytes, mode: Mode) -> bool:
-        if self._locks.is_guarded(self._id):
-            return False
-        return self._locks.lock_nowait(self._transaction, (self._id, key), mode)
+    def _passing(self, rows: Sequence[Row]) -> int:
+        """How many of the first satisfy the table, as far as that takes no time."""
+        watched, check, context = self._watched, self._rules.check, self._x.context
+        for at, row in enumerate(rows):
+            if watched or None in row:
+                try:
+                    check(row, context)
+                except (TakesLongError, KalamError):
+                    return at
+        return len(rows)
 
-    def _committed(self, key: bytes) -> Version | ColdNeeded | None:
-        """The newest committed version of a locked key; None: no row has it; or COLD_NEEDED."""
-        return self._tablet.get(self._x.database.engine.current, key)
+    def _keys_of(self, rows: Sequence[Row]) -> Sequence[bytes]:
+        """The keys of the first new rows that nothing of this transaction is in the way of."""
+        key_of = self._rules.key_of
+        try:
+            keys = list(map(key_of, rows))
+        except KalamError:  # One is too long: it is told when those before it are written.
+            keys = list(map(key_of, rows[:1]))
+        return keys[: self._unchanged(keys)]
 
-    def _put(self, key: bytes, row: Row | None, old: Row | None, seq: int) -> None:
+    def _unchanged(self, keys: Sequence[bytes]) -> int:
+        """How many of the first come once, and have not been changed by this transaction."""
+        changes = self._transaction.changes.get(self._id)
+        seen = set(keys)
+        if len(seen) == len(keys) and (not changes or changes.keys().isdisjoint(seen)):
+            return len(keys)
+        known = set(changes or ())
+        for at, key in enumerate(keys):
+            if key in known:
+                return at
+            known.add(key)
+        return len(keys)
+
+    def _put(
+        self,
+        keys: Sequence[bytes],
+        rows: Sequence[Row] | None,
+        olds: Sequence[Row] | None,
+        seqs: Iterable[int],
+    ) -> None:
         version = self._target.version
-        self._transaction.put(self._id, key, row, base=old, base_seq=seq, version=version)
+        self._transaction.put_all(self._id, keys, rows, bases=olds, seqs=seqs, version=version)

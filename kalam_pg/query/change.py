@@ -84,22 +84,28 @@ class ChangePlan:
         width = len(self.table.columns)
         at_once, key_of = None if self.checks else AtOnce.of(x, target), self.rules.key_of
         while len(portion := (yield from found.take(STRIDE))):
-            for row in portion.rows():
-                key = key_of(row)
-                if key in done:
-                    continue  # FROM matched the row more than once: the first match counts
-                changed: Row | None = None
+            rows, at = portion.rows(), 0
+            keys = list(map(key_of, rows))
+            while at < len(rows):
+                changed: Sequence[Row] = ()
                 if at_once is not None:
-                    changed = at_once.change(row, key, self.mode, self.assignments)
-                if changed is None:
-                    current = yield from self._lock_again(x, target, row, key, width)
+                    changed = at_once.change(rows, keys, at, self.mode, self.assignments)
+                if not changed:
+                    row, key = rows[at], keys[at]
+                    if key in done:  # FROM matched the row more than once: the first match counts
+                        current = None
+                    else:
+                        current = yield from self._lock_again(x, target, row, key, width)
                     if current is None:
+                        at += 1
                         continue
-                    changed = yield from self._change(x, target, current, row[width + 2 :])
-                done.add(key)
-                count += 1
+                    changed = ((yield from self._change(x, target, current, row[width + 2 :])),)
+                done.update(keys[at : at + len(changed)])
+                at += len(changed)
+                count += len(changed)
                 if answers is not None:
-                    yield from self._answer(x, changed, answers)
+                    for row in changed:
+                        yield from self._answer(x, row, answers)
                 if pace.is_due():
                     yield from elsewhere.rest(x, pace)
         if answers is None:

@@ -1,11 +1,13 @@
 """COPY FROM: rows that a client sends, put as an INSERT puts them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Protocol
 
 from catalog.errors import ConfigurationLimitExceededError, UniqueViolationError
+from catalog.uses import sequences_used
 from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
@@ -14,8 +16,8 @@ from kalam_pg.query.row_changes import insert
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.spool import Spool
-from kalam_pg.query.waits import Pace, Steps
-from kalam_pg.rows.copy_reading import CopyReader, Values, add_context
+from kalam_pg.query.waits import STRIDE, Pace, Steps
+from kalam_pg.rows.copy_reading import CopyReader, Place, Values, add_context
 from storage.errors import DiskFullError, IoError, KalamError
 from storage.layout import Row, Value
 
@@ -67,7 +69,17 @@ class CopyIn:
     response: what asks the client for them.
     """
 
-    __slots__ = ("_at_once", "_count", "_pace", "_plan", "_spool", "_target", "_x", "response")
+    __slots__ = (
+        "_at_once",
+        "_count",
+        "_pace",
+        "_plan",
+        "_spool",
+        "_stride",
+        "_target",
+        "_x",
+        "response",
+    )
 
     def __init__(self, plan: CopyPlan, x: Execution) -> None:
         self.response = plan.reader.response
@@ -77,6 +89,9 @@ class CopyIn:
         self._at_once = AtOnce.of(x, self._target)
         self._count = 0
         self._pace = Pace()
+        columns = zip(plan.sent, plan.rules.table.columns, strict=True)
+        numbered = any(at is None and sequences_used(column.default) for at, column in columns)
+        self._stride = 1 if numbered else STRIDE  # A number is taken when its row is put.
         self._spool: Spool | None = None
         if plan.road is not None:
             spool = self._spool = Spool(x.database.spills)
@@ -136,37 +151,70 @@ class CopyIn:
         return (yield from self._finish())
 
     def _put_all(self, rows: Iterator[Values]) -> Steps[None]:
-        for values in rows:
+        reader, refused = self._plan.reader, None
+        ready: list[Row] = []
+        places: list[Place] = []
+        while refused is None:
+            row: Row | None = None
             try:
-                row = yield from self._row(values)
-                if row is not None:
-                    if self._at_once is None or not self._at_once.insert(row):
-                        yield from elsewhere.checked(self._x, self._plan.rules, row)
-                        yield from insert(self._x, self._target, row)
-                    self._count += 1
+                values = next(rows, None)
+                if values is None:
+                    break
+                row = yield from self._row(values, reader.place)
             except KalamError as exc:
-                # What a key collides with is found for many rows at once, and their lines are not shown.
-                line = not isinstance(exc, UniqueViolationError)
-                add_context(exc, self._plan.reader.where(line=line))
-                exc.position = 0
-                raise
+                refused = exc  # What comes before it is put first: one of those may be refused.
+            if row is not None:
+                ready.append(row)
+                places.append(reader.place)
+            if len(ready) >= self._stride or self._pace.is_due():
+                yield from self._put(ready, places)
+                ready, places = [], []
+        yield from self._put(ready, places)
+        if refused is not None:
+            raise refused
+
+    def _put(self, rows: Sequence[Row], places: Sequence[Place]) -> Steps[None]:
+        """Put rows, in their order, as many at a time as need not wait."""
+        at = 0
+        while at < len(rows):
+            count = 0 if self._at_once is None else self._at_once.insert(rows, at)
+            if not count:
+                count = 1
+                with self._told(places[at]):
+                    yield from elsewhere.checked(self._x, self._plan.rules, rows[at])
+                    yield from insert(self._x, self._target, rows[at])
+            at += count
+            self._count += count
             if self._pace.is_due():
                 yield from elsewhere.rest(self._x, self._pace)
 
-    def _row(self, values: Values) -> Steps[Row | None]:
+    @contextmanager
+    def _told(self, place: Place) -> Iterator[None]:
+        """Errors of a row in here say its place."""
+        try:
+            yield
+        except KalamError as exc:
+            # What a key collides with is found for many rows at once, and their lines are not shown.
+            line = not isinstance(exc, UniqueViolationError)
+            add_context(exc, self._plan.reader.where(place, line=line))
+            exc.position = 0
+            raise
+
+    def _row(self, values: Values, place: Place) -> Steps[Row | None]:
         """The row that is to be put; None: it is not to be."""
         plan, x = self._plan, self._x
         row: list[Value] = []
-        for at, default in zip(plan.sent, plan.rules.defaults, strict=True):
-            if at is not None:
-                row.append(values[at])
-            else:
-                row.append((yield from elsewhere.evaluated(x, default, _NO_ROW)))
-        made = tuple(row)
-        if plan.where and (yield from elsewhere.evaluated(x, plan.where, made)) is not True:
-            return None
-        if plan.rules.generated:
-            made = yield from elsewhere.generated(x, plan.rules, made)
+        with self._told(place):
+            for at, default in zip(plan.sent, plan.rules.defaults, strict=True):
+                if at is not None:
+                    row.append(values[at])
+                else:
+                    row.append((yield from elsewhere.evaluated(x, default, _NO_ROW)))
+            made = tuple(row)
+            if plan.where and (yield from elsewhere.evaluated(x, plan.where, made)) is not True:
+                return None
+            if plan.rules.generated:
+                made = yield from elsewhere.generated(x, plan.rules, made)
         return made
 
 

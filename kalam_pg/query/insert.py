@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from catalog.errors import (
@@ -18,7 +18,9 @@ from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import asked_anew, elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.given_rows import given_rows
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
+from kalam_pg.query.quick_rows import picker
 from kalam_pg.query.row_changes import in_the_way, insert, replace
 from kalam_pg.query.row_source import Gathered
 from kalam_pg.query.rows import Entries, Found, Target, lock_key
@@ -38,6 +40,7 @@ from kalam_pg.sql.tree import (
     Query,
 )
 from kalam_pg.sql.walk import walk
+from storage.errors import KalamError
 from storage.layout import Row, Value
 
 _NO_ROW: Row = ()
@@ -89,7 +92,8 @@ class ConflictRule:
 class InsertPlan:
     """A compiled INSERT. `builders[i]` makes the i-th column of a row; None is NULL.
 
-    numbered: rows of VALUES take numbers from sequences. checks: of the views that it is written through.
+    numbered: its rows take numbers from sequences, each when it is put. checks: of the views that it is
+    written through.
 
     literal_rows: one tuple of builders for each row of VALUES; or else `source` gives the rows, and
     `from_source` says for each table column which source column fills it (None: its default).
@@ -110,49 +114,76 @@ class InsertPlan:
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
         target = open_target(x, self.rules)
-        context = x.context
         if self.conflict is not None and self.conflict.asked:
             x.keep_seeing()
-        count, pace = 0, Pace()
-        answers = x.gathered() if self.returning else None
-        touched: set[bytes] = set()
-        generates = bool(self.rules.generated)
-        at_once = AtOnce.of(x, target) if self.conflict is None and not self.checks else None
+        progress = _Progress(
+            target,
+            AtOnce.of(x, target) if self.conflict is None and not self.checks else None,
+            x.gathered() if self.returning else None,
+        )
         if self.source is None:
-            # The hot path: nothing between here and the commit waits, as a rule.
-            for builders in self._literal(context):
-                made = self._made(builders, context)
-                row = made or tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
-                if generates:
-                    row = yield from elsewhere.generated(x, self.rules, row)
-                kept: Row | None = row
-                if at_once is None or not at_once.insert(row):
-                    kept = yield from self._put(x, target, row, touched)
-                if kept is not None:
-                    count += 1
-                    if answers is not None:
-                        yield from self._answer(x, kept, answers, changed=kept is not row)
-                if pace.is_due():
-                    yield from elsewhere.rest(x, pace)
+            yield from self._put_literals(x, progress)
         else:
             source = yield from self.source.source(x)
             while len(portion := (yield from source.take(STRIDE))):
-                for given in portion.rows():
-                    row = yield from self._from_source(x, given)
-                    if generates:
-                        row = yield from elsewhere.generated(x, self.rules, row)
-                    kept = row
-                    if at_once is None or not at_once.insert(row):
-                        kept = yield from self._put(x, target, row, touched)
-                    if kept is not None:
-                        count += 1
-                        if answers is not None:
-                            yield from self._answer(x, kept, answers, changed=kept is not row)
-                    if pace.is_due():
-                        yield from elsewhere.rest(x, pace)
+                rows = portion.rows()
+                step = 1 if self.numbered else len(rows)
+                for at in range(0, len(rows), step):
+                    made = yield from self._from_source(x, rows[at : at + step])
+                    yield from self._put_rows(x, progress, made)
+        count, answers = progress.count, progress.answers
         if answers is None:
             return Result("INSERT", count)
         return Result.of("INSERT", self.columns, (yield from answers.source()), count)
+
+    def _put_literals(self, x: Execution, progress: "_Progress") -> Steps[None]:
+        """Put the rows of VALUES, or the one there is, for each row of parameters."""
+        context, given = x.context, x.context.params
+        if isinstance(given, ParamRows):
+            rows = None if self.numbered else given_rows(self.literal_rows[0])
+            if rows is not None:
+                made = rows(given.rows)
+                for at in range(0, len(made), STRIDE):
+                    yield from self._put_rows(x, progress, made[at : at + STRIDE])
+                return
+        ready: list[Row] = []
+        for builders in self._literal(context):
+            try:
+                row = self._made(builders, context)
+            except KalamError:
+                # Those before it are put first: one of them may be refused.
+                yield from self._put_rows(x, progress, ready)
+                raise
+            if row is None:
+                yield from self._put_rows(x, progress, ready)
+                ready = []
+                row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
+            ready.append(row)
+            if self.numbered or len(ready) == STRIDE or progress.pace.is_due():
+                yield from self._put_rows(x, progress, ready)
+                ready = []
+        yield from self._put_rows(x, progress, ready)
+
+    def _put_rows(self, x: Execution, progress: "_Progress", rows: Sequence[Row]) -> Steps[None]:
+        """Put rows, in their order, as many at a time as need not wait."""
+        target, at_once, answers = progress.target, progress.at_once, progress.answers
+        at = 0
+        while at < len(rows):
+            count = 0 if at_once is None else at_once.insert(rows, at)
+            put, changed = rows[at : at + count], False
+            if not count:
+                row, count = rows[at], 1
+                if self.rules.generated:
+                    row = yield from elsewhere.generated(x, self.rules, row)
+                kept = yield from self._put(x, target, row, progress.touched)
+                put, changed = () if kept is None else (kept,), kept is not row
+            at += count
+            progress.count += len(put)
+            if answers is not None:
+                for row in put:
+                    yield from self._answer(x, row, answers, changed=changed)
+            if progress.pace.is_due():
+                yield from elsewhere.rest(x, progress.pace)
 
     def _made(self, builders: Sequence[Closure | None], context: EvalContext) -> Row | None:
         """A row of VALUES; None where it takes long: its numbers are then for who makes it."""
@@ -192,14 +223,24 @@ class InsertPlan:
         else:
             yield from self.literal_rows
 
-    def _from_source(self, x: Execution, given: Row) -> Steps[Row]:
-        values: list[Value] = []
-        for at, default in zip(self.from_source, self.rules.defaults, strict=True):
-            if at is not None:
-                values.append(given[at])
-            else:
-                values.append((yield from elsewhere.evaluated(x, default, _NO_ROW)))
-        return tuple(values)
+    def _from_source(self, x: Execution, given: Sequence[Row]) -> Steps[Sequence[Row]]:
+        """Rows of the table, of those that the source gave."""
+        places, width = self.from_source, len(given[0])
+        if places == tuple(range(width)):
+            return given
+        if not any(d for at, d in zip(places, self.rules.defaults, strict=True) if at is None):
+            pick = picker([width if at is None else at for at in places])
+            return [pick((*row, None)) for row in given]
+        rows: list[Row] = []
+        for one in given:
+            values: list[Value] = []
+            for at, default in zip(self.from_source, self.rules.defaults, strict=True):
+                if at is not None:
+                    values.append(one[at])
+                else:
+                    values.append((yield from elsewhere.evaluated(x, default, _NO_ROW)))
+            rows.append(tuple(values))
+        return rows
 
     def _put(
         self, x: Execution, target: Target, row: Row, touched: set[bytes]
@@ -274,6 +315,18 @@ class InsertPlan:
         finally:
             x.context = own
         return tuple(changed)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where an INSERT stands. touched: keys of what ON CONFLICT has put or changed."""
+
+    target: Target
+    at_once: AtOnce | None
+    answers: Gathered | None
+    count: int = 0
+    touched: set[bytes] = field(default_factory=set)
+    pace: Pace = field(default_factory=Pace)
 
 
 def _number(x: Execution) -> Value:
@@ -353,9 +406,10 @@ def plan_insert(
 
 
 def _is_numbered(statement: Insert) -> bool:
-    """Whether rows of VALUES ask sequences for numbers, themselves or by a default."""
+    """Whether rows ask sequences for numbers, those of VALUES themselves or by a default."""
     if not isinstance(statement.source, tuple):
-        return False
+        columns = enumerate(statement.table.columns)
+        return any(at not in statement.columns and sequences_used(c.default) for at, c in columns)
     for row in statement.source:
         given = dict(zip(statement.columns, row, strict=True))
         for at, column in enumerate(statement.table.columns):

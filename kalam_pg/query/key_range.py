@@ -15,11 +15,14 @@ from storage.answers import ColdNeeded
 from storage.keys import encode_key
 from storage.layout import Row
 from storage.log.retained import is_whole
-from storage.log.view import Version, View
+from storage.log.view import View
 from storage.tablet import Tablet
 from storage.tail.value_index import Range
 
 _INT_LEAST, _INT_MOST = -(1 << 63), (1 << 63) - 1
+_CHUNK_MAX: Final = 256
+"""Keys that are looked up at a time."""
+
 _BEHIND_ALL: Final = b"\x02"
 """Behind every key that begins with an int which is not NULL, and none in a primary key is."""
 
@@ -72,7 +75,7 @@ def _keys(tablet: Tablet, view: View, within: Range) -> Iterator[bytes]:
     low, high = within.low, within.high
     first = None if low is None else encode_key((low,), ("int",))
     behind = _BEHIND_ALL if high is None or high > _INT_MOST else encode_key((high,), ("int",))
-    return (key for key, _, _ in view.keys(tablet.id, first, behind, reverse=within.descending))
+    return view.keys(tablet.id, first, behind, reverse=within.descending)
 
 
 def _found(
@@ -82,18 +85,20 @@ def _found(
     where, context = wanted.where, wanted.context
     rows: list[Row] = []
     misses = 0
-    for key in keys:
-        version = tablet.get(view, key)
-        if isinstance(version, ColdNeeded):
-            return None  # It is there, and too large to be read here.
-        if isinstance(version, Version):
-            row = (*version.row, version.seq, False)
-            if where is None or where(row, context) is True:
-                rows.append(row)
-                if len(rows) == most:
-                    break
-                continue
-        misses += 1  # No file is needed to know: the log has the newest version of every key.
-        if misses > MISSES_MAX:
-            return None
+    left, size = iter(keys), min(most, _CHUNK_MAX)
+    while chunk := list(islice(left, size)):
+        size = min(2 * size, _CHUNK_MAX)
+        for version in tablet.get_all(view, chunk):
+            if isinstance(version, ColdNeeded):
+                return None  # It is there, and too large to be read here.
+            if version is not None:
+                row = (*version.row, version.seq, False)
+                if where is None or where(row, context) is True:
+                    rows.append(row)
+                    if len(rows) == most:
+                        return rows
+                    continue
+            misses += 1  # No file is needed to know: the log has the newest version of every key.
+            if misses > MISSES_MAX:
+                return None
     return rows

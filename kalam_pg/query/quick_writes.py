@@ -22,11 +22,14 @@ from kalam_pg.query.transaction import Transaction
 from kalam_pg.sql.closures import Constant
 from storage.engine import Write
 from storage.keys import key_maker
-from storage.layout import Row
+from storage.layout import Row, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version
 
 _INSERT, _UPDATE, _DELETE = Op.INSERT, Op.UPDATE, Op.DELETE
+
+_SHORT_KINDS = frozenset({"bool", "int", "float", "uuid", "interval"})
+"""Kinds of columns whose values take no more than a few bytes."""
 
 Assignments = Sequence[tuple[int, Closure]]
 """What SET puts where."""
@@ -43,6 +46,7 @@ class QuickWrite(ABC):
         "_id",
         "_key_of",
         "_locks",
+        "_long",
         "_rules",
         "_table",
         "_tablet",
@@ -62,6 +66,8 @@ class QuickWrite(ABC):
         self._locks = database.locks
         self._tablet = own_tablet(database, plan.table, user)
         self._id = self._tablet.id
+        columns = self._tablet.layout.columns
+        self._long = [at for at, column in enumerate(columns) if column.kind not in _SHORT_KINDS]
         self.tag = "INSERT 0" if isinstance(plan, InsertPlan) else plan.tag
         """What the client is told, without the count."""
         self.numbered = isinstance(plan, InsertPlan) and plan.numbered
@@ -73,6 +79,12 @@ class QuickWrite(ABC):
 
         Nothing is locked in the end if it is None, or raises NotQuickError or what closures raise.
         """
+
+    def weight(self, write: Write) -> int:
+        """About the bytes of what a change writes, as far as they may be many."""
+        row, old, long = write.row, write.old, self._long
+        size = row_bytes([row[at] for at in long])
+        return size if old is None or old is row else size + row_bytes([old[at] for at in long])
 
     @abstractmethod
     def put(self, context: EvalContext, transaction: Transaction) -> int:

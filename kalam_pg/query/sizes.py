@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from catalog.types.bounded import BoundedArray
-from storage.layout import Row, row_bytes
+from storage.layout import VALUE_BYTES, Row, row_bytes
 
 CHANGE_BYTES: Final = 300
 """A changed row, beside its values: itself, its key, its lock, their places."""
@@ -25,6 +25,11 @@ log's batch and buffer, and in the tail."""
 def change_bytes(row: Row | None) -> int:
     """A change to `row`; None: to no row."""
     return CHANGE_BYTES if row is None else CHANGE_BYTES + row_bytes(row)
+
+
+def rows_bytes(rows: Sequence[Row]) -> int:
+    """`row_bytes` of all of them, which are alike: a tenth of its time."""
+    return VALUE_BYTES * len(rows) * len(rows[0]) + text_bytes(rows) if rows else 0
 
 
 def text_bytes(rows: Sequence[Row]) -> int:

@@ -4,7 +4,7 @@ Writes stay in memory, net per key, until COMMIT makes one write set of them. Th
 them (`overlay`). An undo log takes back a savepoint's worth of them; ROLLBACK just drops everything.
 """
 
-from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -21,10 +21,10 @@ from catalog.snapshot import Snapshot
 from kalam_pg.live.channels import Mark, Pending
 from kalam_pg.memory import UNBOUNDED, Holding
 from kalam_pg.query.locks.state import LockOwner
-from kalam_pg.query.net_change import Emptied, NetChange
+from kalam_pg.query.net_change import Emptied, NetChange, net_changes, reformed
 from kalam_pg.query.read_set import READS, ReadSet
 from kalam_pg.query.sequences import Counter, Counters, Numbers, Place
-from kalam_pg.query.sizes import ENTRY_BYTES, change_bytes
+from kalam_pg.query.sizes import CHANGE_BYTES, ENTRY_BYTES, change_bytes, rows_bytes
 from storage.ids import TabletId
 from storage.layout import Row, row_bytes
 from storage.log.view import View
@@ -287,6 +287,27 @@ class Transaction(LockOwner):
             base, base_seq = earlier.base, earlier.base_seq
         changes[key] = NetChange(base, base_seq, row, version, stream)
 
+    def put_all(
+        self,
+        tablet: TabletId,
+        keys: Sequence[bytes],
+        rows: Sequence[Row] | None,
+        *,
+        bases: Sequence[Row] | None,
+        seqs: Iterable[int],
+        version: int,
+    ) -> None:
+        """`put` of keys of which it has changed none yet; rows None: all of them are deleted.
+
+        bases: the rows that they replace, None: there are none. Raises 53200, and nothing is recorded.
+        """
+        size = CHANGE_BYTES * len(keys) + rows_bytes(rows or ()) + rows_bytes(bases or ())
+        self.memory.add(size)
+        if self._savepoints:
+            self._undo += [(tablet, key, None) for key in keys]
+        made = net_changes(bases, seqs, rows, version)
+        self.changes.setdefault(tablet, {}).update(zip(keys, made, strict=False))
+
     def truncate(self, tablet: TabletId, emptied: Emptied) -> None:
         """Record that a tablet has no rows any more. What the transaction wrote to it is not written."""
         self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))
@@ -365,16 +386,7 @@ class Transaction(LockOwner):
             if emptied is not None:
                 self.emptied[tablet] = emptied._replace(version=version)
             if changes is not None:
-                self.changes[tablet] = {
-                    key: NetChange(
-                        None if change.base is None else move(change.base),
-                        change.base_seq,
-                        None if change.row is None else move(change.row),
-                        version,
-                        change.stream,
-                    )
-                    for key, change in changes.items()
-                }
+                self.changes[tablet] = reformed(changes, move, version)
 
     def _undefine(self, made: Difference | None, puts: int) -> None:
         self.definitions = made

@@ -23,6 +23,9 @@ _GREATEST = {INT2: 32_767, INT4: 2_147_483_647, INT8: 9_223_372_036_854_775_807}
 
 Values = tuple[Value, ...]
 
+Place = tuple[int, str | None]
+"""A row's number in what is read, and its line, or (in the binary format) the column that is being read."""
+
 
 class CopyReader:
     """The stream of one COPY FROM.
@@ -55,9 +58,14 @@ class CopyReader:
         """The rows that are left: there are no more bytes. Raises as `rows`."""
         return self._source.rows(b"", final=True)
 
-    def where(self, *, line: bool = True) -> str:
-        """Where the row is that was given last. line: with its text, if it has one."""
-        return self._source.where(line=line)
+    @property
+    def place(self) -> "Place":
+        """Of the row that was given last."""
+        return self._source.place
+
+    def where(self, place: "Place", *, line: bool = True) -> str:
+        """Where a row is, for an error. line: with its text, if it has one."""
+        return self._source.where(place, line=line)
 
     @property
     def lines(self) -> Lines | None:
@@ -134,9 +142,14 @@ class _Text:
                 raise BadCopyFileFormatError(missing, context=self.where())
             yield row
 
-    def where(self, *, line: bool = True) -> str:
-        at = f"COPY {self._table}, line {self.lines.number}"
-        return f'{at}: "{_shown(self._line)}"' if line and self._line is not None else at
+    @property
+    def place(self) -> "Place":
+        return self.lines.number, self._line
+
+    def where(self, place: "Place | None" = None, *, line: bool = True) -> str:
+        number, text = place or self.place
+        at = f"COPY {self._table}, line {number}"
+        return f'{at}: "{_shown(text)}"' if line and text is not None else at
 
     def _where_in(self, fields: Fields) -> str:
         """The field that its type does not take."""
@@ -214,11 +227,16 @@ class _Binary:
                 add_context(exc, self.where())
             raise
 
-    def where(self, *, line: bool = True) -> str:
-        at = f"COPY {self._table}, line {self._tuples.number}"
+    @property
+    def place(self) -> "Place":
         column = self._column
         if self._tuples.field >= 0:
             column = self._columns[self._tuples.field].name
+        return self._tuples.number, column or None
+
+    def where(self, place: "Place | None" = None, *, line: bool = True) -> str:
+        number, column = place or self.place
+        at = f"COPY {self._table}, line {number}"
         return f"{at}, column {column}" if column and line else at
 
 

@@ -9,7 +9,6 @@ from kalam_pg.query.quick_writes import QuickWrite
 from kalam_pg.query.waits import Resume, Spawn, Wait
 from storage.engine import WriteSet
 from storage.errors import KalamError, OutcomeUnknownError, SerializationError
-from storage.layout import row_bytes
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
@@ -68,7 +67,7 @@ class QuickCommit(Wait):
         self._size = size
         write_set = WriteSet([write], [], [], quick.sync)
         if write.old is not None:  # What is there may be large: what comes quickly is not.
-            write_set.weight = row_bytes(write.row) + row_bytes(write.old)
+            write_set.weight = form.weight(write)
         sql.database.committer.submit(write_set, self._done)
         return True
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from catalog.memo import kept
 from catalog.types.registry import (
     BOOL,
+    FLOAT8,
     INT4,
     INT8,
     INTERVAL,
@@ -21,7 +22,7 @@ from catalog.types.registry import (
     TEXT,
     VARCHAR,
 )
-from catalog.types.table import PgType, TypeContext
+from catalog.types.table import DEFAULT_CONTEXT, PgType, TypeContext
 from kalam_pg.query.insert import ParamRows
 from kalam_pg.query.lru import Lru, cost
 from kalam_pg.sessions import dispatch, long_texts, roles
@@ -42,6 +43,7 @@ SHAPES_MAX = 256
 SHAPES_BYTES_MAX = 8 << 20
 """About what they may hold in memory (`lru.cost`)."""
 
+_NUMBERS = frozenset("iIn")
 _DECLARED: dict[str, PgType | None] = {"i": INT4, "I": INT8, "n": NUMERIC, "b": BOOL, "s": None}
 
 Shaped = tuple[PreparedStatement, tuple[Value, ...]]
@@ -91,7 +93,8 @@ class Shapes:
         if isinstance(prepared, PreparedStatement) and prepared.current(sql) is None:
             prepared = None  # Its literals might not get the types that its parameters have.
         if prepared is None:
-            prepared = _prepare(sql, shape.text, shape.classes) or _UNFIT
+            rows = literals.rows is not None
+            prepared = _prepare(sql, shape.text, shape.classes, rows=rows) or _UNFIT
             self._known.put(shape.key, prepared, cost(shape.text))
         if not isinstance(prepared, PreparedStatement):
             return None
@@ -225,12 +228,24 @@ def _values(readers: "Sequence[_Read]", literals: Sequence[str]) -> tuple[Value,
 _UNFIT = "unfit"
 
 
-def _prepare(sql: "SqlSession", text: str, classes: Sequence[str]) -> PreparedStatement | None:
+def _prepare(
+    sql: "SqlSession", text: str, classes: Sequence[str], *, rows: bool
+) -> PreparedStatement | None:
+    """rows: each literal is a value of an INSERT by itself."""
     statement = _statement(sql, text)
     if statement is None or long_texts.is_long_here(sql, text):
         return None
+    declared = [_DECLARED[c] for c in classes]
     try:
-        prepared = dispatch.prepare(sql, statement, [_DECLARED[c] for c in classes])
+        if rows and not _NUMBERS.isdisjoint(classes):
+            given = [None if c in _NUMBERS else _DECLARED[c] for c in classes]
+            columns = dispatch.prepare(sql, statement, given).param_types
+            # A number for a double is what its text says, by whatever type it came there.
+            declared = [
+                FLOAT8 if c in _NUMBERS and column is FLOAT8 else _DECLARED[c]
+                for c, column in zip(classes, columns, strict=True)
+            ]
+        prepared = dispatch.prepare(sql, statement, declared)
     except KalamError:
         return None
     return prepared if len(prepared.param_types) == len(classes) else None
@@ -258,6 +273,8 @@ def _readers(classes: str, types: tuple[PgType, ...], context: TypeContext) -> t
 
 
 def _reader(letter: str, type_: PgType, context: TypeContext) -> _Read:
+    if letter in _NUMBERS and type_ is FLOAT8:
+        return _double
     if letter in "iI":
         return int
     if letter == "b":
@@ -286,6 +303,16 @@ def _interval(literal: str, context: TypeContext) -> Value:
     if _SURE.fullmatch(literal) is None:
         raise _MovingError
     return INTERVAL.input(literal, -1, context)
+
+
+_SURELY_DOUBLE = 300
+"""Characters of a number that is neither too large nor too small for a double."""
+
+
+def _double(literal: str) -> Value:
+    if len(literal) > _SURELY_DOUBLE:
+        return FLOAT8.input(literal, -1, DEFAULT_CONTEXT)
+    return float(literal) + 0.0  # No zero of other types has a sign.
 
 
 def _is_true(literal: str) -> Value:

@@ -120,19 +120,19 @@ class Manifest:
     loaded_through: int = 0
     previous: str = ""
     sha256: str = field(default="", compare=False)
+    hidden_through: int = field(init=False, repr=False, compare=False)
+    """Versions of commits up to this one are of an earlier life.
 
-    @property
-    def log_begins_behind(self) -> int:
-        """Live rows of commits up to this one may be in segments alone, whatever the log has kept."""
-        return max(self.hidden_through, self.loaded_through)
+    The commit that truncates may go on to write: what it wrote before that, it does not log.
+    """
+    log_begins_behind: int = field(init=False, repr=False, compare=False)
+    """Live rows of commits up to this one may be in segments alone, whatever the log has kept."""
 
-    @property
-    def hidden_through(self) -> int:
-        """Versions of commits up to this one are of an earlier life.
-
-        The commit that truncates may go on to write: what it wrote before that, it does not log.
-        """
-        return max(0, self.incarnation - 1)
+    def __post_init__(self) -> None:
+        # Each point read asks for them: they are worked out once.
+        hidden = max(0, self.incarnation - 1)
+        object.__setattr__(self, "hidden_through", hidden)
+        object.__setattr__(self, "log_begins_behind", max(hidden, self.loaded_through))
 
     @property
     def rows(self) -> int:

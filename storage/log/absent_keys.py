@@ -64,6 +64,24 @@ class AbsentKeys:
         found.add(key)
         return True
 
+    def claim_all(self, tablet: TabletId, keys: Iterable[bytes]) -> set[bytes]:
+        """`claim` of many: those that the index may have."""
+        try:
+            found = self._filters[tablet]
+        except KeyError:
+            found = self._begin(tablet)
+        if found is None:
+            return set(keys)
+        unsure: set[bytes] = set()
+        for key in keys:
+            for bloom in found.blooms:
+                if key in bloom:
+                    unsure.add(key)
+                    break
+            else:
+                found.add(key)
+        return unsure
+
     def wrote(self, tablet: TabletId, key: bytes) -> None:
         """The group writes an entry, or may do so."""
         try:

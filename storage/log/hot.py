@@ -255,6 +255,12 @@ class HotSnapshot:
         finally:
             calls.pop()
 
+    def get_all(self, keys: Iterable[bytes]) -> list[bytes | None]:
+        """`get` of each of them."""
+        get = self._get
+        with self._store.counted(), _translated("read"):
+            return [get(key, verify_checksums=True) for key in keys]
+
     def scan(
         self, start: bytes, stop: bytes, *, reverse: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:

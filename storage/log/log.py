@@ -75,15 +75,16 @@ class Log:
         group = self._gather(sets)
         if not group.written:
             return Group((), self.view, synced=False)
-        if not group.writes_nothing:
+        logged = not group.writes_nothing
+        if logged:
             failpoints.hit("commit.before_batch")
         try:
-            if not group.writes_nothing:
+            if logged:
                 self.store.write(group.batch(), sync=group.sync)
                 failpoints.hit("commit.after_batch")
             elif group.sync and self.store.unsynced:
                 self.store.sync()  # A set without writes that asks for it: all before it is durable.
-            return self._finished(group)
+            return self._finished(group, logged=logged)
         except KalamError as exc:
             return self._after_failure(group, exc)
 
@@ -232,9 +233,9 @@ class Log:
             self._room.check()
             self._next_room_check = now + _ROOM_CHECK_S
 
-    def _finished(self, group: GroupWriter) -> Group:
+    def _finished(self, group: GroupWriter, *, logged: bool) -> Group:
         self._written = group.last
-        if not group.writes_nothing:
+        if logged:
             self._logged = group.last
         self._catalog_version = group.system_seq or self._catalog_version
         self._erased = group.erased
@@ -256,7 +257,7 @@ class Log:
                 self._room.give_back()
             last = self._reopen()
             if last == group.last:
-                return self._finished(group)
+                return self._finished(group, logged=not group.writes_nothing)
         except KalamError as exc:
             unknown = OutcomeUnknownError(
                 "could not find out whether the transaction was committed",

@@ -57,6 +57,7 @@ class Entry(msgspec.Struct, array_like=True, gc=False):
     old: tuple[Any, ...] | None
 
 
+_DELETE = Op.DELETE
 _HEADER = Struct(">BI")
 _pack_header = _HEADER.pack
 _unpack_header = _HEADER.unpack_from
@@ -72,6 +73,8 @@ def encode_entry(op: Op, version: int, row: Row, old: Row | None) -> bytes:
         CharacterNotInRepertoireError: A text that is not Unicode: it has half of a surrogate pair.
         KeyTooLongError: The row is larger than ENTRY_BYTES_MAX.
     """
+    if op is _DELETE and old is row:
+        old = None  # `row` says what it takes away.
     number = FORMAT
     try:
         try:
@@ -114,6 +117,8 @@ def decode_entry(data: bytes) -> Entry:
             if value.__class__ is list:
                 entry.old = _tuples(entry.old)
                 break
+    elif entry.op is _DELETE:
+        entry.old = entry.row
     return entry
 
 

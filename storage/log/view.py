@@ -4,7 +4,7 @@ The committer mints a view right after its batch; the event loop makes it the cu
 commit is published, and shares it by reference count.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -156,6 +156,11 @@ class View:
         entry = decode_entry(data)
         return Version(seq, n, entry.op, entry.row, entry.version, entry.old)
 
+    def known(self, tablet: TabletId, keys: Sequence[bytes]) -> Sequence[bytes | None]:
+        """What the index has of each key, as bytes; None: the log has no version of it."""
+        prefix = index_prefix(tablet)
+        return self._snapshot.get_all([prefix + key for key in keys])
+
     def position(self, tablet: TabletId, key: bytes) -> tuple[int, int, int] | None:
         """(seq, n, operation) of the key's newest version in the log; None when the index has none."""
         found = self._get(index_key(tablet, key))
@@ -202,18 +207,13 @@ class View:
 
     def keys(
         self, tablet: TabletId, low: bytes | None, high: bytes | None, *, reverse: bool = False
-    ) -> Iterator[tuple[bytes, int, int]]:
-        """(key, seq, n) of index entries with low <= key < high, in key order, lazily.
-
-        Tombstones are among them.
-        """
+    ) -> Iterator[bytes]:
+        """Keys of index entries with low <= key < high, in key order, lazily; tombstones' among them."""
         prefix = index_prefix(tablet)
         skip = len(prefix)
         start = prefix if low is None else prefix + low
         stop = successor(prefix) if high is None else prefix + high
-        for key, position in self._snapshot.scan(start, stop, reverse=reverse):
-            seq, n, _ = unpack_position(position)
-            yield key[skip:], seq, n
+        return (key[skip:] for key in self._snapshot.scan_keys(start, stop, reverse=reverse))
 
     def system_get(self, key: bytes) -> bytes | None:
         """A system record."""

@@ -1,6 +1,8 @@
 """What the committer writes: write sets, checked and turned into one batch of the store."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -9,6 +11,8 @@ from storage.errors import KalamError, SerializationError
 from storage.ids import TabletId
 from storage.keys import (
     index_key,
+    index_prefix,
+    log_commit,
     log_key,
     log_prefix,
     meta_key,
@@ -180,14 +184,11 @@ class GroupWriter:
             seq = self._number(write_set)
             self._put(seq, 0, write, key, entry)
         else:
-            keys = [index_key(write.tablet, write.key) for write in writes]
-            for write, key in zip(writes, keys, strict=True):
-                self._check(write, key)
+            keys = self._checked(writes)
             entries = [encode_entry(w.op, w.version, w.row, w.old) for w in writes]
             seq = self._number(write_set)
             if len(writes) < LARGE_WRITES:
-                for n, (write, key, entry) in enumerate(zip(writes, keys, entries, strict=True)):
-                    self._put(seq, n, write, key, entry)
+                self._put_all(seq, writes, keys, entries)
             else:
                 self._put_later(seq, write_set, keys, entries)
         self.written.append(write_set)
@@ -216,6 +217,24 @@ class GroupWriter:
         self._note(seq, write, entry)
         self.puts += _pairs(seq, n, write, key, entry)
         self._newest[key] = (seq, n, write.op)
+
+    def _put_all(
+        self, seq: int, writes: Sequence[Write], keys: Sequence[bytes], entries: Sequence[bytes]
+    ) -> None:
+        newest, puts, tablet, prefix = self._newest, self.puts, None, b""
+        for n, (write, key, entry) in enumerate(zip(writes, keys, entries, strict=True)):
+            op = write.op
+            if write.tablet is not tablet or op is _TRUNCATE:
+                self._note(seq, write, entry)
+                tablet, prefix = write.tablet, log_commit(write.tablet, seq)
+                if op is _TRUNCATE:
+                    puts += _pairs(seq, n, write, key, entry)
+                    newest[key] = (seq, n, op)
+                    continue
+            write.size = len(entry)
+            puts.append((prefix + n.to_bytes(4), entry))
+            puts.append((key, pack_position(seq, n, op)))
+            newest[key] = (seq, n, op)
 
     def _put_later(
         self, seq: int, write_set: WriteSet, keys: list[bytes], entries: list[bytes]
@@ -294,6 +313,20 @@ class GroupWriter:
                 hint="The transaction might succeed if retried.",
             )
 
+    def _checked(self, writes: Sequence[Write]) -> list[bytes]:
+        """The key of each write's index entry. Raises as `_check`, which most need not be asked for."""
+        keys: list[bytes] = []
+        for tablet, some in groupby(writes, _tablet_of):
+            prefix, these = index_prefix(tablet), list(some)
+            ours = [prefix + write.key for write in these]
+            keys += ours
+            told = these[0].assumed is not None  # Behind a TRUNCATE nothing is assumed.
+            unsure = self._absent.claim_all(tablet, ours) if told else set(ours)
+            for write, key in zip(these, ours, strict=True):
+                if key in unsure or write.assumed is None:
+                    self._check(write, key)
+        return keys
+
     def _check(self, write: Write, key: bytes) -> None:
         """Raise unless what a write assumes holds."""
         if write.assumed is None:
@@ -331,6 +364,9 @@ class GroupWriter:
             data = self._store.get(meta_key(tablet, INCARNATION))
             found = 0 if data is None else int.from_bytes(data)
         return found
+
+
+_tablet_of = attrgetter("tablet")
 
 
 def _pairs(seq: int, n: int, write: Write, key: bytes, entry: bytes) -> tuple[Put, Put]:

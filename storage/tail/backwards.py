@@ -14,15 +14,47 @@ Equals = Sequence[tuple[int, Value]]
 """(position, value) pairs that rows must have."""
 
 
+_DECODED_BYTES = 1 << 20
+"""About so much of a batch is decoded at a time, at most."""
+
+
+def newest_kept(
+    seqs: Sequence[int],
+    rows: Sequence[Row],
+    gone: Sequence[bool],
+    deaths: Mapping[int, int],
+    within: tuple[int, int, int],
+    equals: Equals,
+) -> Iterator[tuple[int, Row]]:
+    """(seq, row) of those live rows that are kept as tuples, newest first.
+
+    within: the ordinal of the first, after < seq <= upto. deaths: by ordinal.
+    """
+    first, after, upto = within
+    at = bisect_right(seqs, upto)
+    while at:
+        at -= 1
+        seq = seqs[at]
+        if seq <= after:
+            return
+        row = rows[at]
+        for position, value in equals:
+            if row[position] != value:
+                break
+        else:
+            if not gone[at] and not 0 < deaths.get(first + at, 0) <= upto:
+                yield seq, row
+
+
 def newest_of(
     batch: VersionBatch,
     layout: Layout,
     deaths: Mapping[int, int],
     within: tuple[int, int, int],
     equals: Equals,
-    chunk: int,
+    rows_max: int,
 ) -> Iterator[tuple[int, Row]]:
-    """(seq, row) of a batch's live rows, newest first, `chunk` decoded at a time.
+    """(seq, row) of a batch's live rows, newest first, so many decoded at a time at most.
 
     within: rows below this ordinal, after < seq <= upto. deaths: by ordinal.
     """
@@ -32,6 +64,7 @@ def newest_of(
     if low >= high:
         return
     record = batch.batch.slice(low, high - low)
+    chunk = min(rows_max, 1 + _DECODED_BYTES // batch.row_bytes)
     wanted = _matching(record, layout, equals)
     left = len(wanted) if wanted is not None else high - low
     while left > 0:

@@ -1,6 +1,6 @@
 """Log entries on their way to Arrow: in chunks as the log has them, and into a tail."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from storage.errors import DataCorruptedError
 from storage.ids import TabletId
@@ -8,6 +8,7 @@ from storage.keys import split_log_key
 from storage.log.log_entry import Op, decode_entry
 from storage.log.view import View
 from storage.schema import Schema
+from storage.tail.changes import TabletChange
 from storage.tail.tail import Tail
 
 Chunk = list[tuple[bytes, bytes]]
@@ -69,3 +70,17 @@ def fill(tail: Tail, schema: Schema, entries: Iterable[tuple[int, int, bytes]]) 
             old = None if old is None else schema.newest(old, entry.version)
         append(seq, key_of(row), row, op, old, len(data))
     return truncations
+
+
+def take_in(tail: Tail, schema: Schema, seq: int, changes: Sequence[TabletChange]) -> None:
+    """Add what a commit has done to rows, in any version of their table."""
+    version = schema.layout.version
+    if len(changes) > 1 and all(change.version == version for change in changes):
+        tail.extend(seq, changes)
+        return
+    for change in changes:
+        row, old = change.row, change.old
+        if change.version != version:
+            row = schema.newest(row, change.version)
+            old = None if old is None else schema.newest(old, change.version)
+        tail.append(seq, change.key, row, change.op, old, change.size)

@@ -5,10 +5,18 @@ memory was short, begins with some of them too: the newest rows are asked for mo
 tablet are all.
 """
 
+from typing import Final
+
 from storage.ids import TabletId
 from storage.keys import meta_key
 from storage.log.retained import RETAINED, unpack_retained
 from storage.log.view import View
+
+INLINE: Final = 256, 1 << 20
+"""A tail of up to this many log entries, and bytes, is built on the event loop: about 1 ms."""
+
+REACH: Final = 2048, 32 << 20
+"""So many older entries are taken into a long tail that is loaded: some 10 ms of a thread."""
 
 
 def beginning(

@@ -1,5 +1,6 @@
 """When a tail does things, by numbers of rows and of bytes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -22,6 +23,15 @@ class Sizes:
     decode: int = 256
     index: int = 4096
     sparse: int = 16384
+
+    def kept(self, row_sizes: Sequence[int]) -> int:
+        """How many of the newest rows stay as tuples, all being in batches. row_sizes: of all that do."""
+        left = self.recent_bytes // 2
+        for count, size in enumerate(reversed(row_sizes)):
+            left -= size
+            if count == self.recent or left < 0:
+                return count
+        return len(row_sizes)
 
 
 DEFAULT_SIZES = Sizes()

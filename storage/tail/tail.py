@@ -11,6 +11,7 @@ batches that it gives out may go anywhere.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,8 +20,8 @@ from storage.arrow import DELETED, to_batches, to_values
 from storage.layout import VALUE_BYTES, Layout, Row, Value, row_bytes
 from storage.log.log_entry import Op
 from storage.log.view import Version
-from storage.shaped import alike
-from storage.tail.backwards import Equals, newest_of
+from storage.tail.backwards import Equals, newest_kept, newest_of
+from storage.tail.changes import TabletChange, rows_sizes
 from storage.tail.encodings import Encodings
 from storage.tail.frozen import FrozenTail
 from storage.tail.indexes import Columns, Indexes, TailIndex
@@ -28,9 +29,9 @@ from storage.tail.live_rows import LiveRows
 from storage.tail.order import Orders
 from storage.tail.sizes import DEFAULT_SIZES, Sizes
 from storage.tail.superseded import Changes
-from storage.tail.unknown import ABSENT, UNKNOWN, Unknown
+from storage.tail.unknown import ABSENT, UNKNOWN, Known
 from storage.tail.value_index import Cut
-from storage.tail.versions import BatchWithId, VersionBatch, make_batch
+from storage.tail.versions import BatchWithId, VersionBatch, coalesce, dead_among, make_batch
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
 
@@ -39,9 +40,6 @@ _ROW_OVERHEAD_BYTES = 220
 """Measured: key, dict slot, ordinal of one row in `_newest`."""
 _RECENT_OVERHEAD_BYTES = 200
 """Measured: of one decoded row, beside its values."""
-
-_DECODED_BYTES = 1 << 20
-"""About so much of an older batch is decoded at a time, at most."""
 
 _LIVE_BYTES_MAX = 8 << 20
 """More is not given as rows: to decode it holds the event loop for long."""
@@ -125,8 +123,8 @@ class Tail:
             source = row if old is None else old
             self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
         self._seqs.append(seq)
-        # An entry without an old row has this row and no other.
-        known = old is None and entry_bytes
+        # Such an entry has this row and no other.
+        known = (old is None or old is row) and entry_bytes
         size = entry_bytes + VALUE_BYTES * len(row) if known else row_bytes(row)
         self._row_sizes.append(size)
         self._recent_bytes += size
@@ -145,16 +143,48 @@ class Tail:
         if ordinal + 1 - self._sealed >= sizes.seal or self._unsealed_bytes > sizes.recent_bytes:
             self._seal()
 
+    def extend(self, seq: int, changes: Sequence[TabletChange]) -> None:
+        """`append` of all that one commit has changed, in this layout: a third of its time."""
+        newest, first = self._newest, self._recent + len(self._rows)
+        for ordinal, change in enumerate(changes, first):
+            key, op = change.key, change.op
+            before = newest.get(key, -1)
+            newest[key] = ordinal
+            if before >= 0:
+                self._bury(before, seq)
+            if op is not _INSERT:
+                before_seq = self._seq_of(before) if before >= 0 else 0
+                source = change.row if change.old is None else change.old
+                self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
+        rows = [change.row for change in changes]
+        gone = [change.op is _DELETE for change in changes]
+        sizes = rows_sizes(changes, len(self.layout.columns))
+        self._seqs += repeat(seq, len(rows))
+        self._rows += rows
+        self._gone += gone
+        self._row_sizes += sizes
+        size = sum(sizes)
+        self._recent_bytes += size
+        self._unsealed_bytes += size
+        self._any_gone = self._any_gone or True in gone
+        if self._orders or self._indexes:
+            for ordinal, (row, deleted) in enumerate(zip(rows, gone, strict=True), first):
+                if self._orders and not deleted:
+                    self._orders.check(row)
+                self._indexes.add(ordinal, row, gone=deleted)
+        self.last_seq = seq
+        most = self._sizes
+        if (
+            first + len(rows) - self._sealed >= most.seal
+            or self._unsealed_bytes > most.recent_bytes
+        ):
+            self._seal()
+
     def live(self, after: int, upto: int) -> list[BatchWithId]:
         """Batches of the rows that a view at `upto` sees, of versions newer than `after`."""
         if self._recent + len(self._rows) > self._sealed:
             self._seal()
-        found = (
-            batch.live(after, upto)
-            for batch in self._batches
-            if batch.seqs[0] <= upto and batch.seqs[-1] > after
-        )
-        return [batch for batch in found if batch is not None]
+        return self._sealed_live(after, upto)
 
     def frozen(self, after: int, upto: int) -> FrozenTail:
         """What a flush writes, the newest version of every key with after < seq <= upto."""
@@ -180,31 +210,18 @@ class Tail:
         equals: (position, value) pairs; rows that differ from one are left out, in Arrow where a
         row is not decoded anyway. Only for kinds whose equality is that of their stored form.
         """
-        seqs, rows, gone, first = self._seqs, self._rows, self._gone, self._recent
-        deaths = self._deaths
-        batches = list(self._batches)
-        at = bisect_right(seqs, upto)
-        while at:
-            at -= 1
-            seq = seqs[at]
-            if seq <= after:
-                return
-            row = rows[at]
-            for position, value in equals:
-                if row[position] != value:
-                    break
-            else:
-                if not gone[at] and not 0 < deaths.get(first + at, 0) <= upto:
-                    yield seq, row
+        first, deaths, batches = self._recent, self._deaths, list(self._batches)
+        recent = self._seqs, self._rows, self._gone
+        yield from newest_kept(*recent, deaths, (first, after, upto), equals)
         for batch in reversed(batches):
             if batch.first < first:
                 within = (first, after, upto)
-                decode = min(self._sizes.decode, 1 + _DECODED_BYTES // batch.row_bytes)
-                yield from newest_of(batch, self.layout, deaths, within, equals, decode)
+                most = self._sizes.decode
+                yield from newest_of(batch, self.layout, deaths, within, equals, most)
             if batch.seqs[0] <= after:
                 return
 
-    def get(self, key: bytes, upto: int, hidden: int) -> Version | Unknown | None:
+    def get(self, key: bytes, upto: int, hidden: int) -> Known:
         """The row of a key that a view at `upto` sees, of a commit after `hidden`; None: it is deleted.
 
         UNKNOWN: what is kept here as tuples does not tell. ABSENT: nor has it any version here.
@@ -223,6 +240,25 @@ class Tail:
             return None
         return Version(self._seqs[at], 0, _INSERT, self._rows[at], self.layout.version, None)
 
+    def get_all(self, keys: Sequence[bytes], upto: int, hidden: int) -> list[Known]:
+        """`get` of each of them."""
+        if self.last_seq > upto:
+            return [UNKNOWN] * len(keys)
+        recent, seqs, rows, gone = self._recent, self._seqs, self._rows, self._gone
+        version, none = self.layout.version, _ALL
+        found: list[Known] = []
+        for ordinal in map(self._newest.get, keys, repeat(none)):
+            at = ordinal - recent
+            if at < 0:
+                found.append(UNKNOWN)
+            elif ordinal == none or seqs[at] <= hidden:
+                found.append(ABSENT)
+            elif gone[at]:
+                found.append(None)
+            else:
+                found.append(Version(seqs[at], 0, _INSERT, rows[at], version, None))
+        return found
+
     def count(self, after: int, upto: int) -> int:
         """How many live rows a view at `upto` sees, of versions newer than `after`."""
         first, end = self._end_of(after), self._end_of(upto)
@@ -239,7 +275,7 @@ class Tail:
         if end - first > rows_max * _VERSIONS_OF_A_ROW or self._recent_bytes > _LIVE_BYTES_MAX:
             return None
         decoded = first >= self._recent
-        batches = [] if decoded else self._sealed_live(after, upto)
+        batches = [] if decoded else [batch for _, batch in self._sealed_live(after, upto)]
         if sum(batch.nbytes for batch in batches) > _LIVE_BYTES_MAX:
             return None
         begin = max(first if decoded else self._sealed, first) - self._recent
@@ -260,13 +296,13 @@ class Tail:
             [recent + at for at in places],
         )
 
-    def _sealed_live(self, after: int, upto: int) -> list[pa.RecordBatch]:
+    def _sealed_live(self, after: int, upto: int) -> list[BatchWithId]:
         found = (
             batch.live(after, upto)
             for batch in self._batches
             if batch.seqs[0] <= upto and batch.seqs[-1] > after
         )
-        return [batch[1] for batch in found if batch is not None]
+        return [batch for batch in found if batch is not None]
 
     def _live_places(self, start: int, stop: int, upto: int) -> Sequence[int]:
         """Which of the rows kept as tuples a view at `upto` sees, from place `start` to before `stop`."""
@@ -379,52 +415,17 @@ class Tail:
         self._unsealed_bytes = 0
         sizes = self._sizes
         if len(self._rows) > 2 * sizes.recent or self._recent_bytes > sizes.recent_bytes:
-            self._forget_recent(self._sealed - self._kept())
-
-    def _kept(self) -> int:
-        """How many of the newest rows stay as tuples, all being in batches."""
-        most, left = self._sizes.recent, self._sizes.recent_bytes // 2
-        for count, size in enumerate(reversed(self._row_sizes)):
-            left -= size
-            if count == most or left < 0:
-                return count
-        return len(self._rows)
+            self._forget_recent(self._sealed - sizes.kept(self._row_sizes))
 
     def _add_batch(self, record: pa.RecordBatch) -> None:
         """The next rows that are in no batch yet, as one."""
         first, rows = self._sealed, record.num_rows
-        deaths = self._deaths
-        dead = (
-            [
-                (seq, ordinal - first)
-                for ordinal in range(first, first + rows)
-                if (seq := deaths.get(ordinal, 0))
-            ]
-            if deaths
-            else []
-        )
+        dead = dead_among(self._deaths, first, rows)
         tombstones = self._any_gone and pc.any(record.column(DELETED)).as_py()
         self._batches.append(make_batch(first, record, dead, tombstones=tombstones))
         self._sealed += rows
         self._batch_bytes += record.nbytes
-        self._coalesce()
-
-    def _coalesce(self) -> None:
-        batches = self._batches
-        while len(batches) > 1:
-            left, right = batches[-2], batches[-1]
-            rows = left.batch.num_rows, right.batch.num_rows
-            # Each row is copied once per doubling.
-            if rows[0] >= 2 * rows[1] or sum(rows) > self._sizes.batch:
-                return
-            if left.batch.nbytes + right.batch.nbytes > self._sizes.batch_bytes:
-                return
-            dead = list(zip(left.dead_at, left.dead, strict=True))
-            dead += [(s, at + rows[0]) for s, at in zip(right.dead_at, right.dead, strict=True)]
-            record = pa.concat_batches(alike([left.batch, right.batch]))
-            batches[-2:] = [
-                make_batch(left.first, record, dead, tombstones=left.tombstones or right.tombstones)
-            ]
+        coalesce(self._batches, self._sizes)
 
     def _forget_recent(self, first: int) -> None:
         """Drop decoded rows below ordinal `first`; new lists, since a reader may hold the old ones."""

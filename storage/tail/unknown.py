@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+from storage.log.view import Version
+
 
 class Unknown(Enum):
     """Why a tail has no answer: others may have versions of the key, or others alone."""
@@ -11,3 +13,6 @@ class Unknown(Enum):
 
 
 UNKNOWN, ABSENT = Unknown.UNKNOWN, Unknown.ABSENT
+
+Known = Version | Unknown | None
+"""What a tail says of a key; see `Tail.get`."""

@@ -5,7 +5,7 @@ handed out as it is.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Literal
@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from storage.arrow import DELETED, SEQ, to_values
 from storage.layout import Row, Value
+from storage.shaped import alike
+from storage.tail.sizes import Sizes
 
 BatchWithId = tuple[int, pa.RecordBatch]
 
@@ -132,6 +134,31 @@ def make_batch(
         batch.dead.append(position)
         batch.dead_at.append(seq)
     return batch
+
+
+def dead_among(deaths: Mapping[int, int], first: int, rows: int) -> list[tuple[int, int]]:
+    """(seq of the replacing version, position) of the dead among `rows` rows from ordinal `first` on."""
+    if not deaths:
+        return []
+    ordinals = range(first, first + rows)
+    return [(seq, ordinal - first) for ordinal in ordinals if (seq := deaths.get(ordinal, 0))]
+
+
+def coalesce(batches: list[VersionBatch], sizes: Sizes) -> None:
+    """Merge the last two as long as their sizes are alike: each row is copied once per doubling."""
+    while len(batches) > 1:
+        left, right = batches[-2], batches[-1]
+        rows = left.batch.num_rows, right.batch.num_rows
+        if rows[0] >= 2 * rows[1] or sum(rows) > sizes.batch:
+            return
+        if left.batch.nbytes + right.batch.nbytes > sizes.batch_bytes:
+            return
+        dead = list(zip(left.dead_at, left.dead, strict=True))
+        dead += [(s, at + rows[0]) for s, at in zip(right.dead_at, right.dead, strict=True)]
+        record = pa.concat_batches(alike([left.batch, right.batch]))
+        batches[-2:] = [
+            make_batch(left.first, record, dead, tombstones=left.tombstones or right.tombstones)
+        ]
 
 
 def _int64s(column: pa.Int64Array) -> "memoryview[int]":

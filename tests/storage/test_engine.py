@@ -90,7 +90,8 @@ def test_the_index_is_read_in_key_order_between_bounds(engine):
     commit(engine, insert(4, tablet=OTHER))
 
     def found(low, high, **how):
-        return [(k, s) for k, s, _ in engine.current.keys(TABLET, low, high, **how)]
+        view = engine.current
+        return [(k, view.position(TABLET, k)[0]) for k in view.keys(TABLET, low, high, **how)]
 
     everything = [(key_of(number), seqs[number]) for number in (-2, 1, 3, 5)]
     assert found(None, None) == everything

@@ -203,7 +203,7 @@ class Schedule:
 
 def along_keys(tablet, view):
     """(seq, row) of the live rows, in the order of the index."""
-    found = [tablet.get(view, key) for key, _, _ in view.keys(tablet.id, None, None)]
+    found = [tablet.get(view, key) for key in view.keys(tablet.id, None, None)]
     return [(one.seq, one.row) for one in found if isinstance(one, Version)]
 
 
@@ -401,7 +401,7 @@ def test_a_tail_reaches_back_by_whole_commits_and_so_many_rows(tmp_path, monkeyp
         commit_some(engine, tablet, range(first, first + 3))
     flush(engine, tablet)
     for most, reached in ((9, 0), (8, 1), (5, 2), (3, 2), (2, 3), (0, 3)):
-        monkeypatch.setattr("storage.tablet._INLINE", (most, 1 << 20))
+        monkeypatch.setattr("storage.tablet.INLINE", (most, 1 << 20))
         tablet = open_tablet(engine, tmp_path)
         view = engine.view()
         assert tablet.warm(view)
@@ -415,7 +415,7 @@ def test_a_tail_of_large_rows_is_not_built_at_once_and_reaches_back_by_bytes(tmp
     tablet = open_tablet(engine, tmp_path)
     commit_some(engine, tablet, range(6))
     entry = max(len(entry) for _, _, entry in engine.view().log(TABLET))
-    monkeypatch.setattr("storage.tablet._INLINE", (256, 4 * entry))
+    monkeypatch.setattr("storage.tablet.INLINE", (256, 4 * entry))
     tablet = open_tablet(engine, tmp_path)
     assert not tablet.warm(engine.view())
     tablet.install(tablet.load(engine.view()))

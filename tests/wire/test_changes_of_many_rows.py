@@ -82,6 +82,43 @@ CHANGES = {
         a: WITH gone AS (DELETE FROM t WHERE id = 1 RETURNING id) UPDATE t SET n = -1 RETURNING id
         a: SELECT id FROM t ORDER BY id
     """,
+    "of very many some are locked, changed or there by then": """
+        a: INSERT INTO t SELECT g, g, 'many' FROM generate_series(1000, 2600) g
+        a: BEGIN
+        a: UPDATE t SET n = 0 WHERE id IN (1700, 1701, 2300)
+        a: DELETE FROM t WHERE id = 1900
+        a: INSERT INTO t VALUES (2900, 1, 'between')
+        b: UPDATE t SET n = n + 1 WHERE id >= 1000 AND n > 0
+        c: INSERT INTO t SELECT g, 1, 'new' FROM generate_series(2601, 3300) g
+        a: COMMIT
+        c: SELECT count(*), sum(n), min(n) FROM t WHERE id >= 1000
+        a: BEGIN
+        a: SELECT id FROM t WHERE id = 1600 FOR UPDATE
+        b: DELETE FROM t WHERE id BETWEEN 1000 AND 2500 RETURNING n % 100 > 98 AND id % 7 = 0
+        a: UPDATE t SET n = -5 WHERE id = 1600
+        a: COMMIT
+        b: SELECT count(*), sum(n), min(id) FROM t WHERE id >= 1000
+    """,
+    "the first error is told, and what came before it is undone": """
+        a: INSERT INTO t VALUES (20, 1, 'a'), (4, 1, 'a'), (21, 1 / (SELECT 0), 'a')
+        a: INSERT INTO t VALUES (20, 1, 'a'), (21, 10 / (20 - 20), 'a'), (4, 1, 'a')
+        a: INSERT INTO t SELECT g, 10 / (6 - g), 'a' FROM generate_series(11, 30) g
+        a: INSERT INTO t SELECT g, 10 / (16 - g), 'a' FROM generate_series(11, 30) g
+        a: UPDATE t SET n = 100 / (id - 8)
+        a: UPDATE t SET id = id + 1, n = 5 WHERE id IN (9, 10)
+        a: DELETE FROM t WHERE 100 / (id - 8) < 5
+        a: SELECT * FROM t ORDER BY id
+    """,
+    "numbers are taken when rows are put": """
+        a: CREATE SEQUENCE s
+        a: ALTER TABLE t ALTER n SET DEFAULT nextval('s')
+        a: INSERT INTO t (id, s) VALUES (20, 'a'), (21, 'a'), (4, 'a'), (22, 'a')
+        a: INSERT INTO t (id, s) SELECT g, 'a' FROM generate_series(20, 22) g
+        a: INSERT INTO t (id, s) SELECT 24 - g, 'a' FROM generate_series(1, 3) g
+        a: UPDATE t SET n = nextval('s') WHERE id < 8
+        a: SELECT id, n FROM t ORDER BY id
+        a: SELECT nextval('s')
+    """,
     "a truncated tablet has none of its older rows": """
         a: BEGIN
         a: TRUNCATE t

@@ -19,7 +19,7 @@ rows of its owner share, a table's a set of its writers (ROW EXCLUSIVE alone). W
 otherwise, is a `Lock`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from kalam_pg.query.locks.deadlock import blockers, circle, deadlock
@@ -110,6 +110,22 @@ class LockTable:
             return False
         _grant(lock, owner, mode)
         return True
+
+    def lock_rows_nowait(
+        self, owner: LockOwner, tablet: TabletId, keys: Sequence[bytes], mode: Mode
+    ) -> int:
+        """Lock rows of a tablet, in their order, up to the first that must be waited for: how many were."""
+        if self.is_guarded(tablet):
+            return 0
+        locks, held, hold = self._locks, owner.held, owner.hold(mode)
+        for at, key in enumerate(keys):
+            name = (tablet, key)
+            if name not in locks:
+                locks[name] = hold
+                held.append(name)
+            elif not self.lock_nowait(owner, name, mode):
+                return at
+        return len(keys)
 
     def request(self, owner: LockOwner, name: Name, mode: Mode = FOR_UPDATE) -> Request | None:
         """Take the lock (None), or queue for it.
@@ -204,11 +220,13 @@ class LockTable:
         """The owner ends: give back so much of what it has, the newest first; whether there is more."""
         if owner.waiting is not None:
             self.withdraw(owner.waiting)
-        held = owner.held
+        held, locks = owner.held, self._locks
         some = held[-most:] if most else []
         del held[len(held) - len(some) :]
         for entry in reversed(some):
-            if not isinstance(entry, Raised):
+            if entry.__class__ is tuple and locks[entry].__class__ is Hold:
+                del locks[entry]  # A row's that nobody waits for, as nearly all are.
+            elif not isinstance(entry, Raised):
                 self._release(owner, entry, 0)
         if not held:
             owner.let_go()

@@ -1,15 +1,20 @@
 """The Arrow cache of a tablet, held against a replay of the versions in order."""
 
+from itertools import groupby
+
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage import arrow
 from storage.arrow import to_rows
+from storage.ids import TabletId
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
+from storage.log.writes import Write
 from storage.tail.sizes import Sizes
 from storage.tail.tail import Tail
+from storage.tail.unknown import Unknown
 
 LAYOUT = Layout(
     1, (Column(1, "id", "int", pa.int64()), Column(2, "body", "text", pa.string())), (0,)
@@ -46,15 +51,22 @@ class Replay:
             self.states.append(state)
 
     def fill(self, tail, *, scan_every=0):
-        for number, (seq, key, value, old) in enumerate(self.versions):
-            if seq <= tail.base:
-                continue
-            before = None if old is None else old[1]
-            row = before if value is None else (key, str(value))
-            op = Op.DELETE if value is None else Op.UPDATE if old else Op.INSERT
-            tail.append(seq, b"%d" % key, row, op, before)
+        above = [version for version in self.versions if version[0] > tail.base]
+        for number, (seq, versions) in enumerate(groupby(above, lambda version: version[0])):
+            writes = [self.write(*version[1:]) for version in versions]
+            if len(writes) > 1:
+                tail.extend(seq, writes)
+            for write in writes if len(writes) == 1 else ():
+                tail.append(seq, write.key, write.row, write.op, write.old)
             if scan_every and number % scan_every == 0:
                 tail.live(tail.base, seq)
+
+    @staticmethod
+    def write(key, value, old):
+        before = None if old is None else old[1]
+        row = before if value is None else (key, str(value))
+        op = Op.DELETE if value is None else Op.UPDATE if old else Op.INSERT
+        return Write(TabletId(1, 1), op, b"%d" % key, row, before, 1)
 
     def hot(self, after, upto):
         return {key: v for key, v in self.states[upto].items() if v[0] > after}
@@ -115,6 +127,13 @@ def test_any_view_sees_exactly_the_newest_versions_up_to_it(commits, base, scan_
         assert list(tail.newest(after, upto, [(1, "7")])) == equal
         keys = tail.superseded(after, upto)
         assert sorted(keys.column(0).to_pylist() if keys else []) == replay.superseded(after, upto)
+        asked = [b"%d" % key for key in range(7)]
+        found = tail.get_all(asked, upto, after)
+        assert found == [tail.get(key, upto, after) for key in asked]
+        for key, version in enumerate(found):
+            if not isinstance(version, Unknown):
+                known = None if version is None else (version.seq, version.row)
+                assert known == expected.get(key)
 
 
 @settings(max_examples=80, deadline=None)

@@ -403,3 +403,24 @@ def test_what_was_guarded_and_is_held_no_more_takes_nothing():
         assert table.lock_nowait(one, TabletId(user, 7), ACCESS_EXCLUSIVE)
         table.release_all(one)
     assert len(table._guarded) == 1
+
+
+def test_rows_are_locked_as_far_as_none_must_be_waited_for():
+    table = LockTable()
+    first, second = owners(2)
+    tablet, keys = TabletId(1, 7), [b"a", b"b", b"c", b"d"]
+    assert table.lock_nowait(first, (tablet, b"b"), FOR_SHARE)
+    assert table.lock_nowait(second, (tablet, b"c"))
+    assert table.lock_rows_nowait(first, tablet, keys, FOR_NO_KEY_UPDATE) == 2
+    assert table.holders((tablet, b"b")) == {first: FOR_SHARE | FOR_NO_KEY_UPDATE}
+    assert not table.holders((tablet, b"d"))
+    table.check()
+    table.release_all(second)
+    assert table.lock_rows_nowait(first, tablet, keys, FOR_NO_KEY_UPDATE) == 4
+    table.check()
+    table.release_to(first, 1)
+    assert table.holders((tablet, b"b")) == {first: FOR_SHARE}
+    table.guard(tablet)
+    assert table.lock_rows_nowait(first, tablet, keys, FOR_UPDATE) == 0
+    table.release_all(first)
+    assert table.statistics() == LockStatistics(0, 0, 0)
