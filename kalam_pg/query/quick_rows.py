@@ -7,7 +7,7 @@ from catalog.model import Table, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
 from kalam_pg.query.rules import Closure
-from kalam_pg.sql.closures import Constant, Parameter
+from kalam_pg.sql.closures import Constant, Parameter, Slot, is_fixed
 from storage.layout import Row, Value
 from storage.tablet import Tablet
 
@@ -73,3 +73,22 @@ def picker(places: Sequence[int]) -> Callable[[Row], Row]:
         only = places[0]
         return lambda row: (row[only],)
     return itemgetter(*places)
+
+
+def projected(targets: Sequence[Closure], rows: Sequence[Row], context: EvalContext) -> list[Row]:
+    """What a select list makes of rows."""
+    slots = [closure.index for closure in targets if isinstance(closure, Slot)]
+    if len(slots) == len(targets) > 1:
+        return list(map(itemgetter(*slots), rows))
+    if rows and len(targets) > 1 and all(map(is_fixed, targets)):
+        # What is the same in every row stands behind it.
+        places, fixed = list[int](), list[Value]()
+        for closure in targets:
+            if isinstance(closure, Slot):
+                places.append(closure.index)
+            else:
+                places.append(len(rows[0]) + len(fixed))
+                fixed.append(closure(_NO_ROW, context))
+        pick = itemgetter(*places)
+        return [pick((*row, *fixed)) for row in rows]
+    return [tuple([closure(row, context) for closure in targets]) for row in rows]

@@ -6,7 +6,6 @@ that finds at run time that it cannot (segments, uncommitted rows of its own) ha
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Protocol, cast, runtime_checkable
 
 from catalog.model import Table
@@ -29,6 +28,7 @@ from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.program_plan import ProgramPlan
+from kalam_pg.query.quick_rows import projected
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Place, visible
 from kalam_pg.query.rules import Closure, RowRules
@@ -36,7 +36,6 @@ from kalam_pg.query.scan import scan_tablet
 from kalam_pg.query.tail_loads import load
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.rows.form import RowForm, Shape
-from kalam_pg.sql.closures import Slot
 from kalam_pg.sql.tree import OutputColumn
 from storage.keys import encode_key
 from storage.layout import Row, Value
@@ -278,7 +277,7 @@ class HotPlan:
         return (yield from self.general.source(x))
 
     def _rows_of(self, found: "Sequence[Row] | Few", x: Execution) -> Sequence[Row]:
-        return self._project(found.rows(), x.context) if isinstance(found, Few) else found
+        return projected(self.targets, found.rows(), x.context) if isinstance(found, Few) else found
 
     def _encoded(self, found: "Sequence[Row] | Few", form: RowForm) -> Sequence[bytes] | None:
         """The answer as DataRow messages, when these can be kept for the next time."""
@@ -307,7 +306,7 @@ class HotPlan:
         limit, offset = self.bounds.values(x.context)
         end = None if limit is None else limit + offset
         rows = yield from self.first.find(x, tablet, end)
-        return None if rows is None else self._project(rows[offset:], x.context)
+        return None if rows is None else projected(self.targets, rows[offset:], x.context)
 
     def _hot(self, x: Execution) -> "Steps[Sequence[Row] | Few | None]":
         """The answer, or None when it is not in memory or takes long."""
@@ -341,7 +340,7 @@ class HotPlan:
         in_order = few_wanted and not (own or along_key) and (yield from self._in_order(x, tablet))
         if limit is not None and in_order:
             kept = _first(_rows(tablet, view, equals), self.where, context, limit + offset)
-            return None if kept is None else self._project(kept[offset:], context)
+            return None if kept is None else projected(self.targets, kept[offset:], context)
         few = None if own else (yield from self._few(x, tablet, limit, offset))
         if few is not None or by_key is None or not isinstance(tablet, Tablet):
             return few
@@ -391,14 +390,14 @@ class HotPlan:
             rows = among.rows(tablet, view, self.where, self.order, context)
             if rows is not None and own:
                 rows = self._with_own(tablet, rows, own, context)
-            return None if rows is None else self._project(rows[offset:end], context)
+            return None if rows is None else projected(self.targets, rows[offset:end], context)
         where = None if how.exact else self.where
         # Each change of the transaction's own may take one of the rows that are found.
         wanted = None if end is None else end + len(own)
         rows = indexed_rows(tablet, view, how, Wanted(equals, wanted, where, self.order, context))
         if rows is not None and own:
             rows = self._with_own(tablet, rows, own, context)
-        return None if rows is None else self._project(rows[offset:end], context)
+        return None if rows is None else projected(self.targets, rows[offset:end], context)
 
     def _by_range(
         self,
@@ -418,7 +417,7 @@ class HotPlan:
         rows = by_key.rows(tablet, view, wanted)
         if rows is not None and own:
             rows = self._with_own(tablet, rows, own, context)
-        return None if rows is None else self._project(rows[offset:end], context)
+        return None if rows is None else projected(self.targets, rows[offset:end], context)
 
     def _with_own(
         self,
@@ -444,12 +443,6 @@ class HotPlan:
         if isinstance(tablet, Tablet) and not tablet.has_tail:
             yield from scan_tablet(x, tablet)
         return tablet.in_order(position)
-
-    def _project(self, rows: Sequence[Row], context: EvalContext) -> list[Row]:
-        slots = [closure.index for closure in self.targets if isinstance(closure, Slot)]
-        if len(slots) == len(self.targets) > 1:
-            return list(map(itemgetter(*slots), rows))
-        return [tuple([closure(row, context) for closure in self.targets]) for row in rows]
 
 
 def _rows(

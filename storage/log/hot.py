@@ -8,7 +8,7 @@ every block read from disk is checked: `paranoid_checks` alone would return flip
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice, takewhile
@@ -101,6 +101,12 @@ class HotStore:
             raise _error("read", exc) from exc
         finally:
             calls.pop()
+
+    def get_all(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """`get` of each of them."""
+        get = self._get
+        with self.counted(), _translated("read"):
+            return [get(key, verify_checksums=True) for key in keys]
 
     def write(self, puts: Iterable[Put], *, sync: bool) -> None:
         """One batch. With `sync`, it and everything before it is durable afterwards.

@@ -1,7 +1,7 @@
 """What the committer writes: write sets, checked and turned into one batch of the store."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import attrgetter
 from typing import Any, Final, Protocol
 
@@ -314,17 +314,25 @@ class GroupWriter:
             )
 
     def _checked(self, writes: Sequence[Write]) -> list[bytes]:
-        """The key of each write's index entry. Raises as `_check`, which most need not be asked for."""
+        """The key of each write's index entry. Raises as `_check`, of all of them at once."""
         keys: list[bytes] = []
         for tablet, some in groupby(writes, _tablet_of):
             prefix, these = index_prefix(tablet), list(some)
             ours = [prefix + write.key for write in these]
             keys += ours
-            told = these[0].assumed is not None  # Behind a TRUNCATE nothing is assumed.
-            unsure = self._absent.claim_all(tablet, ours) if told else set(ours)
-            for write, key in zip(these, ours, strict=True):
-                if key in unsure or write.assumed is None:
-                    self._check(write, key)
+            assume = these[0].assumed is not None  # Behind a TRUNCATE nothing is assumed.
+            unsure = self._absent.claim_all(tablet, ours) if assume else set(ours)
+            told = [(w, key) for w, key in zip(these, ours, strict=True) if key in unsure]
+            stored = self._store.get_all([key for _, key in told]) if assume else repeat(None)
+            for (write, key), data in zip(told, stored, strict=False):
+                if write.assumed is None:
+                    self._absent.wrote(tablet, key)
+                    continue
+                position = self._newest.get(key)
+                if position is None and data is not None:
+                    position = unpack_position(data)
+                if position is not None:
+                    self._agree(write, position)
         return keys
 
     def _check(self, write: Write, key: bytes) -> None:
@@ -341,6 +349,10 @@ class GroupWriter:
             # Absent, or only in a segment. Then what was read there still holds: the key is locked,
             # and flush, trim and compaction change no row.
             return
+        self._agree(write, position)
+
+    def _agree(self, write: Write, position: tuple[int, int, int]) -> None:
+        """Raise unless what a write assumes is what the index has."""
         seq, _, op = position
         if seq == write.assumed or (op == Op.DELETE and not write.assumed):
             return
