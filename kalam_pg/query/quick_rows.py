@@ -7,7 +7,7 @@ from catalog.model import Table, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.database import Database
 from kalam_pg.query.rules import Closure
-from kalam_pg.sql.closures import Constant, Parameter, Slot, is_fixed
+from kalam_pg.sql.closures import Constant, Parameter, Slot, is_given
 from storage.layout import Row, Value
 from storage.tablet import Tablet
 
@@ -80,7 +80,7 @@ def projected(targets: Sequence[Closure], rows: Sequence[Row], context: EvalCont
     slots = [closure.index for closure in targets if isinstance(closure, Slot)]
     if len(slots) == len(targets) > 1:
         return list(map(itemgetter(*slots), rows))
-    if rows and len(targets) > 1 and all(map(is_fixed, targets)):
+    if rows and len(targets) > 1 and all(isinstance(c, Slot) or is_given(c) for c in targets):
         # What is the same in every row stands behind it.
         places, fixed = list[int](), list[Value]()
         for closure in targets:

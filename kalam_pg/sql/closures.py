@@ -87,11 +87,6 @@ def is_given(closure: Run) -> bool:
     return isinstance(closure, Constant | Parameter)
 
 
-def is_fixed(closure: Run) -> bool:
-    """Whether nothing is computed for a row: it is a column of it, a constant or a parameter."""
-    return isinstance(closure, Slot | Constant | Parameter)
-
-
 def once(run: Run) -> Run:
     """What has one value for all rows of a statement: computed when one first asks for it, so that what it
     raises is raised only then, and kept for the others where as many are asked as there are: in a worker.

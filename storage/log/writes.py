@@ -182,7 +182,9 @@ class GroupWriter:
             self._check(write, key)
             entry = encode_entry(write.op, write.version, write.row, write.old)
             seq = self._number(write_set)
-            self._put(seq, 0, write, key, entry)
+            self._note(seq, write, entry)
+            self.puts += _pairs(seq, 0, write, key, entry)
+            self._newest[key] = (seq, 0, write.op)
         else:
             keys = self._checked(writes)
             entries = [encode_entry(w.op, w.version, w.row, w.old) for w in writes]
@@ -212,11 +214,6 @@ class GroupWriter:
         if write_set.validate is not None:
             write_set.validate(seq)
         return seq
-
-    def _put(self, seq: int, n: int, write: Write, key: bytes, entry: bytes) -> None:
-        self._note(seq, write, entry)
-        self.puts += _pairs(seq, n, write, key, entry)
-        self._newest[key] = (seq, n, write.op)
 
     def _put_all(
         self, seq: int, writes: Sequence[Write], keys: Sequence[bytes], entries: Sequence[bytes]
