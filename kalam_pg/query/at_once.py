@@ -19,7 +19,7 @@ from kalam_pg.sql.closures import null
 from storage.errors import KalamError
 from storage.layout import Row
 from storage.log.view import Version
-from storage.tablet import Tablet
+from storage.tablet import ColdNeeded, Tablet
 
 Assignments = Sequence[tuple[int, Closure | None]]
 """What SET puts where; None is the column's default."""
@@ -74,7 +74,7 @@ class AtOnce:
         mark = len(self._transaction.held)
         keys = self._keys_of(rows)
         keys = keys[: self._lock(keys, FOR_UPDATE)]
-        there = self._tablet.get_all(self._x.database.engine.current, keys)
+        there = self._newest(keys)
         count = next((n for n, found in enumerate(there) if found is not None), len(keys))
         keys = self._kept(keys, count, mark, FOR_UPDATE)
         if keys:
@@ -103,7 +103,7 @@ class AtOnce:
         mark = len(self._transaction.held)
         keys = keys[: self._lock(keys, mode)]
         versions: list[Version] = []
-        there = self._tablet.get_all(self._x.database.engine.current, keys)
+        there = self._newest(keys)
         for row, version in zip(found, there, strict=False):
             if not isinstance(version, Version) or version.seq != row[width]:
                 break
@@ -126,6 +126,10 @@ class AtOnce:
 
     def _lock(self, keys: Sequence[bytes], mode: Mode) -> int:
         return self._locks.lock_rows_nowait(self._transaction, self._id, keys, mode)
+
+    def _newest(self, keys: Sequence[bytes]) -> Sequence[Version | ColdNeeded | None]:
+        """What is committed of locked keys. Where none could be locked the log may not be readable now."""
+        return self._tablet.get_all(self._x.database.engine.current, keys) if keys else ()
 
     def _kept(self, keys: Sequence[bytes], count: int, mark: int, mode: Mode) -> Sequence[bytes]:
         """The first of some locked keys; the others' locks are given back."""
