@@ -14,12 +14,12 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import RECORD
 from catalog.types.table import TypeContext
 from kalam_pg.functions.cost import FOLD_US
-from kalam_pg.functions.table import EvalContext, OverloadKind
+from kalam_pg.functions.table import EvalContext, OverloadKind, Volatility
 from kalam_pg.sql import tree
 from kalam_pg.sql.constancy import is_immutable, is_volatile
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import BoolKind, Bound, Call, ColumnRef, Const, Expr
-from kalam_pg.sql.walk import Node, children, walk
+from kalam_pg.sql.walk import Node, children, map_children, walk
 from storage.errors import KalamError
 
 _Known: TypeAlias = Const | None
@@ -27,6 +27,10 @@ _Known: TypeAlias = Const | None
 
 _DOMAIN_RULES = frozenset(("domain check", "domain not null"))
 """Asked of a value when it is computed, never before."""
+
+
+_FOLDS_MAX = 20_000
+"""So much is looked at, in less than a second; what is behind that fails when it is reached."""
 
 
 class _RaisesError(Exception):
@@ -37,8 +41,15 @@ class _RaisesError(Exception):
         self.expr = expr
 
 
+class _TooLongError(Exception):
+    """The statement is not looked at any further."""
+
+
 def raising(bound: Bound, types: TypeContext) -> Expr | None:
-    """The first constant that PostgreSQL would fail to compute when it plans the statement, if any."""
+    """The first constant that PostgreSQL would fail to compute when it plans the statement, if any.
+
+    None too of a statement that is too long to look for it.
+    """
     statement = bound.statement
     folder = _Folder(types)
     try:
@@ -49,38 +60,51 @@ def raising(bound: Bound, types: TypeContext) -> Expr | None:
             folder.query(statement)
     except _RaisesError as found:
         return found.expr
+    except _TooLongError:
+        return None
     return None
 
 
 class _Folder:
     """One walk over a statement, from the outermost query in.
 
-    pulled: what stands for the columns of relations that PostgreSQL makes part of the query around them,
-    None where an outer join may make it NULL. used: the columns that were asked for, of the other relations.
+    pulled: what stands for the columns of relations that PostgreSQL makes part of the query around them, and
+    whether no outer join of that query may make it NULL. known: what such columns are: each is folded once,
+    however often it is mentioned. used: the columns that were asked for, of the other relations. noted: how
+    many these are. looked: how many they were after a relation's query was looked into, by whether it was
+    empty: what several mentions of a WITH item share need not be looked into again before there are more.
     """
 
     def __init__(self, types: TypeContext) -> None:
         self._types = types
         self._pulled: dict[int, tuple[Sequence[Expr], bool]] = {}
+        self._known: dict[tuple[int, int], _Known] = {}
         self._used: dict[int, set[int]] = {}
+        self._noted = 0
+        self._looked: dict[tuple[int, bool], int] = {}
         self._ctes: dict[int, tree.Cte] = {}
         self._asked_ctes: Counter[int] = Counter()
         self._operands: list[_Known] = []
+        self._folds = 0
 
     # -------------------------------------------------------------- expressions
 
     def fold(self, expr: Expr) -> _Known:
-        """The constant that it is. Raises _RaisesError."""
+        """The constant that it is. Raises _RaisesError, _TooLongError."""
         kind = type(expr)
         if kind is Const:
             return expr  # type: ignore[return-value]
+        self._folds += 1
+        if self._folds > _FOLDS_MAX:
+            raise _TooLongError
         special = _SPECIAL.get(kind)
         if special is not None:
             return special(self, expr)
         known = [self.fold(child) for child in children(expr)]
-        if kind not in _EVALUATED or None in known:
+        if kind not in _EVALUATED or None in known or not _is_fixed(expr):
             return None
-        return self._value(expr)
+        values = iter(known)
+        return self._value(map_children(expr, lambda _: next(values)))
 
     def _value(self, expr: Expr) -> _Known:
         """The value of an expression whose parts are constants."""
@@ -95,11 +119,17 @@ class _Folder:
     def _column(self, ref: ColumnRef) -> _Known:
         found = self._pulled.get(ref.relation)
         if found is None:
-            self._used.setdefault(ref.relation, set()).add(ref.column)
+            used = self._used.setdefault(ref.relation, set())
+            if ref.column not in used:
+                used.add(ref.column)
+                self._noted += 1
             return None
-        exprs, certain = found
-        value = self.fold(exprs[ref.column]) if ref.column < len(exprs) else None
-        return value if certain else None
+        key = ref.relation, ref.column
+        if key not in self._known:
+            exprs, certain = found
+            value = self.fold(exprs[ref.column]) if ref.column < len(exprs) else None
+            self._known[key] = value if certain else None
+        return self._known[key]
 
     def _call(self, call: Call) -> _Known:
         known = [self.fold(arg) for arg in call.args]
@@ -204,8 +234,8 @@ class _Folder:
         self._close(query)
 
     def _open(self, node: tree.Query | tree.Dml) -> None:
-        """Note a statement's WITH items, and how often each is asked."""
-        if not node.with_:
+        """Note a statement's WITH items, and how often each is asked: once, whoever shares them."""
+        if not node.with_ or node.with_[0].number in self._ctes:
             return
         own = {cte.number: cte for cte in node.with_}
         self._ctes.update(own)
@@ -254,13 +284,13 @@ class _Folder:
                 pass
 
     def _pull(self, relation: int, query: tree.Query, *, certain: bool) -> None:
-        if not _is_simple(query):
+        if relation in self._pulled or not _is_simple(query):
             return
         if isinstance(query, tree.ValuesQuery):
             self._pulled[relation] = query.rows[0], certain
         elif isinstance(query, tree.Select):
             for item in query.from_:
-                self._enter(item, certain=certain)
+                self._enter(item, certain=True)  # In its own query, that is.
             self._pulled[relation] = tuple([t.expr for t in query.targets]), certain
 
     def _join_conditions(self, items: Sequence[tree.FromItem]) -> None:
@@ -290,11 +320,14 @@ class _Folder:
                 self._expressions(value for row in rows for value in row)
 
     def _inside(self, relation: int, query: tree.Query, *, empty: bool) -> None:
+        if self._looked.get((relation, empty)) == self._noted:
+            return
         if relation in self._pulled:
             if isinstance(query, tree.Select):
                 self._select_pulled(query, empty=empty)
         elif not empty:
             self.query(query, self._used.get(relation, set()))
+        self._looked[relation, empty] = self._noted
 
     def _select_pulled(self, query: tree.Select, *, empty: bool) -> None:
         """What is left of a query whose columns stand in the one around it."""
@@ -347,6 +380,12 @@ class _Folder:
         for item in reversed(items):
             self._leave(item, empty=False)
         self._close(change)
+
+
+def _is_fixed(expr: Expr) -> bool:
+    """Whether what it compares by means the same in any session."""
+    by = [getattr(expr, name, None) for name in ("equals", "operator", "less")]
+    return all(one is None or one.volatility is Volatility.IMMUTABLE for one in by)
 
 
 def _is_some(limit: Expr) -> bool:

@@ -114,14 +114,17 @@ def _is_set(node: Node) -> bool:
 
 
 def _nulled(query: Query, places: set[int]) -> Query:
+    """The query with NULL in these places, as far as each of its parts has some that is removable."""
+    places = places & _removable(query)
+    if not places:
+        return query
     if isinstance(query, SetOp):
         left, right = _nulled(query.left, places), _nulled(query.right, places)
         return replace(query, left=left, right=right)
-    assert isinstance(query, Select)
-    removed = places & _removable(query)
+    assert isinstance(query, Select)  # Nothing is removable of any other.
     targets = tuple(
         [
-            replace(t, expr=Const(None, t.expr.type, t.expr.typmod)) if at in removed else t
+            replace(t, expr=Const(None, t.expr.type, t.expr.typmod)) if at in places else t
             for at, t in enumerate(query.targets)
         ]
     )

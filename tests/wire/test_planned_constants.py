@@ -176,6 +176,42 @@ SCRIPTS = {
         SELECT pick(1, 1/0) FROM e
         SELECT pick(a, 1) FROM e
         """,
+    "constants from queries in FROM": """
+        WITH p AS (SELECT 0 AS d) SELECT CASE WHEN d IN (0, -1) THEN 0 ELSE 10/d END FROM p
+        SELECT CASE WHEN d IS NULL OR d = ANY ('{0,1}'::int[]) THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN nullif(d, 0) IS NULL THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN d IS NOT DISTINCT FROM 0 THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN d IS DISTINCT FROM 0 THEN 10/d ELSE 0 END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN x IS NULL THEN 1 ELSE 1/0 END FROM (SELECT NULL::int x) s
+        SELECT CASE WHEN greatest(d, -1) = 0 THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN (ARRAY[d, 1])[1] = 0 THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN (ARRAY[1, d])[d+2:2] = '{0}' THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN d IN (0, 1) THEN 10/d ELSE 0 END FROM (SELECT 0 AS d) s, e
+        SELECT nullif(1/d, 1) FROM (SELECT 0 AS d) s, e
+        SELECT CASE WHEN d IS NULL THEN 0 ELSE 1/0 END FROM e LEFT JOIN (SELECT NULL::int AS d) s ON true
+        SELECT CASE WHEN d IS DISTINCT FROM timestamptz '2024-01-02' THEN 0 ELSE 1/0 END FROM (SELECT date '2024-01-01' AS d) s, e
+        SELECT s.y FROM e LEFT JOIN (SELECT CASE WHEN x = 0 THEN 0 ELSE 1/x END AS y FROM (SELECT 0 AS x) i) s ON true
+        SELECT s.y FROM e LEFT JOIN (SELECT x AS y FROM (SELECT 0 AS x) i WHERE 1/x = 1) s ON true
+        """,
+    "WITH items that are shared": """
+        WITH p AS NOT MATERIALIZED (SELECT x FROM (SELECT 0 AS x) i) SELECT CASE WHEN q.x = 0 THEN 0 ELSE 1/0 END FROM e LEFT JOIN p ON true CROSS JOIN p q
+        WITH p AS NOT MATERIALIZED (SELECT x FROM (SELECT 0 AS x) i) SELECT CASE WHEN q.x = 0 THEN 0 ELSE 1/0 END FROM p q, e LEFT JOIN p ON true
+        WITH p AS NOT MATERIALIZED (SELECT y, a FROM (SELECT 1/0 AS y, a FROM e LIMIT 1) i) SELECT q.a, r.y FROM p q, p r
+        WITH p AS NOT MATERIALIZED (SELECT y, a FROM (SELECT 1/0 AS y, a FROM e LIMIT 1) i) SELECT q.y, r.a FROM p q, p r
+        WITH p AS NOT MATERIALIZED (SELECT y, a FROM (SELECT 1/0 AS y, a FROM e LIMIT 1) i) SELECT q.a, r.a FROM p q, p r
+        WITH p AS NOT MATERIALIZED (WITH q AS (SELECT 0 AS z) SELECT z FROM q) SELECT CASE WHEN r.z = 0 THEN 0 ELSE 1/0 END FROM p r, p s
+        """,
+    "columns of set operations that nothing asks for": """
+        SELECT count(*) FROM (SELECT a, a+1 AS x FROM t UNION ALL (SELECT a, a+1 FROM t UNION SELECT a, a+2 FROM t)) s
+        SELECT count(*) FROM (SELECT a, a+1 AS x FROM t UNION ALL (SELECT 1, a+1 FROM t INTERSECT SELECT 1, a+2 FROM t)) s
+        SELECT count(*) FROM (SELECT a, a+1 AS x FROM t UNION ALL (SELECT 1, a+1 FROM t EXCEPT SELECT 1, a+2 FROM t)) s
+        SELECT count(*) FROM (SELECT a, a+1 AS x FROM t UNION ALL SELECT DISTINCT 1, a % 2 + 1 FROM t) s
+        SELECT a FROM (SELECT a, a+1 AS x FROM e UNION ALL (SELECT a, 0-a FROM t UNION ALL SELECT a+5, 9-a FROM t ORDER BY 2 LIMIT 2)) s ORDER BY a
+        WITH w AS (SELECT a, a+1 AS x FROM t UNION ALL (SELECT a, a+1 FROM t UNION SELECT a, a+2 FROM t)) SELECT count(a) FROM w
+        SELECT a FROM (SELECT a, a+1 AS x FROM t UNION ALL VALUES (1, 2)) s ORDER BY a
+        SELECT a FROM (SELECT a, 1/(a-a) AS x FROM t UNION ALL (VALUES (1, 2) UNION ALL VALUES (3, 1+3))) s ORDER BY a
+        SELECT count(*) FROM (SELECT a, 1/(a-a) AS x FROM t UNION ALL (SELECT a, 1/(a-a) FROM t UNION ALL SELECT 1, 2)) s
+        """,
     "data changes": """
         INSERT INTO e SELECT 1/0 FROM e
         INSERT INTO e SELECT a, b, 12345 FROM e
