@@ -4,7 +4,6 @@ DataFusion only reads its tables. What this costs is bounded as all of a worker 
 whoever cancels it.
 """
 
-import pickle
 from collections.abc import Callable, Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
+from catalog.types.bounded import BoundedArray
+from catalog.types.records import Record, Shape
+from catalog.types.table import PgType
 from kalam_pg.engines.request import Program, WireChunk, WireResult
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.program import CompiledQuery, compiled
@@ -30,6 +32,8 @@ ROWS_SCHEMA = pa.schema([("rows", pa.binary())])
 """An answer in Arrow: one value a batch, some rows as msgpack."""
 
 Read: TypeAlias = "Callable[[str], DataFrame]"
+
+FindType: TypeAlias = Callable[[int], PgType | None]
 
 
 def program_chunks(
@@ -71,26 +75,67 @@ def _packed(rows: Sequence[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([_encode(rows)], pa.binary())], schema=ROWS_SCHEMA)
 
 
-def rows_of(batch: pa.RecordBatch) -> list[Row]:
-    """The rows of one batch of an answer in Arrow; to be called with what a worker sent."""
+def rows_of(batch: pa.RecordBatch, find_type: FindType) -> list[Row]:
+    """The rows of one batch of an answer in Arrow; to be called with what a worker sent.
+
+    find_type: the type of an OID. Raises ValueError, msgspec.DecodeError: the worker sent anything else.
+    """
     (data,) = batch.column(0).to_pylist()
-    return [tuple([_value(value) for value in row]) for row in _decode(data)]
+    decode = msgspec.msgpack.Decoder(list[list[Any]], ext_hook=_Unpacker(find_type)).decode
+    return [tuple([_value(value) for value in row]) for row in decode(data)]
 
 
-_ROW = 1
-"""The code of a row value among what MessagePack has not."""
+_ROW, _BOUNDED = 1, 2
+"""The codes of a row value, and of an array with other lower bounds, among what MessagePack has not."""
 
 
-def _packed_row(value: object) -> msgspec.msgpack.Ext:
-    return msgspec.msgpack.Ext(_ROW, pickle.dumps(value))
+def _extension(value: object) -> msgspec.msgpack.Ext:
+    """What MessagePack has for it: a row's names, OIDs of types and fields; lower bounds and elements."""
+    if isinstance(value, Record):
+        shape = value.shape
+        oids = [type_.oid for type_ in shape.types]
+        return msgspec.msgpack.Ext(_ROW, _encode((shape.names, oids, value.fields)))
+    if isinstance(value, BoundedArray):
+        return msgspec.msgpack.Ext(_BOUNDED, _encode((value.lower, value.items)))
+    raise TypeError(type(value).__name__)
 
 
-def _unpacked_row(_code: int, data: memoryview) -> object:
-    return pickle.loads(data)  # noqa: S301 -- of a worker's own
+_encode = msgspec.msgpack.Encoder(enc_hook=_extension).encode
 
 
-_encode = msgspec.msgpack.Encoder(enc_hook=_packed_row).encode
-_decode = msgspec.msgpack.Decoder(list[list[Any]], ext_hook=_unpacked_row).decode
+class _Unpacker:
+    """The inverse of `_extension`. No pickle: what a worker sends is not trusted (`engines.protocol`)."""
+
+    def __init__(self, find_type: FindType) -> None:
+        self._find_type = find_type
+        self._shapes: dict[tuple[tuple[str, ...], tuple[int, ...]], Shape] = {}
+        self._row = msgspec.msgpack.Decoder(
+            tuple[tuple[str, ...], tuple[int, ...], list[Any]], ext_hook=self
+        ).decode
+        self._array = msgspec.msgpack.Decoder(
+            tuple[tuple[int, ...], list[Any]], ext_hook=self
+        ).decode
+
+    def __call__(self, code: int, data: memoryview) -> object:
+        if code == _ROW:
+            names, oids, fields = self._row(data)
+            shape = self._shape(names, oids)
+            if len(fields) != len(shape.types):
+                raise ValueError(f"a row of {len(fields)} fields, not {len(shape.types)}")
+            return Record(tuple([_value(field) for field in fields]), shape)
+        if code == _BOUNDED:
+            lower, items = self._array(data)
+            return BoundedArray(tuple([_value(item) for item in items]), lower)
+        raise ValueError(code)
+
+    def _shape(self, names: tuple[str, ...], oids: tuple[int, ...]) -> Shape:
+        found = self._shapes.get((names, oids))
+        if found is None:
+            types = [type_ for oid in oids if (type_ := self._find_type(oid)) is not None]
+            if not len(types) == len(oids) == len(names):
+                raise ValueError(f"a row of types {oids}")
+            found = self._shapes[names, oids] = Shape(names, tuple(types))
+        return found
 
 
 def _value(value: Any) -> Value:  # noqa: ANN401 -- as msgpack has it

@@ -13,7 +13,7 @@ from kalam_pg.query.engine_answer import STOOD_IN, Reserve
 from kalam_pg.query.engine_context import engine_context
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.portion import ArrowPortion
-from kalam_pg.query.program_plan import ProgramPlan, RunCatalog, rows_portion
+from kalam_pg.query.program_plan import ProgramPlan, RunCatalog, rows_portion, types_of
 from kalam_pg.query.row_source import BatchRows, RowSource
 from kalam_pg.query.scan import given_inputs, table_inputs
 from kalam_pg.query.shapes import carries_arrays, has_shapes
@@ -125,9 +125,10 @@ class EnginePlan:
     def _rows(self, emitted: Emitted, inputs: tuple[TableInput, ...], x: Execution) -> RowSource:
         query = _request(emitted, inputs, ArrowResult(), x.context)
         types = tuple([column.type for column in self.columns])
+        find_type = types_of(x)
         return BatchRows(
             x.ask(query, self._reserve(x, ArrowResult())),
-            lambda batch: rows_portion(batch) or ArrowPortion(batch, types),
+            lambda batch: rows_portion(batch, find_type) or ArrowPortion(batch, types),
             lambda: x.statement_timeout_s,
         )
 

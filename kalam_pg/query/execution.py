@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from catalog.model import Table, User
 from kalam_pg.engines.request import EngineQuery, Limits
+from kalam_pg.functions.cost import BUDGET_US
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.memory import STEP, Holding
 from kalam_pg.query.engine_answer import EngineAnswer, Reserve
@@ -278,6 +280,11 @@ class Execution:
     def go_on(self, statement_timeout_s: float) -> None:
         """Another statement reads on (FETCH, Execute), in a time of its own; 0 is no limit."""
         self._deadline = Deadline(statement_timeout_s) if statement_timeout_s else None
+        self.context.left_us = BUDGET_US
+
+    def keep_context(self) -> None:
+        """Its rows may be computed while other statements run, which are given the session's context."""
+        self.context = copy(self.context)
 
     def close(self) -> None:
         """Give the statement's view back, and what it owns. Again is no error."""

@@ -8,7 +8,6 @@ whole, what is locked staying locked, until no row has changed between finding a
 """
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 from catalog.errors import FeatureNotSupportedError, LockNotAvailableError
@@ -94,7 +93,6 @@ class LockingPlan:
     def source(self, x: Execution) -> Steps[RowSource]:
         """The rows of one table are locked as they are taken. Raises 25006."""
         x.transaction.check_writable(f"SELECT {self.strength}")
-        x.context = copy(x.context)  # which is the session's, and of its next statement by then
         limit, offset = self.bounds.values(x.context)
         if self.targets is None:
             return Whole((yield from self._settled(x, limit, offset)))

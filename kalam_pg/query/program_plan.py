@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import BOOL
-from kalam_pg.engines.programs import ROWS_SCHEMA, rows_of
+from kalam_pg.engines.programs import ROWS_SCHEMA, FindType, rows_of
 from kalam_pg.engines.request import ArrowResult, EngineQuery, Program, WireResult
 from kalam_pg.interpreter.program import CompiledQuery, Use
 from kalam_pg.interpreter.shipping import crosses, packed
@@ -76,8 +76,11 @@ class ProgramPlan:
     def source(self, x: Execution) -> Steps[RowSource]:
         """As stored values."""
         request = yield from self._request(x, ArrowResult())
+        find_type = types_of(x)
         return BatchRows(
-            x.ask(request), lambda batch: RowPortion(rows_of(batch)), lambda: x.statement_timeout_s
+            x.ask(request),
+            lambda batch: RowPortion(rows_of(batch, find_type)),
+            lambda: x.statement_timeout_s,
         )
 
     def crosses(self, x: Execution) -> bool:
@@ -127,9 +130,14 @@ class ProgramPlan:
         )
 
 
-def rows_portion(batch: pa.RecordBatch) -> RowPortion | None:
+def rows_portion(batch: pa.RecordBatch, find_type: FindType) -> RowPortion | None:
     """A program's rows in Arrow; None: the batch is of DataFusion's making."""
-    return RowPortion(rows_of(batch)) if batch.schema.equals(ROWS_SCHEMA) else None
+    return RowPortion(rows_of(batch, find_type)) if batch.schema.equals(ROWS_SCHEMA) else None
+
+
+def types_of(x: Execution) -> FindType:
+    """The types of OIDs as a statement that begins knows them."""
+    return x.transaction.snapshot_over(x.database.catalog).type_by_oid
 
 
 def all_of(scan: VirtualScan) -> Select:

@@ -34,6 +34,7 @@ from kalam_pg.query.portion import RowPortion
 from kalam_pg.query.program_plan import ProgramPlan, all_of
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
+from kalam_pg.query.sizes import text_bytes
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.bind_target import updatable
 from kalam_pg.sql.definition_text import check_columns, check_text
@@ -125,6 +126,9 @@ Their rows are kept as long as the perspective is: tools ask the same joins of t
 KEPT_ROWS_MAX = 100_000
 """Of all perspectives together: some 40 MB. What would be more is made for each query."""
 
+KEPT_ROW_BYTES = 400
+"""Of a row; so many bytes of texts count as one more."""
+
 
 @dataclass(slots=True)
 class _Room:
@@ -163,11 +167,15 @@ class Catalogue:
         if transaction is not None and transaction.notes:
             return self._made(snapshot, user, search_path, transaction)
         if self._of is not snapshot or len(self._kept) >= PERSPECTIVES_MAX:
+            for one in self._kept.values():
+                one.let_go()
             self._kept.clear()
             self._of = snapshot
             self._room = _Room()
         found = self._kept.get((user.id, search_path))
         if found is None or found.visible.user is not user:
+            if found is not None:
+                found.let_go()
             found = self._made(snapshot, user, search_path, None)
             self._kept[user.id, search_path] = found
         return found
@@ -385,6 +393,7 @@ class Perspective:
     def __init__(self, visible: Visible, sources: Mapping[str, LiveRows], room: _Room) -> None:
         self.visible = visible
         self._room = room
+        self._taken = 0
         self._defined: dict[str, Sequence[Row]] = {}
         self.objects = CatalogObjects(visible)
         self._sources = sources
@@ -431,8 +440,16 @@ class Perspective:
         for row in catalogue_rows(self.visible, schema, name):
             made.append(row)
             yield row
-        if len(made) <= self._room.left and self._defined.setdefault(name, made) is made:
-            self._room.left -= len(made)
+        size = len(made) + text_bytes(made) // KEPT_ROW_BYTES
+        if size <= self._room.left and self._defined.setdefault(name, made) is made:
+            self._room.left -= size
+            self._taken += size
+
+    def let_go(self) -> None:
+        """Another has its place: who still reads gets its rows, and it keeps no more and takes no room."""
+        self._room.left += self._taken
+        self._room, self._taken = _Room(0), 0
+        self._defined = {}
 
     def added(self) -> dict[str, list[Row]]:
         """What there is beside the rows that never change, by table names of the image."""

@@ -251,6 +251,8 @@ class SqlSession:
         planned.check(self.user, transaction, len(params))
         params = (yield from RUN_FUNCTIONS[0](self, planned, params)) if planned.runs else params
         x = self.execution(params, form)
+        if form is None and planned.columns:
+            x.keep_context()
         transaction.queried = True
         if transaction.reads is not None:
             planned.reading.note(x)

@@ -273,3 +273,26 @@ def test_types_and_rows_of_every_kind_of_table_are_kept_over_kill_and_restart(tm
             assert anna.execute("SELECT o FROM mine").fetchall() == [(value,)]
     finally:
         server.stop()
+
+
+def test_rows_that_a_worker_made_are_read_by_a_cursor(server):
+    with server.root() as root:
+        root.execute("CREATE TYPE app.mood AS ENUM ('sad', 'glad')")
+        root.execute(
+            "CREATE TABLE app.m (id int PRIMARY KEY, m app.mood, ms app.mood[], p app.point3)"
+        )
+        root.execute("INSERT INTO app.m VALUES (1, 'glad', '[0:1]={sad,glad}', (1, 'x', 2))")
+        root.execute("SET kalam.in_process_queries = off")
+        made = "ROW(o.m, o.ms, o.p, o, ROW('a', o.p, '[3:3]={7}'::int[]))"
+        beside = "(SELECT i.id FROM app.m i WHERE i.id >= o.id ORDER BY i.id LIMIT 1)"
+        with root.transaction():
+            root.execute(f"DECLARE c CURSOR FOR SELECT {made}::text, {made}, {beside} FROM app.m o")
+            ((text, *_),) = root.execute("FETCH ALL FROM c").fetchall()
+            asked = root.cursor().execute(
+                f"DECLARE d CURSOR FOR SELECT {made}, ARRAY[ROW(o.p, 1)], {beside} FROM app.m o"
+            )
+            asked.execute("FETCH ALL FROM d")
+            result = asked.pgresult
+            assert result is not None
+            assert result.get_value(0, 0) == text.encode()
+            assert result.get_value(0, 1) == b'{"(\\"(1,x,2)\\",1)"}'

@@ -182,6 +182,43 @@ def test_portals_are_postgresqls(sides: list[RawClient], name: str):
     assert different == []
 
 
+OWN_VALUES = (
+    "SELECT nextval('n') * 0 + $1::int FROM s.t JOIN s.t u USING (a) WHERE a < $2::int",
+    "SELECT nextval('n') * 0 + $1::int FROM generate_series(1, $2::int - 1)",
+    "SELECT a * 0 + $1::int FROM s.t WHERE a < $2::int FOR UPDATE",
+    "SELECT a * 0 + $1::int FROM s.t WHERE a < $2::int",
+    "SELECT array_length(ARRAY[[a, 1]], 1) * 0 + $1::int FROM s.t WHERE a < $2::int",
+)
+
+
+@pytest.mark.parametrize("in_process", ["on", "off"])
+def test_each_portal_has_its_own_parameters(sides: list[RawClient], in_process: str):
+    client = sides[0]
+    client.simple(f"SET kalam.in_process_queries = {in_process}; CREATE TEMP SEQUENCE n")
+    for text in OWN_VALUES:
+        client.simple("BEGIN")
+        client.send(
+            parse(text, "s")
+            + bind((b"1000", b"4"), statement="s", portal="p")
+            + (execute(1, "p") + bind((b"5", b"3"), statement="s") + execute() + execute(1, "p"))
+            + SYNC
+        )
+        rows = client.answer().rows
+        client.send(execute(0, "p") + SYNC)
+        rows += client.answer().rows
+        assert [value for (value,) in rows] == ["1000", "5", "5", "1000", "1000"], text
+        client.send(
+            parse(f"DECLARE c CURSOR FOR {text}") + bind((b"1000", b"4")) + execute() + SYNC
+        )
+        client.answer()
+        client.send(bind((b"5", b"2"), statement="s") + execute() + SYNC)
+        assert client.answer().rows == [("5",)]
+        assert client.simple("FETCH ALL FROM c").rows == [("1000",)] * 3, text
+        client.send(close("S", "s") + SYNC)
+        client.answer()
+        client.simple("ROLLBACK")
+
+
 def kinds_so_far(client: RawClient, other: RawClient) -> str:
     """Types of the messages that have come; what was sent has been dealt with by then."""
     for _ in range(5):

@@ -1,6 +1,7 @@
 """psql's backslash commands over the virtual relations, as roles of different ranks."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -199,6 +200,30 @@ def test_a_changed_user_or_catalog_is_seen_at_once():
 def test_functions_that_exist_are_in_pg_proc_only_with_postgresqls_oid():
     assert ask("SELECT count(*) FROM pg_proc WHERE oid = 0") == [("0",)]
     assert int(ask("SELECT count(*) FROM pg_cast")[0][0]) > 50
+
+
+def test_kept_rows_take_room_by_their_texts_and_give_it_back(monkeypatch):
+    check = replace(MESSAGES.constraints[1], check=f"body <> '{'x' * 100_000}'")
+    table = replace(MESSAGES, constraints=(MESSAGES.constraints[0], check))
+    large = replace(SNAPSHOT, version=5, tables={table.id: table})
+    own = Catalogue(USERS.values, USERS.get, lambda _oid: None)
+    own.perspective(large, ROOT, PATH)
+    room = own._room = virtual._Room(1000)
+    kept = []
+    for number in range(5):
+        seen = own.perspective(large, BOB, (*PATH, f"path{number}"))
+        whole = [list(seen.rows("pg_catalog", "pg_constraint")) for _ in range(2)]
+        assert whole[0] == whole[1]
+        kept.append("pg_constraint" in seen._defined)
+    assert kept.count(True) in (1, 2, 3)
+    assert kept == sorted(kept, reverse=True)
+    left = room.left
+    other = own.perspective(large, User(BOB.id, "bob", Role.USER), (*PATH, "path0"))
+    assert room.left > left + 200
+    list(other.rows("pg_catalog", "pg_constraint"))
+    monkeypatch.setattr(virtual, "PERSPECTIVES_MAX", 1)
+    own.perspective(large, ALICE, PATH)
+    assert room.left == 1000
 
 
 def test_rows_that_follow_from_definitions_are_made_once_where_there_is_room():
