@@ -116,7 +116,7 @@ def test_a_few_rows_take_a_few_pages_of_the_file(segment):
         for leaf in (3, 4)
         for page in map(TABLE.chunk(group, leaf).page, range(len(TABLE.chunk(group, leaf).firsts)))
     )
-    assert 0 < fs.bytes < whole / 4
+    assert 0 < fs.bytes < whole / 3  # one of four pages each, and its dictionary
     fs.bytes = 0
     groups_of(segment, fs, in_memory=True).rows_at([18_500, 5], ["c4", "c5"])
     assert not fs.bytes
