@@ -5,7 +5,7 @@ a job (a pickle: the process trusts its parent), sends what it is to encode, and
 one it says GO, and nothing comes back before that, so neither side ever waits for the other to read.
 Then each job is answered by TAKEN, its SEGMENTs (each followed by its bytes, without a frame) and END,
 or by an ERROR; one for an index file by that, or by its INDEX. A load is told alone, and what is to be
-loaded is asked for: each MORE is answered by a TEXT or by END, and between come SEGMENTs, at last END,
+loaded is asked for: each MORE is answered by a PIECE or by END, and between come SEGMENTs, at last END,
 REFUSED or ERROR, so that neither has more of it than it works on. What the process sends is msgpack: it
 decodes what users wrote.
 """
@@ -45,9 +45,9 @@ class FlushFrame(IntEnum):
     INDEX_JOB = 12  # IndexJob
     INDEX = 13  # how many bytes an index file has, then these
     LOAD_JOB = 14  # LoadJob
-    TEXT = 15  # some of what is loaded
+    PIECE = 15  # some of what is loaded
     REFUSED = 16  # what is sent is for the general way to tell
-    MORE = 17  # the next TEXT is wanted
+    MORE = 17  # the next PIECE is wanted
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):

@@ -144,10 +144,10 @@ class FlushProcess:
         assert kind is FlushFrame.ERROR
         raise from_failure(decode_failure(body))
 
-    def load(self, job: LoadJob, texts: Iterator[bytes]) -> Generator[EncodedSegment, None, None]:
+    def load(self, job: LoadJob, pieces: Iterator[bytes]) -> Generator[EncodedSegment, None, None]:
         """The segments of what is loaded, to be taken one after the other, or closed.
 
-        texts: what is read, a piece whenever the process wants one.
+        pieces: of it, one whenever the process wants one.
 
         Raises:
             RefusedError: It is not for this way, whatever was answered before.
@@ -165,8 +165,9 @@ class FlushProcess:
                     facts = decode_facts(body)
                     yield EncodedSegment(facts, self._pieces(link, facts.size))
                 elif kind is FlushFrame.MORE:
-                    text = next(texts, None)
-                    link.send(FlushFrame.END if text is None else FlushFrame.TEXT, text or b"")
+                    piece = next(pieces, None)
+                    kind = FlushFrame.END if piece is None else FlushFrame.PIECE
+                    link.send(kind, piece or b"")
                     link.flush()
                 else:
                     break

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from kalam_pg.interpreter.loaded_rows import RowMaker, RowsRecipe
+from kalam_pg.query.row_spool import SentRows
 from kalam_pg.rows.copy_columns import RefusedError
 from kalam_pg.rows.copy_pieces import CopyText
 from storage.cold.segment import DuplicateKeyError, encode_distinct
@@ -23,13 +24,13 @@ class LoadJob(NamedTuple):
     seq: of all rows. given: columns that the server gives them, as an IPC stream; b"": none.
     """
 
-    text: CopyText
+    form: CopyText | SentRows
     recipe: RowsRecipe
     seq: int
     given: bytes = b""
 
 
-def segments_of(job: LoadJob, texts: Iterable[bytes]) -> Iterator[EncodedSegment]:
+def segments_of(job: LoadJob, pieces: Iterable[bytes]) -> Iterator[EncodedSegment]:
     """The segments, those of one chunk of rows after the other's.
 
     Raises:
@@ -38,7 +39,7 @@ def segments_of(job: LoadJob, texts: Iterable[bytes]) -> Iterator[EncodedSegment
     maker = RowMaker(job.recipe, job.seq, _given(job.given))
     layout, empty = job.recipe.layout, True
     try:
-        for batches in _chunks(maker.batches(job.text.read(texts))):
+        for batches in _chunks(maker.batches(job.form.read(pieces))):
             empty = False
             yield from encode_distinct(batches, layout)
     except (DuplicateKeyError, KeyTooLongError) as exc:

@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from catalog.model import Table
+from catalog.model import Table, TableKind
 from kalam_pg.failures import report
 from kalam_pg.jobs import load_recipes
 from kalam_pg.jobs.compacting import note_flushed
@@ -20,14 +20,14 @@ from kalam_pg.jobs.host import FlushHost
 from kalam_pg.jobs.indexing import note_segments
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.load_jobs import LoadJob
-from kalam_pg.query.copy_in import Put
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.loads import Loaded
+from kalam_pg.query.loads import Loaded, PutRows
 from kalam_pg.query.locks.modes import EXCLUSIVE
+from kalam_pg.query.row_spool import SentRows
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.spool import Spool
+from kalam_pg.query.spool import Sent
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.copy_columns import RefusedError
 from kalam_pg.rows.copy_pieces import CopyText
@@ -45,26 +45,29 @@ _AGAIN_S: Final = 60.0
 
 def is_for(rules: RowRules) -> bool:
     """Whether a table asks nothing of its rows that only the general way looks after."""
+    table = rules.table
+    if table.kind is TableKind.STREAM or table.temporary:
+        return False
     return not (rules.unique or rules.references or rules.referenced)
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """`query.copy_in.Road` for one COPY.
+    """`query.loads.Road` for one statement.
 
-    text: how what is sent is read. sent, where: see `load_recipes.recipe_of`.
+    form: how what is sent is read. sent, where: see `load_recipes.recipe_of`.
     """
 
     database: Database
     jobs: Jobs
-    text: CopyText
+    form: CopyText | SentRows
     sent: Sequence[int | None]
     where: Closure | None
 
-    def load(self, x: Execution, target: Target, spool: Spool, put: Put) -> Steps[int | None]:
+    def load(self, x: Execution, target: Target, sent: Sent, put: PutRows) -> Steps[int | None]:
         """See `Road`. Raises 57014."""
         tablet = target.tablet
-        if not isinstance(tablet, Tablet) or not self._may(x, target):
+        if not isinstance(tablet, Tablet) or not self.may(x, target):
             return None
         newest = tablet.newest_reading()
         if newest.layout != target.rules.table.layout:
@@ -72,7 +75,7 @@ class Bulk:
         recipe = yield from load_recipes.recipe_of(x, target.rules, self.sent, self.where)
         if recipe is None:
             return None
-        given = yield from load_recipes.given(x, target.rules, self.sent, spool.lines)
+        given = yield from load_recipes.given(x, target.rules, self.sent, sent.lines)
         if given is None:
             return None
         host = FlushHost(self.database)
@@ -84,8 +87,8 @@ class Bulk:
         # A number of its own, so that no other commit's is on its rows.
         number = partial(self.database.committer.commit, WriteSet([], [], [], sync=False))
         seq = (yield from run_async(number)).seq
-        job = LoadJob(self.text, recipe, seq, given)
-        written = yield from self._in_thread(x, partial(self._written, load, job, spool))
+        job = LoadJob(self.form, recipe, seq, given)
+        written = yield from self._in_thread(x, partial(self._written, load, job, sent))
         if (
             written
             and self._guarded(x, target)
@@ -96,8 +99,8 @@ class Bulk:
         loaded.discard()
         return None
 
-    def _may(self, x: Execution, target: Target) -> bool:
-        """Whether the transaction is one whose rows may come so, as far as that can be told before."""
+    def may(self, x: Execution, target: Target) -> bool:
+        """See `Road`."""
         transaction, tablet = x.transaction, target.id
         if transaction.reads is not None or transaction.has_savepoints or transaction.has_defined:
             return False
@@ -114,10 +117,10 @@ class Bulk:
         )
         return found
 
-    def _written(self, load: Load, job: LoadJob, spool: Spool) -> bool:
-        """In a thread: whether the text has become segments."""
+    def _written(self, load: Load, job: LoadJob, sent: Sent) -> bool:
+        """In a thread: whether what is sent has become segments."""
         try:
-            with closing(self.jobs.load_process.load(job, spool.pieces())) as segments:
+            with closing(self.jobs.load_process.load(job, sent.pieces())) as segments:
                 load.write(segments)
         except RefusedError:
             return False

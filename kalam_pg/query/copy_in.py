@@ -1,10 +1,10 @@
 """COPY FROM: rows that a client sends, put as an INSERT puts them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from catalog.errors import ConfigurationLimitExceededError, UniqueViolationError
 from catalog.uses import sequences_used
@@ -12,6 +12,7 @@ from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
+from kalam_pg.query.loads import LARGE_BYTES, Road
 from kalam_pg.query.row_changes import insert
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
@@ -35,28 +36,12 @@ class CopyPlan:
     sent: tuple[int | None, ...]
     where: Closure | None
     reader: CopyReader
-    road: "Road | None" = None
+    road: Road | None = None
 
     def run(self, x: Execution) -> Steps[Result]:
         """Open the table; the rows come with `Result.copy_in`."""
         return Result("COPY", copy_in=CopyIn(self, x))
         yield
-
-
-Put = Callable[[Execution], Steps[object]]
-"""Puts the rows of a COPY as an INSERT puts them."""
-
-
-class Road(Protocol):
-    """The way on which the rows of a large COPY come to their table without being one by one."""
-
-    def load(self, x: Execution, target: Target, spool: Spool, put: Put) -> Steps[int | None]:
-        """How many rows were loaded; None: none were, and they are to be put. put: if they must be later."""
-        ...
-
-
-LARGE_BYTES: Final = 4 << 20
-"""Of text: some ten thousand rows."""
 
 
 _NO_FILE: Final = (ConfigurationLimitExceededError, DiskFullError, IoError)
@@ -169,6 +154,8 @@ class CopyIn:
             if len(ready) >= self._stride or self._pace.is_due():
                 yield from self._put(ready, places)
                 ready, places = [], []
+                if self._pace.is_due():  # WHERE lets no row pass.
+                    yield from elsewhere.rest(self._x, self._pace)
         yield from self._put(ready, places)
         if refused is not None:
             raise refused

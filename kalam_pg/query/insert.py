@@ -13,16 +13,16 @@ from catalog.errors import (
 from catalog.model import Table, TableKind
 from catalog.uses import sequences_used
 from kalam_pg.functions.cost import TakesLongError
-from kalam_pg.functions.sequences import NEXTVAL
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import asked_anew, elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.given_rows import given_rows
+from kalam_pg.query.last_numbers import takes_numbers
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE
 from kalam_pg.query.quick_rows import picker
 from kalam_pg.query.row_changes import in_the_way, insert, replace
-from kalam_pg.query.row_source import Gathered
+from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.rows import Entries, Found, Target, lock_key
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
@@ -32,7 +32,6 @@ from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     LOCKER,
     Assignment,
-    Call,
     ColumnRef,
     Expr,
     Insert,
@@ -113,28 +112,37 @@ class InsertPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
-        target = open_target(x, self.rules)
         if self.conflict is not None and self.conflict.asked:
             x.keep_seeing()
-        progress = _Progress(
-            target,
-            AtOnce.of(x, target) if self.conflict is None and not self.checks else None,
-            x.gathered() if self.returning else None,
-        )
+        progress = self._progress(x, x.gathered() if self.returning else None)
         if self.source is None:
             yield from self._put_literals(x, progress)
         else:
             source = yield from self.source.source(x)
-            while len(portion := (yield from source.take(STRIDE))):
-                rows = portion.rows()
-                step = 1 if self.numbered else len(rows)
-                for at in range(0, len(rows), step):
-                    made = yield from self._from_source(x, rows[at : at + step])
-                    yield from self._put_rows(x, progress, made)
+            yield from self._put_all(x, progress, source)
         count, answers = progress.count, progress.answers
         if answers is None:
             return Result("INSERT", count)
         return Result.of("INSERT", self.columns, (yield from answers.source()), count)
+
+    def put_all(self, x: Execution, source: RowSource) -> Steps[int]:
+        """Put the rows that `source` would give; how many were put. Nobody asks for RETURNING."""
+        progress = self._progress(x)
+        yield from self._put_all(x, progress, source)
+        return progress.count
+
+    def _progress(self, x: Execution, answers: Gathered | None = None) -> "_Progress":
+        target = open_target(x, self.rules)
+        at_once = AtOnce.of(x, target) if self.conflict is None and not self.checks else None
+        return _Progress(target, at_once, answers)
+
+    def _put_all(self, x: Execution, progress: "_Progress", source: RowSource) -> Steps[None]:
+        while len(portion := (yield from source.take(STRIDE))):
+            rows = portion.rows()
+            step = 1 if self.numbered else len(rows)
+            for at in range(0, len(rows), step):
+                made = yield from self._from_source(x, rows[at : at + step])
+                yield from self._put_rows(x, progress, made)
 
     def _put_literals(self, x: Execution, progress: "_Progress") -> Steps[None]:
         """Put the rows of VALUES, or the one there is, for each row of parameters."""
@@ -408,17 +416,19 @@ def plan_insert(
 def _is_numbered(statement: Insert) -> bool:
     """Whether rows ask sequences for numbers, those of VALUES themselves or by a default."""
     if not isinstance(statement.source, tuple):
-        columns = enumerate(statement.table.columns)
-        return any(at not in statement.columns and sequences_used(c.default) for at, c in columns)
+        user = statement.overriding == "user"
+        return any(
+            (at not in statement.columns or (user and column.identity))
+            and sequences_used(column.default)
+            for at, column in enumerate(statement.table.columns)
+        )
     for row in statement.source:
         given = dict(zip(statement.columns, row, strict=True))
         for at, column in enumerate(statement.table.columns):
             expr = given.get(at)
             if expr is None and sequences_used(column.default):
                 return True
-            if expr is not None and any(
-                isinstance(node, Call) and node.overload.name == NEXTVAL for node in walk(expr)
-            ):
+            if expr is not None and takes_numbers(expr):
                 return True
     return False
 

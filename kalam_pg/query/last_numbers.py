@@ -22,15 +22,19 @@ def settled(bound: Bound, text: str) -> Bound:
     if not any(name in lowered for name in _LAST) or bound.changes:
         return bound
     statement = bound.statement
-    if _takes_numbers(statement):
+    if _may_by_default(statement):
         return bound
-    calls = [node for node in walk(statement) if isinstance(node, Call)]
-    if any(call.overload.name in _TAKE for call in calls):
+    if takes_numbers(statement):
         return bound
     return replace(bound, statement=_changed(statement))
 
 
-def _takes_numbers(statement: Query | Dml) -> bool:
+def takes_numbers(node: Node) -> bool:
+    """Whether a sequence has another number after it is computed: nextval() and setval()."""
+    return any(isinstance(part, Call) and part.overload.name in _TAKE for part in walk(node))
+
+
+def _may_by_default(statement: Query | Dml) -> bool:
     """Whether a default of the table may take one."""
     if isinstance(statement, Query | Delete):
         return False

@@ -7,9 +7,12 @@ changes of them first (`put`), as does a COMMIT that somebody follows, who is to
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final, Protocol
 
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
+from kalam_pg.query.rows import Target
+from kalam_pg.query.spool import Sent
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps
 from storage.cold.load import Load
@@ -17,13 +20,31 @@ from storage.engine import Engine, WriteSet
 from storage.log.hot import Put
 from storage.log.recovery import load_key
 
+LARGE_BYTES: Final = 4 << 20
+"""Of text: some ten thousand rows."""
+
+PutRows = Callable[[Execution], Steps[object]]
+"""Puts the rows one by one."""
+
+
+class Road(Protocol):
+    """The way on which many rows come to their table without being one by one."""
+
+    def may(self, x: Execution, target: Target) -> bool:
+        """Whether the transaction is one whose rows may come so, as far as that can be told before."""
+        ...
+
+    def load(self, x: Execution, target: Target, sent: Sent, put: PutRows) -> Steps[int | None]:
+        """How many rows were loaded; None: none were, and they are to be put. put: if they must be later."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """Rows of one tablet. put: makes changes of them. discard: gives the segments up, soon."""
 
     load: Load
-    put: Callable[[Execution], Steps[object]]
+    put: PutRows
     discard: Callable[[], None]
 
 

@@ -10,6 +10,8 @@ import pyarrow as pa
 from catalog.types.table import PgType
 from kalam_pg.query.sizes import text_bytes
 from kalam_pg.rows import arrow_to_values, encode_batch
+from kalam_pg.rows.arrow_values import plain
+from kalam_pg.rows.copy_columns import Field
 from kalam_pg.rows.form import RowForm
 from storage.layout import Row
 
@@ -116,6 +118,18 @@ class ArrowPortion:
         size: int = self._batch.nbytes
         return size
 
+    @property
+    def parts(self) -> tuple[pa.RecordBatch, Sequence[PgType]]:
+        """The batch, and the types of its columns."""
+        return self._batch, self._types
+
+    def stored(self, fields: Sequence[Field | None]) -> list[pa.Array]:
+        """The columns as those of a table hold them. Raises RefusedError: there is one that cannot."""
+        return [
+            column if field is None else _stored(column, of, field)
+            for column, of, field in zip(self._batch.columns, self._types, fields, strict=True)
+        ]
+
     def rows(self) -> Sequence[Row]:
         if not self._types:
             return [()] * len(self)  # SELECT FROM t: an engine's batch has a column for its length.
@@ -145,3 +159,11 @@ class ArrowPortion:
         return lambda data: ArrowPortion(
             pa.ipc.read_record_batch(pa.py_buffer(data), schema), types
         )
+
+
+def _stored(column: pa.Array, of: PgType, into: Field) -> pa.Array:
+    if of is into.type and of.element is None and of.storable(into.typmod) is None:
+        found = plain(column, of)
+        if found.type == into.arrow:
+            return found
+    return into.stored(arrow_to_values(column, of))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -15,6 +15,17 @@ HELD_BYTES: Final = 1 << 20
 
 PIECE_BYTES: Final = 4 << 20
 """So much is read at a time."""
+
+
+class Sent(Protocol):
+    """What a statement puts into a table, when all of it is there. lines: at least as many as its rows."""
+
+    @property
+    def lines(self) -> int: ...
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it; in a thread."""
+        ...
 
 
 class Spool:
@@ -70,16 +81,19 @@ class Spool:
         """How many lines are in the file, the last of which may have no end."""
         return self._newlines + self._begun
 
-    def read(self, at: int) -> Steps[bytes]:
-        """A piece that begins there; b"" behind the last."""
+    def read(self, at: int, size: int = PIECE_BYTES) -> Steps[bytes]:
+        """A piece that begins there; b"" behind the last. size: of it, where the file has so much."""
         file = self._file
         written = 0 if file is None else file.size
         if file is None or at >= written:
             return b"".join(self._held)[at - written :]
-        read: bytes = yield from run_async(
-            partial(trio.to_thread.run_sync, file.read, PIECE_BYTES, at)
-        )
+        read: bytes = yield from run_async(partial(trio.to_thread.run_sync, file.read, size, at))
         return read
+
+    def cut(self, at: int, size: int) -> bytes:
+        """Some bytes of it, when it was written; in a thread."""
+        assert self._file is not None
+        return self._file.read(size, at)
 
     def pieces(self) -> Iterator[bytes]:
         """All of it, when it was written; in a thread."""

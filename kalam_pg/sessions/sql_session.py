@@ -30,6 +30,7 @@ from kalam_pg.query.written import commit_bytes
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sessions import (
     acting,
+    bulk,
     characteristics,
     committing,
     following,
@@ -258,7 +259,7 @@ class SqlSession:
             planned.reading.note(x)
         if planned.moved and transaction.isolation != READ_COMMITTED:
             moved.check(x, planned.moved)
-        steps = planned.plan.run(x)
+        steps = bulk.steps(self, planned.plan, x)
         if planned.materialized:
             steps = populated.then(x, planned.materialized, steps)
         return (yield from x.answer(steps))

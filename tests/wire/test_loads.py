@@ -165,6 +165,49 @@ def test_the_binary_format_is_loaded_too(server, root):
     assert root.execute(query).fetchone() == (0, 2002, "2026-11-08 12:00:00+00")
 
 
+def test_many_rows_of_a_query_are_loaded_too(server, root):
+    root.execute("DROP TABLE t")
+    root.execute(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, n SERIAL, room SMALLINT CHECK (room < 7), body VARCHAR(30), "
+        "price NUMERIC(8, 2), tags TEXT[], made TIMESTAMPTZ DEFAULT now()) WITH (TYPE = 'SHARED')"
+    )
+    query = (
+        "SELECT g + {0}, g % 7, 'row ' || g, g / 8.0, ARRAY['a', g::text] "
+        "FROM generate_series(1, {1}) g"
+    )
+    statement = f"INSERT INTO t (id, room, body, price, tags) {query}"
+    many = 30_000
+    assert root.execute(statement.format(0, many)).statusmessage == f"INSERT 0 {many}"
+    assert is_loaded(root)
+    asked = "SELECT count(*), sum(id), max(n), max(tags[2]::int) FROM t"
+    assert root.execute(asked).fetchone() == (many, many * (many + 1) // 2, many, many)
+    row = "SELECT n, room, body, price::text, tags FROM t WHERE id = 9"
+    assert root.execute(row).fetchone() == (9, 2, "row 9", "1.13", ["a", "9"])
+    assert root.execute(f"INSERT INTO t {query.replace('{0}, ', '{0}, g, ').format(many, 9)}")
+    root.execute(f"INSERT INTO t SELECT id + {2 * many}, n, room, body, price, tags, made FROM t")
+    assert count(root) == 2 * (many + 9)
+    # What is wrong is told as ever, whatever was loaded.
+    for wrong, expected in (
+        (statement.format(0, many), "23505"),
+        (statement.format(9 * many, many).replace("% 7", "% 8"), "23514"),
+        (statement.format(9 * many, many).replace("g + ", "1 + "), "23505"),
+        (statement.format(9 * many, many).replace("'row '", "repeat('x', 30)"), "22001"),
+        (statement.format(9 * many, many) + " WHERE 1 / (g - 29000) < 5", "22012"),
+    ):
+        assert sqlstate(root.execute, wrong) == expected
+    assert count(root) == 2 * (many + 9)
+    # A block goes on to read what it has put; others may follow each row.
+    root.execute("BEGIN")
+    root.execute(statement.format(9 * many, many))
+    assert count(root) == 2 * (many + 9) + many
+    root.execute("ROLLBACK")
+    with server.root() as reader:
+        follower = Follower(reader, "SUBSCRIBE TO t WHERE id > 600000 AND id % 1000 = 0")
+        root.execute(statement.format(20 * many, many))
+        follower.hear(many // 1000)
+    assert count(root) == 3 * many + 18
+
+
 WRONG = {
     "a NULL": ("77777\t1\t\\N\t\\N\n", "23502"),
     "a key twice": (f"5\t1\tagain {PAD}\t\\N\n", "23505"),

@@ -1,0 +1,69 @@
+"""INSERT of what a query answers: where that is a lot, it becomes segments at once."""
+
+from functools import partial
+from typing import Final
+
+from kalam_pg.query.execution import Execution, Result
+from kalam_pg.query.insert import InsertPlan, open_target
+from kalam_pg.query.loads import LARGE_BYTES, Road
+from kalam_pg.query.portion import Portion
+from kalam_pg.query.row_source import RowSource
+from kalam_pg.query.row_spool import Portions, RowSpool
+from kalam_pg.query.waits import Steps
+
+LARGE_ROWS: Final = 20_000
+"""As many are a lot, however short they are."""
+
+_EVERY: Final = 1 << 30
+
+
+def is_for(plan: InsertPlan) -> bool:
+    """Whether nobody asks for each row that is put."""
+    return plan.conflict is None and not (plan.returning or plan.checks)
+
+
+def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
+    """As `InsertPlan.run`. road: what loads many rows. Raises 53100 and 53400, too."""
+    assert plan.source is not None
+    target = open_target(x, plan.rules)
+    if not road.may(x, target):
+        return (yield from plan.run(x))
+    source = yield from plan.source.source(x)
+    begun: list[Portion] = []
+    rows = size = 0
+    while rows < LARGE_ROWS and size < LARGE_BYTES:
+        portion = yield from source.take(_EVERY)
+        if not len(portion):
+            return (yield from _put(x, plan, Portions(begun)))
+        begun.append(portion)
+        rows += len(portion)
+        size += portion.size
+    spool = RowSpool(x.database.spills)
+    x.transaction.on_end.append(spool.close)
+    yield from _keep(spool, begun, source)
+    loaded = yield from road.load(x, target, spool, partial(_put_again, plan, spool))
+    if loaded is not None:
+        return Result("INSERT", loaded)
+    result = yield from _put(x, plan, spool.source())
+    spool.close()
+    return result
+
+
+def _keep(spool: RowSpool, begun: list[Portion], source: RowSource) -> Steps[None]:
+    """Have all rows in the spool; the list is emptied."""
+    begun.reverse()
+    while begun:
+        yield from spool.add(begun.pop())
+    while len(portion := (yield from source.take(_EVERY))):
+        yield from spool.add(portion)
+    yield from spool.write()
+
+
+def _put(x: Execution, plan: InsertPlan, source: RowSource) -> Steps[Result]:
+    return Result("INSERT", (yield from plan.put_all(x, source)))
+
+
+def _put_again(plan: InsertPlan, spool: RowSpool, x: Execution) -> Steps[None]:
+    yield from _put(x, plan, spool.source())
+    yield from x.settle()
+    spool.close()
