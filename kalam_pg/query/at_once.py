@@ -70,6 +70,10 @@ class AtOnce:
         """
         rows = rows[at : at + self._window]
         asked = len(rows)
+        if asked == 1:
+            count = self._insert_one(rows[0])
+            self._window = self._next_window(count, asked)
+            return count
         rows = rows[: self._passing(rows)]
         mark = len(self._transaction.held)
         keys = self._keys_of(rows)
@@ -81,6 +85,23 @@ class AtOnce:
             self._put(keys, rows[:count], None, repeat(0))
         self._window = self._next_window(count, asked)
         return count
+
+    def _insert_one(self, row: Row) -> int:
+        """The same of one row: numbers of sequences are taken row by row."""
+        if not self._passing((row,)):
+            return 0
+        try:
+            key = self._rules.key_of(row)
+        except KalamError:
+            return 0
+        transaction, mark = self._transaction, len(self._transaction.held)
+        if transaction.change_of(self._id, key) is not None or not self._lock((key,), FOR_UPDATE):
+            return 0
+        if self._tablet.get(self._x.database.engine.current, key) is not None:
+            self._locks.release_to(transaction, mark)
+            return 0
+        transaction.put(self._id, key, row, base=None, base_seq=0, version=self._target.version)
+        return 1
 
     def change(
         self,
@@ -196,9 +217,9 @@ class AtOnce:
         seen = set(keys)
         if len(seen) == len(keys) and (not changes or changes.keys().isdisjoint(seen)):
             return len(keys)
-        known = set(changes or ())
+        mine, known = changes or {}, set[bytes]()
         for at, key in enumerate(keys):
-            if key in known:
+            if key in mine or key in known:
                 return at
             known.add(key)
         return len(keys)

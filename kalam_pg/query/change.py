@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from catalog.model import Table
+from catalog.uses import sequences_used
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.found_slots import FoundSlots
 from kalam_pg.query.insert import open_target
+from kalam_pg.query.last_numbers import takes_numbers
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
 from kalam_pg.query.predicates import key_lookup
 from kalam_pg.query.row_changes import remove, replace
@@ -52,7 +54,8 @@ class ChangePlan:
     Closures see a found row: the target's columns, `_seq`, `_deleted`, then what else the query gave
     (the columns of FROM, or values that need an engine). key: how to find the row without a query.
     mode: how each row is locked. recheck: what must hold of a row that has changed since, None:
-    nothing. whole: only the finder can tell that. checks: of the views that it is written through.
+    nothing. whole: only the finder can tell that. checks: of the views that it is written through. numbered:
+    SET takes numbers of sequences, which RETURNING of the same row may ask for.
     """
 
     tag: str
@@ -67,6 +70,7 @@ class ChangePlan:
     mode: Mode
     whole: bool
     checks: tuple[CompiledCheck, ...] = ()
+    numbered: bool = False
 
     def run(self, x: Execution) -> Steps[Result]:
         """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
@@ -82,7 +86,8 @@ class ChangePlan:
         answers = x.gathered() if self.returning else None
         done: set[bytes] = set()
         width = len(self.table.columns)
-        at_once, key_of = None if self.checks else AtOnce.of(x, target), self.rules.key_of
+        general = self.checks or self.numbered
+        at_once, key_of = None if general else AtOnce.of(x, target), self.rules.key_of
         while len(portion := (yield from found.take(STRIDE))):
             rows, at = portion.rows(), 0
             keys = list(map(key_of, rows))
@@ -257,6 +262,17 @@ def plan_change(
         FOR_UPDATE if assignments is None else FOR_NO_KEY_UPDATE,
         whole,
         compile_checks(statement.checks, slots.slot) if isinstance(statement, Update) else (),
+        isinstance(statement, Update) and _is_numbered(statement),
+    )
+
+
+def _is_numbered(statement: Update) -> bool:
+    """Whether SET takes numbers of sequences, by itself or by a default."""
+    return any(
+        bool(sequences_used(statement.table.columns[one.column].default))
+        if one.expr is None
+        else takes_numbers(one.expr)
+        for one in statement.assignments
     )
 
 

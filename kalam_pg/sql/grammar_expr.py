@@ -387,6 +387,13 @@ class ExpressionGrammar(CallGrammar):
             parts.append(self.identifier(label=True))
         if len(parts) == 4:
             written = [part.name or "*" for part in parts]
+            while self.accept("."):
+                written.append(self.label())
+            if len(written) > 4:
+                raise SqlSyntaxError(
+                    f"improper qualified name (too many dotted names): {'.'.join(written)}",
+                    position=start + 1 + self.offset,
+                )
             self.of_this_database(written, start + 1, quoted=False)
         names = ("this", "table", "db")
         column = exp.Column(**dict(zip(names, reversed(parts), strict=False)))

@@ -190,8 +190,10 @@ class Schedule:
             expected = self.states[view.seq]
             if self.random.random() < 0.5:
                 assert scan(self.tablet, view) == expected
-            for number in range(8):
-                key = self.tablet.key_of((number, "", 0))
+            keys = [self.tablet.key_of((number, "", 0)) for number in range(8)]
+            together = self.tablet.get_all(view, keys)
+            assert together == [self.tablet.get(view, key) for key in keys]
+            for number, key in enumerate(keys):
                 assert get(self.tablet, view, key) == expected.get((number,))
             if not self.tablet.manifest_at(view.seq).segments or is_whole(view, self.tablet.id):
                 assert along_keys(self.tablet, view) == [expected[one] for one in sorted(expected)]

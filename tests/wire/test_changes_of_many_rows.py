@@ -115,6 +115,8 @@ CHANGES = {
         a: INSERT INTO t (id, s) SELECT g, 'a' FROM generate_series(20, 22) g
         a: INSERT INTO t (id, s) SELECT 24 - g, 'a' FROM generate_series(1, 3) g
         a: UPDATE t SET n = nextval('s') WHERE id < 8
+        a: UPDATE t SET n = nextval('s') WHERE id IN (1, 2) RETURNING n - currval('s')
+        a: UPDATE t SET n = nextval('s') + 1 / (2 - id) WHERE id > 1 AND id < 3
         a: SELECT id, n FROM t ORDER BY id
         a: SELECT nextval('s')
     """,
