@@ -197,9 +197,8 @@ class SqlSession:
 
     def types_for(self, types: Iterable[PgType]) -> TypeContext:
         """How values of these types are read and written; only regclass and its like need names."""
-        if any(type_.names_objects for type_ in types):
-            return self._current_context().types
-        return self.settings.types
+        named = any(type_.names_objects for type_ in types)
+        return (self._current_context() if named else self.settings).types
 
     def row_form(self, columns: tuple[OutputColumn, ...], formats: tuple[int, ...] = ()) -> RowForm:
         """How rows of these columns are sent now. formats: one for each column; () is all text."""
