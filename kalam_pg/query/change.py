@@ -8,12 +8,14 @@ view shows (`rows.newest`).
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
 from catalog.model import Table
 from catalog.uses import sequences_used
 from kalam_pg.functions.cost import TakesLongError
+from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
@@ -29,18 +31,23 @@ from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
 from kalam_pg.query.waits import STRIDE, Pace, Steps
+from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
     BoolOp,
+    Call,
+    Const,
     Delete,
     Expr,
     OutputColumn,
+    Param,
     Query,
     Select,
     TableScan,
     Update,
 )
+from kalam_pg.sql.walk import walk
 from storage.keys import encode_key
 from storage.layout import Row
 
@@ -55,7 +62,8 @@ class ChangePlan:
     (the columns of FROM, or values that need an engine). key: how to find the row without a query.
     mode: how each row is locked. recheck: what must hold of a row that has changed since, None:
     nothing. whole: only the finder can tell that. checks: of the views that it is written through. numbered:
-    SET takes numbers of sequences, which RETURNING of the same row may ask for.
+    SET takes numbers of sequences, which RETURNING of the same row may ask for. fixed: what SET computes of
+    parameters alone.
     """
 
     tag: str
@@ -71,6 +79,13 @@ class ChangePlan:
     whole: bool
     checks: tuple[CompiledCheck, ...] = ()
     numbered: bool = False
+    fixed: tuple[Closure, ...] = ()
+
+    def ask_fixed(self, context: EvalContext) -> None:
+        """No row was found: raise what SET raises whatever a row has. PostgreSQL finds it as it plans."""
+        for closure in self.fixed:
+            with suppress(TakesLongError):
+                closure(_NO_ROW, context)
 
     def run(self, x: Execution) -> Steps[Result]:
         """Change every row that the WHERE finds; raises and leaves the undoing to the caller."""
@@ -113,6 +128,8 @@ class ChangePlan:
                         yield from self._answer(x, row, answers)
                 if pace.is_due():
                     yield from elsewhere.rest(x, pace)
+        if not count:
+            self.ask_fixed(x.context)
         if answers is None:
             return Result(self.tag, count)
         return Result.of(self.tag, self.columns, (yield from answers.source()), count)
@@ -263,7 +280,20 @@ def plan_change(
         whole,
         compile_checks(statement.checks, slots.slot) if isinstance(statement, Update) else (),
         isinstance(statement, Update) and _is_numbered(statement),
+        tuple(
+            [
+                compile_expr(one.expr, slots.slot)
+                for one in getattr(statement, "assignments", ())
+                if isinstance(one.expr, Call) and _is_fixed(one.expr)
+            ]
+        ),
     )
+
+
+def _is_fixed(expr: Expr) -> bool:
+    """Whether it is computed of parameters and constants alone, and always the same of these."""
+    leaves = (node for node in walk(expr) if not isinstance(node, Call))
+    return all(isinstance(node, Param | Const) for node in leaves) and is_immutable(expr)
 
 
 def _is_numbered(statement: Update) -> bool:

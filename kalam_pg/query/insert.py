@@ -8,7 +8,6 @@ from typing import Self
 from catalog.errors import (
     CardinalityViolationError,
     FeatureNotSupportedError,
-    ObjectNotInPrerequisiteStateError,
 )
 from catalog.model import Table, TableKind
 from catalog.uses import sequences_used
@@ -16,6 +15,7 @@ from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import asked_anew, elsewhere
 from kalam_pg.query.at_once import AtOnce
+from kalam_pg.query.conflict_rule import ConflictRule, conflict_rule
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.given_rows import given_rows
 from kalam_pg.query.last_numbers import takes_numbers
@@ -31,7 +31,6 @@ from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     LOCKER,
-    Assignment,
     ColumnRef,
     Expr,
     Insert,
@@ -58,33 +57,6 @@ class ParamRows(tuple[Value, ...]):
         made = super().__new__(cls, rows[0])
         made.rows = rows
         return made
-
-
-@dataclass(frozen=True, slots=True)
-class ConflictRule:
-    """ON CONFLICT: assignments () is DO NOTHING. Closures see (row there ++ row proposed).
-
-    arbiters: ids of the unique indexes that decide, 0 for the primary key; None: all of them do. asked: the
-    subqueries that they depend on, and that depend on the rows.
-    """
-
-    assignments: tuple[tuple[int, Closure | None], ...]
-    where: Closure | None
-    arbiters: tuple[int, ...] | None
-    asked: tuple[asked_anew.AnewPlan, ...] = ()
-
-    def arbiters_of(self, target: Target) -> list[Entries | None]:
-        """Where to look, in the order in which an INSERT does; None is the primary key."""
-        found: list[Entries | None] = [None, *target.indexes]
-        if self.arbiters is not None:
-            ids = self.arbiters
-            found = [e for e in found if (0 if e is None else e.rule.index.id) in ids]
-        if any(entries is not None and entries.rule.index.deferrable for entries in found):
-            raise ObjectNotInPrerequisiteStateError(
-                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints "
-                "as arbiters"
-            )
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +119,10 @@ class InsertPlan:
     def _put_literals(self, x: Execution, progress: "_Progress") -> Steps[None]:
         """Put the rows of VALUES, or the one there is, for each row of parameters."""
         context, given = x.context, x.context.params
-        if isinstance(given, ParamRows):
-            rows = None if self.numbered else given_rows(self.literal_rows[0])
+        # The literals of a text: one that has no value is told before any row is put, as where it is planned.
+        literal = isinstance(given, ParamRows) and not self.numbered
+        if isinstance(given, ParamRows) and literal:
+            rows = given_rows(self.literal_rows[0])
             if rows is not None:
                 made = rows(given.rows)
                 for at in range(0, len(made), STRIDE):
@@ -159,15 +133,19 @@ class InsertPlan:
             try:
                 row = self._made(builders, context)
             except KalamError:
-                # Those before it are put first: one of them may be refused.
-                yield from self._put_rows(x, progress, ready)
+                if not literal:  # One of those before it may be refused.
+                    yield from self._put_rows(x, progress, ready)
                 raise
             if row is None:
-                yield from self._put_rows(x, progress, ready)
-                ready = []
+                if not literal:
+                    yield from self._put_rows(x, progress, ready)
+                    ready = []
                 row = tuple((yield from elsewhere.values(x, builders, _NO_ROW)))
             ready.append(row)
-            if self.numbered or len(ready) == STRIDE or progress.pace.is_due():
+            if literal:
+                if progress.pace.is_due():
+                    yield from elsewhere.rest(x, progress.pace)
+            elif self.numbered or len(ready) == STRIDE or progress.pace.is_due():
                 yield from self._put_rows(x, progress, ready)
                 ready = []
         yield from self._put_rows(x, progress, ready)
@@ -400,7 +378,7 @@ def plan_insert(
         tuple(literal_rows),
         source,
         from_source,
-        _conflict(statement, width, plan_query),
+        conflict_rule(statement, width, plan_query),
         tuple(compile_expr(item.expr, slot) for item in statement.returning),
         statement.returning_columns,
         _is_numbered(statement),
@@ -446,32 +424,4 @@ def _builders(
 def _no_columns(reference: ColumnRef) -> int:
     raise FeatureNotSupportedError(
         f'column "{reference.name}" cannot be referenced in VALUES', position=reference.position
-    )
-
-
-def _conflict(
-    statement: Insert, width: int, plan_query: Callable[[Query], SelectPlan]
-) -> ConflictRule | None:
-    on_conflict = statement.on_conflict
-    if on_conflict is None:
-        return None
-
-    def slot(reference: ColumnRef) -> int:
-        if reference.column >= width:
-            raise FeatureNotSupportedError(f'column "{reference.name}" cannot be used here')
-        return reference.column + (width if reference.relation == on_conflict.excluded else 0)
-
-    return ConflictRule(
-        _compile_assignments(on_conflict.assignments, slot),
-        None if on_conflict.where is None else compile_expr(on_conflict.where, slot),
-        on_conflict.arbiters,
-        asked_anew.plan_anew(statement.asked, slot, plan_query),
-    )
-
-
-def _compile_assignments(
-    assignments: Sequence[Assignment], slot: Callable[[ColumnRef], int]
-) -> tuple[tuple[int, Closure | None], ...]:
-    return tuple(
-        (a.column, None if a.expr is None else compile_expr(a.expr, slot)) for a in assignments
     )

@@ -36,6 +36,7 @@ from kalam_pg.sql.tree import (
     SubqueryScan,
     Target,
     ValuesQuery,
+    Window,
 )
 from kalam_pg.sql.walk import Node, children, map_children, walk
 
@@ -125,7 +126,7 @@ def _is_other(query: Select) -> bool:
     if any(_asks(one) for one in (query.where, query.having, *query.group_by) if one is not None):
         return True
     return any(
-        (isinstance(node, _QUERIES) and _asks(node))
+        (isinstance(node, _WITHIN) and _asks(node))
         or (isinstance(node, ColumnRef) and node.outer)
         or (isinstance(node, Call) and node.overload.kind not in _PLAIN)
         for target in query.targets
@@ -142,6 +143,8 @@ def _outside(node: Node) -> Iterator[Node]:
 
 
 _QUERIES = (Select, SetOp, ValuesQuery)
+_WITHIN = (*_QUERIES, Aggregate, Window)
+"""What is computed by the query itself, with all that it is computed of."""
 _PLAIN = (OverloadKind.FUNCTION, OverloadKind.OPERATOR, OverloadKind.CAST)
 
 

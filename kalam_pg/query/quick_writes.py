@@ -196,7 +196,7 @@ class QuickInsert(QuickWrite):
 class QuickChange(QuickWrite):
     """UPDATE or DELETE of one row by its whole key, which stays as it is; without RETURNING."""
 
-    __slots__ = ("_assignments", "_key", "_mode", "_recheck")
+    __slots__ = ("_ask_fixed", "_assignments", "_key", "_mode", "_recheck")
 
     def __init__(self, plan: ChangePlan, database: Database, user: User, width: int) -> None:
         """width: how many parameters the statement has."""
@@ -207,6 +207,7 @@ class QuickChange(QuickWrite):
         self._recheck = plan.recheck
         self._mode = plan.mode
         defaults = plan.rules.defaults
+        self._ask_fixed = plan.ask_fixed
         self._assignments = (
             None
             if plan.assignments is None
@@ -224,6 +225,7 @@ class QuickChange(QuickWrite):
         try:
             found = self._there(key)
             if found is None or not self._is_wanted(found.row, found.seq, context):
+                self._ask_fixed(context)
                 locks.release_row(owner)
                 return None
             old, seq = found.row, found.seq
@@ -244,11 +246,13 @@ class QuickChange(QuickWrite):
         try:
             found = transaction.change_of(self._id, key) or self._there(key)
             if found is None or found.row is None:
+                self._ask_fixed(context)
                 self._locks.release_to(transaction, mark)
                 return 0
             old = found.row
             seq = found.base_seq if isinstance(found, NetChange) else found.seq
             if not self._is_wanted(old, seq, context):
+                self._ask_fixed(context)
                 self._locks.release_to(transaction, mark)
                 return 0
             row: Row | None = None

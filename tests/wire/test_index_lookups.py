@@ -10,7 +10,7 @@ from tests.wire.side_by_side import Side, both, differences
 pytestmark = pytest.mark.slow
 
 ROWS = 20_000
-"""More than an index by value is tried for where values hardly repeat."""
+"""More than an index by value is tried for where values hardly repeat. In a block they stay in the log."""
 
 FEWER = 9000
 """More than a read takes into an index."""
@@ -23,7 +23,9 @@ SETUP = f"""
     CREATE INDEX people_code ON people (code)
     CREATE INDEX people_room ON people (room)
     CREATE INDEX people_u ON people (u)
+    BEGIN
     INSERT INTO people SELECT n, 'user' || (n * 7) % {ROWS} || '@x.org', n % 300, (n::bigint * 7919) % {ROWS}, 'c' || n, ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid FROM generate_series(1, {ROWS}) n
+    COMMIT
 """  # noqa: E501
 
 ASKED = """

@@ -221,6 +221,13 @@ SCRIPTS = {
         INSERT INTO e VALUES (1, 'z') ON CONFLICT (a) DO UPDATE SET b = 'q' WHERE 1/0 = 1
         UPDATE t SET a = 1/0 WHERE false
         UPDATE t SET a = 1/0 WHERE a = 99
+        UPDATE e SET c = 12345 WHERE a = 1
+        UPDATE e SET c = 12346 WHERE a = 2
+        UPDATE e SET c = 12347 WHERE b = 'x'
+        UPDATE e SET c = 12348 WHERE b = 'y'
+        UPDATE e SET c = 1 WHERE b = 'z'
+        INSERT INTO t (a, c) VALUES (9, 1), (9, 1), (8, 12345)
+        INSERT INTO t (a, c) VALUES (9, 2), (9, 2), (8, 12346)
         UPDATE e SET b = 'x' WHERE 1/0 = 1
         UPDATE e SET b = 'x' WHERE a = 5 AND 1/0 = 1
         UPDATE e SET b = 'x' RETURNING 1/0

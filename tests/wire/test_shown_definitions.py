@@ -114,6 +114,9 @@ def test_definitions_are_shown_as_tools_read_them(sides: tuple[Side, Side]) -> N
         INSERT INTO s VALUES (40), (41), (42)
         SELECT setval('s_id_seq', coalesce((SELECT max(id) FROM s), 1), false)
         SELECT id % 2, nextval('s_id_seq') + sum(id) FROM s GROUP BY 1 ORDER BY 1
+        SELECT count(nextval('s_id_seq')) FROM generate_series(1, 3)
+        SELECT count(pg_notify('c' || g, 'x')), max(g) FROM generate_series(1, 3) g
+        SELECT count(pg_advisory_lock(g)) FROM generate_series(1, 3) g
         SELECT setval('s_id_seq', max(id) + 5) FROM s HAVING count(*) > 1
         SELECT relname, relid = 'd'::regclass FROM pg_stat_user_tables WHERE relname = 'd'
         SELECT grantor = grantee, privilege_type, is_grantable, with_hierarchy FROM information_schema.table_privileges WHERE table_name = 'd' ORDER BY 2

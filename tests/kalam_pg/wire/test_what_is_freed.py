@@ -9,7 +9,7 @@ import pytest
 
 from catalog.errors import QueryCanceledError
 from kalam_pg.pgwire.messages import Bind, ErrorResponse, Execute, Parse, Query, Sync
-from kalam_pg.query import leaving
+from kalam_pg.query import leaving, net_change, transaction
 from kalam_pg.query.net_change import NetChange
 from kalam_pg.query.waits import Wait, wait
 from kalam_pg.sessions.prepared import PreparedStatement
@@ -29,6 +29,10 @@ def uncollected():
         gc.enable()
 
 
+class Counted(NetChange, gc=True):
+    """A change that the collector has a list of."""
+
+
 def alive(kind):
     return sum(type(one) is kind for one in gc.get_objects())
 
@@ -39,22 +43,24 @@ def alive(kind):
 )
 async def test_a_transactions_rows_are_freed_when_it_ends(tmp_path, monkeypatch, end, at_once):
     monkeypatch.setattr(leaving, "AT_ONCE", at_once)
+    for module in (net_change, transaction):
+        monkeypatch.setattr(module, "NetChange", Counted)
     async with serving(tmp_path) as server:
         client, other = Client(server), Client(server)
         await client.query("CREATE NAMESPACE shop")
         await client.query(TABLE)
         with uncollected():
-            before = alive(NetChange)
+            before = alive(Counted)
             await client.query("BEGIN")
             await client.query("SAVEPOINT s")
             await client.query(MANY)
             await client.query("SELECT id FROM shop.items FOR UPDATE")
-            assert alive(NetChange) == before + 30
+            assert alive(Counted) == before + 30
             for text in end.split("; "):
                 await client.ask(Query(text))
             assert server.services.database.locks.statistics().locks == 0
             await other.query("INSERT INTO shop.items VALUES (99, 'the next commit')")
-            assert alive(NetChange) == before
+            assert alive(Counted) == before
 
 
 async def test_rolling_back_to_a_savepoint_gives_back_what_came_after_it(tmp_path, monkeypatch):
