@@ -14,6 +14,7 @@ from catalog.errors import AdminShutdownError, InvalidAuthorizationSpecification
 from catalog.model import User
 from kalam_pg.config import load
 from kalam_pg.embed.session import Connection, Session
+from kalam_pg.engines.forked import FLUSH_WORKER, WORKER, ForkServer
 from kalam_pg.server.factory import open_services
 from kalam_pg.sessions import role_settings
 from kalam_pg.sessions.services import Services
@@ -139,7 +140,14 @@ class Database(AbstractContextManager["Database"]):
             self._ready.set()
 
     async def _serve(self) -> None:
-        async with open_services(self._config) as opened, trio.open_nursery() as self._nursery:
+        with ForkServer(WORKER, FLUSH_WORKER) as forks:
+            await self._serve_with(forks)
+
+    async def _serve_with(self, forks: ForkServer) -> None:
+        async with (
+            open_services(self._config, forks) as opened,
+            trio.open_nursery() as self._nursery,
+        ):
             self._services = opened.services
             self._token = trio.lowlevel.current_trio_token()
             self._ready.set()

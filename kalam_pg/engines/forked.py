@@ -9,13 +9,16 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from kalam_pg import allocator
 from kalam_pg.engines.fork_server import MESSAGE_BYTES_MAX, NUMBER
+
+WORKER: Final = "kalam_pg.engines.worker"
+FLUSH_WORKER: Final = "kalam_pg.jobs.flush_worker"
 
 _LOST_WITH_ITS_PARENT: Final = -signal.SIGKILL
 """The status of what was forked by a fork server that is no more: the kernel has killed it."""
@@ -64,15 +67,16 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         """Send a signal if it is there and has not ended."""
-        if self.poll() is None and self._pidfd >= 0:
-            with suppress(ProcessLookupError):  # It has ended; its status is on the way.
+        self._hear()
+        if self._pidfd >= 0:
+            with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, number)
 
     def kill(self) -> None:
         """SIGKILL; one that is not there yet will not be."""
         if self.pid is None and self._status is None:
+            # What has come just before is still heard, and else that this is its end.
             self._told.shutdown(socket.SHUT_RDWR)
-            self._status = -signal.SIGKILL
         self.send_signal(signal.SIGKILL)
 
     def close(self) -> None:
@@ -100,17 +104,45 @@ class Forked:
                 self._status = NUMBER.unpack(data)[0] if data else _LOST_WITH_ITS_PARENT
 
 
+class Program(Protocol):
+    """A fork server's process, as a `Popen` is one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self) -> int: ...
+
+
+def _new_program(control: int, modules: Sequence[str]) -> Program:
+    return subprocess.Popen(  # noqa: S603
+        [
+            *(sys.executable, "-X", "faulthandler", "-m", "kalam_pg.engines.fork_server"),
+            *(str(control), *modules),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=(control,),
+        process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
+        env=environment(),
+    )
+
+
 class ForkServer:
     """A fork server, which is started again when it was lost; a context manager. For any thread.
 
     It ends when this process does, however that ends, and so does all that it has forked.
     """
 
+    program: Callable[[int, Sequence[str]], Program] = staticmethod(_new_program)
+    """Starts one, given its end of the control socket and the modules; they are imported beside us."""
+
     def __init__(self, *modules: str) -> None:
         """modules: what the processes run; they are imported before anything is forked."""
         self._modules = modules
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Program | None = None
         self._control: socket.socket | None = None
         self._closed = False
 
@@ -172,23 +204,7 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
-                self._process = subprocess.Popen(  # noqa: S603
-                    [
-                        *(
-                            sys.executable,
-                            "-X",
-                            "faulthandler",
-                            "-m",
-                            "kalam_pg.engines.fork_server",
-                        ),
-                        *(str(theirs.fileno()), *self._modules),
-                    ],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                    process_group=0,  # Ctrl-C at the server's terminal is the server's to handle.
-                    env=environment(),
-                )
+                self._process = self.program(theirs.fileno(), self._modules)
         except BaseException:
             ours.close()
             raise

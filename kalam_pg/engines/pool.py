@@ -25,10 +25,10 @@ import trio
 from catalog.errors import InsufficientResourcesError
 from catalog.types.table import TypeContext
 from kalam_pg.engines.errors import canceled
-from kalam_pg.engines.forked import ForkServer
+from kalam_pg.engines.forked import WORKER, ForkServer
 from kalam_pg.engines.lines import Lines, Waiter
 from kalam_pg.engines.pool_stream import PoolStream
-from kalam_pg.engines.process import WORKER, WorkerLostError, WorkerProcess
+from kalam_pg.engines.process import WorkerLostError, WorkerProcess
 from kalam_pg.engines.protocol import (
     QueryBody,
     SharedBatch,

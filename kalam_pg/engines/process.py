@@ -12,13 +12,11 @@ import trio
 
 from kalam_pg.engines import area
 from kalam_pg.engines.errors import internal_error
-from kalam_pg.engines.forked import Forked, ForkServer
+from kalam_pg.engines.forked import WORKER, Forked, ForkServer
 from kalam_pg.engines.protocol import FrameReader, WorkerFrame, pack
 from kalam_pg.engines.request import EngineSettings
 from kalam_pg.failures import last_words
 from storage.errors import KalamError
-
-WORKER = "kalam_pg.engines.worker"
 
 STDERR_BYTES_MAX = 64 << 10
 """What a worker printed is kept up to here: Rust's last words say why it ended."""

@@ -63,11 +63,6 @@ class RowsRecipe:
     domains: tuple[tuple[int, bytes], ...] = ()
     context: Mapping[str, object] = field(default_factory=dict)
 
-    @property
-    def gives(self) -> bool:
-        """Whether the server gives rows values."""
-        return any(isinstance(source, Given) for source in self.sources)
-
 
 def packed(trees: Sequence[Expr]) -> bytes:
     """Expressions as a recipe has them; b"" is none. Raises 0A000: the server alone can answer them."""

@@ -24,7 +24,7 @@ from catalog.errors import (
     SystemFailureError,
 )
 from kalam_pg.engines.errors import from_failure
-from kalam_pg.engines.forked import Forked, ForkServer
+from kalam_pg.engines.forked import FLUSH_WORKER, Forked, ForkServer
 from kalam_pg.engines.protocol import decode_failure
 from kalam_pg.failures import last_words
 from kalam_pg.jobs.flush_frames import (
@@ -44,8 +44,6 @@ from storage.cold.merge import MergeJob
 from storage.cold.segment_builder import EncodedSegment
 from storage.errors import KalamError
 from storage.tail.frozen import FrozenTail
-
-FLUSH_WORKER = "kalam_pg.jobs.flush_worker"
 
 IDLE_S = 60.0
 """A process without work is ended after so long, and with it the memory of what it did last."""

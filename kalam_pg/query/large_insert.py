@@ -3,18 +3,20 @@
 from functools import partial
 from typing import Final
 
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import InsertPlan, open_target
 from kalam_pg.query.loads import LARGE_BYTES, Road
 from kalam_pg.query.portion import Portion
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.row_spool import Portions, RowSpool
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Pace, Steps
 
 LARGE_ROWS: Final = 20_000
 """As many are a lot, however short they are."""
 
-_EVERY: Final = 1 << 30
+_TOGETHER: Final = 4096
+"""Rows that are packed before others may have a turn: some milliseconds where they come as objects."""
 
 
 def is_for(plan: InsertPlan) -> bool:
@@ -32,7 +34,7 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
     begun: list[Portion] = []
     rows = size = 0
     while rows < LARGE_ROWS and size < LARGE_BYTES:
-        portion = yield from source.take(_EVERY)
+        portion = yield from source.take(_TOGETHER)
         if not len(portion):
             return (yield from _put(x, plan, Portions(begun)))
         begun.append(portion)
@@ -40,7 +42,7 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
         size += portion.size
     spool = RowSpool(x.database.spills)
     x.transaction.on_end.append(spool.close)
-    yield from _keep(spool, begun, source)
+    yield from _keep(x, spool, begun, source)
     loaded = yield from road.load(x, target, spool, partial(_put_again, plan, spool))
     if loaded is not None:
         return Result("INSERT", loaded)
@@ -49,13 +51,14 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
     return result
 
 
-def _keep(spool: RowSpool, begun: list[Portion], source: RowSource) -> Steps[None]:
-    """Have all rows in the spool; the list is emptied."""
+def _keep(x: Execution, spool: RowSpool, begun: list[Portion], source: RowSource) -> Steps[None]:
+    """Have all rows in the spool; the list is emptied. Raises 57014."""
+    pace = Pace()
     begun.reverse()
-    while begun:
-        yield from spool.add(begun.pop())
-    while len(portion := (yield from source.take(_EVERY))):
+    while len(portion := begun.pop() if begun else (yield from source.take(_TOGETHER))):
         yield from spool.add(portion)
+        if pace.is_due():
+            yield from elsewhere.rest(x, pace)
     yield from spool.write()
 
 

@@ -15,12 +15,10 @@ from catalog.store import Store
 from kalam_pg.config import Config
 from kalam_pg.engines.forked import ForkServer
 from kalam_pg.engines.pool import Pool
-from kalam_pg.engines.process import WORKER
 from kalam_pg.engines.request import EngineSettings
 from kalam_pg.garbage import LOOK_S, Collector
 from kalam_pg.jobs.compacting import start_compactions
 from kalam_pg.jobs.erasing import start_erasure
-from kalam_pg.jobs.flush_process import FLUSH_WORKER
 from kalam_pg.jobs.flushing import start_policies
 from kalam_pg.jobs.indexing import start_index_files
 from kalam_pg.jobs.job_list import Jobs
@@ -73,8 +71,10 @@ class ServerServices:
 
 
 @asynccontextmanager
-async def open_services(config: Config) -> AsyncIterator[ServerServices]:
+async def open_services(config: Config, forks: ForkServer) -> AsyncIterator[ServerServices]:
     """The services of a data directory, for as long as the context lasts.
+
+    forks: forks workers and flush workers.
 
     Raises:
         DirectoryInUseError: Another server has it.
@@ -82,7 +82,7 @@ async def open_services(config: Config) -> AsyncIterator[ServerServices]:
     """
     failpoints.arm_from_environment()
     engine = Engine.open(config.data_directory, options=_storage_options(config))
-    with closing(engine), ForkServer(WORKER, FLUSH_WORKER) as forks:
+    with closing(engine):
         settings = EngineSettings(
             pool_bytes=config.query_memory_bytes, spill_directory=_spill_directory(engine)
         )

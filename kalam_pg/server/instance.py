@@ -22,6 +22,7 @@ import trio
 from catalog.errors import AdminShutdownError
 from kalam_pg.config import Config, ConfigError
 from kalam_pg.engines.fork_server import leave_out_pandas
+from kalam_pg.engines.forked import FLUSH_WORKER, WORKER, ForkServer
 from kalam_pg.server import heap, logs
 from kalam_pg.server.certificate import self_signed
 from kalam_pg.server.limits import ConnectionLimits
@@ -128,7 +129,9 @@ def run(config: Config) -> None:
     _raise_file_limit(config.max_connections)
     leave_out_pandas()
     try:
-        trio.run(_run, config)
+        # It imports what it forks while this process imports the server.
+        with ForkServer(WORKER, FLUSH_WORKER) as forks:
+            trio.run(_run, config, forks)
     except KeyboardInterrupt:
         log.info("interrupted before it was ready")
     except BaseExceptionGroup as group:
@@ -138,10 +141,10 @@ def run(config: Config) -> None:
         raise
 
 
-async def _run(config: Config) -> None:
+async def _run(config: Config, forks: ForkServer) -> None:
     # Imported here: the layers below cannot know the sessions, and `--version` need not load them.
     factory = importlib.import_module("kalam_pg.server.factory")
-    opened: AbstractAsyncContextManager[Services] = factory.open_services(config)
+    opened: AbstractAsyncContextManager[Services] = factory.open_services(config, forks)
     async with opened as services, trio.open_nursery() as nursery:
         ready = await nursery.start(partial(serve, config, services, signals=True))
         services.settle()

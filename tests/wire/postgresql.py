@@ -60,6 +60,7 @@ def running(directory: Path) -> Iterator[str]:
                 parent.chmod(parent.stat().st_mode | 0o011)
     _run(
         str(PROGRAMS / "initdb"),
+        "--no-sync",
         "-D",
         str(data),
         "-A",

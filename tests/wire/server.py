@@ -8,9 +8,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
+
+from tests.wire.copies import Copies, Copy
 
 PASSWORD = "a password"
 START_TIMEOUT_S = 90
@@ -20,13 +22,16 @@ START_TIMEOUT_S = 90
 class KalamServer:
     """`kalam serve` on a directory; killed, stopped and started again as a test likes."""
 
+    copies: ClassVar[Copies | None] = None
+    """Who starts servers in no time, where a copy will do; else each is a new program."""
+
     def __init__(self, directory: Path, **environment: str) -> None:
         self.directory = directory
         self.environment = environment
         self.within: tuple[str, ...] = ()
         """A command that runs the server where it sees `data`; by default nothing."""
         self.data = directory
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[str] | Copy | None = None
         self.port = 0
         self.connects_by = ""
         """The psql command that it printed."""
@@ -37,23 +42,7 @@ class KalamServer:
 
     def start(self, port: int = 0, **environment: str) -> "KalamServer":
         """Start, and wait for the line `ready`."""
-        self.process = subprocess.Popen(
-            [
-                *self.within,
-                sys.executable,
-                "-m",
-                "kalam_pg",
-                "serve",
-                "--data",
-                str(self.data),
-                "--port",
-                str(port),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **self.environment, **environment},
-        )
+        self.process = self._begin(port, {**self.environment, **environment})
         lines: queue.Queue[str] = queue.Queue()
         self._readers = [
             threading.Thread(target=self._read, args=(self.process.stdout, lines.put)),
@@ -66,6 +55,18 @@ class KalamServer:
         self.port = int(line.rpartition(":")[2])
         self.connects_by = lines.get(timeout=START_TIMEOUT_S).strip()
         return self
+
+    def _begin(self, port: int, environment: dict[str, str]) -> subprocess.Popen[str] | Copy:
+        command = ["serve", "--data", str(self.data), "--port", str(port)]
+        if self.copies is not None and not self.within and self.copies.are_like(environment):
+            return self.copies.start(command, environment)
+        return subprocess.Popen(
+            [*self.within, sys.executable, "-m", "kalam_pg", *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
 
     @staticmethod
     def _read(stream: Any, keep: Any) -> None:

@@ -1,9 +1,11 @@
 """What one client asks for does not hold the others: its cost on the event loop's thread is bounded.
 
-Time of that thread is what is measured, not of a clock: the machine may be busy. The long form, with a victim
-that measures beside some two hundred attacks, is `python -m conformance.neighbours`.
+Time of that thread is what is measured, not of a clock: the machine may be busy. The bounds are those of a
+machine that counts to a million in 25 ms, and grow with the time that this one takes. The long form, with a
+victim that measures beside some two hundred attacks, is `python -m conformance.neighbours`.
 """
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +20,30 @@ pytestmark = pytest.mark.slow
 
 LOOP_S = 0.03
 """What a statement may cost the loop, all in all, here where each would cost 40 ms and more."""
+
+_MILLION_S = 0.025
+
+
+def slowness() -> float:
+    """How much longer this machine takes now than the one that the bounds are for; at least 1."""
+    before = time.thread_time()
+    for _ in range(1_000_000):
+        pass
+    return max((time.thread_time() - before) / _MILLION_S, 1.0)
+
+
+class Loop:
+    """What the loop of a server computes from here on."""
+
+    def __init__(self, server: KalamServer) -> None:
+        assert server.process is not None
+        self._pid = server.process.pid
+        self._before = schedule(self._pid)[0]
+
+    def is_held_less_than(self, bound_s: float) -> bool:
+        took_s = schedule(self._pid)[0] - self._before
+        # The machine is asked only where it matters.
+        return took_s < bound_s or took_s < bound_s * slowness()
 
 
 @pytest.fixture(scope="module")
@@ -50,26 +76,21 @@ def client(tables: KalamServer) -> Iterator[RawClient]:
         yield client
 
 
-def loop_s(server: KalamServer) -> float:
-    assert server.process is not None
-    return schedule(server.process.pid)[0]
-
-
 @pytest.mark.parametrize("place", sorted(set(PLACES) - {"default", "catalogue"}))
 def test_an_expression_that_takes_long_does_not_hold_the_loop(
     client: RawClient, tables: KalamServer, place: str
 ):
     text = PLACES[place].format(HEAVY["replace"])
-    before = loop_s(tables)
+    loop = Loop(tables)
     answer = client.simple(text)
     assert answer.sqlstate is None, answer.errors
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
 
 
 def test_a_default_and_a_check_that_take_long_are_computed_elsewhere(
     client: RawClient, tables: KalamServer
 ):
-    before = loop_s(tables)
+    loop = Loop(tables)
     answer = client.simple(
         "INSERT INTO kin.checked (id, v) VALUES (1, repeat('a', 2000000)) RETURNING n, length(v)"
     )
@@ -78,17 +99,17 @@ def test_a_default_and_a_check_that_take_long_are_computed_elsewhere(
         "INSERT INTO kin.checked VALUES (2, replace(repeat('a', 2000000), 'a', ''), 1)"
     )
     assert answer.sqlstate == "23514"
-    assert loop_s(tables) - before < 2 * LOOP_S
+    assert loop.is_held_less_than(2 * LOOP_S)
 
 
 def test_what_a_call_of_the_servers_own_is_given_is_computed_elsewhere(
     client: RawClient, tables: KalamServer
 ):
-    before = loop_s(tables)
+    loop = Loop(tables)
     text = f"SELECT set_config('my.x', ({HEAVY['replace']})::text, false), current_user"
     assert client.simple(text).rows == [("21000000", "mallory")]
     assert client.simple("SHOW my.x").rows == [("21000000",)]
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +129,13 @@ def test_large_rows_are_encoded_elsewhere_and_sent_as_they_are(
         r"INSERT INTO kin.own SELECT g, repeat(E'a\tb', 500000) FROM generate_series(10, 17) g"
     )
     client.send(query(text))
-    before = loop_s(tables)
+    loop = Loop(tables)
     answer = client.answer()
     assert answer.sqlstate is None
     assert len(answer.raw) > 8 * 1_500_000
     # To hand 12 MB to the operating system takes most of it, on a busy machine 0.2 s; to encode them here
     # took 2 s where tabs are escaped, and half a second else.
-    assert loop_s(tables) - before < 12 * LOOP_S
+    assert loop.is_held_less_than(12 * LOOP_S)
     assert (
         answer.raw.count(b"\\tb" if "STDOUT" in text and "csv" not in text else b"\tb") == 4_000_000
     )
@@ -176,19 +197,19 @@ def test_what_a_definition_or_a_set_computes_does_not_hold_the_loop(
 ):
     client.simple("BEGIN")
     client.simple("INSERT INTO kin.words VALUES (0, 'a')")
-    before = loop_s(tables)
+    loop = Loop(tables)
     given = client.simple(text)
     assert (given.rows, given.errors) == ([(answer,)], [])
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
     client.simple("ROLLBACK")
 
 
 def test_an_error_tells_no_more_than_a_client_can_use(client: RawClient, tables: KalamServer):
-    before = loop_s(tables)
+    loop = Loop(tables)
     answer = client.simple("SELECT repeat('x', 20000000)::int")
     assert answer.sqlstate == "22P02"
     assert len(answer.raw) < 1_100_000
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
 
 
 def test_thousands_of_advisory_locks_are_given_back_in_no_time(
@@ -197,9 +218,9 @@ def test_thousands_of_advisory_locks_are_given_back_in_no_time(
     client.simple("BEGIN")
     taken = client.simple("SELECT pg_advisory_xact_lock(g) FROM generate_series(1, 5000) g")
     assert (len(taken.rows), taken.errors) == (5000, [])
-    before = loop_s(tables)
+    loop = Loop(tables)
     assert client.simple("ROLLBACK").errors == []
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
     held = client.simple("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
     assert held.rows == [("0",)]
 
@@ -221,9 +242,9 @@ def test_large_parameters_are_read_beside_the_loop(client: RawClient, tables: Ka
 )
 def test_what_takes_long_ends_with_its_timeout(client: RawClient, tables: KalamServer, text: str):
     client.simple("SET statement_timeout = 100")
-    before = loop_s(tables)
+    loop = Loop(tables)
     assert client.simple(text).sqlstate == "57014"
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
     assert client.simple("SELECT 1").rows == [("1",)]
 
 
@@ -267,15 +288,15 @@ def test_views_on_views_are_read_and_planned_elsewhere(client: RawClient, tables
                 f"CREATE VIEW kin.v{n} AS SELECT id, v || '{n % 10}' AS v"
                 f" FROM kin.v{n - 1} WHERE id < {100 + n}"
             )
-    before = loop_s(tables)
+    loop = Loop(tables)
     shown = "one" + "".join(str(n % 10) for n in range(1, 26))
     assert client.simple("SELECT v FROM kin.v25 WHERE id = 1").rows == [(shown,)]
     client.send(parse("SELECT v FROM kin.v25 WHERE id = $1") + bind((b"1",)) + execute() + SYNC)
     assert client.answer().rows == [(shown,)]
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
     # What such a view is made of is found out elsewhere too.
     text = ", ".join(f"'{n}' || v AS c{n}" for n in range(400))
-    before = loop_s(tables)
+    loop = Loop(tables)
     assert client.simple(f"CREATE TEMP VIEW wide AS SELECT {text} FROM kin.v25").sqlstate is None
-    assert loop_s(tables) - before < LOOP_S
+    assert loop.is_held_less_than(LOOP_S)
     assert client.simple("SELECT c399 FROM wide").rows == [("399" + shown,)]

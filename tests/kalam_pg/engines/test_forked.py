@@ -4,14 +4,15 @@ import os
 import select
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from kalam_pg.engines.forked import Forked, ForkServer
-from kalam_pg.engines.process import WORKER
+from kalam_pg.engines.fork_server import NUMBER
+from kalam_pg.engines.forked import WORKER, Forked, ForkServer
 
 MODULE = "tests.kalam_pg.engines.forkable"
 PATIENCE_S = 30
@@ -108,13 +109,38 @@ def test_what_is_killed_before_it_is_there_never_is(stack, forks):
         pass
 
 
+class TellsAtLast(socket.socket):
+    """The socket of a process that comes to be just when it is not wanted any more."""
+
+    def shutdown(self, how: int, /) -> None:
+        with socket.socket(fileno=self.teller) as teller:
+            socket.send_fds(teller, [NUMBER.pack(self.child)], [self.pidfd])
+        super().shutdown(how)
+
+    teller = pidfd = child = -1
+
+
+def test_what_comes_to_be_while_it_is_killed_ends(stack):
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    child = stack.enter_context(subprocess.Popen(["sleep", "1000"]))
+    stack.callback(child.kill)
+    told = TellsAtLast(fileno=ours.detach())
+    told.teller, told.pidfd, told.child = theirs.detach(), os.pidfd_open(child.pid), child.pid
+    stack.callback(os.close, told.pidfd)
+    process = Forked(told)
+    stack.callback(process.close)
+    process.kill()
+    assert child.wait(PATIENCE_S) == -signal.SIGKILL
+    assert process.wait(0) == -signal.SIGKILL
+
+
 def test_when_the_fork_server_is_lost_so_is_what_it_forked_and_the_next_has_another(stack, forks):
     process, link, _ = forked(stack, forks, "wait")
     assert link.recv(10) == b"here"
     assert forks._process is not None
-    lost, pid = forks._process, process.pid
-    assert pid is not None
-    pidfd = os.pidfd_open(pid)
+    lost = forks._process
+    # It may be heard before its number has come, which goes another way.
+    pidfd = os.pidfd_open(process.started())
     stack.callback(os.close, pidfd)
     lost.kill()
     assert process.wait(PATIENCE_S) == -signal.SIGKILL

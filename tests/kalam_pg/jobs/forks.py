@@ -1,6 +1,5 @@
 """One fork server for all tests of jobs in a process; it starts with the first that needs it."""
 
-from kalam_pg.engines.forked import ForkServer
-from kalam_pg.jobs.flush_process import FLUSH_WORKER
+from kalam_pg.engines.forked import FLUSH_WORKER, ForkServer
 
 FORKS = ForkServer(FLUSH_WORKER)

@@ -7,11 +7,12 @@ from types import ModuleType
 
 from kalam_pg.cli import main
 from kalam_pg.config import Config
+from kalam_pg.engines.forked import ForkServer
 from tests.kalam_pg.server.fakes import FakeServices
 
 
 @asynccontextmanager
-async def open_services(config: Config) -> AsyncIterator[FakeServices]:
+async def open_services(config: Config, _forks: ForkServer) -> AsyncIterator[FakeServices]:
     config.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     yield FakeServices(scram=True)
 
