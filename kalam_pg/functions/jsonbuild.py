@@ -27,6 +27,7 @@ from catalog.types.registry import (
     TEXT,
     TIMESTAMP,
     TIMESTAMPTZ,
+    VECTOR,
     array_of,
 )
 from catalog.types.table import PgType, TypeContext
@@ -41,8 +42,16 @@ _TIMES = frozenset(t.oid for t in (TIMESTAMP, TIMESTAMPTZ, DATE))
 _TEXTS = array_of(TEXT) or TEXT
 
 
-def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str = ",") -> str:
-    """A value as json text; `separator` stands between the elements of arrays."""
+def to_json(
+    value: Datum,
+    pg_type: PgType,
+    context: TypeContext,
+    separator: str = ",",
+    between: str = ",",
+) -> str:
+    """A value as json text; `separator` stands between the elements of an array, `between` between the
+    fields of a row.
+    """
     if value is None:
         return "null"
     if pg_type is BOOL:
@@ -55,10 +64,11 @@ def to_json(value: Datum, pg_type: PgType, context: TypeContext, separator: str 
             f"{quote(name)}:{to_json(field, kind, context)}"
             for name, kind, field in zip(row.shape.names, row.shape.types, row, strict=True)
         ]
-        return "{" + separator.join(fields) + "}"
+        return "{" + between.join(fields) + "}"
     if pg_type.element is not None:
         items = items_of(value)
-        element = pg_type if items and isinstance(items[0], tuple) else pg_type.element
+        nested = pg_type.element is not VECTOR and items and isinstance(items[0], tuple)
+        element = pg_type if nested else pg_type.element
         inner = [to_json(v, element, context) for v in items]
         return "[" + separator.join(inner) + "]"
     text = pg_type.output(value, context)
@@ -107,6 +117,11 @@ def _to_json(context: EvalContext, types: Types, value: Datum) -> str:
 
 def _array_lines(context: EvalContext, types: Types, value: Datum, lines: Datum) -> str:
     return to_json(value, types[0], context.types, ",\n " if lines else ",")
+
+
+def _row_lines(context: EvalContext, types: Types, row: Datum, lines: Datum) -> str:
+    """A row as json text, its fields on lines of their own: nothing within them is."""
+    return to_json(row, types[0], context.types, between=",\n " if lines else ",")
 
 
 def _to_jsonb(context: EvalContext, types: Types, value: Datum) -> str:
@@ -270,6 +285,7 @@ OVERLOADS: tuple[Overload, ...] = (
     ROW_OBJECT,
     ROWS_ARRAY,
     function("row_to_json", (RECORD,), JSON, _to_json, **_TYPED),
+    function("row_to_json", (RECORD, BOOL), JSON, _row_lines, **_TYPED),
     function("to_json", (ANYELEMENT,), JSON, _to_json, **_TYPED),
     function("to_jsonb", (ANYELEMENT,), JSONB, _to_jsonb, **_TYPED),
     function("array_to_json", (ANYARRAY,), JSON, _to_json, **_TYPED),

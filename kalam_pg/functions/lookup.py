@@ -28,7 +28,7 @@ _MODULES = (
     "moment_input", "moment_output",
     "networks", "number_input", "number_output", "numerics", "ordered_sets", "overlaps", "patterns",
     "ranges", "records", "regex", "regexfunctions", "regressions", "sequences", "sets", "similar", "sleeps",
-    "strings", "sysinfo", "windows", "zoned_times",
+    "strings", "sysinfo", "transitions", "windows", "zoned_times",
 )  # fmt: skip
 
 

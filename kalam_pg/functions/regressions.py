@@ -17,10 +17,10 @@ Group = list[tuple[Datum, ...]]
 
 
 @dataclass(slots=True)
-class _Sums:
+class Sums:
     """Of the rows so far: their number, the sums, and the sums of squared and crossed deviations."""
 
-    count: int = 0
+    count: float = 0
     x: float = 0.0
     xx: float = 0.0
     y: float = 0.0
@@ -63,9 +63,9 @@ class _Sums:
             self.xy = math.nan
 
 
-def _of_pairs(finish: Callable[[_Sums], float | None], at_least: int = 1) -> Callable[..., Datum]:
+def _of_pairs(finish: Callable[[Sums], float | None], at_least: int = 1) -> Callable[..., Datum]:
     def run(rows: Group) -> float | None:
-        sums = _Sums()
+        sums = Sums()
         for y, x in rows:
             if y is not None and x is not None:
                 sums.add(y, x)
@@ -74,21 +74,21 @@ def _of_pairs(finish: Callable[[_Sums], float | None], at_least: int = 1) -> Cal
     return run
 
 
-def _corr(s: _Sums) -> float | None:
+def _corr(s: Sums) -> float | None:
     return None if s.xx == 0 or s.yy == 0 else s.xy / math.sqrt(s.xx * s.yy)
 
 
-def _r2(s: _Sums) -> float | None:
+def _r2(s: Sums) -> float | None:
     if s.xx == 0:
         return None
     return 1.0 if s.yy == 0 else (s.xy * s.xy) / (s.xx * s.yy)
 
 
-def _slope(s: _Sums) -> float | None:
+def _slope(s: Sums) -> float | None:
     return None if s.xx == 0 else s.xy / s.xx
 
 
-def _intercept(s: _Sums) -> float | None:
+def _intercept(s: Sums) -> float | None:
     return None if s.xx == 0 else (s.y - s.x * s.xy / s.xx) / s.count
 
 

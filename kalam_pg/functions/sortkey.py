@@ -55,7 +55,7 @@ def key_function(pg_type: PgType) -> Callable[[Datum], bytes]:
         return _record_keys()
     if composite_of(pg_type) is not None:
         return _composite_key(pg_type)
-    if pg_type.element is not None:
+    if pg_type.element is not None and pg_type.element is not types.VECTOR:
         return _array_key(key_function(pg_type.element))
     if pg_type is types.JSONB:
         return lambda value: _json_key(jsonvalues.parse(value), top=True)

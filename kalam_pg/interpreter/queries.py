@@ -18,7 +18,7 @@ from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run, spans
 from kalam_pg.interpreter.sets import Expansion, compile_expansion, set_calls
-from kalam_pg.interpreter.sorting import Bounds, Order, order_of, sorted_places
+from kalam_pg.interpreter.sorting import Bounds, Order, order_of, places_as_postgresql
 from kalam_pg.interpreter.values import Key, kept, keys, row_keys, values
 from kalam_pg.interpreter.windows import Windows, compile_windows, window_nodes
 from kalam_pg.sql.closures import Constant, Slot
@@ -117,7 +117,7 @@ class Queries:
         windows: Windows | None = None
         nodes = window_nodes(after_grouping(query))
         if nodes:
-            windows, level = compile_windows(nodes, level, self)
+            windows, level = compile_windows(query, nodes, level, self)
         plain = level
         stages = set_calls([target.expr for target in query.targets], level.nodes)
         sets: Expansion | None = None
@@ -256,7 +256,7 @@ class SelectProgram:
         rows = first_of_each(rows, row_keys(rows, distinct.keys))
         if self.order:
             columns = [[row[at] for row in rows] for at in distinct.order]
-            rows = [rows[at] for at in sorted_places(columns, self.order)]
+            rows = [rows[at] for at in places_as_postgresql(columns, self.order)]
         if bounds.ties:
             columns = [[row[at] for row in rows] for at in distinct.order]
             return bounds.with_ties(rows, columns, self.order)
@@ -403,7 +403,7 @@ def first_of_each(rows: Sequence[Row], made: Sequence[Row]) -> list[Row]:
 
 def _sorted(relation: Relation, order: Sequence[Order], run: Run) -> list[Row]:
     columns = [values(item.closure, relation, run) for item in order]
-    places = sorted_places(columns, order)
+    places = places_as_postgresql(columns, order)
     run.budget.check()
     rows = relation.rows
     return [rows[at] for at in places]

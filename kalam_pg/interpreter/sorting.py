@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from catalog.errors import (
@@ -10,6 +11,7 @@ from catalog.errors import (
 )
 from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.functions.table import EvalContext
+from kalam_pg.interpreter import ties
 from kalam_pg.sql.closures import Constant
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.tree import SortKey
@@ -71,6 +73,23 @@ def sorted_places(columns: Sequence[Sequence[Value]], order: Sequence[Order]) ->
     for item, column in zip(reversed(order), reversed(columns), strict=True):
         places.sort(key=_sortable(item, column).__getitem__, reverse=item.descending)
     return places
+
+
+def places_as_postgresql(
+    columns: Sequence[Sequence[Value]], order: Sequence[Order]
+) -> Sequence[int]:
+    """As `sorted_places`; where few rows tie they are left in the order in which PostgreSQL leaves them."""
+    places = sorted_places(columns, order)
+    if not ties.ROWS_MIN <= len(places) <= ties.ROWS_MAX:
+        return places
+    values = list(
+        zip(*[_sortable(item, c) for item, c in zip(order, columns, strict=True)], strict=True)
+    )
+    ranks, rank = [0] * len(places), 0
+    for before, at in pairwise(places):
+        rank += values[before] != values[at]
+        ranks[at] = rank
+    return places if rank == len(places) - 1 else ties.as_postgresql(ranks)
 
 
 def _sortable(item: Order, column: Sequence[Value]) -> Sequence[Any]:

@@ -3,6 +3,7 @@
 Windows of one PARTITION BY and ORDER BY share a sort, and the rows go on in the order of the last one.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ from kalam_pg.interpreter.level import Level
 from kalam_pg.interpreter.ranges import in_range
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import STRIDE, Run
-from kalam_pg.interpreter.sorting import Order, order_of, sorted_places
+from kalam_pg.interpreter.sorting import Order, order_of, places_as_postgresql
 from kalam_pg.interpreter.values import Key, keys, values
 from kalam_pg.sql.closures import Run as Closure
 from kalam_pg.sql.datafusion_state import fingerprint
@@ -101,9 +102,9 @@ def window_nodes(exprs: Sequence[Expr]) -> list[Window]:
 
 
 def compile_windows(
-    nodes: Sequence[Window], level: Level, queries: QueryCompiler
+    query: Select, nodes: Sequence[Window], level: Level, queries: QueryCompiler
 ) -> tuple[Windows, Level]:
-    """The windows of a level's rows, and the level with their values. Raises FeatureNotSupportedError."""
+    """The windows of a query's rows, and the level with their values. Raises FeatureNotSupportedError."""
     expressions = Expressions(level, queries)
     sorts: dict[Any, tuple[Sorted, list[tuple[int, Call]]]] = {}
     places: dict[Any, int] = {}
@@ -113,12 +114,32 @@ def compile_windows(
             sorts[mark] = _sorted(node, expressions), []
         sorts[mark][1].append((number, _call(node, expressions)))
         places[fingerprint(node)] = level.width + number
-    # As PostgreSQL has it: what sorts by more comes first, as the rest may find its order there.
-    ordered = sorted(sorts.values(), key=lambda s: -len(s[0].partition) - len(s[0].order))
+    ordered = [sorts[mark] for mark in _in_turn(query, nodes)]
     known: Mapping[Any, int] = {**level.nodes, **places}
     width = level.width + len(nodes)
     inner = Level(level.depth, level.parent, level.offsets, level.columns, known, width)
     return Windows(ordered, len(nodes)), inner
+
+
+def _in_turn(query: Select, nodes: Sequence[Window]) -> list[Any]:
+    """The sorts of windows, by their marks, in PostgreSQL's order: what was named last comes first, then
+    what sorts by more than another that it begins as, so that the rest may find its order there
+    (planner.c, `select_active_windows`).
+    """
+    numbers: dict[Any, int] = {}
+    for expr in [key.expr for key in query.order_by] + [*query.group_by]:
+        numbers.setdefault(fingerprint(expr), len(numbers))
+    turns: dict[Any, list[tuple[float, ...]]] = {}
+    for node in nodes:
+        for expr in [key.expr for key in node.order_by] + [*node.partition_by]:
+            numbers.setdefault(fingerprint(expr), len(numbers))
+        by = [SortKey(expr, False, False) for expr in node.partition_by] + [*node.order_by]
+        # An item that is compared first where another list ends.
+        turns[fingerprint((node.partition_by, node.order_by))] = [
+            *[(-numbers[fingerprint(k.expr)], -k.descending, -k.nulls_first) for k in by],
+            (math.inf,),
+        ]
+    return sorted(turns, key=turns.__getitem__)
 
 
 def _sorted(node: Window, expressions: Expressions) -> Sorted:
@@ -169,14 +190,14 @@ def _range_key(node: Window, frame: Frame) -> RangeKey:
 
 
 def _ordered(sort: Sorted, relation: Relation, order: Sequence[int], run: Run) -> Sequence[int]:
-    """The places of the rows, sorted by partition and order; rows that tie stay as they are."""
+    """The places of the rows, sorted by partition and order."""
     by = [*sort.partition, *sort.order]
     if not by:
         return order
     columns = [values(item.closure, relation, run) for item in by]
     run.budget.check()
     picked = [[column[at] for at in order] for column in columns]
-    return [order[at] for at in sorted_places(picked, by)]
+    return [order[at] for at in places_as_postgresql(picked, by)]
 
 
 def _partitions(

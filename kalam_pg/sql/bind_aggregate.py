@@ -1,6 +1,6 @@
 """Binding of aggregates and window functions, and where each may stand."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,8 +36,17 @@ from kalam_pg.sql.coerce import argument, settle, to_boolean
 from kalam_pg.sql.overloads import Ambiguous, NotBuilt, Resolved, resolve_aggregate, resolve_window
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level
-from kalam_pg.sql.tree import Aggregate, Expr, OuterAggregate, SortKey, Window
-from kalam_pg.sql.walk import column_refs, location
+from kalam_pg.sql.tree import (
+    Aggregate,
+    Expr,
+    OuterAggregate,
+    Select,
+    SetOp,
+    SortKey,
+    ValuesQuery,
+    Window,
+)
+from kalam_pg.sql.walk import Node, children, column_refs, location
 
 _AGGREGATES_ALLOWED = frozenset(
     ("SELECT", "HAVING", "ORDER BY", "DISTINCT ON", "window definitions")
@@ -163,8 +172,21 @@ def _of_its_level(level: Level, result: Aggregate, place: str, at: int) -> Expr:
     if not up:
         level.has_aggregates = True
         return result
+    for inner, levels in _outer_within(result, 0):
+        if levels == up:
+            where = inner.aggregate.position or at
+            raise GroupingError("aggregate function calls cannot be nested", position=where)
     _outer_level(level, up, at).has_aggregates = True
     return OuterAggregate(result, up, result.type, -1, at)
+
+
+def _outer_within(node: Node, depth: int) -> Iterator[tuple[OuterAggregate, int]]:
+    """Aggregates of queries around it, with how far out, of a node that stands in so many subqueries."""
+    for child in children(node):
+        if isinstance(child, OuterAggregate):
+            yield child, child.up - depth
+        inside = depth + isinstance(child, Select | SetOp | ValuesQuery)
+        yield from _outer_within(child, inside)
 
 
 def _among_arguments(key: SortKey, operands: Sequence[Expr], cast: Sequence[Expr]) -> SortKey:

@@ -86,6 +86,8 @@ class _Place:
                 f"cannot subscript type {kind.sql_name} because it does not support subscripting",
                 position=self._at,
             )
+        if element is types.VECTOR:
+            raise unsupported(f"an element of {kind.sql_name}", at=self._at)
         if any(type(index) is exp.Slice for index in step):
             return self._in_slice(now, kind, typmod, step, rest)
         places = [array_index(self._level, index) for index in step]

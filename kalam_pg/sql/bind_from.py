@@ -23,6 +23,7 @@ from kalam_pg.sql.bind_expr import bind_condition, bind_expr, consumed, unsuppor
 from kalam_pg.sql.bind_records import record_query, records_as, rows_spread
 from kalam_pg.sql.bind_using import natural, using_condition
 from kalam_pg.sql.coerce import settle
+from kalam_pg.sql.lateral_sides import refuse_lateral
 from kalam_pg.sql.positions import mark, position
 from kalam_pg.sql.row_values import never_null
 from kalam_pg.sql.scope import (
@@ -432,6 +433,8 @@ def _join(level: Level, before: Sequence[Item], left: FromItem, join: exp.Join) 
     hidden = level.hidden
     right = _lateral_item(level, before, args["this"])
     level.hidden = hidden
+    if kind in {"right", "full"}:
+        refuse_lateral(left_items, right)
     right_items = level.items[len(left_items) :]
     using = args.get("using")
     names = None

@@ -254,6 +254,8 @@ def _subscript(level: Level, node: exp.Bracket) -> Expr:
             f"cannot subscript type {arg.type.sql_name} because it does not support subscripting",
             position=_beginning(base),
         )
+    if element is types.VECTOR:
+        raise unsupported(f"an element of {arg.type.sql_name}", node)
     if len(written) > DIMENSIONS_MAX:
         raise too_many_dimensions(len(written))
     if any(type(index) is exp.Slice for index in written):

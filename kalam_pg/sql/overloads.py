@@ -95,6 +95,8 @@ def can_coerce(source: PgType, target: PgType) -> bool:
     if target.name in POLYMORPHIC:
         if target is types.ANYENUM:
             return source.category == "E"
+        if source.element is types.VECTOR:
+            return False  # Its elements are tuples: what takes arrays would see another dimension.
         return target.name not in _ARRAYS or source.element is not None
     return find_cast(source, target, "i") is not None
 

@@ -18,6 +18,7 @@ from kalam_pg.sql import (
     parse_types,
     parse_users,
 )
+from kalam_pg.sql.deparse import quote_identifier
 from kalam_pg.sql.reader import StatementReader
 from kalam_pg.sql.statements import (
     CommentOn,
@@ -79,8 +80,8 @@ def create(reader: StatementReader) -> Statement:
             raise FeatureNotSupportedError("materialized views cannot be unlogged")
         if reader.accept("extension"):
             return parse_extensions.create(reader)
-    if reader.at("recursive"):
-        return _whole(reader, "CREATE RECURSIVE")
+    if reader.accept("recursive", "view"):
+        return _create_recursive_view(reader, or_replace=or_replace)
     if not or_replace and reader.accept("unique", "index"):
         return parse_indexes.create_index(reader, unique=True)
     if not or_replace and reader.accept("index"):
@@ -96,8 +97,8 @@ def _create_temporary(reader: StatementReader, *, or_replace: bool) -> Statement
         reader.fail()
     if reader.accept("view"):
         return _create_view(reader, or_replace=or_replace, temporary=True)
-    if reader.at("recursive"):
-        return _whole(reader, "CREATE RECURSIVE")
+    if reader.accept("recursive", "view"):
+        return _create_recursive_view(reader, or_replace=or_replace, temporary=True)
     if not or_replace and reader.accept("table"):
         return parse_tables.create_table(reader, "", temporary=True)
     if or_replace or not reader.accept("sequence"):
@@ -144,6 +145,27 @@ def _create_view(
     if end is not None:
         reader.skip_rest()
     return CreateView(name, query, columns, or_replace, temporary, written or option)
+
+
+def _create_recursive_view(
+    reader: StatementReader, *, or_replace: bool, temporary: bool = False
+) -> CreateView:
+    """RECURSIVE VIEW name (columns) AS query: WITH RECURSIVE name (columns) AS (query), and all of it."""
+    name = reader.table_name()
+    columns = tuple(reader.parenthesised(reader.column_name))
+    option = _view_options(reader) if reader.at("with") else ""
+    reader.expect("as")
+    written, end = _check_option(reader)
+    if written or option:
+        raise FeatureNotSupportedError("WITH CHECK OPTION not supported on recursive views")
+    called = quote_identifier(name.name)
+    names = ", ".join([quote_identifier(column) for column in columns])
+    query = reader.nested_query(
+        end,
+        prefix=f"WITH RECURSIVE {called} ({names}) AS (",
+        suffix=f") SELECT {names} FROM {called}",  # noqa: S608 -- quoted
+    )
+    return CreateView(name, query, columns, or_replace, temporary)
 
 
 def _check_option(reader: StatementReader) -> tuple[str, int | None]:

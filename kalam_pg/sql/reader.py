@@ -26,10 +26,12 @@ class StatementReader(Grammar):
         super().__init__(text, tokens, offset, ended_by, ended_at)
         self._nested = nested
 
-    def nested_statement(self, end: int | None = None, *, prefix: str = "") -> Statement:
+    def nested_statement(
+        self, end: int | None = None, *, prefix: str = "", suffix: str = ""
+    ) -> Statement:
         """The statement from here to the end, or to the token at index `end`.
 
-        prefix: what to read before it; positions count as if it were not there.
+        prefix, suffix: what to read before and behind it; positions count as if it were not there.
         """
         begin = self.token.start
         if end is None:
@@ -42,12 +44,14 @@ class StatementReader(Grammar):
                 self.text[closing.start : closing.end],
             )
             self.back_to(end)
-        return self._nested(prefix + body, self.offset + begin - len(prefix), ended_by)
+        return self._nested(prefix + body + suffix, self.offset + begin - len(prefix), ended_by)
 
-    def nested_query(self, end: int | None = None) -> QueryStatement:
-        """The query from here to the end, or to the token at index `end`."""
+    def nested_query(
+        self, end: int | None = None, *, prefix: str = "", suffix: str = ""
+    ) -> QueryStatement:
+        """The query from here to the end, or to the token at index `end`. As `nested_statement`."""
         token = self.token
-        statement = self.nested_statement(end)
+        statement = self.nested_statement(end, prefix=prefix, suffix=suffix)
         if not isinstance(statement, QueryStatement) or statement.kind != "select":
             self.fail(token)
         return statement

@@ -7,6 +7,7 @@ from catalog.errors import CannotCoerceError, FeatureNotSupportedError
 from catalog.row_types import row_type
 from catalog.types import registry as types
 from catalog.types.composite import composite_of, require_composite
+from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.functions.records import ALL_NULL, ATTRIBUTE, FIELD, NONE_NULL
 from kalam_pg.sql.scope import Binding, Item
@@ -92,7 +93,9 @@ def fields_of(state: Binding, expr: Expr) -> tuple[OutputColumn, ...]:
     """The fields of a row value, () where they are not known."""
     definition = composite_of(expr.type)
     if definition is not None:
-        return tuple([OutputColumn(a.name, a.type, a.typmod) for a in definition.attributes])
+        return tuple(
+            [OutputColumn(a.name, as_base(a.type), a.typmod) for a in definition.attributes]
+        )
     match expr:
         case RowExpr(items):
             return tuple(
@@ -118,6 +121,11 @@ def fields_of(state: Binding, expr: Expr) -> tuple[OutputColumn, ...]:
             return tuple([OutputColumn(n, t) for n, t in pairs])
         case _:
             return ()
+
+
+def as_base(kind: PgType) -> PgType:
+    """What an expression's type is that has values of a type: of a domain its base (decision 0037)."""
+    return kind.definition.base if isinstance(kind.definition, DomainDefinition) else kind
 
 
 def field(row: Expr, index: int, column: OutputColumn, at: int = 0) -> Expr:

@@ -142,6 +142,8 @@ class Shapes:
             prepared = roles.prepare_as(sql, statement, [_DECLARED[c] for c in shape.classes])
             if prepared is None or len(prepared.param_types) != len(shape.classes):
                 return None
+            if _fails(prepared):
+                return None
             types = prepared.param_types
             params = literals.params(_readers(shape.classes, types, sql.settings.types))
         except (KalamError, _MovingError):
@@ -248,7 +250,13 @@ def _prepare(
         prepared = dispatch.prepare(sql, statement, declared)
     except KalamError:
         return None
-    return prepared if len(prepared.param_types) == len(classes) else None
+    return prepared if len(prepared.param_types) == len(classes) and not _fails(prepared) else None
+
+
+def _fails(prepared: PreparedStatement) -> bool:
+    """Whether a constant in it has no value: with the literals in their places it may never be asked for."""
+    planned = prepared.planned
+    return planned is not None and planned.raising is not None
 
 
 def _statement(sql: "SqlSession", text: str) -> QueryStatement | None:

@@ -695,6 +695,55 @@ SCRIPTS = {
     "networks in short": """
         SELECT c, abbrev(c::cidr) FROM unnest('{::/0,2001:db8::/32,2001:db8::/48,2001:db8:0:1::/64,::ffff:0:0/96,1:0:3:0:0:0:7::/112,0:0:3:4:5::/112,::1.2.3.4/128,fe80::/10}'::text[]) c
         """,
+    "rows in lines": """
+        SELECT row_to_json(q, true) FROM (SELECT 'a' || x AS b, y AS c, ARRAY[ROW(x, ARRAY[1,2]), ROW(y, ARRAY[4])] AS z FROM generate_series(1, 2) x, generate_series(4, 5) y) q
+        SELECT row_to_json(ROW(1, 'x'), false), row_to_json(ROW(1, 'x'), true), row_to_json(NULL, true)
+        """,
+    "steps of aggregates": """
+        SELECT float8_accum('{4,140,2900}'::float8[], 100), float8_accum('{0,0,0}', 'Infinity'), float8_accum('{1,2,0}', 'NaN')
+        SELECT float8_regr_accum('{4,140,2900,1290,83075,15050}'::float8[], 200, 100)
+        SELECT float8_combine('{3,60,200}'::float8[], '{0,0,0}'), float8_combine('{0,0,0}'::float8[], '{2,180,200}'), float8_combine('{3,60,200}'::float8[], '{2,180,200}')
+        SELECT float8_regr_combine('{3,60,200,750,20000,2000}'::float8[], '{2,180,200,740,57800,-3400}'), float8_regr_combine('{0,0,0,0,0,0}'::float8[], '{2,180,200,740,57800,-3400}')
+        SELECT booland_statefunc(a, b), boolor_statefunc(a, b) FROM unnest('{t,f,t,NULL}'::bool[], '{t,t,f,t}'::bool[]) u(a, b)
+        """,
+    "recursive views": """
+        CREATE RECURSIVE VIEW five (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM five WHERE n < 5
+        SELECT * FROM five
+        CREATE OR REPLACE RECURSIVE VIEW five (n) AS VALUES (1) UNION ALL SELECT n + 1 FROM five WHERE n < 6
+        SELECT * FROM five
+        CREATE TEMP RECURSIVE VIEW "Fi ve" (n, "M x") AS SELECT 1, 'a' UNION ALL SELECT n + 1, "M x" || 'b' FROM "Fi ve" WHERE n < 3
+        SELECT * FROM "Fi ve"
+        CREATE RECURSIVE VIEW none AS VALUES (1)
+        """,
+    "aggregates of the query around, in others of it": """
+        CREATE TABLE inner_of (x int)
+        CREATE TABLE outer_of (u int, ten int)
+        INSERT INTO outer_of VALUES (1, 2)
+        SELECT (SELECT max(u) FILTER (WHERE sum(ten) > 0) FROM inner_of) FROM outer_of
+        SELECT (SELECT max(x) FILTER (WHERE sum(ten) > 0) FROM inner_of) FROM outer_of
+        SELECT (SELECT max((SELECT sum(ten))) FROM inner_of) FROM outer_of
+        SELECT (SELECT max(u + (SELECT sum(ten) FROM inner_of r)) FROM inner_of) FROM outer_of
+        """,
+    "the side of a join that is kept whole does not depend on the other": """
+        CREATE TABLE side (a int)
+        SELECT * FROM side s RIGHT JOIN LATERAL generate_series(0, s.a) g ON true
+        SELECT * FROM side s FULL JOIN LATERAL (SELECT s.a + 1) g(b) ON true
+        SELECT * FROM side s RIGHT JOIN LATERAL (SELECT 1) g(b) ON true
+        """,
+    "a field of a domain is its base to clients": """
+        CREATE DOMAIN of_three AS int[] CHECK (array_length(VALUE, 1) = 3)
+        CREATE TYPE with_three AS (a int, b of_three)
+        SELECT (NULL::with_three).b
+        SELECT (r).* FROM (SELECT NULL::with_three AS r) s
+        """,
+    "rows that tie in a window": """
+        CREATE TABLE tying (id int PRIMARY KEY, a int, b text)
+        INSERT INTO tying SELECT i, i * 7 % 3, 'v' || i * 5 % 4 FROM generate_series(1, 60) i
+        SELECT id, a, row_number() OVER (ORDER BY a), lag(id) OVER (ORDER BY a DESC) FROM tying WHERE id < 11
+        SELECT id, row_number() OVER (PARTITION BY b ORDER BY a), first_value(id) OVER (PARTITION BY b ORDER BY a ROWS 1 PRECEDING) FROM tying
+        SELECT array_agg(id) OVER (ORDER BY a GROUPS CURRENT ROW) FROM tying WHERE id % 2 = 0
+        SELECT id, a FROM (SELECT id, a FROM tying ORDER BY b LIMIT 60) s ORDER BY a
+        """,
 }  # fmt: skip
 
 

@@ -24,6 +24,14 @@ SETUP = """
     """
 
 SCRIPTS = {
+    "literals that could be parameters": """
+        SELECT CASE WHEN d = 0 THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN (d = 0) IS TRUE THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN (d > 0) IS UNKNOWN THEN 1 WHEN (d > 0) IS FALSE THEN 2 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN (d > 1) IS UNKNOWN THEN 1 WHEN (d = 1) IS FALSE THEN 2 ELSE 10/d END FROM (SELECT 0 AS d) s
+        SELECT COALESCE((d=0)::int, 10/d), (d=0) IS TRUE OR 10/d > 1 FROM (SELECT 0 AS d) s
+        SELECT CASE WHEN d = 1 THEN 0 ELSE 10/d END FROM (SELECT 0 AS d) s
+        """,
     "expressions": """
         SELECT * FROM e WHERE 1/0 = 1
         SELECT 1/0 FROM e

@@ -183,3 +183,28 @@ def test_one_clients_bad_text_fails_no_others_commit(server):
 def test_arrays_of_arrays_are_refused_where_the_column_is_made(server, column):
     with server.root() as root, pytest.raises(psycopg.errors.FeatureNotSupported):
         root.execute(f"CREATE TABLE made (id INT PRIMARY KEY, v {column})")
+
+
+def test_arrays_of_vectors_are_kept_whole_and_nobody_looks_into_them(server):
+    with server.root() as root:
+        root.execute("CREATE TABLE made (id INT PRIMARY KEY, a vector(2)[])")
+        root.execute("""INSERT INTO made VALUES (1, '{"[1,2]","[3,4]"}'), (2, NULL)""")
+        rows = root.execute("SELECT a, a::text FROM made ORDER BY id").fetchall()
+        assert rows == [('{"[1,2]","[3,4]"}', '{"[1,2]","[3,4]"}'), (None, None)]
+        # What takes arrays of any kind would see two dimensions of reals.
+        for refused, sqlstate in (
+            ("SELECT a[1] FROM made", "0A000"),
+            ("SELECT a[1:1] FROM made", "0A000"),
+            ("UPDATE made SET a[1] = '[9,9]'", "0A000"),
+            ("SELECT unnest(a) FROM made", "42883"),
+            ("SELECT cardinality(a) FROM made", "42883"),
+            ("SELECT id FROM made ORDER BY a", "42883"),
+            ("SELECT DISTINCT a FROM made", "42883"),
+            ("SELECT ROW(a) FROM made ORDER BY 1", "42883"),
+        ):
+            with pytest.raises(psycopg.Error) as told:
+                root.execute(refused)
+            assert told.value.sqlstate == sqlstate
+        document = root.execute("SELECT row_to_json(made) FROM made WHERE id = 1").fetchone()
+        assert document == ({"id": 1, "a": ["[1,2]", "[3,4]"]},)
+        root.execute("DROP TABLE made")

@@ -1,0 +1,102 @@
+"""The steps of PostgreSQL's aggregates that its catalogue has as functions.
+
+The sums are those of Youngs and Cramer, in PostgreSQL's order of operations, so that the last bit agrees.
+"""
+
+import math
+
+from catalog.errors import InvalidParameterValueError
+from catalog.types.registry import BOOL, FLOAT8, array_of
+from kalam_pg.functions.define import Datum, function
+from kalam_pg.functions.dimensions import items_of
+from kalam_pg.functions.floats import overflow
+from kalam_pg.functions.regressions import Sums
+from kalam_pg.functions.table import Overload
+
+_FLOATS = array_of(FLOAT8) or FLOAT8
+
+
+def _state(state: Datum, name: str, size: int) -> tuple[float, ...]:
+    items: tuple[float, ...] = items_of(state)
+    if len(items) != size or None in items:
+        raise InvalidParameterValueError(f"{name}: expected {size}-element float8 array")
+    return items
+
+
+def _accum(state: Datum, value: float) -> tuple[float, ...]:
+    before, total, squares = _state(state, "float8_accum", 3)
+    count, new = before + 1.0, total + value
+    if before <= 0.0:
+        return count, new, squares if math.isfinite(value) else math.nan
+    off = value * count - new
+    squares += off * off / (count * before)
+    if math.isinf(new) or math.isinf(squares):
+        if not math.isinf(total) and not math.isinf(value):
+            raise overflow()
+        squares = math.nan
+    return count, new, squares
+
+
+def _combine(one: Datum, other: Datum) -> tuple[float, ...]:
+    n, x, xx = _state(one, "float8_combine", 3)
+    m, y, yy = _state(other, "float8_combine", 3)
+    if n == 0.0:
+        return m, y, yy
+    if m == 0.0:
+        return n, x, xx
+    return n + m, _sum(x, y), _squares(n, m, (x, x, xx), (y, y, yy))
+
+
+def _sum(x: float, y: float) -> float:
+    total = x + y
+    if math.isinf(total) and not math.isinf(x) and not math.isinf(y):
+        raise overflow()
+    return total
+
+
+_Part = tuple[float, float, float]
+"""Of some rows: two sums, and the sum of the products of their deviations."""
+
+
+def _squares(n: float, m: float, one: _Part, other: _Part) -> float:
+    """The products of deviations of n rows and of m others together."""
+    first = one[0] / n - other[0] / m
+    second = one[1] / n - other[1] / m
+    total = one[2] + other[2] + n * m * first * second / (n + m)
+    if math.isinf(total) and not math.isinf(one[2]) and not math.isinf(other[2]):
+        raise overflow()
+    return total
+
+
+def _pairs_accum(state: Datum, y: float, x: float) -> tuple[float, ...]:
+    n, sum_x, xx, sum_y, yy, xy = _state(state, "float8_regr_accum", 6)
+    sums = Sums(n, sum_x, xx, sum_y, yy, xy)
+    sums.add(y, x)
+    return sums.count, sums.x, sums.xx, sums.y, sums.yy, sums.xy
+
+
+def _pairs_combine(one: Datum, other: Datum) -> tuple[float, ...]:
+    a, b = _state(one, "float8_regr_combine", 6), _state(other, "float8_regr_combine", 6)
+    if a[0] == 0.0:
+        return b
+    if b[0] == 0.0:
+        return a
+    n, m = a[0], b[0]
+    return (
+        n + m,
+        _sum(a[1], b[1]),
+        _squares(n, m, (a[1], a[1], a[2]), (b[1], b[1], b[2])),
+        _sum(a[3], b[3]),
+        _squares(n, m, (a[3], a[3], a[4]), (b[3], b[3], b[4])),
+        _squares(n, m, (a[1], a[3], a[5]), (b[1], b[3], b[5])),
+    )
+
+
+OVERLOADS: tuple[Overload, ...] = (
+    function("float8_accum", (_FLOATS, FLOAT8), _FLOATS, _accum),
+    function("float8_combine", (_FLOATS, _FLOATS), _FLOATS, _combine),
+    function("float8_regr_accum", (_FLOATS, FLOAT8, FLOAT8), _FLOATS, _pairs_accum),
+    function("float8_regr_combine", (_FLOATS, _FLOATS), _FLOATS, _pairs_combine),
+    function("booland_statefunc", (BOOL, BOOL), BOOL, lambda a, b: a and b),
+    function("boolor_statefunc", (BOOL, BOOL), BOOL, lambda a, b: a or b),
+)
