@@ -219,6 +219,11 @@ class Holding:
             self._account.count(moved)
             self._told = size
 
+    @property
+    def user(self) -> int:
+        """Whose session it is: who logged in."""
+        return self._account.user
+
     def beside(self, kind: str) -> "Holding":
         """What the same session holds of another kind."""
         return self._account.holding(kind)

@@ -33,13 +33,14 @@ def row_bytes(row: Sequence[Value]) -> int:
         if kind is str or kind is bytes:
             size += len(value)  # type: ignore[arg-type]  # told by its class
         elif kind is tuple:
-            size += _array_bytes(value)  # type: ignore[arg-type]  # told by its class
+            size += array_bytes(value)  # type: ignore[arg-type]  # told by its class
         elif isinstance(value, BoundedArray):  # Seldom comes so far: the others have no length.
-            size += _array_bytes(value.items)
+            size += array_bytes(value.items)
     return size
 
 
-def _array_bytes(items: Row) -> int:
+def array_bytes(items: Row) -> int:
+    """The same of an array's elements, of which the first tell of all."""
     if len(items) <= _LOOKED_AT_MAX:
         return row_bytes(items)
     return row_bytes(items[:_LOOKED_AT_MAX]) * len(items) // _LOOKED_AT_MAX

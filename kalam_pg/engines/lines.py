@@ -28,6 +28,10 @@ class Lines:
     def __len__(self) -> int:
         return self._count
 
+    def of(self, user: int) -> int:
+        """How many wait on behalf of a user."""
+        return len(self._by_user.get(user, ()))
+
     def add(self, waiter: Waiter) -> None:
         """Stand in line."""
         line = self._by_user.get(waiter.user)

@@ -54,7 +54,7 @@ from kalam_pg.supervision import Supervisor
 from storage.fs import OS
 
 QUEUE_MAX = 1000
-"""Queries that may wait for a worker; more are refused (53000) rather than kept for minutes."""
+"""Queries of one user that may wait for a worker; more are refused (53000) rather than kept for minutes."""
 
 CANCEL_GRACE_S = 0.1
 """A worker that has not stopped this long after CANCEL is killed."""
@@ -247,7 +247,7 @@ class Pool:
             if worker.alive:  # Else `_keep_worker` is about to notice.
                 self._busy[worker] = user
                 return worker
-        if len(self._waiting) >= self._queue_max:
+        if self._waiting.of(user) >= self._queue_max:
             raise InsufficientResourcesError(
                 "too many queries are waiting for the query engine",
                 hint="Try again later, or raise the number of engine workers.",

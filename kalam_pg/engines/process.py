@@ -27,6 +27,9 @@ LONG_CHARACTERS = 10_000
 _FDS_PER_MESSAGE = 200  # The kernel takes 253 (SCM_MAX_FD).
 RECEIVE_BYTES = 64 << 10
 
+RECEIVE_AT_ONCE_BYTES = 1 << 20
+"""Of a large frame, before others have their turn: while it is copied the worker sends more."""
+
 SEND_BUFFER_BYTES = 4 << 20
 """A worker's socket takes this much unread: some batches of a result in Arrow."""
 
@@ -144,7 +147,7 @@ class WorkerProcess:
         kind, body, filled = self._large or self._reader.take_started()
         try:
             while filled < len(body):
-                received = await self.link.recv_into(body[filled:])
+                received = await self.link.recv_into(body[filled : filled + RECEIVE_AT_ONCE_BYTES])
                 if not received:
                     raise WorkerLostError
                 filled += received

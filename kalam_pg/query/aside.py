@@ -6,20 +6,21 @@ It takes as long as it would here; a hop to a thread and back costs 50-80 µs.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from typing import TypeVar
 
 import trio
 
 from kalam_pg.garbage import uncollected
 from kalam_pg.memory import Lease
+from kalam_pg.query.user_threads import UserThreads
 from kalam_pg.query.waits import Steps, run_async
 from storage.layout import Value
 
 T = TypeVar("T")
 
-THREADS_MAX = 2
-"""Such pieces of work at the same time. They share one interpreter: more would only make each other wait."""
+THREADS_MAX = 3
+"""Such pieces of work at the same time, two of a user. They share one interpreter: more would only make each
+other wait."""
 
 LARGE_VALUE = 2000
 """A parameter of more elements or characters may become as much text, or more bytes."""
@@ -37,11 +38,12 @@ def are_large(values: Sequence[Value]) -> bool:
 
 
 def aside(
-    function: Callable[[], T], *, timeout_s: float = 0.0, lease: Lease | None = None
+    function: Callable[[], T], *, user: int, timeout_s: float = 0.0, lease: Lease | None = None
 ) -> Steps[T]:
-    """What `function` returns. timeout_s: 0 is none; when it passes this raises 57014.
+    """What `function` returns.
 
-    lease: of the memory that it takes; ended when the thread has, whatever has become of who asked.
+    user: whose work it is. timeout_s: 0 is none; when it passes this raises 57014. lease: of the memory that
+    it takes; ended when the thread has, whatever has become of who asked.
     """
 
     async def wait() -> T:
@@ -61,7 +63,7 @@ def aside(
 
         try:
             # The thread cannot be stopped; a cancelled statement does not wait for it.
-            return await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=_limiter())
+            return await _THREADS.run(user, run)
         finally:
             if lease is not None and not begun:
                 lease.end()
@@ -69,6 +71,4 @@ def aside(
     return (yield from run_async(wait, timeout_s=timeout_s))
 
 
-@lru_cache(maxsize=1)
-def _limiter() -> trio.CapacityLimiter:
-    return trio.CapacityLimiter(THREADS_MAX)
+_THREADS = UserThreads(THREADS_MAX)

@@ -8,18 +8,22 @@ rules. That first one is left to the general way, with nothing of it changed, an
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from time import perf_counter
 
 from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.locks.modes import FOR_UPDATE, Mode
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure
-from kalam_pg.query.waits import STRIDE
+from kalam_pg.query.waits import STRIDE, TURN_S
 from kalam_pg.sql.closures import null
 from storage.errors import KalamError
 from storage.layout import Row
 from storage.log.view import Version
 from storage.tablet import ColdNeeded, Tablet
+
+_WINDOW_FIRST = 64
+"""Rows that are looked at before it is known how long each takes."""
 
 Assignments = Sequence[tuple[int, Closure | None]]
 """What SET puts where; None is the column's default."""
@@ -51,7 +55,7 @@ class AtOnce:
         self._watched = target.rules.needs_check
         self._locks = x.database.locks
         self._transaction = x.transaction
-        self._window = STRIDE
+        self._window = _WINDOW_FIRST
 
     @staticmethod
     def of(x: Execution, target: Target) -> "AtOnce | None":
@@ -69,10 +73,10 @@ class AtOnce:
         Raises 53200.
         """
         rows = rows[at : at + self._window]
-        asked = len(rows)
+        asked, since_s = len(rows), perf_counter()
         if asked == 1:
             count = self._insert_one(rows[0])
-            self._window = self._next_window(count, asked)
+            self._window = _next_window(count, asked, perf_counter() - since_s)
             return count
         rows = rows[: self._passing(rows)]
         mark = len(self._transaction.held)
@@ -83,7 +87,7 @@ class AtOnce:
         keys = self._kept(keys, count, mark, FOR_UPDATE)
         if keys:
             self._put(keys, rows[:count], None, repeat(0))
-        self._window = self._next_window(count, asked)
+        self._window = _next_window(count, asked, perf_counter() - since_s)
         return count
 
     def _insert_one(self, row: Row) -> int:
@@ -118,7 +122,7 @@ class AtOnce:
         the next one, there are none, and it goes the general way. Raises 53200.
         """
         found = found[at : at + self._window]
-        width, asked = len(self._rules.table.columns), len(found)
+        width, asked, since_s = len(self._rules.table.columns), len(found), perf_counter()
         keys = keys[at : at + asked]
         keys = keys[: self._unchanged(keys)]
         mark = len(self._transaction.held)
@@ -140,7 +144,7 @@ class AtOnce:
         keys = self._kept(keys, count, mark, mode)
         if keys:
             self._put(keys, rows, olds[:count], [one.seq for one in versions[:count]])
-        self._window = self._next_window(count, asked)
+        self._window = _next_window(count, asked, perf_counter() - since_s)
         if rows is None:
             return seen
         return [(*row, *given[width:]) for row, given in zip(rows, seen, strict=False)]
@@ -159,11 +163,6 @@ class AtOnce:
         self._locks.release_to(self._transaction, mark)
         self._lock(keys[:count], mode)
         return keys[:count]
-
-    @staticmethod
-    def _next_window(count: int, asked: int) -> int:
-        """How many to look at next time: where many rows must wait, few are looked at in vain."""
-        return max(1, count) if count < asked else min(2 * asked, STRIDE)
 
     def _assigned(
         self, seen: Sequence[Row], keys: Sequence[bytes], assignments: Assignments, width: int
@@ -233,3 +232,14 @@ class AtOnce:
     ) -> None:
         version = self._target.version
         self._transaction.put_all(self._id, keys, rows, bases=olds, seqs=seqs, version=version)
+
+
+def _next_window(count: int, asked: int, took_s: float) -> int:
+    """How many to look at next time: where many rows must wait, few are looked at in vain, and where each
+    takes long, as many as the others may wait for.
+    """
+    if count < asked:
+        return max(1, count)
+    if took_s > TURN_S:
+        return max(1, int(asked * TURN_S / took_s))
+    return min(2 * asked, STRIDE)

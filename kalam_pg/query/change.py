@@ -30,7 +30,7 @@ from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, visi
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
-from kalam_pg.query.waits import STRIDE, Pace, Steps
+from kalam_pg.query.waits import Pace, Steps
 from kalam_pg.sql.constancy import is_immutable
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
@@ -103,9 +103,8 @@ class ChangePlan:
         width = len(self.table.columns)
         general = self.checks or self.numbered
         at_once, key_of = None if general else AtOnce.of(x, target), self.rules.key_of
-        while len(portion := (yield from found.take(STRIDE))):
-            rows, at = portion.rows(), 0
-            keys = list(map(key_of, rows))
+        while len(rows := (yield from x.taken(found))):
+            at, keys = 0, list(map(key_of, rows))
             while at < len(rows):
                 changed: Sequence[Row] = ()
                 if at_once is not None:
@@ -177,8 +176,8 @@ class ChangePlan:
     ) -> Steps[bool]:
         """Lock what is found and keep it; False as soon as a row was another one by then."""
         pace = Pace()
-        while len(portion := (yield from source.take(STRIDE))):
-            for row in portion.rows():
+        while len(rows := (yield from x.taken(source))):
+            for row in rows:
                 key = self.rules.key_of(row)
                 yield from lock_key(x, target, key, self.mode)
                 current = yield from newest(x, target, key)

@@ -165,7 +165,8 @@ def _asked(x: Execution, trees: Sequence[Expr]) -> Steps[Row]:
     targets = tuple([Target(tree, c.name) for tree, c in zip(trees, columns, strict=True)])
     query = Select(targets, columns, ())
     large = extent(query) > LARGE_NODES
-    program = (yield from aside(partial(compiled, query))) if large else compiled(query)
+    compiling = partial(compiled, query)
+    program = (yield from aside(compiling, user=x.payer)) if large else compiling()
     if program is None:
         raise TakesLongError
     values_ = [node.value for tree in trees for node in walk(tree) if isinstance(node, Const)]

@@ -56,6 +56,11 @@ class EngineAnswer:
         self._use: _Use | None = None
         self._wake = trio.Event()
 
+    @property
+    def user(self) -> int:
+        """Whose query it is."""
+        return self._limits.user
+
     def use(
         self,
         function: Callable[[ResultStream], Awaitable[T]],

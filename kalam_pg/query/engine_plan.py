@@ -64,7 +64,7 @@ class EnginePlan:
         try:
             if self.size <= LARGE_NODES and not are_large(x.context.params):
                 return emitting()
-            return (yield from aside(emitting, timeout_s=x.statement_timeout_s))
+            return (yield from aside(emitting, user=x.payer, timeout_s=x.statement_timeout_s))
         except KalamError:
             raise
         except Exception as exc:

@@ -18,7 +18,7 @@ from kalam_pg.query.noting import note_everything
 from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.shared_reads import Taker
 from kalam_pg.query.transaction import READ_COMMITTED, Transaction
-from kalam_pg.query.waits import Deadline, Steps
+from kalam_pg.query.waits import STRIDE, Deadline, Steps
 from kalam_pg.rows.copying import CopyWriter
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
@@ -231,10 +231,15 @@ class Execution:
         reserve: what to ask if the engine finds that it cannot run the query.
         """
         # Without a limit of its own: the time of a statement is up while it waits, not while it does not.
-        limits = Limits(0.0, self.database.worker_memory_bytes, self.user.id, self.answers)
+        limits = Limits(0.0, self.database.worker_memory_bytes, self.payer, self.answers)
         size = 0 if query.program is None else len(query.program.query)
         lease = self.answers.lease(size) if size > STEP else None
         return self.own(EngineAnswer(self.database.query_engine, query, limits, reserve, lease))
+
+    @property
+    def payer(self) -> int:
+        """The user whose share of workers and threads it takes: who logged in, whoever that acts as."""
+        return self.transaction.memory.user
 
     @property
     def answers(self) -> Holding:
@@ -245,6 +250,10 @@ class Execution:
         """Close it with this execution, whatever becomes of the statement."""
         self._owned.append(thing)
         return thing
+
+    def taken(self, source: RowSource, limit: int = STRIDE) -> Steps[Sequence[Row]]:
+        """The next rows, as `RowSource.take_rows`."""
+        return source.take_rows(limit, user=self.payer, timeout_s=self.statement_timeout_s)
 
     def gathered(self) -> Gathered:
         """Rows that the statement makes before it may tell any."""

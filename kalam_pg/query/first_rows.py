@@ -20,6 +20,7 @@ from kalam_pg.query.index_use import IndexUse, TooManyValuesError, index_uses
 from kalam_pg.query.predicates import conjuncts, implied, is_volatile
 from kalam_pg.query.rules import Closure
 from kalam_pg.query.scan import scan_tablet
+from kalam_pg.query.user_threads import UserThreads
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import ColumnRef, Select, TableScan
@@ -58,7 +59,7 @@ BRIEF_ROWS_MAX = 2000
 HOT_ROWS_MIN = 4096
 """Fewer rows that are all in memory have a quicker way."""
 
-_THREADS = trio.CapacityLimiter(4)
+_THREADS = UserThreads(4)
 """Each may be decoding a row group: some MB of memory, and a core."""
 
 
@@ -254,9 +255,8 @@ def in_thread(x: Execution, read: Callable[[Callable[[], None]], T]) -> Steps[T]
     """Run a read of files. It is told how to look whether anybody still waits for it."""
 
     async def run() -> T:
-        return await trio.to_thread.run_sync(
-            read, trio.from_thread.check_cancelled, limiter=_THREADS
-        )
+        reading = partial(read, trio.from_thread.check_cancelled)
+        return await _THREADS.run(x.payer, reading, abandon=False)
 
     return (yield from run_async(run, timeout_s=x.statement_timeout_s))
 

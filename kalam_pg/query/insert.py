@@ -109,8 +109,7 @@ class InsertPlan:
         return _Progress(target, at_once, answers)
 
     def _put_all(self, x: Execution, progress: "_Progress", source: RowSource) -> Steps[None]:
-        while len(portion := (yield from source.take(STRIDE))):
-            rows = portion.rows()
+        while len(rows := (yield from x.taken(source))):
             step = 1 if self.numbered else len(rows)
             for at in range(0, len(rows), step):
                 made = yield from self._from_source(x, rows[at : at + step])

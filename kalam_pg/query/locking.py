@@ -148,8 +148,8 @@ class LockingPlan:
         width = self.locks[-1].stop + 1
         end = None if limit is None else limit + offset
         pace = Pace()
-        while (end is None or len(rows) < end) and len(portion := (yield from source.take(STRIDE))):
-            for found in portion.rows():
+        while (end is None or len(rows) < end) and len(taken := (yield from x.taken(source))):
+            for found in taken:
                 for lock, target in zip(self.locks, targets, strict=True):
                     current = yield from _lock(x, lock, target, found)
                     if current is None or current.row is None:
@@ -189,10 +189,10 @@ class _LockedRows(RowSource):
         rows: list[Row] = []
         pace = Pace()
         while len(rows) < wanted:
-            portion = yield from self._found.take(wanted - len(rows))
-            if not len(portion):
+            taken = yield from self._x.taken(self._found, wanted - len(rows))
+            if not taken:
                 break
-            for found in portion.rows():
+            for found in taken:
                 row = yield from self._plan.lock_one(self._x, self._target, found)
                 if row is not None:
                     rows.append(row)

@@ -26,7 +26,7 @@ from kalam_pg.query.row_source import Gathered, RowSource
 from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, visible
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
-from kalam_pg.query.waits import STRIDE, Pace, Steps
+from kalam_pg.query.waits import Pace, Steps
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     Call,
@@ -96,8 +96,8 @@ class MergePlan:
         found = yield from self._settled(x, target)
         count, pace = 0, Pace()
         done: set[bytes] = set()
-        while len(portion := (yield from found.take(STRIDE))):
-            for row in portion.rows():
+        while len(rows := (yield from x.taken(found))):
+            for row in rows:
                 number = row[-1]
                 assert isinstance(number, int)
                 action = self.actions[number]
@@ -148,8 +148,8 @@ class MergePlan:
     ) -> Steps[bool]:
         """Lock what will be changed, and keep it; False as soon as everything must be found again."""
         pace = Pace()
-        while len(portion := (yield from source.take(STRIDE))):
-            for found in portion.rows():
+        while len(rows := (yield from x.taken(source))):
+            for found in rows:
                 row: Row = found
                 number = yield from self._chosen(x, row)
                 while number is not None and self.actions[number].matched:
@@ -263,11 +263,11 @@ class _LookedUp(RowSource):
         self._source = source
 
     def next_portion(self) -> Steps[Portion | None]:
-        given = yield from self._source.take(STRIDE)
-        if not len(given):
+        given = yield from self._x.taken(self._source)
+        if not given:
             return None
         rows = []
-        for one in given.rows():
+        for one in given:
             found = self._merge.look_up(self._x, self._target, self._by_key.key, one)
             rows.append((yield from found))
         return RowPortion(rows)

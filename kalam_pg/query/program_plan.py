@@ -94,7 +94,8 @@ class ProgramPlan:
         if self.compiled.size <= LARGE_NODES and not self.large:
             return pack()
         lease = x.answers.lease(self.constant_bytes)
-        return (yield from aside(pack, timeout_s=x.statement_timeout_s, lease=lease))
+        timeout_s = x.statement_timeout_s
+        return (yield from aside(pack, user=x.payer, timeout_s=timeout_s, lease=lease))
 
     def request_nowait(self, x: Execution, result: WireResult | ArrowResult) -> EngineQuery | None:
         """What a worker is asked; None: a table's rows would have to be waited for, or it cannot be."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 from kalam_pg.engines.request import ResultStream
 from kalam_pg.query.aside import aside
 from kalam_pg.query.engine_answer import EngineAnswer
-from kalam_pg.query.portion import NO_ROWS, Portion, RowPortion
+from kalam_pg.query.portion import NO_ROWS, ArrowPortion, Portion, RowPortion
 from kalam_pg.query.row_store import RowStore, Spills
 from kalam_pg.query.waits import STRIDE, Steps
 from storage.layout import Row, row_bytes
@@ -20,6 +20,10 @@ from storage.layout import Row, row_bytes
 LARGE_BATCH_BYTES = 128 << 10
 """A larger batch is read in a thread: a megabyte of text takes a millisecond, and one of small numbers in an
 array, a byte each, a hundred."""
+
+TOGETHER_BYTES = 1 << 20
+"""So much of large rows is made into values at a time, or one row: each is some milliseconds' work, and as
+much again when it is forgotten."""
 
 
 class RowSource:
@@ -69,6 +73,24 @@ class RowSource:
         while len(portion := (yield from self.take(STRIDE))):
             rows += portion.rows()
         return rows
+
+    def take_rows(self, limit: int, *, user: int, timeout_s: float = 0.0) -> Steps[Sequence[Row]]:
+        """As `take`, as stored values; fewer of them where they are large, which are read in a thread.
+
+        user: whose statement it is. timeout_s: what it may still wait, 0 without a limit. Raises 57014.
+        """
+        portion = yield from self.take(limit)
+        size = portion.size if isinstance(portion, ArrowPortion) else 0
+        if size <= LARGE_BATCH_BYTES:
+            return portion.rows()
+        few = max(1, len(portion) * TOGETHER_BYTES // size)
+        if few < len(portion):
+            # They are all of what was left, or the others lie behind them.
+            rest = portion if self._at == 0 else self._rest
+            at = 0 if self._at == 0 else self._at - len(portion)
+            self._rest, self._at = rest, at + few
+            portion = portion.part(0, few)
+        return (yield from aside(portion.rows, user=user, timeout_s=timeout_s))
 
     def keep(self, spills: Spills) -> Steps[RowStore]:
         """All the rows that are left, in a store; the source is closed. Raises 53100."""
@@ -145,7 +167,8 @@ class BatchRows(RowSource):
             elif batch.num_rows:
                 if batch.nbytes > LARGE_BATCH_BYTES:
                     make = partial(self._portion, batch)
-                    return (yield from aside(make, timeout_s=self._time_left_s()))
+                    left_s, user = self._time_left_s(), self._answer.user
+                    return (yield from aside(make, user=user, timeout_s=left_s))
                 return self._portion(batch)
         return None
 

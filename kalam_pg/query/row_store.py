@@ -18,6 +18,9 @@ MEMORY_BYTES_MAX = 256 << 10
 """So much of a store stays in memory, beside the portion that was used last."""
 
 
+LARGE_BYTES = 1 << 20
+"""A larger portion is packed and read in a thread."""
+
 LAST_BYTES_MAX = 4 << 20
 """A larger portion, one of a very large row mostly, is not kept when it has been used."""
 
@@ -89,19 +92,24 @@ class RowStore:
 
     def add(self, portion: Portion) -> Steps[None]:
         """Add rows behind the last. Raises 53100: the disk is full."""
-        if self._add(portion):
+        if not len(portion) or self._closed:
+            return
+        if portion.size > LARGE_BYTES:
+            packed = yield from run_async(partial(trio.to_thread.run_sync, portion.pack))
+        else:
+            packed = portion.pack()
+        if self._add(portion, packed):
             yield from run_async(partial(trio.to_thread.run_sync, self._spill))
 
     def add_here(self, portion: Portion) -> None:
         """As `add`, in a thread that is not the event loop's, while nobody else uses the store."""
-        if self._add(portion):
+        if len(portion) and not self._closed and self._add(portion, portion.pack()):
             self._spill()
 
-    def _add(self, portion: Portion) -> bool:
+    def _add(self, portion: Portion, packed: bytes | memoryview) -> bool:
         """Take a portion in; whether it is time to put what is held on the disk."""
-        if not len(portion) or self._closed:
+        if self._closed:  # while it was packed
             return False
-        packed = portion.pack()
         piece = _Piece(portion.unpacker, packed, len(packed))
         if piece.size <= LAST_BYTES_MAX:
             self._last = (len(self._pieces), portion)
@@ -158,7 +166,11 @@ class RowStore:
             assert self._file is not None
             read = partial(self._file.read, piece.size, piece.offset)
             data = yield from run_async(partial(trio.to_thread.run_sync, read))
-        portion = piece.unpack(data)
+        if piece.size > LARGE_BYTES:
+            unpacking = partial(piece.unpack, data)
+            portion = yield from run_async(partial(trio.to_thread.run_sync, unpacking))
+        else:
+            portion = piece.unpack(data)
         if piece.size <= LAST_BYTES_MAX:
             self._last = (number, portion)
         return portion

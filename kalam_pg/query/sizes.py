@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from catalog.types.bounded import BoundedArray
-from storage.layout import VALUE_BYTES, Row, row_bytes
+from storage.layout import VALUE_BYTES, Row, array_bytes, row_bytes
 
 CHANGE_BYTES: Final = 300
 """A changed row, beside its values: itself, its key, its lock, their places."""
@@ -34,6 +34,13 @@ def rows_bytes(rows: Sequence[Row]) -> int:
 
 def text_bytes(rows: Sequence[Row]) -> int:
     """About how many bytes the values of rows have that are of any length: 0.1 to 0.3 µs a row."""
+    try:
+        return _column_bytes(rows)
+    except TypeError:  # A column has values of several types.
+        return sum(map(row_bytes, rows))
+
+
+def _column_bytes(rows: Sequence[Row]) -> int:
     size = 0
     for column in zip(*rows, strict=True):
         first = next(filter(None, column), None)
@@ -41,5 +48,10 @@ def text_bytes(rows: Sequence[Row]) -> int:
         if kind is str or kind is bytes:
             size += sum(map(len, filter(None, column)))
         elif kind is tuple or kind is BoundedArray:
-            size += sum([row_bytes(value) for value in column if value])
+            size += sum([_items_bytes(value) for value in column if value])
     return size
+
+
+def _items_bytes(value: object) -> int:
+    """What the elements of an array take, as `row_bytes` has it."""
+    return array_bytes(value.items if isinstance(value, BoundedArray) else value)  # type: ignore[arg-type]  # told by its class

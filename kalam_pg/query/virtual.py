@@ -35,6 +35,7 @@ from kalam_pg.query.program_plan import ProgramPlan, all_of
 from kalam_pg.query.row_source import RowSource, Stored, Whole
 from kalam_pg.query.row_store import RowStore
 from kalam_pg.query.sizes import text_bytes
+from kalam_pg.query.user_threads import UserThreads
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.sql.bind_target import updatable
 from kalam_pg.sql.definition_text import check_columns, check_text
@@ -60,8 +61,9 @@ AT_ONCE_S = 0.01
 THREAD_US = 5_000_000.0
 """What the calls of one in a thread may take in all; one alone no more than on the loop, which they hold."""
 
-SLOW_QUERIES_MAX = 2
-"""Catalogue queries in threads at a time: there may be many, and the committer needs a thread too."""
+SLOW_QUERIES_MAX = 3
+"""Catalogue queries in threads at a time, two of a user: there may be many, and the committer needs a thread
+too."""
 
 PERSPECTIVES_MAX = 256
 """Roles whose view of the catalogue is kept between statements, for one catalog version."""
@@ -154,7 +156,7 @@ class Catalogue:
     _kept: "dict[tuple[int, tuple[str, ...]], Perspective]" = field(default_factory=dict)
     _of: Snapshot | None = None
     _room: "_Room" = field(default_factory=_Room)
-    _limiter: "trio.CapacityLimiter | None" = None
+    _threads: UserThreads = field(default_factory=lambda: UserThreads(SLOW_QUERIES_MAX))
 
     def perspective(
         self,
@@ -251,7 +253,8 @@ class Catalogue:
             if program is None:
                 raise
             store = x.own(x.database.spills.store())
-            here = partial(self._run_here, program, provider, seen.bind(x.context), store)
+            bound = seen.bind(x.context)
+            here = partial(self._run_here, program, provider, bound, store, x.payer)
             yield from run_async(here, timeout_s=x.statement_timeout_s)
             return Stored(store)
         try:
@@ -273,7 +276,7 @@ class Catalogue:
         context.left_us, context.most_us = THREAD_US, BUDGET_US
         timeout_s = x.statement_timeout_s
         store = x.own(x.database.spills.store())
-        slowly = partial(self._run_slowly, running, store, timeout_s)
+        slowly = partial(self._run_slowly, running, store, timeout_s, x.payer)
         try:
             yield from run_async(slowly, timeout_s=timeout_s)
         except FeatureNotSupportedError:
@@ -298,6 +301,7 @@ class Catalogue:
         provider: Callable[..., Iterable[Row]],
         context: EvalContext,
         store: RowStore,
+        user: int,
     ) -> None:
         """Run a program over catalogue relations in a thread here, where all that it asks is known."""
         context.left_us, context.most_us = THREAD_US, BUDGET_US
@@ -312,22 +316,17 @@ class Catalogue:
                 tables[scan.relation] = Relation(rows)
             store.add_here(RowPortion(list(program.run(tables, context, seconds=HERE_S))))
 
-        if self._limiter is None:
-            self._limiter = trio.CapacityLimiter(SLOW_QUERIES_MAX)
         try:
-            async with self._limiter:
-                await trio.to_thread.run_sync(
-                    run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
-                )
+            await self._threads.run(user, run)
         except (TimeoutError, TooLargeError):
             raise FeatureNotSupportedError(
                 "a query of this form cannot read so much of the system catalogs"
             ) from None
 
-    async def _run_slowly(self, running: CatalogQuery, store: RowStore, timeout_s: float) -> None:
+    async def _run_slowly(
+        self, running: CatalogQuery, store: RowStore, timeout_s: float, user: int
+    ) -> None:
         """Run it from the beginning in a thread, which closes it. Raises as `run_catalog`, and 53100."""
-        if self._limiter is None:
-            self._limiter = trio.CapacityLimiter(SLOW_QUERIES_MAX)
         started = given_up = False
 
         def run() -> None:
@@ -338,10 +337,7 @@ class Catalogue:
                     store.add_here(RowPortion(rows))
 
         try:
-            async with self._limiter:
-                await trio.to_thread.run_sync(
-                    run, abandon_on_cancel=True, limiter=trio.CapacityLimiter(1)
-                )
+            await self._threads.run(user, run)
         except TimeoutError:
             raise QueryCanceledError("canceling statement due to statement timeout") from None
         finally:

@@ -97,7 +97,7 @@ def in_turn(sql: SqlSession, text: str, function: Callable[[], T]) -> Steps[T]:
 def _aside(sql: SqlSession, function: Callable[[], T]) -> Steps[T]:
     timeout_s = sql.reading.left_s(sql.settings["statement_timeout"])
     with sql.reading:
-        return (yield from aside(function, timeout_s=timeout_s))
+        return (yield from aside(function, user=sql.account.user, timeout_s=timeout_s))
 
 
 class Turns:

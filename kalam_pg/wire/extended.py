@@ -152,12 +152,12 @@ def _read_large(
     lease = held.lease(sum([len(value or b"") for value in message.parameters]))
     try:
         measured = partial(portals.reading_bytes, message, types)
-        size = yield from aside(measured, timeout_s=timeout_s)
+        size = yield from aside(measured, user=held.user, timeout_s=timeout_s)
         lease.grow(size)
     except BaseException:
         lease.end()
         raise
-    return (yield from aside(reading, timeout_s=timeout_s, lease=lease))
+    return (yield from aside(reading, user=held.user, timeout_s=timeout_s, lease=lease))
 
 
 def describe(session: "WireSession", message: m.Describe) -> Steps[None]:

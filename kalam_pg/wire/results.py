@@ -75,12 +75,13 @@ def send_portion(
     session.release()
     assert session.sql is not None
     rows = max(len(portion) * LARGE_BYTES // size, 1)
+    held = session.sql.account.holding("answers")
     for at in range(0, len(portion), rows):
         part = portion.part(at, min(at + rows, len(portion)))
         # Its values as bytes, and the message made of them.
-        lease = session.sql.account.holding("answers").lease(2 * part.size)
+        lease = held.lease(2 * part.size)
         try:
-            data = yield from aside(partial(encode, part), timeout_s=timeout_s)
+            data = yield from aside(partial(encode, part), user=held.user, timeout_s=timeout_s)
             if _translated(session, form) is None:
                 yield from wait(Lent(session.transport, data))
             else:
@@ -153,8 +154,12 @@ def _send_messages(
         return
     whole = bytes(data)
     next_piece = partial(next, pieces(whole), None)
-    large = len(whole) > LARGE_BYTES
-    while (piece := (yield from aside(next_piece)) if large else next_piece()) is not None:
+    assert session.sql is not None
+    large, user = len(whole) > LARGE_BYTES, session.sql.account.user
+    while True:
+        piece = (yield from aside(next_piece, user=user)) if large else next_piece()
+        if piece is None:
+            return
         session.send(piece)
         yield from let_read(session)
 

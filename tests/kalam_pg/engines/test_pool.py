@@ -250,13 +250,15 @@ async def test_whatever_one_user_runs_another_users_query_begins():
 
 @pytest.mark.slow
 async def test_a_full_line_refuses_the_next_query_with_53000():
-    async with Pool(1, queue_max=1) as pool, trio.open_nursery() as nursery:
+    async with Pool(1, spare=1, queue_max=1) as pool, trio.open_nursery() as nursery:
         stream = await pool.run(query(ENDLESS), Limits())
         nursery.start_soon(rows, pool, query("SELECT 1 AS a"))
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(KalamError) as caught:
             await pool.run(query("SELECT 1 AS a"), Limits())
         assert caught.value.sqlstate == "53000"
+        waiting = await pool.run(query("SELECT 1 AS a"), Limits(user=2))  # Has a line of its own.
+        await waiting.aclose()
         await stream.aclose()
 
 
