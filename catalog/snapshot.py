@@ -71,8 +71,11 @@ class Snapshot:
             sequences=_laid_over(self.sequences, changes.sequences),
             functions=_laid_over(self.functions, changes.functions),
         )
-        if self._made and not made.temporary:
-            made._made.append(self._lookups.changed(self, changes))  # noqa: SLF001 -- one of its class
+        if self._made and not self.temporary:
+            lookups = self._lookups.changed(self, changes)
+            if made.temporary:
+                lookups.call_temporary(made.temporary)
+            made._made.append(lookups)  # noqa: SLF001 -- one of its class
         return made
 
     @property

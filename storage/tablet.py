@@ -262,8 +262,7 @@ class Tablet:
         None when the tail is not loaded (`warm`), or has no such index (yet): then ask `newest`. The
         column's equality must be that of its stored form; value is not NULL.
         """
-        tail = self._tail
-        manifest = self.kept.at(view.seq)
+        tail, manifest = self._tail, self.kept.at(view.seq)
         if tail is None or tail.base > manifest.flushed_through:
             return None
         index = tail.index(equal, by)
@@ -280,9 +279,15 @@ class Tablet:
 
     def warm(self, view: View) -> bool:
         """Have the tail in memory, made at once when it is short; False: it must be loaded first."""
-        after = self.manifest_at(view.seq).flushed_through
-        tail = self._tail
+        tail, after = self._tail, self.manifest_at(view.seq).flushed_through
         return (tail is not None and tail.base <= after) or self._small_tail(after) is not None
+
+    def prepare(self, view: View) -> bool:
+        """Do some milliseconds of what `scan` and `count` would take; whether there is no more to do."""
+        manifest, tail = self.manifest_at(view.seq), self._tail
+        if tail is None or tail.base > manifest.flushed_through:
+            return True
+        return tail.prepare(manifest.flushed_through, view.seq, cold=bool(manifest.segments))
 
     def scan(self, view: View) -> Scan | None:
         """Everything that the view sees; None when the tail must be loaded first (`load`).
@@ -290,8 +295,7 @@ class Tablet:
         As long as somebody holds the view its segments stay, whatever becomes of the table.
         """
         manifest = self._held_manifest(view)
-        after = manifest.flushed_through
-        tail = self._tail
+        tail, after = self._tail, manifest.flushed_through
         if tail is None or tail.base > after:
             tail = self._small_tail(after)
             if tail is None:
@@ -317,8 +321,7 @@ class Tablet:
 
         Or there are more than `rows_max`.
         """
-        after = self._whole_above(view)
-        tail = self._tail
+        after, tail = self._whole_above(view), self._tail
         if after is None or tail is None or tail.base > after:
             return None
         self.last_used = next(_USES)
@@ -342,8 +345,7 @@ class Tablet:
         manifest = self.manifest_at(view.seq)
         if not manifest.segments:
             return manifest.flushed_through
-        tail = self._tail
-        begun = manifest.hidden_through
+        tail, begun = self._tail, manifest.hidden_through
         if tail is None or tail.base > begun or manifest.loaded_through > begun:
             return None
         return begun
@@ -429,11 +431,8 @@ class Tablet:
 
     def frozen(self, view: View) -> FrozenTail | None:
         """What a flush up to the view takes of the tail; None when no tail has it all."""
-        tail = self._tail
-        after = self.manifest_at(view.seq).flushed_through
-        if tail is None or tail.base > after:
-            return None
-        return tail.frozen(after, view.seq)
+        tail, after = self._tail, self.manifest_at(view.seq).flushed_through
+        return None if tail is None or tail.base > after else tail.frozen(after, view.seq)
 
     def key_of(self, row: Row) -> bytes:
         """The encoded primary key of a row in this layout."""

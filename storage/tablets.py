@@ -34,6 +34,9 @@ _MEMORY_CHECK_BYTES = 64 << 20
 APPENDED_MAX = 20_000
 """Changes of one commit that a tail takes in: some 40 ms. Of more it is dropped, and loaded when wanted."""
 
+APPENDED_BYTES_MAX = 4 << 20
+"""Bytes of one commit's changes to a tablet that a tail takes in: some 10 ms, when they become columns."""
+
 
 @dataclass(slots=True)
 class Dirty:
@@ -197,6 +200,8 @@ class TabletRegistry:
         tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
         if tablet is not None:
             try:
+                if size > APPENDED_BYTES_MAX:
+                    tablet.drop_tails()
                 tablet.append(seq, writes)
             except Exception as exc:  # noqa: BLE001 -- it may be half in: the log has all of it
                 tablet.drop_tails()

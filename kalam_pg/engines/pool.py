@@ -46,7 +46,7 @@ from kalam_pg.engines.request import (
     TableInput,
     WireResult,
 )
-from kalam_pg.engines.shared import INLINE_BYTES_MAX, SharedBatches, to_ipc
+from kalam_pg.engines.shared import INLINE_BYTES_MAX, SharedBatches, to_ipc, write
 from kalam_pg.failures import last_words, report
 from kalam_pg.functions.cost import volume
 from kalam_pg.memory import UNBOUNDED, Lease
@@ -64,6 +64,9 @@ PARK_AFTER_S = 0.2
 
 LARGE_QUERY_BYTES = 256 << 10
 """A query with more is encoded in a thread, and counted until it is sent."""
+
+LARGE_BATCH_BYTES = 2 << 20
+"""The memory file of a larger batch is made in a thread: to copy it takes a millisecond and more."""
 
 ROW_BYTES = 50
 """Of a row that is brought, beside its large values."""
@@ -333,7 +336,12 @@ class Pool:
             return SharedBatch(ref.id)
         if ref.batch.nbytes <= INLINE_BYTES_MAX:
             return to_ipc(ref.batch)
-        file = self._shared.get(ref)
+        if ref.batch.nbytes > LARGE_BATCH_BYTES and not self._shared.known(ref):
+            # Who gives up waits for it: the file has to be somebody's.
+            with trio.CancelScope(shield=True):
+                file = self._shared.put(ref, await trio.to_thread.run_sync(write, ref.batch))
+        else:
+            file = self._shared.get(ref)
         descriptors.append(file.fd)
         worker.held.add(ref.id)
         return SharedBatch(ref.id, file.size)

@@ -65,9 +65,23 @@ class SharedBatches:
     def get(self, ref: BatchRef) -> MemoryFile:
         """The memory file of `ref`, made when it is not there."""
         file = self._files.get(ref.id)
-        if file is None:
-            file = self._files[ref.id] = _write(ref.batch)
-            self.bytes_held += file.size
+        return self.put(ref, write(ref.batch)) if file is None else self._used(ref, file)
+
+    def known(self, ref: BatchRef) -> bool:
+        """Whether it has one."""
+        return ref.id in self._files
+
+    def put(self, ref: BatchRef, file: MemoryFile) -> MemoryFile:
+        """Its memory file, which was made in a thread: that one, or another that came first."""
+        there = self._files.get(ref.id)
+        if there is not None:
+            os.close(file.fd)
+            return self._used(ref, there)
+        self._files[ref.id] = file
+        self.bytes_held += file.size
+        return file
+
+    def _used(self, ref: BatchRef, file: MemoryFile) -> MemoryFile:
         self._files.move_to_end(ref.id)
         return file
 
@@ -90,7 +104,8 @@ class SharedBatches:
         self.bytes_held = 0
 
 
-def _write(batch: pa.RecordBatch) -> MemoryFile:
+def write(batch: pa.RecordBatch) -> MemoryFile:
+    """A memory file of a batch. Raises OSError."""
     fd = os.memfd_create("kalam-batch", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         with os.fdopen(fd, "wb", closefd=False) as file:

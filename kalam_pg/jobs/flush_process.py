@@ -57,8 +57,8 @@ NICENESS = 5
 ENDING_S = 2.0
 """How long a process that has closed its end of the socket may take to end."""
 
-CHECK_S = 0.2
-"""How soon a killed job stops waiting."""
+CHECK_S = 0.05
+"""How soon a killed job, or a load that was cancelled, stops waiting."""
 
 BATCH_BYTES = 4 << 20
 """Rows of a tail are sent in pieces of about this size."""
@@ -79,7 +79,7 @@ class _Running:
 class FlushProcess:
     """At most one process, and whose turn it is. `encode` is for threads, the rest for any.
 
-    check: called five times a second while a thread waits; what it raises ends the work (and the
+    check: called twenty times a second while a thread waits; what it raises ends the work (and the
     process, which nobody could talk to any more). work: what messages call it.
     """
 

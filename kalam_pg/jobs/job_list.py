@@ -15,6 +15,7 @@ from catalog.errors import QueryCanceledError
 from kalam_pg.engines.forked import ForkServer
 from kalam_pg.failures import known
 from kalam_pg.jobs.flush_process import FlushProcess
+from kalam_pg.query.user_threads import UserThreads
 from kalam_pg.supervision import Periodic, ending_of, failure_of
 from storage.errors import KalamError
 from storage.ids import TabletId
@@ -26,6 +27,12 @@ Work = Callable[["Job"], Awaitable[T]]
 JOBS_KEPT = 1000
 
 LINK_S = 10.0
+
+LOADS_MAX = 2
+"""Loads that have a thread, one of a user: the process that encodes them does one at a time."""
+
+ENTERING_MAX = 16
+"""COMMITs of loads that wait for a flush of their tablet to end."""
 
 COMPACTION_NICENESS = 10
 """Sessions and flushes come first: a compaction may take as long as it likes."""
@@ -69,7 +76,8 @@ class Jobs:
     """Every job that runs, and those that ran lately.
 
     flush_process: encodes what large flushes write, compaction_process what compactions do, and
-    load_process what COPY sends.
+    load_process what COPY sends. load_threads: of those that wait for its answer; enter_threads: of those
+    whose COMMIT waits for a tablet's turn.
     crowded: tablets to compact. cleanup: erases what was dropped, erasure who was purged; None where
     nothing runs in the background.
     """
@@ -89,6 +97,8 @@ class Jobs:
         self.load_process = FlushProcess(
             forks, trio.from_thread.check_cancelled, work="load", niceness=0
         )
+        self.load_threads = UserThreads(LOADS_MAX)
+        self.enter_threads = UserThreads(ENTERING_MAX)
         self.links: set[trio.Event] = set()
         """Loads that are committed and not linked yet."""
         self.crowded: set[TabletId] = set()

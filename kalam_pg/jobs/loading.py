@@ -111,10 +111,9 @@ class Bulk:
         return self.database.catalog.stored_as(tablet.table) is not None
 
     def _in_thread(self, x: Execution, call: Callable[[], bool]) -> Steps[bool]:
-        timeout_s = x.statement_timeout_s
-        found: bool = yield from run_async(
-            partial(trio.to_thread.run_sync, call), timeout_s=timeout_s
-        )
+        # Whoever has to wait for a thread has none meanwhile, and other work of the server has its own.
+        waiting = partial(self.jobs.load_threads.run, x.payer, call, abandon=False)
+        found: bool = yield from run_async(waiting, timeout_s=x.statement_timeout_s)
         return found
 
     def _written(self, load: Load, job: LoadJob, sent: Sent) -> bool:
@@ -152,14 +151,15 @@ class Bulk:
             return False
 
 
-def enter(database: Database, loads: list[Load], timeout_s: float) -> Steps[None]:
+def enter(jobs: Jobs, loads: list[Load], user: int, timeout_s: float) -> Steps[None]:
     """Before a COMMIT is handed over: take the tablets' turns. Raises what the disk refuses, 57014."""
 
     def enter_all() -> None:
         for load in sorted(loads, key=lambda load: load.id):
             load.enter()
 
-    yield from run_async(partial(trio.to_thread.run_sync, enter_all), timeout_s=timeout_s)
+    waiting = partial(jobs.enter_threads.run, user, enter_all, abandon=False)
+    yield from run_async(waiting, timeout_s=timeout_s)
 
 
 def _ended(database: Database, jobs: Jobs, table: Table, load: Load) -> None:

@@ -11,7 +11,7 @@ from catalog.model import Table
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.tail_loads import load
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sql.tree import (
     Aggregate,
     ColumnRef,
@@ -49,8 +49,11 @@ class CountPlan:
         tablet = x.tablet(self.table)
         view = x.view_of(self.table.id)
         if isinstance(tablet, Tablet):
-            while not tablet.warm(view):
-                yield from load(x, tablet, view)
+            while not ((warm := tablet.warm(view)) and tablet.prepare(view)):
+                if warm:
+                    yield from breathe(x.statement_timeout_s)
+                else:
+                    yield from load(x, tablet, view)
         count = tablet.count(view)
         assert count is not None, "it is warm"
         for change in (x.own_changes(tablet.id) or {}).values():

@@ -6,6 +6,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from catalog.errors import QueryCanceledError
 from catalog.model import Table, User
 from kalam_pg.engines.request import EngineQuery, Limits
 from kalam_pg.functions.cost import BUDGET_US
@@ -166,6 +167,11 @@ class Execution:
         """What is left of the statement's time in seconds; 0: there is no limit."""
         return 0.0 if self._deadline is None else self._deadline.left_s
 
+    def check_time(self) -> None:
+        """Raise 57014 when the statement's time is over: for who has sent much without a wait."""
+        if self._deadline is not None and self._deadline.is_over:
+            raise QueryCanceledError("canceling statement due to statement timeout")
+
     @property
     def in_process(self) -> bool:
         """Whether this process may answer questions that an engine could (a setting of the session)."""
@@ -239,7 +245,7 @@ class Execution:
     @property
     def payer(self) -> int:
         """The user whose share of workers and threads it takes: who logged in, whoever that acts as."""
-        return self.transaction.memory.user
+        return self.transaction.memory.user or self.user.id
 
     @property
     def answers(self) -> Holding:

@@ -12,7 +12,7 @@ from typing import cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types.registry import INT4
-from kalam_pg.functions.table import EvalContext, OverloadKind, Volatility
+from kalam_pg.functions.table import OverloadKind, Volatility
 from kalam_pg.interpreter.shipping import at_home
 from kalam_pg.interpreter.sorting import Bounds, Order, order_of, sort_rows
 from kalam_pg.query.execution import Execution, Result
@@ -227,7 +227,7 @@ class NumberedPlan:
         parts = self.parts
         limit, offset = self.bounds.values(x.context) if parts.bounded else (None, 0)
         end = None if limit is None or parts.order else limit + offset
-        source = _Numbered((yield from self.inner.source(x)), parts, x.context, end)
+        source = _Numbered((yield from self.inner.source(x)), parts, x, end)
         if not parts.order and not offset:
             return source
         try:
@@ -245,15 +245,14 @@ class NumberedPlan:
 class _Numbered(RowSource):
     """The items of a source's rows, computed when these are asked for. end: of so many, None: of all."""
 
-    __slots__ = ("_context", "_inner", "_items", "_left")
+    __slots__ = ("_context", "_inner", "_items", "_left", "_x")
 
-    def __init__(
-        self, inner: RowSource, parts: Split, context: EvalContext, end: int | None
-    ) -> None:
+    def __init__(self, inner: RowSource, parts: Split, x: Execution, end: int | None) -> None:
         super().__init__()
         self._inner = inner
         self._items = parts.items
-        self._context = context
+        self._x = x
+        self._context = x.context
         self._left = end
 
     def take(self, limit: int) -> Steps[Portion]:
@@ -266,7 +265,7 @@ class _Numbered(RowSource):
             return NO_ROWS
         if self._left is not None:
             self._left -= len(read)
-        yield from breathe()
+        yield from breathe(self._x.statement_timeout_s)
         context, items = self._context, self._items
         return RowPortion([tuple([item(row, context) for item in items]) for row in read.rows()])
 

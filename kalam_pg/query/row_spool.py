@@ -2,16 +2,18 @@
 
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
+import trio
 
 from catalog.types.table import PgType
 from kalam_pg.query.portion import ArrowPortion, Portion, RowPortion, unpack_rows
 from kalam_pg.query.row_source import RowSource
-from kalam_pg.query.row_store import Spills
+from kalam_pg.query.row_store import LARGE_BYTES, Spills
 from kalam_pg.query.spool import Spool
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.copy_columns import Field
 
 _STREAM = b"\xff\xff\xff\xff"
@@ -50,7 +52,11 @@ class RowSpool:
 
     def add(self, portion: Portion) -> Steps[None]:
         """Keep what comes next. Raises 53100, 53400, 58030."""
-        data = _packed(portion)
+        packing = partial(_packed, portion)
+        if portion.size > LARGE_BYTES:
+            data = yield from run_async(partial(trio.to_thread.run_sync, packing))
+        else:
+            data = packing()
         self._sizes.append(len(data))
         self.lines += len(portion)
         yield from self._spool.add(data)

@@ -15,7 +15,7 @@ from kalam_pg.query.deleted_rows import deleted_rows
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.overlay import OVERLAY_IDS, overlay
 from kalam_pg.query.tail_loads import load
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sql.to_datafusion import ScanNeed
 from storage.arrow import column_name, to_column
 from storage.cold.manifest import Segment, superseding
@@ -59,11 +59,13 @@ def scan_tablet(x: Execution, tablet: Tablet | StreamTablet) -> Steps[Scan]:
     view = x.view_of(tablet.id.table)
     if isinstance(tablet, StreamTablet):
         return tablet.scan(view)
-    scan = tablet.scan(view)
-    while scan is None:
-        yield from load(x, tablet, view)
+    while True:
+        while not tablet.prepare(view):
+            yield from breathe(x.statement_timeout_s)
         scan = tablet.scan(view)
-    return scan
+        if scan is not None:
+            return scan
+        yield from load(x, tablet, view)
 
 
 def _input(need: ScanNeed, scan: Scan) -> TableInput:

@@ -241,7 +241,9 @@ class Catalogue:
         context = seen.bind(x.context)
         image = None
         if _reads_fixed(query):
-            image = yield from run_async(partial(trio.to_thread.run_sync, fixed_image))
+            # Who gives up does not wait for it: others will want it, too.
+            making = partial(trio.to_thread.run_sync, fixed_image, abandon_on_cancel=True)
+            image = yield from run_async(making, timeout_s=x.statement_timeout_s)
         added = seen.added()
         try:
             running = CatalogQuery(query, provider, context, image, added)

@@ -111,6 +111,11 @@ class Deadline:
         """Seconds that are left, at least a microsecond; 0 when there is no limit."""
         return max(self._due - monotonic(), 1e-6) if self._due else 0.0
 
+    @property
+    def is_over(self) -> bool:
+        """Whether none are."""
+        return bool(self._due) and monotonic() >= self._due
+
 
 def wait(step: Wait) -> Steps[Any]:
     """Wait from inside a generator of steps: the answer comes back, or its error is raised.

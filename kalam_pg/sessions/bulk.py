@@ -97,7 +97,8 @@ def before_commit(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
     if loads.is_followed(sql.database, transaction):
         yield from _put(sql)
     found = [loaded.load for loaded in transaction.loads.values()]
-    yield from loading.enter(sql.database, found, int(sql.settings["statement_timeout"]) / 1000.0)
+    timeout_s = int(sql.settings["statement_timeout"]) / 1000.0
+    yield from loading.enter(sql.jobs, found, sql.account.user, timeout_s)
 
 
 def _put(sql: "SqlSession") -> Steps[None]:

@@ -194,6 +194,7 @@ def _send_shared(
     count = 0
     session.release()
     while (piece := (yield from taker.next(execution.statement_timeout_s))) is not None:
+        execution.check_time()
         if session.text.follow() is None:
             yield from wait(Lent(session.transport, piece.data))
         else:

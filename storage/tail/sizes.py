@@ -8,11 +8,12 @@ from dataclasses import dataclass
 class Sizes:
     """Numbers of rows at which a tail does things; tests make them small.
 
-    seal: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch, batch_bytes:
-    batches are merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest rows kept as
-    tuples too, for newest-N reads without decoding, of no more than recent_bytes. decode: rows of an older
-    batch decoded at a time by a newest-first read. index: rows taken into an index at a time (0.25 µs each).
-    sparse: rows after which an index of values that hardly repeat is made another way, 0: at once.
+    seal, seal_bytes: made into a batch at once (1.5 ms of the event loop, and 1 µs a row). batch,
+    batch_bytes: batches are merged up to this (merging two halves copies some 10 MB in 4 ms). recent: newest
+    rows kept as tuples too, for newest-N reads without decoding, of no more than recent_bytes. decode: rows
+    of an older batch decoded at a time by a newest-first read. index: rows taken into an index at a time
+    (0.25 µs each). sparse: rows after which an index of values that hardly repeat is made another way, 0: at
+    once.
     """
 
     seal: int = 1024
@@ -20,6 +21,7 @@ class Sizes:
     batch_bytes: int = 16 << 20
     recent: int = 2048
     recent_bytes: int = 16 << 20
+    seal_bytes: int = 2 << 20
     decode: int = 256
     index: int = 4096
     sparse: int = 16384

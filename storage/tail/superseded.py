@@ -53,9 +53,8 @@ class Changes:
 
     def keys(self, after: int, upto: int, layout: Layout) -> pa.RecordBatch | None:
         """Keys whose first change in (after, upto] replaced a version at or below `after`."""
-        if after != self._after:
-            self._after, self._done, self._found, self._batch = after, 0, [], None
-        self._extend(layout)
+        self._begin(after)
+        self._extend(layout, len(self._seqs))
         if self._batch is None:
             return None
         shown = bisect_right(self._found, upto)
@@ -63,17 +62,29 @@ class Changes:
             return None
         return self._batch if shown == len(self._found) else self._batch.slice(0, shown)
 
+    def prepare(self, after: int, layout: Layout, most: int) -> bool:
+        """Do up to `most` changes' part of what `keys` does; whether that was all."""
+        self._begin(after)
+        if len(self._seqs) - self._done > most:
+            self._extend(layout, self._done + most)
+            return False
+        return True
+
     def until_now(self) -> "Replaced":
         """The changes so far, for another thread."""
         return Replaced(self._seqs, self._before, self._keys, len(self._keys))
 
-    def _extend(self, layout: Layout) -> None:
+    def _begin(self, after: int) -> None:
+        if after != self._after:
+            self._after, self._done, self._found, self._batch = after, 0, [], None
+
+    def _extend(self, layout: Layout, stop: int) -> None:
         keys: list[Row] = []
-        for at in range(self._done, len(self._seqs)):
+        for at in range(self._done, stop):
             if self._before[at] <= self._after < self._seqs[at]:
                 self._found.append(self._seqs[at])
                 keys.append(self._keys[at])
-        self._done = len(self._seqs)
+        self._done = stop
         if keys:
             more = key_batch(keys, layout)
             self._batch = more if self._batch is None else pa.concat_batches([self._batch, more])

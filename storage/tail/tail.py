@@ -35,12 +35,12 @@ from storage.tail.versions import BatchWithId, VersionBatch, coalesce, dead_amon
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
 
-
 _ROW_OVERHEAD_BYTES = 220
 """Measured: key, dict slot, ordinal of one row in `_newest`."""
 _RECENT_OVERHEAD_BYTES = 200
 """Measured: of one decoded row, beside its values."""
 
+_CHANGES_AT_ONCE = 4000  # Looked at in one step: some 4 ms.
 _LIVE_BYTES_MAX = 8 << 20
 """More is not given as rows: to decode it holds the event loop for long."""
 
@@ -140,7 +140,7 @@ class Tail:
             self._indexes.add(ordinal, row, gone=deleted)
         self.last_seq = seq
         sizes = self._sizes
-        if ordinal + 1 - self._sealed >= sizes.seal or self._unsealed_bytes > sizes.recent_bytes:
+        if ordinal + 1 - self._sealed >= sizes.seal or self._unsealed_bytes > sizes.seal_bytes:
             self._seal()
 
     def extend(self, seq: int, changes: Sequence[TabletChange]) -> None:
@@ -156,16 +156,15 @@ class Tail:
                 before_seq = self._seq_of(before) if before >= 0 else 0
                 source = change.row if change.old is None else change.old
                 self._changes.add(seq, before_seq, tuple([source[i] for i in self.layout.key]))
-        rows = [change.row for change in changes]
+        most, rows = self._sizes, [change.row for change in changes]
         gone = [change.op is _DELETE for change in changes]
         sizes = rows_sizes(changes, len(self.layout.columns))
         self._seqs += repeat(seq, len(rows))
         self._rows += rows
         self._gone += gone
         self._row_sizes += sizes
-        size = sum(sizes)
-        self._recent_bytes += size
-        self._unsealed_bytes += size
+        self._recent_bytes += sum(sizes)
+        self._unsealed_bytes += sum(sizes)
         self._any_gone = self._any_gone or True in gone
         if self._orders or self._indexes:
             for ordinal, (row, deleted) in enumerate(zip(rows, gone, strict=True), first):
@@ -173,11 +172,7 @@ class Tail:
                     self._orders.check(row)
                 self._indexes.add(ordinal, row, gone=deleted)
         self.last_seq = seq
-        most = self._sizes
-        if (
-            first + len(rows) - self._sealed >= most.seal
-            or self._unsealed_bytes > most.recent_bytes
-        ):
+        if first + len(rows) - self._sealed >= most.seal or self._unsealed_bytes > most.seal_bytes:
             self._seal()
 
     def live(self, after: int, upto: int) -> list[BatchWithId]:
@@ -198,6 +193,13 @@ class Tail:
     def superseded(self, after: int, upto: int) -> pa.RecordBatch | None:
         """Keys of live rows at or below `after` that versions in (after, upto] replaced."""
         return self._changes.keys(after, upto, self.layout)
+
+    def prepare(self, after: int, upto: int, *, cold: bool) -> bool:
+        """Do some milliseconds of what `live` and, cold, `superseded` take; whether all is done."""
+        for batch in self._batches:
+            if batch.seqs[0] <= upto and batch.seqs[-1] > after and batch.prepare(after, upto):
+                return False
+        return not cold or self._changes.prepare(after, self.layout, _CHANGES_AT_ONCE)
 
     def superseded_count(self, after: int, upto: int) -> int:
         """How many keys `superseded` gives."""
@@ -412,8 +414,7 @@ class Tail:
             self._add_batch(record)
         if self._indexes:
             self._indexes.limit(self._rows_bytes)
-        self._unsealed_bytes = 0
-        sizes = self._sizes
+        self._unsealed_bytes, sizes = 0, self._sizes
         if len(self._rows) > 2 * sizes.recent or self._recent_bytes > sizes.recent_bytes:
             self._forget_recent(self._sealed - sizes.kept(self._row_sizes))
 

@@ -20,6 +20,9 @@ from storage.tail.sizes import Sizes
 
 BatchWithId = tuple[int, pa.RecordBatch]
 
+_LARGE_BYTES = 1 << 20
+"""To leave out rows of a larger batch takes half a millisecond and more."""
+
 _IDS = count(1)  # Unique for the life of the process, so that a worker may keep a batch by its id.
 
 
@@ -64,6 +67,13 @@ class VersionBatch:
             self._cut_result = self._filtered(low, high, self.dead[:deaths])
             self._cut = (low, high, deaths)
         return self._cut_result
+
+    def prepare(self, after: int, upto: int) -> bool:
+        """Do what `live` needs to be quick, if the batch is large; whether there was anything to do."""
+        before = self._cut
+        if self.batch.nbytes < _LARGE_BYTES or self.live(after, upto) is None:
+            return False
+        return self._cut != before
 
     def count(self, after: int, upto: int) -> int:
         """How many rows `live` gives; where nothing was deleted nobody looks at them."""

@@ -269,7 +269,7 @@ def test_batches_are_not_merged_beyond_a_number_of_bytes():
 
 
 def test_large_rows_are_counted_and_few_of_them_kept_as_tuples():
-    tail = Tail(LAYOUT, 0, Sizes(recent_bytes=50_000))
+    tail = Tail(LAYOUT, 0, Sizes(recent_bytes=50_000, seal_bytes=50_000))
     rows = [(number, f"{number}" + "x" * 10_000) for number in range(40)]
     for row in rows:
         tail.append(row[0] + 1, b"%d" % row[0], row, Op.INSERT, None)
