@@ -5,6 +5,7 @@ machine that counts to a million in 25 ms, and grow with the time that this one 
 victim that measures beside some two hundred attacks, is `python -m conformance.neighbours`.
 """
 
+import select
 import time
 from collections.abc import Iterator
 
@@ -46,6 +47,23 @@ class Loop:
         return took_s < bound_s or took_s < bound_s * slowness()
 
 
+def longest_step(server: KalamServer, client: RawClient, text: str) -> float:
+    """How long the loop computed at most, in seconds, between a question of another session and its answer,
+    while a statement ran that answers without rows.
+    """
+    assert server.process is not None
+    most, pid = 0.0, server.process.pid
+    with RawClient(server, "mallory") as other:
+        client.send(query(text))
+        while not select.select([client.socket], [], [], 0)[0]:
+            before = schedule(pid)[0]
+            assert other.simple("SELECT 1").rows == [("1",)]
+            most = max(most, schedule(pid)[0] - before)
+    answer = client.answer()
+    assert answer.sqlstate is None, answer.errors
+    return most
+
+
 @pytest.fixture(scope="module")
 def tables(server: KalamServer) -> KalamServer:
     with server.root() as root:
@@ -57,6 +75,8 @@ def tables(server: KalamServer) -> KalamServer:
         )
         for text in (
             "CREATE DOMAIN kin.word AS TEXT CHECK (length(replace(VALUE, 'a', 'bcd')) > 0)",
+            "CREATE SEQUENCE kin.numbers_up",
+            "GRANT ALL ON SEQUENCE kin.numbers_up TO PUBLIC",
             "CREATE TABLE kin.words (id INT PRIMARY KEY, w kin.word) WITH (TYPE = 'USER')",
             "CREATE TABLE kin.part (id INT PRIMARY KEY, v TEXT, n INT) WITH (TYPE = 'USER')",
             "CREATE UNIQUE INDEX ON kin.part (n) WHERE length(replace(v, 'a', 'bcd')) > 0",
@@ -300,3 +320,24 @@ def test_views_on_views_are_read_and_planned_elsewhere(client: RawClient, tables
     assert client.simple(f"CREATE TEMP VIEW wide AS SELECT {text} FROM kin.v25").sqlstate is None
     assert loop.is_held_less_than(LOOP_S)
     assert client.simple("SELECT c399 FROM wide").rows == [("399" + shown,)]
+
+
+def test_rows_of_megabytes_are_changed_in_parts(client: RawClient, tables: KalamServer):
+    """They are decoded, received, kept and put into the newest rows' columns: each took 40 ms and more."""
+    client.simple(
+        "INSERT INTO kin.own SELECT g, repeat('x', 12000000) FROM generate_series(10, 12) g"
+    )
+    found = longest_step(tables, client, "UPDATE kin.own SET id = id WHERE length(v) > 5")
+    assert found < LOOP_S or found < LOOP_S * slowness()
+
+
+def test_what_gives_many_rows_without_a_wait_ends_with_its_time(client: RawClient):
+    client.simple(
+        "INSERT INTO kin.own SELECT g, repeat('x', 1000) FROM generate_series(10, 5000) g"
+    )
+    client.simple("SET statement_timeout = 5")
+    for text in (
+        "SUBSCRIBE TO kin.own",
+        "SELECT nextval('kin.numbers_up') FROM generate_series(1, 100000)",
+    ):
+        assert client.simple(text).sqlstate == "57014"
