@@ -19,6 +19,7 @@ from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql import (
     bind_aggregate,
+    bind_domain,
     bind_function,
     bind_function_from,
     bind_predicate,
@@ -176,7 +177,7 @@ def bind_domain_check(scope: BindScope, domain: DomainDefinition, text: str) -> 
     return bind_expression(text, plain, value_table(domain), types.BOOL)
 
 
-bind_values.BIND_DOMAIN.append(bind_domain_check)
+bind_domain.BIND_CHECK.append(bind_domain_check)
 
 
 def _view(state: Binding, view: View) -> Query:

@@ -27,6 +27,8 @@ from kalam_pg.functions.comparison import comparable
 from kalam_pg.functions.table import Overload, OverloadKind, Volatility
 from kalam_pg.sql.bind_arguments import in_order, is_named
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, handles, unsupported
+from kalam_pg.sql.bind_populate import NAMES as POPULATE
+from kalam_pg.sql.bind_populate import populated
 from kalam_pg.sql.coerce import argument, coerce, note_call, unify
 from kalam_pg.sql.overloads import (
     Ambiguous,
@@ -43,7 +45,6 @@ from kalam_pg.sql.tree import (
     ArrayExpr,
     Call,
     Coalesce,
-    ColumnRef,
     Const,
     Expr,
     Grouping,
@@ -233,28 +234,9 @@ def call_function(
     if overload.kind is OverloadKind.SET:
         check_set(level, at)
     state = level.state
-    if name in _POPULATE:
-        _refuse_domain(level, name, operands[0], at)
     cast = tuple(argument(state, e, d) for e, d in zip(operands, found.args, strict=True))
-    return note_call(state, Call(overload, cast, found.result, -1, at))
-
-
-_POPULATE = frozenset(
-    f"{of}_populate_{what}" for of in ("json", "jsonb") for what in ("record", "recordset")
-)
-
-
-def _refuse_domain(level: Level, name: str, row: Expr, at: int) -> None:
-    """0A000 for rows of a domain: what comes back would be one of the domain that nobody has asked."""
-    if isinstance(row, Call) and row.overload.name in {"domain check", "domain not null"}:
-        raise unsupported(f"{name} of a domain", at=at)
-    if isinstance(row, ColumnRef):
-        scope = next(found for up, found in level.levels() if up == row.outer)
-        for item in scope.items:
-            if item.relation == row.relation and item.table is not None:
-                column_id = item.columns[row.column].column_id
-                if any(c.id == column_id and c.domain for c in item.table.columns):
-                    raise unsupported(f"{name} of a domain", at=at)
+    call = note_call(state, Call(overload, cast, found.result, -1, at))
+    return populated(level, call) if name in POPULATE else call
 
 
 def no_sets(level: Level, before: int, construct: str) -> None:

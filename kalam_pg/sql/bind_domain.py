@@ -1,12 +1,14 @@
 """Casts to domains: the value as the base type, and the domain's rules asked of it."""
 
+from collections.abc import Callable
+
 from catalog.types import registry as types
 from catalog.types.domain import DomainDefinition
 from kalam_pg.functions import lookup
 from kalam_pg.sql.bind_expr import unsupported
 from kalam_pg.sql.coerce import explicit_cast
 from kalam_pg.sql.constancy import is_volatile
-from kalam_pg.sql.scope import Binding
+from kalam_pg.sql.scope import Binding, BindScope
 from kalam_pg.sql.tree import (
     Aggregate,
     Call,
@@ -15,10 +17,21 @@ from kalam_pg.sql.tree import (
     ColumnRef,
     Const,
     Expr,
+    IsNull,
     Query,
     Window,
 )
 from kalam_pg.sql.walk import Node, map_children, walk
+
+_NOT_NULL, _CHECK = "domain not null", "domain check"
+
+BIND_CHECK: list[Callable[[BindScope, DomainDefinition, str], Expr]] = []
+"""Binds a check of a domain over its `value_table`: `bind.bind_expression`, which is above this module."""
+
+
+def checks_of(state: Binding, domain: DomainDefinition) -> tuple[Expr, ...]:
+    """The rules of a domain, bound over its `value_table`."""
+    return tuple([BIND_CHECK[0](state.scope, domain, rule.check) for rule in domain.rules])
 
 
 def cast_to_domain(
@@ -42,12 +55,35 @@ def _asked(value: Expr, domain: DomainDefinition, checks: tuple[Expr, ...], at: 
     """The value, of which the domain's rules are asked."""
     names = [_text(domain.namespace), _text(domain.name)]
     if domain.required:
-        value = _call("domain not null", [value, *names], value, at)
+        value = _call(_NOT_NULL, [value, *names], value, at)
     plain = value
     for check, bound in zip(domain.rules, checks, strict=True):
         arguments = [value, _over(bound, plain), *names, _text(check.name)]
-        value = _call("domain check", arguments, plain, at)
+        value = _call(_CHECK, arguments, plain, at)
     return value
+
+
+def domain_named_by(value: Expr) -> tuple[str, str] | None:
+    """Schema and name of the domain that a value is cast to, if its rules are asked."""
+    if not isinstance(value, Call) or value.overload.name not in (_NOT_NULL, _CHECK):
+        return None
+    named = value.args[-2:] if value.overload.name == _NOT_NULL else value.args[-3:-1]
+    schema, name = [str(part.value) for part in named if isinstance(part, Const)]
+    return schema, name
+
+
+def asked_of_field(
+    row: Expr, value: Expr, domain: DomainDefinition, checks: tuple[Expr, ...], at: int
+) -> Expr:
+    """A row, of one of whose fields the domain's rules are asked."""
+    names = [_text(domain.namespace), _text(domain.name)]
+    for check, bound in zip(domain.rules, checks, strict=True):
+        row = _call(_CHECK, [row, _over(bound, value), *names, _text(check.name)], row, at)
+    if not domain.required:
+        return row
+    # It raises, or is never NULL.
+    missing = IsNull(_call(_NOT_NULL, [value, *names], value, at), False, types.BOOL)
+    return Case(((missing, Const(None, row.type)),), row, row.type, -1, at)
 
 
 def _is_repeatable(value: Expr) -> bool:

@@ -49,8 +49,7 @@ def bind_locking(
     found: list[LockClause] = []
     for lock in locks:
         consumed(lock, "expressions", "wait", "update")
-        strength = str(lock.meta.get("strength") or "UPDATE").upper()
-        strength = strength if strength.startswith("FOR ") else f"FOR {strength}"
+        strength = strength_of(lock)
         _check_query(level, node, targets, strength, position(lock), distinct=distinct)
         names = lock.args.get("expressions") or ()
         if names:
@@ -62,6 +61,12 @@ def bind_locking(
             wait = _WAITS[lock.args.get("wait")]
             found.append(LockClause(strength, tables, wait))
     return tuple(found)
+
+
+def strength_of(lock: exp.Expr) -> str:
+    """The words of a locking clause."""
+    strength = str(lock.meta.get("strength") or "UPDATE").upper()
+    return strength if strength.startswith("FOR ") else f"FOR {strength}"
 
 
 def _check_query(

@@ -18,6 +18,7 @@ from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import equality, ordering
 from kalam_pg.sql.bind_expr import consumed
 from kalam_pg.sql.bind_from import BIND_QUERY
+from kalam_pg.sql.bind_locking import strength_of
 from kalam_pg.sql.bind_order import bind_limit
 from kalam_pg.sql.coerce import assign, coerce, mismatch, no_record_cast, settle
 from kalam_pg.sql.overloads import common_type
@@ -54,11 +55,12 @@ def combine(
     consumed(node, "this", "expression", "distinct", "with_", "order", "limit", "offset", "locks")
     word = type(node).__name__.upper()
     state, args = level.state, node.args
-    locks = [side for side in (left, right) if isinstance(side, Select) and side.locking]
-    if args.get("locks") or locks:
-        raise FeatureNotSupportedError(
-            "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT", position=position(node)
-        )
+    strengths = [strength_of(lock) for lock in args.get("locks") or ()]
+    for side in (left, right):
+        if isinstance(side, Select):
+            strengths += [clause.strength for clause in side.locking]
+    if strengths:
+        raise FeatureNotSupportedError(f"{strengths[0]} is not allowed with UNION/INTERSECT/EXCEPT")
     if len(left.columns) != len(right.columns):
         raise SqlSyntaxError(
             f"each {word} query must have the same number of columns",

@@ -18,7 +18,7 @@ from catalog.types.composite import composite_of
 from catalog.types.domain import DomainDefinition
 from catalog.types.table import PgType
 from kalam_pg.sql.bind_call import call_function, no_sets
-from kalam_pg.sql.bind_domain import cast_to_domain
+from kalam_pg.sql.bind_domain import cast_to_domain, checks_of
 from kalam_pg.sql.bind_expr import apply_operator, bind_expr, consumed, handles, unsupported
 from kalam_pg.sql.bind_types import resolve_type
 from kalam_pg.sql.coerce import coerce, explicit_cast, to_boolean, unify
@@ -28,7 +28,6 @@ from kalam_pg.sql.positions import position
 from kalam_pg.sql.row_values import field as field_of
 from kalam_pg.sql.row_values import fields_of
 from kalam_pg.sql.scope import (
-    BindScope,
     Level,
     find_item,
     resolve_column,
@@ -50,9 +49,6 @@ from storage.errors import KalamError
 
 # ------------------------------------------------------------------------------------- casts
 
-BIND_DOMAIN: list[Callable[[BindScope, DomainDefinition, str], Expr]] = []
-"""Binds a check of a domain over its `value_table`: `bind.bind_expression`, which is above this module."""
-
 
 @handles(exp.Cast)
 def _cast(level: Level, node: exp.Cast) -> Expr:
@@ -67,8 +63,7 @@ def _cast(level: Level, node: exp.Cast) -> Expr:
     else:
         arg = bind_expr(level, inner)
     if domain is not None:
-        checks = tuple([BIND_DOMAIN[0](scope, domain, check.check) for check in domain.rules])
-        return cast_to_domain(level.state, arg, domain, at, checks)
+        return cast_to_domain(level.state, arg, domain, at, checks_of(level.state, domain))
     return explicit_cast(level.state, arg, target, typmod, at)
 
 

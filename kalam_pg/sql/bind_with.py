@@ -14,7 +14,7 @@ from catalog.errors import (
 from catalog.types import registry as types
 from catalog.types.table import PgType
 from kalam_pg.functions.table import OverloadKind
-from kalam_pg.sql.bind_expr import consumed, unsupported
+from kalam_pg.sql.bind_expr import consumed
 from kalam_pg.sql.bind_from import BIND_CHANGE, BIND_QUERY, alias_of, check_alias_columns
 from kalam_pg.sql.bind_setop import cast_output, combine
 from kalam_pg.sql.positions import position
@@ -36,7 +36,9 @@ from kalam_pg.sql.tree import (
 from kalam_pg.sql.walk import location, walk
 
 _SET_OPERATIONS = (exp.Union, exp.Intersect, exp.Except)
-_NOT_OF_RECURSION = {"order": "ORDER BY", "offset": "OFFSET", "limit": "LIMIT"}
+_NOT_OF_RECURSION = {
+    "order": "ORDER BY", "offset": "OFFSET", "limit": "LIMIT", "locks": "FOR UPDATE/SHARE",
+}  # fmt: skip
 _CHANGES = (exp.Insert, exp.Update, exp.Delete)
 
 
@@ -45,19 +47,27 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
     with_ = node.args.get("with_")
     if with_ is None:
         return ()
-    consumed(with_, "expressions", "recursive")
     level.ctes = {}
-    found = []
+    return _items(level, with_)
+
+
+def _items(level: Level, with_: exp.Expr) -> tuple[Cte, ...]:
+    """The items of a WITH clause, put among those that the level has already: theirs may have their names."""
+    consumed(with_, "expressions", "recursive")
+    assert level.ctes is not None
+    found: list[Cte] = []
+    own: set[str] = set()
     recursive = bool(with_.args.get("recursive"))
     names_twice = len({alias_of(item)[0] for item in with_.expressions}) < len(with_.expressions)
     ordered = in_order(with_.expressions) if recursive and not names_twice else with_.expressions
     for item in ordered:
         consumed(item, "this", "alias", "materialized", "search", "cycle")
         name, names, _ = alias_of(item)
-        if name in level.ctes:
+        if name in own:
             raise DuplicateAliasError(
                 f'WITH query name "{name}" specified more than once', position=position(item)
             )
+        own.add(name)
         query_node = item.args["this"]
         number = level.state.ctes
         level.state.ctes += 1
@@ -66,12 +76,18 @@ def bind_with(level: Level, node: exp.Expr) -> tuple[Cte, ...]:
                 "MERGE not supported in WITH query", position=position(item)
             )
         if isinstance(query_node, _CHANGES):
+            if recursive and mentions(query_node, name):
+                raise InvalidRecursionError(
+                    f'recursive query "{name}" must not contain data-modifying statements',
+                    position=position(item),
+                )
             change = _change(level, item, query_node, number, name, names)
             level.ctes[name] = CteEntry(number, name, change.columns, change)
             level.state.changes.append(change)
             continue
         if recursive and mentions(query_node, name):
-            cte = _recursive(level, item, query_node, number, name, names)
+            inner, cte = _recursive(level, item, query_node, number, name, names)
+            found += inner
         else:
             if item.args.get("search") or item.args.get("cycle"):
                 raise SqlSyntaxError("WITH query is not recursive", position=position(item))
@@ -101,7 +117,8 @@ def _change(
 
 def _recursive(
     level: Level, item: exp.Expr, node: exp.Expr, number: int, name: str, names: list[str]
-) -> Cte:
+) -> tuple[tuple[Cte, ...], Cte]:
+    """A recursive item, behind those of the WITH that its query has of its own."""
     at = position(item)
     if type(node) is not exp.Union:
         raise InvalidRecursionError(
@@ -119,15 +136,14 @@ def _recursive(
         if node.args.get(key):
             raise FeatureNotSupportedError(
                 f"{clause} in a recursive query is not implemented",
-                position=position(node.args[key]),
+                position=0 if key == "locks" else position(node.args[key]),
             )
-    if node.args.get("with_"):
-        raise unsupported("WITH in a recursive query", node)
+    outer, own = level.ctes, _items_within(level, node, name)
     inner = Level(level.state, level)
     if item.args.get("search") or item.args.get("cycle"):
-        own = BIND_QUERY[0](inner, node.args["this"])
-        check_alias_columns(name, len(own.columns), names, at)
-        given = [column.name for column in renamed(own.columns, names)]
+        first = BIND_QUERY[0](inner, node.args["this"])
+        check_alias_columns(name, len(first.columns), names, at)
+        given = [column.name for column in renamed(first.columns, names)]
         node = rewritten(item, node, name, given)
         names = [*given, *added(item)]
     start: Query = BIND_QUERY[0](inner, node.args["this"])
@@ -139,7 +155,7 @@ def _recursive(
     seen = tuple(replace(c, hidden=c.hidden or at >= more) for at, c in enumerate(columns))
     level.ctes[name] = CteEntry(number, name, seen)
     step: Query = BIND_QUERY[0](inner, node.args["expression"])
-    del level.ctes[name]
+    level.ctes = outer
     kinds = [c.type for c in start.columns]
     result = combine(inner, node, start, cast_or_same(level, step, kinds))
     for index, (before, after) in enumerate(zip(start.columns, result.columns, strict=True)):
@@ -152,8 +168,30 @@ def _recursive(
                 hint="Cast the output of the non-recursive term to the correct type.",
                 position=location(start.targets[index].expr) if isinstance(start, Select) else at,
             )
-    return Cte(number, name, result, columns, recursive=True,
+    made = Cte(number, name, result, columns, recursive=True,
                materialized=item.args.get("materialized"))  # fmt: skip
+    return own, made
+
+
+def _items_within(level: Level, node: exp.Expr, name: str) -> tuple[Cte, ...]:
+    """The items of the WITH of a recursive query: they are seen by its terms, and not by it."""
+    assert level.ctes is not None
+    level.ctes = dict(level.ctes)
+    with_ = node.args.get("with_")
+    if with_ is None:
+        return ()
+    for one in with_.expressions:
+        if isinstance(one.args["this"], _CHANGES):
+            raise FeatureNotSupportedError(
+                "WITH clause containing a data-modifying statement must be at the top level",
+                position=position(one),
+            )
+        if (found := mentions(one.args["this"], name)) is not None:
+            raise InvalidRecursionError(
+                f'recursive reference to query "{name}" must not appear within a subquery',
+                position=position(found),
+            )
+    return _items(level, with_)
 
 
 def cast_or_same(level: Level, query: Query, kinds: list[PgType]) -> Query:

@@ -36,12 +36,9 @@ def in_order(items: Iterable[exp.Expr]) -> list[exp.Expr]:
     return found
 
 
-def mentions(query: exp.Expr, name: str) -> exp.Table | None:
-    """The first place where a query refers to a relation of this name."""
-    for table in query.find_all(exp.Table):
-        if is_reference(table, name):
-            return table
-    return None
+def mentions(query: exp.Expr, name: str) -> exp.Expr | None:
+    """The first place where a query refers to the relation of a name that no WITH in it has taken."""
+    return next((table for table, _ in _references(query, name, _OK)), None)
 
 
 def is_reference(node: exp.Expr, name: str) -> bool:

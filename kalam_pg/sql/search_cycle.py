@@ -34,9 +34,10 @@ def rewritten(item: exp.Expr, union: exp.Union, name: str, columns: Sequence[str
     """
     _check(item, columns)
     base, step = union.args["this"], union.args["expression"]
-    for side, term in (("left", base), ("right", step)):
-        if isinstance(term, exp.SetOperation):
-            raise FeatureNotSupportedError(f"{_NEEDS}the {side} side of the UNION must be a SELECT")
+    if isinstance(base, exp.SetOperation):
+        raise FeatureNotSupportedError(f"{_NEEDS}the left side of the UNION must be a SELECT")
+    if isinstance(step, exp.SetOperation):
+        raise SqlSyntaxError(f"{_NEEDS}the right side of the UNION must be a SELECT")
     made = union.copy()
     made.set("this", _around(base, columns, (), _first(item)))
     carried, later = _later(item)
@@ -140,7 +141,9 @@ def _carrying(item: exp.Expr, step: exp.Expr, name: str, carried: Sequence[str])
     """The other term with what it needs of the item; from rows whose mark is set it does not go on."""
     tables = [step.args["from_"].args["this"]] if step.args.get("from_") is not None else []
     tables += [join.args["this"] for join in step.args.get("joins") or ()]
-    own = next((table for table in tables if is_reference(table, name)), None)
+    with_ = step.args.get("with_")
+    hidden = with_ is not None and any(alias_of(one)[0] == name for one in with_.expressions)
+    own = next((table for table in tables if is_reference(table, name) and not hidden), None)
     if own is None:
         raise FeatureNotSupportedError(
             f'{_NEEDS}the recursive reference to WITH query "{name}" must be at the top level of its '

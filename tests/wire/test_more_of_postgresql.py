@@ -736,6 +736,47 @@ SCRIPTS = {
         SELECT (NULL::with_three).b
         SELECT (r).* FROM (SELECT NULL::with_three AS r) s
         """,
+    "WITH in a recursive query": """
+        CREATE TABLE recursed (x int)
+        INSERT INTO recursed VALUES (1), (2)
+        WITH RECURSIVE t(j) AS (WITH RECURSIVE s(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM s WHERE i < 10) SELECT i FROM s UNION ALL SELECT j + 1 FROM t WHERE j < 10) SELECT * FROM t
+        WITH RECURSIVE t(x) AS (WITH own AS (SELECT 2 FROM t) SELECT * FROM own UNION SELECT * FROM t) SELECT * FROM t ORDER BY 1
+        WITH RECURSIVE t(x) AS (SELECT 1 UNION (WITH own AS (SELECT 2) SELECT * FROM own UNION SELECT * FROM t)) SELECT * FROM t ORDER BY 1
+        WITH RECURSIVE a(x) AS (WITH a(x) AS (WITH b(y) AS (SELECT 1) SELECT * FROM b) SELECT * FROM a) SELECT * FROM a
+        WITH RECURSIVE a AS (SELECT 7 AS q), t(j) AS (WITH s AS (SELECT x + q AS i FROM recursed, a) SELECT i FROM s UNION ALL SELECT j + 1 FROM t, s WHERE j < 10 AND s.i = 8) SELECT * FROM t ORDER BY 1
+        WITH RECURSIVE a AS (SELECT 7 AS q), t(j) AS (WITH a AS (SELECT x AS i FROM recursed) SELECT i FROM a UNION ALL SELECT j + 1 FROM t WHERE j < 4) SELECT * FROM t, a ORDER BY 1
+        SELECT x, (WITH RECURSIVE t(j) AS (WITH s AS (SELECT r.x AS i) SELECT i FROM s UNION ALL SELECT j + 1 FROM t WHERE j < 4 + r.x) SELECT sum(j) FROM t) FROM recursed r ORDER BY 1
+        WITH RECURSIVE t(j) AS (WITH s AS (DELETE FROM recursed RETURNING x) SELECT x FROM s UNION ALL SELECT j + 1 FROM t WHERE j < 4) SELECT * FROM t
+        WITH RECURSIVE x(n) AS (SELECT x FROM recursed UNION ALL SELECT n + 1 FROM x WHERE n IN (WITH x AS (SELECT 1 AS z) SELECT z FROM x)) SELECT * FROM x
+        INSERT INTO recursed WITH RECURSIVE t(j) AS (WITH s AS (SELECT 1 AS i) SELECT i FROM s UNION ALL SELECT j + 1 FROM t WHERE j < 4) SELECT * FROM t
+        WITH RECURSIVE t AS (INSERT INTO recursed SELECT * FROM t) VALUES (FALSE)
+        WITH RECURSIVE x(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM x FOR UPDATE) SELECT * FROM x
+        WITH RECURSIVE x(col) AS (SELECT 1 UNION (WITH x AS (SELECT * FROM x) SELECT * FROM x)) SEARCH DEPTH FIRST BY col SET seq SELECT * FROM x
+        WITH RECURSIVE t(f) AS (SELECT 1 UNION ALL (SELECT 3 UNION ALL SELECT f FROM t)) SEARCH DEPTH FIRST BY f SET seq SELECT * FROM t
+        SELECT 1 EXCEPT ALL SELECT 2 FOR NO KEY UPDATE
+        SELECT x FROM recursed UNION (SELECT x FROM recursed FOR SHARE)
+        """,
+    "rows of documents, by the rules of domains": """
+        CREATE DOMAIN three AS int[] CHECK (array_length(VALUE, 1) = 3)
+        CREATE TYPE has_three AS (i int, three three, t text)
+        SELECT three FROM json_populate_record(NULL::has_three, '{"three": null}') q
+        SELECT three FROM json_populate_record(NULL::has_three, '{"three": 123}') q
+        SELECT three FROM json_populate_record(NULL::has_three, '{"three": [1, "2", null, 4]}') q
+        SELECT three FROM json_populate_record(NULL::has_three, '{"three": [1, "2", null]}') q
+        SELECT * FROM jsonb_populate_record(NULL::has_three, '{"i": 1, "three": [1,2,3], "t": "x"}') q
+        SELECT jsonb_populate_record(NULL::has_three, NULL)
+        SELECT (json_populate_record(NULL::has_three, js)).* FROM (VALUES ('{"i": 1}'::json), ('{"three": [1,2,4]}')) v(js)
+        CREATE TYPE two_ints AS (x int, y int)
+        CREATE DOMAIN rising AS two_ints CHECK ((VALUE).x <= (VALUE).y)
+        SELECT * FROM json_populate_recordset(NULL::three, '[{"x": 0}]')
+        SELECT json_populate_record(NULL::rising, '{"x": 0, "y": 1}'), json_populate_record(ROW(1,2)::rising, '{"x": 0}')
+        SELECT json_populate_record(ROW(1,2)::rising, '{"x": 1, "y": 0}')
+        SELECT * FROM jsonb_populate_record(NULL::rising, '{"x": 0, "y": 1}')
+        SELECT * FROM json_populate_record(NULL::rising, '{"x": 2, "y": 1}')
+        SELECT json_populate_recordset(ROW(1,2)::rising, '[{"x": 0}, {"y": 3}]')
+        SELECT jsonb_populate_recordset(ROW(1,2)::rising, '[{"x": 1, "y": 0}]')
+        SELECT * FROM json_populate_recordset(NULL::rising, '[{"x": 0, "y": 1}, {"x": 3, "y": 5}]')
+        """,
     "rows that tie in a window": """
         CREATE TABLE tying (id int PRIMARY KEY, a int, b text)
         INSERT INTO tying SELECT i, i * 7 % 3, 'v' || i * 5 % 4 FROM generate_series(1, 60) i
