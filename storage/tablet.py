@@ -17,8 +17,9 @@ from types import MappingProxyType
 from storage.answers import COLD_NEEDED, ColdNeeded, Loaded, Scan, TabletStats, stats_of
 from storage.cold import manifest
 from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
+from storage.cold.key_read import Found, find, find_cached
 from storage.cold.manifest import Manifest, Segment
-from storage.cold.point_read import Found, NotInMemoryError, SegmentReader
+from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.sight import Sight
 from storage.fs import FileSystem
 from storage.ids import TabletId
@@ -173,7 +174,7 @@ class Tablet:
             if found is ABSENT and not manifest.segments:
                 return None
         try:
-            return self._get(view, key, SegmentReader.find_cached, manifest, self.readings.large)
+            return self._get(view, key, find_cached, manifest, self.readings.large)
         except (NotInMemoryError, LargeEntryError):
             return COLD_NEEDED
 
@@ -197,13 +198,13 @@ class Tablet:
         Raises:
             DataCorruptedError: A segment is not what was written.
         """
-        return self._get(view, key, SegmentReader.find, self._held_manifest(view))
+        return self._get(view, key, find, self._held_manifest(view))
 
     def _get(
         self,
         view: View,
         key: bytes,
-        find: Callable[[SegmentReader, bytes, Layout], Found | None],
+        look: Callable[[SegmentReader, bytes, Layout], Found | None],
         manifest: Manifest,
         large: set[bytes] | None = None,
     ) -> Version | None:
@@ -216,7 +217,7 @@ class Tablet:
         found: Found | None = None
         for segment in reversed(manifest.segments):
             if segment.max_seq > newest and segment.min_key <= key <= segment.max_key:
-                row = find(self._reader(segment), key, self.layout)
+                row = look(self._reader(segment), key, self.layout)
                 if row is not None and row.seq > newest:
                     newest, found = row.seq, row
         if found is None or found.deleted:

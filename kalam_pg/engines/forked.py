@@ -239,5 +239,7 @@ def environment() -> dict[str, str]:
     # small files took two, glibc 64 MiB for each thread. That would count as the query's.
     found["MIMALLOC_ARENA_RESERVE"] = "64MiB"
     found["MALLOC_ARENA_MAX"] = "2"
+    # A worker has much for a moment, and others must have it then: as mimalloc has it by itself.
+    found["MIMALLOC_PURGE_DELAY"] = "10"
     found["MIMALLOC_ALLOW_THP"] = os.environ.get("MIMALLOC_ALLOW_THP", "0")
     return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import BinaryIO, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from kalam_pg.engines.request import SegmentRef
 from kalam_pg.engines.segments import Footer
 from storage.arrow import to_array
-from storage.cold.keyfilter import read_superseding
+from storage.cold.keyfilter import read_head, read_superseding
 from storage.cold.keysets import Keys
 from storage.cold.superseding import ORDERED_KINDS, Hidden, Superseding, decode
 from storage.errors import DataCorruptedError, IoError
@@ -190,15 +190,18 @@ def _superseding(segment: SegmentRef) -> bytes | None:
     """
     try:
         if segment.keys:
-            head, data = read_superseding(BytesIO(segment.keys))
-        elif segment.key_filter:
+            return _superseding_in(BytesIO(segment.keys), segment)
+        if segment.key_filter:
             with Path(segment.path).with_name(segment.key_filter).open("rb") as file:
-                head, data = read_superseding(file)
-        else:
-            return None
+                return _superseding_in(file, segment)
     except (FileNotFoundError, DataCorruptedError):
-        return None
-    return data if head.sha256 == segment.sha256 else None
+        pass
+    return None
+
+
+def _superseding_in(stream: BinaryIO, segment: SegmentRef) -> bytes | None:
+    head = read_head(stream)
+    return read_superseding(stream, head) if head.sha256 == segment.sha256 else None
 
 
 def _read(segment: SegmentRef, columns: Sequence[str] | None) -> pa.Table:

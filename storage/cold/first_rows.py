@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from storage.arrow import SEQ, column_name
 from storage.cold.extents import Condition, MaybeExtent, SortKey
 from storage.cold.row_groups import RowGroups
-from storage.cold.sight import ColdSegment, Piece, Sight, rows_of
+from storage.cold.sight import ColdSegment, Piece, Sight, load_found, rows_of
 from storage.layout import Layout, Row
 
 _CHUNK = 64
@@ -219,15 +219,18 @@ class _Ahead:
 
     def before(self, segment: ColdSegment, group: int, heap: "list[_Promise]") -> None:
         """A row group is read now; those in `heap` may follow."""
-        if self._count > 1:
-            following = nsmallest(self._count - 1, heap)
-            groups = [group, *(p[3] for p in following if p[2] is segment and p[3] >= 0)]
-            segment.groups.load(sorted(self._needed(segment, groups)), self._names)
+        known = known_of(segment.groups, self._conditions)
+        # Where it is known how many rows of each are wanted, no more are read than have them.
+        count = _AHEAD_MAX if known else self._count
+        groups = [group]
+        if count > 1:
+            following = nsmallest(count - 1, heap)
+            groups += (p[3] for p in following if p[2] is segment and p[3] >= 0)
+        segment.groups.load(sorted(self._needed(known, groups)), self._names)
         self._count = min(2 * self._count, _AHEAD_MAX)
 
-    def _needed(self, segment: ColdSegment, groups: Sequence[int]) -> Sequence[int]:
+    def _needed(self, known: Sequence[Mapping[int, int]], groups: Sequence[int]) -> Sequence[int]:
         """The first of these row groups that may have all the rows that are still wanted."""
-        known = known_of(segment.groups, self._conditions)
         rows = accumulate(min(having[at] for having in known) for at in groups) if known else ()
         count = next((at for at, sum_ in enumerate(rows, 1) if sum_ >= self._best.lacking), None)
         return groups[:count]
@@ -308,9 +311,13 @@ class Best:
                 place
             )
         positions = sorted(given)
-        for some in places.values():
-            made = rows_of([(found[place].piece, found[place].at) for place in some], positions)
-            for place, row in zip(some, made, strict=True):
+        parts = [
+            [(found[place].piece, found[place].at) for place in some] for some in places.values()
+        ]
+        if len(parts) > 1:
+            load_found(parts, positions)
+        for some, part in zip(places.values(), parts, strict=True):
+            for place, row in zip(some, rows_of(part, positions), strict=True):
                 rows[place] = row
         return rows
 

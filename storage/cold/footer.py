@@ -1,55 +1,60 @@
 """What a segment's file says of its row groups: their rows, and the bounds of columns in each."""
 
-from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
-from itertools import accumulate
 from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.cold.extents import Extent, MaybeExtent
-from storage.cold.page_read import PageColumn
+from storage.cold.outline import Known, Outline, Raw, known_of, names_of, page_form, rows_of
+from storage.cold.page_form import PageForm
 from storage.layout import Value
 
 
 class Footer:
     """What a file says of its row groups. rows: of each, tombstones too. index: of a column by its name.
 
-    starts: the number of the first row of each within the segment.
+    starts: the number of the first row of each within the segment, and how many there are.
     """
 
-    def __init__(self, metadata: pq.FileMetaData) -> None:
-        self.metadata = metadata
-        self.rows: list[int] = [
-            metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)
-        ]
-        self.starts = [0, *accumulate(self.rows)]
-        schema = metadata.schema
+    def __init__(self, outline: Outline | None, read: Callable[[], pq.FileMetaData]) -> None:
+        """outline: what is known without the file's own footer, which `read` reads. Without one it does."""
+        self._outline = outline
+        self._read = read
+        if outline is None:
+            self.rows, self._names = rows_of(self.metadata), names_of(self.metadata)
+        else:
+            self.rows, self._names = outline.rows, [leaf.name for leaf in outline.leaves]
+        self.starts = [0]
+        for rows in self.rows:
+            self.starts.append(self.starts[-1] + rows)
         # Names of leaves: a nested column has others, and no statistics are asked of it.
-        self.index = {schema.column(at).path.split(".")[0]: at for at in range(len(schema))}
+        self.index = {name: at for at, name in enumerate(self._names)}
         self._extents: dict[str, list[MaybeExtent]] = {}  # Two threads may make the same.
-        self._page_columns: dict[str, PageColumn | None] = {}  # Here too.
+        self._forms: dict[str, PageForm | None] = {}  # Here too.
 
-    def page_column(self, name: str) -> PageColumn | None:
-        """What decodes single pages of a column, None when that cannot be done."""
-        if name not in self._page_columns:
-            self._page_columns[name] = self._page_column(name)
-        return self._page_columns[name]
-
-    def _page_column(self, name: str) -> PageColumn | None:
-        if self._leaves[name] != 1:
-            return None
-        try:
-            return PageColumn(self.metadata, self._schema, name, self.index[name])
-        except ValueError:
-            return None
+    @property
+    def nbytes(self) -> int:
+        """About its memory."""
+        return 4096 + (200 * len(self._names) * len(self.rows))
 
     @cached_property
-    def _leaves(self) -> Counter[str]:
-        schema = self.metadata.schema
-        return Counter(schema.column(at).path.split(".")[0] for at in range(len(schema)))
+    def metadata(self) -> pq.FileMetaData:
+        """The file's own footer. Reads the file, the first time, and raises what that does."""
+        return self._read()
+
+    def page_form(self, name: str) -> PageForm | None:
+        """How single pages of a column are decoded, None when that cannot be done."""
+        outline = self._outline
+        if outline is not None:
+            return outline.leaves[self.index[name]].form
+        if name not in self._forms:
+            self._forms[name] = page_form(
+                self.metadata, self._schema, self._names, self.index[name]
+            )
+        return self._forms[name]
 
     @cached_property
     def _schema(self) -> pa.Schema:
@@ -59,32 +64,33 @@ class Footer:
         """What statistics tell of a column in each row group."""
         found = self._extents.get(name)
         if found is None:
-            groups = range(len(self.rows))
-            found = self._extents[name] = [self._extent(at, name, kind) for at in groups]
+            at, outline = self.index[name], self._outline
+            known = known_of(self.metadata, at) if outline is None else outline.leaves[at].known
+            found = self._extents[name] = [
+                _extent(one, kind, rows) for one, rows in zip(known, self.rows, strict=True)
+            ]
         return found
 
-    def _extent(self, group: int, name: str, kind: str) -> MaybeExtent:
-        statistics = self.metadata.row_group(group).column(self.index[name]).statistics
-        bounds = _BOUNDS.get(kind)
-        if statistics is None or bounds is None or not statistics.has_null_count:
-            return None
-        if not statistics.has_min_max:
-            whole = statistics.null_count == self.rows[group]
-            return Extent(None, None, nulls=True) if whole else None
-        low, high = bounds(statistics)
-        return Extent(low, high, statistics.null_count > 0)
+
+def _extent(known: Known, kind: str, rows: int) -> MaybeExtent:
+    bound = _BOUNDS.get(kind)
+    if known is None or bound is None:
+        return None
+    nulls = cast("int", known[0])
+    if len(known) == 1:
+        return Extent(None, None, nulls=True) if nulls == rows else None
+    return Extent(bound(cast("Raw", known[1])), bound(cast("Raw", known[2])), nulls > 0)
 
 
-def _raw(statistics: pq.Statistics) -> tuple[Value, Value]:
-    """As they lie in the file: times are integers, for Python has no infinite ones."""
-    return statistics.min_raw, statistics.max_raw
+def _raw(value: Raw) -> Value:
+    return value
 
 
-def _text(statistics: pq.Statistics) -> tuple[Value, Value]:
-    return cast("bytes", statistics.min_raw).decode(), cast("bytes", statistics.max_raw).decode()
+def _text(value: Raw) -> Value:
+    return cast("bytes", value).decode()
 
 
-_BOUNDS: dict[str, Callable[[pq.Statistics], tuple[Value, Value]]] = {
+_BOUNDS: dict[str, Callable[[Raw], Value]] = {
     "bool": _raw,
     "int": _raw,
     "float": _raw,

@@ -23,7 +23,8 @@ from storage.cold.first_rows import (
 )
 from storage.cold.index_keys import KeyPart, first_parts
 from storage.cold.index_reader import Reach, SegmentIndex
-from storage.cold.sight import ColdSegment, Sight
+from storage.cold.segment_pages import read_parts
+from storage.cold.sight import ColdSegment, Piece, Sight
 from storage.layout import Row
 
 _TOGETHER = 16
@@ -169,14 +170,21 @@ def _look_at(
     work: Work,
     breathe: Callable[[], None],
 ) -> None:
-    """Look at rows, by the segments' numbers. Columns of a segment's row groups are decoded together."""
+    """Look at rows, by the segments' numbers. Columns of all row groups are decoded together."""
+    columns = {one.position for one in walk.rest}
+    if question.where is None and not walk.rest:
+        columns |= question.given  # Most of them are of the answer.
+    asked: list[tuple[Piece, list[int]]] = []
     for number, rows in waiting.items():
-        breathe()
         piece = found[number][0].scattered(rows)
         for _ in range(piece.groups):
             work.read_group()
-        columns = {one.position for one in walk.rest}.union(best.examined(piece))
-        if question.where is None and not walk.rest:
-            columns |= question.given  # Most of them are of the answer.
-        piece.load(sorted(columns))
-        best.take_at(piece, pa.array(range(len(rows)), pa.int64()), walk.rest)
+        asked.append((piece, sorted(columns.union(best.examined(piece)))))
+    if len(asked) > 1:
+        breathe()
+        lacking = [one for piece, positions in asked for one in piece.lacking(positions)]
+        read_parts(lacking, coded=True)
+    for piece, positions in asked:
+        breathe()
+        piece.load(positions)
+        best.take_at(piece, pa.array(range(piece.count), pa.int64()), walk.rest)

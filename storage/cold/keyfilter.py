@@ -22,9 +22,9 @@ import hashlib
 import zlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 from rbloom import Bloom
@@ -66,18 +66,31 @@ class _Head(msgspec.Struct, frozen=True, array_like=True):
     pages_crc: int = 0
 
     @property
-    def before_pages(self) -> int:
-        """Bytes between head and list of pages."""
-        return self.superseding_length + sum(length for _, length, _ in self.occurrences)
-
-    @property
     def before_bloom(self) -> int:
         """Bytes between head and bloom filter."""
-        return self.before_pages + self.pages_length
+        occurrences = sum(length for _, length, _ in self.occurrences)
+        return self.superseding_length + occurrences + self.pages_length
 
 
 _encode_msgpack = msgspec.msgpack.Encoder().encode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
+
+
+class Part(NamedTuple):
+    """A part of a side file: where it begins, and its crc32."""
+
+    start: int
+    length: int
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where the parts of a side file are. superseding: None where nothing is known of them."""
+
+    superseding: Part | None
+    occurrences: Mapping[str, Part]
+    pages: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +98,14 @@ class Head:
     """What a side file says of row groups and pieces.
 
     first_keys: encoded key of the first row of each row group; group_rows: rows of each at most. pieces: of
-    the segment with this sha256 (in hex); None for format 1.
+    the segment with this sha256 (in hex); None for format 1. parts: of the file that it was read from.
     """
 
     group_rows: int
     first_keys: tuple[bytes, ...]
     pieces: Pieces | None = None
     sha256: str = ""
+    parts: Parts | None = field(default=None, compare=False)
 
     def row_group(self, key: bytes) -> int:
         """The row group that holds the key if any does, -1 when it sorts before all."""
@@ -155,7 +169,7 @@ def decode(data: bytes) -> KeyFilter:
         bits = data[start + read.before_bloom :]
         if len(bits) != read.bloom_length or zlib.crc32(bits) != read.bloom_crc:
             raise DataCorruptedError("key filter is damaged")
-        return KeyFilter(_bloom(bits), _of(read))
+        return KeyFilter(_bloom(bits), _of(read, data))
     except (msgspec.DecodeError, IndexError, ValueError) as exc:
         raise DataCorruptedError("key filter is damaged") from exc
 
@@ -166,74 +180,39 @@ def read_head(stream: BinaryIO) -> Head:
     try:
         if data[0] == 1:
             return _decode_first_format(data + stream.read()).head
-        return _of(_read_head(stream, data)[0])
+        return _of(_read_head(stream, data), data)
     except (msgspec.DecodeError, IndexError, ValueError) as exc:
         raise DataCorruptedError("key filter is damaged") from exc
 
 
-def read_superseding(stream: BinaryIO) -> tuple[Head, bytes | None]:
-    """The head of a side file and its superseding keys, as `storage.cold.superseding` encodes them.
+def read_superseding(stream: BinaryIO, head: Head) -> bytes | None:
+    """The superseding keys of a side file with this head, as `storage.cold.superseding` encodes them.
 
     b"" where there are none, None where nothing is known of them. Raises DataCorruptedError.
     """
-    data = stream.read(_HEAD_BYTES)
-    try:
-        if data[0] == 1:
-            return _decode_first_format(data + stream.read()).head, None
-        read, data = _read_head(stream, data)
-        if data[0] == _WITHOUT_SUPERSEDING:
-            return _of(read), None
-        start = _FIXED_BYTES + _fixed(data)[0]
-        end = start + read.superseding_length
-        if end > len(data):
-            data += stream.read(end - len(data))
-        keys = data[start:end]
-        if len(keys) != read.superseding_length or zlib.crc32(keys) != read.superseding_crc:
-            raise DataCorruptedError("key filter is damaged")
-        return _of(read), keys
-    except (msgspec.DecodeError, IndexError, ValueError) as exc:
-        raise DataCorruptedError("key filter is damaged") from exc
+    return None if head.parts is None else _read(stream, head.parts.superseding)
 
 
-def read_occurrences(stream: BinaryIO, column: str) -> tuple[Head, bytes | None]:
-    """The head of a side file and the occurrences of a column's values, None where it has none.
-
-    Raises:
-        DataCorruptedError: It is not what was written.
-    """
-    data = stream.read(_HEAD_BYTES)
-    try:
-        if data[0] == 1:
-            return _decode_first_format(data + stream.read()).head, None
-        read, data = _read_head(stream, data)
-        at = _FIXED_BYTES + _fixed(data)[0] + read.superseding_length
-        for name, length, crc in read.occurrences:
-            if name == column:
-                stream.seek(at)
-                found = stream.read(length)
-                if len(found) != length or zlib.crc32(found) != crc:
-                    raise DataCorruptedError("key filter is damaged")
-                return _of(read), found
-            at += length
-        return _of(read), None
-    except (msgspec.DecodeError, IndexError, ValueError) as exc:
-        raise DataCorruptedError("key filter is damaged") from exc
+def read_occurrences(stream: BinaryIO, head: Head, column: str) -> bytes | None:
+    """The occurrences of a column's values, None where it has none. Raises DataCorruptedError."""
+    part = None if head.parts is None else head.parts.occurrences.get(column)
+    return None if part is None else _read(stream, part)
 
 
-def read_pages(stream: BinaryIO) -> tuple[Head, bytes]:
-    """The head of a side file and its list of pages; b"" where there is none. Raises DataCorruptedError."""
-    data = stream.read(_HEAD_BYTES)
-    try:
-        if data[0] == 1:
-            return _decode_first_format(data + stream.read()).head, b""
-        read, data = _read_head(stream, data)
-        stream.seek(_FIXED_BYTES + _fixed(data)[0] + read.before_pages)
-        found = stream.read(read.pages_length)
-    except (msgspec.DecodeError, IndexError, ValueError) as exc:
-        raise DataCorruptedError("key filter is damaged") from exc
-    if len(found) != read.pages_length or zlib.crc32(found) != read.pages_crc:
+def read_pages(stream: BinaryIO, head: Head) -> bytes:
+    """The list of pages; b"" where there is none. Raises DataCorruptedError."""
+    return b"" if head.parts is None else _read(stream, head.parts.pages) or b""
+
+
+def _read(stream: BinaryIO, part: Part | None) -> bytes | None:
+    """A part of a side file. Raises DataCorruptedError."""
+    if part is None or not part.length:
+        return None if part is None else b""
+    stream.seek(part.start)
+    found = stream.read(part.length)
+    if len(found) != part.length or zlib.crc32(found) != part.crc:
         raise DataCorruptedError("key filter is damaged")
-    return _of(read), found
+    return found
 
 
 def digest(key: bytes) -> bytes:
@@ -278,13 +257,13 @@ def _fixed(data: bytes) -> tuple[int, int]:
     return int.from_bytes(data[1:5], "big"), int.from_bytes(data[5:9], "big")
 
 
-def _read_head(stream: BinaryIO, data: bytes) -> tuple[_Head, bytes]:
-    """The head of a side file that begins with `data`, and at least as much of the file."""
+def _read_head(stream: BinaryIO, data: bytes) -> _Head:
+    """The head of a side file that begins with `data`."""
     length, crc = _fixed(data)
     end = _FIXED_BYTES + length
     if end > len(data):
         data += stream.read(end - len(data))
-    return _head(data[_FIXED_BYTES:end], crc), data
+    return _head(data[_FIXED_BYTES:end], crc)
 
 
 def _head(body: bytes, crc: int) -> _Head:
@@ -293,9 +272,20 @@ def _head(body: bytes, crc: int) -> _Head:
     return _decode_head(body)
 
 
-def _of(read: _Head) -> Head:
+def _of(read: _Head, data: bytes) -> Head:
+    """What the head says of a side file that begins with `data`."""
     pieces = Pieces(read.ends, read.crcs)
-    return Head(read.group_rows, read.first_keys, pieces, read.sha256.hex())
+    at = _FIXED_BYTES + _fixed(data)[0]
+    superseding = Part(at, read.superseding_length, read.superseding_crc)
+    at += read.superseding_length
+    occurrences: dict[str, Part] = {}
+    for name, length, crc in read.occurrences:
+        occurrences[name] = Part(at, length, crc)
+        at += length
+    known = data[0] != _WITHOUT_SUPERSEDING
+    pages = Part(at, read.pages_length, read.pages_crc)
+    parts = Parts(superseding if known else None, occurrences, pages)
+    return Head(read.group_rows, read.first_keys, pieces, read.sha256.hex(), parts)
 
 
 def _decode_first_format(data: bytes) -> KeyFilter:

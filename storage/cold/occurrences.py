@@ -5,15 +5,20 @@ no tombstones. So `count(*)` of a conversation reads no column of it, and row gr
 not read to look for it, which bounds cannot tell where values lie scattered.
 """
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import DELETED, column_name
 from storage.cold.extents import comparable, is_comparable
+from storage.cold.numbers import of_bytes, to_bytes
+from storage.errors import DataCorruptedError
 from storage.layout import Column, Layout, Value
 
 ROWS_MIN = 1024
@@ -24,6 +29,11 @@ _ENTRIES_MAX = 1 << 16
 
 _BYTES_MIN, _BYTES_SHARE = 4096, 16
 """It takes at most a block of the disk, or so much less than the segment."""
+
+_CODEC = pa.Codec("zstd")
+
+_ARROW = b"\xff\xff\xff\xff"
+"""What a stream of Arrow IPC begins with."""
 
 
 def counted_columns(layout: Layout, repeated: Sequence[str]) -> list[Column]:
@@ -63,8 +73,8 @@ class Counted:
         self.entries += len(counted)
         self.groups.append(found if self.entries <= _ENTRIES_MAX else found.slice(0, 0))
 
-    def encode(self, segment_bytes: int) -> pa.Buffer | None:
-        """Arrow IPC: each value, in order, with its row groups and their rows; None: it is not worth it."""
+    def encode(self, segment_bytes: int) -> bytes | None:
+        """Each value, in order, with its row groups and their rows; None: it is not worth it."""
         if self.entries > _ENTRIES_MAX:
             return None
         table = pa.concat_tables(self.groups)
@@ -73,40 +83,116 @@ class Counted:
             table.group_by("value", use_threads=False)
             .aggregate([("group", "list"), ("rows", "list")])
             .sort_by("value")
-            .combine_chunks()
         )
-        sink = pa.BufferOutputStream()
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with pa.ipc.new_stream(sink, by_value.schema, options=options) as stream:
-            stream.write_table(by_value)
-        data = sink.getvalue()
-        return data if data.size <= max(_BYTES_MIN, segment_bytes // _BYTES_SHARE) else None
+        data = Occurrences.of_table(by_value).encode()
+        return data if len(data) <= max(_BYTES_MIN, segment_bytes // _BYTES_SHARE) else None
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True):
+    """values: how many. entries: row groups of all of them. size: of `data` when it is decompressed."""
+
+    is_text: bool
+    values: int
+    entries: int
+    size: int
+    data: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Packed).decode
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrences:
-    """Of one column of one segment."""
+    """Of one column of one segment.
 
-    values: pa.Array
-    groups: pa.Array
-    rows: pa.Array
+    values: in order; of texts and bytes where each begins in `texts`, and where the last one ends. starts:
+    where the entries of each value begin. groups, rows: of each entry.
+    """
+
+    values: "array[int]"
+    starts: "array[int]"
+    groups: "array[int]"
+    rows: "array[int]"
+    texts: bytes | None = None
+
+    @classmethod
+    def of_table(cls, table: pa.Table) -> "Occurrences":
+        """Of values in order, each with lists of its row groups and their rows."""
+        values, groups, rows = (column.combine_chunks() for column in table.columns)
+        of, texts = values.type, None
+        if pa.types.is_string(of) or pa.types.is_binary(of):
+            parts = values.cast(pa.binary()).to_pylist()
+            numbers, texts = array("q", accumulate(map(len, parts), initial=0)), b"".join(parts)
+        else:
+            numbers = array("q", values.cast(pa.int64()).to_pylist())
+        starts = array("q", accumulate(pc.list_value_length(groups).to_pylist(), initial=0))
+        return cls(
+            numbers,
+            starts,
+            array("H", groups.flatten().to_pylist()),
+            array("H", rows.flatten().to_pylist()),
+            texts,
+        )
+
+    def encode(self) -> bytes:
+        """It as `decode` reads it."""
+        numbers = (self.values, self.starts, self.groups, self.rows)
+        plain = b"".join((*map(to_bytes, numbers), self.texts or b""))
+        data = _CODEC.compress(plain, asbytes=True)
+        is_text = self.texts is not None
+        return _encode(_Packed(is_text, len(self.starts) - 1, len(self.rows), len(plain), data))
 
     @classmethod
     def decode(cls, data: bytes) -> "Occurrences":
-        """What `Counted.encode` wrote."""
-        table = pa.ipc.open_stream(data).read_all()
-        values, groups, rows = (column.combine_chunks() for column in table.columns)
-        return cls(values, groups, rows)
+        """What `encode` made, or what it made in earlier versions: Arrow IPC. Raises DataCorruptedError."""
+        try:
+            if data.startswith(_ARROW):
+                return cls.of_table(pa.ipc.open_stream(data).read_all())
+            packed = _decode(data)
+            plain = memoryview(_CODEC.decompress(packed.data, packed.size, asbytes=True))
+            found: list[array[int]] = []
+            at = 0
+            for code, size, count in (
+                ("q", 8, packed.values + packed.is_text),
+                ("q", 8, packed.values + 1),
+                ("H", 2, packed.entries),
+                ("H", 2, packed.entries),
+            ):
+                found.append(of_bytes(code, plain[at : at + size * count]))
+                at += size * count
+        except (msgspec.DecodeError, pa.ArrowException, OSError, ValueError) as exc:
+            raise DataCorruptedError("counts of a segment's values are damaged") from exc
+        values, starts, groups, rows = found
+        texts = bytes(plain[at:]) if packed.is_text else None
+        return cls(values, starts, groups, rows, texts)
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
-        return int(self.values.nbytes + self.groups.nbytes + self.rows.nbytes)
+        numbers = (self.values, self.starts, self.groups, self.rows)
+        return 512 + sum(part.itemsize * len(part) for part in numbers) + len(self.texts or b"")
 
     def of(self, value: Value) -> dict[int, int]:
         """How many rows have a value, by row group: of those that have it. Its kind is the column's."""
-        values = self.values
-        at = bisect_left(range(len(values)), value, key=lambda at: values[at].as_py())
-        if at == len(values) or values[at].as_py() != value:
+        at = self._place(value)
+        if at is None:
             return {}
-        return dict(zip(self.groups[at].as_py(), self.rows[at].as_py(), strict=True))
+        start, end = self.starts[at], self.starts[at + 1]
+        return dict(zip(self.groups[start:end], self.rows[start:end], strict=True))
+
+    def _place(self, value: Value) -> int | None:
+        values, texts = self.values, self.texts
+        if texts is None:
+            assert isinstance(value, int), "its kind is the column's"
+            at = bisect_left(values, value)
+            return at if at < len(values) and values[at] == value else None
+        assert isinstance(value, str | bytes), "its kind is the column's"
+        wanted = value.encode() if isinstance(value, str) else value
+        count = len(values) - 1
+
+        def text(at: int) -> bytes:
+            return texts[values[at] : values[at + 1]]
+
+        at = bisect_left(range(count), wanted, key=text)
+        return at if at < count and text(at) == wanted else None

@@ -5,111 +5,117 @@ row group's behind its dictionary, get a footer with the column's schema, which 
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.cold.page_form import PageForm, footer
 from storage.cold.pages import Page
-from storage.cold.parquet_thrift import CompactReader, footer_of, list_head, number, varint
+from storage.cold.parquet_thrift import (
+    NEXT_LIST,
+    NEXT_NUMBER64,
+    SECOND_NUMBER64,
+    STOP,
+    STRUCT,
+    list_head,
+    number,
+)
 from storage.fs import Buffer
 
 _MAGIC = b"PAR1"
 
-_TYPES = (
-    "BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY"
-)  # fmt: skip
-_CODECS = ("UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW")
-"""Names and numbers in parquet.thrift."""
-
-# Headers of a struct's fields: how many numbers after the one before, and the type.
-_NEXT_NUMBER32, _NEXT_NUMBER64, _NEXT_LIST, _NEXT_STRUCT = b"\x15", b"\x16", b"\x19", b"\x1c"
-_SECOND_NUMBER64 = b"\x26"
-_STOP = b"\x00"
-_NUMBER, _BINARY, _STRUCT = 5, 8, 12
-_ROW_COUNT, _ROW_GROUPS = 3, 4
-
 PageData = tuple[Page, Buffer]
 
 
-class _Form(NamedTuple):
-    """A footer of one column: what is before the number of rows, and what behind the row groups."""
+class Column(NamedTuple):
+    """Pages of a column.
 
-    head: bytes
-    tail: bytes
-    schema: pq.ParquetSchema
+    groups: of one column, or of several of one form, in other files too; by row group: where there is a
+    dictionary it is the first, and of the pages behind it alone. coded: texts of dictionaries may be numbers
+    in these, so that not each of them is copied.
+    """
+
+    name: str
+    form: PageForm
+    groups: Sequence[Sequence[PageData]]
+    coded: bool = False
 
 
-class PageColumn:
-    """A column of a file, of which pages are to be decoded. Safe in several threads."""
+def decode(columns: Sequence[Column]) -> list[pa.ChunkedArray]:
+    """The values of each column's pages, one after the other."""
+    together = [at for at, column in enumerate(columns) if not column.form.arrow]
+    found: dict[int, pa.ChunkedArray] = {}
+    for some in (together, *([at] for at, column in enumerate(columns) if column.form.arrow)):
+        if some:
+            found.update(zip(some, _decode([columns[at] for at in some]), strict=True))
+    return [found[at] for at in range(len(columns))]
 
-    def __init__(self, metadata: pq.FileMetaData, schema: pa.Schema, name: str, leaf: int) -> None:
-        """schema: the file's, in Arrow. leaf: the number of the column's only leaf.
 
-        Raises:
-            ValueError: Its schema would not be written like this now.
-        """
-        self._form = _form(pa.schema([schema.field(name)]))
-        if not self._form.schema.column(0).equals(metadata.schema.column(leaf)):
-            raise ValueError(f"column {name} is of another form")
-        chunk = metadata.row_group(0).column(leaf)
-        path = [part.encode() for part in chunk.path_in_schema.split(".")]
-        self._name = name
-        # Of the encodings nothing depends: each page says its own.
-        self._chunk = b"".join(
+def _decode(columns: Sequence[Column]) -> list[pa.ChunkedArray]:
+    """The same of columns that fit into one file."""
+    body: list[Buffer] = [_MAGIC]
+    chunks: list[list[bytes]] = []
+    counts: list[int] = []
+    at = len(_MAGIC)
+    for column in columns:
+        own: list[bytes] = []
+        count = 0
+        for pages in _merged(column.groups):
+            size = values = 0
+            for page, data in pages:
+                size += page.size
+                count += page.rows
+                values += page.values
+                body.append(data)
+            own.append(_chunk(column.form, pages[0][0], at, size, values))
+            at += size
+        chunks.append(own)
+        counts.append(count)
+    rows = max(counts)
+    groups = [
+        b"".join(
             (
-                *(_SECOND_NUMBER64, number(0), _NEXT_STRUCT),
-                *(_NEXT_NUMBER32, number(_TYPES.index(chunk.physical_type))),
-                *(_NEXT_LIST, list_head(1, _NUMBER), number(0)),
-                *(_NEXT_LIST, list_head(len(path), _BINARY)),
-                *(varint(len(part)) + part for part in path),
-                *(_NEXT_NUMBER32, number(_CODECS.index(chunk.compression))),
+                *(NEXT_LIST, list_head(len(columns), STRUCT)),
+                *(
+                    own[number_] if number_ < len(own) else _nothing(column.form)
+                    for column, own in zip(columns, chunks, strict=True)
+                ),
+                *(NEXT_NUMBER64, number(at), NEXT_NUMBER64, number(rows), STOP),
             )
         )
+        for number_ in range(max(map(len, chunks)))
+    ]
+    body.append(footer([column.form for column in columns], rows, groups))
+    file = pq.ParquetFile(
+        pa.BufferReader(b"".join(body)),
+        pre_buffer=False,
+        read_dictionary=[one.name for one in columns if one.coded and one.form.count == 1],
+    )
+    # Of a table all columns would have to have as many rows.
+    found = [file.reader.read_column(at) for at in range(len(columns))]
+    assert [len(values) for values in found] == counts, "checked pages have what was written"
+    return found
 
-    def decode(self, groups: Sequence[Sequence[PageData]]) -> pa.Array:
-        """The rows of pages, one after the other.
 
-        groups: by row group, where there is a dictionary it is the first.
-        """
-        body: list[Buffer] = [_MAGIC]
-        described: list[bytes] = []
-        at, rows = len(_MAGIC), 0
-        for pages in _merged(groups):
-            size = sum(page.size for page, _ in pages)
-            own = sum(page.rows for page, _ in pages)
-            described.append(self._describe([page for page, _ in pages], at, size, own))
-            body += (data for _, data in pages)
-            at, rows = at + size, rows + own
-        footer = b"".join(
-            (
-                *(self._form.head, number(rows)),
-                *(_NEXT_LIST, list_head(len(described), _STRUCT), *described, self._form.tail),
-            )
+def _chunk(form: PageForm, first: Page, start: int, size: int, values: int) -> bytes:
+    """A column chunk of pages, of which `first` is, that begins at `start`."""
+    begins = number(start)
+    if not first.rows:
+        begins = number(start + first.size) + SECOND_NUMBER64 + begins
+    total = number(size)
+    return b"".join(
+        (
+            form.chunk,
+            *(NEXT_NUMBER64, number(values), NEXT_NUMBER64, total, NEXT_NUMBER64, total),
+            *(SECOND_NUMBER64, begins, STOP, STOP),
         )
-        body += (footer, len(footer).to_bytes(4, "little"), _MAGIC)
-        file = pq.ParquetFile(pa.BufferReader(b"".join(body)), pre_buffer=False)
-        read = file.read_row_groups(range(len(described)), columns=[self._name], use_threads=False)
-        values = read.column(0).combine_chunks()
-        assert len(values) == rows, "checked pages have the rows that were written"
-        return values
+    )
 
-    def _describe(self, pages: Sequence[Page], start: int, size: int, rows: int) -> bytes:
-        """The row group of a column chunk of these pages, which begins at `start`."""
-        begins = number(start)
-        if not pages[0].rows:
-            begins = number(start + pages[0].size) + _SECOND_NUMBER64 + begins
-        total = number(size)
-        return b"".join(
-            (
-                *(_NEXT_LIST, list_head(1, _STRUCT), self._chunk),
-                *(_NEXT_NUMBER64, number(sum(page.values for page in pages))),
-                *(_NEXT_NUMBER64, total, _NEXT_NUMBER64, total),
-                *(_SECOND_NUMBER64, begins, _STOP, _STOP),
-                *(_NEXT_NUMBER64, total, _NEXT_NUMBER64, number(rows), _STOP),
-            )
-        )
+
+def _nothing(form: PageForm) -> bytes:
+    """A column chunk without pages, in a row group of other columns."""
+    return _chunk(form, Page(0, 0, 0, 1, 0), len(_MAGIC), 0, 0)
 
 
 def _merged(groups: Sequence[Sequence[PageData]]) -> list[list[PageData]]:
@@ -124,20 +130,3 @@ def _merged(groups: Sequence[Sequence[PageData]]) -> list[list[PageData]]:
             found.append(list(pages))
         plain = not has_dictionary
     return found
-
-
-@lru_cache(maxsize=1024)
-def _form(schema: pa.Schema) -> _Form:
-    """The footer that Arrow writes of a file of one column, and no rows."""
-    sink = pa.BufferOutputStream()
-    pq.ParquetWriter(sink, schema).close()
-    data = sink.getvalue()
-    footer = footer_of(data)
-    reader, field, head = CompactReader(footer), 0, b""
-    while field != _ROW_GROUPS:
-        field, kind = reader.field(field)
-        if field == _ROW_COUNT:
-            head = bytes(footer[: reader.at])
-        reader.value(kind)
-    metadata = pq.read_metadata(pa.BufferReader(data))
-    return _Form(head, bytes(footer[reader.at :]), metadata.schema)

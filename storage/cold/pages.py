@@ -5,7 +5,6 @@ read once, when the segment is written, into a part of the side file (`storage.c
 page has a crc32 too: its own covers neither its header nor whose page it is.
 """
 
-import sys
 import zlib
 from array import array
 from bisect import bisect_right
@@ -16,13 +15,19 @@ from typing import NamedTuple, cast
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from storage.cold.numbers import of_bytes, to_bytes
+from storage.cold.outline import Outline, outline_of
 from storage.cold.parquet_thrift import CompactReader, footer_of
 from storage.errors import DataCorruptedError
 from storage.fs import Buffer
 
 ROWS = 4096
 """Rows of a page at most: one is decoded in some 40 µs, and each takes some 60 bytes of the file."""
+
+ROWS_MIN = 1024
+"""A smaller segment has no list, with which some would not fit into their manifests: its footer is short."""
 
 BYTES = 128 << 10
 """A page ends where its values come to so many bytes."""
@@ -67,10 +72,13 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True):
     numbers: bytes
     size: int
     crcs: bytes
+    outline_size: int = 0
+    outline: bytes = b""
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Packed).decode
+_decode_outline = msgspec.msgpack.Decoder(Outline).decode
 
 
 class Chunk:
@@ -102,8 +110,18 @@ class Chunk:
 class PageTable:
     """All pages of a segment, in the order of the file: by row groups, then by columns."""
 
-    def __init__(self, columns: int, counts: Sequence[int], pages: "Sequence[array[int]]") -> None:
-        """columns: leaves of a row. counts: pages of each column chunk. pages: sizes, rows, values, crcs."""
+    def __init__(
+        self,
+        columns: int,
+        counts: Sequence[int],
+        pages: "Sequence[array[int]]",
+        outline: Outline | None = None,
+    ) -> None:
+        """columns: leaves of a row. counts: pages of each column chunk. pages: sizes, rows, values, crcs.
+
+        outline: what else the file says; files written before have it in their footers alone.
+        """
+        self.outline = outline
         self._columns = columns
         self._counts = counts
         self._sizes, self._rows, self._values, self._crcs = pages
@@ -148,15 +166,18 @@ class PageTable:
 
     def encode(self) -> bytes:
         """It as `decode` reads it: some eight bytes a page."""
-        numbers = b"".join(map(_to_bytes, (self._sizes, self._rows, self._values)))
-        counts = _to_bytes(array("I", self._counts))
+        numbers = b"".join(map(to_bytes, (self._sizes, self._rows, self._values)))
+        counts = to_bytes(array("I", self._counts))
+        outline = b"" if self.outline is None else _encode(self.outline)
         return _encode(
             _Packed(
                 self._columns,
                 counts,
                 _CODEC.compress(numbers, asbytes=True),
                 len(numbers),
-                _to_bytes(self._crcs),
+                to_bytes(self._crcs),
+                len(outline),
+                _CODEC.compress(outline, asbytes=True) if outline else b"",
             )
         )
 
@@ -167,13 +188,17 @@ class PageTable:
             packed = _decode(data)
             numbers = _CODEC.decompress(packed.numbers, packed.size, asbytes=True)
             third = len(numbers) // 3
-            parts = [_of_bytes(numbers[at : at + third]) for at in (0, third, 2 * third)]
-            counts, crcs = _of_bytes(packed.counts), _of_bytes(packed.crcs)
+            parts = [of_bytes("I", numbers[at : at + third]) for at in (0, third, 2 * third)]
+            counts, crcs = of_bytes("I", packed.counts), of_bytes("I", packed.crcs)
+            outline = None
+            if packed.outline:
+                plain = _CODEC.decompress(packed.outline, packed.outline_size, asbytes=True)
+                outline = _decode_outline(plain)
         except (msgspec.DecodeError, pa.ArrowException, OSError, ValueError) as exc:
             raise DataCorruptedError("a segment's list of pages is damaged") from exc
         if any(len(part) != sum(counts) for part in (*parts, crcs)):
             raise DataCorruptedError("a segment's list of pages is damaged")
-        return cls(packed.columns, counts, (*parts, crcs))
+        return cls(packed.columns, counts, (*parts, crcs), outline)
 
 
 _MAGIC_BYTES = 4
@@ -192,8 +217,8 @@ def read_together(pages: Iterable[Page]) -> list[list[Page]]:
     return found
 
 
-def table_of(data: Buffer) -> PageTable | None:
-    """The pages of a Parquet file with a page index; None: each column chunk is one page, or two."""
+def table_of(data: Buffer, metadata: pq.FileMetaData) -> PageTable:
+    """The pages of a Parquet file with a page index, and its outline."""
     whole = memoryview(data).cast("B")
     footer = CompactReader(footer_of(whole)).struct()
     groups = cast("list[_Struct]", footer[_ROW_GROUPS])
@@ -204,13 +229,12 @@ def table_of(data: Buffer) -> PageTable | None:
             found = _pages_of(whole, column, cast("int", group[_GROUP_ROWS]))
             counts.append(len(found))
             pages += found
-    if max(counts, default=0) <= 2:
-        return None
     assert [page.start for page in pages] == list(
         accumulate((page.size for page in pages[:-1]), initial=_MAGIC_BYTES)
     ), "pages follow each other"
     each = zip(*((page.size, page.rows, page.values, page.crc) for page in pages), strict=True)
-    return PageTable(len(counts) // len(groups), counts, [array("I", part) for part in each])
+    numbers = [array("I", part) for part in each]
+    return PageTable(len(counts) // len(groups), counts, numbers, outline_of(metadata))
 
 
 def _pages_of(whole: memoryview, column: _Struct, rows: int) -> list[Page]:
@@ -235,17 +259,3 @@ def _pages_of(whole: memoryview, column: _Struct, rows: int) -> list[Page]:
 def _values_of(header: _Struct) -> int:
     data = header.get(_DATA_PAGE_HEADER) or header[_DATA_PAGE_HEADER_V2]
     return cast("Mapping[int, int]", data)[_VALUES]
-
-
-def _to_bytes(numbers: "array[int]") -> bytes:
-    if sys.byteorder == "big":
-        numbers = array("I", numbers)
-        numbers.byteswap()
-    return numbers.tobytes()
-
-
-def _of_bytes(data: bytes) -> "array[int]":
-    found = array("I", data)
-    if sys.byteorder == "big":
-        found.byteswap()
-    return found

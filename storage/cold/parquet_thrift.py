@@ -11,6 +11,17 @@ Thing = "bool | int | bytes | list[Thing] | dict[int, Thing]"
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _LONG_LIST = 15
 
+NUMBER, BINARY, LIST, STRUCT = _I32, _BINARY, _LIST, _STRUCT
+"""Types of values."""
+
+NEXT_NUMBER32, NEXT_NUMBER64, NEXT_BINARY = b"\x15", b"\x16", b"\x18"
+NEXT_LIST, NEXT_STRUCT = b"\x19", b"\x1c"
+SECOND_NUMBER64 = b"\x26"
+"""Headers of a struct's fields: how many numbers after the one before, and the type."""
+
+STOP = b"\x00"
+"""The end of a struct."""
+
 
 class CompactReader:
     """Values one after the other. `at`: where the next one begins.
@@ -56,11 +67,14 @@ class CompactReader:
             return self._take(1 if kind == _BYTE else 8)
         raise ValueError(f"Parquet has no values of type {kind}")
 
-    def _list(self) -> list[object]:
+    def list_head(self) -> tuple[int, int]:
+        """How many values a list has, and of which type."""
         head = self._byte()
         size, kind = head >> 4, head & 15
-        if size == _LONG_LIST:
-            size = self._varint()
+        return self._varint() if size == _LONG_LIST else size, kind
+
+    def _list(self) -> list[object]:
+        size, kind = self.list_head()
         if kind in (_TRUE, _FALSE):
             return [self._byte() == _TRUE for _ in range(size)]
         return [self.value(kind) for _ in range(size)]
@@ -99,6 +113,11 @@ def footer_of(data: Buffer) -> memoryview:
 def number(value: int) -> bytes:
     """A number of 16 to 64 bits."""
     return varint(value << 1 if value >= 0 else ~(value << 1))
+
+
+def text(value: bytes) -> bytes:
+    """Bytes behind their length."""
+    return varint(len(value)) + value
 
 
 def varint(value: int) -> bytes:

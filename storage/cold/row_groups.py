@@ -7,6 +7,7 @@ seen in one narrow column, and only the row groups that have some are read furth
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -19,20 +20,28 @@ from storage.cold.index_reader import SegmentIndex, open_index
 from storage.cold.keysets import Keys
 from storage.cold.manifest import Segment
 from storage.cold.occurrences import Occurrences
+from storage.cold.pages import PageTable
 from storage.cold.point_read import NotInMemoryError, SegmentReader
-from storage.cold.segment_pages import SegmentPages
-from storage.cold.some_rows import Whole, parts_of
+from storage.cold.segment_pages import Asked, SegmentPages, Whole, plain, read_parts
+from storage.cold.some_rows import SomeRows, back
 from storage.cold.superseding import ORDERED_KINDS, Hiding
 from storage.keys import decode_key
 from storage.layout import Column, Layout, Value
 from storage.shaped import in_form
 
-_FOOTER = "footer"
+_OPENED = "opened"
 LOADED_TOGETHER = 8
 """Row groups decoded at once: they share a millisecond, and their memory is given back together."""
 
-_FOOTER_GROWTH = 10
-"""Memory of a footer and its extents for each byte of it, roughly."""
+READ_TOGETHER = 32
+"""Column chunks of which that is true, too."""
+
+
+class _Opened(NamedTuple):
+    """What is known of a segment before any column is read."""
+
+    footer: Footer
+    table: PageTable | None
 
 
 class RowGroups:
@@ -57,6 +66,11 @@ class RowGroups:
     def is_large(self) -> bool:
         """Whether it is worth a file for each declared index."""
         return self.segment.rows >= index_file.ROWS_MIN
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether single pages of it can be read."""
+        return self._opened.table is not None
 
     def rows(self, group: int) -> int:
         """How many rows, tombstones too, a row group has."""
@@ -140,36 +154,57 @@ class RowGroups:
         return Keys.of([to_array([extent.low, extent.high], column.arrow)], [column.kind])
 
     def load(self, groups: Sequence[int], names: Sequence[str]) -> None:
-        """Decode columns of several row groups at once, which takes less than one by one.
+        """Decode several columns or row groups at once, which takes less than one by one.
 
         Raises:
             DataCorruptedError: The segment is not what was written.
         """
-        path, footer = self.segment.path, self._footer
-        there = [name for name in names if name in footer.index]
-        asked = [
-            (group, name)
+        there = [name for name in names if name in self._footer.index]
+        lacking = [
+            one
             for group in groups
             for name in there
-            if DECODED.get(path, (group, name)) is None
+            if self._pages.kept(one := Whole(group, name)) is None
         ]
-        lacking = sorted({group for group, _ in asked})
-        if len(lacking) < 2 or self._in_memory:
-            return
-        there = sorted({name for _, name in asked})
-        for start in range(0, len(lacking), LOADED_TOGETHER):
-            self._load(lacking[start : start + LOADED_TOGETHER], there)
+        if not self._in_memory and len(lacking) > 1:
+            self._read(lacking)
 
-    def _load(self, groups: Sequence[int], names: Sequence[str]) -> None:
-        path, footer = self.segment.path, self._footer
+    def _read(self, lacking: Sequence[Whole]) -> dict[Whole, pa.Array]:
+        """Decode columns of row groups that are not in memory."""
+        if self._in_memory:
+            raise NotInMemoryError
+        found: dict[Whole, pa.Array] = {}
+        others: dict[int, list[str]] = {}
+        asked: list[Asked] = []
+        for one in lacking:
+            if self._pages.chunk(*one) is None:
+                others.setdefault(one.group, []).append(one.name)
+            else:
+                asked.append((self._pages, one))
+        asked.sort(key=lambda one: one[1].group)
+        for start in range(0, len(asked), READ_TOGETHER):
+            for (_, part), values in read_parts(asked[start : start + READ_TOGETHER]).items():
+                found[Whole(part.group, part.name)] = values
+        groups = sorted(others)
+        for start in range(0, len(groups), LOADED_TOGETHER):
+            some = groups[start : start + LOADED_TOGETHER]
+            names = sorted({name for group in some for name in others[group]})
+            found |= self._read_others(some, names)
+        return found
+
+    def _read_others(self, groups: Sequence[int], names: Sequence[str]) -> dict[Whole, pa.Array]:
+        """The same of columns of which no pages are known."""
+        footer, found = self._footer, dict[Whole, pa.Array]()
         table = self._reader.read_groups(groups, footer.metadata, names)
         start = 0
         for group in groups:
             rows = footer.rows[group]
             for name in names:
                 values = table.column(name).slice(start, rows).combine_chunks()
-                DECODED.put(path, (group, name), values, values.nbytes)
+                self._pages.keep(Whole(group, name), values)
+                found[Whole(group, name)] = values
             start += rows
+        return found
 
     def columns(self, group: int, names: Sequence[str]) -> dict[str, pa.Array]:
         """Columns of a row group, by name.
@@ -186,16 +221,13 @@ class RowGroups:
 
     def _decoded(self, group: int, names: Sequence[str]) -> dict[str, pa.Array]:
         """Columns that the file has, in the types that they have there."""
-        path = self.segment.path
-        kept = {name: DECODED.get(path, (group, name)) for name in names}
-        lacking = [name for name, values in kept.items() if values is None]
+        kept = {name: self._pages.kept(Whole(group, name)) for name in names}
+        for name, values in kept.items():
+            if isinstance(values, pa.DictionaryArray):
+                kept[name] = self._pages.replace(Whole(group, name), plain(values))
+        lacking = [Whole(group, name) for name, values in kept.items() if values is None]
         if lacking:
-            if self._in_memory:
-                raise NotInMemoryError
-            table = self._reader.read_group(group, self._footer.metadata, lacking)
-            for name in lacking:
-                values = kept[name] = table.column(name).combine_chunks()
-                DECODED.put(path, (group, name), values, values.nbytes)
+            kept |= {one.name: values for one, values in self._read(lacking).items()}
         return kept
 
     def rows_at(self, rows: Sequence[int], names: Sequence[str]) -> dict[str, pa.Array]:
@@ -207,43 +239,63 @@ class RowGroups:
             DataCorruptedError: The segment is not what was written.
         """
         places = self.places(rows)
-        back = _back([place for _, own in places.values() for place in own])
-        there = [name for name in names if name in self._footer.index]
-        parts = parts_of(
-            self._pages, {group: at for group, (at, _) in places.items()}, there, self._all_of
+        order = back([place for _, own in places.values() for place in own])
+        some = self._some_rows(places, names)
+        others = [
+            Whole(group, name)
+            for key, groups in some.others.items()
+            for group in groups
+            for name in key
+        ]
+        some.give(
+            read_parts(some.lacking, coded=True) if some.lacking else {},
+            self._read(others) if others else {},
         )
+        parts = some.columns()
         found: dict[str, pa.Array] = {}
         for name in names:
             if name not in parts:
                 found[name] = self._missing(len(rows), name)
                 continue
             values = parts[name][0] if len(parts[name]) == 1 else pa.concat_arrays(parts[name])
-            found[name] = self._widened(name, values if back is None else values.take(back))
+            found[name] = self._widened(name, values if order is None else values.take(order))
         return found
+
+    def lacking(self, rows: Sequence[int], names: Sequence[str]) -> list[Asked]:
+        """What `rows_at` would decode of pages."""
+        return self._some_rows(self.places(rows), names).lacking
+
+    def _some_rows(
+        self, places: Mapping[int, tuple[list[int], list[int]]], names: Sequence[str]
+    ) -> SomeRows:
+        there = [name for name in names if name in self._footer.index]
+        return SomeRows(self._pages, {group: at for group, (at, _) in places.items()}, there)
 
     def rows_in(self, group: int, at: pa.Array, names: Sequence[str]) -> dict[str, pa.Array]:
         """The same of some rows of a row group, by their numbers within it."""
-        there = [name for name in names if name in self._footer.index]
-        if all(self._pages.kept((group, name)) is not None for name in there):
-            return {name: values.take(at) for name, values in self.columns(group, names).items()}
-        start = self._footer.starts[group]
-        return self.rows_at([start + row for row in at.to_pylist()], names)
+        kept: dict[str, pa.Array] = {}
+        for name in names:
+            if name in self._footer.index:
+                values = self._pages.kept(Whole(group, name))
+                if values is None:
+                    start = self._footer.starts[group]
+                    return self.rows_at([start + row for row in at.to_pylist()], names)
+                kept[name] = values
+        return {
+            name: self._widened(name, plain(kept[name].take(at)))
+            if name in kept
+            else self._missing(len(at), name)
+            for name in names
+        }
 
     def number(self, group: int, row: int) -> int:
         """The number within the segment of a row of a row group."""
         return self._footer.starts[group] + row
 
-    def _all_of(self, groups: Sequence[int], names: Sequence[str]) -> dict[Whole, pa.Array]:
-        self.load(groups, names)
-        return {
-            (group, name): values
-            for group in groups
-            for name, values in self._decoded(group, names).items()
-        }
-
     @cached_property
     def _pages(self) -> SegmentPages:
-        return SegmentPages(self._reader, self._footer, in_memory=self._in_memory)
+        opened = self._opened
+        return SegmentPages(self._reader, opened.footer, opened.table, in_memory=self._in_memory)
 
     def _widened(self, name: str, values: pa.Array) -> pa.Array:
         """The values in the type that the column has in the layout, which may be a wider one."""
@@ -254,17 +306,23 @@ class RowGroups:
     def _kinds(self) -> dict[str, pa.DataType]:
         return {column_name(column): column.arrow for column in self.layout.columns}
 
-    @cached_property
+    @property
     def _footer(self) -> Footer:
+        return self._opened.footer
+
+    @cached_property
+    def _opened(self) -> _Opened:
         path = self.segment.path
-        footer: Footer | None = DECODED.get(path, _FOOTER)
-        if footer is None:
+        opened: _Opened | None = DECODED.get(path, _OPENED)
+        if opened is None:
             if self._in_memory:
                 raise NotInMemoryError
-            metadata = self._reader.read_footer()
-            footer = Footer(metadata)
-            DECODED.put(path, _FOOTER, footer, metadata.serialized_size * _FOOTER_GROWTH)
-        return footer
+            table = self._reader.page_table()
+            outline = None if table is None else table.outline
+            opened = _Opened(Footer(outline, self._reader.read_footer), table)
+            size = opened.footer.nbytes + (0 if table is None else table.nbytes)
+            DECODED.put(path, _OPENED, opened, size)
+        return opened
 
     def _leading(self, key: bytes) -> Value:
         """The first column's value of an encoded key."""
@@ -282,14 +340,6 @@ class RowGroups:
         """A column that the segment was written without."""
         column = next(c for c in self.layout.columns if column_name(c) == name)
         return missing_values(column, rows)
-
-
-def _back(places: Sequence[int]) -> pa.Array | None:
-    """Where each is that was put behind each other by row groups; None: where it was."""
-    if all(at == place for at, place in enumerate(places)):
-        return None
-    order = sorted(range(len(places)), key=places.__getitem__)
-    return pa.array(order, pa.int64())
 
 
 def missing_values(column: Column, rows: int) -> pa.Array:

@@ -179,7 +179,7 @@ class SegmentBuilder:
                 head,
                 superseding.encode(self._superseding),
                 self._occurrences(data.size),
-                b"" if (table := pages.table_of(data)) is None else table.encode(),
+                pages.table_of(data, metadata).encode() if self.rows >= pages.ROWS_MIN else b"",
             ),
             rows=self.rows,
             deleted=self._deleted,
@@ -197,7 +197,7 @@ class SegmentBuilder:
             facts, (whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES))
         )
 
-    def _occurrences(self, size: int) -> dict[str, pa.Buffer]:
+    def _occurrences(self, size: int) -> dict[str, bytes]:
         """By the columns' names. size: of the file."""
         if self.rows < occurrences.ROWS_MIN:
             return {}

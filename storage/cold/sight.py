@@ -1,6 +1,6 @@
 """What one statement sees of one tablet, for a thread to read: hot batches, segments, and what hides what."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import cast
@@ -15,6 +15,7 @@ from storage.cold.keysets import Keys, KeySet
 from storage.cold.manifest import superseding
 from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.row_groups import LOADED_TOGETHER, RowGroups, missing_values
+from storage.cold.segment_pages import Asked, read_parts
 from storage.cold.superseding import SEARCHED_KINDS, HiddenByEach, run_numbers
 from storage.ids import TabletId
 from storage.keys import key_maker
@@ -211,6 +212,7 @@ class ColdSegment:
             *(layout, len(rows), columns, self._hides),
             hidden=hidden if may_be_hidden else None,
             groups=len(places),
+            lacking=lambda names: groups.lacking(rows, names),
         )
 
     @property
@@ -244,8 +246,9 @@ class Piece:
         segment: RowGroups | None = None,
         group: int = 0,
         groups: int = 1,
+        lacking: Callable[[Sequence[str]], list[Asked]] | None = None,
     ) -> None:
-        """columns: gives some by their names. hides: what `is_seen` asks.
+        """columns: gives some by their names. hides: what `is_seen` asks. lacking: what it would decode.
 
         hidden: what newer segments hide of it. deleted: whether some rows may be tombstones.
         segment, group: where in a file the rows are, if they are all of a row group. groups: in how many
@@ -261,6 +264,7 @@ class Piece:
         self._hides = hides
         self._hidden = hidden
         self._deleted = deleted
+        self._lacking = lacking
 
     @property
     def identity(self) -> tuple[int, ...]:
@@ -275,6 +279,10 @@ class Piece:
     def load(self, positions: Sequence[int]) -> None:
         """Read some columns together that will be asked for."""
         self._columns([self.name(position) for position in positions])
+
+    def lacking(self, positions: Sequence[int]) -> list[Asked]:
+        """Pages of segments that `load` would decode."""
+        return [] if self._lacking is None else self._lacking(list(map(self.name, positions)))
 
     def column(self, position: int) -> pa.Array:
         """A column's values."""
@@ -349,6 +357,20 @@ def rows_of(found: "Sequence[tuple[Piece, int]]", positions: Sequence[int]) -> l
     numbers = [segment.number(one.group, at) for one, at in found]
     names = [piece.name(position) for position in positions]
     return piece.made_of(segment.rows_at(numbers, names), positions, len(found))
+
+
+def load_found(found: "Iterable[Sequence[tuple[Piece, int]]]", positions: Sequence[int]) -> None:
+    """Decode together what `rows_of` will ask for of several segments, one after the other."""
+    asked: list[Asked] = []
+    for some in found:
+        piece = some[0][0]
+        if piece.segment is None:
+            asked += piece.lacking(positions)
+        else:
+            rows = [piece.segment.number(one.group, at) for one, at in some]
+            asked += piece.segment.lacking(rows, list(map(piece.name, positions)))
+    if asked:
+        read_parts(asked, coded=True)
 
 
 def _of_all(

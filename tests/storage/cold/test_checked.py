@@ -22,6 +22,7 @@ from storage.cold.checked import (
     damaged_piece,
 )
 from storage.cold.flush import flush
+from storage.cold.key_read import find
 from storage.cold.keyfilter import read_head
 from storage.cold.point_read import SegmentReader, forget_file
 from storage.cold.segment import encode_segments
@@ -237,7 +238,7 @@ def test_check_tells_a_side_file_that_is_not_the_segments(tmp_path):
     side.write_bytes(keyfilter.encode(keyfilter.KeyFilter(good.bloom, head)))
     assert "the key filter of another" in problems()[0]
     with pytest.raises(DataCorruptedError, match="tablet 7/3"):
-        SegmentReader(OS, segment, TABLET).find(encode_key([4], ["int"]), tablet.layout)
+        find(SegmentReader(OS, segment, TABLET), encode_key([4], ["int"]), tablet.layout)
 
 
 def test_side_files_of_the_first_format_are_read_and_their_segments_hashed(tmp_path):
@@ -248,7 +249,7 @@ def test_side_files_of_the_first_format_are_read_and_their_segments_hashed(tmp_p
         (good.bloom.save_bytes(), good.head.group_rows, good.head.first_keys)
     )
     side.write_bytes(b"\x01" + zlib.crc32(body).to_bytes(4, "big") + body)
-    assert SegmentReader(OS, segment, TABLET).find(encode_key([4], ["int"]), tablet.layout)
+    assert find(SegmentReader(OS, segment, TABLET), encode_key([4], ["int"]), tablet.layout)
     forget_file(path)
     data = path.read_bytes()
     path.write_bytes(flipped(len(data) // 2, data))

@@ -7,6 +7,7 @@ from storage.arrow import schema_of
 from storage.cold.counting import count_rows
 from storage.cold.extents import Condition, SortKey
 from storage.cold.first_rows import Limits, Question, Work, first_rows
+from storage.cold.occurrences import Occurrences
 from storage.cold.point_read import SegmentReader
 from storage.cold.segment import encode_segments
 from storage.cold.sight import Sight
@@ -101,6 +102,30 @@ def test_none_are_kept_of_what_is_mostly_distinct_or_no_value_to_look_for(reader
     assert reader.occurrences(column) is None
 
 
+def test_those_of_earlier_versions_are_read(reader):
+    """They were a stream of Arrow IPC."""
+    lists = pa.list_(pa.uint16())
+    for values, first in ((pa.array([-2, 7]), -2), (pa.array(["a", "é"]), "a")):
+        table = pa.table(
+            {
+                "value": values,
+                "group": pa.array([[0, 3], [1]], lists),
+                "rows": pa.array([[5, 1], [9]], lists),
+            }
+        )
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        found = Occurrences.decode(sink.getvalue().to_pybytes())
+        assert found == Occurrences.decode(found.encode())
+        assert found.of(first) == {0: 5, 3: 1}
+        assert found.of(values[1].as_py()) == {1: 9}
+        assert found.of(8 if first == -2 else "b") == {}
+    for data in (b"", b"\x90", found.encode()[:-3], b"\xff\xff\xff\xff\x10"):
+        with pytest.raises(DataCorruptedError, match="damaged"):
+            Occurrences.decode(data)
+
+
 def test_a_count_by_them_opens_no_segment(reader, monkeypatch):
     monkeypatch.setattr(SegmentReader, "read_footer", lambda _self: pytest.fail("it is opened"))
     for value, rows in ((77, 1), (1, 296), (2, 300), (11, 0)):
@@ -115,9 +140,8 @@ def test_a_count_where_rows_are_hidden_reads_what_hides_them_once(edited, monkey
             condition = Condition(1, "int", "=", value)
             found = count_rows(sight(*edited), [condition], Work(Limits()), lambda: None)
             assert (value, found) == (value, rows)
-        monkeypatch.setattr(
-            SegmentReader, "read_groups", lambda *_: pytest.fail("it is read again")
-        )
+        for how in ("read_groups", "read_pages"):
+            monkeypatch.setattr(SegmentReader, how, lambda *_: pytest.fail("it is read again"))
 
 
 def test_newest_rows_ask_only_the_segments_that_are_newer_than_these(edited, monkeypatch):
@@ -151,8 +175,7 @@ def test_row_groups_without_the_value_are_not_read(reader):
 def test_damage_to_them_is_told(reader):
     path = reader.segment.filter_path
     data = bytearray(path.read_bytes())
-    at = data.index(b"ARROW") if b"ARROW" in data else data.index(b"\xff\xff\xff\xff") + 200
-    data[at] ^= 1
+    data[reader.load_head().parts.occurrences["c2"].start + 30] ^= 1
     path.write_bytes(data)
     with pytest.raises(DataCorruptedError, match="damaged key filter"):
         reader.check_pieces()

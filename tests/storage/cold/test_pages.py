@@ -13,12 +13,14 @@ import pytest
 from storage.arrow import to_array
 from storage.cold import keyfilter, pages
 from storage.cold.decoded import DECODED
-from storage.cold.page_read import PageColumn
+from storage.cold.outline import outline_of
+from storage.cold.page_form import form_of
 from storage.cold.pages import Page, PageTable, read_together, table_of
 from storage.cold.parquet_thrift import CompactReader, footer_of, list_head, number, varint
 from storage.cold.point_read import NotInMemoryError, SegmentReader, forget_file
 from storage.cold.row_groups import RowGroups
 from storage.cold.segment import encode_segments
+from storage.cold.segment_pages import PageAt, read_parts
 from storage.errors import DataCorruptedError
 from storage.fs import OS
 from storage.layout import Column, Layout
@@ -66,7 +68,9 @@ def encoded():
 
 
 BATCH, DATA, FACTS = encoded()
-TABLE = table_of(DATA)
+METADATA = pq.read_metadata(pa.BufferReader(DATA))
+TABLE = table_of(DATA, METADATA)
+HEAD = keyfilter.read_head(io.BytesIO(FACTS.key_filter))
 EVERY = [(group, leaf) for group in range(3) for leaf in range(len(NAMES) + 2)]
 
 
@@ -136,9 +140,90 @@ def test_a_kept_page_keeps_no_other_one_in_memory(segment):
     assert sum(part.size for part in first.buffers() if part) < 2 * pages.BYTES
 
 
+def read_anew(segment, table):
+    """All that is told of a segment, and some rows of it, when its list of pages is this one."""
+    forget_file(Path(segment.path))
+    side = keyfilter.encode_hashed(b"", HEAD, pages=b"" if table is None else table.encode())
+    segment.filter_path.write_bytes(side)
+    groups = groups_of(segment)
+    places = range(len(LAYOUT.columns) + 1)
+    extents = [groups.extent_in(group, at) for group in range(3) for at in places]
+    rows = [int(row) for row in range(7, COUNT, 1999)]
+    return groups.count, extents, groups.rows_at(rows, NAMES), groups.columns(1, NAMES)
+
+
+def test_of_a_segment_without_list_or_outline_the_same_is_told(segment):
+    without = PageTable.decode(TABLE.encode())
+    without.outline = None
+    expected = read_anew(segment, None)
+    assert expected[0] == 3
+    assert sum(extent is not None for extent in expected[1]) == 3 * 9
+    for table in (TABLE, without):
+        found = read_anew(segment, table)
+        assert found[:2] == expected[:2]
+        for values, right in zip(found[2:], expected[2:], strict=True):
+            assert all(values[name].equals(right[name]) for name in NAMES)
+
+
+def test_the_footer_is_not_read_for_what_the_outline_tells(segment, monkeypatch):
+    monkeypatch.setattr(SegmentReader, "read_footer", lambda _self: pytest.fail("it is read"))
+    groups = groups_of(segment)
+    groups.load([0, 1, 2], ["c2", "c4"])
+    assert groups.columns(2, ["c2"])["c2"].equals(BATCH.column("c2").slice(2 * GROUP))
+    assert groups.rows_at([5, 18_000], ["c4"])["c4"].equals(
+        BATCH.column("c4").take(pa.array([5, 18_000]))
+    )
+    assert groups.extent_in(1, 0).low == GROUP
+
+
+def test_a_changed_byte_of_a_column_that_is_read_as_a_whole_is_told(segment):
+    page = TABLE.chunk(1, 3).page(2)
+    at = page.start + page.size // 2
+    Path(segment.path).write_bytes(DATA[:at] + bytes([DATA[at] ^ 4]) + DATA[at + 1 :])
+    groups = groups_of(segment)
+    assert groups.columns(1, ["c2"])
+    with pytest.raises(DataCorruptedError, match="is not what was written"):
+        groups.columns(1, ["c4"])
+
+
+def test_pages_of_several_segments_are_decoded_together(segment, tmp_path):
+    """Their dictionaries differ, as do the encodings, and one has a column that the other has not."""
+    other = BATCH.set_column(1, "c2", pa.array(["x", None] * (COUNT // 2)))
+    other = other.set_column(3, "c4", pa.array(["same text"] * COUNT))
+    (made,) = encode_segments([other], LAYOUT, group_rows=GROUP)
+    path = tmp_path / "segment-2-b.parquet"
+    path.write_bytes(b"".join(made.pieces))
+    named = made.facts.named(path, "segment-2-b.keys", 0, continues=False)
+    named.filter_path.write_bytes(made.facts.key_filter)
+    both = [groups_of(segment), groups_of(named)]
+    rows = [19_000, 4, 9001, 5]
+    read_parts([one for groups in both for one in groups.lacking(rows, NAMES)], coded=True)
+    for groups, batch in zip(both, (BATCH, other), strict=True):
+        assert not groups.lacking(rows, NAMES)
+        found = groups.rows_at(rows, NAMES)
+        for name in NAMES:
+            assert found[name].equals(batch.column(name).take(pa.array(rows))), name
+    forget_file(path)
+
+
+def test_texts_that_are_numbers_in_a_dictionary_are_texts_for_who_reads_them(segment):
+    groups = groups_of(segment)
+    rows = list(range(100, 8900, 40))
+    asked = groups.lacking(rows, ["c2"])
+    values = read_parts(asked, coded=True)
+    assert all(isinstance(one, pa.DictionaryArray) for one in values.values())
+    assert groups.rows_at(rows, ["c2"])["c2"].equals(BATCH.column("c2").take(pa.array(rows)))
+    assert groups.columns(0, ["c2"])["c2"].equals(BATCH.column("c2").slice(0, GROUP))
+    (part,) = groups.lacking([9001], ["c2"])
+    assert part[1] == PageAt("c2", 1, 0)
+    assert (
+        groups.rows_at([9001] * 20, ["c2"])["c2"].to_pylist()
+        == BATCH["c2"][9001:9002].to_pylist() * 20
+    )
+
+
 def test_a_segment_without_a_list_of_pages_is_read_by_row_groups(segment):
-    head = keyfilter.read_head(io.BytesIO(FACTS.key_filter))
-    segment.filter_path.write_bytes(keyfilter.encode_hashed(b"", head))
+    segment.filter_path.write_bytes(keyfilter.encode_hashed(b"", HEAD))
     found = groups_of(segment).rows_at([18_500, 5], ["c4"])
     assert found["c4"].equals(BATCH.column("c4").take(pa.array([18_500, 5])))
     assert DECODED.get(segment.path, (0, "c4")) is not None
@@ -188,10 +273,9 @@ def test_no_changed_byte_of_the_list_of_pages_is_read_as_anything_else(segment):
 def test_check_reads_every_page(segment):
     reader = SegmentReader(OS, segment, TABLET)
     reader.check_pieces()
-    head = keyfilter.read_head(io.BytesIO(FACTS.key_filter))
     wrong = PageTable.decode(TABLE.encode())
     wrong._crcs[-1] ^= 1
-    segment.filter_path.write_bytes(keyfilter.encode_hashed(bytes(16), head, pages=wrong.encode()))
+    segment.filter_path.write_bytes(keyfilter.encode_hashed(bytes(16), HEAD, pages=wrong.encode()))
     with pytest.raises(DataCorruptedError, match="is not what was written"):
         SegmentReader(OS, segment, TABLET).check_pieces()
 
@@ -199,6 +283,7 @@ def test_check_reads_every_page(segment):
 def test_a_list_of_pages_is_what_was_put_into_it():
     again = PageTable.decode(TABLE.encode())
     assert [list(part) for part in again.parts()] == [list(part) for part in TABLE.parts()]
+    assert again.outline == TABLE.outline == outline_of(METADATA)
     for group, leaf in EVERY:
         assert again.chunk(group, leaf).firsts == TABLE.chunk(group, leaf).firsts
     for data in (b"", b"\x90", TABLE.encode()[:-4], b"\x95\x01\xc4\x00\xc4\x00\x00\xc4\x01x"):
@@ -206,10 +291,12 @@ def test_a_list_of_pages_is_what_was_put_into_it():
             PageTable.decode(data)
 
 
-def test_small_files_and_those_without_an_index_of_pages_have_no_list():
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({"a": range(100)}), sink, write_page_index=True)
-    assert table_of(sink.getvalue()) is None
+def test_small_segments_have_no_list():
+    few = BATCH.slice(0, pages.ROWS_MIN - 1)
+    (segment,) = encode_segments([few], LAYOUT)
+    head = keyfilter.read_head(io.BytesIO(segment.facts.key_filter))
+    assert head.parts.pages.length == 0
+    assert PageTable.decode(FACTS.key_filter[HEAD.parts.pages.start :][: HEAD.parts.pages.length])
 
 
 def test_pages_near_each_other_are_read_at_once():
@@ -225,7 +312,7 @@ def test_a_column_that_would_be_written_otherwise_now_is_not_read_by_pages():
     pq.write_table(table, sink, store_decimal_as_integer=True)
     metadata = pq.read_metadata(pa.BufferReader(sink.getvalue()))
     with pytest.raises(ValueError, match="another form"):
-        PageColumn(metadata, table.schema, "a", 0)
+        form_of(metadata, table.schema.field("a"), 0)
 
 
 def test_thrift_is_read_as_arrow_reads_it():

@@ -16,6 +16,7 @@ from storage.arrow import schema_of, to_batch, to_rows
 from storage.cold import new_run
 from storage.cold.encoder import encode
 from storage.cold.flush import flush
+from storage.cold.key_read import find
 from storage.cold.point_read import SegmentReader
 from storage.cold.segment import encode_segments, read_table
 from storage.errors import DataCorruptedError
@@ -229,7 +230,7 @@ def test_a_missing_segment_or_filter_is_damage(tmp_path):
 
 def open_tablet_again(engine, tablet):
     reader = SegmentReader(OS, tablet.manifest.segments[0], TABLET)
-    return reader.find(encode_key([40], ["int"]), LAYOUT)
+    return find(reader, encode_key([40], ["int"]), LAYOUT)
 
 
 def test_a_read_of_some_columns_leaves_out_what_the_segment_lacks():

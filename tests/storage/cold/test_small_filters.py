@@ -4,6 +4,7 @@ import pytest
 
 from storage.cold import new_run
 from storage.cold.flush import flush
+from storage.cold.key_read import find
 from storage.cold.manifest import load
 from storage.cold.point_read import SegmentReader
 from storage.fs import OS
@@ -52,8 +53,8 @@ def test_keys_are_found_by_it_and_absent_ones_told_without_opening_the_segment(e
     assert all(kept.may_hold(key_of(number)) for number in range(0, 40, 2))
     assert sum(kept.may_hold(key_of(number)) for number in range(1, 41, 2)) < 5
     assert reader.load_head() == kept.head
-    assert reader.find(key_of(4), LAYOUT).row == (4, "row 4")
-    assert reader.find(key_of(5), LAYOUT) is None
+    assert find(reader, key_of(4), LAYOUT).row == (4, "row 4")
+    assert find(reader, key_of(5), LAYOUT) is None
     assert tablet.get_cold(engine.current, key_of(4)).row == (4, "row 4")
 
 
