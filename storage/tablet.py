@@ -283,12 +283,12 @@ class Tablet:
         tail, after = self._tail, self.manifest_at(view.seq).flushed_through
         return (tail is not None and tail.base <= after) or self._small_tail(after) is not None
 
-    def prepare(self, view: View) -> bool:
-        """Do some milliseconds of what `scan` and `count` would take; whether there is no more to do."""
+    def preparing(self, view: View) -> Iterator[None]:
+        """Do what `scan` and `count` would take, some milliseconds at a time; it ends."""
         manifest, tail = self.manifest_at(view.seq), self._tail
         if tail is None or tail.base > manifest.flushed_through:
-            return True
-        return tail.prepare(manifest.flushed_through, view.seq, cold=bool(manifest.segments))
+            return iter(())
+        return tail.preparing(manifest.flushed_through, view.seq, cold=bool(manifest.segments))
 
     def scan(self, view: View) -> Scan | None:
         """Everything that the view sees; None when the tail must be loaded first (`load`).

@@ -49,11 +49,12 @@ class CountPlan:
         tablet = x.tablet(self.table)
         view = x.view_of(self.table.id)
         if isinstance(tablet, Tablet):
-            while not ((warm := tablet.warm(view)) and tablet.prepare(view)):
-                if warm:
-                    yield from breathe(x.statement_timeout_s)
-                else:
-                    yield from load(x, tablet, view)
+            while not tablet.warm(view):
+                yield from load(x, tablet, view)
+            for _ in tablet.preparing(view):
+                yield from breathe(x.statement_timeout_s)
+            while not tablet.warm(view):  # It may have been forgotten meanwhile.
+                yield from load(x, tablet, view)
         count = tablet.count(view)
         assert count is not None, "it is warm"
         for change in (x.own_changes(tablet.id) or {}).values():

@@ -60,7 +60,7 @@ def scan_tablet(x: Execution, tablet: Tablet | StreamTablet) -> Steps[Scan]:
     if isinstance(tablet, StreamTablet):
         return tablet.scan(view)
     while True:
-        while not tablet.prepare(view):
+        for _ in tablet.preparing(view):
             yield from breathe(x.statement_timeout_s)
         scan = tablet.scan(view)
         if scan is not None:

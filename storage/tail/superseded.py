@@ -38,6 +38,9 @@ class Changes:
         self._found: list[int] = []
         self._batch: pa.RecordBatch | None = None
 
+    def __len__(self) -> int:
+        return len(self._seqs)
+
     def add(self, seq: int, before: int, key: Row) -> None:
         """`before`: seq of the version replaced, 0 when the tail does not have it."""
         self._seqs.append(seq)

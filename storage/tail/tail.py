@@ -35,10 +35,8 @@ from storage.tail.versions import BatchWithId, VersionBatch, coalesce, dead_amon
 
 _INSERT, _DELETE = Op.INSERT, Op.DELETE  # An enum's attribute costs more than all the rest.
 
-_ROW_OVERHEAD_BYTES = 220
-"""Measured: key, dict slot, ordinal of one row in `_newest`."""
-_RECENT_OVERHEAD_BYTES = 200
-"""Measured: of one decoded row, beside its values."""
+_ROW_OVERHEAD_BYTES = 220  # Measured: key, dict slot, ordinal of one row in `_newest`.
+_RECENT_OVERHEAD_BYTES = 200  # Measured: of one decoded row, beside its values.
 
 _CHANGES_AT_ONCE = 4000  # Looked at in one step: some 4 ms.
 _LIVE_BYTES_MAX = 8 << 20
@@ -194,12 +192,14 @@ class Tail:
         """Keys of live rows at or below `after` that versions in (after, upto] replaced."""
         return self._changes.keys(after, upto, self.layout)
 
-    def prepare(self, after: int, upto: int, *, cold: bool) -> bool:
-        """Do some milliseconds of what `live` and, cold, `superseded` take; whether all is done."""
-        for batch in self._batches:
+    def preparing(self, after: int, upto: int, *, cold: bool) -> Iterator[None]:
+        """Do what `live` and, cold, `superseded` take, some ms at a time; it ends whatever others do."""
+        for batch in tuple(self._batches):
             if batch.seqs[0] <= upto and batch.seqs[-1] > after and batch.prepare(after, upto):
-                return False
-        return not cold or self._changes.prepare(after, self.layout, _CHANGES_AT_ONCE)
+                yield
+        for _ in range(len(self._changes) // _CHANGES_AT_ONCE if cold else 0):
+            if not self._changes.prepare(after, self.layout, _CHANGES_AT_ONCE):
+                yield
 
     def superseded_count(self, after: int, upto: int) -> int:
         """How many keys `superseded` gives."""

@@ -12,6 +12,8 @@ from storage.ids import TabletId
 from storage.layout import Column, Layout
 from storage.log.log_entry import Op
 from storage.log.writes import Write
+from storage.tail import tail as tail_module
+from storage.tail import versions as versions_module
 from storage.tail.sizes import Sizes
 from storage.tail.tail import Tail
 from storage.tail.unknown import Unknown
@@ -305,3 +307,19 @@ def test_rows_larger_together_than_arrows_arrays_become_several_batches(monkeypa
     batches = list(arrow.to_batches(rows, LAYOUT, range(9), [False] * 9))
     assert [row for batch in batches for row in to_rows(batch, LAYOUT)] == rows
     assert len(batches) > 3
+
+
+def test_two_views_that_are_prepared_in_turns_both_come_to_an_end(monkeypatch):
+    monkeypatch.setattr(tail_module, "_CHANGES_AT_ONCE", 2)
+    monkeypatch.setattr(versions_module, "_LARGE_BYTES", 0)
+    replay = Replay([[(key, 5)] for key in range(6)] + [[(n % 6, 6)] for n in range(30)])
+    tail = Tail(LAYOUT, base=0, sizes=Sizes(seal=4, batch=8))
+    replay.fill(tail)
+    views = [(6, 36), (9, 20)]
+    turns = [tail.preparing(*view, cold=True) for view in views]
+    for _ in range(100):
+        turns = [turn for turn in turns if next(turn, "ended") != "ended"]
+    assert turns == []
+    for after, upto in views:
+        keys = tail.superseded(after, upto)
+        assert sorted(keys.column(0).to_pylist()) == replay.superseded(after, upto)
