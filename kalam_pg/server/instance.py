@@ -27,7 +27,8 @@ from kalam_pg.server import heap, logs
 from kalam_pg.server.certificate import self_signed
 from kalam_pg.server.limits import ConnectionLimits
 from kalam_pg.server.listeners import Listeners, open_listeners
-from kalam_pg.server.loop import Loop, LoopOptions
+from kalam_pg.server.loop import Loop
+from kalam_pg.server.loop_options import LoopOptions
 from kalam_pg.server.shutdown import Mode, watch_signals
 from kalam_pg.server.tls import TlsServer
 from kalam_pg.wire.protocols import Peer, ServedSession, Transport

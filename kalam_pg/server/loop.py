@@ -21,7 +21,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, epoll
 from typing import Final
@@ -36,10 +35,11 @@ from kalam_pg.server.connection import Connection
 from kalam_pg.server.errors import ConnectionLostError
 from kalam_pg.server.limits import ConnectionLimits, FailureBackoff
 from kalam_pg.server.listeners import peer_of
+from kalam_pg.server.loop_options import LoopOptions
 from kalam_pg.server.opening import Opening
+from kalam_pg.server.shares import Shares
 from kalam_pg.server.strangers import Strangers, too_late
 from kalam_pg.server.timers import Timers
-from kalam_pg.server.tls import TlsServer
 from kalam_pg.supervision import guarded
 from kalam_pg.wire.protocols import Peer, SessionFactory
 from storage.errors import KalamError
@@ -60,33 +60,19 @@ sides some 20 us each, and a client that works in step with the server is back s
 GATHERS_PER_ROUND: Final = 16
 """How often a round that has a commit to write looks for more of them first: half a microsecond each,
 against some ten for a group of its own."""
-
 SETTLES_PER_ROUND: Final = 8
 """How often one round looks again for that, at most."""
-
 HELD_S: Final = 0.01
 """Answers wait for those of later messages of the same pipeline, but not much longer than this."""
 
-READER_PATIENCE_S: Final = 60.0
 SWEEP_S: Final = 5.0
 OVERLOADED_S: Final = 0.1
 _OVERLOADED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 """accept() cannot now, and can later; every other error of it concerns one connection only."""
 
-_REFUSED_MAX: Final = 256
-"""Connections over the limit that may wait for their refusal; beyond it they are just closed."""
+_REFUSED_MAX: Final = 256  # Connections over the limit that may wait for their refusal.
 
 log = structlog.get_logger("kalam_pg.server")
-
-
-@dataclass(frozen=True, slots=True)
-class LoopOptions:
-    """What the loop is told by its owner; times in seconds."""
-
-    tls: TlsServer | None = None
-    tls_required: bool = False
-    authentication_timeout_s: float = 60.0
-    reader_patience_s: float = READER_PATIENCE_S
 
 
 class Loop:
@@ -114,6 +100,7 @@ class Loop:
         self._processes: dict[int, Connection] = {}
         self._listeners: dict[int, socket.socket] = {}
         self._ready: deque[Connection] = deque()
+        self._shares = Shares()
         self._held: list[Connection] = []
         self._turn_ends: list[Callable[[], None]] = []
         self._from_threads: deque[Callable[[], None]] = deque()
@@ -279,7 +266,7 @@ class Loop:
     # Turns --------------------------------------------------------------------------------------
 
     async def _run_io(self) -> None:
-        poll, now = self.epoll.poll, time.perf_counter
+        poll, now, shares = self.epoll.poll, time.perf_counter, self._shares
         since = now()
         # On one processor the client could not come while we ask.
         spins = may_spin = len(os.sched_getaffinity(0)) > 1
@@ -296,10 +283,14 @@ class Loop:
                     # What would have helped now helps next time; what would not is not tried.
                     spins = may_spin and bool(events) and now() - began < 2 * SPIN_S
             if not events:
+                if shares.crowded:
+                    shares.rest()
                 await trio.lowlevel.wait_readable(self.epoll.fileno())
                 since = now()
                 continue
             self._settling = True
+            if shares.crowded:
+                shares.begin()
             self._handle(events)
             for _ in range(GATHERS_PER_ROUND):
                 # What came in meanwhile joins the group that the end of this round makes.
@@ -309,6 +300,7 @@ class Loop:
                 self._handle(more)
             self._settle()
             if now() - since > ROUNDS_S:
+                shares.took(now() - since)
                 await trio.lowlevel.checkpoint()
                 since = now()
 
@@ -328,7 +320,9 @@ class Loop:
     def _settle(self) -> None:
         """End the round: what waited for its end, and turns for those who are ready."""
         self._settling = True
-        since = time.perf_counter()
+        since, shares = time.perf_counter(), self._shares
+        if shares.crowded:
+            shares.begin()
         for _ in range(SETTLES_PER_ROUND):
             if self._turn_ends:
                 callbacks, self._turn_ends = self._turn_ends, []
@@ -337,6 +331,7 @@ class Loop:
             if self._ready:
                 self._give_turns()
                 if time.perf_counter() - since > ROUNDS_S:
+                    shares.took(time.perf_counter() - since)
                     break  # Who has just come has waited for so long.
             elif not self._turn_ends:
                 break
@@ -363,7 +358,7 @@ class Loop:
             guarded(self._from_threads.popleft())
 
     def _handle(self, events: Sequence[tuple[int, int]]) -> None:
-        get = self._connections.get
+        get, shares = self._connections.get, self._shares
         accepting: list[socket.socket] = []
         for fd, mask in events:
             connection = get(fd)
@@ -375,6 +370,8 @@ class Loop:
                     os.eventfd_read(fd)
                     self._call_from_threads()
                 continue
+            if shares.crowded and not shares.may(connection.user):
+                continue  # The epoll tells of it again.
             try:
                 if mask & EPOLLIN:
                     connection.readable()
@@ -391,7 +388,10 @@ class Loop:
         # Only those that wait now: what they make ready waits for the next round.
         for _ in range(len(self._ready)):
             connection = self._ready.popleft()
-            self.guarded(connection, connection.turn)
+            if self._shares.crowded and not self._shares.may(connection.user):
+                self._ready.append(connection)
+            else:
+                self.guarded(connection, connection.turn)
 
     async def _supervise(
         self, connection: Connection, function: Callable[[], Awaitable[None]]

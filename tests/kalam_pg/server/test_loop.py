@@ -24,7 +24,7 @@ from kalam_pg.server import connection as connection_module
 from kalam_pg.server import strangers
 from kalam_pg.server.channel import HIGH_WATER_BYTES
 from kalam_pg.server.limits import ConnectionLimits
-from kalam_pg.server.loop import LoopOptions
+from kalam_pg.server.loop_options import LoopOptions
 from tests import frontend
 from tests.kalam_pg.server.fakes import (
     CHUNK,

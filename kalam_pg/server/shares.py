@@ -1,0 +1,54 @@
+"""Users share the event loop: where its rounds take long, none has much of one before the others.
+
+Each session does some milliseconds of work at a time. Forty of one user, with always something to do, would
+make everybody else wait for all of them in every round.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+CROWDED_S: Final = 0.01
+"""After a round that took longer the time of rounds is shared out."""
+
+CALM_S: Final = 0.5
+"""Until there was none for so long."""
+
+SHARE_S: Final = 0.005
+"""Of a round, for one user: who has had more waits for the next."""
+
+
+class Shares:
+    """crowded: whether anybody has to ask (`may`)."""
+
+    __slots__ = ("_clock", "_had", "_since_s", "_until_s", "_user", "crowded")
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.crowded = False
+        self._clock = clock
+        self._had: dict[str | None, float] = {}
+        self._user: str | None = None
+        self._since_s = self._until_s = 0.0
+
+    def begin(self) -> None:
+        """A round begins: everybody has a share of it."""
+        self._had.clear()
+        self._since_s = self._clock()
+
+    def may(self, user: str | None) -> bool:
+        """Whether a user may have a step now, which is theirs until the next question."""
+        now_s = self._clock()
+        had = self._had
+        had[self._user] = had.get(self._user, 0.0) + now_s - self._since_s
+        self._user, self._since_s = user, now_s
+        return had.get(user, 0.0) < SHARE_S
+
+    def took(self, seconds: float) -> None:
+        """So long was a round."""
+        if seconds > CROWDED_S:
+            self.crowded = True
+            self._until_s = self._clock() + CALM_S
+
+    def rest(self) -> None:
+        """There is nothing to do just now."""
+        self.crowded = self._clock() < self._until_s

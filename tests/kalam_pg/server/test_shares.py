@@ -1,0 +1,47 @@
+"""How long rounds of the event loop are shared out among users."""
+
+from kalam_pg.server.shares import CALM_S, CROWDED_S, SHARE_S, Shares
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def round_of(shares: Shares, clock: Clock, asked: list[str], step_s: float) -> list[str]:
+    """Who had a step, each of which takes so long."""
+    shares.begin()
+    had = []
+    for user in asked:
+        if shares.may(user):
+            had.append(user)
+            clock.now_s += step_s
+    return had
+
+
+def test_one_user_with_many_sessions_has_little_of_a_round_and_others_have_their_steps():
+    clock = Clock()
+    shares = Shares(clock)
+    asked = ["mallory"] * 20 + ["victim"] + ["mallory"] * 20 + ["victim", "other"]
+    assert round_of(shares, clock, asked, SHARE_S * 0.6) == [
+        *("mallory", "mallory", "victim", "victim", "other"),
+    ]
+    assert round_of(shares, clock, asked, SHARE_S * 3) == ["mallory", "victim", "other"]
+    assert round_of(shares, clock, asked, 0.0) == asked
+
+
+def test_time_is_shared_after_a_long_round_until_there_was_none_for_a_while():
+    clock = Clock()
+    shares = Shares(clock)
+    shares.took(CROWDED_S / 2)
+    assert not shares.crowded
+    shares.took(CROWDED_S * 2)
+    shares.rest()
+    assert shares.crowded
+    clock.now_s += CALM_S * 2
+    assert shares.crowded
+    shares.rest()
+    assert not shares.crowded
