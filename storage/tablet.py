@@ -208,9 +208,9 @@ class Tablet:
         manifest: Manifest,
         large: set[bytes] | None = None,
     ) -> Version | None:
-        newest = manifest.hidden_through
+        newest = 0  # No segment of a manifest is of an earlier life.
         version = view.find(self.id, key, large)
-        if version is not None and version.seq > newest:
+        if version is not None and version.seq > manifest.hidden_through:
             if version.op != Op.DELETE:
                 return self._projected(version)
             newest = version.seq

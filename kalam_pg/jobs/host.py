@@ -213,3 +213,13 @@ class FlushHost:
     ) -> None:
         write_set = WriteSet([], [], puts, sync=True, validate=validate)
         trio.from_thread.run(self._database.committer.commit, write_set)
+
+
+class LoadHost(FlushHost):
+    """`storage.cold.load.LoadHost` over a database: what a transaction has made exists for its loads."""
+
+    def exists(self, tablet: TabletId) -> bool:
+        """As `FlushHost.exists`."""
+        if tablet.user in self._database.erasing:
+            return False
+        return super().exists(tablet) or tablet.table in self._database.building

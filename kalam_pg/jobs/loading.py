@@ -1,43 +1,50 @@
-"""Loading what a large COPY sends: its rows become segments in a process, and those the transaction's.
+"""Loading what a large COPY sends, or many rows of a query: they become segments in a process, and those
+the transaction's.
 
 What this way cannot do, or finds that it cannot know, is left to the general way, with nothing changed:
 it tells which line is wrong, waits for whom it has to wait, and takes longer.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import trio
 
 from catalog.model import Table, TableKind
 from kalam_pg.failures import report
-from kalam_pg.jobs import load_recipes
+from kalam_pg.jobs import load_entries, load_recipes
 from kalam_pg.jobs.compacting import note_flushed
-from kalam_pg.jobs.host import FlushHost
+from kalam_pg.jobs.host import FlushHost, LoadHost
 from kalam_pg.jobs.indexing import note_segments
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.load_jobs import LoadJob
+from kalam_pg.query import references
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.loads import Loaded, PutRows
+from kalam_pg.query.loads import Loaded, PutRows, put_before
 from kalam_pg.query.locks.modes import EXCLUSIVE
 from kalam_pg.query.row_spool import SentRows
-from kalam_pg.query.rows import Target
+from kalam_pg.query.rows import Entries, Place, Target
 from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.spool import Sent
+from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps, run_async
 from kalam_pg.rows.copy_columns import RefusedError
 from kalam_pg.rows.copy_pieces import CopyText
 from kalam_pg.supervision import guarded
 from storage.cold.flush import flush
 from storage.cold.load import Load
-from storage.cold.load_keys import is_taken
+from storage.cold.load_keys import distinct_values, is_taken
+from storage.cold.manifest import Segment
 from storage.engine import WriteSet
 from storage.errors import KalamError
+from storage.ids import TabletId
 from storage.tablet import Tablet
+
+T = TypeVar("T")
 
 _AGAIN_S: Final = 60.0
 """At the latest, when the disk has refused the name of what is committed."""
@@ -48,7 +55,7 @@ def is_for(rules: RowRules) -> bool:
     table = rules.table
     if table.kind is TableKind.STREAM or table.temporary:
         return False
-    return not (rules.unique or rules.references or rules.referenced)
+    return all(map(load_entries.is_plain, rules.unique))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +72,35 @@ class Bulk:
     where: Closure | None
 
     def load(self, x: Execution, target: Target, sent: Sent, put: PutRows) -> Steps[int | None]:
-        """See `Road`. Raises 57014."""
-        tablet = target.tablet
-        if not isinstance(tablet, Tablet) or not self.may(x, target):
+        """See `Road`. Raises 57014, and 23503 of what refers to a row that is not there."""
+        added = yield from self._loaded(x, target, sent)
+        if added is None:
+            yield from put_before(x, (target.id,))
             return None
-        newest = tablet.newest_reading()
-        if newest.layout != target.rules.table.layout:
+        self._keep(x.transaction, added, put)
+        rows = added[0]
+        for one in target.rules.references:
+            columns = [one.table.layout.columns[at] for at in one.columns]
+            load = rows.load
+            values = yield from self._in_thread(
+                x, partial(distinct_values, self.database.engine.fs, load.id, rows.new, columns)
+            )
+            yield from references.refer_all(x, one, values)
+        return rows.load.rows - rows.rows
+
+    def may(self, x: Execution, target: Target) -> bool:
+        """See `Road`."""
+        transaction = x.transaction
+        if transaction.reads is not None:
+            return False
+        places: list[Place] = [target, *target.indexes]
+        return not any(
+            at.id in transaction.changes or self.database.hub.follows(at.id) for at in places
+        )
+
+    def _loaded(self, x: Execution, target: Target, sent: Sent) -> Steps["list[_Added] | None"]:
+        """What is added to which tablet, that of the rows first; None: nothing is."""
+        if not self.may(x, target):
             return None
         recipe = yield from load_recipes.recipe_of(x, target.rules, self.sent, self.where)
         if recipe is None:
@@ -78,48 +108,78 @@ class Bulk:
         given = yield from load_recipes.given(x, target.rules, self.sent, sent.lines)
         if given is None:
             return None
-        host = FlushHost(self.database)
-        load = Load(host, newest)
-        transaction = x.transaction
-        end = partial(_ended, self.database, self.jobs, target.rules.table, load)
-        transaction.on_end.append(end)
-        loaded = Loaded(load, put, partial(_soon, load.discard))
         # A number of its own, so that no other commit's is on its rows.
         number = partial(self.database.committer.commit, WriteSet([], [], [], sync=False))
         seq = (yield from run_async(number)).seq
-        job = LoadJob(self.form, recipe, seq, given)
-        written = yield from self._in_thread(x, partial(self._written, load, job, sent))
-        if (
-            written
-            and self._guarded(x, target)
-            and (yield from self._in_thread(x, partial(self._are_new, host, load)))
+        host = LoadHost(self.database)
+        added: list[_Added] = []
+        places: list[Target | Entries] = [target, *target.indexes]
+        for at in places:
+            here = self._added(x, host, at)
+            if here is not None:
+                added.append(here)
+                if isinstance(at, Entries):
+                    job = load_entries.job_of(
+                        at.rule, target.rules.table, target.id, added[0].new, seq
+                    )
+                else:
+                    job = LoadJob(self.form, recipe, seq, given)
+                pieces = iter(()) if isinstance(at, Entries) else sent.pieces()
+                if (yield from self._in_thread(x, partial(self._written, here.load, job, pieces))):
+                    continue
+            _take_back(added)
+            return None
+        if all(self._guarded(x, one.load.id) for one in added) and (
+            yield from self._in_thread(x, partial(self._are_new, host, added))
         ):
-            transaction.loads[target.id] = loaded
-            return load.rows
-        loaded.discard()
+            return added
+        _take_back(added)
         return None
 
-    def may(self, x: Execution, target: Target) -> bool:
-        """See `Road`."""
-        transaction, tablet = x.transaction, target.id
-        if transaction.reads is not None or transaction.has_savepoints or transaction.has_defined:
-            return False
-        if tablet in transaction.changes or tablet in transaction.emptied:
-            return False
-        if tablet in transaction.loads or self.database.hub.follows(tablet):
-            return False
-        return self.database.catalog.stored_as(tablet.table) is not None
+    def _added(self, x: Execution, host: LoadHost, at: Target | Entries) -> "_Added | None":
+        """A tablet that rows may be added to, with what the transaction has loaded into it, or None."""
+        transaction, database = x.transaction, self.database
+        loaded = transaction.loads.get(at.id)
+        if loaded is not None:
+            loaded.load.choose(loaded.segments, loaded.rows)
+            return _Added(loaded.load, loaded.segments, loaded.rows, loaded.puts)
+        table = at.rule.entries if isinstance(at, Entries) else at.rules.table
+        tablet = database.tablet(table, x.user)
+        if not isinstance(tablet, Tablet):
+            return None
+        newest = tablet.newest_reading()
+        if newest.layout != table.layout:
+            return None
+        if database.stored_as(at.id.table) is None:
+            if database.engine.unflushed(at.id):
+                return None  # Its rows were written ahead, to where nobody flushes them.
+            database.building.add(at.id.table)
+            transaction.on_end.append(partial(database.building.discard, at.id.table))
+        load = Load(host, newest, alone=at.id in transaction.emptied)
+        transaction.on_end.append(partial(_ended, database, self.jobs, table, load))
+        return _Added(load)
 
-    def _in_thread(self, x: Execution, call: Callable[[], bool]) -> Steps[bool]:
+    def _keep(self, transaction: Transaction, added: "Sequence[_Added]", put: PutRows) -> None:
+        """They are the transaction's, until it is taken back to before that."""
+        loads = dict(transaction.loads)
+        for one in added:
+            load = one.load
+            puts = (*one.puts, put) if one is added[0] else ()
+            reading = load.reading(load.tablet.layout)
+            loads[load.id] = Loaded(load, load.segments, load.rows, puts, reading)
+        transaction.restoring("loads")
+        transaction.loads = loads
+
+    def _in_thread(self, x: Execution, call: Callable[[], T]) -> Steps[T]:
         # Whoever has to wait for a thread has none meanwhile, and other work of the server has its own.
         waiting = partial(self.jobs.load_threads.run, x.payer, call, abandon=False)
-        found: bool = yield from run_async(waiting, timeout_s=x.statement_timeout_s)
+        found: T = yield from run_async(waiting, timeout_s=x.statement_timeout_s)
         return found
 
-    def _written(self, load: Load, job: LoadJob, sent: Sent) -> bool:
+    def _written(self, load: Load, job: LoadJob, pieces: Iterator[bytes]) -> bool:
         """In a thread: whether what is sent has become segments."""
         try:
-            with closing(self.jobs.load_process.load(job, sent.pieces())) as segments:
+            with closing(self.jobs.load_process.load(job, pieces)) as segments:
                 load.write(segments)
         except RefusedError:
             return False
@@ -128,27 +188,55 @@ class Bulk:
             return False
         return True
 
-    def _guarded(self, x: Execution, target: Target) -> bool:
+    def _guarded(self, x: Execution, tablet: TabletId) -> bool:
         """Whether nobody else writes to the tablet, nor does until the transaction ends.
 
         Who has locked rows of it may have new ones, perhaps with the same keys: that is for the general
         way to wait for.
         """
         locks = self.database.locks
-        locks.guard(target.id)
-        return locks.lock_nowait(x.transaction, target.id, EXCLUSIVE)
+        locks.guard(tablet)
+        return locks.lock_nowait(x.transaction, tablet, EXCLUSIVE)
 
-    def _are_new(self, host: FlushHost, load: Load) -> bool:
-        """In a thread, while nobody writes to the tablet: whether none of the keys is there."""
-        tablet = load.tablet
+    def _are_new(self, host: FlushHost, added: "Sequence[_Added]") -> bool:
+        """In a thread, while nobody writes to the tablets: whether none of the keys is there."""
+        return all(self._is_new(host, one) for one in added)
+
+    def _is_new(self, host: FlushHost, one: "_Added") -> bool:
+        load, tablet = one.load, one.load.tablet
         try:
-            if host.run_on_loop(lambda: host.unflushed(tablet.id)):
-                flush(host, tablet, encoder=self.jobs.flush_process.encode)
-            old = tablet.manifest.segments
-            return not is_taken(host.fs, tablet.id, tablet.layout, load.segments, old)
+            old = one.segments
+            if not load.alone:
+                if host.run_on_loop(lambda: host.unflushed(tablet.id)):
+                    flush(host, tablet, encoder=self.jobs.flush_process.encode)
+                old = (*tablet.manifest.segments, *old)
+            return not is_taken(host.fs, tablet.id, tablet.layout, one.new, old)
         except KalamError as exc:
             report("a load is done row by row", exc, user=load.id.user, table=load.id.table)
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What is added to a tablet. segments, rows, puts: of what the transaction had loaded into it before."""
+
+    load: Load
+    segments: tuple[Segment, ...] = ()
+    rows: int = 0
+    puts: tuple[PutRows, ...] = ()
+
+    @property
+    def new(self) -> tuple[Segment, ...]:
+        """What has been written since."""
+        return self.load.segments[len(self.segments) :]
+
+
+def _take_back(added: Sequence[_Added]) -> None:
+    """Nothing was added: the files go, where a tablet has others at the transaction's end."""
+    for one in added:
+        one.load.choose(one.segments, one.rows)
+        if not one.segments:
+            _soon(one.load.discard)
 
 
 def enter(jobs: Jobs, loads: list[Load], user: int, timeout_s: float) -> Steps[None]:

@@ -12,7 +12,7 @@ from kalam_pg.query import elsewhere
 from kalam_pg.query.at_once import AtOnce
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import open_target
-from kalam_pg.query.loads import LARGE_BYTES, Road
+from kalam_pg.query.loads import LARGE_BYTES, Road, put_before
 from kalam_pg.query.row_changes import insert
 from kalam_pg.query.rows import Target
 from kalam_pg.query.rules import Closure, RowRules
@@ -121,6 +121,7 @@ class CopyIn:
         return self._count
 
     def _put_spooled(self, spool: Spool) -> Steps[None]:
+        yield from put_before(self._x, (self._target.id,))
         at = 0
         while at < spool.size:
             data = yield from spool.read(at)

@@ -317,7 +317,7 @@ class Execution:
             self._view = None
 
     def tablet(self, table: Table) -> Tablet | StreamTablet:
-        """The tablet that this user's name for the table means, empty once the transaction truncated it."""
+        """The tablet that this user's name for the table means, as the transaction has left all of it."""
         return self.tablet_of(table, self.user)
 
     def tablet_of(self, table: Table, user: User) -> Tablet | StreamTablet:
@@ -325,5 +325,7 @@ class Execution:
         tablet = self.database.tablet(table, user)
         if self.transaction.reads is not None and not self.declared:
             note_everything(self, table, user)
-        emptied = self.transaction.emptied
+        loads, emptied = self.transaction.loads, self.transaction.emptied
+        if loads and (loaded := loads.get(tablet.id)) is not None:
+            return loaded.reading.reading(table.layout)
         return empty(tablet.id, table.layout) if emptied and tablet.id in emptied else tablet

@@ -6,7 +6,7 @@ from typing import Final
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import InsertPlan, open_target
-from kalam_pg.query.loads import LARGE_BYTES, Road
+from kalam_pg.query.loads import LARGE_BYTES, Road, put_before
 from kalam_pg.query.portion import Portion
 from kalam_pg.query.row_source import RowSource
 from kalam_pg.query.row_spool import Portions, RowSpool
@@ -29,6 +29,7 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
     assert plan.source is not None
     target = open_target(x, plan.rules)
     if not road.may(x, target):
+        yield from put_before(x, (target.id,))
         return (yield from plan.run(x))
     source = yield from plan.source.source(x)
     begun: list[Portion] = []
@@ -36,6 +37,7 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
     while rows < LARGE_ROWS and size < LARGE_BYTES:
         portion = yield from source.take(_TOGETHER)
         if not len(portion):
+            yield from put_before(x, (target.id,))
             return (yield from _put(x, plan, Portions(begun)))
         begun.append(portion)
         rows += len(portion)

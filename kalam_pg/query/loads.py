@@ -1,10 +1,11 @@
 """What a transaction has loaded (`storage.cold.load`): rows that are in segments before its COMMIT.
 
-They are not among its changes. So nobody looks at them there: what the transaction goes on to do makes
-changes of them first (`put`), as does a COMMIT that somebody follows, who is told of each row.
+They are not among its changes. Its own queries read them as segments (`Execution.tablet_of`). What it goes
+on to change makes changes of them first (`put`), as does a COMMIT that somebody follows, who is told of each
+row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -16,9 +17,12 @@ from kalam_pg.query.spool import Sent
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps
 from storage.cold.load import Load
+from storage.cold.manifest import Segment
 from storage.engine import Engine, WriteSet
+from storage.ids import TabletId
 from storage.log.hot import Put
 from storage.log.recovery import load_key
+from storage.tablet import Tablet
 
 LARGE_BYTES: Final = 4 << 20
 """Of text: some ten thousand rows."""
@@ -41,20 +45,35 @@ class Road(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Rows of one tablet. put: makes changes of them. discard: gives the segments up, soon."""
+    """Rows of one tablet. segments, rows: those of the load that are the transaction's. puts: what makes
+    changes of them; of an index's entries nothing does by itself. reading: the tablet with them.
+    """
 
     load: Load
-    put: PutRows
-    discard: Callable[[], None]
+    segments: tuple[Segment, ...]
+    rows: int
+    puts: tuple[PutRows, ...]
+    reading: Tablet
 
 
 def put(x: Execution) -> Steps[None]:
-    """Make changes of all that the transaction has loaded. Raises what putting rows raises."""
-    loads = x.transaction.loads
-    while loads:
-        _, loaded = loads.popitem()
-        loaded.discard()
-        yield from loaded.put(x)
+    """Make changes of all that the transaction has loaded. Raises what putting rows raises.
+
+    The files stay until it has ended: an open cursor may read them.
+    """
+    transaction = x.transaction
+    loads = transaction.loads.values()
+    transaction.restoring("loads")
+    transaction.loads = {}
+    for loaded in loads:
+        for one in loaded.puts:
+            yield from one(x)
+
+
+def put_before(x: Execution, tablets: Iterable[TabletId]) -> Steps[None]:
+    """The same, where one of these tablets has some of it: rows are going to be put there one by one."""
+    if not x.transaction.loads.keys().isdisjoint(tablets):
+        yield from put(x)
 
 
 def is_followed(database: Database, transaction: Transaction) -> bool:
@@ -65,10 +84,12 @@ def is_followed(database: Database, transaction: Transaction) -> bool:
 def with_loads(database: Database, transaction: Transaction, write_set: WriteSet) -> WriteSet:
     """The write set with what the transaction has loaded, which gets its number with it."""
     if transaction.loads:
+        for one in transaction.loads.values():
+            one.load.choose(one.segments, one.rows)
         loads = [loaded.load for loaded in transaction.loads.values()]
-        write_set.loads, write_set.sync = loads, True
+        # Not empty when it is submitted, and waiting for the disk: so the committer's thread writes it.
+        write_set.loads, write_set.sync, write_set.system_sync = loads, True, True
         own = write_set.system
-        # Not empty when it is submitted: so the committer's thread writes it.
         write_set.system = [*own, *[(load_key(load.id), None) for load in loads]]
         write_set.validate = partial(_number, database.engine, write_set, own, loads)
     return write_set

@@ -41,7 +41,7 @@ def owner_ids(database: Database, transaction: Transaction, table: Table) -> Ste
         with engine.acquire() as view:
             look = partial(_tablets, engine, view, table.storage_id)
             found = yield from run_async(lambda: trio.to_thread.run_sync(look))
-    found.update(transaction.changes)
+    found.update(transaction.changes, transaction.loads)
     owners = {tablet.user for tablet in found if tablet.table == table.storage_id}
     return sorted(owners.difference(database.erasing))
 

@@ -8,11 +8,17 @@ of SQL, which may ask for more of that. Equal questions are asked once.
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+import pyarrow as pa
+import trio
 
 from catalog.errors import ForeignKeyViolationError
 from catalog.model import Table, User
 from catalog.pg_catalog.text import qualified, quote_identifier
 from catalog.types.registry import format_type
+from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Event, Execution
 from kalam_pg.query.foreign_keys import Reference
 from kalam_pg.query.locks.modes import FOR_KEY_SHARE, ROW_EXCLUSIVE, ROW_SHARE
@@ -20,8 +26,15 @@ from kalam_pg.query.locks.waits import take
 from kalam_pg.query.noting import note_everything, note_key
 from kalam_pg.query.owners import owners_of
 from kalam_pg.query.rows import Place, lock_key, own_or_now
-from kalam_pg.query.waits import Steps
+from kalam_pg.query.sizes import LOCK_BYTES
+from kalam_pg.query.waits import Pace, Steps, run_async
+from storage.arrow import to_values
 from storage.layout import Row, Value
+from storage.log.view import View
+from storage.tablet import ColdNeeded, Tablet
+
+_TOGETHER: Final = 500
+"""Values of rows that are loaded which are looked for together: some milliseconds."""
 
 # ------------------------------------------------------------------ what a change of a row asks for
 
@@ -32,16 +45,75 @@ def refer(x: Execution, references: Iterable[Reference], row: Row, old: Row | No
         values = one.referred(row)
         if old is not None and one.referred(old) == values:
             continue
-        if None in values:
-            if one.rule.match == "f" and any(value is not None for value in values):
-                raise _violation(
-                    one,
-                    f'insert or update on table "{one.table.name}"',
-                    "MATCH FULL does not allow mixing of null and nonnull key values.",
-                )
-            continue
-        event = _Referred(one, values, x.user)
-        _ask(x, one, event, ("refers", one.constraint.id, x.user.id, values))
+        _refer(x, one, values)
+
+
+def _refer(x: Execution, one: Reference, values: tuple[Value, ...]) -> None:
+    if None in values:
+        if one.rule.match == "f" and any(value is not None for value in values):
+            raise _violation(
+                one,
+                f'insert or update on table "{one.table.name}"',
+                "MATCH FULL does not allow mixing of null and nonnull key values.",
+            )
+        return
+    event = _Referred(one, values, x.user)
+    _ask(x, one, event, ("refers", one.constraint.id, x.user.id, values))
+
+
+def refer_all(x: Execution, one: Reference, values: pa.Table) -> Steps[None]:
+    """Many rows are new: what they refer to must be there. Raises 23503.
+
+    values: those with which they refer, each once.
+    """
+    pace = Pace()
+    for at in range(0, values.num_rows, _TOGETHER):
+        columns = map(to_values, values.slice(at, _TOGETHER).columns)
+        yield from _refer_some(x, one, list(zip(*columns, strict=True)))
+        if pace.is_due():
+            yield from elsewhere.rest(x, pace)
+
+
+def _refer_some(x: Execution, one: Reference, found: Sequence[tuple[Value, ...]]) -> Steps[None]:
+    if one.rule.match == "f" or x.transaction.is_deferred(one.constraint.id, one.rule):
+        for values in found:
+            _refer(x, one, values)
+        yield from x.settle()
+        return
+    whole = [values for values in found if None not in values]
+    yield from _lock_table(x, one.parent.id, ROW_SHARE)
+    there = yield from _held(x, _place(x, one, x.user), [one.key(values) for values in whole])
+    for values, is_there in zip(whole, there, strict=True):
+        if not is_there:
+            yield from _Referred(one, values, x.user)(x)
+
+
+def _held(x: Execution, place: Place, keys: Sequence[bytes]) -> Steps[Sequence[bool]]:
+    """For each key whether its row is there, and will be as long as this transaction wants."""
+    tablet, transaction = place.tablet, x.transaction
+    if not isinstance(tablet, Tablet) or place.id in transaction.changes:
+        return [False] * len(keys)
+    locked = len(keys)
+    if place.id not in transaction.loads:  # Else nobody else writes there.
+        transaction.memory.add(LOCK_BYTES * len(keys))
+        locked = x.database.locks.lock_rows_nowait(transaction, place.id, keys, FOR_KEY_SHARE)
+    found = tablet.get_all(x.database.engine.current, keys[:locked])
+    cold = [key for key, row in zip(keys, found, strict=False) if isinstance(row, ColdNeeded)]
+    alive: set[bytes] = set()
+    if cold:
+        with x.database.engine.acquire() as view:
+            read = partial(trio.to_thread.run_sync, _alive, tablet, view, cold)
+            alive = yield from run_async(read, timeout_s=x.statement_timeout_s)
+    there = [
+        key in alive if isinstance(row, ColdNeeded) else row is not None
+        for key, row in zip(keys, found, strict=False)
+    ]
+    return there + [False] * (len(keys) - locked)
+
+
+def _alive(tablet: Tablet, view: View, keys: Sequence[bytes]) -> set[bytes]:
+    """In a thread: those of the keys that have a row."""
+    return {key for key in sorted(keys) if tablet.get_cold(view, key) is not None}
 
 
 def release(

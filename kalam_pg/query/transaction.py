@@ -207,10 +207,7 @@ class Transaction(LockOwner):
             self.view = None
 
     def forget_some(self, most: int) -> bool:
-        """It has ended: forget so much of what it did. Whether there is more.
-
-        To free a million rows at once would hold the event loop for half a second.
-        """
+        """It has ended: forget so much of what it did (a million rows: half a second). True: more is left."""
         if self._undo:
             del self._undo[-most:]
         elif self.changes:
@@ -375,6 +372,9 @@ class Transaction(LockOwner):
 
     def unwrite(self, tables: Container[int]) -> None:
         """What it has written to these tables is not written."""
+        if self.loads:
+            self.restoring("loads")
+            self.loads = {one: at for one, at in self.loads.items() if one.table not in tables}
         for tablet in [one for one in {**self.changes, **self.emptied} if one.table in tables]:
             self._undo.append(partial(self._restore, tablet, *self._forget(tablet)))
 
@@ -461,11 +461,6 @@ class Transaction(LockOwner):
                     del self.changes[tablet]
             else:
                 self.changes.setdefault(tablet, {})[key] = earlier
-
-    @property
-    def has_savepoints(self) -> bool:
-        """Whether it may be rolled back in part."""
-        return bool(self._savepoints)
 
     @property
     def locks_mark(self) -> int:

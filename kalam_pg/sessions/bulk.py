@@ -9,26 +9,43 @@ from catalog.types.table import TypeContext
 from kalam_pg.functions.encodings import UTF8
 from kalam_pg.jobs import loading
 from kalam_pg.query import large_insert, loads
-from kalam_pg.query.copy_in import CopyPlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.insert import InsertPlan
-from kalam_pg.query.plan import Plan
+from kalam_pg.query.prepare import Planned
 from kalam_pg.query.row_spool import SentRows
 from kalam_pg.query.rules import Closure
-from kalam_pg.query.transaction import Transaction
+from kalam_pg.query.transaction import READ_COMMITTED, Transaction
 from kalam_pg.query.waits import Steps
 from kalam_pg.rows.copy_columns import Field, fields_of
 from kalam_pg.rows.copy_pieces import travelling
 from kalam_pg.sql import statements as st
+from kalam_pg.sql import statements_alter as alter
 from kalam_pg.sql.copy_options import CopyFormat
 from kalam_pg.sql.statements import Statement
-from kalam_pg.sql.statements_copy import CopyFrom
+from kalam_pg.sql.statements_copy import CopyFrom, CopyTo
+from kalam_pg.sql.statements_cursor import CloseCursor, DeclareCursor, FetchCursor
+from kalam_pg.sql.statements_derived import CreateTableAs
+from kalam_pg.sql.statements_indexes import CreateIndex
+from kalam_pg.sql.statements_sequence import AlterSequence, CreateSequence
+from kalam_pg.sql.statements_views import CreateView
 
 if TYPE_CHECKING:
     from kalam_pg.sessions.sql_session import SqlSession
 
 _LEAVE_LOADS = (st.Commit, st.Rollback, CopyFrom)
 """Statements that need no changes of what is loaded, or say so themselves."""
+
+_READ_LOADS = (
+    *(st.QueryStatement, CopyTo, CreateTableAs),
+    *(DeclareCursor, FetchCursor, CloseCursor, st.Prepare, st.ExecutePrepared, st.Deallocate),
+    *(st.Savepoint, st.ReleaseSavepoint, st.RollbackToSavepoint),
+    *(st.SetSetting, st.ResetSetting, st.ShowSetting, st.CommentOn, st.GrantRevoke),
+    *(st.CreateNamespace, st.CreateTable, CreateIndex, CreateView, CreateSequence, AlterSequence),
+)
+"""Those that find it in segments, where each statement sees what is committed: an older snapshot has none."""
+
+_READING_ACTIONS = (alter.AddConstraint, alter.OwnerTo, alter.SetDefault)
+"""Those of ALTER TABLE that only look at rows."""
 
 
 def road(
@@ -58,38 +75,66 @@ def road(
     )
 
 
-def steps(sql: "SqlSession", plan: Plan, x: Execution) -> Steps[Result]:
-    """What runs a planned statement. What many rows of a query are inserted by is known here.
+def steps(sql: "SqlSession", planned: Planned, x: Execution) -> Steps[Result]:
+    """What runs a planned statement. What many rows of a query are inserted by is known here."""
+    plan = planned.plan
+    if isinstance(plan, InsertPlan) and (loads_it := _road_of(sql, plan)) is not None:
+        return large_insert.run(x, plan, loads_it)
+    run = plan.run(x)
+    if x.transaction.loads and _changes(sql, planned, x.transaction):
+        x.keep_context()  # Its parameters are its own while rows are put.
+        return _put_first(sql, run)
+    return run
 
-    In a block they are put one by one: what comes next in it would find them among its changes.
-    """
-    if not isinstance(plan, InsertPlan) or plan.source is None or x.transaction.block:
-        return plan.run(x)
+
+def _road_of(sql: "SqlSession", plan: InsertPlan) -> loading.Bulk | None:
     sent = [at for at in plan.from_source if at is not None]
-    if not (sent and large_insert.is_for(plan) and loading.is_for(plan.rules)):
-        return plan.run(x)
+    if plan.source is None or not (
+        sent and large_insert.is_for(plan) and loading.is_for(plan.rules)
+    ):
+        return None
     fields: list[Field | None] = [None] * len(plan.source.columns)
     for at, of in zip(plan.from_source, fields_of(plan.table.columns), strict=True):
         if at is not None:
             fields[at] = of
-    form = SentRows(tuple(fields))
-    return large_insert.run(
-        x, plan, loading.Bulk(sql.database, sql.jobs, form, plan.from_source, None)
-    )
+    return loading.Bulk(sql.database, sql.jobs, SentRows(tuple(fields)), plan.from_source, None)
+
+
+def _changes(sql: "SqlSession", planned: Planned, transaction: Transaction) -> bool:
+    """Whether a statement may change or lock rows that the transaction has loaded, or does not see them."""
+    if transaction.isolation != READ_COMMITTED:
+        return True
+    stored = {tablet.table for tablet in transaction.loads}
+    tables = [table for one, _ in planned.locks if (table := sql.snapshot.tables.get(one))]
+    if any(table.storage_id in stored for table in tables):
+        return True
+    plan = planned.plan
+    if not planned.writes or (isinstance(plan, InsertPlan) and plan.conflict is None):
+        return False
+    return any(any(sql.snapshot.referring_to(table.id)) for table in tables)  # They may follow.
+
+
+def _put_first(sql: "SqlSession", run: Steps[Result]) -> Steps[Result]:
+    yield from _put(sql)
+    return (yield from run)
 
 
 def before(sql: "SqlSession", statement: Statement) -> Steps[None]:
-    """Before a statement of a transaction that has loaded rows: it finds them among its changes."""
-    if not isinstance(statement, _LEAVE_LOADS):
-        yield from _put(sql)
-
-
-def before_copy(sql: "SqlSession", plan: CopyPlan) -> Steps[None]:
-    """The same before a COPY: to another table that asks for nothing of those rows they may stay."""
-    loaded = sql.begin_implicit().loads
-    tables = {tablet.table for tablet in loaded}
-    if plan.road is None or plan.rules.table.storage_id in tables:
-        yield from _put(sql)
+    """Before a statement of a transaction that has loaded rows: what reads no segments finds them among its
+    changes.
+    """
+    if isinstance(statement, _LEAVE_LOADS):
+        return
+    transaction = sql.begin_implicit()
+    if transaction.isolation == READ_COMMITTED and (
+        isinstance(statement, _READ_LOADS)
+        or (
+            isinstance(statement, alter.AlterTable)
+            and all(isinstance(one, _READING_ACTIONS) for one in statement.actions)
+        )
+    ):
+        return
+    yield from _put(sql)
 
 
 def before_commit(sql: "SqlSession", transaction: Transaction) -> Steps[None]:

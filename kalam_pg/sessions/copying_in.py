@@ -45,8 +45,6 @@ def run(sql: SqlSession, statement: CopyFrom) -> Steps[Result]:
         transaction.check_writable("COPY FROM")
         if not (yield from table_locks.lock(sql, table.id, ROW_EXCLUSIVE, deadline)):
             break  # Else it may be another one now.
-    if transaction.loads:
-        yield from bulk.before_copy(sql, plan)
     if copy_format(statement.options, reading=True).freeze:
         sql.notice("COPY FREEZE has no effect: no row is ever rewritten to freeze it")
     x = sql.execution(())

@@ -258,7 +258,7 @@ class SqlSession:
             planned.reading.note(x)
         if planned.moved and transaction.isolation != READ_COMMITTED:
             moved.check(x, planned.moved)
-        steps = bulk.steps(self, planned.plan, x)
+        steps = bulk.steps(self, planned, x)
         if planned.materialized:
             steps = populated.then(x, planned.materialized, steps)
         return (yield from x.answer(steps))

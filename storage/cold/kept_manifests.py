@@ -1,9 +1,10 @@
 """Which manifest a view reads: those that are kept in memory for open views."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from storage.cold.manifest import Manifest
+from storage.cold.manifest import Manifest, Segment
 from storage.log.manifest_note import NO_MANIFEST, ManifestNote
 
 
@@ -79,3 +80,37 @@ class KeptManifests:
             fitting = [kept for kept in self._kept if kept.flushed_through <= seq]
             newest = fitting[-1] if fitting else self._empty
         return newest
+
+
+class ManifestsWithLoaded(KeptManifests):
+    """What the one transaction reads that has loaded segments and not committed them yet.
+
+    Nobody else writes to the tablet meanwhile, and all that was committed to it is in segments: so each of
+    its statements reads one manifest, the newest with those segments behind it.
+    """
+
+    def __init__(self, below: KeptManifests, segments: Sequence[Segment], *, alone: bool) -> None:
+        """below: everybody's. alone: the transaction has emptied the tablet before."""
+        self._below = below
+        self._base = below.newest
+        self._segments = tuple(segments)
+        self._alone = alone
+        super().__init__([self._over(self._base)])
+
+    def at(self, seq: int) -> Manifest:
+        """The same for every view of the transaction's."""
+        base = self._below.newest
+        if base is not self._base:  # It was compacted meanwhile.
+            self._base, self.newest = base, self._over(base)
+        return self.newest
+
+    def _over(self, base: Manifest) -> Manifest:
+        # Nothing is in the log alone: its rows count as flushed, whenever they had their numbers.
+        through = max([base.flushed_through, *[one.max_seq for one in self._segments]])
+        return replace(
+            base,
+            incarnation=through + 1 if self._alone else base.incarnation,
+            flushed_through=through,
+            loaded_through=through + 1,  # Behind where its life begins, as after the commit.
+            segments=(*(() if self._alone else base.segments), *self._segments),
+        )

@@ -14,6 +14,9 @@ It is a flush whose rows the transaction brings. What they are to be is decided 
 5. `link`: the text is linked under its number, and the record goes. Whoever enters the section before that
    does it first (`finish_here`), and a start does (`finish`).
 
+A transaction may load several times into a tablet, and read what it has loaded before it commits
+(`reading`). Has it emptied the tablet before, the version has its segments alone, and begins a life.
+
 The rows' `_seq` is that of an earlier commit, at which nobody saw them: they were written before theirs
 had a number. It is not below that of anything that they could be compared with, since their keys were free
 (`storage.cold.load_keys`). The log has nothing of them, so positions in the tablet's changes from before
@@ -29,7 +32,8 @@ from pathlib import Path
 from typing import Protocol
 
 from storage import failpoints
-from storage.cold.directories import directory_of
+from storage.cold.directories import Writer, directory_of
+from storage.cold.kept_manifests import ManifestsWithLoaded
 from storage.cold.manifest import Manifest, Segment, decode, encode, versions_of
 from storage.cold.new_run import NewRun
 from storage.cold.publication import PublicationHost, adopt, name_files, write_version
@@ -38,14 +42,21 @@ from storage.errors import IoError, SerializationError
 from storage.fs import FileSystem
 from storage.ids import TabletId
 from storage.keys import meta_key
+from storage.layout import Layout
 from storage.log.hot import Put
 from storage.log.recovery import LOAD, load_puts
 from storage.log.retained import RETAINED, Retained, unpack_retained
+from storage.log.view import View
+from storage.readings import Readings
 from storage.tablet import Tablet
 
 
 class LoadHost(PublicationHost, Protocol):
     """What a load needs of the engine beside what every publication does. Called from its thread."""
+
+    def acquire(self) -> View:
+        """The published view; on the event loop."""
+        ...
 
     def loaded(self, manifest: Manifest) -> None:
         """Write, synced, that this manifest is the newest, and that its text need not be kept any more."""
@@ -68,21 +79,25 @@ class Load:
     """The segments of one transaction's rows in one tablet, until they are published or discarded.
 
     `write`, `enter`, `link` and `discard` are for threads, which wait for each other; `number` is for the
-    committer's, `publish` for the event loop. manifest: the version that the commit makes, once it has a
-    number. rows: how many were written.
+    committer's, `publish` and `reading` for the event loop. manifest: the version that the commit makes,
+    once it has a number. segments, rows: what was written, or what is chosen of it (`choose`). alone: whether
+    the transaction has emptied the tablet before.
     """
 
-    def __init__(self, host: LoadHost, tablet: Tablet) -> None:
+    def __init__(self, host: LoadHost, tablet: Tablet, *, alone: bool = False) -> None:
         self.tablet = tablet
         self.manifest: Manifest | None = None
         self.published = False
+        self.segments: tuple[Segment, ...] = ()
         self.rows = 0
+        self.alone = alone
         self._discarded = False
         self._thread = threading.Lock()
         self._host = host
         self._resources = ExitStack()
         self._turn = ExitStack()
-        self._run: NewRun | None = None
+        self._writer: Writer | None = None
+        self._runs: list[NewRun] = []
         self._entered = False
         self._text = b""
 
@@ -91,15 +106,30 @@ class Load:
         """Of the tablet."""
         return self.tablet.id
 
-    @property
-    def segments(self) -> Sequence[Segment]:
-        """What was written."""
-        return self._run.segments(0) if self._run is not None else ()
-
     def write(self, segments: Iterable[EncodedSegment]) -> None:
-        """Write segments and name them. Raises DiskFullError, IoError, DataCorruptedError."""
+        """Write segments, behind those that were, and name them.
+
+        Raises DiskFullError, IoError, DataCorruptedError: none is added.
+        """
         with self._working():
             self._write(segments)
+
+    def choose(self, segments: Sequence[Segment], rows: int) -> None:
+        """These are the transaction's, of what was written; the others go when it has ended."""
+        self.segments, self.rows = tuple(segments), rows
+
+    def reading(self, layout: Layout) -> Tablet:
+        """The tablet as the transaction sees it: with the segments. As long as nobody else writes to it."""
+        tablet = self.tablet
+        kept = ManifestsWithLoaded(tablet.kept, self.segments, alone=self.alone)
+        return Tablet(
+            *(self.id, layout),
+            fs=self._host.fs,
+            directory=tablet.directory,
+            current=self._host.acquire,
+            older=tablet.schema.layouts,
+            shared=Readings(tablet.readings.versions, kept),
+        )
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -111,16 +141,21 @@ class Load:
 
     def _write(self, segments: Iterable[EncodedSegment]) -> None:
         host, directory = self._host, self.tablet.directory
-        writer = self._resources.enter_context(host.directories.writer(self.id))
-        if not host.run_on_loop(lambda: host.exists(self.id)):
-            raise IoError("the table is gone")
         new = not self.tablet.manifest.version
-        if new:
-            writer.make_directory(host.fs, directory)
-        run = self._run = NewRun(directory, writer, "load.file_written")
+        writer = self._writer
+        if writer is None:
+            writer = self._resources.enter_context(host.directories.writer(self.id))
+            if not host.run_on_loop(lambda: host.exists(self.id)):
+                raise IoError("the table is gone")
+            if new:
+                writer.make_directory(host.fs, directory)
+            self._writer = writer
+        run = NewRun(directory, writer, "load.file_written")
+        self._runs.append(run)
         run.write(host.fs, segments)
-        self.rows = sum(facts.rows for _, facts in run.written)
         name_files(host.fs, run.files, directory.parents[:3] if new else ())
+        self.segments = (*self.segments, *run.segments(0))
+        self.rows += sum(facts.rows for _, facts in run.written)
         failpoints.hit("load.named")
 
     def enter(self) -> None:
@@ -147,7 +182,8 @@ class Load:
             SerializationError: Somebody has committed to the tablet what is in no segment.
         """
         base = self.tablet.manifest
-        if log.newest_commit(self.id) > base.flushed_through:
+        # What it has emptied is of an earlier life, wherever it is.
+        if not self.alone and log.newest_commit(self.id) > base.flushed_through:
             raise SerializationError(
                 "could not serialize access due to concurrent update",
                 hint="The transaction might succeed if retried.",
@@ -156,9 +192,10 @@ class Load:
             base,
             version=base.version + 1,
             schema_version=self.tablet.layout.version,
+            incarnation=seq if self.alone else base.incarnation,
             flushed_through=seq,
             loaded_through=seq,
-            segments=(*base.segments, *self.segments),
+            segments=self.segments if self.alone else (*base.segments, *self.segments),
             previous=base.sha256,
             sha256="",
         )
@@ -203,8 +240,8 @@ class Load:
         """The commit is none: remove the files. Again is no error."""
         with self._thread:
             self._discarded = True
-            if self._run is not None:
-                self._run.discard(self._host.fs)
+            for run in self._runs:
+                run.discard(self._host.fs)
             self._turn.close()
             self._resources.close()
 

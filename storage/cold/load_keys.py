@@ -1,4 +1,5 @@
-"""Whether segments that are to be loaded have a key that older ones have: no row may have it twice.
+"""What has to be known of segments that are to be loaded: whether they have a key that older ones have, since
+no row may have it twice, and what their rows refer to.
 
 Tombstones count: a load hides nothing of older segments, so whoever writes a key again that was there
 goes through the log.
@@ -7,6 +8,7 @@ goes through the log.
 from bisect import bisect_right
 from collections.abc import Sequence
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrow import column_name
@@ -15,7 +17,7 @@ from storage.cold.manifest import Segment
 from storage.cold.point_read import SegmentReader
 from storage.fs import FileSystem
 from storage.ids import TabletId
-from storage.layout import Layout
+from storage.layout import Column, Layout
 
 _GROUPS = 16
 """Row groups whose keys are read at a time."""
@@ -41,6 +43,22 @@ def is_taken(
             if _is_among(SegmentReader(fs, one, tablet), layout, segment, keys):
                 return True
     return False
+
+
+def distinct_values(
+    fs: FileSystem, tablet: TabletId, segments: Sequence[Segment], columns: Sequence[Column]
+) -> pa.Table:
+    """What rows have in these columns, each once. Reads files; raises DataCorruptedError."""
+    names = [column_name(column) for column in columns]
+    found = pa.schema([(column_name(column), column.arrow) for column in columns]).empty_table()
+    for segment in segments:
+        reader = SegmentReader(fs, segment, tablet)
+        groups = range(len(reader.load_head().first_keys))
+        for at in range(0, len(groups), _GROUPS):
+            some = reader.read_groups(groups[at : at + _GROUPS], columns=names).select(names)
+            both = pa.concat_tables([found, some])
+            found = both.group_by(names, use_threads=False).aggregate([]).select(names)
+    return found
 
 
 def _overlap(one: Segment, other: Segment) -> bool:

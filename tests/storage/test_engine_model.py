@@ -290,39 +290,52 @@ class EngineModel(RuleBasedStateMachine):
         keys=st.sets(KEYS, min_size=1, max_size=3),
         point=st.sampled_from([None, None, *LOAD_POINTS]),
         named=st.booleans(),
+        alone=st.booleans(),
     )
-    def load_a_tablet(self, tablet, keys, point, named):
-        """Rows with free keys; perhaps the process ends meanwhile, or the disk refuses the name."""
-        keys = sorted(keys - self.rows[tablet].keys())
+    def load_a_tablet(self, tablet, keys, point, named, alone):
+        """Rows with free keys, or behind a TRUNCATE; the process may end, or the disk refuse the name."""
+        keys = sorted(keys if alone else keys - self.rows[tablet].keys())
         if not keys:
             return
         seq = commit(self.engine)
         self.value += 1
         body, count = f"v{self.value}", len(keys)
         batch = to_batch([(key, body) for key in keys], LAYOUT, [seq] * count, [False] * count)
-        load = Load(Host(self.engine), self.tablets[tablet])
-        flush(Host(self.engine), self.tablets[tablet])
+        load = Load(Host(self.engine), self.tablets[tablet], alone=alone)
+        if not alone:
+            flush(Host(self.engine), self.tablets[tablet])
+        loaded = dict.fromkeys([(tablet, key) for key in keys], body)
         with failpoints.armed(point or "never", "crash"):
             try:
                 if not self.load(load, batch, named=named or point is not None):
                     return
             except failpoints.FailpointError:
                 if LOAD_POINTS.index(point) < LOADED_FROM or load.manifest is None:
-                    keys = ()  # It had no number yet: what was committed noted an earlier load.
-                self.applied(dict.fromkeys([(tablet, key) for key in keys], body), seq)
+                    # It had no number yet: what was committed noted an earlier load.
+                    loaded, alone = {}, False
+                self.replaced(tablet, loaded, seq, alone=alone)
                 self.crash()
             else:
-                self.applied(dict.fromkeys([(tablet, key) for key in keys], body), seq)
+                self.replaced(tablet, loaded, seq, alone=alone)
+
+    def replaced(self, tablet, loaded, seq, *, alone):
+        if alone:
+            self.rows[tablet] = {}
+        self.applied(loaded, seq)
 
     def load(self, load, batch, *, named):
         """Whether it was committed: not if a segment has a key, be it of a deleted row."""
         load.write(encode_distinct([batch], LAYOUT))
-        there = load.tablet.manifest.segments
+        there = () if load.alone else load.tablet.manifest.segments
         if is_taken(self.engine.fs, load.id, LAYOUT, load.segments, there):
             load.discard()
             return False
+        rows = {} if load.alone else self.rows[load.id]
+        seen = scan(load.reading(LAYOUT), self.engine.current)
+        assert seen.keys() == rows.keys() | {row[0] for row in to_rows(batch, LAYOUT)}
         load.enter()
-        one = write_set(sync=True, system=[(load_key(load.id), None)])
+        emptied = [truncate(tablet=load.id)] if load.alone else []
+        one = write_set(*emptied, sync=True, system=[(load_key(load.id), None)])
         one.loads = [load]
         one.validate = lambda seq: setattr(one, "system", load.number(self.engine, seq))
         self.engine.publish(self.engine.write_group([one]))

@@ -462,3 +462,191 @@ def test_a_name_that_the_disk_refuses_is_given_later(alone):
     alone.start()
     with alone.root() as root:
         assert count(root) == ROWS + 1
+
+
+MANY = 21_000
+"""So many rows of a query are loaded."""
+
+
+def segments_of(session, table):
+    return session.execute(f"SHOW STATS FOR TABLE {table}").fetchone()[4]
+
+
+def test_what_a_transaction_makes_it_loads_reads_and_alters(server, root):
+    root.execute("DROP TABLE IF EXISTS made, parents; DROP TABLE t")
+    with server.root() as other:
+        root.execute("BEGIN")
+        root.execute("CREATE TABLE parents (id INT PRIMARY KEY)")
+        root.execute(f"INSERT INTO parents SELECT g FROM generate_series(0, {MANY}) g")
+        root.execute("CREATE TABLE t (id BIGINT, room INT, body TEXT NOT NULL, at TIMESTAMPTZ)")
+        copy(root, lines())
+        copy(root, lines(ROWS))
+        assert count(root) == 2 * ROWS
+        assert root.execute("SELECT room FROM t WHERE id = 9").fetchone() == (2,)
+        root.execute(
+            f"CREATE TABLE made AS SELECT g AS id, g % 7 AS n FROM generate_series(1, {MANY}) g"
+        )
+        root.execute("SAVEPOINT here")
+        copy(root, lines(2 * ROWS))
+        assert count(root) == 3 * ROWS
+        root.execute("ROLLBACK TO here")
+        assert count(root) == 2 * ROWS
+        root.execute("ALTER TABLE t ADD CONSTRAINT positive CHECK (id >= 0)")
+        root.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
+        root.execute("ALTER TABLE t ADD FOREIGN KEY (room) REFERENCES parents")
+        root.execute("CREATE UNIQUE INDEX ON made (id)")
+        root.execute("CREATE INDEX ON made (n)")
+        assert root.execute("SELECT count(*) FROM made JOIN t USING (id)").fetchone() == (
+            2 * ROWS - 1,
+        )
+        assert sqlstate(other.execute, "SELECT * FROM made") == "42P01"
+        root.execute("COMMIT")
+        assert other.execute("SELECT count(*), sum(n) FROM made").fetchone() == (MANY, 63000)
+        assert segments_of(other, "made")
+        assert segments_of(other, "parents")
+    assert count(root) == 2 * ROWS
+    assert sqlstate(root.execute, "INSERT INTO made VALUES (7, 1)") == "23505"
+    assert sqlstate(root.execute, "DELETE FROM parents WHERE id = 3") == "23503"
+    root.execute("UPDATE made SET n = -1 WHERE id = 7; STORAGE FLUSH TABLE made")
+    assert root.execute("SELECT sum(n) FROM made").fetchone() == (62999,)
+    root.execute("BEGIN; CREATE TABLE gone AS SELECT * FROM made; ROLLBACK")
+    root.execute("DROP TABLE made, t, parents")
+    cold = server.data / "cold"
+    until(lambda: True if not list(cold.rglob("segment-*")) else None)
+
+
+def test_unique_values_and_what_is_referred_to_are_looked_after(server, root):
+    root.execute("DROP TABLE t; DROP TABLE IF EXISTS child, parent")
+    root.execute(
+        "CREATE TABLE parent (id INT PRIMARY KEY, code TEXT UNIQUE, pad TEXT) WITH (TYPE = 'SHARED')"
+    )
+    root.execute(
+        "CREATE TABLE child (id INT PRIMARY KEY, a INT REFERENCES parent, b TEXT REFERENCES parent (code) "
+        "DEFERRABLE INITIALLY DEFERRED, up INT REFERENCES child, v INT, pad TEXT, UNIQUE (v, b)) "
+        "WITH (TYPE = 'SHARED')"
+    )
+
+    def put(table, first, rows, query):
+        text = [
+            "\t".join("\\N" if one is None else str(one) for one in row) + f"\t{PAD}\n"
+            for row in root.execute(
+                f"SELECT {query} FROM generate_series({first}, {first + rows - 1}) g"
+            )
+        ]
+        copy(root, text, f"COPY {table} FROM STDIN")
+
+    put("parent", 0, ROWS, "g, CASE WHEN g % 10 > 0 THEN 'c' || g END")
+    put("child", 0, ROWS, "g, g % 1000, 'c' || (g % 9 + 1), nullif(g - 1, -1), g")
+    assert segments_of(root, "parent")
+    assert segments_of(root, "child")
+    asked = "SELECT count(*), count(code), sum(id) FROM parent"
+    assert root.execute(asked).fetchone() == (ROWS, ROWS * 9 // 10, ROWS * (ROWS - 1) // 2)
+    found = "SELECT id FROM parent WHERE code = 'c77'"
+    assert root.execute(found).fetchone() == (77,)
+    for wrong, expected in (
+        ("INSERT INTO parent VALUES (-1, 'c77')", "23505"),
+        ("DELETE FROM parent WHERE id = 7", "23503"),
+        ("INSERT INTO child VALUES (-1, 70000)", "23503"),
+        ("INSERT INTO child VALUES (-1, 7, 'c1', NULL, 9)", "23505"),
+    ):
+        assert sqlstate(root.execute, wrong) == expected
+    root.execute("DELETE FROM parent WHERE id = 1700")
+    last = 2 * ROWS - 1
+    for table, query, expected in (
+        ("parent", f"g, CASE WHEN g = {last} THEN 'c77' ELSE 'c' || g END", "23505"),
+        ("child", f"g, CASE WHEN g = {last} THEN 1700 END, NULL, NULL, NULL", "23503"),
+        ("child", f"g, NULL, CASE WHEN g = {last} THEN 'none' END, NULL, NULL", "23503"),
+        ("child", f"g, NULL, NULL, CASE WHEN g = {last} THEN -1 ELSE g END, NULL", "23503"),
+    ):
+        assert sqlstate(put, table, ROWS, ROWS, query) == expected
+    query = f"SELECT g, g % 1000, NULL, g - 1 FROM generate_series({ROWS}, {ROWS + MANY - 1}) g"
+    before = segments_of(root, "child")
+    root.execute(f"INSERT INTO child (id, a, b, up) {query}")
+    assert segments_of(root, "child") > before
+    assert root.execute("SELECT count(*) FROM child").fetchone() == (ROWS + MANY,)
+    root.execute("STORAGE FLUSH TABLE child; STORAGE COMPACT TABLE parent")
+    assert root.execute(found).fetchone() == (77,)
+    root.execute("DROP TABLE child, parent")
+
+
+def test_a_table_that_was_emptied_in_the_same_transaction(server, root):
+    root.execute("INSERT INTO t VALUES (1, 1, 'old'), (-1, 1, 'old')")
+    root.execute("STORAGE FLUSH TABLE t")
+    root.execute("INSERT INTO t VALUES (2, 1, 'old'), (-2, 1, 'old')")
+    with server.root() as other:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        assert count(other) == 4
+        root.execute("BEGIN; TRUNCATE t")
+        copy(root, lines())
+        assert count(root) == ROWS
+        assert root.execute("SELECT left(body, 2) FROM t WHERE id = 2").fetchone() == ("2 ",)
+        assert root.execute("SELECT 1 FROM t WHERE id IN (-1, -2)").fetchone() is None
+        root.execute("COMMIT")
+        assert is_loaded(root)
+        assert count(other) == 4
+    for step in ("SELECT 1", "STORAGE FLUSH TABLE t", "STORAGE COMPACT TABLE t"):
+        root.execute(step)
+        assert count(root) == ROWS
+        for key, told in ((-1, None), (-2, None), (1, ("1 ",)), (2, ("2 ",))):
+            query = f"SELECT left(body, 2) FROM t WHERE id = {key}"
+            assert root.execute(query).fetchone() == told
+    root.execute("UPDATE t SET body = 'edited' WHERE id = 2; DELETE FROM t WHERE id = 1")
+    root.execute("INSERT INTO t VALUES (-1, 1, 'new'), (1, 1, 'new')")
+    assert count(root) == ROWS + 1
+    root.execute("BEGIN; TRUNCATE t")
+    copy(root, lines())
+    root.execute("ROLLBACK")
+    assert count(root) == ROWS + 1
+
+
+def test_a_materialized_view_of_many_rows(server, root):
+    root.execute("DROP MATERIALIZED VIEW IF EXISTS mine")
+    copy(root, lines())
+    query = "SELECT t.id, g FROM t, generate_series(1, 10) g"
+    root.execute(f"CREATE MATERIALIZED VIEW mine AS {query}")
+    assert segments_of(root, "mine")
+    asked = "SELECT count(*), max(id) FROM mine"
+    assert root.execute(asked).fetchone() == (10 * ROWS, ROWS - 1)
+    root.execute("CREATE UNIQUE INDEX ON mine (id, g)")
+    copy(root, lines(ROWS))
+    root.execute("REFRESH MATERIALIZED VIEW mine")
+    assert root.execute(asked).fetchone() == (20 * ROWS, 2 * ROWS - 1)
+    assert root.execute("SELECT g FROM mine WHERE id = 7 ORDER BY g LIMIT 1").fetchone() == (1,)
+    root.execute("DROP MATERIALIZED VIEW mine")
+
+
+def test_what_is_changed_after_a_load_is_changed_in_it(server, root):
+    for change, left in (
+        ("UPDATE t SET room = 100 WHERE id = 3", ROWS),
+        ("INSERT INTO t VALUES (-1, 1, 'one more')", ROWS + 1),
+        ("SELECT * FROM t WHERE id = 3 FOR UPDATE", ROWS),
+        ("TRUNCATE t", 0),
+        ("ALTER TABLE t ADD COLUMN more INT DEFAULT 7", ROWS),
+        ("DROP TABLE t; CREATE TABLE t (id INT)", 0),
+    ):
+        root.execute("BEGIN")
+        copy(root, lines())
+        root.execute("DECLARE c CURSOR FOR SELECT id FROM t")
+        assert len(root.execute("FETCH 10 FROM c").fetchall()) == 10
+        if "TABLE" not in change:
+            root.execute(change)
+            assert len(root.execute("FETCH ALL FROM c").fetchall()) == ROWS - 10
+        else:
+            root.execute(f"CLOSE c; {change}")
+        assert count(root) == left
+        root.execute("COMMIT")
+        assert count(root) == left
+        root.execute("DROP TABLE t")
+        root.execute(f"CREATE TABLE t ({COLUMNS}) WITH (TYPE = 'SHARED')")
+
+
+def test_a_function_reads_what_it_has_put(server, root):
+    root.execute("DROP FUNCTION IF EXISTS many()")
+    root.execute(
+        "CREATE FUNCTION many() RETURNS BIGINT LANGUAGE sql AS $$ "
+        f"INSERT INTO t SELECT g, 1, 'x' FROM generate_series(1, {MANY}) g; "
+        "UPDATE t SET room = 2 WHERE id = 5; SELECT count(*) FROM t $$"
+    )
+    assert root.execute("SELECT many()").fetchone() == (MANY,)
+    assert root.execute("SELECT room FROM t WHERE id = 5").fetchone() == (2,)
+    root.execute("DROP FUNCTION many()")
