@@ -19,6 +19,7 @@ from storage.cold import manifest
 from storage.cold.kept_manifests import NO_READS, KeptManifests, Reads
 from storage.cold.key_read import Found, find, find_cached
 from storage.cold.manifest import Manifest, Segment
+from storage.cold.many_keys import MANY, in_layout, known_in_memory, versions_of
 from storage.cold.point_read import NotInMemoryError, SegmentReader
 from storage.cold.sight import Sight
 from storage.fs import FileSystem
@@ -186,6 +187,8 @@ class Tablet:
             found = tail.get_all(keys, view.seq, manifest.log_begins_behind)
         else:
             found = [ABSENT if one is None else UNKNOWN for one in view.known(self.id, keys)]
+        if manifest.segments and not self.readings.large and len(keys) >= MANY:
+            return known_in_memory(view, self._schema, manifest, self._reader, keys, found)
         nowhere = None if manifest.segments else ABSENT
         return [
             None if one is nowhere else self.get(view, key) if isinstance(one, Unknown) else one
@@ -193,12 +196,12 @@ class Tablet:
         ]
 
     def get_cold(self, view: View, key: bytes) -> Version | None:
-        """As `get`, reading the segments. For a worker thread; the view holds what it reads.
-
-        Raises:
-            DataCorruptedError: A segment is not what was written.
-        """
+        """As `get`, with segments, in a thread; the view holds what it reads. Raises DataCorruptedError."""
         return self._get(view, key, find, self._held_manifest(view))
+
+    def get_all_cold(self, view: View, keys: Sequence[bytes]) -> list[Version | None]:
+        """`get_cold` of each of them: of many it takes a fraction."""
+        return versions_of(view, self._schema, self._held_manifest(view), self._reader, keys)
 
     def _get(
         self,
@@ -212,7 +215,7 @@ class Tablet:
         version = view.find(self.id, key, large)
         if version is not None and version.seq > manifest.hidden_through:
             if version.op != Op.DELETE:
-                return self._projected(version)
+                return in_layout(version, self._schema)
             newest = version.seq
         found: Found | None = None
         for segment in reversed(manifest.segments):
@@ -439,10 +442,6 @@ class Tablet:
         """The encoded primary key of a row in this layout."""
         return self._schema.key_of(row)
 
-    def projected_row(self, row: Row, version: int) -> Row:
-        """A row of schema `version` in this layout."""
-        return self._schema.newest(row, version)
-
     def _held_manifest(self, view: View) -> Manifest:
         """The view's manifest, with its files held by the view."""
         while True:
@@ -458,13 +457,6 @@ class Tablet:
         if reader is None:
             reader = self._readers[segment.file] = SegmentReader(self._fs, segment, self.id)
         return reader
-
-    def _projected(self, version: Version) -> Version:
-        if version.version == self.layout.version:
-            return version
-        row = self.projected_row(version.row, version.version)
-        old = None if version.old is None else self.projected_row(version.old, version.version)
-        return Version(version.seq, version.n, version.op, row, self.layout.version, old)
 
     def _small_tail(self, after: int) -> Tail | None:
         """A tail built at once when the log above `after` is short, None when it is long."""

@@ -154,7 +154,16 @@ class AtOnce:
 
     def _newest(self, keys: Sequence[bytes]) -> Sequence[Version | ColdNeeded | None]:
         """What is committed of locked keys. Where none could be locked the log may not be readable now."""
-        return self._tablet.get_all(self._x.database.engine.current, keys) if keys else ()
+        if not keys:
+            return ()
+        found = self._tablet.get_all(self._x.database.engine.current, keys)
+        cold, tablet = self._x.cold, self._id
+        if cold:
+            return [
+                cold.get((tablet, key), one) if isinstance(one, ColdNeeded) else one
+                for key, one in zip(keys, found, strict=True)
+            ]
+        return found
 
     def _kept(self, keys: Sequence[bytes], count: int, mark: int, mode: Mode) -> Sequence[bytes]:
         """The first of some locked keys; the others' locks are given back."""

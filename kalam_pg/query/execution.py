@@ -1,7 +1,7 @@
 """What a statement runs with, and what it answers."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -25,7 +25,7 @@ from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.tree import OutputColumn
 from storage.ids import TabletId
 from storage.layout import Row
-from storage.log.view import View
+from storage.log.view import Version, View
 from storage.stream import StreamTablet, empty
 from storage.tablet import Tablet
 
@@ -42,6 +42,8 @@ class Closable(Protocol):
 
 
 C = TypeVar("C", bound=Closable)
+
+_NOTHING: Mapping[tuple[TabletId, bytes], Version | None] = {}
 
 
 @dataclass(slots=True)
@@ -128,6 +130,7 @@ class Execution:
         "_owned",
         "_seen",
         "_view",
+        "cold",
         "context",
         "database",
         "declared",
@@ -152,6 +155,8 @@ class Execution:
         self.user = user
         self.context = context
         self.form = form
+        self.cold: Mapping[tuple[TabletId, bytes], Version | None] = _NOTHING
+        """Rows of keys that this transaction has locked, read from segments before they are asked for."""
         self.events: dict[Hashable, Event] = {}
         """What is asked for at the end of the statement, by what tells equal questions."""
         self.declared = False

@@ -30,7 +30,7 @@ from kalam_pg.query.sizes import LOCK_BYTES
 from kalam_pg.query.waits import Pace, Steps, run_async
 from storage.arrow import to_values
 from storage.layout import Row, Value
-from storage.log.view import View
+from storage.log.view import Version
 from storage.tablet import ColdNeeded, Tablet
 
 _TOGETHER: Final = 500
@@ -99,21 +99,17 @@ def _held(x: Execution, place: Place, keys: Sequence[bytes]) -> Steps[Sequence[b
         locked = x.database.locks.lock_rows_nowait(transaction, place.id, keys, FOR_KEY_SHARE)
     found = tablet.get_all(x.database.engine.current, keys[:locked])
     cold = [key for key, row in zip(keys, found, strict=False) if isinstance(row, ColdNeeded)]
-    alive: set[bytes] = set()
+    alive: dict[bytes, Version | None] = {}
     if cold:
         with x.database.engine.acquire() as view:
-            read = partial(trio.to_thread.run_sync, _alive, tablet, view, cold)
-            alive = yield from run_async(read, timeout_s=x.statement_timeout_s)
+            read = partial(trio.to_thread.run_sync, tablet.get_all_cold, view, cold)
+            rows = yield from run_async(read, timeout_s=x.statement_timeout_s)
+        alive = dict(zip(cold, rows, strict=True))
     there = [
-        key in alive if isinstance(row, ColdNeeded) else row is not None
+        (alive[key] if isinstance(row, ColdNeeded) else row) is not None
         for key, row in zip(keys, found, strict=False)
     ]
     return there + [False] * (len(keys) - locked)
-
-
-def _alive(tablet: Tablet, view: View, keys: Sequence[bytes]) -> set[bytes]:
-    """In a thread: those of the keys that have a row."""
-    return {key for key in sorted(keys) if tablet.get_cold(view, key) is not None}
 
 
 def release(

@@ -5,6 +5,7 @@ before its newest version is read, and the lock is kept until the commit is publ
 stays true until then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -131,8 +132,11 @@ def now(x: Execution, target: Place, key: bytes) -> Steps[Found]:
     # Between here and the answer nobody else has a turn: the view needs not be held.
     version = target.tablet.get(x.database.engine.current, key)
     if isinstance(version, ColdNeeded):
-        with x.database.engine.acquire() as view:
-            version = yield from committed(x, target, key, view)
+        if (target.id, key) in x.cold:
+            version = x.cold[target.id, key]
+        else:
+            with x.database.engine.acquire() as view:
+                version = yield from committed(x, target, key, view)
     return Found(None, 0) if version is None else Found(version.row, version.seq)
 
 
@@ -140,6 +144,12 @@ def own_or_now(x: Execution, target: Place, key: bytes) -> Steps[Found]:
     """A key's row as this transaction leaves it, or as it has been committed, whatever it sees."""
     own = x.transaction.change_of(target.id, key)
     return Found(own.row, own.base_seq) if own is not None else (yield from now(x, target, key))
+
+
+def unchanged(x: Execution, target: Place, keys: Sequence[bytes]) -> list[bytes]:
+    """Those of the keys, each once, of which this transaction has changed nothing."""
+    changes = x.transaction.changes.get(target.id, {})
+    return list(dict.fromkeys([key for key in keys if key not in changes]))
 
 
 def left(x: Execution, target: Place, key: bytes) -> Steps[Row | None]:

@@ -68,11 +68,11 @@ def _find(
         return kept.found
     groups = RowGroups(reader, layout, in_memory=in_memory)
     if not groups.has_pages:
-        return _find_in(_table(reader, group, in_memory=in_memory), key, layout)
+        return _find_in(table_of(reader, group, in_memory=in_memory), key, layout)
     columns = [layout.columns[position] for position in layout.key]
     names = [column_name(column) for column in columns]
     keys = groups.columns(group, names)
-    at = _position([keys[name] for name in names], columns, key)
+    at = position_of([keys[name] for name in names], columns, key)
     found, size = None, _ROW_BYTES
     if at >= 0:
         names = [*(column_name(column) for column in layout.columns), SEQ, DELETED]
@@ -84,7 +84,7 @@ def _find(
     return found
 
 
-def _table(reader: SegmentReader, group: int, *, in_memory: bool) -> pa.Table:
+def table_of(reader: SegmentReader, group: int, *, in_memory: bool) -> pa.Table:
     """All of a row group of which no pages are known."""
     table: pa.Table | None = DECODED.get(reader.segment.path, group)
     if table is None:
@@ -98,7 +98,7 @@ def _table(reader: SegmentReader, group: int, *, in_memory: bool) -> pa.Table:
 def _find_in(table: pa.Table, key: bytes, layout: Layout) -> Found | None:
     """The row of a sorted row group that has the key."""
     columns = [layout.columns[position] for position in layout.key]
-    at = _position([table.column(column_name(c)).chunk(0) for c in columns], columns, key)
+    at = position_of([table.column(column_name(c)).chunk(0) for c in columns], columns, key)
     if at < 0:
         return None
     row = table.slice(at, 1)
@@ -107,7 +107,7 @@ def _find_in(table: pa.Table, key: bytes, layout: Layout) -> Found | None:
     )
 
 
-def _position(values: Sequence[pa.Array], columns: Sequence[Column], key: bytes) -> int:
+def position_of(values: Sequence[pa.Array], columns: Sequence[Column], key: bytes) -> int:
     """Where in a sorted row group the key stands, -1 when it does not.
 
     The last one, should a tombstone stand beside it under another spelling of the same key.

@@ -427,6 +427,9 @@ class EngineModel(RuleBasedStateMachine):
                 if found is not None and found.op is Op.DELETE:
                     found = None
                 assert (None if found is None else (found.seq, found.row[1])) == rows.get(key)
+            together = tablet.get_all_cold(view, [key_of(key) for key in range(6)])
+            for key, found in enumerate(together):
+                assert (None if found is None else (found.seq, found.row[1])) == rows.get(key)
 
 
 def scan(tablet, view):

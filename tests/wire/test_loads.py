@@ -640,6 +640,36 @@ def test_what_is_changed_after_a_load_is_changed_in_it(server, root):
         root.execute(f"CREATE TABLE t ({COLUMNS}) WITH (TYPE = 'SHARED')")
 
 
+def test_rows_that_were_loaded_are_changed_together(server, root):
+    root.execute(f"INSERT INTO t SELECT g, g, 'x' FROM generate_series(1, {MANY}) g")
+    root.execute("ALTER TABLE t ADD COLUMN n INT DEFAULT 5; UPDATE t SET n = 6 WHERE id = 50")
+    with server.root() as other:
+        other.execute(
+            "BEGIN; UPDATE t SET room = -1 WHERE id = 1000; DELETE FROM t WHERE id = 1001"
+        )
+        waiting = threading.Thread(
+            target=lambda: root.execute(
+                "UPDATE t SET body = body || room, n = n + 1 WHERE room > 0"
+            )
+        )
+        waiting.start()
+        with server.root() as third:
+            asked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            until(lambda: third.execute(asked).fetchone()[0] or None)
+        other.execute("COMMIT")
+        waiting.join()
+    query = "SELECT id, room, body, n FROM t WHERE id IN (7, 50, 1000, 1001) ORDER BY id"
+    assert root.execute(query).fetchall() == [
+        (7, 7, "x7", 6), (50, 50, "x50", 7), (1000, -1, "x", 5),
+    ]  # fmt: skip
+    assert root.execute("SELECT sum(n) FROM t").fetchone() == (6 * MANY - 6,)
+    root.execute("STORAGE FLUSH TABLE t; BEGIN; UPDATE t SET n = 0 WHERE id < 100")
+    assert root.execute("DELETE FROM t WHERE n > 5").rowcount == MANY - 101
+    assert root.execute("SELECT count(*), sum(n) FROM t").fetchone() == (100, 5)
+    root.execute("COMMIT")
+    assert root.execute("SELECT count(*), sum(n) FROM t").fetchone() == (100, 5)
+
+
 def test_a_function_reads_what_it_has_put(server, root):
     root.execute("DROP FUNCTION IF EXISTS many()")
     root.execute(

@@ -155,6 +155,8 @@ def test_every_key_is_found_in_its_row_group_and_no_other_key_is(tmp_path):
             assert found is None
         else:
             assert (found.seq, found.row[2]) == (number // 2 + 1, number // 2)
+    keys = [encode_key([number], ["int"]) for number in range(-2, 1002)]
+    assert tablet.get_all_cold(view, keys) == [tablet.get_cold(view, key) for key in keys]
 
 
 def test_the_filter_answers_for_most_absent_keys_without_the_file(tmp_path):
