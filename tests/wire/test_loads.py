@@ -145,9 +145,8 @@ def test_a_table_with_rules_and_defaults_of_its_own(server, root):
             copy(root, [*text, wrong], statement)
         assert caught.value.sqlstate == expected
         assert "COPY t, line" in caught.value.diag.context
-    assert (
-        sqlstate(copy, root, [f"{'x' * 10}\n"] * ROWS * 200, "COPY t (name) FROM STDIN") == "23514"
-    )
+    wrong = [f"{'x' * 10}\t{PAD}\n"] * ROWS
+    assert sqlstate(copy, root, wrong, "COPY t (name, pad) FROM STDIN") == "23514"
     assert count(root) == ROWS - 1
 
 
@@ -176,7 +175,7 @@ def test_many_rows_of_a_query_are_loaded_too(server, root):
         "FROM generate_series(1, {1}) g"
     )
     statement = f"INSERT INTO t (id, room, body, price, tags) {query}"
-    many = 30_000
+    many = 21_000
     assert root.execute(statement.format(0, many)).statusmessage == f"INSERT 0 {many}"
     assert is_loaded(root)
     asked = "SELECT count(*), sum(id), max(n), max(tags[2]::int) FROM t"
@@ -192,7 +191,7 @@ def test_many_rows_of_a_query_are_loaded_too(server, root):
         (statement.format(9 * many, many).replace("% 7", "% 8"), "23514"),
         (statement.format(9 * many, many).replace("g + ", "1 + "), "23505"),
         (statement.format(9 * many, many).replace("'row '", "repeat('x', 30)"), "22001"),
-        (statement.format(9 * many, many) + " WHERE 1 / (g - 29000) < 5", "22012"),
+        (statement.format(9 * many, many) + " WHERE 1 / (g - 20900) < 5", "22012"),
     ):
         assert sqlstate(root.execute, wrong) == expected
     assert count(root) == 2 * (many + 9)
@@ -202,7 +201,7 @@ def test_many_rows_of_a_query_are_loaded_too(server, root):
     assert count(root) == 2 * (many + 9) + many
     root.execute("ROLLBACK")
     with server.root() as reader:
-        follower = Follower(reader, "SUBSCRIBE TO t WHERE id > 600000 AND id % 1000 = 0")
+        follower = Follower(reader, f"SUBSCRIBE TO t WHERE id > {20 * many} AND id % 1000 = 0")
         root.execute(statement.format(20 * many, many))
         follower.hear(many // 1000)
     assert count(root) == 3 * many + 18
