@@ -208,6 +208,7 @@ async def test_the_cases_are_answered_alike(tmp_path, name, protocol):
 @pytest.mark.parametrize("name", sorted({given.sql for given in INPUTS}))
 async def test_every_input_of_a_type_is_read_and_written_alike(tmp_path, name):
     async with pair(tmp_path) as both:
+        await both.ask(Query("SET synchronous_commit TO off"))  # A thousand commits.
         await both.ask(Query("CREATE NAMESPACE here"))
         await both.ask(Query("SET search_path TO here"))
         await both.ask(Query(f"CREATE USER TABLE v (id bigint PRIMARY KEY, v {name})"))
