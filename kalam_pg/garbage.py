@@ -13,6 +13,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
+from kalam_pg.large_trees import large_trees
 from kalam_pg.memory import Accounts
 
 YOUNG: Final = 3
@@ -120,8 +121,9 @@ class Collector:
         gc.set_threshold(first, second, _NEVER)
 
     async def turn(self) -> None:
-        """`look`, as a step that is repeated."""
+        """`look`, as a step that is repeated, and what is alike of what is in no circle."""
         self.look()
+        await large_trees.turn()
 
     def look(self) -> None:
         """Do what is due."""

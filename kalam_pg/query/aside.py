@@ -11,6 +11,7 @@ from typing import TypeVar
 import trio
 
 from kalam_pg.garbage import uncollected
+from kalam_pg.large_trees import take_apart
 from kalam_pg.memory import Lease
 from kalam_pg.query.user_threads import UserThreads
 from kalam_pg.query.waits import Steps, run_async
@@ -47,7 +48,7 @@ def aside(
     """
 
     async def wait() -> T:
-        begun = False
+        begun = given_up = False
         token = trio.lowlevel.current_trio_token()
 
         def run() -> T:
@@ -55,7 +56,11 @@ def aside(
             begun = True
             try:
                 with uncollected:
-                    return function()
+                    found = [function()]
+                if given_up:
+                    take_apart(found)  # Else the event loop would have to free it.
+                    raise TimeoutError  # Nobody hears of it.
+                return found.pop()
             finally:
                 if lease is not None:
                     with suppress(trio.RunFinishedError):
@@ -65,6 +70,7 @@ def aside(
             # The thread cannot be stopped; a cancelled statement does not wait for it.
             return await _THREADS.run(user, run)
         finally:
+            given_up = True
             if lease is not None and not begun:
                 lease.end()
 

@@ -19,7 +19,7 @@ class ComputedPlan:
     """The query as a program in a worker, which also encodes what it answers.
 
     What asks the session for something stays here, and only what that is given is computed there: `lines`,
-    `where` and `bounds` are the closures of `select.ConstantPlan`.
+    `where` and `bounds` are the closures of `constant_plan.ConstantPlan`. program: None where that cannot be.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -30,14 +30,14 @@ class ComputedPlan:
 
     def run(self, x: Execution) -> Steps[Result]:
         """Messages of the worker's, or rows."""
-        if self.program is not None and self.program.crosses(x):
+        if self.program is not None:
             return (yield from self.program.run(x))
         rows = yield from self._rows(x)
         return Result("SELECT", len(rows), self.columns, rows)
 
     def source(self, x: Execution) -> Steps[RowSource]:
         """As stored values."""
-        if self.program is not None and self.program.crosses(x):
+        if self.program is not None:
             return (yield from self.program.source(x))
         return Whole((yield from self._rows(x)))
 

@@ -13,6 +13,7 @@ from catalog.errors import FeatureNotSupportedError
 from catalog.model import Table
 from kalam_pg.engines.request import TableInput
 from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.constant_plan import ConstantPlan
 from kalam_pg.query.counting import CountPlan
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, TablelessPlan
 from kalam_pg.query.execution import Execution, Result
@@ -37,7 +38,6 @@ from kalam_pg.query.select import (
     IN_ORDER_ROWS_MAX,
     OWN_CHANGES_MAX,
     SMALL_SCAN_ROWS,
-    ConstantPlan,
     HotPlan,
     PointPlan,
     SelectPlan,

@@ -18,6 +18,7 @@ from kalam_pg.interpreter.sorting import Bounds, order_of
 from kalam_pg.query.among import among
 from kalam_pg.query.aside import LARGE_NODES
 from kalam_pg.query.change import plan_change
+from kalam_pg.query.constant_plan import ConstantPlan
 from kalam_pg.query.counting import plan_count
 from kalam_pg.query.deleted_rows import deleted_relations
 from kalam_pg.query.engine_plan import CatalogPlan, EnginePlan, TablelessPlan
@@ -41,7 +42,7 @@ from kalam_pg.query.predicates import (
 )
 from kalam_pg.query.program_plan import ProgramPlan, RunCatalog
 from kalam_pg.query.rules import Closure, RowRules
-from kalam_pg.query.select import ConstantPlan, HotPlan, PointPlan, SelectPlan
+from kalam_pg.query.select import HotPlan, PointPlan, SelectPlan
 from kalam_pg.query.waiting import WaitingPlan, is_waiting, waits
 from kalam_pg.sql.parts import take_parts
 from kalam_pg.sql.to_python import compile_expr

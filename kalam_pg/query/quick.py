@@ -13,6 +13,7 @@ from typing import TypeAlias
 from catalog.model import Table, TableKind, User
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query.change import ChangePlan
+from kalam_pg.query.constant_plan import ConstantPlan
 from kalam_pg.query.counting import CountPlan
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution, Result
@@ -28,7 +29,7 @@ from kalam_pg.query.quick_writes import (
     is_one_write,
     is_plain_change,
 )
-from kalam_pg.query.select import AtHand, ConstantPlan, HotPlan, PointPlan
+from kalam_pg.query.select import AtHand, HotPlan, PointPlan
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.rows.form import RowForm
 from kalam_pg.sql.closures import is_given

@@ -13,7 +13,6 @@ from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.interpreter.sorting import Bounds, Order, sort_rows, sorted_places
 from kalam_pg.query.among import Among
-from kalam_pg.query.computed import ComputedPlan
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.first_rows import First
 from kalam_pg.query.indexed import (
@@ -27,7 +26,6 @@ from kalam_pg.query.indexed import (
 from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.tables import live_rows
 from kalam_pg.query.net_change import NetChange
-from kalam_pg.query.program_plan import ProgramPlan
 from kalam_pg.query.quick_rows import projected
 from kalam_pg.query.row_source import RowSource, Whole
 from kalam_pg.query.rows import Place, visible
@@ -87,7 +85,7 @@ class RowPlan:
         try:
             rows = yield from self.rows(x)
         except TakesLongError:
-            general = self.general()
+            general = yield from self.general(x)
             if general is None:
                 raise
             return (yield from general.run(x))
@@ -102,40 +100,18 @@ class RowPlan:
         try:
             return Whole((yield from self.rows(x)))
         except TakesLongError:
-            general = self.general()
+            general = yield from self.general(x)
             if general is None:
                 raise
             return (yield from general.source(x))
 
-    def general(self) -> SelectPlan | None:
+    def general(self, x: Execution) -> Steps[SelectPlan | None]:
         """What answers where this plan's expressions take long; None: nothing does."""
         return None
+        yield
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         raise NotImplementedError
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantPlan(RowPlan):
-    """SELECT or VALUES of expressions that read no table."""
-
-    columns: tuple[OutputColumn, ...]
-    lines: tuple[tuple[Closure, ...], ...]
-    where: Closure | None
-    bounds: Bounds
-    program: Callable[[], ProgramPlan | None]
-
-    def general(self) -> SelectPlan:
-        return ComputedPlan(self.columns, self.lines, self.where, self.bounds, self.program())
-
-    def rows(self, x: Execution) -> Steps[Sequence[Row]]:
-        context = x.context
-        if self.where is not None and self.where(_NO_ROW, context) is not True:
-            return ()
-        limit, offset = self.bounds.values(context)
-        lines = self.lines[offset : None if limit is None else offset + limit]
-        return [tuple([c(_NO_ROW, context) for c in line]) for line in lines]
-        yield  # a generator that never waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +130,9 @@ class PointPlan(RowPlan):
     bounds: Bounds
     slowly: Callable[[], SelectPlan]
 
-    def general(self) -> SelectPlan:
+    def general(self, x: Execution) -> Steps[SelectPlan]:
         return self.slowly()
+        yield
 
     def rows(self, x: Execution) -> Steps[Sequence[Row]]:
         context = x.context

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from catalog.model import View
+from kalam_pg.large_trees import large_trees
 from kalam_pg.query.aside import aside
+from kalam_pg.query.prepare import CACHED_TEXT_BYTES_MAX
 from kalam_pg.query.waits import Steps, breathe
 from kalam_pg.sessions.sql_session import SqlSession
 from kalam_pg.sql.function_weight import weight
@@ -44,7 +46,10 @@ def statements(sql: SqlSession, text: str) -> Steps[tuple[Statement, ...]]:
     sql.reading.begin()
     if not is_long(text) or sql.cache.knows(text):
         return sql.cache.statements(text)
-    return (yield from _aside(sql, lambda: sql.cache.statements(text)))
+    found = yield from _aside(sql, lambda: sql.cache.statements(text))
+    if len(text) > CACHED_TEXT_BYTES_MAX:
+        large_trees.keep(found)
+    return found
 
 
 def is_long(text: str) -> bool:
@@ -91,7 +96,10 @@ def in_turn(sql: SqlSession, text: str, function: Callable[[], T]) -> Steps[T]:
     """What `function`, whose work grows with the text, returns."""
     if not is_long_here(sql, text) and weight(text, sql.snapshot) < LONG_CHARS:
         return function()
-    return (yield from _aside(sql, function))
+    found = yield from _aside(sql, function)
+    if len(text) > CACHED_TEXT_BYTES_MAX:
+        large_trees.keep((found,))
+    return found
 
 
 def _aside(sql: SqlSession, function: Callable[[], T]) -> Steps[T]:

@@ -341,3 +341,13 @@ def test_what_gives_many_rows_without_a_wait_ends_with_its_time(client: RawClien
         "SELECT nextval('kin.numbers_up') FROM generate_series(1, 100000)",
     ):
         assert client.simple(text).sqlstate == "57014"
+
+
+def test_many_rows_of_expressions_are_computed_and_planned_in_parts(
+    client: RawClient, tables: KalamServer
+):
+    cheap = ", ".join(f"({n}, {n} + 5)" for n in range(8000))
+    heavy = ", ".join(f"({n}, 'abcdef' || {n})" for n in range(3000))
+    for rows in (cheap, heavy):
+        found = longest_step(tables, client, f"VALUES {rows}")
+        assert found < LOOP_S or found < LOOP_S * slowness()
