@@ -3,7 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from catalog.errors import FeatureNotSupportedError, InvalidTextRepresentationError, SqlSyntaxError
+from catalog.errors import (
+    FeatureNotSupportedError,
+    InvalidTextRepresentationError,
+    SqlSyntaxError,
+    UntranslatableCharacterError,
+)
 from catalog.types.jsonpath_nodes import (
     LAST_LEVEL,
     Accessor,
@@ -99,15 +104,47 @@ def _tokens(text: str) -> list[_Token]:
     return [*found, _Token("end", "")]
 
 
+_LONE = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")
+"""Half of a surrogate pair."""
+
+_UNREAD = re.compile(r"\\u(?:\{[0-9A-Fa-f]{0,6}|[0-9A-Fa-f]{0,3})")
+
+
 def _unescaped(text: str) -> str:
     def one(match: re.Match[str]) -> str:
+        if match[4] == "u":
+            unread = _UNREAD.match(text, match.start())
+            assert unread is not None
+            raise SqlSyntaxError(
+                f'invalid unicode sequence at or near "{unread[0]}" of jsonpath input'
+            )
         code = match[1] or match[2] or match[3]
         return chr(int(code, 16)) if code else _CONTROLS.get(match[4], match[4])
 
     plain = _ESCAPE.sub(one, text)
     if "\0" in plain:
-        raise SqlSyntaxError("unsupported Unicode escape sequence")
-    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        raise UntranslatableCharacterError(
+            "unsupported Unicode escape sequence", detail="\\u0000 cannot be converted to text."
+        )
+    if _LONE.search(plain) is not None:
+        raise _lone(plain)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def _lone(text: str) -> InvalidTextRepresentationError:
+    """What is said of half of a surrogate pair."""
+    twice = _LONE.search(text)
+    assert twice is not None
+    both = (
+        "\ud800" <= twice[0] < "\udc00"
+        and "\ud800" <= text[twice.end() : twice.end() + 1] < "\udc00"
+    )
+    return InvalidTextRepresentationError(
+        "invalid input syntax for type jsonpath",
+        detail="Unicode high surrogate must not follow a high surrogate."
+        if both
+        else "Unicode low surrogate must follow a high surrogate.",
+    )
 
 
 class _Reader:

@@ -33,6 +33,7 @@ from kalam_pg.query.ddl_context import (
 )
 from kalam_pg.query.function_definition import checked_parameters, result_of
 from kalam_pg.sql.bind_types import resolve_type
+from kalam_pg.sql.overloads import POLYMORPHIC
 from kalam_pg.sql.statements import TableName
 from kalam_pg.sql.statements_functions import (
     AlterFunction,
@@ -70,6 +71,13 @@ def _(statement: CreateFunction, context: DdlContext) -> DdlPlan:
         rows=1000.0 if statement.returns_set else 0.0,
     )
     made = _with_options(made, statement.options, context)
+    if made.standard and any(
+        (kind := context.snapshot.type_by_oid(p.type)) is not None and kind.name in POLYMORPHIC
+        for p in made.inputs
+    ):
+        raise InvalidFunctionDefinitionError(
+            "SQL function with unquoted function body cannot have polymorphic arguments"
+        )
     try:
         made = replace(made, reads=context.check_body(made) if made.standard else ())
         if not made.standard:

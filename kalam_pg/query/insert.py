@@ -181,6 +181,11 @@ class InsertPlan:
             if services is not None:
                 services["spare_numbers"]()
             return None
+        except KalamError:
+            if services is not None:
+                # PostgreSQL has found it when it planned, before any number was taken.
+                services["spare_numbers"]()
+            raise
         finally:
             if services is not None:
                 services["end_numbers"]()

@@ -77,8 +77,8 @@ class SessionSequences:
             self._for = None
 
     def retreat(self) -> None:
-        """The quick INSERT that was last is not done: its numbers are for the next who ask for some."""
-        self._spare = list(self._given)
+        """The INSERT that was last is not done: its numbers are for the next who ask for some."""
+        self._spare = [*self._given, *self._spare]
         self._given.clear()
 
     def _begin(self) -> None:

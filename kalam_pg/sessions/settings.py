@@ -4,6 +4,7 @@ SET is transactional as in PostgreSQL: ROLLBACK takes back what the transaction 
 the transaction either way.
 """
 
+import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
@@ -11,6 +12,7 @@ from catalog.errors import (
     CantChangeRuntimeParamError,
     ConfigurationLimitExceededError,
     InsufficientPrivilegeError,
+    InvalidNameError,
     UndefinedObjectError,
 )
 from catalog.types.table import TypeContext
@@ -51,6 +53,10 @@ def _reset_with_all(setting: Setting) -> bool:
 
 
 _DEFAULTS = {name: setting.default for name, setting in SETTINGS.items()}
+
+
+_NAME = re.compile(r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*")
+"""A part of the name of a setting of one's own."""
 
 
 class _Values(dict[str, str]):
@@ -135,6 +141,12 @@ class Settings:
         if setting is None:
             if "." not in key:
                 raise UndefinedObjectError(f'unrecognized configuration parameter "{name}"')
+            if not all(map(_NAME.fullmatch, name.split("."))):
+                raise InvalidNameError(
+                    f'invalid configuration parameter name "{name}"',
+                    detail="Custom parameter names must be two or more simple identifiers separated "
+                    "by dots.",
+                )
             return "" if value is None else value
         self._check_settable(setting, trusted=trusted)
         if value is None:

@@ -1,6 +1,10 @@
 """BEGIN, COMMIT, ROLLBACK, savepoints and SET TRANSACTION."""
 
-from catalog.errors import UndefinedObjectError, WrongObjectTypeError
+from catalog.errors import (
+    NoActiveSqlTransactionError,
+    UndefinedObjectError,
+    WrongObjectTypeError,
+)
 from catalog.indexes import deferral
 from kalam_pg.query import leaving
 from kalam_pg.query.execution import Result
@@ -53,6 +57,7 @@ def run(sql: SqlSession, statement: Statement) -> Steps[Result]:
 def _commit(sql: SqlSession, *, chain: bool) -> Steps[Result]:
     transaction = sql.transaction
     if transaction is None or not transaction.block:
+        _refuse_chain("COMMIT", chain=chain)
         sql.notice("there is no transaction in progress", severity="WARNING", sqlstate="25P01")
         yield from sql.commit()
         return Result("COMMIT")
@@ -63,9 +68,18 @@ def _commit(sql: SqlSession, *, chain: bool) -> Steps[Result]:
     return Result("COMMIT" if kept else "ROLLBACK")
 
 
+def _refuse_chain(command: str, *, chain: bool) -> None:
+    """Raise 25P01 where there is no block that another one could follow."""
+    if chain:
+        raise NoActiveSqlTransactionError(
+            f"{command} AND CHAIN can only be used in transaction blocks"
+        )
+
+
 def _rollback(sql: SqlSession, *, chain: bool) -> Steps[Result]:
     transaction = sql.transaction
     if transaction is None or not transaction.block:
+        _refuse_chain("ROLLBACK", chain=chain)
         sql.notice("there is no transaction in progress", severity="WARNING", sqlstate="25P01")
         sql.rollback()
         return Result("ROLLBACK")

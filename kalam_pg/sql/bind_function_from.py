@@ -19,7 +19,7 @@ from kalam_pg.sql.bind_function import (
     value_of,
 )
 from kalam_pg.sql.bind_types import resolve_type
-from kalam_pg.sql.coerce import coerce
+from kalam_pg.sql.coerce import coerce, with_typmod
 from kalam_pg.sql.dialect import type_name
 from kalam_pg.sql.function_body import is_scalar
 from kalam_pg.sql.function_call import (
@@ -37,6 +37,7 @@ from kalam_pg.sql.row_values import field, fields_of
 from kalam_pg.sql.scope import Item, Level, names_of
 from kalam_pg.sql.tree import (
     ColumnRef,
+    Const,
     FunctionScan,
     OutputColumn,
     Query,
@@ -105,6 +106,8 @@ def _query(level: Level, call: Called) -> Query:
     with body_scope(state, chosen.function):
         around = arguments_level(state, call)
         query = fitted(state, chosen, BIND_QUERY[0](around, body_of(call)))
+        if chosen.result is types.VOID and not chosen.function.outputs:
+            query = only_where(state, query, Const(False, types.BOOL))  # It gives back nothing.
         known = not_null(around, call)
         if known is not None:
             query = only_where(state, query, raise_levels(known, 1))
@@ -174,7 +177,7 @@ def _as_defined(
                 f"Final statement returns {column.type.sql_name} instead of "
                 f"{want.type.sql_name} at column {at + 1}.",
             )
-        targets.append(Target(cast, want.name))
+        targets.append(Target(with_typmod(cast, want.typmod, explicit=False), want.name))
     scan = SubqueryScan(relation, raise_levels(query, 1), query.columns, "rows")  # type: ignore[arg-type]
     return Select(tuple(targets), tuple(wanted), (scan,))
 

@@ -8,7 +8,7 @@ from catalog.errors import InvalidFunctionDefinitionError
 from catalog.types import registry as types
 from catalog.types.composite import composite_of
 from catalog.types.table import PgType
-from kalam_pg.sql.coerce import coerce, settle
+from kalam_pg.sql.coerce import coerce, settle, with_typmod
 from kalam_pg.sql.function_body import is_scalar, result_columns
 from kalam_pg.sql.function_choice import Chosen
 from kalam_pg.sql.row_values import field, fields_of
@@ -101,7 +101,7 @@ def as_columns(
                 f"Final statement returns {expr.type.sql_name} instead of "
                 f"{column.type.sql_name} at column {at}.",
             )
-        found.append(fit)
+        found.append(with_typmod(fit, column.typmod, explicit=False))
     if len(exprs) != len(columns):
         many = "many" if len(exprs) > len(columns) else "few"
         raise mismatch(chosen, f"Final statement returns too {many} columns.")
@@ -122,14 +122,14 @@ def fitted(state: Binding, chosen: Chosen, query: Query) -> Query:
         if len(shown) == 1 and shown[0].fields:
             return _spread(state, query, shown[0].fields)
         return query
-    if [c.type for c in shown] == [c.type for c in columns] and len(shown) == len(query.columns):
+    if _are_as(shown, columns) and len(shown) == len(query.columns):
         return query
     if len(shown) == 1 and not is_scalar(chosen.function, chosen.result):
         kind, fields = shown[0].type, shown[0].fields
         if kind is chosen.result and kind is not types.RECORD:
             return _spread(state, query, columns)
         if fields and [f.type for f in fields] == [c.type for c in columns]:
-            return _spread(state, query, columns)
+            return _spread(state, query, columns, known=fields)
     relation = state.relation(query.columns)
     refs = _refs(relation, query.columns)
     if is_scalar(chosen.function, chosen.result):
@@ -141,11 +141,29 @@ def fitted(state: Binding, chosen: Chosen, query: Query) -> Query:
     return Select(targets, columns, (scan,))
 
 
-def _spread(state: Binding, query: Query, columns: Sequence[OutputColumn]) -> Query:
-    """The fields of a query's one column as columns."""
+def _are_as(shown: Sequence[OutputColumn], columns: Sequence[OutputColumn]) -> bool:
+    """Whether columns have the types of others, and their lengths and precisions where these have some."""
+    return len(shown) == len(columns) and all(
+        one.type is other.type and other.typmod in (-1, one.typmod)
+        for one, other in zip(shown, columns, strict=True)
+    )
+
+
+def _spread(
+    state: Binding,
+    query: Query,
+    columns: Sequence[OutputColumn],
+    known: Sequence[OutputColumn] = (),
+) -> Query:
+    """The fields of a query's one column as columns; known: what they are, if not these already."""
     relation = state.relation(query.columns)
     (row,) = _refs(relation, query.columns)
-    targets = tuple([Target(field(row, at, c), c.name) for at, c in enumerate(columns)])
+    targets = tuple(
+        [
+            Target(with_typmod(field(row, at, of), c.typmod, explicit=False), c.name)
+            for at, (of, c) in enumerate(zip(known or columns, columns, strict=True))
+        ]
+    )
     scan = SubqueryScan(relation, _raised(query), query.columns, "rows")
     return Select(targets, tuple(columns), (scan,))
 

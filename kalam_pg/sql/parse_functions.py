@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from catalog.errors import SqlSyntaxError
+from catalog.errors import InvalidFunctionDefinitionError, SqlSyntaxError
 from kalam_pg.sql.grammar_types import TYPE_KEYWORDS
 from kalam_pg.sql.keywords import NOT_A_FUNCTION
 from kalam_pg.sql.parse_session import set_
@@ -237,7 +237,7 @@ class _Clauses:
             reader.unsupported(f"{reader.token.key.upper()} of a function")
         elif reader.at("return") or reader.at_words("begin", "atomic"):
             if self.body is not None:
-                self._twice()
+                raise InvalidFunctionDefinitionError("duplicate function body specified")
             self._standard_body()
         else:
             return False

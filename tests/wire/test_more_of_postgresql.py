@@ -777,6 +777,62 @@ SCRIPTS = {
         SELECT jsonb_populate_recordset(ROW(1,2)::rising, '[{"x": 1, "y": 0}]')
         SELECT * FROM json_populate_recordset(NULL::rising, '[{"x": 0, "y": 1}, {"x": 3, "y": 5}]')
         """,
+    "what functions give back has the precision of its type": """
+        CREATE TYPE precise AS (f1 numeric(35,6), f2 numeric(35,2))
+        CREATE FUNCTION precise() RETURNS precise AS 'SELECT 7.136178319899999964, 7.136178319899999964' LANGUAGE sql IMMUTABLE
+        SELECT precise()
+        SELECT * FROM precise()
+        CREATE FUNCTION precise_set() RETURNS SETOF precise AS 'SELECT 1, 2 UNION SELECT 3, 4 ORDER BY 1' LANGUAGE sql
+        SELECT precise_set()
+        SELECT * FROM precise_set()
+        CREATE FUNCTION precise_row() RETURNS SETOF precise AS 'SELECT ROW(1.23456789, 2.3456)' LANGUAGE sql
+        SELECT * FROM precise_row()
+        CREATE FUNCTION precise_last() RETURNS precise AS 'SELECT 1; SELECT 1.234567891, 1.239' LANGUAGE sql
+        SELECT * FROM precise_last()
+        CREATE TABLE short_of (a varchar(3), b numeric(5,1))
+        CREATE FUNCTION short_of(text) RETURNS SETOF short_of AS 'SELECT $1, 1.26' LANGUAGE sql
+        SELECT * FROM short_of('abc')
+        SELECT * FROM short_of('abcd')
+        CREATE FUNCTION indexed(anyarray) RETURNS SETOF record AS 'SELECT i, $1[i] FROM generate_subscripts($1, 1) i' LANGUAGE sql STRICT IMMUTABLE
+        SELECT * FROM indexed(ARRAY['one', 'two']) AS t(f1 numeric(4,2), f2 text)
+        CREATE FUNCTION voids(a int) RETURNS SETOF void LANGUAGE sql AS 'SELECT generate_series(1, a)' STABLE
+        SELECT * FROM voids(3)
+        CREATE FUNCTION twice_there(x int) RETURNS int LANGUAGE sql AS 'SELECT x * 2' RETURN x * 3
+        CREATE FUNCTION any_of(x anyarray) RETURNS anyelement LANGUAGE sql RETURN x[1]
+        """,
+    "a chain follows a block": """
+        COMMIT AND CHAIN
+        ROLLBACK AND CHAIN
+        SELECT 1; COMMIT AND CHAIN
+        """,
+    "names of settings of one's own": """
+        SET custom."bad-guc" = 42
+        SHOW custom."bad-guc"
+        SET special."weird name" = 'foo'
+        SET special.fine.too = 'foo'
+        SHOW special.fine.too
+        SELECT set_config('a.b c', 'x', false)
+        """,
+    "escapes in paths of documents": r"""
+        SELECT '"\u"'::jsonpath
+        SELECT '"\u00"'::jsonpath
+        SELECT '$."\u000g"'::jsonpath
+        SELECT '"\u0000"'::jsonpath
+        SELECT '"\ud83d\ud83d"'::jsonpath
+        SELECT '$."\ude04\ud83d"'::jsonpath
+        SELECT '"\ud83dX"'::jsonpath, '"\ude04X"'::jsonpath
+        SELECT '"\ud83d\ude04\ud83d\udc36"'::jsonpath, '$."\u{41}\u{1F600}"'::jsonpath, '"\\u0024 \\u00"'::jsonpath
+        SELECT '$."\u{"'::jsonpath
+        """,
+    "a row that is an error takes no numbers": """
+        CREATE TABLE numbered_rows (f1 text, f2 serial, f3 smallserial, f4 smallint)
+        INSERT INTO numbered_rows VALUES ('a', DEFAULT, DEFAULT, 1)
+        INSERT INTO numbered_rows VALUES ('a', DEFAULT, DEFAULT, 99999)
+        INSERT INTO numbered_rows (f1, f4) VALUES ('a', -99999)
+        INSERT INTO numbered_rows (f1, f3) VALUES ('a', 88888)
+        INSERT INTO numbered_rows (f1, f4) VALUES ('a', 'x')
+        SELECT nextval('numbered_rows_f2_seq'), nextval('numbered_rows_f3_seq')
+        """,
     "rows that tie in a window": """
         CREATE TABLE tying (id int PRIMARY KEY, a int, b text)
         INSERT INTO tying SELECT i, i * 7 % 3, 'v' || i * 5 % 4 FROM generate_series(1, 60) i
