@@ -12,6 +12,7 @@ from catalog.model import Table
 from kalam_pg.query.counting import counts_rows
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.first_rows import (
+    BRIEF,
     BRIEF_BY_INDEX,
     BRIEF_ROWS_MAX,
     Compared,
@@ -93,10 +94,11 @@ class FilteredCountPlan:
         sight = yield from sight_of(x, tablet)
         if sight is None:
             return None
-        if walk is not None and sum(batch.num_rows for batch in sight.batches) <= BRIEF_ROWS_MAX:
+        few = sum(batch.num_rows for batch in sight.batches) <= BRIEF_ROWS_MAX
+        if few and sight.was_read_lately:
             with suppress(NotInMemoryError, TooMuchError, IndexLostError):
                 memory = replace(sight, in_memory=True)
-                brief = Work(BRIEF_BY_INDEX, index=work.index)
+                brief = Work(BRIEF if walk is None else BRIEF_BY_INDEX, index=work.index)
                 return count_rows(memory, conditions, brief, _no_breath, walk), brief
         try:
             found = yield from in_thread(x, partial(_count, sight, conditions, work, walk))

@@ -149,7 +149,8 @@ class First:
         if sight is None:
             return None
         asked = _Asked(question, walks)
-        if sum(batch.num_rows for batch in sight.batches) <= BRIEF_ROWS_MAX:
+        few = sum(batch.num_rows for batch in sight.batches) <= BRIEF_ROWS_MAX
+        if few and sight.was_read_lately:
             with suppress(NotInMemoryError, TooMuchError):
                 memory = replace(sight, in_memory=True)
                 return asked.read(memory, (BRIEF_BY_INDEX, BRIEF), _no_breath)

@@ -26,7 +26,7 @@ from kalam_pg.jobs.log_memory import LogMemory
 from kalam_pg.jobs.retention import start_retention
 from kalam_pg.query.committer import EventLoop
 from kalam_pg.query.database import Database
-from kalam_pg.query.first_reads import make_ready
+from kalam_pg.query.first_reads import stay_ready
 from kalam_pg.query.outcome import Commit
 from kalam_pg.query.populated import is_populated
 from kalam_pg.query.prepare import REST_S, StatementCache
@@ -98,7 +98,7 @@ async def open_services(config: Config, forks: ForkServer) -> AsyncIterator[Serv
                 start_index_files(database, services.jobs, supervisor)
                 start_retention(database, services.jobs, supervisor, config.retention_interval_s)
                 start_erasure(database, services.jobs, supervisor)
-                supervisor.soon("first reads", make_ready)
+                supervisor.soon("first reads", stay_ready)
                 log_memory = LogMemory(database)
                 log_memory.begin(supervisor)
                 flushes = services.jobs.flush_process

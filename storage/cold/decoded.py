@@ -30,6 +30,10 @@ class Decoded:
             self._kept.move_to_end((path, part))
             return found[0]
 
+    def has(self, path: str) -> bool:
+        """Whether anything is kept of a file."""
+        return path in self._parts
+
     def put(self, path: str, part: Hashable, value: object, size: int) -> None:
         """Keep a value of `size` bytes, unless another thread was first."""
         with self._lock:

@@ -77,6 +77,12 @@ class Sight:
             for run, reader in zip(numbers, self.readers, strict=True)
         ]
 
+    @property
+    def was_read_lately(self) -> bool:
+        """Whether there is anything in memory of the segments: else no read can do without files."""
+        readers = self.readers
+        return not readers or any(DECODED.has(one.segment.path) for one in readers)
+
     def _superseding(self, reader: SegmentReader) -> KeySet | None:
         """The keys with which a segment hides rows of older ones."""
         path = reader.segment.path

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from storage.arrow import to_array
+from storage.arrow import to_array, to_values
 from storage.cold import keyfilter, pages
 from storage.cold.decoded import DECODED
+from storage.cold.key_read import Found, find, find_cached
 from storage.cold.outline import outline_of
 from storage.cold.page_form import form_of
 from storage.cold.pages import Page, PageTable, read_together, table_of
@@ -23,6 +24,7 @@ from storage.cold.segment import encode_segments
 from storage.cold.segment_pages import PageAt, read_parts
 from storage.errors import DataCorruptedError
 from storage.fs import OS
+from storage.keys import encode_key
 from storage.layout import Column, Layout
 from tests.storage.cold.test_checked import Counting
 from tests.storage.fake_log import TABLET
@@ -71,6 +73,7 @@ BATCH, DATA, FACTS = encoded()
 METADATA = pq.read_metadata(pa.BufferReader(DATA))
 TABLE = table_of(DATA, METADATA)
 HEAD = keyfilter.read_head(io.BytesIO(FACTS.key_filter))
+DIGESTS = b"".join(keyfilter.digest(encode_key([n], ["int"])) for n in range(COUNT))
 EVERY = [(group, leaf) for group in range(3) for leaf in range(len(NAMES) + 2)]
 
 
@@ -361,3 +364,37 @@ def test_duckdb_reads_a_segment_as_it_lies(segment):
     expected = BATCH.take(pa.array(range(5, COUNT, 997)))
     assert found.column("c4").combine_chunks().equals(expected.column("c4"))
     assert found.column("c11").to_pylist() == expected.column("c11").to_pylist()
+
+
+def read_by_key(segment, reads, keys, layout=LAYOUT):
+    """Rows found one by one; reads: what of the file may be read."""
+    reader = SegmentReader(reads, segment, TABLET)
+    reader.load_filter()
+    return reader, [find(reader, encode_key([key], ["int"]), layout) for key in keys]
+
+
+def test_a_row_by_its_key_takes_a_page_of_each_column(segment):
+    fs = Counting()
+    reader, (found,) = read_by_key(segment, fs, [9_500])
+    expected = [to_values(BATCH.column(name))[9_500] for name in NAMES]
+    assert found == Found(5, False, tuple(expected))
+    assert fs.bytes < segment.size / 5 + segment.filter_path.stat().st_size * 2
+    key = encode_key([9_500], ["int"])
+    fs.bytes = 0
+    assert find_cached(reader, key, LAYOUT) is found
+    assert find_cached(reader, key, LATER).row == (*found.row, 7)
+    neighbour = find_cached(reader, encode_key([9_501], ["int"]), LAYOUT)
+    assert neighbour.row[0] == 9_501
+    assert not fs.bytes
+    with pytest.raises(NotInMemoryError):
+        find_cached(reader, encode_key([19_000], ["int"]), LAYOUT)
+    assert find(reader, encode_key([COUNT + 3], ["int"]), LAYOUT) is None
+
+
+def test_rows_of_a_segment_without_list_are_found_by_row_groups(segment):
+    segment.filter_path.write_bytes(keyfilter.encode_hashed(DIGESTS, HEAD))
+    reader, (found,) = read_by_key(segment, OS, [9_500])
+    assert found.row[0] == 9_500
+    assert find_cached(reader, encode_key([9_600], ["int"]), LAYOUT).row[0] == 9_600
+    with pytest.raises(NotInMemoryError):
+        find_cached(reader, encode_key([4], ["int"]), LAYOUT)
