@@ -50,7 +50,7 @@ class RowsRecipe:
     fields, sources: of each column of the table. not_null: places of those that no NULL may be in.
     where: what rows must satisfy to be among them; generated: (place, expression), over the row
     without it; checks: what all of them satisfy, over the row; domains: the same, over a value alone.
-    context: what expressions may know (`query.engine_context`).
+    context: what expressions may know (`query.engine_context`). whole: where a NULL leaves a row out.
     """
 
     layout: Layout
@@ -62,6 +62,7 @@ class RowsRecipe:
     checks: bytes = b""
     domains: tuple[tuple[int, bytes], ...] = ()
     context: Mapping[str, object] = field(default_factory=dict)
+    whole: tuple[int, ...] = ()
 
 
 def packed(trees: Sequence[Expr]) -> bytes:
@@ -100,6 +101,10 @@ class RowMaker:
             for source, of in zip(recipe.sources, recipe.fields, strict=True)
         ]
         self._done += count
+        for at in recipe.whole:
+            if columns[at].null_count:
+                mask = columns[at].is_valid()
+                columns = [column.filter(mask) for column in columns]
         if self._where or self._generated or self._checks:
             columns = self._ruled(columns)
         for at, closures in self._domains:

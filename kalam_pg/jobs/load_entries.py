@@ -23,22 +23,29 @@ def is_plain(rule: UniqueRule) -> bool:
     return all(key.column for key in index.keys)
 
 
+def places_of(rule: UniqueRule, table: Table) -> list[int]:
+    """Which columns of a row of the table its entry has: what the index sorts by, then the primary key."""
+    places = {column.id: at for at, column in enumerate(table.columns)}
+    return [*[places[key.column] for key in rule.index.keys], *rule.row_key]
+
+
+def recipe_of(rule: UniqueRule) -> RowsRecipe:
+    """How the entries come of those columns."""
+    entries, width = rule.entries, len(rule.index.keys)
+    return RowsRecipe(
+        layout=entries.layout,
+        fields=fields_of(entries.columns),
+        sources=tuple(map(Sent, range(len(entries.columns)))),
+        not_null=(),
+        whole=tuple(range(width)) if rule.index.nulls_distinct else (),
+    )
+
+
 def job_of(
     rule: UniqueRule, table: Table, tablet: TabletId, segments: Sequence[Segment], seq: int
 ) -> LoadJob:
     """What makes the entries that the rows of a tablet's segments have. seq: of all of them."""
-    entries = rule.entries
-    places = {column.id: at for at, column in enumerate(table.columns)}
-    keys = [places[key.column] for key in rule.index.keys]
-    names = [column_name(table.layout.columns[at]) for at in (*keys, *rule.row_key)]
-    whole = len(keys) if rule.index.nulls_distinct else 0
+    names = [column_name(table.layout.columns[at]) for at in places_of(rule, table)]
     return LoadJob(
-        SegmentColumns(tablet, tuple(segments), tuple(names), whole),
-        RowsRecipe(
-            layout=entries.layout,
-            fields=fields_of(entries.columns),
-            sources=tuple(map(Sent, range(len(names)))),
-            not_null=(),
-        ),
-        seq,
+        SegmentColumns(tablet, tuple(segments), tuple(names)), recipe_of(rule), seq, sparse=True
     )

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kalam_pg.interpreter.loaded_rows import RowMaker, RowsRecipe
@@ -27,15 +26,11 @@ _ROWS_AT_ONCE: Final = 1 << 16
 
 
 class SegmentColumns(NamedTuple):
-    """Columns of what is in segments already. It travels to another process.
-
-    columns: their names. whole: rows with a NULL in one of so many of the first are left out.
-    """
+    """Columns of what is in segments already, by name. It travels to another process."""
 
     tablet: TabletId
     segments: tuple[Segment, ...]
     columns: tuple[str, ...]
-    whole: int
 
     def read(self, _pieces: Iterable[bytes]) -> Iterator[list[pa.Array]]:
         """The columns of some rows each. Raises DataCorruptedError."""
@@ -44,25 +39,21 @@ class SegmentColumns(NamedTuple):
             verify(OS, segment, self.tablet)
             with pq.ParquetFile(segment.path, page_checksum_verification=True) as file:
                 for batch in file.iter_batches(_ROWS_AT_ONCE, columns=names, use_threads=False):
-                    yield self._rows(batch)
-
-    def _rows(self, batch: pa.RecordBatch) -> list[pa.Array]:
-        for name in self.columns[: self.whole]:
-            if batch.column(name).null_count:
-                batch = batch.filter(pc.is_valid(batch.column(name)))
-        return [batch.column(name) for name in self.columns]
+                    yield [batch.column(name) for name in self.columns]
 
 
 class LoadJob(NamedTuple):
     """How what is sent is read, and what becomes of it.
 
-    seq: of all rows. given: columns that the server gives them, as an IPC stream; b"": none.
+    seq: of all rows. given: columns that the server gives them, as an IPC stream; b"": none. sparse: perhaps
+    there are no rows.
     """
 
     form: CopyText | SentRows | SegmentColumns
     recipe: RowsRecipe
     seq: int
     given: bytes = b""
+    sparse: bool = False
 
 
 def segments_of(job: LoadJob, pieces: Iterable[bytes]) -> Iterator[EncodedSegment]:
@@ -79,7 +70,7 @@ def segments_of(job: LoadJob, pieces: Iterable[bytes]) -> Iterator[EncodedSegmen
             yield from encode_distinct(batches, layout)
     except (DuplicateKeyError, KeyTooLongError) as exc:
         raise RefusedError(type(exc).__name__) from exc
-    if empty and not isinstance(job.form, SegmentColumns):
+    if empty and not job.sparse:
         raise RefusedError("no rows")
 
 

@@ -77,12 +77,12 @@ class Bulk:
         if added is None:
             yield from put_before(x, (target.id,))
             return None
-        self._keep(x.transaction, added, put)
+        self.keep(x.transaction, added, put)
         rows = added[0]
         for one in target.rules.references:
             columns = [one.table.layout.columns[at] for at in one.columns]
             load = rows.load
-            values = yield from self._in_thread(
+            values = yield from self.in_thread(
                 x, partial(distinct_values, self.database.engine.fs, load.id, rows.new, columns)
             )
             yield from references.refer_all(x, one, values)
@@ -125,12 +125,12 @@ class Bulk:
                 else:
                     job = LoadJob(self.form, recipe, seq, given)
                 pieces = iter(()) if isinstance(at, Entries) else sent.pieces()
-                if (yield from self._in_thread(x, partial(self._written, here.load, job, pieces))):
+                if (yield from self.in_thread(x, partial(self.written, here.load, job, pieces))):
                     continue
             _take_back(added)
             return None
         if all(self._guarded(x, one.load.id) for one in added) and (
-            yield from self._in_thread(x, partial(self._are_new, host, added))
+            yield from self.in_thread(x, partial(self.are_new, host, added))
         ):
             return added
         _take_back(added)
@@ -138,45 +138,52 @@ class Bulk:
 
     def _added(self, x: Execution, host: LoadHost, at: Target | Entries) -> "_Added | None":
         """A tablet that rows may be added to, with what the transaction has loaded into it, or None."""
-        transaction, database = x.transaction, self.database
-        loaded = transaction.loads.get(at.id)
+        loaded = x.transaction.loads.get(at.id)
         if loaded is not None:
             loaded.load.choose(loaded.segments, loaded.rows)
             return _Added(loaded.load, loaded.segments, loaded.rows, loaded.puts)
         table = at.rule.entries if isinstance(at, Entries) else at.rules.table
+        return self.begun(x, host, table)
+
+    def begun(self, x: Execution, host: LoadHost, table: Table) -> "_Added | None":
+        """The same of a tablet that it has loaded nothing into."""
+        transaction, database = x.transaction, self.database
         tablet = database.tablet(table, x.user)
         if not isinstance(tablet, Tablet):
             return None
         newest = tablet.newest_reading()
         if newest.layout != table.layout:
             return None
-        if database.stored_as(at.id.table) is None:
-            if database.engine.unflushed(at.id):
+        if database.stored_as(tablet.id.table) is None:
+            if database.engine.unflushed(tablet.id):
                 return None  # Its rows were written ahead, to where nobody flushes them.
-            database.building.add(at.id.table)
-            transaction.on_end.append(partial(database.building.discard, at.id.table))
-        load = Load(host, newest, alone=at.id in transaction.emptied)
+            database.building.add(tablet.id.table)
+            transaction.on_end.append(partial(database.building.discard, tablet.id.table))
+        load = Load(host, newest, alone=tablet.id in transaction.emptied)
         transaction.on_end.append(partial(_ended, database, self.jobs, table, load))
         return _Added(load)
 
-    def _keep(self, transaction: Transaction, added: "Sequence[_Added]", put: PutRows) -> None:
-        """They are the transaction's, until it is taken back to before that."""
+    def keep(
+        self, transaction: Transaction, added: "Sequence[_Added]", put: PutRows | None
+    ) -> None:
+        """They are the transaction's, until it is taken back to before that. put: see `Loaded.puts`."""
         loads = dict(transaction.loads)
         for one in added:
             load = one.load
-            puts = (*one.puts, put) if one is added[0] else ()
+            puts = (*one.puts, put) if one is added[0] and put is not None else ()
             reading = load.reading(load.tablet.layout)
             loads[load.id] = Loaded(load, load.segments, load.rows, puts, reading)
         transaction.restoring("loads")
         transaction.loads = loads
 
-    def _in_thread(self, x: Execution, call: Callable[[], T]) -> Steps[T]:
+    def in_thread(self, x: Execution, call: Callable[[], T]) -> Steps[T]:
+        """What a thread of the loads' own answers. Raises 57014."""
         # Whoever has to wait for a thread has none meanwhile, and other work of the server has its own.
         waiting = partial(self.jobs.load_threads.run, x.payer, call, abandon=False)
         found: T = yield from run_async(waiting, timeout_s=x.statement_timeout_s)
         return found
 
-    def _written(self, load: Load, job: LoadJob, pieces: Iterator[bytes]) -> bool:
+    def written(self, load: Load, job: LoadJob, pieces: Iterator[bytes]) -> bool:
         """In a thread: whether what is sent has become segments."""
         try:
             with closing(self.jobs.load_process.load(job, pieces)) as segments:
@@ -198,7 +205,7 @@ class Bulk:
         locks.guard(tablet)
         return locks.lock_nowait(x.transaction, tablet, EXCLUSIVE)
 
-    def _are_new(self, host: FlushHost, added: "Sequence[_Added]") -> bool:
+    def are_new(self, host: FlushHost, added: "Sequence[_Added]") -> bool:
         """In a thread, while nobody writes to the tablets: whether none of the keys is there."""
         return all(self._is_new(host, one) for one in added)
 
@@ -214,6 +221,35 @@ class Bulk:
         except KalamError as exc:
             report("a load is done row by row", exc, user=load.id.user, table=load.id.table)
             return False
+
+
+def build(
+    jobs: Jobs,
+    x: Execution,
+    table: Table,
+    job_of: Callable[[int], LoadJob],
+    spool: Sent | None,
+    put: PutRows | None,
+) -> Steps[Load | None]:
+    """Load rows, or entries, into an empty tablet that the transaction alone knows. None: nothing was loaded.
+
+    job_of: given the number of all of them. spool: what is sent. Raises 57014.
+    """
+    bulk = Bulk(x.database, jobs, SentRows(()), (), None)
+    added = bulk.begun(x, LoadHost(x.database), table)
+    if added is None or added.segments:
+        return None
+    load = added.load
+    number = partial(x.database.committer.commit, WriteSet([], [], [], sync=False))
+    seq = (yield from run_async(number)).seq
+    pieces = iter(()) if spool is None else spool.pieces()
+    if (yield from bulk.in_thread(x, partial(bulk.written, load, job_of(seq), pieces))) and (
+        yield from bulk.in_thread(x, partial(bulk.are_new, LoadHost(x.database), [added]))
+    ):
+        bulk.keep(x.transaction, [added], put)
+        return load
+    _take_back([added])
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,24 +33,35 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
         return (yield from plan.run(x))
     source = yield from plan.source.source(x)
     begun: list[Portion] = []
-    rows = size = 0
-    while rows < LARGE_ROWS and size < LARGE_BYTES:
-        portion = yield from source.take(_TOGETHER)
-        if not len(portion):
-            yield from put_before(x, (target.id,))
-            return (yield from _put(x, plan, Portions(begun)))
-        begun.append(portion)
-        rows += len(portion)
-        size += portion.size
-    spool = RowSpool(x.database.spills)
-    x.transaction.on_end.append(spool.close)
-    yield from _keep(x, spool, begun, source)
+    spool = yield from many(x, source, begun)
+    if spool is None:
+        yield from put_before(x, (target.id,))
+        return (yield from _put(x, plan, Portions(begun)))
     loaded = yield from road.load(x, target, spool, partial(_put_again, plan, spool))
     if loaded is not None:
         return Result("INSERT", loaded)
     result = yield from _put(x, plan, spool.source())
     spool.close()
     return result
+
+
+def many(x: Execution, source: RowSource, begun: list[Portion]) -> Steps[RowSpool | None]:
+    """What keeps all rows of a source until the transaction ends; None: they are few, and in `begun`.
+
+    Raises 53100, 53400, 57014.
+    """
+    rows = size = 0
+    while rows < LARGE_ROWS and size < LARGE_BYTES:
+        portion = yield from source.take(_TOGETHER)
+        if not len(portion):
+            return None
+        begun.append(portion)
+        rows += len(portion)
+        size += portion.size
+    spool = RowSpool(x.database.spills)
+    x.transaction.on_end.append(spool.close)
+    yield from _keep(x, spool, begun, source)
+    return spool
 
 
 def _keep(x: Execution, spool: RowSpool, begun: list[Portion], source: RowSource) -> Steps[None]:

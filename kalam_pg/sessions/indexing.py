@@ -1,29 +1,26 @@
 """A unique index over rows that are there: its entries are made of them, every user's, before COMMIT.
 
-The table is locked against writers meanwhile. Entries are written ahead, some hundred at a time, so that a
+The table is locked against writers meanwhile. Many become segments (`building`), the
+others are written ahead, some hundred at a time, so that a
 table of any size takes little memory: until the index is in the catalogue nobody looks for them, and what a
 rollback or a crash leaves is erased as a dropped table's tablets are. That no value comes twice is seen by
 the committer, which finds the key in its index, or among those of the same portion.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from functools import partial
 
 from catalog.errors import UniqueViolationError
 from catalog.model import Table, TableKind, User
-from catalog.pg_catalog.text import qualified, quote_identifier
-from catalog.snapshot import Snapshot
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.owners import owners_of
 from kalam_pg.query.row_changes import shown_entry
-from kalam_pg.query.row_source import RowSource
-from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.unique import UniqueRule
 from kalam_pg.query.waits import Steps, breathe, run_async
+from kalam_pg.sessions import building
 from kalam_pg.sessions.sql_session import SqlSession
-from kalam_pg.sql.parse import parse
-from kalam_pg.sql.statements import QueryStatement
+from kalam_pg.sessions.table_rows import rows_of
 from storage.engine import Write, WriteSet
 from storage.errors import SerializationError
 from storage.layout import Row
@@ -49,6 +46,24 @@ def fill(sql: SqlSession, table: Table, indexes: Iterable[int]) -> Steps[None]:
 def _fill_tablet(
     sql: SqlSession, table: Table, rules: Sequence[UniqueRule], user: User
 ) -> Steps[None]:
+    left = []
+    for rule in rules:
+        fill_later = partial(_fill_later, sql, table, rule, user)
+        if not (yield from building.load_index(sql, table, rule, user, fill_later)):
+            left.append(rule)
+    if left:
+        yield from _write_tablet(sql, table, left, user)
+
+
+def _fill_later(
+    sql: SqlSession, table: Table, rule: UniqueRule, user: User, _x: Execution
+) -> Steps[None]:
+    yield from _write_tablet(sql, table, (rule,), user)
+
+
+def _write_tablet(
+    sql: SqlSession, table: Table, rules: Sequence[UniqueRule], user: User
+) -> Steps[None]:
     x, source = yield from rows_of(sql, table, sql.snapshot, user)
     try:
         while len(portion := (yield from source.take(PORTION))):
@@ -58,36 +73,6 @@ def _fill_tablet(
             elsewhere.renew(x)
     finally:
         x.close()
-
-
-def rows_of(
-    sql: SqlSession, table: Table, snapshot: Snapshot, user: User
-) -> Steps[tuple[Execution, RowSource]]:
-    """All rows of a user's tablet, the transaction's own too; whoever reads them closes the execution.
-
-    table: as the snapshot has it.
-    """
-    columns = ", ".join(quote_identifier(column.name) for column in table.columns)
-    name = qualified(table.namespace, table.name)
-    (query,) = parse(f"SELECT {columns} FROM {name}")  # noqa: S608 -- names are quoted
-    assert isinstance(query, QueryStatement)
-    mine = sql.execution(())
-    planned = sql.cache.plan(
-        query,
-        snapshot,
-        sql.search_path,
-        sql.settings.types,
-        now_us=mine.transaction.started_us,
-        cached=False,
-    )
-    x = Execution(sql.database, mine.transaction, user, mine.context)
-    x.declared = True  # The table is locked against who would change what is read.
-    try:
-        x.look_again((table,))  # Rows that the transaction does not see, too.
-        return x, (yield from cast("SelectPlan", planned.plan).source(x))
-    except BaseException:
-        x.close()
-        raise
 
 
 def put_entries(

@@ -7,6 +7,7 @@ behind where they were. That no key comes twice is seen by the committer (`index
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from catalog.changes import with_tables
 from catalog.errors import (
@@ -20,11 +21,13 @@ from catalog.snapshot import Snapshot
 from kalam_pg.query import elsewhere
 from kalam_pg.query.execution import Execution
 from kalam_pg.query.owners import owners_of
+from kalam_pg.query.row_spool import RowSpool
 from kalam_pg.query.rules import RowRules
 from kalam_pg.query.table_change import TableChange
 from kalam_pg.query.waits import Steps, breathe
-from kalam_pg.sessions import indexing
+from kalam_pg.sessions import building, indexing
 from kalam_pg.sessions.sql_session import SqlSession
+from kalam_pg.sessions.table_rows import rows_of
 from storage.arrow import projector
 from storage.keys import meta_key
 from storage.layout import Row
@@ -61,9 +64,12 @@ def rekey(sql: SqlSession, change: TableChange, made: Snapshot) -> Steps[None]:
 def _rekey_tablet(
     sql: SqlSession, change: TableChange, snapshot: Snapshot, rules: RowRules, user: User
 ) -> Steps[None]:
+    write = partial(_write_spooled, sql, rules, user)
+    if (yield from building.load_rows(sql, change, snapshot, rules, user, write)):
+        return
     move = _mover(change, rules)
     after, lacking = change.after, ""
-    x, source = yield from indexing.rows_of(sql, change.filled, snapshot, user)
+    x, source = yield from rows_of(sql, change.filled, snapshot, user)
     try:
         while len(portion := (yield from source.take(indexing.PORTION))):
             rows: list[Row] = []
@@ -86,6 +92,16 @@ def _rekey_tablet(
             table=after.name,
             column=lacking,
         )
+
+
+def _write_spooled(sql: SqlSession, rules: RowRules, user: User, spool: RowSpool) -> Steps[None]:
+    """What was loaded is written ahead after all."""
+    x = Execution(sql.database, sql.begin_implicit(), user, sql.context(()))
+    source = spool.source()
+    while len(portion := (yield from source.take(indexing.PORTION))):
+        yield from _write(x, sql, rules, portion.rows())
+        yield from breathe()
+        elsewhere.renew(x)
 
 
 def _mover(change: TableChange, rules: RowRules) -> Callable[[Row, Execution], Row]:

@@ -504,6 +504,7 @@ def test_what_a_transaction_makes_it_loads_reads_and_alters(server, root):
         assert segments_of(other, "made")
         assert segments_of(other, "parents")
     assert count(root) == 2 * ROWS
+    assert is_loaded(root)
     assert sqlstate(root.execute, "INSERT INTO made VALUES (7, 1)") == "23505"
     assert sqlstate(root.execute, "DELETE FROM parents WHERE id = 3") == "23503"
     root.execute("UPDATE made SET n = -1 WHERE id = 7; STORAGE FLUSH TABLE made")
@@ -566,6 +567,38 @@ def test_unique_values_and_what_is_referred_to_are_looked_after(server, root):
     root.execute("STORAGE FLUSH TABLE child; STORAGE COMPACT TABLE parent")
     assert root.execute(found).fetchone() == (77,)
     root.execute("DROP TABLE child, parent")
+
+
+@pytest.mark.parametrize("kind", ["SHARED", "USER"])
+def test_keys_and_unique_indexes_over_many_rows(server, root, kind):
+    root.execute("DROP TABLE t")
+    root.execute(f"CREATE TABLE t (id INT, code TEXT, n NUMERIC(6, 2)) WITH (TYPE = '{kind}')")
+    given = f"SELECT g, nullif('c' || g, 'c7'), g / 4.0 FROM generate_series(1, {MANY}) g"
+    root.execute(f"INSERT INTO t {given}")
+    root.execute("INSERT INTO t VALUES (0, NULL, 7), (NULL, 'c5', 1)")
+    with pytest.raises(psycopg.Error) as caught:
+        root.execute("CREATE UNIQUE INDEX by_code ON t (code)")
+    assert (caught.value.sqlstate, caught.value.diag.message_detail) == (
+        *("23505", "Key (code)=(c5) is duplicated."),
+    )
+    assert sqlstate(root.execute, "ALTER TABLE t ADD PRIMARY KEY (id)") == "23502"
+    root.execute("UPDATE t SET id = 5 WHERE id IS NULL")
+    assert sqlstate(root.execute, "ALTER TABLE t ADD PRIMARY KEY (id)") == "23505"
+    root.execute("DELETE FROM t WHERE id = 5 AND n = 1")
+    root.execute("BEGIN; CREATE UNIQUE INDEX by_code ON t (code); ROLLBACK")
+    root.execute("CREATE UNIQUE INDEX by_code ON t (code)")
+    root.execute("BEGIN; ALTER TABLE t ADD PRIMARY KEY (id); CREATE UNIQUE INDEX ON t (n, id)")
+    root.execute("UPDATE t SET n = 0 WHERE id = 9")
+    assert root.execute("SELECT id FROM t WHERE code = 'c9'").fetchone() == (9,)
+    assert sqlstate(root.execute, "INSERT INTO t VALUES (-1, 'c9', 1)") == "23505"
+    root.execute("ROLLBACK; ALTER TABLE t ADD PRIMARY KEY (id)")
+    assert root.execute("SELECT id, n FROM t WHERE code = 'c9'").fetchone() == (9, 2.25)
+    for wrong in ("(9, 'new', 1)", "(-1, 'c9', 1)"):
+        assert sqlstate(root.execute, f"INSERT INTO t VALUES {wrong}") == "23505"
+    root.execute("DELETE FROM t WHERE id = 9; INSERT INTO t VALUES (-1, 'c9', 1), (-2, NULL, 1)")
+    root.execute("STORAGE FLUSH TABLE t; STORAGE COMPACT TABLE t")
+    assert root.execute("SELECT id, n FROM t WHERE code = 'c9'").fetchone() == (-1, 1)
+    assert root.execute("SELECT count(*), count(code) FROM t").fetchone() == (MANY + 2, MANY - 1)
 
 
 def test_a_table_that_was_emptied_in_the_same_transaction(server, root):
