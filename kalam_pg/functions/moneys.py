@@ -12,7 +12,7 @@ from catalog.types.money import DIGITS, MONEY_MAX, MONEY_MIN
 from catalog.types.registry import FLOAT4, FLOAT8, INT2, INT4, INT8, MONEY, NUMERIC, TEXT
 from catalog.types.table import PgType
 from kalam_pg.functions.define import Datum, aggregate, cast, function, operator
-from kalam_pg.functions.table import Overload
+from kalam_pg.functions.table import Overload, Volatility
 
 _SCALE = 10**DIGITS
 
@@ -166,13 +166,13 @@ OVERLOADS: tuple[Overload, ...] = (
     operator("-", (MONEY, MONEY), MONEY, lambda a, b: _checked(a - b)),
     operator("/", (MONEY, MONEY), FLOAT8, _ratio),
     *_products(),
-    cast(NUMERIC, MONEY, "a", _from_numeric),
-    cast(MONEY, NUMERIC, "a", _to_numeric),
-    cast(INT4, MONEY, "a", _from_integer),
-    cast(INT8, MONEY, "a", _from_integer),
+    cast(NUMERIC, MONEY, "a", _from_numeric, volatility=Volatility.STABLE),
+    cast(MONEY, NUMERIC, "a", _to_numeric, volatility=Volatility.STABLE),
+    cast(INT4, MONEY, "a", _from_integer, volatility=Volatility.STABLE),
+    cast(INT8, MONEY, "a", _from_integer, volatility=Volatility.STABLE),
     function("cash_words", (MONEY,), TEXT, _words),
     function("cashlarger", (MONEY, MONEY), MONEY, max),
     function("cashsmaller", (MONEY, MONEY), MONEY, min),
-    function("money", (NUMERIC,), MONEY, _from_numeric),
+    function("money", (NUMERIC,), MONEY, _from_numeric, volatility=Volatility.STABLE),
     aggregate("sum", (MONEY,), MONEY, _sum),
 )

@@ -31,12 +31,20 @@ class ConflictRule:
         if self.arbiters is not None:
             ids = self.arbiters
             found = [e for e in found if (0 if e is None else e.rule.index.id) in ids]
-        if any(entries is not None and entries.rule.index.deferrable for entries in found):
-            raise ObjectNotInPrerequisiteStateError(
-                "ON CONFLICT does not support deferrable unique constraints/exclusion constraints "
-                "as arbiters"
-            )
         return found
+
+
+def immediate(arbiters: Sequence[Entries | None]) -> Sequence[Entries | None]:
+    """Those before the first deferrable one, which is asked only where no row is in the way of these."""
+    deferrable = [entries is not None and entries.rule.index.deferrable for entries in arbiters]
+    return arbiters[: deferrable.index(True)] if any(deferrable) else arbiters
+
+
+def refuse_deferrable() -> ObjectNotInPrerequisiteStateError:
+    """55000, where one is asked."""
+    return ObjectNotInPrerequisiteStateError(
+        "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters"
+    )
 
 
 def conflict_rule(

@@ -15,7 +15,12 @@ from kalam_pg.functions.cost import TakesLongError
 from kalam_pg.functions.table import EvalContext
 from kalam_pg.query import asked_anew, elsewhere
 from kalam_pg.query.at_once import AtOnce
-from kalam_pg.query.conflict_rule import ConflictRule, conflict_rule
+from kalam_pg.query.conflict_rule import (
+    ConflictRule,
+    conflict_rule,
+    immediate,
+    refuse_deferrable,
+)
 from kalam_pg.query.execution import Execution, Result
 from kalam_pg.query.given_rows import given_rows
 from kalam_pg.query.last_numbers import takes_numbers
@@ -240,10 +245,13 @@ class InsertPlan:
         conflict = self.conflict
         if conflict is not None:
             arbiters = conflict.arbiters_of(target)
+            first = immediate(arbiters)
             while True:
                 current = x.database.engine.current
-                there = yield from in_the_way(x, target, row, arbiters)
+                there = yield from in_the_way(x, target, row, first)
                 if there is None:
+                    if len(first) < len(arbiters):
+                        raise refuse_deferrable()
                     break
                 if not conflict.assignments:
                     return None

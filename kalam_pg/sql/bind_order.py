@@ -19,8 +19,19 @@ from kalam_pg.sql.bind_expr import bind_expr, consumed, no_operator
 from kalam_pg.sql.coerce import settle, to_bigint
 from kalam_pg.sql.positions import position
 from kalam_pg.sql.scope import Level, resolve_column
-from kalam_pg.sql.tree import Aggregate, Expr, SortKey, Target, Window, WithTies
-from kalam_pg.sql.walk import column_refs, location, walk
+from kalam_pg.sql.tree import (
+    Aggregate,
+    Expr,
+    OuterAggregate,
+    Select,
+    SetOp,
+    SortKey,
+    Target,
+    ValuesQuery,
+    Window,
+    WithTies,
+)
+from kalam_pg.sql.walk import Node, children, column_refs, location
 
 
 def bind_limit(level: Level, args: dict[str, object]) -> tuple[Expr | None, Expr | None]:
@@ -114,12 +125,18 @@ def group_item(level: Level, node: exp.Expr, targets: list[Target]) -> tuple[Exp
     return expr, place
 
 
-def _check_no_aggregate(expr: Expr, at: int) -> None:
-    for node in walk(expr):
-        if isinstance(node, Aggregate):
-            raise GroupingError("aggregate functions are not allowed in GROUP BY", position=at)
-        if isinstance(node, Window):
-            raise WindowingError("window functions are not allowed in GROUP BY", position=at)
+def _check_no_aggregate(node: Node, at: int, depth: int = 0) -> None:
+    """Raise 42803, 42P20 for what is of the groups themselves; subqueries have their own."""
+    own = isinstance(node, Aggregate) and not depth
+    if own or (isinstance(node, OuterAggregate) and node.up == depth):
+        where = location(node) or at
+        raise GroupingError("aggregate functions are not allowed in GROUP BY", position=where)
+    if isinstance(node, Window) and not depth:
+        where = location(node) or at
+        raise WindowingError("window functions are not allowed in GROUP BY", position=where)
+    inside = depth + isinstance(node, Select | SetOp | ValuesQuery)
+    for child in children(node):
+        _check_no_aggregate(child, at, inside)
 
 
 def _bare_name(node: exp.Expr) -> bool:

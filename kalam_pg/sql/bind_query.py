@@ -50,6 +50,9 @@ from kalam_pg.sql.tree import (
 )
 from kalam_pg.sql.walk import location, walk
 
+_READS_ROWS = frozenset(("aggregate", "FILTER", "WHERE", "JOIN/ON", "FROM"))
+"""Where a query's rows are read, and not its groups."""
+
 
 def bind_query(parent: Level, node: exp.Expr, *, resolve: bool = True) -> Query:
     """A query one level below `parent`. With `resolve`, columns without a type become text."""
@@ -125,8 +128,8 @@ def _select(level: Level, node: exp.Expr, with_: tuple[Cte, ...], *, resolve: bo
         # There is one row whatever the tables hold: PostgreSQL reads none.
         if condition is not None:
             for up, around in level.levels():
-                within = (around.inside, around.suspended, around.clause)
-                if "aggregate" not in within and "FILTER" not in within:
+                within = {around.inside, around.suspended, around.clause}
+                if within.isdisjoint(_READS_ROWS):
                     around.unread.append((condition, up))
         condition = None
     if level.has_aggregates and level.reads_itself:

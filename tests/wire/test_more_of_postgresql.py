@@ -833,6 +833,35 @@ SCRIPTS = {
         INSERT INTO numbered_rows (f1, f4) VALUES ('a', 'x')
         SELECT nextval('numbered_rows_f2_seq'), nextval('numbered_rows_f3_seq')
         """,
+    "what is of a query's groups, and what of its rows": """
+        CREATE TABLE grouped_rows (a int PRIMARY KEY, b int, c int[])
+        CREATE TABLE no_rows (x int)
+        INSERT INTO grouped_rows VALUES (1, 1, '{1}'), (2, 1, '{2}')
+        SELECT b, max(a) FROM grouped_rows g WHERE a NOT IN (SELECT 5 FROM no_rows WHERE g.a > 0 HAVING false) GROUP BY b
+        SELECT b, max(a) FROM grouped_rows g JOIN no_rows ON a = (SELECT 5 FROM no_rows WHERE g.c[1] > 0 HAVING false) GROUP BY b
+        SELECT b, (SELECT 1 FROM no_rows WHERE g.a > 0 HAVING true) FROM grouped_rows g GROUP BY b
+        CREATE FUNCTION greatest_of_none() RETURNS int LANGUAGE sql AS 'SELECT max(x) FROM no_rows'
+        SELECT greatest_of_none() AS v, count(*) FROM grouped_rows GROUP BY 1
+        SELECT (SELECT max(x) FROM no_rows) AS v, count(*) FROM grouped_rows GROUP BY 1
+        SELECT (SELECT max(g.a) FROM no_rows) AS v, count(*) FROM grouped_rows g GROUP BY 1
+        SELECT (SELECT row_number() OVER () FROM no_rows) AS v, count(*) FROM grouped_rows GROUP BY 1
+        SELECT max(a) AS v, count(*) FROM grouped_rows GROUP BY 1
+        SELECT row_number() OVER () AS v, count(*) FROM grouped_rows GROUP BY 1
+        """,
+    "a deferrable constraint is asked where no other is in the way": """
+        CREATE TABLE deferring (a int PRIMARY KEY, b int UNIQUE DEFERRABLE, c int)
+        INSERT INTO deferring VALUES (1, 1, 1) ON CONFLICT DO NOTHING
+        INSERT INTO deferring VALUES (1, 1, 1)
+        INSERT INTO deferring VALUES (1, 2, 1) ON CONFLICT DO NOTHING
+        INSERT INTO deferring VALUES (2, 1, 1) ON CONFLICT DO NOTHING
+        INSERT INTO deferring VALUES (1, 2, 5) ON CONFLICT (a) DO UPDATE SET c = excluded.c RETURNING *
+        INSERT INTO deferring VALUES (1, 2, 5) ON CONFLICT ON CONSTRAINT deferring_b_key DO NOTHING
+        INSERT INTO deferring VALUES (1, 2, 5), (NULL, 3, 3) ON CONFLICT DO NOTHING
+        """,
+    "numbers become money by a setting": """
+        CREATE TABLE in_money (a int, g money GENERATED ALWAYS AS (a::money) STORED)
+        CREATE TABLE in_money (g numeric GENERATED ALWAYS AS ('-0.05'::money::numeric) STORED)
+        """,
     "rows that tie in a window": """
         CREATE TABLE tying (id int PRIMARY KEY, a int, b text)
         INSERT INTO tying SELECT i, i * 7 % 3, 'v' || i * 5 % 4 FROM generate_series(1, 60) i
