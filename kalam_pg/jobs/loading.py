@@ -21,6 +21,7 @@ from kalam_pg.jobs.host import FlushHost, LoadHost
 from kalam_pg.jobs.indexing import note_segments
 from kalam_pg.jobs.job_list import Jobs
 from kalam_pg.jobs.load_jobs import LoadJob
+from kalam_pg.jobs.put_loaded import put_loaded
 from kalam_pg.query import references
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
@@ -71,14 +72,16 @@ class Bulk:
     sent: Sequence[int | None]
     where: Closure | None
 
-    def load(self, x: Execution, target: Target, sent: Sent, put: PutRows) -> Steps[int | None]:
+    def load(self, x: Execution, target: Target, sent: Sent) -> Steps[int | None]:
         """See `Road`. Raises 57014, and 23503 of what refers to a row that is not there."""
         added = yield from self._loaded(x, target, sent)
         if added is None:
             yield from put_before(x, (target.id,))
             return None
-        self.keep(x.transaction, added, put)
         rows = added[0]
+        layout = target.rules.table.layout
+        put = partial(put_loaded, target.rules, x.user, layout, rows.new)
+        self.keep(x.transaction, added, put)
         for one in target.rules.references:
             columns = [one.table.layout.columns[at] for at in one.columns]
             load = rows.load

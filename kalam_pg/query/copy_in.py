@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Final
 
 from catalog.errors import ConfigurationLimitExceededError, UniqueViolationError
@@ -107,9 +106,9 @@ class CopyIn:
         spool, road = self._spool, self._plan.road
         if spool is not None and road is not None:
             if spool.size >= LARGE_BYTES and (yield from _is_written(spool)):
-                put = partial(_put_again, self._plan, spool)
-                loaded = yield from road.load(self._x, self._target, spool, put)
+                loaded = yield from road.load(self._x, self._target, spool)
                 if loaded is not None:
+                    spool.close()
                     return loaded
             yield from self._put_spooled(spool)
             spool.close()
@@ -129,12 +128,6 @@ class CopyIn:
             self._pace.restart()
             elsewhere.renew(self._x)
             yield from self._put_all(self._plan.reader.rows(data))
-
-    def put_again(self, spool: Spool) -> Steps[int]:
-        """Put all rows of a text that was to be loaded."""
-        yield from self._put_spooled(spool)
-        spool.close()
-        return (yield from self._finish())
 
     def _put_all(self, rows: Iterator[Values]) -> Steps[None]:
         reader, refused = self._plan.reader, None
@@ -212,7 +205,3 @@ def _is_written(spool: Spool) -> Steps[bool]:
     except _NO_FILE:
         return False
     return True
-
-
-def _put_again(plan: CopyPlan, spool: Spool, x: Execution) -> Steps[int]:
-    return (yield from CopyIn(replace(plan, road=None), x).put_again(spool))

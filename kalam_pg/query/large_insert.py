@@ -1,6 +1,5 @@
 """INSERT of what a query answers: where that is a lot, it becomes segments at once."""
 
-from functools import partial
 from typing import Final
 
 from kalam_pg.query import elsewhere
@@ -37,10 +36,10 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
     if spool is None:
         yield from put_before(x, (target.id,))
         return (yield from _put(x, plan, Portions(begun)))
-    loaded = yield from road.load(x, target, spool, partial(_put_again, plan, spool))
-    if loaded is not None:
-        return Result("INSERT", loaded)
-    result = yield from _put(x, plan, spool.source())
+    loaded = yield from road.load(x, target, spool)
+    result = Result("INSERT", loaded)
+    if loaded is None:
+        result = yield from _put(x, plan, spool.source())
     spool.close()
     return result
 
@@ -77,9 +76,3 @@ def _keep(x: Execution, spool: RowSpool, begun: list[Portion], source: RowSource
 
 def _put(x: Execution, plan: InsertPlan, source: RowSource) -> Steps[Result]:
     return Result("INSERT", (yield from plan.put_all(x, source)))
-
-
-def _put_again(plan: InsertPlan, spool: RowSpool, x: Execution) -> Steps[None]:
-    yield from _put(x, plan, spool.source())
-    yield from x.settle()
-    spool.close()

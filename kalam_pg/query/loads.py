@@ -38,8 +38,8 @@ class Road(Protocol):
         """Whether the transaction is one whose rows may come so, as far as that can be told before."""
         ...
 
-    def load(self, x: Execution, target: Target, sent: Sent, put: PutRows) -> Steps[int | None]:
-        """How many rows were loaded; None: none were, and they are to be put. put: if they must be later."""
+    def load(self, x: Execution, target: Target, sent: Sent) -> Steps[int | None]:
+        """How many rows were loaded; None: none were, and they are to be put."""
         ...
 
 

@@ -282,6 +282,39 @@ def test_a_block_reads_its_own_rows_and_others_read_all_or_none(server, root):
         assert count(other) == 2 * ROWS
 
 
+def test_rows_stay_as_they_were_read_whatever_the_block_does_next(server, root):
+    """What a default gave them once they keep, whoever acts by then, and as often as it is taken back."""
+    root.execute("DROP TABLE t")
+    root.execute(
+        "CREATE TABLE t (id INT PRIMARY KEY, n SERIAL, mark UUID DEFAULT gen_random_uuid(), pad TEXT, x INT)"
+        " WITH (TYPE = 'USER')"
+    )
+    asked = "SELECT count(*), min(n), max(n), min(mark::text), max(mark::text) FROM t"
+    root.execute("BEGIN")
+    copy(root, [f"{n}\t{PAD}\n" for n in range(ROWS)], "COPY t (id, pad) FROM STDIN")
+    read = root.execute(asked).fetchone()
+    assert read[:3] == (ROWS, 1, ROWS)
+    for change in (
+        "UPDATE t SET x = 1 WHERE id = 3",
+        "DELETE FROM t WHERE id < 0",
+        "TABLE t FOR UPDATE",
+    ):
+        root.execute("SAVEPOINT a")
+        root.execute(change)
+        assert root.execute(asked).fetchone() == read
+        root.execute("ROLLBACK TO a")
+        assert root.execute(asked).fetchone() == read
+    root.execute("SET ROLE alice")
+    assert count(root) == 0
+    root.execute("INSERT INTO t VALUES (1, 1)")
+    root.execute("UPDATE t SET x = 1")
+    assert count(root) == 1
+    root.execute("RESET ROLE")
+    assert root.execute(asked).fetchone() == read
+    root.execute("COMMIT")
+    assert root.execute(asked).fetchone() == read
+
+
 def test_what_is_rolled_back_leaves_nothing(server, root):
     root.execute("BEGIN")
     copy(root, lines())
