@@ -18,7 +18,8 @@ from kalam_pg.functions.table import Overload, OverloadKind
 from kalam_pg.functions.user_ranges import GENERIC, TO_MULTIRANGE
 
 _MODULES = (
-    "access", "advisory", "aggregates", "arrays", "backends", "bitstrings", "bytes_and_bits", "casts",
+    "access", "advisory", "aggregates", "arrays", "backends", "binary_forms", "bitstrings",
+    "bytes_and_bits", "casts",
     "comparison",
     "current",
     "datetimes", "degrees", "domains", "elements", "enums", "extensions", "fields", "floats", "formatting",

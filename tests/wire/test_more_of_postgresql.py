@@ -862,6 +862,17 @@ SCRIPTS = {
         CREATE TABLE in_money (a int, g money GENERATED ALWAYS AS (a::money) STORED)
         CREATE TABLE in_money (g numeric GENERATED ALWAYS AS ('-0.05'::money::numeric) STORED)
         """,
+    "values as they are sent in binary": r"""
+        SELECT int2send(1::int2), int4send(-2), int8send(3), float4send(1.5), float8send('NaN'), boolsend(true)
+        SELECT textsend('aé'), varcharsend('b'), bpcharsend('c'::char(3)), namesend('d'), byteasend('\x01ff'), charsend('x')
+        SELECT uuid_send('00000000-0000-0000-0000-000000000002'), numeric_send(12345.678), date_send('2024-02-29'), time_send('12:30'), timetz_send('12:30+02'), timestamp_send('2024-02-29 12:00'), timestamptz_send('2024-02-29 12:00+00'), interval_send('1 mon 2 days 3 sec')
+        SELECT json_send('{"a": 1}'), jsonb_send('{"a":1}'), inet_send('10.0.0.1/8'), cidr_send('10.0.0.0/8'), macaddr_send('08:00:2b:01:02:03'), bit_send(B'101'), varbit_send(B'1011'), cash_send(12.34::money), oidsend(42)
+        SELECT encode(int8send(g), 'hex'), md5(textsend(g::text)) FROM generate_series(1, 3) g
+        CREATE TABLE snd (a int, b numeric, c float4, t text, u uuid, d date, ts timestamptz)
+        INSERT INTO snd VALUES (1, 1.50, 2.5, 'x', '00000000-0000-0000-0000-000000000002', '2024-01-01', '2024-01-01 00:00+00'), (2, NULL, NULL, NULL, NULL, NULL, NULL)
+        SELECT int4send(a), numeric_send(b), float4send(c), textsend(t), uuid_send(u), date_send(d), timestamptz_send(ts) FROM snd ORDER BY a
+        SELECT DISTINCT ON (s.a) int4send(s.a), numeric_send(s.b), float4send(s.c), uuid_send(s.u), timestamptz_send(s.ts) FROM snd s, generate_series(1, 3000) g ORDER BY s.a
+        """,
     "rows that tie in a window": """
         CREATE TABLE tying (id int PRIMARY KEY, a int, b text)
         INSERT INTO tying SELECT i, i * 7 % 3, 'v' || i * 5 % 4 FROM generate_series(1, 60) i
