@@ -7,6 +7,7 @@ rows (`Perspective`), and runs the statements that read nothing else.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -97,9 +98,17 @@ def _shape(schema: str, name: str) -> CatalogRelation | None:
     return system_relation(name) if schema == "system" else relation(schema, name)
 
 
-@cache
 def fixed_image() -> CatalogImage:
-    """The relations that are the same for everybody. The first time it takes some 200 ms."""
+    """The relations that are the same for everybody. The first time it takes some 200 ms, in one thread."""
+    with _making:
+        return _image()
+
+
+_making = Lock()
+
+
+@cache
+def _image() -> CatalogImage:
     relations = {}
     for name in fixed.NAMES:
         columns, shape = virtual_columns("pg_catalog", name), relation("pg_catalog", name)
@@ -241,9 +250,11 @@ class Catalogue:
         context = seen.bind(x.context)
         image = None
         if _reads_fixed(query):
-            # Who gives up does not wait for it: others will want it, too.
-            making = partial(trio.to_thread.run_sync, fixed_image, abandon_on_cancel=True)
-            image = yield from run_async(making, timeout_s=x.statement_timeout_s)
+            if not _image.cache_info().currsize:
+                # Who gives up does not wait for it: others will want it, too.
+                making = partial(trio.to_thread.run_sync, fixed_image, abandon_on_cancel=True)
+                yield from run_async(making, timeout_s=x.statement_timeout_s)
+            image = _image()
         added = seen.added()
         try:
             running = CatalogQuery(query, provider, context, image, added)
