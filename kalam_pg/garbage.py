@@ -49,7 +49,8 @@ MUCH_BYTES: Final = 64 << 20
 and to look at these would take seconds."""
 
 REFUSED_S: Final = 10.0
-"""That is asked for again after so long: what is kept goes when it is not used."""
+"""That is asked for again after so long, and then after twice as long each time: what is kept goes when it is
+not used."""
 
 PATIENCE_S: Final = 3600.0
 """But after so long everything is looked at all the same: it may be garbage that is in use."""
@@ -101,12 +102,15 @@ class Collector:
         accounts: Accounts,
         clock: Callable[[], float] = monotonic,
         in_use: Callable[[], int] = lambda: 0,
+        resident: Callable[[], int] | None = None,
     ) -> None:
-        """in_use: bytes of the process that are."""
+        """in_use: bytes of the process that are. resident: those that it has, which costs less to know."""
         self._accounts = accounts
         self._clock = clock
         self._in_use = in_use
-        self._in_use_first = 0
+        self._resident = resident or in_use
+        self._in_use_first = self._resident_first = 0
+        self._refused_s = REFUSED_S
         self._due_s = self._late_s = 0.0
         self._most = self._closed = self._asides = self._put_aside = 0
         self._aside = False
@@ -116,7 +120,7 @@ class Collector:
         """What is there now is there for good."""
         gc.collect()
         gc.freeze()
-        self._in_use_first = self._in_use()
+        self._in_use_first, self._resident_first = self._in_use(), self._resident()
         first, second, _ = gc.get_threshold()
         gc.set_threshold(first, second, _NEVER)
 
@@ -156,12 +160,20 @@ class Collector:
     def _is_little_left(self) -> bool:
         """Whether looking at everything takes little, or has waited for that for very long."""
         now_s = self._clock()
-        if now_s < self._late_s and self._in_use() - self._in_use_first > MUCH_BYTES:
-            self._due_s = now_s + REFUSED_S
+        if now_s < self._late_s and self._is_much_in_use():
+            self._due_s = min(now_s + self._refused_s, self._late_s)
+            self._refused_s *= 2
             return False
         return True
 
+    def _is_much_in_use(self) -> bool:
+        """Whether it is. To ask the C library takes 0.3 s where much is free in pieces: seldom."""
+        if self._resident() - self._resident_first <= MUCH_BYTES:
+            return False
+        return self._in_use() - self._in_use_first > MUCH_BYTES
+
     def _looked_at_everything(self) -> None:
+        self._refused_s = REFUSED_S
         self._due_s = self._clock() + EVERY_S
         self._late_s = self._due_s + PATIENCE_S
         self._most = self._accounts.total

@@ -103,7 +103,9 @@ async def open_services(config: Config, forks: ForkServer) -> AsyncIterator[Serv
                 log_memory.begin(supervisor)
                 flushes = services.jobs.flush_process
                 database.accounts.own = lambda: log_memory.bytes + flushes.held_bytes
-                collector = Collector(database.accounts, in_use=heap.in_use_bytes)
+                collector = Collector(
+                    database.accounts, in_use=heap.in_use_bytes, resident=heap.resident_bytes
+                )
                 supervisor.every("garbage", LOOK_S, collector.turn)
                 supervisor.every("statements", REST_S, services.cache.rest)
                 freed = heap.Heap(database.accounts.known, most=config.memory_max)
