@@ -57,12 +57,24 @@ def matcher(pattern: str, *, ignore_case: bool = False) -> Callable[[str], Datum
 
 
 def part_of(pattern: str) -> str:
-    """The longest text of a pattern that escapes nothing: all matches contain it. "" if it is the only one.
+    """The rarest text of a pattern that escapes nothing: all matches contain it. "" if it is the only one.
 
-    An engine looks for a text many times as fast as for a pattern of several.
+    An engine looks for a text many times as fast as for a pattern of several, and for the pattern only where
+    few rows have the text.
     """
     texts = [text for text in re.split("[%_]", pattern) if text]
-    return max(texts, key=len) if len(texts) > 1 else ""
+    return max(texts, key=_rarity) if len(texts) > 1 else ""
+
+
+_FREQUENT, _RATHER, _RARE = 3.7, 5.3, 9.0
+"""Bits of a character of English texts: of the ten most frequent ones, of other small letters, of others."""
+
+
+def _rarity(text: str) -> float:
+    """About how many bits it takes to say where a text is."""
+    return sum(
+        _FREQUENT if c in " etaoinsrh" else _RATHER if "a" <= c <= "z" else _RARE for c in text
+    )
 
 
 def _segments(pieces: list[str]) -> list[list[str]]:
