@@ -61,6 +61,14 @@ def _looked_up(name: str, result: PgType, *signatures: tuple[PgType, ...]) -> li
     return [stable(name, args, result, asked(name), server_only=True) for args in signatures]
 
 
+_UNCOUNTED = (
+    *("numscans", "tuples_returned", "tuples_fetched", "tuples_inserted", "tuples_updated"),
+    *("tuples_deleted", "tuples_hot_updated", "live_tuples", "dead_tuples", "mod_since_analyze"),
+    *("ins_since_vacuum", "blocks_fetched", "blocks_hit"),
+)
+"""What PostgreSQL counts of a relation, and nobody does here: unknown, as the views over these have it."""
+
+
 def _always(
     name: str, result: PgType, value: Datum, *signatures: tuple[PgType, ...]
 ) -> list[Overload]:
@@ -241,6 +249,7 @@ OVERLOADS: tuple[Overload, ...] = (
     *_looked_up("to_regrole", REGROLE, (TEXT,)),
     *(o for what in _VISIBLE for o in _always(f"pg_{what}_is_visible", BOOL, True, (OID,))),
     *_always("pg_is_in_recovery", BOOL, False, ()),
+    *(o for what in _UNCOUNTED for o in _always(f"pg_stat_get_{what}", INT8, None, (OID,))),
     *_always("pg_relation_is_publishable", BOOL, False, (REGCLASS,)),
     *_always("pg_get_statisticsobjdef_columns", TEXT, None, (OID,)),
     *_always("pg_get_triggerdef", TEXT, None, (OID,), (OID, BOOL)),

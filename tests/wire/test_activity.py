@@ -122,3 +122,11 @@ def test_read_uncommitted_is_shown_by_its_name(server):
         assert [level for (level,) in seen] == [
             "read uncommitted", "read uncommitted", "read committed", "read uncommitted",
         ]  # fmt: skip
+
+
+def test_what_nobody_counts_is_unknown(server):
+    with server.root() as root:
+        asked = (
+            "SELECT pg_stat_get_numscans(oid), pg_stat_get_live_tuples(oid) FROM pg_class LIMIT 1"
+        )
+        assert root.execute(asked).fetchone() == (None, None)
