@@ -156,14 +156,10 @@ class AtOnce:
         """What is committed of locked keys. Where none could be locked the log may not be readable now."""
         if not keys:
             return ()
-        found = self._tablet.get_all(self._x.database.engine.current, keys)
-        cold, tablet = self._x.cold, self._id
-        if cold:
-            return [
-                cold.get((tablet, key), one) if isinstance(one, ColdNeeded) else one
-                for key, one in zip(keys, found, strict=True)
-            ]
-        return found
+        known, tablet = self._x.cold, self._id
+        if known and all((tablet, key) in known for key in keys):
+            return [known[tablet, key] for key in keys]
+        return self._tablet.get_all(self._x.database.engine.current, keys)
 
     def _kept(self, keys: Sequence[bytes], count: int, mark: int, mode: Mode) -> Sequence[bytes]:
         """The first of some locked keys; the others' locks are given back."""

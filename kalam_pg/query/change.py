@@ -24,7 +24,7 @@ from kalam_pg.query.insert import open_target
 from kalam_pg.query.last_numbers import takes_numbers
 from kalam_pg.query.locks.modes import FOR_NO_KEY_UPDATE, FOR_UPDATE, Mode
 from kalam_pg.query.predicates import key_lookup
-from kalam_pg.query.read_ahead import FEW, read_ahead
+from kalam_pg.query.read_ahead import AHEAD, FEW, read_ahead
 from kalam_pg.query.row_changes import remove, replace
 from kalam_pg.query.row_source import Gathered, RowSource, Whole
 from kalam_pg.query.rows import Found, Target, is_newest, lock_key, newest, visible
@@ -107,14 +107,13 @@ class ChangePlan:
         while len(rows := (yield from x.taken(found))):
             at, ahead, keys = 0, 0, list(map(key_of, rows))
             while at < len(rows):
+                if at >= ahead and len(rows) - at >= FEW:
+                    ahead = at + AHEAD
+                    yield from read_ahead(x, target, keys[at:ahead], self.mode)
                 changed: Sequence[Row] = ()
                 if at_once is not None:
-                    changed = at_once.change(rows, keys, at, self.mode, self.assignments)
-                if not changed and at >= ahead:
-                    is_known = yield from read_ahead(x, target, keys[at:], self.mode)
-                    ahead = len(rows) if is_known else at + FEW
-                    if is_known and at_once is not None:
-                        continue
+                    known = rows[:ahead] if x.cold else rows
+                    changed = at_once.change(known, keys, at, self.mode, self.assignments)
                 if not changed:
                     row, key = rows[at], keys[at]
                     if key in done:  # FROM matched the row more than once: the first match counts

@@ -156,7 +156,7 @@ class Execution:
         self.context = context
         self.form = form
         self.cold: Mapping[tuple[TabletId, bytes], Version | None] = _NOTHING
-        """Rows of keys that this transaction has locked, read from segments before they are asked for."""
+        """Rows of keys that this transaction has locked, read before they are asked for (`read_ahead`)."""
         self.events: dict[Hashable, Event] = {}
         """What is asked for at the end of the statement, by what tells equal questions."""
         self.declared = False

@@ -1,6 +1,6 @@
-"""Rows of segments that a statement is going to change, locked and read some hundred at a time.
+"""Rows that a statement is going to change, locked and read together where some of them may be in segments.
 
-One by one each of them is a way to a thread and back, and a search in a row group.
+One by one each of those is a search in a row group, and perhaps a way to a thread and back.
 """
 
 from collections.abc import Sequence
@@ -18,24 +18,32 @@ from storage.tablet import ColdNeeded, Tablet
 FEW: Final = 8
 """Fewer are read one by one."""
 
+AHEAD: Final = 256
+"""So many are read at a time: a millisecond or two where they are in memory."""
 
-def read_ahead(x: Execution, target: Place, keys: Sequence[bytes], mode: Mode) -> Steps[bool]:
-    """Lock these rows, up to the first that must be waited for, and know what segments have of them.
 
-    False: nothing was read, since the first of them is in memory, or there are few. Raises 57014.
+def read_ahead(x: Execution, target: Place, keys: Sequence[bytes], mode: Mode) -> Steps[None]:
+    """Lock these rows, up to the first that must be waited for, and know what they are (`Execution.cold`).
+
+    Nothing is done where all rows are in memory anyway. Raises 57014.
     """
     tablet = target.tablet
-    if len(keys) < FEW or not isinstance(tablet, Tablet):
-        return False
-    if not isinstance(tablet.get(x.database.engine.current, keys[0]), ColdNeeded):
-        return False
+    if not isinstance(tablet, Tablet) or not tablet.manifest.segments:
+        return
     wanted = unchanged(x, target, keys)
     count = x.database.locks.lock_rows_nowait(x.transaction, target.id, wanted, mode)
     wanted = wanted[:count]
     if count < FEW:
-        return False
-    with x.database.engine.acquire() as view:  # Of now: what is locked stays so.
-        read = partial(trio.to_thread.run_sync, tablet.get_all_cold, view, wanted)
-        found = yield from run_async(read, timeout_s=x.statement_timeout_s)
-    x.cold = {(target.id, key): row for key, row in zip(wanted, found, strict=True)}
-    return True
+        return
+    # Of now: what is locked stays so.
+    found = tablet.get_all(x.database.engine.current, wanted)
+    cold = [key for key, row in zip(wanted, found, strict=True) if isinstance(row, ColdNeeded)]
+    known = dict(zip(wanted, found, strict=True))
+    if cold:
+        with x.database.engine.acquire() as view:
+            read = partial(trio.to_thread.run_sync, tablet.get_all_cold, view, cold)
+            rows = yield from run_async(read, timeout_s=x.statement_timeout_s)
+        known.update(zip(cold, rows, strict=True))
+    x.cold = {
+        (target.id, key): row for key, row in known.items() if not isinstance(row, ColdNeeded)
+    }

@@ -130,13 +130,14 @@ def still_there(x: Execution, target: Target, found: Found) -> Steps[Found]:
 def now(x: Execution, target: Place, key: bytes) -> Steps[Found]:
     """A key's row as it has been committed, whatever this transaction sees."""
     # Between here and the answer nobody else has a turn: the view needs not be held.
-    version = target.tablet.get(x.database.engine.current, key)
+    version: Version | ColdNeeded | None
+    if x.cold and (target.id, key) in x.cold:
+        version = x.cold[target.id, key]
+    else:
+        version = target.tablet.get(x.database.engine.current, key)
     if isinstance(version, ColdNeeded):
-        if (target.id, key) in x.cold:
-            version = x.cold[target.id, key]
-        else:
-            with x.database.engine.acquire() as view:
-                version = yield from committed(x, target, key, view)
+        with x.database.engine.acquire() as view:
+            version = yield from committed(x, target, key, view)
     return Found(None, 0) if version is None else Found(version.row, version.seq)
 
 
