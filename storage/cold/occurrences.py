@@ -125,13 +125,13 @@ class Occurrences:
             parts = values.cast(pa.binary()).to_pylist()
             numbers, texts = array("q", accumulate(map(len, parts), initial=0)), b"".join(parts)
         else:
-            numbers = array("q", values.cast(pa.int64()).to_pylist())
-        starts = array("q", accumulate(pc.list_value_length(groups).to_pylist(), initial=0))
+            numbers = _numbers("q", values.cast(pa.int64()))
+        starts = _numbers("q", pc.subtract(groups.offsets, groups.offsets[0]).cast(pa.int64()))
         return cls(
             numbers,
             starts,
-            array("H", groups.flatten().to_pylist()),
-            array("H", rows.flatten().to_pylist()),
+            _numbers("H", groups.flatten().cast(pa.uint16())),
+            _numbers("H", rows.flatten().cast(pa.uint16())),
             texts,
         )
 
@@ -196,3 +196,10 @@ class Occurrences:
 
         at = bisect_left(range(count), wanted, key=text)
         return at if at < count and text(at) == wanted else None
+
+
+def _numbers(code: str, values: pa.Array) -> "array[int]":
+    """Numbers without NULLs, as they are in memory."""
+    found = array(code)
+    found.frombytes(values.to_numpy().tobytes())
+    return found
