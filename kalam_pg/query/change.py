@@ -32,23 +32,20 @@ from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
 from kalam_pg.query.waits import Pace, Steps
-from kalam_pg.sql.constancy import is_immutable
+from kalam_pg.sql.constancy import is_fixed
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     BoolKind,
     BoolOp,
     Call,
-    Const,
     Delete,
     Expr,
     OutputColumn,
-    Param,
     Query,
     Select,
     TableScan,
     Update,
 )
-from kalam_pg.sql.walk import walk
 from storage.keys import encode_key
 from storage.layout import Row
 
@@ -288,16 +285,10 @@ def plan_change(
             [
                 compile_expr(one.expr, slots.slot)
                 for one in getattr(statement, "assignments", ())
-                if isinstance(one.expr, Call) and _is_fixed(one.expr)
+                if isinstance(one.expr, Call) and is_fixed(one.expr)
             ]
         ),
     )
-
-
-def _is_fixed(expr: Expr) -> bool:
-    """Whether it is computed of parameters and constants alone, and always the same of these."""
-    leaves = (node for node in walk(expr) if not isinstance(node, Call))
-    return all(isinstance(node, Param | Const) for node in leaves) and is_immutable(expr)
 
 
 def _is_numbered(statement: Update) -> bool:

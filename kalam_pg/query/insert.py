@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -33,13 +34,16 @@ from kalam_pg.query.rules import Closure, RowRules
 from kalam_pg.query.select import SelectPlan
 from kalam_pg.query.view_checks import CompiledCheck, check_row, compile_checks
 from kalam_pg.query.waits import STRIDE, Pace, Steps, breathe
+from kalam_pg.sql.constancy import is_fixed
 from kalam_pg.sql.to_python import compile_expr
 from kalam_pg.sql.tree import (
     LOCKER,
+    Call,
     ColumnRef,
     Expr,
     Insert,
     OutputColumn,
+    Param,
     Query,
 )
 from kalam_pg.sql.walk import walk
@@ -72,7 +76,8 @@ class InsertPlan:
     written through.
 
     literal_rows: one tuple of builders for each row of VALUES; or else `source` gives the rows, and
-    `from_source` says for each table column which source column fills it (None: its default).
+    `from_source` says for each table column which source column fills it (None: its default). fixed: of
+    several rows, or numbered ones, what is computed of parameters alone: PostgreSQL does when it plans.
     """
 
     table: Table
@@ -86,6 +91,7 @@ class InsertPlan:
     numbered: bool = False
     checks: tuple[CompiledCheck, ...] = ()
     tells_locker: bool = False
+    fixed: tuple[Closure, ...] = ()
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
@@ -132,6 +138,8 @@ class InsertPlan:
                 for at in range(0, len(made), STRIDE):
                     yield from self._put_rows(x, progress, made[at : at + STRIDE])
                 return
+        if self.fixed and not literal:
+            self._compute_fixed(context)
         ready: list[Row] = []
         for builders in self._literal(context):
             try:
@@ -153,6 +161,19 @@ class InsertPlan:
                 yield from self._put_rows(x, progress, ready)
                 ready = []
         yield from self._put_rows(x, progress, ready)
+
+    def _compute_fixed(self, context: EvalContext) -> None:
+        """Raise what a value of parameters alone raises, before any row is put and any number taken."""
+        given = context.params
+        with suppress(TakesLongError):
+            if isinstance(given, ParamRows):
+                for context.params in given.rows:
+                    for closure in self.fixed:
+                        closure(_NO_ROW, context)
+            elif len(self.literal_rows) > 1:
+                for closure in self.fixed:
+                    closure(_NO_ROW, context)
+        context.params = given
 
     def _put_rows(self, x: Execution, progress: "_Progress", rows: Sequence[Row]) -> Steps[None]:
         """Put rows, in their order, as many at a time as need not wait."""
@@ -384,6 +405,15 @@ def plan_insert(
         if statement.overriding == "user":
             given = {at: place for at, place in given.items() if not table.columns[at].identity}
         from_source = tuple([given.get(at) for at in range(width)])
+    numbered = _is_numbered(statement)
+    fixed: list[Closure] = []
+    if isinstance(statement.source, tuple) and (numbered or len(literal_rows) > 1):
+        items = [item for row in statement.source for item in row]
+        fixed = [
+            compile_expr(item, _no_columns)
+            for item in items
+            if isinstance(item, Call) and _has_parameter(item) and is_fixed(item)
+        ]
     return InsertPlan(
         table,
         rules,
@@ -393,14 +423,19 @@ def plan_insert(
         conflict_rule(statement, width, plan_query),
         tuple(compile_expr(item.expr, slot) for item in statement.returning),
         statement.returning_columns,
-        _is_numbered(statement),
+        numbered,
         compile_checks(statement.checks, slot),
         any(
             isinstance(node, ColumnRef) and node.name == LOCKER
             for item in statement.returning
             for node in walk(item.expr)
         ),
+        tuple(fixed),
     )
+
+
+def _has_parameter(expr: Expr) -> bool:
+    return any(isinstance(node, Param) for node in walk(expr))
 
 
 def _is_numbered(statement: Insert) -> bool:

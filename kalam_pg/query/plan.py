@@ -26,7 +26,7 @@ from kalam_pg.query.filtered_count import plan_filtered_count
 from kalam_pg.query.first_rows import plan_first
 from kalam_pg.query.index_definitions import IndexDefinition
 from kalam_pg.query.indexed import Along, Indexed, newest, plain_slots
-from kalam_pg.query.insert import plan_insert
+from kalam_pg.query.insert import InsertPlan, plan_insert
 from kalam_pg.query.key_range import KeyRange
 from kalam_pg.query.local.plan import LocalPlan
 from kalam_pg.query.locking import plan_locking
@@ -83,6 +83,8 @@ class Planner:
         plan = self._whole(rest)
         if not parts:
             return plan
+        if isinstance(plan, InsertPlan):
+            plan = replace(plan, fixed=())  # What its parts give are parameters, and no constants.
         planned = [
             PlannedPart(self._whole(p.statement), p.form, p.name, p.statement) for p in parts
         ]

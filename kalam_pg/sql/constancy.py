@@ -8,10 +8,12 @@ from kalam_pg.sql.tree import (
     Call,
     CaseOperand,
     ColumnRef,
+    Const,
     Exists,
     Expr,
     Grouping,
     InSubquery,
+    Param,
     ScalarSubquery,
     Window,
 )
@@ -50,6 +52,12 @@ def is_volatile(node: object) -> bool:
 def is_immutable(node: object) -> bool:
     """Whether an expression over a row has the same value at any time, in any session."""
     return not any(isinstance(part, Call) and not _is_immutable(part) for part in walk(node))
+
+
+def is_fixed(expr: Expr) -> bool:
+    """Whether it is computed of parameters and constants alone, and always the same of these."""
+    leaves = (node for node in walk(expr) if not isinstance(node, Call))
+    return all(isinstance(node, Param | Const) for node in leaves) and is_immutable(expr)
 
 
 _STABLE_THERE = frozenset(
