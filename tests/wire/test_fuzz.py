@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from conformance.fuzz import followed, known, sessions
+from conformance.fuzz import followed, known, loads, sessions
 from conformance.fuzz.rounds import Totals, run_round
 from conformance.fuzz.sides import Side
 
@@ -50,3 +50,19 @@ def test_texts_known_by_their_shape_say_what_they_say_in_the_general_way(servers
     counts = known.run_round(servers[0], 5, 1, told.append, forms=20)
     assert told == []
     assert counts["answered"] >= 40
+
+
+def test_blocks_that_load_read_and_change_end_as_in_postgresql(servers, tmp_path):
+    told: list[str] = []
+    totals = loads.Totals()
+    theirs = Side(servers[1])
+    with loads.small_server(tmp_path / "data") as ours:
+        ours.run("CREATE TABLE public.many (id int PRIMARY KEY) WITH (TYPE = 'SHARED')")
+        ours.run("INSERT INTO public.many SELECT generate_series(1, 50)")
+        answer = ours.run("SELECT count(*) FROM system.segments")
+        assert answer.rows == ((b"1",),), "fifty are many"
+        for number in range(2):
+            loads.run_round(5, number, theirs, ours, totals, told.append, steps=30)
+    theirs.close()
+    assert told == []
+    assert totals.verdicts["right"] == totals.statements == 60
