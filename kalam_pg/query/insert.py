@@ -77,7 +77,8 @@ class InsertPlan:
 
     literal_rows: one tuple of builders for each row of VALUES; or else `source` gives the rows, and
     `from_source` says for each table column which source column fills it (None: its default). fixed: of
-    several rows, or numbered ones, what is computed of parameters alone: PostgreSQL does when it plans.
+    several rows, or numbered ones, what is computed of parameters alone, with the last of these: PostgreSQL
+    does when it plans.
     """
 
     table: Table
@@ -91,7 +92,7 @@ class InsertPlan:
     numbered: bool = False
     checks: tuple[CompiledCheck, ...] = ()
     tells_locker: bool = False
-    fixed: tuple[Closure, ...] = ()
+    fixed: tuple[tuple[Closure, int], ...] = ()
 
     def run(self, x: Execution) -> Steps[Result]:
         """Insert every row, or raise and leave the statement's caller to undo."""
@@ -168,10 +169,10 @@ class InsertPlan:
         with suppress(TakesLongError):
             if isinstance(given, ParamRows):
                 for context.params in given.rows:
-                    for closure in self.fixed:
+                    for closure, _ in self.fixed:
                         closure(_NO_ROW, context)
             elif len(self.literal_rows) > 1:
-                for closure in self.fixed:
+                for closure, _ in self.fixed:
                     closure(_NO_ROW, context)
         context.params = given
 
@@ -406,13 +407,13 @@ def plan_insert(
             given = {at: place for at, place in given.items() if not table.columns[at].identity}
         from_source = tuple([given.get(at) for at in range(width)])
     numbered = _is_numbered(statement)
-    fixed: list[Closure] = []
+    fixed: list[tuple[Closure, int]] = []
     if isinstance(statement.source, tuple) and (numbered or len(literal_rows) > 1):
         items = [item for row in statement.source for item in row]
         fixed = [
-            compile_expr(item, _no_columns)
+            (compile_expr(item, _no_columns), last)
             for item in items
-            if isinstance(item, Call) and _has_parameter(item) and is_fixed(item)
+            if isinstance(item, Call) and (last := _last_parameter(item)) >= 0 and is_fixed(item)
         ]
     return InsertPlan(
         table,
@@ -434,8 +435,8 @@ def plan_insert(
     )
 
 
-def _has_parameter(expr: Expr) -> bool:
-    return any(isinstance(node, Param) for node in walk(expr))
+def _last_parameter(expr: Expr) -> int:
+    return max([node.index for node in walk(expr) if isinstance(node, Param)], default=-1)
 
 
 def _is_numbered(statement: Insert) -> bool:

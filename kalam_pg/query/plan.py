@@ -84,7 +84,9 @@ class Planner:
         if not parts:
             return plan
         if isinstance(plan, InsertPlan):
-            plan = replace(plan, fixed=())  # What its parts give are parameters, and no constants.
+            # What its parts give are parameters behind the client's own.
+            own = [one for one in plan.fixed if one[1] < len(bound.param_types)]
+            plan = replace(plan, fixed=tuple(own))
         planned = [
             PlannedPart(self._whole(p.statement), p.form, p.name, p.statement) for p in parts
         ]
