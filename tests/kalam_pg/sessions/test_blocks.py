@@ -4,6 +4,7 @@ import pytest
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.snapshot import Snapshot
+from kalam_pg.memory import Account, Accounts
 from kalam_pg.sessions import blocks, long_texts
 from kalam_pg.sessions.reading_time import ReadingTime
 from kalam_pg.sql.statements_do import Block, BlockStatement, Do, If, Perform
@@ -15,6 +16,7 @@ class NoSession:
     settings = {"statement_timeout": "0"}  # noqa: RUF012 -- nobody changes it
     snapshot = Snapshot(1, {}, {}, {})
     reading = ReadingTime()
+    account = Account(Accounts(), 7)
 
     def begin_implicit(self) -> None:
         pass
