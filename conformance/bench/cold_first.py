@@ -27,6 +27,8 @@ FILL = (
     " g / 8.0, timestamptz '2026-01-01' + g * interval '1 s' FROM generate_series(%s::bigint, %s) g"
 )
 AGAIN = 20
+TOGETHER = 10_000
+"""Rows of one INSERT: more would become a segment of their own (decision 0115)."""
 
 
 def main() -> None:
@@ -39,8 +41,8 @@ def main() -> None:
     with servers.kalam() as server, server.connect() as direct, server.connect() as engine:
         for start in range(0, asked.rows * asked.segments, asked.rows):
             # In pieces: a commit of many rows blocks the others for long.
-            for first in range(start, start + asked.rows, 50_000):
-                last = min(first + 50_000, start + asked.rows)
+            for first in range(start, start + asked.rows, TOGETHER):
+                last = min(first + TOGETHER, start + asked.rows)
                 direct.execute(FILL, (asked.conversations, first + 1, last))
             direct.execute("STORAGE FLUSH TABLE bench.messages")
         engine.execute("SET kalam.in_process_queries = off")

@@ -12,6 +12,7 @@ from statistics import median
 import psycopg
 
 from conformance.bench import servers
+from conformance.bench.cold_first import TOGETHER
 from conformance.bench.servers import Server
 
 TABLE = (
@@ -95,8 +96,8 @@ def _fill(connection: psycopg.Connection, rows: int, segment: int) -> None:
     statement = FILL.format(rows=rows).encode()
     for start in range(0, rows, segment):
         # In pieces: a commit of many rows blocks the others for long.
-        for first in range(start, start + segment, 50_000):
-            connection.execute(statement, (first + 1, min(first + 50_000, start + segment)))
+        for first in range(start, start + segment, TOGETHER):
+            connection.execute(statement, (first + 1, min(first + TOGETHER, start + segment)))
         connection.execute("STORAGE FLUSH TABLE bench.mails")
 
 
