@@ -35,7 +35,11 @@ APPENDED_MAX = 20_000
 """Changes of one commit that a tail takes in: some 40 ms. Of more it is dropped, and loaded when wanted."""
 
 APPENDED_BYTES_MAX = 4 << 20
-"""Bytes of one commit's changes to a tablet that a tail takes in: some 10 ms, when they become columns."""
+"""Bytes of a commit's changes of a tablet that its tail takes in: some 10 ms to make columns. Of more a short
+tail is dropped."""
+
+RELOADED_MAX = 2000
+"""Entries of a tablet's log beyond which its tail is kept all the same: readers would load them all again."""
 
 
 @dataclass(slots=True)
@@ -200,7 +204,7 @@ class TabletRegistry:
         tablet = self._recent.get(tablet_id) or self._tablets.get(tablet_id)
         if tablet is not None:
             try:
-                if size > APPENDED_BYTES_MAX:
+                if size > APPENDED_BYTES_MAX and self.dirty[tablet_id].rows < RELOADED_MAX:
                     tablet.drop_tails()
                 tablet.append(seq, writes)
             except Exception as exc:  # noqa: BLE001 -- it may be half in: the log has all of it

@@ -24,6 +24,7 @@ from catalog.types.registry import (
 from kalam_pg.functions.lookup import by_key, cast, key_of
 from kalam_pg.functions.table import EvalContext, Overload, OverloadKind
 from kalam_pg.sql.constancy import is_constant
+from kalam_pg.sql.parts import GIVEN_BACK, given_back
 from kalam_pg.sql.to_python import evaluate
 from kalam_pg.sql.tree import (
     Call,
@@ -95,6 +96,8 @@ def _named(overload: Overload) -> tuple[Callable[..., object], tuple[object, ...
     """Where every process finds an overload; casts of types that people made by their types."""
     if overload.kind is OverloadKind.CAST and user_types_of(overload.args[0], overload.result):
         return cast, (overload.args[0], overload.result)
+    if overload.name == GIVEN_BACK:  # It is made for its query.
+        return given_back, (overload.out_names, overload.out_types)
     return by_key, (key_of(overload),)
 
 

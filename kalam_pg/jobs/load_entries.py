@@ -20,6 +20,10 @@ def is_plain(rule: UniqueRule) -> bool:
     index = rule.index
     if index.where or index.deferrable or rule.arrays:
         return False
+    if (
+        not index.nulls_distinct
+    ):  # Keys of segments are compared as columns, where NULL equals nothing.
+        return False
     return all(key.column for key in index.keys)
 
 

@@ -76,7 +76,7 @@ class Bulk:
         """See `Road`. Raises 57014, and 23503 of what refers to a row that is not there."""
         added = yield from self._loaded(x, target, sent)
         if added is None:
-            yield from put_before(x, (target.id,))
+            yield from put_before(x, target)
             return None
         rows = added[0]
         layout = target.rules.table.layout

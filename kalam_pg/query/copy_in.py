@@ -120,7 +120,7 @@ class CopyIn:
         return self._count
 
     def _put_spooled(self, spool: Spool) -> Steps[None]:
-        yield from put_before(self._x, (self._target.id,))
+        yield from put_before(self._x, self._target)
         at = 0
         while at < spool.size:
             data = yield from spool.read(at)

@@ -171,7 +171,7 @@ class InsertPlan:
                 for context.params in given.rows:
                     for closure, _ in self.fixed:
                         closure(_NO_ROW, context)
-            elif len(self.literal_rows) > 1:
+            elif self.numbered or len(self.literal_rows) > 1:
                 for closure, _ in self.fixed:
                     closure(_NO_ROW, context)
         context.params = given
@@ -208,11 +208,6 @@ class InsertPlan:
             if services is not None:
                 services["spare_numbers"]()
             return None
-        except KalamError:
-            if services is not None:
-                # PostgreSQL has found it when it planned, before any number was taken.
-                services["spare_numbers"]()
-            raise
         finally:
             if services is not None:
                 services["end_numbers"]()

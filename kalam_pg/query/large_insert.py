@@ -28,13 +28,13 @@ def run(x: Execution, plan: InsertPlan, road: Road) -> Steps[Result]:
     assert plan.source is not None
     target = open_target(x, plan.rules)
     if not road.may(x, target):
-        yield from put_before(x, (target.id,))
+        yield from put_before(x, target)
         return (yield from plan.run(x))
     source = yield from plan.source.source(x)
     begun: list[Portion] = []
     spool = yield from many(x, source, begun)
     if spool is None:
-        yield from put_before(x, (target.id,))
+        yield from put_before(x, target)
         return (yield from _put(x, plan, Portions(begun)))
     loaded = yield from road.load(x, target, spool)
     result = Result("INSERT", loaded)

@@ -5,21 +5,20 @@ on to change makes changes of them first (`put`), as does a COMMIT that somebody
 row.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
 from kalam_pg.query.database import Database
 from kalam_pg.query.execution import Execution
-from kalam_pg.query.rows import Target
+from kalam_pg.query.rows import Place, Target
 from kalam_pg.query.spool import Sent
 from kalam_pg.query.transaction import Transaction
 from kalam_pg.query.waits import Steps
 from storage.cold.load import Load
 from storage.cold.manifest import Segment
 from storage.engine import Engine, WriteSet
-from storage.ids import TabletId
 from storage.log.hot import Put
 from storage.log.recovery import load_key
 from storage.tablet import Tablet
@@ -70,9 +69,10 @@ def put(x: Execution) -> Steps[None]:
             yield from one(x)
 
 
-def put_before(x: Execution, tablets: Iterable[TabletId]) -> Steps[None]:
-    """The same, where one of these tablets has some of it: rows are going to be put there one by one."""
-    if not x.transaction.loads.keys().isdisjoint(tablets):
+def put_before(x: Execution, target: Target) -> Steps[None]:
+    """The same, where the target or an index of it has some of it: rows are going to be put there."""
+    places: list[Place] = [target, *target.indexes]
+    if not x.transaction.loads.keys().isdisjoint([place.id for place in places]):
         yield from put(x)
 
 

@@ -83,17 +83,32 @@ def _refer_some(x: Execution, one: Reference, found: Sequence[tuple[Value, ...]]
     whole = [values for values in found if None not in values]
     yield from _lock_table(x, one.parent.id, ROW_SHARE)
     there = yield from _held(x, _place(x, one, x.user), [one.key(values) for values in whole])
+    pace = Pace()
     for values, is_there in zip(whole, there, strict=True):
         if not is_there:
             yield from _Referred(one, values, x.user)(x)
+            if pace.is_due():
+                yield from elsewhere.rest(x, pace)
 
 
 def _held(x: Execution, place: Place, keys: Sequence[bytes]) -> Steps[Sequence[bool]]:
     """For each key whether its row is there, and will be as long as this transaction wants."""
     tablet, transaction = place.tablet, x.transaction
-    if not isinstance(tablet, Tablet) or place.id in transaction.changes:
+    if not isinstance(tablet, Tablet):
         return [False] * len(keys)
-    locked = len(keys)
+    own = transaction.changes.get(place.id)
+    if own:
+        others = yield from _held_of_others(x, place, tablet, [k for k in keys if k not in own])
+        rest = iter(others)
+        return [own[key].row is not None if key in own else next(rest) for key in keys]
+    return (yield from _held_of_others(x, place, tablet, keys))
+
+
+def _held_of_others(
+    x: Execution, place: Place, tablet: Tablet, keys: Sequence[bytes]
+) -> Steps[Sequence[bool]]:
+    """The same of keys that this transaction has changed nothing of."""
+    transaction, locked = x.transaction, len(keys)
     if place.id not in transaction.loads:  # Else nobody else writes there.
         transaction.memory.add(LOCK_BYTES * len(keys))
         locked = x.database.locks.lock_rows_nowait(transaction, place.id, keys, FOR_KEY_SHARE)

@@ -54,12 +54,10 @@ LINGER_S: Final = 0.001
 talks without a pause costs no trio wake-up then (some 50 µs); timers are late by no more than this."""
 
 SPIN_S: Final = 0.00005
-"""How long a loop that had work asks again before it sleeps. To be put to sleep and woken takes both
-sides some 20 us each, and a client that works in step with the server is back sooner."""
+"""How long a loop that had work asks again before it sleeps: to be woken takes both sides some 20 us each."""
 
 GATHERS_PER_ROUND: Final = 16
-"""How often a round that has a commit to write looks for more of them first: half a microsecond each,
-against some ten for a group of its own."""
+"""How often a round that has a commit to write looks for more: 0.5 us each, 10 for a group of its own."""
 SETTLES_PER_ROUND: Final = 8
 """How often one round looks again for that, at most."""
 HELD_S: Final = 0.01
@@ -386,12 +384,14 @@ class Loop:
 
     def _give_turns(self) -> None:
         # Only those that wait now: what they make ready waits for the next round.
+        refused: list[Connection] = []  # They come first in the next round.
         for _ in range(len(self._ready)):
             connection = self._ready.popleft()
             if self._shares.crowded and not self._shares.may(connection.user):
-                self._ready.append(connection)
+                refused.append(connection)
             else:
                 self.guarded(connection, connection.turn)
+        self._ready.extendleft(reversed(refused))
 
     async def _supervise(
         self, connection: Connection, function: Callable[[], Awaitable[None]]

@@ -31,7 +31,8 @@ class Shares:
         self._since_s = self._until_s = 0.0
 
     def begin(self) -> None:
-        """A round begins: everybody has a share of it."""
+        """A round begins: everybody has a share of it, if there was a long one of late."""
+        self.rest()
         self._had.clear()
         self._since_s = self._clock()
 
@@ -50,5 +51,5 @@ class Shares:
             self._until_s = self._clock() + CALM_S
 
     def rest(self) -> None:
-        """There is nothing to do just now."""
+        """Between two rounds: whether there was a long one of late."""
         self.crowded = self._clock() < self._until_s

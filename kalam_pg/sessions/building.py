@@ -106,4 +106,6 @@ def load_rows(
 def _may(sql: SqlSession, table: Table) -> bool:
     if table.kind is TableKind.STREAM or table.temporary:
         return False
-    return sql.begin_implicit().reads is None
+    transaction = sql.begin_implicit()
+    # What is put later is written ahead for good: a savepoint could not take it back.
+    return transaction.reads is None and not transaction.block

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from catalog.indexes import stored_ids
 from catalog.model import Column, Table
 from catalog.types.table import TypeContext
 from kalam_pg.functions.encodings import UTF8
@@ -106,7 +107,7 @@ def _changes(sql: "SqlSession", planned: Planned, transaction: Transaction) -> b
         return True
     stored = {tablet.table for tablet in transaction.loads}
     tables = [table for one, _ in planned.locks if (table := sql.snapshot.tables.get(one))]
-    if any(table.storage_id in stored for table in tables):
+    if any(one in stored for table in tables for one in stored_ids(table)):
         return True
     plan = planned.plan
     if not planned.writes or (isinstance(plan, InsertPlan) and plan.conflict is None):
@@ -138,8 +139,12 @@ def before(sql: "SqlSession", statement: Statement) -> Steps[None]:
 
 
 def before_commit(sql: "SqlSession", transaction: Transaction) -> Steps[None]:
-    """What is loaded is going to be committed, each row by itself where somebody follows them."""
-    if loads.is_followed(sql.database, transaction):
+    """What is loaded is going to be committed, each row by itself where somebody follows them.
+
+    Changes of the same tablet would be lost: their commit is flushed by definition.
+    """
+    changed = transaction.changes.keys()
+    if loads.is_followed(sql.database, transaction) or not changed.isdisjoint(transaction.loads):
         yield from _put(sql)
     found = [loaded.load for loaded in transaction.loads.values()]
     timeout_s = int(sql.settings["statement_timeout"]) / 1000.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from catalog.changes_sequence import SequenceOptions, check_within, restarted_at
 from catalog.errors import (
@@ -27,6 +27,15 @@ _LOOK = ("USAGE", "SELECT")
 _SET = ("UPDATE",)
 
 
+class _Given(NamedTuple):
+    """A number of a place's sequence. begun, taken: its counter's when it had given it."""
+
+    place: Place
+    begun: int
+    taken: int
+    number: int
+
+
 class SessionSequences:
     """What one session has had of sequences.
 
@@ -44,10 +53,10 @@ class SessionSequences:
         self._had: dict[Place, int] = {}
         """What currval() says."""
         self._last: Place | None = None
-        self._given: list[tuple[Place, int, int]] = []
-        """What the last quick INSERT took: of what, in which numbering, and the number."""
+        self._given: list[_Given] = []
+        """What the last quick INSERT took."""
         self._quick = False
-        self._spare: list[tuple[Place, int, int]] = []
+        self._spare: list[_Given] = []
 
     @property
     def functions(self) -> dict[str, Callable[..., Value]]:
@@ -109,7 +118,7 @@ class SessionSequences:
             spare = self._spared(place, counter) if self._spare else None
             number = counter.next(sequence) if spare is None else spare
             if self._quick:
-                self._given.append((place, counter.begun, number))
+                self._given.append(_Given(place, counter.begun, counter.taken, number))
             if not counter.is_covered and not sequence.temporary:
                 transaction.numbering(sql.database.counters).taken[counter] = sequence
         self._had[place] = number
@@ -121,16 +130,22 @@ class SessionSequences:
         if counter.taken >= counter.covered:
             raise NotQuickError  # A transaction has the record with it that covers the next ones.
         number = counter.next(sequence)
-        self._given.append((place, counter.begun, number))
+        self._given.append(_Given(place, counter.begun, counter.taken, number))
         return number
 
     def _spared(self, place: Place, counter: Counter) -> int | None:
-        """A number that a quick INSERT took and did not use; None when there is none."""
-        for at, (of, begun, number) in enumerate(self._spare):
-            if of == place and begun == counter.begun:
-                del self._spare[at]
-                return number
-        return None
+        """A number that a quick INSERT took and did not use; None when there is none.
+
+        Where another has been given since it is lost, as PostgreSQL's is: numbers do not come late.
+        """
+        here = [one for one in self._spare if one.place == place]
+        if not here:
+            return None
+        if (counter.begun, counter.taken) != (here[-1].begun, max(one.taken for one in here)):
+            self._spare = [one for one in self._spare if one.place != place]
+            return None
+        self._spare.remove(here[0])
+        return here[0].number
 
     def _currval(self, oid: int) -> int:
         sequence, place = self._found(oid, _LOOK)

@@ -9,7 +9,7 @@ application had asked the part first: `WHERE id = (SELECT … FOR UPDATE SKIP LO
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from catalog.errors import FeatureNotSupportedError
 from catalog.types import registry as types
@@ -31,7 +31,6 @@ from kalam_pg.sql.tree import (
     Expr,
     FunctionScan,
     InSubquery,
-    OutputColumn,
     Param,
     Query,
     ScalarSubquery,
@@ -42,6 +41,9 @@ from kalam_pg.sql.walk import Node, column_refs, map_children, walk
 from storage.layout import Row, Value
 
 N = TypeVar("N", bound=Node)
+
+GIVEN_BACK: Final = "rows"
+"""The name of functions that give a part's rows back."""
 
 _COMPUTED = ("source", "on_conflict", "returning")
 """What of a data change is computed without a query."""
@@ -277,20 +279,21 @@ def _depends(query: Query) -> bool:
 
 def _rows(scan: CteScan | SubqueryScan, rows: Param) -> FunctionScan:
     """A scan of a part's rows."""
-    call = Call(_given_back(scan.columns), (rows,), types.RECORD)
+    columns = scan.columns
+    back = given_back(tuple([c.name for c in columns]), tuple([c.type for c in columns]))
+    call = Call(back, (rows,), types.RECORD)
     return FunctionScan(scan.relation, call, scan.columns, scan.alias)
 
 
-def _given_back(columns: tuple[OutputColumn, ...]) -> Overload:
-    """A function of rows that gives them back, as functions in FROM give theirs."""
+def given_back(names: tuple[str, ...], kinds: tuple[PgType, ...]) -> Overload:
+    """A function of rows that gives them back, as functions in FROM give theirs. names, kinds: of columns."""
 
     def rows(given: Sequence[Row]) -> Sequence[Value]:
-        return given if len(columns) > 1 else [value for (value,) in given]
+        return given if len(names) > 1 else [value for (value,) in given]
 
     return Overload(
-        "rows", OverloadKind.SET, (types.RECORD,), types.RECORD, rows, strict=False,
-        out_names=tuple(column.name for column in columns),
-        out_types=tuple(column.type for column in columns),
+        GIVEN_BACK, OverloadKind.SET, (types.RECORD,), types.RECORD, rows, strict=False,
+        out_names=names, out_types=kinds,
     )  # fmt: skip
 
 

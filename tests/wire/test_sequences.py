@@ -330,3 +330,19 @@ def test_what_is_dropped_leaves_no_number(server, chat):
             root.execute("CREATE SEQUENCE s")
             assert taken(root, "SELECT nextval('s')", 2) == [1, 2]
             root.execute("DROP SEQUENCE s")
+
+
+def test_a_number_that_was_not_used_does_not_come_late(server, chat):
+    """Whoever reads on from the last id that they saw would never see it."""
+    with server.root() as one, server.root() as other:
+        one.execute(
+            f"CREATE TABLE {chat}.late (id bigserial PRIMARY KEY, v int) WITH (TYPE = SHARED)"
+        )
+        put = f"INSERT INTO {chat}.late (v) VALUES (10 / %s) RETURNING id"
+        assert one.execute(put, (1,)).fetchone() == (1,)
+        for wrong in (put, put.replace("VALUES (", "VALUES ((random() * 0)::int + ")):
+            with pytest.raises(psycopg.errors.DivisionByZero):
+                one.execute(wrong, (0,))
+            for _ in range(3):
+                (newest,) = other.execute(put, (1,), prepare=True).fetchone()
+            assert one.execute(put, (1,)).fetchone() == (newest + 1,)

@@ -1,5 +1,8 @@
 """How long rounds of the event loop are shared out among users."""
 
+from collections import deque
+
+from kalam_pg.server.loop import Loop
 from kalam_pg.server.shares import CALM_S, CROWDED_S, SHARE_S, Shares
 
 
@@ -45,3 +48,34 @@ def test_time_is_shared_after_a_long_round_until_there_was_none_for_a_while():
     assert shares.crowded
     shares.rest()
     assert not shares.crowded
+
+
+class Waiting:
+    """A connection that always has something to do."""
+
+    def __init__(self, user: str, clock: Clock, ready: "deque[Waiting]") -> None:
+        self.user = user
+        self.turns = 0
+        self._clock = clock
+        self._ready = ready
+
+    def turn(self) -> None:
+        self.turns += 1
+        self._clock.now_s += 1.5 * SHARE_S
+        self._ready.append(self)
+
+
+def test_sessions_of_one_user_have_their_turns_in_turns():
+    clock = Clock()
+    loop = object.__new__(Loop)
+    loop._ready = ready = deque()
+    loop._shares = shares = Shares(clock)
+    loop.guarded = lambda _connection, call: call()  # type: ignore[method-assign]
+    all_of_them = [Waiting(user, clock, ready) for user in ("alice", "alice", "alice", "bob")]
+    ready.extend(all_of_them)
+    shares.took(2 * CROWDED_S)
+    for _ in range(30):
+        shares.took(2 * CROWDED_S)
+        shares.begin()
+        loop._give_turns()
+    assert [one.turns for one in all_of_them] == [10, 10, 10, 30]
