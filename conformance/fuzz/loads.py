@@ -275,8 +275,10 @@ def run_round(
             script.in_block = False
             theirs.run("ROLLBACK")
             ours.run("ROLLBACK")
-    theirs.run("ROLLBACK")
-    ours.run("ROLLBACK")
+    for side in (theirs, ours):
+        side.run("ROLLBACK")
+        side.run(f"DROP SCHEMA {_SCHEMA} CASCADE")
+        side.run("RESET search_path")
 
 
 @contextmanager

@@ -150,3 +150,8 @@ class KalamServer:
             env={**os.environ, "PGPASSWORD": PASSWORD},
         )
         return done.stdout + done.stderr
+
+
+def files_of(directory: Path) -> list[str]:
+    """The paths of all files below a directory, whatever is erased meanwhile (which `rglob` fails at)."""
+    return [f"{at}/{name}" for at, _, names in os.walk(directory) for name in names]
