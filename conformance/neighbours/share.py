@@ -28,6 +28,11 @@ BOUND_S: Final = 1.0
 """So soon a small engine query is to be answered, whatever another user does."""
 
 SETTLE_S: Final = 1.0
+"""An attack is in full swing before it is measured, and what it left to be done is over before the next."""
+
+ENGINE_EVERY_S: Final = 0.2
+POINT_EVERY_S: Final = 0.01
+"""The victim asks at this pace, as a person's client would: without a pause it would be a load itself."""
 
 SETUP: Final = (
     "CREATE NAMESPACE kin",
@@ -165,13 +170,13 @@ class Beside:
             while not self.engine or time.monotonic() < until:
                 text = ASKED[len(self.engine) % len(ASKED)]
                 self.engine.append(self._took(client, text))
-                time.sleep(0.2)
+                time.sleep(ENGINE_EVERY_S)
             points.join()
 
     def _ask_points(self, client: Attacker, until: float) -> None:
         while not self.points or time.monotonic() < until:
             self.points.append(self._took(client, POINT))
-            time.sleep(0.01)
+            time.sleep(POINT_EVERY_S)
 
     def _took(self, client: Attacker, text: str) -> float:
         since = time.monotonic()
