@@ -46,7 +46,12 @@ async def follow(table, show):
                 token = change["token"]
                 if change["last"]:
                     show(rows)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (
+            OSError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ):
             await asyncio.sleep(0.05)  # the link or the server was lost: go on from the token
         finally:
             if connection is not None:
