@@ -104,8 +104,8 @@ def _avg_numeric(values: list[Datum]) -> str:
 
 def sum_floats(values: list[float]) -> float:
     """The plain running sum, as PostgreSQL adds; 22003 when it overflows."""
-    total = 0.0
-    for value in values:
+    total = values[0]  # -0 stays what it is.
+    for value in values[1:]:
         total += value
     if math.isinf(total) and not any(math.isinf(v) for v in values):
         raise overflow()
@@ -113,7 +113,7 @@ def sum_floats(values: list[float]) -> float:
 
 
 def _avg_floats(values: list[float]) -> float:
-    return sum_floats(values) / len(values)
+    return (0.0 + sum_floats(values)) / len(values)  # Which begins with 0.
 
 
 def _sum_intervals(values: list[bytes]) -> bytes:

@@ -12,6 +12,7 @@ from kalam_pg.functions.pythonkey import python_key
 from kalam_pg.interpreter.aggregates import Computed, Places, computed
 from kalam_pg.interpreter.expressions import Expressions, QueryCompiler
 from kalam_pg.interpreter.level import Level
+from kalam_pg.interpreter.number_groups import NumberGroups, number_groups
 from kalam_pg.interpreter.relation import Relation
 from kalam_pg.interpreter.running import Run, spans
 from kalam_pg.interpreter.values import Key, keys, values
@@ -89,6 +90,14 @@ class Grouped:
         for mark in (*self._aggregates, *self._groupings):
             nodes[mark] = width
             width += 1
+        numbers: NumberGroups | None = None
+        if not query.grouping_sets and not self._groupings:
+            numbers = number_groups(
+                query.group_by,
+                tuple(self._aggregates.values()),
+                tuple(self._dependent.values()),
+                self._expressions,
+            )
         groups = Groups(
             tuple([self._expressions.compile(expr) for expr in query.group_by]),
             tuple([python_key(expr.type) for expr in query.group_by]),
@@ -101,13 +110,17 @@ class Grouped:
                 ]
             ),
             query.grouping_sets or (tuple(range(len(query.group_by))),),
+            numbers,
         )
         return groups, Level(self._below.depth, self._below.parent, {}, columns, nodes, width)
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """How rows are grouped. sets: which of the keys make the groups, for each grouping set."""
+    """How rows are grouped. sets: which of the keys make the groups, for each grouping set.
+
+    numbers: another way, where there is one.
+    """
 
     keys: Sequence[Closure]
     by: Sequence[Key]
@@ -115,9 +128,15 @@ class Groups:
     aggregates: Sequence[Computed]
     groupings: Sequence[Sequence[int]]
     sets: Sequence[Sequence[int]]
+    numbers: NumberGroups | None = None
 
     def __call__(self, relation: Relation, run: Run) -> list[Row]:
         """One row for each group, in the order of their first rows."""
+        run.budget.check()
+        found = None if self.numbers is None else self.numbers(relation)
+        if found is not None:
+            run.budget.check()
+            return found
         columns = [values(key, relation, run) for key in self.keys]
         computing = [aggregate.of(relation, run) for aggregate in self.aggregates]
         rows: list[Row] = []

@@ -66,7 +66,9 @@ class Use:
 
     def rows(self, live: LiveRows) -> Relation:
         """The rows of the table as a relation."""
-        return StoredRows(live, len(self.table.columns), self.width, self.columns)
+        columns = self.table.columns
+        full = frozenset([at for at in self.columns if at < len(columns) and columns[at].not_null])
+        return StoredRows(live, len(columns), self.width, self.columns, full)
 
 
 @dataclass(frozen=True, slots=True)

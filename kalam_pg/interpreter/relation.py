@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 from itertools import repeat
 from operator import itemgetter
 
+import pyarrow as pa
+
 from storage.layout import Row, Value
-from storage.tail.live_rows import LiveRows
+from storage.tail.live_rows import NUMBERS, LiveRows, Numbers
 
 
 class Relation:
@@ -42,6 +44,10 @@ class Relation:
         """Whether it is known that no value of a column is NULL."""
         return False
 
+    def numbers(self, at: int, kind: Numbers) -> pa.Array:
+        """One column of numbers, NULLs included."""
+        return pa.array(self.column(at), NUMBERS[kind])
+
     def taken(self, places: Sequence[int]) -> "Relation":
         """The rows at these places, in their order."""
         rows = self.rows
@@ -60,16 +66,24 @@ class StoredRows(Relation):
     Of the columns only those that were named have values; that is what makes many rows quick to read.
     """
 
-    __slots__ = ("_live", "_own", "_used", "_width")
+    __slots__ = ("_full", "_live", "_own", "_used", "_width")
 
-    def __init__(self, live: LiveRows, own: int, width: int, used: Collection[int]) -> None:
-        """own: how many columns the table has, `width` its rows here. used: which are read."""
+    def __init__(
+        self,
+        live: LiveRows,
+        own: int,
+        width: int,
+        used: Collection[int],
+        full: Collection[int] = (),
+    ) -> None:
+        """own: how many columns the table has, `width` its rows here. used: those read. full: NOT NULL."""
         super().__init__(())
         self._rows = None if live.batches or width > own else live.rows
         self._live = live
         self._own = own
         self._width = width
         self._used = used
+        self._full = full
 
     def __len__(self) -> int:
         return len(self._live)
@@ -98,8 +112,12 @@ class StoredRows(Relation):
             self._columns[at] = found
         return found
 
+    def numbers(self, at: int, kind: Numbers) -> pa.Array:
+        found = self._live.numbers(at, kind) if at < self._own else None
+        return super().numbers(at, kind) if found is None else found
+
     def is_full(self, at: int) -> bool:
-        return at >= self._own or None not in self.column(at)
+        return at >= self._own or at in self._full or None not in self.column(at)
 
     def taken(self, places: Sequence[int]) -> Relation:
         if self._rows is not None:

@@ -157,6 +157,8 @@ def _aggregate(
             for k, d in zip(keys, declared, strict=True)
         )
     elif distinct:
+        # A literal that count() takes as it is has to be compared with others.
+        cast = tuple([settle(state, e) for e in cast])
         for arg in cast:
             ordering(arg.type, at)
         keys = tuple([_among_arguments(key, operands, cast) for key in keys])

@@ -100,9 +100,13 @@ class Aggregates:
         (arg,) = aggregate.args
         if not aggregate.distinct:
             return self._call("count", aggregate, self._arg(arg).text, INT64)
-        if is_constant(arg) and self._expressions.is_null(arg):
-            # DataFusion counts a NULL that is a constant.
-            return Sql("arrow_cast(0, 'Int64')", INT64)
+        if is_constant(arg):
+            if self._expressions.is_null(arg):
+                # DataFusion counts a NULL that is a constant.
+                return Sql("arrow_cast(0, 'Int64')", INT64)
+            # Two such counts and nothing else would be groups of constants, so one group of no rows.
+            count = self._call("count", aggregate, self._arg(arg).text, INT64)
+            return Sql(f"least({count.text}, 1)", INT64)
         key = self._input(self._expressions.sortable(arg))
         return self._call("count", aggregate, f"DISTINCT {key.text}", INT64)
 

@@ -15,7 +15,8 @@ _OVERHEAD_BYTES = 170
 """Measured: dict slot, ordinal, and the bytes object's own."""
 _KEY_OVERHEAD_BYTES = 120
 """The same of an entry by key, whose own bytes are counted."""
-_SHAPES_MAX = 8
+_SHAPES_MAX = 24
+"""Messages of some forms, and columns of numbers."""
 
 K = TypeVar("K", int, bytes)
 

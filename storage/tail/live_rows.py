@@ -1,14 +1,23 @@
 """A tablet's live rows in memory, all of them, as one view sees them."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, Literal, cast
 
 import pyarrow as pa
 
 from storage.arrow import SEQ, to_values
 from storage.layout import Row, Value
 from storage.tail.encodings import Encodings
+
+Numbers = Literal["q", "d"]
+"""Columns of integers and of floating point, by the letters that the C library's and Python's arrays have."""
+
+NUMBERS: Final[dict[Numbers, pa.DataType]] = {"q": pa.int64(), "d": pa.float64()}
+
+_CHUNK: Final = 1024
+"""Rows of a tail whose numbers are kept together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,46 @@ class LiveRows:
         values += [row[position] for row in self.rows]
         return values
 
+    def numbers(self, position: int, kind: Numbers) -> pa.Array | None:
+        """One column of numbers as an array of 64 bits each; None: it has NULLs.
+
+        Numbers of a tail's rows are kept, 8 bytes each: to put those of 10 000 rows together takes 20 µs, to
+        take them out of tuples 400.
+        """
+        try:
+            arrays = [_full(batch.column(position)) for batch in self.batches]
+            data = b"".join(self._numbers(position, kind))
+        except TypeError:
+            return None
+        type_ = NUMBERS[kind]
+        own = pa.Array.from_buffers(type_, len(self.rows), [None, pa.py_buffer(data)])
+        if not arrays:
+            return own
+        return pa.concat_arrays([*[one.cast(type_) for one in arrays], own])
+
+    def _numbers(self, position: int, kind: Numbers) -> list[bytes]:
+        """Those of `rows`, in pieces. Raises TypeError."""
+        ordinals, rows = self.ordinals, self.rows
+        if self.encodings is None or not isinstance(ordinals, range):
+            return [_packed(rows, position, kind)]
+        shape = (position, kind)
+        known = self.encodings.of(shape)
+        parts, fresh = list[bytes](), dict[int, bytes]()
+        at = ordinals.start
+        while at < ordinals.stop:
+            end = min(at - at % _CHUNK + _CHUNK, ordinals.stop)
+            part = known.get(at) if end - at == _CHUNK else None
+            if part is None:
+                piece = rows[at - ordinals.start : end - ordinals.start]
+                part = _packed(piece, position, kind)
+                if end - at == _CHUNK:
+                    fresh[at] = part
+            parts.append(part)
+            at = end
+        if fresh:
+            self.encodings.put(shape, list(fresh), list(fresh.values()))
+        return parts
+
     def is_full(self, position: int) -> bool:
         """Whether no value of a column is NULL."""
         return not any(batch.column(position).null_count for batch in self.batches) and not any(
@@ -63,3 +112,16 @@ class LiveRows:
             values += to_values(batch.column(SEQ))
         values += self.row_seqs
         return values
+
+
+def _packed(rows: Sequence[Row], position: int, kind: Numbers) -> bytes:
+    """The numbers of a column as they lie in an array. Raises TypeError: there are NULLs."""
+    numbers = cast("list[int]", [row[position] for row in rows])
+    return array(kind, numbers).tobytes()
+
+
+def _full(column: pa.Array) -> pa.Array:
+    """The column. Raises TypeError: it has NULLs."""
+    if column.null_count:
+        raise TypeError
+    return column

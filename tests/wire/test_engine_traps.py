@@ -151,6 +151,7 @@ TRAPS = {
         SELECT sum(9223372036854775807), sum(4) FROM m
         """,
     "DISTINCT of a NULL constant": "SELECT count(DISTINCT NULL::int), count(*) FROM m",
+    "DISTINCT of two constants": "SELECT count(DISTINCT 1), count(DISTINCT 2.5) FROM m WHERE false OR id < 0",
     "constants in parts of a UNION": """
         (SELECT 2.5, 0 FROM m) UNION ALL (SELECT (SELECT 0.5 FROM r RIGHT JOIN l ON r.id = l.id + 9 ORDER BY 1 LIMIT 1), -1 FROM l) ORDER BY 2 DESC, 1 LIMIT 1
         (SELECT 9 FROM m WHERE f IS NOT NULL) UNION ALL (SELECT b FROM l) LIMIT 2

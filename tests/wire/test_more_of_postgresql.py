@@ -21,6 +21,23 @@ def sides(tmp_path_factory):
 
 
 SCRIPTS = {
+    "aggregates of literals, and of many rows": """
+        SELECT count(DISTINCT 'x'), count(DISTINCT NULL), count('x')
+        SELECT sum(x), avg(x) FROM (VALUES ('-0'::float8), ('-0')) v(x)
+        CREATE TABLE summed (id int PRIMARY KEY, k smallint, f float8, r real, b bigint NOT NULL, s text, d date)
+        INSERT INTO summed SELECT g, g % 7, nullif(g % 11, 3) * 0.1, g % 3, g * 3000000000, 'x' || g % 5, '2000-01-01'::date + g % 9 FROM generate_series(1, 3000) g
+        SELECT k, count(*), count(f), sum(f), avg(f), min(f), max(f), sum(r), avg(r), sum(b), avg(b), min(b), sum(id), avg(k) FROM summed GROUP BY k ORDER BY k
+        SELECT count(f), sum(f), avg(f), sum(r), sum(b), avg(b), max(id), min(r) FROM summed
+        SELECT s, k, sum(f), count(*) FROM summed WHERE f >= 0.5 AND d < '2000-01-05' GROUP BY s, k ORDER BY s, k
+        SELECT count(*), min(id) FROM summed WHERE 0.3 > f
+        SELECT count(*) FROM summed WHERE b > 4000000000000 AND id <> 2999
+        SELECT d, max(r) FROM summed GROUP BY d HAVING count(*) > 300 ORDER BY max(id) DESC
+        UPDATE summed SET f = 'NaN' WHERE id IN (7, 14)
+        SELECT k, min(f), max(f), sum(f) FROM summed GROUP BY k ORDER BY k
+        SELECT count(*) FROM summed WHERE f > 0.5
+        UPDATE summed SET b = 9000000000000000000 WHERE k = 1
+        SELECT k, sum(b), avg(b) FROM summed GROUP BY k ORDER BY k
+        """,
     "zones by number and by name": """
         SET TIME ZONE 'UTC'
         SELECT '15:36:39 m2'::timetz

@@ -35,7 +35,7 @@ def test_what_is_there_was_made_of_that_row_in_that_shape_and_the_size_is_bounde
             for at, data in kept.shapes.get(shape, {}).items():
                 assert data == made_of(shape, at)
                 assert at >= first
-    for shape in range(12, 20):  # Others push all of these out, and nothing is left of their size.
+    for shape in range(12, 36):  # Others push all of these out, and nothing is left of their size.
         assert not kept.of(shape)
     assert kept.size_bytes == 0
 
